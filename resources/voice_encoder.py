@@ -1,0 +1,82 @@
+"""Voice embeddings: a unit vector for a stretch of speech.
+
+Turns differ in length, and a batch needs one length. Each turn is cut into equal pieces of at most 8 s, each piece repeated
+to the next of four lengths (as CAM++'s authors pad short speech), pieces of one length batched, and a turn's vector is the
+mean over its pieces, scaled to length one. A turn's vector therefore does not depend on which other turns were embedded
+with it, which is what lets it be cached.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from resources.campplus import load_campplus
+from resources.gpu import Device, assert_placed
+from resources.measurement import Execution
+from resources.models import Model
+
+SAMPLE_RATE = 16_000
+PIECE_LENGTHS = tuple(seconds * SAMPLE_RATE for seconds in (1, 2, 4, 8))
+BATCH_SIZE = {"cuda": 64, "cpu": 8}
+
+
+class VoiceEncoder:
+    """A loaded speaker model, on the device that was asked for."""
+
+    def __init__(self, model: Model, folder: Path, device: Device) -> None:
+        self._model = _load(model, folder).to(torch.device(device.kind)).eval()
+        found = next(self._model.parameters())
+        assert_placed(model.name, device.kind, found.device.type)
+        self.dimension = model.dimension
+        self.execution = Execution(
+            device=found.device.type,
+            device_name=device.name,
+            model=model.name,
+            model_revision=model.revision,
+            compute_type=str(found.dtype).removeprefix("torch."),
+            batch_size=BATCH_SIZE[device.kind],
+        )
+
+    def encode(self, samples: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
+        """A row of length one for each span (first sample, one past the last): float32, (spans, dimension)."""
+        sums = np.zeros((len(spans), self.dimension), dtype=np.float32)
+        for length, members in _by_length(spans).items():
+            for first in range(0, len(members), self.execution.batch_size):
+                batch = members[first : first + self.execution.batch_size]
+                waveforms = np.stack([np.resize(samples[start:stop], length) for _, start, stop in batch])
+                for (span, _, _), vector in zip(batch, self._vectors(waveforms), strict=True):
+                    sums[span] += vector
+        return _unit(sums)
+
+    def _vectors(self, waveforms: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            batch = torch.from_numpy(waveforms)[:, None].to(next(self._model.parameters()).device)
+            return _unit(self._model(batch).cpu().numpy())
+
+
+def _by_length(spans: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, int, int]]]:
+    """Pieces as (span, start, stop), grouped by the length they are repeated to."""
+    pieces = defaultdict(list)
+    for index, (first, last) in enumerate(spans):
+        count = max(1, math.ceil((last - first) / PIECE_LENGTHS[-1]))
+        edges = np.linspace(first, last, count + 1).round().astype(int)
+        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+            length = next(length for length in PIECE_LENGTHS if stop - start <= length)
+            pieces[length].append((index, int(start), int(stop)))
+    return pieces
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _load(model: Model, folder: Path) -> torch.nn.Module:
+    if model.repository:
+        from pyannote.audio import Model as PyannoteModel
+
+        return PyannoteModel.from_pretrained(str(folder / "embedding"))
+    return load_campplus(folder)
