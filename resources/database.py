@@ -8,7 +8,6 @@ once. A database that is newer than the code is refused.
 anything twice changes nothing, and a crash leaves the old rows. Which server this is decides resources/postgres.py.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +16,13 @@ from typing import Any
 
 import pandas as pd
 import psycopg
-from dagster import ConfigurableResource
+from dagster import ConfigurableResource, InitResourceContext
 from pgvector.psycopg import register_vector
 from psycopg import sql
 from psycopg.rows import dict_row
 
 from resources.errors import DatabaseUnusable
+from resources.locks import holding, run_lock
 from resources.postgres import server_urls
 from resources.settings import read_settings
 
@@ -103,6 +103,15 @@ class DatabaseResource(ConfigurableResource):
     def open(self) -> Database:
         return open_database()
 
+    @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator["DatabaseResource"]:
+        """Hold the run's lock for as long as its resources live, so that a killed run can be told from a slow one."""
+        if context.run is None:  # a sensor's tick
+            yield self
+            return
+        with holding(self.open().url, run_lock(context.run.run_id)):
+            yield self
+
 
 def open_database() -> Database:
     """Earshot's database, its server started by need and its schema brought up to this code's."""
@@ -160,8 +169,3 @@ def _apply(connection: psycopg.Connection, file: Path) -> None:
         connection.execute(
             "INSERT INTO schema_migrations (version, name) VALUES (%s, %s)", [int(file.name[:4]), file.name]
         )
-
-
-def lock_number(name: str) -> int:
-    """A 64-bit advisory lock number for a name."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

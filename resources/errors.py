@@ -5,6 +5,7 @@
     │   ├── GpuUnavailable     CUDA was asked for and cannot be proved to work
     │   ├── ModelUnavailable   a model's files are missing, or are not the pinned ones
     │   └── DatabaseUnusable   no server, no right to it, or a schema newer than this code
+    ├── SourceUnusable         a source cannot be listed: no such file, nothing at the URL; the other sources go on
     └── VideoError             one video; the others go on
         ├── Permanent          never tried again unless asked: the state says why
         │   ├── InvalidMedia   not audio or video, empty, or cut in the middle
@@ -43,6 +44,10 @@ class ModelUnavailable(Misconfigured):
 
 class DatabaseUnusable(Misconfigured):
     """The database cannot be reached, or its schema is not one this code may touch."""
+
+
+class SourceUnusable(EarshotError):
+    """What the user named as a source is not there, or nothing can be listed in it."""
 
 
 class VideoError(EarshotError):

@@ -77,6 +77,8 @@ class Transcriber:
                 )
             )
             for word in segment.words or []:
+                if not word.word.strip():
+                    continue
                 # The alignment now and then ends a word before it starts; time never runs backwards here.
                 end = max(word.start, word.end)
                 words.append((len(words), index, word.start, end, word.word, word.probability))

@@ -1,0 +1,180 @@
+"""Ingest: from sources to finished videos, in this process, one video after another.
+
+Each video is a run of the Dagster job `ingest_video`, kept in the same instance as the runs of UI and daemon, so that the UI
+shows it; but models stay loaded from one video to the next. What is current is skipped, what is out of date is run with all
+that follows from it. A source or a video that fails is told, and the others go on; a wrong set-up (`Misconfigured`) ends
+everything at once, because it would fail every video alike.
+
+Nothing is printed here: `ingest()` yields an `Outcome` for each source or video as it ends.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
+from dagster._core.utils import make_new_run_id
+
+from ingest_assets.currency import LastRun, Version, stages_to_run
+from ingest_assets.definitions import defs, video_assets
+from ingest_assets.partitions import videos
+from ingest_assets.sources import choose
+from resources import errors
+from resources.catalogue import Video, find, record_crash, register
+from resources.database import Database
+from resources.errors import SourceUnusable
+from resources.gpu import require_device
+from resources.locks import holding, run_lock, video_lock
+from resources.media_source import list_source
+from resources.models import model_set
+from resources.runs import LOCKED_FIRST_TAG, end_dead_runs
+from resources.settings import read_settings
+
+# Runs print nothing on the console; their events are in the instance.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+UPSTREAM = {
+    asset.key.to_user_string(): {dep.to_user_string() for dep in asset.dependency_keys} for asset in video_assets
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a source (`video` None: it could not be listed) or a video.
+
+    `result` is `done`, `current` (nothing to do), `planned` (dry run) or `failed`; `stages` are those that ran or would run.
+    """
+
+    source: str
+    video: Video | None
+    result: str
+    stages: tuple[str, ...] = ()
+    error: str = ""
+    run_id: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user asked for besides the sources."""
+
+    limit: int | None = None
+    newest_first: bool = False
+    dry_run: bool = False
+    force: bool = False
+
+
+def ingest(
+    sources: Sequence[str], choice: Choice, database: Database, instance: DagsterInstance
+) -> Iterator[Outcome | Video]:
+    """Ingest every source. Yields each video before its run starts, and an Outcome for everything as it ends."""
+    end_dead_runs(instance, database)
+    seen: set[str] = set()
+    for source in sources:
+        try:
+            chosen = choose(list_source(source), choice.limit, choice.newest_first)
+        except SourceUnusable as error:
+            yield Outcome(source, None, "failed", error=str(error))
+            continue
+        fresh = [video for video in chosen if video.video_id not in seen]
+        seen.update(video.video_id for video in fresh)
+        if not choice.dry_run:
+            register(database, fresh)
+            instance.add_dynamic_partitions(str(videos.name), [video.video_id for video in fresh])
+        for video in fresh:
+            yield from _ingest_video(source, video, choice, database, instance)
+
+
+def _ingest_video(
+    source: str, video: Video, choice: Choice, database: Database, instance: DagsterInstance
+) -> Iterator[Outcome | Video]:
+    if choice.dry_run:
+        stages = _stages(database, video.video_id, choice.force)
+        yield Outcome(source, video, "planned" if stages else "current", stages)
+        return
+    with holding(database.url, video_lock(video.video_id)):
+        # Asked under the lock: another process may just have finished this video.
+        stages = _stages(database, video.video_id, choice.force)
+        if not stages:
+            yield Outcome(source, find(database, video.video_id), "current")
+            return
+        require_device(read_settings().device)
+        yield video
+        yield _run(source, video.video_id, stages, database, instance)
+
+
+def _stages(database: Database, video_id: str, force: bool) -> tuple[str, ...]:
+    expected = expected_versions()
+    return tuple(expected) if force else tuple(stages_to_run(expected, UPSTREAM, last_runs(database, video_id)))
+
+
+def expected_versions() -> dict[str, Version]:
+    """What today's code and model set would leave, by stage, upstream first."""
+    chosen = model_set(read_settings())
+    models = {
+        "transcript": chosen.speech,
+        "speaker_turns": chosen.diarization,
+        "voice_embeddings": chosen.voice,
+        "text_embeddings": chosen.text,
+    }
+    expected = {}
+    for asset in video_assets:
+        name = asset.key.to_user_string()
+        code_version = asset.code_versions_by_key[asset.key] or ""
+        model = models.get(name)
+        expected[name] = Version(code_version, model.name, model.revision) if model else Version(code_version)
+    return expected
+
+
+def last_runs(database: Database, video_id: str) -> dict[str, LastRun]:
+    """Each stage's last timing of this video. `audio` loads no model: the decoder's version makes nothing out of date."""
+    rows = database.query(
+        "SELECT DISTINCT ON (asset) asset, timing_id, code_version, model, model_revision FROM asset_timings "
+        "WHERE video_id = %s ORDER BY asset, timing_id DESC",
+        [video_id],
+    )
+    return {
+        row["asset"]: LastRun(
+            Version(row["code_version"])
+            if row["asset"] == "audio"
+            else Version(row["code_version"], row["model"], row["model_revision"]),
+            row["timing_id"],
+        )
+        for row in rows
+    }
+
+
+def _run(
+    source: str, video_id: str, stages: tuple[str, ...], database: Database, instance: DagsterInstance
+) -> Outcome:
+    run_id = make_new_run_id()
+    with ExitStack() as locks:
+        locks.enter_context(holding(database.url, run_lock(run_id)))
+        result = defs.resolve_job_def("ingest_video").execute_in_process(
+            run_id=run_id,
+            instance=instance,
+            partition_key=video_id,
+            asset_selection=[AssetKey(stage) for stage in stages],
+            run_config=QUIET,
+            tags={LOCKED_FIRST_TAG: "true"},
+            raise_on_error=False,
+        )
+    error = "" if result.success else _failure(result, database, video_id)
+    return Outcome(source, find(database, video_id), "failed" if error else "done", stages, error, run_id)
+
+
+def _failure(result: ExecuteInProcessResult, database: Database, video_id: str) -> str:
+    """Why the run failed. Raises where the set-up is to blame; writes into the catalogue what no stage could explain."""
+    event = next(event for event in result.all_events if event.is_step_failure)
+    data: Any = event.step_failure_data
+    kind = data.user_failure_data.metadata["error"].value if data.user_failure_data else ""
+    if kind:
+        message = str(data.user_failure_data.description)
+        error_class = getattr(errors, kind)
+        if issubclass(error_class, errors.Misconfigured):
+            raise error_class(message)
+        return message
+    cause = data.error.cause or data.error
+    message = f"{event.step_key}: {cause.message.strip()}"
+    record_crash(database, video_id, message)
+    return message

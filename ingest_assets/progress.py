@@ -1,0 +1,28 @@
+"""Progress: how far the stage at work has come, told to whoever watches in this process.
+
+Stages call `report()`; the command line watches with `watching()` and draws a bar. Nobody watching costs nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+Watcher = Callable[[str, float], None]
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+def report(stage: str, share: float) -> None:
+    """Tell that this share (0 to 1) of the stage is done."""
+    watcher = _watcher.get()
+    if watcher is not None:
+        watcher(stage, min(1.0, max(0.0, share)))
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Have `watcher(stage, share)` called within the block."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)

@@ -1,0 +1,53 @@
+"""Asset `text_embeddings`: who said what, in passages that can be found by meaning.
+
+Words are given to the exclusive turns, cut into passages at sentence ends and changes of speaker, each within the text
+model's window, and embedded. Table `passages`.
+"""
+
+from dagster import AssetExecutionContext, MaterializeResult, asset
+
+from ingest_assets.partitions import videos
+from ingest_assets.passages import Limits, cut_passages
+from ingest_assets.speaker_turns import speaker_turns
+from ingest_assets.stage import stage
+from ingest_assets.transcript import transcript
+from ingest_assets.words import attribute_words
+from resources.database import DatabaseResource
+from resources.loaded_models import ModelsResource
+
+# Long enough to answer a question on its own, short enough that a hit points at the sentence that was meant.
+PASSAGE_S = 20.0
+
+
+@asset(
+    partitions_def=videos,
+    group_name="video",
+    code_version="1",
+    deps=[transcript, speaker_turns],
+    pool="gpu",
+    kinds={"huggingface", "postgres"},
+    description="Passages of one speaker, cut at sentences, with their vectors: what search reads.",
+)
+def text_embeddings(
+    context: AssetExecutionContext, database: DatabaseResource, models: ModelsResource
+) -> MaterializeResult:
+    with stage(context, database) as at_work:
+        with at_work.measurement.loading():
+            encoder = models.text_encoder()
+        words = at_work.rows("words", "word_index")
+        exclusive = at_work.rows("exclusive_turns", "turn_index")
+        with at_work.measurement.computing():
+            limits = Limits(seconds=PASSAGE_S, weight=encoder.window)
+            passages = cut_passages(
+                words, attribute_words(words, exclusive), encoder.token_counts(words.text.tolist()), limits
+            )
+            vectors = encoder.encode(passages.text.tolist())
+        execution = encoder.execution
+        at_work.replace(
+            {
+                "passages": passages.assign(
+                    model=execution.model, model_revision=execution.model_revision, embedding=list(vectors)
+                )
+            }
+        )
+        return at_work.finish(execution, at_work.video.duration_s or 0.0, items=len(passages), words=str(len(words)))

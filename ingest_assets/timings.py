@@ -1,0 +1,154 @@
+"""Timings: what one stage of one video cost, with the same keys everywhere.
+
+`Timing` is a row of table `asset_timings` and, key by key, the metadata of a materialization: floats for figures, text for
+what ran. Real-time factor and x real time are defined here and nowhere else, so that they cannot contradict each other:
+
+- `rtf` = compute_s / audio_s, the share of the audio's length spent inside model calls; smaller is faster.
+- `x_realtime` = audio_s / (wall_s - load_s), hours of audio done per hour of wall clock once models are loaded: reading,
+  writing and waiting included. "Hours of audio per hour" is this same number.
+
+Nothing is compared or judged here.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from typing import Any
+
+import pandas as pd
+from dagster import MetadataValue
+
+from resources.measurement import Execution, Measurement
+from resources.settings import PROJECT_ROOT
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One stage of one video. Seconds unless the name says otherwise; None where nothing was measured."""
+
+    audio_s: float
+    wall_s: float
+    compute_s: float
+    load_s: float
+    io_s: float
+    rtf: float
+    x_realtime: float
+    items: float
+    items_per_s: float
+    device: str
+    device_name: str
+    model: str
+    model_revision: str
+    compute_type: str
+    batch_size: float
+    gpu_util_mean: float | None
+    vram_peak_mb: float | None
+    cpu_s: float
+    cache_hits: float
+    cache_misses: float
+
+
+KEYS = tuple(field.name for field in fields(Timing))
+TEXT_KEYS = frozenset({"device", "device_name", "model", "model_revision", "compute_type"})
+
+
+def real_time_factor(compute_s: float, audio_s: float) -> float:
+    """Seconds of computing per second of audio; 0 for no audio."""
+    return compute_s / audio_s if audio_s else 0.0
+
+
+def times_real_time(audio_s: float, wall_s: float, load_s: float) -> float:
+    """Seconds of audio per second of wall clock, loading of models left out; 0 where no time passed."""
+    working_s = wall_s - load_s
+    return audio_s / working_s if working_s > 0 else 0.0
+
+
+def timing(
+    measurement: Measurement,
+    execution: Execution,
+    audio_s: float,
+    items: int,
+    cache_hits: int = 0,
+    cache_misses: int = 0,
+) -> Timing:
+    """The timing of a stage whose work is done: reads the measurement's clocks now."""
+    wall_s, compute_s = measurement.wall_s, measurement.compute_s
+    return Timing(
+        audio_s=audio_s,
+        wall_s=wall_s,
+        compute_s=compute_s,
+        load_s=measurement.load_s,
+        io_s=measurement.io_s,
+        rtf=real_time_factor(compute_s, audio_s),
+        x_realtime=times_real_time(audio_s, wall_s, measurement.load_s),
+        items=float(items),
+        items_per_s=items / compute_s if compute_s else 0.0,
+        device=execution.device,
+        device_name=execution.device_name,
+        model=execution.model,
+        model_revision=execution.model_revision,
+        compute_type=execution.compute_type,
+        batch_size=float(execution.batch_size),
+        gpu_util_mean=None,
+        vram_peak_mb=None,
+        cpu_s=measurement.cpu_s,
+        cache_hits=float(cache_hits),
+        cache_misses=float(cache_misses),
+    )
+
+
+def metadata(timing: Timing) -> dict[str, MetadataValue]:
+    """Every key as Dagster metadata, always of the same type, so that the UI plots it over partitions."""
+    return {
+        key: MetadataValue.text(value) if key in TEXT_KEYS else MetadataValue.float(value)
+        for key, value in asdict(timing).items()
+    }
+
+
+def summarize(rows: Sequence[dict[str, Any]], order: Sequence[str]) -> pd.DataFrame:
+    """Rows of `asset_timings` (dictionaries) added up per stage, in the given order, with a last row `total`.
+
+    Columns: asset, videos, audio_s, wall_s, load_s, compute_s, rtf, x_realtime, items, items_per_s, device. The total's
+    audio counts each video once; its device is empty.
+    """
+    frame = pd.DataFrame(list(rows))
+    if frame.empty:
+        return pd.DataFrame(columns=["asset", *SUMMARY_COLUMNS])
+    stages = [_summary(str(asset), frame[frame.asset == asset]) for asset in order if (frame.asset == asset).any()]
+    total = _summary("total", frame)
+    total["audio_s"] = frame.drop_duplicates("video_id").audio_s.sum()
+    total |= _rates(total) | {"items": None, "items_per_s": None, "device": ""}
+    return pd.DataFrame([*stages, total])
+
+
+SUMMARY_COLUMNS = [
+    "videos", "audio_s", "wall_s", "load_s", "compute_s", "rtf", "x_realtime", "items", "items_per_s", "device",
+]  # fmt: skip
+
+
+def _summary(asset: str, frame: pd.DataFrame) -> dict[str, Any]:
+    sums = {key: float(frame[key].sum()) for key in ("audio_s", "wall_s", "load_s", "compute_s", "items")}
+    row: dict[str, Any] = {"asset": asset, "videos": frame.video_id.nunique(), **sums}
+    row |= _rates(row)
+    row["items_per_s"] = row["items"] / row["compute_s"] if row["compute_s"] else 0.0
+    row["device"] = ", ".join(sorted(frame.device.unique()))
+    return {key: row[key] for key in ("asset", *SUMMARY_COLUMNS)}
+
+
+def _rates(row: dict[str, Any]) -> dict[str, float]:
+    return {
+        "rtf": real_time_factor(row["compute_s"], row["audio_s"]),
+        "x_realtime": times_real_time(row["audio_s"], row["wall_s"], row["load_s"]),
+    }
+
+
+@cache
+def git_commit() -> str | None:
+    """The commit this code was checked out from, None outside a clone."""
+    command = ["git", "-C", str(PROJECT_ROOT), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()

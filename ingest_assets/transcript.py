@@ -1,0 +1,55 @@
+"""Asset `transcript`: what was said, as segments and words with times, with faster-whisper.
+
+Silero VAD runs first, so silence gives no words. Tables `transcripts`, `segments` and `words`.
+"""
+
+import pandas as pd
+from dagster import AssetExecutionContext, MaterializeResult, asset
+
+from ingest_assets.audio import audio
+from ingest_assets.partitions import videos
+from ingest_assets.stage import stage
+from ingest_assets.video_audio import read_audio
+from resources.database import DatabaseResource
+from resources.loaded_models import ModelsResource
+from resources.media_store import MediaStoreResource
+
+
+@asset(
+    partitions_def=videos,
+    group_name="video",
+    code_version="1",
+    deps=[audio],
+    pool="gpu",
+    kinds={"whisper"},
+    description="Segments and words with times and probabilities, language detected; silence gives no words.",
+)
+def transcript(
+    context: AssetExecutionContext,
+    database: DatabaseResource,
+    media_store: MediaStoreResource,
+    models: ModelsResource,
+) -> MaterializeResult:
+    with stage(context, database) as at_work:
+        with at_work.measurement.loading():
+            transcriber = models.transcriber()
+        sound = read_audio(at_work, media_store)
+        with at_work.measurement.computing():
+            found = transcriber.transcribe(sound.samples, at_work.report)
+        execution = transcriber.execution
+        row = (found.language, found.language_probability, execution.model, execution.model_revision)
+        columns = ["language", "language_probability", "model", "model_revision"]
+        at_work.replace(
+            {
+                "transcripts": pd.DataFrame([row], columns=columns),
+                "segments": found.segments,
+                "words": found.words,
+            }
+        )
+        return at_work.finish(
+            execution,
+            sound.duration_s,
+            items=len(found.segments),
+            language=found.language or "none: nothing was said",
+            words=str(len(found.words)),
+        )

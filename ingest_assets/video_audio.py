@@ -1,0 +1,35 @@
+"""A video's audio as the stages after `audio` read it: its samples and their digest."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest_assets.stage import Stage
+from resources.errors import InvalidMedia, Misconfigured
+from resources.media_store import SAMPLE_RATE, MediaStoreResource
+
+
+@dataclass(frozen=True)
+class VideoAudio:
+    """float32 samples in [-1, 1), mono, 16 kHz, and the sha256 they are known by."""
+
+    samples: np.ndarray
+    sha256: str
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / SAMPLE_RATE
+
+
+def read_audio(stage: Stage, media_store: MediaStoreResource) -> VideoAudio:
+    """The audio of this stage's video; an error says so where `audio` did not run, or its file is gone."""
+    rows = stage.rows("audio", "uri")
+    if rows.empty:
+        raise Misconfigured(f"{stage.video.video_id} has no audio yet.", "Materialize `audio` first.")
+    row = rows.iloc[0]
+    with stage.measurement.reading_writing():
+        try:
+            samples = media_store.read(row.uri)
+        except FileNotFoundError as error:
+            raise InvalidMedia(f"{row.uri} is no longer in the media store.", "Materialize `audio` again.") from error
+    return VideoAudio(samples, row.samples_sha256)

@@ -1,0 +1,112 @@
+"""Decoding: any audio or video file to 16 kHz mono samples, or a clear refusal.
+
+PyAV (FFmpeg inside its wheel) opens the file and says what is in it; faster-whisper's `decode_audio` decodes and resamples.
+What this adds is honesty about files that are not whole: faster-whisper skips what it cannot decode, so a file cut in the
+middle would quietly give half a transcript. The samples that came out are held against the duration that the file declares;
+for WAV, whose duration FFmpeg takes from the file's size, against the size that its header declares. A cut Ogg file
+declares nothing and passes.
+"""
+
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+
+from resources.errors import InvalidMedia, NoAudio
+
+SAMPLE_RATE = 16_000
+# Encoders pad and containers round: a missing end counts from here on.
+TOLERATED_SHARE = 0.02
+TOLERATED_S = 0.5
+
+
+def decode(path: Path) -> np.ndarray:
+    """The file's audio as int16 samples, mono, 16 kHz. Raises InvalidMedia or NoAudio, naming the file."""
+    if path.stat().st_size == 0:
+        raise InvalidMedia(f"{path.name} is empty (0 bytes).", "Get the file again.")
+    declared_s = _declared_duration(path)
+    samples = _samples(path)
+    if len(samples) == 0:
+        raise InvalidMedia(f"{path.name} has an audio track without any sound in it.", "Get the file again.")
+    _refuse_truncated(path, len(samples) / SAMPLE_RATE, declared_s)
+    return samples
+
+
+def _declared_duration(path: Path) -> float:
+    """Seconds of audio that the file says it holds; 0 where it does not say."""
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise NoAudio(f"{path.name} has no audio track, only {_tracks(container)}.", "Nothing can be heard in it.")
+            stream = container.streams.audio[0]
+            if container.format.name == "wav":
+                return _wav_duration(path, (stream.duration or 0) * float(stream.time_base or 0))
+            if container.format.name == "mp3" and not _mp3_declares_duration(path):
+                return 0.0  # FFmpeg guesses it from the first frame's bit rate
+            if stream.duration and stream.time_base:
+                return float(stream.duration * stream.time_base)
+            return (container.duration or 0) / 1_000_000
+    except av.error.FFmpegError as error:
+        raise InvalidMedia(
+            f"{path.name} cannot be read as audio or video ({error.strerror}): it is damaged, cut off, or something else.",
+            "Play it to see what it is, and get it again.",
+        ) from error
+
+
+def _tracks(container: av.container.InputContainer) -> str:
+    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+
+
+def _wav_duration(path: Path, readable_s: float) -> float:
+    """FFmpeg's duration, scaled to the size that the RIFF header declares. Streamed files declare 0 or the largest number."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    declared, size = int.from_bytes(head[4:8], "little") + 8, path.stat().st_size
+    if head[:4] != b"RIFF" or declared in (8, 0xFFFFFFFF + 8) or declared <= size:
+        return readable_s
+    return readable_s * declared / size
+
+
+def _mp3_declares_duration(path: Path) -> bool:
+    """Whether a Xing or Info header, which counts the frames, follows the ID3 tag."""
+    with path.open("rb") as file:
+        head = file.read(10)
+        if head[:3] == b"ID3":  # its size: four bytes of seven bits
+            file.seek(10 + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)))
+        first_frame = file.read(4096)
+    return b"Xing" in first_frame or b"Info" in first_frame
+
+
+def _samples(path: Path) -> np.ndarray:
+    from faster_whisper import decode_audio
+
+    try:
+        decoded = decode_audio(str(path), sampling_rate=SAMPLE_RATE)
+    except (av.error.FFmpegError, IndexError) as error:
+        raise InvalidMedia(f"{path.name} cannot be decoded: {error}.", "Get the file again.") from error
+    # decode_audio divides 16-bit samples by 32768; this gives back exactly those.
+    return (np.asarray(decoded) * 32768.0).astype(np.int16)
+
+
+def _refuse_truncated(path: Path, decoded_s: float, declared_s: float) -> None:
+    missing = declared_s - decoded_s
+    if missing <= max(TOLERATED_S, TOLERATED_SHARE * declared_s) or _plays_to_the_end(path, declared_s):
+        return
+    raise InvalidMedia(
+        f"{path.name} ends after {decoded_s:.1f} s of audio, but declares {declared_s:.1f} s: it was cut off.",
+        "Get the whole file.",
+    )
+
+
+def _plays_to_the_end(path: Path, declared_s: float) -> bool:
+    """Whether another track reaches the declared end: then the audio is just shorter than the picture."""
+    with av.open(str(path)) as container:
+        if not container.streams.video:
+            return False
+        end = 0.0
+        for packet in container.demux():
+            if packet.pts is not None and packet.time_base is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        start = (container.start_time or 0) / 1_000_000
+    return end - start >= declared_s * (1 - TOLERATED_SHARE) - TOLERATED_S

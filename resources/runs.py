@@ -1,0 +1,42 @@
+"""Runs whose process is gone.
+
+A process killed with SIGKILL tells nobody: its Dagster run stays STARTED for ever and keeps its slot in pool `gpu`, so that
+everything behind it waits. Each run holds a Postgres lock from its first moment (DatabaseResource takes it), and the lock dies
+with the process. `end_dead_runs()` fails the runs whose lock is free, gives their slots back and writes the crash into the
+catalogue; `earshot ingest` calls it when it starts, and the sensor `dead_runs` every half minute.
+"""
+
+import time
+
+from dagster import DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+
+from resources.catalogue import record_crash
+from resources.database import Database
+from resources.locks import is_held_elsewhere, run_lock
+
+PARTITION_TAG = "dagster/partition"
+# `earshot ingest` takes the lock before it creates the run, so that no grace is needed.
+LOCKED_FIRST_TAG = "earshot/locked_first"
+GRACE_S = 60.0  # between a launched run's start and its lock lies the start of a process
+CRASH_MESSAGE = "The process working on this video ended without a word (killed, or out of memory)."
+
+
+def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:
+    """Fail the runs whose process is gone; returns their ids."""
+    started = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.STARTED]))
+    dead = [record for record in started if _is_dead(record, database)]
+    for record in dead:
+        run = record.dagster_run
+        instance.report_run_failed(run, message=CRASH_MESSAGE)
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        video_id = run.tags.get(PARTITION_TAG)
+        if video_id:
+            record_crash(database, video_id, CRASH_MESSAGE)
+    return [record.dagster_run.run_id for record in dead]
+
+
+def _is_dead(record: RunRecord, database: Database) -> bool:
+    run = record.dagster_run
+    if LOCKED_FIRST_TAG not in run.tags and time.time() - (record.start_time or time.time()) < GRACE_S:
+        return False
+    return not is_held_elsewhere(database.url, run_lock(run.run_id))

@@ -1,0 +1,17 @@
+"""Sensor `dead_runs`: a run whose worker was killed is failed, its pool slot given back, the crash written down.
+
+What to do with the video then is the run retry's business (dagster.yaml), or the user's. How a dead run is told from a slow
+one says resources/runs.py.
+"""
+
+from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
+
+from resources.database import DatabaseResource
+from resources.runs import end_dead_runs
+
+
+@sensor(minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+def dead_runs(context: SensorEvaluationContext, database: DatabaseResource) -> SkipReason:
+    """Fails runs whose process is gone."""
+    ended = end_dead_runs(context.instance, database.open())
+    return SkipReason(f"Ended {len(ended)} dead runs: {', '.join(ended)}" if ended else "Every started run is alive.")
