@@ -25,9 +25,7 @@ class LastRun:
     order: int
 
 
-def stages_to_run(
-    expected: Mapping[str, Version], upstream: Mapping[str, set[str]], last: Mapping[str, LastRun]
-) -> list[str]:
+def stages_to_run(expected: Mapping[str, Version], upstream: Mapping[str, set[str]], last: Mapping[str, LastRun]) -> list[str]:
     """The stages to run, in the order of `expected`, which lists each stage after everything it is made from."""
     stale: list[str] = []
     for stage, version in expected.items():

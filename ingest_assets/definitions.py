@@ -12,6 +12,7 @@ from ingest_assets.text_embeddings import text_embeddings
 from ingest_assets.transcript import transcript
 from ingest_assets.voice_embeddings import voice_embeddings
 from resources.database import DatabaseResource
+from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
@@ -20,9 +21,7 @@ from sensors.dead_runs import dead_runs
 video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddings]
 
 # One run per video, all its stages in one process, so that models are loaded once per run and not once per stage.
-ingest_video = define_asset_job(
-    "ingest_video", selection=video_assets, partitions_def=videos, executor_def=in_process_executor
-)
+ingest_video = define_asset_job("ingest_video", selection=video_assets, partitions_def=videos, executor_def=in_process_executor)
 
 defs = Definitions(
     assets=video_assets,
@@ -31,6 +30,7 @@ defs = Definitions(
     executor=in_process_executor,
     resources={
         "database": DatabaseResource(),
+        "gpu": GpuResource(),
         "media_source": MediaSourceResource(),
         "media_store": MediaStoreResource(),
         "models": ModelsResource(),

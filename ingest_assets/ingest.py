@@ -34,9 +34,7 @@ from resources.settings import read_settings
 # Runs print nothing on the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
-UPSTREAM = {
-    asset.key.to_user_string(): {dep.to_user_string() for dep in asset.dependency_keys} for asset in video_assets
-}
+UPSTREAM = {asset.key.to_user_string(): {dep.to_user_string() for dep in asset.dependency_keys} for asset in video_assets}
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,7 @@ class Choice:
     force: bool = False
 
 
-def ingest(
-    sources: Sequence[str], choice: Choice, database: Database, instance: DagsterInstance
-) -> Iterator[Outcome | Video]:
+def ingest(sources: Sequence[str], choice: Choice, database: Database, instance: DagsterInstance) -> Iterator[Outcome | Video]:
     """Ingest every source. Yields each video before its run starts, and an Outcome for everything as it ends."""
     end_dead_runs(instance, database)
     seen: set[str] = set()
@@ -90,7 +86,8 @@ def _ingest_video(
 ) -> Iterator[Outcome | Video]:
     if choice.dry_run:
         stages = _stages(database, video.video_id, choice.force)
-        yield Outcome(source, video, "planned" if stages else "current", stages)
+        known = find(database, video.video_id) or video
+        yield Outcome(source, known, "planned" if stages else "current", stages)
         return
     with holding(database.url, video_lock(video.video_id)):
         # Asked under the lock: another process may just have finished this video.
@@ -144,9 +141,7 @@ def last_runs(database: Database, video_id: str) -> dict[str, LastRun]:
     }
 
 
-def _run(
-    source: str, video_id: str, stages: tuple[str, ...], database: Database, instance: DagsterInstance
-) -> Outcome:
+def _run(source: str, video_id: str, stages: tuple[str, ...], database: Database, instance: DagsterInstance) -> Outcome:
     run_id = make_new_run_id()
     with ExitStack() as locks:
         locks.enter_context(holding(database.url, run_lock(run_id)))

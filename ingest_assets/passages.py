@@ -47,9 +47,7 @@ class _Stretch:
         return self.end_s - self.start_s <= limits.seconds and self.weight <= limits.weight
 
 
-def cut_passages(
-    words: pd.DataFrame, speakers: Sequence[str | None], weights: Sequence[int], limits: Limits
-) -> pd.DataFrame:
+def cut_passages(words: pd.DataFrame, speakers: Sequence[str | None], weights: Sequence[int], limits: Limits) -> pd.DataFrame:
     """Passages of words (start_s, end_s, text) in order, with each word's speaker and weight; see PASSAGE_COLUMNS."""
     texts = words.text.tolist()
     single = [

@@ -59,9 +59,7 @@ class Stage:
         _keep(self, figures)
         mark_ready_if_complete(self.database, self.video.video_id)
         self.report(1.0)
-        return MaterializeResult(
-            metadata=metadata(figures) | {key: MetadataValue.text(value) for key, value in more.items()}
-        )
+        return MaterializeResult(metadata=metadata(figures) | {key: MetadataValue.text(value) for key, value in more.items()})
 
 
 @contextmanager

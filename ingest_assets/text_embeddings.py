@@ -13,6 +13,7 @@ from ingest_assets.stage import stage
 from ingest_assets.transcript import transcript
 from ingest_assets.words import attribute_words
 from resources.database import DatabaseResource
+from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 
 # Long enough to answer a question on its own, short enough that a hit points at the sentence that was meant.
@@ -29,18 +30,16 @@ PASSAGE_S = 20.0
     description="Passages of one speaker, cut at sentences, with their vectors: what search reads.",
 )
 def text_embeddings(
-    context: AssetExecutionContext, database: DatabaseResource, models: ModelsResource
+    context: AssetExecutionContext, database: DatabaseResource, gpu: GpuResource, models: ModelsResource
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
         with at_work.measurement.loading():
-            encoder = models.text_encoder()
+            encoder = models.text_encoder(gpu.require())
         words = at_work.rows("words", "word_index")
         exclusive = at_work.rows("exclusive_turns", "turn_index")
         with at_work.measurement.computing():
             limits = Limits(seconds=PASSAGE_S, weight=encoder.window)
-            passages = cut_passages(
-                words, attribute_words(words, exclusive), encoder.token_counts(words.text.tolist()), limits
-            )
+            passages = cut_passages(words, attribute_words(words, exclusive), encoder.token_counts(words.text.tolist()), limits)
             vectors = encoder.encode(passages.text.tolist())
         execution = encoder.execution
         at_work.replace(

@@ -11,6 +11,7 @@ from ingest_assets.partitions import videos
 from ingest_assets.stage import stage
 from ingest_assets.video_audio import read_audio
 from resources.database import DatabaseResource
+from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource
 
@@ -27,12 +28,13 @@ from resources.media_store import MediaStoreResource
 def transcript(
     context: AssetExecutionContext,
     database: DatabaseResource,
+    gpu: GpuResource,
     media_store: MediaStoreResource,
     models: ModelsResource,
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
         with at_work.measurement.loading():
-            transcriber = models.transcriber()
+            transcriber = models.transcriber(gpu.require())
         sound = read_audio(at_work, media_store)
         with at_work.measurement.computing():
             found = transcriber.transcribe(sound.samples, at_work.report)

@@ -15,6 +15,7 @@ from ingest_assets.stage import Stage, stage
 from ingest_assets.video_audio import read_audio
 from ingest_assets.voices import local_speakers, sample_spans
 from resources.database import DatabaseResource
+from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.measurement import Execution
 from resources.media_store import MediaStoreResource
@@ -34,12 +35,13 @@ Span = tuple[int, int]
 def voice_embeddings(
     context: AssetExecutionContext,
     database: DatabaseResource,
+    gpu: GpuResource,
     media_store: MediaStoreResource,
     models: ModelsResource,
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
         with at_work.measurement.loading():
-            encoder = models.voice_encoder()
+            encoder = models.voice_encoder(gpu.require())
         sound = read_audio(at_work, media_store)
         turns = at_work.rows("turns", "turn_index")
         spans = sample_spans(turns, len(sound.samples))

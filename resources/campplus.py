@@ -23,22 +23,25 @@ DIMENSION = 192
 class CampPlusPlus(PyannoteModel):
     """Waveforms (batch, 1, samples) at 16 kHz in, vectors (batch, 192) or (batch, speakers, 192) out."""
 
+    network: torch.nn.Module
+    pooling: StatsPool
+
     def __init__(self, network: torch.nn.Module) -> None:
         super().__init__(sample_rate=16_000, num_channels=1)
         self.network = network
         self.pooling = StatsPool()
-        self.specifications = Specifications(
-            problem=Problem.REPRESENTATION, resolution=Resolution.CHUNK, duration=10.0
-        )
+        self.specifications = Specifications(problem=Problem.REPRESENTATION, resolution=Resolution.CHUNK, duration=10.0)
 
     @property
     def dimension(self) -> int:
         return DIMENSION
 
-    def forward(self, waveforms: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride] - pyannote's speaker models take weights too
+        self, waveforms: torch.Tensor, weights: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """`weights` (batch, frames) or (batch, speakers, frames) say how much each frame counts."""
-        sequence = self.network.head(self._features(waveforms).transpose(1, 2))
-        for name, layer in self.network.xvector.named_children():
+        sequence = self.network.get_submodule("head")(self._features(waveforms).transpose(1, 2))
+        for name, layer in self.network.get_submodule("xvector").named_children():
             if name == "stats":
                 sequence = self.pooling(sequence, weights)
             elif name == "dense":  # knows (batch, features) only

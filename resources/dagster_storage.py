@@ -24,7 +24,9 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+        cls,
+        inst_data: ConfigurableClassData | None,
+        config_value: Mapping[str, Any],  # noqa: ARG003 - the class takes no configuration
     ) -> "EarshotDagsterStorage":
         return cls(
             postgres_url=server_urls(read_settings()).dagster_sqlalchemy,

@@ -30,6 +30,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x0EA25407  # any number that is always the same
 
 
+Connection = psycopg.Connection[dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Database:
     """One Postgres database, by libpq URL. Holds no connection: each operation opens its own."""
@@ -38,10 +41,10 @@ class Database:
     _column_types: dict[str, dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
 
     @contextmanager
-    def connect(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    def connect(self) -> Iterator[Connection]:
         """A connection in a transaction, committed at the end, rolled back on an error; rows come as dictionaries."""
         try:
-            connection = psycopg.connect(self.url, row_factory=dict_row, connect_timeout=10)
+            connection = Connection.connect(self.url, row_factory=dict_row, connect_timeout=10)
         except psycopg.OperationalError as error:
             raise DatabaseUnusable(f"Postgres does not answer: {str(error).strip()}.", "Run `earshot doctor`.") from error
         with connection:
@@ -68,12 +71,10 @@ class Database:
         """Replace the video's rows of each table by those of the frame (without the column video_id), all or nothing."""
         with self.connect() as connection:
             for table, frame in frames.items():
-                connection.execute(
-                    sql.SQL("DELETE FROM {} WHERE video_id = %s").format(sql.Identifier(table)), [video_id]
-                )
+                connection.execute(sql.SQL("DELETE FROM {} WHERE video_id = %s").format(sql.Identifier(table)), [video_id])
                 self._copy(connection, table, frame.assign(video_id=video_id))
 
-    def _copy(self, connection: psycopg.Connection[dict[str, Any]], table: str, frame: pd.DataFrame) -> None:
+    def _copy(self, connection: Connection, table: str, frame: pd.DataFrame) -> None:
         columns = [str(column) for column in frame.columns]
         types = self._types(connection, table)
         statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
@@ -86,7 +87,7 @@ class Database:
             for row in zip(*values, strict=True):
                 copy.write_row(row)
 
-    def _types(self, connection: psycopg.Connection[dict[str, Any]], table: str) -> dict[str, str]:
+    def _types(self, connection: Connection, table: str) -> dict[str, str]:
         if table not in self._column_types:
             rows = connection.execute(
                 "SELECT attname, format_type(atttypid, NULL) AS type FROM pg_attribute "
@@ -166,6 +167,4 @@ def _refuse_newer(known: set[int], files: list[Path]) -> None:
 def _apply(connection: psycopg.Connection, file: Path) -> None:
     with connection.transaction():
         connection.execute(file.read_bytes())
-        connection.execute(
-            "INSERT INTO schema_migrations (version, name) VALUES (%s, %s)", [int(file.name[:4]), file.name]
-        )
+        connection.execute("INSERT INTO schema_migrations (version, name) VALUES (%s, %s)", [int(file.name[:4]), file.name])

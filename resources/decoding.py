@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+from av.container import InputContainer
 
 from resources.errors import InvalidMedia, NoAudio
 
@@ -54,7 +55,7 @@ def _declared_duration(path: Path) -> float:
         ) from error
 
 
-def _tracks(container: av.container.InputContainer) -> str:
+def _tracks(container: InputContainer) -> str:
     return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
 
 

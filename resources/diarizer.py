@@ -81,7 +81,7 @@ class OnePassDiarization(SpeakerDiarization):
         masks = torch.from_numpy(np.stack([np.nan_to_num(window).T for window in windows]).astype(np.float32))
         device = self._embedding.device
         with torch.inference_mode():
-            vectors = self._embedding.model_(waveforms.to(device), weights=masks.to(device))
+            vectors = _voice_model(self)(waveforms.to(device), weights=masks.to(device))
         return vectors.cpu().numpy()
 
 
@@ -93,7 +93,7 @@ class Diarizer:
         self._pipeline.to(torch.device(device.kind))
         found = next(self._pipeline._segmentation.model.parameters())
         assert_placed(model.name, device.kind, found.device.type)
-        assert_placed(voice.name, device.kind, next(self._pipeline._embedding.model_.parameters()).device.type)
+        assert_placed(voice.name, device.kind, next(_voice_model(self._pipeline).parameters()).device.type)
         self.execution = Execution(
             device=found.device.type,
             device_name=device.name,
@@ -113,7 +113,7 @@ class Diarizer:
                 progress(completed / total)
 
         file = {"waveform": torch.from_numpy(samples)[None], "sample_rate": SAMPLE_RATE, "uri": "audio"}
-        output = self._pipeline(file, hook=hook)
+        output: Any = self._pipeline(file, hook=hook)
         duration = len(samples) / SAMPLE_RATE
         turns = _turns(output.speaker_diarization, duration)
         turns["overlap"] = _overlaps(turns)
@@ -135,8 +135,10 @@ def _pipeline(model: Model, folder: Path, voice_folder: Path, batch_size: int) -
         )
         pipeline.instantiate(COMMUNITY_1_PARAMETERS)
         return pipeline
+    segmentation = PyannoteModel.from_pretrained(str(folder / "pytorch_model.bin"))
+    assert segmentation is not None  # None is for a repository that could not be fetched; this is a file
     pipeline = OnePassDiarization(
-        segmentation=PyannoteModel.from_pretrained(str(folder / "pytorch_model.bin")),
+        segmentation=segmentation,
         embedding=load_campplus(voice_folder),
         plda=NoPLDA(),
         clustering="AgglomerativeClustering",
@@ -147,12 +149,15 @@ def _pipeline(model: Model, folder: Path, voice_folder: Path, batch_size: int) -
     return pipeline
 
 
+def _voice_model(pipeline: SpeakerDiarization) -> torch.nn.Module:
+    embedding: Any = pipeline._embedding  # pyannote wraps several kinds; ours are all its own models
+    return embedding.model_
+
+
 def _turns(annotation: Annotation, duration: float) -> pd.DataFrame:
     """The annotation's tracks in order of time, cut to the audio: the last window reaches beyond its end."""
-    rows = [
-        (max(0.0, segment.start), min(segment.end, duration), speaker)
-        for segment, _, speaker in annotation.itertracks(yield_label=True)
-    ]
+    tracks: Any = annotation.itertracks(yield_label=True)
+    rows = [(max(0.0, segment.start), min(segment.end, duration), speaker) for segment, _, speaker in tracks]
     frame = pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker"])
     frame = frame[frame.end_s > frame.start_s].sort_values(["start_s", "end_s", "local_speaker"], ignore_index=True)
     frame.insert(0, "turn_index", range(len(frame)))

@@ -1,8 +1,8 @@
 """Loaded models, kept for the life of the process.
 
 Dagster sets resources up anew for each run, so the models cannot live on one: they are cached here, keyed by what was
-loaded and where to, and the second video of a process finds them warm. `ModelsResource` hands them to assets and proves
-the device first; the load is timed by the caller.
+loaded and where to, and the second video of a process finds them warm. `ModelsResource` hands them to assets, for a
+device that GpuResource has proved; the load is timed by the caller.
 
 pyannote.audio warns at import, over several lines, when torchcodec finds no FFmpeg on the machine. It is given waveforms
 here and never decodes, so that one warning is dropped while it is imported, and nothing else.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource
 
-from resources.gpu import Device, require_device
+from resources.gpu import Device
 from resources.models import ModelSet, locate, model_set
 from resources.settings import Settings, read_settings
 
@@ -26,26 +26,19 @@ if TYPE_CHECKING:  # each of these imports torch
 
 
 class ModelsResource(ConfigurableResource):
-    """The models of `EARSHOT_MODELS` on the device of `EARSHOT_DEVICE`, loaded once per process.
+    """The models of `EARSHOT_MODELS`, loaded once per process; raises ModelUnavailable, or GpuUnavailable if misplaced."""
 
-    Every method raises GpuUnavailable or ModelUnavailable, before anything else is done.
-    """
+    def transcriber(self, device: Device) -> "Transcriber":
+        return _transcriber(read_settings(), device)
 
-    def transcriber(self) -> "Transcriber":
-        settings = read_settings()
-        return _transcriber(settings, require_device(settings.device))
+    def diarizer(self, device: Device) -> "Diarizer":
+        return _diarizer(read_settings(), device)
 
-    def diarizer(self) -> "Diarizer":
-        settings = read_settings()
-        return _diarizer(settings, require_device(settings.device))
+    def voice_encoder(self, device: Device) -> "VoiceEncoder":
+        return _voice_encoder(read_settings(), device)
 
-    def voice_encoder(self) -> "VoiceEncoder":
-        settings = read_settings()
-        return _voice_encoder(settings, require_device(settings.device))
-
-    def text_encoder(self) -> "TextEncoder":
-        settings = read_settings()
-        return _text_encoder(settings, require_device(settings.device))
+    def text_encoder(self, device: Device) -> "TextEncoder":
+        return _text_encoder(read_settings(), device)
 
     def model_set(self) -> ModelSet:
         return model_set(read_settings())

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 
 import psycopg
 
-
 _held: dict[tuple[int, str], psycopg.Connection] = {}
 _guard = threading.Lock()
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import yt_dlp
+import yt_dlp.version
 from dagster import ConfigurableResource
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
@@ -26,10 +27,10 @@ from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 from resources.catalogue import Video
 from resources.errors import InvalidMedia, Removed, Retryable, SourceUnusable
 
-MEDIA_SUFFIXES = frozenset(
-    ".aac .aif .aiff .avi .flac .flv .m4a .m4b .m4v .mka .mkv .mov .mp2 .mp3 .mp4 .mpeg .mpg .oga .ogg .ogv .opus .ts "
-    ".wav .webm .wma .wmv".split()
-)
+MEDIA_SUFFIXES = frozenset({
+    ".aac", ".aif", ".aiff", ".avi", ".flac", ".flv", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp3",
+    ".mp4", ".mpeg", ".mpg", ".oga", ".ogg", ".ogv", ".opus", ".ts", ".wav", ".webm", ".wma", ".wmv",
+})  # fmt: skip
 
 
 E = TypeVar("E", bound=BaseException)
@@ -71,9 +72,7 @@ def _local_videos(source: str) -> Iterator[Video]:
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
         if not files:
-            raise SourceUnusable(
-                f"{source}: no audio or video file in this folder.", f"Known by their names: {_suffixes()}."
-            )
+            raise SourceUnusable(f"{source}: no audio or video file in this folder.", f"Known by their names: {_suffixes()}.")
     elif path.is_file():
         files = [path]
     else:
@@ -104,13 +103,14 @@ class _Silent:
     def error(self, message: str) -> None: ...
 
 
-_OPTIONS: dict[str, Any] = {"quiet": True, "no_warnings": True, "noprogress": True, "logger": _Silent()}
+_OPTIONS: Any = {"quiet": True, "no_warnings": True, "noprogress": True, "logger": _Silent()}
 
 
 def _remote_videos(source: str) -> list[Video]:
     try:
-        with yt_dlp.YoutubeDL({**_OPTIONS, "extract_flat": True}) as downloader:
-            found = downloader.extract_info(source, download=False, process=True)
+        options: Any = {**_OPTIONS, "extract_flat": True}
+        with yt_dlp.YoutubeDL(options) as downloader:
+            found: Any = downloader.extract_info(source, download=False, process=True)
     except DownloadError as error:
         if _cause(error, UnsupportedError):
             raise SourceUnusable(
@@ -165,7 +165,7 @@ def _slug(text: str) -> str:
 
 
 def _download(video: Video, folder: Path) -> Path:
-    options = {
+    options: Any = {
         **_OPTIONS,
         "format": "bestaudio/best",
         "outtmpl": str(folder / f"{video.video_id}.%(ext)s"),

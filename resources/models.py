@@ -181,9 +181,7 @@ BGE_M3 = Model(
 
 SETS = {
     "bundled": ModelSet("bundled", speech=WHISPER_BASE, diarization=SEGMENTATION, voice=CAMPPLUS, text=MINILM),
-    "large": ModelSet(
-        "large", speech=WHISPER_TURBO, diarization=COMMUNITY_1, voice=COMMUNITY_1_VOICE, text=BGE_M3
-    ),
+    "large": ModelSet("large", speech=WHISPER_TURBO, diarization=COMMUNITY_1, voice=COMMUNITY_1_VOICE, text=BGE_M3),
 }
 
 

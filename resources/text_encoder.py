@@ -21,7 +21,9 @@ class TextEncoder:
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
         from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()  # it would draw across the bars of the command line
         self._model = SentenceTransformer(str(folder), device=device.kind, local_files_only=True)
         found = next(self._model.parameters())
         assert_placed(model.name, device.kind, found.device.type)

@@ -9,6 +9,7 @@ with it, which is what lets it be cached.
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +65,9 @@ def _by_length(spans: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, in
     for index, (first, last) in enumerate(spans):
         count = max(1, math.ceil((last - first) / PIECE_LENGTHS[-1]))
         edges = np.linspace(first, last, count + 1).round().astype(int)
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges.tolist()):
             length = next(length for length in PIECE_LENGTHS if stop - start <= length)
-            pieces[length].append((index, int(start), int(stop)))
+            pieces[length].append((index, start, stop))
     return pieces
 
 
@@ -78,5 +79,7 @@ def _load(model: Model, folder: Path) -> torch.nn.Module:
     if model.repository:
         from pyannote.audio import Model as PyannoteModel
 
-        return PyannoteModel.from_pretrained(str(folder / "embedding"))
+        loaded = PyannoteModel.from_pretrained(str(folder / "embedding"))
+        assert loaded is not None  # None is for a repository that could not be fetched; this is a folder
+        return loaded
     return load_campplus(folder)

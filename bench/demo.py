@@ -1,0 +1,69 @@
+"""`make demo`: real recordings become searchable, speaker-labelled text, on this machine, in a few minutes.
+
+Composes four episodes, serves them as a feed on loopback, and runs the commands a user would type: `earshot ingest` with the
+feed's URL, `earshot search` with a question. The device is chosen here and said in the first line: cuda where an NVIDIA device
+is found, the CPU where there is none; Earshot itself never chooses.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.episodes import EPISODES, FEED_NAME, write_episodes, write_feed
+from bench.server import serving
+from resources.settings import PROJECT_ROOT, read_settings
+
+EARSHOT = str(Path(sys.executable).parent / "earshot")
+
+
+def main() -> int:
+    """Run the demo; returns the exit code of what failed first, or 0."""
+    device, reason = choose_device(os.environ.get("EARSHOT_DEVICE"))
+    print(f"Device: {device} ({reason}).", flush=True)
+    folder = read_settings().home / "demo"
+    write_episodes(folder)
+    environment = {**os.environ, "EARSHOT_DEVICE": device}
+    with serving(folder) as url:
+        write_feed(folder, url)
+        print(f"Serving {len(EPISODES)} episodes, composed from recordings of dependencies, as a feed on loopback.")
+        failed = run(["ingest", f"{url}/{FEED_NAME}"], environment)
+    failed = failed or run(["search", EPISODES[-1].question, "--limit", "3"], environment)
+    if failed:
+        return failed
+    prefix = "" if device == "cuda" else "EARSHOT_DEVICE=cpu "
+    here = os.path.relpath(EARSHOT, PROJECT_ROOT)
+    print(
+        f"\nNext, from {PROJECT_ROOT}:\n"
+        f"  {prefix}make up                    the UI with every video, stage and timing: http://127.0.0.1:3000\n"
+        f"  {prefix}{here} ingest URL-or-file   your own recordings\n"
+        f"  {here} videos | timings | export VIDEO --format srt"
+    )
+    return 0
+
+
+def choose_device(asked: str | None) -> tuple[str, str]:
+    """The device to ask Earshot for, and why: what the user set, else what the NVIDIA driver says is there."""
+    if asked:
+        return asked, "EARSHOT_DEVICE says so"
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        count = pynvml.nvmlDeviceGetCount()
+    except pynvml.NVMLError as error:
+        return "cpu", f"no NVIDIA device: {error}; everything works, slower"
+    if count == 0:
+        return "cpu", "the NVIDIA driver lists no device; everything works, slower"
+    return "cuda", f"{pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(0))} found"
+
+
+def run(arguments: list[str], environment: dict[str, str]) -> int:
+    """Show a command as a user would type it, and run it."""
+    print(f"\n$ {shlex.join(['earshot', *arguments])}", flush=True)
+    return subprocess.run([EARSHOT, *arguments], env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""`earshot videos`, `timings`, `search`, `export`: what is in the library. Each reads the database and prints."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ingest_assets.cli.output import (
+    console,
+    describe_speed,
+    json_option,
+    print_json,
+    print_table,
+    print_timing_table,
+)
+from ingest_assets.exports import FORMATS, UNKNOWN, Recording, export, hms
+from ingest_assets.timings import KEYS, summarize
+from resources.catalogue import STAGES, find, list_videos
+from resources.database import Database, open_database
+from resources.errors import EarshotError
+from resources.gpu import require_device
+from resources.settings import read_settings
+
+if TYPE_CHECKING:
+    from ingest_assets.search import Hit
+
+
+@click.command("videos")
+@json_option
+def videos_command(as_json: bool) -> None:
+    """List the videos that are known, and the state of each."""
+    videos = list_videos(open_database())
+    if as_json:
+        print_json([asdict(video) for video in videos])
+        return
+    if not videos:
+        click.echo("No videos yet. Start with: earshot ingest SOURCE")
+        return
+    headings = [
+        ("video", "left"), ("state", "left"), ("length", "right"), ("uploaded", "left"), ("title", "left"),
+        ("last error", "left"),
+    ]  # fmt: skip
+    rows = [
+        (
+            video.video_id,
+            video.state,
+            hms(video.duration_s) if video.duration_s else "",
+            f"{video.published_at:%Y-%m-%d}" if video.published_at else "",
+            video.title,
+            video.last_error or "",
+        )
+        for video in videos
+    ]
+    print_table(headings, rows)
+
+
+@click.command("timings")
+@click.option("--video", "video_id", help="Only this video.")
+@json_option
+def timings_command(video_id: str | None, as_json: bool) -> None:
+    """Show what each stage cost: per stage in sum, or with --json every row that was ever recorded.
+
+    The table counts the last run of each stage of each video.
+    """
+    database = open_database()
+    if as_json:
+        rows = database.query(
+            "SELECT * FROM asset_timings WHERE %(video)s::text IS NULL OR video_id = %(video)s ORDER BY timing_id",
+            {"video": video_id},
+        )
+        keys = ["video_id", "asset", "recorded_at", "run_id", "code_version", "git_commit", *KEYS]
+        print_json([{key: row[key] for key in keys} for row in rows])
+        return
+    rows = database.query(
+        "SELECT DISTINCT ON (video_id, asset) * FROM asset_timings "
+        "WHERE %(video)s::text IS NULL OR video_id = %(video)s ORDER BY video_id, asset, timing_id DESC",
+        {"video": video_id},
+    )
+    if not rows:
+        click.echo(f"No timings of {video_id}." if video_id else "No timings yet. Start with: earshot ingest SOURCE")
+        return
+    summary = summarize(rows, STAGES)
+    print_timing_table(summary)
+    click.echo(describe_speed(summary))
+
+
+@click.command("search")
+@click.argument("text", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="At most this many passages.")
+@json_option
+def search_command(text: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """Find the passages nearest in meaning to TEXT: who said it, when, and where."""
+    from ingest_assets.search import check_question, explain_nothing, search
+    from resources.loaded_models import ModelsResource
+
+    question, database, models = check_question(" ".join(text)), open_database(), ModelsResource()
+    hits = search(database, models.text_encoder(require_device(read_settings().device)), question, limit)
+    if as_json:
+        print_json([asdict(hit) for hit in hits])
+    elif hits:
+        _print_hits(hits)
+    else:
+        click.echo(explain_nothing(database, models.model_set().text))
+
+
+def _print_hits(hits: "list[Hit]") -> None:
+    out = console()
+    for hit in hits:
+        head = f"{hit.score:.2f}  {hit.title}  [{hms(hit.start_s)}] {hit.local_speaker or UNKNOWN}"
+        out.print(head, style="bold", markup=False, highlight=False)
+        out.print(f"      {hit.text}", markup=False, highlight=False)
+        out.print(f"      {hit.link}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+@click.command("export")
+@click.argument("video")
+@click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="txt", show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of to stdout.")
+def export_command(video: str, format_name: str, output: Path | None) -> None:
+    """Write VIDEO as subtitles (srt, vtt), text, JSON or RTTM."""
+    text = export(_recording(open_database(), video), format_name)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+def _recording(database: Database, video_id: str) -> Recording:
+    video = find(database, video_id)
+    if video is None:
+        raise EarshotError(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
+    transcripts = database.frame("transcripts", video_id, "video_id")
+    if transcripts.empty:
+        raise EarshotError(
+            f"{video_id} has no transcript (state {video.state}{f': {video.last_error}' if video.last_error else ''}).",
+            f"Ingest it: earshot ingest {video.url!r}",
+        )
+    return Recording(
+        video=video,
+        language=transcripts.language.iloc[0],
+        words=database.frame("words", video_id, "word_index"),
+        turns=database.frame("turns", video_id, "turn_index"),
+        exclusive_turns=database.frame("exclusive_turns", video_id, "turn_index"),
+        passages=database.frame("passages", video_id, "passage_index"),
+    )

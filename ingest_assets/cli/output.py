@@ -1,0 +1,76 @@
+"""How commands print: tables for people, JSON for programs."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from ingest_assets.exports import hms
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def console() -> Console:
+    """Where text for people goes. Piped, a table keeps its full width instead of breaking at 80 columns."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=160)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout; times as ISO 8601."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=1, default=_jsonable))
+
+
+def _jsonable(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def print_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], last_apart: bool = False) -> None:
+    """A table; headings are (text, `left` or `right`). `last_apart` draws a line above the last row."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for text, side in headings:
+        table.add_column(text, justify="right" if side == "right" else "left", overflow="fold")
+    for index, row in enumerate(rows):
+        table.add_row(*row, end_section=last_apart and index == len(rows) - 2)
+    console().print(table, soft_wrap=False)
+
+
+def print_timing_table(summary: pd.DataFrame) -> None:
+    """The table per stage, as `summarize()` makes it, and the total in words."""
+    headings = [
+        ("stage", "left"), ("videos", "right"), ("audio", "right"), ("wall s", "right"), ("of it loading", "right"),
+        ("compute s", "right"), ("RTF", "right"), ("x real time", "right"), ("items", "right"), ("items/s", "right"),
+        ("device", "left"),
+    ]  # fmt: skip
+    rows = [
+        (
+            row["asset"], str(row["videos"]), hms(row["audio_s"]), f"{row['wall_s']:.1f}", f"{row['load_s']:.1f}",
+            f"{row['compute_s']:.1f}", f"{row['rtf']:.3f}", f"{row['x_realtime']:.1f}",
+            _figure(row["items"], 0), _figure(row["items_per_s"], 1), row["device"],
+        )
+        for row in summary.to_dict("records")
+    ]  # fmt: skip
+    print_table(headings, rows, last_apart=True)
+
+
+def describe_speed(summary: pd.DataFrame) -> str:
+    """The total in one sentence."""
+    total = summary.iloc[-1]
+    speed = total.x_realtime
+    if not speed:
+        return "No audio was processed."
+    return (
+        f"Total: {hms(total.audio_s)} of audio in {total.wall_s - total.load_s:.1f} s of work (+ {total.load_s:.1f} s loading "
+        f"models): RTF {1 / speed:.3f} = {speed:.1f}x real time = {speed:.1f} hours of audio per hour."
+    )
+
+
+def _figure(value: float, digits: int) -> str:
+    return "" if pd.isna(value) else f"{value:.{digits}f}"
