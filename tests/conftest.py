@@ -1,0 +1,49 @@
+"""What tests share: a home of their own with a real Postgres in it, on the CPU, without any hub.
+
+The tests ask for the CPU (a machine without a GPU must pass them all); what needs real models, a webserver or a browser is
+marked `slow`. Homes are short paths under /tmp, since Postgres' socket lies in them.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # a wrong path fails at once instead of asking the hub
+os.environ["EARSHOT_DEVICE"] = "cpu"
+os.environ.pop("EARSHOT_DATABASE_URL", None)
+os.environ.pop("EARSHOT_MODELS", None)
+os.environ.pop("EARSHOT_MEDIA", None)
+
+from resources.database import Database, open_database  # noqa: E402 - after the environment
+from resources.postgres import stop_embedded  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """EARSHOT_HOME of the whole test session, its Postgres stopped at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="earshot-"))
+    folder.chmod(0o755)
+    os.environ["EARSHOT_HOME"] = str(folder)
+    yield folder
+    stop_embedded(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def library(home: Path) -> Database:
+    """The session's database, migrated."""
+    assert home.exists()
+    return open_database()
+
+
+@pytest.fixture
+def database(library: Database) -> Database:
+    """The session's database, emptied: no videos and no timings."""
+    with library.connect() as connection:
+        connection.execute("TRUNCATE videos CASCADE")
+        connection.execute("TRUNCATE asset_timings")
+    return library
