@@ -1,17 +1,20 @@
 """Asset `audio`: a video's sound as 16 kHz mono FLAC in the media store, and the sha256 of its samples.
 
 URLs are fetched with yt-dlp, audio only where the site offers it; local files are read where they lie. Everything after
-this asset works from the FLAC. Needs no GPU: downloads never wait for one.
+this asset works from the FLAC. What the media store already holds, whole, is kept and not fetched again (`reused` in the
+metadata), unless the run is forced: a backfill over a channel must not download it a second time. Needs no GPU: downloads never
+wait for one.
 """
 
-import tempfile
-from pathlib import Path
+import shutil
+from typing import Any
 
 import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult, asset
+from soundfile import LibsndfileError
 
 from ingest_assets.partitions import videos
-from ingest_assets.stage import stage
+from ingest_assets.stage import Stage, stage
 from resources.catalogue import set_duration
 from resources.database import DatabaseResource
 from resources.decoding import SAMPLE_RATE, decode
@@ -36,22 +39,55 @@ def audio(
     media_store: MediaStoreResource,
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
-        downloads = read_settings().home / "downloads"
-        downloads.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=downloads) as folder:
-            with at_work.measurement.reading_writing():
-                path, downloader = media_source.fetch(at_work.video, Path(folder))
-            with at_work.measurement.computing():
-                samples = decode(path)
+        kept = None if at_work.forced else _kept(at_work, media_store)
+        row = _fetch(at_work, media_source, media_store) if kept is None else kept
+        at_work.replace({"audio": pd.DataFrame([row])})
+        set_duration(at_work.database, at_work.video.video_id, row["duration_s"])
+        return at_work.finish(
+            Execution("cpu", cpu_name(), "pyav", _av_version(), "int16", 1),
+            row["duration_s"],
+            items=1,
+            reused="no" if kept is None else "yes: the media store holds it whole",
+            **{key: row[key] for key in ("samples_sha256", "uri", "downloader")},
+        )
+
+
+def _kept(at_work: Stage, media_store: MediaStoreResource) -> dict[str, Any] | None:
+    """The row of audio that is already there and whole; None where there is none, or it is damaged."""
+    rows = at_work.rows("audio", "uri").drop(columns="video_id").to_dict("records")
+    if not rows:
+        return None
+    row = {str(key): value for key, value in rows[0].items()}
+    with at_work.measurement.reading_writing():
+        try:
+            samples = media_store.read(row["uri"])
+        except (FileNotFoundError, LibsndfileError):
+            return None
+    return row if samples_sha256(samples) == row["samples_sha256"] else None
+
+
+def _fetch(at_work: Stage, media_source: MediaSourceResource, media_store: MediaStoreResource) -> dict[str, Any]:
+    """Fetch, decode and keep the video's audio; its row of table `audio`."""
+    # By the video's key, not a random name: what a killed process had downloaded is resumed.
+    folder = read_settings().home / "downloads" / at_work.video.video_id
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
         with at_work.measurement.reading_writing():
-            uri = media_store.write(at_work.video.video_id, samples)
-        digest, duration_s = samples_sha256(samples), len(samples) / SAMPLE_RATE
-        row = (uri, digest, len(samples), SAMPLE_RATE, duration_s, downloader)
-        columns = ["uri", "samples_sha256", "samples", "sample_rate", "duration_s", "downloader"]
-        at_work.replace({"audio": pd.DataFrame([row], columns=columns)})
-        set_duration(at_work.database, at_work.video.video_id, duration_s)
-        execution = Execution("cpu", cpu_name(), "pyav", _av_version(), "int16", 1)
-        return at_work.finish(execution, duration_s, items=1, samples_sha256=digest, uri=uri, downloader=downloader)
+            path, downloader = media_source.fetch(at_work.video, folder)
+        with at_work.measurement.computing():
+            samples = decode(path)
+    finally:
+        shutil.rmtree(folder)
+    with at_work.measurement.reading_writing():
+        uri = media_store.write(at_work.video.video_id, samples)
+    return {
+        "uri": uri,
+        "samples_sha256": samples_sha256(samples),
+        "samples": len(samples),
+        "sample_rate": SAMPLE_RATE,
+        "duration_s": len(samples) / SAMPLE_RATE,
+        "downloader": downloader,
+    }
 
 
 def _av_version() -> str:

@@ -6,7 +6,6 @@ Importing this loads no torch: models are imported where they are first used.
 from dagster import Definitions, define_asset_job, in_process_executor
 
 from ingest_assets.audio import audio
-from ingest_assets.partitions import videos
 from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.text_embeddings import text_embeddings
 from ingest_assets.transcript import transcript
@@ -17,16 +16,17 @@ from resources.loaded_models import ModelsResource
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
 from sensors.dead_runs import dead_runs
+from sensors.failed_runs import failed_runs
 
 video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddings]
 
 # One run per video, all its stages in one process, so that models are loaded once per run and not once per stage.
-ingest_video = define_asset_job("ingest_video", selection=video_assets, partitions_def=videos, executor_def=in_process_executor)
+ingest_video = define_asset_job("ingest_video", selection=video_assets, executor_def=in_process_executor)
 
 defs = Definitions(
     assets=video_assets,
     jobs=[ingest_video],
-    sensors=[dead_runs],
+    sensors=[dead_runs, failed_runs],
     executor=in_process_executor,
     resources={
         "database": DatabaseResource(),

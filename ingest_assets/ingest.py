@@ -20,6 +20,7 @@ from ingest_assets.currency import LastRun, Version, stages_to_run
 from ingest_assets.definitions import defs, video_assets
 from ingest_assets.partitions import videos
 from ingest_assets.sources import choose
+from ingest_assets.stage import FORCE_TAG
 from resources import errors
 from resources.catalogue import Video, find, record_crash, register
 from resources.database import Database
@@ -97,7 +98,7 @@ def _ingest_video(
             return
         require_device(read_settings().device)
         yield video
-        yield _run(source, video.video_id, stages, database, instance)
+        yield _run(source, video.video_id, stages, choice.force, database, instance)
 
 
 def _stages(database: Database, video_id: str, force: bool) -> tuple[str, ...]:
@@ -141,7 +142,9 @@ def last_runs(database: Database, video_id: str) -> dict[str, LastRun]:
     }
 
 
-def _run(source: str, video_id: str, stages: tuple[str, ...], database: Database, instance: DagsterInstance) -> Outcome:
+def _run(
+    source: str, video_id: str, stages: tuple[str, ...], force: bool, database: Database, instance: DagsterInstance
+) -> Outcome:
     run_id = make_new_run_id()
     with ExitStack() as locks:
         locks.enter_context(holding(database.url, run_lock(run_id)))
@@ -151,7 +154,7 @@ def _run(source: str, video_id: str, stages: tuple[str, ...], database: Database
             partition_key=video_id,
             asset_selection=[AssetKey(stage) for stage in stages],
             run_config=QUIET,
-            tags={LOCKED_FIRST_TAG: "true"},
+            tags={LOCKED_FIRST_TAG: "true"} | ({FORCE_TAG: "true"} if force else {}),
             raise_on_error=False,
         )
     error = "" if result.success else _failure(result, database, video_id)

@@ -22,6 +22,9 @@ from resources.errors import EarshotError, Misconfigured
 from resources.locks import holding, video_lock
 from resources.measurement import Execution, Measurement
 
+# A run with this tag reuses nothing: `earshot ingest --force` sets it, and the launchpad of the UI can.
+FORCE_TAG = "earshot/force"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -35,6 +38,11 @@ class Stage:
     @property
     def asset(self) -> str:
         return self.context.asset_key.to_user_string()
+
+    @property
+    def forced(self) -> bool:
+        """Whether the run was asked to do again what is already there."""
+        return FORCE_TAG in self.context.run.tags
 
     @property
     def report(self) -> Callable[[float], None]:

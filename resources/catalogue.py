@@ -84,7 +84,10 @@ def set_duration(database: Database, video_id: str, duration_s: float) -> None:
 
 
 def record_failure(database: Database, video_id: str, error: EarshotError) -> None:
-    """Keep why a try failed. Only an error of the video itself changes its state, and only for good where it is permanent."""
+    """Keep why a try failed. Only an error of the video itself changes its state.
+
+    A video that is ready stays so: what was done before is still there and found, however a second try ended.
+    """
     state = error.state if isinstance(error, VideoError) else None
     _record(database, video_id, state, str(error))
 
@@ -96,7 +99,7 @@ def record_crash(database: Database, video_id: str, message: str) -> None:
 
 def _record(database: Database, video_id: str, state: str | None, message: str) -> None:
     database.query(
-        "UPDATE videos SET state = coalesce(%s, state), attempts = attempts + 1, last_error = %s, updated_at = now() "
+        "UPDATE videos SET state = CASE state WHEN 'ready' THEN state ELSE coalesce(%s, state) END, attempts = attempts + 1, last_error = %s, updated_at = now() "
         "WHERE video_id = %s",
         [state, message, video_id],
     )

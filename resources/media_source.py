@@ -201,4 +201,11 @@ def _cause(error: DownloadError, kind: type[E]) -> E | None:
 def _message(error: DownloadError) -> str:
     """yt-dlp's message without its prefix, colours and advice on reporting bugs."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).removeprefix("ERROR: ")
-    return re.sub(r"^\[[\w:+]+\] (\S+: )?", "", text).partition("; please report")[0].strip().rstrip(".") + "."
+    return (
+        re.sub(r"^\[[\w:+]+\] (\S+: )?", "", text)
+        .partition("; please report")[0]
+        .partition(" (caused by ")[0]
+        .strip()
+        .rstrip(".")
+        + "."
+    )

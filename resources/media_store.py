@@ -1,12 +1,12 @@
 """The media store: each video's audio as 16 kHz mono FLAC, at a path or a URL such as s3://bucket/prefix.
 
 Samples are 16-bit; their sha256 names the content whatever the container was, and is the key of everything computed from
-them. A file is written beside its place and moved there, so that a reader never sees half of one.
+them. A file is written beside its place and moved there, so that a reader never sees half of one;
+the video's lock (resources/locks.py) keeps a second writer away.
 """
 
 import hashlib
 import io
-import uuid
 
 import numpy as np
 import soundfile
@@ -27,16 +27,16 @@ class MediaStoreResource(ConfigurableResource):
         target.parent.mkdir(parents=True, exist_ok=True)
         buffer = io.BytesIO()
         soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        temporary = target.with_name(f".{target.name}.partial")  # one name: what a killed process left is overwritten
         temporary.write_bytes(buffer.getvalue())
         temporary.rename(target)
         return str(target)
 
     def read(self, uri: str) -> np.ndarray:
-        """A video's audio as float32 samples in [-1, 1)."""
+        """A video's audio as int16 samples; raises FileNotFoundError where it is gone."""
         with UPath(uri).open("rb") as file:
             samples, _rate = soundfile.read(io.BytesIO(file.read()), dtype="int16")
-        return samples.astype(np.float32) / 32768.0
+        return samples
 
 
 def samples_sha256(samples: np.ndarray) -> str:

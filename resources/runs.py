@@ -3,7 +3,7 @@
 A process killed with SIGKILL tells nobody: its Dagster run stays STARTED for ever and keeps its slot in pool `gpu`, so that
 everything behind it waits. Each run holds a Postgres lock from its first moment (DatabaseResource takes it), and the lock dies
 with the process. `end_dead_runs()` fails the runs whose lock is free, gives their slots back and writes the crash into the
-catalogue; `earshot ingest` calls it when it starts, and the sensor `dead_runs` every half minute.
+catalogue. `earshot ingest` calls it when it starts, and the sensor `dead_runs` every half minute.
 """
 
 import time

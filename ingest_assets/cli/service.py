@@ -14,6 +14,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -27,6 +29,7 @@ from resources.postgres import stop_embedded
 from resources.settings import PROJECT_ROOT, read_settings
 
 STARTUP_S = 120.0
+PATIENCE_S = 8.0  # for a process that was asked to end
 
 
 @click.command("up")
@@ -60,8 +63,7 @@ def up(host: str, port: int) -> None:
     try:
         _supervise(children, f"http://{host}:{port}", logs)
     finally:
-        for child in children.values():
-            _stop(child.pid)
+        _stop([child.pid for child in children.values()])
         state.unlink(missing_ok=True)
 
 
@@ -72,7 +74,9 @@ def down(as_json: bool) -> None:
     home = read_settings().home
     pid = _running(home)
     if pid is not None:
-        _stop(pid)
+        psutil.Process(pid).terminate()  # `up` stops what it started
+        _gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=2 * PATIENCE_S)
+        _stop([process.pid for process in alive])
     postgres = stop_embedded(home)
     if as_json:
         print_json({"stopped_up": pid is not None, "stopped_postgres": postgres})
@@ -115,28 +119,21 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _stop(pid: int) -> None:
-    """End a process and everything it started: politely, then not. Dagster's code servers outlive a plain signal."""
-    try:
-        parent = psutil.Process(pid)
-        family = [parent, *parent.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    _signal(family[:1])
-    _gone, alive = psutil.wait_procs(family, timeout=15)
-    _signal(alive)
-    _gone, alive = psutil.wait_procs(alive, timeout=5)
-    for process in alive:
-        process.kill()
-    psutil.wait_procs(alive, timeout=5)
-
-
-def _signal(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        try:
+def _stop(pids: Iterable[int]) -> None:
+    """End processes and everything they started: politely, then not. Dagster's code servers outlive a plain signal."""
+    family: list[psutil.Process] = []
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(pid)
+            family += [parent, *parent.children(recursive=True)]
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
             process.terminate()
-        except psutil.NoSuchProcess:
-            continue
+    _gone, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=PATIENCE_S)
 
 
 def _state_file(home: Path) -> Path:
@@ -149,11 +146,10 @@ def _running(home: Path) -> int | None:
     if not state.exists():
         return None
     pid = int(json.loads(state.read_text())["pid"])
-    try:
-        is_ours = any("earshot" in part for part in psutil.Process(pid).cmdline())
-    except psutil.NoSuchProcess:
-        is_ours = False
-    return pid if is_ours else None
+    with suppress(psutil.NoSuchProcess):
+        if any("earshot" in part for part in psutil.Process(pid).cmdline()):
+            return pid
+    return None
 
 
 def _refuse_second(home: Path) -> None:

@@ -1,0 +1,230 @@
+"""`earshot up`, for real: webserver and daemon driven over GraphQL, and their pages looked at in a browser.
+
+Two short videos are registered but not ingested; a backfill over both, launched as the UI launches it, must leave them ready.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+from PIL import Image
+
+from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from bench.pictures import browsing, pictures_of, take
+from ingest_assets.definitions import defs
+from ingest_assets.instance import open_instance
+from ingest_assets.partitions import videos
+from ingest_assets.timings import KEYS
+from resources.catalogue import STAGES, find, register
+from resources.database import Database
+from resources.media_source import list_source
+
+pytestmark = pytest.mark.slow
+EARSHOT = str(Path(sys.executable).parent / "earshot")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running `earshot up`, its URL, and the keys of two registered videos."""
+
+    url: str
+    pid: int
+    partitions: list[str]
+
+
+@pytest.fixture(scope="module")
+def served(library: Database, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("clips")
+    telephone = Clip(TELEPHONE.package, TELEPHONE.path, start_s=6.5, end_s=14.5)
+    write_mp3(folder / "telephone.mp3", clip_samples(telephone))
+    write_mp3(folder / "beckett.mp3", clip_samples(Clip("moonshine_voice", "assets/beckett.wav")))
+    listed = list_source(str(folder))
+    register(library, listed)
+    open_instance().add_dynamic_partitions(str(videos.name), [video.video_id for video in listed])
+    port = _free_port()
+    with (home / "up.log").open("wb") as log:
+        process = subprocess.Popen([EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log)
+    try:
+        _wait(lambda: f":{port} " in (home / "up.log").read_text(), 120, "earshot up never said that it is up")
+        yield Served(f"http://127.0.0.1:{port}", process.pid, [video.video_id for video in listed])
+    finally:
+        subprocess.run([EARSHOT, "down"], check=True, env={**os.environ, "EARSHOT_HOME": str(home)})
+        assert process.wait(timeout=60) == 0
+        from resources import database, postgres
+
+        postgres._urls.clear()
+        database._ready.clear()  # `down` stopped the server: whoever comes next starts it again
+
+
+def test_everything_listens_on_loopback_only(served: Served) -> None:
+    family = [psutil.Process(served.pid), *psutil.Process(served.pid).children(recursive=True)]
+    listening = [c.laddr.ip for p in family for c in p.net_connections(kind="inet") if c.status == psutil.CONN_LISTEN]
+    assert listening
+    assert set(listening) <= {"127.0.0.1", "::1"}
+
+
+def test_a_second_up_on_the_same_home_is_refused(served: Served) -> None:
+    second = subprocess.run([EARSHOT, "up", "--port", str(_free_port())], capture_output=True, text=True, check=False)
+    assert second.returncode == 2
+    assert f"already runs for {os.environ['EARSHOT_HOME']}, at {served.url}" in second.stderr
+
+
+def test_a_backfill_over_all_partitions_ends_with_every_video_ready(served: Served, library: Database) -> None:
+    launched = _query(
+        served.url,
+        """mutation ($params: LaunchBackfillParams!) {
+             launchPartitionBackfill(backfillParams: $params) {
+               __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
+        {
+            "params": {
+                "assetSelection": [{"path": [stage]} for stage in STAGES],
+                "partitionNames": served.partitions,
+            }
+        },
+    )["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+    _wait(lambda: _backfill_status(served.url, launched["backfillId"]).startswith("COMPLETED"), 400, "backfill still runs")
+    assert _backfill_status(served.url, launched["backfillId"]) == "COMPLETED_SUCCESS"
+    for partition in served.partitions:
+        video = find(library, partition)
+        assert video is not None
+        assert video.state == "ready"
+        assert library.frame("passages", partition, "passage_index").shape[0] > 0
+    assert _metadata_of(served.url, served.partitions[0]).keys() >= set(KEYS)
+
+
+def test_the_metadata_that_the_ui_reads_are_the_timings_that_the_database_keeps(served: Served, library: Database) -> None:
+    partition = served.partitions[0]
+    shown = _metadata_of(served.url, partition)
+    kept = library.query(
+        "SELECT * FROM asset_timings WHERE video_id = %s AND asset = 'transcript' ORDER BY timing_id DESC LIMIT 1", [partition]
+    )[0]
+    assert {key: shown[key] for key in KEYS} == {key: kept[key] for key in KEYS}
+
+
+def test_the_pages_show_the_graph_and_the_figures_in_a_real_browser(served: Served, tmp_path: Path) -> None:
+    with browsing(served.url) as page:
+        for picture in pictures_of(served.partitions[0]):
+            taken = take(page, picture, tmp_path)
+            text = page.inner_text("body")
+            assert picture.text in text
+            assert "Join the Dagster community" not in text
+            pixels = np.asarray(Image.open(taken).convert("L"))
+            assert len(np.unique(pixels)) > 50, f"{taken} is blank"
+        assert {"device", "rtf", "items_per_s"} <= set(text.split())
+
+
+def test_a_run_whose_process_was_killed_is_failed_and_gives_its_slot_back(served: Served, library: Database) -> None:
+    run_id = _launch(served.url, served.partitions[1])
+    worker = _wait(lambda: _process_of(run_id), 60, "the run's process never came")
+    _wait(lambda: _run_status(served.url, run_id) == "STARTED", 60, "the run never started")
+    worker.kill()
+    _wait(lambda: _run_status(served.url, run_id) == "FAILURE", 180, "the dead run still counts as started")
+    retried = RunsFilter(tags={"dagster/parent_run_id": run_id}, statuses=[DagsterRunStatus.SUCCESS])
+    _wait(lambda: open_instance().get_run_ids(retried), 240, "the dead run was not tried again with success")
+    assert _state(library, served.partitions[1]) == "ready"
+    assert open_instance().event_log_storage.get_concurrency_info("gpu").claimed_slots == []
+
+
+def _launch(url: str, partition: str) -> str:
+    """Materialize everything of one partition, as the UI does: nothing typed but the partition."""
+    launched = _query(
+        url,
+        """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
+             __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+        {
+            "params": {
+                "selector": {
+                    "repositoryLocationName": "earshot",
+                    "repositoryName": "__repository__",
+                    "jobName": "ingest_video",
+                },
+                "mode": "default",
+                "runConfigData": {},
+                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": partition}]},
+            }
+        },
+    )["launchPipelineExecution"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    return launched["run"]["runId"]
+
+
+def _process_of(run_id: str) -> psutil.Process | None:
+    """The process that works on a run, as Dagster's events name it once it has started."""
+    for entry in open_instance().all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT):
+        event = entry.dagster_event
+        pid = event.engine_event_data.metadata.get("pid") if event else None
+        if pid is not None:
+            return psutil.Process(int(str(pid.value)))
+    return None
+
+
+def _state(library: Database, partition: str) -> str:
+    video = find(library, partition)
+    return video.state if video else ""
+
+
+def _run_status(url: str, run_id: str) -> str:
+    run = _query(url, "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", {"id": run_id})
+    return run["runOrError"]["status"]
+
+
+def _backfill_status(url: str, backfill_id: str) -> str:
+    asked = "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
+    return _query(url, asked, {"id": backfill_id})["partitionBackfillOrError"]["status"]
+
+
+def _metadata_of(url: str, partition: str) -> dict[str, Any]:
+    answer = _query(
+        url,
+        """query ($partition: [String!]) { assetOrError(assetKey: {path: ["transcript"]}) { ... on Asset {
+             assetMaterializations(partitions: $partition, limit: 1) { metadataEntries {
+               label __typename ... on FloatMetadataEntry { floatValue } ... on TextMetadataEntry { text } } } } } }""",
+        {"partition": [partition]},
+    )
+    entries = answer["assetOrError"]["assetMaterializations"][0]["metadataEntries"]
+    return {entry["label"]: entry.get("floatValue", entry.get("text")) for entry in entries}
+
+
+def _query(url: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"{url}/graphql",
+        data=json.dumps({"query": query, "variables": variables}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        document = json.load(answer)
+    assert "errors" not in document, document["errors"]
+    return document["data"]
+
+
+def _wait(condition: Any, seconds: float, complaint: str) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(1)
+    raise AssertionError(f"{complaint} after {seconds:.0f} s")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_repository_is_the_one_the_ui_loads() -> None:
+    assert {job.name for job in defs.get_repository_def().get_all_jobs()} >= {"ingest_video"}
