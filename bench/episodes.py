@@ -54,8 +54,8 @@ EPISODES = (
         "Two strangers on the telephone",
         datetime(2026, 1, 5, 9, tzinfo=UTC),
         (TELEPHONE,),
-        "being teased for coming from the north",
-        "they all call me a Yankee",
+        "who lives in Texas",
+        "Sheila",
     ),
     Episode(
         "earshot-demo-2",

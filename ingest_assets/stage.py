@@ -99,7 +99,7 @@ def _keep(stage: Stage, figures: Timing) -> None:
     row = {
         "video_id": stage.video.video_id,
         "asset": stage.asset,
-        "run_id": stage.context.run_id,
+        "run_id": stage.context.run.run_id,
         "code_version": stage.context.assets_def.code_versions_by_key[stage.context.asset_key] or "",
         "git_commit": git_commit(),
         **asdict(figures),

@@ -70,7 +70,7 @@ def _known(at_work: Stage, audio_sha256: str, execution: Execution) -> dict[Span
             "WHERE audio_sha256 = %s AND model = %s AND model_revision = %s",
             [audio_sha256, execution.model, execution.model_revision],
         )
-    return {(row["first_sample"], row["last_sample"]): np.asarray(row["embedding"]) for row in rows}
+    return {(row["first_sample"], row["last_sample"]): row["embedding"].to_numpy() for row in rows}
 
 
 def _frames(

@@ -99,7 +99,11 @@ def record_crash(database: Database, video_id: str, message: str) -> None:
 
 def _record(database: Database, video_id: str, state: str | None, message: str) -> None:
     database.query(
-        "UPDATE videos SET state = CASE state WHEN 'ready' THEN state ELSE coalesce(%s, state) END, attempts = attempts + 1, last_error = %s, updated_at = now() "
-        "WHERE video_id = %s",
+        """
+        UPDATE videos SET
+            state = CASE state WHEN 'ready' THEN state ELSE coalesce(%s, state) END,
+            attempts = attempts + 1, last_error = %s, updated_at = now()
+        WHERE video_id = %s
+        """,
         [state, message, video_id],
     )

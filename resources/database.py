@@ -52,7 +52,7 @@ class Database:
             yield connection
 
     def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
-        """The rows of a SELECT, or of anything with RETURNING; [] for a statement that returns none."""
+        """The rows of a SELECT, or of anything with RETURNING; [] for a statement that returns none. Vectors are pgvector's."""
         with self.connect() as connection:
             cursor = connection.execute(statement, parameters)  # pyright: ignore[reportArgumentType]
             return cursor.fetchall() if cursor.description else []

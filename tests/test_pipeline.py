@@ -1,0 +1,247 @@
+"""The whole pipeline on the demo's episodes: real feed, real yt-dlp, real models, real Dagster, real Postgres.
+
+What comes out is held against what is known of the recordings: the telephone call's reference words and turns ship with
+pyannote.audio.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pandas as pd
+import pytest
+from dagster import AssetKey, AssetMaterialization, AssetRecordsFilter, DagsterInstance
+from pgvector import Vector
+
+from bench.episodes import EPISODES, FEED_NAME, TELEPHONE, Episode, clip_path, clip_samples, write_episodes, write_feed
+from bench.server import serving
+from ingest_assets.exports import as_rttm
+from ingest_assets.ingest import Choice, Outcome, ingest
+from ingest_assets.instance import open_instance
+from ingest_assets.search import search
+from ingest_assets.timings import KEYS, TEXT_KEYS
+from resources.catalogue import STAGES, find
+from resources.database import Database
+from resources.gpu import require_device
+from resources.loaded_models import ModelsResource
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """The demo's episodes in the session's library: their keys, in the order of EPISODES."""
+
+    keys: list[str]
+    database: Database
+    instance: DagsterInstance
+    feed: str
+
+    @property
+    def telephone(self) -> str:
+        return self.keys[0]
+
+
+@pytest.fixture(scope="module")
+def ingested(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingested]:
+    folder = tmp_path_factory.mktemp("episodes")
+    write_episodes(folder)
+    instance = open_instance()
+    with serving(folder) as url:
+        write_feed(folder, url)
+        feed = f"{url}/{FEED_NAME}"
+        outcomes = _ingest([feed], library, instance)
+        assert [outcome.result for outcome in outcomes] == ["done"] * len(EPISODES), outcomes
+        by_title = {o.video.title: o.video.video_id for o in outcomes if o.video}
+        yield Ingested([by_title[episode.title] for episode in EPISODES], library, instance, feed)
+
+
+def _ingest(sources: list[str], database: Database, instance: DagsterInstance, choice: Choice | None = None) -> list[Outcome]:
+    return [step for step in ingest(sources, choice or Choice(), database, instance) if isinstance(step, Outcome)]
+
+
+# --- what is left in the database ------------------------------------------------------------------------------------------
+
+
+def test_every_episode_is_ready_with_rows_of_every_stage(ingested: Ingested) -> None:
+    for key in ingested.keys:
+        video = find(ingested.database, key)
+        assert video is not None
+        assert (video.state, video.attempts, video.last_error) == ("ready", 0, None)
+        assert video.duration_s == pytest.approx(ingested.database.frame("audio", key, "uri").duration_s.iloc[0])
+        for table, order in (("segments", "segment_index"), ("turns", "turn_index"), ("passages", "passage_index")):
+            assert len(ingested.database.frame(table, key, order)) > 0, (key, table)
+
+
+def test_every_word_is_in_exactly_one_passage(ingested: Ingested) -> None:
+    for key in ingested.keys:
+        words = ingested.database.frame("words", key, "word_index")
+        passages = ingested.database.frame("passages", key, "passage_index")
+        covered = [i for row in passages.to_dict("records") for i in range(row["first_word"], row["last_word"] + 1)]
+        assert covered == words.word_index.tolist()
+        assert (passages.end_s > passages.start_s).all()
+
+
+def test_every_turn_has_a_vector_and_every_local_speaker_a_centroid_of_the_model_that_is_named(ingested: Ingested) -> None:
+    voice = ModelsResource().model_set().voice
+    for key in ingested.keys:
+        turns = ingested.database.frame("turns", key, "turn_index")
+        vectors = ingested.database.frame("voice_embeddings", key, "turn_index")
+        speakers = ingested.database.frame("local_speakers", key, "local_speaker")
+        assert vectors.turn_index.tolist() == turns.turn_index.tolist()
+        assert speakers.local_speaker.tolist() == sorted(turns.local_speaker.unique())
+        assert set(vectors.model) | set(speakers.model) == {voice.name}
+        for vector in [*vectors.embedding, *speakers.centroid]:
+            assert np.linalg.norm(vector.to_numpy()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_timings_are_in_the_database_and_in_the_materializations_with_the_same_keys_and_types(ingested: Ingested) -> None:
+    for stage in STAGES:
+        rows = ingested.database.query(
+            "SELECT * FROM asset_timings WHERE video_id = %s AND asset = %s", [ingested.telephone, stage]
+        )
+        materialization = _materialization(ingested.instance, stage, ingested.telephone)
+        for key in KEYS:
+            shown = materialization.metadata[key]
+            assert type(shown).__name__ == ("TextMetadataValue" if key in TEXT_KEYS else "FloatMetadataValue"), key
+            assert shown.value == rows[0][key], key
+        assert rows[0]["audio_s"] == pytest.approx(30.0, abs=0.1)
+        assert rows[0]["device"] == "cpu"
+        assert rows[0]["code_version"] == "1"
+        assert 0 < rows[0]["compute_s"] <= rows[0]["wall_s"]
+
+
+def test_models_load_for_the_first_video_and_are_warm_for_the_others(ingested: Ingested) -> None:
+    rows = ingested.database.query("SELECT asset, load_s FROM asset_timings WHERE asset = 'transcript' ORDER BY timing_id")
+    first, *others = [row["load_s"] for row in rows][: len(ingested.keys)]
+    assert all(load < first / 10 for load in others)
+
+
+def _materialization(instance: DagsterInstance, stage: str, partition: str) -> AssetMaterialization:
+    wanted = AssetRecordsFilter(asset_key=AssetKey(stage), asset_partitions=[partition])
+    materialization = instance.fetch_materializations(wanted, limit=1).records[0].asset_materialization
+    assert materialization is not None
+    return materialization
+
+
+# --- running again -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_ingest_finds_everything_current_and_runs_nothing(ingested: Ingested) -> None:
+    runs = ingested.instance.get_runs_count()
+    assert {o.result for o in _ingest([ingested.feed], ingested.database, ingested.instance)} == {"current"}
+    assert ingested.instance.get_runs_count() == runs
+
+
+def test_a_dry_run_says_what_it_would_do_and_changes_nothing(ingested: Ingested, tmp_path: Path) -> None:
+    unseen = tmp_path / "unseen.wav"
+    unseen.write_bytes(clip_path(TELEPHONE).read_bytes()[:-2000])
+    choice = Choice(dry_run=True)
+    [outcome] = _ingest([str(unseen)], ingested.database, ingested.instance, choice)
+    assert (outcome.result, outcome.stages) == ("planned", STAGES)
+    assert outcome.video is not None
+    assert find(ingested.database, outcome.video.video_id) is None
+
+
+def test_a_forced_run_gives_the_same_rows_and_reuses_every_voice_vector(ingested: Ingested) -> None:
+    tables = {"words": "word_index", "turns": "turn_index", "passages": "passage_index", "local_speakers": "local_speaker"}
+    newest = ingested.keys[-1]  # which the feed lists first
+    before = {table: ingested.database.frame(table, newest, order) for table, order in tables.items()}
+    [outcome] = _ingest([ingested.feed], ingested.database, ingested.instance, Choice(force=True, limit=1))
+    assert outcome.result == "done"
+    assert outcome.video is not None
+    assert outcome.video.video_id == newest
+    for table, order in tables.items():
+        again = ingested.database.frame(table, newest, order)
+        pd.testing.assert_frame_equal(before[table].map(_plain), again.map(_plain), check_exact=False, rtol=1e-4)
+    [timing] = ingested.database.query(
+        "SELECT cache_hits, cache_misses FROM asset_timings WHERE run_id = %s AND asset = 'voice_embeddings'", [outcome.run_id]
+    )
+    assert timing == {"cache_hits": float(len(before["turns"])), "cache_misses": 0.0}
+
+
+def test_a_stage_whose_model_changed_is_run_again_with_what_follows_and_nothing_else(ingested: Ingested) -> None:
+    ingested.database.query(
+        "UPDATE asset_timings SET model_revision = 'older' WHERE video_id = %s AND asset = 'transcript'", [ingested.telephone]
+    )
+    outcomes = _ingest([ingested.feed], ingested.database, ingested.instance)
+    ran = {o.video.video_id: o.stages for o in outcomes if o.video and o.stages}
+    assert ran == {ingested.telephone: ("transcript", "text_embeddings")}
+
+
+def _plain(value: object) -> object:
+    return value.to_numpy().round(3).tolist() if isinstance(value, Vector) else value
+
+
+# --- quality, against what is known ------------------------------------------------------------------------------------------
+
+
+def test_the_words_of_the_telephone_call_are_as_good_as_faster_whisper_called_directly(ingested: Ingested) -> None:
+    from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+    from resources.models import WHISPER_BASE, locate
+    from resources.settings import read_settings
+
+    whisper = WhisperModel(str(locate(WHISPER_BASE, read_settings())), device="cpu", compute_type="int8")
+    segments, _ = BatchedInferencePipeline(whisper).transcribe(clip_samples(TELEPHONE), batch_size=8, word_timestamps=True)
+    direct = _word_error_rate(" ".join(segment.text for segment in segments))
+    ours = _word_error_rate("".join(ingested.database.frame("words", ingested.telephone, "word_index").text))
+    print(f"WER of the telephone call: {ours:.3f}, faster-whisper called directly {direct:.3f}")
+    assert ours <= direct + 0.03
+
+
+def _word_error_rate(hypothesis: str) -> float:
+    lines = clip_path(TELEPHONE).with_suffix(".stm").read_text().splitlines()
+    reference = " ".join(line.split(maxsplit=5)[5] for line in lines)
+    normalize = jiwer.Compose(
+        [
+            jiwer.ToLowerCase(),
+            jiwer.RemovePunctuation(),
+            jiwer.RemoveMultipleSpaces(),
+            jiwer.Strip(),
+            jiwer.ReduceToListOfListOfWords(),
+        ]
+    )
+    return jiwer.wer(reference, hypothesis, reference_transform=normalize, hypothesis_transform=normalize)
+
+
+def test_the_turns_of_the_telephone_call_are_right(ingested: Ingested, tmp_path: Path) -> None:
+    from pyannote.database.util import load_rttm
+    from pyannote.metrics.diarization import DiarizationErrorRate
+
+    from ingest_assets.cli.library import _recording
+
+    written = tmp_path / "telephone.rttm"
+    written.write_text(as_rttm(_recording(ingested.database, ingested.telephone)))
+    hypothesis = load_rttm(written)[ingested.telephone]
+    reference = next(iter(load_rttm(clip_path(TELEPHONE).with_suffix(".rttm")).values()))
+    error = DiarizationErrorRate(collar=0.0, skip_overlap=False)(reference, hypothesis)
+    print(f"DER of the telephone call: {error:.3f} (collar 0, overlap counted)")
+    assert error <= 0.10
+
+
+def test_each_recording_has_as_many_speakers_as_are_in_it(ingested: Ingested) -> None:
+    counts = [len(ingested.database.frame("local_speakers", key, "local_speaker")) for key in ingested.keys]
+    assert counts == [2, 1, 2, 2]
+
+
+def test_the_narrator_of_two_episodes_is_nearer_to_himself_than_to_anybody_else(ingested: Ingested) -> None:
+    centroids = {
+        (index, row["local_speaker"]): row["centroid"].to_numpy()
+        for index, key in enumerate(ingested.keys)
+        for row in ingested.database.frame("local_speakers", key, "local_speaker").to_dict("records")
+    }
+    narrator = centroids.pop((1, "SPEAKER_00"))
+    scores = sorted(((float(narrator @ vector), who) for who, vector in centroids.items()), reverse=True)
+    assert scores[0][1][0] == 3, scores
+    assert scores[0][0] > scores[1][0] + 0.1, scores
+
+
+@pytest.mark.parametrize("episode", EPISODES, ids=lambda episode: episode.guid)
+def test_each_question_finds_the_passage_that_answers_it_first(ingested: Ingested, episode: Episode) -> None:
+    encoder = ModelsResource().text_encoder(require_device("cpu"))
+    best = search(ingested.database, encoder, episode.question)[0]
+    assert episode.answer.lower() in best.text.lower()
+    assert best.video_id == ingested.keys[EPISODES.index(episode)]
