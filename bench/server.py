@@ -18,7 +18,7 @@ def serving(folder: Path, port: int = 0) -> Iterator[str]:
     """Serve the folder on 127.0.0.1 for the block; gives its URL. Port 0: any free one."""
     handler = functools.partial(_Quiet, directory=str(folder))
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

@@ -23,7 +23,11 @@ from resources.catalogue import Video
 
 # Subtitling's common limits (e.g. the BBC's and Netflix's guidelines): two lines of 42 characters, 7 s on screen.
 LINE_CHARACTERS = 42
-CUE_LIMITS = Limits(seconds=7.0, weight=2 * LINE_CHARACTERS)
+# Kept free in a cue of two lines: a speaker's name and a colon, and what breaking before a word of 18 letters loses.
+NAME_CHARACTERS = len("SPEAKER_00: ")
+BREAK_CHARACTERS = 17
+CUE_LIMITS = Limits(seconds=7.0, weight=2 * LINE_CHARACTERS - NAME_CHARACTERS - BREAK_CHARACTERS)
+SHORTEST_CUE_S = 0.001
 UNKNOWN = "Unknown"
 
 
@@ -123,18 +127,14 @@ def _cues(recording: Recording) -> list[_Cue]:
     """Words cut to what a screen holds; no cue reaches into the next."""
     words = recording.words
     speakers = attribute_words(words, recording.exclusive_turns)
-    cut = cut_passages(words, speakers, [len(text) for text in words.text], CUE_LIMITS)
-    rows = cut.to_dict("records")
-    ends = [*(row["start_s"] for row in rows[1:]), float("inf")]
-    return [
-        _Cue(
-            start_s=row["start_s"],
-            end_s=max(min(row["end_s"], next_start), row["start_s"] + 0.001),
-            speaker=row["local_speaker"] or UNKNOWN,
-            text=row["text"],
-        )
-        for row, next_start in zip(rows, ends, strict=True)
-    ]
+    rows = cut_passages(words, speakers, [len(text) for text in words.text], CUE_LIMITS).to_dict("records")
+    cues: list[_Cue] = []
+    for index, row in enumerate(rows):
+        start = max(row["start_s"], cues[-1].end_s if cues else 0.0)
+        next_start = rows[index + 1]["start_s"] if index + 1 < len(rows) else float("inf")
+        end = max(min(row["end_s"], next_start), start + SHORTEST_CUE_S)
+        cues.append(_Cue(start, end, row["local_speaker"] or UNKNOWN, row["text"]))
+    return cues
 
 
 def _lines(text: str) -> str:

@@ -62,7 +62,9 @@ def cut_passages(words: pd.DataFrame, speakers: Sequence[str | None], weights: S
         (index, p.start_s, p.end_s, p.speaker, p.first, p.last, "".join(texts[p.first : p.last + 1]).strip())
         for index, p in enumerate(passages)
     ]
-    return pd.DataFrame(rows, columns=PASSAGE_COLUMNS)
+    frame = pd.DataFrame(rows, columns=PASSAGE_COLUMNS)
+    # As objects: pandas' string columns would turn the None of an unknown speaker into NaN.
+    return frame.assign(local_speaker=pd.Series([p.speaker for p in passages], dtype=object))
 
 
 def _join(stretches: Sequence[_Stretch], limits: Limits, ends: Callable[[int], bool]) -> list[_Stretch]:

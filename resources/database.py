@@ -65,7 +65,8 @@ class Database:
         with self.connect() as connection:
             cursor = connection.execute(statement, [video_id])
             columns = [column.name for column in cursor.description or ()]
-            return pd.DataFrame(cursor.fetchall(), columns=columns)
+            rows = cursor.fetchall()
+        return pd.DataFrame({column: _series([row[column] for row in rows]) for column in columns})
 
     def replace(self, video_id: str, frames: Mapping[str, pd.DataFrame]) -> None:
         """Replace the video's rows of each table by those of the frame (without the column video_id), all or nothing."""
@@ -96,6 +97,11 @@ class Database:
             )
             self._column_types[table] = {row["attname"]: row["type"] for row in rows}
         return self._column_types[table]
+
+
+def _series(values: list[Any]) -> pd.Series:
+    """A column in which NULL stays None: pandas' own string and float columns would make it NaN."""
+    return pd.Series(values, dtype=object if not values or None in values else None)
 
 
 class DatabaseResource(ConfigurableResource):

@@ -20,6 +20,8 @@ SAMPLE_RATE = 16_000
 # Encoders pad and containers round: a missing end counts from here on.
 TOLERATED_SHARE = 0.02
 TOLERATED_S = 0.5
+# Formats whose header says how long they are. For others FFmpeg guesses from the first frame's bit rate, and guesses badly.
+DECLARING_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac", "aiff", "avi", "asf"})
 
 
 def decode(path: Path) -> np.ndarray:
@@ -43,8 +45,11 @@ def _declared_duration(path: Path) -> float:
             stream = container.streams.audio[0]
             if container.format.name == "wav":
                 return _wav_duration(path, (stream.duration or 0) * float(stream.time_base or 0))
-            if container.format.name == "mp3" and not _mp3_declares_duration(path):
-                return 0.0  # FFmpeg guesses it from the first frame's bit rate
+            if container.format.name == "mp3":
+                if not _mp3_declares_duration(path):
+                    return 0.0
+            elif container.format.name not in DECLARING_FORMATS:
+                return 0.0
             if stream.duration and stream.time_base:
                 return float(stream.duration * stream.time_base)
             return (container.duration or 0) / 1_000_000

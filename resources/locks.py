@@ -16,27 +16,27 @@ from contextlib import contextmanager
 
 import psycopg
 
-_held: dict[tuple[int, str], psycopg.Connection] = {}
+_held: dict[tuple[int, str, str], psycopg.Connection] = {}
 _guard = threading.Lock()
 
 
 def try_acquire(url: str, name: str) -> bool:
     """Take the lock if nobody else holds it; True as well where this process already does."""
-    if _key(name) in _held:
+    if _key(url, name) in _held:
         return True
     return _acquire(url, name, "SELECT pg_try_advisory_lock(%s)")
 
 
 def acquire(url: str, name: str) -> None:
     """Take the lock, waiting for whoever holds it."""
-    if _key(name) not in _held:
+    if _key(url, name) not in _held:
         _acquire(url, name, "SELECT pg_advisory_lock(%s) IS NOT NULL")
 
 
-def release(name: str) -> None:
+def release(url: str, name: str) -> None:
     """Give the lock back; nothing where this process does not hold it."""
     with _guard:
-        connection = _held.pop(_key(name), None)
+        connection = _held.pop(_key(url, name), None)
     if connection is not None:
         connection.close()
 
@@ -44,22 +44,22 @@ def release(name: str) -> None:
 @contextmanager
 def holding(url: str, name: str) -> Iterator[None]:
     """Hold the lock for the block, unless this process held it before: then it stays held after."""
-    mine = _key(name) not in _held
+    mine = _key(url, name) not in _held
     acquire(url, name)
     try:
         yield
     finally:
         if mine:
-            release(name)
+            release(url, name)
 
 
 def is_held_elsewhere(url: str, name: str) -> bool:
     """Whether another process holds the lock. Leaves it as it is."""
-    mine = _key(name) in _held
+    mine = _key(url, name) in _held
     if not try_acquire(url, name):
         return True
     if not mine:
-        release(name)
+        release(url, name)
     return False
 
 
@@ -78,12 +78,12 @@ def _acquire(url: str, name: str, statement: str) -> bool:
         connection.close()
         return False
     with _guard:
-        _held[_key(name)] = connection
+        _held[_key(url, name)] = connection
     return True
 
 
-def _key(name: str) -> tuple[int, str]:
-    return os.getpid(), name  # a forked child does not hold its parent's locks
+def _key(url: str, name: str) -> tuple[int, str, str]:
+    return os.getpid(), url, name  # a forked child does not hold its parent's locks
 
 
 def _number(name: str) -> int:

@@ -18,8 +18,8 @@ os.environ.pop("EARSHOT_DATABASE_URL", None)
 os.environ.pop("EARSHOT_MODELS", None)
 os.environ.pop("EARSHOT_MEDIA", None)
 
-from resources.database import Database, open_database  # noqa: E402 - after the environment
-from resources.postgres import stop_embedded  # noqa: E402
+from resources.database import Database, open_database
+from resources.postgres import stop_embedded
 
 
 @pytest.fixture(scope="session")

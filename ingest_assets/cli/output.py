@@ -68,7 +68,7 @@ def describe_speed(summary: pd.DataFrame) -> str:
         return "No audio was processed."
     return (
         f"Total: {hms(total.audio_s)} of audio in {total.wall_s - total.load_s:.1f} s of work (+ {total.load_s:.1f} s loading "
-        f"models): RTF {1 / speed:.3f} = {speed:.1f}x real time = {speed:.1f} hours of audio per hour."
+        f"models): {speed:.1f}x real time = {speed:.1f} hours of audio per hour; RTF {total.rtf:.3f} (computing alone)."
     )
 
 

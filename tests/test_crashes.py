@@ -1,0 +1,99 @@
+"""Killed in any stage and run again; two at once on one home: everything ends finished, once, with nothing leaked.
+
+Each kill is a real SIGKILL of a real process at a known moment: the child below ingests, and kills itself when the stage it
+was told reports that it begins (its lock held, its pool slot claimed) or ends (rows written, Dagster not yet told).
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+from dagster import DagsterRunStatus, RunsFilter
+
+from bench.episodes import TELEPHONE, Clip, clip_samples
+from ingest_assets.instance import open_instance
+from resources.catalogue import STAGES, find, list_videos
+from resources.database import Database
+from resources.locks import is_held_elsewhere, video_lock
+from resources.settings import read_settings
+from tests.recordings import SAMPLE_RATE
+
+pytestmark = pytest.mark.slow
+EARSHOT = str(Path(sys.executable).parent / "earshot")
+
+DIES_AT = """
+import os, signal, sys
+from ingest_assets.ingest import Choice, ingest
+from ingest_assets.instance import open_instance
+from ingest_assets.progress import watching
+from resources.database import open_database
+
+source, moments = sys.argv[1], [moment.split("=") for moment in sys.argv[2:]]
+seen = []
+def watcher(stage, share):
+    seen.append((stage, share))
+    begun, ended = [s for s, x in seen if x == 0.0], [s for s, x in seen if x == 1.0]
+    if ["begun", str(len(begun))] in moments or ["ended", str(len(ended))] in moments:
+        print(stage, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+with watching(watcher):
+    list(ingest([source], Choice(), open_database(), open_instance()))
+"""
+
+
+def test_killed_in_every_stage_and_run_again_it_finishes_with_nothing_twice_and_nothing_leaked(
+    library: Database, tmp_path: Path
+) -> None:
+    clip = tmp_path / "killed.wav"
+    soundfile.write(clip, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, 6.5, 15.0)), SAMPLE_RATE)
+    # Dead as the first stage begins; then, each time, with one stage more done; then with the last one's rows written.
+    died_in = [_die(clip, moment) for moment in ("begun=1", "begun=2", "begun=2", "begun=2", "begun=2", "ended=1")]
+    assert set(died_in) == set(STAGES)
+    finished = subprocess.run([EARSHOT, "ingest", str(clip)], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    [video] = [v for v in list_videos(library) if v.url == str(clip)]
+    assert (video.state, video.last_error) == ("ready", None)
+    _assert_nothing_leaked(library, video.video_id)
+    timings = library.frame("asset_timings", video.video_id, "timing_id").asset.tolist()
+    assert sorted(timings) == sorted(STAGES), "a stage that had finished was done again"
+    words = library.frame("words", video.video_id, "word_index").word_index.tolist()
+    assert words == list(range(len(words)))
+    assert words
+
+
+def _die(clip: Path, moment: str) -> str:
+    """Ingest in a process that kills itself at this moment; the stage it was in."""
+    child = subprocess.run([sys.executable, "-c", DIES_AT, str(clip), moment], stdout=subprocess.PIPE, text=True, check=False)
+    assert child.returncode == -signal.SIGKILL, f"it was not killed at {moment}"
+    return child.stdout.strip()
+
+
+def _assert_nothing_leaked(library: Database, video_id: str) -> None:
+    instance = open_instance()
+    unfinished = RunsFilter(statuses=[DagsterRunStatus.STARTED], tags={"dagster/partition": video_id})
+    assert instance.get_runs(unfinished) == []
+    assert instance.event_log_storage.get_concurrency_info("gpu").claimed_slots == []
+    assert not is_held_elsewhere(library.url, video_lock(video_id))
+    assert not (read_settings().home / "downloads" / video_id).exists()
+    assert not list(Path(read_settings().media).glob(".*"))
+
+
+def test_two_at_once_on_one_home_both_end_well_and_the_work_is_done_once(library: Database, tmp_path: Path) -> None:
+    clip = tmp_path / "twice.wav"
+    soundfile.write(clip, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, 7.0, 15.0)), SAMPLE_RATE)
+    command = [EARSHOT, "ingest", str(clip)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    ends = [(*process.communicate(timeout=300), process.returncode) for process in both]
+    assert [returncode for _, _, returncode in ends] == [0, 0], ends
+    assert sorted(out.splitlines()[-1] for out, _, _ in ends) == ["1 current.", "1 ingested."]
+    [video] = [v for v in list_videos(library) if v.url == str(clip)]
+    timings = library.frame("asset_timings", video.video_id, "timing_id").asset.tolist()
+    assert sorted(timings) == sorted(STAGES)
+    found = find(library, video.video_id)
+    assert found is not None
+    assert found.state == "ready"
+    assert os.environ["EARSHOT_HOME"] == str(read_settings().home)

@@ -1,0 +1,263 @@
+"""Rows are replaced whole or not at all, and the schema is brought up to date once, in a real Postgres."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psycopg
+import pytest
+from pgvector import Vector
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from resources.catalogue import Video, register
+from resources.database import MIGRATIONS, Database, migrate
+from resources.errors import DatabaseUnusable
+
+KNOWN = Video("v1", "/a.mp3", "/", "A")
+OTHER = Video("v2", "/b.mp3", "/", "B")
+
+
+@pytest.fixture
+def videos(database: Database) -> Database:
+    """The database with two videos in it."""
+    register(database, [KNOWN, OTHER])
+    return database
+
+
+@pytest.fixture
+def fresh(library: Database) -> Iterator[str]:
+    """The URL of a database of its own, without any table."""
+    name = f"fresh_{uuid.uuid4().hex}"
+    with psycopg.connect(library.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield make_conninfo(library.url, dbname=name)
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def turns(*rows: tuple[float, float, str]) -> pd.DataFrame:
+    found = pd.DataFrame(list(rows), columns=["start_s", "end_s", "local_speaker"])
+    return found.assign(turn_index=range(len(rows)))
+
+
+def passages(*changes: dict[str, Any]) -> pd.DataFrame:
+    """A passage for each, as it is but for what is changed."""
+    row = {
+        "passage_index": 0, "start_s": 0.0, "end_s": 1.0, "local_speaker": "A", "first_word": 0, "last_word": 1,
+        "text": "Good day.", "model": "m", "model_revision": "r", "embedding": np.array([0.5, -1.0], dtype=np.float32),
+    }  # fmt: skip
+    return pd.DataFrame([row | {"passage_index": index} | changed for index, changed in enumerate(changes)])
+
+
+def spans(database: Database, video_id: str = "v1") -> list[list[Any]]:
+    return database.frame("exclusive_turns", video_id, "turn_index")[["start_s", "end_s", "local_speaker"]].to_numpy().tolist()
+
+
+def applied(url: str) -> list[int]:
+    with psycopg.connect(url) as connection:
+        return [row[0] for row in connection.execute("SELECT version FROM schema_migrations ORDER BY version")]
+
+
+def tables(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        return {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
+
+def write_migrations(folder: Path, *statements: str) -> Path:
+    for number, statement in enumerate(statements, start=1):
+        (folder / f"{number:04d}_step.sql").write_text(statement)
+    return folder
+
+
+# --- rows ----------------------------------------------------------------------------------------------------------------
+
+
+def test_replacing_takes_away_what_was_there(videos: Database) -> None:
+    videos.replace("v1", {"exclusive_turns": turns((0.0, 1.0, "A"), (1.0, 2.0, "B"), (2.0, 3.0, "A"))})
+    videos.replace("v1", {"exclusive_turns": turns((0.5, 1.5, "C"))})
+    assert spans(videos) == [[0.5, 1.5, "C"]]
+
+
+def test_replacing_twice_changes_nothing(videos: Database) -> None:
+    for _ in range(2):
+        videos.replace("v1", {"exclusive_turns": turns((0.0, 1.0, "A"))})
+    assert spans(videos) == [[0.0, 1.0, "A"]]
+
+
+def test_replacing_by_nothing_leaves_nothing(videos: Database) -> None:
+    videos.replace("v1", {"exclusive_turns": turns((0.0, 1.0, "A"))})
+    videos.replace("v1", {"exclusive_turns": turns()})
+    assert spans(videos) == []
+
+
+def test_replacing_leaves_other_videos_alone(videos: Database) -> None:
+    videos.replace("v2", {"exclusive_turns": turns((0.0, 1.0, "A"))})
+    videos.replace("v1", {"exclusive_turns": turns((5.0, 6.0, "B"))})
+    assert spans(videos, "v2") == [[0.0, 1.0, "A"]]
+
+
+def test_an_error_in_the_second_table_leaves_the_rows_of_the_first(videos: Database) -> None:
+    videos.replace("v1", {"exclusive_turns": turns((0.0, 1.0, "A")), "passages": passages({})})
+    with pytest.raises(psycopg.errors.CheckViolation):
+        videos.replace("v1", {"exclusive_turns": turns((7.0, 8.0, "B")), "passages": passages({"end_s": 0.0})})
+    assert spans(videos) == [[0.0, 1.0, "A"]]
+    assert videos.frame("passages", "v1", "passage_index").end_s.tolist() == [1.0]
+
+
+def test_rows_of_a_video_that_is_not_known_are_refused(database: Database) -> None:
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        database.replace("nobody", {"exclusive_turns": turns((0.0, 1.0, "A"))})
+
+
+def test_values_of_numpy_come_back_as_they_were(videos: Database) -> None:
+    written = pd.DataFrame(
+        {
+            "turn_index": np.array([0, 1], dtype=np.int64),
+            "start_s": np.array([0.1, 2.0], dtype=np.float32),
+            "end_s": np.array([1 / 3, 3.0], dtype=np.float64),
+            "local_speaker": np.array(["A", "naïve 🎙"], dtype=object),
+            "overlap": np.array([True, False], dtype=np.bool_),
+        }
+    )
+    videos.replace("v1", {"turns": written})
+    read = videos.frame("turns", "v1", "turn_index")
+    assert read.turn_index.tolist() == [0, 1]
+    assert read.start_s.tolist() == written.start_s.tolist()
+    assert read.end_s.tolist() == [1 / 3, 3.0]
+    assert read.local_speaker.tolist() == ["A", "naïve 🎙"]
+    assert read.overlap.tolist() == [True, False]
+
+
+def test_values_of_numpy_in_a_column_of_objects_come_back_too(videos: Database) -> None:
+    written = turns((0.0, 1.0, "A")).astype(object)
+    written.loc[0, "turn_index"] = np.int64(4)
+    written.loc[0, "end_s"] = np.float32(1.5)
+    videos.replace("v1", {"exclusive_turns": written})
+    read = videos.frame("exclusive_turns", "v1", "turn_index")
+    assert (read.turn_index.tolist(), read.end_s.tolist()) == ([4], [1.5])
+
+
+@pytest.mark.parametrize("dimension", [2, 192, 1024])
+def test_vectors_come_back_as_they_were(videos: Database, dimension: int) -> None:
+    vector = np.random.default_rng(0).normal(size=dimension).astype(np.float32)
+    videos.replace("v1", {"passages": passages({"embedding": vector})})
+    (read,) = videos.frame("passages", "v1", "passage_index").embedding
+    assert np.array_equal(read.to_numpy() if isinstance(read, Vector) else read, vector)
+
+
+def test_a_speaker_who_is_unknown_stays_unknown_beside_one_who_is_not(videos: Database) -> None:
+    videos.replace("v1", {"passages": passages({}, {"local_speaker": None})})
+    assert videos.query("SELECT local_speaker FROM passages ORDER BY passage_index") == [
+        {"local_speaker": "A"},
+        {"local_speaker": None},
+    ]
+
+
+def test_what_is_null_in_the_database_is_none_in_a_frame_beside_values(videos: Database) -> None:
+    videos.replace("v1", {"passages": passages({}, {})})
+    videos.query("UPDATE passages SET local_speaker = NULL WHERE passage_index = 1")
+    assert videos.frame("passages", "v1", "passage_index").local_speaker.tolist() == ["A", None]
+
+
+def test_a_frame_is_in_order_of_its_column(videos: Database) -> None:
+    videos.replace("v1", {"exclusive_turns": turns((0.0, 1.0, "A"), (1.0, 2.0, "B")).iloc[::-1]})
+    assert videos.frame("exclusive_turns", "v1", "turn_index").turn_index.tolist() == [0, 1]
+
+
+def test_a_frame_of_no_rows_keeps_its_columns(videos: Database) -> None:
+    frame = videos.frame("exclusive_turns", "v1", "turn_index")
+    assert frame.empty
+    assert frame.columns.tolist() == ["video_id", "turn_index", "start_s", "end_s", "local_speaker"]
+
+
+def test_a_transaction_with_an_error_in_it_leaves_nothing(videos: Database) -> None:
+    def delete_and_fail() -> None:
+        with videos.connect() as connection:
+            assert connection.execute("DELETE FROM videos").rowcount == 2
+            connection.execute("SELECT 1 / 0")
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        delete_and_fail()
+    assert videos.query("SELECT count(*) AS n FROM videos") == [{"n": 2}]
+
+
+def test_a_statement_that_returns_nothing_gives_no_rows(videos: Database) -> None:
+    assert videos.query("UPDATE videos SET title = 'new' WHERE video_id = %s", ["v1"]) == []
+    assert videos.query("SELECT title FROM videos WHERE video_id = %s", ["v1"]) == [{"title": "new"}]
+
+
+def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    nowhere = Database(f"postgresql:///earshot?host={tmp_path}")
+    with pytest.raises(DatabaseUnusable, match="Postgres does not answer"):
+        nowhere.query("SELECT 1")
+
+
+# --- migrations ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_schema_is_applied_once(fresh: str) -> None:
+    files = sorted(file.name for file in MIGRATIONS.glob("[0-9]*.sql"))
+    assert migrate(fresh) == files
+    assert migrate(fresh) == []
+    assert {"videos", "words", "passages", "asset_timings"} < tables(fresh)
+
+
+def test_only_what_is_missing_is_applied_in_order(fresh: str, tmp_path: Path) -> None:
+    migrate(fresh, write_migrations(tmp_path, "CREATE TABLE a (n integer)"))
+    write_migrations(tmp_path, "CREATE TABLE a (n integer)", "ALTER TABLE a RENAME TO b", "ALTER TABLE b RENAME TO c")
+    assert migrate(fresh, tmp_path) == ["0002_step.sql", "0003_step.sql"]
+    assert tables(fresh) == {"c", "schema_migrations"}
+
+
+def test_of_several_at_once_only_one_applies(fresh: str) -> None:
+    results: list[list[str]] = []
+    start = threading.Barrier(4)
+
+    def bring_up() -> None:
+        start.wait()
+        results.append(migrate(fresh))
+
+    threads = [threading.Thread(target=bring_up) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert [names for names in results if names] == [sorted(file.name for file in MIGRATIONS.glob("[0-9]*.sql"))]
+
+
+def test_a_database_newer_than_the_code_is_refused_and_left_alone(fresh: str, tmp_path: Path) -> None:
+    migrate(fresh, write_migrations(tmp_path, "CREATE TABLE a (n integer)"))
+    with psycopg.connect(fresh) as connection:
+        connection.execute("INSERT INTO schema_migrations (version, name) VALUES (9999, 'of tomorrow')")
+    write_migrations(tmp_path, "CREATE TABLE a (n integer)", "CREATE TABLE b (n integer)")
+    with pytest.raises(DatabaseUnusable, match=r"schema version 9999, this code knows versions up to 2\. Update the code"):
+        migrate(fresh, tmp_path)
+    assert applied(fresh) == [1, 9999]
+    assert "b" not in tables(fresh)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("SELECT 1 / 0", "division by zero"),
+        ("INSERT INTO schema_migrations (version, name) VALUES (2, 'too early')", "duplicate key"),
+    ],
+)
+def test_a_broken_migration_leaves_nothing_of_itself(fresh: str, tmp_path: Path, broken: str, message: str) -> None:
+    write_migrations(tmp_path, "CREATE TABLE a (n integer)", f"CREATE TABLE b (n integer); {broken}")
+    with pytest.raises(DatabaseUnusable, match=message):
+        migrate(fresh, tmp_path)
+    assert applied(fresh) == [1]
+    assert tables(fresh) == {"a", "schema_migrations"}
+
+
+def test_a_migration_that_was_mended_is_applied_at_the_next_start(fresh: str, tmp_path: Path) -> None:
+    write_migrations(tmp_path, "CREATE TABLE a (n integer); SELECT 1 / 0")
+    with pytest.raises(DatabaseUnusable):
+        migrate(fresh, tmp_path)
+    assert migrate(fresh, write_migrations(tmp_path, "CREATE TABLE a (n integer)")) == ["0001_step.sql"]

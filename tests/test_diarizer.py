@@ -1,0 +1,64 @@
+"""Diarization and voices with the real models: our one pass gives pyannote's own output; a vector depends on its turn alone."""
+
+import numpy as np
+import pytest
+
+from bench.episodes import TELEPHONE, clip_samples
+from resources.gpu import require_device
+from resources.loaded_models import ModelsResource
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def samples() -> np.ndarray:
+    return clip_samples(TELEPHONE)
+
+
+def test_one_pass_gives_the_turns_and_vectors_of_the_stock_pipeline(home: object, samples: np.ndarray) -> None:
+    import torch
+    from pyannote.audio.pipelines import SpeakerDiarization
+
+    ours = ModelsResource().diarizer(require_device("cpu"))._pipeline
+    stock = SpeakerDiarization(
+        segmentation=ours._segmentation.model,
+        embedding=ours._embedding.model_,
+        plda=ours._plda,
+        clustering="AgglomerativeClustering",
+        segmentation_batch_size=4,
+        embedding_batch_size=4,
+    )
+    stock.instantiate(ours.parameters(instantiated=True))
+    file = {"waveform": torch.from_numpy(samples)[None], "sample_rate": 16_000, "uri": "telephone"}
+    expected, found = stock(file), ours(file)
+    assert list(found.speaker_diarization.itertracks(yield_label=True)) == list(
+        expected.speaker_diarization.itertracks(yield_label=True)
+    )
+    np.testing.assert_allclose(found.speaker_embeddings, expected.speaker_embeddings, atol=1e-3)
+    assert home
+
+
+def test_turns_are_in_order_inside_the_audio_and_exclusive_ones_do_not_overlap(home: object, samples: np.ndarray) -> None:
+    turns, exclusive = ModelsResource().diarizer(require_device("cpu")).diarize(samples)
+    assert turns.start_s.is_monotonic_increasing
+    assert (turns.end_s > turns.start_s).all()
+    assert turns.end_s.max() <= len(samples) / 16_000
+    assert (exclusive.start_s.to_numpy()[1:] >= exclusive.end_s.to_numpy()[:-1] - 1e-6).all()
+    overlapping = [
+        any(o.start_s < t.end_s and o.end_s > t.start_s and o.turn_index != t.turn_index for o in turns.itertuples())
+        for t in turns.itertuples()
+    ]
+    assert turns.overlap.tolist() == overlapping
+    assert any(overlapping)
+    assert home
+
+
+def test_a_voice_vector_does_not_depend_on_the_turns_embedded_with_it(home: object, samples: np.ndarray) -> None:
+    encoder = ModelsResource().voice_encoder(require_device("cpu"))
+    spans = [(110_000, 118_000), (133_000, 157_000), (167_000, 235_000), (230_000, 430_000), (300_000, 300_100)]
+    together = encoder.encode(samples, spans)
+    alone = np.concatenate([encoder.encode(samples, [span]) for span in spans])
+    np.testing.assert_allclose(together, alone, atol=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-5)
+    assert encoder.encode(samples, []).shape == (0, encoder.dimension)
+    assert home

@@ -1,0 +1,292 @@
+"""One video as subtitles, text, JSON and RTTM, each read back as other programs would."""
+
+import html
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest_assets.exports import FORMATS, LINE_CHARACTERS, Recording, export, hms
+from ingest_assets.passages import Limits, cut_passages
+from ingest_assets.words import attribute_words
+from resources.catalogue import Video
+
+VIDEO = Video("generic-a-1", "https://x/a.mp3", "https://x", "A talk", duration_s=90.0)
+Word = tuple[float, float, str]
+Turn = tuple[float, float, str]
+
+
+def frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    """Rows as Database.frame() gives them."""
+    return pd.DataFrame(rows, columns=columns)
+
+
+def recording(words: list[Word], turns: list[Turn]) -> Recording:
+    """Words and turns as the stages would have left them."""
+    spoken = frame(
+        [{"start_s": a, "end_s": b, "text": text, "probability": 0.5} for a, b, text in words],
+        ["start_s", "end_s", "text", "probability"],
+    )
+    exclusive = frame(
+        [{"start_s": a, "end_s": b, "local_speaker": name} for a, b, name in turns], ["start_s", "end_s", "local_speaker"]
+    )
+    speakers = attribute_words(spoken, exclusive)
+    passages = cut_passages(spoken, speakers, [1] * len(words), Limits(seconds=20.0, weight=100))
+    kept = [{**row, "local_speaker": speakers[row["first_word"]]} for row in passages.to_dict("records")]
+    overlapped = frame(
+        [{"start_s": a, "end_s": b, "local_speaker": name, "overlap": False} for a, b, name in turns],
+        ["start_s", "end_s", "local_speaker", "overlap"],
+    )
+    return Recording(VIDEO, "en", spoken, overlapped, exclusive, frame(kept, [str(name) for name in passages.columns]))
+
+
+def small() -> Recording:
+    """Two speakers, and at the end a word that nobody was heard to say."""
+    words = [
+        (0.5, 1.0, " Is"), (1.0, 1.5, " A"), (1.5, 1.75, " <"), (1.75, 2.0, " B"), (2.0, 2.5, " &"), (2.5, 3.0, " C?"),
+        (3.5, 4.0, " No."), (60.0, 60.5, " Naïve…"),
+    ]  # fmt: skip
+    return recording(words, [(0.5, 3.0, "SPEAKER_00"), (3.25, 4.0, "SPEAKER_01")])
+
+
+def said_at(start_s: float) -> Recording:
+    return recording([(start_s, start_s + 0.5, " Still here.")], [(start_s, start_s + 1, "SPEAKER_00")])
+
+
+# --- txt -----------------------------------------------------------------------------------------------------------------
+
+
+def test_txt_is_a_line_a_passage_with_time_and_speaker() -> None:
+    assert export(small(), "txt").splitlines()[:2] == ["[0:00:00] SPEAKER_00: Is A < B & C?", "[0:00:03] SPEAKER_01: No."]
+
+
+def test_txt_says_unknown_where_nobody_was_heard() -> None:
+    assert export(small(), "txt").splitlines()[2] == "[0:01:00] Unknown: Naïve…"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "0:00:00"), (59.999, "0:00:59"), (3661.0, "1:01:01"), (90_000.0, "25:00:00"), (360_000.0, "100:00:00")],
+)
+def test_a_clock_without_fractions_counts_hours_beyond_a_day(seconds: float, text: str) -> None:
+    assert hms(seconds) == text
+
+
+# --- subtitles -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One cue read back; times in milliseconds."""
+
+    start: int
+    end: int
+    lines: list[str]
+
+    @property
+    def words(self) -> list[str]:
+        return " ".join(self.lines).split()
+
+
+CUE = re.compile(r"(\d+)\n(\d{2,}):(\d\d):(\d\d),(\d{3}) --> (\d{2,}):(\d\d):(\d\d),(\d{3})\n((?:.+\n)+)")
+
+
+def read_srt(text: str) -> list[Cue]:
+    """Every block of an SRT file, each exactly as the format asks."""
+    cues = []
+    for number, block in enumerate(text.split("\n\n") if text else [], start=1):
+        found = CUE.fullmatch(block.rstrip("\n") + "\n")
+        assert found is not None, block
+        assert int(found[1]) == number
+        h1, m1, s1, ms1, h2, m2, s2, ms2 = map(int, found.groups()[1:9])
+        start, end = ((h * 60 + m) * 60_000 + s * 1000 + ms for h, m, s, ms in ((h1, m1, s1, ms1), (h2, m2, s2, ms2)))
+        cues.append(Cue(start, end, found[10].splitlines()))
+    return cues
+
+
+def test_srt_is_numbered_timed_to_milliseconds_and_tells_the_speaker_on_change() -> None:
+    assert export(small(), "srt") == (
+        "1\n00:00:00,500 --> 00:00:03,000\nSPEAKER_00: Is A < B & C?\n\n"
+        "2\n00:00:03,500 --> 00:00:04,000\nSPEAKER_01: No.\n\n"
+        "3\n00:01:00,000 --> 00:01:00,500\nUnknown: Naïve…\n"
+    )
+
+
+def test_srt_names_a_speaker_once_while_they_go_on() -> None:
+    words = [(float(second), second + 0.9, f" Sentence {second}.") for second in range(20)]
+    cues = read_srt(export(recording(words, [(0.0, 20.0, "SPEAKER_00")]), "srt"))
+    assert len(cues) > 1
+    assert [cue.words[0] == "SPEAKER_00:" for cue in cues] == [True] + [False] * (len(cues) - 1)
+
+
+@pytest.mark.parametrize(("hours", "clock"), [(25, "25:00:00"), (100, "100:00:00")])
+def test_subtitles_count_hours_beyond_a_day(hours: int, clock: str) -> None:
+    there = said_at(hours * 3600.0)
+    assert f"\n{clock},000 --> {clock},500\n" in export(there, "srt")
+    assert f"\n{clock}.000 --> {clock}.500\n" in export(there, "vtt")
+    assert export(there, "txt").startswith(f"[{clock}] ")
+
+
+def test_a_word_longer_than_a_line_stands_on_a_line_of_its_own() -> None:
+    long = "x" * (LINE_CHARACTERS + 10)
+    cues = read_srt(export(recording([(0.0, 1.0, " so"), (1.0, 2.0, f" {long}")], [(0.0, 2.0, "S")]), "srt"))
+    assert long in [line for cue in cues for line in cue.lines]
+
+
+def test_words_of_two_speakers_at_one_moment_do_not_overlap_on_screen() -> None:
+    words = [(10.0, 10.0, " Yes."), (10.0, 12.0, " No.")]
+    first, second = read_srt(export(recording(words, [(9.0, 10.5, "A"), (10.5, 13.0, "B")]), "srt"))
+    assert first.start < first.end <= second.start < second.end
+
+
+WORDS = st.lists(
+    st.tuples(
+        st.integers(0, 2000),
+        st.integers(0, 3000),
+        st.text("abcdefgh", min_size=1, max_size=14),
+        st.sampled_from(["", "", "", ".", "?"]),
+    ),
+    max_size=40,
+)
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> Recording:
+    """Words whose starts never run backwards, two speakers in turn."""
+    words, clock = [], 0
+    for step, length, text, end in draw(WORDS):
+        clock += step
+        words.append((clock / 1000, (clock + length // 3) / 1000, f" {text}{end}"))
+    turn_s = draw(st.integers(1, 20))
+    return recording(words, [(float(i * turn_s), float((i + 1) * turn_s), f"SPEAKER_0{i % 2}") for i in range(3)])
+
+
+@settings(deadline=None, max_examples=30)
+@given(recordings())
+def test_subtitles_hold_every_word_in_order(there: Recording) -> None:
+    shown = [word for cue in read_srt(export(there, "srt")) for word in cue.words if not word.endswith(":")]
+    assert shown == [text.strip() for text in there.words.text]
+
+
+@settings(deadline=None, max_examples=30)
+@given(recordings())
+def test_no_line_is_longer_than_a_screen_holds(there: Recording) -> None:
+    for cue in read_srt(export(there, "srt")):
+        assert all(len(line) <= LINE_CHARACTERS for line in cue.lines)
+
+
+def test_a_full_cue_with_the_name_of_its_speaker_fits_two_lines() -> None:
+    text = "Nobody expected that the committee would publish all of its minutes on a Thursday"
+    words = [(index * 0.4, index * 0.4 + 0.3, f" {word}") for index, word in enumerate(text.split())]
+    cues = read_srt(export(recording(words, [(0.0, 9.0, "SPEAKER_00")]), "srt"))
+    assert [len(cue.lines) for cue in cues if len(cue.lines) > 2] == []
+
+
+@settings(deadline=None, max_examples=30)
+@given(recordings())
+def test_no_cue_has_more_than_two_lines(there: Recording) -> None:
+    for cue in read_srt(export(there, "srt")):
+        assert len(cue.lines) <= 2
+
+
+@settings(deadline=None, max_examples=30)
+@given(recordings())
+def test_cues_are_in_order_do_not_overlap_and_are_seen(there: Recording) -> None:
+    times = [time for cue in read_srt(export(there, "srt")) for time in (cue.start, cue.end)]
+    assert times == sorted(times)
+    assert all(start < end for start, end in zip(times[::2], times[1::2], strict=True))
+
+
+@settings(deadline=None, max_examples=30)
+@given(recordings())
+def test_no_cue_of_several_words_stays_longer_than_seven_seconds(there: Recording) -> None:
+    assert all(cue.end - cue.start <= 7000 for cue in read_srt(export(there, "srt")))
+
+
+def test_vtt_escapes_what_would_be_markup_and_names_the_voice() -> None:
+    assert export(small(), "vtt") == (
+        "WEBVTT\n\n"
+        "00:00:00.500 --> 00:00:03.000\n<v SPEAKER_00>Is A &lt; B &amp; C?\n\n"
+        "00:00:03.500 --> 00:00:04.000\n<v SPEAKER_01>No.\n\n"
+        "00:01:00.000 --> 00:01:00.500\n<v Unknown>Naïve…\n"
+    )
+
+
+def test_vtt_wraps_what_is_read_and_not_its_escapes() -> None:
+    there = recording([(0.0, 1.0, " " + " ".join(["&&"] * 14))], [(0.0, 1.0, "S")])
+    lines = export(there, "vtt").splitlines()[3:]
+    assert html.unescape(" ".join(lines)).removeprefix("<v S>") == " ".join(["&&"] * 14)
+    assert len(lines) == 1
+
+
+# --- json and rttm -------------------------------------------------------------------------------------------------------
+
+
+def refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def test_json_holds_everything_with_the_speaker_of_each_word() -> None:
+    document = json.loads(export(small(), "json"), parse_constant=refuse)
+    assert (document["video_id"], document["title"], document["language"]) == ("generic-a-1", "A talk", "en")
+    assert document["words"][0] == {
+        "start_s": 0.5, "end_s": 1.0, "text": " Is", "probability": 0.5, "local_speaker": "SPEAKER_00"
+    }  # fmt: skip
+    assert document["turns"][1] == {"start_s": 3.25, "end_s": 4.0, "local_speaker": "SPEAKER_01", "overlap": False}
+    assert [passage["text"] for passage in document["passages"]] == ["Is A < B & C?", "No.", "Naïve…"]
+
+
+def test_json_has_null_for_a_speaker_who_is_unknown() -> None:
+    document = json.loads(export(small(), "json"), parse_constant=refuse)
+    assert document["words"][-1]["local_speaker"] is None
+    assert document["passages"][-1]["local_speaker"] is None
+
+
+def test_json_of_a_recording_that_knows_little_is_still_json() -> None:
+    there = replace(small(), video=replace(VIDEO, duration_s=None), language=None)
+    document = json.loads(export(there, "json"), parse_constant=refuse)
+    assert (document["duration_s"], document["language"]) == (None, None)
+
+
+def test_rttm_is_read_back_with_overlap_by_pyannote(tmp_path: Path) -> None:
+    from pyannote.database.util import load_rttm
+
+    turns = [(0.5, 3.0, "SPEAKER_00"), (2.125, 4.5, "SPEAKER_01"), (3600.0, 3601.25, "SPEAKER_00")]
+    (tmp_path / "a.rttm").write_text(export(replace(small(), turns=recording([], turns).turns), "rttm"))
+    read = load_rttm(tmp_path / "a.rttm")
+    assert list(read) == [VIDEO.video_id]
+    tracks = read[VIDEO.video_id].itertracks(yield_label=True)
+    assert [(segment.start, segment.end, label) for segment, _, label in tracks] == turns
+
+
+# --- all -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_every_format_ends_in_a_newline(format_name: str) -> None:
+    text = export(small(), format_name)
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+
+
+@pytest.mark.parametrize(("format_name", "text"), [("srt", ""), ("vtt", "WEBVTT\n"), ("txt", ""), ("rttm", "")])
+def test_a_silent_video_is_a_file_without_entries(format_name: str, text: str) -> None:
+    assert export(recording([], []), format_name) == text
+
+
+def test_a_silent_video_is_json_with_empty_lists() -> None:
+    document = json.loads(export(recording([], []), "json"), parse_constant=refuse)
+    assert (document["words"], document["passages"], document["turns"]) == ([], [], [])
+
+
+def test_turns_without_words_are_told_where_turns_are() -> None:
+    there = recording([], [(0.0, 1.0, "SPEAKER_00")])
+    assert export(there, "rttm").startswith("SPEAKER generic-a-1 1 0.000 1.000 ")
+    assert len(json.loads(export(there, "json"))["turns"]) == 1
+    assert export(there, "srt") == ""

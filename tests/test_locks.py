@@ -1,0 +1,101 @@
+"""Locks exclude other processes, not the one that holds them, and die with it: seen from real processes on a real Postgres."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from resources.database import Database
+from resources.locks import acquire, holding, is_held_elsewhere, release, try_acquire
+from resources.settings import PROJECT_ROOT
+
+HOLD = """
+import sys
+from resources.locks import acquire
+acquire(sys.argv[1], sys.argv[2])
+print("held", flush=True)
+sys.stdin.read()
+"""
+TRY = """
+import sys
+from resources.locks import is_held_elsewhere, try_acquire
+url, name = sys.argv[1:]
+print(is_held_elsewhere(url, name), try_acquire(url, name))
+"""
+
+
+def python(program: str, database: Database, name: str) -> list[str]:
+    return [sys.executable, "-c", program, database.url, name]
+
+
+@contextmanager
+def held_by_another(database: Database, name: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock until its input ends."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(python(HOLD, database, name), stdin=pipe, stdout=pipe, text=True, cwd=PROJECT_ROOT) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def free_for_another(database: Database, name: str) -> bool:
+    """Whether another process finds the lock free and can take it."""
+    ran = subprocess.run(python(TRY, database, name), capture_output=True, text=True, cwd=PROJECT_ROOT, check=True)
+    return {"False True": True, "True False": False}[ran.stdout.strip()]
+
+
+def test_what_another_process_holds_cannot_be_taken(database: Database) -> None:
+    with held_by_another(database, "video a"):
+        assert is_held_elsewhere(database.url, "video a")
+        assert not try_acquire(database.url, "video a")
+        assert not is_held_elsewhere(database.url, "video b")
+
+
+def test_what_this_process_holds_no_other_can_take_until_it_is_given_back(database: Database) -> None:
+    with holding(database.url, "video a"):
+        assert not free_for_another(database, "video a")
+    assert free_for_another(database, "video a")
+
+
+def test_a_lock_is_given_back_after_an_error(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="at work"), holding(database.url, "video a"):
+        raise RuntimeError("at work")
+    assert free_for_another(database, "video a")
+
+
+def test_a_process_may_take_again_what_it_holds_and_keeps_it_to_the_outer_end(database: Database) -> None:
+    with holding(database.url, "video a"):
+        with holding(database.url, "video a"):
+            assert try_acquire(database.url, "video a")
+            assert not is_held_elsewhere(database.url, "video a")
+        assert not free_for_another(database, "video a")
+    assert free_for_another(database, "video a")
+
+
+def test_asking_leaves_a_lock_as_it_was(database: Database) -> None:
+    assert not is_held_elsewhere(database.url, "video a")
+    assert free_for_another(database, "video a")
+    acquire(database.url, "video a")
+    assert not is_held_elsewhere(database.url, "video a")
+    assert not free_for_another(database, "video a")
+    release("video a")
+
+
+def test_a_lock_dies_with_the_process_that_was_killed(database: Database) -> None:
+    with held_by_another(database, "run 1") as process:
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        acquire(database.url, "run 1")
+    release("run 1")
+
+
+def test_giving_back_what_is_not_held_takes_nothing_from_others(database: Database) -> None:
+    with held_by_another(database, "video a"):
+        release("video a")
+        assert is_held_elsewhere(database.url, "video a")

