@@ -69,7 +69,7 @@ def as_vtt(recording: Recording) -> str:
 
 def as_txt(recording: Recording) -> str:
     rows = recording.passages.to_dict("records")
-    return "".join(f"[{hms(row['start_s'])}] {row['local_speaker'] or UNKNOWN}: {row['text']}\n" for row in rows)
+    return "".join(f"[{hms(row['start_s'])}] {_name(row['local_speaker'])}: {row['text']}\n" for row in rows)
 
 
 def as_json(recording: Recording) -> str:
@@ -133,8 +133,13 @@ def _cues(recording: Recording) -> list[_Cue]:
         start = max(row["start_s"], cues[-1].end_s if cues else 0.0)
         next_start = rows[index + 1]["start_s"] if index + 1 < len(rows) else float("inf")
         end = max(min(row["end_s"], next_start), start + SHORTEST_CUE_S)
-        cues.append(_Cue(start, end, row["local_speaker"] or UNKNOWN, row["text"]))
+        cues.append(_Cue(start, end, _name(row["local_speaker"]), row["text"]))
     return cues
+
+
+def _name(speaker: str | None) -> str:
+    """The speaker as shown; pandas may have made an unknown one's None a NaN."""
+    return speaker if isinstance(speaker, str) else UNKNOWN
 
 
 def _lines(text: str) -> str:

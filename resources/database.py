@@ -81,8 +81,7 @@ class Database:
         statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
             sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
         )
-        # Plain Python values: psycopg has no dumper for numpy's integers and booleans.
-        values = [frame[column].tolist() for column in columns]
+        values = [_values(frame[column], types[column]) for column in columns]
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types([types[column] for column in columns])
             for row in zip(*values, strict=True):
@@ -97,6 +96,14 @@ class Database:
             )
             self._column_types[table] = {row["attname"]: row["type"] for row in rows}
         return self._column_types[table]
+
+
+def _values(column: pd.Series, column_type: str) -> list[Any]:
+    """Plain Python values: psycopg has no dumper for numpy's integers, and a missing text must be NULL, not NaN."""
+    values = column.tolist()
+    if column_type != "text":
+        return values
+    return [None if missing else value for value, missing in zip(values, column.isna().tolist(), strict=True)]
 
 
 def _series(values: list[Any]) -> pd.Series:

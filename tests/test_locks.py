@@ -84,7 +84,7 @@ def test_asking_leaves_a_lock_as_it_was(database: Database) -> None:
     acquire(database.url, "video a")
     assert not is_held_elsewhere(database.url, "video a")
     assert not free_for_another(database, "video a")
-    release("video a")
+    release(database.url, "video a")
 
 
 def test_a_lock_dies_with_the_process_that_was_killed(database: Database) -> None:
@@ -92,10 +92,10 @@ def test_a_lock_dies_with_the_process_that_was_killed(database: Database) -> Non
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         acquire(database.url, "run 1")
-    release("run 1")
+    release(database.url, "run 1")
 
 
 def test_giving_back_what_is_not_held_takes_nothing_from_others(database: Database) -> None:
     with held_by_another(database, "video a"):
-        release("video a")
+        release(database.url, "video a")
         assert is_held_elsewhere(database.url, "video a")

@@ -138,14 +138,14 @@ def test_a_summary_of_nothing_is_empty_with_every_column() -> None:
     assert summary.columns.tolist() == ["asset", *SUMMARY_COLUMNS]
 
 
-def test_the_sentence_tells_the_speed_of_the_total_and_the_rtf_that_follows_from_it() -> None:
+def test_the_sentence_tells_the_speed_and_the_rtf_of_the_total_row() -> None:
     summary = summarize([row("v1", "transcript", audio_s=3600.0, wall_s=1450.0, load_s=10.0, compute_s=900.0)], ORDER)
     sentence = describe_speed(summary)
-    figures = re.search(r"RTF (\S+) = (\S+)x real time = (\S+) hours of audio per hour", sentence)
+    figures = re.search(r"(\S+)x real time = (\S+) hours of audio per hour; RTF (\S+) \(computing alone\)", sentence)
     assert figures is not None
-    rtf, speed, hours = map(float, figures.groups())
+    speed, hours, rtf = map(float, figures.groups())
     assert speed == hours == summary.iloc[-1].x_realtime == 2.5
-    assert rtf == 1 / speed
+    assert rtf == summary.iloc[-1].rtf == 0.25
     assert "1:00:00 of audio in 1440.0 s of work (+ 10.0 s loading models)" in sentence
 
 

@@ -1,0 +1,26 @@
+"""What the documentation must keep up with."""
+
+import re
+
+from ingest_assets.cli import cli
+from resources.settings import PROJECT_ROOT
+
+README = (PROJECT_ROOT / "README.md").read_text()
+
+
+def test_every_command_is_in_the_readme() -> None:
+    assert [name for name in cli.commands if f"earshot {name}" not in README] == []
+
+
+def test_the_readme_fits_and_what_it_points_to_is_there() -> None:
+    assert len(README.splitlines()) <= 200
+    targets = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert targets
+    assert [target for target in targets if not (PROJECT_ROOT / target).exists()] == []
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    settings = (PROJECT_ROOT / "resources" / "settings.py").read_text()
+    names = set(re.findall(r"EARSHOT_[A-Z_]+", settings))
+    assert names
+    assert [name for name in sorted(names) if name not in README] == []
