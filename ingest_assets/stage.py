@@ -1,7 +1,7 @@
 """A stage: one asset at work on one video, whichever asset it is.
 
-`stage(context, database)` is what the five assets share. It finds the video of the partition key, holds the video's lock,
-measures, and on an error that Earshot can explain writes it into the catalogue and fails the step without retries. At the
+`stage(context, database)` is what the five assets share. It finds the video of the partition key, measures,
+and on an error that Earshot can explain writes it into the catalogue and fails the step without retries. At the
 end the asset calls `finish()`, which writes the row of `asset_timings` and returns the same figures as metadata.
 
 What an asset does to a video is in the asset's own module.
@@ -19,7 +19,6 @@ from ingest_assets.timings import Timing, git_commit, metadata, timing
 from resources.catalogue import Video, find, mark_ready_if_complete, record_failure
 from resources.database import Database, DatabaseResource
 from resources.errors import EarshotError, Misconfigured
-from resources.locks import holding, video_lock
 from resources.measurement import Execution, Measurement
 
 # A run with this tag reuses nothing: `earshot ingest --force` sets it, and the launchpad of the UI can.
@@ -75,12 +74,11 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
     """The stage of this context's asset and partition."""
     opened = database.open()
     video_id = context.partition_key
-    with holding(opened.url, video_lock(video_id)):
-        try:
-            yield _begin(context, opened, video_id)
-        except EarshotError as error:
-            record_failure(opened, video_id, error)
-            raise Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
+    try:
+        yield _begin(context, opened, video_id)
+    except EarshotError as error:
+        record_failure(opened, video_id, error)
+        raise Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
 
 
 def _begin(context: AssetExecutionContext, database: Database, video_id: str) -> Stage:

@@ -9,7 +9,7 @@ anything twice changes nothing, and a crash leaves the old rows. Which server th
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from resources.errors import DatabaseUnusable
-from resources.locks import holding, run_lock
+from resources.locks import PARTITION_TAG, holding, run_lock, video_lock
 from resources.postgres import server_urls
 from resources.settings import read_settings
 
@@ -112,18 +112,25 @@ def _series(values: list[Any]) -> pd.Series:
 
 
 class DatabaseResource(ConfigurableResource):
-    """Gives assets and sensors the database of this home."""
+    """Gives assets the database of this home."""
 
     def open(self) -> Database:
         return open_database()
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["DatabaseResource"]:
-        """Hold the run's lock for as long as its resources live, so that a killed run can be told from a slow one."""
-        if context.run is None:  # a sensor's tick
-            yield self
-            return
-        with holding(self.open().url, run_lock(context.run.run_id)):
+        """Hold the locks of the run and of its video for as long as the run's resources live.
+
+        The run's, so that a killed run can be told from a slow one. The video's, because one process works on a video at a
+        time; here, before the first step, because a step that waited for it with its slot in pool `gpu` already claimed would
+        keep that slot from the very run it waits for.
+        """
+        assert context.run is not None  # assets are only ever run
+        url, video_id = self.open().url, context.run.tags.get(PARTITION_TAG)
+        with ExitStack() as locks:
+            locks.enter_context(holding(url, run_lock(context.run.run_id)))
+            if video_id is not None:
+                locks.enter_context(holding(url, video_lock(video_id)))
             yield self
 
 

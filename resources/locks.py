@@ -16,6 +16,9 @@ from contextlib import contextmanager
 
 import psycopg
 
+# The tag by which Dagster names a run's partition, which here is the video.
+PARTITION_TAG = "dagster/partition"
+
 _held: dict[tuple[int, str, str], psycopg.Connection] = {}
 _guard = threading.Lock()
 

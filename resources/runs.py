@@ -12,9 +12,8 @@ from dagster import DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
 from resources.catalogue import record_crash
 from resources.database import Database
-from resources.locks import is_held_elsewhere, run_lock
+from resources.locks import PARTITION_TAG, is_held_elsewhere, run_lock
 
-PARTITION_TAG = "dagster/partition"
 # `earshot ingest` takes the lock before it creates the run, so that no grace is needed.
 LOCKED_FIRST_TAG = "earshot/locked_first"
 GRACE_S = 60.0  # between a launched run's start and its lock lies the start of a process

@@ -6,12 +6,12 @@ one says resources/runs.py.
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
-from resources.database import DatabaseResource
+from resources.database import open_database
 from resources.runs import end_dead_runs
 
 
 @sensor(minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
-def dead_runs(context: SensorEvaluationContext, database: DatabaseResource) -> SkipReason:
+def dead_runs(context: SensorEvaluationContext) -> SkipReason:
     """Fails runs whose process is gone."""
-    ended = end_dead_runs(context.instance, database.open())
+    ended = end_dead_runs(context.instance, open_database())
     return SkipReason(f"Ended {len(ended)} dead runs: {', '.join(ended)}" if ended else "Every started run is alive.")

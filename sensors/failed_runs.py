@@ -7,12 +7,13 @@ that died and were found dead by Dagster's code server: without this, their vide
 from dagster import DagsterEventType, DefaultSensorStatus, RunFailureSensorContext, run_failure_sensor
 
 from resources.catalogue import record_crash
-from resources.database import DatabaseResource
-from resources.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG, PARTITION_TAG
+from resources.database import open_database
+from resources.locks import PARTITION_TAG
+from resources.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG
 
 
 @run_failure_sensor(default_status=DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
-def failed_runs(context: RunFailureSensorContext, database: DatabaseResource) -> None:
+def failed_runs(context: RunFailureSensorContext) -> None:
     """Writes down why a run failed, where nobody has."""
     run = context.dagster_run
     video_id = run.tags.get(PARTITION_TAG)
@@ -21,7 +22,7 @@ def failed_runs(context: RunFailureSensorContext, database: DatabaseResource) ->
     if not video_id or LOCKED_FIRST_TAG in run.tags or CRASH_MESSAGE in message:
         return
     if not _explained(context):
-        record_crash(database.open(), video_id, message)
+        record_crash(open_database(), video_id, message)
 
 
 def _explained(context: RunFailureSensorContext) -> bool:

@@ -1,0 +1,53 @@
+"""The server: another one by URL, a wrong URL, and two processes that start a fresh home at once."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from resources.database import Database, migrate
+from resources.errors import DatabaseUnusable
+from resources.postgres import server_urls, stop_embedded
+from resources.settings import read_settings
+
+
+def test_a_url_is_used_instead_and_both_databases_are_created_there(library: Database) -> None:
+    elsewhere = library.url.replace("/earshot?", "/elsewhere?")
+    urls = server_urls(replace(read_settings(), database_url=elsewhere))
+    assert urls.earshot == elsewhere
+    assert "/elsewhere_dagster?" in urls.dagster
+    assert urls.dagster_sqlalchemy.startswith("postgresql+psycopg2://")
+    assert migrate(urls.earshot) != []
+    assert Database(urls.earshot).query("SELECT count(*) AS videos FROM videos") == [{"videos": 0}]
+    with psycopg.connect(urls.dagster) as connection:
+        assert connection.execute("SELECT current_database()").fetchone() == ("elsewhere_dagster",)
+
+
+@pytest.mark.parametrize("url", ["mysql://host/earshot", "postgresql://host", "earshot"])
+def test_what_is_not_a_postgres_url_with_a_name_is_refused(home: Path, url: str) -> None:
+    with pytest.raises(DatabaseUnusable, match="EARSHOT_DATABASE_URL is not a Postgres URL with a database name"):
+        server_urls(replace(read_settings(), home=home, database_url=url))
+
+
+def test_a_server_that_does_not_answer_is_told_without_the_password(home: Path) -> None:
+    url = "postgresql://user:secret@127.0.0.1:1/earshot"
+    with pytest.raises(DatabaseUnusable, match="The Postgres server cannot be used") as refused:
+        server_urls(replace(read_settings(), home=home, database_url=url))
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_two_processes_that_start_a_fresh_home_at_once_both_work() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="earshot-"))
+    folder.chmod(0o755)
+    command = [str(Path(sys.executable).parent / "earshot"), "videos", "--json"]
+    environment = {**os.environ, "EARSHOT_HOME": str(folder)}
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    ends = [(process.communicate(timeout=120)[0], process.returncode) for process in both]
+    stop_embedded(folder)
+    assert ends == [("[]\n", 0)] * 3
