@@ -19,17 +19,17 @@ from dagster._core.utils import make_new_run_id
 from ingest_assets.currency import LastRun, Version, stages_to_run
 from ingest_assets.definitions import defs, video_assets
 from ingest_assets.partitions import videos
+from ingest_assets.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.sources import choose
 from ingest_assets.stage import FORCE_TAG
 from resources import errors
-from resources.catalogue import Video, find, record_crash, register
+from resources.catalogue import Video, find, mark_ready_if_complete, record_crash, register
 from resources.database import Database
 from resources.errors import SourceUnusable
 from resources.gpu import require_device
 from resources.locks import holding, run_lock, video_lock
 from resources.media_source import list_source
 from resources.models import model_set
-from resources.runs import LOCKED_FIRST_TAG, end_dead_runs
 from resources.settings import read_settings
 
 # Runs print nothing on the console; their events are in the instance.
@@ -94,6 +94,7 @@ def _ingest_video(
         # Asked under the lock: another process may just have finished this video.
         stages = _stages(database, video.video_id, choice.force)
         if not stages:
+            mark_ready_if_complete(database, video.video_id)  # whatever went wrong since has been made good
             yield Outcome(source, find(database, video.video_id), "current")
             return
         require_device(read_settings().device)

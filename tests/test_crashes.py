@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from dagster import DagsterRunStatus, RunsFilter
+from dagster import AssetKey, AssetRecordsFilter, DagsterRunStatus, RunsFilter
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from ingest_assets.instance import open_instance
@@ -54,6 +54,9 @@ def test_killed_in_every_stage_and_run_again_it_finishes_with_nothing_twice_and_
     [video] = [v for v in list_videos(library) if v.url == str(clip)]
     assert (video.state, video.last_error) == ("ready", None)
     _assert_nothing_leaked(library, video.video_id)
+    for stage in STAGES:
+        wanted = AssetRecordsFilter(asset_key=AssetKey(stage), asset_partitions=[video.video_id])
+        assert open_instance().fetch_materializations(wanted, limit=1).records, f"Dagster was never told of {stage}"
     words = library.frame("words", video.video_id, "word_index").word_index.tolist()
     assert words == list(range(len(words)))
     assert words

@@ -21,10 +21,10 @@ from dagster import (
 
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
+from ingest_assets.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG
 from resources.catalogue import Video, find, register
 from resources.database import Database
 from resources.locks import holding, run_lock
-from resources.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
 

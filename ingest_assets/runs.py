@@ -8,8 +8,9 @@ catalogue. `earshot ingest` calls it when it starts, and the sensor `dead_runs` 
 
 import time
 
-from dagster import DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+from dagster import AssetMaterialization, DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
+from ingest_assets.timings import KEYS, Timing, metadata
 from resources.catalogue import record_crash
 from resources.database import Database
 from resources.locks import PARTITION_TAG, is_held_elsewhere, run_lock
@@ -30,8 +31,25 @@ def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         video_id = run.tags.get(PARTITION_TAG)
         if video_id:
+            _tell_what_was_finished(instance, database, run.run_id, video_id)
             record_crash(database, video_id, CRASH_MESSAGE)
     return [record.dagster_run.run_id for record in dead]
+
+
+def _tell_what_was_finished(instance: DagsterInstance, database: Database, run_id: str, video_id: str) -> None:
+    """Report to Dagster the stage that the process had finished, rows and timing written, but died before telling."""
+    finished = database.query("SELECT * FROM asset_timings WHERE run_id = %s", [run_id])
+    told = {
+        event.asset_key.to_user_string()
+        for entry in instance.all_logs(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
+        if (event := entry.dagster_event) is not None and event.asset_key is not None
+    }
+    for row in finished:
+        if row["asset"] not in told:
+            figures = Timing(**{key: row[key] for key in KEYS})
+            instance.report_runless_asset_event(
+                AssetMaterialization(row["asset"], partition=video_id, metadata=metadata(figures))
+            )
 
 
 def _is_dead(record: RunRecord, database: Database) -> bool:
