@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
 from ingest_assets.currency import LastRun, Version, stages_to_run
@@ -163,7 +164,9 @@ def _run(
 
 
 def _failure(result: ExecuteInProcessResult, database: Database, video_id: str) -> str:
-    """Why the run failed. Raises where the set-up is to blame; writes into the catalogue what no stage could explain."""
+    """Why the run failed. Raises where the set-up is to blame, or the user interrupted; what no stage could explain goes
+    into the catalogue.
+    """
     event = next(event for event in result.all_events if event.is_step_failure)
     data: Any = event.step_failure_data
     kind = data.user_failure_data.metadata["error"].value if data.user_failure_data else ""
@@ -173,6 +176,8 @@ def _failure(result: ExecuteInProcessResult, database: Database, video_id: str) 
         if issubclass(error_class, errors.Misconfigured):
             raise error_class(message)
         return message
+    if data.error.cls_name == DagsterExecutionInterruptedError.__name__:
+        raise KeyboardInterrupt  # Dagster made a failed step of it; the user meant everything, and no video is to blame
     cause = data.error.cause or data.error
     message = f"{event.step_key}: {cause.message.strip()}"
     record_crash(database, video_id, message)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,28 @@ def test_two_at_once_on_one_home_both_end_well_and_the_work_is_done_once(library
     assert found is not None
     assert found.state == "ready"
     assert os.environ["EARSHOT_HOME"] == str(read_settings().home)
+
+
+def test_interrupted_it_says_so_stops_and_blames_no_video(library: Database, tmp_path: Path) -> None:
+    clip = tmp_path / "interrupted.wav"
+    soundfile.write(clip, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, 8.0, 15.0)), SAMPLE_RATE)
+    other = str(tmp_path / "never reached.wav")
+    process = subprocess.Popen([EARSHOT, "ingest", str(clip), other], stderr=subprocess.PIPE, text=True)
+    _wait_for_stage(library, str(clip))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "Interrupted; what was finished is kept" in said
+    assert "never reached" not in said
+    [video] = [v for v in list_videos(library) if v.url == str(clip)]
+    assert (video.state, video.last_error) == ("new", None)
+    _assert_nothing_leaked(library, video.video_id)
+
+
+def _wait_for_stage(library: Database, url: str) -> None:
+    """Wait until the first stage of the video of this URL is done, and so the second is at work."""
+    asked = "SELECT 1 FROM asset_timings JOIN videos USING (video_id) WHERE url = %s"
+    deadline = time.monotonic() + 60
+    while not library.query(asked, [url]):
+        assert time.monotonic() < deadline, "no stage was ever done"
+        time.sleep(0.1)

@@ -1,5 +1,6 @@
 """`earshot ingest`: sources in, searchable videos out, with a bar per video and the table of what it cost."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,9 @@ class _Watch:
     """Draws the bar of the video at work, and a line for each that ended, on stderr."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
+        # A copy of stderr: while a stage runs, Dagster turns the process's own into its log of that stage.
+        terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding)
+        self.console = Console(file=terminal, soft_wrap=True, highlight=False)
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),

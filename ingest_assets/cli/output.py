@@ -34,7 +34,7 @@ def _jsonable(value: Any) -> str:
 
 def print_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], last_apart: bool = False) -> None:
     """A table; headings are (text, `left` or `right`). `last_apart` draws a line above the last row."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     for text, side in headings:
         table.add_column(text, justify="right" if side == "right" else "left", overflow="fold")
     for index, row in enumerate(rows):
@@ -43,16 +43,15 @@ def print_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str
 
 
 def print_timing_table(summary: pd.DataFrame) -> None:
-    """The table per stage, as `summarize()` makes it, and the total in words."""
+    """The table per stage, as `summarize()` makes it, within 80 columns: `speed` is times real time."""
     headings = [
-        ("stage", "left"), ("videos", "right"), ("audio", "right"), ("wall s", "right"), ("of it loading", "right"),
-        ("compute s", "right"), ("RTF", "right"), ("x real time", "right"), ("items", "right"), ("items/s", "right"),
-        ("device", "left"),
+        ("stage", "left"), ("audio", "right"), ("wall s", "right"), ("load s", "right"), ("comp s", "right"), ("RTF", "right"),
+        ("speed", "right"), ("items", "right"), ("items/s", "right"), ("device", "left"),
     ]  # fmt: skip
     rows = [
         (
-            row["asset"], str(row["videos"]), hms(row["audio_s"]), f"{row['wall_s']:.1f}", f"{row['load_s']:.1f}",
-            f"{row['compute_s']:.1f}", f"{row['rtf']:.3f}", f"{row['x_realtime']:.1f}",
+            row["asset"], hms(row["audio_s"]), f"{row['wall_s']:.1f}", f"{row['load_s']:.1f}",
+            f"{row['compute_s']:.1f}", f"{row['rtf']:.3f}", f"{row['x_realtime']:.1f}x",
             _figure(row["items"], 0), _figure(row["items_per_s"], 1), row["device"],
         )
         for row in summary.to_dict("records")
