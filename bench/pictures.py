@@ -57,7 +57,9 @@ def browsing(url: str) -> Iterator[Page]:
     """A page of a headless browser for the block, with `url` as what paths are relative to."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
-        yield browser.new_page(base_url=url, viewport={"width": 1440, "height": 860})
+        page = browser.new_page(base_url=url, viewport={"width": 1440, "height": 860})
+        page.set_default_timeout(300_000)
+        yield page
         browser.close()
 
 
@@ -65,7 +67,7 @@ def take(page: Page, picture: Picture, folder: Path) -> Path:
     """Open the picture's page, wait for its text, and write `<name>.png`; returns where."""
     folder.mkdir(parents=True, exist_ok=True)
     page.goto(picture.path)
-    page.get_by_text(picture.text).first.wait_for(state="visible", timeout=60_000)
+    page.get_by_text(picture.text).first.wait_for(state="visible", timeout=300_000)
     page.wait_for_timeout(2_000)  # the graph is laid out and faded in after its text is there
     target = folder / f"{picture.name}.png"
     page.screenshot(path=target)

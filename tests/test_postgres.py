@@ -48,6 +48,6 @@ def test_two_processes_that_start_a_fresh_home_at_once_both_work() -> None:
     command = [str(Path(sys.executable).parent / "earshot"), "videos", "--json"]
     environment = {**os.environ, "EARSHOT_HOME": str(folder)}
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    ends = [(process.communicate(timeout=120)[0], process.returncode) for process in both]
+    ends = [(process.communicate(timeout=600)[0], process.returncode) for process in both]
     stop_embedded(folder)
     assert ends == [("[]\n", 0)] * 3

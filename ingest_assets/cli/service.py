@@ -28,7 +28,7 @@ from resources.gpu import require_device
 from resources.postgres import stop_embedded
 from resources.settings import PROJECT_ROOT, read_settings
 
-STARTUP_S = 120.0
+STARTUP_S = 300.0
 PATIENCE_S = 8.0  # for a process that was asked to end
 
 
