@@ -32,15 +32,22 @@ def main() -> int:
     failed = failed or run(["search", EPISODES[-1].question, "--limit", "3"], environment)
     if failed:
         return failed
-    prefix = "" if device == "cuda" else "EARSHOT_DEVICE=cpu "
-    here = os.path.relpath(EARSHOT, PROJECT_ROOT)
-    print(
-        f"\nNext, from {PROJECT_ROOT}:\n"
-        f"  {prefix}make up                    the UI with every video, stage and timing: http://127.0.0.1:3000\n"
-        f"  {prefix}{here} ingest URL-or-file   your own recordings\n"
-        f"  {here} videos | timings | export VIDEO --format srt"
-    )
+    print(f"\nNext, from {PROJECT_ROOT}:")
+    for command, purpose in next_steps(device):
+        print(f"  {command:<52}{purpose}")
     return 0
+
+
+def next_steps(device: str) -> list[tuple[str, str]]:
+    """What a user would type next, the device asked for as the demo did, and what for."""
+    asked = [] if device == "cuda" else [("export EARSHOT_DEVICE=cpu", "the default is cuda")]
+    return [
+        *asked,
+        ("make up", "the UI, with every video, stage and timing: http://127.0.0.1:3000"),
+        (".venv/bin/earshot ingest URL-or-file", "your own recordings"),
+        (".venv/bin/earshot videos", "what is in the library"),
+        (".venv/bin/earshot export VIDEO --format srt", "subtitles of one of them"),
+    ]
 
 
 def choose_device(asked: str | None) -> tuple[str, str]:

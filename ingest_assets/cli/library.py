@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.padding import Padding
+from rich.text import Text
 
 from ingest_assets.cli.output import (
     console,
@@ -109,7 +111,7 @@ def _print_hits(hits: "list[Hit]") -> None:
     for hit in hits:
         head = f"{hit.score:.2f}  {hit.title}  [{hms(hit.start_s)}] {hit.local_speaker or UNKNOWN}"
         out.print(head, style="bold", markup=False, highlight=False)
-        out.print(f"      {hit.text}", markup=False, highlight=False)
+        out.print(Padding(Text(hit.text), (0, 0, 0, 6), expand=False))
         out.print(f"      {hit.link}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
