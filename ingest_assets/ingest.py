@@ -9,8 +9,7 @@ Nothing is printed here: `ingest()` yields an `Outcome` for each source or video
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
@@ -67,20 +66,21 @@ class Choice:
 def ingest(sources: Sequence[str], choice: Choice, database: Database, instance: DagsterInstance) -> Iterator[Outcome | Video]:
     """Ingest every source. Yields each video before its run starts, and an Outcome for everything as it ends."""
     end_dead_runs(instance, database)
-    seen: set[str] = set()
+    forced: set[str] = set()
     for source in sources:
         try:
             chosen = choose(list_source(source), choice.limit, choice.newest_first)
         except SourceUnusable as error:
             yield Outcome(source, None, "failed", error=str(error))
             continue
-        fresh = [video for video in chosen if video.video_id not in seen]
-        seen.update(video.video_id for video in fresh)
         if not choice.dry_run:
-            register(database, fresh)
-            instance.add_dynamic_partitions(str(videos.name), [video.video_id for video in fresh])
-        for video in fresh:
-            yield from _ingest_video(source, video, choice, database, instance)
+            register(database, chosen)
+            instance.add_dynamic_partitions(str(videos.name), [video.video_id for video in chosen])
+        for video in chosen:
+            # What two sources name is forced once; the second time it is current.
+            once = replace(choice, force=choice.force and video.video_id not in forced)
+            forced.add(video.video_id)
+            yield from _ingest_video(source, video, once, database, instance)
 
 
 def _ingest_video(
@@ -148,8 +148,7 @@ def _run(
     source: str, video_id: str, stages: tuple[str, ...], force: bool, database: Database, instance: DagsterInstance
 ) -> Outcome:
     run_id = make_new_run_id()
-    with ExitStack() as locks:
-        locks.enter_context(holding(database.url, run_lock(run_id)))
+    with holding(database.url, run_lock(run_id)):
         result = defs.resolve_job_def("ingest_video").execute_in_process(
             run_id=run_id,
             instance=instance,

@@ -136,12 +136,13 @@ def test_the_good_one_among_the_bad_is_ingested_under_its_strange_name(outcomes:
 def test_the_same_file_under_two_names_is_one_video(outcomes: dict[str, Outcome], library: Database) -> None:
     video = _video(outcomes["strange"])
     other = str(Path(video.url).with_name("same content.wav"))
-    [outcome] = [s for s in ingest([other], Choice(), library, open_instance()) if isinstance(s, Outcome)]
-    assert outcome.result == "current"
+    sources = [other, video.url]
+    outcome, again = [s for s in ingest(sources, Choice(), library, open_instance()) if isinstance(s, Outcome)]
+    assert (outcome.result, again.result) == ("current", "current")
     assert _video(outcome).video_id == video.video_id
     found = find(library, video.video_id)
     assert found is not None
-    assert found.title == "same content"
+    assert found.title == video.title, "the name it was last found under"
 
 
 def _video(outcome: Outcome) -> Video:
