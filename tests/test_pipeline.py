@@ -22,6 +22,7 @@ from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from ingest_assets.search import search
 from ingest_assets.timings import KEYS, TEXT_KEYS
+from resources import loaded_models
 from resources.catalogue import STAGES, find
 from resources.database import Database
 from resources.gpu import require_device
@@ -49,6 +50,7 @@ def ingested(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("episodes")
     write_episodes(folder)
     instance = open_instance()
+    loaded_models._transcriber.cache_clear()  # other tests of this process may have warmed it
     with serving(folder) as url:
         write_feed(folder, url)
         feed = f"{url}/{FEED_NAME}"
@@ -114,9 +116,12 @@ def test_timings_are_in_the_database_and_in_the_materializations_with_the_same_k
 
 
 def test_models_load_for_the_first_video_and_are_warm_for_the_others(ingested: Ingested) -> None:
-    rows = ingested.database.query("SELECT asset, load_s FROM asset_timings WHERE asset = 'transcript' ORDER BY timing_id")
+    rows = ingested.database.query(
+        "SELECT load_s FROM asset_timings WHERE asset = 'transcript' AND video_id = ANY(%s) ORDER BY timing_id", [ingested.keys]
+    )
     first, *others = [row["load_s"] for row in rows][: len(ingested.keys)]
-    assert all(load < first / 10 for load in others)
+    assert len(others) == len(ingested.keys) - 1
+    assert all(load < first / 10 for load in others), (first, others)
 
 
 def _materialization(instance: DagsterInstance, stage: str, partition: str) -> AssetMaterialization:

@@ -27,8 +27,9 @@ from ingest_assets.definitions import defs
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.timings import KEYS
+from resources import database
 from resources.catalogue import STAGES, find, register
-from resources.database import Database
+from resources.database import Database, open_database
 from resources.media_source import list_source
 
 pytestmark = pytest.mark.slow
@@ -62,10 +63,8 @@ def served(library: Database, home: Path, tmp_path_factory: pytest.TempPathFacto
     finally:
         subprocess.run([EARSHOT, "down"], check=True, env={**os.environ, "EARSHOT_HOME": str(home)})
         assert process.wait(timeout=300) == 0
-        from resources import database, postgres
-
-        postgres._urls.clear()
-        database._ready.clear()  # `down` stopped the server: whoever comes next starts it again
+        database._ready.clear()
+        open_database()  # `down` stopped the server of the whole test session: whoever comes next needs it
 
 
 def test_everything_listens_on_loopback_only(served: Served) -> None:
