@@ -17,7 +17,8 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from faster_whisper import decode_audio
 
-SAMPLE_RATE = 16_000
+from resources.decoding import SAMPLE_RATE
+
 FEED_NAME = "feed.xml"
 
 

@@ -23,13 +23,14 @@ import numpy as np
 import pandas as pd
 
 from bench.demo import choose_device
-from bench.episodes import EPISODES, SAMPLE_RATE, TELEPHONE, Clip, clip_samples, episode_samples, write_episodes, write_mp3
+from bench.episodes import EPISODES, TELEPHONE, Clip, clip_samples, episode_samples, write_episodes, write_mp3
 from ingest_assets.cli.output import describe_speed, print_timing_table
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from ingest_assets.timings import git_commit, summarize
 from resources.catalogue import STAGES
 from resources.database import open_database
+from resources.decoding import SAMPLE_RATE
 from resources.gpu import require_device
 from resources.postgres import stop_embedded
 from resources.settings import PROJECT_ROOT, read_settings

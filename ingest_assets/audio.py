@@ -13,6 +13,7 @@ import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult, asset
 from soundfile import LibsndfileError
 
+from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
 from ingest_assets.stage import Stage, stage
 from resources.catalogue import set_duration
@@ -29,6 +30,7 @@ from resources.settings import read_settings
     partitions_def=videos,
     group_name="video",
     code_version="1",
+    check_specs=check_specs("audio"),
     kinds={"ffmpeg"},
     description="16 kHz mono FLAC in the media store; sha256 of its samples; truncated downloads refused.",
 )
@@ -44,9 +46,11 @@ def audio(
         at_work.replace({"audio": pd.DataFrame([row])})
         set_duration(at_work.database, at_work.video.video_id, row["duration_s"])
         return at_work.finish(
-            Execution("cpu", cpu_name(), "pyav", _av_version(), "int16", 1),
+            Execution("cpu", "cpu", cpu_name(), f"{row['downloader'].partition(' ')[0]}+pyav", _av_version(), "int16", 1),
             row["duration_s"],
             items=1,
+            cache_hits=int(kept is not None),
+            cache_misses=int(kept is None),
             reused="no" if kept is None else "yes: the media store holds it whole",
             **{key: row[key] for key in ("samples_sha256", "uri", "downloader")},
         )
@@ -76,6 +80,8 @@ def _fetch(at_work: Stage, media_source: MediaSourceResource, media_store: Media
             path, downloader = media_source.fetch(at_work.video, folder)
         with at_work.measurement.computing():
             samples = decode(path)
+            seconds = len(samples) / SAMPLE_RATE
+            at_work.measurement.tally.count(seconds, calls=seconds)
     finally:
         shutil.rmtree(folder)
     with at_work.measurement.reading_writing():

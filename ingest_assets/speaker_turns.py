@@ -7,6 +7,7 @@ are named within the video only (SPEAKER_00, ...).
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from ingest_assets.audio import audio
+from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
 from ingest_assets.stage import stage
 from ingest_assets.video_audio import read_audio
@@ -20,6 +21,7 @@ from resources.media_store import MediaStoreResource
     partitions_def=videos,
     group_name="video",
     code_version="1",
+    check_specs=check_specs("speaker_turns"),
     deps=[audio],
     pool="gpu",
     kinds={"pyannote"},
@@ -33,15 +35,15 @@ def speaker_turns(
     models: ModelsResource,
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
-        with at_work.measurement.loading():
-            diarizer = models.diarizer(gpu.require())
+        diarizer = at_work.load(gpu, models.diarizer)
         sound = read_audio(at_work, media_store)
         with at_work.measurement.computing():
-            turns, exclusive = diarizer.diarize(sound.samples, at_work.report)
+            turns, exclusive = diarizer.diarize(sound.samples, at_work.report, at_work.measurement.tally)
         at_work.replace({"turns": turns, "exclusive_turns": exclusive})
         return at_work.finish(
             diarizer.execution,
             sound.duration_s,
             items=len(turns),
+            floors=models.model_set().diarization.floors,
             speakers=str(turns.local_speaker.nunique()),
         )

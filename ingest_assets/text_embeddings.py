@@ -6,6 +6,7 @@ model's window, and embedded. Table `passages`.
 
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
+from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
 from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.speaker_turns import speaker_turns
@@ -24,6 +25,7 @@ PASSAGE_S = 20.0
     partitions_def=videos,
     group_name="video",
     code_version="1",
+    check_specs=check_specs("text_embeddings"),
     deps=[transcript, speaker_turns],
     pool="gpu",
     kinds={"huggingface", "postgres"},
@@ -33,14 +35,13 @@ def text_embeddings(
     context: AssetExecutionContext, database: DatabaseResource, gpu: GpuResource, models: ModelsResource
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
-        with at_work.measurement.loading():
-            encoder = models.text_encoder(gpu.require())
+        encoder = at_work.load(gpu, models.text_encoder)
         words = at_work.rows("words", "word_index")
         exclusive = at_work.rows("exclusive_turns", "turn_index")
         with at_work.measurement.computing():
             limits = Limits(seconds=PASSAGE_S, weight=encoder.window)
             passages = cut_passages(words, attribute_words(words, exclusive), encoder.token_counts(words.text.tolist()), limits)
-            vectors = encoder.encode(passages.text.tolist())
+            vectors = encoder.encode(passages.text.tolist(), at_work.measurement.tally)
         execution = encoder.execution
         at_work.replace(
             {
@@ -49,4 +50,10 @@ def text_embeddings(
                 )
             }
         )
-        return at_work.finish(execution, at_work.video.duration_s or 0.0, items=len(passages), words=str(len(words)))
+        return at_work.finish(
+            execution,
+            at_work.video.duration_s or 0.0,
+            items=len(passages),
+            floors=models.model_set().text.floors,
+            words=str(len(words)),
+        )

@@ -19,13 +19,19 @@ from typing import Any
 import pandas as pd
 from dagster import MetadataValue
 
+from resources.gpu import library_versions
 from resources.measurement import Execution, Measurement
+from resources.nvml import driver_version
 from resources.settings import PROJECT_ROOT
 
 
 @dataclass(frozen=True)
 class Timing:
-    """One stage of one video. Seconds unless the name says otherwise; None where nothing was measured."""
+    """One stage of one video. Seconds unless the name says otherwise; None where nothing was measured.
+
+    `items` are what the stage leaves (segments, turns, vectors, passages), `inputs` what it worked through to make them
+    (seconds of audio decoded, windows, pieces, texts), `batch_mean` the inputs per model call, `batch_size` how many at most.
+    """
 
     audio_s: float
     wall_s: float
@@ -36,21 +42,31 @@ class Timing:
     x_realtime: float
     items: float
     items_per_s: float
+    device_asked: str
     device: str
     device_name: str
     model: str
     model_revision: str
     compute_type: str
+    model_loads: float
+    inputs: float
     batch_size: float
+    batch_mean: float
+    memory_retries: float
     gpu_util_mean: float | None
+    gpu_util_p95: float | None
     vram_peak_mb: float | None
+    gpu_power_w: float | None
+    gpu_clock_mhz: float | None
     cpu_s: float
     cache_hits: float
     cache_misses: float
+    driver: str
+    libraries: str
 
 
 KEYS = tuple(field.name for field in fields(Timing))
-TEXT_KEYS = frozenset({"device", "device_name", "model", "model_revision", "compute_type"})
+TEXT_KEYS = frozenset(field.name for field in fields(Timing) if field.type is str)
 
 
 def real_time_factor(compute_s: float, audio_s: float) -> float:
@@ -73,7 +89,8 @@ def timing(
     cache_misses: int = 0,
 ) -> Timing:
     """The timing of a stage whose work is done: reads the measurement's clocks now."""
-    wall_s, compute_s = measurement.wall_s, measurement.compute_s
+    wall_s, compute_s, tally = measurement.wall_s, measurement.compute_s, measurement.tally
+    gpu = measurement.gpu_use()
     return Timing(
         audio_s=audio_s,
         wall_s=wall_s,
@@ -84,17 +101,27 @@ def timing(
         x_realtime=times_real_time(audio_s, wall_s, measurement.load_s),
         items=float(items),
         items_per_s=items / compute_s if compute_s else 0.0,
+        device_asked=execution.device_asked,
         device=execution.device,
         device_name=execution.device_name,
         model=execution.model,
         model_revision=execution.model_revision,
         compute_type=execution.compute_type,
-        batch_size=float(execution.batch_size),
-        gpu_util_mean=None,
-        vram_peak_mb=None,
+        model_loads=float(measurement.model_loads),
+        inputs=tally.inputs,
+        batch_size=float(tally.batch_size or execution.batch_size),
+        batch_mean=tally.batch_mean,
+        memory_retries=float(tally.memory_retries),
+        gpu_util_mean=gpu.util_mean,
+        gpu_util_p95=gpu.util_p95,
+        vram_peak_mb=gpu.memory_peak_mb,
+        gpu_power_w=gpu.power_mean_w,
+        gpu_clock_mhz=gpu.clock_mean_mhz,
         cpu_s=measurement.cpu_s,
         cache_hits=float(cache_hits),
         cache_misses=float(cache_misses),
+        driver=driver_version() if execution.device == "cuda" else "",
+        libraries=library_versions(),
     )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from ingest_assets.audio import audio
+from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
 from ingest_assets.stage import stage
 from ingest_assets.video_audio import read_audio
@@ -20,6 +21,7 @@ from resources.media_store import MediaStoreResource
     partitions_def=videos,
     group_name="video",
     code_version="1",
+    check_specs=check_specs("transcript"),
     deps=[audio],
     pool="gpu",
     kinds={"whisper"},
@@ -33,11 +35,10 @@ def transcript(
     models: ModelsResource,
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
-        with at_work.measurement.loading():
-            transcriber = models.transcriber(gpu.require())
+        transcriber = at_work.load(gpu, models.transcriber)
         sound = read_audio(at_work, media_store)
         with at_work.measurement.computing():
-            found = transcriber.transcribe(sound.samples, at_work.report)
+            found = transcriber.transcribe(sound.samples, at_work.report, at_work.measurement.tally)
         execution = transcriber.execution
         row = (found.language, found.language_probability, execution.model, execution.model_revision)
         columns = ["language", "language_probability", "model", "model_revision"]
@@ -52,6 +53,7 @@ def transcript(
             execution,
             sound.duration_s,
             items=len(found.segments),
+            floors=models.model_set().speech.floors,
             language=found.language or "none: nothing was said",
             words=str(len(found.words)),
         )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ingest_assets.stage import Stage
+from resources.decoding import SAMPLE_RATE
 from resources.errors import InvalidMedia, Misconfigured
-from resources.media_store import SAMPLE_RATE, MediaStoreResource
+from resources.media_store import MediaStoreResource
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from ingest_assets.audio import audio
+from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
 from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.stage import Stage, stage
@@ -27,6 +28,7 @@ Span = tuple[int, int]
     partitions_def=videos,
     group_name="video",
     code_version="1",
+    check_specs=check_specs("voice_embeddings"),
     deps=[audio, speaker_turns],
     pool="gpu",
     kinds={"pyannote"},
@@ -40,15 +42,14 @@ def voice_embeddings(
     models: ModelsResource,
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
-        with at_work.measurement.loading():
-            encoder = models.voice_encoder(gpu.require())
+        encoder = at_work.load(gpu, models.voice_encoder)
         sound = read_audio(at_work, media_store)
         turns = at_work.rows("turns", "turn_index")
         spans = sample_spans(turns, len(sound.samples))
         known = _known(at_work, sound.sha256, encoder.execution)
         missing = [span for span in dict.fromkeys(spans) if span not in known]
         with at_work.measurement.computing():
-            known |= dict(zip(missing, encoder.encode(sound.samples, missing), strict=True))
+            known |= dict(zip(missing, encoder.encode(sound.samples, missing, at_work.measurement.tally), strict=True))
         vectors = np.array([known[span] for span in spans], dtype=np.float32).reshape(len(spans), encoder.dimension)
         at_work.replace(_frames(turns, spans, vectors, sound.sha256, encoder.execution))
         hits = sum(span not in missing for span in spans)
@@ -58,6 +59,7 @@ def voice_embeddings(
             items=len(missing),
             cache_hits=hits,
             cache_misses=len(spans) - hits,
+            floors=models.model_set().voice.floors,
             turns=str(len(turns)),
         )
 

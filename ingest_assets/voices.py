@@ -6,7 +6,7 @@ Which of two videos' speakers are the same person is not decided here.
 import numpy as np
 import pandas as pd
 
-from resources.media_store import SAMPLE_RATE
+from resources.decoding import SAMPLE_RATE
 
 
 def sample_spans(turns: pd.DataFrame, samples: int) -> list[tuple[int, int]]:

@@ -19,13 +19,15 @@ from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.core import Annotation, SlidingWindowFeature
 
+from resources.batching import fitting
 from resources.campplus import load_campplus
-from resources.gpu import Device, assert_placed
-from resources.measurement import Execution
+from resources.decoding import SAMPLE_RATE
+from resources.gpu import Device, assert_placed, execution_of
+from resources.measurement import Execution, Tally
 from resources.models import Model
 
-SAMPLE_RATE = 16_000
 BATCH_SIZE = {"cuda": 32, "cpu": 4}  # windows per call; beyond 4 two CPU cores gain nothing
+WARM_UP_S = 11  # two windows
 
 # Distances between CAM++ centroids below which two clusters are one speaker. Chosen on recordings of known speakers (one
 # telephone call, two narrators, a dialogue, and these joined): the number of speakers came out right from 0.54 to 0.60 on
@@ -53,7 +55,12 @@ class NoPLDA(PLDA):
 
 
 class OnePassDiarization(SpeakerDiarization):
-    """pyannote's pipeline with the speaker network run once per window instead of once per window and speaker."""
+    """pyannote's pipeline with the speaker network run once per window instead of once per window and speaker.
+
+    Windows and calls of the speaker network are counted in `tally`.
+    """
+
+    tally = Tally()
 
     def get_embeddings(
         self,
@@ -80,6 +87,7 @@ class OnePassDiarization(SpeakerDiarization):
         waveforms = torch.stack([self._audio.crop(file, span, mode="pad")[0] for span in spans])
         masks = torch.from_numpy(np.stack([np.nan_to_num(window).T for window in windows]).astype(np.float32))
         device = self._embedding.device
+        self.tally.count(len(windows))
         with torch.inference_mode():
             vectors = _voice_model(self)(waveforms.to(device), weights=masks.to(device))
         return vectors.cpu().numpy()
@@ -91,22 +99,43 @@ class Diarizer:
     def __init__(self, model: Model, voice: Model, folder: Path, voice_folder: Path, device: Device) -> None:
         self._pipeline = _pipeline(model, folder, voice_folder, BATCH_SIZE[device.kind])
         self._pipeline.to(torch.device(device.kind))
-        found = next(self._pipeline._segmentation.model.parameters())
-        assert_placed(model.name, device.kind, found.device.type)
+        self._description, self._device = model, device
+        assert_placed(model.name, device.kind, self.execution.device)
         assert_placed(voice.name, device.kind, next(_voice_model(self._pipeline).parameters()).device.type)
-        self.execution = Execution(
-            device=found.device.type,
-            device_name=device.name,
-            model=model.name,
-            model_revision=model.revision,
-            compute_type=str(found.dtype).removeprefix("torch."),
-            batch_size=BATCH_SIZE[device.kind],
-        )
+        self._warm_up()
+
+    @property
+    def execution(self) -> Execution:
+        """Where and how the pipeline's networks run, read from the segmentation's parameters now."""
+        segmentation: Any = self._pipeline._segmentation
+        return execution_of(segmentation.model, self._description, self._device, BATCH_SIZE[self._device.kind])
+
+    def _warm_up(self) -> None:
+        """Run both networks once, on noise: it holds no speech, and the pipeline alone would leave the second one cold."""
+        noise = np.random.default_rng(0).normal(0.0, 0.1, WARM_UP_S * SAMPLE_RATE).astype(np.float32)
+        self.diarize(noise)
+        waveform = torch.from_numpy(noise)[None, None].to(self._device.kind)
+        with torch.inference_mode():
+            _voice_model(self._pipeline)(waveform, weights=torch.ones(1, 3, 100, device=self._device.kind))
 
     def diarize(
-        self, samples: np.ndarray, progress: Callable[[float], None] = lambda _: None
+        self,
+        samples: np.ndarray,
+        progress: Callable[[float], None] = lambda _: None,
+        tally: Tally | None = None,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Turns and exclusive turns of float32 samples, mono, 16 kHz. `progress` is told the share done, 0 to 1."""
+        """Turns and exclusive turns of float32 samples, mono, 16 kHz.
+
+        `progress` is told the share done, 0 to 1; windows and model calls are counted in `tally`.
+        """
+        counted = tally or Tally()
+        return fitting(lambda batch: self._diarize(samples, progress, batch, counted), self.execution.batch_size, counted)
+
+    def _diarize(
+        self, samples: np.ndarray, progress: Callable[[float], None], batch_size: int, tally: Tally
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        self._pipeline.tally = tally
+        self._pipeline.segmentation_batch_size = self._pipeline.embedding_batch_size = batch_size
 
         def hook(step: str, _artifact: Any, total: int | None = None, completed: int = 0, **_: Any) -> None:
             if step == "embeddings" and total:

@@ -12,6 +12,7 @@
         │   ├── NoAudio        a video without an audio track
         │   └── Removed        the server says that it is gone
         └── Retryable          may work later: network, server error
+            └── OutOfMemory    one input at a time did not fit into what memory was free
 
 Every error says what was wrong, with which value, and (`remedy`) what to do. `Blocked` (a whole source backs off) joins
 the tree with the sensors that act on it.
@@ -78,3 +79,7 @@ class Removed(Permanent):
 
 class Retryable(VideoError):
     """The same request may succeed later."""
+
+
+class OutOfMemory(Retryable):
+    """The batch was halved down to one input, and memory still ran out."""

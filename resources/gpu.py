@@ -2,24 +2,34 @@
 
 `EARSHOT_DEVICE` is `cuda` (the default) or `cpu`, and nothing else happens. Asked for CUDA, `GpuResource.require()`
 proves it before the first model loads: torch sees a device and a kernel runs on it, ctranslate2 (faster-whisper's
-engine) sees it and supports the compute type. After loading, `assert_placed()` reads from each model where its
-parameters are. Whatever fails raises GpuUnavailable with what was asked, what was found and what to do. There is no
-path from here to the other device.
+engine) sees it and supports the compute type, NVML lets its use be measured. `require_memory()` holds the free memory against
+what a model declares; after loading, `assert_placed()` compares where its parameters are with where they should be. Whatever
+fails raises GpuUnavailable with what was asked, what was found and what to do. There is no path from here to the other device.
+
+Of several devices the first is used that CUDA_VISIBLE_DEVICES leaves visible.
 
 Assets call `require()` themselves: checked while resources are set up, a missing device would end the whole run, `audio`
 included.
 """
 
 import importlib.metadata
+import os
 import platform
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource
 
 from resources.errors import GpuUnavailable
+from resources.measurement import Execution
+from resources.models import Model
+from resources.nvml import MEGABYTE, driver_version, find_gpu, gpus
 from resources.settings import read_settings
+
+if TYPE_CHECKING:
+    import torch
 
 COMPUTE_TYPES = {"cuda": "float16", "cpu": "int8"}  # ctranslate2's, per device
 CPU_INSTEAD = "To run on the CPU on purpose, set EARSHOT_DEVICE=cpu."
@@ -27,10 +37,14 @@ CPU_INSTEAD = "To run on the CPU on purpose, set EARSHOT_DEVICE=cpu."
 
 @dataclass(frozen=True)
 class Device:
-    """A device that was proved to work: `kind` as torch and ctranslate2 name it, `name` for people."""
+    """A device that was proved to work: `kind` as torch and ctranslate2 name it, `name` for people.
+
+    `uuid` is NVML's name of a GPU, "" for the CPU.
+    """
 
     kind: str
     name: str
+    uuid: str = ""
 
 
 class GpuResource(ConfigurableResource):
@@ -52,7 +66,9 @@ def _prove_cuda() -> Device:
     import torch
 
     if not torch.cuda.is_available():
-        raise _unavailable("torch finds no CUDA device", "Check that `nvidia-smi` lists the GPU in this environment.")
+        raise _unavailable(
+            f"torch finds no CUDA device{_hidden()}", "Check that `nvidia-smi` lists the GPU in this environment."
+        )
     try:
         total = torch.ones(1024, device="cuda").sum().item()
         torch.cuda.synchronize()
@@ -66,15 +82,42 @@ def _prove_cuda() -> Device:
     supported = ctranslate2.get_supported_compute_types("cuda")
     if wanted not in supported:
         raise _unavailable(f"ctranslate2 supports {sorted(supported)} on it, not {wanted}", "A newer GPU is needed.")
-    return Device("cuda", torch.cuda.get_device_name())
+    uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}"
+    find_gpu(uuid)
+    return Device("cuda", torch.cuda.get_device_name(), uuid)
+
+
+def _hidden() -> str:
+    """What NVML lists and torch does not see."""
+    listed = gpus()
+    if not listed:
+        return ""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    reason = f"CUDA_VISIBLE_DEVICES is {visible!r}" if visible is not None else "CUDA_VISIBLE_DEVICES is not set"
+    return f", though NVML lists {', '.join(listed)} and {reason}"
 
 
 def _unavailable(finding: str, remedy: str) -> GpuUnavailable:
     return GpuUnavailable(
-        f"EARSHOT_DEVICE asks for cuda, but {finding} (NVIDIA driver {driver_version()}, "
-        f"torch {importlib.metadata.version('torch')}, ctranslate2 {importlib.metadata.version('ctranslate2')}).",
+        f"EARSHOT_DEVICE asks for cuda, but {finding} (NVIDIA driver {driver_version()}, {library_versions()}).",
         f"{remedy} {CPU_INSTEAD}",
     )
+
+
+def require_memory(device: Device, *models: Model) -> None:
+    """Raise GpuUnavailable unless the GPU has as much free memory as these models declare; the CPU is not asked."""
+    if device.kind != "cuda":
+        return
+    import torch
+
+    free, total = (size / MEGABYTE for size in torch.cuda.mem_get_info())
+    needed = sum(model.memory_mb for model in models)
+    if free < needed:
+        raise GpuUnavailable(
+            f"{device.name} has {free:.0f} MB of {total:.0f} MB free, and {' + '.join(model.name for model in models)} "
+            f"needs {needed} MB.",
+            "`nvidia-smi` lists what uses it; EARSHOT_MODELS=bundled needs less.",
+        )
 
 
 def assert_placed(model_name: str, wanted: str, found: str) -> None:
@@ -83,17 +126,25 @@ def assert_placed(model_name: str, wanted: str, found: str) -> None:
         raise GpuUnavailable(f"Model {model_name} was loaded for {wanted}, but its parameters are on {found}.")
 
 
-def driver_version() -> str:
-    """The NVIDIA driver's version, or why there is none."""
-    import pynvml
+def execution_of(network: "torch.nn.Module", model: Model, device: Device, batch_size: int) -> Execution:
+    """Where this network's parameters are at this moment, and in which precision."""
+    parameter = next(network.parameters())
+    return Execution(
+        device_asked=device.kind,
+        device=parameter.device.type,
+        device_name=device.name if parameter.device.type == device.kind else cpu_name(),
+        model=model.name,
+        model_revision=model.revision,
+        compute_type=str(parameter.dtype).removeprefix("torch."),
+        batch_size=batch_size,
+    )
 
-    try:
-        pynvml.nvmlInit()
-        version = pynvml.nvmlSystemGetDriverVersion()
-        pynvml.nvmlShutdown()
-    except pynvml.NVMLError as error:
-        return f"not found: {error}"
-    return str(version)
+
+@cache
+def library_versions() -> str:
+    """The versions of the libraries that compute, in one line."""
+    names = ("torch", "ctranslate2", "faster-whisper", "pyannote.audio", "sentence-transformers")
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
 
 
 @cache

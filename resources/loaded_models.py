@@ -2,7 +2,8 @@
 
 Dagster sets resources up anew for each run, so the models cannot live on one: they are cached here, keyed by what was
 loaded and where to, and the second video of a process finds them warm. `ModelsResource` hands them to assets, for a
-device that GpuResource has proved; the load is timed by the caller.
+device that GpuResource has proved; the load, warm-up included, is timed by the caller. Loads are counted: a process that
+loads one model twice does something wrong, and its timing must show it.
 
 pyannote.audio warns at import, over several lines, when torchcodec finds no FFmpeg on the machine. It is given waveforms
 here and never decodes, so that one warning is dropped while it is imported, and nothing else.
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource
 
-from resources.gpu import Device
-from resources.models import ModelSet, locate, model_set
+from resources.gpu import Device, require_memory
+from resources.model_files import locate
+from resources.models import Model, ModelSet, model_set
 from resources.settings import Settings, read_settings
 
 if TYPE_CHECKING:  # each of these imports torch
@@ -24,9 +26,14 @@ if TYPE_CHECKING:  # each of these imports torch
     from resources.voice_encoder import VoiceEncoder
     from resources.whisper import Transcriber
 
+_loads = 0
+
 
 class ModelsResource(ConfigurableResource):
-    """The models of `EARSHOT_MODELS`, loaded once per process; raises ModelUnavailable, or GpuUnavailable if misplaced."""
+    """The models of `EARSHOT_MODELS`, loaded once per process.
+
+    Raises ModelUnavailable, or GpuUnavailable where a model does not fit or is misplaced.
+    """
 
     def transcriber(self, device: Device) -> "Transcriber":
         return _transcriber(read_settings(), device)
@@ -44,11 +51,17 @@ class ModelsResource(ConfigurableResource):
         return model_set(read_settings())
 
 
+def loads() -> int:
+    """How many models this process has loaded so far, each time counted."""
+    return _loads
+
+
 @cache
 def _transcriber(settings: Settings, device: Device) -> "Transcriber":
     from resources.whisper import Transcriber
 
     model = model_set(settings).speech
+    _begin_load(device, model)
     return Transcriber(model, locate(model, settings), device)
 
 
@@ -58,6 +71,7 @@ def _diarizer(settings: Settings, device: Device) -> "Diarizer":
     from resources.diarizer import Diarizer
 
     models = model_set(settings)
+    _begin_load(device, models.diarization, models.voice)
     folder, voice_folder = locate(models.diarization, settings), locate(models.voice, settings)
     return Diarizer(models.diarization, models.voice, folder, voice_folder, device)
 
@@ -68,6 +82,7 @@ def _voice_encoder(settings: Settings, device: Device) -> "VoiceEncoder":
     from resources.voice_encoder import VoiceEncoder
 
     model = model_set(settings).voice
+    _begin_load(device, model)
     return VoiceEncoder(model, locate(model, settings), device)
 
 
@@ -76,7 +91,14 @@ def _text_encoder(settings: Settings, device: Device) -> "TextEncoder":
     from resources.text_encoder import TextEncoder
 
     model = model_set(settings).text
+    _begin_load(device, model)
     return TextEncoder(model, locate(model, settings), device)
+
+
+def _begin_load(device: Device, *models: Model) -> None:
+    global _loads
+    require_memory(device, *models)
+    _loads += 1
 
 
 def _import_pyannote() -> None:

@@ -13,9 +13,8 @@ import soundfile
 from dagster import ConfigurableResource
 from upath import UPath
 
+from resources.decoding import SAMPLE_RATE
 from resources.settings import read_settings
-
-SAMPLE_RATE = 16_000
 
 
 class MediaStoreResource(ConfigurableResource):

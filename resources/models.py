@@ -6,19 +6,12 @@ Two sets, chosen by `EARSHOT_MODELS` and never mixed:
   repackagings, so each file's sha256 is written here and checked before the file is loaded.
 - `large`: from the Hugging Face hub at pinned commits (a commit names the content, so it takes the sha256's place).
 
-`locate()` turns an entry into a folder on disk, verified. It loads nothing: resources/loaded_models.py does.
+What each needs in memory and how fast it must be at least is said here too. resources/model_files.py finds and verifies the
+files, resources/loaded_models.py loads them.
 """
 
-import hashlib
-import os
-import shutil
-import sys
-import tempfile
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
-from resources.errors import ModelUnavailable
 from resources.settings import Settings
 
 
@@ -32,17 +25,36 @@ class PackagedFile:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """A speed below which a model is not working as it should on this device, whatever was usual before.
+
+    `unit` is `items_per_s` (of the stage, over compute_s) or `x_realtime` (audio seconds per compute second). `device_name`
+    is a part of the device's name; "" stands for every device of the kind. `source` says who measured it, on what.
+    """
+
+    device: str
+    device_name: str
+    unit: str
+    minimum: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Model:
     """One model. `revision` changes whenever its output may: it is stored beside everything the model made.
 
     `files` is empty for a model of the hub, whose `repository` and `revision` (a commit) say what to fetch.
-    `dimension` is that of its vectors, 0 where it makes none.
+    `dimension` is that of its vectors, 0 where it makes none. `memory_mb` is the memory that must be free on a GPU before it
+    is loaded: its weights in the precision they are loaded in and working memory for one input, estimated from the sizes of
+    the files. `floors` is empty where no speed is known well enough to claim one.
     """
 
     name: str
     revision: str
     licence: str
+    memory_mb: int
     dimension: int = 0
+    floors: tuple[Floor, ...] = ()
     files: tuple[PackagedFile, ...] = ()
     repository: str = ""
     gated: bool = False
@@ -63,6 +75,7 @@ WHISPER_BASE = Model(
     name="whisper-base",
     revision="d01c3014881c",  # the first digits of model.bin's sha256, the same file as Systran/faster-whisper-base
     licence="MIT",
+    memory_mb=400,
     files=(
         PackagedFile(
             "model.bin",
@@ -94,6 +107,7 @@ SEGMENTATION = Model(
     name="pyannote-segmentation-3.0+campplus",
     revision="da85c29829d4-one-pass",
     licence="MIT",
+    memory_mb=150,
     files=(
         PackagedFile(
             "pytorch_model.bin",
@@ -107,6 +121,7 @@ CAMPPLUS = Model(
     name="campplus-zh-en",
     revision="92f29b94e694",
     licence="Apache-2.0",
+    memory_mb=150,
     dimension=192,
     files=(
         PackagedFile(
@@ -128,6 +143,16 @@ MINILM = Model(
     name="all-MiniLM-L6-v2",
     revision="53aa51172d14",
     licence="Apache-2.0",
+    memory_mb=200,
+    floors=(
+        Floor(
+            device="cuda",
+            device_name="",
+            unit="items_per_s",
+            minimum=300.0,
+            source="what Earshot's predecessor did with a model of this class when healthy (64.5 on the CPU unnoticed)",
+        ),
+    ),
     dimension=384,
     files=tuple(
         PackagedFile(name, (_MINILM + name,), sha256)
@@ -150,6 +175,7 @@ WHISPER_TURBO = Model(
     name="whisper-large-v3-turbo",
     revision="0a363e9161cbc7ed1431c9597a8ceaf0c4f78fcf",
     licence="MIT",
+    memory_mb=2200,
     repository="mobiuslabsgmbh/faster-whisper-large-v3-turbo",
 )
 
@@ -159,6 +185,16 @@ COMMUNITY_1 = Model(
     name="pyannote-community-1",
     revision=_COMMUNITY_1_REVISION,
     licence="CC-BY-4.0",
+    memory_mb=200,
+    floors=(
+        Floor(
+            device="cuda",
+            device_name="H100",
+            unit="x_realtime",
+            minimum=58.0,
+            source="half of the 116x that pyannote publishes for community-1 on an H100",
+        ),
+    ),
     repository=_COMMUNITY_1,
     gated=True,
 )
@@ -166,6 +202,7 @@ COMMUNITY_1_VOICE = Model(
     name="pyannote-community-1-wespeaker",
     revision=_COMMUNITY_1_REVISION,
     licence="CC-BY-4.0",
+    memory_mb=150,
     dimension=256,
     repository=_COMMUNITY_1,
     gated=True,
@@ -175,6 +212,7 @@ BGE_M3 = Model(
     name="bge-m3",
     revision="5617a9f61b028005a4858fdac845db406aefb181",
     licence="MIT",
+    memory_mb=2700,
     dimension=1024,
     repository="BAAI/bge-m3",
 )
@@ -188,91 +226,3 @@ SETS = {
 def model_set(settings: Settings) -> ModelSet:
     """The set this process works with."""
     return SETS[settings.models]
-
-
-def locate(model: Model, settings: Settings) -> Path:
-    """The folder that holds the model's files, each verified; raises ModelUnavailable naming what is missing or wrong."""
-    return _packaged(model, settings) if model.files else _from_hub(model, settings)
-
-
-def _packaged(model: Model, settings: Settings) -> Path:
-    folder = settings.home / "models" / f"{model.name}-{model.revision}"
-    if not folder.exists():
-        _assemble(model, folder)
-    for file in model.files:
-        found = _sha256(folder / file.name)
-        if found != file.sha256:
-            raise ModelUnavailable(
-                f"{folder / file.name} is not the file that model {model.name} is pinned to: "
-                f"its sha256 is {found}, expected {file.sha256}.",
-                f"Delete {folder} and try again; if it comes back, the installed package was changed: rebuild .venv.",
-            )
-    return folder
-
-
-def _assemble(model: Model, folder: Path) -> None:
-    """Copy a model out of its packages, at once or not at all, whoever else is doing the same."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        for file in model.files:
-            target = temporary / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as whole:
-                for part in file.parts:
-                    with _package_file(model, part).open("rb") as piece:
-                        shutil.copyfileobj(piece, whole)
-        try:
-            os.rename(temporary, folder)
-        except OSError:
-            if not folder.exists():  # another process was first: its files are verified like ours
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _package_file(model: Model, part: str) -> Path:
-    package, _, inside = part.partition("/")
-    spec = find_spec(package)
-    path = Path(str(spec.origin)).parent / inside if spec and spec.origin else None
-    if path is None or not path.exists():
-        raise ModelUnavailable(
-            f"Model {model.name} needs {part}, which is not installed for {sys.executable}.",
-            "Run `make env`.",
-        )
-    return path
-
-
-def _sha256(path: Path) -> str:
-    if not path.exists():
-        return "(no such file)"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _from_hub(model: Model, settings: Settings) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(
-                model.repository,
-                revision=model.revision,
-                token=settings.hub_token,
-                ignore_patterns=["onnx/*", "imgs/*"],  # copies of the weights in a format nothing here reads
-            )
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        token = (
-            f" It is gated: accept its terms on its page on the hub, then set HF_TOKEN (now "
-            f"{'set' if settings.hub_token else 'not set'})."
-            if model.gated
-            else ""
-        )
-        raise ModelUnavailable(
-            f"Model {model.name} ({model.repository} at {model.revision}) is not on this machine and could not be "
-            f"fetched: {type(error).__name__}.",
-            f"With network access, run `hf download {model.repository} --revision {model.revision}` once.{token} "
-            "Or use the models that need no network: EARSHOT_MODELS=bundled.",
-        ) from error

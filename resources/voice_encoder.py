@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from resources.batching import fitting
 from resources.campplus import load_campplus
-from resources.gpu import Device, assert_placed
-from resources.measurement import Execution
+from resources.decoding import SAMPLE_RATE
+from resources.gpu import Device, assert_placed, execution_of
+from resources.measurement import Execution, Tally
 from resources.models import Model
 
-SAMPLE_RATE = 16_000
 PIECE_LENGTHS = tuple(seconds * SAMPLE_RATE for seconds in (1, 2, 4, 8))
 BATCH_SIZE = {"cuda": 64, "cpu": 8}
 
@@ -30,25 +31,32 @@ class VoiceEncoder:
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
         self._model = _load(model, folder).to(torch.device(device.kind)).eval()
-        found = next(self._model.parameters())
-        assert_placed(model.name, device.kind, found.device.type)
+        self._description, self._device = model, device
+        assert_placed(model.name, device.kind, self.execution.device)
         self.dimension = model.dimension
-        self.execution = Execution(
-            device=found.device.type,
-            device_name=device.name,
-            model=model.name,
-            model_revision=model.revision,
-            compute_type=str(found.dtype).removeprefix("torch."),
-            batch_size=BATCH_SIZE[device.kind],
-        )
+        quiet = np.zeros(PIECE_LENGTHS[-1], dtype=np.float32)
+        self.encode(quiet, [(0, length) for length in PIECE_LENGTHS])  # warm-up
 
-    def encode(self, samples: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
-        """A row of length one for each span (first sample, one past the last): float32, (spans, dimension)."""
+    @property
+    def execution(self) -> Execution:
+        """Where and how the model runs, read from its parameters now."""
+        return execution_of(self._model, self._description, self._device, BATCH_SIZE[self._device.kind])
+
+    def encode(self, samples: np.ndarray, spans: Sequence[tuple[int, int]], tally: Tally | None = None) -> np.ndarray:
+        """A row of length one for each span (first sample, one past the last): float32, (spans, dimension).
+
+        Pieces and model calls are counted in `tally`.
+        """
+        counted = tally or Tally()
+        return fitting(lambda batch: self._encode(samples, spans, batch, counted), self.execution.batch_size, counted)
+
+    def _encode(self, samples: np.ndarray, spans: Sequence[tuple[int, int]], batch_size: int, tally: Tally) -> np.ndarray:
         sums = np.zeros((len(spans), self.dimension), dtype=np.float32)
         for length, members in _by_length(spans).items():
-            for first in range(0, len(members), self.execution.batch_size):
-                batch = members[first : first + self.execution.batch_size]
+            for first in range(0, len(members), batch_size):
+                batch = members[first : first + batch_size]
                 waveforms = np.stack([np.resize(samples[start:stop], length) for _, start, stop in batch])
+                tally.count(len(waveforms))
                 for (span, _, _), vector in zip(batch, self._vectors(waveforms), strict=True):
                     sums[span] += vector
         return _unit(sums)

@@ -9,15 +9,18 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from resources.gpu import COMPUTE_TYPES, Device, assert_placed
-from resources.measurement import Execution
+from resources.batching import fitting
+from resources.decoding import SAMPLE_RATE
+from resources.gpu import COMPUTE_TYPES, Device, assert_placed, cpu_name
+from resources.measurement import Execution, Tally
 from resources.models import Model
 
-SAMPLE_RATE = 16_000
 BATCH_SIZE = {"cuda": 16, "cpu": 8}
 
 SEGMENT_COLUMNS = ["segment_index", "start_s", "end_s", "text", "avg_logprob", "compression_ratio", "no_speech_prob"]
@@ -34,12 +37,20 @@ class Transcript:
     words: pd.DataFrame
 
 
+class CountedPipeline(BatchedInferencePipeline):
+    """faster-whisper's pipeline, with the windows it gives to the model, and the calls, counted in `tally`."""
+
+    tally = Tally()
+
+    def forward(self, features: np.ndarray, tokenizer: Any, chunks_metadata: Any, options: Any) -> Any:
+        self.tally.count(len(features))
+        return super().forward(features, tokenizer, chunks_metadata, options)
+
+
 class Transcriber:
     """A loaded whisper model, on the device that was asked for."""
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
-        from faster_whisper import BatchedInferencePipeline, WhisperModel
-
         self._whisper = WhisperModel(
             str(folder),
             device=device.kind,
@@ -47,22 +58,44 @@ class Transcriber:
             cpu_threads=len(os.sched_getaffinity(0)),
             local_files_only=True,
         )
-        assert_placed(model.name, device.kind, self._whisper.model.device)
-        self._pipeline = BatchedInferencePipeline(self._whisper)
-        self.execution = Execution(
-            device=self._whisper.model.device,
-            device_name=device.name,
-            model=model.name,
-            model_revision=model.revision,
-            compute_type=self._whisper.model.compute_type,
-            batch_size=BATCH_SIZE[device.kind],
+        self._description, self._device = model, device
+        assert_placed(model.name, device.kind, self.execution.device)
+        self._pipeline = CountedPipeline(self._whisper)
+        generator = np.random.default_rng(0)
+        noise = generator.normal(0.0, 0.1, SAMPLE_RATE).astype(np.float32)
+        # Without VAD, which would find no speech in it and leave the model alone.
+        list(self._pipeline.transcribe(noise, vad_filter=False, clip_timestamps=[{"start": 0, "end": 1}])[0])
+
+    @property
+    def execution(self) -> Execution:
+        """Where and how the model runs, as ctranslate2 says now."""
+        network = self._whisper.model
+        return Execution(
+            device_asked=self._device.kind,
+            device=network.device,
+            device_name=self._device.name if network.device == self._device.kind else cpu_name(),
+            model=self._description.name,
+            model_revision=self._description.revision,
+            compute_type=network.compute_type,
+            batch_size=BATCH_SIZE[self._device.kind],
         )
 
-    def transcribe(self, samples: np.ndarray, progress: Callable[[float], None] = lambda _: None) -> Transcript:
-        """Transcribe float32 samples, mono, 16 kHz. `progress` is told the share done, 0 to 1."""
-        found, information = self._pipeline.transcribe(
-            samples, batch_size=self.execution.batch_size, word_timestamps=True, vad_filter=True
-        )
+    def transcribe(
+        self,
+        samples: np.ndarray,
+        progress: Callable[[float], None] = lambda _: None,
+        tally: Tally | None = None,
+    ) -> Transcript:
+        """Transcribe float32 samples, mono, 16 kHz.
+
+        `progress` is told the share done, 0 to 1; windows and model calls are counted in `tally`.
+        """
+        counted = tally or Tally()
+        return fitting(lambda batch: self._transcribe(samples, progress, batch, counted), self.execution.batch_size, counted)
+
+    def _transcribe(self, samples: np.ndarray, progress: Callable[[float], None], batch_size: int, tally: Tally) -> Transcript:
+        self._pipeline.tally = tally
+        found, information = self._pipeline.transcribe(samples, batch_size=batch_size, word_timestamps=True, vad_filter=True)
         segments, words = [], []
         for index, segment in enumerate(found):
             segments.append(

@@ -6,8 +6,6 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-SAMPLE_RATE = 16_000
-
 
 def write_silent_picture(path: Path, seconds: float = 1.0) -> None:
     """A video file with a picture and no audio track."""

@@ -16,8 +16,9 @@ from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from resources.catalogue import Video, find, list_videos
 from resources.database import Database
+from resources.decoding import SAMPLE_RATE
 from resources.settings import read_settings
-from tests.recordings import SAMPLE_RATE, cut_in_the_middle, write_silent_picture
+from tests.recordings import cut_in_the_middle, write_silent_picture
 
 pytestmark = pytest.mark.slow
 

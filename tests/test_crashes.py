@@ -19,9 +19,9 @@ from bench.episodes import TELEPHONE, Clip, clip_samples
 from ingest_assets.instance import open_instance
 from resources.catalogue import STAGES, find, list_videos
 from resources.database import Database
+from resources.decoding import SAMPLE_RATE
 from resources.locks import is_held_elsewhere, video_lock
 from resources.settings import read_settings
-from tests.recordings import SAMPLE_RATE
 
 pytestmark = pytest.mark.slow
 EARSHOT = str(Path(sys.executable).parent / "earshot")

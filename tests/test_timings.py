@@ -22,7 +22,7 @@ from ingest_assets.timings import (
 )
 from resources.measurement import Execution, Measurement
 
-EXECUTION = Execution("cpu", "a processor", "whisper-base", "d01c", "int8", 8)
+EXECUTION = Execution("cpu", "cpu", "a processor", "whisper-base", "d01c", "int8", 8)
 ORDER = ("audio", "transcript", "speaker_turns")
 
 

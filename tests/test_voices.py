@@ -12,8 +12,8 @@ from ingest_assets.voice_embeddings import _known
 from ingest_assets.voices import local_speakers, sample_spans
 from resources.catalogue import Video, register
 from resources.database import Database
+from resources.decoding import SAMPLE_RATE
 from resources.measurement import Execution, Measurement
-from resources.media_store import SAMPLE_RATE
 
 Turn = tuple[float, float, str, bool]
 EAST, NORTH, UP = np.eye(3, dtype=np.float32)
@@ -106,7 +106,7 @@ def test_no_turns_give_no_spans_and_no_speakers(database: Database) -> None:
 
 
 def model(revision: str = "r1") -> Execution:
-    return Execution("cpu", "a processor", "campplus", revision, "float32", 8)
+    return Execution("cpu", "cpu", "a processor", "campplus", revision, "float32", 8)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from ingest_assets.cli.output import json_option, print_json
 from resources.database import open_database
 from resources.errors import EarshotError
 from resources.gpu import require_device
-from resources.models import locate, model_set
+from resources.model_files import locate
+from resources.models import model_set
 from resources.settings import read_settings
 
 

@@ -1,0 +1,167 @@
+"""Causes: why a stage was slow, as far as its timing proves it. Pure functions.
+
+`prove()` holds a timing against comparable ones and returns what explains at least half of the excess, the most certain first;
+where nothing does, the cause is `unknown`, and that is said too: a guess costs more days than an honest gap.
+
+| cause | proved by |
+|---|---|
+| device | the model's parameters were not where they were asked to be |
+| cold_load | the process loaded the stage's model once more, and the load makes up half of the excess |
+| io_wait | reading, writing and the network make up half of the excess |
+| cache_misses | more work per audio second, and a larger share of it missed the cache |
+| more_items | more work per audio second |
+| batch_size | fewer inputs per model call, or memory that ran out |
+| gpu_clock | the GPU ran at a lower clock |
+| gpu_idle | the GPU did less than usual while the process kept a core busy |
+| starved | the process used the CPU seconds it always does, but waited for them |
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from ingest_assets.timings import Timing
+
+HALF = 0.5
+MORE = 1.3  # from this ratio on, more is more
+IDLE_SHARE = 0.5
+BUSY_CORE = 0.8  # CPU seconds per second
+
+
+@dataclass(frozen=True)
+class Cause:
+    """`name` is one of the table's words, or `unknown`; `evidence` the figures, in words."""
+
+    name: str
+    evidence: str
+
+
+UNKNOWN = Cause("unknown", "nothing that was measured explains it")
+
+
+def prove(now: Timing, usual: Sequence[Timing]) -> list[Cause]:
+    """The causes that the figures prove, the most certain first; [UNKNOWN] where there is none.
+
+    Without anything usual to compare with, only what proves itself is left.
+    """
+    found = [cause for proof in (_PROOFS if usual else _SELF_EVIDENT) if (cause := proof(now, usual)) is not None]
+    return found or [UNKNOWN]
+
+
+def judged_s(timing: Timing) -> float:
+    """The seconds a stage is held to account for: all but the one load of its model that each process needs."""
+    return timing.wall_s - (timing.load_s if timing.model_loads <= 1 else 0.0)
+
+
+def _device(now: Timing, _usual: Sequence[Timing]) -> Cause | None:
+    if now.device == now.device_asked:
+        return None
+    return Cause("device", f"asked for {now.device_asked}, ran on {now.device} ({now.device_name})")
+
+
+def _cold_load(now: Timing, usual: Sequence[Timing]) -> Cause | None:
+    if now.model_loads <= 1 or now.load_s < HALF * _excess_s(now, usual):
+        return None
+    return Cause(
+        "cold_load", f"the model was loaded anew, {now.load_s:.1f} s, for the {now.model_loads:.0f}th time in one process"
+    )
+
+
+def _io_wait(now: Timing, usual: Sequence[Timing]) -> Cause | None:
+    expected_s = _expected(now, usual, lambda timing: timing.io_s)
+    if now.io_s - expected_s < HALF * _excess_s(now, usual):
+        return None
+    return Cause("io_wait", f"{now.io_s:.1f} s went into reading, writing and the network, {expected_s:.1f} s were expected")
+
+
+def _cache_misses(now: Timing, usual: Sequence[Timing]) -> Cause | None:
+    missed, before = _missed(now), _usually(usual, _missed)
+    if _more_work(now, usual) is None or missed - before < (1.0 - before) * HALF:
+        return None
+    return Cause("cache_misses", f"{missed:.0%} were not in the cache, usually {before:.0%}")
+
+
+def _more_items(now: Timing, usual: Sequence[Timing]) -> Cause | None:
+    ratio = _more_work(now, usual)
+    if ratio is None:
+        return None
+    return Cause("more_items", f"{density(now):.2f} inputs per second of audio, {ratio:.1f} times as many as usual")
+
+
+def _batch_size(now: Timing, usual: Sequence[Timing]) -> Cause | None:
+    if now.memory_retries:
+        return Cause("batch_size", f"memory ran out {now.memory_retries:.0f} times, {now.batch_size:.0f} inputs a call fitted")
+    before = _usually(usual, lambda timing: timing.batch_mean)
+    if not 0 < now.batch_mean <= HALF * before:
+        return None
+    return Cause(
+        "batch_size",
+        f"{now.batch_mean:.1f} inputs per model call (up to {now.batch_size:.0f} meant), usually {before:.1f}",
+    )
+
+
+def _gpu_clock(now: Timing, usual: Sequence[Timing]) -> Cause | None:
+    before = _usually(usual, lambda timing: timing.gpu_clock_mhz)
+    if not now.gpu_clock_mhz or now.gpu_clock_mhz * MORE > before:
+        return None
+    return Cause("gpu_clock", f"the GPU ran at {now.gpu_clock_mhz:.0f} MHz, usually at {before:.0f}: hot, or short of power")
+
+
+def _gpu_idle(now: Timing, usual: Sequence[Timing]) -> Cause | None:
+    before = _usually(usual, lambda timing: timing.gpu_util_mean)
+    busy = now.cpu_s / now.wall_s if now.wall_s else 0.0
+    if now.gpu_util_mean is None or now.gpu_util_mean > IDLE_SHARE * before or busy < BUSY_CORE:
+        return None
+    return Cause("gpu_idle", f"the GPU worked {now.gpu_util_mean:.0f} % of the time, usually {before:.0f} %, with the CPU busy")
+
+
+def _starved(now: Timing, usual: Sequence[Timing]) -> Cause | None:
+    """Only where the CPU computes: a CPU that waits for a GPU is as it should be."""
+    expected_s = _expected(now, usual, lambda timing: timing.cpu_s)
+    computed_s = _expected(now, usual, lambda timing: timing.compute_s)
+    if now.device != "cpu" or now.cpu_s > MORE * expected_s or now.compute_s < MORE * computed_s:
+        return None
+    before = _usually(usual, lambda timing: timing.cpu_s / timing.wall_s if timing.wall_s else 0.0)
+    return Cause(
+        "starved",
+        f"the process got {now.cpu_s / now.wall_s:.2f} CPU seconds per second, usually {before:.2f}, for the same work: "
+        "it waited, or others had the CPU",
+    )
+
+
+_PROOFS: tuple[Callable[[Timing, Sequence[Timing]], Cause | None], ...] = (
+    _device, _cold_load, _io_wait, _cache_misses, _more_items, _batch_size, _gpu_clock, _gpu_idle, _starved,
+)  # fmt: skip
+
+_SELF_EVIDENT = (_device, _batch_size)
+
+
+def density(timing: Timing) -> float:
+    """Inputs per second of audio: how much there was to do."""
+    return timing.inputs / timing.audio_s if timing.audio_s else 0.0
+
+
+def _more_work(now: Timing, usual: Sequence[Timing]) -> float | None:
+    """How many times the usual work per audio second this was, where that is at least MORE."""
+    before = _usually(usual, density)
+    return density(now) / before if before and density(now) >= MORE * before else None
+
+
+def _missed(timing: Timing) -> float:
+    asked = timing.cache_hits + timing.cache_misses
+    return timing.cache_misses / asked if asked else 0.0
+
+
+def _usually(usual: Sequence[Timing], figure: Callable[[Timing], float | None]) -> float:
+    """The median of a figure over the timings that have it; 0 where none has."""
+    values = [value for timing in usual if (value := figure(timing)) is not None]
+    return median(values) if values else 0.0
+
+
+def _expected(now: Timing, usual: Sequence[Timing], seconds: Callable[[Timing], float]) -> float:
+    """The usual seconds per input, for as many inputs as now."""
+    return now.inputs * _usually(usual, lambda timing: seconds(timing) / timing.inputs if timing.inputs else None)
+
+
+def _excess_s(now: Timing, usual: Sequence[Timing]) -> float:
+    return judged_s(now) - _expected(now, usual, judged_s)

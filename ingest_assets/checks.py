@@ -1,0 +1,164 @@
+"""Checks: what is said of a stage's timing the moment it is there. Three per stage, partition by partition.
+
+- `device`: what ran is what was asked for. An error, whatever the speed.
+- `floor`: at least as fast as the model table says it must be on such a device. An error; passes where no floor is known.
+- `regression`: not slower than it was (WARN from 1.3 times, ERROR from 2 times, ingest_assets/baseline.py), neither per unit of
+  work nor in how much work there is per second of audio. More work is a WARN at most: nothing runs slower.
+
+`examine()` is pure and returns a `Finding` for each. The asset yields them as Dagster's check results in its own step, so that
+no video is without them and none costs a step more.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
+from dagster_shared.utils.warnings import PreviewWarning
+
+from ingest_assets.baseline import MINIMUM_VIDEOS, SLACK_S, Cost, Level, Verdict, judge
+from ingest_assets.causes import Cause, judged_s, prove
+from ingest_assets.history import History
+from ingest_assets.partitions import videos
+from ingest_assets.timings import Timing
+from resources.models import Floor
+
+DESCRIPTIONS = {
+    "device": "What ran is on the device that was asked for.",
+    "floor": "At least as fast as the model must be on such a device.",
+    "regression": "Not slower than the same stage was on earlier videos.",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. `cause` is "" where it passed; `level` is OK or UNJUDGED then."""
+
+    check: str
+    level: Level
+    message: str
+    cause: str = ""
+    ratio: float | None = None
+    expected_s: float | None = None
+    videos: int = 0
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The findings of all three checks; `speed` is kept with the timing and decides whether it counts in later baselines."""
+
+    findings: tuple[Finding, ...]
+    speed: Level
+
+
+def examine(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> Examination:
+    """Hold one stage's timing against what was asked, what must be, and what was."""
+    speed = judge(_cost(now), [replace(_cost(past.timing), flagged=past.speed.flagged) for past in history.comparable])
+    findings = (
+        device_finding(asset, now),
+        floor_finding(asset, now, history, floors),
+        regression_finding(asset, now, history, speed),
+    )
+    return Examination(findings, speed.level)
+
+
+def device_finding(asset: str, now: Timing) -> Finding:
+    """An error where the model was elsewhere than asked."""
+    if now.device != now.device_asked:
+        message = f"{asset} was asked to run on {now.device_asked} and ran on {now.device} ({now.device_name})."
+        return Finding("device", Level.ERROR, message, "device")
+    return Finding("device", Level.OK, f"{asset} ran on {now.device} ({now.device_name}), as asked.")
+
+
+def floor_finding(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> Finding:
+    """An error where the stage was below a floor of the device that was asked for, by more than rounding."""
+    for floor in floors:
+        if floor.device != now.device_asked or floor.device_name not in now.device_name or not now.inputs:
+            continue
+        done = now.items if floor.unit == "items_per_s" else now.audio_s
+        unit = "items/s" if floor.unit == "items_per_s" else "x real time"
+        expected_s = done / floor.minimum
+        speed = done / now.compute_s if now.compute_s else float("inf")
+        held = f"the floor is {floor.minimum:g} ({floor.source})"
+        if now.compute_s <= expected_s + SLACK_S:
+            return Finding("floor", Level.OK, f"{asset} did {speed:.1f} {unit}; {held}.")
+        causes = prove(now, _usual(history))
+        message = f"{asset} did {speed:.1f} {unit} on {now.device_name}; {held}. {_because(causes)}"
+        return Finding("floor", Level.ERROR, message, causes[0].name, now.compute_s / expected_s, expected_s)
+    return Finding("floor", Level.UNJUDGED, f"No floor is known for {now.model} on {now.device_asked} ({now.device_name}).")
+
+
+def regression_finding(asset: str, now: Timing, history: History, speed: Verdict) -> Finding:
+    """The worse of two verdicts: seconds per unit of work (`speed`), and work per second of audio."""
+    if not now.inputs:
+        return Finding("regression", Level.UNJUDGED, f"{asset} had nothing to compute: all of it was there already.")
+    if speed.level is Level.UNJUDGED:
+        begun = f"A new baseline began: {history.changed}. " if history.changed else ""
+        known = f"{speed.videos} of the {MINIMUM_VIDEOS} videos that are needed are known"
+        return Finding(
+            "regression", Level.UNJUDGED, f"{begun}Nothing to compare {asset} with yet: {known}.", videos=speed.videos
+        )
+    if speed.level.flagged:
+        causes = prove(now, _usual(history))
+        message = f"{asset} took {_compared(now, speed)}. {_because(causes)}"
+        return Finding("regression", speed.level, message, causes[0].name, speed.ratio, speed.expected_s, speed.videos)
+    amount = judge(_amount(now, speed), [_amount(past.timing, speed) for past in history.comparable])
+    if amount.level.flagged:
+        causes = prove(now, _usual(history))
+        message = f"{asset} had {amount.ratio:.1f} times as much to do per second of audio. {_because(causes)}"
+        return Finding("regression", Level.WARN, message, causes[0].name, amount.ratio, amount.expected_s, amount.videos)
+    message = f"{asset} took {_compared(now, speed)}."
+    return Finding("regression", Level.OK, message, "", speed.ratio, speed.expected_s, speed.videos)
+
+
+def _cost(timing: Timing) -> Cost:
+    return Cost(judged_s(timing), timing.inputs)
+
+
+def _amount(timing: Timing, speed: Verdict) -> Cost:
+    """Work per second of audio, expressed in the seconds that such work usually takes, so that the same slack applies."""
+    return Cost(timing.inputs * speed.unit_s, timing.audio_s)
+
+
+def _usual(history: History) -> list[Timing]:
+    return [past.timing for past in history.comparable if not past.speed.flagged]
+
+
+def _compared(now: Timing, speed: Verdict) -> str:
+    return (
+        f"{judged_s(now):.1f} s for {now.inputs:.0f} inputs, {speed.ratio:.1f} times the {speed.expected_s:.1f} s expected "
+        f"from the median of {speed.videos} videos (spread {speed.spread:.0%})"
+    )
+
+
+def _because(causes: Sequence[Cause]) -> str:
+    return "Cause: " + "; also ".join(f"{cause.name} - {cause.evidence}" for cause in causes) + "."
+
+
+def check_specs(asset: str) -> list[AssetCheckSpec]:
+    """What an asset declares to yield.
+
+    Dagster warns at every start that partitions of checks are in preview; they are wanted, so that one warning is dropped.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PreviewWarning)
+        return [
+            AssetCheckSpec(name, asset=asset, description=description, partitions_def=videos)
+            for name, description in DESCRIPTIONS.items()
+        ]
+
+
+def check_result(finding: Finding) -> AssetCheckResult:
+    """A finding as Dagster shows it."""
+    figures = {"ratio": finding.ratio, "expected_s": finding.expected_s, "videos": float(finding.videos)}
+    return AssetCheckResult(
+        check_name=finding.check,
+        passed=not finding.level.flagged,
+        severity=AssetCheckSeverity.WARN if finding.level is Level.WARN else AssetCheckSeverity.ERROR,
+        description=finding.message,
+        metadata={
+            "verdict": MetadataValue.text(finding.level.value),
+            "cause": MetadataValue.text(finding.cause),
+            **{key: MetadataValue.float(value) for key, value in figures.items()},
+        },
+    )

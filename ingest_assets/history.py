@@ -1,0 +1,74 @@
+"""History: the timings that a new one is held against, from table `asset_timings`.
+
+Comparable are timings of the same stage, model, revision, device and compute type: where one of these changes, a new baseline
+begins. The batch size is not among them. It is a cause of slowness, and a baseline that began anew with each batch size would
+hide exactly that. What was found slower when it was new stays out of the medians (ingest_assets/baseline.py), until
+`accept()` declares today's speed the new normal.
+"""
+
+from dataclasses import asdict, dataclass
+
+from ingest_assets.baseline import SPREAD_WINDOW, Level
+from ingest_assets.timings import KEYS, Timing
+from resources.database import Database
+from resources.errors import Misconfigured
+
+IDENTITY = ("model", "model_revision", "device", "device_name", "compute_type")
+# Flagged ones are left out only after this many were read, so that a slowness that lasts does not empty the baseline at once.
+LIMIT = 10 * SPREAD_WINDOW
+
+
+@dataclass(frozen=True)
+class Past:
+    """One earlier timing, and what the check said of its speed when it was new."""
+
+    timing: Timing
+    speed: Level
+
+
+@dataclass(frozen=True)
+class History:
+    """Comparable timings, oldest first. `changed` says in words what began a new baseline, "" where nothing did."""
+
+    comparable: tuple[Past, ...]
+    changed: str = ""
+
+
+def read_history(database: Database, asset: str, now: Timing) -> History:
+    """The timings that `now`, not yet kept, is to be held against."""
+    conditions = " AND ".join(f"{key} = %({key})s" for key in IDENTITY)
+    rows = database.query(
+        f"SELECT {', '.join(KEYS)}, speed FROM asset_timings WHERE asset = %(asset)s AND inputs > 0 AND {conditions} "  # noqa: S608
+        "AND timing_id > coalesce((SELECT max(timing_id) FROM accepted_speeds WHERE asset = %(asset)s), 0) "
+        "ORDER BY timing_id DESC LIMIT %(limit)s",
+        {"asset": asset, "limit": LIMIT, **asdict(now)},
+    )
+    past = tuple(Past(Timing(**{key: row[key] for key in KEYS}), Level(row["speed"])) for row in reversed(rows))
+    return History(past, "" if past else _change(database, asset, now))
+
+
+def _change(database: Database, asset: str, now: Timing) -> str:
+    """What differs from the stage's last timing, whatever it ran on; or that a speed was accepted."""
+    rows = database.query(
+        f"SELECT {', '.join(IDENTITY)} FROM asset_timings WHERE asset = %s ORDER BY timing_id DESC LIMIT 1",  # noqa: S608
+        [asset],
+    )
+    if not rows:
+        return ""
+    differing = [f"{key} was {rows[0][key]}, is {getattr(now, key)}" for key in IDENTITY if rows[0][key] != getattr(now, key)]
+    return "; ".join(differing) or "the stage's speed was accepted as the new normal"
+
+
+def accept(database: Database, asset: str) -> int:
+    """Begin the stage's baseline anew with its next timing; returns how many timings no longer count."""
+    rows = database.query(
+        "INSERT INTO accepted_speeds (asset, timing_id) "
+        "SELECT asset, max(timing_id) FROM asset_timings WHERE asset = %s GROUP BY asset RETURNING timing_id",
+        [asset],
+    )
+    if not rows:
+        raise Misconfigured(f"Stage {asset!r} has no timings.", "`earshot timings` lists the stages that have.")
+    counted = database.query(
+        "SELECT count(*) AS timings FROM asset_timings WHERE asset = %s AND timing_id <= %s", [asset, rows[0]["timing_id"]]
+    )
+    return int(counted[0]["timings"])

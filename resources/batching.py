@@ -1,0 +1,70 @@
+"""Batching: model calls that run out of memory are tried again with half the batch, down to one.
+
+Every model call of every stage goes through `fitting()`. What happened is left in the stage's tally, and from there in its
+timing: the batch size that fitted and how often it was halved. With a batch of one the stage fails, in plain words; it never
+goes on on the other device. Errors of the CUDA device itself (lost, a kernel gone wrong) become GpuUnavailable here: after
+one, nothing works on that device until the process starts anew.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from resources.errors import GpuUnavailable, OutOfMemory
+from resources.measurement import Tally
+
+Result = TypeVar("Result")
+
+# What torch, cuBLAS and ctranslate2 say, in RuntimeErrors that nothing else tells apart.
+MEMORY_SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+DEVICE_SIGNS = ("CUDA error", "CUDA failed", "CUDNN_STATUS", "CUBLAS_STATUS")
+
+
+def fitting(work: Callable[[int], Result], batch_size: int, tally: Tally) -> Result:
+    """`work(batch_size)`, with the batch halved as often as memory runs out.
+
+    Raises OutOfMemory where one input at a time does not fit, GpuUnavailable where the device failed.
+    """
+    before = replace(tally)
+    while True:
+        try:
+            return work(batch_size)
+        except (RuntimeError, MemoryError) as error:
+            if not _of_memory(error):
+                raise _explained(error) from error
+            if batch_size == 1:
+                raise OutOfMemory(
+                    f"Memory ran out with one input at a time: {_first_line(error)}",
+                    "Close what else uses the device (nvidia-smi lists it), or choose a smaller model set, then try again.",
+                ) from error
+        # Out of the except block, whose traceback kept what filled the memory. What the failed try counted is done again.
+        batch_size //= 2
+        tally.inputs, tally.calls, tally.batch_size = before.inputs, before.calls, batch_size
+        tally.memory_retries += 1
+        _give_back_cache()
+
+
+def _of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in MEMORY_SIGNS)
+
+
+def _explained(error: BaseException) -> BaseException:
+    """The error itself, unless the device is to blame."""
+    if not any(sign in str(error) for sign in DEVICE_SIGNS):
+        return error
+    return GpuUnavailable(
+        f"The GPU failed in the middle of a stage: {_first_line(error)}",
+        "Run it again: a new process starts the device anew. If it comes back, `dmesg` names the cause (look for Xid).",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _give_back_cache() -> None:
+    """Let torch's allocator give its unused blocks back, to ctranslate2 among others."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

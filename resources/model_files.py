@@ -1,0 +1,105 @@
+"""The models' files: from a package or the hub into a folder on disk, each known to be the right one.
+
+`locate()` is all there is to call. It copies a packaged model's files together once, checks each sha256 before every load, and
+asks the hub for a commit, which names its content. It loads nothing.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from resources.errors import ModelUnavailable
+from resources.models import Model
+from resources.settings import Settings
+
+
+def locate(model: Model, settings: Settings) -> Path:
+    """The folder that holds the model's files, each verified; raises ModelUnavailable naming what is missing or wrong."""
+    return _packaged(model, settings) if model.files else _from_hub(model, settings)
+
+
+def _packaged(model: Model, settings: Settings) -> Path:
+    folder = settings.home / "models" / f"{model.name}-{model.revision}"
+    if not folder.exists():
+        _assemble(model, folder)
+    for file in model.files:
+        found = _sha256(folder / file.name)
+        if found != file.sha256:
+            raise ModelUnavailable(
+                f"{folder / file.name} is not the file that model {model.name} is pinned to: "
+                f"its sha256 is {found}, expected {file.sha256}.",
+                f"Delete {folder} and try again; if it comes back, the installed package was changed: rebuild .venv.",
+            )
+    return folder
+
+
+def _assemble(model: Model, folder: Path) -> None:
+    """Copy a model out of its packages, at once or not at all, whoever else is doing the same."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for file in model.files:
+            target = temporary / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as whole:
+                for part in file.parts:
+                    with _package_file(model, part).open("rb") as piece:
+                        shutil.copyfileobj(piece, whole)
+        try:
+            os.rename(temporary, folder)
+        except OSError:
+            if not folder.exists():  # another process was first: its files are verified like ours
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _package_file(model: Model, part: str) -> Path:
+    package, _, inside = part.partition("/")
+    spec = find_spec(package)
+    path = Path(str(spec.origin)).parent / inside if spec and spec.origin else None
+    if path is None or not path.exists():
+        raise ModelUnavailable(
+            f"Model {model.name} needs {part}, which is not installed for {sys.executable}.",
+            "Run `make env`.",
+        )
+    return path
+
+
+def _sha256(path: Path) -> str:
+    if not path.exists():
+        return "(no such file)"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _from_hub(model: Model, settings: Settings) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(
+                model.repository,
+                revision=model.revision,
+                token=settings.hub_token,
+                ignore_patterns=["onnx/*", "imgs/*"],  # copies of the weights in a format nothing here reads
+            )
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        token = (
+            f" It is gated: accept its terms on its page on the hub, then set HF_TOKEN (now "
+            f"{'set' if settings.hub_token else 'not set'})."
+            if model.gated
+            else ""
+        )
+        raise ModelUnavailable(
+            f"Model {model.name} ({model.repository} at {model.revision}) is not on this machine and could not be "
+            f"fetched: {type(error).__name__}.",
+            f"With network access, run `hf download {model.repository} --revision {model.revision}` once.{token} "
+            "Or use the models that need no network: EARSHOT_MODELS=bundled.",
+        ) from error
