@@ -60,16 +60,14 @@ def _device(now: Timing, _usual: Sequence[Timing]) -> Cause | None:
 
 
 def _cold_load(now: Timing, usual: Sequence[Timing]) -> Cause | None:
-    if now.model_loads <= 1 or now.load_s < HALF * _excess_s(now, usual):
+    if now.model_loads <= 1 or not _explains(now.load_s, now, usual):
         return None
-    return Cause(
-        "cold_load", f"the model was loaded anew, {now.load_s:.1f} s, for the {now.model_loads:.0f}th time in one process"
-    )
+    return Cause("cold_load", f"the model was loaded anew, {now.load_s:.1f} s, time {now.model_loads:.0f} in one process")
 
 
 def _io_wait(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     expected_s = _expected(now, usual, lambda timing: timing.io_s)
-    if now.io_s - expected_s < HALF * _excess_s(now, usual):
+    if not _explains(now.io_s - expected_s, now, usual):
         return None
     return Cause("io_wait", f"{now.io_s:.1f} s went into reading, writing and the network, {expected_s:.1f} s were expected")
 
@@ -163,5 +161,7 @@ def _expected(now: Timing, usual: Sequence[Timing], seconds: Callable[[Timing], 
     return now.inputs * _usually(usual, lambda timing: seconds(timing) / timing.inputs if timing.inputs else None)
 
 
-def _excess_s(now: Timing, usual: Sequence[Timing]) -> float:
-    return judged_s(now) - _expected(now, usual, judged_s)
+def _explains(part_s: float, now: Timing, usual: Sequence[Timing]) -> bool:
+    """Whether these seconds are half of what the work took too long, if it took too long at all."""
+    expected_s = _expected(now, usual, judged_s)
+    return judged_s(now) >= MORE * expected_s and part_s >= HALF * (judged_s(now) - expected_s)

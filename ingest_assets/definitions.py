@@ -15,6 +15,7 @@ from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
+from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
 
@@ -26,7 +27,7 @@ ingest_video = define_asset_job("ingest_video", selection=video_assets, executor
 defs = Definitions(
     assets=video_assets,
     jobs=[ingest_video],
-    sensors=[dead_runs, failed_runs],
+    sensors=[alerts, dead_runs, failed_runs],
     executor=in_process_executor,
     resources={
         "database": DatabaseResource(),

@@ -14,8 +14,7 @@ from resources.database import Database
 from resources.errors import Misconfigured
 
 IDENTITY = ("model", "model_revision", "device", "device_name", "compute_type")
-# Flagged ones are left out only after this many were read, so that a slowness that lasts does not empty the baseline at once.
-LIMIT = 10 * SPREAD_WINDOW
+RECENT = 2  # these are looked at also where they were flagged: the rule takes the last three videos together
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,21 @@ class History:
 
 def read_history(database: Database, asset: str, now: Timing) -> History:
     """The timings that `now`, not yet kept, is to be held against."""
-    conditions = " AND ".join(f"{key} = %({key})s" for key in IDENTITY)
+    same = " AND ".join(f"{key} = %({key})s" for key in IDENTITY)
     rows = database.query(
-        f"SELECT {', '.join(KEYS)}, speed FROM asset_timings WHERE asset = %(asset)s AND inputs > 0 AND {conditions} "  # noqa: S608
-        "AND timing_id > coalesce((SELECT max(timing_id) FROM accepted_speeds WHERE asset = %(asset)s), 0) "
-        "ORDER BY timing_id DESC LIMIT %(limit)s",
-        {"asset": asset, "limit": LIMIT, **asdict(now)},
+        f"""
+        WITH comparable AS (
+            SELECT * FROM asset_timings WHERE asset = %(asset)s AND inputs > 0 AND {same}
+            AND timing_id > coalesce((SELECT max(timing_id) FROM accepted_speeds WHERE asset = %(asset)s), 0))
+        SELECT * FROM (
+            (SELECT * FROM comparable WHERE speed NOT IN ('warn', 'error') ORDER BY timing_id DESC LIMIT %(unflagged)s)
+            UNION
+            (SELECT * FROM comparable ORDER BY timing_id DESC LIMIT %(recent)s)) AS chosen
+        ORDER BY timing_id
+        """,  # noqa: S608
+        {"asset": asset, "unflagged": SPREAD_WINDOW + RECENT, "recent": RECENT, **asdict(now)},
     )
-    past = tuple(Past(Timing(**{key: row[key] for key in KEYS}), Level(row["speed"])) for row in reversed(rows))
+    past = tuple(Past(Timing(**{key: row[key] for key in KEYS}), Level(row["speed"])) for row in rows)
     return History(past, "" if past else _change(database, asset, now))
 
 

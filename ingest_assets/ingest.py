@@ -42,7 +42,8 @@ UPSTREAM = {asset.key.to_user_string(): {dep.to_user_string() for dep in asset.d
 class Outcome:
     """What became of a source (`video` None: it could not be listed) or a video.
 
-    `result` is `done`, `current` (nothing to do), `planned` (dry run) or `failed`; `stages` are those that ran or would run.
+    `result` is `done`, `current` (nothing to do), `planned` (dry run) or `failed`; `stages` are those that ran or would run;
+    `failed_checks` are the messages of stages that were slow or ran elsewhere than asked.
     """
 
     source: str
@@ -51,6 +52,7 @@ class Outcome:
     stages: tuple[str, ...] = ()
     error: str = ""
     run_id: str = ""
+    failed_checks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,16 @@ def _run(
             raise_on_error=False,
         )
     error = "" if result.success else _failure(result, database, video_id)
-    return Outcome(source, find(database, video_id), "failed" if error else "done", stages, error, run_id)
+    failed = database.query("SELECT severity, message FROM check_failures WHERE run_id = %s ORDER BY failure_id", [run_id])
+    return Outcome(
+        source,
+        find(database, video_id),
+        "failed" if error else "done",
+        stages,
+        error,
+        run_id,
+        tuple(f"{row['severity'].upper()}: {row['message']}" for row in failed),
+    )
 
 
 def _failure(result: ExecuteInProcessResult, database: Database, video_id: str) -> str:

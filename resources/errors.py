@@ -5,6 +5,7 @@
     │   ├── GpuUnavailable     CUDA was asked for and cannot be proved to work
     │   ├── ModelUnavailable   a model's files are missing, or are not the pinned ones
     │   └── DatabaseUnusable   no server, no right to it, or a schema newer than this code
+    ├── AlertRefused           the receiver of alerts did not accept one; it is offered again
     ├── SourceUnusable         a source cannot be listed: no such file, nothing at the URL; the other sources go on
     └── VideoError             one video; the others go on
         ├── Permanent          never tried again unless asked: the state says why
@@ -49,6 +50,10 @@ class DatabaseUnusable(Misconfigured):
 
 class SourceUnusable(EarshotError):
     """What the user named as a source is not there, or nothing can be listed in it."""
+
+
+class AlertRefused(EarshotError):
+    """The address that alerts go to cannot be reached, or answered with an error."""
 
 
 class VideoError(EarshotError):

@@ -7,6 +7,8 @@
 | `EARSHOT_MEDIA` | `$EARSHOT_HOME/media` | where audio is kept: a path, or a URL such as `s3://bucket/prefix` |
 | `EARSHOT_DEVICE` | `cuda` | `cuda` or `cpu`; nothing else happens |
 | `EARSHOT_MODELS` | `bundled` | `bundled` or `large`, see resources/models.py |
+| `EARSHOT_ALERT_URL` | none | where failed checks are sent, as a POST of JSON |
+| `EARSHOT_ALERT_QUIET_HOURS` | `24` | how long a stage with the same cause is not told again |
 | `HF_TOKEN` | none | for the gated models of `large` |
 
 Read on each call, never at import, so that tests and subprocesses see what they set. Not a configuration file: Dagster's
@@ -34,6 +36,8 @@ class Settings:
     device: str
     models: str
     hub_token: str | None
+    alert_url: str | None
+    alert_quiet_hours: float
 
 
 def read_settings() -> Settings:
@@ -46,6 +50,8 @@ def read_settings() -> Settings:
         device=_choice("EARSHOT_DEVICE", DEVICES),
         models=_choice("EARSHOT_MODELS", MODEL_SETS),
         hub_token=os.environ.get("HF_TOKEN") or None,
+        alert_url=_web_address("EARSHOT_ALERT_URL"),
+        alert_quiet_hours=_hours("EARSHOT_ALERT_QUIET_HOURS", 24.0),
     )
 
 
@@ -64,3 +70,21 @@ def _choice(variable: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise Misconfigured(f"{variable} is {value!r}.", f"Set it to one of: {', '.join(allowed)}.")
     return value
+
+
+def _web_address(variable: str) -> str | None:
+    value = os.environ.get(variable) or None
+    if value is not None and not value.startswith(("http://", "https://")):
+        raise Misconfigured(f"{variable} is {value!r}.", "Set it to a URL that begins with http:// or https://.")
+    return value
+
+
+def _hours(variable: str, default: float) -> float:
+    value = os.environ.get(variable) or str(default)
+    try:
+        hours = float(value)
+    except ValueError:
+        hours = -1.0
+    if not 0.0 <= hours < float("inf"):
+        raise Misconfigured(f"{variable} is {value!r}.", "Set it to a number of hours, 0 or more.")
+    return hours

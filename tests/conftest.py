@@ -17,6 +17,8 @@ os.environ["EARSHOT_DEVICE"] = "cpu"
 os.environ.pop("EARSHOT_DATABASE_URL", None)
 os.environ.pop("EARSHOT_MODELS", None)
 os.environ.pop("EARSHOT_MEDIA", None)
+os.environ.pop("EARSHOT_ALERT_URL", None)
+os.environ.pop("EARSHOT_ALERT_QUIET_HOURS", None)
 
 from resources.database import Database, open_database
 from resources.postgres import stop_embedded
@@ -42,8 +44,8 @@ def library(home: Path) -> Database:
 
 @pytest.fixture
 def database(library: Database) -> Database:
-    """The session's database, emptied: no videos and no timings."""
+    """The session's database, emptied: no videos, no timings, no failed checks."""
     with library.connect() as connection:
         connection.execute("TRUNCATE videos CASCADE")
-        connection.execute("TRUNCATE asset_timings")
+        connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds")
     return library

@@ -1,9 +1,11 @@
-"""The device is proved or refused. What torch and ctranslate2 answer is substituted at their boundary: no GPU is needed."""
+"""The device is proved or refused. The answers of torch, ctranslate2 and NVML are substituted: no GPU is needed."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import ctranslate2
+import pynvml
 import pytest
 import soundfile
 import torch
@@ -16,8 +18,9 @@ from ingest_assets.partitions import videos
 from resources.catalogue import find, register
 from resources.database import Database
 from resources.errors import GpuUnavailable
-from resources.gpu import _prove_cuda, assert_placed, require_device
+from resources.gpu import Device, _prove_cuda, assert_placed, cpu_name, execution_of, require_device, require_memory
 from resources.media_source import list_source
+from resources.models import CAMPPLUS, SEGMENTATION, SETS
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +72,105 @@ def test_a_device_that_only_torch_can_use_is_refused(
     monkeypatch.setattr(ctranslate2, "get_supported_compute_types", lambda _device: types)
     with pytest.raises(GpuUnavailable, match=said):
         require_device("cuda")
+
+
+@dataclass(frozen=True)
+class Properties:
+    """What torch says of the first visible device."""
+
+    uuid: str
+
+
+@pytest.fixture
+def working(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CUDA device that torch, ctranslate2 and NVML all agree to; NVML lists another one before it."""
+    ones = torch.ones(1024)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch, "ones", lambda *_arguments, **_options: ones)
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr(ctranslate2, "get_supported_compute_types", lambda _device: {"float16"})
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _index: Properties("bbbb"))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA GeForce RTX 5080")
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: ("GPU-aaaa", "GPU-bbbb")[index])
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", lambda uuid: uuid)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetName", lambda handle: f"the card {handle}")
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetUUID", lambda handle: handle)
+    monkeypatch.setattr(pynvml, "nvmlSystemGetDriverVersion", lambda: "580.1")
+
+
+@pytest.mark.usefixtures("working")
+def test_a_working_device_is_known_by_its_uuid_whatever_number_it_has() -> None:
+    assert require_device("cuda") == Device("cuda", "NVIDIA GeForce RTX 5080", "GPU-bbbb")
+
+
+@pytest.mark.usefixtures("working")
+def test_cuda_that_works_without_nvml_is_refused_because_nothing_could_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", missing)
+    with pytest.raises(GpuUnavailable, match="CUDA works, but NVML does not give access to GPU GPU-bbbb"):
+        require_device("cuda")
+
+
+@pytest.mark.usefixtures("working")
+def test_devices_hidden_by_cuda_visible_devices_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    with pytest.raises(GpuUnavailable) as refused:
+        require_device("cuda")
+    assert (
+        "torch finds no CUDA device, though NVML lists the card GPU-aaaa (GPU-aaaa), the card GPU-bbbb (GPU-bbbb) "
+        "and CUDA_VISIBLE_DEVICES is '7' (NVIDIA driver 580.1" in refused.value.message
+    )
+
+
+@pytest.mark.usefixtures("working")
+def test_a_driver_without_any_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 0)
+    with pytest.raises(GpuUnavailable, match=r"torch finds no CUDA device \(NVIDIA driver 580.1"):
+        require_device("cuda")
+
+
+def test_a_proof_that_failed_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(GpuUnavailable):
+        require_device("cuda")
+    request.getfixturevalue("working")
+    assert require_device("cuda").kind == "cuda"
+
+
+def test_models_that_do_not_fit_into_what_is_free_are_refused_before_they_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = (SEGMENTATION.memory_mb + CAMPPLUS.memory_mb - 1) * 1024 * 1024
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, 16_000 * 1024 * 1024))
+    gpu = Device("cuda", "NVIDIA GeForce RTX 5080", "GPU-bbbb")
+    with pytest.raises(GpuUnavailable, match=r"has 299 MB of 16000 MB free, and pyannote.*\+ campplus-zh-en needs 300 MB"):
+        require_memory(gpu, SEGMENTATION, CAMPPLUS)
+    require_memory(gpu, CAMPPLUS)
+
+
+def test_the_memory_of_a_gpu_is_not_asked_where_the_cpu_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: pytest.fail("asked for a GPU"))
+    require_memory(Device("cpu", "a processor"), SEGMENTATION)
+
+
+def test_every_model_says_what_memory_it_needs() -> None:
+    for chosen in SETS.values():
+        for model in (chosen.speech, chosen.diarization, chosen.voice, chosen.text):
+            assert model.memory_mb > 0
+
+
+def test_where_a_network_runs_is_read_from_its_parameters_at_that_moment() -> None:
+    network = torch.nn.Linear(2, 2)
+    gpu = Device("cuda", "NVIDIA GeForce RTX 5080", "GPU-bbbb")
+    read = execution_of(network, CAMPPLUS, gpu, 64)
+    assert (read.device_asked, read.device, read.device_name, read.compute_type) == ("cuda", "cpu", cpu_name(), "float32")
+    assert execution_of(network.to("meta"), CAMPPLUS, gpu, 64).device == "meta"
+    assert execution_of(network.half(), CAMPPLUS, gpu, 64).compute_type == "float16"
 
 
 def test_a_model_that_lies_on_another_device_is_refused() -> None:

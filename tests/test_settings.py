@@ -85,3 +85,22 @@ def test_settings_are_read_anew_each_time(monkeypatch: pytest.MonkeyPatch) -> No
     assert read_settings().device == "cuda"
     monkeypatch.setenv("EARSHOT_DEVICE", "cpu")
     assert read_settings().device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("EARSHOT_ALERT_URL", "hooks.example.com", "http:// or https://"),
+        ("EARSHOT_ALERT_QUIET_HOURS", "a day", "a number of hours"),
+        ("EARSHOT_ALERT_QUIET_HOURS", "-1", "a number of hours"),
+        ("EARSHOT_ALERT_QUIET_HOURS", "inf", "a number of hours"),
+    ],
+)
+def test_a_wrong_setting_of_the_alerts_is_named_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(Misconfigured) as refused:
+        read_settings()
+    assert refused.value.message == f"{variable} is {value!r}."
+    assert allowed in refused.value.remedy

@@ -91,6 +91,8 @@ class _Watch:
             self.bars.remove_task(self._task)
             self._task = None
         self.console.print(_line(outcome), markup=False)
+        for failed in outcome.failed_checks:
+            self.console.print(f"  ! {failed}", markup=False)
 
 
 def _line(outcome: "Outcome") -> str:
@@ -145,6 +147,7 @@ def _outcome_json(outcome: "Outcome") -> dict[str, Any]:
         "stages": list(outcome.stages),
         "error": outcome.error or None,
         "run_id": outcome.run_id or None,
+        "failed_checks": list(outcome.failed_checks),
     }
 
 

@@ -29,7 +29,7 @@ CREATE TABLE check_failures (               -- like the timings, these outlive a
     alert       text CHECK (alert IN ('sent', 'quiet')),  -- NULL: not dealt with yet
     alerted_at  timestamptz
 );
-CREATE INDEX check_failures_alerts ON check_failures (asset, cause, alerted_at) WHERE alert = 'sent';
+CREATE INDEX check_failures_alerts ON check_failures (asset, cause, failure_id) WHERE alert = 'sent';
 CREATE INDEX check_failures_open ON check_failures (failure_id) WHERE alert IS NULL;
 CREATE INDEX check_failures_run ON check_failures (run_id);
 

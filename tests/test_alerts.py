@@ -1,0 +1,172 @@
+"""Alerts: told once per stage and cause, to a real HTTP server on loopback, and not lost when it refuses."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from dagster import build_sensor_context
+
+from ingest_assets.alerts import CheckFailure, Told, quiet, send_alerts
+from resources.catalogue import Video, register
+from resources.database import Database
+from resources.errors import AlertRefused
+from resources.settings import read_settings
+from sensors.alerts import alerts
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@dataclass
+class Receiver:
+    """A server that refuses the first `refusals` requests; `bodies` are what it was sent, refused ones too."""
+
+    url: str = ""
+    refusals: int = 0
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    accepted: int = 0
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    state = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.headers["Content-Type"] == "application/json"
+            state.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            refused = len(state.bodies) <= state.refusals
+            state.accepted += not refused
+            self.send_response(503 if refused else 204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_port}/hook"
+    monkeypatch.setenv("EARSHOT_ALERT_URL", state.url)
+    yield state
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def fail(database: Database, asset: str = "text_embeddings", cause: str = "device", severity: str = "error") -> None:
+    """A failed check, as a stage leaves it."""
+    database.query(
+        "INSERT INTO check_failures (video_id, asset, check_name, severity, cause, message, run_id) "
+        "VALUES ('v1', %s, 'regression', %s, %s, %s, 'run-1')",
+        [asset, severity, cause, f"{asset} took too long. Cause: {cause}."],
+    )
+
+
+def states(database: Database) -> list[str | None]:
+    return [row["alert"] for row in database.query("SELECT alert FROM check_failures ORDER BY failure_id")]
+
+
+def failure(severity: str, hours: float) -> CheckFailure:
+    return CheckFailure(1, NOW + timedelta(hours=hours), "v1", None, "audio", "floor", severity, "io_wait", "slow", "run-1")
+
+
+# --- when it stays quiet --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "now", "hours", "expected"),
+    [
+        (None, "warn", 0.0, False),
+        ("warn", "warn", 1.0, True),
+        ("error", "error", 23.9, True),
+        ("error", "warn", 1.0, True),
+        ("warn", "error", 1.0, False),  # it has become worse
+        ("error", "error", 24.0, False),
+    ],
+)
+def test_a_stage_with_the_same_cause_is_quiet_for_a_while_unless_it_becomes_worse(
+    told: str | None, now: str, hours: float, expected: bool
+) -> None:
+    assert quiet(failure(now, hours), Told(told, NOW) if told else None, quiet_hours=24.0) is expected
+
+
+def test_once_per_stage_and_cause(database: Database, receiver: Receiver) -> None:
+    for _ in range(3):
+        fail(database)
+    fail(database, cause="batch_size")
+    fail(database, asset="transcript")
+    sent = send_alerts(database, read_settings())
+    assert [(told.asset, told.cause) for told in sent] == [
+        ("text_embeddings", "device"),
+        ("text_embeddings", "batch_size"),
+        ("transcript", "device"),
+    ]
+    assert states(database) == ["sent", "quiet", "quiet", "sent", "sent"]
+    assert receiver.accepted == 3
+    assert send_alerts(database, read_settings()) == []
+
+
+def test_without_a_quiet_period_every_one_is_told(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARSHOT_ALERT_QUIET_HOURS", "0")
+    for _ in range(3):
+        fail(database)
+    assert len(send_alerts(database, read_settings())) == 3
+    assert receiver.accepted == 3
+
+
+# --- what is told ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_posted_names_stage_cause_video_and_run(database: Database, receiver: Receiver) -> None:
+    register(database, [Video("v1", "/a.wav", "/a.wav", "A conversation")])
+    fail(database, severity="warn")
+    send_alerts(database, read_settings())
+    [body] = receiver.bodies
+    assert body["text"] == "Earshot warn: text_embeddings took too long. Cause: device. (A conversation)"
+    told = {key: body[key] for key in ("asset", "check_name", "severity", "cause", "video_id", "title", "run_id")}
+    assert told == {
+        "asset": "text_embeddings",
+        "check_name": "regression",
+        "severity": "warn",
+        "cause": "device",
+        "video_id": "v1",
+        "title": "A conversation",
+        "run_id": "run-1",
+    }
+    assert datetime.fromisoformat(body["recorded_at"]).tzinfo is not None
+
+
+def test_without_a_receiver_it_is_a_line_in_the_log(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    fail(database, severity="warn")
+    assert len(send_alerts(database, read_settings())) == 1
+    assert caplog.messages == ["WARN: text_embeddings took too long. Cause: device. [v1, run run-1]"]
+
+
+# --- a receiver that refuses ----------------------------------------------------------------------------------------------
+
+
+def test_the_sensor_tries_again_until_it_is_accepted_and_then_no_more(database: Database, receiver: Receiver) -> None:
+    receiver.refusals = 2
+    fail(database)
+    said = [alerts(build_sensor_context()) for _ in range(4)]
+    messages = [skipped.skip_message or "" for skipped in said]
+    assert "not accepted by EARSHOT_ALERT_URL: HTTP Error 503" in messages[0]
+    assert "not accepted" in messages[1]
+    assert messages[2] == "Told 1 failed checks: text_embeddings took too long. Cause: device."
+    assert messages[3] == "No check has failed since the last look."
+    assert (len(receiver.bodies), receiver.accepted) == (3, 1)
+    assert states(database) == ["sent"]
+
+
+def test_a_receiver_that_is_not_there_loses_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_ALERT_URL", "http://127.0.0.1:9/")
+    fail(database)
+    with pytest.raises(AlertRefused, match="Connection refused"):
+        send_alerts(database, read_settings())
+    assert states(database) == [None]

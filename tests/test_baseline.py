@@ -1,0 +1,137 @@
+"""The baseline rule on simulated series: how often it cries wolf, and how soon it sees a slowness.
+
+A series is what a stage leaves: seconds for an amount of work that differs from video to video, with noise in proportion and,
+now and then, an outlier. The seeds are fixed, so that these are facts about the rule and not about the day.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest_assets.baseline import ERROR_RATIO, MINIMUM_VIDEOS, SLACK_S, WARN_RATIO, WINDOW, Cost, Level, judge
+
+# The spread of one stage over a channel's videos, as a standard deviation of logarithms: 0.05 is a calm machine of one's own,
+# 0.1 an ordinary one, 0.2 one that others use too.
+SPREADS = (0.05, 0.1, 0.15, 0.2)
+OUTLIERS = 0.01
+UNIT_S = 0.05
+
+
+def noisy(random: np.random.Generator, spread: float, factor: float = 1.0) -> Cost:
+    units = float(random.uniform(100, 400))
+    noise = random.normal(0.0, spread)
+    if random.random() < OUTLIERS:
+        noise += abs(random.normal(0.0, 3 * spread))
+    return Cost(UNIT_S * units * factor * math.exp(noise), units)
+
+
+def series(seed: int, spread: float, videos: int, slow_from: int | None = None, factor: float = 1.0) -> Iterator[Level]:
+    """The level of each video, flagged ones remembered as flagged."""
+    random = np.random.default_rng(seed)
+    past: list[Cost] = []
+    for index in range(videos):
+        slow = slow_from is not None and index >= slow_from
+        cost = noisy(random, spread, factor if slow else 1.0)
+        level = judge(cost, [*(c for c in past[:-2] if not c.flagged), *past[-2:]]).level
+        past.append(Cost(cost.seconds, cost.units, level.flagged))
+        yield level
+
+
+def steady(videos: int = WINDOW, seconds: float = 10.0, units: float = 200.0) -> list[Cost]:
+    return [Cost(seconds, units)] * videos
+
+
+@pytest.mark.parametrize("spread", SPREADS)
+def test_noise_alone_flags_at_most_one_video_in_a_hundred(spread: float) -> None:
+    levels = [level for seed in range(4) for level in series(seed, spread, 1000)]
+    assert np.mean([level.flagged for level in levels]) <= 0.01
+
+
+@pytest.mark.parametrize(("spread", "share"), [(0.05, 1.0), (0.1, 0.97)])
+def test_a_twofold_slowness_is_seen_on_the_first_video(spread: float, share: float) -> None:
+    first = [list(series(seed, spread, 31, slow_from=30, factor=2.0))[30].flagged for seed in range(100)]
+    assert np.mean(first) >= share
+
+
+@pytest.mark.parametrize(("spread", "share"), [(0.05, 1.0), (0.1, 0.93)])
+def test_half_as_slow_again_is_seen_within_three_videos(spread: float, share: float) -> None:
+    seen = [
+        any(level.flagged for level in list(series(seed, spread, 33, slow_from=30, factor=1.5))[30:]) for seed in range(100)
+    ]
+    assert np.mean(seen) >= share
+
+
+def test_a_slowness_that_stays_is_flagged_for_as_long_as_it_stays() -> None:
+    levels = list(series(7, 0.05, 200, slow_from=50, factor=2.5))
+    assert all(level.flagged for level in levels[50:])
+
+
+@pytest.mark.parametrize(
+    ("ratio", "level"),
+    [(1.0, Level.OK), (1.25, Level.OK), (1.35, Level.WARN), (1.9, Level.WARN), (2.1, Level.ERROR), (5.0, Level.ERROR)],
+)
+def test_the_levels_begin_where_they_say(ratio: float, level: Level) -> None:
+    verdict = judge(Cost(10.0 * ratio, 200.0), steady())
+    assert verdict.level is level
+    assert verdict.ratio == pytest.approx(ratio)
+    assert verdict.expected_s == pytest.approx(10.0)
+    assert verdict.videos == WINDOW
+    assert WARN_RATIO < ERROR_RATIO
+
+
+def test_what_the_spread_explains_is_not_flagged() -> None:
+    wild = [Cost(10.0 * factor, 200.0) for factor in (0.4, 2.2, 1.0, 0.6, 1.7) * 4]
+    assert judge(Cost(14.0, 200.0), wild).level is Level.OK
+    assert judge(Cost(14.0, 200.0), steady()).level is Level.WARN
+
+
+def test_with_too_few_videos_nothing_is_claimed() -> None:
+    assert judge(Cost(1000.0, 200.0), steady(MINIMUM_VIDEOS - 1)).level is Level.UNJUDGED
+    assert judge(Cost(1000.0, 200.0), steady(MINIMUM_VIDEOS)).level is Level.ERROR
+
+
+def test_what_did_no_work_is_neither_judged_nor_part_of_a_baseline() -> None:
+    assert judge(Cost(3.0, 0.0), steady()).level is Level.UNJUDGED
+    assert judge(Cost(10.0, 200.0), [Cost(0.1, 0.0)] * 30).level is Level.UNJUDGED
+
+
+def test_flagged_videos_do_not_become_the_new_normal() -> None:
+    slow = [Cost(40.0, 200.0, flagged=True)] * 50
+    verdict = judge(Cost(40.0, 200.0), [*steady(), *slow])
+    assert verdict.level is Level.ERROR
+    assert verdict.expected_s == pytest.approx(10.0)
+
+
+def test_a_few_texts_are_not_flagged_by_rounding() -> None:
+    usual = [Cost(0.01 * units, units) for units in (200.0, 300.0, 250.0, 400.0, 350.0)]
+    assert judge(Cost(0.2, 3.0), usual).level is Level.OK  # six times as long per text, a fifth of a second in all
+    assert judge(Cost(0.01 * 6 * 300, 300.0), usual).level is Level.ERROR
+
+
+def test_a_video_with_less_to_do_than_any_before_may_cost_what_the_smallest_did() -> None:
+    usual = [Cost(2.0 + 0.01 * units, units) for units in (200.0, 220.0, 240.0, 260.0, 280.0)]
+    assert judge(Cost(2.1, 10.0), usual).level is Level.OK  # what does not shrink: two seconds
+    assert judge(Cost(12.0, 10.0), usual).level is Level.ERROR
+
+
+@given(st.lists(st.floats(0.01, 1e5), max_size=40), st.floats(0.01, 1e5), st.floats(0.1, 1e4))
+def test_whatever_the_figures_a_verdict_is_given_and_slower_is_never_judged_milder(
+    seconds: list[float], now: float, units: float
+) -> None:
+    history = [Cost(value, units) for value in seconds]
+    order = [Level.UNJUDGED, Level.OK, Level.WARN, Level.ERROR]
+    quick, slow = judge(Cost(now, units), history), judge(Cost(now * 3, units), history)
+    assert order.index(slow.level) >= order.index(quick.level)
+    if quick.level.flagged:
+        assert now - quick.expected_s > SLACK_S
+
+
+@given(st.floats(100.0, 1e4), st.floats(1.0, 10.0))
+def test_the_unit_does_not_matter(units: float, scale: float) -> None:
+    one = judge(Cost(30.0, units), steady(units=units))
+    other = judge(Cost(30.0, units * scale), steady(units=units * scale))
+    assert (one.level, one.ratio) == (other.level, pytest.approx(other.ratio))

@@ -1,0 +1,108 @@
+"""Memory that runs out: what torch and ctranslate2 say then is raised at their boundary, on any machine."""
+
+import numpy as np
+import pytest
+import torch
+
+from resources.batching import fitting
+from resources.errors import GpuUnavailable, OutOfMemory
+from resources.gpu import Device, cpu_name
+from resources.loaded_models import ModelsResource
+from resources.measurement import Tally
+
+TORCH = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
+CTRANSLATE2 = RuntimeError("CUDA failed with error out of memory")
+CUBLAS = RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate")
+
+
+class Work:
+    """Model calls over 100 inputs that fit up to a batch size, and tell what they did."""
+
+    def __init__(self, fits: int, error: BaseException) -> None:
+        self.fits, self.error, self.tried = fits, error, list[int]()
+        self.tally = Tally()
+
+    def __call__(self, batch_size: int) -> str:
+        self.tried.append(batch_size)
+        self.tally.count(min(batch_size, 100))
+        if batch_size > self.fits:
+            raise self.error
+        self.tally.count(100 - min(batch_size, 100), calls=max(0, 100 // batch_size - 1))
+        return f"in batches of {batch_size}"
+
+
+@pytest.mark.parametrize("error", [TORCH, CTRANSLATE2, CUBLAS, MemoryError()])
+def test_the_batch_is_halved_until_it_fits_and_the_tally_tells(error: BaseException) -> None:
+    work = Work(fits=9, error=error)
+    assert fitting(work, 64, work.tally) == "in batches of 8"
+    assert work.tried == [64, 32, 16, 8]
+    assert (work.tally.batch_size, work.tally.memory_retries) == (8, 3)
+
+
+def test_what_the_failed_tries_counted_is_not_counted_twice() -> None:
+    work = Work(fits=25, error=TORCH)
+    work.tally.count(7)  # what another call of the same stage counted before
+    fitting(work, 100, work.tally)
+    assert work.tally.inputs == 107
+
+
+def test_what_fits_leaves_no_trace() -> None:
+    work = Work(fits=64, error=TORCH)
+    fitting(work, 64, work.tally)
+    assert (work.tally.batch_size, work.tally.memory_retries) == (None, 0)
+
+
+@pytest.mark.parametrize("error", [TORCH, CTRANSLATE2, MemoryError()])
+def test_one_input_that_does_not_fit_is_a_clear_failure_after_every_half(error: BaseException) -> None:
+    work = Work(fits=0, error=error)
+    with pytest.raises(OutOfMemory, match="Memory ran out with one input at a time") as failed:
+        fitting(work, 8, work.tally)
+    assert work.tried == [8, 4, 2, 1]
+    assert "nvidia-smi" in failed.value.remedy
+    assert failed.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA"),
+        RuntimeError("CUDA failed with error an illegal memory access was encountered"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    ],
+)
+def test_a_device_lost_in_the_middle_is_named_and_not_tried_again(error: RuntimeError) -> None:
+    work = Work(fits=0, error=error)
+    with pytest.raises(GpuUnavailable, match="The GPU failed in the middle of a stage: ") as failed:
+        fitting(work, 8, work.tally)
+    assert work.tried == [8]
+    assert "\n" not in failed.value.message
+    assert "dmesg" in failed.value.remedy
+
+
+def test_any_other_error_passes_unchanged() -> None:
+    work = Work(fits=0, error=RuntimeError("expected a tensor"))
+    with pytest.raises(RuntimeError, match="expected a tensor"):
+        fitting(work, 8, work.tally)
+
+
+@pytest.mark.slow
+def test_a_real_model_whose_memory_runs_out_gives_the_same_vectors_in_smaller_batches(
+    home: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert home
+    encoder = ModelsResource().text_encoder(Device("cpu", cpu_name()))
+    texts = [f"Sentence number {index} about something else." for index in range(20)]
+    expected = encoder.encode(texts)
+    transformer = encoder._model[0]
+    forward = transformer.forward
+
+    def runs_out(features: dict[str, torch.Tensor], **options: object) -> object:
+        if len(features["input_ids"]) > 4:
+            raise TORCH
+        return forward(features, **options)
+
+    monkeypatch.setattr(transformer, "forward", runs_out)
+    tally = Tally()
+    assert np.allclose(encoder.encode(texts, tally), expected, atol=1e-6)
+    assert (tally.batch_size, tally.memory_retries, tally.inputs) == (4, 3, 20)
+    assert tally.calls == 5
