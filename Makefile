@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast lint bench lock clean browser
+.PHONY: env demo up down test test-fast lint bench drill lock clean browser
 
 env: .venv/.complete
 
@@ -37,6 +37,9 @@ lint: env
 
 bench: env
 	@$(BIN)/python -m bench.pipeline
+
+drill: env
+	@EARSHOT_DEVICE=cpu $(BIN)/python -m bench.drill
 
 # The tests look at the UI in a real browser. Root on Debian or Ubuntu gets it by itself; anyone else is told what to do.
 browser: env

@@ -1,4 +1,4 @@
-"""What Dagster loads: five assets per video, the job over them, sensors, and what the assets are given.
+"""What Dagster loads: five assets per video and the job over them, the report, sensors, and what the assets are given.
 
 Importing this loads no torch: models are imported where they are first used.
 """
@@ -6,6 +6,7 @@ Importing this loads no torch: models are imported where they are first used.
 from dagster import Definitions, define_asset_job, in_process_executor
 
 from ingest_assets.audio import audio
+from ingest_assets.performance import performance
 from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.text_embeddings import text_embeddings
 from ingest_assets.transcript import transcript
@@ -18,6 +19,7 @@ from resources.media_store import MediaStoreResource
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
+from sensors.performance_daily import performance_daily
 
 video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddings]
 
@@ -25,8 +27,9 @@ video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddi
 ingest_video = define_asset_job("ingest_video", selection=video_assets, executor_def=in_process_executor)
 
 defs = Definitions(
-    assets=video_assets,
+    assets=[*video_assets, performance],
     jobs=[ingest_video],
+    schedules=[performance_daily],
     sensors=[alerts, dead_runs, failed_runs],
     executor=in_process_executor,
     resources={

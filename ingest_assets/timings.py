@@ -6,6 +6,8 @@ what ran. Real-time factor and x real time are defined here and nowhere else, so
 - `rtf` = compute_s / audio_s, the share of the audio's length spent inside model calls; smaller is faster.
 - `x_realtime` = audio_s / (wall_s - load_s), hours of audio done per hour of wall clock once models are loaded: reading,
   writing and waiting included. "Hours of audio per hour" is this same number.
+- `hours_by_the_clock` = audio_s / clock_s, over a stretch of time instead of a stage's work: idle time and loading count too,
+  and what ran side by side counts once. Wherever it is told, it is told as "by the clock".
 
 Nothing is compared or judged here.
 """
@@ -78,6 +80,15 @@ def times_real_time(audio_s: float, wall_s: float, load_s: float) -> float:
     """Seconds of audio per second of wall clock, loading of models left out; 0 where no time passed."""
     working_s = wall_s - load_s
     return audio_s / working_s if working_s > 0 else 0.0
+
+
+def hours_by_the_clock(audio_s: float, clock_s: float) -> float:
+    """Hours of audio per hour of the clock, idle time and loading included; 0 where no time passed.
+
+    Not x real time: that is the speed while working, this is what a stretch of time (`clock_s`) yielded. It is the smaller
+    one, except where stages ran side by side.
+    """
+    return audio_s / clock_s if clock_s > 0 else 0.0
 
 
 def timing(

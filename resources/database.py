@@ -39,16 +39,21 @@ class Database:
 
     url: str
     _column_types: dict[str, dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
+    # The first connection, closed: later ones know vectors by it. Asking the server takes as long as connecting does.
+    _registered: list[Connection] = field(default_factory=list, compare=False, repr=False)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection in a transaction, committed at the end, rolled back on an error; rows come as dictionaries."""
         try:
-            connection = Connection.connect(self.url, row_factory=dict_row, connect_timeout=10)
+            known = self._registered[0] if self._registered else None
+            connection = Connection.connect(self.url, row_factory=dict_row, connect_timeout=10, context=known)
         except psycopg.OperationalError as error:
             raise DatabaseUnusable(f"Postgres does not answer: {str(error).strip()}.", "Run `earshot doctor`.") from error
         with connection:
-            register_vector(connection)
+            if not self._registered:
+                register_vector(connection)
+                self._registered.append(connection)
             yield connection
 
     def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:

@@ -1,44 +1,11 @@
-"""The baseline rule on simulated series: how often it cries wolf, and how soon it sees a slowness.
+"""The baseline rule: on simulated series (bench/simulation.py, seeds fixed), and case by case."""
 
-A series is what a stage leaves: seconds for an amount of work that differs from video to video, with noise in proportion and,
-now and then, an outlier. The seeds are fixed, so that these are facts about the rule and not about the day.
-"""
-
-import math
-from collections.abc import Iterator
-
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.simulation import SPREADS, detected, false_alarms, series
 from ingest_assets.baseline import ERROR_RATIO, MINIMUM_VIDEOS, SLACK_S, WARN_RATIO, WINDOW, Cost, Level, judge
-
-# The spread of one stage over a channel's videos, as a standard deviation of logarithms: 0.05 is a calm machine of one's own,
-# 0.1 an ordinary one, 0.2 one that others use too.
-SPREADS = (0.05, 0.1, 0.15, 0.2)
-OUTLIERS = 0.01
-UNIT_S = 0.05
-
-
-def noisy(random: np.random.Generator, spread: float, factor: float = 1.0) -> Cost:
-    units = float(random.uniform(100, 400))
-    noise = random.normal(0.0, spread)
-    if random.random() < OUTLIERS:
-        noise += abs(random.normal(0.0, 3 * spread))
-    return Cost(UNIT_S * units * factor * math.exp(noise), units)
-
-
-def series(seed: int, spread: float, videos: int, slow_from: int | None = None, factor: float = 1.0) -> Iterator[Level]:
-    """The level of each video, flagged ones remembered as flagged."""
-    random = np.random.default_rng(seed)
-    past: list[Cost] = []
-    for index in range(videos):
-        slow = slow_from is not None and index >= slow_from
-        cost = noisy(random, spread, factor if slow else 1.0)
-        level = judge(cost, [*(c for c in past[:-2] if not c.flagged), *past[-2:]]).level
-        past.append(Cost(cost.seconds, cost.units, level.flagged))
-        yield level
 
 
 def steady(videos: int = WINDOW, seconds: float = 10.0, units: float = 200.0) -> list[Cost]:
@@ -47,22 +14,17 @@ def steady(videos: int = WINDOW, seconds: float = 10.0, units: float = 200.0) ->
 
 @pytest.mark.parametrize("spread", SPREADS)
 def test_noise_alone_flags_at_most_one_video_in_a_hundred(spread: float) -> None:
-    levels = [level for seed in range(4) for level in series(seed, spread, 1000)]
-    assert np.mean([level.flagged for level in levels]) <= 0.01
+    assert false_alarms(spread, seeds=4) <= 0.01
 
 
 @pytest.mark.parametrize(("spread", "share"), [(0.05, 1.0), (0.1, 0.97)])
 def test_a_twofold_slowness_is_seen_on_the_first_video(spread: float, share: float) -> None:
-    first = [list(series(seed, spread, 31, slow_from=30, factor=2.0))[30].flagged for seed in range(100)]
-    assert np.mean(first) >= share
+    assert detected(spread, factor=2.0, within=1, seeds=100) >= share
 
 
 @pytest.mark.parametrize(("spread", "share"), [(0.05, 1.0), (0.1, 0.93)])
 def test_half_as_slow_again_is_seen_within_three_videos(spread: float, share: float) -> None:
-    seen = [
-        any(level.flagged for level in list(series(seed, spread, 33, slow_from=30, factor=1.5))[30:]) for seed in range(100)
-    ]
-    assert np.mean(seen) >= share
+    assert detected(spread, factor=1.5, within=3, seeds=100) >= share
 
 
 def test_a_slowness_that_stays_is_flagged_for_as_long_as_it_stays() -> None:

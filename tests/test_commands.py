@@ -119,6 +119,20 @@ def test_the_doctor_proves_every_claim(database: Database) -> None:
     ended = _earshot("doctor", "--json")
     findings = json.loads(ended.stdout)
     assert [finding["claim"] for finding in findings if not finding["proved"]] == []
-    assert {"device", "models", "database"} <= {finding["claim"] for finding in findings}
+    assert {"device", "model files", "models at work", "media store", "database"} <= {finding["claim"] for finding in findings}
+    assert all(finding["detail"] and finding["seconds"] >= 0.0 for finding in findings)
     assert ended.returncode == 0
     assert list_videos(database) == []
+
+
+def test_the_doctor_names_what_is_wrong_with_its_remedy_and_proves_the_rest(database: Database, tmp_path: Path) -> None:
+    assert list_videos(database) == []
+    blocked = tmp_path / "a file"
+    blocked.write_text("not a folder")
+    ended = _earshot("doctor", "--json", EARSHOT_DEVICE="cuda", EARSHOT_MEDIA=str(blocked))
+    assert ended.returncode == 1
+    findings = {finding["claim"]: finding for finding in json.loads(ended.stdout)}
+    failed = {claim for claim, finding in findings.items() if not finding["proved"]}
+    assert failed == {"device", "models at work", "media store"}
+    assert "EARSHOT_DEVICE=cpu" in findings["device"]["detail"]
+    assert "cannot be written" in findings["media store"]["detail"]

@@ -13,8 +13,9 @@ import click
 
 from ingest_assets.cli.doctor import doctor
 from ingest_assets.cli.ingest import ingest_command
-from ingest_assets.cli.library import export_command, search_command, timings_command, videos_command
+from ingest_assets.cli.library import export_command, search_command, videos_command
 from ingest_assets.cli.service import down, up
+from ingest_assets.cli.timings import timings_command
 from resources.errors import EarshotError, Misconfigured
 
 

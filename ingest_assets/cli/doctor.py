@@ -1,19 +1,30 @@
-"""`earshot doctor`: is everything there? Each claim proved by doing it, each failure with its remedy."""
+"""`earshot doctor`: is everything there, and does it work? Each claim is proved by doing it; each failure has its remedy.
+
+Each proof is timed. The models are loaded and run once on the device, which takes half a minute on a CPU. What needs something
+outside this machine (a channel's site, the receiver of alerts) is not asked.
+"""
 
 import importlib.metadata
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import click
+import numpy as np
+from upath import UPath
 
 from ingest_assets.cli.output import json_option, print_json
 from resources.database import open_database
-from resources.errors import EarshotError
+from resources.errors import EarshotError, Misconfigured
 from resources.gpu import require_device
+from resources.loaded_models import ModelsResource
+from resources.media_store import MediaStoreResource
 from resources.model_files import locate
 from resources.models import model_set
+from resources.nvml import GpuSampler, driver_version
 from resources.settings import read_settings
 
 
@@ -53,7 +64,8 @@ def _prove(claim: str, proof: Callable[[], str]) -> Finding:
 
 def _settings() -> str:
     settings = read_settings()
-    return f"home {settings.home}, models {settings.models}, media {settings.media}"
+    alerts = settings.alert_url or "the log only"
+    return f"home {settings.home}, models {settings.models}, media {settings.media}, alerts to {alerts}"
 
 
 def _libraries() -> str:
@@ -63,7 +75,15 @@ def _libraries() -> str:
 
 def _device() -> str:
     device = require_device(read_settings().device)
-    return f"{device.kind} ({device.name})"
+    if not device.uuid:
+        return f"{device.kind} ({device.name}), as asked"
+    sampler = GpuSampler(device.uuid)
+    use = sampler.use()
+    sampler.close()
+    return (
+        f"{device.kind} ({device.name}, {device.uuid}), driver {driver_version()}, {use.memory_peak_mb:.0f} MB in use; "
+        "torch, ctranslate2 and NVML agree"
+    )
 
 
 def _models() -> str:
@@ -73,6 +93,35 @@ def _models() -> str:
     for model in models:
         locate(model, settings)
     return f"{chosen.name}: {', '.join(model.name for model in models)}; every file is the pinned one"
+
+
+def _models_at_work() -> str:
+    models, device = ModelsResource(), require_device(read_settings().device)
+    loaded = [load(device) for load in (models.transcriber, models.diarizer, models.voice_encoder, models.text_encoder)]
+    return ", ".join(f"{model.execution.model} {model.execution.compute_type}" for model in loaded) + f", run on {device.kind}"
+
+
+def _downloader() -> str:
+    deno = Path(sys.executable).parent / "deno"
+    try:
+        answer = subprocess.run([deno, "--version"], capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Misconfigured(f"The JavaScript runtime that yt-dlp needs does not run: {error}.", "Run `make env`.") from error
+    return f"yt-dlp {importlib.metadata.version('yt-dlp')} with {answer.stdout.splitlines()[0]}"
+
+
+def _media_store() -> str:
+    media, samples = read_settings().media, np.arange(-800, 800, dtype=np.int16)
+    store = MediaStoreResource()
+    try:
+        uri = store.write(".doctor", samples)
+        read = store.read(uri)
+        UPath(uri).unlink()
+    except OSError as error:
+        raise Misconfigured(f"EARSHOT_MEDIA is {media!r}, and cannot be written: {error}.", "Choose another place.") from error
+    if not np.array_equal(read, samples):
+        raise Misconfigured(f"EARSHOT_MEDIA is {media!r}, and does not give back what is written.", "Choose another place.")
+    return f"{media}: written, read back, removed"
 
 
 def _database() -> str:
@@ -95,7 +144,10 @@ PROOFS: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "libraries": _libraries,
     "device": _device,
-    "models": _models,
+    "model files": _models,
+    "models at work": _models_at_work,
+    "downloader": _downloader,
+    "media store": _media_store,
     "database": _database,
     "Dagster": _dagster,
 }

@@ -1,4 +1,4 @@
-"""`earshot videos`, `timings`, `search`, `export`: what is in the library. Each reads the database and prints."""
+"""`earshot videos`, `search`, `export`: what is in the library. Each reads the database and prints."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,17 +8,9 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
-from ingest_assets.cli.output import (
-    console,
-    describe_speed,
-    json_option,
-    print_json,
-    print_table,
-    print_timing_table,
-)
+from ingest_assets.cli.output import console, json_option, print_json, print_table
 from ingest_assets.exports import FORMATS, UNKNOWN, Recording, export, hms
-from ingest_assets.timings import KEYS, summarize
-from resources.catalogue import STAGES, find, list_videos
+from resources.catalogue import find, list_videos
 from resources.database import Database, open_database
 from resources.errors import EarshotError
 from resources.gpu import require_device
@@ -55,36 +47,6 @@ def videos_command(as_json: bool) -> None:
         for video in videos
     ]
     print_table(headings, rows)
-
-
-@click.command("timings")
-@click.option("--video", "video_id", help="Only this video.")
-@json_option
-def timings_command(video_id: str | None, as_json: bool) -> None:
-    """Show what each stage cost: per stage in sum, or with --json every row that was ever recorded.
-
-    The table counts the last run of each stage of each video.
-    """
-    database = open_database()
-    if as_json:
-        rows = database.query(
-            "SELECT * FROM asset_timings WHERE %(video)s::text IS NULL OR video_id = %(video)s ORDER BY timing_id",
-            {"video": video_id},
-        )
-        keys = ["video_id", "asset", "recorded_at", "run_id", "code_version", "git_commit", *KEYS]
-        print_json([{key: row[key] for key in keys} for row in rows])
-        return
-    rows = database.query(
-        "SELECT DISTINCT ON (video_id, asset) * FROM asset_timings "
-        "WHERE %(video)s::text IS NULL OR video_id = %(video)s ORDER BY video_id, asset, timing_id DESC",
-        {"video": video_id},
-    )
-    if not rows:
-        click.echo(f"No timings of {video_id}." if video_id else "No timings yet. Start with: earshot ingest SOURCE")
-        return
-    summary = summarize(rows, STAGES)
-    print_timing_table(summary)
-    click.echo(describe_speed(summary))
 
 
 @click.command("search")

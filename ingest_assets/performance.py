@@ -1,0 +1,78 @@
+"""Asset `performance`: the report of all timings, where the videos' own assets are: in the graph, below them.
+
+A materialization keeps the table and the two pictures as they were that day, and the totals as floats, which the UI plots
+over the days. It reads tables `asset_timings` and `check_failures` and writes none.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dagster import MaterializeResult, MetadataValue, asset
+
+from ingest_assets.audio import audio
+from ingest_assets.records import Failing, read_failing, read_timings
+from ingest_assets.report import Row, report, sheet
+from ingest_assets.speaker_turns import speaker_turns
+from ingest_assets.text_embeddings import text_embeddings
+from ingest_assets.timings import hours_by_the_clock
+from ingest_assets.transcript import transcript
+from ingest_assets.voice_embeddings import voice_embeddings
+from resources.catalogue import STAGES
+from resources.database import DatabaseResource
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DAY_S = 86400.0
+
+
+@asset(
+    group_name="report",
+    deps=[audio, transcript, speaker_turns, voice_embeddings, text_embeddings],
+    kinds={"matplotlib"},
+    description="What each stage costs, how that changes, and what was found too slow: a table, two pictures, totals.",
+)
+def performance(database: DatabaseResource) -> MaterializeResult:
+    opened = database.open()
+    rows = read_timings(opened)
+    if not rows:
+        return MaterializeResult(metadata={"stages": MetadataValue.md("No timings yet: nothing has been ingested.")})
+    failing = read_failing(opened)
+    return MaterializeResult(metadata=_totals(rows, read_timings(opened, days=1.0), failing) | _shown(rows, failing))
+
+
+def _totals(rows: Sequence[Row], last_day: Sequence[Row], failing: Sequence[Failing]) -> dict[str, MetadataValue]:
+    total = report(rows, STAGES).iloc[-1]
+    figures = {
+        "audio_hours": total.audio_s / 3600.0,
+        "videos": total.videos,
+        "rtf": total.rtf,
+        "x_realtime": total.x_realtime,
+        "hours_by_the_clock_last_day": hours_by_the_clock(_audio_s(last_day), DAY_S),
+        "open_regressions": len(failing),
+    }
+    return {key: MetadataValue.float(float(value)) for key, value in figures.items()}
+
+
+def _audio_s(rows: Sequence[Row]) -> float:
+    """The audio of these timings, each video once."""
+    return 0.0 if not rows else float(report(rows, STAGES).iloc[-1].audio_s)
+
+
+def _shown(rows: Sequence[Row], failing: Sequence[Failing]) -> dict[str, MetadataValue]:
+    from ingest_assets.plots import item_rates, stage_times
+
+    found = "\n".join(f"- {failure}" for failure in failing)
+    return {
+        "stages": MetadataValue.md(sheet(report(rows, STAGES)).markdown),
+        "time_per_audio_hour": _picture("Time per audio hour", stage_times(rows)),
+        "items_per_second": _picture("Items per second", item_rates(rows)),
+        "failing_checks": MetadataValue.md(found or "None in the last seven days."),
+    }
+
+
+def _picture(title: str, figure: "Figure") -> MetadataValue:
+    from ingest_assets.plots import as_png
+
+    return MetadataValue.md(f"![{title}](data:image/png;base64,{b64encode(as_png(figure)).decode()})")

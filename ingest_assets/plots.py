@@ -1,0 +1,218 @@
+"""Plots: table `asset_timings` as pictures. Pure functions from its rows, oldest first, to matplotlib figures.
+
+- `stage_times()`: what an hour of audio costs, by stage, over the videos in order of time. From MOST_BARS videos on, a bar is
+  several of them together.
+- `item_rates()`: items per second of each timing, the band of what was usual before it, and what the checks found too slow. The
+  band is the baseline's (ingest_assets/baseline.py), of the comparable timings before; as the checks also count what is not
+  computing (files, network, a model loaded again), a timing may be marked within its band. Accepted speeds do not move it.
+- `pictures()`: both in one.
+
+Both axes of time are by order, not by the clock: videos come in bursts. Importing matplotlib takes a second, so this module is
+imported where it is used.
+"""
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.ticker import NullLocator
+from PIL import Image
+
+from ingest_assets.baseline import SPREAD_WINDOW, Cost, Level, judge
+from ingest_assets.history import IDENTITY
+from ingest_assets.report import Row, latest
+from resources.catalogue import STAGES
+from resources.errors import Misconfigured
+
+FORMATS = ("png", "svg", "pdf")
+MOST_BARS = 120
+FEW_POINTS = 100
+DATES = 6
+PALETTE = 64
+DOTS_PER_INCH = 90
+WIDTH_INCHES, TIMES_INCHES, RATE_INCHES = 9.0, 3.2, 1.3
+SLOW = "found too slow"
+# Told apart by people who see few colours too (Okabe and Ito); red is left to what is slow.
+COLOURS: dict[str, str] = dict(zip(STAGES, ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9"), strict=True))
+SLOW_COLOUR = "#d00000"
+
+
+def stage_times(rows: Sequence[Row]) -> Figure:
+    """Minutes of work per hour of audio, by stage, stacked; videos in order of their last timing."""
+    figure = _figure(TIMES_INCHES)
+    _draw_times(figure, rows)
+    return figure
+
+
+def item_rates(rows: Sequence[Row]) -> Figure:
+    """Items per second of each stage's timings, one below the other."""
+    figure = _figure(_rates_inches(rows))
+    _draw_rates(figure, rows)
+    return figure
+
+
+def pictures(rows: Sequence[Row]) -> Figure:
+    """Both, one below the other."""
+    heights = [TIMES_INCHES, _rates_inches(rows)]
+    figure = _figure(sum(heights))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
+    _draw_times(above, rows)
+    _draw_rates(below, rows)
+    return figure
+
+
+def as_png(figure: Figure) -> bytes:
+    """The picture as the bytes of a PNG, in few colours: half the size, and no eye sees it."""
+    drawn, small = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png")
+    Image.open(drawn).convert("RGB").quantize(PALETTE).save(small, format="PNG", optimize=True)
+    return small.getvalue()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the picture in the format that the file's name asks for. Raises Misconfigured where that cannot be."""
+    kind = check_suffix(path)
+    try:
+        figure.savefig(path, format=kind)
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be written: {error.strerror}.", "Name a file in a folder of yours.") from error
+
+
+def check_suffix(path: Path) -> str:
+    """The format, by the file's name; Misconfigured where it is none of FORMATS."""
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in FORMATS:
+        allowed = ", ".join(f".{name}" for name in FORMATS)
+        raise Misconfigured(f"{path} ends in {path.suffix!r}.", f"A plot can be written as one of: {allowed}.")
+    return kind
+
+
+def _figure(height: float) -> Figure:
+    return Figure(figsize=(WIDTH_INCHES, height), dpi=DOTS_PER_INCH, layout="constrained")
+
+
+def _rates_inches(rows: Sequence[Row]) -> float:
+    return 0.8 + RATE_INCHES * max(1, len(_stages(rows)))
+
+
+def _stages(rows: Sequence[Row]) -> list[str]:
+    ran = {row["asset"] for row in rows}
+    return [stage for stage in STAGES if stage in ran]
+
+
+def _draw_times(figure: FigureBase, rows: Sequence[Row]) -> None:
+    axes = figure.subplots()
+    videos = _by_video(rows)
+    size = math.ceil(len(videos) / MOST_BARS) or 1
+    bars = [videos[first : first + size] for first in range(0, len(videos), size)]
+    edges, below = np.arange(len(bars) + 1), np.zeros(len(bars))
+    for stage in _stages(rows):
+        above = below + [_minutes_per_hour(bar, stage) for bar in bars]
+        axes.stairs(above, edges, baseline=below, fill=True, color=COLOURS[stage], label=stage)
+        below = above
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("minutes")
+    grouped = f", {size} to a bar" if size > 1 else ""
+    axes.set_title(f"Minutes of work per hour of audio, without loading models (videos: {len(videos)}{grouped})", fontsize=10)
+    _mark_times(axes, [_end(bar) for bar in bars], shift=0.5)
+    if bars:
+        figure.legend(*_reversed(axes), loc="outside right upper", fontsize=8, frameon=False)
+
+
+def _by_video(rows: Sequence[Row]) -> list[list[Row]]:
+    """The last timings of each video, in order of its last one."""
+    videos: dict[str, list[Row]] = {}
+    for row in latest(rows):
+        videos.setdefault(row["video_id"], []).append(row)
+    return sorted(videos.values(), key=lambda timings: max(row["recorded_at"] for row in timings))
+
+
+def _minutes_per_hour(videos: Iterable[Sequence[Row]], stage: str) -> float:
+    """Minutes of the stage's work per hour of its audio, of these videos together."""
+    timings = [row for video in videos for row in video if row["asset"] == stage]
+    audio_s = sum(row["audio_s"] for row in timings)
+    return 60.0 * sum(row["wall_s"] - row["load_s"] for row in timings) / audio_s if audio_s else 0.0
+
+
+def _end(videos: Sequence[Sequence[Row]]) -> datetime:
+    return max(row["recorded_at"] for video in videos for row in video)
+
+
+def _reversed(axes: Axes) -> tuple[list[Any], list[Any]]:
+    """The legend in the order in which the bars are stacked."""
+    handles, labels = axes.get_legend_handles_labels()
+    return handles[::-1], labels[::-1]
+
+
+def _draw_rates(figure: FigureBase, rows: Sequence[Row]) -> None:
+    stages = _stages(rows)
+    all_axes = figure.subplots(max(1, len(stages)), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, stage in zip(all_axes, stages, strict=False):
+        _draw_rate(axes, stage, rows)
+    _mark_times(all_axes[-1], [row["recorded_at"] for row in rows])
+    title = f"Items per second; grey: what was usual before, median and spread; red: {SLOW}"
+    figure.suptitle(title, fontsize=10)
+
+
+def _draw_rate(axes: Axes, stage: str, rows: Sequence[Row]) -> None:
+    """One stage. The place on the x axis is that among all rows, so that what lies above each other was done together."""
+    places = [place for place, row in enumerate(rows) if row["asset"] == stage and row["items_per_s"] > 0]
+    timings = [rows[place] for place in places]
+    few = len(places) < FEW_POINTS
+    rates = [row["items_per_s"] for row in timings]
+    axes.plot(places, rates, "o", color=COLOURS[stage], markersize=4 if few else 1.5, alpha=1.0 if few else 0.4)
+    low, middle, high = usual_rates(timings)
+    axes.fill_between(places, low, high, color="0.3", alpha=0.2, linewidth=0, zorder=3, label="usual")
+    axes.plot(places, middle, color="0.2", linewidth=0.8, zorder=3)
+    slow = [(place, row["items_per_s"]) for place, row in zip(places, timings, strict=True) if Level(row["speed"]).flagged]
+    axes.plot(*_columns(slow), "x", color=SLOW_COLOUR, markersize=7 if few else 5, markeredgewidth=1.5, zorder=4, label=SLOW)
+    _scale(axes, rates)
+    axes.set_ylabel(stage.replace("_", "\n"), fontsize=8)
+    axes.tick_params(labelsize=8)
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def _scale(axes: Axes, rates: Sequence[float]) -> None:
+    """Logarithmic: half as fast is as far below as twice as fast is above."""
+    axes.set_yscale("log")
+    axes.yaxis.set_minor_locator(NullLocator())
+    if rates:
+        bottom, top = min(rates) / 1.5, max(rates) * 1.5
+        axes.set_ylim(bottom, top)
+        ticks = np.geomspace(bottom, top, 5)[1:4]  # matplotlib's own leave a range within one decade without any
+        axes.set_yticks(ticks, [f"{tick:.2g}" if tick < 100 else f"{tick:.0f}" for tick in ticks])
+
+
+def usual_rates(timings: Sequence[Row]) -> tuple[list[float], list[float], list[float]]:
+    """For each of a stage's timings, what was usual of comparable ones before: low, median, high; NaN where too few were."""
+    before: dict[tuple[str, ...], deque[Cost]] = defaultdict(lambda: deque(maxlen=SPREAD_WINDOW))
+    low, middle, high = [], [], []
+    for row in timings:
+        cost, comparable = Cost(row["compute_s"], row["items"]), before[tuple(row[key] for key in IDENTITY)]
+        verdict = judge(cost, comparable)
+        rate, spread = 1.0 / verdict.unit_s, 1.0 + verdict.spread
+        low.append(rate / spread)
+        middle.append(rate)
+        high.append(rate * spread)
+        if not Level(row["speed"]).flagged:
+            comparable.append(cost)
+    return low, middle, high
+
+
+def _mark_times(axes: Axes, times: Sequence[datetime], shift: float = 0.0) -> None:
+    """Up to DATES dates along the x axis, with the hour where they lie near each other."""
+    places = sorted({int(place) for place in np.linspace(0, len(times) - 1, DATES)}) if times else []
+    near = bool(times) and (max(times) - min(times)).days < len(places)
+    written = "%Y-%m-%d\n%H:%M" if near else "%Y-%m-%d"
+    axes.set_xticks([place + shift for place in places], [times[place].strftime(written) for place in places], fontsize=8)
+    axes.margins(x=0.01)

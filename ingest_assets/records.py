@@ -1,0 +1,51 @@
+"""Records: what is kept of timings and failed checks, read for the report. Nothing is added up or judged here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ingest_assets.report import Row
+from resources.database import Database
+
+RECENT_DAYS = 7.0
+
+
+@dataclass(frozen=True)
+class Failing:
+    """What failed of one stage for one cause lately: the newest of them, and how many there were."""
+
+    asset: str
+    check_name: str
+    severity: str
+    cause: str
+    message: str
+    video_id: str
+    recorded_at: datetime
+    times: int
+
+    def __str__(self) -> str:
+        often = f"{self.times} times in {RECENT_DAYS:.0f} days, last" if self.times > 1 else "once,"
+        when = f"{often} {self.recorded_at:%Y-%m-%d %H:%M}, {self.video_id}"
+        return f"{self.severity.upper()} {self.asset} ({when}): {self.message}"
+
+
+def read_timings(database: Database, video_id: str | None = None, days: float | None = None) -> list[Row]:
+    """Rows of `asset_timings`, oldest first: all, or those of one video, or of the last so many days."""
+    return database.query(
+        "SELECT * FROM asset_timings WHERE (%(video)s::text IS NULL OR video_id = %(video)s) "
+        "AND (%(days)s::float IS NULL OR recorded_at > now() - %(days)s::float * interval '1 day') ORDER BY timing_id",
+        {"video": video_id, "days": days},
+    )
+
+
+def read_failing(database: Database, video_id: str | None = None) -> list[Failing]:
+    """What failed within RECENT_DAYS, newest first, once per stage and cause. A slowness accepted since is not told."""
+    rows = database.query(
+        "SELECT DISTINCT ON (asset, cause) asset, check_name, severity, cause, message, video_id, recorded_at, "
+        "count(*) OVER (PARTITION BY asset, cause) AS times FROM check_failures AS failure "
+        "WHERE (%(video)s::text IS NULL OR video_id = %(video)s) AND recorded_at > now() - %(days)s::float * interval '1 day' "
+        "AND (check_name <> 'regression' OR NOT EXISTS (SELECT FROM accepted_speeds AS accepted "
+        "WHERE accepted.asset = failure.asset AND accepted.accepted_at >= failure.recorded_at)) "
+        "ORDER BY asset, cause, failure_id DESC",
+        {"video": video_id, "days": RECENT_DAYS},
+    )
+    return sorted((Failing(**row) for row in rows), key=lambda failing: failing.recorded_at, reverse=True)

@@ -1,0 +1,153 @@
+"""The report: table `asset_timings` as people read it. Pure functions over its rows, as dictionaries, oldest first.
+
+`report()` has a row per stage: what `timings.summarize()` says of the last run of each stage of each video, and what only
+several runs tell: a stage's share of the work, its trend, the GPU's use, the cache. `sheet()` makes text of it, for a terminal
+and for Dagster alike, so that both show the same figures.
+
+Where the rows come from: ingest_assets/records.py. Two versions are held against each other in ingest_assets/comparison.py.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
+from typing import Any
+
+import pandas as pd
+
+from ingest_assets.baseline import MINIMUM_VIDEOS, WINDOW
+from ingest_assets.causes import judged_s
+from ingest_assets.exports import hms
+from ingest_assets.timings import KEYS, SUMMARY_COLUMNS, Timing, summarize
+
+Row = dict[str, Any]
+
+REPORT_COLUMNS = [*SUMMARY_COLUMNS, "share", "trend", "gpu_util_mean", "cache_rate"]
+
+
+def report(rows: Sequence[Row], order: Sequence[str]) -> pd.DataFrame:
+    """A row per stage in the given order, and the last, `total`, which has no trend, GPU or cache.
+
+    Columns: asset, REPORT_COLUMNS. `share` is of the total's wall seconds without loading; `trend` is the seconds per input now
+    to those before (1.1: a tenth more); `gpu_util_mean` in percent, `cache_rate` a share. NaN where there is no figure.
+    """
+    last = latest(rows)
+    summary = summarize(last, order)
+    if summary.empty:
+        return pd.DataFrame(columns=["asset", *REPORT_COLUMNS])
+    work_s = summary.wall_s - summary.load_s
+    total_s = float(work_s.iloc[-1])
+    return summary.assign(
+        share=work_s / total_s if total_s > 0 else None,
+        trend=_of_stages(summary, rows, trend),
+        gpu_util_mean=_of_stages(summary, last, gpu_use),
+        cache_rate=_of_stages(summary, last, cache_rate),
+    )
+
+
+def latest(rows: Sequence[Row]) -> list[Row]:
+    """The last run of each stage of each video."""
+    return list({(row["video_id"], row["asset"]): row for row in rows}.values())
+
+
+def seconds_per_input(row: Row) -> float | None:
+    """What one unit of the stage's work cost; None where nothing was computed."""
+    timing = Timing(**{key: row[key] for key in KEYS})
+    seconds = judged_s(timing)
+    return seconds / timing.inputs if timing.inputs > 0 and seconds > 0 else None
+
+
+def trend(rows: Sequence[Row]) -> float | None:
+    """Median seconds per input of a stage's last WINDOW timings to that of the WINDOW before; None where too few are known."""
+    costs = [cost for row in rows if (cost := seconds_per_input(row)) is not None]
+    before, now = costs[-2 * WINDOW : -WINDOW], costs[-WINDOW:]
+    return median(now) / median(before) if min(len(before), len(now)) >= MINIMUM_VIDEOS else None
+
+
+def gpu_use(rows: Sequence[Row]) -> float | None:
+    """Mean utilisation in percent, each timing by its length; None where no GPU was sampled."""
+    sampled = [row for row in rows if row["gpu_util_mean"] is not None and row["wall_s"] > 0]
+    seconds = sum(row["wall_s"] for row in sampled)
+    return sum(row["gpu_util_mean"] * row["wall_s"] for row in sampled) / seconds if sampled else None
+
+
+def cache_rate(rows: Sequence[Row]) -> float | None:
+    """The share that was found in the cache; None where nothing was looked up."""
+    hits = sum(row["cache_hits"] for row in rows)
+    asked = hits + sum(row["cache_misses"] for row in rows)
+    return hits / asked if asked else None
+
+
+def clock_s(rows: Sequence[Row]) -> float:
+    """From the beginning of the first timing to the end of the last, in seconds."""
+    begin = min((row["recorded_at"] - timedelta(seconds=row["wall_s"]) for row in rows), default=None)
+    return (max(row["recorded_at"] for row in rows) - begin).total_seconds() if begin else 0.0
+
+
+def _of_stages(summary: pd.DataFrame, rows: Sequence[Row], figure: Callable[[Sequence[Row]], float | None]) -> pd.Series:
+    """A column for the summary: the figure of each stage's rows, none for the total."""
+    of_stage: dict[str, list[Row]] = {str(asset): [] for asset in summary.asset}
+    for row in rows:
+        of_stage.setdefault(row["asset"], []).append(row)
+    figures = [figure(of_stage[asset]) if of_stage[asset] else None for asset in summary.asset]
+    return pd.Series(figures, index=summary.index, dtype=float)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table as text. Headings are (text, `left` or `right`)."""
+
+    headings: list[tuple[str, str]]
+    rows: list[list[str]]
+
+    @property
+    def markdown(self) -> str:
+        rule = ["---:" if side == "right" else "---" for _, side in self.headings]
+        lines = [[text for text, _ in self.headings], rule, *self.rows]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """`optional` columns are left out where no stage has a figure."""
+
+    heading: str
+    key: str
+    text: Callable[[Any], str]
+    optional: bool = False
+
+
+def _decimals(digits: int) -> Callable[[float], str]:
+    """Fixed decimals, none from 100 on: there they say nothing, and the table keeps its width."""
+    return lambda value: f"{value:.0f}" if value >= 100 else f"{value:.{digits}f}"
+
+
+def _seconds(value: float) -> str:
+    return _decimals(1)(value) if value < 1e6 else f"{value / 1000.0:.0f}k"
+
+
+_COLUMNS = (
+    _Column("stage", "asset", str),
+    _Column("videos", "videos", str),
+    _Column("audio", "audio_s", hms),
+    _Column("wall s", "wall_s", _seconds),
+    _Column("load s", "load_s", _seconds),
+    _Column("comp s", "compute_s", _seconds),
+    _Column("RTF", "rtf", _decimals(3)),
+    _Column("speed", "x_realtime", lambda value: f"{_decimals(1)(value)}x"),
+    _Column("items/s", "items_per_s", _decimals(2)),
+    _Column("share", "share", lambda value: f"{value:.0%}"),
+    _Column("trend", "trend", _decimals(2)),
+    _Column("GPU", "gpu_util_mean", lambda value: f"{value:.0f}%", optional=True),
+    _Column("cache", "cache_rate", lambda value: f"{value:.0%}", optional=True),
+)
+
+
+def sheet(reported: pd.DataFrame) -> Sheet:
+    """The report as text, "" where there is no figure; `speed` is times real time. At most 110 columns wide."""
+    shown = [column for column in _COLUMNS if not (column.optional and reported[column.key].isna().all())]
+    rows = [
+        ["" if pd.isna(row[column.key]) else column.text(row[column.key]) for column in shown]
+        for row in reported.to_dict("records")
+    ]
+    return Sheet([(column.heading, "left" if column.key == "asset" else "right") for column in shown], rows)

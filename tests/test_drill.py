@@ -1,0 +1,131 @@
+"""The predecessor's regression, played again: real models, runs, checks and database, on the drill's clock.
+
+One video is ingested with each fault after a history of healthy ones (bench/drill.py). Each must be flagged on that first
+video, at its stage, with its cause, and no other stage with it. docs/regression-drill.md shows the same.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from dagster import AssetCheckKey, AssetCheckSeverity, AssetKey
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
+
+from bench.drill import FAULTS, HEALTHY_VIDEOS, Fault, drill_clock, ingest_one, write_clip
+from ingest_assets.alerts import send_alerts
+from ingest_assets.history import read_history
+from ingest_assets.ingest import Outcome
+from ingest_assets.instance import open_instance
+from ingest_assets.timings import KEYS, Timing
+from resources.catalogue import STAGES
+from resources.database import Database
+from resources.settings import read_settings
+
+pytestmark = pytest.mark.slow
+CHECKS = ("device", "floor", "regression")
+
+
+@dataclass(frozen=True)
+class Drill:
+    """The healthy videos, and one outcome per fault, in the order of FAULTS."""
+
+    database: Database
+    healthy: list[Outcome]
+    outcomes: dict[str, Outcome]
+
+
+@pytest.fixture(scope="module")
+def drill(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
+    with library.connect() as connection:
+        connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds")
+    folder = tmp_path_factory.mktemp("drill")
+    with drill_clock() as clock:
+        healthy = [ingest_one(write_clip(folder, index), library) for index in range(HEALTHY_VIDEOS)]
+        outcomes = {}
+        for index, fault in enumerate(FAULTS, start=HEALTHY_VIDEOS):
+            with fault.committed(clock, library):
+                outcomes[fault.name] = ingest_one(write_clip(folder, index), library)
+    yield Drill(library, healthy, outcomes)
+    with library.connect() as connection:  # on the drill's clock: no baseline for anybody else
+        connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds")
+
+
+def _failures(drill: Drill, outcome: Outcome) -> list[tuple[str, str, str, str]]:
+    rows = drill.database.query(
+        "SELECT asset, check_name, severity, cause FROM check_failures WHERE run_id = %s ORDER BY failure_id", [outcome.run_id]
+    )
+    return [(row["asset"], row["check_name"], row["severity"], row["cause"]) for row in rows]
+
+
+def _last_evaluation(asset: str, check: str, partition: str) -> AssetCheckExecutionRecord:
+    storage = open_instance().event_log_storage
+    records = storage.get_asset_check_execution_history(AssetCheckKey(AssetKey(asset), check), limit=50)
+    return next(record for record in records if record.evaluation is not None and record.evaluation.partition == partition)
+
+
+def test_no_healthy_video_is_flagged(drill: Drill) -> None:
+    assert [outcome.failed_checks for outcome in drill.healthy] == [()] * HEALTHY_VIDEOS
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_each_fault_is_flagged_on_its_first_video_at_its_stage_with_its_cause_and_no_other_stage_is(
+    drill: Drill, fault: Fault
+) -> None:
+    failures = _failures(drill, drill.outcomes[fault.name])
+    assert failures
+    assert {(asset, severity, cause) for asset, _, severity, cause in failures} == {(fault.stage, "error", fault.cause)}
+
+
+def test_on_the_other_device_both_the_device_and_the_floor_say_so(drill: Drill) -> None:
+    failures = _failures(drill, drill.outcomes["other device"])
+    assert [check for _, check, _, _ in failures] == ["device", "floor"]
+
+
+def test_what_is_printed_names_the_stage_how_much_and_the_cause(drill: Drill) -> None:
+    [said] = drill.outcomes["throttled"].failed_checks
+    assert said.startswith("ERROR: text_embeddings took ")
+    assert "times the" in said
+    assert "Cause: starved" in said
+
+
+def test_dagster_shows_every_check_of_every_stage_for_the_partition_it_was_made_for(drill: Drill) -> None:
+    fault = next(fault for fault in FAULTS if fault.name == "throttled")
+    outcome = drill.outcomes[fault.name]
+    assert outcome.video is not None
+    failed = []
+    for asset in STAGES:
+        for check in CHECKS:
+            evaluation = _last_evaluation(asset, check, outcome.video.video_id).evaluation
+            assert evaluation is not None
+            assert evaluation.severity is AssetCheckSeverity.ERROR
+            if not evaluation.passed:
+                failed.append((asset, check))
+    assert failed == [(fault.stage, "regression")]
+
+
+def test_a_slow_stage_fails_its_check_and_not_its_run(drill: Drill) -> None:
+    for outcome in drill.outcomes.values():
+        assert outcome.video is not None
+        assert (outcome.result, outcome.video.state) == ("done", "ready")
+
+
+def test_what_was_flagged_stays_out_of_the_baseline_and_is_told(drill: Drill) -> None:
+    speeds = drill.database.query("SELECT asset, speed FROM asset_timings WHERE speed IN ('warn', 'error') ORDER BY timing_id")
+    flagged_by_speed = [fault.stage for fault in FAULTS if fault.name != "other device"]
+    assert [row["asset"] for row in speeds] == flagged_by_speed
+    told = send_alerts(drill.database, read_settings())
+    assert [(failure.asset, failure.cause) for failure in told] == [(fault.stage, fault.cause) for fault in FAULTS]
+
+
+def test_the_timings_and_the_baseline_outlive_the_runs(drill: Drill) -> None:
+    counted = "SELECT count(*) AS rows FROM asset_timings"
+    before = drill.database.query(counted)[0]["rows"]
+    instance = open_instance()
+    for outcome in drill.healthy:
+        instance.delete_run(outcome.run_id)
+        assert instance.get_run_by_id(outcome.run_id) is None
+    assert drill.database.query(counted)[0]["rows"] == before
+    assert before == len(STAGES) * (HEALTHY_VIDEOS + len(FAULTS))
+    row = drill.database.query("SELECT * FROM asset_timings WHERE asset = 'transcript' ORDER BY timing_id DESC LIMIT 1")[0]
+    history = read_history(drill.database, "transcript", Timing(**{key: row[key] for key in KEYS}))
+    assert len(history.comparable) == HEALTHY_VIDEOS + len(FAULTS)
