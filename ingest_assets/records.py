@@ -7,6 +7,8 @@ from ingest_assets.report import Row
 from resources.database import Database
 
 RECENT_DAYS = 7.0
+# A report is of this many timings at most, the newest: ten thousand videos, which fit into 300 MB.
+MOST_TIMINGS = 50_000
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,17 @@ class Failing:
         return f"{self.severity.upper()} {self.asset} ({when}): {self.message}"
 
 
-def read_timings(database: Database, video_id: str | None = None, days: float | None = None) -> list[Row]:
-    """Rows of `asset_timings`, oldest first: all, or those of one video, or of the last so many days."""
-    return database.query(
+def read_timings(
+    database: Database, video_id: str | None = None, days: float | None = None, most: int | None = MOST_TIMINGS
+) -> list[Row]:
+    """The newest rows of `asset_timings`, oldest of them first: of one video, or of the last so many days, where asked."""
+    rows = database.query(
         "SELECT * FROM asset_timings WHERE (%(video)s::text IS NULL OR video_id = %(video)s) "
-        "AND (%(days)s::float IS NULL OR recorded_at > now() - %(days)s::float * interval '1 day') ORDER BY timing_id",
-        {"video": video_id, "days": days},
+        "AND (%(days)s::float IS NULL OR recorded_at > now() - %(days)s::float * interval '1 day') "
+        "ORDER BY timing_id DESC LIMIT %(most)s",
+        {"video": video_id, "days": days, "most": most},
     )
+    return rows[::-1]
 
 
 def read_failing(database: Database, video_id: str | None = None) -> list[Failing]:

@@ -340,14 +340,6 @@ def test_another_suffix_is_refused_naming_it_and_those_allowed(name: str) -> Non
         check_suffix(Path(name))
 
 
-@pytest.fixture
-def kept(database: Database) -> Database:
-    """The session's database without timings, failed checks and accepted speeds."""
-    with database.connect() as connection:
-        connection.execute("TRUNCATE check_failures, accepted_speeds")
-    return database
-
-
 def keep(database: Database, rows: Sequence[Row]) -> None:
     columns = list(rows[0])
     with database.connect() as connection, connection.cursor() as cursor:
@@ -379,11 +371,11 @@ def picture(markdown: str) -> Image.Image:
     return decoded(base64.b64decode(encoded[1]))
 
 
-def test_the_asset_shows_the_table_the_pictures_and_the_totals(kept: Database) -> None:
+def test_the_asset_shows_the_table_the_pictures_and_the_totals(database: Database) -> None:
     rows = library(6)
-    keep(kept, rows)
-    fail(kept, 1.0, "It was slow.")
-    told = made(kept)
+    keep(database, rows)
+    fail(database, 1.0, "It was slow.")
+    told = made(database)
     total = report(rows, STAGES).iloc[-1]
     assert told["stages"] == sheet(report(rows, STAGES)).markdown
     assert picture(told["time_per_audio_hour"]).width == picture(told["items_per_second"]).width > 500
@@ -393,13 +385,13 @@ def test_the_asset_shows_the_table_the_pictures_and_the_totals(kept: Database) -
     assert "It was slow." in told["failing_checks"]
 
 
-def test_the_asset_tells_the_audio_of_the_last_day_by_the_clock(kept: Database) -> None:
-    keep(kept, [row(stage, audio_s=2400.0, recorded_at=datetime.now(UTC)) for stage in STAGES])
-    assert made(kept)["hours_by_the_clock_last_day"] == pytest.approx(5 * 2400.0 / 86400.0)
+def test_the_asset_tells_the_audio_of_the_last_day_by_the_clock(database: Database) -> None:
+    keep(database, [row(stage, audio_s=2400.0, recorded_at=datetime.now(UTC)) for stage in STAGES])
+    assert made(database)["hours_by_the_clock_last_day"] == pytest.approx(5 * 2400.0 / 86400.0)
 
 
-def test_the_asset_without_any_timings_says_so(kept: Database) -> None:
-    assert made(kept) == {"stages": "No timings yet: nothing has been ingested."}
+def test_the_asset_without_any_timings_says_so(database: Database) -> None:
+    assert made(database) == {"stages": "No timings yet: nothing has been ingested."}
 
 
 def test_the_asset_hangs_below_the_five_and_takes_no_slot_of_the_gpu() -> None:
@@ -417,31 +409,31 @@ def test_the_schedule_is_on_and_makes_the_report() -> None:
     assert performance_daily.evaluate_tick(build_schedule_context()).run_requests
 
 
-def test_failing_checks_are_told_once_per_cause_with_the_newest_and_how_many(kept: Database) -> None:
+def test_failing_checks_are_told_once_per_cause_with_the_newest_and_how_many(database: Database) -> None:
     for days_ago in (9.0, 3.0, 2.0):
-        fail(kept, days_ago, f"Slow {days_ago}.")
-    fail(kept, 1.0, "Elsewhere.", "device", "device")
-    device, slow = read_failing(kept)
+        fail(database, days_ago, f"Slow {days_ago}.")
+    fail(database, 1.0, "Elsewhere.", "device", "device")
+    device, slow = read_failing(database)
     assert (device.cause, device.times, slow.cause, slow.times, slow.message) == ("device", 1, "starved", 2, "Slow 2.0.")
     assert re.fullmatch(r"WARN transcript \(2 times in 7 days, last \S+ \S+, v1\): Slow 2\.0\.", str(slow))
-    assert read_failing(kept, "another") == []
+    assert read_failing(database, "another") == []
 
 
-def test_an_accepted_slowness_is_no_longer_told_but_a_wrong_device_is(kept: Database) -> None:
-    keep(kept, [row()])
-    fail(kept, 1.0, "Slow.")
-    fail(kept, 1.0, "Elsewhere.", "device", "device")
+def test_an_accepted_slowness_is_no_longer_told_but_a_wrong_device_is(database: Database) -> None:
+    keep(database, [row()])
+    fail(database, 1.0, "Slow.")
+    fail(database, 1.0, "Elsewhere.", "device", "device")
     assert called("--accept", "transcript").exit_code == 0
-    assert [failing.cause for failing in read_failing(kept)] == ["device"]
+    assert [failing.cause for failing in read_failing(database)] == ["device"]
 
 
 def called(*arguments: str) -> Result:
     return CliRunner().invoke(timings_command, list(arguments))
 
 
-def test_the_command_prints_the_table_both_speeds_and_what_failed(kept: Database) -> None:
-    keep(kept, library(6))
-    fail(kept, 1.0, "It was slow.")
+def test_the_command_prints_the_table_both_speeds_and_what_failed(database: Database) -> None:
+    keep(database, library(6))
+    fail(database, 1.0, "It was slow.")
     lines = called().stdout.splitlines()
     assert lines[0].split()[:3] == ["stage", "videos", "audio"]
     assert max(map(len, lines[: len(STAGES) + 2])) <= 110
@@ -450,10 +442,10 @@ def test_the_command_prints_the_table_both_speeds_and_what_failed(kept: Database
     assert lines[-1].endswith("It was slow.")
 
 
-def test_the_command_can_be_limited_to_a_video_and_to_the_last_days(kept: Database) -> None:
+def test_the_command_can_be_limited_to_a_video_and_to_the_last_days(database: Database) -> None:
     now = datetime.now(UTC)
     keep(
-        kept,
+        database,
         [row("old", recorded_at=now - timedelta(days=3)), row("new", recorded_at=now), row("new", "audio", recorded_at=now)],
     )
     assert len(json.loads(called("--json").stdout)) == 3
@@ -461,37 +453,37 @@ def test_the_command_can_be_limited_to_a_video_and_to_the_last_days(kept: Databa
     assert [told["asset"] for told in json.loads(called("--json", "--video", "old").stdout)] == ["transcript"]
     assert "of audio in the last 2.5 days: " in called("--since", "2.5").stdout
     assert called("--video", "old", "--since", "1").stdout == "No timings of old in the last day.\n"
-    assert [told["recorded_at"] for told in read_timings(kept, days=1.0)] == [now, now]
+    assert [told["recorded_at"] for told in read_timings(database, days=1.0)] == [now, now]
 
 
-def test_the_command_compares(kept: Database) -> None:
-    keep(kept, versions([1.0] * 6, [2.0] * 6))
+def test_the_command_compares(database: Database) -> None:
+    keep(database, versions([1.0] * 6, [2.0] * 6))
     told = called("--compare", "aaaa", "bbbb").stdout
     assert re.search(r"transcript +1 +2 +2\.00 +2\.00 to 2\.00 +6 videos +slower", told)
     assert json.loads(called("--compare", "aaaa", "bbbb", "--json").stdout) == [
-        asdict(comparison) for comparison in compare(read_timings(kept), "aaaa", "bbbb")
+        asdict(comparison) for comparison in compare(read_timings(database), "aaaa", "bbbb")
     ]
     assert isinstance(called("--compare", "aaaa", "cafe").exception, Misconfigured)
 
 
-def test_the_command_plots_and_keeps_stdout_for_json(kept: Database, tmp_path: Path) -> None:
-    keep(kept, library(3))
+def test_the_command_plots_and_keeps_stdout_for_json(database: Database, tmp_path: Path) -> None:
+    keep(database, library(3))
     ended = called("--plot", str(tmp_path / "a.png"), "--json")
     assert len(json.loads(ended.stdout)) == 3 * len(STAGES)
     assert ended.stderr == f"Plotted to {tmp_path / 'a.png'}.\n"
     assert decoded((tmp_path / "a.png").read_bytes()).height > 500
 
 
-def test_a_plot_that_cannot_be_written_is_one_clear_error(kept: Database, tmp_path: Path) -> None:
-    keep(kept, [row()])
+def test_a_plot_that_cannot_be_written_is_one_clear_error(database: Database, tmp_path: Path) -> None:
+    keep(database, [row()])
     refused = called("--plot", str(tmp_path / "nowhere" / "a.png")).exception
     assert isinstance(refused, Misconfigured)
     assert "cannot be written: No such file or directory" in str(refused)
     assert isinstance(called("--plot", str(tmp_path / "a.gif")).exception, Misconfigured)
 
 
-def test_the_command_accepts_a_speed_and_says_what_that_means(kept: Database) -> None:
-    keep(kept, [row("v1"), row("v2"), row("v1", "audio")])
+def test_the_command_accepts_a_speed_and_says_what_that_means(database: Database) -> None:
+    keep(database, [row("v1"), row("v2"), row("v1", "audio")])
     told = called("--accept", "transcript").stdout
     assert "its 2 timings so far are not compared with any more" in told
     assert json.loads(called("--accept", "audio", "--json").stdout) == {"stage": "audio", "timings_left_out": 1}
@@ -507,7 +499,13 @@ def test_a_wrong_call_ends_with_code_2(home: Path, arguments: list[str]) -> None
     assert called(*arguments).exit_code == 2
 
 
-def test_without_timings_the_command_says_how_to_start(kept: Database) -> None:
-    assert kept
+def test_without_timings_the_command_says_how_to_start(database: Database) -> None:
+    assert database
     assert called().stdout == "No timings yet. Start with: earshot ingest SOURCE\n"
     assert json.loads(called("--json").stdout) == []
+
+
+def test_a_report_is_of_the_newest_timings_oldest_first(database: Database) -> None:
+    keep(database, [row(wall_s=wall_s) for wall_s in (1.0, 2.0, 3.0)])
+    assert [told["wall_s"] for told in read_timings(database, most=2)] == [2.0, 3.0]
+    assert [told["wall_s"] for told in read_timings(database)] == [1.0, 2.0, 3.0]

@@ -11,7 +11,7 @@ from ingest_assets.cli.output import describe_speed, json_option, print_json, pr
 from ingest_assets.comparison import Comparison, compare
 from ingest_assets.exports import hms
 from ingest_assets.history import accept
-from ingest_assets.records import Failing, read_failing, read_timings
+from ingest_assets.records import MOST_TIMINGS, Failing, read_failing, read_timings
 from ingest_assets.report import Row, clock_s, report, sheet
 from ingest_assets.timings import KEYS, hours_by_the_clock
 from resources.catalogue import STAGES
@@ -56,7 +56,7 @@ def timings_command(
     if plot is not None:
         _check_plot(plot)
     database = open_database()
-    rows = read_timings(database, video_id, days)
+    rows = read_timings(database, video_id, days, most=None if as_json else MOST_TIMINGS)
     if plot is not None and rows:
         _plot(rows, plot, as_json)
     if versions is not None:
@@ -83,6 +83,8 @@ def _print_report(rows: Sequence[Row], days: float | None, failing: Sequence[Fai
     reported = report(rows, STAGES)
     written = sheet(reported)
     print_table(written.headings, written.rows, last_apart=True)
+    if len(rows) == MOST_TIMINGS:
+        click.echo(f"Only the newest {MOST_TIMINGS} timings are counted; --json has them all.")
     click.echo(describe_speed(reported))
     click.echo(_by_the_clock(reported.iloc[-1].audio_s, days * DAY_S if days else clock_s(rows), days))
     for failure in failing:
