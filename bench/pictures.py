@@ -28,18 +28,31 @@ CHROMIUM_ARGUMENTS = [
 
 @dataclass(frozen=True)
 class Picture:
-    """One page: its path under the UI's URL, and a text that is on it once it is complete."""
+    """One page: its path under the UI's URL, and a text that is on it once it is complete.
+
+    `click` is the selector of what to click on first, and `image` the description of a picture that must be seen then.
+    """
 
     name: str
     path: str
     text: str
+    click: str = ""
+    image: str = ""
 
 
 def pictures_of(partition: str) -> tuple[Picture, ...]:
-    """The asset graph, and what one partition's transcript left."""
+    """The asset graph, what one partition's transcript left, its checks, and the report, which must have been made."""
     return (
-        Picture("asset-graph", "/asset-groups", "text_embeddings"),
+        Picture("asset-graph", "/locations/earshot/asset-groups/video", "text_embeddings"),
         Picture("partition", f"/assets/transcript?view=partitions&partition={quote(partition)}", "x_realtime"),
+        Picture("checks", "/assets/text_embeddings?view=checks", "Evaluation result", click="text=regression >> nth=0"),
+        Picture(
+            "performance",
+            "/assets/performance?view=overview",
+            "items_per_second",
+            "text=[Show Markdown] >> nth=1",
+            "Items per second",
+        ),
     )
 
 
@@ -64,10 +77,14 @@ def browsing(url: str) -> Iterator[Page]:
 
 
 def take(page: Page, picture: Picture, folder: Path) -> Path:
-    """Open the picture's page, wait for its text, and write `<name>.png`; returns where."""
+    """Open the picture's page, wait for what must be on it, and write `<name>.png`; returns where."""
     folder.mkdir(parents=True, exist_ok=True)
     page.goto(picture.path)
-    page.get_by_text(picture.text).first.wait_for(state="visible", timeout=300_000)
+    if picture.click:
+        page.locator(picture.click).click()
+    page.get_by_text(picture.text).first.wait_for(state="visible")
+    if picture.image:
+        page.get_by_alt_text(picture.image).wait_for(state="visible")
     page.wait_for_timeout(2_000)  # the graph is laid out and faded in after its text is there
     target = folder / f"{picture.name}.png"
     page.screenshot(path=target)

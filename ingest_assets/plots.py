@@ -35,7 +35,7 @@ FORMATS = ("png", "svg", "pdf")
 MOST_BARS = 120
 FEW_POINTS = 100
 DATES = 6
-PALETTE = 64
+PALETTE = 128
 DOTS_PER_INCH = 90
 WIDTH_INCHES, TIMES_INCHES, RATE_INCHES = 9.0, 3.2, 1.3
 SLOW = "found too slow"
@@ -69,10 +69,13 @@ def pictures(rows: Sequence[Row]) -> Figure:
 
 
 def as_png(figure: Figure) -> bytes:
-    """The picture as the bytes of a PNG, in few colours: half the size, and no eye sees it."""
+    """The picture as the bytes of a PNG, in few colours: half the size, and no eye sees it.
+
+    By octree: the median cut gives rare colours away, and red is rare.
+    """
     drawn, small = BytesIO(), BytesIO()
     figure.savefig(drawn, format="png")
-    Image.open(drawn).convert("RGB").quantize(PALETTE).save(small, format="PNG", optimize=True)
+    Image.open(drawn).convert("RGB").quantize(PALETTE, Image.Quantize.FASTOCTREE).save(small, format="PNG", optimize=True)
     return small.getvalue()
 
 

@@ -273,6 +273,12 @@ def test_the_pictures_are_small_and_show_something(videos: int) -> None:
         assert len(decoded(png).getcolors(1_000_000)) > (4 if videos else 1)
 
 
+def test_what_is_marked_red_is_red_in_the_png_too() -> None:
+    pixels = np.asarray(decoded(as_png(item_rates([*library(300), row(speed="error", items_per_s=0.01)])))).astype(int)
+    red = (pixels[..., 0] > 160) & (pixels[..., 1] < 80) & (pixels[..., 2] < 80)
+    assert red.any()
+
+
 def test_bars_are_stacked_by_stage_to_the_minutes_per_hour_of_all() -> None:
     rows = library(4)
     [axes] = axes_of(stage_times(rows))
