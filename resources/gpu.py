@@ -126,6 +126,15 @@ def assert_placed(model_name: str, wanted: str, found: str) -> None:
         raise GpuUnavailable(f"Model {model_name} was loaded for {wanted}, but its parameters are on {found}.")
 
 
+def assert_compute_type(model_name: str, wanted: str, found: str) -> None:
+    """Raise GpuUnavailable unless ctranslate2 took the compute type it was asked for; it may convert by itself.
+
+    `int8` is answered by what the rest is computed in too, such as `int8_float32`.
+    """
+    if found.partition("_")[0] != wanted:
+        raise GpuUnavailable(f"Model {model_name} was to compute in {wanted}, but does in {found}.", CPU_INSTEAD)
+
+
 def execution_of(network: "torch.nn.Module", model: Model, device: Device, batch_size: int) -> Execution:
     """Where this network's parameters are at this moment, and in which precision."""
     parameter = next(network.parameters())

@@ -17,7 +17,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from resources.batching import fitting
 from resources.decoding import SAMPLE_RATE
-from resources.gpu import COMPUTE_TYPES, Device, assert_placed, cpu_name
+from resources.gpu import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, cpu_name
 from resources.measurement import Execution, Tally
 from resources.models import Model
 
@@ -60,6 +60,7 @@ class Transcriber:
         )
         self._description, self._device = model, device
         assert_placed(model.name, device.kind, self.execution.device)
+        assert_compute_type(model.name, COMPUTE_TYPES[device.kind], self.execution.compute_type)
         self._pipeline = CountedPipeline(self._whisper)
         generator = np.random.default_rng(0)
         noise = generator.normal(0.0, 0.1, SAMPLE_RATE).astype(np.float32)

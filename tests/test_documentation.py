@@ -3,6 +3,7 @@
 import re
 
 from ingest_assets.cli import cli
+from ingest_assets.timings import KEYS
 from resources.settings import PROJECT_ROOT
 
 README = (PROJECT_ROOT / "README.md").read_text()
@@ -24,3 +25,16 @@ def test_every_setting_is_in_the_readme() -> None:
     names = set(re.findall(r"EARSHOT_[A-Z_]+", settings))
     assert names
     assert [name for name in sorted(names) if name not in README] == []
+
+
+def test_every_figure_of_a_timing_is_explained() -> None:
+    explained = (PROJECT_ROOT / "docs" / "timings.md").read_text()
+    assert [key for key in KEYS if f"`{key}`" not in explained] == []
+
+
+def test_every_cause_is_in_the_page_on_the_drill() -> None:
+    page = (PROJECT_ROOT / "docs" / "regression-drill.md").read_text()
+    table = (PROJECT_ROOT / "ingest_assets" / "causes.py").read_text()
+    causes = re.findall(r"^\| (\w+) \|", table, flags=re.MULTILINE)
+    assert {"device", "starved"} <= set(causes)
+    assert [cause for cause in causes if cause != "cause" and f"`{cause}`" not in page] == []

@@ -18,7 +18,16 @@ from ingest_assets.partitions import videos
 from resources.catalogue import find, register
 from resources.database import Database
 from resources.errors import GpuUnavailable
-from resources.gpu import Device, _prove_cuda, assert_placed, cpu_name, execution_of, require_device, require_memory
+from resources.gpu import (
+    Device,
+    _prove_cuda,
+    assert_compute_type,
+    assert_placed,
+    cpu_name,
+    execution_of,
+    require_device,
+    require_memory,
+)
 from resources.media_source import list_source
 from resources.models import CAMPPLUS, SEGMENTATION, SETS
 
@@ -176,6 +185,17 @@ def test_where_a_network_runs_is_read_from_its_parameters_at_that_moment() -> No
 def test_a_model_that_lies_on_another_device_is_refused() -> None:
     with pytest.raises(GpuUnavailable, match="whisper was loaded for cuda, but its parameters are on cpu"):
         assert_placed("whisper", "cuda", "cpu")
+
+
+@pytest.mark.parametrize(("wanted", "found"), [("int8", "int8"), ("int8", "int8_float32"), ("float16", "float16")])
+def test_the_compute_type_that_was_asked_for_is_accepted(wanted: str, found: str) -> None:
+    assert_compute_type("whisper", wanted, found)
+
+
+@pytest.mark.parametrize(("wanted", "found"), [("int8", "float32"), ("float16", "float32"), ("float16", "int8_float16")])
+def test_another_compute_type_than_asked_for_is_refused(wanted: str, found: str) -> None:
+    with pytest.raises(GpuUnavailable, match=f"whisper was to compute in {wanted}, but does in {found}"):
+        assert_compute_type("whisper", wanted, found)
 
 
 def test_without_the_device_audio_succeeds_no_gpu_stage_leaves_a_row_and_the_video_stays_new(
