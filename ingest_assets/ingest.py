@@ -2,8 +2,8 @@
 
 Each video is a run of the Dagster job `ingest_video`, kept in the same instance as the runs of UI and daemon, so that the UI
 shows it; but models stay loaded from one video to the next. What is current is skipped, what is out of date is run with all
-that follows from it. A source or a video that fails is told, and the others go on; a wrong set-up (`Misconfigured`) ends
-everything at once, because it would fail every video alike.
+that follows from it. A source or a video that fails is told, and the others go on; a site that blocks (`Blocked`) ends its
+source, whose other videos would be refused alike; a wrong set-up (`Misconfigured`) ends everything, for the same reason.
 
 Nothing is printed here: `ingest()` yields an `Outcome` for each source or video as it ends.
 """
@@ -43,7 +43,7 @@ class Outcome:
     """What became of a source (`video` None: it could not be listed) or a video.
 
     `result` is `done`, `current` (nothing to do), `planned` (dry run) or `failed`; `stages` are those that ran or would run;
-    `failed_checks` are the messages of stages that were slow or ran elsewhere than asked.
+    `failed_checks` are the messages of stages that were slow or ran elsewhere than asked; `blocked`: the site refuses us.
     """
 
     source: str
@@ -53,6 +53,7 @@ class Outcome:
     error: str = ""
     run_id: str = ""
     failed_checks: tuple[str, ...] = ()
+    blocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,18 @@ def ingest(sources: Sequence[str], choice: Choice, database: Database, instance:
         if not choice.dry_run:
             register(database, chosen)
             instance.add_dynamic_partitions(str(videos.name), [video.video_id for video in chosen])
-        for video in chosen:
+        for index, video in enumerate(chosen, start=1):
             # What two sources name is forced once; the second time it is current.
             once = replace(choice, force=choice.force and video.video_id not in forced)
             forced.add(video.video_id)
-            yield from _ingest_video(source, video, once, database, instance)
+            blocked = False
+            for step in _ingest_video(source, video, once, database, instance):
+                blocked = isinstance(step, Outcome) and step.blocked
+                yield step
+            if blocked and index < len(chosen):
+                untried = f"{source}: the site blocks this machine; {len(chosen) - index} videos were not tried."
+                yield Outcome(source, None, "failed", error=untried)
+                break
 
 
 def _ingest_video(
@@ -160,7 +168,7 @@ def _run(
             tags={LOCKED_FIRST_TAG: "true"} | ({FORCE_TAG: "true"} if force else {}),
             raise_on_error=False,
         )
-    error = "" if result.success else _failure(result, database, video_id)
+    error, blocked = ("", False) if result.success else _failure(result, database, video_id)
     failed = database.query("SELECT severity, message FROM check_failures WHERE run_id = %s ORDER BY failure_id", [run_id])
     return Outcome(
         source,
@@ -170,12 +178,13 @@ def _run(
         error,
         run_id,
         tuple(f"{row['severity'].upper()}: {row['message']}" for row in failed),
+        blocked,
     )
 
 
-def _failure(result: ExecuteInProcessResult, database: Database, video_id: str) -> str:
-    """Why the run failed. Raises where the set-up is to blame, or the user interrupted; what no stage could explain goes
-    into the catalogue.
+def _failure(result: ExecuteInProcessResult, database: Database, video_id: str) -> tuple[str, bool]:
+    """Why the run failed, and whether the site blocks. Raises where the set-up is to blame, or the user interrupted; what no
+    stage could explain goes into the catalogue.
     """
     event = next(event for event in result.all_events if event.is_step_failure)
     data: Any = event.step_failure_data
@@ -185,10 +194,10 @@ def _failure(result: ExecuteInProcessResult, database: Database, video_id: str) 
         error_class = getattr(errors, kind)
         if issubclass(error_class, errors.Misconfigured):
             raise error_class(message)
-        return message
+        return message, issubclass(error_class, errors.Blocked)
     if data.error.cls_name == DagsterExecutionInterruptedError.__name__:
         raise KeyboardInterrupt  # Dagster made a failed step of it; the user meant everything, and no video is to blame
     cause = data.error.cause or data.error
     message = f"{event.step_key}: {cause.message.strip()}"
     record_crash(database, video_id, message)
-    return message
+    return message, False

@@ -11,12 +11,17 @@
         ├── Permanent          never tried again unless asked: the state says why
         │   ├── InvalidMedia   not audio or video, empty, or cut in the middle
         │   ├── NoAudio        a video without an audio track
-        │   └── Removed        the server says that it is gone
-        └── Retryable          may work later: network, server error
-            └── OutOfMemory    one input at a time did not fit into what memory was free
+        │   ├── Removed        the site says that it is gone
+        │   ├── Private        its owner keeps it to himself
+        │   ├── MembersOnly    the channel's members may see it
+        │   ├── GeoBlocked     not from where this machine is
+        │   └── AgeRestricted  not without an adult's account
+        ├── Retryable          may work later: network, server error
+        │   ├── LiveOrUpcoming not broadcast to the end yet
+        │   └── OutOfMemory    one input at a time did not fit into what memory was free
+        └── Blocked            the site refuses to serve this machine for now: the whole source must wait
 
-Every error says what was wrong, with which value, and (`remedy`) what to do. `Blocked` (a whole source backs off) joins
-the tree with the sensors that act on it.
+Every error says what was wrong, with which value, and (`remedy`) what to do.
 """
 
 
@@ -57,9 +62,9 @@ class AlertRefused(EarshotError):
 
 
 class VideoError(EarshotError):
-    """One video cannot be processed. `state` is what table `videos` then says of it."""
+    """One video cannot be processed. `state` is what table `videos` then says of it; None leaves it as it is."""
 
-    state = "failed"
+    state: str | None = "failed"
 
 
 class Permanent(VideoError):
@@ -77,14 +82,50 @@ class NoAudio(Permanent):
 
 
 class Removed(Permanent):
-    """The server says that the media is gone (HTTP 404 or 410)."""
+    """The site says that the media is gone."""
 
     state = "removed"
+
+
+class Private(Permanent):
+    """Its owner has made it private."""
+
+    state = "private"
+
+
+class MembersOnly(Permanent):
+    """Only members of the channel may see it."""
+
+    state = "members_only"
+
+
+class GeoBlocked(Permanent):
+    """The site does not offer it where this machine is."""
+
+    state = "geo_blocked"
+
+
+class AgeRestricted(Permanent):
+    """The site asks for an account of somebody old enough."""
+
+    state = "age_restricted"
 
 
 class Retryable(VideoError):
     """The same request may succeed later."""
 
 
+class LiveOrUpcoming(Retryable):
+    """It is announced or on air, and not archived yet."""
+
+    state = "live_or_upcoming"
+
+
 class OutOfMemory(Retryable):
     """The batch was halved down to one input, and memory still ran out."""
+
+
+class Blocked(VideoError):
+    """The site takes this machine for a bot, or has had enough of it: no video of the source can be had for now."""
+
+    state = None

@@ -6,7 +6,8 @@ folder. A video's key is stable, unique over sources and readable: YouTube's id 
 feeds and bare links, whose ids are only unique on their host, carry a digest of where they are from; a local file is named
 by its content, so that one file under two names is one video.
 
-Which videos of a listing are wanted is decided in ingest_assets/sources.py. Choosing by date is not done here: flat
+What a failure means is told by resources/media_errors.py. Which videos of a listing are wanted is decided in
+ingest_assets/sources.py. Choosing by date is not done here: flat
 listings often carry none, and none is invented.
 """
 
@@ -15,25 +16,22 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import yt_dlp
 import yt_dlp.version
 from dagster import ConfigurableResource
-from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 
 from resources.catalogue import Video
-from resources.errors import InvalidMedia, Removed, Retryable, SourceUnusable
+from resources.errors import Removed, SourceUnusable
+from resources.media_errors import cause_of, explain, message_of
 
 MEDIA_SUFFIXES = frozenset({
     ".aac", ".aif", ".aiff", ".avi", ".flac", ".flv", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp3",
     ".mp4", ".mpeg", ".mpg", ".oga", ".ogg", ".ogv", ".opus", ".ts", ".wav", ".webm", ".wma", ".wmv",
 })  # fmt: skip
-
-
-E = TypeVar("E", bound=BaseException)
 
 
 class MediaSourceResource(ConfigurableResource):
@@ -112,12 +110,12 @@ def _remote_videos(source: str) -> list[Video]:
         with yt_dlp.YoutubeDL(options) as downloader:
             found: Any = downloader.extract_info(source, download=False, process=True)
     except DownloadError as error:
-        if _cause(error, UnsupportedError):
+        if cause_of(error, UnsupportedError):
             raise SourceUnusable(
                 f"{source}: there is no video, playlist or feed at this address (it is not media, and not valid XML).",
                 "Open it in a browser to see what it is.",
             ) from error
-        raise SourceUnusable(f"{source}: {_message(error)}", "Check the address, and try again later.") from error
+        raise SourceUnusable(f"{source}: {message_of(error)}", "Check the address, and try again later.") from error
     entries = _flatten(found or {})
     if not entries:
         raise SourceUnusable(f"{source}: nothing is listed there.", "Check the address.")
@@ -178,34 +176,5 @@ def _download(video: Video, folder: Path) -> Path:
             found = downloader.extract_info(video.url, download=True)
             path = Path(downloader.prepare_filename(found))
     except DownloadError as error:
-        status = _cause(error, HTTPError)
-        if status is not None and status.status in (404, 410):
-            raise Removed(f"{video.url}: {_message(error)}", "The media is gone; the source may offer it elsewhere.") from error
-        if _cause(error, UnsupportedError):
-            raise InvalidMedia(f"{video.url}: what lies there is not audio or video.", "Open it in a browser.") from error
-        raise Retryable(f"{video.url}: {_message(error)}", "Try again later: earshot ingest.") from error
+        raise explain(error, video.url) from error
     return path
-
-
-def _cause(error: DownloadError, kind: type[E]) -> E | None:
-    """The exception of this kind that yt-dlp wrapped, however deep."""
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, kind):
-            return found
-        wrapped = (found.exc_info or (None, None))[1] if isinstance(found, DownloadError) else getattr(found, "cause", None)
-        found = wrapped or found.__cause__ or found.__context__
-    return None
-
-
-def _message(error: DownloadError) -> str:
-    """yt-dlp's message without its prefix, colours and advice on reporting bugs."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).removeprefix("ERROR: ")
-    return (
-        re.sub(r"^\[[\w:+]+\] (\S+: )?", "", text)
-        .partition("; please report")[0]
-        .partition(" (caused by ")[0]
-        .strip()
-        .rstrip(".")
-        + "."
-    )
