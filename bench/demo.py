@@ -46,6 +46,7 @@ def next_steps(device: str) -> list[tuple[str, str]]:
         ("make up", "the UI, with every video, stage and timing: http://127.0.0.1:3000"),
         (".venv/bin/earshot ingest URL-or-file", "your own recordings"),
         (".venv/bin/earshot videos", "what is in the library"),
+        (".venv/bin/earshot timings", "what each stage cost, and whether it got slower"),
         (".venv/bin/earshot export VIDEO --format srt", "subtitles of one of them"),
     ]
 

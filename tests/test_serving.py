@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+from dagster import AssetKey, DagsterEventType, DagsterRunStatus, FloatMetadataValue, RunsFilter, TextMetadataValue
 from PIL import Image
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
@@ -26,7 +26,7 @@ from bench.pictures import browsing, pictures_of, take
 from ingest_assets.definitions import defs
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
-from ingest_assets.timings import KEYS
+from ingest_assets.timings import KEYS, TEXT_KEYS
 from resources import database
 from resources.catalogue import STAGES, find, register
 from resources.database import Database, open_database
@@ -143,6 +143,19 @@ def test_a_run_whose_process_was_killed_is_failed_and_gives_its_slot_back(served
     _wait(lambda: open_instance().get_run_ids(retried), 900, "the dead run was not tried again with success")
     assert _state(library, served.partitions[1]) == "ready"
     assert open_instance().event_log_storage.get_concurrency_info("gpu").claimed_slots == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_materialization_has_the_same_keys_and_types_whoever_made_it_and_however(served: Served, stage: str) -> None:
+    """Of this whole session: by the UI, the command line, retried, reused, forced, and told for a process that had died."""
+    assert served
+    records = open_instance().fetch_materializations(AssetKey(stage), limit=1000).records
+    assert records
+    for record in records:
+        materialization = record.asset_materialization
+        assert materialization is not None
+        told = {key: type(materialization.metadata[key]) for key in KEYS}
+        assert told == {key: TextMetadataValue if key in TEXT_KEYS else FloatMetadataValue for key in KEYS}
 
 
 def _launch(url: str, partition: str) -> str:
