@@ -86,7 +86,7 @@ def measure_parts(
     row: Mapping[str, Any], execution: Callable[[], Execution], floors: Sequence[Floor], database: Database
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Seconds of each thing that is done once in the stage of this row to measure it, and after it to judge it."""
-    asset, now = row["asset"], Timing(**{key: row[key] for key in KEYS})
+    asset, now = row["asset"], Timing.of_row(row)
     multiply(database, row, ROWS)
     history = read_history(database, asset, now)
     examined = examine(asset, now, history, floors)

@@ -1,10 +1,10 @@
-"""A folder served over HTTP on loopback, so that yt-dlp really downloads what it is given."""
+"""HTTP on loopback: a folder served, so that yt-dlp really downloads what it is given, or whatever a handler answers."""
 
 import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,13 @@ class _Quiet(SimpleHTTPRequestHandler):
 @contextmanager
 def serving(folder: Path, port: int = 0) -> Iterator[str]:
     """Serve the folder on 127.0.0.1 for the block; gives its URL. Port 0: any free one."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+    with answering(functools.partial(_Quiet, directory=str(folder)), port) as url:
+        yield url
+
+
+@contextmanager
+def answering(handler: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
+    """Answer requests to 127.0.0.1 with this handler for the block; gives the URL."""
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

@@ -9,7 +9,7 @@ hide exactly that. What was found slower when it was new stays out of the median
 from dataclasses import asdict, dataclass
 
 from ingest_assets.baseline import SPREAD_WINDOW, Level
-from ingest_assets.timings import KEYS, Timing
+from ingest_assets.timings import Timing
 from resources.database import Database
 from resources.errors import Misconfigured
 
@@ -49,7 +49,7 @@ def read_history(database: Database, asset: str, now: Timing) -> History:
         """,  # noqa: S608
         {"asset": asset, "unflagged": SPREAD_WINDOW + RECENT, "recent": RECENT, **asdict(now)},
     )
-    past = tuple(Past(Timing(**{key: row[key] for key in KEYS}), Level(row["speed"])) for row in rows)
+    past = tuple(Past(Timing.of_row(row), Level(row["speed"])) for row in rows)
     return History(past, "" if past else _change(database, asset, now))
 
 

@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from dagster import MaterializeResult, MetadataValue, asset
 
 from ingest_assets.audio import audio
@@ -38,12 +39,13 @@ def performance(database: DatabaseResource) -> MaterializeResult:
     rows = read_timings(opened)
     if not rows:
         return MaterializeResult(metadata={"stages": MetadataValue.md("No timings yet: nothing has been ingested.")})
-    failing = read_failing(opened)
-    return MaterializeResult(metadata=_totals(rows, read_timings(opened, days=1.0), failing) | _shown(rows, failing))
+    failing, reported = read_failing(opened), report(rows, STAGES)
+    totals = _totals(reported, read_timings(opened, days=1.0), failing)
+    return MaterializeResult(metadata=totals | _shown(rows, reported, failing))
 
 
-def _totals(rows: Sequence[Row], last_day: Sequence[Row], failing: Sequence[Failing]) -> dict[str, MetadataValue]:
-    total = report(rows, STAGES).iloc[-1]
+def _totals(reported: pd.DataFrame, last_day: Sequence[Row], failing: Sequence[Failing]) -> dict[str, MetadataValue]:
+    total = reported.iloc[-1]
     figures = {
         "audio_hours": total.audio_s / 3600.0,
         "videos": total.videos,
@@ -60,12 +62,12 @@ def _audio_s(rows: Sequence[Row]) -> float:
     return 0.0 if not rows else float(report(rows, STAGES).iloc[-1].audio_s)
 
 
-def _shown(rows: Sequence[Row], failing: Sequence[Failing]) -> dict[str, MetadataValue]:
+def _shown(rows: Sequence[Row], reported: pd.DataFrame, failing: Sequence[Failing]) -> dict[str, MetadataValue]:
     from ingest_assets.plots import item_rates, stage_times
 
     found = "\n".join(f"- {failure}" for failure in failing)
     return {
-        "stages": MetadataValue.md(sheet(report(rows, STAGES)).markdown),
+        "stages": MetadataValue.md(sheet(reported).markdown),
         "time_per_audio_hour": _picture("Time per audio hour", stage_times(rows)),
         "items_per_second": _picture("Items per second", item_rates(rows)),
         "failing_checks": MetadataValue.md(found or "None in the last seven days."),

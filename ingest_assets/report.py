@@ -18,7 +18,7 @@ import pandas as pd
 from ingest_assets.baseline import MINIMUM_VIDEOS, WINDOW
 from ingest_assets.causes import judged_s
 from ingest_assets.exports import hms
-from ingest_assets.timings import KEYS, SUMMARY_COLUMNS, Timing, summarize
+from ingest_assets.timings import SUMMARY_COLUMNS, Timing, summarize
 
 Row = dict[str, Any]
 
@@ -52,7 +52,7 @@ def latest(rows: Sequence[Row]) -> list[Row]:
 
 def seconds_per_input(row: Row) -> float | None:
     """What one unit of the stage's work cost; None where nothing was computed."""
-    timing = Timing(**{key: row[key] for key in KEYS})
+    timing = Timing.of_row(row)
     seconds = judged_s(timing)
     return seconds / timing.inputs if timing.inputs > 0 and seconds > 0 else None
 

@@ -10,7 +10,7 @@ import time
 
 from dagster import AssetMaterialization, DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 
-from ingest_assets.timings import KEYS, Timing, metadata
+from ingest_assets.timings import Timing, metadata
 from resources.catalogue import record_crash
 from resources.database import Database
 from resources.locks import PARTITION_TAG, is_held_elsewhere, run_lock
@@ -46,7 +46,7 @@ def _tell_what_was_finished(instance: DagsterInstance, database: Database, run_i
     }
     for row in finished:
         if row["asset"] not in told:
-            figures = Timing(**{key: row[key] for key in KEYS})
+            figures = Timing.of_row(row)
             instance.report_runless_asset_event(
                 AssetMaterialization(row["asset"], partition=video_id, metadata=metadata(figures))
             )

@@ -13,10 +13,10 @@ Nothing is compared or judged here.
 """
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 from dagster import MetadataValue
@@ -65,6 +65,11 @@ class Timing:
     cache_misses: float
     driver: str
     libraries: str
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """The timing that a row of `asset_timings` keeps, among its other columns."""
+        return cls(**{key: row[key] for key in KEYS})
 
 
 KEYS = tuple(field.name for field in fields(Timing))

@@ -138,13 +138,18 @@ def assert_compute_type(model_name: str, wanted: str, found: str) -> None:
 def execution_of(network: "torch.nn.Module", model: Model, device: Device, batch_size: int) -> Execution:
     """Where this network's parameters are at this moment, and in which precision."""
     parameter = next(network.parameters())
+    return execution_on(parameter.device.type, str(parameter.dtype).removeprefix("torch."), model, device, batch_size)
+
+
+def execution_on(found: str, compute_type: str, model: Model, device: Device, batch_size: int) -> Execution:
+    """What was asked of a model (`device`, `batch_size`) beside the kind of device and the precision it was found in."""
     return Execution(
         device_asked=device.kind,
-        device=parameter.device.type,
-        device_name=device.name if parameter.device.type == device.kind else cpu_name(),
+        device=found,
+        device_name=device.name if found == device.kind else cpu_name(),
         model=model.name,
         model_revision=model.revision,
-        compute_type=str(parameter.dtype).removeprefix("torch."),
+        compute_type=compute_type,
         batch_size=batch_size,
     )
 

@@ -17,7 +17,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from resources.batching import fitting
 from resources.decoding import SAMPLE_RATE
-from resources.gpu import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, cpu_name
+from resources.gpu import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, execution_on
 from resources.measurement import Execution, Tally
 from resources.models import Model
 
@@ -71,15 +71,8 @@ class Transcriber:
     def execution(self) -> Execution:
         """Where and how the model runs, as ctranslate2 says now."""
         network = self._whisper.model
-        return Execution(
-            device_asked=self._device.kind,
-            device=network.device,
-            device_name=self._device.name if network.device == self._device.kind else cpu_name(),
-            model=self._description.name,
-            model_revision=self._description.revision,
-            compute_type=network.compute_type,
-            batch_size=BATCH_SIZE[self._device.kind],
-        )
+        batch_size = BATCH_SIZE[self._device.kind]
+        return execution_on(network.device, network.compute_type, self._description, self._device, batch_size)
 
     def transcribe(
         self,

@@ -1,16 +1,16 @@
 """Alerts: told once per stage and cause, to a real HTTP server on loopback, and not lost when it refuses."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 from dagster import build_sensor_context
 
+from bench.server import answering
 from ingest_assets.alerts import CheckFailure, Told, quiet, send_alerts
 from resources.catalogue import Video, register
 from resources.database import Database
@@ -46,15 +46,10 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
         def log_message(self, format: str, *args: Any) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}/hook"
-    monkeypatch.setenv("EARSHOT_ALERT_URL", state.url)
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(Handler) as url:
+        state.url = f"{url}/hook"
+        monkeypatch.setenv("EARSHOT_ALERT_URL", state.url)
+        yield state
 
 
 def fail(database: Database, asset: str = "text_embeddings", cause: str = "device", severity: str = "error") -> None:

@@ -14,7 +14,7 @@ from bench.plain import PlainResult, compare
 from bench.probes import check_events_s, execution_of_row, measure_parts, measure_sampling, multiply
 from ingest_assets.history import read_history
 from ingest_assets.text_embeddings import text_embeddings
-from ingest_assets.timings import KEYS, Timing, summarize
+from ingest_assets.timings import Timing, summarize
 from resources import nvml
 from resources.catalogue import STAGES
 from resources.database import Database
@@ -114,7 +114,7 @@ def test_every_part_is_measured_against_many_earlier_timings(database: Database,
     assert len(kept) > probes.ROWS + 1  # the copies, and what the stage's own code kept
     assert {entry["video_id"] for entry in kept} == {"file-1"}
     assert kept[-1]["code_version"] == text_embeddings.code_versions_by_key[text_embeddings.key]
-    assert Timing(**{key: kept[-1][key] for key in KEYS}) == usual()
+    assert Timing.of_row(kept[-1]) == usual()
 
 
 def test_copies_of_a_timing_are_a_history(database: Database) -> None:

@@ -1,13 +1,13 @@
 """A site that blocks, played by a real server on loopback: its source ends at once, the other sources go on."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
+from bench.server import answering
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from resources.catalogue import list_videos
@@ -49,14 +49,8 @@ def site() -> Iterator[Site]:
 
         def log_message(self, format: str, *args: Any) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(Handler) as state.url:
+        yield state
 
 
 def test_a_blocking_site_is_left_alone_and_the_next_source_goes_on(site: Site, database: Database) -> None:

@@ -16,7 +16,7 @@ from ingest_assets.alerts import send_alerts
 from ingest_assets.history import read_history
 from ingest_assets.ingest import Outcome
 from ingest_assets.instance import open_instance
-from ingest_assets.timings import KEYS, Timing
+from ingest_assets.timings import Timing
 from resources.catalogue import STAGES
 from resources.database import Database
 from resources.settings import read_settings
@@ -127,5 +127,5 @@ def test_the_timings_and_the_baseline_outlive_the_runs(drill: Drill) -> None:
     assert drill.database.query(counted)[0]["rows"] == before
     assert before == len(STAGES) * (HEALTHY_VIDEOS + len(FAULTS))
     row = drill.database.query("SELECT * FROM asset_timings WHERE asset = 'transcript' ORDER BY timing_id DESC LIMIT 1")[0]
-    history = read_history(drill.database, "transcript", Timing(**{key: row[key] for key in KEYS}))
+    history = read_history(drill.database, "transcript", Timing.of_row(row))
     assert len(history.comparable) == HEALTHY_VIDEOS + len(FAULTS)

@@ -160,43 +160,30 @@ def test_every_materialization_has_the_same_keys_and_types_whoever_made_it_and_h
 
 def _launch(url: str, partition: str) -> str:
     """Materialize everything of one partition, as the UI does: nothing typed but the partition."""
-    launched = _query(
+    return _execute(
         url,
-        """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
-             __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
-        {
-            "params": {
-                "selector": {
-                    "repositoryLocationName": "earshot",
-                    "repositoryName": "__repository__",
-                    "jobName": "ingest_video",
-                },
-                "mode": "default",
-                "runConfigData": {},
-                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": partition}]},
-            }
-        },
-    )["launchPipelineExecution"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched
-    return launched["run"]["runId"]
+        {"jobName": "ingest_video"},
+        executionMetadata={"tags": [{"key": "dagster/partition", "value": partition}]},
+    )
 
 
 def _launch_report(url: str) -> str:
     """Materialize the asset `performance`, as its button does."""
+    return _execute(url, {"jobName": "__ASSET_JOB", "assetSelection": [{"path": ["performance"]}]})
+
+
+def _execute(url: str, selected: dict[str, Any], **parameters: Any) -> str:
+    """Launch a run over GraphQL; its id."""
     launched = _query(
         url,
         """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
              __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
         {
             "params": {
-                "selector": {
-                    "repositoryLocationName": "earshot",
-                    "repositoryName": "__repository__",
-                    "jobName": "__ASSET_JOB",
-                    "assetSelection": [{"path": ["performance"]}],
-                },
+                "selector": {"repositoryLocationName": "earshot", "repositoryName": "__repository__", **selected},
                 "mode": "default",
                 "runConfigData": {},
+                **parameters,
             }
         },
     )["launchPipelineExecution"]
