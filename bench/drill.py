@@ -25,6 +25,7 @@ from ingest_assets.instance import open_instance
 from resources import loaded_models, measurement
 from resources.database import Database, open_database
 from resources.measurement import Tally
+from resources.source_file import source_named
 
 CALL_S, INPUT_S, LOAD_S = 1.0, 0.05, 10.0
 THROTTLE = 5.0
@@ -172,7 +173,8 @@ def write_clip(folder: Path, index: int) -> Path:
 
 def ingest_one(path: Path, database: Database) -> Outcome:
     """Ingest one file; raises RuntimeError where that failed."""
-    [outcome] = [step for step in ingest([str(path)], Choice(), database, open_instance()) if isinstance(step, Outcome)]
+    steps = ingest([source_named(str(path))], Choice(), database, open_instance())
+    [outcome] = [step for step in steps if isinstance(step, Outcome)]
     if outcome.result != "done":
         raise RuntimeError(f"the drill could not ingest {path}: {outcome}")
     return outcome

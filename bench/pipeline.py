@@ -45,6 +45,7 @@ from resources.decoding import SAMPLE_RATE
 from resources.gpu import require_device
 from resources.postgres import stop_embedded
 from resources.settings import PROJECT_ROOT, read_settings
+from resources.source_file import source_named
 
 LONG_S = 600
 DEMO, LONG = "demo episodes", "one recording of ten minutes"
@@ -113,7 +114,8 @@ def long_recording(seconds: int) -> np.ndarray:
 def measure(source: Path) -> list[Row]:
     """Ingest a source; its rows of `asset_timings`. Raises RuntimeError where a video failed."""
     database = open_database()
-    outcomes = [step for step in ingest([str(source)], Choice(), database, open_instance()) if isinstance(step, Outcome)]
+    steps = ingest([source_named(str(source))], Choice(), database, open_instance())
+    outcomes = [step for step in steps if isinstance(step, Outcome)]
     if any(outcome.result != "done" for outcome in outcomes):
         raise RuntimeError(f"the benchmark could not ingest {source}: {outcomes}")
     runs = [outcome.run_id for outcome in outcomes]

@@ -1,12 +1,13 @@
 """Asset `audio`: a video's sound as 16 kHz mono FLAC in the media store, and the sha256 of its samples.
 
-URLs are fetched with yt-dlp, audio only where the site offers it; local files are read where they lie. Everything after
-this asset works from the FLAC. What the media store already holds, whole, is kept and not fetched again (`reused` in the
-metadata), unless the run is forced: a backfill over a channel must not download it a second time. Needs no GPU: downloads never
-wait for one.
+URLs are fetched with yt-dlp, audio only where the site offers it, when it is their source's turn; local files are read where
+they lie. What a failed try or a killed process had fetched is continued by the next. Everything after this asset works from
+the FLAC. What the media store already holds, whole, is kept and not fetched again (`reused` in the metadata), unless the run
+is forced: a backfill over a channel must not download it a second time. Needs no GPU: downloads never wait for one.
 """
 
-import shutil
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,11 +20,13 @@ from ingest_assets.stage import Stage, stage
 from resources.catalogue import set_duration
 from resources.database import DatabaseResource
 from resources.decoding import SAMPLE_RATE, decode
+from resources.downloads import Fetched, download_folder, refuse_truncated
 from resources.gpu import cpu_name
 from resources.measurement import Execution
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource, samples_sha256
-from resources.settings import read_settings
+from resources.politeness import taking_turn
+from resources.watched import source_of
 
 
 @asset(
@@ -72,18 +75,13 @@ def _kept(at_work: Stage, media_store: MediaStoreResource) -> dict[str, Any] | N
 
 def _fetch(at_work: Stage, media_source: MediaSourceResource, media_store: MediaStoreResource) -> dict[str, Any]:
     """Fetch, decode and keep the video's audio; its row of table `audio`."""
-    # By the video's key, not a random name: what a killed process had downloaded is resumed.
-    folder = read_settings().home / "downloads" / at_work.video.video_id
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with at_work.measurement.reading_writing():
-            path, downloader = media_source.fetch(at_work.video, folder)
+    with download_folder(at_work.video) as folder:
+        fetched = _fetched(at_work, media_source, folder)
         with at_work.measurement.computing():
-            samples = decode(path)
+            samples = decode(fetched.path)
             seconds = len(samples) / SAMPLE_RATE
             at_work.measurement.tally.count(seconds, calls=seconds)
-    finally:
-        shutil.rmtree(folder)
+        refuse_truncated(fetched, seconds, at_work.video.title)
     with at_work.measurement.reading_writing():
         uri = media_store.write(at_work.video.video_id, samples)
     return {
@@ -91,9 +89,18 @@ def _fetch(at_work: Stage, media_source: MediaSourceResource, media_store: Media
         "samples_sha256": samples_sha256(samples),
         "samples": len(samples),
         "sample_rate": SAMPLE_RATE,
-        "duration_s": len(samples) / SAMPLE_RATE,
-        "downloader": downloader,
+        "duration_s": seconds,
+        "downloader": fetched.downloader,
     }
+
+
+def _fetched(at_work: Stage, media_source: MediaSourceResource, folder: Path) -> Fetched:
+    source = source_of(at_work.video.source)
+    with ExitStack() as turn:
+        with at_work.measurement.waiting():
+            turn.enter_context(taking_turn(at_work.database, source))
+        with at_work.measurement.reading_writing():
+            return media_source.fetch(at_work.video, folder, source)
 
 
 def _av_version() -> str:

@@ -1,16 +1,12 @@
-"""What Dagster loads: five assets per video and the job over them, the report, sensors, and what the assets are given.
+"""What Dagster loads: five assets per video, the jobs, the report, sensors, and what the assets are given.
 
 Importing this loads no torch: models are imported where they are first used.
 """
 
-from dagster import Definitions, define_asset_job, in_process_executor
+from dagster import Definitions, in_process_executor
 
-from ingest_assets.audio import audio
+from ingest_assets.jobs import ingest_video, list_source, video_assets
 from ingest_assets.performance import performance
-from ingest_assets.speaker_turns import speaker_turns
-from ingest_assets.text_embeddings import text_embeddings
-from ingest_assets.transcript import transcript
-from ingest_assets.voice_embeddings import voice_embeddings
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
@@ -19,18 +15,15 @@ from resources.media_store import MediaStoreResource
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
+from sensors.new_uploads import new_uploads
 from sensors.performance_daily import performance_daily
-
-video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddings]
-
-# One run per video, all its stages in one process, so that models are loaded once per run and not once per stage.
-ingest_video = define_asset_job("ingest_video", selection=video_assets, executor_def=in_process_executor)
+from sensors.retries import retries
 
 defs = Definitions(
     assets=[*video_assets, performance],
-    jobs=[ingest_video],
+    jobs=[ingest_video, list_source],
     schedules=[performance_daily],
-    sensors=[alerts, dead_runs, failed_runs],
+    sensors=[alerts, dead_runs, failed_runs, new_uploads, retries],
     executor=in_process_executor,
     resources={
         "database": DatabaseResource(),

@@ -5,7 +5,9 @@ shows it; but models stay loaded from one video to the next. What is current is 
 that follows from it. A source or a video that fails is told, and the others go on; a site that blocks (`Blocked`) ends its
 source, whose other videos would be refused alike; a wrong set-up (`Misconfigured`) ends everything, for the same reason.
 
-Nothing is printed here: `ingest()` yields an `Outcome` for each source or video as it ends.
+A video in a permanent state (private, removed, ...) is not tried again because it is listed; by `retry()`, when it is the one
+thing its source names, or when forced, it is. Nothing is printed here: both yield an `Outcome` for each source or video as it
+ends.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,20 +19,26 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
 from ingest_assets.currency import LastRun, Version, stages_to_run
-from ingest_assets.definitions import defs, video_assets
+from ingest_assets.definitions import defs
+from ingest_assets.jobs import video_assets
 from ingest_assets.partitions import videos
 from ingest_assets.runs import LOCKED_FIRST_TAG, end_dead_runs
-from ingest_assets.sources import choose
+from ingest_assets.sources import Decision
 from ingest_assets.stage import FORCE_TAG
+from ingest_assets.watching import choose_now
 from resources import errors
-from resources.catalogue import Video, find, mark_ready_if_complete, record_crash, register
+from resources.catalogue import PERMANENT_STATES, Video, find, forget_attempts, mark_ready_if_complete, record_crash, register
 from resources.database import Database
-from resources.errors import SourceUnusable
+from resources.entries import Entry
+from resources.errors import Blocked, SourceUnusable
 from resources.gpu import require_device
+from resources.listed import video_of
 from resources.locks import holding, run_lock, video_lock
-from resources.media_source import list_source
 from resources.models import model_set
+from resources.redaction import without_secrets
 from resources.settings import read_settings
+from resources.source_file import Source
+from resources.source_states import lift_pause
 
 # Runs print nothing on the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -42,8 +50,9 @@ UPSTREAM = {asset.key.to_user_string(): {dep.to_user_string() for dep in asset.d
 class Outcome:
     """What became of a source (`video` None: it could not be listed) or a video.
 
-    `result` is `done`, `current` (nothing to do), `planned` (dry run) or `failed`; `stages` are those that ran or would run;
-    `failed_checks` are the messages of stages that were slow or ran elsewhere than asked; `blocked`: the site refuses us.
+    `result` is `done`, `current` (nothing to do), `planned` (dry run), `left_out` or `failed`; `stages` are those that ran or
+    would run; `reason` says why a video was left out; `failed_checks` are the messages of stages that were slow or ran
+    elsewhere than asked; `blocked`: the site refuses us.
     """
 
     source: str
@@ -54,43 +63,84 @@ class Outcome:
     run_id: str = ""
     failed_checks: tuple[str, ...] = ()
     blocked: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Choice:
     """What the user asked for besides the sources."""
 
-    limit: int | None = None
-    newest_first: bool = False
     dry_run: bool = False
     force: bool = False
 
 
-def ingest(sources: Sequence[str], choice: Choice, database: Database, instance: DagsterInstance) -> Iterator[Outcome | Video]:
+def ingest(
+    sources: Sequence[Source], choice: Choice, database: Database, instance: DagsterInstance
+) -> Iterator[Outcome | Video]:
     """Ingest every source. Yields each video before its run starts, and an Outcome for everything as it ends."""
     end_dead_runs(instance, database)
     forced: set[str] = set()
     for source in sources:
+        if choice.force:
+            lift_pause(database, source.address)
         try:
-            chosen = choose(list_source(source), choice.limit, choice.newest_first)
-        except SourceUnusable as error:
-            yield Outcome(source, None, "failed", error=str(error))
+            decided = choose_now(source, database)
+        except (SourceUnusable, Blocked) as error:
+            yield Outcome(source.name, None, "failed", error=str(error), blocked=isinstance(error, Blocked))
             continue
+        wanted = [video_of(entry, source) for entry, decision in decided if decision.verdict == "wanted"]
+        alone = len(decided) == 1
+        yield from _left_out(source, decided)
         if not choice.dry_run:
-            register(database, chosen)
-            instance.add_dynamic_partitions(str(videos.name), [video.video_id for video in chosen])
-        for index, video in enumerate(chosen, start=1):
-            # What two sources name is forced once; the second time it is current.
-            once = replace(choice, force=choice.force and video.video_id not in forced)
-            forced.add(video.video_id)
-            blocked = False
-            for step in _ingest_video(source, video, once, database, instance):
-                blocked = isinstance(step, Outcome) and step.blocked
-                yield step
-            if blocked and index < len(chosen):
-                untried = f"{source}: the site blocks this machine; {len(chosen) - index} videos were not tried."
-                yield Outcome(source, None, "failed", error=untried)
-                break
+            register(database, wanted)
+            instance.add_dynamic_partitions(str(videos.name), [video.video_id for video in wanted])
+        yield from _ingest_videos(source.name, wanted, alone, choice, forced, database, instance)
+
+
+def retry(chosen: Sequence[Video], database: Database, instance: DagsterInstance) -> Iterator[Outcome | Video]:
+    """Try these videos again now, whatever their states. Yields as `ingest()` does."""
+    end_dead_runs(instance, database)
+    instance.add_dynamic_partitions(str(videos.name), [video.video_id for video in chosen])
+    for address in dict.fromkeys(video.source for video in chosen):
+        of_source = [video for video in chosen if video.source == address]
+        lift_pause(database, address)
+        forget_attempts(database, [video.video_id for video in of_source])
+        yield from _ingest_videos(without_secrets(address), of_source, True, Choice(), set(), database, instance)
+
+
+def _left_out(source: Source, decided: Sequence[tuple[Entry, Decision]]) -> Iterator[Outcome]:
+    for entry, decision in decided:
+        if decision.verdict != "wanted":
+            yield Outcome(source.name, video_of(entry, source), "left_out", reason=decision.reason)
+
+
+def _ingest_videos(
+    source: str,
+    wanted: Sequence[Video],
+    asked_for: bool,
+    choice: Choice,
+    forced: set[str],
+    database: Database,
+    instance: DagsterInstance,
+) -> Iterator[Outcome | Video]:
+    """`asked_for`: each was named by itself, so that a permanent state is no reason to leave it out."""
+    for index, video in enumerate(wanted, start=1):
+        known = find(database, video.video_id)
+        if known is not None and known.state in PERMANENT_STATES and not (asked_for or choice.force):
+            reason = f"{known.state.replace('_', ' ')}; `earshot retry {video.video_id}` tries it again"
+            yield Outcome(source, known, "left_out", reason=reason)
+            continue
+        # What two sources name is forced once; the second time it is current.
+        once = replace(choice, force=choice.force and video.video_id not in forced)
+        forced.add(video.video_id)
+        blocked = False
+        for step in _ingest_video(source, video, once, database, instance):
+            blocked = isinstance(step, Outcome) and step.blocked
+            yield step
+        if blocked and index < len(wanted):
+            untried = f"{source}: the site blocks this machine; {len(wanted) - index} videos were not tried."
+            yield Outcome(source, None, "failed", error=untried)
+            return
 
 
 def _ingest_video(

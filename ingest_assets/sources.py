@@ -1,20 +1,138 @@
-"""Sources: which of the videos that a source lists are wanted. Pure functions over listings.
+"""Which of the videos that a source lists are wanted, in which order, and why the others are not. Pure functions.
 
-Listing itself is resources/media_source.py.
+`decide()` holds one entry against what sources.yaml (or the command line) asks of its source. What a listing does not tell,
+and the decision needs, must first be asked of the video itself: then the decision is open, and `decisions()` asks. What is
+still not told is not assumed: a video without a date is not taken for a new one.
+
+Listing, and asking, is resources/listing.py; what becomes of the decisions, ingest_assets/watching.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from urllib.parse import urlsplit
 
-from resources.catalogue import Video
+from resources.entries import Entry, Live
+from resources.errors import Permanent
+from resources.source_file import Source
+
+# No Short is longer (YouTube, since 2024-10-15), so that the page of a longer video need not be asked.
+LONGEST_SHORT_S = 180.0
 
 
-def choose(listed: Sequence[Video], limit: int | None = None, newest_first: bool = False) -> list[Video]:
-    """The videos to ingest: each once, in the source's own order or newest first, at most `limit`.
+@dataclass(frozen=True)
+class Decision:
+    """`verdict` is `wanted`, `left_out` or `open`; `reason` says why a video is left out, or what has to be asked."""
+
+    verdict: str
+    reason: str = ""
+
+
+WANTED = Decision("wanted")
+
+
+def in_order(entries: Sequence[Entry], newest_first: bool) -> list[Entry]:
+    """Each video once, in the source's own order or newest first.
 
     Newest first, a video without a date comes after those with one, in the source's order (which for YouTube is newest
     first already): a date is never invented.
     """
-    unique = list({video.video_id: video for video in listed}.values())
+    unique = list({entry.video_id: entry for entry in entries}.values())
     if newest_first:
-        unique.sort(key=lambda video: -video.published_at.timestamp() if video.published_at else float("inf"))
-    return unique[:limit]
+        unique.sort(key=lambda entry: -entry.published_at.timestamp() if entry.published_at else float("inf"))
+    return unique
+
+
+def decisions(
+    entries: Iterable[Entry], source: Source, ask: Callable[[Entry], Entry | None], room: int | None
+) -> Iterator[tuple[Entry, Decision]]:
+    """Decide each entry in order, at most `room` of them wanted, asking for what is missing.
+
+    `ask` gives the entry with what its own page tells, or None where it cannot be asked now: it stays open, and with a limit
+    so do all after it, since it may be one of those that are wanted.
+    """
+    for entry in entries:
+        if room == 0:
+            yield entry, Decision("left_out", f"beyond the limit of {source.limit}")
+            continue
+        asked, decision = _decided(entry, source, ask)
+        if decision.verdict == "open" and room is not None:
+            return
+        if decision.verdict == "wanted" and room is not None:
+            room -= 1
+        yield asked, decision
+
+
+def _decided(entry: Entry, source: Source, ask: Callable[[Entry], Entry | None]) -> tuple[Entry, Decision]:
+    decision = decide(entry, source)
+    if decision.verdict != "open":
+        return entry, decision
+    try:
+        asked = ask(entry)
+    except Permanent as error:
+        return entry, Decision("left_out", error.message)
+    return (entry, decision) if asked is None else (asked, decide(asked, source, asked=True))
+
+
+def decide(entry: Entry, source: Source, asked: bool = False) -> Decision:
+    """Whether this entry is wanted. `asked`: its own page was asked, what is missing now cannot be had."""
+    reason = _unwanted(entry, source)
+    if reason:
+        return Decision("left_out", reason)
+    missing = missing_facts(entry, source)
+    if not missing:
+        return WANTED
+    if not asked:
+        return Decision("open", f"its {' and '.join(missing)} must be asked")
+    untold = [fact for fact in missing if fact in ("upload date", "length")]
+    return Decision("left_out", f"its {' and '.join(untold)} cannot be told") if untold else WANTED
+
+
+def _unwanted(entry: Entry, source: Source) -> str:
+    """Why what is known rules the entry out; "" where it does not."""
+    if source.skip_members_only and entry.members_only:
+        return "members only"
+    if source.skip_live and entry.live not in (None, Live.NO):
+        return f"a broadcast ({str(entry.live).replace('_', ' ')})"
+    if source.skip_shorts and entry.short and (entry.duration_s is None or entry.duration_s <= LONGEST_SHORT_S):
+        return "a Short"
+    if source.since and entry.published_at and entry.published_at < midnight(source):
+        return f"uploaded {entry.published_at:%Y-%m-%d}, before {source.since}"
+    return _wrong_length(entry.duration_s, source)
+
+
+def _wrong_length(duration_s: float | None, source: Source) -> str:
+    if duration_s is None:
+        return ""
+    if source.longer_than_s is not None and duration_s <= source.longer_than_s:
+        return f"{duration_s:.0f} s long, not longer than {source.longer_than_s:.0f} s"
+    if source.shorter_than_s is not None and duration_s >= source.shorter_than_s:
+        return f"{duration_s:.0f} s long, not shorter than {source.shorter_than_s:.0f} s"
+    return ""
+
+
+def missing_facts(entry: Entry, source: Source) -> list[str]:
+    """What this source's options depend on and the entry does not tell."""
+    to_come = entry.live in (Live.UPCOMING, Live.ON_AIR)  # it has no upload date and no length yet
+    by_length = source.longer_than_s is not None or source.shorter_than_s is not None
+    needed = {
+        "upload date": source.since is not None and entry.published_at is None and not to_come,
+        "length": by_length and entry.duration_s is None and not to_come,
+        "kind": _on_youtube(entry) and (_may_be_short(entry, source) or (source.skip_live and entry.live is None)),
+    }
+    return [fact for fact, wanted in needed.items() if wanted]
+
+
+def _may_be_short(entry: Entry, source: Source) -> bool:
+    unknown = entry.short is None and (entry.duration_s is None or entry.duration_s <= LONGEST_SHORT_S)
+    return source.skip_shorts and unknown
+
+
+def _on_youtube(entry: Entry) -> bool:
+    return (urlsplit(entry.url).hostname or "").removeprefix("www.").removeprefix("m.") in ("youtube.com", "youtu.be")
+
+
+def midnight(source: Source) -> datetime:
+    """The moment from which uploads count. Only for a source with `since`."""
+    assert source.since is not None
+    return datetime.combine(source.since, time(), UTC)

@@ -25,10 +25,11 @@ from ingest_assets.timings import Timing, git_commit, metadata, timing
 from resources import loaded_models
 from resources.catalogue import Video, find, mark_ready_if_complete, record_failure
 from resources.database import Database, DatabaseResource
-from resources.errors import EarshotError, Misconfigured
+from resources.errors import Blocked, EarshotError, Misconfigured
 from resources.gpu import Device, GpuResource
 from resources.measurement import Execution, Measurement
 from resources.models import Floor
+from resources.source_states import pause
 
 Loaded = TypeVar("Loaded")
 
@@ -118,10 +119,18 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
     try:
         yield _begin(context, opened, video_id, measurement)
     except EarshotError as error:
-        record_failure(opened, video_id, error)
+        _record(opened, video_id, error)
         raise Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
     finally:
         measurement.close()
+
+
+def _record(database: Database, video_id: str, error: EarshotError) -> None:
+    """Write the failure down; a site that refuses us has its whole source left alone."""
+    video, until = find(database, video_id), None
+    if video is not None and isinstance(error, Blocked):
+        until = pause(database, video.source, str(error), error.pause_s)
+    record_failure(database, video_id, error, until)
 
 
 def _begin(context: AssetExecutionContext, database: Database, video_id: str, measurement: Measurement) -> Stage:

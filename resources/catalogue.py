@@ -5,11 +5,19 @@ is data: it says what a listing shows and what a retry may do. Functions over a 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from resources.database import Database
-from resources.errors import EarshotError, VideoError
+from resources.database import Connection, Database
+from resources.errors import EarshotError
+from resources.retrying import fate_of
+
+STATES = (
+    "new", "ready", "live_or_upcoming", "members_only", "private", "removed", "geo_blocked", "age_restricted", "no_audio",
+    "failed",
+)  # fmt: skip
+# States that another try would not change, unless something outside has: no listing starts one, only who asks for the video.
+PERMANENT_STATES = ("members_only", "private", "removed", "geo_blocked", "age_restricted", "no_audio")
 
 STAGES = ("audio", "transcript", "speaker_turns", "voice_embeddings", "text_embeddings")
 
@@ -28,25 +36,34 @@ class Video:
     state: str = "new"
     attempts: int = 0
     last_error: str | None = None
+    language: str | None = None
+    retry_at: datetime | None = None
 
 
-_COLUMNS = "video_id, url, source, title, channel, published_at, duration_s, state, attempts, last_error"
+_COLUMNS = "video_id, url, source, title, channel, published_at, duration_s, state, attempts, last_error, language, retry_at"
 
 
 def register(database: Database, videos: Sequence[Video]) -> None:
     """Add what is new and refresh what a source says of what is known; state, attempts and duration stay."""
-    with database.connect() as connection, connection.cursor() as cursor:
+    with database.connect() as connection:
+        register_within(connection, videos)
+
+
+def register_within(connection: Connection, videos: Sequence[Video]) -> None:
+    """`register()` as part of the caller's transaction."""
+    with connection.cursor() as cursor:
         cursor.executemany(
             """
-            INSERT INTO videos (video_id, url, source, title, channel, published_at, duration_s)
-            VALUES (%s, %s, %s, %s, %s, %s, %s)
+            INSERT INTO videos (video_id, url, source, title, channel, published_at, duration_s, language)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
             ON CONFLICT (video_id) DO UPDATE SET
                 url = excluded.url, title = excluded.title,
                 channel = coalesce(excluded.channel, videos.channel),
                 published_at = coalesce(excluded.published_at, videos.published_at),
-                duration_s = coalesce(videos.duration_s, excluded.duration_s), updated_at = now()
+                duration_s = coalesce(videos.duration_s, excluded.duration_s),
+                language = coalesce(excluded.language, videos.language), updated_at = now()
             """,
-            [(v.video_id, v.url, v.source, v.title, v.channel, v.published_at, v.duration_s) for v in videos],
+            [(v.video_id, v.url, v.source, v.title, v.channel, v.published_at, v.duration_s, v.language) for v in videos],
         )
 
 
@@ -66,11 +83,16 @@ def list_videos(database: Database, state: str | None = None) -> list[Video]:
     return [Video(**row) for row in rows]
 
 
+def forget_attempts(database: Database, video_ids: Sequence[str]) -> None:
+    """Somebody asked for these videos to be tried again: their failed attempts count no more."""
+    database.query("UPDATE videos SET attempts = 0, retry_at = NULL WHERE video_id = ANY(%s)", [list(video_ids)])
+
+
 def mark_ready_if_complete(database: Database, video_id: str) -> None:
     """Set the state to `ready` once every stage has left a timing; called after each stage."""
     database.query(
         """
-        UPDATE videos SET state = 'ready', attempts = 0, last_error = NULL, updated_at = now()
+        UPDATE videos SET state = 'ready', attempts = 0, last_error = NULL, retry_at = NULL, updated_at = now()
         WHERE video_id = %(video)s AND %(stages)s::text[] <@ ARRAY(
             SELECT DISTINCT asset FROM asset_timings WHERE video_id = %(video)s)
         """,
@@ -83,27 +105,35 @@ def set_duration(database: Database, video_id: str, duration_s: float) -> None:
     database.query("UPDATE videos SET duration_s = %s, updated_at = now() WHERE video_id = %s", [duration_s, video_id])
 
 
-def record_failure(database: Database, video_id: str, error: EarshotError) -> None:
-    """Keep why a try failed. Only an error of the video itself changes its state.
+def record_failure(database: Database, video_id: str, error: EarshotError, paused_until: datetime | None = None) -> None:
+    """Keep why a try failed, and when it is tried again. Only an error of the video itself changes its state.
 
-    A video that is ready stays so: what was done before is still there and found, however a second try ended.
+    A video that is ready stays so: what was done before is still there and found, however a second try ended. `paused_until`
+    is until when its source is left alone, where that is why.
     """
-    state = error.state if isinstance(error, VideoError) else None
-    _record(database, video_id, state, str(error))
+    video = find(database, video_id)
+    if video is None:
+        return
+    fate = fate_of(error, video.attempts, paused_until)
+    database.query(
+        """
+        UPDATE videos SET
+            state = CASE state WHEN 'ready' THEN state ELSE coalesce(%(state)s, state) END,
+            retry_at = CASE state WHEN 'ready' THEN NULL ELSE %(retry_at)s::timestamptz END,
+            attempts = %(attempts)s, last_error = %(message)s, updated_at = now()
+        WHERE video_id = %(video)s
+        """,
+        {**asdict(fate), "video": video_id},
+    )
 
 
 def record_crash(database: Database, video_id: str, message: str) -> None:
     """Keep that a run ended without Earshot knowing why: a bug, or a process that was killed."""
-    _record(database, video_id, "failed", message)
-
-
-def _record(database: Database, video_id: str, state: str | None, message: str) -> None:
     database.query(
         """
-        UPDATE videos SET
-            state = CASE state WHEN 'ready' THEN state ELSE coalesce(%s, state) END,
-            attempts = attempts + 1, last_error = %s, updated_at = now()
+        UPDATE videos SET state = CASE state WHEN 'ready' THEN state ELSE 'failed' END,
+            attempts = attempts + 1, last_error = %s, retry_at = NULL, updated_at = now()
         WHERE video_id = %s
         """,
-        [state, message, video_id],
+        [message, video_id],
     )

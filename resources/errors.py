@@ -4,9 +4,12 @@
     ├── Misconfigured          the user's set-up: nothing about a video is wrong; exit code 2
     │   ├── GpuUnavailable     CUDA was asked for and cannot be proved to work
     │   ├── ModelUnavailable   a model's files are missing, or are not the pinned ones
-    │   └── DatabaseUnusable   no server, no right to it, or a schema newer than this code
+    │   ├── DatabaseUnusable   no server, no right to it, or a schema newer than this code
+    │   └── DiskFull           too little space is left to fetch anything
     ├── AlertRefused           the receiver of alerts did not accept one; it is offered again
     ├── SourceUnusable         a source cannot be listed: no such file, nothing at the URL; the other sources go on
+    │   ├── SourceBlocked      its site refuses to serve this machine for now
+    │   └── NotAFeed           there is something, but no feed
     └── VideoError             one video; the others go on
         ├── Permanent          never tried again unless asked: the state says why
         │   ├── InvalidMedia   not audio or video, empty, or cut in the middle
@@ -15,9 +18,11 @@
         │   ├── Private        its owner keeps it to himself
         │   ├── MembersOnly    the channel's members may see it
         │   ├── GeoBlocked     not from where this machine is
-        │   └── AgeRestricted  not without an adult's account
+        │   ├── AgeRestricted  not without an adult's account
+        │   └── AddressRefused it leads to a private address that nobody named
         ├── Retryable          may work later: network, server error
         │   ├── LiveOrUpcoming not broadcast to the end yet
+        │   ├── Truncated      less came than the site said there is
         │   └── OutOfMemory    one input at a time did not fit into what memory was free
         └── Blocked            the site refuses to serve this machine for now: the whole source must wait
 
@@ -53,12 +58,28 @@ class DatabaseUnusable(Misconfigured):
     """The database cannot be reached, or its schema is not one this code may touch."""
 
 
+class DiskFull(Misconfigured):
+    """Fetching one more video could fill the disk."""
+
+
 class SourceUnusable(EarshotError):
     """What the user named as a source is not there, or nothing can be listed in it."""
 
 
+class SourceBlocked(SourceUnusable):
+    """The source's site has had enough of this machine. `pause_s`: how long it asks to be left alone, where it says."""
+
+    def __init__(self, message: str, remedy: str = "", pause_s: float | None = None) -> None:
+        super().__init__(message, remedy)
+        self.pause_s = pause_s
+
+
 class AlertRefused(EarshotError):
     """The address that alerts go to cannot be reached, or answered with an error."""
+
+
+class NotAFeed(SourceUnusable):
+    """What lies at a feed's address is something else."""
 
 
 class VideoError(EarshotError):
@@ -111,14 +132,33 @@ class AgeRestricted(Permanent):
     state = "age_restricted"
 
 
+class AddressRefused(Permanent):
+    """A public source led to a private or loopback address that the user did not name."""
+
+
 class Retryable(VideoError):
-    """The same request may succeed later."""
+    """The same request may succeed later: after `first_pause_s`, then `growth` times longer, `most_attempts` times in all."""
+
+    first_pause_s = 300.0
+    growth = 3.0
+    most_attempts = 6
 
 
 class LiveOrUpcoming(Retryable):
-    """It is announced or on air, and not archived yet."""
+    """It is announced or on air, and not archived yet. `starts_in_s`: seconds until its start, where that was told."""
 
     state = "live_or_upcoming"
+    first_pause_s = 1800.0
+    growth = 1.5
+    most_attempts = 60
+
+    def __init__(self, message: str, remedy: str = "", starts_in_s: float | None = None) -> None:
+        super().__init__(message, remedy)
+        self.starts_in_s = starts_in_s
+
+
+class Truncated(Retryable):
+    """What was fetched ends before the duration that the site gives."""
 
 
 class OutOfMemory(Retryable):
@@ -126,6 +166,13 @@ class OutOfMemory(Retryable):
 
 
 class Blocked(VideoError):
-    """The site takes this machine for a bot, or has had enough of it: no video of the source can be had for now."""
+    """The site takes this machine for a bot, or has had enough of it: no video of the source can be had for now.
+
+    `pause_s`: how long it asks to be left alone, where it says.
+    """
 
     state = None
+
+    def __init__(self, message: str, remedy: str = "", pause_s: float | None = None) -> None:
+        super().__init__(message, remedy)
+        self.pause_s = pause_s

@@ -3,7 +3,7 @@
 Two uses. A video is worked on by one process at a time, so that two `earshot ingest` at once do not write over each other.
 And a run is alive exactly as long as its lock is held: a worker killed with SIGKILL leaves its Dagster run STARTED for
 ever, but its lock is gone (sensors/dead_runs.py acts on that). Re-entrant within a process: what it holds, it
-holds. Servers are given by their libpq URL.
+holds. Servers are given by their libpq URL. `taking_place()` is the exception: its places are kept apart by thread, too.
 
 Not a substitute for transactions: rows are protected by those.
 """
@@ -11,13 +11,17 @@ Not a substitute for transactions: rows are protected by those.
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
 
 # The tag by which Dagster names a run's partition, which here is the video.
 PARTITION_TAG = "dagster/partition"
+
+# Between two looks whether one of several places has become free; Postgres can wait for one lock, not for one of many.
+POLL_S = 0.2
 
 _held: dict[tuple[int, str, str], psycopg.Connection] = {}
 _guard = threading.Lock()
@@ -66,6 +70,22 @@ def is_held_elsewhere(url: str, name: str) -> bool:
     return False
 
 
+@contextmanager
+def taking_place(url: str, name: str, places: int, before: Callable[[], None]) -> Iterator[None]:
+    """Hold one of so many places for the block: who came first gets the next that is free. Not re-entrant.
+
+    With its place taken, but before anybody else's turn, `before` is called; it may wait, or raise and leave.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:  # what it holds is given back as it closes
+        queue = _number(f"{name}: the next")
+        connection.execute("SELECT pg_advisory_lock(%s)", [queue])
+        while not any(_try(connection, f"{name}: {place}") for place in range(places)):
+            time.sleep(POLL_S)
+        before()
+        connection.execute("SELECT pg_advisory_unlock(%s)", [queue])
+        yield
+
+
 def video_lock(video_id: str) -> str:
     return f"video {video_id}"
 
@@ -83,6 +103,11 @@ def _acquire(url: str, name: str, statement: str) -> bool:
     with _guard:
         _held[_key(url, name)] = connection
     return True
+
+
+def _try(connection: psycopg.Connection, name: str) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_number(name)]).fetchone()
+    return row is not None and row[0]
 
 
 def _key(url: str, name: str) -> tuple[int, str, str]:

@@ -72,6 +72,7 @@ class Measurement:
         self.load_s = 0.0
         self.compute_s = 0.0
         self.io_s = 0.0
+        self._waited_s = 0.0
         self.model_loads = 0
         self.tally = Tally()
         self._sampler: GpuSampler | None = None
@@ -80,7 +81,7 @@ class Measurement:
 
     @property
     def wall_s(self) -> float:
-        return clock() - self._started
+        return clock() - self._started - self._waited_s
 
     @property
     def cpu_s(self) -> float:
@@ -105,6 +106,13 @@ class Measurement:
         started = clock()
         yield
         self.io_s += clock() - started
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Time in which the stage did nothing on purpose, such as a pause out of politeness: it is not the stage's."""
+        started = clock()
+        yield
+        self._waited_s += clock() - started
 
     def sample(self, gpu_uuid: str) -> None:
         """Begin to sample this GPU; for a stage that was given the CPU nobody calls this."""

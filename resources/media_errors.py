@@ -1,39 +1,57 @@
 """What yt-dlp says when it cannot get a video, told for what it is: a table from its messages to the tree of errors.
 
 yt-dlp raises one exception for everything and says the rest in words: its own, and those of the site. `explain()` reads the
-exceptions it wrapped where they tell (HTTP status, geo restriction, no extractor) and else looks its words up in `RULES`,
-first match first. What is not recognised is Retryable with the message kept, and so `failed`: never "no audio".
+exceptions it wrapped where they tell (HTTP status, geo restriction, no extractor, an address that was refused) and else looks
+its words up in `RULES`, first match first. What is not recognised is Retryable with the message kept, and so `failed`: never
+"no audio". Whoever raises what it returns does so `from None`: Dagster keeps whole chains of causes in its event log, and
+yt-dlp's hold addresses with their secrets.
 
 The words are those of yt-dlp 2026.8.19 and of YouTube's pages; tests/test_media_errors.py has each as it was really said.
 """
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
+from yt_dlp.globals import supported_js_runtimes
 from yt_dlp.networking.exceptions import HTTPError
-from yt_dlp.utils import DownloadError, GeoRestrictedError, UnsupportedError, UserNotLive
+from yt_dlp.utils import GeoRestrictedError, UnsupportedError, UserNotLive, YoutubeDLError
 
+from resources.addresses import refusal, refused
+from resources.answers import retry_after_s
 from resources.errors import (
     AgeRestricted,
     Blocked,
+    DiskFull,
+    EarshotError,
     GeoBlocked,
     InvalidMedia,
     LiveOrUpcoming,
     MembersOnly,
+    Misconfigured,
     Private,
     Removed,
     Retryable,
-    VideoError,
+    Truncated,
 )
+from resources.redaction import without_secrets
+from resources.source_file import Source
 
 E = TypeVar("E", bound=BaseException)
 
 GONE = "The media is gone; the source may offer it elsewhere."
-LATER = "Try again later: earshot ingest."
+LATER = "It is tried again by itself; `earshot retry` tries it now."
+NETWORK = "The network failed, or the site itself; the video is not to blame. " + LATER
 WAIT = "Give the site some hours before this source is asked again."
 ELSEWHERE = "It cannot be fetched from where this machine is."
+ARCHIVED = "It can be had once it was broadcast and is archived."
+LOGIN = "If you may see it, name the cookies of your login in sources.yaml: `cookies` of its source."
 UPDATE = "If other videos of the site fail alike, yt-dlp is too old: raise its pin in pyproject.toml, then `make lock env`."
+RUNTIME = "YouTube's media needs the JavaScript runtime deno, which is not found or too old: `make env` installs it."
+
+_UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0, "week": 604_800.0, "month": 2_592_000.0}
 
 
 @dataclass(frozen=True)
@@ -41,7 +59,7 @@ class Rule:
     """Words in a message, the error they mean, and what to do."""
 
     words: str
-    error: type[VideoError]
+    error: type[EarshotError]
     remedy: str
 
 
@@ -63,7 +81,7 @@ RULES = (
         r"Premieres? (in|will begin)|live event (will begin|has ended)|live stream recording is not available"
         r"|not currently live|Offline\b|stream (has not|hasn.t) started",
         LiveOrUpcoming,
-        "It can be had once it was broadcast and is archived.",
+        ARCHIVED,
     ),
     Rule(
         r"has been removed|removed by the (uploader|user)|account .*has been terminated|no longer (available|exists)"
@@ -72,49 +90,103 @@ RULES = (
         GONE,
     ),
     Rule(r"DRM protected", InvalidMedia, "What is encrypted cannot be heard."),
+    Rule(r"No space left on device", DiskFull, "Free some space, or set EARSHOT_HOME to a larger disk."),
+    Rule(r"[Ff]ailed to load cookies", Misconfigured, "Correct `cookies` of its source: a file in Netscape's format."),
+    Rule(r"bytes read, \d+ more expected|content too short", Truncated, NETWORK),
+    Rule(
+        r"HTTP Error 5\d\d|unable to continue|timed out|Connection (refused|reset|aborted)|closed connection|Failed to resolve"
+        r"|[Nn]ame resolution|Name or service not known|unreachable|No route to host|SSL|[Pp]roxy",
+        Retryable,
+        NETWORK,
+    ),
     Rule(r"Requested format is not available|No video formats found|Only images are available", Retryable, UPDATE),
 )
 
 
-def explain(error: DownloadError, url: str) -> VideoError:
-    """The error of the tree that this failure of a download is."""
-    message = f"{url}: {message_of(error)}"
-    status = cause_of(error, HTTPError)
-    if status is not None and status.status in (404, 410):
-        return Removed(message, GONE)
-    if status is not None and status.status == 429:
-        return Blocked(message, WAIT)
-    if status is not None and status.status == 403:
-        return Retryable(message, UPDATE)
-    if cause_of(error, UnsupportedError):
-        return InvalidMedia(f"{url}: what lies there is not audio or video.", "Open it in a browser.")
-    if cause_of(error, GeoRestrictedError):
-        return GeoBlocked(message, ELSEWHERE)
-    if cause_of(error, UserNotLive):
-        return LiveOrUpcoming(message, LATER)
-    rule = next((rule for rule in RULES if re.search(rule.words, message)), None)
-    return rule.error(message, rule.remedy) if rule else Retryable(message, LATER)
+def explain(error: YoutubeDLError, url: str, source: Source) -> EarshotError:
+    """The error of the tree that this failure to get `url` is; its message holds no secret. Not raised, but returned."""
+    message = without_secrets(f"{url}: {message_of(error)}", also=secrets_of(source))
+    target = refusal(error)
+    if target is not None:
+        return refused(url, target)
+    return _by_status(error, message) or _by_class(error, message) or _by_words(error, message)
 
 
-def cause_of(error: DownloadError, kind: type[E]) -> E | None:
+def secrets_of(source: Source) -> list[str]:
+    """What must not be told of a source besides what its addresses hold: its proxy's user and password."""
+    proxy = urlsplit(source.proxy or "")
+    return [unquote(part) for part in (proxy.username, proxy.password) if part]
+
+
+def seconds_until_start(message: str) -> float | None:
+    """Seconds until what is announced as `in 3 hours`, `in a few moments`; None where the message does not tell."""
+    if "in a few moments" in message:
+        return 60.0
+    told = re.search(rf"\bin (\d+|an?) ({'|'.join(_UNITS)})s?\b", message)
+    if told is None:
+        return None
+    return (float(told[1]) if told[1].isdigit() else 1.0) * _UNITS[told[2]]
+
+
+def cause_of(error: BaseException, kind: type[E]) -> E | None:
     """The exception of this kind that yt-dlp wrapped, however deep."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, kind):
             return found
-        wrapped = (found.exc_info or (None, None))[1] if isinstance(found, DownloadError) else getattr(found, "cause", None)
+        wrapped = (getattr(found, "exc_info", None) or (None, None))[1] or getattr(found, "cause", None)
         found = wrapped or found.__cause__ or found.__context__
     return None
 
 
-def message_of(error: DownloadError) -> str:
+def message_of(error: YoutubeDLError) -> str:
     """yt-dlp's message without its prefix, colours and advice on reporting bugs."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).removeprefix("ERROR: ")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().removeprefix("ERROR: ").strip()
     return (
-        re.sub(r"^\[[\w:+]+\] (\S+: )?", "", text)
+        re.sub(r"^\[[\w:+]+\] ((Got error|\S+): )?", "", text)
         .partition("; please report")[0]
         .partition(" (caused by ")[0]
         .strip()
         .rstrip(".")
         + "."
     )
+
+
+def _by_status(error: YoutubeDLError, message: str) -> EarshotError | None:
+    answer = cause_of(error, HTTPError)
+    if answer is None:
+        return None
+    if answer.status in (404, 410):
+        return Removed(message, GONE)
+    pause_s = retry_after_s(answer.response.headers.get("Retry-After"), datetime.now(UTC))
+    if answer.status == 429 or (answer.status == 503 and pause_s is not None):
+        return Blocked(message, WAIT, pause_s)
+    remedy = {401: LOGIN, 403: UPDATE}.get(answer.status)
+    return Retryable(message, remedy) if remedy else None
+
+
+def _by_class(error: YoutubeDLError, message: str) -> EarshotError | None:
+    if cause_of(error, UnsupportedError):
+        return InvalidMedia(f"{message.partition(': ')[0]}: what lies there is not audio or video.", "Open it in a browser.")
+    if cause_of(error, GeoRestrictedError):
+        return GeoBlocked(message, ELSEWHERE)
+    if cause_of(error, UserNotLive):
+        return LiveOrUpcoming(message, ARCHIVED)
+    return None
+
+
+def _by_words(error: YoutubeDLError, message: str) -> EarshotError:
+    rule = next((rule for rule in RULES if re.search(rule.words, message)), None)
+    if rule is None:
+        return Retryable(message, LATER)
+    if rule.error is LiveOrUpcoming:
+        return LiveOrUpcoming(message, rule.remedy, seconds_until_start(message))
+    if rule.remedy is UPDATE and "[youtube" in str(error) and not _has_javascript():
+        return Retryable(message, RUNTIME)
+    return rule.error(message, rule.remedy)
+
+
+def _has_javascript() -> bool:
+    """Whether yt-dlp finds the runtime that it solves YouTube's challenges with. It warns of that once, and then no more."""
+    found = supported_js_runtimes.value["deno"]().info
+    return found is not None and found.supported

@@ -9,6 +9,8 @@
 | `EARSHOT_MODELS` | `bundled` | `bundled` or `large`, see resources/models.py |
 | `EARSHOT_ALERT_URL` | none | where failed checks are sent, as a POST of JSON |
 | `EARSHOT_ALERT_QUIET_HOURS` | `24` | how long a stage with the same cause is not told again |
+| `EARSHOT_SOURCES` | `sources.yaml` in the clone | the sources that are watched, see resources/source_file.py |
+| `EARSHOT_ALLOW_PRIVATE_ADDRESSES` | none | `1`: any source may lead to private and loopback addresses |
 | `HF_TOKEN` | none | for the gated models of `large` |
 
 Read on each call, never at import, so that tests and subprocesses see what they set. Not a configuration file: Dagster's
@@ -38,6 +40,8 @@ class Settings:
     hub_token: str | None
     alert_url: str | None
     alert_quiet_hours: float
+    sources: Path
+    allow_private_addresses: bool
 
 
 def read_settings() -> Settings:
@@ -52,6 +56,8 @@ def read_settings() -> Settings:
         hub_token=os.environ.get("HF_TOKEN") or None,
         alert_url=_web_address("EARSHOT_ALERT_URL"),
         alert_quiet_hours=_hours("EARSHOT_ALERT_QUIET_HOURS", 24.0),
+        sources=Path(os.environ.get("EARSHOT_SOURCES") or PROJECT_ROOT / "sources.yaml").expanduser().resolve(),
+        allow_private_addresses=_choice("EARSHOT_ALLOW_PRIVATE_ADDRESSES", ("0", "1")) == "1",
     )
 
 

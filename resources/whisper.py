@@ -79,17 +79,29 @@ class Transcriber:
         samples: np.ndarray,
         progress: Callable[[float], None] = lambda _: None,
         tally: Tally | None = None,
+        language: str | None = None,
     ) -> Transcript:
-        """Transcribe float32 samples, mono, 16 kHz.
+        """Transcribe float32 samples, mono, 16 kHz, in this language (whisper's code) or the one that is heard.
 
         `progress` is told the share done, 0 to 1; windows and model calls are counted in `tally`.
         """
         counted = tally or Tally()
-        return fitting(lambda batch: self._transcribe(samples, progress, batch, counted), self.execution.batch_size, counted)
+        return fitting(
+            lambda batch: self._transcribe(samples, progress, batch, counted, language), self.execution.batch_size, counted
+        )
 
-    def _transcribe(self, samples: np.ndarray, progress: Callable[[float], None], batch_size: int, tally: Tally) -> Transcript:
+    def _transcribe(
+        self,
+        samples: np.ndarray,
+        progress: Callable[[float], None],
+        batch_size: int,
+        tally: Tally,
+        language: str | None,
+    ) -> Transcript:
         self._pipeline.tally = tally
-        found, information = self._pipeline.transcribe(samples, batch_size=batch_size, word_timestamps=True, vad_filter=True)
+        found, information = self._pipeline.transcribe(
+            samples, batch_size=batch_size, word_timestamps=True, vad_filter=True, language=language
+        )
         segments, words = [], []
         for index, segment in enumerate(found):
             segments.append(

@@ -19,6 +19,8 @@ os.environ.pop("EARSHOT_MODELS", None)
 os.environ.pop("EARSHOT_MEDIA", None)
 os.environ.pop("EARSHOT_ALERT_URL", None)
 os.environ.pop("EARSHOT_ALERT_QUIET_HOURS", None)
+os.environ.pop("EARSHOT_SOURCES", None)
+os.environ.pop("EARSHOT_ALLOW_PRIVATE_ADDRESSES", None)
 
 from resources.database import Database, open_database
 from resources.postgres import stop_embedded
@@ -44,8 +46,8 @@ def library(home: Path) -> Database:
 
 @pytest.fixture
 def database(library: Database) -> Database:
-    """The session's database, emptied: no videos, no timings, no failed checks."""
+    """The session's database, emptied: no videos, no sources, no timings, no failed checks."""
     with library.connect() as connection:
-        connection.execute("TRUNCATE videos CASCADE")
+        connection.execute("TRUNCATE videos, sources CASCADE")
         connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds")
     return library

@@ -18,6 +18,7 @@ from resources.catalogue import Video, find, list_videos
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
 from resources.settings import read_settings
+from resources.source_file import source_named
 from tests.recordings import cut_in_the_middle, write_silent_picture
 
 pytestmark = pytest.mark.slow
@@ -57,7 +58,7 @@ def outcomes(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "moved": f"{url}/moved.xml",
             "strange": str(folder / STRANGE_NAME),
         }
-        steps = ingest(list(sources.values()), Choice(), library, open_instance())
+        steps = ingest([source_named(source) for source in sources.values()], Choice(), library, open_instance())
         yield dict(zip(sources, [step for step in steps if isinstance(step, Outcome)], strict=True))
 
 
@@ -137,7 +138,7 @@ def test_the_good_one_among_the_bad_is_ingested_under_its_strange_name(outcomes:
 def test_the_same_file_under_two_names_is_one_video(outcomes: dict[str, Outcome], library: Database) -> None:
     video = _video(outcomes["strange"])
     other = str(Path(video.url).with_name("same content.wav"))
-    sources = [other, video.url]
+    sources = [source_named(other), source_named(video.url)]
     outcome, again = [s for s in ingest(sources, Choice(), library, open_instance()) if isinstance(s, Outcome)]
     assert (outcome.result, again.result) == ("current", "current")
     assert _video(outcome).video_id == video.video_id

@@ -32,13 +32,14 @@ from ingest_assets.ingest import Choice, ingest
 from ingest_assets.instance import open_instance
 from ingest_assets.progress import watching
 from resources.database import open_database
+from resources.source_file import source_named
 
 source, stage, share = sys.argv[1], sys.argv[2], float(sys.argv[3])
 def watcher(at, done):
     if (at, done) == (stage, share):
         os.kill(os.getpid(), signal.SIGKILL)
 with watching(watcher):
-    list(ingest([source], Choice(force=True), open_database(), open_instance()))
+    list(ingest([source_named(source)], Choice(force=True), open_database(), open_instance()))
 """
 
 

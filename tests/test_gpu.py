@@ -28,8 +28,10 @@ from resources.gpu import (
     require_device,
     require_memory,
 )
-from resources.media_source import list_source
+from resources.listed import video_of
+from resources.listing import list_all
 from resources.models import CAMPPLUS, SEGMENTATION, SETS
+from resources.source_file import source_named
 
 
 @pytest.fixture(autouse=True)
@@ -202,7 +204,8 @@ def test_without_the_device_audio_succeeds_no_gpu_stage_leaves_a_row_and_the_vid
     database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     soundfile.write(tmp_path / "a.wav", clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, 6.5, 9.0)), 16_000)
-    [video] = list_source(str(tmp_path / "a.wav"))
+    source = source_named(str(tmp_path / "a.wav"))
+    video = video_of(list_all(source).entries[0], source)
     register(database, [video])
     instance = open_instance()
     instance.add_dynamic_partitions(str(videos.name), [video.video_id])

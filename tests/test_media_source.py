@@ -15,8 +15,13 @@ import pytest
 from bench.episodes import write_mp3
 from bench.server import serving
 from resources.catalogue import Video
-from resources.errors import InvalidMedia, Removed, Retryable, SourceUnusable
-from resources.media_source import MediaSourceResource, is_url, list_source
+from resources.downloads import Fetched
+from resources.entries import is_url
+from resources.errors import Removed, SourceUnusable
+from resources.listed import video_of
+from resources.listing import list_all
+from resources.media_source import MediaSourceResource
+from resources.source_file import source_named
 
 AWKWARD = "Ünder \"the\" 'sea' & 100% 🎙 日本"
 RATE = 16_000
@@ -67,8 +72,10 @@ def write_feed(folder: Path, *items: str) -> None:
     (folder / "feed.xml").write_text(feed, encoding="utf-8")
 
 
-def video_at(url: str) -> Video:
-    return Video("generic-talk-0", url, url, "Talk")
+def listed(address: str) -> list[Video]:
+    """What a user who names this address would have ingested."""
+    source = source_named(address)
+    return [video_of(entry, source) for entry in list_all(source).entries]
 
 
 # --- local files ---------------------------------------------------------------------------------------------------------
@@ -78,7 +85,7 @@ def test_a_file_is_known_by_its_content_and_not_by_its_name(tmp_path: Path) -> N
     (tmp_path / "one.mp3").write_bytes(b"the same")
     (tmp_path / "two.wav").write_bytes(b"the same")
     (tmp_path / "three.mp3").write_bytes(b"something else")
-    one, two, three = (list_source(str(tmp_path / name))[0] for name in ("one.mp3", "two.wav", "three.mp3"))
+    one, two, three = (listed(str(tmp_path / name))[0] for name in ("one.mp3", "two.wav", "three.mp3"))
     assert one.video_id == two.video_id != three.video_id
     assert (one.title, two.title) == ("one", "two")
 
@@ -86,7 +93,7 @@ def test_a_file_is_known_by_its_content_and_not_by_its_name(tmp_path: Path) -> N
 def test_a_file_is_kept_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "talk.mp3").write_bytes(b"anything")
     monkeypatch.chdir(tmp_path)
-    (video,) = list_source("talk.mp3")
+    (video,) = listed("talk.mp3")
     assert video.url == video.source == str(tmp_path / "talk.mp3")
     assert video.published_at is None
 
@@ -95,7 +102,7 @@ def test_a_folder_lists_the_media_in_it_however_deep_by_path(tmp_path: Path) -> 
     (tmp_path / "b").mkdir()
     for name in ("z.MP3", "a.flac", "b/deep.mkv", "notes.txt", "b/cover.jpg"):
         (tmp_path / name).write_bytes(name.encode())
-    videos = list_source(str(tmp_path))
+    videos = listed(str(tmp_path))
     assert [Path(video.url).relative_to(tmp_path).as_posix() for video in videos] == ["a.flac", "b/deep.mkv", "z.MP3"]
     assert {video.source for video in videos} == {str(tmp_path)}
     assert len({video.video_id for video in videos}) == 3
@@ -103,7 +110,7 @@ def test_a_folder_lists_the_media_in_it_however_deep_by_path(tmp_path: Path) -> 
 
 def test_any_file_named_by_the_user_is_listed_whatever_its_suffix(tmp_path: Path) -> None:
     (tmp_path / "recording.dat").write_bytes(b"perhaps media")
-    assert [video.title for video in list_source(str(tmp_path / "recording.dat"))] == ["recording"]
+    assert [video.title for video in listed(str(tmp_path / "recording.dat"))] == ["recording"]
 
 
 def test_awkward_names_are_titles_and_no_part_of_the_key(tmp_path: Path) -> None:
@@ -111,7 +118,7 @@ def test_awkward_names_are_titles_and_no_part_of_the_key(tmp_path: Path) -> None
     path.parent.mkdir()
     path.write_bytes(b"anything")
     for source in (path, path.parent):
-        (video,) = list_source(str(source))
+        (video,) = listed(str(source))
         assert (video.title, video.url) == (AWKWARD, str(path))
         assert video.video_id.replace("file-", "").isalnum()
         assert video.video_id.isascii()
@@ -119,19 +126,19 @@ def test_awkward_names_are_titles_and_no_part_of_the_key(tmp_path: Path) -> None
 
 def test_a_file_that_is_not_there_is_told_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(SourceUnusable, match=r"gone\.mp3: no such file or folder"):
-        list_source(str(tmp_path / "gone.mp3"))
+        listed(str(tmp_path / "gone.mp3"))
 
 
 def test_a_folder_without_media_is_told_with_what_would_be_media(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing to hear")
     with pytest.raises(SourceUnusable, match=r"no audio or video file in this folder.*\.flac .*\.mp3"):
-        list_source(str(tmp_path))
+        listed(str(tmp_path))
 
 
 @pytest.mark.parametrize("source", ["ftp://example.org/a.mp3", "file:///etc/hostname", "s3://bucket/a.mp3"])
 def test_only_http_and_https_are_fetched(source: str) -> None:
     with pytest.raises(SourceUnusable, match="only http and https"):
-        list_source(source)
+        listed(source)
 
 
 def test_a_path_is_no_url() -> None:
@@ -143,17 +150,17 @@ def test_a_path_is_no_url() -> None:
 def test_a_local_file_is_fetched_where_it_lies(tmp_path: Path) -> None:
     path = tmp_path / f"{AWKWARD}.mp3"
     path.write_bytes(b"anything")
-    (video,) = list_source(str(path))
-    assert MediaSourceResource().fetch(video, tmp_path / "downloads") == (path, "file")
+    (video,) = listed(str(path))
+    assert MediaSourceResource().fetch(video, tmp_path / "downloads", source_named(str(path))) == Fetched(path, "file")
 
 
 def test_a_local_file_that_is_gone_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "talk.mp3"
     path.write_bytes(b"anything")
-    (video,) = list_source(str(path))
+    (video,) = listed(str(path))
     path.unlink()
     with pytest.raises(Removed, match=r"talk\.mp3 is no longer there"):
-        MediaSourceResource().fetch(video, tmp_path)
+        MediaSourceResource().fetch(video, tmp_path, source_named(str(path)))
 
 
 # --- listing over HTTP ---------------------------------------------------------------------------------------------------
@@ -165,7 +172,7 @@ def test_a_feed_lists_its_entries_in_order_with_title_and_date(site: Site) -> No
         item("ep-2", "Zwei & mehr 🎙", f"{site.url}/talk.mp3", "Mon, 12 Jan 2026 09:00:00 +0100"),
         item("ep-1", "One", f"{site.url}/talk.mp3?one"),
     )
-    second, first = list_source(f"{site.url}/feed.xml")
+    second, first = listed(f"{site.url}/feed.xml")
     assert (second.title, first.title) == ("Zwei & mehr 🎙", "One")
     assert second.published_at == datetime(2026, 1, 12, 8, tzinfo=UTC)
     assert first.published_at is None
@@ -175,11 +182,11 @@ def test_a_feed_lists_its_entries_in_order_with_title_and_date(site: Site) -> No
 
 def test_the_keys_of_a_feed_stay_when_its_server_moves_to_another_port(site: Site) -> None:
     write_feed(site.folder, item("ep-1", "One", f"{site.url}/talk.mp3"), item("ep-2", "Two", f"{site.url}/talk.mp3"))
-    before = [video.video_id for video in list_source(f"{site.url}/feed.xml")]
+    before = [video.video_id for video in listed(f"{site.url}/feed.xml")]
     with serving(site.folder.parent) as port:
         moved = f"{port}/{site.folder.name}"
         write_feed(site.folder, item("ep-1", "One", f"{moved}/other.mp3"), item("ep-2", "Two", f"{moved}/talk.mp3"))
-        after = [video.video_id for video in list_source(f"{moved}/feed.xml")]
+        after = [video.video_id for video in listed(f"{moved}/feed.xml")]
     assert urlsplit(moved).port != urlsplit(site.url).port
     assert before == after
     assert len(set(before)) == 2
@@ -187,7 +194,7 @@ def test_the_keys_of_a_feed_stay_when_its_server_moves_to_another_port(site: Sit
 
 def test_entries_without_a_guid_are_told_apart_by_their_address(site: Site) -> None:
     write_feed(site.folder, item(None, "One", f"{site.url}/a.mp3"), item(None, "Two", f"{site.url}/b.mp3"))
-    one, two = list_source(f"{site.url}/feed.xml")
+    one, two = listed(f"{site.url}/feed.xml")
     assert one.video_id != two.video_id
     assert one.video_id.startswith("generic-a-")
 
@@ -195,13 +202,13 @@ def test_entries_without_a_guid_are_told_apart_by_their_address(site: Site) -> N
 def test_guids_that_look_alike_as_keys_stay_apart(site: Site) -> None:
     guids = ("https://x/?p=1", "https://x/p/1", "日本", "本日")
     write_feed(site.folder, *(item(guid, "Any", f"{site.url}/talk.mp3") for guid in guids))
-    keys = [video.video_id for video in list_source(f"{site.url}/feed.xml")]
+    keys = [video.video_id for video in listed(f"{site.url}/feed.xml")]
     assert len(set(keys)) == len(guids)
     assert all(key.isascii() and "/" not in key and not key.endswith("-") for key in keys)
 
 
 def test_a_link_to_a_recording_is_one_video_with_a_key_that_stays(site: Site) -> None:
-    (first,), (again,) = list_source(f"{site.url}/talk.mp3"), list_source(f"{site.url}/talk.mp3")
+    (first,), (again,) = listed(f"{site.url}/talk.mp3"), listed(f"{site.url}/talk.mp3")
     assert first == again
     assert first.video_id.startswith("generic-talk-")
     assert (first.title, first.url) == ("talk", f"{site.url}/talk.mp3")
@@ -210,58 +217,33 @@ def test_a_link_to_a_recording_is_one_video_with_a_key_that_stays(site: Site) ->
 def test_a_feed_that_is_not_xml_is_told(site: Site) -> None:
     (site.folder / "feed.xml").write_text("<?xml version='1.0'?><rss><channel><title>Broken & never closed")
     with pytest.raises(SourceUnusable, match=r"feed\.xml: there is no video, playlist or feed at this address"):
-        list_source(f"{site.url}/feed.xml")
+        listed(f"{site.url}/feed.xml")
 
 
 def test_a_feed_without_entries_is_told(site: Site) -> None:
     write_feed(site.folder)
     with pytest.raises(SourceUnusable, match=r"feed\.xml: nothing is listed there"):
-        list_source(f"{site.url}/feed.xml")
+        listed(f"{site.url}/feed.xml")
 
 
 def test_a_listing_that_is_not_found_is_told_with_its_status(site: Site) -> None:
     with pytest.raises(SourceUnusable, match=r"gone\.xml: .*404"):
-        list_source(f"{site.url}/gone.xml")
+        listed(f"{site.url}/gone.xml")
 
 
 def test_a_server_that_does_not_answer_is_told(tmp_path: Path) -> None:
     with serving(tmp_path) as url:
         pass
     with pytest.raises(SourceUnusable, match="refused"):
-        list_source(f"{url}/feed.xml")
+        listed(f"{url}/feed.xml")
 
 
 # --- fetching over HTTP --------------------------------------------------------------------------------------------------
 
 
-def test_a_recording_is_downloaded_with_yt_dlp_byte_by_byte(site: Site, tmp_path: Path, recording: Path) -> None:
-    path, downloader = MediaSourceResource().fetch(video_at(f"{site.url}/talk.mp3"), tmp_path)
-    assert path == tmp_path / "generic-talk-0.mp3"
-    assert path.read_bytes() == recording.read_bytes()
-    assert downloader.startswith("yt-dlp 20")
-
-
 def test_what_a_feed_lists_can_be_fetched_under_an_awkward_name(site: Site, tmp_path: Path, recording: Path) -> None:
     shutil.copy(recording, site.folder / f"{AWKWARD}.mp3")
     write_feed(site.folder, item("ep-1", "One", f"{site.url}/{quote(AWKWARD)}.mp3"))
-    (video,) = list_source(f"{site.url}/feed.xml")
-    path, _ = MediaSourceResource().fetch(video, tmp_path)
-    assert path.read_bytes() == recording.read_bytes()
-
-
-def test_media_that_is_not_found_is_removed(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(Removed, match=r"gone\.mp3: .*404"):
-        MediaSourceResource().fetch(video_at(f"{site.url}/gone.mp3"), tmp_path)
-
-
-def test_media_of_a_server_that_does_not_answer_may_be_tried_again(tmp_path: Path) -> None:
-    with serving(tmp_path) as url:
-        pass
-    with pytest.raises(Retryable, match="refused"):
-        MediaSourceResource().fetch(video_at(f"{url}/talk.mp3"), tmp_path)
-
-
-def test_a_page_in_place_of_media_is_refused_for_good(site: Site, tmp_path: Path) -> None:
-    (site.folder / "page.html").write_text("<!DOCTYPE html><html><body>Nothing to hear.</body></html>")
-    with pytest.raises(InvalidMedia, match="not audio or video"):
-        MediaSourceResource().fetch(video_at(f"{site.url}/page.html"), tmp_path)
+    (video,) = listed(f"{site.url}/feed.xml")
+    fetched = MediaSourceResource().fetch(video, tmp_path, source_named(video.source))
+    assert fetched.path.read_bytes() == recording.read_bytes()

@@ -5,7 +5,7 @@ pyannote.audio.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jiwer
@@ -27,6 +27,7 @@ from resources.catalogue import STAGES, find
 from resources.database import Database
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
+from resources.source_file import source_named
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +62,8 @@ def ingested(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def _ingest(sources: list[str], database: Database, instance: DagsterInstance, choice: Choice | None = None) -> list[Outcome]:
-    return [step for step in ingest(sources, choice or Choice(), database, instance) if isinstance(step, Outcome)]
+    named = [source_named(source) for source in sources]
+    return [step for step in ingest(named, choice or Choice(), database, instance) if isinstance(step, Outcome)]
 
 
 # --- what is left in the database ------------------------------------------------------------------------------------------
@@ -154,7 +156,9 @@ def test_a_forced_run_gives_the_same_rows_and_reuses_every_voice_vector(ingested
     tables = {"words": "word_index", "turns": "turn_index", "passages": "passage_index", "local_speakers": "local_speaker"}
     newest = ingested.keys[-1]  # which the feed lists first
     before = {table: ingested.database.frame(table, newest, order) for table, order in tables.items()}
-    [outcome] = _ingest([ingested.feed], ingested.database, ingested.instance, Choice(force=True, limit=1))
+    first = replace(source_named(ingested.feed), limit=1)
+    steps = ingest([first], Choice(force=True), ingested.database, ingested.instance)
+    outcome = next(step for step in steps if isinstance(step, Outcome) and step.result != "left_out")
     assert outcome.result == "done"
     assert outcome.video is not None
     assert outcome.video.video_id == newest

@@ -23,6 +23,7 @@ from PIL import Image
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.pictures import browsing, pictures_of, take
+from bench.server import serving
 from ingest_assets.definitions import defs
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
@@ -30,7 +31,9 @@ from ingest_assets.timings import KEYS, TEXT_KEYS
 from resources import database
 from resources.catalogue import STAGES, find, register
 from resources.database import Database, open_database
-from resources.media_source import list_source
+from resources.listed import video_of
+from resources.listing import list_all
+from resources.source_file import source_named
 
 pytestmark = pytest.mark.slow
 EARSHOT = str(Path(sys.executable).parent / "earshot")
@@ -38,11 +41,20 @@ EARSHOT = str(Path(sys.executable).parent / "earshot")
 
 @dataclass(frozen=True)
 class Served:
-    """A running `earshot up`, its URL, and the keys of two registered videos."""
+    """A running `earshot up`, its URL, the keys of two registered videos, and the folder and URL of a watched feed."""
 
     url: str
     pid: int
     partitions: list[str]
+    podcast: Path
+    feed: str
+
+
+def _publish(podcast: Path, items: str) -> None:
+    """Put a feed of these items in its place at once."""
+    document = f'<?xml version="1.0"?><rss version="2.0"><channel><title>A podcast</title>{items}</channel></rss>'
+    (podcast / ".feed.xml").write_text(document)
+    (podcast / ".feed.xml").replace(podcast / "feed.xml")
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +63,29 @@ def served(library: Database, home: Path, tmp_path_factory: pytest.TempPathFacto
     telephone = Clip(TELEPHONE.package, TELEPHONE.path, start_s=6.5, end_s=14.5)
     write_mp3(folder / "telephone.mp3", clip_samples(telephone))
     write_mp3(folder / "beckett.mp3", clip_samples(Clip("moonshine_voice", "assets/beckett.wav")))
-    listed = list_source(str(folder))
+    source = source_named(str(folder))
+    listed = [video_of(entry, source) for entry in list_all(source).entries]
     register(library, listed)
     open_instance().add_dynamic_partitions(str(videos.name), [video.video_id for video in listed])
-    port = _free_port()
-    with (home / "up.log").open("wb") as log:
-        process = subprocess.Popen([EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log)
-    try:
-        _wait(lambda: f":{port} " in (home / "up.log").read_text(), 600, "earshot up never said that it is up")
-        yield Served(f"http://127.0.0.1:{port}", process.pid, [video.video_id for video in listed])
-    finally:
-        subprocess.run([EARSHOT, "down"], check=True, env={**os.environ, "EARSHOT_HOME": str(home)})
-        assert process.wait(timeout=300) == 0
-        database._ready.clear()
-        open_database()  # `down` stopped the server of the whole test session: whoever comes next needs it
+    port, podcast = _free_port(), tmp_path_factory.mktemp("podcast")
+    _publish(podcast, "")
+    with serving(podcast) as feed, (home / "up.log").open("wb") as log:
+        sources = podcast / "sources.yaml"
+        sources.write_text(f"sources:\n  - feed: {feed}/feed.xml\n    name: A podcast\n    every: 10s\n")
+        environment = {**os.environ, "EARSHOT_SOURCES": str(sources)}
+        process = subprocess.Popen([EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log, env=environment)
+        try:
+            _wait(lambda: f":{port} " in (home / "up.log").read_text(), 600, "earshot up never said that it is up")
+            yield Served(f"http://127.0.0.1:{port}", process.pid, [video.video_id for video in listed], podcast, feed)
+        finally:
+            _end(home, process)
+
+
+def _end(home: Path, process: "subprocess.Popen[bytes]") -> None:
+    subprocess.run([EARSHOT, "down"], check=True, env={**os.environ, "EARSHOT_HOME": str(home)})
+    assert process.wait(timeout=300) == 0
+    database._ready.clear()
+    open_database()  # `down` stopped the server of the whole test session: whoever comes next needs it
 
 
 def test_everything_listens_on_loopback_only(served: Served) -> None:
@@ -111,6 +132,27 @@ def test_the_metadata_that_the_ui_reads_are_the_timings_that_the_database_keeps(
         "SELECT * FROM asset_timings WHERE video_id = %s AND asset = 'transcript' ORDER BY timing_id DESC LIMIT 1", [partition]
     )[0]
     assert {key: shown[key] for key in KEYS} == {key: kept[key] for key in KEYS}
+
+
+def test_an_upload_becomes_searchable_without_anyone_touching_anything(served: Served, library: Database) -> None:
+    write_mp3(served.podcast / "fail-better.mp3", clip_samples(Clip("moonshine_voice", "assets/beckett.wav", start_s=0.5)))
+    _publish(
+        served.podcast,
+        '<item><guid isPermaLink="false">fail-better</guid><title>Fail better</title>'
+        "<pubDate>Sun, 22 Nov 2026 09:00:00 GMT</pubDate>"
+        f'<enclosure url="{served.feed}/fail-better.mp3" type="audio/mpeg" length="1"/></item>',
+    )
+    found = (
+        "SELECT v.state, count(p.*) AS passages FROM videos v LEFT JOIN passages p USING (video_id) WHERE title = %s GROUP BY 1"
+    )
+    _wait(lambda: library.query(found, ["Fail better"]), 300, "the upload was never noticed")
+    _wait(lambda: library.query(found, ["Fail better"])[0]["state"] == "ready", 900, "the upload was never searchable")
+    asked = [EARSHOT, "search", "--json", "try again, without fear of failure"]
+    hits = json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+    assert "Fail better" in [hit["title"] for hit in hits]
+    runs = open_instance().get_runs(RunsFilter(tags={"earshot/source": "A podcast"}))
+    assert [run.status for run in runs] == [DagsterRunStatus.SUCCESS]
+    assert runs[0].tags["dagster/sensor_name"] == "new_uploads"
 
 
 def test_the_report_is_materialized_without_anything_typed(served: Served) -> None:

@@ -1,64 +1,61 @@
-"""Which videos of a listing are wanted."""
+"""Which videos of a listing are wanted, in which order, and why the others are not."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.sources import choose
-from resources.catalogue import Video
+from ingest_assets.sources import WANTED, Decision, decide, decisions, in_order
+from resources.entries import Entry, Live
+from resources.errors import Blocked, Permanent, Private
+from resources.source_file import Kind, Source
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+CHANNEL = Source(Kind.CHANNEL, "https://www.youtube.com/@somebody", "somebody")
+FILM = Entry("dQw4w9WgXcQ", "https://www.youtube.com/watch?v=dQw4w9WgXcQ", "A film")
 
 
-def listed(*names: str) -> list[Video]:
-    """Videos by name; `b3` was uploaded on the third day, `c` has no date."""
+def listed(*names: str) -> list[Entry]:
+    """Entries by name; `b3` was uploaded on the third day, `c` has no date."""
     return [
-        Video(
-            name,
-            f"https://x/{name}",
-            "https://x",
-            name,
-            published_at=FIRST_DAY + timedelta(int(name[1:])) if name[1:] else None,
+        Entry(
+            name, f"https://x/{name}", name, published_at=FIRST_DAY + timedelta(int(name[1:]) - 1) if name[1:] else None
         )
         for name in names
     ]
 
 
-def names(videos: list[Video]) -> list[str]:
-    return [video.video_id for video in videos]
+def names(entries: list[Entry]) -> list[str]:
+    return [entry.video_id for entry in entries]
+
+
+def nobody(entry: Entry) -> Entry | None:
+    raise AssertionError(f"{entry.video_id} was asked")
+
+
+def verdicts(entries: list[Entry], source: Source, ask=nobody, room: int | None = None) -> dict[str, str]:
+    return {entry.video_id: made.verdict for entry, made in decisions(entries, source, ask, room)}
+
+
+# --- order ---------------------------------------------------------------------------------------------------------------
 
 
 def test_the_order_of_the_source_stays() -> None:
-    assert names(choose(listed("b1", "a3", "c", "d2"))) == ["b1", "a3", "c", "d2"]
+    assert names(in_order(listed("b1", "a3", "c", "d2"), newest_first=False)) == ["b1", "a3", "c", "d2"]
 
 
-def test_a_video_listed_twice_is_chosen_once() -> None:
-    assert names(choose(listed("a", "b", "a", "c", "b"))) == ["a", "b", "c"]
-
-
-def test_the_limit_counts_videos_and_not_listings() -> None:
-    assert names(choose(listed("a", "a", "b", "c"), limit=2)) == ["a", "b"]
-
-
-def test_a_limit_beyond_the_listing_gives_all_of_it() -> None:
-    assert names(choose(listed("a", "b"), limit=9)) == ["a", "b"]
+def test_a_video_listed_twice_counts_once() -> None:
+    assert names(in_order(listed("a", "b", "a", "c", "b"), newest_first=False)) == ["a", "b", "c"]
 
 
 def test_newest_first_puts_undated_videos_last_in_the_order_of_the_source() -> None:
-    assert names(choose(listed("z", "a1", "y", "b3", "x", "c2"), newest_first=True)) == ["b3", "c2", "a1", "z", "y", "x"]
-
-
-def test_the_limit_is_applied_after_the_order() -> None:
-    assert names(choose(listed("z", "a1", "b3", "c2"), limit=2, newest_first=True)) == ["b3", "c2"]
+    assert names(in_order(listed("z", "a1", "y", "b3", "x", "c2"), True)) == ["b3", "c2", "a1", "z", "y", "x"]
 
 
 def test_videos_of_one_moment_keep_the_order_of_the_source() -> None:
-    assert names(choose(listed("b2", "a2", "c2"), newest_first=True)) == ["b2", "a2", "c2"]
-
-
-def test_nothing_listed_is_nothing_chosen() -> None:
-    assert choose([], limit=3, newest_first=True) == []
+    assert names(in_order(listed("b2", "a2", "c2"), newest_first=True)) == ["b2", "a2", "c2"]
 
 
 LISTINGS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["", "1", "2", "3"])).map("".join), max_size=20)
@@ -67,7 +64,139 @@ LISTINGS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["", "1
 @settings(deadline=None)
 @given(LISTINGS)
 def test_newest_first_is_every_video_once_by_falling_date(listing: list[str]) -> None:
-    chosen = names(choose(listed(*listing), newest_first=True))
+    chosen = names(in_order(listed(*listing), newest_first=True))
     assert sorted(chosen) == sorted(set(listing))
     dates = [int(name[1:]) if name[1:] else 0 for name in chosen]
     assert dates == sorted(dates, reverse=True)
+
+
+# --- one entry -----------------------------------------------------------------------------------------------------------
+
+
+def test_without_options_everything_is_wanted_and_nothing_is_asked() -> None:
+    assert decide(FILM, CHANNEL) == WANTED
+
+
+@pytest.mark.parametrize(
+    ("facts", "options", "reason"),
+    [
+        ({"members_only": True}, {}, "members only"),
+        ({"live": Live.ON_AIR}, {"skip_live": True}, "a broadcast (on air)"),
+        ({"live": Live.UPCOMING}, {"skip_live": True}, "a broadcast (upcoming)"),
+        ({"live": Live.WAS_LIVE}, {"skip_live": True}, "a broadcast (was live)"),
+        ({"short": True}, {"skip_shorts": True}, "a Short"),
+        ({"published_at": FIRST_DAY}, {"since": date(2026, 1, 2)}, "uploaded 2026-01-01, before 2026-01-02"),
+        ({"duration_s": 60.0}, {"longer_than_s": 60.0}, "60 s long, not longer than 60 s"),
+        ({"duration_s": 60.0}, {"shorter_than_s": 60.0}, "60 s long, not shorter than 60 s"),
+    ],
+)
+def test_each_option_leaves_out_with_its_reason(facts: dict, options: dict, reason: str) -> None:
+    entry, source = replace(FILM, **facts), replace(CHANNEL, **options)
+    assert decide(entry, source) == Decision("left_out", reason)
+
+
+def test_members_only_videos_are_wanted_by_who_can_see_them() -> None:
+    assert decide(replace(FILM, members_only=True), replace(CHANNEL, skip_members_only=False)) == WANTED
+
+
+def test_an_upload_of_the_first_moment_of_the_day_counts() -> None:
+    assert decide(replace(FILM, published_at=FIRST_DAY), replace(CHANNEL, since=date(2026, 1, 1))) == WANTED
+
+
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        ({"since": date(2026, 1, 1)}, "its upload date must be asked"),
+        ({"longer_than_s": 60.0}, "its length must be asked"),
+        ({"skip_shorts": True}, "its kind must be asked"),
+        ({"skip_live": True}, "its kind must be asked"),
+        ({"since": date(2026, 1, 1), "shorter_than_s": 9.0}, "its upload date and length must be asked"),
+    ],
+)
+def test_what_a_decision_needs_and_nobody_told_must_be_asked(options: dict, missing: str) -> None:
+    assert decide(FILM, replace(CHANNEL, **options)) == Decision("open", missing)
+
+
+def test_a_date_that_cannot_be_told_is_not_invented() -> None:
+    decision = decide(FILM, replace(CHANNEL, since=date(2026, 1, 1)), asked=True)
+    assert decision == Decision("left_out", "its upload date cannot be told")
+
+
+def test_a_kind_that_youtube_does_not_tell_is_the_usual_one() -> None:
+    assert decide(FILM, replace(CHANNEL, skip_shorts=True, skip_live=True), asked=True) == WANTED
+
+
+def test_no_video_longer_than_three_minutes_is_asked_whether_it_is_a_short() -> None:
+    source = replace(CHANNEL, skip_shorts=True)
+    assert decide(replace(FILM, duration_s=181.0), source) == WANTED
+    assert decide(replace(FILM, duration_s=180.0), source).verdict == "open"
+
+
+def test_shorts_and_broadcasts_are_asked_of_no_other_site() -> None:
+    episode = Entry("generic-a", "https://podcast.example/a.mp3", "An episode")
+    assert decide(episode, replace(CHANNEL, skip_shorts=True, skip_live=True)) == WANTED
+
+
+def test_what_is_to_come_has_neither_date_nor_length_to_be_asked_for() -> None:
+    coming = replace(FILM, live=Live.UPCOMING)
+    assert decide(coming, replace(CHANNEL, since=date(2026, 1, 1), longer_than_s=60.0)) == WANTED
+
+
+# --- a listing -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_limit_counts_what_is_wanted_and_says_why_the_rest_is_not() -> None:
+    source = replace(CHANNEL, limit=2, since=date(2026, 1, 2))
+    made = list(decisions(listed("a2", "b1", "c3", "d4"), source, nobody, source.limit))
+    assert [(entry.video_id, decision.verdict) for entry, decision in made] == [
+        ("a2", "wanted"),
+        ("b1", "left_out"),
+        ("c3", "wanted"),
+        ("d4", "left_out"),
+    ]
+    assert made[3][1].reason == "beyond the limit of 2"
+
+
+def test_nothing_beyond_the_limit_is_asked_for() -> None:
+    source = replace(CHANNEL, limit=1, since=date(2026, 1, 1))
+    asked: list[str] = []
+
+    def ask(entry: Entry) -> Entry:
+        asked.append(entry.video_id)
+        return replace(entry, published_at=FIRST_DAY)
+
+    assert verdicts(listed("a", "b", "c"), source, ask, source.limit) == {"a": "wanted", "b": "left_out", "c": "left_out"}
+    assert asked == ["a"]
+
+
+def test_what_was_asked_is_told_with_the_decision() -> None:
+    source = replace(CHANNEL, since=date(2026, 1, 1))
+    [(entry, decision)] = decisions(listed("a"), source, lambda entry: replace(entry, published_at=FIRST_DAY), None)
+    assert (entry.published_at, decision) == (FIRST_DAY, WANTED)
+
+
+def test_with_a_limit_nothing_after_an_open_decision_is_decided() -> None:
+    source = replace(CHANNEL, limit=1, since=date(2026, 1, 1))
+    assert verdicts(listed("a", "b2"), source, lambda _: None, source.limit) == {}
+
+
+def test_without_a_limit_what_cannot_be_asked_now_holds_up_nobody() -> None:
+    source = replace(CHANNEL, since=date(2026, 1, 1))
+    assert verdicts(listed("a", "b2"), source, lambda _: None) == {"a": "open", "b2": "wanted"}
+
+
+def test_a_video_whose_own_page_says_that_it_cannot_be_had_is_left_out_with_that() -> None:
+    def refuse(_: Entry) -> Entry | None:
+        raise Private("This video is private.")
+
+    [(_, decision)] = decisions(listed("a"), replace(CHANNEL, since=date(2026, 1, 1)), refuse, None)
+    assert decision == Decision("left_out", "This video is private.")
+    assert issubclass(Private, Permanent)
+
+
+def test_a_site_that_blocks_ends_the_asking() -> None:
+    def block(_: Entry) -> Entry | None:
+        raise Blocked("Too many requests.")
+
+    with pytest.raises(Blocked):
+        list(decisions(listed("a"), replace(CHANNEL, since=date(2026, 1, 1)), block, None))

@@ -1,8 +1,10 @@
-"""`earshot ingest`: sources in, searchable videos out, with a bar per video and the table of what it cost."""
+"""`earshot ingest` and `retry`: sources in, searchable videos out, with a bar per video and the table of what it cost."""
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,39 +14,96 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ingest_assets.cli.output import describe_speed, json_option, print_json, print_timing_table
 from ingest_assets.progress import watching
 from ingest_assets.timings import summarize
-from resources.catalogue import STAGES, Video
-from resources.database import Database
+from resources.catalogue import STAGES, STATES, Video, find, list_videos
+from resources.database import Database, open_database
+from resources.errors import EarshotError
+from resources.settings import read_settings
 
 if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
     from ingest_assets.ingest import Outcome
+    from resources.source_file import Source
 
 
 @click.command("ingest")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many videos of each source.")
 @click.option("--newest-first", is_flag=True, help="Begin with the newest upload instead of the source's order.")
-@click.option("--dry-run", is_flag=True, help="List what would be done, and do nothing.")
-@click.option("--force", is_flag=True, help="Run every stage again, also where it is current.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Only uploads of this day (UTC) and later.")
+@click.option("--dry-run", is_flag=True, help="List what would be done, and why each other video is left out; do nothing.")
+@click.option("--force", is_flag=True, help="Run every stage again, also where it is current; ask also what is paused.")
 @json_option
 def ingest_command(
-    sources: tuple[str, ...], limit: int | None, newest_first: bool, dry_run: bool, force: bool, as_json: bool
+    sources: tuple[str, ...],
+    limit: int | None,
+    newest_first: bool,
+    since: datetime | None,
+    dry_run: bool,
+    force: bool,
+    as_json: bool,
 ) -> None:
-    """Ingest SOURCEs: URLs of channels, playlists, feeds or videos; files; folders.
+    """Ingest SOURCEs: URLs of channels, playlists, feeds or videos; files; folders. Without any, those of sources.yaml.
 
     Videos that are current are skipped; one that fails is told, and the others go on.
     """
-    # Imported here: the asset graph and yt-dlp take seconds, and `earshot --help` should not.
+    from resources.watched import source_of, watched_sources
+
+    chosen: Sequence[Source] = [source_of(source) for source in sources] if sources else watched_sources()
+    if not chosen:
+        raise click.UsageError(f"Name a SOURCE, or write some into {read_settings().sources} (docs/sources.md says how).")
+    asked = {"limit": limit, "newest_first": newest_first or None, "since": since.date() if since else None}
+    given = {name: value for name, value in asked.items() if value is not None}
+    _run(lambda *kept: _ingest([replace(source, **given) for source in chosen], dry_run, force, *kept), as_json, dry_run)
+
+
+@click.command("retry")
+@click.argument("video_ids", nargs=-1, metavar="[VIDEO...]")
+@click.option("--state", type=click.Choice([state for state in STATES if state != "ready"]), help="Every video in this state.")
+@json_option
+def retry_command(video_ids: tuple[str, ...], state: str | None, as_json: bool) -> None:
+    """Try VIDEOs again now, or all in one state: also what failed for good, was given up, or waits for its next try."""
+    if bool(video_ids) == (state is not None):
+        raise click.UsageError("Name videos, or --state; `earshot videos` lists them.")
+    database = open_database()
+    chosen = [_known(database, video_id) for video_id in video_ids] if state is None else list_videos(database, state)
+    _run(lambda *kept: _retry(chosen, *kept), as_json)
+
+
+def _known(database: Database, video_id: str) -> Video:
+    video = find(database, video_id)
+    if video is None:
+        raise EarshotError(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
+    return video
+
+
+# Imported in these two: the asset graph and yt-dlp take seconds, and `earshot --help` should not.
+def _ingest(
+    sources: "Sequence[Source]", dry_run: bool, force: bool, database: Database, instance: "DagsterInstance"
+) -> "Iterator[Outcome | Video]":
     from ingest_assets.ingest import Choice, ingest
+
+    return ingest(sources, Choice(dry_run=dry_run, force=force), database, instance)
+
+
+def _retry(chosen: Sequence[Video], database: Database, instance: "DagsterInstance") -> "Iterator[Outcome | Video]":
+    from ingest_assets.ingest import retry
+
+    return retry(chosen, database, instance)
+
+
+def _run(
+    work: "Callable[[Database, DagsterInstance], Iterator[Outcome | Video]]", as_json: bool, dry_run: bool = False
+) -> None:
+    """Do the work under a progress bar and report it; the exit code is 1 where something failed."""
     from ingest_assets.instance import open_instance
-    from resources.database import open_database
 
     # Dagster's instance first: it starts the server and tells where Dagster's files are.
     instance, database = open_instance(), open_database()
-    watch = _Watch()
-    choice = Choice(limit=limit, newest_first=newest_first, dry_run=dry_run, force=force)
+    watch = _Watch(dry_run)
     outcomes: list[Outcome] = []
     with watch.bars, watching(watch.advance):
-        for step in ingest(sources, choice, database, instance):
+        for step in work(database, instance):
             if isinstance(step, Video):
                 watch.begin(step)
             else:
@@ -56,9 +115,10 @@ def ingest_command(
 
 
 class _Watch:
-    """Draws the bar of the video at work, and a line for each that ended, on stderr."""
+    """Draws the bar of the video at work, and a line for each that ended, on stderr; for what is left out only if told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell_left_out: bool) -> None:
+        self._tell_left_out = tell_left_out
         # A copy of stderr: while a stage runs, Dagster turns the process's own into its log of that stage.
         terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding)
         self.console = Console(file=terminal, soft_wrap=True, highlight=False)
@@ -90,7 +150,8 @@ class _Watch:
         if self._task is not None:
             self.bars.remove_task(self._task)
             self._task = None
-        self.console.print(_line(outcome), markup=False)
+        if outcome.result != "left_out" or self._tell_left_out:
+            self.console.print(_line(outcome), markup=False)
         for failed in outcome.failed_checks:
             self.console.print(f"  ! {failed}", markup=False)
 
@@ -102,6 +163,8 @@ def _line(outcome: "Outcome") -> str:
         return f"✗ {name}: {outcome.error}" if outcome.video else f"✗ {outcome.error}"
     if outcome.result == "done":
         return f"✓ {name}: {stages}"
+    if outcome.result == "left_out":
+        return f"- {name}: left out, {outcome.reason}"
     if outcome.result == "planned":
         return f"· {name}: would run {stages}"
     return f"= {name}: current, nothing to do"
@@ -131,7 +194,7 @@ def _report(outcomes: Sequence["Outcome"], database: Database, as_json: bool) ->
 
 def _counts(outcomes: Iterable["Outcome"]) -> str:
     results = [outcome.result for outcome in outcomes]
-    words = {"done": "ingested", "current": "current", "planned": "to do", "failed": "failed"}
+    words = {"done": "ingested", "current": "current", "planned": "to do", "left_out": "left out", "failed": "failed"}
     counts = [f"{results.count(result)} {word}" for result, word in words.items() if result in results]
     return ", ".join(counts) + "." if counts else "Nothing to do."
 
@@ -145,6 +208,7 @@ def _outcome_json(outcome: "Outcome") -> dict[str, Any]:
         "state": video.state if video else None,
         "result": outcome.result,
         "stages": list(outcome.stages),
+        "reason": outcome.reason or None,
         "error": outcome.error or None,
         "run_id": outcome.run_id or None,
         "failed_checks": list(outcome.failed_checks),

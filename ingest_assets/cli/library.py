@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ingest_assets.cli.output import console, json_option, print_json, print_table
 from ingest_assets.exports import FORMATS, UNKNOWN, Recording, export, hms
-from resources.catalogue import find, list_videos
+from resources.catalogue import STATES, find, list_videos
 from resources.database import Database, open_database
 from resources.errors import EarshotError
 from resources.gpu import require_device
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
 
 
 @click.command("videos")
+@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @json_option
-def videos_command(as_json: bool) -> None:
-    """List the videos that are known, and the state of each."""
-    videos = list_videos(open_database())
+def videos_command(state: str | None, as_json: bool) -> None:
+    """List the videos that are known, the state of each, and when what failed is tried again by itself."""
+    videos = list_videos(open_database(), state)
     if as_json:
         print_json([asdict(video) for video in videos])
         return
     if not videos:
-        click.echo("No videos yet. Start with: earshot ingest SOURCE")
+        click.echo(f"No video is {state}." if state else "No videos yet. Start with: earshot ingest SOURCE")
         return
     headings = [
         ("video", "left"), ("state", "left"), ("length", "right"), ("uploaded", "left"), ("title", "left"),
-        ("last error", "left"),
+        ("next try", "left"), ("last error", "left"),
     ]  # fmt: skip
     rows = [
         (
@@ -42,6 +43,7 @@ def videos_command(as_json: bool) -> None:
             hms(video.duration_s) if video.duration_s else "",
             f"{video.published_at:%Y-%m-%d}" if video.published_at else "",
             video.title,
+            f"{video.retry_at:%Y-%m-%d %H:%M}" if video.retry_at else "",
             video.last_error or "",
         )
         for video in videos

@@ -1,0 +1,67 @@
+"""`earshot sources`: the sources of sources.yaml, what each has given, and what stands in the way of one."""
+
+from typing import Any
+
+import click
+
+from ingest_assets.cli.output import json_option, print_json, print_table
+from resources.database import Database, open_database
+from resources.settings import read_settings
+from resources.source_file import Source
+from resources.source_states import SourceState, states_of
+
+
+@click.command("sources")
+@json_option
+def sources_command(as_json: bool) -> None:
+    """List the sources that are watched: what was wanted of each, when it was last looked at, and what is wrong with it."""
+    from resources.watched import watched_sources
+
+    sources, database = watched_sources(), open_database()
+    if not sources and not as_json:
+        click.echo(f"No sources are watched: {read_settings().sources} names none (docs/sources.md says how).")
+        return
+    addresses = [source.address for source in sources]
+    counts = _counts(database, addresses)
+    states = states_of(database, addresses)
+    rows = [_row(source, state, counts.get(source.address, {})) for source, state in zip(sources, states, strict=True)]
+    if as_json:
+        print_json(rows)
+        return
+    headings = [(heading, "left") for heading in ("source", "kind", "looked at")]
+    headings += [(heading, "right") for heading in ("listed", "wanted", "ready")] + [("state", "left")]
+    print_table(headings, [tuple("" if cell is None else str(cell) for cell in row.values()) for row in rows])
+
+
+def _row(source: Source, state: SourceState, counts: dict[str, int]) -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "kind": source.kind.value,
+        "looked_at": f"{state.looked_at:%Y-%m-%d %H:%M}" if state.looked_at else None,
+        "listed": counts.get("listed", 0),
+        "wanted": counts.get("wanted", 0),
+        "ready": counts.get("ready", 0),
+        "state": _condition(state),
+    }
+
+
+def _condition(state: SourceState) -> str:
+    if state.paused:
+        return f"left alone until {state.paused_until:%Y-%m-%d %H:%M} UTC: {state.last_error}"
+    if state.last_error:
+        return f"failed {state.failures} times: {state.last_error}" if state.failures else state.last_error
+    if state.looked_at is None:
+        return "not looked at yet: `earshot up` does"
+    return "ok" if state.filled else "to be listed whole"
+
+
+def _counts(database: Database, sources: list[str]) -> dict[str, dict[str, int]]:
+    rows = database.query(
+        """
+        SELECT l.source, count(*) AS listed, count(*) FILTER (WHERE decision = 'wanted') AS wanted,
+            count(*) FILTER (WHERE v.state = 'ready') AS ready
+        FROM listed l LEFT JOIN videos v USING (video_id) WHERE l.source = ANY(%s) GROUP BY l.source
+        """,
+        [sources],
+    )
+    return {row["source"]: row for row in rows}

@@ -1,0 +1,62 @@
+"""The two jobs: `ingest_video` makes one video searchable, `list_source` reads everything that a source has.
+
+`list_source` is for what takes longer than a sensor may: a channel's first listing, or what was missed. The sensor
+`new_uploads` starts it with the source's name as a tag; without one, as from the launchpad, it lists every source of
+sources.yaml.
+"""
+
+from dagster import Failure, OpExecutionContext, RunRequest, define_asset_job, in_process_executor, job, op
+
+from ingest_assets.audio import audio
+from ingest_assets.speaker_turns import speaker_turns
+from ingest_assets.text_embeddings import text_embeddings
+from ingest_assets.transcript import transcript
+from ingest_assets.voice_embeddings import voice_embeddings
+from ingest_assets.watching import list_whole
+from resources.database import open_database
+from resources.errors import EarshotError
+from resources.run_requests import RunRequested
+from resources.watched import watched_sources
+
+SOURCE_TAG = "earshot/source"
+# The queue's order: new uploads before retries (5) before backfills (0); finding out what there is before all.
+NEW_UPLOAD_PRIORITY = 10
+LISTING_PRIORITY = 30
+
+video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddings]
+
+# One run per video, all its stages in one process, so that models are loaded once per run and not once per stage.
+ingest_video = define_asset_job("ingest_video", selection=video_assets, executor_def=in_process_executor)
+
+
+@op(description="Lists what is in the source of the run's tag earshot/source, or in every source of sources.yaml.")
+def list_everything(context: OpExecutionContext) -> None:
+    """Fails, saying why, where a source cannot be listed; the others are listed first."""
+    database, name = open_database(), context.run.tags.get(SOURCE_TAG)
+    failures = []
+    for source in watched_sources():
+        if name not in (None, source.name):
+            continue
+        try:
+            listed = list_whole(source, database)
+        except EarshotError as error:
+            failures.append(str(error))
+        else:
+            context.log.info(f"{source.name}: {listed.new} new, {listed.asked_for} asked for.")
+    if failures:
+        raise Failure(" ".join(failures), allow_retries=False)
+
+
+@job(executor_def=in_process_executor, description="Reads everything that a source has; new_uploads starts it.")
+def list_source() -> None:
+    list_everything()
+
+
+def run_request(request: RunRequested, name: str, priority: int) -> RunRequest:
+    """The run that a sensor asks for; `name` is what its source is called."""
+    return RunRequest(
+        run_key=request.run_key,
+        job_name=ingest_video.name,
+        partition_key=request.video_id,
+        tags={SOURCE_TAG: name, "dagster/priority": str(priority)},
+    )

@@ -1,0 +1,220 @@
+"""Feeds: RSS, Atom and RDF as podcasts publish them, and YouTube's.
+
+`read_feed()` asks with the validators of the last time, so that a feed that has not changed costs nothing, and follows the
+pages of a feed that has several (RFC 5005, section 3). The network is that of the source's session (resources/answers.py);
+feedparser only parses what was read. XML that is not well-formed is read all the same; a feed that ends before its end is
+not, nor is anything taken of a feed whose later page fails: what is new in it would be taken for known.
+
+Keys are those that yt-dlp's reading of a feed gave before (`generic_key()`): by guid, on the host that the user named. A
+date, a length or an address that cannot be made out is None or left away, never guessed. Media is not looked at here.
+"""
+
+import html
+import io
+import math
+import mimetypes
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+from xml.sax import SAXException
+
+import feedparser
+from yt_dlp.utils import parse_duration
+
+from resources.answers import CHECK, Answer, ask, cut_short
+from resources.entries import Entry, Listing, Validators, generic_key
+from resources.errors import NotAFeed, SourceUnusable
+from resources.feed_body import description, is_feed, is_whole, may_be_feed, repaired
+from resources.source_file import Source
+from resources.youtube import watch_url
+
+DEADLINE_S = 60.0  # for all pages together
+MAX_PAGES = 200
+NOTHING_KNOWN = Validators()
+
+# Go writes the year 0001 where there is no date; email.utils would take it for 2001.
+_BLANK_DATE = re.compile(r"^0\d{3}-|[A-Za-z]{3} 0\d{3}\b")
+_YOUTUBE = "http://www.youtube.com/xml/schemas/2015"
+_MEDIA = ("audio/", "video/")
+_NOTHING_SAID = {"", "application/octet-stream"}
+_YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What one page of a feed says. `of_youtube`: it holds the newest videos only."""
+
+    entries: tuple[Entry, ...]
+    next_url: str | None
+    of_youtube: bool
+
+
+def read_feed(
+    url: str, source: Source, validators: Validators = NOTHING_KNOWN, deadline_s: float = DEADLINE_S
+) -> Listing | None:
+    """The entries of a feed and of all its pages, newest or oldest first as it has them; None where it has not changed.
+
+    The validators of the listing are those of its first page. Raises NotAFeed where something else lies there,
+    SourceBlocked where the site asks to be left alone, and SourceUnusable where the feed cannot be read to its end.
+    """
+    until = time.monotonic() + deadline_s
+    first = ask(url, source, validators, until, lambda head: _refuse_other(head, source))
+    if first is None:
+        return None
+    pages = list(_pages(url, first, source, until))
+    entries: dict[str, Entry] = {}
+    for entry in (entry for page in pages for entry in page.entries):
+        entries.setdefault(entry.video_id, entry)
+    followed = pages[-1].next_url is None or len(pages) < MAX_PAGES
+    return Listing(tuple(entries.values()), followed and not pages[0].of_youtube, first.validators)
+
+
+def _pages(url: str, first: Answer, source: Source, until: float) -> Iterator[_Page]:
+    seen = {url, first.url}
+    page = _page(first, source)
+    yield page
+    for number in range(2, MAX_PAGES + 1):
+        if page.next_url is None or page.next_url in seen:
+            return
+        seen.add(page.next_url)
+        page = _later_page(page.next_url, number, source, until)
+        yield page
+
+
+def _later_page(url: str, number: int, source: Source, until: float) -> _Page:
+    try:
+        answer = ask(url, source, NOTHING_KNOWN, until, lambda head: _refuse_other(head, source))
+        assert answer is not None  # no validators were given
+        return _page(answer, source)
+    except NotAFeed as error:
+        raise SourceUnusable(f"{error.message} That is page {number} of the feed.", CHECK) from None
+
+
+# --- one page ------------------------------------------------------------------------------------------------------------
+
+
+def _page(answer: Answer, source: Source) -> _Page:
+    if not is_feed(answer.body):
+        raise NotAFeed(
+            f"{source.name}: {description(answer.body)}, not a feed.", "Open it in a browser to find the feed's address."
+        )
+    if not is_whole(answer.body):
+        raise cut_short(source)
+    # A stream, as feedparser would open what it is given as a file's name or a URL.
+    stream: Any = io.BytesIO(repaired(answer.body))
+    try:
+        parsed: Any = feedparser.parse(stream, sanitize_html=False, resolve_relative_uris=False)
+    except (ValueError, OverflowError, AssertionError) as error:  # its lenient parser, on characters that cannot be
+        raise SourceUnusable(f"{source.name}: its feed cannot be parsed ({type(error).__name__}).", CHECK) from None
+    following = next((link.get("href") for link in parsed.feed.get("links", []) if link.get("rel") == "next"), None)
+    return _Page(
+        entries=tuple(entry for item in parsed.entries if (entry := _entry(item, parsed, answer.url, source))),
+        next_url=_address(following, answer.url),
+        of_youtube=_YOUTUBE in parsed.namespaces.values(),
+    )
+
+
+def _refuse_other(head: bytes, source: Source) -> None:
+    """Ends the reading of what cannot be a feed at its beginning: it may be a film."""
+    if not may_be_feed(head):
+        raise NotAFeed(f"{source.name}: {description(head)}, not a feed.", "Open it in a browser to see what it is.")
+
+
+# --- one entry -----------------------------------------------------------------------------------------------------------
+
+
+def _entry(item: Any, parsed: Any, base: str, source: Source) -> Entry | None:
+    """The entry that an item is; None for one without media or a page."""
+    links = item.get("links", [])
+    channel = _text(parsed.feed.get("title")) or None
+    published = published_at(item.get("published"))
+    video_id = item.get("yt_videoid") or ""
+    if _YOUTUBE_ID.fullmatch(video_id):
+        short = "/shorts/" in (_link(links, base) or "")
+        author = _text(item.get("author")) or channel
+        return Entry(video_id, watch_url(video_id), _title(item, video_id), author, published, short=short or None)
+    address = _media(links, base) or _link(links, base)
+    if address is None:
+        return None
+    key = generic_key(_guid(item, parsed), address, source.address)
+    title = _title(item, Path(urlsplit(address).path).stem or address)
+    return Entry(key, address, title, channel, published, duration_s(item.get("itunes_duration")))
+
+
+def _title(item: Any, otherwise: str) -> str:
+    return _text(item.get("title")) or otherwise
+
+
+def _guid(item: Any, parsed: Any) -> str | None:
+    guid = item.get("id")
+    # feedparser's lenient parser leaves references in it, its strict one resolves them.
+    return html.unescape(guid) if guid and isinstance(parsed.get("bozo_exception"), SAXException) else guid
+
+
+def _media(links: list[Any], base: str) -> str | None:
+    """The address of the first enclosure that is said to be audio or video, else of the first that may be."""
+    enclosures = [link for link in links if link.get("rel") == "enclosure" and _address(link.get("href"), base)]
+    ranked = sorted((rank, number) for number, link in enumerate(enclosures) if (rank := _rank(link)) is not None)
+    return _address(enclosures[ranked[0][1]]["href"], base) if ranked else None
+
+
+def _rank(enclosure: Any) -> int | None:
+    """0: said to be audio or video; 1: so by its name; 2: nothing is said; None: something else."""
+    told = (enclosure.get("type") or "").lower()
+    if told.startswith(_MEDIA):
+        return 0
+    named = mimetypes.guess_type(urlsplit(enclosure["href"]).path)[0] or ""
+    if named.startswith(_MEDIA):
+        return 1
+    return 2 if {told, named} <= _NOTHING_SAID else None
+
+
+def _link(links: list[Any], base: str) -> str | None:
+    """The address of the page that an item is about."""
+    addresses = (_address(link.get("href"), base) for link in links if link.get("rel") == "alternate")
+    return next((address for address in addresses if address), None)
+
+
+def _address(href: str | None, base: str) -> str | None:
+    """The absolute URL that this is on a page at `base`; None where it is not http or https."""
+    try:
+        address = (href or "").strip()
+        absolute = address if not address or urlsplit(address).scheme else urljoin(base, address)
+        parts = urlsplit(absolute)
+        return absolute if parts.scheme in ("http", "https") and parts.hostname else None
+    except ValueError:
+        return None
+
+
+def _text(told: str | None) -> str:
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", html.unescape(told or "")).split())
+
+
+def published_at(told: str | None) -> datetime | None:
+    """The moment that a date says as RSS (RFC 822) or Atom (ISO 8601) write it, in UTC; None for what is no date.
+
+    A date without a zone is taken as UTC, one without a time as the beginning of its day.
+    """
+    text = (told or "").strip()
+    if _BLANK_DATE.search(text):
+        return None
+    try:
+        found = datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def duration_s(told: str | None) -> float | None:
+    """The seconds that `h:mm:ss`, `mm:ss` or a number of seconds says; None for anything else, and for 0, which is a blank."""
+    try:
+        seconds = parse_duration(told)
+    except (ValueError, OverflowError):
+        return None
+    return float(seconds) if seconds and math.isfinite(seconds) else None

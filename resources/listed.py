@@ -1,0 +1,298 @@
+"""What each source ever listed, and what was decided about it: table `listed`.
+
+`save_listing()` keeps what a look found: what is new becomes `open`, in the order in which it shall be decided; what moved,
+or came back, is opened again. `decide_open()` then writes decisions down. What is wanted is registered in the catalogue and
+asked for in the same transaction, so that no process can die between the two. The source's row in `sources` is locked
+meanwhile: two processes never decide about one source at once.
+
+What the decisions are is ingest_assets/sources.py.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from resources.catalogue import Video, register_within
+from resources.database import Connection, Database
+from resources.entries import Entry, Listing, Live
+from resources.folders import KnownFile
+from resources.retrying import AFTER_START_S
+from resources.run_requests import request_runs
+from resources.source_file import Source
+
+FACTS = tuple(field.name for field in fields(Entry) if field.name != "video_id")
+NEW_UPLOADS = "new_uploads"  # the sensor that asks for what is wanted
+
+
+@dataclass(frozen=True)
+class OpenEntry:
+    """An entry that is to be decided. `backlog`: it was there when the source was first listed; `asks`: in vain, so far."""
+
+    entry: Entry
+    backlog: bool
+    asks: int
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision to be kept: `verdict` is `wanted` or `left_out`."""
+
+    entry: Entry
+    verdict: str
+    reason: str
+
+
+def known_files(database: Database, source: str) -> dict[str, KnownFile]:
+    """The files of a folder as they were at the last look, by path."""
+    rows = database.query(
+        "SELECT url, video_id, fingerprint FROM listed WHERE source = %s AND fingerprint IS NOT NULL", [source]
+    )
+    return {row["url"]: KnownFile(row["video_id"], row["fingerprint"]) for row in rows}
+
+
+def count_known(database: Database, source: str, video_ids: Sequence[str]) -> int:
+    """How many of these the source has listed before."""
+    counted = "SELECT count(*) AS known FROM listed WHERE source = %s AND video_id = ANY(%s)"
+    return database.query(counted, [source, list(video_ids)])[0]["known"]
+
+
+def save_listing(database: Database, source: Source, listing: Listing, entries: Sequence[Entry]) -> int:
+    """Keep what was listed, `entries` being in the order in which they shall be decided. Returns how many were new.
+
+    The validators are kept with it, in one transaction: a listing that was not kept is fetched again.
+    """
+    with database.connect() as connection:
+        filled = _lock(connection, source.address)
+        first = not filled and _is_unlisted(connection, source.address)
+        known = _rows(connection, source.address, None if listing.complete else [entry.video_id for entry in entries])
+        new = [entry for entry in entries if entry.video_id not in known]
+        _insert(connection, source.address, new, backlog=first)
+        _refresh(connection, source.address, [entry for entry in entries if entry.video_id in known], known)
+        if listing.complete:
+            _mark_absent(connection, source.address, known.keys() - {entry.video_id for entry in entries})
+        _record_listing(connection, source.address, listing)
+    return len(new)
+
+
+def reopen(database: Database, source: Source, options: str) -> None:
+    """The user asks for something else of this source now: what was left out is decided again."""
+    with database.connect() as connection:
+        _lock(connection, source.address)
+        connection.execute(
+            "UPDATE listed SET decision = 'open', asks = 0 WHERE source = %s AND decision = 'left_out'", [source.address]
+        )
+        connection.execute("UPDATE sources SET options = %s WHERE source = %s", [options, source.address])
+
+
+def open_entries(database: Database, source: str) -> list[OpenEntry]:
+    """What is to be decided about this source, in order."""
+    statement = (
+        "SELECT video_id, url, title, channel, published_at, duration_s, live, starts_at, short, members_only, fingerprint, "
+        "backlog, asks FROM listed WHERE source = %s AND decision = 'open' AND present ORDER BY position"
+    )
+    return [
+        OpenEntry(backlog=row.pop("backlog"), asks=row.pop("asks"), entry=_entry(row))
+        for row in database.query(statement, [source])
+    ]
+
+
+def count_wanted_backlog(database: Database, source: str) -> int:
+    """How many of what was there at first are wanted: what `limit` counts."""
+    statement = "SELECT count(*) AS wanted FROM listed WHERE source = %s AND backlog AND decision = 'wanted'"
+    return database.query(statement, [source])[0]["wanted"]
+
+
+def record_ask(database: Database, source: str, video_id: str) -> None:
+    """Its own page was asked in vain."""
+    database.query("UPDATE listed SET asks = asks + 1 WHERE source = %s AND video_id = %s", [source, video_id])
+
+
+def keep_decisions(database: Database, source: Source, decided: Sequence[Decided]) -> list[str]:
+    """Write decisions down, register what is wanted and ask for its runs. Returns the videos that were asked for."""
+    with database.connect() as connection:
+        _lock(connection, source.address)
+        rows = _rows(connection, source.address, [one.entry.video_id for one in decided])
+        still_open = [one for one in decided if rows[one.entry.video_id]["decision"] == "open"]
+        _write(connection, source.address, still_open)
+        wanted = [one.entry for one in still_open if one.verdict == "wanted"]
+        register_within(connection, [video_of(entry, source) for entry in wanted])
+        return _ask_for(connection, source, wanted, {key for key, row in rows.items() if row["again"]})
+
+
+def remembered(database: Database, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries with what earlier looks, or the videos themselves, have told of them, so that it need not be asked again."""
+    rows = database.query(
+        """
+        SELECT video_id, max(published_at) AS published_at, max(duration_s) AS duration_s, max(live) AS live,
+            bool_or(short) AS short, bool_or(members_only) AS members_only
+        FROM (SELECT video_id, published_at, duration_s, live, short, members_only FROM listed
+              UNION ALL SELECT video_id, published_at, duration_s, NULL, NULL, NULL FROM videos) AS told
+        WHERE video_id = ANY(%s) GROUP BY video_id
+        """,
+        [[entry.video_id for entry in entries]],
+    )
+    known = {row["video_id"]: row for row in rows}
+    return [_completed(entry, known[entry.video_id]) if entry.video_id in known else entry for entry in entries]
+
+
+def _completed(entry: Entry, row: Mapping[str, Any]) -> Entry:
+    live = entry.live or (Live(row["live"]) if row["live"] else None)
+    untold = {
+        name: row[name] for name in ("published_at", "duration_s", "short", "members_only") if getattr(entry, name) is None
+    }
+    return replace(entry, live=live, **untold)
+
+
+def video_of(entry: Entry, source: Source) -> Video:
+    """The entry as a video of the catalogue."""
+    return Video(
+        video_id=entry.video_id,
+        url=entry.url,
+        source=source.address,
+        title=entry.title,
+        channel=entry.channel,
+        published_at=entry.published_at,
+        duration_s=entry.duration_s,
+        language=source.language,
+    )
+
+
+# --- rows ----------------------------------------------------------------------------------------------------------------
+
+
+def _lock(connection: Connection, source: str) -> bool:
+    """Lock the source's row, making it where there is none, until the transaction ends. Whether it was listed whole."""
+    connection.execute("INSERT INTO sources (source) VALUES (%s) ON CONFLICT (source) DO NOTHING", [source])
+    row = connection.execute("SELECT filled FROM sources WHERE source = %s FOR UPDATE", [source]).fetchone()
+    assert row is not None
+    return row["filled"]
+
+
+def _is_unlisted(connection: Connection, source: str) -> bool:
+    return connection.execute("SELECT 1 FROM listed WHERE source = %s LIMIT 1", [source]).fetchone() is None
+
+
+def _rows(connection: Connection, source: str, video_ids: Sequence[str] | None) -> dict[str, dict[str, Any]]:
+    chosen = connection.execute(
+        "SELECT * FROM listed WHERE source = %(source)s AND (%(ids)s::text[] IS NULL OR video_id = ANY(%(ids)s))",
+        {"source": source, "ids": None if video_ids is None else list(video_ids)},
+    )
+    return {row["video_id"]: row for row in chosen}
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    return Entry(**{**row, "live": Live(row["live"]) if row["live"] else None})
+
+
+def _insert(connection: Connection, source: str, entries: Sequence[Entry], backlog: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO listed (source, video_id, url, title, channel, published_at, duration_s, live, starts_at, short,
+                members_only, fingerprint, backlog)
+            VALUES (%(source)s, %(video_id)s, %(url)s, %(title)s, %(channel)s, %(published_at)s, %(duration_s)s, %(live)s,
+                %(starts_at)s, %(short)s, %(members_only)s, %(fingerprint)s, %(backlog)s)
+            """,
+            [{**asdict(entry), "source": source, "backlog": backlog} for entry in entries],
+        )
+
+
+def _refresh(connection: Connection, source: str, entries: Sequence[Entry], known: Mapping[str, dict[str, Any]]) -> None:
+    """What a source now says otherwise of what is known; what it no longer says stays."""
+    changed = [entry for entry in entries if _differs(entry, known[entry.video_id])]
+    again = {entry.video_id for entry in changed if _moved_or_back(entry, known[entry.video_id])}
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            UPDATE listed SET url = %(url)s, title = %(title)s, channel = coalesce(%(channel)s, channel),
+                published_at = coalesce(%(published_at)s, published_at), duration_s = coalesce(%(duration_s)s, duration_s),
+                live = coalesce(%(live)s, live), starts_at = coalesce(%(starts_at)s, starts_at),
+                short = coalesce(%(short)s, short), members_only = coalesce(%(members_only)s, members_only),
+                fingerprint = %(fingerprint)s, present = true, again = again OR %(again)s,
+                decision = CASE WHEN %(again)s THEN 'open' ELSE decision END
+            WHERE source = %(source)s AND video_id = %(video_id)s
+            """,
+            [{**asdict(entry), "source": source, "again": entry.video_id in again} for entry in changed],
+        )
+        cursor.executemany(
+            "UPDATE videos SET title = %s, url = %s, updated_at = now() WHERE video_id = %s",
+            [(entry.title, entry.url, entry.video_id) for entry in changed],
+        )
+
+
+def _differs(entry: Entry, row: Mapping[str, Any]) -> bool:
+    told = {name: value for name in FACTS if (value := getattr(entry, name)) is not None}
+    return not row["present"] or any(row[name] != value for name, value in told.items())
+
+
+def _moved_or_back(entry: Entry, row: Mapping[str, Any]) -> bool:
+    """Whether its media lies elsewhere, or it had been gone. What follows a `?` may be a token that changes at each look."""
+    return not row["present"] or _place(entry.url) != _place(row["url"])
+
+
+def _place(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    # A YouTube address has all but its host in the query; a local path has no query.
+    return parts.netloc, parts.path if "youtube.com" not in parts.netloc and "://" in url else url
+
+
+def _mark_absent(connection: Connection, source: str, video_ids: set[str]) -> None:
+    connection.execute(
+        "UPDATE listed SET present = false WHERE source = %s AND video_id = ANY(%s) AND present", [source, list(video_ids)]
+    )
+
+
+def _record_listing(connection: Connection, source: str, listing: Listing) -> None:
+    connection.execute(
+        """
+        UPDATE sources SET etag = %s, last_modified = %s, total = coalesce(%s, total), looked_at = now(), failures = 0,
+            last_error = NULL, filled = filled OR %s, listings = listings + %s::int
+        WHERE source = %s
+        """,
+        [listing.validators.etag, listing.validators.last_modified, listing.total, listing.complete, listing.complete, source],
+    )
+
+
+def _write(connection: Connection, source: str, decided: Sequence[Decided]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            UPDATE listed SET decision = %(verdict)s, reason = %(reason)s, again = false, channel = %(channel)s,
+                published_at = %(published_at)s, duration_s = %(duration_s)s, live = %(live)s, starts_at = %(starts_at)s,
+                short = %(short)s, members_only = %(members_only)s
+            WHERE source = %(source)s AND video_id = %(video_id)s
+            """,
+            [{**asdict(one.entry), "source": source, "verdict": one.verdict, "reason": one.reason or None} for one in decided],
+        )
+
+
+def _ask_for(connection: Connection, source: Source, wanted: Sequence[Entry], again: set[str]) -> list[str]:
+    """Of the wanted videos, ask for those that nobody has asked for yet, and for those whose failure may be over."""
+    rows = connection.execute(
+        "SELECT video_id, state, requested_at FROM videos WHERE video_id = ANY(%s)", [[entry.video_id for entry in wanted]]
+    )
+    states = {row["video_id"]: row for row in rows}
+    asked = []
+    for entry in wanted:
+        row = states[entry.video_id]
+        if row["state"] == "new" and entry.live in (Live.UPCOMING, Live.ON_AIR):
+            _wait_for(connection, entry)
+        elif row["state"] == "new" and row["requested_at"] is None:
+            asked.append(entry.video_id)
+        elif entry.video_id in again and row["state"] not in ("new", "ready", "live_or_upcoming"):
+            connection.execute(
+                "UPDATE videos SET state = 'new', attempts = 0, retry_at = NULL WHERE video_id = %s", [entry.video_id]
+            )
+            asked.append(entry.video_id)
+    request_runs(connection, NEW_UPLOADS, [(video_id, source.address, source.priority) for video_id in asked])
+    return asked
+
+
+def _wait_for(connection: Connection, entry: Entry) -> None:
+    start = entry.starts_at or datetime.now(UTC)
+    connection.execute(
+        "UPDATE videos SET state = 'live_or_upcoming', retry_at = %s WHERE video_id = %s",
+        [start + timedelta(seconds=AFTER_START_S), entry.video_id],
+    )

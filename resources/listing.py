@@ -1,0 +1,225 @@
+"""Listing: which videos a source has, without fetching any media.
+
+`list_all()` gives everything a source has; `look()` is what polling does: as little as tells whether something is new.
+
+| source | look | all |
+|---|---|---|
+| YouTube channel | its feed, with ETag: the newest 15 | its uploads playlist, flat |
+| feed | with ETag, all pages | the same |
+| folder, file | a scan; unchanged files are not read | the same |
+| other pages (playlists, sites) | the head of yt-dlp's flat list | yt-dlp's flat list |
+
+A flat list tells little of each video. `examine()` asks one video's own page for the rest: date, length, kind. A date that
+nobody tells stays None. Which videos are wanted is decided in ingest_assets/sources.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import av
+import av.error
+from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
+
+from resources import youtube
+from resources.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
+from resources.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
+from resources.feeds import read_feed
+from resources.folders import KnownFile, list_folder
+from resources.media_errors import cause_of, explain
+from resources.sessions import session
+from resources.source_file import Kind, Source
+
+# Of a page that has no feed: as many as a busy source may add between two looks.
+HEAD = "1:50"
+# A watched folder's file counts as finished when nothing has changed it for so long.
+SETTLED_S = 60.0
+
+_LIVE = {
+    "not_live": Live.NO,
+    "is_upcoming": Live.UPCOMING,
+    "is_live": Live.ON_AIR,
+    "post_live": Live.ON_AIR,  # over, but not archived yet
+    "was_live": Live.WAS_LIVE,
+}
+_MEMBERS_ONLY = {"subscriber_only": True, "premium_only": True, "public": False, "unlisted": False}
+
+
+def list_all(source: Source) -> Listing:
+    """Everything the source has. Raises SourceUnusable, saying why nothing could be listed."""
+    if not is_url(source.address):
+        return list_folder(source, {})
+    if youtube.is_channel(source.address):
+        return _flat(source, youtube.feed_of(_channel(source)).uploads)
+    if _may_be_feed(source):
+        try:
+            return _whole_feed(source)
+        except NotAFeed:
+            if source.kind == Kind.FEED:
+                raise
+    return _flat(source, source.address)
+
+
+def look(source: Source, validators: Validators, files: Mapping[str, KnownFile]) -> Listing | None:
+    """What is new may be in; None where the source says that nothing has changed. Raises SourceUnusable.
+
+    `files` are the files of a folder as the last look found them, by path.
+    """
+    if not is_url(source.address):
+        return list_folder(source, files, SETTLED_S)
+    if youtube.is_channel(source.address):
+        return read_feed(youtube.feed_of(_channel(source)).feed, source, validators)
+    if _may_be_feed(source):
+        try:
+            return read_feed(source.address, source, validators)
+        except NotAFeed:
+            if source.kind == Kind.FEED:
+                raise
+    return _flat(source, source.address, playlist_items=HEAD)
+
+
+def examine(entry: Entry, source: Source) -> Entry:
+    """The entry with what its own page (or file) tells besides. Raises a VideoError."""
+    if not is_url(entry.url):
+        return replace(entry, duration_s=_file_duration_s(Path(entry.url)))
+    try:
+        with session(source) as downloader:
+            found: Any = downloader.extract_info(entry.url, download=False, process=False)
+    except DownloadError as error:
+        explained = explain(error, entry.url, source)
+        if isinstance(explained, LiveOrUpcoming):
+            starts_at = datetime.now(UTC) + timedelta(seconds=explained.starts_in_s) if explained.starts_in_s else None
+            return replace(entry, live=Live.UPCOMING, starts_at=starts_at)
+        raise explained from None
+    told = _entry(found or {}, source, entry.video_id)
+    known = {name: value for name, value in vars(told).items() if value is not None}
+    return replace(entry, **(known | {name: value for name, value in vars(entry).items() if value is not None}))
+
+
+def _file_duration_s(path: Path) -> float | None:
+    try:
+        with av.open(str(path)) as container:
+            return None if container.duration is None else container.duration / av.time_base
+    except (av.error.FFmpegError, OSError):
+        return None
+
+
+# --- feeds ---------------------------------------------------------------------------------------------------------------
+
+
+def _may_be_feed(source: Source) -> bool:
+    """Whether the address is one that only yt-dlp's extractor for anything takes: a feed, media, or a page with media."""
+    if source.kind == Kind.FEED:
+        return True
+    with session(source) as downloader:
+        asked: Any = downloader
+        return next(name for name, extractor in asked._ies.items() if extractor.suitable(source.address)) == "Generic"
+
+
+def _whole_feed(source: Source) -> Listing:
+    listing = read_feed(source.address, source)
+    assert listing is not None  # no validators were given
+    if not listing.entries:
+        raise SourceUnusable(f"{source.name}: nothing is listed there.", "Check the address.")
+    return listing
+
+
+# --- yt-dlp --------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _channel(source: Source) -> str:
+    """The id of a YouTube channel, asked once per process where its address does not say it."""
+    told = youtube.channel_id(source.address)
+    return told or _extracted(source, source.address, playlist_items="0")["channel_id"]
+
+
+def _flat(source: Source, address: str, **options: Any) -> Listing:
+    found = _extracted(source, address, **options)
+    entries = _flatten(found)
+    if not entries:
+        raise SourceUnusable(f"{source.name}: nothing is listed there.", "Check the address.")
+    total = found.get("playlist_count") if "entries" in found else 1
+    return Listing(
+        entries=tuple(_entry(entry, source) for entry in entries),
+        complete=not options or total == len(entries),
+        total=total,
+    )
+
+
+def _extracted(source: Source, address: str, **options: Any) -> dict[str, Any]:
+    try:
+        with session(source, extract_flat=True, **options) as downloader:
+            found: Any = downloader.extract_info(address, download=False, process=True)
+    except DownloadError as error:
+        raise _unusable(error, source, address) from None
+    return found or {}
+
+
+def _unusable(error: DownloadError, source: Source, address: str) -> SourceUnusable:
+    if cause_of(error, UnsupportedError):
+        return SourceUnusable(
+            f"{source.name}: there is no video, playlist or feed at this address (it is not media, and not valid XML).",
+            "Open it in a browser to see what it is.",
+        )
+    explained = explain(error, address, source)
+    if isinstance(explained, Blocked):
+        return SourceBlocked(f"{source.name}: {explained.message}", explained.remedy, explained.pause_s)
+    return SourceUnusable(f"{source.name}: {explained.message}", explained.remedy)
+
+
+def _flatten(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The videos of a result: itself, or those of a playlist and of the playlists in it (a channel's tabs)."""
+    if "entries" not in found:
+        return [found] if found else []
+    channel = found.get("channel") or found.get("uploader") or found.get("title")
+    entries = [entry for entry in found["entries"] if entry]
+    return [{"channel": channel, **nested} for entry in entries for nested in _flatten(entry)]
+
+
+def _entry(found: dict[str, Any], source: Source, video_id: str = "") -> Entry:
+    given = found.get("webpage_url") or found.get("original_url") or found.get("url") or ""
+    address, smuggled = unsmuggle_url(given, default={})
+    extractor = (found.get("ie_key") or found.get("extractor_key") or "Generic").lower()
+    on_youtube = extractor == "youtube"
+    return Entry(
+        video_id=video_id or _key(found, extractor, address, smuggled.get("force_videoid"), source),
+        url=youtube.watch_url(found["id"]) if on_youtube else address,
+        title=found.get("title") or Path(urlsplit(address).path).stem or address,
+        channel=found.get("channel") or found.get("uploader"),
+        published_at=_published(found),
+        duration_s=found.get("duration"),
+        live=_LIVE.get(found.get("live_status") or ""),
+        starts_at=_moment(found.get("release_timestamp")) if found.get("live_status") == "is_upcoming" else None,
+        short=_short(found) if on_youtube else None,
+        members_only=_MEMBERS_ONLY.get(found.get("availability") or ""),
+    )
+
+
+def _key(found: dict[str, Any], extractor: str, address: str, guid: str | None, source: Source) -> str:
+    if extractor == "youtube":
+        return found["id"]
+    if extractor != "generic":
+        return f"{extractor}-{slug(found['id'])}"
+    return generic_key(guid, address, source.address)
+
+
+def _published(found: dict[str, Any]) -> datetime | None:
+    if found.get("direct"):
+        return None  # a bare file: yt-dlp gives the time of its last change on the server
+    day = found.get("upload_date")
+    return _moment(found.get("timestamp")) or (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) if day else None)
+
+
+def _moment(timestamp: float | None) -> datetime | None:
+    return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
+
+
+def _short(found: dict[str, Any]) -> bool | None:
+    if "/shorts/" in (found.get("url") or "") or found.get("media_type") == "short":
+        return True
+    return False if found.get("media_type") else None

@@ -1,0 +1,113 @@
+"""What the sensors have yet to ask Dagster for: table `run_requests`, a queue that survives whoever empties it.
+
+A request is written in the same transaction as what it follows from: a decision, or a retry that fell due. A sensor reads
+the next ones after its cursor, and Dagster keeps the cursor only once the runs were submitted. A tick that dies at any point
+is thus repeated, and what it had submitted is recognised by its run key. Rows that the cursor has passed are deleted at
+the next tick. Cursors name sources by a digest: a feed's address may hold a token, and Dagster shows its cursors.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resources.database import Connection, Database
+
+# FACTS of Dagster: submission takes about 0.1 s a run, and a tick has 60 s.
+MOST_A_TICK = 50
+# In the queue: after new uploads (10), before backfills (0).
+RETRY_PRIORITY = 5
+
+_DIGEST = "left(encode(sha256(convert_to(r.source, 'UTF8')), 'hex'), 12)"
+
+
+@dataclass(frozen=True)
+class RunRequested:
+    """One video that shall be run, for one reason."""
+
+    request_id: int
+    source: str
+    digest: str
+    video_id: str
+    priority: int
+
+    @property
+    def run_key(self) -> str:
+        """Dagster never runs the same key twice."""
+        return f"{self.video_id}:{self.request_id}"
+
+
+def request_runs(connection: Connection, sensor: str, wanted: Sequence[tuple[str, str, int]]) -> None:
+    """Queue videos, given as (video, source, priority), in this order; part of the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO run_requests (sensor, video_id, source, priority) VALUES (%s, %s, %s, %s)",
+            [(sensor, video_id, source, priority) for video_id, source, priority in wanted],
+        )
+        cursor.executemany(
+            "UPDATE videos SET requested_at = now() WHERE video_id = %s", [(video_id,) for video_id, _, _ in wanted]
+        )
+
+
+def request_retries(database: Database, sensor: str) -> int:
+    """Queue every video whose next try is due; returns how many. What has a source that is paused waits for its end."""
+    with database.connect() as connection:
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtext(%s))", [sensor]
+        )  # requests are numbered as they are committed
+        due = connection.execute(
+            """
+            UPDATE videos v SET retry_at = NULL WHERE v.retry_at <= now() AND NOT EXISTS (
+                SELECT 1 FROM sources s WHERE s.source = v.source AND s.paused_until > now())
+            RETURNING v.video_id, v.source
+            """
+        ).fetchall()
+        request_runs(connection, sensor, [(row["video_id"], row["source"], RETRY_PRIORITY) for row in due])
+    return len(due)
+
+
+def next_requests(
+    database: Database, sensor: str, cursor: str | None, sources: Sequence[str] | None = None, limit: int = MOST_A_TICK
+) -> tuple[list[RunRequested], str]:
+    """The next requests of a sensor, and the cursor that passes them. Deletes what the given cursor has passed.
+
+    The sources take turns, those of higher priority first. One that is paused waits; one that was blocked gets one request
+    at a time until its site serves us again. `sources` restricts to these. What was finished meanwhile is deleted as well.
+    """
+    passed: dict[str, int] = json.loads(cursor) if cursor else {}
+    given = {"sensor": sensor, "digests": list(passed), "ids": list(passed.values()), "limit": limit}
+    with database.connect() as connection:
+        connection.execute(
+            "DELETE FROM run_requests r USING unnest(%(digests)s::text[], %(ids)s::bigint[]) AS c (digest, passed) "  # noqa: S608
+            f"WHERE r.sensor = %(sensor)s AND {_DIGEST} = c.digest AND r.request_id <= c.passed",
+            given,
+        )
+        connection.execute(
+            "DELETE FROM run_requests r USING videos v "
+            "WHERE r.sensor = %(sensor)s AND v.video_id = r.video_id AND v.state = 'ready'",
+            given,
+        )
+        rows = connection.execute(
+            f"""
+            SELECT request_id, source, digest, video_id, priority FROM (
+                SELECT r.request_id, r.source, r.video_id, {_DIGEST} AS digest, coalesce(s.blocks, 0) AS blocks,
+                    max(r.priority) OVER (PARTITION BY r.source) AS priority,
+                    row_number() OVER (PARTITION BY r.source ORDER BY r.request_id) AS turn
+                FROM run_requests r LEFT JOIN sources s ON s.source = r.source
+                WHERE r.sensor = %(sensor)s
+                    AND (s.paused_until IS NULL OR s.paused_until <= now())
+                    AND (%(sources)s::text[] IS NULL OR r.source = ANY(%(sources)s))
+            ) AS waiting
+            WHERE turn <= CASE WHEN blocks > 0 THEN 1 ELSE %(limit)s END
+            ORDER BY priority DESC, turn, request_id LIMIT %(limit)s
+            """,  # noqa: S608
+            {**given, "sources": None if sources is None else list(sources)},
+        ).fetchall()
+    requests = [RunRequested(**row) for row in rows]
+    return requests, json.dumps(passed | _furthest(requests))
+
+
+def _furthest(requests: Sequence[RunRequested]) -> dict[str, int]:
+    furthest: dict[str, int] = {}
+    for request in requests:
+        furthest[request.digest] = max(request.request_id, furthest.get(request.digest, 0))
+    return furthest

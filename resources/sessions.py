@@ -1,0 +1,109 @@
+"""Sessions: yt-dlp set up for one source (its cookies, proxy, rate), kept from one request to the next.
+
+Listing, metadata, feeds and media of a source all go through its one session, so that connections and cookies are shared
+and a site sees one visitor. A session belongs to the thread that opened it. yt-dlp writes cookies back when it
+ends: it is given a copy in memory, the user's file is only read.
+
+What is asked through a session is in resources/answers.py (feeds), listing.py and downloads.py; where it may lead, in
+addresses.py.
+"""
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yt_dlp
+import yt_dlp.version
+
+from resources.addresses import guarded
+from resources.errors import Misconfigured
+from resources.source_file import Source
+
+TIMEOUT_S = 20.0
+
+
+class _Silent:
+    """yt-dlp's logger: what it has to say arrives as an exception."""
+
+    def debug(self, message: str) -> None: ...
+
+    def warning(self, message: str) -> None: ...
+
+    def error(self, message: str) -> None: ...
+
+
+@dataclass
+class _Kept:
+    """A session, and whether yt-dlp's extractors were loaded into it: that takes longer than most requests."""
+
+    downloader: yt_dlp.YoutubeDL
+    extracts: bool = False
+
+
+_kept = threading.local()
+
+
+@contextmanager
+def session(source: Source, **options: Any) -> Iterator[yt_dlp.YoutubeDL]:
+    """The session of this source, for the block with these further options of yt-dlp, reaching only where it may lead.
+
+    Raises Misconfigured where its cookies cannot be read.
+    """
+    kept = _session(source)
+    if not kept.extracts:
+        kept.downloader.add_default_info_extractors()
+        kept.extracts = True
+    parameters: Any = kept.downloader.params
+    before = dict(parameters)
+    parameters.update(options)
+    try:
+        with guarded(source):
+            yield kept.downloader
+    finally:
+        parameters.clear()
+        parameters.update(before)
+
+
+@contextmanager
+def network(source: Source) -> Iterator[yt_dlp.YoutubeDL]:
+    """The same session for requests alone: `urlopen()`, and nothing that extracts."""
+    with guarded(source):
+        yield _session(source).downloader
+
+
+def _session(source: Source) -> _Kept:
+    opened: dict[Source, _Kept] = _kept.__dict__.setdefault("sessions", {})
+    if source not in opened:
+        opened[source] = _Kept(_open(source))
+    return opened[source]
+
+
+def downloader_version() -> str:
+    return f"yt-dlp {yt_dlp.version.__version__}"
+
+
+def _open(source: Source) -> yt_dlp.YoutubeDL:
+    chosen: Any = {
+        "quiet": True,
+        "no_warnings": True,
+        "noprogress": True,
+        "logger": _Silent(),
+        "socket_timeout": TIMEOUT_S,
+        "proxy": source.proxy,
+        "ratelimit": source.rate,
+        "cookiefile": _copy(source.cookies) if source.cookies else None,
+    }
+    return yt_dlp.YoutubeDL(chosen, auto_init=False)
+
+
+def _copy(cookies: Path) -> io.StringIO:
+    try:
+        return io.StringIO(cookies.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(
+            f"The cookies file {cookies} cannot be read: {error}.", "Correct `cookies` of the source."
+        ) from error

@@ -1,0 +1,123 @@
+"""What is remembered of each source: table `sources`.
+
+How far it has been read (validators, whether everything it had was listed once), when it was last looked at, why that failed,
+and until when it is left alone. A source that cannot be listed is looked at again after a pause that grows with each failure;
+one whose site refuses us is paused as a whole, downloads included, longer each time. Functions over a Database; rows are
+`SourceState`s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from resources.database import Database
+from resources.entries import Validators
+
+FIRST_PAUSE_S = 3600.0  # YouTube's own words on a rate limit: "for up to an hour"
+LONGEST_PAUSE_S = 24 * 3600.0
+LONGEST_RETRY_S = 6 * 3600.0  # between two looks at a source that cannot be listed
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """One row of `sources`. `failures` to look and `blocks` by its site are counted since it last went well."""
+
+    source: str
+    options: str
+    validators: Validators
+    total: int | None
+    filled: bool
+    looked_at: datetime | None
+    listings: int
+    failures: int
+    last_error: str | None
+    blocks: int
+    paused_until: datetime | None
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing may be asked of it now."""
+        return self.paused_until is not None and self.paused_until > datetime.now(UTC)
+
+    def due(self, every_s: float) -> bool:
+        """Whether it is time to look at it again."""
+        if self.paused:
+            return False
+        wait_s = min(every_s * 2.0**self.failures, max(LONGEST_RETRY_S, every_s))
+        return self.looked_at is None or datetime.now(UTC) >= self.looked_at + timedelta(seconds=wait_s)
+
+
+def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
+    """The states of these sources, in their order; what is new gets a row."""
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO sources (source) SELECT unnest(%s::text[]) ON CONFLICT (source) DO NOTHING", [list(sources)]
+        )
+        rows = connection.execute(
+            "SELECT source, options, etag, last_modified, total, filled, looked_at, listings, failures, last_error, blocks, "
+            "paused_until FROM sources WHERE source = ANY(%s) ORDER BY array_position(%s, source)",
+            [list(sources), list(sources)],
+        ).fetchall()
+    return [
+        SourceState(validators=Validators(row.pop("etag"), row.pop("last_modified")), **row)  # pyright: ignore[reportArgumentType]
+        for row in rows
+    ]
+
+
+def record_look(database: Database, source: str) -> None:
+    """It answered that nothing has changed."""
+    database.query("UPDATE sources SET looked_at = now(), failures = 0, last_error = NULL WHERE source = %s", [source])
+
+
+def needs_listing(database: Database, source: str) -> None:
+    """It answered with nothing that is known: between what is new and what is known there may be more."""
+    database.query(
+        "UPDATE sources SET looked_at = now(), failures = 0, last_error = NULL, filled = false WHERE source = %s", [source]
+    )
+
+
+def record_listing_failure(database: Database, source: str, message: str, pause_s: float | None = None) -> None:
+    """It could not be listed; it is looked at again after a pause that grows, of at least `pause_s`."""
+    database.query(
+        """
+        UPDATE sources SET looked_at = now(), listings = listings + 1, failures = failures + 1, last_error = %(message)s,
+            paused_until = CASE WHEN %(pause_s)s::float8 IS NULL THEN paused_until
+                                ELSE now() + make_interval(secs => %(pause_s)s) END
+        WHERE source = %(source)s
+        """,
+        {"source": source, "message": message, "pause_s": pause_s},
+    )
+
+
+def pause(database: Database, source: str, message: str, pause_s: float | None = None) -> datetime:
+    """Its site refused us: leave the source alone for `pause_s`, or for a pause that grows. Returns until when.
+
+    Downloads that were under way when it was paused make the pause no longer.
+    """
+    rows = database.query(
+        """
+        INSERT INTO sources AS s (source, blocks, paused_until, last_error)
+        VALUES (%(source)s, 1, now() + make_interval(secs => coalesce(%(pause_s)s, %(first_s)s)), %(message)s)
+        ON CONFLICT (source) DO UPDATE SET
+            last_error = CASE WHEN s.paused_until > now() THEN s.last_error ELSE excluded.last_error END,
+            blocks = s.blocks + CASE WHEN s.paused_until > now() THEN 0 ELSE 1 END,
+            paused_until = CASE WHEN s.paused_until > now() THEN s.paused_until ELSE now() + make_interval(
+                secs => coalesce(%(pause_s)s, least(%(first_s)s * 2.0 ^ least(s.blocks, 20), %(longest_s)s))) END
+        RETURNING paused_until
+        """,
+        {"source": source, "message": message, "pause_s": pause_s, "first_s": FIRST_PAUSE_S, "longest_s": LONGEST_PAUSE_S},
+    )
+    return rows[0]["paused_until"]
+
+
+def record_served(database: Database, source: str) -> None:
+    """It gave us something: whoever waited for that may go on. A pause that it was given meanwhile stays."""
+    database.query(
+        "UPDATE sources SET blocks = 0 WHERE source = %s AND blocks > 0 AND (paused_until IS NULL OR paused_until <= now())",
+        [source],
+    )
+
+
+def lift_pause(database: Database, source: str) -> None:
+    """Ask it again now: the user said so."""
+    database.query("UPDATE sources SET paused_until = NULL, blocks = 0 WHERE source = %s", [source])

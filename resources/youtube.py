@@ -1,0 +1,61 @@
+"""YouTube's own addresses: what a URL names there, and where its feed and its complete list are.
+
+A channel's videos are in its uploads playlist, whose id is the channel's with UU for UC; the feed holds the newest 15.
+The feed tells dates and costs nothing where nothing is new; the playlist tells everything but dates.
+
+Nothing is fetched here.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+HOSTS = frozenset({"youtube.com", "youtu.be", "youtube-nocookie.com"})
+# The paths under which channels live (youtube.com/@name, /channel/UC..., and the two older kinds).
+_CHANNEL_PATH = re.compile(r"/(@[^/]+|channel/[^/]+|c/[^/]+|user/[^/]+)(/(videos|featured|streams|shorts)?)?$")
+_CHANNEL_ID = re.compile(r"UC[\w-]{22}")
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Where a channel is polled, and where it is listed whole."""
+
+    feed: str
+    uploads: str
+
+
+def is_youtube(url: str) -> bool:
+    host = (urlsplit(url).hostname or "").lower()
+    return any(host == known or host.endswith(f".{known}") for known in HOSTS)
+
+
+def is_channel(url: str) -> bool:
+    """Whether the URL is a channel's page, or its tab of videos, streams or shorts."""
+    return is_youtube(url) and _CHANNEL_PATH.match(urlsplit(url).path) is not None
+
+
+def is_playlist(url: str) -> bool:
+    return is_youtube(url) and urlsplit(url).path == "/playlist" and "list" in parse_qs(urlsplit(url).query)
+
+
+def channel_id(url: str) -> str | None:
+    """The channel's id, where the URL itself says it."""
+    found = re.match(rf"/channel/({_CHANNEL_ID.pattern})(/|$)", urlsplit(url).path)
+    return found[1] if found else None
+
+
+def feed_of(channel: str) -> Feed:
+    """The addresses of a channel's feed and uploads, by its id (UC and 22 characters).
+
+    >>> feed_of("UC_x5XG1OV2P6uZZ5FSM9Ttw").uploads
+    'https://www.youtube.com/playlist?list=UU_x5XG1OV2P6uZZ5FSM9Ttw'
+    """
+    return Feed(
+        feed=f"https://www.youtube.com/feeds/videos.xml?channel_id={channel}",
+        uploads=f"https://www.youtube.com/playlist?list=UU{channel.removeprefix('UC')}",
+    )
+
+
+def watch_url(video_id: str) -> str:
+    """One address for each video, whatever the listing calls it (watch, shorts, live)."""
+    return f"https://www.youtube.com/watch?v={video_id}"

@@ -1,0 +1,563 @@
+"""Where a source may lead, with real servers on two addresses of the loopback network and the real yt-dlp between them.
+
+127.0.0.1 is the host that the user names; 127.0.0.2 plays a machine of his network that nobody named. What public addresses
+would do is asked of the hook itself through `sys.audit`, which connects to nothing.
+"""
+
+import functools
+import http.client
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from yt_dlp.networking import Request
+from yt_dlp.networking.exceptions import TransportError
+from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
+
+from resources.addresses import REMEDY, guarded, is_public, refusal, refuse_private, refused
+from resources.errors import AddressRefused
+from resources.sessions import session
+from resources.source_file import Kind, Source
+
+NAMED, OTHER = "127.0.0.1", "127.0.0.2"
+PUBLIC = "93.184.216.34"
+PRIVATE = [
+    "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.8.8.8", "169.254.169.254", "172.16.0.1", "192.168.1.1", "198.18.0.1",
+    "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255",
+    "::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:a9fe:a9fe", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1",
+    "2002:7f00:1::1", "2002:c0a8:101::1", "2001::1", "2001:db8::1", "fc00::1", "fd12::1", "fe80::1", "fec0::1", "ff02::1",
+    "100::1", "4000::1",
+]  # fmt: skip
+OF_ALL = ["8.8.8.8", PUBLIC, "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+
+
+@dataclass
+class Site:
+    """One server: `pages` are bodies, `moves` redirects, both by path. `asked` is what came, `callers` their ports."""
+
+    host: str
+    url: str = ""
+    pages: dict[str, bytes] = field(default_factory=dict)
+    moves: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    callers: set[int] = field(default_factory=set)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections are kept
+
+    def __init__(self, site: Site, *connection: Any) -> None:
+        self.site = site
+        super().__init__(*connection)
+
+    def do_GET(self) -> None:
+        self.site.asked.append(self.path)
+        self.site.callers.add(self.client_address[1])
+        to = self.site.moves.get(self.path)
+        body = self.site.pages.get(self.path, b"")
+        self.send_response(302 if to else 200 if body else 404)
+        if to:
+            self.send_header("Location", to)
+        self.send_header("Content-Type", "audio/mpeg" if self.path.endswith(".mp3") else "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+@contextmanager
+def site_at(host: str) -> Iterator[Site]:
+    site = Site(host)
+    server = ThreadingHTTPServer((host, 0), functools.partial(_Handler, site))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    site.url = f"http://{host}:{server.server_port}"
+    try:
+        yield site
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.upper(), raising=False)
+    monkeypatch.delenv("EARSHOT_ALLOW_PRIVATE_ADDRESSES", raising=False)
+    resolving(monkeypatch)  # no name is asked of a real server
+
+
+@pytest.fixture
+def named() -> Iterator[Site]:
+    with site_at(NAMED) as site:
+        site.pages["/feed.xml"] = b"a feed"
+        yield site
+
+
+@pytest.fixture
+def other() -> Iterator[Site]:
+    with site_at(OTHER) as site:
+        site.pages["/talk.mp3"] = b"ID3" + bytes(5000)
+        yield site
+
+
+def feed_at(address: str, **options: Any) -> Source:
+    return Source(Kind.FEED, address, "A feed", **options)
+
+
+PUBLIC_FEED = feed_at("https://podcasts.example/feed.xml")
+
+
+def read(source: Source, url: str) -> bytes:
+    with session(source) as downloader:
+        return downloader.urlopen(Request(url)).read()
+
+
+def connects(source: Source, host: str, port: int = 443) -> bool:
+    """Whether the hook lets a connection to this address through; none is made."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with guarded(source), socket.socket(family) as connection:
+        try:
+            sys.audit("socket.connect", connection, (host, port))
+        except PermissionError as error:
+            return refusal(error) != host
+        return True
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, **names: tuple[str, ...]) -> list[str]:
+    """Let these names (`_` for `.`) resolve so, others not at all; gives the list of names that were looked up."""
+    real, looked_up = socket.getaddrinfo, []
+
+    def lookup(host: str, port: Any, *rest: Any, **options: Any) -> Any:
+        try:
+            return real(host, port, *rest, **{**options, "flags": socket.AI_NUMERICHOST})
+        except socket.gaierror:
+            if options.get("flags") == socket.AI_NUMERICHOST:
+                raise
+        looked_up.append(host)
+        if host not in known:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [found for address in known[host] for found in real(address, port, *rest, **options)]
+
+    known = {name.replace("_", "."): addresses for name, addresses in names.items()}
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    return looked_up
+
+
+# --- connections through yt-dlp ------------------------------------------------------------------------------------------
+
+
+def test_the_host_that_the_user_named_is_reached_at_any_port(named: Site) -> None:
+    with site_at(NAMED) as second:
+        second.pages["/talk.mp3"] = b"sound"
+        source = feed_at(f"{named.url}/feed.xml")
+        assert read(source, source.address) == b"a feed"
+        assert read(source, f"{second.url}/talk.mp3") == b"sound"
+
+
+def test_a_redirect_to_a_private_address_is_refused_and_nothing_asked_there(named: Site, other: Site) -> None:
+    named.moves["/moved"] = f"{other.url}/talk.mp3"
+    with pytest.raises(TransportError) as caught:
+        read(feed_at(f"{named.url}/feed.xml"), f"{named.url}/moved")
+    assert refusal(caught.value) == OTHER
+    assert named.asked == ["/moved"]
+    assert other.asked == []
+
+
+def test_a_source_that_allows_private_addresses_leads_there(named: Site, other: Site) -> None:
+    named.moves["/moved"] = f"{other.url}/talk.mp3"
+    source = feed_at(f"{named.url}/feed.xml", allow_private=True)
+    assert read(source, f"{named.url}/moved") == other.pages["/talk.mp3"]
+
+
+def test_the_variable_allows_private_addresses_to_every_source(
+    named: Site, other: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named.moves["/moved"] = f"{other.url}/talk.mp3"
+    source = feed_at(f"{named.url}/feed.xml")
+    monkeypatch.setenv("EARSHOT_ALLOW_PRIVATE_ADDRESSES", "1")
+    assert read(source, f"{named.url}/moved") == other.pages["/talk.mp3"]
+    assert connects(PUBLIC_FEED, "10.0.0.1")
+    monkeypatch.setenv("EARSHOT_ALLOW_PRIVATE_ADDRESSES", "0")
+    assert not connects(PUBLIC_FEED, "10.0.0.1")
+
+
+@pytest.mark.parametrize("download", [False, True])
+def test_media_at_a_private_address_is_refused_whatever_yt_dlp_makes_of_it(
+    named: Site, other: Site, tmp_path: Path, download: bool
+) -> None:
+    source = feed_at(f"{named.url}/feed.xml")
+    options = {"outtmpl": {"default": str(tmp_path / "talk.%(ext)s")}, "retries": 1}
+    with session(source, **options) as downloader, pytest.raises(YoutubeDLError) as caught:
+        downloader.extract_info(f"{other.url}/talk.mp3", download=download)
+    assert refusal(caught.value) == OTHER
+    assert other.asked == []
+
+
+def test_media_that_move_to_a_private_address_after_they_were_looked_at_are_refused(
+    named: Site, other: Site, tmp_path: Path
+) -> None:
+    """yt-dlp gives up a download after its last try, and drops the exceptions: their words are what is left."""
+    named.pages["/talk.mp3"] = other.pages["/talk.mp3"]
+    source = feed_at(f"{named.url}/feed.xml")
+    options = {"outtmpl": {"default": str(tmp_path / "talk.%(ext)s")}, "retries": 1}
+    with session(source, **options) as downloader:
+        found: Any = downloader.extract_info(f"{named.url}/talk.mp3", download=False)
+        named.moves["/talk.mp3"] = f"{other.url}/talk.mp3"
+        with pytest.raises(YoutubeDLError) as caught:
+            downloader.process_info(found)
+    assert refusal(caught.value) == OTHER
+    assert other.asked == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stream_whose_pieces_lie_at_a_private_address_is_refused(named: Site, other: Site, tmp_path: Path) -> None:
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{other.url}/talk.mp3\n#EXT-X-ENDLIST\n"
+    named.pages["/talk.m3u8"] = playlist.encode()
+    template = {"default": str(tmp_path / "talk.%(ext)s")}
+    options = {"outtmpl": template, "fragment_retries": 0, "skip_unavailable_fragments": False}
+    with session(feed_at(f"{named.url}/feed.xml"), **options) as downloader, pytest.raises(YoutubeDLError) as caught:
+        downloader.extract_info(f"{named.url}/talk.m3u8", download=True)
+    assert refusal(caught.value) == OTHER
+    assert other.asked == []
+
+
+@pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://127.0.0.1/hostname", "data:text/plain,hello"])
+def test_a_redirect_to_another_scheme_is_not_followed(named: Site, target: str) -> None:
+    named.moves["/moved"] = target
+    with pytest.raises(YoutubeDLError):
+        read(feed_at(f"{named.url}/feed.xml"), f"{named.url}/moved")
+
+
+def test_a_connection_that_was_kept_serves_the_next_block_and_opens_no_way_elsewhere(named: Site, other: Site) -> None:
+    source = feed_at(f"{named.url}/feed.xml")
+    named.moves["/moved"] = f"{other.url}/talk.mp3"
+    assert read(source, source.address) == read(source, source.address) == b"a feed"
+    with pytest.raises(TransportError):
+        read(source, f"{named.url}/moved")
+    assert len(named.callers) == 1
+
+
+def test_connections_that_another_source_keeps_are_not_shared(named: Site, other: Site) -> None:
+    free = feed_at(f"{named.url}/free.xml", allow_private=True)
+    assert read(free, f"{other.url}/talk.mp3") == other.pages["/talk.mp3"]
+    with pytest.raises(TransportError) as caught:
+        read(feed_at(f"{named.url}/feed.xml"), f"{other.url}/talk.mp3")
+    assert refusal(caught.value) == OTHER
+    assert len(other.asked) == 1
+
+
+# --- names ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_resolves_to_a_private_address_is_refused(other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, cdn_example=(OTHER,))
+    with pytest.raises(TransportError) as caught:
+        read(PUBLIC_FEED, other.url.replace(OTHER, "cdn.example"))
+    assert refusal(caught.value) == OTHER
+    assert other.asked == []
+
+
+def test_a_name_that_resolves_to_another_address_once_it_was_looked_at_is_refused(
+    other: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = other.url.replace(OTHER, "cdn.example") + "/talk.mp3"
+    resolving(monkeypatch, cdn_example=(PUBLIC,))
+    refuse_private(url, PUBLIC_FEED)
+    resolving(monkeypatch, cdn_example=(OTHER,))
+    with pytest.raises(TransportError) as caught:
+        read(PUBLIC_FEED, url)
+    assert refusal(caught.value) == OTHER
+    assert other.asked == []
+
+
+def test_a_named_host_may_resolve_to_a_private_address(named: Site, other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, nas_example=(NAMED,))
+    source = feed_at(named.url.replace(NAMED, "NAS.example") + "/feed.xml")
+    assert read(source, source.address) == b"a feed"
+    assert read(source, f"{named.url}/feed.xml") == b"a feed"
+    with pytest.raises(TransportError):
+        read(source, f"{other.url}/talk.mp3")
+
+
+def test_a_connection_to_a_name_is_refused_since_its_address_cannot_be_seen() -> None:
+    assert not connects(PUBLIC_FEED, "podcasts.example")
+    assert not connects(feed_at("http://localhost/feed.xml"), "localhost")
+
+
+# --- the hook ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+def test_what_is_not_reached_by_everybody_is_refused(host: str) -> None:
+    assert not is_public(ip_address(host))
+    assert not connects(PUBLIC_FEED, host)
+
+
+@pytest.mark.parametrize("host", OF_ALL)
+def test_what_everybody_reaches_is_let_through(host: str) -> None:
+    assert is_public(ip_address(host))
+    assert connects(PUBLIC_FEED, host)
+
+
+def test_an_address_with_a_network_card_in_it_is_judged_by_the_address() -> None:
+    assert not connects(PUBLIC_FEED, "fe80::1%eth0")
+    assert not connects(PUBLIC_FEED, "::1%1")
+    assert connects(feed_at("http://[fe80::1]/feed.xml"), "fe80::1%eth0")
+
+
+@given(st.ip_addresses())
+def test_only_what_python_calls_global_is_public(address: IPv4Address | IPv6Address) -> None:
+    assert not is_public(address) or address.is_global
+
+
+@given(st.ip_addresses(v=4))
+def test_an_ipv4_address_is_judged_alike_however_it_is_written(address: IPv4Address) -> None:
+    number = int(address)
+    forms = [(0xFFFF << 32) | number, int(IPv6Address("64:ff9b::")) | number, int(IPv6Address("2002::")) | number << 80]
+    assert [is_public(IPv6Address(form)) for form in forms] == [is_public(address)] * 3
+
+
+@given(st.ip_addresses(v=4, network="10.0.0.0/8"), st.integers(1, 65535))
+def test_a_named_private_host_opens_itself_and_no_neighbour(address: IPv4Address, port: int) -> None:
+    source = feed_at(f"http://{address}:1234/feed.xml")
+    assert connects(source, str(address), port)
+    assert connects(source, f"::ffff:{address}", port)
+    assert not connects(source, str(IPv4Address(int(address) ^ 1)), port)
+
+
+def test_a_local_source_leads_to_public_addresses_alone() -> None:
+    source = Source(Kind.FOLDER, "/srv/recordings", "Recordings")
+    assert connects(source, PUBLIC)
+    assert not connects(source, NAMED)
+
+
+def test_an_address_that_is_no_url_names_no_host() -> None:
+    assert not connects(feed_at("http://[127.0.0.1/feed.xml"), NAMED)
+
+
+def test_the_guard_ends_with_its_block_also_when_that_fails(named: Site) -> None:
+    def fetch() -> int:
+        return urllib.request.urlopen(f"{named.url}/feed.xml").status
+
+    assert fetch() == 200
+    with pytest.raises(ZeroDivisionError), guarded(PUBLIC_FEED):
+        raise ZeroDivisionError
+    assert fetch() == 200
+    with guarded(PUBLIC_FEED), pytest.raises(OSError, match="refused") as caught:
+        fetch()
+    assert refusal(caught.value) == NAMED
+    assert fetch() == 200
+
+
+def test_other_threads_go_where_they_like_meanwhile(named: Site) -> None:
+    reached = []
+
+    def fetch() -> None:
+        reached.append(urllib.request.urlopen(f"{named.url}/feed.xml").read())
+
+    with guarded(PUBLIC_FEED):
+        thread = threading.Thread(target=fetch)
+        thread.start()
+        thread.join()
+    assert reached == [b"a feed"]
+
+
+def test_of_blocks_in_each_other_the_inner_one_counts(named: Site) -> None:
+    source = feed_at(f"{named.url}/feed.xml")
+    with guarded(source):
+        assert not connects(PUBLIC_FEED, NAMED)
+        assert connects(feed_at("https://podcasts.example/", allow_private=True), OTHER)
+        with pytest.raises(PermissionError), socket.socket() as connection:
+            connection.connect((OTHER, 80))
+        with socket.create_connection((NAMED, int(named.url.rpartition(":")[2]))):
+            pass
+
+
+def test_every_way_of_connecting_is_judged(other: Site) -> None:
+    port = int(other.url.rpartition(":")[2])
+    with guarded(PUBLIC_FEED):
+        with socket.socket() as connection, pytest.raises(PermissionError):
+            connection.connect_ex((OTHER, port))
+        with pytest.raises(PermissionError):
+            socket.create_connection((OTHER, port))
+        with pytest.raises(PermissionError):
+            http.client.HTTPSConnection(OTHER, port, context=ssl.create_default_context()).connect()
+        with socket.socket(socket.AF_INET6) as connection, pytest.raises(PermissionError):
+            connection.connect((f"::ffff:{OTHER}", port))
+
+
+def test_sockets_of_this_machine_that_are_no_addresses_are_let_be(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as connection:
+        listening.bind(path)
+        listening.listen()
+        with guarded(PUBLIC_FEED):
+            connection.connect(path)
+        assert connection.getpeername() == path
+
+
+def test_a_program_that_would_fetch_by_itself_is_not_started(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    program.chmod(0o755)
+    words = [str(program), "-i", "https://cdn.example/live.m3u8?token=x"]
+    with guarded(PUBLIC_FEED):
+        with pytest.raises(PermissionError) as caught:
+            subprocess.run(words, check=True)
+        assert refusal(caught.value) == "ffmpeg, which connects by itself, for cdn.example"
+        assert not ran.exists()
+        subprocess.run([program, "-i", "talk.mp3"], check=True)
+        assert ran.exists()
+    ran.unlink()
+    subprocess.run(words, check=True)
+    assert ran.exists()
+
+
+# --- proxies -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_proxy_in_the_own_network_is_reached(other: Site) -> None:
+    other.pages["http://podcasts.example/feed.xml"] = b"through the proxy"
+    source = feed_at("http://podcasts.example/feed.xml", proxy=other.url)
+    assert read(source, source.address) == b"through the proxy"
+
+
+def test_a_proxy_of_the_environment_is_reached(other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    other.pages["http://podcasts.example/feed.xml"] = b"through the proxy"
+    monkeypatch.setenv("http_proxy", other.url.removeprefix("http://"))
+    # A session keeps the proxies that it found when it was opened.
+    source = feed_at("http://podcasts.example/feed.xml?environment")
+    assert read(source, "http://podcasts.example/feed.xml") == b"through the proxy"
+    assert not connects(feed_at(source.address, proxy="http://10.0.0.1:3128"), OTHER, int(other.url.rpartition(":")[2]))
+
+
+@pytest.mark.parametrize(
+    ("proxy", "port"),
+    [
+        ("http://10.0.0.1", 80),
+        ("https://10.0.0.1", 443),
+        ("socks5://user:secret@10.0.0.1", 1080),
+        ("socks4://10.0.0.1:9050", 9050),
+    ],
+)
+def test_a_proxy_is_reached_at_its_port_and_not_at_others(proxy: str, port: int) -> None:
+    source = feed_at("https://podcasts.example/", proxy=proxy)
+    assert connects(source, "10.0.0.1", port)
+    assert not connects(source, "10.0.0.1", port + 1)
+    assert not connects(source, "10.0.0.2", port)
+
+
+@pytest.mark.parametrize("proxy", ["", "http://", "http://10.0.0.1:eighty", "http://[10.0.0.1"])
+def test_what_is_no_proxy_opens_nothing(proxy: str) -> None:
+    assert not connects(feed_at("https://podcasts.example/", proxy=proxy), "10.0.0.1", 80)
+
+
+# --- before anything is asked --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/hostname", "ftp://example.org/a.mp3", "rtmp://example.org/a", "/etc/hostname", "talk.mp3", "",
+        "http:///talk.mp3", "https://", "http://[::1/talk.mp3", "http:talk.mp3", "javascript:alert(1)",
+    ],
+)  # fmt: skip
+def test_only_http_and_https_are_fetched_whatever_the_source_allows(url: str) -> None:
+    for source in (PUBLIC_FEED, feed_at("http://127.0.0.1/", allow_private=True)):
+        with pytest.raises(AddressRefused, match="only http and https URLs are fetched"):
+            refuse_private(url, source)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.2", "127.1", "0x7f.1", "2130706434", "017700000002", "127.0.0.2.", "localhost", "LOCALHOST.", "a.localhost",
+        "[::1]", "[::ffff:7f00:2]", "192.168.0.1", "169.254.169.254", "0", "\uff11\uff12\uff17.0.0.2",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("proxy", [None, "socks5://10.0.0.1"])
+def test_an_entry_at_a_private_address_is_refused_however_it_is_written(host: str, proxy: str | None) -> None:
+    with pytest.raises(AddressRefused, match="public addresses and its own host"):
+        refuse_private(f"http://{host}:8080/talk.mp3", feed_at(PUBLIC_FEED.address, proxy=proxy))
+
+
+def test_a_refusal_says_which_address_and_what_to_do_and_no_secret() -> None:
+    with pytest.raises(AddressRefused) as caught:
+        refuse_private("HTTP://me:secret@10.0.0.1/talk.mp3?token=secret", PUBLIC_FEED)
+    assert str(caught.value) == (
+        "HTTP://10.0.0.1/talk.mp3?token=… leads to 10.0.0.1, and its source may only lead to public addresses and its own"
+        " host. Set `allow_private: true` for its source in sources.yaml, or EARSHOT_ALLOW_PRIVATE_ADDRESSES=1, if you mean"
+        " it."
+    )
+    assert str(refused("https://a.example/", "10.0.0.1")).endswith(REMEDY)
+
+
+def test_a_name_is_refused_where_all_that_it_resolves_to_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, inside_example=("10.0.0.1", "fd00::1"), both_example=("10.0.0.1", PUBLIC), out_example=(PUBLIC,))
+    with pytest.raises(AddressRefused, match=r"leads to 10\.0\.0\.1,"):
+        refuse_private("https://inside.example/talk.mp3", PUBLIC_FEED)
+    refuse_private("https://both.example/talk.mp3", PUBLIC_FEED)
+    refuse_private("https://out.example/talk.mp3", PUBLIC_FEED)
+    refuse_private("https://nowhere.example/talk.mp3", PUBLIC_FEED)
+    refuse_private(f"https://{'long' * 20}.example/talk.mp3", PUBLIC_FEED)
+
+
+def test_names_are_not_looked_up_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up = resolving(monkeypatch, inside_example=("10.0.0.1",))
+    refuse_private("https://inside.example/talk.mp3", feed_at(PUBLIC_FEED.address, proxy="socks5h://127.0.0.1:9050"))
+    assert looked_up == []
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:3128")
+    refuse_private("https://inside.example/talk.mp3", PUBLIC_FEED)
+    assert looked_up == []
+
+
+def test_entries_at_the_named_host_and_where_private_addresses_are_allowed_are_let_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_up = resolving(monkeypatch, nas_example=("192.168.1.5",))
+    named = feed_at("http://nas.example:8000/feed.xml")
+    refuse_private("https://NAS.example/talk.mp3", named)
+    assert looked_up == []
+    refuse_private("http://192.168.1.5/talk.mp3", named)
+    with pytest.raises(AddressRefused):
+        refuse_private("http://192.168.1.6/talk.mp3", named)
+    refuse_private("http://192.168.1.6/talk.mp3", feed_at(named.address, allow_private=True))
+    monkeypatch.setenv("EARSHOT_ALLOW_PRIVATE_ADDRESSES", "1")
+    refuse_private("http://192.168.1.6/talk.mp3", named)
+
+
+def test_a_refusal_is_found_in_errors_that_keep_it_without_its_words() -> None:
+    with guarded(PUBLIC_FEED), pytest.raises(PermissionError) as caught:
+        socket.create_connection((OTHER, 80))
+    unread = ExtractorError("Unable to read this page", cause=TransportError("Lost", cause=caught.value))
+    told = DownloadError("Nothing came", exc_info=(type(unread), unread, None))
+    assert OTHER not in f"{told} {unread.__cause__}"
+    assert refusal(told) == OTHER
+
+
+def test_an_error_that_comes_from_elsewhere_is_no_refusal() -> None:
+    assert refusal(ConnectionRefusedError(111, "Connection refused")) is None
+    assert refusal(YoutubeDLError("HTTP Error 403: Forbidden")) is None
+    looped = ValueError("round and round")
+    looped.__cause__ = ValueError("again")
+    looped.__cause__.__cause__ = looped
+    assert refusal(looped) is None

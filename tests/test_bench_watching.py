@@ -1,0 +1,89 @@
+"""The benchmark of watching, at sizes that take seconds: every figure is there, and is of what its name says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import watching
+from bench.server import serving
+from bench.watched_library import WatchedLibrary
+from bench.watching import Sizes, fill, measure, measure_ticks
+from ingest_assets.instance import open_instance
+from ingest_assets.partitions import videos
+from resources.database import Database
+from resources.source_file import Kind
+
+TINY = Sizes(libraries=(10, 25), of_a_source=5, times=3, entries=60, files=20, downloads=4, pauses_s=(0.2, 0.0))
+
+
+@pytest.fixture
+def watched(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchedLibrary]:
+    monkeypatch.setenv("EARSHOT_SOURCES", str(tmp_path / "sources.yaml"))
+    instance = open_instance()
+    served = tmp_path / "served"
+    served.mkdir()
+    with serving(served) as url:
+        yield WatchedLibrary(served, url, database, instance)
+    for key in instance.get_dynamic_partitions(str(videos.name)):
+        instance.delete_dynamic_partition(str(videos.name), key)
+
+
+def test_every_figure_is_measured(watched: WatchedLibrary) -> None:
+    figures = measure(watched, TINY)
+    ticks, filled = figures["ticks"], figures["first_fill"]
+    # Of the second library 14 were there before: the served feed's 10, and those of 4 timed and untimed ticks.
+    assert [(one["videos"], one["sources"]) for one in ticks[:2] + ticks[5:7]] == [(10, 1), (10, 1), (25, 4), (25, 4)]
+    assert [(one["what"], one["sources"]) for one in ticks[10:]] == [
+        ("a feed of 60 due: one new", 1),
+        ("a folder of 20 due: nothing new", 1),
+    ]
+    assert {one["times"] for one in ticks} == {3}
+    assert all(0 < one["median_s"] <= one["max_s"] for one in ticks)
+    assert (filled["entries"], filled["ticks"]) == (60, 2)
+    assert all(value > 0 for value in filled.values())
+    polite, hasty = figures["downloads"]
+    assert 0 < polite["an_hour"] < 3600 / 0.2
+    assert hasty["an_hour"] > 0
+
+
+def test_the_figures_are_told_and_kept_under_their_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tick = {"what": "nothing due", "videos": 12_345, "sources": 3, "times": 5, "median_s": 0.0123, "max_s": 0.0456}
+    filled = {"entries": 20_000, "list_s": 1.23, "keep_s": 4.5, "decide_s": 6.7, "ticks": 400}
+    figures = {
+        "ticks": [tick],
+        "first_fill": {**filled, "tick_median_s": 0.089, "tick_max_s": 0.9},
+        "downloads": [{"pause_s": 2.0, "downloads": 20, "bytes_each": 65_536, "an_hour": 1234.5}],
+    }
+    watching.report(figures)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "nothing due 12,345 3 12 46" in told
+    assert (
+        "First fill of 20,000 entries: 1.2 s to list, 4.5 s to keep, 6.7 s to decide and ask for; then 400 ticks of 89 ms"
+        in told
+    )
+    assert "Downloads of 64 KiB, pause 2 s: 1234 an hour." in told
+    monkeypatch.setattr(watching, "RESULTS", tmp_path)
+    monkeypatch.setattr(watching, "PROJECT_ROOT", tmp_path)
+    kept = watching.document(figures, load_before=0.5, stolen=None)
+    target = watching.write(kept)
+    assert target.name == f"watching-{kept['commit']}.json"
+    assert {"date", "uncommitted", "device", "cores", "platform", "load_before", "steal_share", *figures} <= set(kept)
+    assert '"an_hour": 1234.5' in (tmp_path / target).read_text()
+
+
+def test_a_tick_that_asks_for_other_runs_than_it_should_ends_the_benchmark(watched: WatchedLibrary) -> None:
+    feed = f"{watched.url}/small.xml"
+    watched.watch(Kind.FEED, feed)
+    watched.publish(feed, 2)
+    with pytest.raises(RuntimeError, match="asked for 2 runs instead of 1"):
+        measure_ticks(watched, "two new", 1, runs=1)
+
+
+def test_a_fill_that_leaves_out_an_entry_ends_the_benchmark(watched: WatchedLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = watching.in_order
+    monkeypatch.setattr(watching, "in_order", lambda entries, newest_first: whole(entries, newest_first)[1:])
+    with pytest.raises(RuntimeError, match="of 3 entries 2 were new, 2 were asked for, and 2 run"):
+        fill(watched, 3)

@@ -1,0 +1,212 @@
+"""Turns, taken by real threads and processes on a real Postgres."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from resources import measurement
+from resources.database import Database
+from resources.errors import Blocked, Retryable
+from resources.measurement import Measurement
+from resources.politeness import taking_turn
+from resources.settings import PROJECT_ROOT
+from resources.source_file import Kind, Source
+
+FEED = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", pause_s=0.0)
+
+TAKE = """
+import json, sys, time
+from resources.database import open_database
+from resources.politeness import taking_turn
+from resources.source_file import Kind, Source
+at_once, pause_s = int(sys.argv[1]), float(sys.argv[2])
+source = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", at_once=at_once, pause_s=pause_s)
+for _ in range(3):
+    with taking_turn(open_database(), source):
+        started = time.time()
+        time.sleep(0.15)
+        print(json.dumps([started, time.time()]), flush=True)
+"""
+HOLD = """
+import sys
+from resources.database import open_database
+from resources.politeness import taking_turn
+from resources.source_file import Kind, Source
+with taking_turn(open_database(), Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast")):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held_by_another(database: Database) -> Iterator[subprocess.Popen[str]]:
+    """Another process, which has the source's only turn."""
+    assert database.url
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdin=pipe, stdout=pipe, text=True, cwd=PROJECT_ROOT) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def pause_source(database: Database, seconds: float) -> None:
+    database.query(
+        "INSERT INTO sources (source, paused_until) VALUES (%s, now() + make_interval(secs => %s)) "
+        "ON CONFLICT (source) DO UPDATE SET paused_until = excluded.paused_until",
+        [FEED.address, seconds],
+    )
+
+
+def turns_of_two_processes(at_once: int, pause_s: float) -> list[tuple[float, float]]:
+    """When the turns that two processes took began and ended, in order."""
+    command: list[Any] = [sys.executable, "-c", TAKE, str(at_once), str(pause_s)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT_ROOT) for _ in range(2)]
+    printed = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    return sorted((began, ended) for lines in printed for began, ended in map(json.loads, lines.splitlines()))
+
+
+def test_two_processes_take_turns_with_a_pause_between(database: Database) -> None:
+    turns = turns_of_two_processes(at_once=1, pause_s=0.3)
+    assert len(turns) == 6
+    gaps = [began - ended for (_, ended), (began, _) in pairwise(turns)]
+    assert min(gaps) >= 0.29
+    assert database.query("SELECT fetched_at IS NOT NULL AS known FROM sources") == [{"known": True}]
+
+
+def test_threads_of_one_process_take_turns_as_well(database: Database) -> None:
+    at_work, most = 0, []
+    lock = threading.Lock()
+
+    def take(_: int) -> None:
+        nonlocal at_work
+        with taking_turn(database, FEED):
+            with lock:
+                at_work += 1
+                most.append(at_work)
+            time.sleep(0.05)
+            with lock:
+                at_work -= 1
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(take, range(8)))
+    assert most == [1] * 8
+
+
+def test_as_many_as_a_source_allows_are_fetched_at_once(database: Database) -> None:
+    together = threading.Barrier(2)
+
+    def take(_: int) -> None:
+        with taking_turn(database, replace(FEED, at_once=2)):
+            together.wait(timeout=60)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(take, range(2)))
+    with taking_turn(database, replace(FEED, at_once=2)), taking_turn(database, replace(FEED, at_once=2)):
+        waiting = threading.Event()
+
+        def third() -> None:
+            with taking_turn(database, replace(FEED, at_once=2)):
+                waiting.set()
+
+        thread = threading.Thread(target=third)
+        thread.start()
+        assert not waiting.wait(0.5)
+    assert waiting.wait(60)
+    thread.join()
+
+
+def test_sources_do_not_wait_for_each_other(database: Database, held_by_another: subprocess.Popen[str]) -> None:
+    with taking_turn(database, replace(FEED, address="https://other.example/feed.xml")):
+        assert held_by_another.poll() is None
+
+
+def test_a_process_that_dies_gives_its_turn_back(database: Database, held_by_another: subprocess.Popen[str]) -> None:
+    held_by_another.kill()
+    with taking_turn(database, FEED):
+        assert held_by_another.wait() != 0
+
+
+def test_a_turn_is_given_back_and_its_end_kept_after_an_error(database: Database) -> None:
+    with pytest.raises(Retryable), taking_turn(database, FEED):
+        raise Retryable("the network")
+    assert database.query("SELECT 1 FROM sources WHERE fetched_at IS NOT NULL")
+    with taking_turn(database, FEED):
+        pass
+
+
+def test_local_files_wait_for_nobody(database: Database) -> None:
+    folder = Source(Kind.FOLDER, "/srv/recordings", "Recordings", pause_s=3600.0)
+    for _ in range(2):
+        with taking_turn(database, folder), taking_turn(database, folder):
+            pass
+    assert database.query("SELECT 1 FROM sources") == []
+
+
+def test_a_clock_that_was_set_back_makes_no_pause_longer(database: Database) -> None:
+    database.query("INSERT INTO sources (source, fetched_at) VALUES (%s, now() + interval '1 day')", [FEED.address])
+    with taking_turn(database, replace(FEED, pause_s=0.1)):
+        pass
+
+
+def test_a_paused_source_is_not_asked(database: Database) -> None:
+    pause_source(database, 600.0)
+    with pytest.raises(Blocked, match="A podcast is left alone for another 10 min") as raised, taking_turn(database, FEED):
+        pytest.fail("a turn was given")
+    assert raised.value.pause_s == pytest.approx(600.0, abs=120.0)
+    assert database.query("SELECT 1 FROM sources WHERE fetched_at IS NOT NULL") == []
+
+
+def test_a_pause_that_is_over_stops_nobody(database: Database) -> None:
+    pause_source(database, -1.0)
+    with taking_turn(database, FEED):
+        pass
+
+
+def test_who_waited_for_a_download_that_had_the_source_paused_asks_for_nothing(
+    database: Database, held_by_another: subprocess.Popen[str]
+) -> None:
+    outcome: list[str] = []
+
+    def wait() -> None:
+        try:
+            with taking_turn(database, FEED):
+                outcome.append("asked")
+        except Blocked:
+            outcome.append("blocked")
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    deadline = time.monotonic() + 60
+    waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted GROUP BY pid HAVING count(*) = 1"
+    while len(database.query(waits)) < 2:  # one has the place, one is the next
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    pause_source(database, 600.0)
+    held_by_another.kill()
+    thread.join(60)
+    assert outcome == ["blocked"]
+
+
+def test_what_was_waited_out_of_politeness_is_not_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([0.0, 1.0, 11.0, 12.0, 15.0, 16.0])
+    monkeypatch.setattr(measurement, "clock", lambda: next(seconds))
+    measured = Measurement()
+    with measured.waiting():
+        pass
+    with measured.reading_writing():
+        pass
+    assert measured.io_s == 3.0
+    assert measured.wall_s == 6.0
