@@ -41,7 +41,7 @@ class Picture:
 
 
 def pictures_of(partition: str) -> tuple[Picture, ...]:
-    """The asset graph, what one partition's transcript left, its checks, and the report, which must have been made."""
+    """The asset graph, what one partition's transcript left, its checks, the report (which must have been made), the sensor."""
     return (
         Picture("asset-graph", "/locations/earshot/asset-groups/video", "text_embeddings"),
         Picture("partition", f"/assets/transcript?view=partitions&partition={quote(partition)}", "x_realtime"),
@@ -53,6 +53,7 @@ def pictures_of(partition: str) -> tuple[Picture, ...]:
             "text=[Show Markdown] >> nth=1",
             "Items per second",
         ),
+        Picture("new-uploads", "/locations/earshot/sensors/new_uploads", "requested"),
     )
 
 

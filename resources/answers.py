@@ -78,9 +78,9 @@ def retry_after_s(told: str | None, now: datetime) -> float | None:
         return min(float(text[:12]), LONGEST_PAUSE_S)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        pause_s = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+    except (ValueError, OverflowError):
         return None
-    pause_s = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
     return min(max(pause_s, 0.0), LONGEST_PAUSE_S)
 
 

@@ -25,6 +25,10 @@ os.environ.pop("EARSHOT_ALLOW_PRIVATE_ADDRESSES", None)
 from resources.database import Database, open_database
 from resources.postgres import stop_embedded
 
+for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # everything the tests ask lies on loopback
+    os.environ.pop(proxy, None)
+    os.environ.pop(proxy.upper(), None)
+
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:

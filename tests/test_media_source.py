@@ -214,9 +214,9 @@ def test_a_link_to_a_recording_is_one_video_with_a_key_that_stays(site: Site) ->
     assert (first.title, first.url) == ("talk", f"{site.url}/talk.mp3")
 
 
-def test_a_feed_that_is_not_xml_is_told(site: Site) -> None:
+def test_a_feed_that_never_ends_is_told(site: Site) -> None:
     (site.folder / "feed.xml").write_text("<?xml version='1.0'?><rss><channel><title>Broken & never closed")
-    with pytest.raises(SourceUnusable, match=r"feed\.xml: there is no video, playlist or feed at this address"):
+    with pytest.raises(SourceUnusable, match=r"feed\.xml: its feed is cut short"):
         listed(f"{site.url}/feed.xml")
 
 

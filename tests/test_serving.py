@@ -173,6 +173,7 @@ def test_the_pages_show_graph_figures_checks_and_report_in_a_real_browser(served
             assert len(np.unique(pixels)) > 50, f"{taken} is blank"
     assert {"device", "rtf", "items_per_s"} <= set(texts["partition"].split())
     assert "Nothing to compare text_embeddings with yet" in texts["checks"]
+    assert "~30 sec" in texts["new-uploads"]
 
 
 def test_a_run_whose_process_was_killed_is_failed_and_gives_its_slot_back(served: Served, library: Database) -> None:

@@ -1,0 +1,167 @@
+"""What is remembered of each source: how often it may be asked, and for how long it is left alone."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resources.database import Database
+from resources.entries import Validators
+from resources.source_states import (
+    LONGEST_RETRY_S,
+    SourceState,
+    lift_pause,
+    needs_listing,
+    pause,
+    record_listing_failure,
+    record_look,
+    record_served,
+    states_of,
+)
+
+FEED = "https://podcast.example/feed.xml"
+OTHER = "https://other.example/feed.xml"
+HOUR_S = 3600.0
+FRESH = SourceState(FEED, "", Validators(), None, False, None, 0, 0, None, 0, None)
+
+
+def state(database: Database, source: str = FEED) -> SourceState:
+    [found] = states_of(database, [source])
+    return found
+
+
+def seconds_left(until: datetime | None) -> float:
+    assert until is not None
+    return (until - datetime.now(UTC)).total_seconds()
+
+
+def end_pause(database: Database) -> None:
+    database.query("UPDATE sources SET paused_until = now() - interval '1 second'")
+
+
+def is_near(seconds: float, expected: float) -> bool:
+    return expected - 60.0 < seconds <= expected + 1.0
+
+
+# --- what is remembered ---------------------------------------------------------------------------------------------------
+
+
+def test_what_nobody_has_looked_at_is_due_and_knows_nothing(database: Database) -> None:
+    assert state(database) == FRESH
+    assert FRESH.due(900.0)
+    assert not FRESH.paused
+
+
+def test_states_come_in_the_order_they_were_asked_for(database: Database) -> None:
+    pause(database, OTHER, "enough")
+    found = states_of(database, [OTHER, FEED, "/a/folder"])
+    assert [one.source for one in found] == [OTHER, FEED, "/a/folder"]
+    assert [one.blocks for one in found] == [1, 0, 0]
+    assert states_of(database, []) == []
+
+
+def test_a_look_that_went_well_ends_what_was_wrong(database: Database) -> None:
+    for end in (record_look, needs_listing):
+        state(database)
+        record_listing_failure(database, FEED, "500")
+        assert (state(database).failures, state(database).last_error) == (1, "500")
+        end(database, FEED)
+        assert (state(database).failures, state(database).last_error) == (0, None)
+        assert seconds_left(state(database).looked_at) == pytest.approx(0.0, abs=60.0)
+
+
+def test_a_gap_has_the_source_listed_whole_once_more(database: Database) -> None:
+    state(database)
+    database.query("UPDATE sources SET filled = true")
+    needs_listing(database, FEED)
+    assert not state(database).filled
+
+
+# --- when it is looked at -------------------------------------------------------------------------------------------------
+
+
+def looked(seconds_ago: float, failures: int = 0) -> SourceState:
+    return replace(FRESH, looked_at=datetime.now(UTC) - timedelta(seconds=seconds_ago), failures=failures)
+
+
+def test_each_failure_doubles_the_wait_up_to_six_hours() -> None:
+    for failures, wait_s in ((0, 900.0), (1, 1800.0), (2, 3600.0), (4, 14_400.0), (5, LONGEST_RETRY_S), (9, LONGEST_RETRY_S)):
+        assert not looked(wait_s - 5.0, failures).due(900.0)
+        assert looked(wait_s + 5.0, failures).due(900.0)
+
+
+def test_a_source_that_is_looked_at_once_a_day_is_not_asked_more_often_because_it_fails() -> None:
+    assert not looked(LONGEST_RETRY_S + 5.0, failures=3).due(86_400.0)
+    assert looked(86_405.0, failures=3).due(86_400.0)
+
+
+@given(st.integers(0, 1_000_000), st.floats(10.0, 365 * 86_400.0))
+def test_however_often_it_has_failed_it_is_due_some_day(failures: int, every_s: float) -> None:
+    longest_s = max(every_s, LONGEST_RETRY_S)
+    assert looked(longest_s + 5.0, failures).due(every_s)
+    assert not looked(every_s - 5.0, failures).due(every_s)
+
+
+def test_nothing_that_is_paused_is_due() -> None:
+    never = replace(FRESH, paused_until=datetime.now(UTC) + timedelta(seconds=60))
+    assert never.paused
+    assert not never.due(900.0)
+    over = replace(FRESH, paused_until=datetime.now(UTC) - timedelta(seconds=1))
+    assert not over.paused
+    assert over.due(900.0)
+
+
+# --- pauses ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_site_that_says_how_long_is_obeyed_and_one_that_does_not_has_an_hour(database: Database) -> None:
+    assert is_near(seconds_left(pause(database, FEED, "429", 7200.0)), 7200.0)
+    assert is_near(seconds_left(pause(database, OTHER, "Sign in to confirm")), HOUR_S)
+    assert state(database, OTHER).last_error == "Sign in to confirm"
+    assert state(database, OTHER).paused
+
+
+def test_each_block_in_a_row_doubles_the_pause_up_to_a_day(database: Database) -> None:
+    pauses = []
+    for _ in range(7):
+        pauses.append(seconds_left(pause(database, FEED, "blocked")))
+        end_pause(database)
+    expected = [HOUR_S * hours for hours in (1, 2, 4, 8, 16, 24, 24)]
+    assert all(is_near(paused_s, expected_s) for paused_s, expected_s in zip(pauses, expected, strict=True))
+    assert state(database).blocks == 7
+
+
+def test_a_source_that_has_been_blocked_for_years_can_still_be_paused(database: Database) -> None:
+    pause(database, FEED, "blocked")
+    database.query("UPDATE sources SET blocks = 1000000, paused_until = NULL")
+    assert is_near(seconds_left(pause(database, FEED, "blocked")), 24 * HOUR_S)
+
+
+def test_downloads_that_were_under_way_make_a_pause_no_longer(database: Database) -> None:
+    first = pause(database, FEED, "the first")
+    assert pause(database, FEED, "a second one at once", 86_400.0) == first
+    assert (state(database).blocks, state(database).paused_until) == (1, first)
+
+
+def test_a_pause_is_of_one_source_alone(database: Database) -> None:
+    pause(database, FEED, "blocked")
+    assert not state(database, OTHER).paused
+
+
+def test_the_user_ends_a_pause_and_what_led_to_it(database: Database) -> None:
+    pause(database, FEED, "blocked")
+    lift_pause(database, FEED)
+    assert (state(database).paused, state(database).blocks) == (False, 0)
+    assert is_near(seconds_left(pause(database, FEED, "again")), HOUR_S)
+
+
+def test_a_site_that_served_us_starts_anew_but_keeps_a_pause_that_it_asked_for_meanwhile(database: Database) -> None:
+    until = pause(database, FEED, "blocked")
+    record_served(database, FEED)
+    assert (state(database).blocks, state(database).paused_until) == (1, until)
+    end_pause(database)
+    record_served(database, FEED)
+    assert state(database).blocks == 0
+    assert is_near(seconds_left(pause(database, FEED, "again")), HOUR_S)
