@@ -77,6 +77,10 @@ class WatchedLibrary:
         """The videos that are known."""
         return self.database.query("SELECT count(*) AS videos FROM videos")[0]["videos"]
 
+    def failures(self) -> list[str]:
+        """Why sources could not be looked at."""
+        return [row["last_error"] for row in self.database.query("SELECT last_error FROM sources WHERE failures > 0")]
+
     def tick(self, sensor: SensorDefinition) -> list[str]:
         """Evaluate the sensor; the partitions of the runs that it asks for."""
         cursor, ref = self.cursors.get(sensor.name), self.instance.get_ref()

@@ -21,7 +21,7 @@ from resources.database import Database
 from resources.entries import Entry, Listing
 from resources.errors import Blocked, DatabaseUnusable, EarshotError, Permanent, Retryable, SourceBlocked, SourceUnusable
 from resources.listed import Decided
-from resources.listing import examine, list_all, look
+from resources.listing import examine, is_url, list_all, look
 from resources.redaction import without_secrets
 from resources.source_file import Source
 from resources.source_states import (
@@ -79,12 +79,14 @@ def _outcome(source: Source, future: "Future[Looked | None]", database: Database
 def _look_at(source: Source, state: SourceState, database: Database, deadline: float) -> Looked | None:
     if state.paused or time.monotonic() > deadline:
         return None
-    options = options_digest(source)
+    options, due = options_digest(source), state.due(source.every_s)
     if options != state.options:
         listed.reopen(database, source, options)
+    elif not due and not state.undecided:
+        return None
     looked = Looked(source)
     try:
-        if state.due(source.every_s):
+        if due:
             looked = _look(source, state, database)
         return replace(looked, asked_for=decide_open(source, database, ASKS_A_TICK, deadline))
     except (SourceUnusable, Blocked) as error:
@@ -92,7 +94,8 @@ def _look_at(source: Source, state: SourceState, database: Database, deadline: f
 
 
 def _look(source: Source, state: SourceState, database: Database) -> Looked:
-    found = look(source, state.validators, listed.known_files(database, source.address))
+    files = {} if is_url(source.address) else listed.known_files(database, source.address)
+    found = look(source, state.validators, files)
     if found is None:
         record_look(database, source.address)
         return Looked(source, to_list=_to_list(state))

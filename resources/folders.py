@@ -39,7 +39,7 @@ def list_folder(source: Source, known: Mapping[str, KnownFile], settled_s: float
     """
     path = Path(source.address)
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
+        found = sorted(p for p in path.resolve().rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
         if not found and not settled_s:
             raise SourceUnusable(
                 f"{source.name}: no audio or video file in this folder.", f"Known by their names: {_suffixes()}."
@@ -53,7 +53,7 @@ def list_folder(source: Source, known: Mapping[str, KnownFile], settled_s: float
 
 def _entries(files: Iterable[Path], known: Mapping[str, KnownFile], settled_s: float) -> Iterator[Entry]:
     for file in files:
-        path = str(file.resolve())
+        path = str(file.resolve() if file.is_symlink() else file)
         try:
             status = file.stat()
             fingerprint = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"

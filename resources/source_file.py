@@ -25,6 +25,9 @@ from resources.yaml_lines import Given, Problems, is_null, line_of, mapping, quo
 SHAPE = "A source is an entry of the list `sources:`, such as `- channel: https://...`; docs/sources.md shows all."
 
 
+FOLDER_EVERY_S = 60.0  # looking at names and sizes asks nobody else for anything
+
+
 class Kind(StrEnum):
     """What a source is; in sources.yaml, the key that names it."""
 
@@ -60,7 +63,7 @@ class Source:
     rate: int | None = None  # bytes per second
     at_once: int = 1  # downloads of it at a time
     pause_s: float = 2.0  # between two of its downloads
-    every_s: float = 900.0  # between two looks for new uploads
+    every_s: float = 900.0  # between two looks for new uploads; a folder's are FOLDER_EVERY_S apart
     allow_private: bool = False
 
 
@@ -188,6 +191,8 @@ def _source(item: yaml.Node, shared: dict[str, Any], table: _Table, problems: Pr
         return None
     fields = {table.options[key].field: value for key, value in chosen.items()}
     found = {"skip_members_only": "cookies" not in fields, "name": without_secrets(address[kinds[0]]), **fields}
+    if kinds[0] is Kind.FOLDER:
+        found.setdefault("every_s", FOLDER_EVERY_S)
     return Source(kind=kinds[0], address=address[kinds[0]], **found), given[kinds[0]]
 
 

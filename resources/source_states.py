@@ -20,7 +20,10 @@ LONGEST_RETRY_S = 6 * 3600.0  # between two looks at a source that cannot be lis
 
 @dataclass(frozen=True)
 class SourceState:
-    """One row of `sources`. `failures` to look and `blocks` by its site are counted since it last went well."""
+    """One row of `sources`. `failures` to look and `blocks` by its site are counted since it last went well.
+
+    `undecided`: something that it listed is still to be decided.
+    """
 
     source: str
     options: str
@@ -33,6 +36,7 @@ class SourceState:
     last_error: str | None
     blocks: int
     paused_until: datetime | None
+    undecided: bool
 
     @property
     def paused(self) -> bool:
@@ -55,7 +59,8 @@ def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
         )
         rows = connection.execute(
             "SELECT source, options, etag, last_modified, total, filled, looked_at, listings, failures, last_error, blocks, "
-            "paused_until FROM sources WHERE source = ANY(%s) ORDER BY array_position(%s, source)",
+            "paused_until, EXISTS (SELECT 1 FROM listed l WHERE l.source = sources.source AND decision = 'open' AND present) "
+            "AS undecided FROM sources WHERE source = ANY(%s) ORDER BY array_position(%s, source)",
             [list(sources), list(sources)],
         ).fetchall()
     return [

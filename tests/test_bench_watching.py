@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,11 @@ from bench.watching import Sizes, fill, measure, measure_ticks
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from resources.database import Database
+from resources.entries import Listing
+from resources.listing import look as real_look
 from resources.source_file import Kind
 
-TINY = Sizes(libraries=(10, 25), of_a_source=5, times=3, entries=60, files=20, downloads=4, pauses_s=(0.2, 0.0))
+TINY = Sizes(libraries=(10, 25), of_a_source=5, times=2, entries=60, files=20, downloads=4, pauses_s=(0.2, 0.0))
 
 
 @pytest.fixture
@@ -29,16 +32,26 @@ def watched(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch)
         instance.delete_dynamic_partition(str(videos.name), key)
 
 
-def test_every_figure_is_measured(watched: WatchedLibrary) -> None:
+def test_every_figure_is_measured(watched: WatchedLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Listing | None] = []
+
+    def look(*given: Any) -> Listing | None:
+        found.append(real_look(*given))
+        return found[-1]
+
+    monkeypatch.setattr("ingest_assets.watching.look", look)
     figures = measure(watched, TINY)
     ticks, filled = figures["ticks"], figures["first_fill"]
-    # Of the second library 14 were there before: the served feed's 10, and those of 4 timed and untimed ticks.
+    # Of the second library 13 were there before: the served feed's 10, and those of 3 ticks.
     assert [(one["videos"], one["sources"]) for one in ticks[:2] + ticks[5:7]] == [(10, 1), (10, 1), (25, 4), (25, 4)]
     assert [(one["what"], one["sources"]) for one in ticks[10:]] == [
         ("a feed of 60 due: one new", 1),
         ("a folder of 20 due: nothing new", 1),
     ]
-    assert {one["times"] for one in ticks} == {3}
+    assert {one["times"] for one in ticks} == {2}
+    # The sensors looked at nothing, at a feed that had not changed, at one that had, at nothing; and so on.
+    sizes = [None if listing is None else len(listing.entries) for listing in found]
+    assert sizes == [None, None, None, 11, 12, 13, None, None, None, 14, 15, 16, 61, 62, 63, 20, 20, 20]
     assert all(0 < one["median_s"] <= one["max_s"] for one in ticks)
     assert (filled["entries"], filled["ticks"]) == (60, 2)
     assert all(value > 0 for value in filled.values())
@@ -82,8 +95,21 @@ def test_a_tick_that_asks_for_other_runs_than_it_should_ends_the_benchmark(watch
         measure_ticks(watched, "two new", 1, runs=1)
 
 
+def test_a_feed_that_cannot_be_looked_at_ends_the_benchmark(watched: WatchedLibrary) -> None:
+    watched.watch(Kind.FEED, f"{watched.url}/nothing.xml")
+    with pytest.raises(RuntimeError, match=r"one feed due: 304: .*404"):
+        measure_ticks(watched, "one feed due: 304", 1)
+
+
 def test_a_fill_that_leaves_out_an_entry_ends_the_benchmark(watched: WatchedLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = watching.in_order
     monkeypatch.setattr(watching, "in_order", lambda entries, newest_first: whole(entries, newest_first)[1:])
     with pytest.raises(RuntimeError, match="of 3 entries 2 were new, 2 were asked for, and 2 run"):
         fill(watched, 3)
+
+
+def test_a_library_that_grew_has_listed_and_decided_all_it_knows(watched: WatchedLibrary) -> None:
+    assert [url.rpartition("/")[2] for url in watched.grow(12, of_a_source=5)] == ["feed-0.xml", "feed-1.xml", "feed-2.xml"]
+    decided = watched.database.query("SELECT decision, backlog, count(*) AS videos FROM listed GROUP BY decision, backlog")
+    assert decided == [{"decision": "wanted", "backlog": True, "videos": 12}]
+    assert watched.count() == 12

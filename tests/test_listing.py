@@ -335,6 +335,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_folder_lists_the_media_in_it_by_path_and_nothing_else(tmp_path: Path, recording: Path) -> None:
     (tmp_path / "deep").mkdir()
+    (tmp_path / "album.mp3").mkdir()
     for name in ("z.MP3", "deep/a.mp3"):
         (tmp_path / name).write_bytes(recording.read_bytes() + name.encode())
     (tmp_path / "notes.txt").write_text("no recording")

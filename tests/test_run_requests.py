@@ -121,6 +121,13 @@ def test_a_cursor_names_no_address(database: Database) -> None:
     assert "s3cr3t" not in cursor + request.run_key
 
 
+def test_many_sources_have_each_their_own_place_in_the_cursor(database: Database) -> None:
+    for number in range(300):
+        ask_for(database, f"v{number}", source=f"https://podcast.example/{number}")
+    requests, cursor = next_requests(database, SENSOR, None, limit=300)
+    assert len({request.digest for request in requests}) == len(json.loads(cursor)) == 300
+
+
 def test_each_sensor_has_its_own_requests_and_deletes_no_others(database: Database) -> None:
     ask_for(database, "a1", sensor="retries")
     ask_for(database, "a2")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from resources import source_file
 from resources.errors import Misconfigured, SourceUnusable
 from resources.settings import PROJECT_ROOT
-from resources.source_file import Kind, Source, read_sources, source_named
+from resources.source_file import FOLDER_EVERY_S, Kind, Source, read_sources, source_named
 from resources.source_options import LANGUAGES, addresses, options
 
 CHANNEL = "https://www.youtube.com/@SomeChannel"
@@ -421,6 +421,12 @@ def test_every_other_option_is_good_for_a_folder(folder: Path) -> None:
     )  # fmt: skip
     written = {line.partition(":")[0] for line in (*lines, *FOR_THE_WEB)}
     assert written == set(options(folder))
+
+
+def test_a_folder_is_looked_at_every_minute_unless_the_user_says_otherwise(folder: Path) -> None:
+    assert read_one(folder, kind="folder", address="talks").every_s == FOLDER_EVERY_S == 60.0
+    [shared] = read(folder, "defaults:\n  every: 2h\nsources:\n  - folder: talks\n")
+    assert shared.every_s == 7200.0
 
 
 def test_a_range_of_lengths_that_leaves_nothing_is_refused(folder: Path) -> None:

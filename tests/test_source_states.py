@@ -32,6 +32,10 @@ def state(database: Database, source: str = FEED) -> SourceState:
     return found
 
 
+def be_known(database: Database) -> None:
+    database.query("INSERT INTO sources (source) VALUES (%s) ON CONFLICT DO NOTHING", [FEED])
+
+
 def seconds_left(until: datetime | None) -> float:
     assert until is not None
     return (until - datetime.now(UTC)).total_seconds()
@@ -64,7 +68,7 @@ def test_states_come_in_the_order_they_were_asked_for(database: Database) -> Non
 
 def test_a_look_that_went_well_ends_what_was_wrong(database: Database) -> None:
     for end in (record_look, needs_listing):
-        state(database)
+        be_known(database)
         record_listing_failure(database, FEED, "500")
         assert (state(database).failures, state(database).last_error) == (1, "500")
         end(database, FEED)
@@ -73,8 +77,9 @@ def test_a_look_that_went_well_ends_what_was_wrong(database: Database) -> None:
 
 
 def test_a_gap_has_the_source_listed_whole_once_more(database: Database) -> None:
-    state(database)
+    be_known(database)
     database.query("UPDATE sources SET filled = true")
+    assert state(database).filled
     needs_listing(database, FEED)
     assert not state(database).filled
 

@@ -408,6 +408,20 @@ def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_wa
     assert asked_for(database) == ["video-00003", "video-00002", "video-00001"]
 
 
+def test_what_a_tick_left_open_is_decided_by_later_ones_before_the_source_is_due_again(
+    channel: Channel, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "ASKS_A_TICK", 1)
+    source = replace(CHANNEL, every_s=3600.0, since=date(2026, 1, 1))
+    channel.pages = {entry.video_id: entry for entry in channel.uploads}
+    channel.uploads = [replace(entry, published_at=None) for entry in channel.uploads]
+    channel.newest = 3
+    database.query("INSERT INTO sources (source, filled) VALUES (%s, true)", [source.address])
+    monkeypatch.setattr(watching, "_has_gap", lambda *_: False)
+    ticks = [[one.asked_for for one in look_around([source], database)] for _ in range(4)]
+    assert ticks == [[1], [1], [1], []]
+
+
 def test_an_announced_video_waits_for_its_start_in_its_one_row(channel: Channel, database: Database) -> None:
     starts = datetime.now(UTC) + timedelta(days=1)
     channel.uploads = [upload(9, live=Live.UPCOMING, starts_at=starts), upload(1)]

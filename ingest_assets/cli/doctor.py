@@ -18,14 +18,17 @@ from upath import UPath
 
 from ingest_assets.cli.output import json_option, print_json
 from resources.database import open_database
-from resources.errors import EarshotError, Misconfigured
+from resources.errors import EarshotError, Misconfigured, SourceUnusable
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource
 from resources.model_files import locate
 from resources.models import model_set
 from resources.nvml import GpuSampler, driver_version
+from resources.redaction import without_secrets
 from resources.settings import read_settings
+from resources.source_states import states_of
+from resources.watched import watched_sources
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,17 @@ def _prove(claim: str, proof: Callable[[], str]) -> Finding:
 
 def _settings() -> str:
     settings = read_settings()
-    alerts = settings.alert_url or "the log only"
+    alerts = without_secrets(settings.alert_url) if settings.alert_url else "the log only"
     return f"home {settings.home}, models {settings.models}, media {settings.media}, alerts to {alerts}"
+
+
+def _sources() -> str:
+    sources = watched_sources()
+    states = states_of(open_database(), [source.address for source in sources])
+    failing = [source.name for source, state in zip(sources, states, strict=True) if state.paused or state.failures]
+    if failing:
+        raise SourceUnusable(f"{', '.join(failing)}: cannot be read at the moment.", "`earshot sources` says why.")
+    return f"{read_settings().sources} names {len(sources) or 'none'}" + (", and none of them fails" if sources else "")
 
 
 def _libraries() -> str:
@@ -149,5 +161,6 @@ PROOFS: dict[str, Callable[[], str]] = {
     "downloader": _downloader,
     "media store": _media_store,
     "database": _database,
+    "sources": _sources,
     "Dagster": _dagster,
 }

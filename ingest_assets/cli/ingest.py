@@ -16,7 +16,7 @@ from ingest_assets.progress import watching
 from ingest_assets.timings import summarize
 from resources.catalogue import STAGES, STATES, Video, find, list_videos
 from resources.database import Database, open_database
-from resources.errors import EarshotError
+from resources.errors import EarshotError, SourceUnusable
 from resources.settings import read_settings
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ def ingest_command(
     """
     from resources.watched import source_of, watched_sources
 
-    chosen: Sequence[Source] = [source_of(source) for source in sources] if sources else watched_sources()
+    try:
+        chosen: Sequence[Source] = [source_of(source) for source in sources] if sources else watched_sources()
+    except SourceUnusable as error:
+        raise click.UsageError(str(error)) from error
     if not chosen:
         raise click.UsageError(f"Name a SOURCE, or write some into {read_settings().sources} (docs/sources.md says how).")
     asked = {"limit": limit, "newest_first": newest_first or None, "since": since.date() if since else None}
