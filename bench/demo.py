@@ -45,6 +45,7 @@ def next_steps(device: str) -> list[tuple[str, str]]:
         *asked,
         ("make up", "the UI, with every video, stage and timing: http://127.0.0.1:3000"),
         (".venv/bin/earshot ingest URL-or-file", "your own recordings"),
+        ("$EDITOR sources.yaml", "channels, feeds and folders whose uploads come by themselves while the UI is up"),
         (".venv/bin/earshot videos", "what is in the library"),
         (".venv/bin/earshot timings", "what each stage cost, and whether it got slower"),
         (".venv/bin/earshot export VIDEO --format srt", "subtitles of one of them"),

@@ -1,6 +1,7 @@
 """HTTP on loopback: a folder served, so that yt-dlp really downloads what it is given, or whatever a handler answers."""
 
 import functools
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,14 @@ class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...
 
 
+class _Patient(ThreadingHTTPServer):
+    """A client that ends a connection early, as yt-dlp does once it knows what lies there, is no error."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving(folder: Path, port: int = 0) -> Iterator[str]:
     """Serve the folder on 127.0.0.1 for the block; gives its URL. Port 0: any free one."""
@@ -23,7 +32,7 @@ def serving(folder: Path, port: int = 0) -> Iterator[str]:
 @contextmanager
 def answering(handler: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
     """Answer requests to 127.0.0.1 with this handler for the block; gives the URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    server = _Patient(("127.0.0.1", port), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -81,7 +81,7 @@ def ingest(
     end_dead_runs(instance, database)
     forced: set[str] = set()
     for source in sources:
-        if choice.force:
+        if choice.force and not choice.dry_run:
             lift_pause(database, source.address)
         try:
             decided = choose_now(source, database)

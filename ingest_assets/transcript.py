@@ -38,9 +38,7 @@ def transcript(
         transcriber = at_work.load(gpu, models.transcriber)
         sound = read_audio(at_work, media_store)
         with at_work.measurement.computing():
-            found = transcriber.transcribe(
-                sound.samples, at_work.report, at_work.measurement.tally, at_work.video.language
-            )
+            found = transcriber.transcribe(sound.samples, at_work.report, at_work.measurement.tally, at_work.video.language)
         execution = transcriber.execution
         row = (found.language, found.language_probability, execution.model, execution.model_revision)
         columns = ["language", "language_probability", "model", "model_revision"]

@@ -124,11 +124,20 @@ def list_whole(source: Source, database: Database) -> Looked:
     try:
         if state.paused:
             raise SourceBlocked(f"{source.name} is left alone until {_until(state.paused_until)}: {state.last_error}", FORCE)
-        new = _save(source, list_all(source), database)
+        new = _save(source, _whole(source, state, database), database)
         return Looked(source, new, decide_open(source, database))
     except (SourceUnusable, Blocked) as error:
         _record(error, source, database)
         raise
+
+
+def _whole(source: Source, state: SourceState, database: Database) -> Listing:
+    """Everything there is; of a folder, what has stopped growing."""
+    if is_url(source.address):
+        return list_all(source)
+    found = look(source, state.validators, listed.known_files(database, source.address))
+    assert found is not None  # a folder is always read
+    return found
 
 
 def _save(source: Source, found: Listing, database: Database) -> int:
@@ -185,8 +194,7 @@ def choose_now(source: Source, database: Database) -> list[tuple[Entry, Decision
         raise SourceBlocked(f"{source.name} is left alone until {_until(state.paused_until)}: {state.last_error}", FORCE)
     try:
         found = listed.remembered(database, list_all(source).entries)
-        in_vain = _give_up(source, database, {})
-        return list(decisions(in_order(found, source.newest_first), source, _asking(source, in_vain), source.limit))
+        return list(decisions(in_order(found, source.newest_first), source, _asking(source, _decide_without), source.limit))
     except (Blocked, SourceBlocked) as error:
         pause(database, source.address, str(error), error.pause_s)
         raise
@@ -222,10 +230,15 @@ def _give_up(source: Source, database: Database, asks: Mapping[str, int]) -> Cal
 
     def in_vain(entry: Entry, error: Retryable) -> None:
         listed.record_ask(database, source.address, entry.video_id)
-        if asks.get(entry.video_id, MOST_ASKS) + 1 >= MOST_ASKS:
-            raise Permanent(f"its page was asked in vain: {error.message}") from None
+        if asks[entry.video_id] + 1 >= MOST_ASKS:
+            _decide_without(entry, error)
 
     return in_vain
+
+
+def _decide_without(_entry: Entry, error: Retryable) -> None:
+    """Nobody waits for another answer: the entry is left out, and why."""
+    raise Permanent(f"its page was asked in vain: {error.message}") from None
 
 
 def options_digest(source: Source) -> str:

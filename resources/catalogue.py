@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from resources.database import Connection, Database
-from resources.errors import EarshotError
+from resources.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured
 from resources.retrying import fate_of
 
 STATES = (
@@ -85,7 +85,7 @@ def list_videos(database: Database, state: str | None = None) -> list[Video]:
 
 def forget_attempts(database: Database, video_ids: Sequence[str]) -> None:
     """Somebody asked for these videos to be tried again: their failed attempts count no more."""
-    database.query("UPDATE videos SET attempts = 0, retry_at = NULL WHERE video_id = ANY(%s)", [list(video_ids)])
+    database.query("UPDATE videos SET attempts = 0 WHERE video_id = ANY(%s)", [list(video_ids)])
 
 
 def mark_ready_if_complete(database: Database, video_id: str) -> None:
@@ -114,7 +114,7 @@ def record_failure(database: Database, video_id: str, error: EarshotError, pause
     video = find(database, video_id)
     if video is None:
         return
-    fate = fate_of(error, video.attempts, paused_until)
+    fate = fate_of(error, _attempts(video, error), paused_until)
     database.query(
         """
         UPDATE videos SET
@@ -125,6 +125,12 @@ def record_failure(database: Database, video_id: str, error: EarshotError, pause
         """,
         {**asdict(fate), "video": video_id},
     )
+
+
+def _attempts(video: Video, error: EarshotError) -> int:
+    """Failed attempts that count with this error: looking whether a broadcast is over is none at what it becomes."""
+    over = video.state == "live_or_upcoming" and not isinstance(error, LiveOrUpcoming | Blocked | Misconfigured)
+    return 0 if over else video.attempts
 
 
 def record_crash(database: Database, video_id: str, message: str) -> None:

@@ -60,10 +60,12 @@ def _entries(files: Iterable[Path], known: Mapping[str, KnownFile], settled_s: f
             last = known.get(path)
             if last is not None and last.fingerprint == fingerprint:
                 yield Entry(last.video_id, path, file.stem, fingerprint=fingerprint)
-            elif time.time() - status.st_ctime >= settled_s:
+            elif not settled_s or time.time() - status.st_ctime >= settled_s:
                 yield Entry(f"file-{_content_digest(file)}", path, file.stem, fingerprint=fingerprint)
         except FileNotFoundError:
             continue  # moved away since the folder was read
+        except OSError as error:
+            raise SourceUnusable(f"{file} cannot be read: {error.strerror}.", "Correct its rights, or move it away.") from error
 
 
 def _suffixes() -> str:

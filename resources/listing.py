@@ -13,7 +13,8 @@ A flat list tells little of each video. `examine()` asks one video's own page fo
 nobody tells stays None. Which videos are wanted is decided in ingest_assets/sources.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -87,7 +88,7 @@ def examine(entry: Entry, source: Source) -> Entry:
     if not is_url(entry.url):
         return replace(entry, duration_s=_file_duration_s(Path(entry.url)))
     try:
-        with session(source) as downloader:
+        with _asking(source) as downloader:
             found: Any = downloader.extract_info(entry.url, download=False, process=False)
     except DownloadError as error:
         explained = explain(error, entry.url, source)
@@ -97,7 +98,8 @@ def examine(entry: Entry, source: Source) -> Entry:
         raise explained from None
     told = _entry(found or {}, source, entry.video_id)
     known = {name: value for name, value in vars(told).items() if value is not None}
-    return replace(entry, **(known | {name: value for name, value in vars(entry).items() if value is not None}))
+    said = {name: value for name, value in vars(entry).items() if value is not None}
+    return replace(entry, **(known | said | {"live": told.live or entry.live}))  # the page knows best whether it is over
 
 
 def _file_duration_s(path: Path) -> float | None:
@@ -134,8 +136,12 @@ def _whole_feed(source: Source) -> Listing:
 @cache
 def _channel(source: Source) -> str:
     """The id of a YouTube channel, asked once per process where its address does not say it."""
-    told = youtube.channel_id(source.address)
-    return told or _extracted(source, source.address, playlist_items="0")["channel_id"]
+    told = youtube.channel_id(source.address) or _extracted(source, source.address, playlist_items="0").get("channel_id")
+    if not told:
+        raise SourceUnusable(
+            f"{source.name}: YouTube does not say which channel this is.", "Name it by its /channel/UC... address."
+        )
+    return told
 
 
 def _flat(source: Source, address: str, **options: Any) -> Listing:
@@ -151,9 +157,28 @@ def _flat(source: Source, address: str, **options: Any) -> Listing:
     )
 
 
+@contextmanager
+def _asking(source: Source, **options: Any) -> Iterator[Any]:
+    """The session, which forgets when what it fetches was last changed: yt-dlp takes that for the day of an upload."""
+    with session(source, **options) as opened:
+        downloader: Any = opened
+        fetch = downloader.urlopen
+
+        def urlopen(request: Any) -> Any:
+            response = fetch(request)
+            del response.headers["Last-Modified"]
+            return response
+
+        downloader.urlopen = urlopen
+        try:
+            yield downloader
+        finally:
+            del downloader.urlopen
+
+
 def _extracted(source: Source, address: str, **options: Any) -> dict[str, Any]:
     try:
-        with session(source, extract_flat=True, **options) as downloader:
+        with _asking(source, extract_flat=True, **options) as downloader:
             found: Any = downloader.extract_info(address, download=False, process=True)
     except DownloadError as error:
         raise _unusable(error, source, address) from None
@@ -203,14 +228,14 @@ def _entry(found: dict[str, Any], source: Source, video_id: str = "") -> Entry:
 def _key(found: dict[str, Any], extractor: str, address: str, guid: str | None, source: Source) -> str:
     if extractor == "youtube":
         return found["id"]
+    if extractor == "html5mediaembed":  # its ids are the page's name and a number
+        return generic_key(None, f"{address}#{found['id']}", source.address)
     if extractor != "generic":
         return f"{extractor}-{slug(found['id'])}"
     return generic_key(guid, address, source.address)
 
 
 def _published(found: dict[str, Any]) -> datetime | None:
-    if found.get("direct"):
-        return None  # a bare file: yt-dlp gives the time of its last change on the server
     day = found.get("upload_date")
     return _moment(found.get("timestamp")) or (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) if day else None)
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from resources.catalogue import PERMANENT_STATES
 from resources.database import Connection, Database
 
 # FACTS of Dagster: submission takes about 0.1 s a run, and a tick has 60 s.
@@ -70,11 +71,18 @@ def next_requests(
 ) -> tuple[list[RunRequested], str]:
     """The next requests of a sensor, and the cursor that passes them. Deletes what the given cursor has passed.
 
-    The sources take turns, those of higher priority first. One that is paused waits; one that was blocked gets one request
-    at a time until its site serves us again. `sources` restricts to these. What was finished meanwhile is deleted as well.
+    The sources take turns, those of higher priority first. One that is paused waits; one that was blocked gets one request at
+    a time until its site serves us again. `sources` restricts to these. What was finished meanwhile, or failed for good, is
+    deleted as well.
     """
     passed: dict[str, int] = json.loads(cursor) if cursor else {}
-    given = {"sensor": sensor, "digests": list(passed), "ids": list(passed.values()), "limit": limit}
+    given = {
+        "sensor": sensor,
+        "digests": list(passed),
+        "ids": list(passed.values()),
+        "limit": limit,
+        "ended": ["ready", *PERMANENT_STATES],
+    }
     with database.connect() as connection:
         connection.execute(
             "DELETE FROM run_requests r USING unnest(%(digests)s::text[], %(ids)s::bigint[]) AS c (digest, passed) "  # noqa: S608
@@ -83,7 +91,7 @@ def next_requests(
         )
         connection.execute(
             "DELETE FROM run_requests r USING videos v "
-            "WHERE r.sensor = %(sensor)s AND v.video_id = r.video_id AND v.state = 'ready'",
+            "WHERE r.sensor = %(sensor)s AND v.video_id = r.video_id AND v.state = ANY(%(ended)s)",
             given,
         )
         rows = connection.execute(

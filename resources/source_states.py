@@ -47,22 +47,23 @@ class SourceState:
         """Whether it is time to look at it again."""
         if self.paused:
             return False
-        wait_s = min(every_s * 2.0**self.failures, max(LONGEST_RETRY_S, every_s))
+        wait_s = min(every_s * 2.0 ** min(self.failures, 20), max(LONGEST_RETRY_S, every_s))
         return self.looked_at is None or datetime.now(UTC) >= self.looked_at + timedelta(seconds=wait_s)
 
 
 def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
-    """The states of these sources, in their order; what is new gets a row."""
-    with database.connect() as connection:
-        connection.execute(
-            "INSERT INTO sources (source) SELECT unnest(%s::text[]) ON CONFLICT (source) DO NOTHING", [list(sources)]
-        )
-        rows = connection.execute(
-            "SELECT source, options, etag, last_modified, total, filled, looked_at, listings, failures, last_error, blocks, "
-            "paused_until, EXISTS (SELECT 1 FROM listed l WHERE l.source = sources.source AND decision = 'open' AND present) "
-            "AS undecided FROM sources WHERE source = ANY(%s) ORDER BY array_position(%s, source)",
-            [list(sources), list(sources)],
-        ).fetchall()
+    """The states of these sources, in their order; a source of which nothing is known has that of a new row."""
+    rows = database.query(
+        """
+        SELECT asked.source, coalesce(options, '') AS options, etag, last_modified, total, coalesce(filled, false) AS filled,
+            looked_at, coalesce(listings, 0) AS listings, coalesce(failures, 0) AS failures, last_error,
+            coalesce(blocks, 0) AS blocks, paused_until,
+            EXISTS (SELECT 1 FROM listed l WHERE l.source = asked.source AND decision = 'open' AND present) AS undecided
+        FROM unnest(%s::text[]) WITH ORDINALITY AS asked (source, place) LEFT JOIN sources s ON s.source = asked.source
+        ORDER BY place
+        """,
+        [list(sources)],
+    )
     return [
         SourceState(validators=Validators(row.pop("etag"), row.pop("last_modified")), **row)  # pyright: ignore[reportArgumentType]
         for row in rows
@@ -77,20 +78,24 @@ def record_look(database: Database, source: str) -> None:
 def needs_listing(database: Database, source: str) -> None:
     """It answered with nothing that is known: between what is new and what is known there may be more."""
     database.query(
-        "UPDATE sources SET looked_at = now(), failures = 0, last_error = NULL, filled = false WHERE source = %s", [source]
+        """
+        INSERT INTO sources (source, looked_at) VALUES (%s, now()) ON CONFLICT (source) DO UPDATE SET
+            looked_at = now(), failures = 0, last_error = NULL, filled = false
+        """,
+        [source],
     )
 
 
-def record_listing_failure(database: Database, source: str, message: str, pause_s: float | None = None) -> None:
-    """It could not be listed; it is looked at again after a pause that grows, of at least `pause_s`."""
+def record_listing_failure(database: Database, source: str, message: str) -> None:
+    """It could not be listed; it is looked at again after a pause that grows."""
     database.query(
         """
-        UPDATE sources SET looked_at = now(), listings = listings + 1, failures = failures + 1, last_error = %(message)s,
-            paused_until = CASE WHEN %(pause_s)s::float8 IS NULL THEN paused_until
-                                ELSE now() + make_interval(secs => %(pause_s)s) END
-        WHERE source = %(source)s
+        INSERT INTO sources AS s (source, looked_at, listings, failures, last_error)
+        VALUES (%(source)s, now(), 1, 1, %(message)s)
+        ON CONFLICT (source) DO UPDATE SET
+            looked_at = now(), listings = s.listings + 1, failures = s.failures + 1, last_error = excluded.last_error
         """,
-        {"source": source, "message": message, "pause_s": pause_s},
+        {"source": source, "message": message},
     )
 
 

@@ -8,11 +8,12 @@ Nothing is fetched here.
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 HOSTS = frozenset({"youtube.com", "youtu.be", "youtube-nocookie.com"})
-# The paths under which channels live (youtube.com/@name, /channel/UC..., and the two older kinds).
-_CHANNEL_PATH = re.compile(r"/(@[^/]+|channel/[^/]+|c/[^/]+|user/[^/]+)(/(videos|featured|streams|shorts)?)?$")
+# The paths under which channels live (youtube.com/@name, /channel/UC..., and the two older kinds). Their tabs of Shorts and
+# streams are lists of their own.
+_CHANNEL_PATH = re.compile(r"/(@[^/]+|channel/[^/]+|c/[^/]+|user/[^/]+)(/(videos|featured))?/?$")
 _CHANNEL_ID = re.compile(r"UC[\w-]{22}")
 
 
@@ -30,12 +31,8 @@ def is_youtube(url: str) -> bool:
 
 
 def is_channel(url: str) -> bool:
-    """Whether the URL is a channel's page, or its tab of videos, streams or shorts."""
+    """Whether the URL is a channel's page, or its tab of all videos."""
     return is_youtube(url) and _CHANNEL_PATH.match(urlsplit(url).path) is not None
-
-
-def is_playlist(url: str) -> bool:
-    return is_youtube(url) and urlsplit(url).path == "/playlist" and "list" in parse_qs(urlsplit(url).query)
 
 
 def channel_id(url: str) -> str | None:

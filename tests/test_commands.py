@@ -57,7 +57,7 @@ def test_the_large_models_without_network_say_what_is_missing_and_how_to_get_it(
 def test_no_source_is_a_usage_error(home: Path) -> None:
     ended = _earshot("ingest", EARSHOT_HOME=str(home))
     assert ended.returncode == 2
-    assert "Missing argument 'SOURCE...'" in ended.stderr
+    assert "Name a SOURCE, or write some into" in ended.stderr
 
 
 def test_a_source_that_is_not_there_ends_with_code_1(database: Database) -> None:

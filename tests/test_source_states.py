@@ -24,7 +24,7 @@ from resources.source_states import (
 FEED = "https://podcast.example/feed.xml"
 OTHER = "https://other.example/feed.xml"
 HOUR_S = 3600.0
-FRESH = SourceState(FEED, "", Validators(), None, False, None, 0, 0, None, 0, None)
+FRESH = SourceState(FEED, "", Validators(), None, False, None, 0, 0, None, 0, None, undecided=False)
 
 
 def state(database: Database, source: str = FEED) -> SourceState:
@@ -82,6 +82,19 @@ def test_a_gap_has_the_source_listed_whole_once_more(database: Database) -> None
     assert state(database).filled
     needs_listing(database, FEED)
     assert not state(database).filled
+
+
+def test_only_what_is_open_and_still_listed_is_to_be_decided(database: Database) -> None:
+    be_known(database)
+    for decision, present in (("wanted", True), ("left_out", True), ("open", False)):
+        database.query(
+            "INSERT INTO listed (source, video_id, url, title, backlog, present, decision) "
+            "VALUES (%(source)s, %(decision)s, '', '', true, %(present)s, %(decision)s)",
+            {"source": FEED, "decision": decision, "present": present},
+        )
+    assert not state(database).undecided
+    database.query("UPDATE listed SET present = true")
+    assert [one.undecided for one in states_of(database, [FEED, OTHER])] == [True, False]
 
 
 # --- when it is looked at -------------------------------------------------------------------------------------------------

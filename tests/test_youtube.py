@@ -2,7 +2,7 @@
 
 import pytest
 
-from resources.youtube import Feed, channel_id, feed_of, is_channel, is_playlist, is_youtube, watch_url
+from resources.youtube import Feed, channel_id, feed_of, is_channel, is_youtube, watch_url
 
 ID = "UC_x5XG1OV2P6uZZ5FSM9Ttw"
 
@@ -33,7 +33,6 @@ ID = "UC_x5XG1OV2P6uZZ5FSM9Ttw"
 def test_a_channel_is_known_however_it_is_written(url: str) -> None:
     assert is_channel(url)
     assert is_youtube(url)
-    assert not is_playlist(url)
 
 
 @pytest.mark.parametrize(
@@ -80,23 +79,6 @@ def test_what_else_youtube_has_is_no_channel(url: str) -> None:
 def test_what_only_looks_like_youtube_is_not(url: str) -> None:
     assert not is_youtube(url)
     assert not is_channel(url)
-    assert not is_playlist(f"{url}?list=PLx")
-
-
-@pytest.mark.parametrize(
-    ("url", "playlist"),
-    [
-        ("https://www.youtube.com/playlist?list=PLillGF-RfqbY3c2r0htQyVbDJJoBFE6Rb", True),
-        ("https://m.youtube.com/playlist?app=desktop&list=PLillGF-RfqbY3c2r0htQyVbDJJoBFE6Rb", True),
-        ("https://music.youtube.com/playlist?list=OLAK5uy_k1Wum8HNRRG1NsVMzzfqYBlCdPrjOXfbg", True),
-        ("https://www.youtube.com/playlist", False),
-        ("https://www.youtube.com/playlist?list=", False),
-        ("https://www.youtube.com/playlists?list=PLillGF-RfqbY3c2r0htQyVbDJJoBFE6Rb", False),
-        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ&list=PLillGF-RfqbY3c2r0htQyVbDJJoBFE6Rb", False),
-    ],
-)
-def test_a_playlist_is_its_own_page_and_not_a_video_in_it(url: str, playlist: bool) -> None:
-    assert is_playlist(url) is playlist
 
 
 @pytest.mark.parametrize(
@@ -126,9 +108,12 @@ def test_only_the_first_letters_of_an_id_are_exchanged() -> None:
     assert feed_of("UCUCUCUCUCUCUCUCUCUCUCUC").uploads.endswith("?list=UUUCUCUCUCUCUCUCUCUCUCUC")
 
 
-def test_the_uploads_of_a_channel_are_a_playlist_and_a_video_is_neither() -> None:
-    assert is_playlist(feed_of(ID).uploads)
+def test_a_video_is_on_youtube_and_no_channel() -> None:
     video = watch_url("dQw4w9WgXcQ")
     assert is_youtube(video)
     assert not is_channel(video)
-    assert not is_playlist(video)
+
+
+@pytest.mark.parametrize("tab", ["streams", "shorts", "playlists", "streams/"])
+def test_a_tab_that_holds_less_than_all_uploads_is_listed_as_the_page_it_is(tab: str) -> None:
+    assert not is_channel(f"https://www.youtube.com/@GoogleDevelopers/{tab}")

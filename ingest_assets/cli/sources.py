@@ -49,7 +49,8 @@ def _condition(state: SourceState) -> str:
     if state.paused:
         return f"left alone until {state.paused_until:%Y-%m-%d %H:%M} UTC: {state.last_error}"
     if state.last_error:
-        return f"failed {state.failures} times: {state.last_error}" if state.failures else state.last_error
+        times = "once" if state.failures == 1 else f"{state.failures} times"
+        return f"failed {times}: {state.last_error}" if state.failures else state.last_error
     if state.looked_at is None:
         return "not looked at yet: `earshot up` does"
     return "ok" if state.filled else "to be listed whole"
