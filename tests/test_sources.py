@@ -20,9 +20,7 @@ FILM = Entry("dQw4w9WgXcQ", "https://www.youtube.com/watch?v=dQw4w9WgXcQ", "A fi
 def listed(*names: str) -> list[Entry]:
     """Entries by name; `b3` was uploaded on the third day, `c` has no date."""
     return [
-        Entry(
-            name, f"https://x/{name}", name, published_at=FIRST_DAY + timedelta(int(name[1:]) - 1) if name[1:] else None
-        )
+        Entry(name, f"https://x/{name}", name, published_at=FIRST_DAY + timedelta(int(name[1:]) - 1) if name[1:] else None)
         for name in names
     ]
 
