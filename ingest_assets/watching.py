@@ -23,7 +23,7 @@ from resources.errors import Blocked, DatabaseUnusable, EarshotError, Permanent,
 from resources.listed import Decided
 from resources.listing import examine, is_url, list_all, look
 from resources.redaction import without_secrets
-from resources.source_file import Source
+from resources.source_file import Kind, Source
 from resources.source_states import (
     SourceState,
     needs_listing,
@@ -79,7 +79,8 @@ def _outcome(source: Source, future: "Future[Looked | None]", database: Database
 def _look_at(source: Source, state: SourceState, database: Database, deadline: float) -> Looked | None:
     if state.paused or time.monotonic() > deadline:
         return None
-    options, due = options_digest(source), state.due(source.every_s)
+    named_once = source.kind is Kind.URL and state.filled  # a single video: there is nothing more to come
+    options, due = options_digest(source), state.due(source.every_s) and not named_once
     if options != state.options:
         listed.reopen(database, source, options)
     elif not due and not state.undecided:

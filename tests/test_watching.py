@@ -281,6 +281,16 @@ def test_a_feed_may_not_send_us_to_an_address_of_this_machine_that_nobody_named(
     assert "allow_private" in looked.error
 
 
+def test_a_single_video_is_looked_at_once(site: Site, database: Database) -> None:
+    site.put("/talk.mp3", Answer(b"ID3" + bytes(1000), headers={"Content-Type": "audio/mpeg"}))
+    source = replace(source_named(f"{site.url}/talk.mp3"), every_s=0.0)
+    look_around([source], database)
+    asked = len(site.asked)
+    assert asked_for(database) == ["talk"]
+    assert look_around([source], database) == []
+    assert len(site.asked) == asked
+
+
 # --- folders -------------------------------------------------------------------------------------------------------------
 
 
