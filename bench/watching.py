@@ -42,7 +42,7 @@ from resources.downloads import download_folder
 from resources.entries import Validators
 from resources.gpu import cpu_name
 from resources.listed import save_listing
-from resources.listing import look
+from resources.listing import list_all, look
 from resources.media_source import MediaSourceResource
 from resources.politeness import taking_turn
 from resources.settings import PROJECT_ROOT
@@ -146,7 +146,9 @@ def measure_folder(library: WatchedLibrary, sizes: Sizes) -> Figure:
     for number in range(sizes.files):
         (folder / f"{number}.mp3").write_text(f"recording {number}")
     source = library.watch(Kind.FOLDER, str(folder))
-    list_whole(source, library.database)
+    found = list_all(source)  # at once: a look would wait until the files have settled
+    save_listing(library.database, source, found, found.entries)
+    decide_open(source, library.database)
     library.work_off()
     what = f"a folder of {sizes.files:,} due: nothing new"
     return measure_ticks(library, what, sizes.times, lambda: library.make_due(source.address))

@@ -73,8 +73,8 @@ def _feed(media: str) -> str:
     ("name", "said"),
     [
         ("absent", "absent.wav: no such file or folder"),
-        ("missing", "missing.mp3: Unable to download webpage: HTTP Error 404"),
-        ("not a feed", "feed.xml: there is no video, playlist or feed at this address"),
+        ("missing", "missing.mp3: the site answers 404"),
+        ("not a feed", "feed.xml: its feed is cut short"),
     ],
 )
 def test_a_source_with_nothing_in_it_is_told_and_registers_nothing(
