@@ -21,8 +21,8 @@ from resources import listing, run_requests
 from resources.catalogue import find, list_videos, record_failure
 from resources.database import Database
 from resources.entries import Entry, Listing, Live
-from resources.errors import Blocked, Private, SourceBlocked
-from resources.run_requests import next_requests
+from resources.errors import Blocked, LiveOrUpcoming, Private, SourceBlocked
+from resources.run_requests import next_requests, request_retries
 from resources.source_file import Kind, Source, source_named
 from resources.source_states import states_of
 from sensors.new_uploads import new_uploads
@@ -445,6 +445,29 @@ def test_an_announced_video_waits_for_its_start_in_its_one_row(channel: Channel,
     channel.uploads = [upload(9, live=Live.WAS_LIVE), upload(1)]
     look_around([CHANNEL], database)
     assert len(list_videos(database)) == 2
+
+
+def test_from_upcoming_to_live_to_archived_it_is_one_video_whose_states_follow(channel: Channel, database: Database) -> None:
+    starts = datetime.now(UTC) + timedelta(days=1)
+    states = []
+    for live in (Live.UPCOMING, Live.ON_AIR, Live.WAS_LIVE):
+        channel.uploads = [upload(9, live=live, starts_at=starts if live is Live.UPCOMING else None)]
+        list_whole(CHANNEL, database)
+        if live is Live.ON_AIR:  # its start has passed, and the sensor's run finds it on air
+            record_failure(database, "video-00009", LiveOrUpcoming("It is on air."))
+        [video] = list_videos(database)
+        states.append((video.state, video.retry_at is not None))
+    assert states == [("live_or_upcoming", True)] * 3
+    database.query("UPDATE videos SET retry_at = now() - interval '1 second'")
+    assert request_retries(database, "retries") == 1
+    assert [video.state for video in list_videos(database)] == ["live_or_upcoming"]
+    assert asked_for(database) == ["video-00009"]
+
+
+def test_an_unlisted_video_that_was_named_is_wanted_like_any_other(channel: Channel, database: Database) -> None:
+    channel.uploads = [upload(1, members_only=False)]
+    list_whole(replace(CHANNEL, kind=Kind.URL, address=channel.uploads[0].url), database)
+    assert asked_for(database) == ["video-00001"]
 
 
 # --- a tick that dies ------------------------------------------------------------------------------------------------------
