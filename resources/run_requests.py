@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from resources.catalogue import PERMANENT_STATES
 from resources.database import Connection, Database
 
-# FACTS of Dagster: submission takes about 0.1 s a run, and a tick has 60 s.
+# Dagster submits about nine runs a second, and a tick has 60 s.
 MOST_A_TICK = 50
 # In the queue: after new uploads (10), before backfills (0).
 RETRY_PRIORITY = 5
