@@ -173,19 +173,26 @@ def document(
     peak_mb: float,
     stolen: float | None,
 ) -> Row:
-    """The figures with what they were measured on. `uncommitted`: the code was not quite the commit's."""
+    """The figures with what they were measured on."""
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": (git_commit() or "unknown")[:12],
-        "uncommitted": has_uncommitted_changes(),
-        "device": require_device(read_settings().device).name,
-        "cores": len(os.sched_getaffinity(0)),
-        "platform": platform.platform(),
+        **measured_on(require_device(read_settings().device).name),
         "peak_memory_mb": round(peak_mb),
         "steal_share": stolen,
         "results": {name: json.loads(summary.to_json(orient="records")) for name, summary in summaries.items()},
         "plain": as_records(comparisons),
         "overhead": overhead,
+    }
+
+
+def measured_on(device: str) -> Row:
+    """When, of which code and on what something is measured. `uncommitted`: the code was not quite the commit's."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": (git_commit() or "unknown")[:12],
+        "uncommitted": has_uncommitted_changes(),
+        "device": device,
+        "cores": len(os.sched_getaffinity(0)),
+        "platform": platform.platform(),
     }
 
 
@@ -196,10 +203,10 @@ def has_uncommitted_changes() -> bool:
     return subprocess.run(["git", "-C", str(PROJECT_ROOT), "diff", "--quiet", "HEAD"], check=False).returncode != 0
 
 
-def write(figures: Row) -> Path:
+def write(figures: Row, prefix: str = "") -> Path:
     """Keep the figures under their commit; where, from the project's root."""
     RESULTS.mkdir(exist_ok=True)
-    target = RESULTS / f"{figures['commit']}.json"
+    target = RESULTS / f"{prefix}{figures['commit']}.json"
     target.write_text(json.dumps(figures, indent=1) + "\n")
     return target.relative_to(PROJECT_ROOT)
 

@@ -12,15 +12,11 @@ that asks for another number of runs than it should, or that cannot look, ends t
 takes to submit a run, and its daemon's call of the process that holds the sensors.
 """
 
-import json
 import os
-import platform
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from time import monotonic
 from typing import Any, TypeVar
@@ -28,13 +24,12 @@ from typing import Any, TypeVar
 from dagster import SensorDefinition
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
-from bench.pipeline import RESULTS, has_uncommitted_changes, own_home, processor_times, steal_share
+from bench.pipeline import measured_on, own_home, processor_times, steal_share, write
 from bench.server import serving
 from bench.watched_library import WatchedLibrary
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
 from ingest_assets.sources import in_order
-from ingest_assets.timings import git_commit
 from ingest_assets.watching import decide_open, list_whole
 from resources.catalogue import Video
 from resources.database import Database, open_database
@@ -45,7 +40,6 @@ from resources.listed import save_listing
 from resources.listing import list_all, look
 from resources.media_source import MediaSourceResource
 from resources.politeness import taking_turn
-from resources.settings import PROJECT_ROOT
 from resources.source_file import Kind, Source
 from resources.source_states import states_of
 from resources.watched import watched_sources
@@ -53,6 +47,7 @@ from sensors.new_uploads import new_uploads
 from sensors.retries import retries
 
 WORKERS = 2
+PREFIX = "watching-"  # of the file that keeps the results
 
 Row = dict[str, Any]
 Result = TypeVar("Result")
@@ -93,7 +88,7 @@ def main() -> None:
         with serving(served) as url:
             figures = measure(WatchedLibrary(served, url, open_database(), open_instance()), Sizes())
     report(figures)
-    print(f"Written to {write(document(figures, load, steal_share(before, processor_times())))}")
+    print(f"Written to {write(document(figures, load, steal_share(before, processor_times())), PREFIX)}")
 
 
 def measure(library: WatchedLibrary, sizes: Sizes) -> Row:
@@ -271,24 +266,11 @@ def report(figures: Row) -> None:
 def document(figures: Row, load_before: float, stolen: float | None) -> Row:
     """The figures with what they were measured on; `load_before`: processes that others ran when it began."""
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": (git_commit() or "unknown")[:12],
-        "uncommitted": has_uncommitted_changes(),
-        "device": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)),
-        "platform": platform.platform(),
+        **measured_on(cpu_name()),
         "load_before": load_before,
         "steal_share": stolen,
         **figures,
     }
-
-
-def write(figures: Row) -> Path:
-    """Keep the figures under their commit; where, from the project's root."""
-    RESULTS.mkdir(exist_ok=True)
-    target = RESULTS / f"watching-{figures['commit']}.json"
-    target.write_text(json.dumps(figures, indent=1) + "\n")
-    return target.relative_to(PROJECT_ROOT)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ Listing, and asking, is resources/listing.py; what becomes of the decisions, ing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from urllib.parse import urlsplit
 
 from resources.entries import Entry, Live
 from resources.errors import Permanent
 from resources.source_file import Source
+from resources.youtube import is_youtube
 
 # No Short is longer (YouTube, since 2024-10-15), so that the page of a longer video need not be asked.
 LONGEST_SHORT_S = 180.0
@@ -118,7 +118,7 @@ def missing_facts(entry: Entry, source: Source) -> list[str]:
     needed = {
         "upload date": source.since is not None and entry.published_at is None and not to_come,
         "length": by_length and entry.duration_s is None and not to_come,
-        "kind": _on_youtube(entry) and (_may_be_short(entry, source) or (source.skip_live and entry.live is None)),
+        "kind": is_youtube(entry.url) and (_may_be_short(entry, source) or (source.skip_live and entry.live is None)),
     }
     return [fact for fact, wanted in needed.items() if wanted]
 
@@ -126,10 +126,6 @@ def missing_facts(entry: Entry, source: Source) -> list[str]:
 def _may_be_short(entry: Entry, source: Source) -> bool:
     unknown = entry.short is None and (entry.duration_s is None or entry.duration_s <= LONGEST_SHORT_S)
     return source.skip_shorts and unknown
-
-
-def _on_youtube(entry: Entry) -> bool:
-    return (urlsplit(entry.url).hostname or "").removeprefix("www.").removeprefix("m.") in ("youtube.com", "youtu.be")
 
 
 def midnight(source: Source) -> datetime:

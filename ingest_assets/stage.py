@@ -127,8 +127,8 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
 
 def _record(database: Database, video_id: str, error: EarshotError) -> None:
     """Write the failure down; a site that refuses us has its whole source left alone."""
-    video, until = find(database, video_id), None
-    if video is not None and isinstance(error, Blocked):
+    until = None
+    if isinstance(error, Blocked) and (video := find(database, video_id)):
         until = pause(database, video.source, str(error), error.pause_s)
     record_failure(database, video_id, error, until)
 

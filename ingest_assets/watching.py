@@ -54,7 +54,10 @@ class Looked:
 
 
 def look_around(sources: Sequence[Source], database: Database) -> list[Looked]:
-    """Look at every source that is due, and decide what is open. In the order of the sources; those with nothing to do not."""
+    """Look at every source that is due, and decide what is open: first whichever was not looked at for longest.
+
+    A source with nothing to do is not among what is returned.
+    """
     states = states_of(database, [source.address for source in sources])
     deadline = time.monotonic() + TICK_S
     oldest_first = sorted(zip(sources, states, strict=True), key=lambda pair: str(pair[1].looked_at or ""))
@@ -121,15 +124,21 @@ def _to_list(state: SourceState) -> str:
 
 def list_whole(source: Source, database: Database) -> Looked:
     """Read everything the source has, and decide all of it, however long that takes. Raises what went wrong, kept as well."""
-    (state,) = states_of(database, [source.address])
+    state = _state(source, database)
     try:
-        if state.paused:
-            raise SourceBlocked(f"{source.name} is left alone until {_until(state.paused_until)}: {state.last_error}", FORCE)
         new = _save(source, _whole(source, state, database), database)
         return Looked(source, new, decide_open(source, database))
     except (SourceUnusable, Blocked) as error:
         _record(error, source, database)
         raise
+
+
+def _state(source: Source, database: Database) -> SourceState:
+    """The source's state. Raises SourceBlocked where it is left alone."""
+    (state,) = states_of(database, [source.address])
+    if state.paused:
+        raise SourceBlocked(f"{source.name} is left alone until {_until(state.paused_until)}: {state.last_error}", FORCE)
+    return state
 
 
 def _whole(source: Source, state: SourceState, database: Database) -> Listing:
@@ -190,14 +199,12 @@ def choose_now(source: Source, database: Database) -> list[tuple[Entry, Decision
 
     Nothing is kept of it, except that a site refuses us. Raises SourceUnusable, or Blocked.
     """
-    (state,) = states_of(database, [source.address])
-    if state.paused:
-        raise SourceBlocked(f"{source.name} is left alone until {_until(state.paused_until)}: {state.last_error}", FORCE)
+    _state(source, database)
     try:
         found = listed.remembered(database, list_all(source).entries)
         return list(decisions(in_order(found, source.newest_first), source, _asking(source, _decide_without), source.limit))
     except (Blocked, SourceBlocked) as error:
-        pause(database, source.address, str(error), error.pause_s)
+        _record(error, source, database)
         raise
 
 

@@ -28,7 +28,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-from resources.errors import AddressRefused
+from resources.errors import AddressRefused, chain_of
 from resources.redaction import without_secrets
 from resources.settings import read_settings
 from resources.source_file import Source
@@ -113,16 +113,8 @@ def refusal(error: BaseException) -> str | None:
     Read from the words of the error and of all that it wraps: yt-dlp drops the exceptions themselves when it gives up
     after its last try, and keeps their words.
     """
-    found: BaseException | None = error
-    seen: set[int] = set()
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        if told := re.search(r"<refused: ([^>]+)>", str(found)):
-            return told[1]
-        # `exc_info` and `cause` are where yt-dlp's errors keep what they wrap.
-        wrapped = (getattr(found, "exc_info", None) or (None, None))[1] or getattr(found, "cause", None)
-        found = wrapped or found.__cause__ or found.__context__
-    return None
+    told = (re.search(r"<refused: ([^>]+)>", str(found)) for found in chain_of(error))
+    return next((words[1] for words in told if words), None)
 
 
 def is_public(address: Address) -> bool:

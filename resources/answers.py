@@ -23,7 +23,7 @@ from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, RequestError
 
 from resources.addresses import REMEDY, refusal
 from resources.entries import Validators
-from resources.errors import SourceBlocked, SourceUnusable
+from resources.errors import SourceBlocked, SourceUnusable, chain_of
 from resources.redaction import without_secrets
 from resources.sessions import TIMEOUT_S, network
 from resources.source_file import Source
@@ -135,7 +135,7 @@ def _broken(error: Exception, source: Source, until: float) -> SourceUnusable:
     """The error for an answer that did not come, or not to its end."""
     if target := refusal(error):
         return SourceUnusable(f"{source.name}: it leads to {target}, which is not a public address.", REMEDY)
-    chain = list(_chain(error))
+    chain = list(chain_of(error))
     if any(isinstance(link, CutShort | IncompleteRead) for link in chain):
         return cut_short(source)
     if time.monotonic() > until:
@@ -143,16 +143,6 @@ def _broken(error: Exception, source: Source, until: float) -> SourceUnusable:
     reason = next((link.strerror for link in reversed(chain) if isinstance(link, OSError) and link.strerror), str(chain[-1]))
     known = [source.proxy] if source.proxy else []
     return SourceUnusable(f"{source.name}: it cannot be read: {without_secrets(reason, also=known)}.", CHECK)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it wraps, the first cause last."""
-    seen: list[BaseException] = []
-    found: BaseException | None = error
-    while found is not None and found not in seen:
-        seen.append(found)
-        found = found.__cause__ or found.__context__
-    return iter(seen)
 
 
 def cut_short(source: Source) -> SourceUnusable:

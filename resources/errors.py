@@ -29,6 +29,8 @@
 Every error says what was wrong, with which value, and (`remedy`) what to do.
 """
 
+from collections.abc import Iterator
+
 
 class EarshotError(Exception):
     """Anything Earshot can explain. `remedy` says what to do, in one sentence."""
@@ -176,3 +178,14 @@ class Blocked(VideoError):
     def __init__(self, message: str, remedy: str = "", pause_s: float | None = None) -> None:
         super().__init__(message, remedy)
         self.pause_s = pause_s
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that it wraps, the first cause last. `exc_info` and `cause` are where yt-dlp's errors keep theirs."""
+    found: BaseException | None = error
+    seen: set[int] = set()
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        yield found
+        wrapped = (getattr(found, "exc_info", None) or (None, None))[1] or getattr(found, "cause", None)
+        found = wrapped or found.__cause__ or found.__context__

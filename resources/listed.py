@@ -1,7 +1,7 @@
 """What each source ever listed, and what was decided about it: table `listed`.
 
 `save_listing()` keeps what a look found: what is new becomes `open`, in the order in which it shall be decided; what moved,
-or came back, is opened again. `decide_open()` then writes decisions down. What is wanted is registered in the catalogue and
+or came back, is opened again. `keep_decisions()` then writes decisions down. What is wanted is registered in the catalogue and
 asked for in the same transaction, so that no process can die between the two. The source's row in `sources` is locked
 meanwhile: two processes never decide about one source at once.
 
@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 
 from resources.catalogue import Video, register_within
 from resources.database import Connection, Database
-from resources.entries import Entry, Listing, Live
+from resources.entries import Entry, Listing, Live, is_url
 from resources.folders import KnownFile
 from resources.retrying import AFTER_START_S
 from resources.run_requests import request_runs
 from resources.source_file import Source
+from resources.youtube import is_youtube
 
 FACTS = tuple(field.name for field in fields(Entry) if field.name != "video_id")
 NEW_UPLOADS = "new_uploads"  # the sensor that asks for what is wanted
@@ -138,11 +139,9 @@ def remembered(database: Database, entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _completed(entry: Entry, row: Mapping[str, Any]) -> Entry:
-    live = entry.live or (Live(row["live"]) if row["live"] else None)
-    untold = {
-        name: row[name] for name in ("published_at", "duration_s", "short", "members_only") if getattr(entry, name) is None
-    }
-    return replace(entry, live=live, **untold)
+    told = {**row, "live": _live(row)}
+    names = ("published_at", "duration_s", "live", "short", "members_only")
+    return replace(entry, **{name: told[name] for name in names if getattr(entry, name) is None})
 
 
 def video_of(entry: Entry, source: Source) -> Video:
@@ -183,7 +182,11 @@ def _rows(connection: Connection, source: str, video_ids: Sequence[str] | None) 
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
-    return Entry(**{**row, "live": Live(row["live"]) if row["live"] else None})
+    return Entry(**{**row, "live": _live(row)})
+
+
+def _live(row: Mapping[str, Any]) -> Live | None:
+    return Live(row["live"]) if row["live"] else None
 
 
 def _insert(connection: Connection, source: str, entries: Sequence[Entry], backlog: bool) -> None:
@@ -232,10 +235,11 @@ def _moved_or_back(entry: Entry, row: Mapping[str, Any]) -> bool:
     return not row["present"] or _place(entry.url) != _place(row["url"])
 
 
-def _place(url: str) -> tuple[str, str]:
+def _place(url: str) -> str:
+    if is_youtube(url) or not is_url(url):  # the one has all but its host in the query, a local path has no query
+        return url
     parts = urlsplit(url)
-    # A YouTube address has all but its host in the query; a local path has no query.
-    return parts.netloc, parts.path if "youtube.com" not in parts.netloc and "://" in url else url
+    return parts.netloc + parts.path
 
 
 def _mark_absent(connection: Connection, source: str, video_ids: set[str]) -> None:

@@ -29,7 +29,7 @@ from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 from resources import youtube
 from resources.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
 from resources.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
-from resources.feeds import read_feed
+from resources.feeds import NOTHING_KNOWN, read_feed
 from resources.folders import KnownFile, list_folder
 from resources.media_errors import cause_of, explain
 from resources.sessions import session
@@ -56,13 +56,11 @@ def list_all(source: Source) -> Listing:
         return list_folder(source, {})
     if youtube.is_channel(source.address):
         return _flat(source, youtube.feed_of(_channel(source)).uploads)
-    if _may_be_feed(source):
-        try:
-            return _whole_feed(source)
-        except NotAFeed:
-            if source.kind == Kind.FEED:
-                raise
-    return _flat(source, source.address)
+    listing = _feed_or_page(source, NOTHING_KNOWN)
+    assert listing is not None  # no validators were given
+    if not listing.entries:
+        raise _nothing_listed(source)
+    return listing
 
 
 def look(source: Source, validators: Validators, files: Mapping[str, KnownFile]) -> Listing | None:
@@ -74,13 +72,7 @@ def look(source: Source, validators: Validators, files: Mapping[str, KnownFile])
         return list_folder(source, files, SETTLED_S)
     if youtube.is_channel(source.address):
         return read_feed(youtube.feed_of(_channel(source)).feed, source, validators)
-    if _may_be_feed(source):
-        try:
-            return read_feed(source.address, source, validators)
-        except NotAFeed:
-            if source.kind == Kind.FEED:
-                raise
-    return _flat(source, source.address, playlist_items=HEAD)
+    return _feed_or_page(source, validators, playlist_items=HEAD)
 
 
 def examine(entry: Entry, source: Source) -> Entry:
@@ -113,6 +105,21 @@ def _file_duration_s(path: Path) -> float | None:
 # --- feeds ---------------------------------------------------------------------------------------------------------------
 
 
+def _feed_or_page(source: Source, validators: Validators, **options: Any) -> Listing | None:
+    """The feed at the source's address; where none lies there, what yt-dlp finds, with these options. None: unchanged."""
+    if _may_be_feed(source):
+        try:
+            return read_feed(source.address, source, validators)
+        except NotAFeed:
+            if source.kind == Kind.FEED:
+                raise
+    return _flat(source, source.address, **options)
+
+
+def _nothing_listed(source: Source) -> SourceUnusable:
+    return SourceUnusable(f"{source.name}: nothing is listed there.", "Check the address.")
+
+
 def _may_be_feed(source: Source) -> bool:
     """Whether the address is one that only yt-dlp's extractor for anything takes: a feed, media, or a page with media."""
     if source.kind == Kind.FEED:
@@ -120,14 +127,6 @@ def _may_be_feed(source: Source) -> bool:
     with session(source) as downloader:
         asked: Any = downloader
         return next(name for name, extractor in asked._ies.items() if extractor.suitable(source.address)) == "Generic"
-
-
-def _whole_feed(source: Source) -> Listing:
-    listing = read_feed(source.address, source)
-    assert listing is not None  # no validators were given
-    if not listing.entries:
-        raise SourceUnusable(f"{source.name}: nothing is listed there.", "Check the address.")
-    return listing
 
 
 # --- yt-dlp --------------------------------------------------------------------------------------------------------------
@@ -148,7 +147,7 @@ def _flat(source: Source, address: str, **options: Any) -> Listing:
     found = _extracted(source, address, **options)
     entries = _flatten(found)
     if not entries:
-        raise SourceUnusable(f"{source.name}: nothing is listed there.", "Check the address.")
+        raise _nothing_listed(source)
     total = found.get("playlist_count") if "entries" in found else 1
     return Listing(
         entries=tuple(_entry(entry, source) for entry in entries),

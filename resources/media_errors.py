@@ -35,6 +35,7 @@ from resources.errors import (
     Removed,
     Retryable,
     Truncated,
+    chain_of,
 )
 from resources.redaction import without_secrets
 from resources.source_file import Source
@@ -130,13 +131,7 @@ def seconds_until_start(message: str) -> float | None:
 
 def cause_of(error: BaseException, kind: type[E]) -> E | None:
     """The exception of this kind that yt-dlp wrapped, however deep."""
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, kind):
-            return found
-        wrapped = (getattr(found, "exc_info", None) or (None, None))[1] or getattr(found, "cause", None)
-        found = wrapped or found.__cause__ or found.__context__
-    return None
+    return next((found for found in chain_of(error) if isinstance(found, kind)), None)
 
 
 def message_of(error: YoutubeDLError) -> str:

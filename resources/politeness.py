@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from resources.database import Database
+from resources.entries import is_url
 from resources.errors import Blocked
 from resources.locks import taking_place
 from resources.source_file import Source
@@ -25,7 +26,7 @@ def taking_turn(database: Database, source: Source) -> Iterator[None]:
 
     Local files are fetched from nobody, and wait for nobody.
     """
-    if not source.address.startswith(("http://", "https://")):
+    if not is_url(source.address):
         yield
         return
     _refuse_paused(database, source)

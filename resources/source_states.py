@@ -70,6 +70,19 @@ def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
     ]
 
 
+def count_videos(database: Database, sources: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many videos each of these sources ever `listed`, and how many of them are `wanted` and `ready`."""
+    rows = database.query(
+        """
+        SELECT l.source, count(*) AS listed, count(*) FILTER (WHERE decision = 'wanted') AS wanted,
+            count(*) FILTER (WHERE v.state = 'ready') AS ready
+        FROM listed l LEFT JOIN videos v USING (video_id) WHERE l.source = ANY(%s) GROUP BY l.source
+        """,
+        [list(sources)],
+    )
+    return {row["source"]: row for row in rows}
+
+
 def record_look(database: Database, source: str) -> None:
     """It answered that nothing has changed."""
     database.query("UPDATE sources SET looked_at = now(), failures = 0, last_error = NULL WHERE source = %s", [source])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dagster import DagsterInstance
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a wrong path fails at once instead of asking the hub
 os.environ["EARSHOT_DEVICE"] = "cpu"
@@ -22,8 +23,11 @@ os.environ.pop("EARSHOT_ALERT_QUIET_HOURS", None)
 os.environ.pop("EARSHOT_SOURCES", None)
 os.environ.pop("EARSHOT_ALLOW_PRIVATE_ADDRESSES", None)
 
+from ingest_assets.instance import open_instance
+from ingest_assets.partitions import videos
 from resources.database import Database, open_database
 from resources.postgres import stop_embedded
+from tests.misbehaving import Site, misbehaving
 
 for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # everything the tests ask lies on loopback
     os.environ.pop(proxy, None)
@@ -55,3 +59,20 @@ def database(library: Database) -> Database:
         connection.execute("TRUNCATE videos, sources CASCADE")
         connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds")
     return library
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A server on loopback that answers as a test tells it to."""
+    with misbehaving() as opened:
+        yield opened
+
+
+@pytest.fixture
+def instance(database: Database) -> DagsterInstance:
+    """The session's Dagster instance, over the emptied database, without partitions."""
+    assert database
+    opened = open_instance()
+    for key in opened.get_dynamic_partitions(str(videos.name)):
+        opened.delete_dynamic_partition(str(videos.name), key)
+    return opened

@@ -1,7 +1,7 @@
 """What a source has, over real HTTP and with the real yt-dlp: feeds, pages with media, bare links, folders and files."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from resources.entries import Entry, Listing, Live, Validators
 from resources.errors import AddressRefused, Blocked, NotAFeed, Removed, Retryable, SourceBlocked, SourceUnusable
 from resources.listing import examine, is_url, list_all, look
 from resources.source_file import Kind, Source, source_named
-from tests.misbehaving import Answer, Site, misbehaving, moved, too_many
+from tests.misbehaving import Answer, Site, moved, too_many
 
 NOTHING = Validators()
 HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -35,12 +35,6 @@ FEED = b"""<?xml version="1.0" encoding="UTF-8"?>
 # As yt-dlp's own reading of this feed gave them when libraries were first filled, on the host 127.0.0.1: a key that changed
 # would have everything fetched and transcribed anew.
 FEED_KEYS = ["generic-ep-2-9f6d8d70", "generic-https-podcast-example-p-1-5981ed01", "generic-zero-9d4241b6"]
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with misbehaving() as opened:
-        yield opened
 
 
 @pytest.fixture(params=[list_all, lambda source: look(source, NOTHING, {})], ids=["list_all", "look"])

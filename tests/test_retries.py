@@ -1,14 +1,12 @@
 """What a failure makes of a video, and that what is due again is run again: when, how often, and in whose turn."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise, takewhile
 
 import pytest
 from dagster import DagsterInstance, SensorResult, build_sensor_context
 
-from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from resources import errors
 from resources.catalogue import Video, find, forget_attempts, record_crash, record_failure, register
@@ -39,6 +37,7 @@ from resources.errors import (
 from resources.retrying import Fate, fate_of
 from resources.source_states import lift_pause, pause, record_served
 from sensors.retries import retries
+from tests.daemon import Daemon
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
@@ -220,37 +219,9 @@ def test_a_failure_of_what_nobody_knows_is_no_failure(database: Database) -> Non
 # --- the sensor ---------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Daemon:
-    """What Dagster's daemon does with the sensor's answer: partitions, then runs by their keys, then the cursor."""
-
-    instance: DagsterInstance
-    cursor: str | None = None
-    runs: dict[str, str] = field(default_factory=dict)
-
-    def tick(self, dies: bool = False) -> list[str]:
-        """The videos whose runs this tick started, in order. A tick that dies has submitted them and kept no cursor."""
-        answer = retries(build_sensor_context(self.instance, cursor=self.cursor))
-        if not isinstance(answer, SensorResult):
-            return []
-        for request in answer.dynamic_partitions_requests or ():
-            self.instance.add_dynamic_partitions(str(videos.name), list(request.partition_keys))
-        started = [run for run in answer.run_requests or () if run.run_key not in self.runs]
-        for run in started:
-            assert run.partition_key is not None
-            assert self.instance.has_dynamic_partition(str(videos.name), run.partition_key), "a run without its partition"
-            self.runs[str(run.run_key)] = run.partition_key
-        self.cursor = self.cursor if dies else answer.cursor
-        return [str(run.partition_key) for run in started]
-
-
 @pytest.fixture
-def daemon(database: Database) -> Daemon:
-    instance = open_instance()
-    for key in instance.get_dynamic_partitions(str(videos.name)):
-        instance.delete_dynamic_partition(str(videos.name), key)
-    assert database
-    return Daemon(instance)
+def daemon(instance: DagsterInstance, database: Database) -> Daemon:
+    return Daemon(retries, instance, database)
 
 
 def ago(seconds: float = 1.0) -> datetime:

@@ -6,7 +6,6 @@ ways, and then every table of both databases, every file of the home and everyth
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -14,14 +13,13 @@ import pytest
 from dagster import DagsterInstance, SensorResult, build_sensor_context
 
 from ingest_assets.ingest import Choice, ingest
-from ingest_assets.instance import open_instance
 from resources.catalogue import list_videos
 from resources.database import Database
 from resources.postgres import server_urls
 from resources.settings import read_settings
 from resources.watched import watched_sources
 from sensors.new_uploads import new_uploads
-from tests.misbehaving import Answer, Site, misbehaving, moved
+from tests.misbehaving import Answer, Site, moved
 
 TOKEN = "s3cr3tT0ken4Feeds9f8e7d6c5b4a"
 PASSWORD = "hunter2-of-the-proxy"
@@ -33,18 +31,6 @@ HOLD_ADDRESSES = {
     ("videos", "url"), ("videos", "source"), ("listed", "url"), ("listed", "source"), ("sources", "source"),
     ("run_requests", "source"),
 }  # fmt: skip
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with misbehaving() as opened:
-        yield opened
-
-
-@pytest.fixture
-def instance(database: Database) -> DagsterInstance:
-    assert database
-    return open_instance()
 
 
 def watch(site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

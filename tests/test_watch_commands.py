@@ -5,7 +5,7 @@ Media is answered with 404 or never asked for, so that no model is loaded.
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from resources.database import Database
 from resources.errors import LiveOrUpcoming, Removed
 from resources.source_states import pause, states_of
 from resources.watched import watched_sources
-from tests.misbehaving import Answer, Site, misbehaving, too_many
+from tests.misbehaving import Answer, Site, too_many
 
 FIRST_DAY = datetime(2026, 1, 1, 9, tzinfo=UTC)
 SECRET = "s3cr3t-t0ken-0123456789"
@@ -63,12 +63,6 @@ def earshot(database: Database, monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
         return Ended(code, printed.out, printed.err)
 
     return run
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with misbehaving() as opened:
-        yield opened
 
 
 def watch(folder: Path, *entries: str) -> None:

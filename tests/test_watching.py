@@ -1,60 +1,24 @@
-"""Watching sources: real feeds, folders and databases; a tick that dies at any step loses nothing and does nothing twice."""
+"""Watching sources: real feeds, folders and databases."""
 
-import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance, RunRequest, SensorResult, build_sensor_context
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from ingest_assets import watching
-from ingest_assets.instance import open_instance
-from ingest_assets.partitions import videos
 from ingest_assets.watching import list_whole, look_around
-from resources import listing, run_requests
+from resources import listing
 from resources.catalogue import find, list_videos, record_failure
 from resources.database import Database
 from resources.entries import Entry, Listing, Live
 from resources.errors import Blocked, LiveOrUpcoming, Private, SourceBlocked
-from resources.run_requests import next_requests, request_retries
+from resources.run_requests import request_retries
 from resources.source_file import Kind, Source, source_named
 from resources.source_states import states_of
-from sensors.new_uploads import new_uploads
-from tests.misbehaving import Answer, Site, misbehaving, moved, too_many
-
-FIRST_DAY = datetime(2026, 1, 1, 9, tzinfo=UTC)
-
-
-def feed(*names: str, title: str = "", media: str = "https://media.example") -> bytes:
-    """A podcast feed of these episodes, newest first; `e3` was published on the third day."""
-    items = "".join(
-        f'<item><guid isPermaLink="false">{name}</guid><title>{title or name}</title>'
-        f"<pubDate>{FIRST_DAY + timedelta(int(name[1:]) - 1):%a, %d %b %Y %H:%M:%S} GMT</pubDate>"
-        f'<enclosure url="{media}/{name}.mp3" type="audio/mpeg" length="1"/></item>'
-        for name in names
-    )
-    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>Feed</title>{items}</channel></rss>'.encode()
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with misbehaving() as opened:
-        yield opened
-
-
-@pytest.fixture
-def instance(database: Database) -> DagsterInstance:
-    opened = open_instance()
-    for key in opened.get_dynamic_partitions(str(videos.name)):
-        opened.delete_dynamic_partition(str(videos.name), key)
-    assert database
-    return opened
+from tests.feeds import FIRST_DAY, feed
+from tests.misbehaving import Answer, Site, moved, too_many
 
 
 def podcast(site: Site, path: str = "/feed.xml", **options: object) -> Source:
@@ -468,199 +432,3 @@ def test_an_unlisted_video_that_was_named_is_wanted_like_any_other(channel: Chan
     channel.uploads = [upload(1, members_only=False)]
     list_whole(replace(CHANNEL, kind=Kind.URL, address=channel.uploads[0].url), database)
     assert asked_for(database) == ["video-00001"]
-
-
-# --- a tick that dies ------------------------------------------------------------------------------------------------------
-
-
-class Killed(BaseException):
-    """The process is gone, at this point."""
-
-
-@dataclass
-class Death:
-    """Dies at the n-th step from now, and stays dead until it is revived."""
-
-    at: int | None = None
-    steps: int = 0
-
-    def step(self) -> None:
-        self.steps += 1
-        if self.at is not None and self.steps >= self.at:
-            raise Killed
-
-    def revive(self, at: int | None = None) -> None:
-        self.at, self.steps = at, 0
-
-
-@dataclass
-class Daemon:
-    """What Dagster's daemon does with a sensor's answer: partitions, then runs by their keys, then the cursor."""
-
-    instance: DagsterInstance
-    database: Database
-    death: Death
-    cursor: str | None = None
-    runs: dict[str, str] = field(default_factory=dict)
-    listings: set[str] = field(default_factory=set)
-
-    def tick(self) -> None:
-        answer = new_uploads(build_sensor_context(self.instance, cursor=self.cursor))
-        if not isinstance(answer, SensorResult):
-            return
-        for request in answer.dynamic_partitions_requests or ():
-            self.death.step()
-            rows = self.database.query("SELECT 1 FROM videos WHERE video_id = ANY(%s)", [list(request.partition_keys)])
-            assert len(rows) == len(set(request.partition_keys)), "a partition without a row in the catalogue"
-            self.instance.add_dynamic_partitions(str(videos.name), list(request.partition_keys))
-        for run in answer.run_requests or ():
-            self.death.step()
-            self._launch(run)
-        self.death.step()
-        self.cursor = answer.cursor
-
-    def _launch(self, run: RunRequest) -> None:
-        if run.run_key in self.runs:
-            return
-        assert run.partition_key is not None
-        assert self.instance.has_dynamic_partition(str(videos.name), run.partition_key), "a run without its partition"
-        self.runs[str(run.run_key)] = run.partition_key
-
-
-@contextmanager
-def mortal(database: Database, death: Death) -> Iterator[None]:
-    """Every transaction may die before it begins, before it commits, and just after."""
-    real = Database.connect
-
-    @contextmanager
-    def connect(self: Database) -> Iterator[object]:
-        death.step()
-        with real(self) as connection:
-            yield connection
-            death.step()
-        death.step()
-
-    patch = pytest.MonkeyPatch()
-    patch.setattr(Database, "connect", connect)
-    patch.setattr(run_requests, "MOST_A_TICK", 3)
-    patch.setattr(next_requests, "__defaults__", (None, 3))
-    try:
-        yield
-    finally:
-        patch.undo()
-    assert database
-
-
-def _watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Site, paths: Sequence[str]) -> None:
-    lines = "".join(f"  - feed: {site.url}{path}\n    name: '{path}'\n    every: 10s\n" for path in paths)
-    (tmp_path / "sources.yaml").write_text("sources:\n" + lines)
-    monkeypatch.setenv("EARSHOT_SOURCES", str(tmp_path / "sources.yaml"))
-
-
-def _due_again(database: Database) -> None:
-    database.query("UPDATE sources SET looked_at = NULL")
-
-
-def _all_episodes_ran_once(daemon: Daemon, database: Database, expected: set[str]) -> None:
-    ran = [find(database, key) for key in daemon.runs.values()]
-    assert sorted(video.title for video in ran if video) == sorted(expected)
-    assert len(ran) == len(expected)
-
-
-def test_a_tick_that_dies_at_every_step_in_turn_loses_nothing_and_runs_nothing_twice(
-    site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    _watch(monkeypatch, tmp_path, site, ["/a.xml", "/b.xml"])
-    site.put("/a.xml", Answer(feed("e4", "e3", "e2", "e1"), etag='"4"'))
-    site.put("/b.xml", Answer(feed("e9", "e1"), etag='"9"'))
-    steps = 0
-    for at in range(1, 200):
-        with database.connect() as connection:
-            connection.execute("TRUNCATE videos, sources CASCADE")
-        death = Death()
-        daemon = Daemon(instance, database, death)
-        with mortal(database, death):
-            death.revive(at)
-            died = False
-            try:
-                for _ in range(2):
-                    daemon.tick()
-            except Killed:
-                died = True
-            death.revive()
-            _due_again(database)
-            for _ in range(3):
-                daemon.tick()
-        _all_episodes_ran_once(daemon, database, {"e1", "e2", "e3", "e4", "e9"})
-        if not died:
-            steps = at
-            break
-    assert steps > 20  # every one of them was died at
-
-
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(1, 4), st.one_of(st.none(), st.integers(1, 60))), min_size=1, max_size=6))
-def test_whatever_comes_and_whenever_it_dies_each_upload_runs_once(
-    site: Site,
-    database: Database,
-    instance: DagsterInstance,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    history: list[tuple[int, int | None]],
-) -> None:
-    """A feed that shows its newest six only; in each step some are added, and the tick may die."""
-    with database.connect() as connection:
-        connection.execute("TRUNCATE videos, sources CASCADE")
-    _watch(monkeypatch, tmp_path, site, ["/feed.xml"])
-    death, published, seen = Death(), 0, set()
-    daemon = Daemon(instance, database, death)
-    with mortal(database, death):
-        for added, dies_at in history:
-            published += added
-            shown = [f"e{number}" for number in range(published, max(0, published - 6), -1)]
-            site.put("/feed.xml", Answer(feed(*shown), etag=f'"{published}"'))
-            seen |= set(shown)
-            death.revive(dies_at)
-            try:
-                daemon.tick()
-            except Killed:
-                death.revive()
-                _due_again(database)
-                daemon.tick()
-            death.revive()
-            _due_again(database)
-        for _ in range(12):
-            daemon.tick()
-    _all_episodes_ran_once(daemon, database, seen)
-
-
-def test_three_ticks_with_nothing_new_make_no_run_and_no_partition(
-    site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    _watch(monkeypatch, tmp_path, site, ["/feed.xml"])
-    site.put("/feed.xml", Answer(feed("e1"), etag='"1"'))
-    daemon = Daemon(instance, database, Death())
-    daemon.tick()
-    partitions = instance.get_dynamic_partitions(str(videos.name))
-    for _ in range(3):
-        _due_again(database)
-        daemon.tick()
-    assert list(daemon.runs.values()) == partitions
-    assert instance.get_dynamic_partitions(str(videos.name)) == partitions
-    assert [one.headers.get("If-None-Match") for one in site.asked_for("/feed.xml")] == [None, '"1"', '"1"', '"1"']
-
-
-def test_runs_carry_their_source_and_go_ahead_of_backfills(
-    site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    secret = "s3cr3t-t0ken-0123456789"
-    (tmp_path / "sources.yaml").write_text(f"sources:\n  - feed: {site.url}/feed.xml?token={secret}\n    priority: 3\n")
-    monkeypatch.setenv("EARSHOT_SOURCES", str(tmp_path / "sources.yaml"))
-    site.put("/feed.xml", Answer(feed("e1")))
-    answer = new_uploads(build_sensor_context(instance))
-    assert isinstance(answer, SensorResult)
-    [run] = answer.run_requests or ()
-    assert run.tags["dagster/priority"] == "13"
-    assert run.tags["earshot/source"].startswith(f"{site.url}/feed.xml")
-    assert secret not in json.dumps([run.tags, run.run_key, answer.cursor])
-    assert database

@@ -5,10 +5,10 @@ from typing import Any
 import click
 
 from ingest_assets.cli.output import json_option, print_json, print_table
-from resources.database import Database, open_database
+from resources.database import open_database
 from resources.settings import read_settings
 from resources.source_file import Source
-from resources.source_states import SourceState, states_of
+from resources.source_states import SourceState, count_videos, states_of
 
 
 @click.command("sources")
@@ -22,7 +22,7 @@ def sources_command(as_json: bool) -> None:
         click.echo(f"No sources are watched: {read_settings().sources} names none (docs/sources.md says how).")
         return
     addresses = [source.address for source in sources]
-    counts = _counts(database, addresses)
+    counts = count_videos(database, addresses)
     states = states_of(database, addresses)
     rows = [_row(source, state, counts.get(source.address, {})) for source, state in zip(sources, states, strict=True)]
     if as_json:
@@ -54,15 +54,3 @@ def _condition(state: SourceState) -> str:
     if state.looked_at is None:
         return "not looked at yet: `earshot up` does"
     return "ok" if state.filled else "to be listed whole"
-
-
-def _counts(database: Database, sources: list[str]) -> dict[str, dict[str, int]]:
-    rows = database.query(
-        """
-        SELECT l.source, count(*) AS listed, count(*) FILTER (WHERE decision = 'wanted') AS wanted,
-            count(*) FILTER (WHERE v.state = 'ready') AS ready
-        FROM listed l LEFT JOIN videos v USING (video_id) WHERE l.source = ANY(%s) GROUP BY l.source
-        """,
-        [sources],
-    )
-    return {row["source"]: row for row in rows}
