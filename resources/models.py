@@ -40,13 +40,25 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """From which cosine similarity on two vectors of a speaker model are one voice.
+
+    `margin`: by how much the nearest person must be nearer than the second. `source` says where the figures come from.
+    """
+
+    threshold: float
+    margin: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Model:
     """One model. `revision` changes whenever its output may: it is stored beside everything the model made.
 
     `files` is empty for a model of the hub, whose `repository` and `revision` (a commit) say what to fetch.
     `dimension` is that of its vectors, 0 where it makes none. `memory_mb` is the memory that must be free on a GPU before it
     is loaded: its weights in the precision they are loaded in and working memory for one input, estimated from the sizes of
-    the files. `floors` is empty where no speed is known well enough to claim one.
+    the files. `floors` is empty where no speed is known well enough to claim one. `thresholds` are a speaker model's.
     """
 
     name: str
@@ -55,6 +67,7 @@ class Model:
     memory_mb: int
     dimension: int = 0
     floors: tuple[Floor, ...] = ()
+    thresholds: Thresholds | None = None
     files: tuple[PackagedFile, ...] = ()
     repository: str = ""
     gated: bool = False
@@ -123,6 +136,7 @@ CAMPPLUS = Model(
     licence="Apache-2.0",
     memory_mb=150,
     dimension=192,
+    thresholds=Thresholds(threshold=0.5, margin=0.1, source="to be measured"),
     files=(
         PackagedFile(
             "campplus_cn_en_common.pt",
@@ -204,6 +218,7 @@ COMMUNITY_1_VOICE = Model(
     licence="CC-BY-4.0",
     memory_mb=150,
     dimension=256,
+    thresholds=Thresholds(threshold=0.5, margin=0.1, source="to be looked up"),
     repository=_COMMUNITY_1,
     gated=True,
 )

@@ -10,11 +10,13 @@
 | `EARSHOT_ALERT_URL` | none | where failed checks are sent, as a POST of JSON |
 | `EARSHOT_ALERT_QUIET_HOURS` | `24` | how long a stage with the same cause is not told again |
 | `EARSHOT_SOURCES` | `sources.yaml` in the clone | the sources that are watched, see resources/source_file.py |
+| `EARSHOT_PEOPLE` | `people.yaml` in the clone | recordings of people, see resources/people_file.py |
+| `EARSHOT_MONOLOGUE` | `0` | `1`: a video that one enrolled voice fills is diarized the short way, see ingest_assets/monologue.py |
 | `EARSHOT_ALLOW_PRIVATE_ADDRESSES` | none | `1`: any source may lead to private and loopback addresses |
 | `HF_TOKEN` | none | for the gated models of `large` |
 
 Read on each call, never at import, so that tests and subprocesses see what they set. Not a configuration file: Dagster's
-own is dagster.yaml, and sources have theirs.
+own is dagster.yaml, and sources and people have theirs.
 """
 
 import os
@@ -41,6 +43,8 @@ class Settings:
     alert_url: str | None
     alert_quiet_hours: float
     sources: Path
+    people: Path
+    monologue: bool
     allow_private_addresses: bool
 
 
@@ -56,7 +60,9 @@ def read_settings() -> Settings:
         hub_token=os.environ.get("HF_TOKEN") or None,
         alert_url=_web_address("EARSHOT_ALERT_URL"),
         alert_quiet_hours=_hours("EARSHOT_ALERT_QUIET_HOURS", 24.0),
-        sources=Path(os.environ.get("EARSHOT_SOURCES") or PROJECT_ROOT / "sources.yaml").expanduser().resolve(),
+        sources=_file("EARSHOT_SOURCES", "sources.yaml"),
+        people=_file("EARSHOT_PEOPLE", "people.yaml"),
+        monologue=_choice("EARSHOT_MONOLOGUE", ("0", "1")) == "1",
         allow_private_addresses=_choice("EARSHOT_ALLOW_PRIVATE_ADDRESSES", ("0", "1")) == "1",
     )
 
@@ -69,6 +75,10 @@ def _home() -> Path:
             "Set EARSHOT_HOME to a path without any.",
         )
     return home
+
+
+def _file(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or PROJECT_ROOT / default).expanduser().resolve()
 
 
 def _choice(variable: str, allowed: tuple[str, ...]) -> str:

@@ -21,6 +21,8 @@ os.environ.pop("EARSHOT_MEDIA", None)
 os.environ.pop("EARSHOT_ALERT_URL", None)
 os.environ.pop("EARSHOT_ALERT_QUIET_HOURS", None)
 os.environ.pop("EARSHOT_SOURCES", None)
+os.environ.pop("EARSHOT_PEOPLE", None)
+os.environ.pop("EARSHOT_MONOLOGUE", None)
 os.environ.pop("EARSHOT_ALLOW_PRIVATE_ADDRESSES", None)
 
 from ingest_assets.instance import open_instance
@@ -57,6 +59,7 @@ def database(library: Database) -> Database:
     """The session's database, emptied: no videos, no sources, no timings, no failed checks."""
     with library.connect() as connection:
         connection.execute("TRUNCATE videos, sources CASCADE")
+        connection.execute("TRUNCATE people, corrections, voices, voice_thresholds CASCADE")
         connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds")
     return library
 

@@ -31,7 +31,20 @@ SMALL = Model("small", "r1", "MIT", 1, files=(PackagedFile("network.py", (PART,)
 
 
 def at_home(home: Path) -> Settings:
-    return Settings(home, None, str(home / "media"), "cpu", "bundled", None, None, 24.0, home / "sources.yaml", False)
+    return Settings(
+        home,
+        None,
+        str(home / "media"),
+        "cpu",
+        "bundled",
+        None,
+        None,
+        24.0,
+        home / "sources.yaml",
+        home / "people.yaml",
+        False,
+        False,
+    )
 
 
 def models_of(chosen: ModelSet) -> list[Model]:

@@ -14,6 +14,7 @@ import click
 from ingest_assets.cli.doctor import doctor
 from ingest_assets.cli.ingest import ingest_command, retry_command
 from ingest_assets.cli.library import export_command, search_command, videos_command
+from ingest_assets.cli.people import people_group
 from ingest_assets.cli.service import down, up
 from ingest_assets.cli.sources import sources_command
 from ingest_assets.cli.timings import timings_command
@@ -29,8 +30,8 @@ def cli(verbose: bool) -> None:
 
 
 for command in (
-    ingest_command, retry_command, sources_command, videos_command, timings_command, search_command, export_command, up,
-    down, doctor,
+    ingest_command, retry_command, sources_command, videos_command, timings_command, search_command, export_command,
+    people_group, up, down, doctor,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -1,0 +1,59 @@
+"""The voice space: what two voice vectors must share before their cosine says anything.
+
+Scores of two models are never compared, nor are vectors whose samples were prepared differently. Every table that holds a
+vector or a score holds these three columns, and every comparison selects by them. One score is used everywhere: the cosine
+similarity of two vectors, from -1 to 1.
+"""
+
+from dataclasses import dataclass
+
+from resources.database import Database
+from resources.models import Thresholds, model_set
+from resources.settings import Settings
+
+# How samples become the speaker model's input (resources/voice_encoder.py). Changes with whatever changes a vector.
+PREPARATION = "pieces-1-2-4-8s"
+
+
+@dataclass(frozen=True)
+class VoiceSpace:
+    """One model at one revision, with one way of preparing samples; `dimension` follows from the model."""
+
+    model: str
+    model_revision: str
+    preparation: str
+    dimension: int
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The space as the columns that tables know it by."""
+        return {"model": self.model, "model_revision": self.model_revision, "preparation": self.preparation}
+
+
+def voice_space(settings: Settings) -> VoiceSpace:
+    """The space that this process makes vectors in, known without loading the model."""
+    model = model_set(settings).voice
+    return VoiceSpace(model.name, model.revision, PREPARATION, model.dimension)
+
+
+def thresholds(database: Database, settings: Settings) -> Thresholds:
+    """What counts in today's space: the threshold last accepted for it, else its model's default."""
+    space, default = voice_space(settings), model_set(settings).voice.thresholds
+    assert default is not None  # every voice model has one
+    rows = database.query(
+        "SELECT threshold, source FROM voice_thresholds WHERE model = %(model)s AND model_revision = %(model_revision)s "
+        "AND preparation = %(preparation)s ORDER BY accepted_at DESC LIMIT 1",
+        space.columns,
+    )
+    if not rows:
+        return default
+    return Thresholds(rows[0]["threshold"], default.margin, rows[0]["source"])
+
+
+def accept_threshold(database: Database, space: VoiceSpace, threshold: float, source: str) -> None:
+    """From now on `thresholds()` answers with this one for the space."""
+    database.query(
+        "INSERT INTO voice_thresholds (model, model_revision, preparation, threshold, source) "
+        "VALUES (%(model)s, %(model_revision)s, %(preparation)s, %(threshold)s, %(source)s)",
+        {**space.columns, "threshold": threshold, "source": source},
+    )
