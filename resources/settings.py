@@ -11,7 +11,7 @@
 | `EARSHOT_ALERT_QUIET_HOURS` | `24` | how long a stage with the same cause is not told again |
 | `EARSHOT_SOURCES` | `sources.yaml` in the clone | the sources that are watched, see resources/source_file.py |
 | `EARSHOT_PEOPLE` | `people.yaml` in the clone | recordings of people, see resources/people_file.py |
-| `EARSHOT_MONOLOGUE` | `0` | `1`: a video that one enrolled voice fills is diarized the short way, see ingest_assets/monologue.py |
+| `EARSHOT_MONOLOGUE` | `0` | `1`: the short way for a video of one enrolled voice, see ingest_assets/monologue.py |
 | `EARSHOT_ALLOW_PRIVATE_ADDRESSES` | none | `1`: any source may lead to private and loopback addresses |
 | `HF_TOKEN` | none | for the gated models of `large` |
 
