@@ -1,8 +1,8 @@
 """`make demo`: real recordings become searchable, speaker-labelled text, on this machine, in a few minutes.
 
 Composes four episodes, serves them as a feed on loopback, and runs the commands a user would type: `earshot ingest` with the
-feed's URL, `earshot search` with a question. The device is chosen here and said in the first line: cuda where an NVIDIA device
-is found, the CPU where there is none; Earshot itself never chooses.
+feed's URL, `earshot people list`, `earshot search` with a question. The device is chosen here and said in the first line: cuda
+where an NVIDIA device is found, the CPU where there is none; Earshot itself never chooses.
 """
 
 import os
@@ -29,6 +29,7 @@ def main() -> int:
         write_feed(folder, url)
         print(f"Serving {len(EPISODES)} episodes, composed from recordings of dependencies, as a feed on loopback.")
         failed = run(["ingest", f"{url}/{FEED_NAME}"], environment)
+    failed = failed or run(["people", "list"], environment)
     failed = failed or run(["search", EPISODES[-1].question, "--limit", "3"], environment)
     if failed:
         return failed
@@ -46,6 +47,7 @@ def next_steps(device: str) -> list[tuple[str, str]]:
         ("make up", "the UI, with every video, stage and timing: http://127.0.0.1:3000"),
         (".venv/bin/earshot ingest URL-or-file", "your own recordings"),
         ("$EDITOR sources.yaml", "channels, feeds and folders whose uploads come by themselves while the UI is up"),
+        (".venv/bin/earshot people correct 'voice 1' --is NAME", "name a voice, in all its videos"),
         (".venv/bin/earshot videos", "what is in the library"),
         (".venv/bin/earshot timings", "what each stage cost, and whether it got slower"),
         (".venv/bin/earshot export VIDEO --format srt", "subtitles of one of them"),

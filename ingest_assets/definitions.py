@@ -1,11 +1,12 @@
-"""What Dagster loads: five assets per video, the jobs, the report, sensors, and what the assets are given.
+"""What Dagster loads: five assets per video, people, the report, the jobs, sensors, and what the assets are given.
 
 Importing this loads no torch: models are imported where they are first used.
 """
 
 from dagster import Definitions, in_process_executor
 
-from ingest_assets.jobs import ingest_video, list_source, video_assets
+from ingest_assets.jobs import identify_people, ingest_video, list_source, video_assets
+from ingest_assets.people import people
 from ingest_assets.performance import performance
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
@@ -16,14 +17,15 @@ from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
 from sensors.new_uploads import new_uploads
+from sensors.new_voices import new_voices
 from sensors.performance_daily import performance_daily
 from sensors.retries import retries
 
 defs = Definitions(
-    assets=[*video_assets, performance],
-    jobs=[ingest_video, list_source],
+    assets=[*video_assets, people, performance],
+    jobs=[identify_people, ingest_video, list_source],
     schedules=[performance_daily],
-    sensors=[alerts, dead_runs, failed_runs, new_uploads, retries],
+    sensors=[alerts, dead_runs, failed_runs, new_uploads, new_voices, retries],
     executor=in_process_executor,
     resources={
         "database": DatabaseResource(),

@@ -6,7 +6,8 @@ that follows from it. A source or a video that fails is told, and the others go 
 source, whose other videos would be refused alike; a wrong set-up (`Misconfigured`) ends everything, for the same reason.
 
 A video in a permanent state (private, removed, ...) is not tried again because it is listed; by `retry()`, when it is the one
-thing its source names, or when forced, it is. Nothing is printed here: both yield an `Outcome` for each source or video as it
+thing its source names, or when forced, it is. Who speaks is decided over the whole library, by `identify_speakers()`, once
+videos have come. Nothing is printed here: both yield an `Outcome` for each source or video as it
 ends.
 """
 
@@ -106,6 +107,20 @@ def retry(chosen: Sequence[Video], database: Database, instance: DagsterInstance
         lift_pause(database, address)
         forget_attempts(database, [video.video_id for video in of_source])
         yield from _ingest_videos(without_secrets(address), of_source, True, Choice(), set(), database, instance)
+
+
+def identify_speakers(instance: DagsterInstance) -> dict[str, float]:
+    """Who speaks in all videos, decided anew (asset `people`), and its counts. Raises EarshotError where that failed."""
+    result = defs.resolve_job_def("identify_people").execute_in_process(
+        instance=instance, run_config=QUIET, raise_on_error=False
+    )
+    if not result.success:
+        event = next(event for event in result.all_events if event.is_step_failure)
+        data: Any = event.step_failure_data
+        told = data.user_failure_data.description if data.user_failure_data else data.error.message.strip()
+        raise errors.EarshotError(f"The videos are ingested, but who speaks in them is not known: {told}")
+    [materialization] = result.asset_materializations_for_node("people")
+    return {key: float(entry.value) for key, entry in materialization.metadata.items() if isinstance(entry.value, float)}
 
 
 def _left_out(source: Source, decided: Sequence[tuple[Entry, Decision]]) -> Iterator[Outcome]:

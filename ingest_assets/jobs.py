@@ -1,4 +1,5 @@
-"""The two jobs: `ingest_video` makes one video searchable, `list_source` reads everything that a source has.
+"""The jobs: `ingest_video` makes one video searchable, `list_source` reads everything that a source has, `identify_people`
+decides who speaks in all videos.
 
 `list_source` is for what takes longer than a sensor may: a channel's first listing, or what was missed. The sensor
 `new_uploads` starts it with the source's name as a tag; without one, as from the launchpad, it lists every source of
@@ -8,6 +9,7 @@ sources.yaml.
 from dagster import Failure, OpExecutionContext, RunRequest, define_asset_job, in_process_executor, job, op
 
 from ingest_assets.audio import audio
+from ingest_assets.people import people
 from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.text_embeddings import text_embeddings
 from ingest_assets.transcript import transcript
@@ -19,14 +21,17 @@ from resources.run_requests import RunRequested
 from resources.watched import watched_sources
 
 SOURCE_TAG = "earshot/source"
-# The queue's order: new uploads before retries (5) before backfills (0); finding out what there is before all.
+# The queue's order: new uploads before retries (5) before backfills (0); finding out what there is, and who, before all.
 NEW_UPLOAD_PRIORITY = 10
+PEOPLE_PRIORITY = 20
 LISTING_PRIORITY = 30
 
 video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddings]
 
 # One run per video, all its stages in one process, so that models are loaded once per run and not once per stage.
 ingest_video = define_asset_job("ingest_video", selection=video_assets, executor_def=in_process_executor)
+
+identify_people = define_asset_job("identify_people", selection=[people], executor_def=in_process_executor)
 
 
 @op(description="Lists what is in the source of the run's tag earshot/source, or in every source of sources.yaml.")

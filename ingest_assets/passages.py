@@ -1,19 +1,21 @@
 """Passages: words joined into stretches of one speaker's speech, cut at sentence ends. Pure functions over DataFrames.
 
+The speaker is the one under whom a word is shown (`sentence_speakers()` of ingest_assets/words.py), so that a short
+back-channel lies inside the passage whose sentence it falls into.
+
 Words become sentences (ending at `.?!` and the like, at a change of speaker, or at a long pause); sentences of one speaker
 are joined while they fit the limits: seconds, and `weight`, which is tokens where passages are embedded (the text model's
 window) and characters where they become subtitles. A single sentence beyond the limits is cut between words. Every word is
 in exactly one passage; none is empty and none has length zero.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-SENTENCE_END = re.compile(r"[.?!…。！？]['\"”’»)\]]*$")
-PAUSE_S = 2.0
+from ingest_assets.words import PAUSE_S, ends_sentence
+
 SHORTEST_S = 0.01  # whisper's alignment sometimes gives a word no length
 
 PASSAGE_COLUMNS = ["passage_index", "start_s", "end_s", "local_speaker", "first_word", "last_word", "text"]
@@ -48,7 +50,7 @@ class _Stretch:
 
 
 def cut_passages(words: pd.DataFrame, speakers: Sequence[str | None], weights: Sequence[int], limits: Limits) -> pd.DataFrame:
-    """Passages of words (start_s, end_s, text) in order, with each word's speaker and weight; see PASSAGE_COLUMNS."""
+    """Passages of words (start_s, end_s, text) in order, with whom each is shown under, and its weight; see PASSAGE_COLUMNS."""
     texts = words.text.tolist()
     single = [
         _Stretch(i, i, start, max(end, start + SHORTEST_S), weight, speaker)
@@ -56,7 +58,7 @@ def cut_passages(words: pd.DataFrame, speakers: Sequence[str | None], weights: S
             zip(words.start_s.tolist(), words.end_s.tolist(), weights, speakers, strict=True)
         )
     ]
-    sentences = _join(single, limits, lambda last: SENTENCE_END.search(texts[last].strip()) is not None)
+    sentences = _join(single, limits, lambda last: ends_sentence(texts[last]))
     passages = _join(sentences, limits, lambda _last: False)
     rows = [
         (index, p.start_s, p.end_s, p.speaker, p.first, p.last, "".join(texts[p.first : p.last + 1]).strip())

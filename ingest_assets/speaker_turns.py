@@ -2,19 +2,41 @@
 
 Two tables: `turns`, overlap kept, and `exclusive_turns`, at most one speaker at a time, which words are given to. Speakers
 are named within the video only (SPEAKER_00, ...).
+
+With EARSHOT_MONOLOGUE=1 the short way is tried first: where one enrolled voice fills the video (monologue.py), its speech is
+the turns, and what the diarization costs beyond the segmentation is saved. Else the segmentation is used again, and nothing is
+lost but the windows that were listened to. Metadata `path` and `path_reason` say which way was gone and why, `person_id` whose
+voice it is. Who the speaker *is* decides asset `people`, as of any other.
+
+The short way counts no inputs: its seconds must not be held against those of diarizations, nor theirs against its.
 """
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from ingest_assets.audio import audio
 from ingest_assets.checks import check_specs
+from ingest_assets.identification import read_profiles
+from ingest_assets.monologue import NO_PROFILE, Monologue, Spans, decide, doubt_before, full_way, joined, windows
 from ingest_assets.partitions import videos
-from ingest_assets.stage import stage
+from ingest_assets.stage import Stage, stage
 from ingest_assets.video_audio import read_audio
+from ingest_assets.voices import sample_spans
 from resources.database import DatabaseResource
+from resources.decoding import SAMPLE_RATE
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource
+from resources.settings import read_settings
+from resources.voice_space import thresholds, voice_space
+
+if TYPE_CHECKING:  # imports torch
+    from resources.diarizer import Diarizer, Segmentation
+
+# Windows whose samples are in memory a second time, at once: 12 MB.
+WINDOWS_AT_ONCE = 64
 
 
 @asset(
@@ -37,8 +59,12 @@ def speaker_turns(
     with stage(context, database) as at_work:
         diarizer = at_work.load(gpu, models.diarizer)
         sound = read_audio(at_work, media_store)
+        found, segmentation = _monologue(at_work, diarizer, sound.samples)
         with at_work.measurement.computing():
-            turns, exclusive = diarizer.diarize(sound.samples, at_work.report, at_work.measurement.tally)
+            if found.taken and segmentation is not None:
+                turns, exclusive = diarizer.one_speaker(segmentation, sound.duration_s)
+            else:
+                turns, exclusive = diarizer.diarize(sound.samples, at_work.report, at_work.measurement.tally, segmentation)
         at_work.replace({"turns": turns, "exclusive_turns": exclusive})
         return at_work.finish(
             diarizer.execution,
@@ -46,4 +72,33 @@ def speaker_turns(
             items=len(turns),
             floors=models.model_set().diarization.floors,
             speakers=str(turns.local_speaker.nunique()),
+            path="monologue" if found.taken else "full",
+            path_reason=found.reason,
+            person_id="" if found.person_id is None else str(found.person_id),
         )
+
+
+def _monologue(at_work: Stage, diarizer: "Diarizer", samples: np.ndarray) -> tuple[Monologue, "Segmentation | None"]:
+    """Whether the short way can be gone; and the segmentation, where one was made to find out."""
+    settings, database = read_settings(), at_work.database
+    if not settings.monologue:
+        return full_way("off: EARSHOT_MONOLOGUE is not 1"), None
+    with at_work.measurement.reading_writing():
+        profiles, limits = read_profiles(database, voice_space(settings)), thresholds(database, settings)
+        corrected = database.query("SELECT 1 FROM corrected_spans WHERE video_id = %s LIMIT 1", [at_work.video.video_id])
+    if corrected or not len(profiles.people):
+        return full_way("corrected: a correction speaks of this video" if corrected else NO_PROFILE), None
+    with at_work.measurement.computing():
+        segmentation = diarizer.segment(samples)
+        speech, _ = diarizer.one_speaker(segmentation, len(samples) / SAMPLE_RATE)
+        doubt = doubt_before(speech, segmentation.second_speaker_s)
+        if doubt:
+            return full_way(doubt), segmentation
+        vectors = _listen(diarizer, samples, windows(sample_spans(speech, len(samples))))
+        return decide(vectors, profiles, limits), segmentation
+
+
+def _listen(diarizer: "Diarizer", samples: np.ndarray, chosen: list[Spans]) -> np.ndarray:
+    """A vector for each window."""
+    batches = (chosen[first : first + WINDOWS_AT_ONCE] for first in range(0, len(chosen), WINDOWS_AT_ONCE))
+    return np.concatenate([diarizer.voices(*joined(samples, batch)) for batch in batches])

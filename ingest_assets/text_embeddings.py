@@ -1,7 +1,7 @@
 """Asset `text_embeddings`: who said what, in passages that can be found by meaning.
 
-Words are given to the exclusive turns, cut into passages at sentence ends and changes of speaker, each within the text
-model's window, and embedded. Table `passages`.
+Words are given to the speakers of the turns, cut into passages at sentence ends and changes of speaker, each within the text
+model's window, and embedded. Table `passages`; its `local_speaker` is whose sentences they are (ingest_assets/words.py).
 """
 
 from dagster import AssetExecutionContext, MaterializeResult, asset
@@ -12,7 +12,7 @@ from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.stage import stage
 from ingest_assets.transcript import transcript
-from ingest_assets.words import attribute_words
+from ingest_assets.words import attribute_words, sentence_speakers
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
@@ -24,7 +24,7 @@ PASSAGE_S = 20.0
 @asset(
     partitions_def=videos,
     group_name="video",
-    code_version="1",
+    code_version="2",
     check_specs=check_specs("text_embeddings"),
     deps=[transcript, speaker_turns],
     pool="gpu",
@@ -37,10 +37,11 @@ def text_embeddings(
     with stage(context, database) as at_work:
         encoder = at_work.load(gpu, models.text_encoder)
         words = at_work.rows("words", "word_index")
-        exclusive = at_work.rows("exclusive_turns", "turn_index")
+        exclusive, turns = at_work.rows("exclusive_turns", "turn_index"), at_work.rows("turns", "turn_index")
         with at_work.measurement.computing():
             limits = Limits(seconds=PASSAGE_S, weight=encoder.window)
-            passages = cut_passages(words, attribute_words(words, exclusive), encoder.token_counts(words.text.tolist()), limits)
+            speakers = sentence_speakers(words, attribute_words(words, exclusive, turns))
+            passages = cut_passages(words, speakers, encoder.token_counts(words.text.tolist()), limits)
             vectors = encoder.encode(passages.text.tolist(), at_work.measurement.tally)
         execution = encoder.execution
         at_work.replace(

@@ -1,7 +1,10 @@
 """Asset `voice_embeddings`: a vector for each turn, and a centroid for each local speaker of the video.
 
-A turn's vector is known by the sha256 of the audio's samples, its first and last sample, and the model with its revision:
-one that was computed before is read, not computed again. Tables `voice_embeddings` and `local_speakers`.
+A turn's vector is known by the sha256 of the audio's samples, its first and last sample, and the voice space (model, revision,
+preparation, dimension): one that was computed before is read, not computed again. What a turn is good for (clear, overlapped,
+too short) is kept beside its vector; a forgotten turn has none. Tables `voice_embeddings` and `local_speakers`.
+
+The preparation is part of the code version, so that a changed one makes the asset out of date like a changed model.
 """
 
 import numpy as np
@@ -14,12 +17,13 @@ from ingest_assets.partitions import videos
 from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.stage import Stage, stage
 from ingest_assets.video_audio import read_audio
-from ingest_assets.voices import local_speakers, sample_spans
+from ingest_assets.voices import conditions, local_speakers, sample_spans
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
-from resources.measurement import Execution
 from resources.media_store import MediaStoreResource
+from resources.settings import read_settings
+from resources.voice_space import PREPARATION, VoiceSpace, voice_space
 
 Span = tuple[int, int]
 
@@ -27,7 +31,7 @@ Span = tuple[int, int]
 @asset(
     partitions_def=videos,
     group_name="video",
-    code_version="1",
+    code_version=f"2 {PREPARATION}",
     check_specs=check_specs("voice_embeddings"),
     deps=[audio, speaker_turns],
     pool="gpu",
@@ -43,49 +47,58 @@ def voice_embeddings(
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
         encoder = at_work.load(gpu, models.voice_encoder)
-        sound = read_audio(at_work, media_store)
-        turns = at_work.rows("turns", "turn_index")
-        spans = sample_spans(turns, len(sound.samples))
-        known = _known(at_work, sound.sha256, encoder.execution)
-        missing = [span for span in dict.fromkeys(spans) if span not in known]
+        sound, space = read_audio(at_work, media_store), voice_space(read_settings())
+        turns = _spanned(at_work, len(sound.samples))
+        wanted = turns.span[turns.condition != "forgotten"].tolist()
+        known = _known(at_work, sound.sha256, space)
+        hits = sum(span in known for span in wanted)
+        missing = [span for span in dict.fromkeys(wanted) if span not in known]
         with at_work.measurement.computing():
             known |= dict(zip(missing, encoder.encode(sound.samples, missing, at_work.measurement.tally), strict=True))
-        vectors = np.array([known[span] for span in spans], dtype=np.float32).reshape(len(spans), encoder.dimension)
-        at_work.replace(_frames(turns, spans, vectors, sound.sha256, encoder.execution))
-        hits = sum(span not in missing for span in spans)
+        at_work.replace(_frames(turns, known, sound.sha256, space))
         return at_work.finish(
             encoder.execution,
             sound.duration_s,
             items=len(missing),
             cache_hits=hits,
-            cache_misses=len(spans) - hits,
+            cache_misses=len(wanted) - hits,
             floors=models.model_set().voice.floors,
             turns=str(len(turns)),
         )
 
 
-def _known(at_work: Stage, audio_sha256: str, execution: Execution) -> dict[Span, np.ndarray]:
-    """The vectors of this audio by this model that some run computed before, by span."""
+def _spanned(at_work: Stage, samples: int) -> pd.DataFrame:
+    """The video's turns with their `condition` and `span` (of samples)."""
+    turns, forgotten = at_work.rows("turns", "turn_index"), at_work.rows("forgotten_spans", "start_s")
+    times = list(zip(forgotten.start_s.tolist(), forgotten.end_s.tolist(), strict=True))
+    spans = pd.Series(sample_spans(turns, samples), index=turns.index, dtype=object)
+    return turns.assign(condition=conditions(turns, times), span=spans)
+
+
+def _known(at_work: Stage, audio_sha256: str, space: VoiceSpace) -> dict[Span, np.ndarray]:
+    """The vectors of this audio in this space that some run computed before, by span."""
     with at_work.measurement.reading_writing():
         rows = at_work.database.query(
-            "SELECT first_sample, last_sample, embedding FROM voice_embeddings "
-            "WHERE audio_sha256 = %s AND model = %s AND model_revision = %s",
-            [audio_sha256, execution.model, execution.model_revision],
+            "SELECT first_sample, last_sample, embedding FROM voice_embeddings WHERE audio_sha256 = %(audio_sha256)s "
+            "AND model = %(model)s AND model_revision = %(model_revision)s AND preparation = %(preparation)s "
+            "AND embedding IS NOT NULL",
+            {**space.columns, "audio_sha256": audio_sha256, "dimension": space.dimension},
         )
     return {(row["first_sample"], row["last_sample"]): row["embedding"].to_numpy() for row in rows}
 
 
 def _frames(
-    turns: pd.DataFrame, spans: list[Span], vectors: np.ndarray, audio_sha256: str, execution: Execution
+    turns: pd.DataFrame, vectors: dict[Span, np.ndarray], audio_sha256: str, space: VoiceSpace
 ) -> dict[str, pd.DataFrame]:
-    identity = {"model": execution.model, "model_revision": execution.model_revision}
-    per_turn = pd.DataFrame(
-        {
-            "turn_index": turns.turn_index,
-            "audio_sha256": audio_sha256,
-            "first_sample": [first for first, _ in spans],
-            "last_sample": [last for _, last in spans],
-            "embedding": list(vectors),
-        }
-    ).assign(**identity)
-    return {"voice_embeddings": per_turn, "local_speakers": local_speakers(turns, vectors).assign(**identity)}
+    """The rows of both tables; `vectors` by span, of forgotten turns none is used."""
+    embeddings = [
+        None if condition == "forgotten" else vectors[span] for span, condition in zip(turns.span, turns.condition, strict=True)
+    ]
+    embedded = turns.assign(embedding=pd.Series(embeddings, index=turns.index, dtype=object))
+    per_turn = embedded[["turn_index", "condition", "embedding"]].assign(
+        audio_sha256=audio_sha256,
+        first_sample=[first for first, _ in turns.span],
+        last_sample=[last for _, last in turns.span],
+        **space.columns,
+    )
+    return {"voice_embeddings": per_turn, "local_speakers": local_speakers(embedded).assign(**space.columns)}

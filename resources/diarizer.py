@@ -6,9 +6,15 @@ speaker network once per window *and speaker* over the same samples, `OnePassDia
 speakers' masks pooled from it. The output is the same (tests/test_diarizer.py), the time about a third.
 
 The waveform is handed over in memory: given a path, pyannote decodes again for every window.
+
+The first step alone, the segmentation network over the whole audio, takes about a seventh of the time and tells where speech
+is, and whether several speak within ten seconds of each other. `segment()` does it beforehand, for who can decide by that;
+handed to `diarize()`, it is not computed again. `one_speaker()` ends the diarization there, as the pipeline does where its
+clustering finds one speaker.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +33,7 @@ from resources.decoding import SAMPLE_RATE
 from resources.gpu import Device, assert_placed, execution_of
 from resources.measurement import Execution, Tally
 from resources.models import Model
+from resources.voice_encoder import embed
 
 BATCH_SIZE = {"cuda": 32, "cpu": 4}  # windows per call; beyond 4 two CPU cores gain nothing
 # Of the recording in pyannote.audio's own package: both speakers are heard, so that the clustering runs too.
@@ -50,6 +57,19 @@ TURN_COLUMNS = ["turn_index", "start_s", "end_s", "local_speaker", "overlap"]
 EXCLUSIVE_COLUMNS = ["turn_index", "start_s", "end_s", "local_speaker"]
 
 
+@dataclass(frozen=True)
+class Segmentation:
+    """What the segmentation network heard, a window of 10 s each second: (windows, frames, speakers), 1.0 where one speaks."""
+
+    windows: SlidingWindowFeature
+
+    @property
+    def second_speaker_s(self) -> np.ndarray:
+        """Seconds that the second of each window's speakers speaks; 0 where there is one or none."""
+        frames = np.sort(np.nansum(self.windows.data, axis=1), axis=1)
+        return frames[:, -2] * self.windows.sliding_window.duration / self.windows.data.shape[1]
+
+
 class NoPLDA(PLDA):
     """Stands where the pipeline's constructor would fetch a PLDA from the hub; agglomerative clustering uses none."""
 
@@ -64,6 +84,23 @@ class OnePassDiarization(SpeakerDiarization):
     """
 
     tally = Tally()
+
+    def get_segmentations(self, file: Any, hook: Callable[..., None] | None = None) -> SlidingWindowFeature:
+        """As the stock method, unless the file brings them along under "segmentations"."""
+        if "segmentations" in file:
+            return file["segmentations"]
+        return super().get_segmentations(file, hook=hook)
+
+    def one_speaker(self, segmentations: SlidingWindowFeature) -> Annotation:
+        """What the pipeline gives from here on where all the windows' speakers end in one cluster."""
+        count = self.speaker_count(segmentations, self._segmentation.model.receptive_field, warm_up=(0.0, 0.0))
+        count.data = np.minimum(count.data, 1).astype(np.int8)
+        if count.data.max() == 0:
+            return Annotation()
+        silent = np.sum(segmentations.data, axis=1) == 0
+        diarization = self.reconstruct(segmentations, np.where(silent, -2, 0), count)
+        annotation = self.to_annotation(diarization, min_duration_off=self.segmentation.min_duration_off)
+        return annotation.rename_labels({0: "SPEAKER_00"})
 
     def get_embeddings(
         self,
@@ -102,7 +139,7 @@ class Diarizer:
     def __init__(self, model: Model, voice: Model, folder: Path, voice_folder: Path, device: Device) -> None:
         self._pipeline = _pipeline(model, folder, voice_folder, BATCH_SIZE[device.kind])
         self._pipeline.to(torch.device(device.kind))
-        self._description, self._device = model, device
+        self._description, self._device, self._dimension = model, device, voice.dimension
         assert_placed(model.name, device.kind, self.execution.device)
         assert_placed(voice.name, device.kind, next(_voice_model(self._pipeline).parameters()).device.type)
         self._warm_up()
@@ -124,16 +161,41 @@ class Diarizer:
         samples: np.ndarray,
         progress: Callable[[float], None] = lambda _: None,
         tally: Tally | None = None,
+        segmentation: Segmentation | None = None,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Turns and exclusive turns of float32 samples, mono, 16 kHz.
 
-        `progress` is told the share done, 0 to 1; windows and model calls are counted in `tally`.
+        `progress` is told the share done, 0 to 1; windows and model calls are counted in `tally`. `segmentation` is that of
+        these samples, where it is there already.
         """
-        counted = tally or Tally()
-        return fitting(lambda batch: self._diarize(samples, progress, batch, counted), self.execution.batch_size, counted)
+        counted, file = tally or Tally(), _file(samples)
+        if segmentation is not None:
+            file["segmentations"] = segmentation.windows
+        return fitting(lambda batch: self._diarize(file, progress, batch, counted), self.execution.batch_size, counted)
+
+    def segment(self, samples: np.ndarray) -> Segmentation:
+        """What the segmentation network hears in float32 samples, mono, 16 kHz."""
+
+        def windows(batch_size: int) -> SlidingWindowFeature:
+            self._pipeline.segmentation_batch_size = batch_size
+            return self._pipeline.get_segmentations(_file(samples))
+
+        return Segmentation(fitting(windows, self.execution.batch_size, Tally()))
+
+    def one_speaker(self, segmentation: Segmentation, duration_s: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Turns and exclusive turns of audio in which one speaker is heard and no other: both the same, all SPEAKER_00's."""
+        turns = _turns(self._pipeline.one_speaker(segmentation.windows), duration_s)
+        return turns.assign(overlap=False)[TURN_COLUMNS], turns[EXCLUSIVE_COLUMNS]
+
+    def voices(self, samples: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
+        """The vectors that VoiceEncoder gives these spans, from the same network, which is loaded here already."""
+        network, tally = _voice_model(self._pipeline), Tally()
+        return fitting(
+            lambda batch: embed(network, samples, spans, self._dimension, batch, tally), self.execution.batch_size, tally
+        )
 
     def _diarize(
-        self, samples: np.ndarray, progress: Callable[[float], None], batch_size: int, tally: Tally
+        self, file: dict[str, Any], progress: Callable[[float], None], batch_size: int, tally: Tally
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         self._pipeline.tally = tally
         self._pipeline.segmentation_batch_size = self._pipeline.embedding_batch_size = batch_size
@@ -142,9 +204,8 @@ class Diarizer:
             if step == "embeddings" and total:
                 progress(completed / total)
 
-        file = {"waveform": torch.from_numpy(samples)[None], "sample_rate": SAMPLE_RATE, "uri": "audio"}
         output: Any = self._pipeline(file, hook=hook)
-        duration = len(samples) / SAMPLE_RATE
+        duration = file["waveform"].shape[1] / SAMPLE_RATE
         turns = _turns(output.speaker_diarization, duration)
         turns["overlap"] = _overlaps(turns)
         exclusive = _turns(output.exclusive_speaker_diarization, duration)
@@ -182,6 +243,11 @@ def _pipeline(model: Model, folder: Path, voice_folder: Path, batch_size: int) -
 def _voice_model(pipeline: SpeakerDiarization) -> torch.nn.Module:
     embedding: Any = pipeline._embedding  # pyannote wraps several kinds; ours are all its own models
     return embedding.model_
+
+
+def _file(samples: np.ndarray) -> dict[str, Any]:
+    """The audio as pyannote takes it."""
+    return {"waveform": torch.from_numpy(samples)[None], "sample_rate": SAMPLE_RATE, "uri": "audio"}
 
 
 def _turns(annotation: Annotation, duration: float) -> pd.DataFrame:

@@ -4,6 +4,8 @@ Turns differ in length, and a batch needs one length. Each turn is cut into equa
 to the next of four lengths (as CAM++'s authors pad short speech), pieces of one length batched, and a turn's vector is the
 mean over its pieces, scaled to length one. A turn's vector therefore does not depend on which other turns were embedded
 with it, which is what lets it be cached.
+
+All of that is the *preparation* of a voice space (resources/voice_space.py): its name there changes with what is done here.
 """
 
 import math
@@ -48,23 +50,35 @@ class VoiceEncoder:
         Pieces and model calls are counted in `tally`.
         """
         counted = tally or Tally()
-        return fitting(lambda batch: self._encode(samples, spans, batch, counted), self.execution.batch_size, counted)
+        return fitting(
+            lambda batch: embed(self._model, samples, spans, self.dimension, batch, counted), self.execution.batch_size, counted
+        )
 
-    def _encode(self, samples: np.ndarray, spans: Sequence[tuple[int, int]], batch_size: int, tally: Tally) -> np.ndarray:
-        sums = np.zeros((len(spans), self.dimension), dtype=np.float32)
-        for length, members in _by_length(spans).items():
-            for first in range(0, len(members), batch_size):
-                batch = members[first : first + batch_size]
-                waveforms = np.stack([np.resize(samples[start:stop], length) for _, start, stop in batch])
-                tally.count(len(waveforms))
-                for (span, _, _), vector in zip(batch, self._vectors(waveforms), strict=True):
-                    sums[span] += vector
-        return _unit(sums)
 
-    def _vectors(self, waveforms: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            batch = torch.from_numpy(waveforms)[:, None].to(next(self._model.parameters()).device)
-            return _unit(self._model(batch).cpu().numpy())
+def embed(
+    network: torch.nn.Module,
+    samples: np.ndarray,
+    spans: Sequence[tuple[int, int]],
+    dimension: int,
+    batch_size: int,
+    tally: Tally,
+) -> np.ndarray:
+    """A row of length one for each span, by a loaded speaker network: the one way from samples to vectors of a voice space."""
+    sums = np.zeros((len(spans), dimension), dtype=np.float32)
+    for length, members in _by_length(spans).items():
+        for first in range(0, len(members), batch_size):
+            batch = members[first : first + batch_size]
+            waveforms = np.stack([np.resize(samples[start:stop], length) for _, start, stop in batch])
+            tally.count(len(waveforms))
+            for (span, _, _), vector in zip(batch, _vectors(network, waveforms), strict=True):
+                sums[span] += vector
+    return _unit(sums)
+
+
+def _vectors(network: torch.nn.Module, waveforms: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        batch = torch.from_numpy(waveforms)[:, None].to(next(network.parameters()).device)
+        return _unit(network(batch).cpu().numpy())
 
 
 def _by_length(spans: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, int, int]]]:

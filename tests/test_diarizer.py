@@ -1,18 +1,29 @@
 """Diarization and voices with the real models: our one pass gives pyannote's own output; a vector depends on its turn alone."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from bench.episodes import TELEPHONE, clip_samples
+from bench.episodes import TELEPHONE, Clip, clip_samples
+from resources.decoding import SAMPLE_RATE
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 
 pytestmark = pytest.mark.slow
 
+NARRATOR = Clip("moonshine_voice", "assets/two_cities.wav")
+
 
 @pytest.fixture(scope="module")
 def samples() -> np.ndarray:
     return clip_samples(TELEPHONE)
+
+
+@pytest.fixture(scope="module")
+def diarized(home: object, samples: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Turns and exclusive turns of the telephone call."""
+    assert home
+    return ModelsResource().diarizer(require_device("cpu")).diarize(samples)
 
 
 def test_one_pass_gives_the_turns_and_vectors_of_the_stock_pipeline(home: object, samples: np.ndarray) -> None:
@@ -38,8 +49,10 @@ def test_one_pass_gives_the_turns_and_vectors_of_the_stock_pipeline(home: object
     assert home
 
 
-def test_turns_are_in_order_inside_the_audio_and_exclusive_ones_do_not_overlap(home: object, samples: np.ndarray) -> None:
-    turns, exclusive = ModelsResource().diarizer(require_device("cpu")).diarize(samples)
+def test_turns_are_in_order_inside_the_audio_and_exclusive_ones_do_not_overlap(
+    samples: np.ndarray, diarized: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
+    turns, exclusive = diarized
     assert turns.start_s.is_monotonic_increasing
     assert (turns.end_s > turns.start_s).all()
     assert turns.end_s.max() <= len(samples) / 16_000
@@ -50,6 +63,42 @@ def test_turns_are_in_order_inside_the_audio_and_exclusive_ones_do_not_overlap(h
     ]
     assert turns.overlap.tolist() == overlapping
     assert any(overlapping)
+
+
+def test_a_segmentation_that_is_there_already_gives_the_same_turns_and_is_not_computed_again(
+    samples: np.ndarray, diarized: tuple[pd.DataFrame, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diarizer = ModelsResource().diarizer(require_device("cpu"))
+    segmentation = diarizer.segment(samples)
+    monkeypatch.setattr(diarizer._pipeline._segmentation, "slide", None)
+    for expected, found in zip(diarized, diarizer.diarize(samples, segmentation=segmentation), strict=True):
+        pd.testing.assert_frame_equal(expected, found)
+
+
+def test_a_segmentation_tells_one_speaker_from_two(home: object, samples: np.ndarray) -> None:
+    diarizer = ModelsResource().diarizer(require_device("cpu"))
+    two = diarizer.segment(samples).second_speaker_s
+    assert two.shape == (21,)
+    assert np.median(two) > 1.0
+    assert two.max() < 10.0
+    one = diarizer.segment(clip_samples(NARRATOR)[: 15 * SAMPLE_RATE]).second_speaker_s
+    assert one.tolist() == [0.0] * len(one)
+    assert home
+
+
+def test_where_nobody_speaks_the_short_way_has_no_turns(home: object) -> None:
+    diarizer = ModelsResource().diarizer(require_device("cpu"))
+    turns, exclusive = diarizer.one_speaker(diarizer.segment(np.zeros(SAMPLE_RATE, dtype=np.float32)), 1.0)
+    assert turns.empty
+    assert exclusive.empty
+    assert home
+
+
+def test_the_diarizers_voice_vectors_are_those_of_the_voice_encoder(home: object, samples: np.ndarray) -> None:
+    spans = [(110_000, 118_000), (133_000, 157_000), (230_000, 430_000)]
+    device = require_device("cpu")
+    found = ModelsResource().diarizer(device).voices(samples, spans)
+    np.testing.assert_allclose(found, ModelsResource().voice_encoder(device).encode(samples, spans), atol=2e-3)
     assert home
 
 

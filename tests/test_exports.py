@@ -3,18 +3,20 @@
 import html
 import json
 import re
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest_assets.exports import FORMATS, LINE_CHARACTERS, Recording, export, hms
+from ingest_assets.names import Names, Speaker
 from ingest_assets.passages import Limits, cut_passages
-from ingest_assets.words import attribute_words
+from ingest_assets.words import attribute_words, sentence_speakers
 from resources.catalogue import Video
 
 VIDEO = Video("generic-a-1", "https://x/a.mp3", "https://x", "A talk", duration_s=90.0)
@@ -27,8 +29,8 @@ def frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def recording(words: list[Word], turns: list[Turn]) -> Recording:
-    """Words and turns as the stages would have left them."""
+def recording(words: list[Word], turns: list[Turn], names: Names | None = None) -> Recording:
+    """Words and turns as the stages would have left them; nobody is identified, unless names say so."""
     spoken = frame(
         [{"start_s": a, "end_s": b, "text": text, "probability": 0.5} for a, b, text in words],
         ["start_s", "end_s", "text", "probability"],
@@ -36,14 +38,15 @@ def recording(words: list[Word], turns: list[Turn]) -> Recording:
     exclusive = frame(
         [{"start_s": a, "end_s": b, "local_speaker": name} for a, b, name in turns], ["start_s", "end_s", "local_speaker"]
     )
-    speakers = attribute_words(spoken, exclusive)
+    speakers = sentence_speakers(spoken, attribute_words(spoken, exclusive, exclusive))
     passages = cut_passages(spoken, speakers, [1] * len(words), Limits(seconds=20.0, weight=100))
     kept = [{**row, "local_speaker": speakers[row["first_word"]]} for row in passages.to_dict("records")]
     overlapped = frame(
         [{"start_s": a, "end_s": b, "local_speaker": name, "overlap": False} for a, b, name in turns],
         ["start_s", "end_s", "local_speaker", "overlap"],
     )
-    return Recording(VIDEO, "en", spoken, overlapped, exclusive, frame(kept, [str(name) for name in passages.columns]))
+    columns = [str(name) for name in passages.columns]
+    return Recording(VIDEO, "en", spoken, overlapped, exclusive, frame(kept, columns), names or Names())
 
 
 def small() -> Recording:
@@ -236,9 +239,13 @@ def test_json_holds_everything_with_the_speaker_of_each_word() -> None:
     document = json.loads(export(small(), "json"), parse_constant=refuse)
     assert (document["video_id"], document["title"], document["language"]) == ("generic-a-1", "A talk", "en")
     assert document["words"][0] == {
-        "start_s": 0.5, "end_s": 1.0, "text": " Is", "probability": 0.5, "local_speaker": "SPEAKER_00"
+        "start_s": 0.5, "end_s": 1.0, "text": " Is", "probability": 0.5, "local_speaker": "SPEAKER_00",
+        "speaker": "SPEAKER_00", "person": None, "voice": None,
     }  # fmt: skip
-    assert document["turns"][1] == {"start_s": 3.25, "end_s": 4.0, "local_speaker": "SPEAKER_01", "overlap": False}
+    assert document["turns"][1] == {
+        "start_s": 3.25, "end_s": 4.0, "local_speaker": "SPEAKER_01", "overlap": False,
+        "speaker": "SPEAKER_01", "person": None, "voice": None,
+    }  # fmt: skip
     assert [passage["text"] for passage in document["passages"]] == ["Is A < B & C?", "No.", "Naïve…"]
 
 
@@ -246,6 +253,7 @@ def test_json_has_null_for_a_speaker_who_is_unknown() -> None:
     document = json.loads(export(small(), "json"), parse_constant=refuse)
     assert document["words"][-1]["local_speaker"] is None
     assert document["passages"][-1]["local_speaker"] is None
+    assert {document[part][-1]["speaker"] for part in ("words", "passages")} == {"Unknown"}
 
 
 def test_json_of_a_recording_that_knows_little_is_still_json() -> None:
@@ -263,6 +271,154 @@ def test_rttm_is_read_back_with_overlap_by_pyannote(tmp_path: Path) -> None:
     assert list(read) == [VIDEO.video_id]
     tracks = read[VIDEO.video_id].itertracks(yield_label=True)
     assert [(segment.start, segment.end, label) for segment, _, label in tracks] == turns
+
+
+# --- who the speakers are ------------------------------------------------------------------------------------------------
+
+ANA, VOICE = Speaker("Ana López", person="Ana López"), Speaker("voice 7", voice=7)
+KNOWN = Names({"SPEAKER_00": ANA, "SPEAKER_01": VOICE})
+
+
+def named(names: Names) -> Recording:
+    return replace(small(), names=names)
+
+
+def test_each_format_tells_who_speaks_and_nobody_where_nobody_was_heard() -> None:
+    assert [line.split("] ")[1] for line in export(named(KNOWN), "txt").splitlines()] == [
+        "Ana López: Is A < B & C?", "voice 7: No.", "Unknown: Naïve…"
+    ]  # fmt: skip
+    assert [cue.lines for cue in read_srt(export(named(KNOWN), "srt"))] == [
+        ["Ana López: Is A < B & C?"], ["voice 7: No."], ["Unknown: Naïve…"]
+    ]  # fmt: skip
+    assert re.findall("<v (.*?)>", export(named(KNOWN), "vtt")) == ["Ana López", "voice 7", "Unknown"]
+    assert [line.split()[7] for line in export(named(KNOWN), "rttm").splitlines()] == ["Ana_López", "voice_7"]
+
+
+def test_json_has_the_local_speaker_and_who_it_is() -> None:
+    document = json.loads(export(named(KNOWN), "json"), parse_constant=refuse)
+    keys = ("local_speaker", "speaker", "person", "voice")
+    expected = [("SPEAKER_00", "Ana López", "Ana López", None), ("SPEAKER_01", "voice 7", None, 7)]
+    for part in ("turns", "passages"):
+        assert [tuple(row[key] for key in keys) for row in document[part]][:2] == expected
+    assert tuple(document["words"][6][key] for key in keys) == expected[1]
+    assert tuple(document["words"][7][key] for key in keys) == (None, "Unknown", None, None)
+
+
+def test_one_person_whom_the_diarization_took_for_two_is_named_once() -> None:
+    there = named(Names({"SPEAKER_00": ANA, "SPEAKER_01": ANA}))
+    first, unknown = read_srt(export(there, "srt"))
+    assert first.words == ["Ana", "López:", "Is", "A", "<", "B", "&", "C?", "No."]
+    assert unknown.words == ["Unknown:", "Naïve…"]
+    assert {line.split()[7] for line in export(there, "rttm").splitlines()} == {"Ana_López"}
+
+
+def test_corrected_moments_split_passages_and_cues_and_leave_the_local_speaker() -> None:
+    there = named(Names({"SPEAKER_00": ANA}, ((1.5, 2.5, VOICE),)))
+    assert export(there, "txt").splitlines()[:3] == [
+        "[0:00:00] Ana López: Is A", "[0:00:01] voice 7: < B &", "[0:00:02] Ana López: C?"
+    ]  # fmt: skip
+    assert [cue.lines for cue in read_srt(export(there, "srt"))][:3] == [
+        ["Ana López: Is A"],
+        ["voice 7: < B &"],
+        ["Ana López: C?"],
+    ]
+    document = json.loads(export(there, "json"), parse_constant=refuse)
+    assert [(row["start_s"], row["end_s"], row["speaker"]) for row in document["passages"]][:3] == [
+        (0.5, 1.5, "Ana López"), (1.5, 2.5, "voice 7"), (2.5, 3.0, "Ana López")
+    ]  # fmt: skip
+    assert [(word["local_speaker"], word["speaker"]) for word in document["words"]][1:3] == [
+        ("SPEAKER_00", "Ana López"), ("SPEAKER_00", "voice 7")
+    ]  # fmt: skip
+
+
+def test_a_back_channel_is_read_in_the_sentence_it_falls_into_and_told_apart_in_json() -> None:
+    words = [(0.0, 0.5, " At"), (0.5, 1.0, " least,"), (1.125, 1.375, " yeah,"), (1.5, 2.0, " they"), (2.0, 2.5, " do.")]
+    there = recording(words, [(0.0, 1.0, "SPEAKER_00"), (1.125, 1.375, "SPEAKER_01"), (1.5, 3.0, "SPEAKER_00")])
+    assert export(there, "txt") == "[0:00:00] SPEAKER_00: At least, yeah, they do.\n"
+    assert [cue.lines for cue in read_srt(export(there, "srt"))] == [["SPEAKER_00: At least, yeah, they do."]]
+    assert [word["local_speaker"][-1] for word in json.loads(export(there, "json"))["words"]] == list("00100")
+
+
+NAMES = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=100).filter(str.strip),
+    st.sampled_from([
+        "a, b", '"Ana"', "O'Neil", "<v Bob>", "a\n\n2\n00:00:01,000 --> 00:00:02,000\nb", "a --> b", "None", "NA", "null",
+        "nan",
+        "Ana B", "Ana_B", "Ana\u2028B", ";; a", "王小明 🎙️", "&amp;", "WEBVTT", "x" * 100, "SPEAKER_01", "#", "{\\an8}",
+    ]),
+)  # fmt: skip
+
+
+def read_vtt(text: str) -> list[tuple[str, str]]:
+    """(voice, text) of each cue, as the standard has it: blocks between empty lines, a tag, escapes."""
+    head, *blocks = re.split(r"\n\n+", text.rstrip("\n"))
+    assert head == "WEBVTT"
+    cues = []
+    for block in blocks:
+        times, *lines = block.split("\n")
+        assert re.fullmatch(r"\d{2,}:\d\d:\d\d\.\d{3} --> \d{2,}:\d\d:\d\d\.\d{3}", times)
+        payload = "\n".join(lines)
+        assert "-->" not in payload
+        tag = re.match(r"<v ([^<>\n]*)>", payload)
+        assert tag is not None, payload
+        rest = payload[tag.end() :]
+        assert not re.search("[<>]", rest)
+        cues.append((html.unescape(tag[1]), html.unescape(rest)))
+    return cues
+
+
+@settings(deadline=None, max_examples=30)
+@given(NAMES, NAMES)
+@example("a --> b", "a\n\n00:00:01.000 --> 00:00:02.000\nb")
+@example("None", '"Ana" <v Bob>, &amp;')
+@example("Ana B", "Ana_B")
+def test_no_name_breaks_a_format(one: str, other: str) -> None:
+    from pyannote.database.util import load_rttm
+
+    there = named(Names({"SPEAKER_00": Speaker(one, person=one), "SPEAKER_01": Speaker(other, person=other)}))
+    same = one == other
+    cues = read_srt(export(there, "srt"))
+    assert export(there, "srt").count("-->") == len(cues)
+    said = ["Is A < B & C?", "No.", "Naïve…"]
+    assert " ".join(" ".join(cue.lines) for cue in cues).endswith("Unknown: Naïve…")
+    if not same:
+        assert [" ".join(cue.lines)[-len(text) :] for cue, text in zip(cues, said, strict=True)] == said
+    voices = [voice for voice, _ in read_vtt(export(there, "vtt"))]
+    assert voices[0].split() == re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", one).split()
+    assert voices[-1] == "Unknown"
+    lines = export(there, "txt").split("\n")
+    assert [line[:11] for line in lines if line] == ["[0:00:00] " + lines[0][10], "[0:00:03] " + lines[1][10], "[0:01:00] U"]
+    document = json.loads(export(there, "json"), parse_constant=refuse)
+    assert [turn["person"] for turn in document["turns"]] == [one, other]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "a.rttm").write_text(export(there, "rttm"), encoding="utf-8")
+        labels = load_rttm(Path(folder) / "a.rttm")[VIDEO.video_id].labels()
+    assert all(isinstance(label, str) for label in labels)
+    assert len(set(labels)) == (1 if same else 2)
+
+
+@settings(deadline=None, max_examples=30)
+@given(recordings(), st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), min_size=1, max_size=100))
+def test_no_name_makes_a_cue_larger_than_a_screen(there: Recording, name: str) -> None:
+    known = replace(there, names=Names({"SPEAKER_00": Speaker(name)}))
+    for cue in read_srt(export(known, "srt")):
+        assert len(cue.lines) <= 2
+        assert all(len(line) <= LINE_CHARACTERS for line in cue.lines)
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["Ana B", "Ana_B", "Ana B"], ["Ana_B", "Ana_B_", "Ana_B"]),
+        (["None", "nan", "None_"], ["None_", "nan_", "None__"]),
+        (['"', "\n", "_"], ["_", "__", "___"]),
+    ],
+)
+def test_rttm_tells_people_apart_whose_names_would_read_alike(names: list[str], labels: list[str]) -> None:
+    turns = [(float(index), index + 0.5, f"S{index}") for index in range(len(names))]
+    known = Names({f"S{index}": Speaker(name, person=name) for index, name in enumerate(names)})
+    rttm = export(recording([], turns, known), "rttm")
+    assert [line.split(" ")[7] for line in rttm.splitlines()] == labels
 
 
 # --- all -----------------------------------------------------------------------------------------------------------------

@@ -1,44 +1,36 @@
-"""Turns become spans of samples, vectors become one centroid a speaker, and a vector known before is read, not computed."""
+"""Turns become spans of samples, each with a condition, and vectors become one centroid a speaker."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from dagster import build_asset_context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.stage import Stage
-from ingest_assets.voice_embeddings import _known
-from ingest_assets.voices import local_speakers, sample_spans
-from resources.catalogue import Video, register
+from ingest_assets.stretches import Times
+from ingest_assets.voices import OVERLAPPED_SHARE, SHORTEST_TURN_S, conditions, local_speakers, sample_spans
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
-from resources.measurement import Execution, Measurement
 
-Turn = tuple[float, float, str, bool]
+Turn = tuple[float, float, str]
 EAST, NORTH, UP = np.eye(3, dtype=np.float32)
 
 
 def turns_frame(*turns: Turn) -> pd.DataFrame:
-    return pd.DataFrame(list(turns), columns=["start_s", "end_s", "local_speaker", "overlap"])
-
-
-def speakers(*turns: Turn, vectors: list[np.ndarray]) -> pd.DataFrame:
-    return local_speakers(turns_frame(*turns), np.array(vectors, dtype=np.float32)).set_index("local_speaker")
+    return pd.DataFrame(list(turns), columns=["start_s", "end_s", "local_speaker"])
 
 
 def test_a_span_is_the_turn_in_samples() -> None:
-    turns = turns_frame((0.0, 1.0, "A", False), (1.25, 2.5, "B", False))
+    turns = turns_frame((0.0, 1.0, "A"), (1.25, 2.5, "B"))
     assert sample_spans(turns, 10 * SAMPLE_RATE) == [(0, 16_000), (20_000, 40_000)]
 
 
 def test_a_turn_beyond_the_end_is_cut_there() -> None:
-    assert sample_spans(turns_frame((0.5, 2.0, "A", False)), SAMPLE_RATE) == [(8_000, 16_000)]
+    assert sample_spans(turns_frame((0.5, 2.0, "A")), SAMPLE_RATE) == [(8_000, 16_000)]
 
 
 @pytest.mark.parametrize("start_s", [0.25, 1.0, 3.0])
 def test_a_turn_without_length_or_after_the_end_has_one_sample(start_s: float) -> None:
-    ((first, last),) = sample_spans(turns_frame((start_s, start_s, "A", False)), SAMPLE_RATE)
+    ((first, last),) = sample_spans(turns_frame((start_s, start_s, "A")), SAMPLE_RATE)
     assert last - first == 1
     assert 0 <= first < last <= SAMPLE_RATE
 
@@ -49,85 +41,131 @@ SECONDS = st.floats(-1.0, 20.0)
 @settings(deadline=None)
 @given(st.lists(st.tuples(SECONDS, SECONDS)), st.integers(1, 15 * SAMPLE_RATE))
 def test_every_span_lies_in_the_audio_and_is_not_empty(times: list[tuple[float, float]], samples: int) -> None:
-    turns = turns_frame(*((min(pair), max(pair), "A", False) for pair in times))
+    turns = turns_frame(*((min(pair), max(pair), "A") for pair in times))
     spans = sample_spans(turns, samples)
     assert len(spans) == len(turns)
     assert all(0 <= first < last <= samples for first, last in spans)
 
 
+# --- conditions ----------------------------------------------------------------------------------------------------------
+
+
+def condition_of(*turns: Turn, forgotten: list[Times] | None = None) -> list[str]:
+    return conditions(turns_frame(*turns), forgotten or [])
+
+
+def test_a_turn_that_nobody_else_speaks_in_is_clear() -> None:
+    assert condition_of((0.0, 2.0, "A"), (2.0, 4.0, "B"), (5.0, 6.0, "A")) == ["clear"] * 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "condition"), [(0.1, "too_short"), (SHORTEST_TURN_S - 0.01, "too_short"), (SHORTEST_TURN_S, "clear")]
+)
+def test_a_turn_too_short_to_tell_is_marked(seconds: float, condition: str) -> None:
+    assert condition_of((0.0, seconds, "A")) == [condition]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "condition"), [(10 * OVERLAPPED_SHARE, "clear"), (10 * OVERLAPPED_SHARE + 0.1, "overlapped")]
+)
+def test_a_long_turn_stays_clear_where_another_speaks_during_a_small_part_of_it(seconds: float, condition: str) -> None:
+    assert condition_of((0.0, 10.0, "A"), (10.0 - seconds, 10.0, "B")) == [condition, "overlapped"]
+
+
+def test_what_two_others_say_at_the_same_time_overlaps_once() -> None:
+    assert condition_of((0.0, 10.0, "A"), (4.0, 6.0, "B"), (4.0, 6.0, "C"))[0] == "clear"
+    assert condition_of((0.0, 10.0, "A"), (4.0, 6.0, "B"), (6.0, 8.0, "C"))[0] == "overlapped"
+
+
+@pytest.mark.parametrize(
+    ("spans", "condition"),
+    [
+        ([(1.0, 3.0)], "forgotten"),
+        ([(1.0, 2.9)], "clear"),
+        ([(0.0, 1.0), (0.5, 1.5), (1.0, 1.5)], "clear"),
+        ([(0.0, 1.0), (3.0, 9.0)], "forgotten"),
+        ([(4.0, 9.0)], "clear"),
+    ],
+)
+def test_a_turn_is_forgotten_from_one_half_on(spans: list[Times], condition: str) -> None:
+    assert condition_of((0.0, 4.0, "A"), forgotten=spans) == [condition]
+
+
+def test_forgotten_comes_before_too_short_and_that_before_overlapped() -> None:
+    turns: list[Turn] = [(0.0, 0.2, "A"), (0.1, 0.3, "B"), (0.1, 5.0, "C")]
+    assert condition_of(*turns, forgotten=[(0.0, 0.15)]) == ["forgotten", "too_short", "clear"]
+    assert condition_of((0.0, 4.0, "A"), (0.0, 4.0, "B"), forgotten=[(0.0, 4.0)]) == ["forgotten", "forgotten"]
+
+
+def test_a_turn_without_length_is_too_short_whatever_was_forgotten() -> None:
+    assert condition_of((1.0, 1.0, "A"), forgotten=[(0.0, 2.0)]) == ["too_short"]
+
+
+# --- centroids -----------------------------------------------------------------------------------------------------------
+
+
+Embedded = tuple[float, float, str, str, np.ndarray | None]
+
+
+def speakers(*turns: Embedded) -> pd.DataFrame:
+    columns = ["start_s", "end_s", "local_speaker", "condition", "embedding"]
+    return local_speakers(pd.DataFrame(list(turns), columns=columns)).set_index("local_speaker")
+
+
 def test_a_centroid_weighs_each_turn_by_its_seconds() -> None:
-    found = speakers((0.0, 3.0, "A", False), (5.0, 9.0, "A", False), vectors=[EAST, NORTH])
+    found = speakers((0.0, 3.0, "A", "clear", EAST), (5.0, 9.0, "A", "clear", NORTH))
     assert found.centroid["A"] == pytest.approx([0.6, 0.8, 0.0])
 
 
 def test_a_centroid_has_length_one_in_single_precision() -> None:
-    found = speakers((0.0, 1.0, "A", False), (1.0, 3.0, "A", False), vectors=[EAST, (EAST + UP) / 2])
+    found = speakers((0.0, 1.0, "A", "clear", EAST), (1.0, 3.0, "A", "clear", (EAST + UP) / 2))
     assert np.linalg.norm(found.centroid["A"]) == pytest.approx(1.0)
     assert found.centroid["A"].dtype == np.float32
 
 
-def test_turns_with_overlap_are_left_out_where_there_are_clean_ones() -> None:
-    found = speakers((0.0, 1.0, "A", False), (1.0, 9.0, "A", True), vectors=[EAST, NORTH])
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [("clear", "overlapped"), ("clear", "too_short"), ("overlapped", "too_short"), ("too_short", "forgotten")],
+)
+def test_only_the_turns_of_the_best_condition_are_used(better: str, worse: str) -> None:
+    found = speakers((0.0, 1.0, "A", better, EAST), (1.0, 9.0, "A", worse, None if worse == "forgotten" else NORTH))
     assert found.centroid["A"] == pytest.approx(EAST)
 
 
-def test_turns_with_overlap_are_used_where_there_is_nothing_else() -> None:
-    found = speakers((0.0, 3.0, "A", True), (3.0, 7.0, "A", True), vectors=[EAST, NORTH])
+@pytest.mark.parametrize("condition", ["overlapped", "too_short"])
+def test_turns_that_are_not_clear_are_used_where_there_is_nothing_else(condition: str) -> None:
+    found = speakers((0.0, 3.0, "A", condition, EAST), (3.0, 7.0, "A", condition, NORTH))
     assert found.centroid["A"] == pytest.approx([0.6, 0.8, 0.0])
+    assert found.clear_s["A"] == 0.0
 
 
-def test_speech_and_turns_count_overlap_too() -> None:
-    found = speakers((0.0, 1.0, "A", False), (1.0, 9.0, "A", True), vectors=[EAST, NORTH])
-    assert (found.speech_s["A"], found.turns["A"]) == (9.0, 2)
+def test_who_was_forgotten_has_no_centroid_and_others_keep_theirs() -> None:
+    found = speakers((0.0, 3.0, "A", "forgotten", None), (3.0, 7.0, "B", "clear", NORTH))
+    assert found.centroid["A"] is None
+    assert (found.speech_s["A"], found.turns["A"], found.clear_s["A"]) == (3.0, 1, 0.0)
+    assert found.centroid["B"] == pytest.approx(NORTH)
+
+
+def test_speech_and_turns_count_all_conditions_and_clear_seconds_only_clear_turns() -> None:
+    found = speakers((0.0, 1.0, "A", "clear", EAST), (1.0, 9.0, "A", "overlapped", NORTH), (9.0, 11.5, "A", "clear", EAST))
+    assert (found.speech_s["A"], found.turns["A"], found.clear_s["A"]) == (11.5, 3, 3.5)
 
 
 def test_each_speaker_is_made_of_their_own_turns() -> None:
-    turns: list[Turn] = [(0.0, 1.0, "B", False), (1.0, 2.0, "A", False), (2.0, 3.0, "B", False)]
-    found = speakers(*turns, vectors=[EAST, NORTH, EAST])
+    found = speakers((0.0, 1.0, "B", "clear", EAST), (1.0, 2.0, "A", "clear", NORTH), (2.0, 3.0, "B", "clear", EAST))
     assert found.index.tolist() == ["A", "B"]
     assert found.centroid["A"] == pytest.approx(NORTH)
     assert found.centroid["B"] == pytest.approx(EAST)
 
 
 def test_turns_without_length_give_a_centroid_without_nan() -> None:
-    found = speakers((1.0, 1.0, "A", False), vectors=[EAST])
-    assert np.isfinite(found.centroid["A"]).all()
+    assert np.isfinite(speakers((1.0, 1.0, "A", "too_short", EAST)).centroid["A"]).all()
 
 
-def test_no_turns_give_no_spans_and_no_speakers(database: Database) -> None:
+def test_no_turns_give_no_spans_no_conditions_and_no_speakers(database: Database) -> None:
     for turns in (turns_frame(), database.frame("turns", "nobody", "turn_index")):
         assert sample_spans(turns, SAMPLE_RATE) == []
-        found = local_speakers(turns, np.zeros((0, 192), dtype=np.float32))
+        assert conditions(turns, []) == conditions(turns, [(0.0, 1.0)]) == []
+        found = local_speakers(turns.assign(condition=[], embedding=[]))
         assert found.empty
-        assert found.columns.tolist() == ["local_speaker", "speech_s", "turns", "centroid"]
-
-
-# --- the cache -----------------------------------------------------------------------------------------------------------
-
-
-def model(revision: str = "r1") -> Execution:
-    return Execution("cpu", "cpu", "a processor", "campplus", revision, "float32", 8)
-
-
-@pytest.fixture
-def at_work(database: Database) -> Stage:
-    """A video whose turn from sample 0 to 16000 has a vector."""
-    video = Video("v1", "/a.mp3", "/", "A")
-    register(database, [video])
-    row = {
-        "turn_index": 0, "audio_sha256": "of the samples", "first_sample": 0, "last_sample": 16_000,
-        "model": "campplus", "model_revision": "r1", "embedding": EAST,
-    }  # fmt: skip
-    database.replace("v1", {"voice_embeddings": pd.DataFrame([row])})
-    return Stage(build_asset_context(partition_key="v1"), database, video, Measurement())
-
-
-def test_a_vector_computed_before_is_read_as_the_numbers_it_was(at_work: Stage) -> None:
-    known = _known(at_work, "of the samples", model())
-    assert list(known) == [(0, 16_000)]
-    assert np.array([known[0, 16_000]], dtype=np.float32).tolist() == [EAST.tolist()]
-
-
-def test_a_vector_of_other_audio_or_another_model_is_not_read(at_work: Stage) -> None:
-    assert _known(at_work, "of other samples", model()) == {}
-    assert _known(at_work, "of the samples", model("r2")) == {}
+        assert found.columns.tolist() == ["local_speaker", "speech_s", "turns", "clear_s", "centroid"]

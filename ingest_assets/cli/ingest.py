@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -112,7 +112,12 @@ def _run(
             else:
                 outcomes.append(step)
                 watch.end(step)
-    _report(outcomes, database, as_json)
+    try:
+        speakers = _speakers(instance, outcomes)
+    except EarshotError:
+        _report(outcomes, {}, database, as_json)
+        raise
+    _report(outcomes, speakers, database, as_json)
     if any(outcome.result == "failed" for outcome in outcomes):
         sys.exit(1)
 
@@ -178,13 +183,21 @@ def _plain(title: str) -> str:
     return " ".join(title.split())
 
 
-def _report(outcomes: Sequence["Outcome"], database: Database, as_json: bool) -> None:
+def _speakers(instance: "DagsterInstance", outcomes: Sequence["Outcome"]) -> dict[str, float]:
+    """The counts of who speaks, where videos have come; {} where none has."""
+    from ingest_assets.ingest import identify_speakers
+
+    return identify_speakers(instance) if any(outcome.result == "done" for outcome in outcomes) else {}
+
+
+def _report(outcomes: Sequence["Outcome"], speakers: Mapping[str, float], database: Database, as_json: bool) -> None:
     rows = _timing_rows(database, [outcome.run_id for outcome in outcomes if outcome.run_id])
     summary = summarize(rows, STAGES)
     if as_json:
         print_json(
             {
                 "outcomes": [_outcome_json(outcome) for outcome in outcomes],
+                "speakers": speakers or None,
                 "timings": summary.astype(object).where(summary.notna(), None).to_dict("records"),
             }
         )
@@ -192,7 +205,18 @@ def _report(outcomes: Sequence["Outcome"], database: Database, as_json: bool) ->
     if rows:
         print_timing_table(summary)
         click.echo(describe_speed(summary))
+    if speakers:
+        click.echo(_described(speakers))
     click.echo(_counts(outcomes))
+
+
+def _described(speakers: Mapping[str, float]) -> str:
+    """Who speaks in the library, in a line."""
+    known = speakers["by_correction"] + speakers["by_profile"]
+    return (
+        f"Speakers in all videos: {speakers['speakers']:.0f}; {known:.0f} known by name, {speakers['voices']:.0f} voices that "
+        f"nobody has named ({speakers['recurring_voices']:.0f} in several videos), {speakers['unknown']:.0f} unknown."
+    )
 
 
 def _counts(outcomes: Iterable["Outcome"]) -> str:

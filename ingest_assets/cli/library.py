@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ingest_assets.cli.output import console, json_option, print_json, print_table
-from ingest_assets.exports import FORMATS, UNKNOWN, Recording, export, hms
+from ingest_assets.exports import FORMATS, Recording, export, hms
+from ingest_assets.names import find_speaker, speaker_names
 from resources.catalogue import STATES, find, list_videos
 from resources.database import Database, open_database
 from resources.errors import EarshotError
@@ -54,26 +55,28 @@ def videos_command(state: str | None, as_json: bool) -> None:
 @click.command("search")
 @click.argument("text", nargs=-1, required=True)
 @click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="At most this many passages.")
+@click.option("--speaker", metavar="NAME", help="Only what this person says, or an anonymous voice: 'voice 7'.")
 @json_option
-def search_command(text: tuple[str, ...], limit: int, as_json: bool) -> None:
+def search_command(text: tuple[str, ...], limit: int, speaker: str | None, as_json: bool) -> None:
     """Find the passages nearest in meaning to TEXT: who said it, when, and where."""
     from ingest_assets.search import check_question, explain_nothing, search
     from resources.loaded_models import ModelsResource
 
     question, database, models = check_question(" ".join(text)), open_database(), ModelsResource()
-    hits = search(database, models.text_encoder(require_device(read_settings().device)), question, limit)
+    sought = None if speaker is None else find_speaker(database, speaker)
+    hits = search(database, models.text_encoder(require_device(read_settings().device)), question, limit, sought)
     if as_json:
         print_json([asdict(hit) for hit in hits])
     elif hits:
         _print_hits(hits)
     else:
-        click.echo(explain_nothing(database, models.model_set().text))
+        click.echo(explain_nothing(database, models.model_set().text, sought))
 
 
 def _print_hits(hits: "list[Hit]") -> None:
     out = console()
     for hit in hits:
-        head = f"{hit.score:.2f}  {hit.title}  [{hms(hit.start_s)}] {hit.local_speaker or UNKNOWN}"
+        head = f"{hit.score:.2f}  {hit.title}  [{hms(hit.start_s)}] {hit.speaker}"
         out.print(head, style="bold", markup=False, highlight=False)
         out.print(Padding(Text(hit.text), (0, 0, 0, 6), expand=False))
         out.print(f"      {hit.link}", style="dim", markup=False, highlight=False, soft_wrap=True)
@@ -109,4 +112,5 @@ def _recording(database: Database, video_id: str) -> Recording:
         turns=database.frame("turns", video_id, "turn_index"),
         exclusive_turns=database.frame("exclusive_turns", video_id, "turn_index"),
         passages=database.frame("passages", video_id, "passage_index"),
+        names=speaker_names(database, video_id),
     )

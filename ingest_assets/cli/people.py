@@ -1,8 +1,174 @@
 """`earshot people`: who is known, and what was said to be wrong. Each command is a thin layer over functions of the library."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
+
+from ingest_assets.cli.calibrate import calibrate_command
+from ingest_assets.cli.correct import correct_command, tell_changes
+from ingest_assets.cli.enrol import enrol_command
+from ingest_assets.cli.output import json_option, print_json, print_table
+from ingest_assets.exports import hms
+from resources.database import Database, open_database
+from resources.errors import EarshotError
+from resources.settings import read_settings
+from resources.voice_space import voice_space
+
+if TYPE_CHECKING:
+    from ingest_assets.forgetting import Counted
+    from ingest_assets.known_voices import Who
 
 
 @click.group("people")
 def people_group() -> None:
     """Who is speaking: people, their recordings, and corrections."""
+
+
+people_group.add_command(enrol_command)
+people_group.add_command(correct_command)
+people_group.add_command(calibrate_command)
+
+
+@people_group.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List people and anonymous voices, those of most videos first: how much they speak, and how that was decided."""
+    from ingest_assets.known_voices import list_known, of_other_spaces
+
+    database, space = open_database(), voice_space(read_settings())
+    rows, others = list_known(database, space), of_other_spaces(database, space)
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        click.echo("Nobody is known yet. Start with: earshot people enrol, or earshot ingest SOURCE")
+    else:
+        headings = [("who", "left"), ("videos", "right"), ("speech", "right"), ("enrolled", "right"), ("enrolments", "left")]
+        unknown = rows[-1]["kind"] == "unknown"
+        print_table([*headings, ("decided by", "left")], [_listed(row) for row in rows], last_apart=unknown)
+    if others:
+        told = f"{others} video{'s'[: others != 1]} with vectors of another model than {space.model}, which are never compared "
+        click.echo(f"{told}with today's: run voice_embeddings for them again (a backfill in the UI).", err=True)
+
+
+def _listed(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["name"],
+        str(row["videos"] or ""),
+        hms(row["speech_s"]) if row["speakers"] else "",
+        hms(row["enrolled_s"]) if row["enrolled_s"] else "",
+        ", ".join(f"{count} {verdict}" for verdict, count in row["enrolments"].items()),
+        ", ".join(f"{count} {kind}" for kind, count in row["reasons"].items())
+        if row["kind"] == "unknown"
+        else ", ".join(f"{count} by {what}" for what, count in row["decided_by"].items()),
+    )
+
+
+@people_group.command("show")
+@click.argument("who", nargs=-1, required=True)
+@json_option
+def show_command(who: tuple[str, ...], as_json: bool) -> None:
+    """Show WHO (a name, or "voice 7"): where they speak and why that was decided, their recordings, their corrections."""
+    from ingest_assets.known_voices import find_known, show_known
+
+    database, space = open_database(), voice_space(read_settings())
+    shown = show_known(database, find_known(database, " ".join(who)), space)
+    if as_json:
+        print_json(shown)
+        return
+    click.echo(f"{shown['name']}{': ' if shown['notes'] else ''}{shown['notes']}")
+    _print_appearances(shown["speaks"], shown["score"])
+    for enrolment in shown["enrolments"]:
+        click.echo(_enrolment(enrolment))
+    for correction in shown["corrections"]:
+        click.echo(f"Correction {correction['told']}")
+
+
+def _print_appearances(rows: list[dict[str, Any]], score: str) -> None:
+    if not rows:
+        click.echo("Speaks in no video that is known.")
+        return
+    click.echo(f"Scores: {score}.")
+    headings = [("video", "left"), ("title", "left"), ("speaker", "left"), ("speech", "right"), ("score", "right")]
+    headings += [("margin", "right"), ("decided by", "left"), ("first time", "left")]
+    cells = [
+        (
+            row["video_id"], row["title"], row["local_speaker"], hms(row["speech_s"]), _figure(row["score"]),
+            _figure(row["margin"]), row["decided_by"], row["link"],
+        )
+        for row in rows
+    ]  # fmt: skip
+    print_table(headings, cells)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _enrolment(row: dict[str, Any]) -> str:
+    until = "its end" if row["end_s"] is None else hms(row["end_s"])
+    judged = "not judged yet" if row["verdict"] is None else f"{row['verdict']}, {row['clean_s']:.0f} s of clean speech"
+    reasons = f" ({row['reasons']})" if row["reasons"] else ""
+    return f"Enrolled by {row['kind']} {row['recording']}, {hms(row['start_s'])} to {until}: {judged}{reasons}"
+
+
+@people_group.command("remove")
+@click.argument("name", nargs=-1, required=True)
+def remove_command(name: tuple[str, ...]) -> None:
+    """Remove the person NAME with enrolments and corrections. Whom they were taken for are anonymous voices again.
+
+    Vectors of what they said stay: `earshot people forget` takes those as well.
+    """
+    from ingest_assets.forgetting import refuse_listed, remove
+
+    database = open_database()
+    who = _person(database, " ".join(name))
+    refuse_listed(read_settings(), who.name)
+    tell_changes(database, lambda: f"{who.name} is removed: {_taken(remove(database, who))}.")
+
+
+@people_group.command("forget")
+@click.argument("who", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget_command(who: tuple[str, ...], yes: bool) -> None:
+    """Forget WHO (a name, or "voice 7"): profile, recordings, corrections, and all vectors of that voice, for good.
+
+    Audio, transcripts and backups stay; docs/people.md says more.
+    """
+    from ingest_assets.forgetting import count, forget, refuse_listed
+    from ingest_assets.known_voices import find_known
+
+    database = open_database()
+    known = find_known(database, " ".join(who))
+    if known.person_id is not None:
+        refuse_listed(read_settings(), known.name)
+    found = count(database, known)
+    if not yes and not click.confirm(f"Forget {known.name} ({_spoken(found)}, {_taken(found)}) for good?"):
+        click.echo("Nothing was forgotten.")
+        return
+    gone = forget(database, known)
+    click.echo(
+        f"Forgotten: {_spoken(gone)}, {_taken(gone)}. Audio, transcripts, backups and the write-ahead log are as they were "
+        "(docs/people.md)."
+    )
+
+
+def _person(database: Database, text: str) -> "Who":
+    from ingest_assets.known_voices import find_known
+
+    who = find_known(database, text)
+    if who.person_id is None:
+        raise EarshotError(f"{who.name} is nobody's name.", "`earshot people forget` forgets an anonymous voice.")
+    return who
+
+
+def _taken(counted: "Counted") -> str:
+    return f"{_number(counted.enrolments, 'enrolment')}, {_number(counted.corrections, 'correction')}"
+
+
+def _spoken(counted: "Counted") -> str:
+    where = f"{_number(counted.speakers, 'speaker')} in {_number(counted.videos, 'video')}"
+    return f"{where}, vectors of {_number(counted.turns, 'turn')}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s'[: count != 1]}"

@@ -1,0 +1,146 @@
+"""Contradictions: statements that cannot all be true, and the corrections behind them. Pure functions.
+
+`same` puts local speakers into groups, each of which is one voice. A contradiction is a group with two people in it; one that
+is said to be a person and never that person; one whose members are also said to be different; and two that are said to be
+different and one person. Nobody in it can be named, since nothing tells which of the corrections is the wrong one.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from ingest_assets.statements import Key, Named, Statements
+
+# More numbers than this in one message help nobody.
+NUMBERS_TOLD = 6
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """The local speakers who cannot be named, and the corrections that contradict each other."""
+
+    speakers: frozenset[Key]
+    corrections: frozenset[int]
+
+    @property
+    def reason(self) -> str:
+        """It in words, without names."""
+        if len(self.corrections) == 1:
+            return f"correction {numbered(self.corrections)} contradicts itself"
+        return f"corrections {numbered(self.corrections)} contradict each other"
+
+
+class Groups:
+    """Who is one voice with whom, by corrections `same`: correction -> all whom it says to be one."""
+
+    def __init__(self, same: Mapping[int, frozenset[Key]]) -> None:
+        self._members = same
+        self._corrections: defaultdict[Key, list[int]] = defaultdict(list)
+        for number, keys in same.items():
+            for key in keys:
+                self._corrections[key].append(number)
+        self._groups: dict[Key, frozenset[Key]] = {}
+
+    def of(self, key: Key) -> frozenset[Key]:
+        """All who are one voice with this one, himself among them."""
+        if key not in self._groups:
+            group = frozenset(self._reached(key))
+            self._groups |= dict.fromkeys(group, group)
+        return self._groups[key]
+
+    def path(self, one: Key, other: Key) -> frozenset[int]:
+        """The fewest corrections that make these two one voice; none for one and himself."""
+        before, numbers = self._reached(one), set()
+        while other != one:
+            other, number = before[other]
+            numbers.add(number)
+        return frozenset(numbers)
+
+    def _reached(self, start: Key) -> dict[Key, tuple[Key, int]]:
+        """From whom, and by which correction, each of the group is reached; nearest first."""
+        found, waiting, used = {start: (start, 0)}, deque([start]), set()
+        while waiting:
+            key = waiting.popleft()
+            for number in self._corrections.get(key, ()):
+                if number not in used:
+                    used.add(number)
+                    new = [member for member in sorted(self._members[number]) if member not in found]
+                    found |= dict.fromkeys(new, (key, number))
+                    waiting.extend(new)
+        return found
+
+
+def contradictions_of(statements: Statements) -> list[Contradiction]:
+    """All that cannot be true together, mixed speakers apart: those are no slip of whoever corrected."""
+    groups = Groups(statements.same)
+    people = people_of(groups, statements.named)
+    spoken_of = [*statements.named, *statements.never, *(key for keys in statements.same.values() for key in keys)]
+    found: dict[Contradiction, None] = {}
+    for group in dict.fromkeys(groups.of(key) for key in sorted(set(spoken_of))):
+        found |= dict.fromkeys(_inside(group, groups, people.get(group, {}), statements))
+    for number, (one, other) in statements.different.items():
+        found |= dict.fromkeys(_between(number, one, other, groups, people))
+    return list(found)
+
+
+def people_of(groups: Groups, named: Mapping[Key, Named]) -> dict[frozenset[Key], dict[int, tuple[Key, Named]]]:
+    """The people in each group in which somebody is named: for each, a member who is, and by which corrections."""
+    found: defaultdict[frozenset[Key], dict[int, tuple[Key, Named]]] = defaultdict(dict)
+    for key in sorted(named):
+        found[groups.of(key)].setdefault(named[key].person_id, (key, named[key]))
+    return dict(found)
+
+
+def numbered(numbers: Iterable[int]) -> str:
+    """3 and 7; 3, 7 and 9; of many the first."""
+    told = [str(number) for number in sorted(numbers)]
+    if len(told) > NUMBERS_TOLD:
+        told = [*told[: NUMBERS_TOLD - 1], f"{len(told) - NUMBERS_TOLD + 1} more"]
+    return " and ".join([", ".join(told[:-1]), told[-1]] if told[1:] else told)
+
+
+def _inside(
+    group: frozenset[Key], groups: Groups, people: Mapping[int, tuple[Key, Named]], statements: Statements
+) -> list[Contradiction]:
+    found = []
+    for (one, said), (other, also) in combinations(people.values(), 2):
+        found.append(Contradiction(group, said.corrections | also.corrections | groups.path(one, other)))
+    for key in sorted(group & statements.never.keys()):
+        for person in sorted(statements.never[key].keys() & people.keys()):
+            one, said = people[person]
+            numbers = said.corrections | statements.never[key][person] | groups.path(one, key)
+            found.append(Contradiction(group, numbers))
+    return found
+
+
+def _between(
+    number: int,
+    one: frozenset[Key],
+    other: frozenset[Key],
+    groups: Groups,
+    people: Mapping[frozenset[Key], Mapping[int, tuple[Key, Named]]],
+) -> list[Contradiction]:
+    """Where both sides of a `different` meet in one group, or in two groups that are one person."""
+    here, there = ({groups.of(key): key for key in sorted(side, reverse=True)} for side in (one, other))
+    found = [Contradiction(group, groups.path(here[group], there[group]) | {number}) for group in here if group in there]
+    for person, (left, right) in _people_on_both(here, there, people):
+        if left != right:
+            numbers = frozenset({number})
+            for group, key in ((left, here[left]), (right, there[right])):
+                named_key, said = people[group][person]
+                numbers |= said.corrections | groups.path(named_key, key)
+            found.append(Contradiction(left | right, numbers))
+    return found
+
+
+def _people_on_both(
+    here: Iterable[frozenset[Key]],
+    there: Iterable[frozenset[Key]],
+    people: Mapping[frozenset[Key], Mapping[int, tuple[Key, Named]]],
+) -> list[tuple[int, tuple[frozenset[Key], frozenset[Key]]]]:
+    right: defaultdict[int, list[frozenset[Key]]] = defaultdict(list)
+    for group in there:
+        for person in people.get(group, {}):
+            right[person].append(group)
+    return [(person, (group, other)) for group in here for person in people.get(group, {}) for other in right[person]]

@@ -1,0 +1,125 @@
+"""Entering corrections: what a user says becomes a correction, or is refused because it contradicts what was said before.
+
+A correction that could not be true together with earlier ones is not kept: the message numbers them and says how to take one
+back. One exception: a later `is` takes the time that it covers out of earlier ones (ingest_assets/statements.py), so that a
+changed mind needs no undoing. Who everybody is then is decided by ingest_assets/identification.py, not here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ingest_assets.contradictions import NUMBERS_TOLD, numbered
+from ingest_assets.correcting import conflicting, read_turns
+from ingest_assets.statements import spans_by_video
+from ingest_assets.stretches import NO_TURNS, cut
+from ingest_assets.subjects import Subject, correction_told, halves, without
+from resources.corrections import Correction, add_correction, list_corrections
+from resources.database import Database
+from resources.errors import EarshotError
+from resources.people import add_person, checked_name, find_person, list_people
+
+NOBODY_YET = 0  # stands for a person who is to be added; ids begin at 1
+
+
+@dataclass(frozen=True)
+class Entered:
+    """A correction that was kept. `person`: the name, where it names one, and whether it is new; `over`: whom it overrules."""
+
+    number: int
+    person: str | None = None
+    new_person: bool = False
+    over: tuple[int, ...] = ()
+
+
+def say_is(database: Database, subject: Subject, name: str) -> Entered:
+    """`subject` is spoken by this person, who is added where nobody has the name."""
+    return _about_person(database, "is", subject, name)
+
+
+def say_never(database: Database, subject: Subject, name: str) -> Entered:
+    """`subject` is never this person, who must be known."""
+    _refuse_turn(subject)
+    if find_person(database, name) is None:
+        raise EarshotError(f"Nobody is called {name!r}, so nobody is taken for them.", "`earshot people list` shows all.")
+    return _about_person(database, "never", subject, name)
+
+
+def say_same(database: Database, one: Subject, other: Subject) -> Entered:
+    """The two are one voice."""
+    _refuse_turn(one, other)
+    if set(one.speakers) == set(other.speakers):
+        raise EarshotError(f"{one.label} and {other.label} are one already.", "Name two voices.")
+    return _about_voices(database, "same", one, other)
+
+
+def say_different(database: Database, one: Subject, other: Subject) -> Entered:
+    """Nobody of the one is anybody of the other. A part of the one, named as the other, is what differs from its rest."""
+    _refuse_turn(one, other)
+    rest = without(database, one, other)
+    if not rest.speakers:
+        raise EarshotError(f"{one.label} and {other.label} are one speaker.", "Name two voices.")
+    return _about_voices(database, "different", rest, other)
+
+
+def say_split(database: Database, voice_id: int) -> tuple[Entered, Subject, Subject]:
+    """The two parts that this anonymous voice was joined from last are two voices; returned with the parts."""
+    one, other = halves(database, voice_id)
+    return _about_voices(database, "different", one, other), one, other
+
+
+def _about_person(database: Database, kind: str, subject: Subject, name: str) -> Entered:
+    checked_name(name)
+    known = find_person(database, name)
+    earlier = list_corrections(database)
+    person_id = known.person_id if known else NOBODY_YET
+    correction = Correction(_next(earlier), kind, person_id, subject.spans)
+    _refuse_conflict(database, earlier, correction)
+    over = _overruled(earlier, correction) if kind == "is" else ()
+    person = known or add_person(database, name)
+    number = add_correction(database, kind, person.person_id, subject.spans)
+    return Entered(number, person.name, known is None, over)
+
+
+def _about_voices(database: Database, kind: str, one: Subject, other: Subject) -> Entered:
+    earlier = list_corrections(database)
+    _refuse_conflict(database, earlier, Correction(_next(earlier), kind, None, one.spans, other.spans))
+    return Entered(add_correction(database, kind, None, one.spans, other.spans))
+
+
+def _next(earlier: Sequence[Correction]) -> int:
+    """A number above all that were given; the database gives the one that is kept."""
+    return max((each.correction_id for each in earlier), default=0) + 1
+
+
+def _refuse_turn(*subjects: Subject) -> None:
+    for subject in subjects:
+        if subject.turn:
+            video_id, speaker = subject.speakers[0]
+            raise EarshotError(
+                f"{subject.label} is a single turn, of which only --is can be said.", f"Name its speaker: {video_id}@{speaker}."
+            )
+
+
+def _refuse_conflict(database: Database, earlier: Sequence[Correction], new: Correction) -> None:
+    conflicts = conflicting(earlier, new, read_turns(database, spans_by_video([*earlier, new])))
+    if not conflicts:
+        return
+    people = {person.person_id: person.name for person in list_people(database)}
+    told = "; ".join(correction_told(each, people) for each in earlier if each.correction_id in conflicts[:NUMBERS_TOLD])
+    known = f"correction{'s'[: len(conflicts) != 1]} {numbered(conflicts)}"
+    raise EarshotError(
+        f"That contradicts {known} ({told}), so it was not kept.",
+        f"Take back what is wrong, then say it again: earshot people correct --undo {conflicts[-1]}",
+    )
+
+
+def _overruled(earlier: Sequence[Correction], new: Correction) -> tuple[int, ...]:
+    """The corrections that gave some of this time to other people."""
+    others = [each for each in earlier if each.kind == "is" and each.person_id != new.person_id]
+    found: set[int] = set()
+    for sides in spans_by_video([*others, new]).values():
+        if (new.correction_id, 0) in sides:
+            stretches = cut(NO_TURNS, (span for spans in sides.values() for span in spans))
+            mine = stretches.within(sides[new.correction_id, 0])
+            found |= {number for (number, _), spans in sides.items() if (mine & stretches.within(spans)).any()}
+    return tuple(sorted(found - {new.correction_id}))

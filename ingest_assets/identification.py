@@ -1,0 +1,149 @@
+"""Identification: who every local speaker of the library is, from what is there to what is written. No Dagster.
+
+The order of it, one process at a time (lock `people`): people.yaml is read, enrolments that were not judged yet are, profiles
+are made of their samples and of what corrections teach, and every local speaker is decided (identity.py). Then, in one
+transaction, new voices get numbers and the rows that differ are written. Whatever fails, every identity stays as it was.
+
+It is a function of all centroids, enrolments and corrections alone, in whatever order they came; only the numbers of voices
+remember the past (voice_numbers.py). One more video is held against the people and against all other speakers, which is a
+matrix product, and only the components that it touches are clustered again; `full=True` clusters all.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from ingest_assets.clustering import Clustering, nothing_known
+from ingest_assets.correcting import read_rulings, taught
+from ingest_assets.enrolment import enrol_pending
+from ingest_assets.identity import Decided, Decision, decide, kind_of
+from ingest_assets.profiles import Profiles, profiles_of
+from ingest_assets.voice_numbers import kept_numbers, without_number
+from resources.database import Database
+from resources.enrolments import profile_samples
+from resources.identities import (
+    OTHER_MODEL,
+    Identity,
+    Key,
+    Speakers,
+    new_voices,
+    read_identities,
+    read_speakers,
+    write_identities,
+)
+from resources.locks import holding
+from resources.people import sync_people
+from resources.settings import read_settings
+from resources.voice_space import VoiceSpace, thresholds, voice_space
+
+PEOPLE_LOCK = "people"
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What came of it, in counts.
+
+    `recurring_voices` are anonymous voices in two videos or more; `unknown` are speakers by kind of reason; `of_another_model`
+    those of them whose vectors today's model cannot be compared with; `clustered` how many speakers had to be clustered again,
+    `written` how many rows had changed; `judgements` how many enrolments were judged, or could not be.
+    """
+
+    speakers: int
+    people: int
+    by_correction: int
+    by_profile: int
+    voices: int
+    recurring_voices: int
+    unknown: Mapping[str, int]
+    of_another_model: int
+    clustered: int
+    written: int
+    judgements: int
+
+
+def identify(database: Database, full: bool = False) -> Identified:
+    """Decide every local speaker, and write down who it is. Raises Misconfigured where people.yaml is wrong."""
+    settings = read_settings()
+    with holding(database.url, PEOPLE_LOCK):
+        sync_people(database, settings)
+        judgements = enrol_pending(database)
+        space = voice_space(settings)
+        profiles = read_profiles(database, space)
+        speakers, before = read_speakers(database, space), read_identities(database)
+        known = nothing_known(len(speakers.keys)) if full else clustered_before(speakers.keys, before)
+        decided = decide(speakers, profiles, read_rulings(database), thresholds(database, settings), known)
+        after, written = _write(database, space, speakers, before, decided)
+    return _counted(after, len(profiles.people), decided.clustered, written, len(judgements))
+
+
+def read_profiles(database: Database, space: VoiceSpace) -> Profiles:
+    """Everybody's profile in this voice space, from enrolments and from what corrections teach."""
+    samples = [frame for frame in (profile_samples(database, space), taught(database, space)) if not frame.empty]
+    columns = ["person_id", "embedding", "seconds"]
+    return profiles_of(pd.concat(samples) if samples else pd.DataFrame(columns=columns), space.dimension)
+
+
+def clustered_before(keys: Sequence[Key], before: Mapping[Key, Identity]) -> Clustering:
+    """How these speakers were clustered last time, as far as they were."""
+    found = nothing_known(len(keys))
+    for index, key in enumerate(keys):
+        row = before.get(key)
+        if row is not None and row.component is not None and row.voice_id is not None:
+            found.component[index], found.cluster[index] = row.component, row.voice_id
+            found.score[index] = np.nan if row.score is None else row.score
+            found.margin[index] = np.nan if row.margin is None else row.margin
+    return found
+
+
+def _write(
+    database: Database, space: VoiceSpace, speakers: Speakers, before: Mapping[Key, Identity], decided: Decided
+) -> tuple[Mapping[Key, Identity], int]:
+    """Number the voices and write what differs, in one transaction; who everybody is now, and how many rows differed."""
+    clusters = [decision.cluster for decision in decided.decisions]
+    numbers_before = [before[key].voice_id if key in before else None for key in speakers.keys]
+    kept = kept_numbers(clusters, numbers_before)
+    waiting = without_number(clusters, kept, speakers.rank.tolist())
+    with database.connect() as connection:
+        numbers = kept | dict(zip(waiting, new_voices(connection, len(waiting)), strict=True))
+        after = {
+            key: _identity(decision, numbers, space, made_at)
+            for key, decision, made_at in zip(speakers.keys, decided.decisions, speakers.made_at, strict=True)
+        }
+        return after, write_identities(connection, before, after)
+
+
+def _identity(decision: Decision, numbers: Mapping[int, int], space: VoiceSpace, made_at: datetime) -> Identity:
+    return Identity(
+        person_id=decision.person_id,
+        voice_id=None if decision.cluster is None else numbers[decision.cluster],
+        decided_by=decision.decided_by,
+        reason=decision.reason,
+        score=decision.score,
+        margin=decision.margin,
+        component=decision.component,
+        made_at=made_at,
+        **space.columns,
+    )
+
+
+def _counted(after: Mapping[Key, Identity], people: int, clustered: int, written: int, judgements: int) -> Identified:
+    rows = after.values()
+    videos = Counter(voice for _, voice in {(key[0], row.voice_id) for key, row in after.items() if row.voice_id is not None})
+    unknown = Counter(kind_of(row.reason) for row in rows if row.decided_by == "nothing")
+    return Identified(
+        speakers=len(after),
+        people=people,
+        by_correction=sum(row.person_id is not None and row.decided_by == "correction" for row in rows),
+        by_profile=sum(row.person_id is not None and row.decided_by == "profile" for row in rows),
+        voices=len(videos),
+        recurring_voices=sum(count > 1 for count in videos.values()),
+        unknown=dict(sorted(unknown.items())),
+        of_another_model=unknown[OTHER_MODEL],
+        clustered=clustered,
+        written=written,
+        judgements=judgements,
+    )

@@ -1,0 +1,218 @@
+"""Known voices: people and anonymous voices as they are listed and shown, and what has changed about them.
+
+Read from what the asset `people` decided (table `identities`); nothing is decided here. Every score is a cosine similarity in
+the voice space that its row names.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import pandas as pd
+
+from ingest_assets.correcting import read_turns
+from ingest_assets.identity import kind_of
+from ingest_assets.statements import Key, touching
+from ingest_assets.subjects import correction_told, members_of, speakers_told, voice_number
+from resources.corrections import Correction, list_corrections
+from resources.database import Database
+from resources.errors import EarshotError
+from resources.people import find_person, list_people
+from resources.person_names import name_key
+from resources.voice_space import VoiceSpace
+
+UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True)
+class Who:
+    """A person or an anonymous voice; the other id is None."""
+
+    name: str
+    person_id: int | None = None
+    voice_id: int | None = None
+
+
+def find_known(database: Database, text: str) -> Who:
+    """Who is meant by a name, or by `voice 7`; raises EarshotError, with names that are nearly the same."""
+    number = voice_number(text)
+    if number is not None:
+        members_of(database, number)
+        return Who(f"voice {number}", voice_id=number)
+    person = find_person(database, text)
+    if person is None:
+        told = near_names(database, text)
+        raise EarshotError(f"Nobody is called {text!r}.", f"{told}`earshot people list` shows who is known.")
+    return Who(person.name, person_id=person.person_id)
+
+
+def near_names(database: Database, text: str) -> str:
+    """ "Did you mean Ana?" with a space after it, or nothing."""
+    names = {name_key(person.name): person.name for person in list_people(database)}
+    near = get_close_matches(name_key(text), names, n=1)
+    return f"Did you mean {names[near[0]]}? " if near else ""
+
+
+def who_is_who(database: Database) -> dict[Key, str]:
+    """What each local speaker is called: a name, "voice 7" or Unknown."""
+    rows = database.query(
+        "SELECT video_id, local_speaker, voice_id, name FROM identities LEFT JOIN people USING (person_id) "
+        "ORDER BY video_id, local_speaker"
+    )
+    return {(row["video_id"], row["local_speaker"]): _called(row) for row in rows}
+
+
+def changes(before: Mapping[Key, str], after: Mapping[Key, str]) -> list[str]:
+    """What is different, a sentence for each new name: "3 speakers in 3 videos are now Ana." """
+    moved: defaultdict[str, list[Key]] = defaultdict(list)
+    for key, label in after.items():
+        if before.get(key) != label:
+            moved[label].append(key)
+    return [f"{speakers_told(keys)} {'is' if len(keys) == 1 else 'are'} now {label}." for label, keys in sorted(moved.items())]
+
+
+def list_known(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
+    """A row for each person and anonymous voice, who is in most videos first; last, one for all who are Unknown, if any are.
+
+    Keys: kind (person, voice or unknown), name, person_id, voice_id, videos, speakers, speech_s, decided_by ({what: speakers}),
+    enrolled_s and enrolments ({verdict, or `pending`: how many}) in this space; of Unknown also reasons ({kind: speakers}).
+    """
+    groups: defaultdict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
+    for row in _identities(database):
+        kind = "person" if row["person_id"] else "voice" if row["voice_id"] else "unknown"
+        groups[kind, row["person_id"] or row["voice_id"] or 0].append(row)
+    enrolled = _enrolled(database, space)
+    people = database.query("SELECT person_id, name FROM people ORDER BY person_id")
+    rows = [_known("person", each["name"], groups.pop(("person", each["person_id"]), []), each["person_id"]) for each in people]
+    rows = [{**row, **enrolled.get(row["person_id"], {})} for row in rows]
+    unknown = groups.pop(("unknown", 0), [])
+    rows += [_known(kind, f"voice {number}", found, voice_id=number) for (kind, number), found in groups.items()]
+    rows.sort(key=lambda row: (-row["videos"], -row["speech_s"], row["kind"], row["person_id"] or row["voice_id"]))
+    if unknown:
+        reasons = dict(Counter(kind_of(row["reason"]) for row in unknown).most_common())
+        rows.append({**_known("unknown", UNKNOWN, unknown), "reasons": reasons})
+    return rows
+
+
+def show_known(database: Database, who: Who, space: VoiceSpace) -> dict[str, Any]:
+    """All about one of them: name, person_id, voice_id, notes, score (what scores are), speaks (as `appearances()`), enrolments
+    (as `enrolments_of()`), corrections (number, kind, told): those that name the person or touch the time of a speaker."""
+    people = {person.person_id: person for person in list_people(database)}
+    speaks = appearances(database, who.person_id, who.voice_id)
+    names = {number: person.name for number, person in people.items()}
+    return {
+        "name": who.name,
+        "person_id": who.person_id,
+        "voice_id": who.voice_id,
+        "notes": people[who.person_id].notes if who.person_id in people else "",
+        "score": f"cosine similarity, -1 to 1, of {space.model} vectors",
+        "speaks": speaks,
+        "enrolments": enrolments_of(database, who.person_id, space) if who.person_id else [],
+        "corrections": [
+            {"number": each.correction_id, "kind": each.kind, "told": correction_told(each, names)}
+            for each in _corrections_of(database, who, {(row["video_id"], row["local_speaker"]) for row in speaks})
+        ],
+    }
+
+
+def _corrections_of(database: Database, who: Who, speakers: set[Key]) -> list[Correction]:
+    corrections = list_corrections(database)
+    touched = touching(corrections, read_turns(database, {video_id for video_id, _ in speakers}), speakers)
+    named = who.person_id is not None
+    return [each for each in corrections if (named and each.person_id == who.person_id) or each.correction_id in touched]
+
+
+def appearances(database: Database, person_id: int | None = None, voice_id: int | None = None) -> list[dict[str, Any]]:
+    """Where a person or a voice speaks: a row per local speaker, newest video first.
+
+    Keys: video_id, title, local_speaker, speech_s, first_s and link (the first time), score and margin (cosine), decided_by.
+    """
+    from ingest_assets.search import moment  # brings the text encoder, which takes seconds to import
+
+    rows = database.query(
+        """
+        SELECT i.video_id, v.title, v.url, i.local_speaker, coalesce(l.speech_s, 0) AS speech_s, min(t.start_s) AS first_s,
+            i.score, i.margin, i.decided_by
+        FROM identities i JOIN videos v USING (video_id) LEFT JOIN local_speakers l USING (video_id, local_speaker)
+            LEFT JOIN turns t USING (video_id, local_speaker)
+        WHERE i.person_id = %(person)s OR i.voice_id = %(voice)s
+        GROUP BY i.video_id, i.local_speaker, v.video_id, l.video_id, l.local_speaker
+        ORDER BY v.published_at DESC NULLS LAST, i.video_id, i.local_speaker
+        """,
+        {"person": person_id, "voice": voice_id},
+    )
+    return [{**row, "link": moment(row.pop("url"), row["first_s"] or 0.0)} for row in rows]
+
+
+def enrolments_of(database: Database, person_id: int, space: VoiceSpace) -> list[dict[str, Any]]:
+    """The person's recordings with their judgements in this space; verdict None: not judged yet."""
+    return database.query(
+        """
+        SELECT e.enrolment_id, e.kind, e.recording, e.start_s, e.end_s, e.listed, j.verdict, j.reasons, j.clean_s,
+            j.other_voice_s, j.spread
+        FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id
+            AND j.model = %(model)s AND j.model_revision = %(model_revision)s AND j.preparation = %(preparation)s
+        WHERE e.person_id = %(person)s ORDER BY e.enrolment_id
+        """,
+        {**space.columns, "person": person_id},
+    )
+
+
+def of_other_spaces(database: Database, space: VoiceSpace) -> int:
+    """Videos whose voices were taken with another model, and so are not compared with today's."""
+    counted = (
+        "SELECT count(DISTINCT video_id) AS videos FROM local_speakers WHERE centroid IS NOT NULL AND "
+        "(model, model_revision, preparation) IS DISTINCT FROM (%(model)s, %(model_revision)s, %(preparation)s)"
+    )
+    return database.query(counted, space.columns)[0]["videos"]
+
+
+def _identities(database: Database) -> list[dict[str, Any]]:
+    return database.query(
+        "SELECT video_id, local_speaker, person_id, voice_id, decided_by, reason, coalesce(speech_s, 0) AS speech_s "
+        "FROM identities LEFT JOIN local_speakers USING (video_id, local_speaker) ORDER BY video_id, local_speaker"
+    )
+
+
+def _known(
+    kind: str, name: str, rows: list[dict[str, Any]], person_id: int | None = None, voice_id: int | None = None
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "name": name,
+        "person_id": person_id,
+        "voice_id": voice_id,
+        "videos": len({row["video_id"] for row in rows}),
+        "speakers": len(rows),
+        "speech_s": sum(row["speech_s"] for row in rows),
+        "enrolled_s": 0.0,
+        "enrolments": {},
+        "decided_by": dict(Counter(row["decided_by"] for row in rows).most_common()),
+    }
+
+
+def _enrolled(database: Database, space: VoiceSpace) -> dict[int, dict[str, Any]]:
+    """Per person: clean seconds of the enrolments that are used, and how many have which verdict."""
+    rows = database.query(
+        """
+        SELECT e.person_id, coalesce(j.verdict, 'pending') AS verdict, count(*) AS enrolments, sum(j.clean_s) AS clean_s
+        FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id
+            AND j.model = %(model)s AND j.model_revision = %(model_revision)s AND j.preparation = %(preparation)s
+        GROUP BY 1, 2 ORDER BY 1, 2
+        """,
+        space.columns,
+    )
+    frame = pd.DataFrame(rows, columns=["person_id", "verdict", "enrolments", "clean_s"])
+    return {
+        int(str(person)): {
+            "enrolled_s": float(group.clean_s[group.verdict.isin(["good", "fair"])].sum()),
+            "enrolments": dict(zip(group.verdict, group.enrolments.tolist(), strict=True)),
+        }
+        for person, group in frame.groupby("person_id")
+    }
+
+
+def _called(row: dict[str, Any]) -> str:
+    return row["name"] or (f"voice {row['voice_id']}" if row["voice_id"] else UNKNOWN)

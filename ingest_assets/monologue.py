@@ -1,0 +1,140 @@
+"""Monologue: whether one enrolled voice fills a video, told without the costly part of the diarization.
+
+Pure; the order of it is speaker_turns.py. The evidence is of the whole audio, never of its beginning alone:
+
+1. *How many speak.* The segmentation network hears every second of the audio in ten windows of ten seconds. Where somebody
+   else speaks within some seconds of the first, these windows hold a second speaker (`doubt_before`).
+2. *Who speaks.* A voice that comes after a long pause, or is taken for the first, is left to the speaker network: it embeds
+   WINDOW_S of speech, pauses left out, in every WINDOW_STEP_S of speech (`windows`), and each window is held against
+   everybody's profile by the rule that local speakers are named by: nearest, at or above the threshold, nearer than the
+   second by the margin (`decide`).
+
+All windows must say the same person. Any doubt means that the video is diarized in full: too little speech, nobody enrolled,
+one window that says somebody else or nobody. A wrong no costs the windows; a wrong yes would give one person another's words.
+
+Not told apart: a second voice that never comes within ten seconds of the first, and is itself near enough to the profile to be
+named by it, or speaks for two seconds at most.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from ingest_assets.cosine import as_cosine, has_direction, on_grid, products
+from ingest_assets.identity import Profiles
+from resources.decoding import SAMPLE_RATE
+from resources.models import Thresholds
+
+# Below it the whole diarization takes little, and so few windows prove little.
+SHORTEST_SPEECH_S = 30.0
+# Speech in a window: with CAM++ a voice's own windows of 3 s score 0.81 or more against a profile of the same recording.
+WINDOW_S = 3.0
+# From one window's beginning to the next, in seconds of speech. The windows then take about a fifteenth of the full way.
+WINDOW_STEP_S = 5.0
+# A second speaker of a segmentation window counts from here on: of recordings of one voice, also in noise, one window in 300
+# held a second one, for 0.29 s. A real one is heard by nearly all windows that he speaks in, which are ten, and fewer at the
+# beginning and the end; of those that hear one and the same second, this share may be wrong.
+SECOND_SPEAKER_S = 0.25
+WINDOWS_OF_A_SECOND = 10
+TOLERATED_SHARE = 0.2
+
+NO_PROFILE = "no profile: nobody is enrolled in this voice space"
+
+Spans = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Monologue:
+    """What was decided: `person_id` is None where it was not taken, `reason` holds no name, `windows` were embedded."""
+
+    taken: bool
+    reason: str
+    person_id: int | None = None
+    windows: int = 0
+
+
+def full_way(reason: str, windows: int = 0) -> Monologue:
+    """The decision to diarize in full."""
+    return Monologue(False, reason, windows=windows)
+
+
+def doubt_before(speech: pd.DataFrame, second_speaker_s: np.ndarray) -> str:
+    """Why no voice needs to be looked at, "" where it should be.
+
+    `speech`: stretches (start_s, end_s) in which anybody speaks; `second_speaker_s`: of each segmentation window in order, the
+    seconds of its second speaker.
+    """
+    speech_s = float((speech.end_s - speech.start_s).sum())
+    if speech_s < SHORTEST_SPEECH_S:
+        return f"little speech: {speech_s:.1f} s, {SHORTEST_SPEECH_S:g} s are needed"
+    two = second_speaker_s >= SECOND_SPEAKER_S
+    second = np.ones(WINDOWS_OF_A_SECOND)
+    doubtful = np.convolve(two, second) > TOLERATED_SHARE * np.convolve(np.ones(len(two)), second)
+    if doubtful.any():
+        near_s = max(int(np.argmax(doubtful)) + 1 - WINDOWS_OF_A_SECOND, 0)
+        near_s += int(np.argmax(two[near_s:]))
+        return f"second speaker: one is heard, first between {near_s} and {near_s + WINDOWS_OF_A_SECOND} s"
+    return ""
+
+
+def windows(speech: Sequence[tuple[int, int]]) -> list[Spans]:
+    """The windows, each as spans of samples that hold WINDOW_S of speech together, of stretches of speech that hold more.
+
+    They begin at most WINDOW_STEP_S of speech apart, the first where speech begins; the last ends where it ends.
+    """
+    until = np.cumsum([0, *(last - first for first, last in speech)])  # samples of speech before each stretch
+    size = round(WINDOW_S * SAMPLE_RATE)
+    count = 1 + math.ceil((until[-1] - size) / (WINDOW_STEP_S * SAMPLE_RATE))
+    begins = np.linspace(0, until[-1] - size, count).round().astype(int).tolist()
+    return [_spans(speech, until, begin, begin + size) for begin in begins]
+
+
+def _spans(speech: Sequence[tuple[int, int]], until: np.ndarray, begin: int, end: int) -> Spans:
+    """From `begin` to `end`, counted in samples of speech, as spans of the audio's samples."""
+    stretches = range(int(np.searchsorted(until, begin, "right")) - 1, int(np.searchsorted(until, end, "left")))
+    shift = {index: speech[index][0] - int(until[index]) for index in stretches}
+    return tuple(
+        (max(begin, int(until[index])) + shift[index], min(end, int(until[index + 1])) + shift[index]) for index in stretches
+    )
+
+
+def joined(samples: np.ndarray, chosen: Iterable[Spans]) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """The windows' samples in one row, and where each begins and ends in it."""
+    parts = [np.concatenate([samples[start:stop] for start, stop in spans]) for spans in chosen]
+    edges = np.cumsum([0, *(len(part) for part in parts)]).tolist()
+    return np.concatenate(parts), list(pairwise(edges))
+
+
+def decide(vectors: np.ndarray, profiles: Profiles, limits: Thresholds) -> Monologue:
+    """Whether all windows (one vector each, in order of time) say the same person."""
+    count = len(vectors)
+    if not len(profiles.people):
+        return full_way(NO_PROFILE, count)
+    if not count or not has_direction(vectors).all():
+        return full_way("no vector: a window's says nothing", count)
+    scores = as_cosine(products(on_grid(vectors), profiles.vectors))
+    nearest, score = scores.argmax(axis=1), scores.max(axis=1)
+    margin = score - _second(scores)
+    sure = (score >= limits.threshold) & (margin >= limits.margin)
+    if not sure.all():
+        index = int(np.argmin(sure))
+        return full_way(f"unsure: window {index + 1} of {count} is at {score[index]:.2f}, {_ahead(margin[index])}", count)
+    if (nearest != nearest[0]).any():
+        return full_way("two people: the windows say more than one", count)
+    reason = f"one voice: {count} windows at {score.min():.2f} or more, {_ahead(margin.min())}"
+    return Monologue(True, reason, int(profiles.people[nearest[0]]), count)
+
+
+def _second(scores: np.ndarray) -> np.ndarray:
+    """Of each row the second highest; where there is one person only, nobody is second."""
+    if scores.shape[1] == 1:
+        return np.full(len(scores), -np.inf)
+    return np.sort(scores, axis=1)[:, -2]
+
+
+def _ahead(margin: float) -> str:
+    return f"{margin:.2f} ahead of the second person" if np.isfinite(margin) else "with nobody else enrolled"

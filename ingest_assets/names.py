@@ -1,0 +1,138 @@
+"""Names: who the speakers of a video are where users read: exports and search.
+
+The asset `people` decides who each local speaker is (table `identities`). Shown is, of the words, passages and turns of
+
+| a local speaker who is | shown as |
+|---|---|
+| a known person | the person's name |
+| an anonymous voice | `voice 7`, the same number in every video |
+| Unknown, or not identified yet | the label within this video, `SPEAKER_00`: two unknown voices stay two |
+| nobody (words where no speaker was heard) | `Unknown` |
+
+A correction that speaks of moments rather than of a whole local speaker ("this turn is Ana") goes before that: what has its
+middle in such a moment is that person's, whoever else was heard there.
+
+Names are read when they are shown and stored nowhere else, so that naming a voice names it in all that is exported or found
+from then on. What decided is not told here: that is in table `identities`.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ingest_assets.correcting import overrides_of, read_overrides, read_turns
+from resources.corrections import Correction, list_corrections
+from resources.database import Database
+from resources.errors import EarshotError
+from resources.people import find_person
+
+_VOICE = re.compile(r"voice\s+(\d{1,18})", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who speaks: as it is shown, with the person's name or the anonymous voice's number where there is one."""
+
+    shown: str
+    person: str | None = None
+    voice: int | None = None
+
+
+NOBODY = Speaker("Unknown")
+
+
+@dataclass(frozen=True)
+class Sought:
+    """A person or an anonymous voice that is looked for; one of the two ids is None."""
+
+    speaker: Speaker
+    person_id: int | None = None
+    voice_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Names:
+    """The speakers of one video: by local speaker, and by moments (start_s, end_s), disjoint and in order of time."""
+
+    by_label: Mapping[str, Speaker] = field(default_factory=dict)
+    moments: tuple[tuple[float, float, Speaker], ...] = ()
+
+    def of_label(self, label: object) -> Speaker:
+        """Who this local speaker is. Not a label (None, pandas' NaN): nobody was heard."""
+        return self.by_label.get(label, Speaker(label)) if isinstance(label, str) else NOBODY
+
+    def of_spans(self, spans: pd.DataFrame, labels: Sequence[object]) -> list[Speaker]:
+        """Who says each word or turn (start_s, end_s) that was given to this local speaker."""
+        found = [self.of_label(label) for label in labels]
+        if not self.moments:
+            return found
+        middles = ((spans.start_s + spans.end_s) / 2).to_numpy(dtype=float)
+        last = np.searchsorted([start for start, _, _ in self.moments], middles, side="right") - 1
+        return [
+            self.moments[moment][2] if moment >= 0 and middle < self.moments[moment][1] else speaker
+            for speaker, moment, middle in zip(found, last, middles, strict=True)
+        ]
+
+    def within(self, words: pd.DataFrame, first: int, last: int, label: object) -> list[Speaker]:
+        """Who speaks from word first to last (of all words of the video), in order: a passage of this local speaker."""
+        if not self.moments:
+            return [self.of_label(label)]
+        said = words.iloc[first : last + 1]
+        return list(dict.fromkeys(self.of_spans(said, [label] * len(said)))) or [self.of_label(label)]
+
+
+def speaker_names(database: Database, video_id: str) -> Names:
+    """The speakers of this video as they are known now."""
+    return _names(database, video_id, list(read_overrides(database, video_id).itertuples(index=False, name=None)))
+
+
+def names_of_moments(database: Database) -> dict[str, Names]:
+    """The speakers of every video in which corrections speak of moments, by video_id."""
+    by_video: defaultdict[str, list[Correction]] = defaultdict(list)
+    for correction in list_corrections(database):
+        for video_id in {span.video_id for span in (*correction.spans, *correction.others)}:
+            by_video[video_id].append(correction)
+    found = {}
+    for video_id, turns in read_turns(database, by_video).groupby("video_id", sort=True):
+        overrides = overrides_of(by_video[str(video_id)], turns)
+        if overrides:
+            found[str(video_id)] = _names(database, str(video_id), overrides)
+    return found
+
+
+def find_speaker(database: Database, text: str) -> Sought:
+    """The person of this name, or the anonymous voice of this number (`voice 7`); raises EarshotError where there is none."""
+    person = find_person(database, text)
+    if person is not None:
+        return Sought(Speaker(person.name, person=person.name), person_id=person.person_id)
+    numbered = _VOICE.fullmatch(text.strip())
+    number = int(numbered[1]) if numbered else None
+    if not database.query("SELECT 1 FROM identities WHERE voice_id = %s LIMIT 1", [number]):
+        raise EarshotError(f"Nobody is known as {text!r}.", "`earshot people list` shows who is.")
+    return Sought(_voice(number), voice_id=number)
+
+
+def _names(database: Database, video_id: str, overrides: Sequence[tuple[float, float, int]]) -> Names:
+    rows = database.query(
+        "SELECT i.local_speaker, i.voice_id, p.name FROM identities i LEFT JOIN people p USING (person_id) WHERE video_id = %s",
+        [video_id],
+    )
+    by_label = {row["local_speaker"]: _speaker(row["local_speaker"], row["name"], row["voice_id"]) for row in rows}
+    people = database.query("SELECT person_id, name FROM people WHERE person_id = ANY(%s)", [[each[2] for each in overrides]])
+    named = {row["person_id"]: Speaker(row["name"], person=row["name"]) for row in people}
+    moments = tuple((start, end, named[person]) for start, end, person in overrides if person in named)
+    return Names(by_label, moments)
+
+
+def _speaker(label: str, name: str | None, voice_id: int | None) -> Speaker:
+    if name is not None:
+        return Speaker(name, person=name)
+    return Speaker(label) if voice_id is None else _voice(voice_id)
+
+
+def _voice(number: int | None) -> Speaker:
+    return Speaker(f"voice {number}", voice=number)

@@ -1,0 +1,187 @@
+"""Subjects: what a user types to say whose voice he means, found in the library.
+
+| typed | means |
+|---|---|
+| `voice 7`, `voice-7` | every local speaker of that anonymous voice |
+| `VIDEO@SPEAKER_01` | one local speaker |
+| `VIDEO@0:12:30` | the turn that is spoken at that time |
+
+A subject is told in spans of time, which is what a correction keeps (resources/corrections.py): of a speaker, when he is the
+only one to speak. Nothing is written here.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from scipy.cluster.hierarchy import cut_tree, linkage
+from scipy.spatial.distance import pdist, squareform
+
+from ingest_assets.correcting import read_rulings, read_turns
+from ingest_assets.exports import hms
+from ingest_assets.statements import Key, spans_in
+from ingest_assets.stretches import cut
+from resources.catalogue import find
+from resources.corrections import Correction, Span
+from resources.database import Database
+from resources.errors import EarshotError
+from resources.source_options import duration
+
+FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or a turn by its time: VIDEO@0:12:30."
+_VOICE = re.compile(r"voice[ -]?(\d{1,18})", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose voice is meant: `speakers` the local speakers, `spans` their time. `turn`: one turn of that speaker only."""
+
+    label: str
+    speakers: tuple[Key, ...]
+    spans: tuple[Span, ...]
+    turn: bool = False
+
+    @property
+    def told(self) -> str:
+        """It for a message: a voice with how much of it there is."""
+        return self.label if len(self.speakers) == 1 else f"{self.label} ({speakers_told(self.speakers)})"
+
+
+def voice_number(text: str) -> int | None:
+    """7 of `voice 7`, None of anything else."""
+    written = _VOICE.fullmatch(text.strip())
+    return int(written[1]) if written else None
+
+
+def find_subject(database: Database, text: str) -> Subject:
+    """What is meant; raises EarshotError that says what there is instead."""
+    number = voice_number(text)
+    if number is not None:
+        return _whole(database, f"voice {number}", members_of(database, number))
+    video_id, mark, part = text.strip().rpartition("@")
+    if not mark:
+        raise EarshotError(f"{text!r} is neither a voice nor a part of a video.", FORMS)
+    turns = _turns_of(database, video_id)
+    if part in set(turns.local_speaker):
+        return _whole(database, f"{video_id}@{part}", [(video_id, part)])
+    try:
+        at = duration(0.0, part)
+    except ValueError:
+        raise EarshotError(
+            f"{part!r} is neither a speaker of {video_id} nor a time in it. Its speakers: {_speakers(turns)}.", FORMS
+        ) from None
+    return _turn(video_id, turns, at)
+
+
+def members_of(database: Database, voice_id: int) -> list[Key]:
+    """The local speakers of an anonymous voice; raises EarshotError where there are none."""
+    rows = database.query(
+        "SELECT video_id, local_speaker FROM identities WHERE voice_id = %s ORDER BY video_id, local_speaker", [voice_id]
+    )
+    if not rows:
+        raise EarshotError(f"There is no voice {voice_id}, or nobody has it any more.", "`earshot people list` shows all.")
+    return [(row["video_id"], row["local_speaker"]) for row in rows]
+
+
+def halves(database: Database, voice_id: int) -> tuple[Subject, Subject]:
+    """The two parts that average linkage joined last into this voice, the part of the first video first.
+
+    Whom corrections say to be one voice stays together. Raises EarshotError where there is nothing to divide.
+    """
+    rows = database.query(
+        "SELECT video_id, local_speaker, centroid FROM identities JOIN local_speakers USING (video_id, local_speaker) "
+        "WHERE voice_id = %s AND centroid IS NOT NULL ORDER BY video_id, local_speaker",
+        [voice_id],
+    )
+    if len(rows) < 2:
+        told = "is one speaker of one video" if members_of(database, voice_id) else ""
+        raise EarshotError(
+            f"Voice {voice_id} {told}, which cannot be split.",
+            "If two people speak in it, say of each turn whose it is: earshot people correct VIDEO@0:12:30 --is NAME",
+        )
+    keys = [(row["video_id"], row["local_speaker"]) for row in rows]
+    distances = squareform(pdist([row["centroid"].to_numpy() for row in rows], "cosine"))
+    place = {key: index for index, key in enumerate(keys)}
+    for one, other in read_rulings(database).same:
+        if one in place and other in place:
+            distances[place[one], place[other]] = distances[place[other], place[one]] = 0.0
+    labels = cut_tree(linkage(squareform(distances, checks=False), "average"), n_clusters=2).ravel()
+    parts = ([key for key, label in zip(keys, labels, strict=True) if label == part] for part in (labels[0], 1 - labels[0]))
+    one, other = (_whole(database, f"a part of voice {voice_id}", part) for part in parts)
+    return one, other
+
+
+def without(database: Database, one: Subject, other: Subject) -> Subject:
+    """The one less what is also the other's; itself where they have nothing in common."""
+    if not set(one.speakers) & set(other.speakers):
+        return one
+    return _whole(database, one.label, [key for key in one.speakers if key not in other.speakers])
+
+
+def speakers_told(speakers: Sequence[Key]) -> str:
+    """4 speakers in 3 videos."""
+    videos = len({video_id for video_id, _ in speakers})
+    return f"{len(speakers)} speaker{'s'[: len(speakers) != 1]} in {videos} video{'s'[: videos != 1]}"
+
+
+def correction_told(correction: Correction, people: dict[int, str]) -> str:
+    """A correction in one line, its number first; `people`: names by person_id."""
+    said = {
+        "is": f"is {people.get(correction.person_id or 0, '')}",
+        "never": f"is never {people.get(correction.person_id or 0, '')}",
+        "same": f"is one voice with {_places(correction.others)}",
+        "different": f"is not the voice of {_places(correction.others)}",
+    }[correction.kind]
+    return f"{correction.correction_id}: {_places(correction.spans)} {said}"
+
+
+def _places(spans: Sequence[Span]) -> str:
+    """The first stretch, and how many more."""
+    if not spans:
+        return "(nothing that is left)"
+    first = f"{spans[0].video_id} {hms(spans[0].start_s)}-{hms(spans[0].end_s)}"
+    videos = len({span.video_id for span in spans})
+    more = f" and {len(spans) - 1} more" if len(spans) > 1 else ""
+    return f"{first}{more}{f' in {videos} videos' if videos > 1 else ''}"
+
+
+def _turns_of(database: Database, video_id: str) -> pd.DataFrame:
+    if find(database, video_id) is None:
+        raise EarshotError(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
+    turns = read_turns(database, [video_id])
+    if turns.empty:
+        raise EarshotError(f"In {video_id} nobody was heard to speak.", "`earshot videos` shows whether it is ready.")
+    return turns
+
+
+def _speakers(turns: pd.DataFrame) -> str:
+    return ", ".join(sorted(set(turns.local_speaker)))
+
+
+def _whole(database: Database, label: str, speakers: Sequence[Key]) -> Subject:
+    """Whole speakers, told by the time in which nobody else speaks."""
+    spans: list[Span] = []
+    turns = read_turns(database, {video_id for video_id, _ in speakers})
+    for video_id, of_video in turns.groupby("video_id", sort=True):
+        stretches = cut(of_video)
+        for speaker, own in zip(stretches.speakers, stretches.own, strict=True):
+            if (video_id, speaker) in speakers:
+                spans += spans_in(str(video_id), stretches.joined(own))
+    return Subject(label, tuple(speakers), tuple(spans))
+
+
+def _turn(video_id: str, turns: pd.DataFrame, at: float) -> Subject:
+    now = turns[(turns.start_s <= at) & (at < turns.end_s)]
+    label = f"{video_id}@{hms(at)}"
+    if now.empty:
+        near = ", ".join(hms(start) for start in turns.start_s[(turns.start_s - at).abs().nsmallest(3).index].sort_values())
+        raise EarshotError(f"Nobody speaks at {label}.", f"Name a time at which somebody does; turns near it begin at {near}.")
+    if now.local_speaker.nunique() > 1:
+        raise EarshotError(
+            f"At {label} {_speakers(now).replace(', ', ' and ')} speak at once.",
+            f"Name a time of that turn at which one speaks alone, or a whole speaker: {video_id}@{now.local_speaker.iloc[0]}.",
+        )
+    turn = now.iloc[int((now.end_s - now.start_s).argmin())]
+    stretches = cut(turns)
+    chosen = stretches.within([(turn.start_s, turn.end_s)]) & stretches.own[stretches.speakers.index(turn.local_speaker)]
+    return Subject(label, ((video_id, turn.local_speaker),), spans_in(video_id, stretches.joined(chosen)), turn=True)

@@ -1,0 +1,90 @@
+"""Corrections: what people said is wrong about who speaks. Tables `corrections` and `corrected_spans`.
+
+A correction speaks of time, not of local speakers, whose names change with every diarization. Four kinds:
+
+| kind | says |
+|---|---|
+| `is` | what is spoken in `spans` is spoken by this person |
+| `never` | it is not spoken by this person |
+| `same` | `spans` and `others` are one voice |
+| `different` | nobody who speaks in `spans` speaks in `others` |
+
+What follows from them all together is ingest_assets/correcting.py.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from resources.database import Connection, Database
+from resources.errors import EarshotError
+
+KINDS = ("is", "never", "same", "different")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a video, in seconds."""
+
+    video_id: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One correction; a higher `correction_id` was made later. `person_id` of `is` and `never`; `others` of the two others."""
+
+    correction_id: int
+    kind: str
+    person_id: int | None
+    spans: tuple[Span, ...]
+    others: tuple[Span, ...] = ()
+
+
+def list_corrections(database: Database, video_id: str | None = None) -> list[Correction]:
+    """All corrections, oldest first; or what they say of one video, without the spans in others."""
+    with database.connect() as connection:
+        rows = connection.execute(
+            "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans "
+            "WHERE %(video)s::text IS NULL OR video_id = %(video)s ORDER BY correction_id, side, video_id, start_s, end_s",
+            {"video": video_id},
+        ).fetchall()
+        heads = connection.execute("SELECT correction_id, kind, person_id FROM corrections ORDER BY correction_id").fetchall()
+    sides: defaultdict[tuple[int, int], list[Span]] = defaultdict(list)
+    for row in rows:
+        sides[row["correction_id"], row["side"]].append(Span(row["video_id"], row["start_s"], row["end_s"]))
+    found = [
+        Correction(**head, spans=tuple(sides[head["correction_id"], 0]), others=tuple(sides[head["correction_id"], 1]))
+        for head in heads
+    ]
+    return [correction for correction in found if video_id is None or correction.spans or correction.others]
+
+
+def add_correction(
+    database: Database, kind: str, person_id: int | None, spans: Sequence[Span], others: Sequence[Span] = ()
+) -> int:
+    """Keep a correction; returns its number. Whether it agrees with the others is asked before, not here."""
+    with database.connect() as connection:
+        row = connection.execute(
+            "INSERT INTO corrections (kind, person_id) VALUES (%s, %s) RETURNING correction_id", [kind, person_id]
+        ).fetchone()
+        assert row is not None  # RETURNING
+        for side, of_side in enumerate((spans, others)):
+            _copy_spans(connection, row["correction_id"], side, of_side)
+    return row["correction_id"]
+
+
+def _copy_spans(connection: Connection, correction_id: int, side: int, spans: Iterable[Span]) -> None:
+    statement = "COPY corrected_spans (correction_id, side, video_id, start_s, end_s) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for span in dict.fromkeys(spans):
+            copy.write_row((correction_id, side, span.video_id, span.start_s, span.end_s))
+
+
+def remove_correction(database: Database, correction_id: int) -> None:
+    """Take a correction back; raises EarshotError where there is none of this number."""
+    if not database.query("DELETE FROM corrections WHERE correction_id = %s RETURNING correction_id", [correction_id]):
+        numbers = [str(row["correction_id"]) for row in database.query("SELECT correction_id FROM corrections ORDER BY 1")]
+        known = f"there are {', '.join(numbers)}" if numbers else "there are none"
+        raise EarshotError(f"There is no correction {correction_id}; {known}.", "`earshot people show WHO` lists those of WHO.")

@@ -1,0 +1,168 @@
+"""What enrolments are worth: tables `enrolment_judgements` and `enrolment_samples`.
+
+Each enrolment is judged once in each voice space, and its samples are kept with their vectors; a vector is known by the
+sha256 of the recording's samples, its first and last sample, and the space. How they are made and judged is
+ingest_assets/enrolment.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from resources.database import Connection, Database
+from resources.decoding import SAMPLE_RATE
+from resources.excerpts import Excerpt
+from resources.voice_space import VoiceSpace
+
+SampleSpan = tuple[int, int]
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """One row of `enrolments`."""
+
+    enrolment_id: int
+    person_id: int
+    excerpt: Excerpt
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What an excerpt is worth in one voice space.
+
+    `verdict` is `good`, `fair` or `refused`; `reasons` is "" where it is good. Seconds of clean speech, and of another voice;
+    `spread`: the lowest cosine of a sample to their mean, None for a single sample.
+    """
+
+    verdict: str
+    reasons: str
+    clean_s: float
+    other_voice_s: float
+    spread: float | None
+
+    @property
+    def refused(self) -> bool:
+        return self.verdict == REFUSED
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of an excerpt: the recording's sha256, n spans in it, and (n, dimension) float32 vectors of length one."""
+
+    audio_sha256: str
+    spans: tuple[SampleSpan, ...]
+    vectors: np.ndarray
+
+    @property
+    def seconds(self) -> np.ndarray:
+        return np.array([(last - first) / SAMPLE_RATE for first, last in self.spans])
+
+
+def pending_enrolments(database: Database, space: VoiceSpace) -> list[Enrolment]:
+    """Those without a judgement in this space; one recording's stand together."""
+    rows = database.query(
+        """
+        SELECT enrolment_id, person_id, kind, recording, start_s, end_s FROM enrolments e WHERE NOT EXISTS (
+            SELECT FROM enrolment_judgements j WHERE j.enrolment_id = e.enrolment_id AND model = %(model)s
+            AND model_revision = %(model_revision)s AND preparation = %(preparation)s)
+        ORDER BY kind, recording, start_s, enrolment_id
+        """,
+        space.columns,
+    )
+    return [
+        Enrolment(row.pop("enrolment_id"), row.pop("person_id"), Excerpt(**row))  # what is left are the excerpt's fields
+        for row in rows
+    ]
+
+
+def keep(database: Database, enrolment_id: int, space: VoiceSpace, quality: Quality, samples: Samples) -> None:
+    """Replace what is kept of an enrolment in this space; nothing where it has been removed meanwhile."""
+    with database.connect() as connection:
+        keep_within(connection, enrolment_id, space, quality, samples)
+
+
+def keep_within(connection: Connection, enrolment_id: int, space: VoiceSpace, quality: Quality, samples: Samples) -> None:
+    """`keep()` as part of the caller's transaction."""
+    known = {**space.columns, "enrolment": enrolment_id}
+    if not connection.execute("SELECT 1 FROM enrolments WHERE enrolment_id = %s FOR KEY SHARE", [enrolment_id]).fetchall():
+        return
+    connection.execute(
+        """
+        INSERT INTO enrolment_judgements
+            (enrolment_id, model, model_revision, preparation, verdict, reasons, clean_s, other_voice_s, spread)
+        VALUES (%(enrolment)s, %(model)s, %(model_revision)s, %(preparation)s, %(verdict)s, %(reasons)s, %(clean_s)s,
+            %(other_voice_s)s, %(spread)s)
+        ON CONFLICT (enrolment_id, model, model_revision, preparation) DO UPDATE SET verdict = excluded.verdict,
+            reasons = excluded.reasons, clean_s = excluded.clean_s, other_voice_s = excluded.other_voice_s,
+            spread = excluded.spread
+        """,
+        {**known, **vars(quality)},
+    )
+    connection.execute(
+        "DELETE FROM enrolment_samples WHERE enrolment_id = %(enrolment)s AND model = %(model)s "
+        "AND model_revision = %(model_revision)s AND preparation = %(preparation)s",
+        known,
+    )
+    _insert_samples(connection, known, samples)
+
+
+def _insert_samples(connection: Connection, known: dict[str, object], samples: Samples) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO enrolment_samples (enrolment_id, sample_index, model, model_revision, preparation, audio_sha256,
+                first_sample, last_sample, embedding)
+            VALUES (%(enrolment)s, %(index)s, %(model)s, %(model_revision)s, %(preparation)s, %(sha256)s, %(first)s, %(last)s,
+                %(vector)s)
+            """,
+            [
+                {**known, "index": index, "sha256": samples.audio_sha256, "first": first, "last": last, "vector": vector}
+                for index, ((first, last), vector) in enumerate(zip(samples.spans, samples.vectors, strict=True))
+            ],
+        )
+
+
+def known_vectors(
+    database: Database, space: VoiceSpace, audio_sha256: str, spans: Sequence[SampleSpan]
+) -> dict[SampleSpan, np.ndarray]:
+    """The vectors of these spans of a recording that some enrolment or some turn has already, in this space."""
+    rows = database.query(
+        """
+        SELECT first_sample, last_sample, embedding FROM (
+            SELECT first_sample, last_sample, embedding, audio_sha256, model, model_revision, preparation FROM enrolment_samples
+            UNION ALL
+            SELECT first_sample, last_sample, embedding, audio_sha256, model, model_revision, preparation FROM voice_embeddings
+        ) AS kept
+        WHERE audio_sha256 = %(sha256)s AND model = %(model)s AND model_revision = %(model_revision)s
+            AND preparation = %(preparation)s AND embedding IS NOT NULL
+        """,
+        {**space.columns, "sha256": audio_sha256},
+    )
+    wanted = set(spans)
+    found = {(row["first_sample"], row["last_sample"]): row["embedding"].to_numpy() for row in rows}
+    return {span: vector for span, vector in found.items() if span in wanted}
+
+
+def profile_samples(database: Database, space: VoiceSpace) -> pd.DataFrame:
+    """person_id, embedding (float32, length one), seconds: every sample of an enrolment that was not refused, in this space."""
+    rows = database.query(
+        """
+        SELECT person_id, embedding, (last_sample - first_sample)::float8 / %(rate)s AS seconds
+        FROM enrolment_samples JOIN enrolment_judgements USING (enrolment_id, model, model_revision, preparation)
+            JOIN enrolments USING (enrolment_id)
+        WHERE model = %(model)s AND model_revision = %(model_revision)s AND preparation = %(preparation)s
+            AND verdict != 'refused'
+        ORDER BY person_id, audio_sha256, first_sample, last_sample, enrolment_id, sample_index
+        """,
+        {**space.columns, "rate": SAMPLE_RATE},
+    )
+    return pd.DataFrame(
+        {
+            "person_id": pd.Series([row["person_id"] for row in rows], dtype=np.int64),
+            "embedding": pd.Series([row["embedding"].to_numpy().astype(np.float32) for row in rows], dtype=object),
+            "seconds": pd.Series([row["seconds"] for row in rows], dtype=np.float64),
+        }
+    )

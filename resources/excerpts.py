@@ -1,0 +1,67 @@
+"""Excerpts: recordings and times, as people.yaml, the command line and table `enrolments` name what somebody says.
+
+A time is seconds (`90`, `12.5`) or a clock's (`1:30`, `1:02:03.5`); a span is two of them. Nothing is opened here.
+"""
+
+import re
+from dataclasses import dataclass
+
+FILE, VIDEO = "file", "video"
+
+MOMENT = "a time in seconds or as h:mm:ss"
+_CLOCK = re.compile(r"(?:(\d{1,3}):(?=\d\d:))?(\d{1,4}):([0-5]\d(?:\.\d{1,6})?)", re.ASCII)
+_SECONDS = re.compile(r"\d{1,7}(?:\.\d{1,6})?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Part of a recording, in seconds; to its end where `end_s` is None. `recording`: a video's key, or an absolute path."""
+
+    kind: str
+    recording: str
+    start_s: float = 0.0
+    end_s: float | None = None
+
+    @property
+    def last_s(self) -> float:
+        """Where it ends at the latest."""
+        return float("inf") if self.end_s is None else self.end_s
+
+    @property
+    def times(self) -> str:
+        """Its times for people: `0:10-1:02:03.5`."""
+        return f"{clock(self.start_s)}-{'end' if self.end_s is None else clock(self.end_s)}"
+
+    def overlaps(self, other: "Excerpt") -> bool:
+        """Whether some of it is part of the other, too."""
+        one_recording = (self.kind, self.recording) == (other.kind, other.recording)
+        return one_recording and self.start_s < other.last_s and other.start_s < self.last_s
+
+
+def moment(text: str) -> float:
+    """Seconds of `90`, `12.5`, `1:30`, `1:02:03.5`. Raises ValueError for anything else."""
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    found = _CLOCK.fullmatch(text)
+    if not found or (found[1] and int(found[2]) > 59):
+        raise ValueError(text)
+    return int(found[1] or 0) * 3600.0 + int(found[2]) * 60.0 + float(found[3])
+
+
+def span(text: str) -> tuple[float, float]:
+    """Start and end of `10-25` or `1:30-2:00`, in seconds. Raises ValueError, also where it does not end after it starts."""
+    start, _, end = text.partition("-")
+    times = moment(start.strip()), moment(end.strip())
+    if times[1] <= times[0]:
+        raise ValueError(text)
+    return times
+
+
+def clock(seconds: float) -> str:
+    """`0:10`, `12:03.5`, `1:02:03`: to the millisecond, as `moment()` reads it."""
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    minutes, seconds_left = divmod(whole, 60)
+    hours, minutes_left = divmod(minutes, 60)
+    fraction = f".{thousandths:03d}".rstrip("0") if thousandths else ""
+    head = f"{hours}:{minutes_left:02d}" if hours else str(minutes)
+    return f"{head}:{seconds_left:02d}{fraction}"

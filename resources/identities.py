@@ -1,0 +1,161 @@
+"""Identities: who each local speaker is, as it was decided last. Tables `identities` and `voices`; reads `local_speakers`.
+
+`read_speakers()` gives the centroids of the whole library as one matrix. A centroid of another voice space is never in it: its
+speaker comes with what stands in the way, which names the model and what to do. `write_identities()` writes the rows that
+differ and no others. Numbers of anonymous voices are given once: one whose voice is gone is never given again.
+
+Everything that is written here comes from asset `people` (ingest_assets/identification.py), in one transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from resources.database import Connection, Database
+from resources.voice_space import VoiceSpace
+
+Key = tuple[str, str]  # video_id, local_speaker
+
+NO_VECTOR = "no vector: none of its turns has one"
+OTHER_MODEL = "other model"
+
+
+@dataclass(frozen=True)
+class Speakers:
+    """All local speakers in order of their keys.
+
+    `vectors` is (n, dimension), float32, zeros where `obstacles` says why there is nothing to compare ("" where there is).
+    `clear_s` are seconds, `rank` is the place in order of (published_at, video_id, local_speaker), undated videos last.
+    """
+
+    keys: Sequence[Key]
+    vectors: np.ndarray
+    obstacles: Sequence[str]
+    clear_s: np.ndarray
+    rank: np.ndarray
+    made_at: Sequence[datetime]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who one local speaker is: the columns of `identities` after its key, in their order."""
+
+    person_id: int | None
+    voice_id: int | None
+    decided_by: str
+    reason: str
+    score: float | None
+    margin: float | None
+    model: str
+    model_revision: str
+    preparation: str
+    component: int | None
+    made_at: datetime
+
+
+FIELDS = tuple(field.name for field in fields(Identity))
+COLUMNS = ("video_id", "local_speaker", *FIELDS)
+
+
+def read_speakers(database: Database, space: VoiceSpace) -> Speakers:
+    """The local speakers of every video, as far as this voice space can compare them."""
+    rows = _tuples(
+        database,
+        "SELECT video_id, local_speaker, clear_s, l.made_at, published_at, model, model_revision, preparation, "
+        "vector_send(centroid) FROM local_speakers l JOIN videos USING (video_id)",
+    )
+    rows.sort(key=lambda row: row[:2])
+    obstacles = [_obstacle(row, space) for row in rows]
+    vectors = np.zeros((len(rows), space.dimension), dtype=np.float32)
+    comparable = [index for index, obstacle in enumerate(obstacles) if not obstacle]
+    vectors[comparable] = _matrix([rows[index][-1] for index in comparable], space.dimension)
+    undated = datetime.max.replace(tzinfo=UTC)
+    rank = np.empty(len(rows), dtype=np.int64)
+    rank[sorted(range(len(rows)), key=lambda index: rows[index][4] or undated)] = np.arange(len(rows))  # sorted: stable
+    return Speakers(
+        keys=[row[:2] for row in rows],
+        vectors=vectors,
+        obstacles=obstacles,
+        clear_s=np.array([row[2] for row in rows], dtype=np.float64),
+        rank=rank,
+        made_at=[row[3] for row in rows],
+    )
+
+
+def read_identities(database: Database) -> dict[Key, Identity]:
+    """What was decided last, by local speaker; also of those that are gone since."""
+    statement = sql.SQL("SELECT {} FROM identities").format(sql.SQL(", ").join(map(sql.Identifier, COLUMNS)))
+    return {row[:2]: Identity(*row[2:]) for row in _tuples(database, statement)}
+
+
+def new_voices(connection: Connection, count: int) -> list[int]:
+    """So many numbers that no voice ever had, rising; part of the caller's transaction."""
+    rows = connection.execute(
+        "INSERT INTO voices OVERRIDING SYSTEM VALUE "
+        "SELECT nextval(pg_get_serial_sequence('voices', 'voice_id')) FROM generate_series(1, %s) RETURNING voice_id",
+        [count],
+    )
+    return sorted(row["voice_id"] for row in rows)
+
+
+def write_identities(connection: Connection, before: Mapping[Key, Identity], after: Mapping[Key, Identity]) -> int:
+    """Bring the table from what it was to what it shall be; returns how many rows that took. In the caller's transaction.
+
+    A video that was deleted meanwhile is left out: its speakers are gone with it.
+    """
+    gone = [key for key, identity in before.items() if after.get(key) != identity]
+    new = {key: identity for key, identity in after.items() if before.get(key) != identity}
+    if gone:
+        connection.execute(
+            "DELETE FROM identities i USING unnest(%s::text[], %s::text[]) AS gone (video_id, local_speaker) "
+            "WHERE i.video_id = gone.video_id AND i.local_speaker = gone.local_speaker",
+            [[key[0] for key in gone], [key[1] for key in gone]],
+        )
+    if new:
+        _insert(connection, new)
+    return len(new.keys() | set(gone))
+
+
+def _insert(connection: Connection, new: Mapping[Key, Identity]) -> None:
+    names = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
+    connection.execute("CREATE TEMPORARY TABLE incoming (LIKE identities) ON COMMIT DROP")
+    with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY incoming ({}) FROM STDIN").format(names)) as copy:
+        for key, identity in new.items():
+            copy.write_row((*key, *(getattr(identity, name) for name in FIELDS)))
+    connection.execute(
+        sql.SQL("INSERT INTO identities ({}) SELECT {} FROM incoming JOIN videos USING (video_id)").format(
+            names, sql.SQL(", ").join(sql.Identifier("incoming", column) for column in COLUMNS)
+        )
+    )
+
+
+def _tuples(database: Database, statement: str | sql.Composed) -> list[tuple[Any, ...]]:
+    """Rows as tuples, in binary: of a whole library, dictionaries take as long as everything else."""
+    with database.connect() as connection, connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+        return cursor.execute(statement).fetchall()  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def _obstacle(row: tuple[Any, ...], space: VoiceSpace) -> str:
+    """Why this row's centroid cannot be compared in this space, "" where it can."""
+    *_, model, revision, preparation, sent = row
+    if {"model": model, "model_revision": revision, "preparation": preparation} != space.columns:
+        return (
+            f"{OTHER_MODEL}: its voice was made by {model} {revision} ({preparation or 'an older preparation'}), which "
+            f"is never compared with {space.model} {space.model_revision} ({space.preparation}); "
+            "run `earshot ingest` for its video again, or a backfill of voice_embeddings in the UI"
+        )
+    if sent is None:
+        return NO_VECTOR
+    dimension = (len(sent) - 4) // 4
+    return "" if dimension == space.dimension else f"no vector: its own has {dimension} values instead of {space.dimension}"
+
+
+def _matrix(sent: Sequence[bytes], dimension: int) -> np.ndarray:
+    """Vectors as pgvector sends them: two 16-bit numbers, the first the dimension, then floats; big-endian."""
+    flat = np.frombuffer(b"".join(sent), dtype=">f4").reshape(len(sent), dimension + 1)
+    return flat[:, 1:].astype(np.float32)

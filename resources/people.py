@@ -1,0 +1,163 @@
+"""People: tables `people` and `enrolments`, and how they follow people.yaml.
+
+A person comes from people.yaml (`listed`), or from the command line; so does each enrolment, an excerpt of a recording in which
+that person speaks. What leaves the file leaves the tables; what came by the command line stays until it is removed there.
+What an enrolment is worth is resources/enrolments.py.
+
+Writers lock table `people`, so that two of them never make one person twice.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from resources.database import Connection, Database
+from resources.errors import EarshotError
+from resources.excerpts import Excerpt
+from resources.people_file import ListedPerson, read_people
+from resources.person_names import ALLOWED, name_key, person_name
+from resources.settings import Settings
+
+_LOCK = "LOCK TABLE people IN SHARE ROW EXCLUSIVE MODE"
+_COLUMNS = "person_id, name, notes, listed"
+
+
+@dataclass(frozen=True)
+class Person:
+    """One row of `people`."""
+
+    person_id: int
+    name: str
+    notes: str
+    listed: bool
+
+
+def list_people(database: Database) -> list[Person]:
+    """Everybody, in order of their names."""
+    rows = database.query(f"SELECT {_COLUMNS} FROM people ORDER BY lower(name), person_id")  # noqa: S608
+    return [Person(**row) for row in rows]
+
+
+def find_person(database: Database, name: str) -> Person | None:
+    """The person of this name, in whatever capitals and form of Unicode; None where there is none."""
+    with database.connect() as connection:
+        return _people(connection).get(name_key(" ".join(name.split())))
+
+
+def add_person(database: Database, name: str, notes: str = "", listed: bool = False) -> Person:
+    """The person of this name, added where there is none yet. Notes, where there are any, replace what there were.
+
+    Raises EarshotError where it is no name.
+    """
+    with database.connect() as connection:
+        return add_person_within(connection, name, notes, listed)
+
+
+def add_person_within(connection: Connection, name: str, notes: str = "", listed: bool = False) -> Person:
+    """`add_person()` as part of the caller's transaction."""
+    connection.execute(_LOCK)
+    return _add(connection, checked_name(name), notes, listed)
+
+
+def checked_name(text: str) -> str:
+    """The name as it is kept; raises EarshotError where it is none."""
+    try:
+        return person_name(text)
+    except ValueError as error:
+        raise EarshotError(f"The name {error}.", f"Allowed: {ALLOWED}") from None
+
+
+def sync_people(database: Database, settings: Settings) -> None:
+    """Bring the tables in line with people.yaml: all of it, in one transaction, or nothing.
+
+    Without the file nothing changes: it may lie on a disk that is not there now. An empty one lists nobody. Somebody who left
+    the file stays, unlisted, as long as there are enrolments by the command line, or corrections. Raises Misconfigured with
+    everything that is wrong with the file.
+    """
+    if not settings.people.exists():
+        return
+    people = read_people(settings.people)
+    with database.connect() as connection:
+        connection.execute(_LOCK)
+        known = _people(connection)
+        for person in people:
+            _keep(connection, person, known.get(name_key(person.name)))
+        listed = {name_key(person.name) for person in people}
+        for key, person in known.items():
+            if person.listed and key not in listed:
+                _unlist(connection, person.person_id)
+
+
+def _people(connection: Connection) -> dict[str, Person]:
+    """Everybody, by the key of the name."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM people").fetchall()  # noqa: S608
+    return {name_key(row["name"]): Person(**row) for row in rows}
+
+
+def _add(connection: Connection, name: str, notes: str, listed: bool) -> Person:
+    known = _people(connection).get(name_key(name))
+    if known is None:
+        statement = f"INSERT INTO people (name, notes, listed) VALUES (%s, %s, %s) RETURNING {_COLUMNS}"  # noqa: S608
+        row = connection.execute(statement, [name, notes, listed]).fetchone()
+    else:
+        statement = f"UPDATE people SET notes = %s WHERE person_id = %s RETURNING {_COLUMNS}"  # noqa: S608
+        row = connection.execute(statement, [notes or known.notes, known.person_id]).fetchone()
+    assert row is not None  # RETURNING
+    return Person(**row)
+
+
+def _keep(connection: Connection, listed: ListedPerson, known: Person | None) -> None:
+    """The person and the listed enrolments become what the file says."""
+    person = known or _add(connection, listed.name, listed.notes, True)
+    connection.execute(
+        "UPDATE people SET name = %(name)s, notes = %(notes)s, listed = true WHERE person_id = %(person)s "
+        "AND (name, notes, listed) IS DISTINCT FROM (%(name)s, %(notes)s, true)",
+        {"name": listed.name, "notes": listed.notes, "person": person.person_id},
+    )
+    kept = [add_enrolment(connection, person.person_id, excerpt, listed=True) for excerpt in listed.excerpts]
+    connection.execute(
+        "DELETE FROM enrolments WHERE person_id = %s AND listed AND enrolment_id != ALL(%s)", [person.person_id, kept]
+    )
+
+
+def _unlist(connection: Connection, person_id: int) -> None:
+    connection.execute("DELETE FROM enrolments WHERE person_id = %s AND listed", [person_id])
+    connection.execute(
+        "DELETE FROM people WHERE person_id = %(person)s "
+        "AND NOT EXISTS (SELECT FROM enrolments WHERE person_id = %(person)s) "
+        "AND NOT EXISTS (SELECT FROM corrections WHERE person_id = %(person)s)",
+        {"person": person_id},
+    )
+    connection.execute("UPDATE people SET listed = false WHERE person_id = %s", [person_id])
+
+
+# --- enrolments ----------------------------------------------------------------------------------------------------------
+
+
+def add_enrolment(connection: Connection, person_id: int, excerpt: Excerpt, listed: bool) -> int:
+    """Keep an enrolment, as part of the caller's transaction; returns its number. Once listed, it is listed."""
+    row = connection.execute(
+        """
+        INSERT INTO enrolments AS e (person_id, kind, recording, start_s, end_s, listed) VALUES (%s, %s, %s, %s, %s, %s)
+        ON CONFLICT (person_id, kind, recording, start_s, end_s) DO UPDATE SET listed = e.listed OR excluded.listed
+        RETURNING enrolment_id
+        """,
+        [person_id, excerpt.kind, excerpt.recording, excerpt.start_s, excerpt.end_s, listed],
+    ).fetchone()
+    assert row is not None  # RETURNING
+    return row["enrolment_id"]
+
+
+def overlapping(database: Database, excerpts: Iterable[Excerpt]) -> list[tuple[Person, Excerpt]]:
+    """The enrolments of which some part lies in one of these excerpts, each with its person."""
+    asked = list(excerpts)
+    rows = database.query(
+        "SELECT kind, recording, start_s, end_s, person_id, name, notes, p.listed "
+        "FROM enrolments JOIN people p USING (person_id) WHERE recording = ANY(%s) ORDER BY enrolment_id",
+        [[excerpt.recording for excerpt in asked]],
+    )
+    found = []
+    for row in rows:
+        known = Excerpt(row.pop("kind"), row.pop("recording"), row.pop("start_s"), row.pop("end_s"))
+        if any(known.overlaps(excerpt) for excerpt in asked):
+            found.append((Person(**row), known))
+    return found

@@ -1,0 +1,56 @@
+"""One video whose audio is there already, and runs of single assets over it."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from dagster import AssetsDefinition, DagsterInstance, ExecuteInProcessResult, materialize
+
+from ingest_assets.partitions import videos
+from resources.catalogue import Video, register
+from resources.database import Database, DatabaseResource
+from resources.decoding import SAMPLE_RATE
+from resources.gpu import GpuResource
+from resources.loaded_models import ModelsResource
+from resources.media_store import MediaStoreResource, samples_sha256
+
+RESOURCES = {
+    "database": DatabaseResource(),
+    "gpu": GpuResource(),
+    "media_store": MediaStoreResource(),
+    "models": ModelsResource(),
+}
+
+
+def put_audio(database: Database, video_id: str, samples: np.ndarray) -> None:
+    """A video as asset `audio` leaves it, of float32 samples."""
+    whole = (samples * 32768.0).astype(np.int16)
+    register(database, [Video(video_id, f"/{video_id}.mp3", "/", video_id)])
+    row = {
+        "uri": MediaStoreResource().write(video_id, whole),
+        "samples_sha256": samples_sha256(whole),
+        "samples": len(whole),
+        "sample_rate": SAMPLE_RATE,
+        "duration_s": len(whole) / SAMPLE_RATE,
+        "downloader": "file",
+    }
+    database.replace(video_id, {"audio": pd.DataFrame([row])})
+
+
+def put_turns(database: Database, video_id: str, turns: Iterable[tuple[float, float, str]]) -> None:
+    """Turns (start_s, end_s, local_speaker) as asset `speaker_turns` leaves them."""
+    frame = pd.DataFrame(list(turns), columns=["start_s", "end_s", "local_speaker"])
+    database.replace(video_id, {"turns": frame.assign(turn_index=range(len(frame)), overlap=False)})
+
+
+def run(asset: AssetsDefinition, video_id: str) -> ExecuteInProcessResult:
+    """One run of this asset for this video, which must go well; errors are raised."""
+    with DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(str(videos.name), [video_id])
+        return materialize([asset], partition_key=video_id, resources=RESOURCES, instance=instance)
+
+
+def metadata_of(ran: ExecuteInProcessResult) -> dict[str, object]:
+    """The metadata of the one materialization of a run, as plain values."""
+    (event,) = ran.get_asset_materialization_events()
+    return {key: value.value for key, value in event.materialization.metadata.items()}

@@ -1,0 +1,74 @@
+"""Videos in which made-up voices speak: rows as the assets write them, without a model. What is tested decides, and keeps."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ingest_assets.voices import conditions, local_speakers
+from resources.catalogue import Video, register
+from resources.database import Database
+from resources.decoding import SAMPLE_RATE
+from resources.settings import read_settings
+from resources.voice_space import voice_space
+
+TURN_S = 10.0
+NOISE = 0.05
+
+
+def voice(name: str) -> np.ndarray:
+    """The direction of a voice: the same for a name, nearly at right angles to every other."""
+    drawn = np.random.default_rng(list(name.encode())).normal(size=voice_space(read_settings()).dimension)
+    return drawn / np.linalg.norm(drawn)
+
+
+def speak(database: Database, video_id: str, voices: Sequence[str], rounds: int = 2) -> pd.DataFrame:
+    """A video in which these voices take turns of ten seconds, SPEAKER_00 the first of them; returns its turns."""
+    rows = [
+        (index * TURN_S, (index + 1) * TURN_S, f"SPEAKER_{index % len(voices):02d}", voices[index % len(voices)])
+        for index in range(rounds * len(voices))
+    ]
+    turns = pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker", "voice"])
+    keep(database, video_id, turns)
+    return turns
+
+
+def keep(database: Database, video_id: str, turns: pd.DataFrame, audio: str | None = None) -> None:
+    """The video with these turns (start_s, end_s, local_speaker, voice), as if it had been run (again)."""
+    if not database.query("SELECT FROM videos WHERE video_id = %s", [video_id]):
+        register(database, [Video(video_id, f"https://www.youtube.com/watch?v={video_id}", "https://x", f"Talk {video_id}")])
+    forgotten = database.frame("forgotten_spans", video_id, "start_s")
+    times = list(zip(forgotten.start_s.tolist(), forgotten.end_s.tolist(), strict=True))
+    said = conditions(turns, times)
+    rng = np.random.default_rng(list(video_id.encode()))
+    made = [_near(voice(name), rng) for name in turns.voice]
+    vectors = [None if condition == "forgotten" else vector for vector, condition in zip(made, said, strict=True)]
+    space, sha256 = voice_space(read_settings()).columns, audio or f"sha256 of {video_id}"
+    embedded = turns.assign(turn_index=range(len(turns)), condition=said, embedding=pd.Series(vectors, dtype=object))
+    per_turn = embedded[["turn_index", "condition", "embedding"]].assign(
+        audio_sha256=sha256,
+        first_sample=(turns.start_s * SAMPLE_RATE).astype(int),
+        last_sample=(turns.end_s * SAMPLE_RATE).astype(int),
+        **space,
+    )
+    whole = float(turns.end_s.max())
+    sound = pd.DataFrame(
+        {
+            "uri": [f"/media/{video_id}.flac"], "samples_sha256": [sha256], "samples": [int(whole * SAMPLE_RATE)],
+            "sample_rate": [SAMPLE_RATE], "duration_s": [whole], "downloader": ["none"],
+        }
+    )  # fmt: skip
+    database.replace(
+        video_id,
+        {
+            "audio": sound,
+            "turns": embedded[["turn_index", "start_s", "end_s", "local_speaker"]].assign(overlap=False),
+            "voice_embeddings": per_turn,
+            "local_speakers": local_speakers(embedded).assign(**space),
+        },
+    )
+
+
+def _near(direction: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    vector = direction + NOISE * rng.normal(size=len(direction)) / np.sqrt(len(direction))
+    return (vector / np.linalg.norm(vector)).astype(np.float32)

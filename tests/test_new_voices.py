@@ -1,0 +1,186 @@
+"""The sensor `new_voices`: it asks for a run after every change, once, and never without one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from dagster import (
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    SensorResult,
+    SkipReason,
+    build_sensor_context,
+)
+
+from ingest_assets.definitions import defs
+from ingest_assets.identification import identify
+from ingest_assets.jobs import LISTING_PRIORITY, NEW_UPLOAD_PRIORITY
+from resources.catalogue import Video, register
+from resources.corrections import Span, add_correction, remove_correction
+from resources.database import Database
+from resources.excerpts import FILE, Excerpt
+from resources.people import add_enrolment, add_person
+from resources.settings import read_settings
+from resources.voice_space import accept_threshold, voice_space
+from sensors.new_voices import WAITING_OR_WORKING, new_voices, state_of
+
+LISTED = "people:\n  - name: Somebody\n    samples:\n      - file: /somewhere.wav\n"
+
+
+@pytest.fixture(autouse=True)
+def people_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The path of a people.yaml that is not there yet."""
+    path = tmp_path / "people.yaml"
+    monkeypatch.setenv("EARSHOT_PEOPLE", str(path))
+    return path
+
+
+class Ticks:
+    """The sensor's daemon: keeps the cursor of a tick that asked for a run."""
+
+    def __init__(self, instance: DagsterInstance) -> None:
+        self.instance = instance
+        self.cursor: str | None = None
+        self.said: str = ""
+
+    def asks(self) -> bool:
+        """Whether this tick asks for a run."""
+        answer = new_voices(build_sensor_context(self.instance, cursor=self.cursor))
+        if isinstance(answer, SkipReason):
+            self.said = str(answer.skip_message)
+            return False
+        assert isinstance(answer, SensorResult)
+        assert len(answer.run_requests or ()) == 1
+        self.cursor = answer.cursor
+        return True
+
+
+@pytest.fixture
+def ticks(instance: DagsterInstance) -> Ticks:
+    return Ticks(instance)
+
+
+def speak(database: Database, video: str, *speakers: str) -> None:
+    register(database, [Video(video, f"/{video}.wav", "/", video)])
+    space = voice_space(read_settings())
+    centroids = [np.eye(space.dimension, dtype=np.float32)[index] for index in range(len(speakers))]
+    rows = pd.DataFrame({"local_speaker": speakers, "speech_s": 60.0, "turns": 1, "clear_s": 30.0, "centroid": centroids})
+    database.replace(video, {"local_speakers": rows.assign(**space.columns)})
+
+
+def test_an_empty_library_asks_nothing_whoever_is_in_the_file(database: Database, ticks: Ticks, people_file: Path) -> None:
+    people_file.write_text(LISTED)
+    add_person(database, "Anna")
+    assert not ticks.asks()
+    assert "Nobody speaks" in ticks.said
+
+
+def test_a_change_is_asked_for_once(database: Database, ticks: Ticks) -> None:
+    speak(database, "a", "S0")
+    assert [ticks.asks() for _ in range(3)] == [True, False, False]
+    assert "Nobody new" in ticks.said
+
+
+def _person_by_hand(database: Database) -> None:
+    with database.connect() as connection:
+        person = add_person(database, "Anna").person_id
+        add_enrolment(connection, person, Excerpt(FILE, "/a.wav"), False)
+
+
+CHANGES: dict[str, Callable[[Database], object]] = {
+    "a video": lambda database: speak(database, "b", "S0"),
+    "a video diarized anew": lambda database: speak(database, "a", "S0", "S1"),
+    "a video deleted": lambda database: database.query("DELETE FROM videos WHERE video_id = 'z'"),
+    "people.yaml": lambda _: read_settings().people.write_text(LISTED),
+    "a person enrolled": _person_by_hand,
+    "a correction": lambda database: add_correction(database, "same", None, [Span("a", 0, 9)], [Span("z", 0, 9)]),
+    "a threshold": lambda database: accept_threshold(database, voice_space(read_settings()), 0.4, "this test"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_decides_who_is_who_is_noticed(change: str, database: Database, ticks: Ticks) -> None:
+    speak(database, "a", "S0", "S1")
+    speak(database, "z", "S0")
+    assert [ticks.asks(), ticks.asks()] == [True, False]
+    CHANGES[change](database)
+    assert [ticks.asks(), ticks.asks()] == [True, False]
+
+
+def test_a_correction_taken_back_and_another_given_is_noticed(database: Database, ticks: Ticks) -> None:
+    speak(database, "a", "S0")
+    first = add_correction(database, "same", None, [Span("a", 0, 9)], [Span("a", 10, 19)])
+    assert ticks.asks()
+    remove_correction(database, first)
+    add_correction(database, "different", None, [Span("a", 0, 9)], [Span("a", 10, 19)])
+    assert ticks.asks()
+
+
+def test_a_video_that_was_committed_later_than_it_was_made_is_noticed(database: Database, ticks: Ticks) -> None:
+    speak(database, "a", "S0")
+    speak(database, "z", "S0")
+    assert ticks.asks()
+    database.query("UPDATE local_speakers SET made_at = made_at - interval '1 ms' WHERE video_id = 'a'")  # not the newest
+    assert ticks.asks()
+
+
+def test_what_a_run_writes_is_no_change(database: Database, ticks: Ticks, people_file: Path) -> None:
+    people_file.write_text(LISTED)
+    speak(database, "a", "S0")
+    assert ticks.asks()
+    identify(database)
+    assert database.query("SELECT count(*) AS found FROM people, enrolments, identities")[0]["found"] == 1
+    assert not ticks.asks()
+
+
+def test_another_model_set_is_noticed(database: Database, ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
+    speak(database, "a", "S0")
+    assert ticks.asks()
+    monkeypatch.setenv("EARSHOT_MODELS", "large")
+    assert ticks.asks()
+
+
+@pytest.mark.parametrize("status", [status for status in WAITING_OR_WORKING if status != DagsterRunStatus.QUEUED])
+def test_while_a_run_waits_or_works_nothing_is_asked_and_nothing_is_lost(
+    status: DagsterRunStatus, database: Database, ticks: Ticks
+) -> None:
+    speak(database, "a", "S0")
+    run = ticks.instance.add_run(DagsterRun(job_name="identify_people", status=status))
+    try:
+        assert not ticks.asks()
+        assert "under way" in ticks.said
+    finally:
+        ticks.instance.delete_run(run.run_id)
+    assert ticks.asks()
+
+
+def test_runs_of_other_jobs_do_not_hold_it_up(database: Database, ticks: Ticks) -> None:
+    speak(database, "a", "S0")
+    other = ticks.instance.add_run(DagsterRun(job_name="list_source", status=DagsterRunStatus.STARTED))
+    asked = ticks.asks()
+    ticks.instance.delete_run(other.run_id)
+    assert asked
+
+
+def test_the_cursor_tells_no_name_and_runs_go_ahead_of_new_uploads(
+    database: Database, instance: DagsterInstance, people_file: Path
+) -> None:
+    people_file.write_text(LISTED)
+    speak(database, "a", "S0")
+    answer = new_voices(build_sensor_context(instance))
+    assert isinstance(answer, SensorResult)
+    [request] = answer.run_requests or ()
+    assert request.job_name == "identify_people"
+    assert NEW_UPLOAD_PRIORITY < int(request.tags["dagster/priority"]) < LISTING_PRIORITY
+    assert answer.cursor == state_of(database, read_settings())
+    assert len(answer.cursor) == 32
+
+
+def test_it_runs_by_itself() -> None:
+    found = defs.resolve_sensor_def("new_voices")
+    assert found.default_status == DefaultSensorStatus.RUNNING
+    assert found.minimum_interval_seconds == 30

@@ -1,0 +1,230 @@
+"""Who is speaking, proved where it is known: the episodes of bench/voices.py through the real pipeline, with real models.
+
+One library for all: eight episodes are decoded, diarized and embedded by the assets, two people are enrolled, everybody is
+identified. What the cast is, and how far it stands for people, bench/voices.py says. The ten minutes with eight speakers are
+measured by `python -m bench.people`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from dagster import DagsterInstance
+
+from bench.people import Told, centroid_scores, compose_library, judge, second_run, told
+from bench.voices import CAST, ENROLLED, EPISODES, compose, error_rate, people_of, stretches
+from ingest_assets.identification import identify
+from ingest_assets.instance import open_instance
+from resources.database import Database
+from resources.decoding import SAMPLE_RATE
+from resources.settings import read_settings
+from resources.voice_space import thresholds
+
+slow = pytest.mark.slow
+UNKNOWN_TO_ALL = {"anna", "nagg", "high narrator", "berta"}
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The library with everybody identified: truth by video, and the local speakers by episode."""
+
+    database: Database
+    instance: DagsterInstance
+    truths: dict[str, pd.DataFrame]
+    speakers: list[Told]
+
+    def of(self, episode: str) -> list[Told]:
+        """The local speakers of one episode who speak long enough to be told."""
+        place = [each.name for each in EPISODES].index(episode)
+        video_id = list(self.truths)[place]
+        return [speaker for speaker in self.speakers if speaker.video_id == video_id and speaker.clear_s >= 2.0]
+
+    def of_person(self, person: str) -> list[Told]:
+        return [speaker for speaker in self.speakers if speaker.person == person and speaker.clear_s >= 2.0]
+
+
+@pytest.fixture(scope="module")
+def heard(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Heard]:
+    folder = tmp_path_factory.mktemp("people")
+    with library.connect() as connection:
+        connection.execute("TRUNCATE videos, sources, people, corrections, voices, voice_thresholds CASCADE")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EARSHOT_PEOPLE", str(folder / "people.yaml"))
+        instance = open_instance()
+        truths = compose_library(folder, library, instance)
+        identify(library)
+        yield Heard(library, instance, truths, told(library, truths))
+
+
+# --- what is composed ----------------------------------------------------------------------------------------------------
+
+
+def test_the_truth_of_an_episode_is_where_its_stretches_lie() -> None:
+    episode = replace(EPISODES[0], spoiling=type(EPISODES[0].spoiling)())
+    samples, truth = compose(episode)
+    assert truth.start_s.is_monotonic_increasing
+    assert (truth.end_s.to_numpy()[:-1] < truth.start_s.to_numpy()[1:]).all()
+    spoken = np.zeros(len(samples), dtype=bool)
+    for start, end in truth[["start_s", "end_s"]].itertuples(index=False):
+        spoken[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)] = True
+    assert np.abs(samples[~spoken]).max() == 0.0
+    assert np.sqrt(np.mean(samples[spoken] ** 2)) == pytest.approx(0.06, rel=0.05)
+
+
+def test_nobody_says_one_thing_in_two_episodes() -> None:
+    said = [(line.voice, place) for episode in EPISODES for line in episode.lines for place in range(line.first, line.last)]
+    assert len(said) == len(set(said))
+    assert all(place < len(stretches(voice)) for voice, place in said)
+
+
+def test_noise_and_level_are_those_that_are_stated() -> None:
+    noisy = next(episode for episode in EPISODES if episode.name == "noisy")
+    clean, truth = compose(replace(noisy, spoiling=type(noisy.spoiling)()))
+    spoiled, _ = compose(noisy)
+    noise = spoiled / 10 ** (-12.0 / 20) - clean
+    speech = clean[clean != 0.0]
+    ratio = 20 * np.log10(np.sqrt(np.mean(speech**2)) / np.sqrt(np.mean(noise**2)))
+    assert ratio == pytest.approx(20.0, abs=0.2)
+    assert set(truth.person) == {"narrator", "nagg"}
+
+
+def test_a_made_voice_is_the_recording_at_another_speed() -> None:
+    for name, base in (("deep narrator", "narrator"), ("high narrator", "narrator"), ("high anna", "anna")):
+        assert CAST[name].made
+        assert not CAST[base].made
+        lengths = [len(part) for part in stretches(name)]
+        expected = [len(part) / float(CAST[name].speed) for part in stretches(base)]
+        assert lengths == pytest.approx(expected, abs=2)
+
+
+def test_who_is_who_follows_the_time_shared_with_the_truth() -> None:
+    truth = pd.DataFrame([(0.0, 4.0, "anna"), (4.0, 9.0, "berta")], columns=["start_s", "end_s", "person"])
+    rows = [(0.0, 3.9, "S0"), (3.9, 9.0, "S1"), (20.0, 21.0, "S2")]
+    turns = pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker"])
+    assert people_of(turns, truth) == {"S0": "anna", "S1": "berta", "S2": ""}
+    assert error_rate(turns[:2], truth) == pytest.approx(0.0, abs=0.01)
+    assert error_rate(turns.assign(local_speaker="S0")[:2], truth) > 0.3
+
+
+def test_a_verdict_counts_what_went_wrong() -> None:
+    def speaker(video: str, person: str, taken_for: str, clear_s: float = 5.0) -> Told:
+        return Told(video, "S0", person, clear_s, taken_for, "profile", "")
+
+    verdict = judge(
+        [
+            speaker("a", "narrator", "narrator"),
+            speaker("b", "narrator", "voice 1"),
+            speaker("a", "anna", "narrator"),
+            speaker("a", "nagg", "voice 2"),
+            speaker("b", "nagg", "voice 2"),
+            speaker("c", "nagg", "", clear_s=1.0),
+            speaker("c", "", "voice 3"),
+            speaker("c", "berta", "voice 2"),
+        ]
+    )
+    assert (verdict.speakers, verdict.named, verdict.false_accepts, verdict.false_rejects, verdict.unknown) == (6, 2, 1, 1, 0)
+    assert (verdict.recurring, verdict.not_joined) == (("nagg", "narrator"), ("narrator",))
+    assert verdict.merged == (("anna", "narrator"), ("berta", "nagg"))
+
+
+# --- the proof -----------------------------------------------------------------------------------------------------------
+
+
+@slow
+def test_every_recurring_speaker_is_joined(heard: Heard) -> None:
+    verdict = judge(heard.speakers)
+    assert verdict.recurring == ("anna", "deep narrator", "high narrator", "nagg", "narrator")
+    assert verdict.not_joined == (), heard.speakers
+    assert verdict.unknown == 0
+
+
+@slow
+def test_no_two_people_are_merged(heard: Heard) -> None:
+    assert judge(heard.speakers).merged == (), heard.speakers
+
+
+@slow
+@pytest.mark.parametrize("person", ENROLLED)
+def test_who_is_enrolled_is_named_in_every_episode(heard: Heard, person: str) -> None:
+    speakers = heard.of_person(person)
+    assert len({speaker.video_id for speaker in speakers}) >= 3
+    assert {(speaker.taken_for, speaker.decided_by) for speaker in speakers} == {(person, "profile")}
+
+
+@slow
+@pytest.mark.parametrize("person", sorted(UNKNOWN_TO_ALL))
+def test_a_voice_that_nobody_enrolled_stays_unnamed(heard: Heard, person: str) -> None:
+    speakers = heard.of_person(person)
+    assert speakers
+    assert all(speaker.taken_for.startswith("voice ") for speaker in speakers), speakers
+
+
+@slow
+def test_two_similar_voices_of_one_video_are_two(heard: Heard) -> None:
+    found = {speaker.person: speaker.taken_for for speaker in heard.of("similar")}
+    assert set(found) == {"anna", "berta"}
+    assert found["anna"] != found["berta"]
+    assert found["anna"] == heard.of_person("anna")[0].taken_for
+
+
+@slow
+def test_one_speaker_only_is_one_and_named(heard: Heard) -> None:
+    assert [speaker.taken_for for speaker in heard.of("alone")] == ["narrator"]
+
+
+@slow
+def test_music_names_nobody(heard: Heard) -> None:
+    music = list(heard.truths)[-1]
+    assert EPISODES[-1].name == "music"
+    named = heard.database.query("SELECT 1 FROM identities WHERE video_id = %s AND person_id IS NOT NULL", [music])
+    assert named == []
+    done = heard.database.query("SELECT asset FROM asset_timings WHERE video_id = %s", [music])
+    assert {row["asset"] for row in done} == {"audio", "speaker_turns", "voice_embeddings"}
+
+
+@slow
+def test_speech_over_music_is_told_as_without(heard: Heard) -> None:
+    assert {speaker.person: speaker.taken_for for speaker in heard.of("over music")} == {name: name for name in ENROLLED}
+
+
+@slow
+def test_two_people_score_below_the_threshold_and_one_person_above_it_between_episodes(heard: Heard) -> None:
+    one, two = centroid_scores(heard.database, heard.truths)
+    threshold = thresholds(heard.database, read_settings()).threshold
+    assert len(one) >= 12
+    assert len(two) >= 50
+    print(f"one person: lowest {one[0]:.3f}; two people: highest {two[-3:]}; threshold {threshold}")
+    assert np.mean(two >= threshold) <= 0.02
+    assert np.mean(one < threshold) <= 0.05
+
+
+@slow
+def test_the_turns_are_those_of_the_truth(heard: Heard) -> None:
+    rates = {
+        episode.name: error_rate(heard.database.frame("turns", video_id, "turn_index"), truth)
+        for episode, (video_id, truth) in zip(EPISODES, heard.truths.items(), strict=True)
+        if len(truth)
+    }
+    print(f"DER: { {name: round(rate, 3) for name, rate in rates.items()} }")
+    assert max(rates.values()) <= 0.15, rates
+
+
+@slow
+def test_a_second_run_takes_every_vector_from_the_cache(heard: Heard) -> None:
+    again = second_run(heard.database, heard.instance, list(heard.truths))
+    assert again["cache_misses"] == 0.0
+    assert again["cache_hits"] >= 40.0
+
+
+@slow
+def test_identified_again_from_nothing_everybody_is_who_he_was(heard: Heard) -> None:
+    with heard.database.connect() as connection:
+        connection.execute("DELETE FROM identities")
+    identify(heard.database, full=True)
+    again = told(heard.database, heard.truths)
+    numbers = dict(zip([one.taken_for for one in heard.speakers], [other.taken_for for other in again], strict=True))
+    assert [numbers[one.taken_for] for one in heard.speakers] == [other.taken_for for other in again]
+    assert all(numbers[name] == name for name in ENROLLED)
+    assert len(set(numbers.values())) == len(numbers)
