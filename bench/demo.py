@@ -35,7 +35,7 @@ def main() -> int:
         return failed
     print(f"\nNext, from {PROJECT_ROOT}:")
     for command, purpose in next_steps(device):
-        print(f"  {command:<52}{purpose}")
+        print(f"  {command:<55}{purpose}")
     return 0
 
 
@@ -47,7 +47,7 @@ def next_steps(device: str) -> list[tuple[str, str]]:
         ("make up", "the UI, with every video, stage and timing: http://127.0.0.1:3000"),
         (".venv/bin/earshot ingest URL-or-file", "your own recordings"),
         ("$EDITOR sources.yaml", "channels, feeds and folders whose uploads come by themselves while the UI is up"),
-        (".venv/bin/earshot people correct 'voice 1' --is NAME", "name a voice, in all its videos"),
+        (".venv/bin/earshot people correct 'voice 3' --is NAME", "name a voice: the narrator's, in both videos"),
         (".venv/bin/earshot videos", "what is in the library"),
         (".venv/bin/earshot timings", "what each stage cost, and whether it got slower"),
         (".venv/bin/earshot export VIDEO --format srt", "subtitles of one of them"),
