@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast lint bench drill lock clean browser
+.PHONY: env demo up down test test-fast lint bench bench-people drill lock clean browser
 
 env: .venv/.complete
 
@@ -37,6 +37,9 @@ lint: env
 
 bench: env
 	@$(BIN)/python -m bench.pipeline
+
+bench-people: env
+	@$(BIN)/python -m bench.people
 
 drill: env
 	@EARSHOT_DEVICE=cpu $(BIN)/python -m bench.drill

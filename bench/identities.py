@@ -35,6 +35,7 @@ SIZES = (1_000, 10_000)
 VOICES = 500
 PEOPLE = 200
 WITHIN, ACROSS = 0.65, 0.1
+THRESHOLD = 0.5
 HEARD_ONCE = 0.3  # of all speakers
 OF_A_VIDEO = 3
 
@@ -76,7 +77,7 @@ def measure(speakers: int) -> Figures:
     with own_home() as home:
         os.environ["EARSHOT_PEOPLE"] = str(home / "people.yaml")
         database, space = open_database(), voice_space(read_settings())
-        accept_threshold(database, space, (WITHIN + ACROSS) / 2, "half way between the cosines of what is made up")
+        accept_threshold(database, space, THRESHOLD, "between the cosines of what is made up")
         last = (speakers - 1) // OF_A_VIDEO * OF_A_VIDEO  # the first speaker of the last video
         add(database, space, vectors[:last], 0)
         before_mb = peak_mb()

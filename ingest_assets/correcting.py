@@ -46,11 +46,7 @@ def rulings_of(corrections: Sequence[Correction], turns: pd.DataFrame) -> Ruling
     groups = Groups(statements.same)
     refused = _refused(statements)
     named = {
-        member: said.person_id
-        for key, said in statements.named.items()
-        if key not in refused
-        for member in groups.of(key)
-        if member not in refused
+        member: said.person_id for key, said in statements.named.items() for member in groups.of(key) if member not in refused
     }
     return Rulings(
         named=named,

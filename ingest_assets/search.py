@@ -55,7 +55,7 @@ def search(database: Database, encoder: TextEncoder, text: str, limit: int = 5, 
         FROM passages p JOIN videos v USING (video_id)
         WHERE p.model = %(model)s AND p.model_revision = %(revision)s AND (
             %(anybody)s
-            OR (EXISTS (
+            OR (p.video_id <> ALL(%(corrected)s) AND EXISTS (
                 SELECT FROM identities i WHERE i.video_id = p.video_id AND i.local_speaker = p.local_speaker
                 AND (i.person_id = %(person_id)s OR i.voice_id = %(voice_id)s)))
             OR (p.video_id, p.passage_index) IN (SELECT * FROM unnest(%(videos)s::text[], %(passages)s::integer[])))

@@ -81,7 +81,7 @@ def _known(at_work: Stage, audio_sha256: str, space: VoiceSpace) -> dict[Span, n
         rows = at_work.database.query(
             "SELECT first_sample, last_sample, embedding FROM voice_embeddings WHERE audio_sha256 = %(audio_sha256)s "
             "AND model = %(model)s AND model_revision = %(model_revision)s AND preparation = %(preparation)s "
-            "AND embedding IS NOT NULL",
+            "AND vector_dims(embedding) = %(dimension)s",
             {**space.columns, "audio_sha256": audio_sha256, "dimension": space.dimension},
         )
     return {(row["first_sample"], row["last_sample"]): row["embedding"].to_numpy() for row in rows}

@@ -397,6 +397,14 @@ def test_no_name_breaks_a_format(one: str, other: str) -> None:
     assert len(set(labels)) == (1 if same else 2)
 
 
+@pytest.mark.parametrize("length", [1, 12, 23, 24, 25, 100])
+def test_a_cue_keeps_room_for_the_name_and_a_long_name_is_cut(length: int) -> None:
+    name, words = "N" * length, [(index * 0.1, index * 0.1 + 0.1, " abcdefghijklmnopq") for index in range(12)]
+    cues = read_srt(export(recording(words, [(0.0, 5.0, "S")], Names({"S": Speaker(name)})), "srt"))
+    assert cues[0].words[0] == (f"{name}:" if length <= 24 else f"{'N' * 23}…:")
+    assert max(len(cue.lines) for cue in cues) == 2
+
+
 @settings(deadline=None, max_examples=30)
 @given(recordings(), st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "Zs"]), min_size=1, max_size=100))
 def test_no_name_makes_a_cue_larger_than_a_screen(there: Recording, name: str) -> None:

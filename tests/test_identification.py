@@ -171,6 +171,16 @@ def test_same_and_different_bind_the_voices(database: Database) -> None:
     assert identify(database, full=True).written == 0
 
 
+def test_who_is_too_short_has_the_voice_that_a_correction_gives_it_also_the_next_time(database: Database) -> None:
+    speak(database, "a", {"S0": voice(1)})
+    speak(database, "b", {"S0": voice(2)}, clear_s=1.0)
+    add_correction(database, "same", None, [Span("a", 0, 60)], [Span("b", 0, 60)])
+    found, again = identify(database), identify(database)
+    assert (found.voices, found.recurring_voices, found.by_correction, found.unknown) == (1, 1, 0, {})
+    assert (again.clustered, again.written) == (0, 0)
+    assert [row.decided_by for _, row in sorted(rows(database).items())] == ["voice", "correction"]
+
+
 # --- what changes --------------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,6 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from ingest_assets.cosine import on_grid
-from ingest_assets.identity import Profiles
 from ingest_assets.monologue import (
     NO_PROFILE,
     SHORTEST_SPEECH_S,
@@ -26,6 +25,7 @@ from ingest_assets.monologue import (
     joined,
     windows,
 )
+from ingest_assets.profiles import Profiles
 from ingest_assets.speaker_turns import _monologue, speaker_turns
 from ingest_assets.stage import Stage
 from resources.catalogue import Video, register
