@@ -18,7 +18,7 @@ from pgvector import Vector
 from bench.episodes import EPISODES, FEED_NAME, TELEPHONE, Episode, clip_path, clip_samples, write_episodes, write_feed
 from bench.server import serving
 from ingest_assets.exports import as_rttm
-from ingest_assets.ingest import Choice, Outcome, ingest
+from ingest_assets.ingest import Choice, Outcome, expected_versions, ingest
 from ingest_assets.instance import open_instance
 from ingest_assets.search import search
 from ingest_assets.timings import KEYS, TEXT_KEYS
@@ -113,7 +113,7 @@ def test_timings_are_in_the_database_and_in_the_materializations_with_the_same_k
             assert shown.value == rows[0][key], key
         assert rows[0]["audio_s"] == pytest.approx(30.0, abs=0.1)
         assert rows[0]["device"] == "cpu"
-        assert rows[0]["code_version"] == "1"
+        assert rows[0]["code_version"] == expected_versions()[stage].code_version
         assert 0 < rows[0]["compute_s"] <= rows[0]["wall_s"]
 
 
