@@ -33,7 +33,7 @@ from resources.enrolments import (
     known_vectors,
     pending_enrolments,
 )
-from resources.errors import EarshotError, VideoError
+from resources.errors import RecordingUnusable, VideoError
 from resources.excerpts import VIDEO, Excerpt, clock
 from resources.gpu import Device, require_device
 from resources.loaded_models import ModelsResource
@@ -43,10 +43,6 @@ from resources.voice_space import VoiceSpace, voice_space
 
 # A player rounds the time at which a recording ends.
 TOLERATED_END_S = 0.5
-
-
-class RecordingUnusable(EarshotError):
-    """There is no such recording, or not this part of it. The message may hold a path: not for logs."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ speakers' masks pooled from it. The output is the same (tests/test_diarizer.py),
 
 The waveform is handed over in memory: given a path, pyannote decodes again for every window.
 
-The first step alone, the segmentation network over the whole audio, takes about a seventh of the time and tells where speech
+The first step alone, the segmentation network over the whole audio, takes about a sixth of the time and tells where speech
 is, and whether several speak within ten seconds of each other. `segment()` does it beforehand, for who can decide by that;
 handed to `diarize()`, it is not computed again. `one_speaker()` ends the diarization there, as the pipeline does where its
 clustering finds one speaker.
@@ -97,8 +97,8 @@ class OnePassDiarization(SpeakerDiarization):
         count.data = np.minimum(count.data, 1).astype(np.int8)
         if count.data.max() == 0:
             return Annotation()
-        silent = np.sum(segmentations.data, axis=1) == 0
-        diarization = self.reconstruct(segmentations, np.where(silent, -2, 0), count)
+        clusters = np.zeros((len(segmentations.data), segmentations.data.shape[2]), dtype=int)
+        diarization = self.reconstruct(segmentations, clusters, count)
         annotation = self.to_annotation(diarization, min_duration_off=self.segmentation.min_duration_off)
         return annotation.rename_labels({0: "SPEAKER_00"})
 

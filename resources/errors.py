@@ -7,6 +7,7 @@
     │   ├── DatabaseUnusable   no server, no right to it, or a schema newer than this code
     │   └── DiskFull           too little space is left to fetch anything
     ├── AlertRefused           the receiver of alerts did not accept one; it is offered again
+    ├── RecordingUnusable      a recording of a person is gone, or has no such part; it is tried again
     ├── SourceUnusable         a source cannot be listed: no such file, nothing at the URL; the other sources go on
     │   ├── SourceBlocked      its site refuses to serve this machine for now
     │   └── NotAFeed           there is something, but no feed
@@ -62,6 +63,13 @@ class DatabaseUnusable(Misconfigured):
 
 class DiskFull(Misconfigured):
     """Fetching one more video could fill the disk."""
+
+
+class RecordingUnusable(EarshotError):
+    """A recording that a person is to be known by is gone, or has no such part; the others are used.
+
+    The message may hold a path: not for logs.
+    """
 
 
 class SourceUnusable(EarshotError):

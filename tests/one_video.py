@@ -43,11 +43,13 @@ def put_turns(database: Database, video_id: str, turns: Iterable[tuple[float, fl
     database.replace(video_id, {"turns": frame.assign(turn_index=range(len(frame)), overlap=False)})
 
 
-def run(asset: AssetsDefinition, video_id: str) -> ExecuteInProcessResult:
-    """One run of this asset for this video, which must go well; errors are raised."""
+def run(asset: AssetsDefinition, video_id: str, raise_on_error: bool = True) -> ExecuteInProcessResult:
+    """One run of this asset for this video."""
     with DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(str(videos.name), [video_id])
-        return materialize([asset], partition_key=video_id, resources=RESOURCES, instance=instance)
+        return materialize(
+            [asset], partition_key=video_id, resources=RESOURCES, instance=instance, raise_on_error=raise_on_error
+        )
 
 
 def metadata_of(ran: ExecuteInProcessResult) -> dict[str, object]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from ingest_assets.enrolling import alike
-from ingest_assets.enrolment import Judgement, Recording, RecordingUnusable, enrol_pending, take_samples
+from ingest_assets.enrolment import Judgement, Recording, enrol_pending, take_samples
 from ingest_assets.enrolment_quality import (
     MOST_OTHER_SHARE,
     MOST_SAMPLES,
@@ -31,6 +31,7 @@ from resources.catalogue import Video, register
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
 from resources.enrolments import Quality, profile_samples
+from resources.errors import RecordingUnusable
 from resources.excerpts import FILE, VIDEO, Excerpt
 from resources.media_store import MediaStoreResource, samples_sha256
 from resources.people import add_enrolment, add_person, list_people, sync_people
