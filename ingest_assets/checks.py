@@ -91,7 +91,8 @@ def floor_finding(asset: str, now: Timing, history: History, floors: Sequence[Fl
 def regression_finding(asset: str, now: Timing, history: History, speed: Verdict) -> Finding:
     """The worse of two verdicts: seconds per unit of work (`speed`), and work per second of audio."""
     if not now.inputs:
-        return Finding("regression", Level.UNJUDGED, f"{asset} had nothing to compute: all of it was there already.")
+        message = f"{asset} had nothing to compute that could be compared: it was there already, or a shorter way was taken."
+        return Finding("regression", Level.UNJUDGED, message)
     if speed.level is Level.UNJUDGED:
         begun = f"A new baseline began: {history.changed}. " if history.changed else ""
         known = f"{speed.videos} of the {MINIMUM_VIDEOS} videos that are needed are known"

@@ -117,7 +117,7 @@ def test_windows_hold_the_same_amount_of_speech_and_no_pause_and_reach_from_the_
     stretches: list[tuple[int, int]],
 ) -> None:
     speech, at = [], 0
-    for pause, length in [*stretches, (100, 50_000)]:
+    for pause, length in [*stretches, (100, 70_000)]:
         speech.append((at + pause, at + pause + length))
         at += pause + length
     spoken = np.concatenate([np.arange(*stretch) for stretch in speech])

@@ -9,7 +9,7 @@ ALTER TABLE voice_embeddings
     ADD CONSTRAINT voice_embeddings_forgotten CHECK ((embedding IS NULL) = (condition = 'forgotten'));
 ALTER TABLE local_speakers
     ADD COLUMN preparation text NOT NULL DEFAULT '',
-    ADD COLUMN clear_s double precision NOT NULL DEFAULT 0,  -- seconds of the turns that the centroid is made of
+    ADD COLUMN clear_s double precision NOT NULL DEFAULT 0,  -- seconds of its clear turns; 0: the centroid is of others
     ADD COLUMN made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     ALTER COLUMN centroid DROP NOT NULL;                  -- NULL: no turn of this speaker has a vector
 
