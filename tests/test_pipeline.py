@@ -164,7 +164,8 @@ def test_a_forced_run_gives_the_same_rows_and_reuses_every_voice_vector(ingested
     assert outcome.video.video_id == newest
     for table, order in tables.items():
         again = ingested.database.frame(table, newest, order)
-        pd.testing.assert_frame_equal(before[table].map(_plain), again.map(_plain), check_exact=False, rtol=1e-4)
+        kept = again.columns.drop("made_at", errors="ignore")  # when a centroid was made is what a new run changes
+        pd.testing.assert_frame_equal(before[table][kept].map(_plain), again[kept].map(_plain), check_exact=False, rtol=1e-4)
     [timing] = ingested.database.query(
         "SELECT cache_hits, cache_misses FROM asset_timings WHERE run_id = %s AND asset = 'voice_embeddings'", [outcome.run_id]
     )
