@@ -25,7 +25,7 @@ NAMELESS = (DatabaseUnusable, GpuUnavailable, ModelUnavailable)
 
 
 @asset(
-    group_name="people",
+    group_name="video",
     code_version="1",
     deps=[voice_embeddings],
     pool="gpu",
