@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from ingest_assets.statements import Key, Named, Statements
+from ingest_assets.wording import numbered
 
 # More numbers than this in one message help nobody.
-NUMBERS_TOLD = 6
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,6 @@ def people_of(groups: Groups, named: Mapping[Key, Named]) -> dict[frozenset[Key]
     for key in sorted(named):
         found[groups.of(key)].setdefault(named[key].person_id, (key, named[key]))
     return dict(found)
-
-
-def numbered(numbers: Iterable[int]) -> str:
-    """3 and 7; 3, 7 and 9; of many the first."""
-    told = [str(number) for number in sorted(numbers)]
-    if len(told) > NUMBERS_TOLD:
-        told = [*told[: NUMBERS_TOLD - 1], f"{len(told) - NUMBERS_TOLD + 1} more"]
-    return " and ".join([", ".join(told[:-1]), told[-1]] if told[1:] else told)
 
 
 def _inside(

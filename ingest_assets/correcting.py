@@ -16,9 +16,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ingest_assets.contradictions import Groups, contradictions_of, numbered
+from ingest_assets.contradictions import Groups, contradictions_of
 from ingest_assets.statements import NOBODY, Key, Said, Statements, people_by_number, said_in, spans_by_video, statements_of
 from ingest_assets.stretches import HALF, Stretches, Times, cut
+from ingest_assets.wording import numbered
 from resources.corrections import Correction, list_corrections
 from resources.database import Database
 from resources.voice_space import VoiceSpace

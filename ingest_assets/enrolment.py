@@ -28,9 +28,7 @@ from resources.enrolments import (
     Enrolment,
     Quality,
     Samples,
-    SampleSpan,
     keep,
-    known_vectors,
     pending_enrolments,
 )
 from resources.errors import RecordingUnusable, VideoError
@@ -39,6 +37,7 @@ from resources.gpu import Device, require_device
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource, samples_sha256
 from resources.settings import read_settings
+from resources.voice_cache import SampleSpan, known_vectors
 from resources.voice_space import VoiceSpace, voice_space
 
 # A player rounds the time at which a recording ends.
@@ -173,7 +172,7 @@ def _vectors(
     database: Database, space: VoiceSpace, audio_sha256: str, sound: np.ndarray, first: int, spans: Sequence[SampleSpan]
 ) -> np.ndarray:
     """A vector for each span of a recording, of which `sound` begins at sample `first`."""
-    known = known_vectors(database, space, audio_sha256, spans)
+    known = known_vectors(database, space, audio_sha256)
     missing = [span for span in spans if span not in known]
     if missing:
         encoder = ModelsResource().voice_encoder(_device())

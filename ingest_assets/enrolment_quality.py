@@ -30,7 +30,8 @@ import pandas as pd
 
 from ingest_assets.stretches import Stretches, Times, cut
 from resources.decoding import SAMPLE_RATE
-from resources.enrolments import REFUSED, Quality, SampleSpan
+from resources.enrolments import REFUSED, Quality
+from resources.voice_cache import SampleSpan
 
 SAMPLE_S = 4.0
 SHORTEST_SAMPLE_S = 1.0

@@ -8,15 +8,15 @@ changed mind needs no undoing. Who everybody is then is decided by ingest_assets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ingest_assets.contradictions import NUMBERS_TOLD, numbered
 from ingest_assets.correcting import conflicting, read_turns
 from ingest_assets.statements import spans_by_video
 from ingest_assets.stretches import NO_TURNS, cut
 from ingest_assets.subjects import Subject, correction_told, halves, without
+from ingest_assets.wording import NUMBERS_TOLD, numbered
 from resources.corrections import Correction, add_correction, list_corrections
 from resources.database import Database
 from resources.errors import EarshotError
-from resources.people import add_person, checked_name, find_person, list_people
+from resources.people import add_person, checked_name, find_person, names_of_people
 
 NOBODY_YET = 0  # stands for a person who is to be added; ids begin at 1
 
@@ -104,7 +104,7 @@ def _refuse_conflict(database: Database, earlier: Sequence[Correction], new: Cor
     conflicts = conflicting(earlier, new, read_turns(database, spans_by_video([*earlier, new])))
     if not conflicts:
         return
-    people = {person.person_id: person.name for person in list_people(database)}
+    people = names_of_people(database)
     told = "; ".join(correction_told(each, people) for each in earlier if each.correction_id in conflicts[:NUMBERS_TOLD])
     known = f"correction{'s'[: len(conflicts) != 1]} {numbered(conflicts)}"
     raise EarshotError(

@@ -28,6 +28,7 @@ from typing import Any
 
 import pandas as pd
 
+from ingest_assets.moments import hms
 from ingest_assets.names import Names, Speaker
 from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.words import attribute_words, sentence_speakers
@@ -132,12 +133,6 @@ FORMATS: dict[str, Callable[[Recording], str]] = {
     "json": as_json,
     "rttm": as_rttm,
 }
-
-
-def hms(seconds: float) -> str:
-    """h:mm:ss."""
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 @dataclass(frozen=True)

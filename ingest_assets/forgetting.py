@@ -13,12 +13,10 @@ both. Its write-ahead log, backups, the audio and the transcripts are not touche
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import psycopg
-import yaml
 
 from ingest_assets.correcting import read_turns, told_turns
 from ingest_assets.identification import PEOPLE_LOCK, identify
@@ -69,12 +67,10 @@ class Counted:
 
 def refuse_listed(settings: Settings, name: str) -> None:
     """Raises EarshotError, with the line, where people.yaml names this person: its next reading would bring the person back."""
-    read_people(settings.people)  # what is wrong with the file is told first
-    line = _line_of(settings.people, name)
-    if line is not None:
-        raise EarshotError(
-            f"{settings.people}, line {line}, names {name}.", "Remove that person's lines from the file, then run this again."
-        )
+    for person in read_people(settings.people):
+        if name_key(person.name) == name_key(name):
+            told = f"{settings.people}, line {person.line}, names {name}."
+            raise EarshotError(told, "Remove that person's lines from the file, then run this again.")
 
 
 def remove(database: Database, who: Who) -> Counted:
@@ -127,17 +123,6 @@ def clear_traces(database: Database) -> None:
     with psycopg.connect(database.url, autocommit=True) as connection:
         for statement in _VACUUM:
             connection.execute(statement.encode())
-
-
-def _line_of(path: Path, name: str) -> int | None:
-    """The line of this person's name in people.yaml, which was found to be right."""
-    root = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader) if path.exists() else None
-    people = next((value for key, value in root.value if key.value == "people"), None) if root else None
-    for person in people.value if isinstance(people, yaml.SequenceNode) else ():
-        for key, value in person.value:
-            if key.value == "name" and name_key(" ".join(value.value.split())) == name_key(name):
-                return value.start_mark.line + 1
-    return None
 
 
 # --- what is to go -------------------------------------------------------------------------------------------------------

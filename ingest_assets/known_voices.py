@@ -14,6 +14,7 @@ import pandas as pd
 
 from ingest_assets.correcting import read_turns
 from ingest_assets.identity import kind_of
+from ingest_assets.moments import link
 from ingest_assets.statements import Key, touching
 from ingest_assets.subjects import correction_told, members_of, speakers_told, voice_number
 from resources.corrections import Correction, list_corrections
@@ -129,8 +130,6 @@ def appearances(database: Database, person_id: int | None = None, voice_id: int 
 
     Keys: video_id, title, local_speaker, speech_s, first_s and link (the first time), score and margin (cosine), decided_by.
     """
-    from ingest_assets.search import moment  # brings the text encoder, which takes seconds to import
-
     rows = database.query(
         """
         SELECT i.video_id, v.title, v.url, i.local_speaker, coalesce(l.speech_s, 0) AS speech_s, min(t.start_s) AS first_s,
@@ -143,7 +142,7 @@ def appearances(database: Database, person_id: int | None = None, voice_id: int 
         """,
         {"person": person_id, "voice": voice_id},
     )
-    return [{**row, "link": moment(row.pop("url"), row["first_s"] or 0.0)} for row in rows]
+    return [{**row, "link": link(row.pop("url"), row["first_s"] or 0.0)} for row in rows]
 
 
 def enrolments_of(database: Database, person_id: int, space: VoiceSpace) -> list[dict[str, Any]]:

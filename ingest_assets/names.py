@@ -16,7 +16,6 @@ Names are read when they are shown and stored nowhere else, so that naming a voi
 from then on. What decided is not told here: that is in table `identities`.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,10 +26,6 @@ import pandas as pd
 from ingest_assets.correcting import overrides_of, read_overrides, read_turns
 from resources.corrections import Correction, list_corrections
 from resources.database import Database
-from resources.errors import EarshotError
-from resources.people import find_person
-
-_VOICE = re.compile(r"voice\s+(\d{1,18})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -43,15 +38,6 @@ class Speaker:
 
 
 NOBODY = Speaker("Unknown")
-
-
-@dataclass(frozen=True)
-class Sought:
-    """A person or an anonymous voice that is looked for; one of the two ids is None."""
-
-    speaker: Speaker
-    person_id: int | None = None
-    voice_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -104,18 +90,6 @@ def names_of_moments(database: Database) -> dict[str, Names]:
     return found
 
 
-def find_speaker(database: Database, text: str) -> Sought:
-    """The person of this name, or the anonymous voice of this number (`voice 7`); raises EarshotError where there is none."""
-    person = find_person(database, text)
-    if person is not None:
-        return Sought(Speaker(person.name, person=person.name), person_id=person.person_id)
-    numbered = _VOICE.fullmatch(text.strip())
-    number = int(numbered[1]) if numbered else None
-    if not database.query("SELECT 1 FROM identities WHERE voice_id = %s LIMIT 1", [number]):
-        raise EarshotError(f"Nobody is known as {text!r}.", "`earshot people list` shows who is.")
-    return Sought(_voice(number), voice_id=number)
-
-
 def _names(database: Database, video_id: str, overrides: Sequence[tuple[float, float, int]]) -> Names:
     rows = database.query(
         "SELECT i.local_speaker, i.voice_id, p.name FROM identities i LEFT JOIN people p USING (person_id) WHERE video_id = %s",
@@ -131,8 +105,4 @@ def _names(database: Database, video_id: str, overrides: Sequence[tuple[float, f
 def _speaker(label: str, name: str | None, voice_id: int | None) -> Speaker:
     if name is not None:
         return Speaker(name, person=name)
-    return Speaker(label) if voice_id is None else _voice(voice_id)
-
-
-def _voice(number: int | None) -> Speaker:
-    return Speaker(f"voice {number}", voice=number)
+    return Speaker(label) if voice_id is None else Speaker(f"voice {voice_id}", voice=voice_id)

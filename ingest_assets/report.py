@@ -17,7 +17,7 @@ import pandas as pd
 
 from ingest_assets.baseline import MINIMUM_VIDEOS, WINDOW
 from ingest_assets.causes import judged_s
-from ingest_assets.exports import hms
+from ingest_assets.moments import hms
 from ingest_assets.timings import SUMMARY_COLUMNS, Timing, summarize
 
 Row = dict[str, Any]

@@ -7,11 +7,12 @@ one speaker, over all passages in which that speaker says more than a back-chann
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import pandas as pd
 
-from ingest_assets.names import Names, Sought, Speaker, names_of_moments, speaker_names
+from ingest_assets.known_voices import Who
+from ingest_assets.moments import link
+from ingest_assets.names import Names, Speaker, names_of_moments, speaker_names
 from resources.database import Database
 from resources.errors import EarshotError
 from resources.models import Model
@@ -45,7 +46,7 @@ def check_question(text: str) -> str:
     return question
 
 
-def search(database: Database, encoder: TextEncoder, text: str, limit: int = 5, sought: Sought | None = None) -> list[Hit]:
+def search(database: Database, encoder: TextEncoder, text: str, limit: int = 5, sought: Who | None = None) -> list[Hit]:
     """The nearest passages, best first; only those of one speaker where one is sought."""
     vector = encoder.encode([check_question(text)])[0]
     rows = database.query(
@@ -75,7 +76,7 @@ def search(database: Database, encoder: TextEncoder, text: str, limit: int = 5, 
     return [_hit(row, names[row["video_id"]], words[row["video_id"]]) for row in rows]
 
 
-def _condition(database: Database, sought: Sought | None) -> dict[str, Any]:
+def _condition(database: Database, sought: Who | None) -> dict[str, Any]:
     """What the query must know of who is sought. Videos in which moments are corrected are looked through word by word."""
     if sought is None:
         return {"anybody": True, "person_id": None, "voice_id": None, "corrected": [], "videos": [], "passages": []}
@@ -91,11 +92,15 @@ def _condition(database: Database, sought: Sought | None) -> dict[str, Any]:
     }
 
 
-def _said(database: Database, video_id: str, names: Names, sought: Sought) -> list[int]:
+def _said(database: Database, video_id: str, names: Names, sought: Who) -> list[int]:
     """The indices of the passages of this video in which the sought speaker speaks."""
     words, passages = _words(database, video_id, names), database.frame("passages", video_id, "passage_index")
     rows = passages.to_dict("records")
-    return [row["passage_index"] for row in rows if sought.speaker in _speakers(row, names, words)]
+    return [row["passage_index"] for row in rows if any(_is(each, sought) for each in _speakers(row, names, words))]
+
+
+def _is(speaker: Speaker, sought: Who) -> bool:
+    return speaker.voice == sought.voice_id if sought.person_id is None else speaker.person == sought.name
 
 
 def _words(database: Database, video_id: str, names: Names) -> pd.DataFrame:
@@ -109,29 +114,19 @@ def _speakers(passage: dict[Any, Any], names: Names, words: pd.DataFrame) -> lis
 
 def _hit(row: dict[str, Any], names: Names, words: pd.DataFrame) -> Hit:
     speaker = ", ".join(speaker.shown for speaker in _speakers(row, names, words))
-    link = moment(row["url"], row["start_s"])
     kept = {key: row[key] for key in ("video_id", "title", "start_s", "end_s", "local_speaker", "text", "score")}
-    return Hit(**kept, speaker=speaker, link=link)
+    return Hit(**kept, speaker=speaker, link=link(row["url"], row["start_s"]))
 
 
-def explain_nothing(database: Database, model: Model, sought: Sought | None = None) -> str:
+def explain_nothing(database: Database, model: Model, sought: Who | None = None) -> str:
     """Why a search over this model's passages finds nothing: an empty library, one of other models, a speaker of no passage."""
     others = database.query("SELECT model, count(*) AS passages FROM passages GROUP BY model ORDER BY model")
     if not others:
         return "Nothing has been ingested yet, or nothing was said. Start with: earshot ingest SOURCE"
     if sought is not None and any(row["model"] == model.name for row in others):
-        return f"No passage is known to be by {sought.speaker.shown}."
+        return f"No passage is known to be by {sought.name}."
     found = ", ".join(f"{row['passages']} of {row['model']}" for row in others)
     return (
         f"No passages of text model {model.name}; the library has {found}. Use the model set it was made with "
         "(EARSHOT_MODELS), or ingest again."
     )
-
-
-def moment(url: str, start_s: float) -> str:
-    """A link that opens the recording at this second, in the way the site knows; a Media Fragment elsewhere."""
-    seconds = int(start_s)
-    host = urlsplit(url).hostname or ""
-    if host in ("youtu.be", "youtube.com") or host.endswith(".youtube.com"):
-        return f"{url}{'&' if '?' in url else '?'}t={seconds}s"
-    return f"{url}#t={seconds}"

@@ -19,9 +19,10 @@ from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import pdist, squareform
 
 from ingest_assets.correcting import read_rulings, read_turns
-from ingest_assets.exports import hms
+from ingest_assets.moments import hms
 from ingest_assets.statements import Key, spans_in
 from ingest_assets.stretches import cut
+from ingest_assets.wording import counted
 from resources.catalogue import find
 from resources.corrections import Correction, Span
 from resources.database import Database
@@ -29,7 +30,7 @@ from resources.errors import EarshotError
 from resources.source_options import duration
 
 FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or a turn by its time: VIDEO@0:12:30."
-_VOICE = re.compile(r"voice[ -]?(\d{1,18})", re.IGNORECASE)
+_VOICE = re.compile(r"voice[\s-]*(\d{1,18})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def without(database: Database, one: Subject, other: Subject) -> Subject:
 def speakers_told(speakers: Sequence[Key]) -> str:
     """4 speakers in 3 videos."""
     videos = len({video_id for video_id, _ in speakers})
-    return f"{len(speakers)} speaker{'s'[: len(speakers) != 1]} in {videos} video{'s'[: videos != 1]}"
+    return f"{counted(len(speakers), 'speaker')} in {counted(videos, 'video')}"
 
 
 def correction_told(correction: Correction, people: dict[int, str]) -> str:

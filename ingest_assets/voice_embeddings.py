@@ -23,9 +23,8 @@ from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource
 from resources.settings import read_settings
+from resources.voice_cache import SampleSpan, known_vectors
 from resources.voice_space import PREPARATION, VoiceSpace, voice_space
-
-Span = tuple[int, int]
 
 
 @asset(
@@ -50,7 +49,8 @@ def voice_embeddings(
         sound, space = read_audio(at_work, media_store), voice_space(read_settings())
         turns = _spanned(at_work, len(sound.samples))
         wanted = turns.span[turns.condition != "forgotten"].tolist()
-        known = _known(at_work, sound.sha256, space)
+        with at_work.measurement.reading_writing():
+            known = known_vectors(at_work.database, space, sound.sha256)
         hits = sum(span in known for span in wanted)
         missing = [span for span in dict.fromkeys(wanted) if span not in known]
         with at_work.measurement.computing():
@@ -75,20 +75,8 @@ def _spanned(at_work: Stage, samples: int) -> pd.DataFrame:
     return turns.assign(condition=conditions(turns, times), span=spans)
 
 
-def _known(at_work: Stage, audio_sha256: str, space: VoiceSpace) -> dict[Span, np.ndarray]:
-    """The vectors of this audio in this space that some run computed before, by span."""
-    with at_work.measurement.reading_writing():
-        rows = at_work.database.query(
-            "SELECT first_sample, last_sample, embedding FROM voice_embeddings WHERE audio_sha256 = %(audio_sha256)s "
-            "AND model = %(model)s AND model_revision = %(model_revision)s AND preparation = %(preparation)s "
-            "AND vector_dims(embedding) = %(dimension)s",
-            {**space.columns, "audio_sha256": audio_sha256, "dimension": space.dimension},
-        )
-    return {(row["first_sample"], row["last_sample"]): row["embedding"].to_numpy() for row in rows}
-
-
 def _frames(
-    turns: pd.DataFrame, vectors: dict[Span, np.ndarray], audio_sha256: str, space: VoiceSpace
+    turns: pd.DataFrame, vectors: dict[SampleSpan, np.ndarray], audio_sha256: str, space: VoiceSpace
 ) -> dict[str, pd.DataFrame]:
     """The rows of both tables; `vectors` by span, of forgotten turns none is used."""
     embeddings = [

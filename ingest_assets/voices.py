@@ -17,6 +17,7 @@ import pandas as pd
 
 from ingest_assets.stretches import HALF, Times, cut
 from resources.decoding import SAMPLE_RATE
+from resources.voice_cache import SampleSpan
 
 # Measured with CAM++ (a turn against half a minute of its own voice and of six others, bench/episodes.py's recordings): the
 # equal error rate is 16 % at a quarter of a second, 13 % at a half, 9 % at one second, 6 % from one and a half on.
@@ -30,7 +31,7 @@ OVERLAPPED_SHARE = 0.2
 USED = ("clear", "overlapped", "too_short")
 
 
-def sample_spans(turns: pd.DataFrame, samples: int) -> list[tuple[int, int]]:
+def sample_spans(turns: pd.DataFrame, samples: int) -> list[SampleSpan]:
     """(first sample, one past the last) of each turn, at least one sample long and inside the audio."""
     first = (turns.start_s * SAMPLE_RATE).round().astype(int).clip(0, max(samples - 1, 0))
     last = (turns.end_s * SAMPLE_RATE).round().astype(int).clip(upper=samples)

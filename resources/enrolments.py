@@ -1,11 +1,9 @@
 """What enrolments are worth: tables `enrolment_judgements` and `enrolment_samples`.
 
-Each enrolment is judged once in each voice space, and its samples are kept with their vectors; a vector is known by the
-sha256 of the recording's samples, its first and last sample, and the space. How they are made and judged is
+Each enrolment is judged once in each voice space, and its samples are kept with their vectors. How they are made and judged is
 ingest_assets/enrolment.py.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +12,9 @@ import pandas as pd
 from resources.database import Connection, Database
 from resources.decoding import SAMPLE_RATE
 from resources.excerpts import Excerpt
+from resources.voice_cache import SampleSpan
 from resources.voice_space import VoiceSpace
 
-SampleSpan = tuple[int, int]
 REFUSED = "refused"
 
 
@@ -123,27 +121,6 @@ def _insert_samples(connection: Connection, known: dict[str, object], samples: S
                 for index, ((first, last), vector) in enumerate(zip(samples.spans, samples.vectors, strict=True))
             ],
         )
-
-
-def known_vectors(
-    database: Database, space: VoiceSpace, audio_sha256: str, spans: Sequence[SampleSpan]
-) -> dict[SampleSpan, np.ndarray]:
-    """The vectors of these spans of a recording that some enrolment or some turn has already, in this space."""
-    rows = database.query(
-        """
-        SELECT first_sample, last_sample, embedding FROM (
-            SELECT first_sample, last_sample, embedding, audio_sha256, model, model_revision, preparation FROM enrolment_samples
-            UNION ALL
-            SELECT first_sample, last_sample, embedding, audio_sha256, model, model_revision, preparation FROM voice_embeddings
-        ) AS kept
-        WHERE audio_sha256 = %(sha256)s AND model = %(model)s AND model_revision = %(model_revision)s
-            AND preparation = %(preparation)s AND embedding IS NOT NULL
-        """,
-        {**space.columns, "sha256": audio_sha256},
-    )
-    wanted = set(spans)
-    found = {(row["first_sample"], row["last_sample"]): row["embedding"].to_numpy() for row in rows}
-    return {span: vector for span, vector in found.items() if span in wanted}
 
 
 def profile_samples(database: Database, space: VoiceSpace) -> pd.DataFrame:

@@ -37,6 +37,11 @@ def list_people(database: Database) -> list[Person]:
     return [Person(**row) for row in rows]
 
 
+def names_of_people(database: Database) -> dict[int, str]:
+    """Everybody's name, by person_id."""
+    return {person.person_id: person.name for person in list_people(database)}
+
+
 def find_person(database: Database, name: str) -> Person | None:
     """The person of this name, in whatever capitals and form of Unicode; None where there is none."""
     with database.connect() as connection:

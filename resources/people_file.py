@@ -11,11 +11,10 @@ from pathlib import Path
 
 import yaml
 
-from resources.errors import Misconfigured
 from resources.excerpts import FILE, MOMENT, VIDEO, Excerpt, clock, moment
 from resources.person_names import ALLOWED, name_key, person_name
 from resources.source_options import is_plain, local_path
-from resources.yaml_lines import Given, Problems, is_null, line_of, mapping, shape_of, tree
+from resources.yaml_lines import Given, Problems, is_null, line_of, mapping, read_text, shape_of, tree
 
 SHAPE = "A person is an entry of the list `people:`, such as `- name: Ada Lovelace`; docs/people.md shows all."
 SAMPLES = "a list of recordings, such as `- file: ada.wav`, or `- video: dQw4w9WgXcQ` with `spans` below it."
@@ -28,6 +27,7 @@ class ListedPerson:
     """One entry of people.yaml. No two have the same name, and no two excerpts overlap."""
 
     name: str
+    line: int  # on which the name stands
     notes: str
     excerpts: tuple[Excerpt, ...]
 
@@ -46,7 +46,7 @@ def read_people(path: Path) -> tuple[ListedPerson, ...]:
 
     Raises Misconfigured with every error in it, one per line.
     """
-    problems = Problems(_called(path))
+    problems = Problems(path)
     root = tree(_text(path), problems)
     names: dict[str, int] = {}
     placed: list[_Placed] = []
@@ -56,20 +56,11 @@ def read_people(path: Path) -> tuple[ListedPerson, ...]:
     return tuple(person for person in found if person)
 
 
-def _called(path: Path) -> str:
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        return read_text(path, "EARSHOT_PEOPLE")
     except FileNotFoundError:
         return ""
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise Misconfigured(f"{_called(path)}, line {line}: not UTF-8.", "Save the file as UTF-8.") from None
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}.", "Correct EARSHOT_PEOPLE, or its rights.") from error
 
 
 def _items(root: yaml.Node, problems: Problems) -> list[yaml.Node]:
@@ -94,10 +85,11 @@ def _person(
     if given is None:
         problems.add(line_of(item), f"a person is {shape_of(item)}.", SHAPE)
         return None
-    name = _name(given.get("name"), line_of(item), names, problems)
+    named = given.get("name")
+    name = _name(named, line_of(item), names, problems)
     notes = _notes(given.get("notes"), problems)
     excerpts = _samples(given.get("samples"), item, folder, placed, problems)
-    return ListedPerson(name, notes, tuple(excerpts)) if name and excerpts else None
+    return ListedPerson(name, named.line, notes, tuple(excerpts)) if named and name and excerpts else None
 
 
 def _name(given: Given | None, person_line: int, names: dict[str, int], problems: Problems) -> str:

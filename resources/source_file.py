@@ -20,7 +20,7 @@ from resources.errors import Misconfigured, SourceUnusable
 from resources.redaction import without_secrets
 from resources.settings import PROJECT_ROOT
 from resources.source_options import Option, address_shown, addresses, is_plain, local_path, options, web_address
-from resources.yaml_lines import Given, Problems, is_null, line_of, mapping, quoted, shape_of, tree
+from resources.yaml_lines import Given, Problems, is_null, line_of, mapping, quoted, read_text, shape_of, tree
 
 SHAPE = "A source is an entry of the list `sources:`, such as `- channel: https://...`; docs/sources.md shows all."
 
@@ -91,7 +91,7 @@ def read_sources(path: Path) -> tuple[Source, ...]:
 
     Raises Misconfigured with every error in it, one per line.
     """
-    problems = Problems(_called(path))
+    problems = Problems(path)
     root = tree(_text(path), problems)
     listed = _sources(root, _Table(options(path.parent), addresses(path.parent)), problems) if root else []
     _refuse_twice(listed, problems)
@@ -110,22 +110,13 @@ class _Table:
     addresses: dict[str, Option]
 
 
-def _called(path: Path) -> str:
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        return read_text(path, "EARSHOT_SOURCES")
     except FileNotFoundError as error:
         if path == PROJECT_ROOT / "sources.yaml":
             return ""
         raise Misconfigured(f"There is no file {path}.", "Write it, or correct EARSHOT_SOURCES.") from error
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise Misconfigured(f"{_called(path)}, line {line}: not UTF-8.", "Save the file as UTF-8.") from error
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}.", "Correct EARSHOT_SOURCES, or its rights.") from error
 
 
 # --- what it holds -------------------------------------------------------------------------------------------------------

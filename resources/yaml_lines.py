@@ -1,13 +1,14 @@
 """YAML with its lines: what the keys of a file were given and where, and everything that is wrong with it, told at once.
 
-`tree()` makes a text YAML's tree of nodes, `mapping()` reads one mapping of it by the keys that are known there, and
-`Problems` collects what is wrong, each with its line, until `refuse()` raises it. Values stay text as written: YAML's own
-idea of them (`no` is False, `010` is 8) is not taken. Merge keys (`<<`) are not known.
+`read_text()` reads the file, `tree()` makes its text YAML's tree of nodes, `mapping()` reads one mapping of it by the keys that
+are known there, and `Problems` collects what is wrong, each with its line, until `refuse()` raises it. Values stay text as
+written: YAML's own idea of them (`no` is False, `010` is 8) is not taken. Merge keys (`<<`) are not known.
 """
 
 import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 
@@ -24,11 +25,29 @@ def quoted(text: str) -> str:
     return repr(shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…")
 
 
-class Problems:
-    """What is wrong with a file, collected so that the user sees all of it at once. `file`: what the user calls it."""
+def read_text(path: Path, variable: str) -> str:
+    """The whole file; `variable` is the environment variable that names it. Raises FileNotFoundError, and Misconfigured."""
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise Misconfigured(f"{_called(path)}, line {line}: not UTF-8.", "Save the file as UTF-8.") from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}.", f"Correct {variable}, or its rights.") from error
 
-    def __init__(self, file: str) -> None:
-        self._file = file
+
+def _called(path: Path) -> str:
+    """What the user calls it: from the folder that he is in, where it lies below that."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+class Problems:
+    """What is wrong with a file, collected so that the user sees all of it at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = _called(path)
         self._remedies: dict[tuple[int, str], str] = {}
 
     def add(self, line: int, message: str, remedy: str) -> None:

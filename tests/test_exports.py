@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.exports import FORMATS, LINE_CHARACTERS, Recording, export, hms
+from ingest_assets.exports import FORMATS, LINE_CHARACTERS, Recording, export
+from ingest_assets.moments import hms
 from ingest_assets.names import Names, Speaker
 from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.words import attribute_words, sentence_speakers

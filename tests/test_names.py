@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from ingest_assets.cli.library import export_command, search_command
-from ingest_assets.names import NOBODY, Names, Speaker, find_speaker, names_of_moments, speaker_names
+from ingest_assets.known_voices import find_known
+from ingest_assets.names import NOBODY, Names, Speaker, names_of_moments, speaker_names
 from ingest_assets.search import Hit, explain_nothing, search
 from resources.catalogue import Video, register
 from resources.corrections import Span, add_correction
@@ -98,7 +99,7 @@ def is_ana(database: Database, video_id: str, start_s: float, end_s: float) -> N
 
 def found(database: Database, text: str = "alpha", limit: int = 100, speaker: str | None = None) -> list[Hit]:
     encoder: Any = Encoder()
-    return search(database, encoder, text, limit, None if speaker is None else find_speaker(database, speaker))
+    return search(database, encoder, text, limit, None if speaker is None else find_known(database, speaker))
 
 
 # --- who is shown --------------------------------------------------------------------------------------------------------
@@ -193,16 +194,16 @@ def test_of_one_speaker_everything_is_found_however_much_nearer_others_are(
 
 @pytest.mark.parametrize("text", ["Ben", "voice 8", "voice", "voice x", "SPEAKER_00", "", f"voice {10**30}"])
 def test_looking_for_somebody_who_is_not_known_says_so(searched: Database, text: str) -> None:
-    with pytest.raises(EarshotError, match="Nobody is known as"):
-        find_speaker(searched, text)
+    with pytest.raises(EarshotError, match=r"Nobody is called|There is no voice"):
+        find_known(searched, text)
 
 
 def test_somebody_who_says_nothing_is_found_nowhere_and_told_so(searched: Database) -> None:
     add_person(searched, "Ben")
     assert found(searched, speaker="Ben") == []
     model: Any = SimpleNamespace(name="t")
-    assert explain_nothing(searched, model, find_speaker(searched, "Ben")) == "No passage is known to be by Ben."
-    assert "the library has 10 of t" in explain_nothing(searched, MINILM, find_speaker(searched, "Ben"))
+    assert explain_nothing(searched, model, find_known(searched, "Ben")) == "No passage is known to be by Ben."
+    assert "the library has 10 of t" in explain_nothing(searched, MINILM, find_known(searched, "Ben"))
 
 
 def test_a_corrected_moment_is_found_as_hers_and_its_passage_names_both(searched: Database) -> None:

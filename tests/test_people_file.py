@@ -85,6 +85,7 @@ def test_people_are_read_with_their_recordings_in_the_order_of_the_file(folder: 
     assert found == (
         ListedPerson(
             "Zoë",
+            2,
             "two\nlines",
             (
                 Excerpt(FILE, str(folder / "voices/zoe.wav")),
@@ -93,7 +94,7 @@ def test_people_are_read_with_their_recordings_in_the_order_of_the_file(folder: 
             ),
         ),
         ListedPerson(
-            "Ada Lovelace", "", (Excerpt(VIDEO, "dQw4w9WgXcQ", 30.0, 70.0), Excerpt(VIDEO, "dQw4w9WgXcQ", 90.0, 100.0))
+            "Ada Lovelace", 10, "", (Excerpt(VIDEO, "dQw4w9WgXcQ", 30.0, 70.0), Excerpt(VIDEO, "dQw4w9WgXcQ", 90.0, 100.0))
         ),
     )
 

@@ -14,7 +14,6 @@ from resources.enrolments import (
     Quality,
     Samples,
     keep,
-    known_vectors,
     pending_enrolments,
     profile_samples,
 )
@@ -29,6 +28,7 @@ from resources.people import (
     sync_people,
 )
 from resources.settings import read_settings
+from resources.voice_cache import known_vectors
 from resources.voice_space import VoiceSpace, voice_space
 from tests.test_people_file import NAMES
 
@@ -293,10 +293,10 @@ def test_profile_samples_of_nobody_have_their_columns(database: Database) -> Non
 
 def test_a_vector_is_known_by_its_sound_its_place_and_its_space(database: Database) -> None:
     keep(database, enrol(database, "Ada", Excerpt(FILE, "/a")), SPACE, GOOD, samples((0, 10), (10, 20), vectors=[EAST, UP]))
-    found = known_vectors(database, SPACE, "aa", [(10, 20), (20, 30)])
-    assert {span: vector.tolist() for span, vector in found.items()} == {(10, 20): UP.tolist()}
-    assert known_vectors(database, SPACE, "bb", [(10, 20)]) == {}
-    assert known_vectors(database, VoiceSpace("a-model", "1", "cut", 3), "aa", [(10, 20)]) == {}
+    found = known_vectors(database, SPACE, "aa")
+    assert {span: vector.tolist() for span, vector in found.items()} == {(0, 10): EAST.tolist(), (10, 20): UP.tolist()}
+    assert known_vectors(database, SPACE, "bb") == {}
+    assert known_vectors(database, VoiceSpace("a-model", "1", "cut", 3), "aa") == {}
 
 
 def test_the_vector_of_a_turn_is_known_too(database: Database) -> None:
@@ -306,4 +306,4 @@ def test_the_vector_of_a_turn_is_known_too(database: Database) -> None:
         "preparation, embedding) VALUES ('v1', 0, 'aa', 3, 7, 'a-model', '1', 'whole', %s)",
         [NORTH],
     )
-    assert known_vectors(database, SPACE, "aa", [(3, 7)])[3, 7].tolist() == NORTH.tolist()
+    assert known_vectors(database, SPACE, "aa")[3, 7].tolist() == NORTH.tolist()

@@ -7,20 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from dagster import build_asset_context
 
 from bench.episodes import TELEPHONE, clip_samples
-from ingest_assets.stage import Stage
-from ingest_assets.voice_embeddings import _known, voice_embeddings
+from ingest_assets.voice_embeddings import voice_embeddings
 from resources import models
 from resources.catalogue import Video, register
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
-from resources.measurement import Measurement
 from resources.model_files import locate
 from resources.settings import read_settings
+from resources.voice_cache import known_vectors
 from resources.voice_space import PREPARATION, VoiceSpace
 from tests.one_video import metadata_of, put_audio, put_turns, run
 
@@ -32,8 +30,8 @@ SPACE = VoiceSpace("campplus", "r1", "pieces", 3)
 
 
 @pytest.fixture
-def at_work(database: Database) -> Stage:
-    """A video whose turn from sample 0 to 16000 has a vector, and whose next was forgotten."""
+def embedded(database: Database) -> Database:
+    """With a video whose turn from sample 0 to 16000 has a vector, and whose next was forgotten."""
     register(database, [VIDEO])
     known = {"audio_sha256": "of the samples", "first_sample": 0, "last_sample": 16_000, **SPACE.columns}
     rows = [
@@ -41,11 +39,11 @@ def at_work(database: Database) -> Stage:
         {"turn_index": 1, "condition": "forgotten", "embedding": None, **known, "first_sample": 1},
     ]
     database.replace("v1", {"voice_embeddings": pd.DataFrame(rows)})
-    return Stage(build_asset_context(partition_key="v1"), database, VIDEO, Measurement())
+    return database
 
 
-def test_a_vector_computed_before_is_read_as_the_numbers_it_was(at_work: Stage) -> None:
-    known = _known(at_work, "of the samples", SPACE)
+def test_a_vector_computed_before_is_read_as_the_numbers_it_was(embedded: Database) -> None:
+    known = known_vectors(embedded, SPACE, "of the samples")
     assert list(known) == [(0, 16_000)]
     assert np.array([known[0, 16_000]], dtype=np.float32).tolist() == [EAST.tolist()]
 
@@ -61,9 +59,9 @@ def test_a_vector_computed_before_is_read_as_the_numbers_it_was(at_work: Stage) 
     ],
 )
 def test_a_vector_of_other_audio_or_of_another_voice_space_is_not_read(
-    at_work: Stage, audio_sha256: str, space: VoiceSpace
+    embedded: Database, audio_sha256: str, space: VoiceSpace
 ) -> None:
-    assert _known(at_work, audio_sha256, space) == {}
+    assert known_vectors(embedded, space, audio_sha256) == {}
 
 
 def test_a_changed_preparation_makes_the_asset_out_of_date() -> None:

@@ -78,7 +78,7 @@ def _person(database: Database, text: str, is_name: str | None, never_name: str 
     if entered.new_person:
         told.append(f"{entered.person} is new. {near}".strip())
     if entered.over:
-        from ingest_assets.contradictions import numbered
+        from ingest_assets.wording import numbered
 
         told.append(f"Where it covers correction {numbered(entered.over)}, the new one holds.")
     if subject.turn:

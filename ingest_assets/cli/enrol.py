@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ingest_assets.cli.output import json_option, print_json
+from ingest_assets.wording import counted
 from resources.database import Database, open_database
 from resources.enrolments import Quality
 from resources.errors import EarshotError
 from resources.excerpts import FILE, MOMENT, VIDEO, Excerpt, span
-from resources.people import Person, checked_name, find_person, list_people, sync_people
+from resources.people import Person, checked_name, find_person, names_of_people, sync_people
 from resources.settings import read_settings
 from resources.voice_space import thresholds
 
@@ -111,7 +112,7 @@ def _enrol(name: str, excerpts: Sequence[Excerpt], notes: str, as_json: bool) ->
 
 
 def _tell_examined(database: Database, name: str, examined: "Iterable[Examined]") -> None:
-    names, limit = _names(database), thresholds(database, read_settings()).threshold
+    names, limit = names_of_people(database), thresholds(database, read_settings()).threshold
     as_one = f"one voice is {limit:.2f} or more"
     for each in examined:
         _tell(each.excerpt, each.quality)
@@ -140,7 +141,7 @@ def _outcome(kept: int, examined: int, before: "Carried", after: "Carried") -> s
     if not kept:
         return "Refused: nothing was kept."
     head = "Enrolled." if kept == examined else f"Enrolled {kept} of {examined}; what was refused is not kept."
-    speakers, videos = _counted(after.speakers, "speaker"), _counted(after.videos, "video")
+    speakers, videos = counted(after.speakers, "speaker"), counted(after.videos, "video")
     now = f"{speakers} in {videos} {'carries' if after.speakers == 1 else 'carry'} the name"
     was = "as before" if before == after else f"before: {before.speakers} in {before.videos}"
     return f"{head} {now} ({was})."
@@ -149,7 +150,7 @@ def _outcome(kept: int, examined: int, before: "Carried", after: "Carried") -> s
 def _enrolled_json(
     database: Database, name: str, person: Person | None, examined: "Iterable[Examined]", before: "Carried", after: "Carried"
 ) -> dict[str, Any]:
-    names = _names(database)
+    names = names_of_people(database)
     rows = [
         {
             **asdict(each.excerpt),
@@ -173,7 +174,7 @@ def _enrol_listed(as_json: bool) -> int:
 
     database = open_database()
     judgements = enrol_listed(database)
-    names = _names(database)
+    names = names_of_people(database)
     if not as_json:
         for each in judgements:
             _tell_judged(names[each.enrolment.person_id], each)
@@ -213,11 +214,3 @@ def _summary(judgements: "Sequence[Judgement]") -> str:
         return f"Recordings judged: {told}."
     file = read_settings().people
     return f"Nothing new in {file}: every recording is judged." if file.exists() else f"There is no file {file}."
-
-
-def _names(database: Database) -> dict[int, str]:
-    return {person.person_id: person.name for person in list_people(database)}
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

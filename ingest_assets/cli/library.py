@@ -9,8 +9,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ingest_assets.cli.output import console, json_option, print_json, print_table
-from ingest_assets.exports import FORMATS, Recording, export, hms
-from ingest_assets.names import find_speaker, speaker_names
+from ingest_assets.exports import FORMATS, Recording, export
+from ingest_assets.moments import hms
+from ingest_assets.names import speaker_names
 from resources.catalogue import STATES, find, list_videos
 from resources.database import Database, open_database
 from resources.errors import EarshotError
@@ -59,11 +60,12 @@ def videos_command(state: str | None, as_json: bool) -> None:
 @json_option
 def search_command(text: tuple[str, ...], limit: int, speaker: str | None, as_json: bool) -> None:
     """Find the passages nearest in meaning to TEXT: who said it, when, and where."""
+    from ingest_assets.known_voices import find_known
     from ingest_assets.search import check_question, explain_nothing, search
     from resources.loaded_models import ModelsResource
 
     question, database, models = check_question(" ".join(text)), open_database(), ModelsResource()
-    sought = None if speaker is None else find_speaker(database, speaker)
+    sought = None if speaker is None else find_known(database, speaker)
     hits = search(database, models.text_encoder(require_device(read_settings().device)), question, limit, sought)
     if as_json:
         print_json([asdict(hit) for hit in hits])

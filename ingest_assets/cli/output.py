@@ -10,7 +10,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from ingest_assets.exports import hms
+from ingest_assets.moments import hms
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 

@@ -8,7 +8,8 @@ from ingest_assets.cli.calibrate import calibrate_command
 from ingest_assets.cli.correct import correct_command, tell_changes
 from ingest_assets.cli.enrol import enrol_command
 from ingest_assets.cli.output import json_option, print_json, print_table
-from ingest_assets.exports import hms
+from ingest_assets.moments import hms
+from ingest_assets.wording import counted
 from resources.database import Database, open_database
 from resources.errors import EarshotError
 from resources.settings import read_settings
@@ -46,7 +47,7 @@ def list_command(as_json: bool) -> None:
         unknown = rows[-1]["kind"] == "unknown"
         print_table([*headings, ("decided by", "left")], [_listed(row) for row in rows], last_apart=unknown)
     if others:
-        told = f"{others} video{'s'[: others != 1]} with vectors of another model than {space.model}, which are never compared "
+        told = f"{counted(others, 'video')} with vectors of another model than {space.model}, which are never compared "
         click.echo(f"{told}with today's: run voice_embeddings for them again (a backfill in the UI).", err=True)
 
 
@@ -161,14 +162,10 @@ def _person(database: Database, text: str) -> "Who":
     return who
 
 
-def _taken(counted: "Counted") -> str:
-    return f"{_number(counted.enrolments, 'enrolment')}, {_number(counted.corrections, 'correction')}"
+def _taken(found: "Counted") -> str:
+    return f"{counted(found.enrolments, 'enrolment')}, {counted(found.corrections, 'correction')}"
 
 
-def _spoken(counted: "Counted") -> str:
-    where = f"{_number(counted.speakers, 'speaker')} in {_number(counted.videos, 'video')}"
-    return f"{where}, vectors of {_number(counted.turns, 'turn')}"
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s'[: count != 1]}"
+def _spoken(found: "Counted") -> str:
+    where = f"{counted(found.speakers, 'speaker')} in {counted(found.videos, 'video')}"
+    return f"{where}, vectors of {counted(found.turns, 'turn')}"

@@ -1,0 +1,21 @@
+"""Moments: a time in a recording as people read it, and the link that opens the recording there.
+
+How a time is written by people is read in resources/excerpts.py.
+"""
+
+from urllib.parse import urlsplit
+
+
+def hms(seconds: float) -> str:
+    """h:mm:ss."""
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def link(url: str, start_s: float) -> str:
+    """A link that opens the recording at this second, in the way the site knows; a Media Fragment elsewhere."""
+    seconds = int(start_s)
+    host = urlsplit(url).hostname or ""
+    if host in ("youtu.be", "youtube.com") or host.endswith(".youtube.com"):
+        return f"{url}{'&' if '?' in url else '?'}t={seconds}s"
+    return f"{url}#t={seconds}"

@@ -1,0 +1,29 @@
+"""Voice vectors that were computed before: no sound is given to the speaker model twice.
+
+A vector is known by what it was made of: the sha256 of the recording's samples, its first and last sample, and the voice space.
+Turns keep theirs in table `voice_embeddings`, enrolments in `enrolment_samples`; what is forgotten is in neither.
+"""
+
+import numpy as np
+
+from resources.database import Database
+from resources.voice_space import VoiceSpace
+
+SampleSpan = tuple[int, int]  # first sample, and the one after the last
+
+
+def known_vectors(database: Database, space: VoiceSpace, audio_sha256: str) -> dict[SampleSpan, np.ndarray]:
+    """The vectors, (dimension,), that spans of this recording have in this space."""
+    rows = database.query(
+        """
+        SELECT first_sample, last_sample, embedding FROM (
+            SELECT first_sample, last_sample, embedding, audio_sha256, model, model_revision, preparation FROM enrolment_samples
+            UNION ALL
+            SELECT first_sample, last_sample, embedding, audio_sha256, model, model_revision, preparation FROM voice_embeddings
+        ) AS kept
+        WHERE audio_sha256 = %(audio_sha256)s AND model = %(model)s AND model_revision = %(model_revision)s
+            AND preparation = %(preparation)s AND vector_dims(embedding) = %(dimension)s
+        """,
+        {**space.columns, "audio_sha256": audio_sha256, "dimension": space.dimension},
+    )
+    return {(row["first_sample"], row["last_sample"]): row["embedding"].to_numpy() for row in rows}
