@@ -87,11 +87,21 @@ def read_turns(database: Database, video_ids: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def read_overrides(database: Database, video_id: str) -> pd.DataFrame:
-    """Who speaks at moments whose speaker is not named so as a whole: start_s, end_s, person_id, in order of time, disjoint."""
-    corrections = list_corrections(database, video_id)
-    rows = overrides_of(corrections, read_turns(database, [video_id])) if corrections else []
-    return pd.DataFrame(rows, columns=["start_s", "end_s", "person_id"])
+def read_overrides(database: Database) -> list[tuple[str, float, float, int]]:
+    """Who speaks at moments whose speaker is not named so as a whole: (video_id, start_s, end_s, person_id).
+
+    In order of time, and disjoint.
+    """
+    by_video: defaultdict[str, list[Correction]] = defaultdict(list)
+    for correction in list_corrections(database):
+        for video_id in {span.video_id for span in (*correction.spans, *correction.others)}:
+            by_video[video_id].append(correction)
+    turns = read_turns(database, by_video)
+    return [
+        (str(video_id), *moment)
+        for video_id, of_video in turns.groupby("video_id", sort=True)
+        for moment in overrides_of(by_video[str(video_id)], of_video)
+    ]
 
 
 def overrides_of(corrections: Sequence[Correction], turns: pd.DataFrame) -> list[tuple[float, float, int]]:

@@ -1,13 +1,14 @@
-"""What Dagster loads: five assets per video, people, the report, the jobs, sensors, and what the assets are given.
+"""What Dagster loads: five assets per video, people, the index of search, the report, jobs, sensors, and what assets are given.
 
 Importing this loads no torch: models are imported where they are first used.
 """
 
 from dagster import Definitions, in_process_executor
 
-from ingest_assets.jobs import identify_people, ingest_video, list_source, video_assets
+from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
 from ingest_assets.people import people
 from ingest_assets.performance import performance
+from ingest_assets.search_index import search_index
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
@@ -20,12 +21,13 @@ from sensors.new_uploads import new_uploads
 from sensors.new_voices import new_voices
 from sensors.performance_daily import performance_daily
 from sensors.retries import retries
+from sensors.search_upkeep import search_upkeep
 
 defs = Definitions(
-    assets=[*video_assets, people, performance],
-    jobs=[identify_people, ingest_video, list_source],
+    assets=[*video_assets, people, search_index, performance],
+    jobs=[identify_people, ingest_video, keep_search_index, list_source],
     schedules=[performance_daily],
-    sensors=[alerts, dead_runs, failed_runs, new_uploads, new_voices, retries],
+    sensors=[alerts, dead_runs, failed_runs, new_uploads, new_voices, retries, search_upkeep],
     executor=in_process_executor,
     resources={
         "database": DatabaseResource(),

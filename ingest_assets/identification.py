@@ -6,7 +6,8 @@ transaction, new voices get numbers and the rows that differ are written. Whatev
 
 It is a function of all centroids, enrolments and corrections alone, in whatever order they came; only the numbers of voices
 remember the past (voice_numbers.py). One more video is held against the people and against all other speakers, which is a
-matrix product, and only the components that it touches are clustered again; `full=True` clusters all.
+matrix product, and only the components that it touches are clustered again; `full=True` clusters all. The moments at which a
+correction has somebody else speak than the local speaker is are written too (table `corrected_moments`).
 """
 
 from collections import Counter
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ingest_assets.clustering import Clustering, nothing_known
-from ingest_assets.correcting import read_rulings, taught
+from ingest_assets.correcting import read_overrides, read_rulings, taught
 from ingest_assets.enrolment import enrol_pending
 from ingest_assets.identity import Decided, Decision, decide, kind_of
 from ingest_assets.profiles import Profiles, profiles_of
@@ -29,11 +30,13 @@ from resources.identities import (
     OTHER_MODEL,
     Identity,
     Key,
+    Moment,
     Speakers,
     new_voices,
     read_identities,
     read_speakers,
     write_identities,
+    write_moments,
 )
 from resources.locks import holding
 from resources.people import sync_people
@@ -76,7 +79,7 @@ def identify(database: Database, full: bool = False) -> Identified:
         speakers, before = read_speakers(database, space), read_identities(database)
         known = nothing_known(len(speakers.keys)) if full else clustered_before(speakers.keys, before)
         decided = decide(speakers, profiles, read_rulings(database), thresholds(database, settings), known)
-        after, written = _write(database, space, speakers, before, decided)
+        after, written = _write(database, space, speakers, before, decided, read_overrides(database))
     return _counted(after, len(profiles.people), decided.clustered, written, len(judgements))
 
 
@@ -100,7 +103,12 @@ def clustered_before(keys: Sequence[Key], before: Mapping[Key, Identity]) -> Clu
 
 
 def _write(
-    database: Database, space: VoiceSpace, speakers: Speakers, before: Mapping[Key, Identity], decided: Decided
+    database: Database,
+    space: VoiceSpace,
+    speakers: Speakers,
+    before: Mapping[Key, Identity],
+    decided: Decided,
+    moments: Sequence[Moment],
 ) -> tuple[Mapping[Key, Identity], int]:
     """Number the voices and write what differs, in one transaction; who everybody is now, and how many rows differed."""
     clusters = [decision.cluster for decision in decided.decisions]
@@ -113,6 +121,7 @@ def _write(
             key: _identity(decision, numbers, space, made_at)
             for key, decision, made_at in zip(speakers.keys, decided.decisions, speakers.made_at, strict=True)
         }
+        write_moments(connection, moments)
         return after, write_identities(connection, before, after)
 
 

@@ -6,9 +6,8 @@ that follows from it. A source or a video that fails is told, and the others go 
 source, whose other videos would be refused alike; a wrong set-up (`Misconfigured`) ends everything, for the same reason.
 
 A video in a permanent state (private, removed, ...) is not tried again because it is listed; by `retry()`, when it is the one
-thing its source names, or when forced, it is. Who speaks is decided over the whole library, by `identify_speakers()`, once
-videos have come. Nothing is printed here: both yield an `Outcome` for each source or video as it
-ends.
+thing its source names, or when forced, it is. What is done over all videos once some have come is `keep_search_index()` and
+`identify_speakers()`. Nothing is printed here: both ways yield an `Outcome` for each source or video as it ends.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from ingest_assets.definitions import defs
 from ingest_assets.jobs import video_assets
 from ingest_assets.partitions import videos
 from ingest_assets.runs import LOCKED_FIRST_TAG, end_dead_runs
+from ingest_assets.search_index import needs
 from ingest_assets.sources import Decision
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.watching import choose_now
@@ -111,16 +111,27 @@ def retry(chosen: Sequence[Video], database: Database, instance: DagsterInstance
 
 def identify_speakers(instance: DagsterInstance) -> dict[str, float]:
     """Who speaks in all videos, decided anew (asset `people`), and its counts. Raises EarshotError where that failed."""
-    result = defs.resolve_job_def("identify_people").execute_in_process(
-        instance=instance, run_config=QUIET, raise_on_error=False
-    )
+    return _run_over_all(instance, "identify_people", "who speaks in them is not known")
+
+
+def keep_search_index(database: Database, instance: DagsterInstance) -> dict[str, float]:
+    """What search goes by, put in order where there is something to do (asset `search_index`), and its figures; else {}."""
+    if not needs(database, model_set(read_settings()).text).told:
+        return {}
+    return _run_over_all(instance, "keep_search_index", "the index of search is not in order")
+
+
+def _run_over_all(instance: DagsterInstance, job_name: str, otherwise: str) -> dict[str, float]:
+    """A run of a job of one unpartitioned asset; the figures that it tells."""
+    result = defs.resolve_job_def(job_name).execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
     if not result.success:
         event = next(event for event in result.all_events if event.is_step_failure)
         data: Any = event.step_failure_data
         told = data.user_failure_data.description if data.user_failure_data else data.error.message.strip()
-        raise errors.EarshotError(f"The videos are ingested, but who speaks in them is not known: {told}")
-    [materialization] = result.asset_materializations_for_node("people")
-    return {key: float(entry.value) for key, entry in materialization.metadata.items() if isinstance(entry.value, float)}
+        raise errors.EarshotError(f"The videos are ingested, but {otherwise}: {told}")
+    [event] = [event for event in result.all_events if event.is_step_materialization]
+    metadata = event.step_materialization_data.materialization.metadata
+    return {key: float(entry.value) for key, entry in metadata.items() if isinstance(entry.value, float)}
 
 
 def _left_out(source: Source, decided: Sequence[tuple[Entry, Decision]]) -> Iterator[Outcome]:

@@ -1,5 +1,5 @@
 """The jobs: `ingest_video` makes one video searchable, `list_source` reads everything that a source has, `identify_people`
-decides who speaks in all videos.
+decides who speaks in all videos, `keep_search_index` keeps what search goes by in order.
 
 `list_source` is for what takes longer than a sensor may: a channel's first listing, or what was missed. The sensor
 `new_uploads` starts it with the source's name as a tag; without one, as from the launchpad, it lists every source of
@@ -10,6 +10,7 @@ from dagster import Failure, OpExecutionContext, RunRequest, define_asset_job, i
 
 from ingest_assets.audio import audio
 from ingest_assets.people import people
+from ingest_assets.search_index import search_index
 from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.text_embeddings import text_embeddings
 from ingest_assets.transcript import transcript
@@ -32,6 +33,7 @@ video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddi
 ingest_video = define_asset_job("ingest_video", selection=video_assets, executor_def=in_process_executor)
 
 identify_people = define_asset_job("identify_people", selection=[people], executor_def=in_process_executor)
+keep_search_index = define_asset_job("keep_search_index", selection=[search_index], executor_def=in_process_executor)
 
 
 @op(description="Lists what is in the source of the run's tag earshot/source, or in every source of sources.yaml.")

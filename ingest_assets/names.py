@@ -10,21 +10,19 @@ The asset `people` decides who each local speaker is (table `identities`). Shown
 | nobody (words where no speaker was heard) | `Unknown` |
 
 A correction that speaks of moments rather than of a whole local speaker ("this turn is Ana") goes before that: what has its
-middle in such a moment is that person's, whoever else was heard there.
+middle in such a moment (table `corrected_moments`) is that person's, whoever else was heard there.
 
 Names are read when they are shown and stored nowhere else, so that naming a voice names it in all that is exported or found
-from then on. What decided is not told here: that is in table `identities`.
+from then on. What decided is not told here: that is in table `identities`. Search tells the speakers of a passage by the same
+rules in SQL (function `passage_speakers`).
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from ingest_assets.correcting import overrides_of, read_overrides, read_turns
-from resources.corrections import Correction, list_corrections
 from resources.database import Database
 
 
@@ -63,42 +61,19 @@ class Names:
             for speaker, moment, middle in zip(found, last, middles, strict=True)
         ]
 
-    def within(self, words: pd.DataFrame, first: int, last: int, label: object) -> list[Speaker]:
-        """Who speaks from word first to last (of all words of the video), in order: a passage of this local speaker."""
-        if not self.moments:
-            return [self.of_label(label)]
-        said = words.iloc[first : last + 1]
-        return list(dict.fromkeys(self.of_spans(said, [label] * len(said)))) or [self.of_label(label)]
-
 
 def speaker_names(database: Database, video_id: str) -> Names:
     """The speakers of this video as they are known now."""
-    return _names(database, video_id, list(read_overrides(database, video_id).itertuples(index=False, name=None)))
-
-
-def names_of_moments(database: Database) -> dict[str, Names]:
-    """The speakers of every video in which corrections speak of moments, by video_id."""
-    by_video: defaultdict[str, list[Correction]] = defaultdict(list)
-    for correction in list_corrections(database):
-        for video_id in {span.video_id for span in (*correction.spans, *correction.others)}:
-            by_video[video_id].append(correction)
-    found = {}
-    for video_id, turns in read_turns(database, by_video).groupby("video_id", sort=True):
-        overrides = overrides_of(by_video[str(video_id)], turns)
-        if overrides:
-            found[str(video_id)] = _names(database, str(video_id), overrides)
-    return found
-
-
-def _names(database: Database, video_id: str, overrides: Sequence[tuple[float, float, int]]) -> Names:
     rows = database.query(
         "SELECT i.local_speaker, i.voice_id, p.name FROM identities i LEFT JOIN people p USING (person_id) WHERE video_id = %s",
         [video_id],
     )
     by_label = {row["local_speaker"]: _speaker(row["local_speaker"], row["name"], row["voice_id"]) for row in rows}
-    people = database.query("SELECT person_id, name FROM people WHERE person_id = ANY(%s)", [[each[2] for each in overrides]])
-    named = {row["person_id"]: Speaker(row["name"], person=row["name"]) for row in people}
-    moments = tuple((start, end, named[person]) for start, end, person in overrides if person in named)
+    corrected = database.query(
+        "SELECT start_s, end_s, name FROM corrected_moments JOIN people USING (person_id) WHERE video_id = %s ORDER BY start_s",
+        [video_id],
+    )
+    moments = tuple((row["start_s"], row["end_s"], Speaker(row["name"], person=row["name"])) for row in corrected)
     return Names(by_label, moments)
 
 

@@ -1,4 +1,4 @@
-"""Runs whose process is gone.
+"""Runs: whether one is under way, and those whose process is gone.
 
 A process killed with SIGKILL tells nobody: its Dagster run stays STARTED for ever and keeps its slot in pool `gpu`, so that
 everything behind it waits. Each run holds a Postgres lock from its first moment (DatabaseResource takes it), and the lock dies
@@ -15,10 +15,23 @@ from resources.catalogue import record_crash
 from resources.database import Database
 from resources.locks import PARTITION_TAG, is_held_elsewhere, run_lock
 
+WAITING_OR_WORKING = [
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
+
 # `earshot ingest` takes the lock before it creates the run, so that no grace is needed.
 LOCKED_FIRST_TAG = "earshot/locked_first"
 GRACE_S = 60.0  # between a launched run's start and its lock lies the start of a process
 CRASH_MESSAGE = "The process working on this video ended without a word (killed, or out of memory)."
+
+
+def is_under_way(instance: DagsterInstance, job_name: str) -> bool:
+    """Whether a run of the job waits or works."""
+    return instance.get_runs_count(RunsFilter(job_name=job_name, statuses=WAITING_OR_WORKING)) > 0
 
 
 def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:

@@ -1,132 +1,188 @@
-"""Search by meaning: the passages whose vectors are nearest to the question's.
+"""Search: the passages that answer a question, by meaning and by words.
 
-`search()` embeds the question with the text model of the passages and compares it, by cosine, with the passages of that
-same model and revision only: vectors of two models are never compared. The comparison is exact, over all passages; asked for
-one speaker, over all passages in which that speaker says more than a back-channel.
+`search()` embeds what is asked with the text model that the library is searched with, and leaves the rest to the Postgres
+function `search_passages()` (resources/migrations/0005_search.sql), which other programs may call as well: it says how passages
+are found, joined, filtered and ordered. Everything comes from one statement, so that no search sees half a video.
+
+Nothing is searched but passages: not titles, and not what was never recognised as speech.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from typing import Any
-
-import pandas as pd
 
 from ingest_assets.known_voices import Who
 from ingest_assets.moments import link
-from ingest_assets.names import Names, Speaker, names_of_moments, speaker_names
 from resources.database import Database
 from resources.errors import EarshotError
-from resources.models import Model
+from resources.gpu import Device
+from resources.loaded_models import ModelsResource
 from resources.text_encoder import TextEncoder
+from resources.text_models import list_text_models, not_searched, searched_model
+
+MOST_RESULTS = 200  # that search_passages() can reach
+LONGEST_QUESTION = 10_000
+# Characters that no text has: some that Postgres refuses, others that hide what is asked.
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class Hit:
-    """A passage that answers: where it is, who says it, and its cosine similarity to the question (-1 to 1).
+class Filters:
+    """What is looked through. None, and an empty tuple: everything. `since` and `until` are days (UTC) of publishing.
 
-    `speaker` is shown as ingest_assets/names.py has it; where a correction gives words of the passage to somebody else, all who
-    speak in it, with commas between.
+    Both days belong to it. A video without a date is in no range of days.
     """
+
+    speaker: Who | None = None
+    sources: tuple[str, ...] = ()
+    videos: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()  # as whisper's codes
+    since: date | None = None
+    until: date | None = None
+
+
+EVERYTHING = Filters()
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The same passage in another video."""
 
     video_id: str
     title: str
     start_s: float
     end_s: float
-    local_speaker: str | None
-    speaker: str
-    text: str
-    score: float
     link: str
 
 
-def check_question(text: str) -> str:
-    """The question to embed; raises EarshotError where there is none."""
-    question = " ".join(text.split())
-    if not question:
-        raise EarshotError(f"The search text is empty: {text!r}.", 'Write what you look for: earshot search "..."')
-    return question
+@dataclass(frozen=True)
+class Hit:
+    """A passage that answers: its place from 1 on, where it is, who says it, and how well it answers.
+
+    `meaning` is the cosine similarity to the question, -1 to 1, None where only words count; `words` is the share of the
+    question's words that it has, weighted by how rare they are, 0 to 1; `score` joins the two lists, and says something within
+    one search only. `before` and `after` are the passages around it.
+    """
+
+    place: int
+    video_id: str
+    title: str
+    source: str
+    published_at: datetime | None
+    language: str
+    start_s: float
+    end_s: float
+    speakers: tuple[str, ...]
+    text: str
+    before: str | None
+    after: str | None
+    meaning: float | None
+    words: float
+    score: float
+    link: str
+    copies: tuple[Copy, ...] = ()
 
 
-def search(database: Database, encoder: TextEncoder, text: str, limit: int = 5, sought: Who | None = None) -> list[Hit]:
-    """The nearest passages, best first; only those of one speaker where one is sought."""
-    vector = encoder.encode([check_question(text)])[0]
-    rows = database.query(
-        """
-        SELECT p.video_id, v.title, v.url, p.start_s, p.end_s, p.local_speaker, p.text, p.first_word, p.last_word,
-               1 - (p.embedding <=> %(vector)s) AS score
-        FROM passages p JOIN videos v USING (video_id)
-        WHERE p.model = %(model)s AND p.model_revision = %(revision)s AND (
-            %(anybody)s
-            OR (p.video_id <> ALL(%(corrected)s) AND EXISTS (
-                SELECT FROM identities i WHERE i.video_id = p.video_id AND i.local_speaker = p.local_speaker
-                AND (i.person_id = %(person_id)s OR i.voice_id = %(voice_id)s)))
-            OR (p.video_id, p.passage_index) IN (SELECT * FROM unnest(%(videos)s::text[], %(passages)s::integer[])))
-        ORDER BY p.embedding <=> %(vector)s, p.video_id, p.passage_index
-        LIMIT %(limit)s
-        """,
-        {
-            "vector": vector,
-            "model": encoder.execution.model,
-            "revision": encoder.execution.model_revision,
-            "limit": limit,
-            **_condition(database, sought),
-        },
-    )
-    names = {video_id: speaker_names(database, video_id) for video_id in {row["video_id"] for row in rows}}
-    words = {video_id: _words(database, video_id, names[video_id]) for video_id in names}
-    return [_hit(row, names[row["video_id"]], words[row["video_id"]]) for row in rows]
+def search(
+    database: Database,
+    encoder: TextEncoder | None,
+    question: str,
+    limit: int = 5,
+    page: int = 1,
+    filters: Filters = EVERYTHING,
+) -> list[Hit]:
+    """The best passages, or those of a later page of `limit` each; without an encoder, by words alone.
+
+    Raises EarshotError where the question asks for nothing, or a page is out of reach.
+    """
+    checked, asked = check_question(database, question)
+    if limit * page > MOST_RESULTS:
+        told = f"Page {page} of {limit} passages each goes beyond the {MOST_RESULTS} best."
+        raise EarshotError(told, "Ask more narrowly, or read the exports.")
+    vector = None if encoder is None else encoder.encode([asked])[0]
+    rows = database.query(_STATEMENT, _arguments(checked, vector, limit, page, filters))
+    return [_hit(row) for row in rows]
 
 
-def _condition(database: Database, sought: Who | None) -> dict[str, Any]:
-    """What the query must know of who is sought. Videos in which moments are corrected are looked through word by word."""
-    if sought is None:
-        return {"anybody": True, "person_id": None, "voice_id": None, "corrected": [], "videos": [], "passages": []}
-    corrected = names_of_moments(database)
-    found = [(video_id, index) for video_id, names in corrected.items() for index in _said(database, video_id, names, sought)]
+_STATEMENT = """
+    SELECT * FROM search_passages(%(question)s, %(vector)s, %(results)s, %(skip)s, person => %(person)s, voice => %(voice)s,
+        sources => %(sources)s, video_ids => %(videos)s, spoken => %(languages)s, since => %(since)s, until => %(until)s)
+"""
+
+
+def check_question(database: Database, question: str) -> tuple[str, str]:
+    """The question as it is looked for, and what of it is embedded. Raises EarshotError where it asks for nothing."""
+    text = " ".join(_CONTROL.sub(" ", question).split())
+    if not text:
+        raise EarshotError(f"The search text is empty: {question!r}.", 'Write what you look for: earshot search "..."')
+    if len(text) > LONGEST_QUESTION:
+        raise EarshotError(f"The search text has {len(text)} characters.", f"Allowed: at most {LONGEST_QUESTION}.")
+    asked = database.query("SELECT question_asked(%s) AS asked", [text])[0]["asked"]
+    if not any(character.isalnum() for character in asked):
+        told = f"{text[:80]!r} says nothing that is to be found."
+        raise EarshotError(told, "Write a word as well: earshot search budget -tax")
+    return text, asked
+
+
+def searching_encoder(database: Database, models: ModelsResource, device: Device) -> TextEncoder | None:
+    """The text encoder that this library's passages were made with; None where there are no passages."""
+    searched = searched_model(database)
+    return models.text_encoder(device, searched.described) if searched else None
+
+
+def explain(database: Database, hits: Sequence[Hit], filters: Filters, page: int = 1) -> str:
+    """What a reader of these hits must know: why there are none, or which videos were not looked through; else ""."""
+    models = list_text_models(database)
+    if not models:
+        return "Nothing has been ingested yet, or nothing was said. Start with: earshot ingest SOURCE"
+    told = []
+    if not hits and page > 1:
+        told.append(f"There is no page {page}.")
+    elif not hits and filters.speaker is not None:
+        told.append(f"No passage that fits is known to be by {filters.speaker.name}.")
+    elif not hits:
+        told.append("No passage fits." if filters == EVERYTHING else "No passage fits, among those that were looked through.")
+    left_out = not_searched(database) if len(models) > 1 else 0
+    if left_out:
+        others = ", ".join(model.model for model in models if not model.searched)
+        told.append(
+            f"{left_out} video{'' if left_out == 1 else 's'} with passages of {others} only "
+            f"{'is' if left_out == 1 else 'are'} not searched yet: the library is searched with {models[0].model} until "
+            "`text_embeddings` has been run over all of it (a backfill in the UI)."
+        )
+    return " ".join(told)
+
+
+def _arguments(question: str, vector: Any, limit: int, page: int, filters: Filters) -> dict[str, Any]:
+    speaker = filters.speaker
     return {
-        "anybody": False,
-        "person_id": sought.person_id,
-        "voice_id": sought.voice_id,
-        "corrected": list(corrected),
-        "videos": [video_id for video_id, _ in found],
-        "passages": [passage_index for _, passage_index in found],
+        "question": question,
+        "vector": vector,
+        "results": limit,
+        "skip": limit * (page - 1),
+        "person": speaker.person_id if speaker else None,
+        "voice": speaker.voice_id if speaker else None,
+        "sources": list(filters.sources) or None,
+        "videos": list(filters.videos) or None,
+        "languages": list(filters.languages) or None,
+        "since": datetime.combine(filters.since, time.min, UTC) if filters.since else None,
+        "until": _day_after(filters.until) if filters.until else None,
     }
 
 
-def _said(database: Database, video_id: str, names: Names, sought: Who) -> list[int]:
-    """The indices of the passages of this video in which the sought speaker speaks."""
-    words, passages = _words(database, video_id, names), database.frame("passages", video_id, "passage_index")
-    rows = passages.to_dict("records")
-    return [row["passage_index"] for row in rows if any(_is(each, sought) for each in _speakers(row, names, words))]
+def _day_after(day: date) -> datetime | None:
+    """When that day is over; None for the last day there is."""
+    return None if day == date.max else datetime.combine(date.fromordinal(day.toordinal() + 1), time.min, UTC)
 
 
-def _is(speaker: Speaker, sought: Who) -> bool:
-    return speaker.voice == sought.voice_id if sought.person_id is None else speaker.person == sought.name
-
-
-def _words(database: Database, video_id: str, names: Names) -> pd.DataFrame:
-    """The words of a video; none where who says a passage can be told without."""
-    return database.frame("words", video_id, "word_index") if names.moments else pd.DataFrame()
-
-
-def _speakers(passage: dict[Any, Any], names: Names, words: pd.DataFrame) -> list[Speaker]:
-    return names.within(words, passage["first_word"], passage["last_word"], passage["local_speaker"])
-
-
-def _hit(row: dict[str, Any], names: Names, words: pd.DataFrame) -> Hit:
-    speaker = ", ".join(speaker.shown for speaker in _speakers(row, names, words))
-    kept = {key: row[key] for key in ("video_id", "title", "start_s", "end_s", "local_speaker", "text", "score")}
-    return Hit(**kept, speaker=speaker, link=link(row["url"], row["start_s"]))
-
-
-def explain_nothing(database: Database, model: Model, sought: Who | None = None) -> str:
-    """Why a search over this model's passages finds nothing: an empty library, one of other models, a speaker of no passage."""
-    others = database.query("SELECT model, count(*) AS passages FROM passages GROUP BY model ORDER BY model")
-    if not others:
-        return "Nothing has been ingested yet, or nothing was said. Start with: earshot ingest SOURCE"
-    if sought is not None and any(row["model"] == model.name for row in others):
-        return f"No passage is known to be by {sought.name}."
-    found = ", ".join(f"{row['passages']} of {row['model']}" for row in others)
-    return (
-        f"No passages of text model {model.name}; the library has {found}. Use the model set it was made with "
-        "(EARSHOT_MODELS), or ingest again."
+def _hit(row: dict[str, Any]) -> Hit:
+    url, said = row.pop("url"), row.pop("said")
+    copies = tuple(
+        Copy(**{key: copy[key] for key in ("video_id", "title", "start_s", "end_s")}, link=link(copy["url"], copy["start_s"]))
+        for copy in row.pop("copies")
     )
+    del row["passage_index"]
+    speakers = tuple(row.pop("speakers"))
+    return Hit(**row, speakers=speakers, text=said, link=link(url, row["start_s"]), copies=copies)

@@ -9,7 +9,7 @@ What an asset does to a video is in the asset's own module.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -68,10 +68,10 @@ class Stage:
         with self.measurement.reading_writing():
             return self.database.frame(table, self.video.video_id, order)
 
-    def replace(self, frames: dict[str, pd.DataFrame]) -> None:
-        """Replace this video's rows of these tables, all or nothing."""
+    def replace(self, frames: dict[str, pd.DataFrame], only: Mapping[str, str] | None = None) -> None:
+        """Replace this video's rows of these tables, or those that have these values; all or nothing."""
         with self.measurement.reading_writing():
-            self.database.replace(self.video.video_id, frames)
+            self.database.replace(self.video.video_id, frames, only)
 
     def load(self, gpu: GpuResource, load: Callable[[Device], Loaded]) -> Loaded:
         """The stage's model on the device that was asked for, loaded by `load`; from here on a GPU's use is sampled."""

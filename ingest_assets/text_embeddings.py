@@ -2,6 +2,7 @@
 
 Words are given to the speakers of the turns, cut into passages at sentence ends and changes of speaker, each within the text
 model's window, and embedded. Table `passages`; its `local_speaker` is whose sentences they are (ingest_assets/words.py).
+Passages of another text model stay beside them; ingest_assets/search_index.py says which one is searched.
 """
 
 from dagster import AssetExecutionContext, MaterializeResult, asset
@@ -16,6 +17,7 @@ from ingest_assets.words import attribute_words, sentence_speakers
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
+from resources.text_models import register_text_model
 
 # Long enough to answer a question on its own, short enough that a hit points at the sentence that was meant.
 PASSAGE_S = 20.0
@@ -36,7 +38,8 @@ def text_embeddings(
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
         encoder = at_work.load(gpu, models.text_encoder)
-        words = at_work.rows("words", "word_index")
+        register_text_model(at_work.database, models.model_set().text)
+        words, transcripts = at_work.rows("words", "word_index"), at_work.rows("transcripts", "video_id")
         exclusive, turns = at_work.rows("exclusive_turns", "turn_index"), at_work.rows("turns", "turn_index")
         with at_work.measurement.computing():
             limits = Limits(seconds=PASSAGE_S, weight=encoder.window)
@@ -44,13 +47,9 @@ def text_embeddings(
             passages = cut_passages(words, speakers, encoder.token_counts(words.text.tolist()), limits)
             vectors = encoder.encode(passages.text.tolist(), at_work.measurement.tally)
         execution = encoder.execution
-        at_work.replace(
-            {
-                "passages": passages.assign(
-                    model=execution.model, model_revision=execution.model_revision, embedding=list(vectors)
-                )
-            }
-        )
+        of_model = {"model": execution.model, "model_revision": execution.model_revision}
+        language = transcripts.language.iloc[0] or ""
+        at_work.replace({"passages": passages.assign(language=language, embedding=list(vectors), **of_model)}, of_model)
         return at_work.finish(
             execution,
             at_work.video.duration_s or 0.0,

@@ -73,11 +73,17 @@ class Database:
             rows = cursor.fetchall()
         return pd.DataFrame({column: _series([row[column] for row in rows]) for column in columns})
 
-    def replace(self, video_id: str, frames: Mapping[str, pd.DataFrame]) -> None:
-        """Replace the video's rows of each table by those of the frame (without the column video_id), all or nothing."""
+    def replace(self, video_id: str, frames: Mapping[str, pd.DataFrame], only: Mapping[str, str] | None = None) -> None:
+        """Replace the video's rows of each table by those of the frame (without the column video_id), all or nothing.
+
+        With `only`, rows that have these values in these columns are replaced, and the video's others stay.
+        """
+        known = {"video_id": video_id, **(only or {})}
+        conditions = [sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(value)) for column, value in known.items()]
         with self.connect() as connection:
             for table, frame in frames.items():
-                connection.execute(sql.SQL("DELETE FROM {} WHERE video_id = %s").format(sql.Identifier(table)), [video_id])
+                statement = sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(table), sql.SQL(" AND ").join(conditions))
+                connection.execute(statement)
                 self._copy(connection, table, frame.assign(video_id=video_id))
 
     def _copy(self, connection: Connection, table: str, frame: pd.DataFrame) -> None:

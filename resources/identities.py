@@ -1,4 +1,5 @@
-"""Identities: who each local speaker is, as it was decided last. Tables `identities` and `voices`; reads `local_speakers`.
+"""Identities: who each local speaker is, as it was decided last. Tables `identities`, `voices` and `corrected_moments`; reads
+`local_speakers`.
 
 `read_speakers()` gives the centroids of the whole library as one matrix. A centroid of another voice space is never in it: its
 speaker comes with what stands in the way, which names the model and what to do. `write_identities()` writes the rows that
@@ -20,6 +21,7 @@ from resources.database import Connection, Database
 from resources.voice_space import VoiceSpace
 
 Key = tuple[str, str]  # video_id, local_speaker
+Moment = tuple[str, float, float, int]  # video_id, start_s, end_s, person_id: who speaks then, whoever the local speaker is
 
 NO_VECTOR = "no vector: none of its turns has one"
 OTHER_MODEL = "other model"
@@ -119,6 +121,15 @@ def write_identities(connection: Connection, before: Mapping[Key, Identity], aft
     if new:
         _insert(connection, new)
     return len(new.keys() | set(gone))
+
+
+def write_moments(connection: Connection, moments: Sequence[Moment]) -> None:
+    """These moments and no others. They are few: of corrections that speak of less than a whole speaker."""
+    connection.execute("DELETE FROM corrected_moments")
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO corrected_moments (video_id, start_s, end_s, person_id) VALUES (%s, %s, %s, %s)", moments
+        )
 
 
 def _insert(connection: Connection, new: Mapping[Key, Identity]) -> None:

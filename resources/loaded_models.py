@@ -44,8 +44,10 @@ class ModelsResource(ConfigurableResource):
     def voice_encoder(self, device: Device) -> "VoiceEncoder":
         return _voice_encoder(read_settings(), device)
 
-    def text_encoder(self, device: Device) -> "TextEncoder":
-        return _text_encoder(read_settings(), device)
+    def text_encoder(self, device: Device, model: Model | None = None) -> "TextEncoder":
+        """That of the model set, or of the model that a library is searched with."""
+        settings = read_settings()
+        return _text_encoder(model or model_set(settings).text, settings, device)
 
     def model_set(self) -> ModelSet:
         return model_set(read_settings())
@@ -87,10 +89,9 @@ def _voice_encoder(settings: Settings, device: Device) -> "VoiceEncoder":
 
 
 @cache
-def _text_encoder(settings: Settings, device: Device) -> "TextEncoder":
+def _text_encoder(model: Model, settings: Settings, device: Device) -> "TextEncoder":
     from resources.text_encoder import TextEncoder
 
-    model = model_set(settings).text
     _begin_load(device, model)
     return TextEncoder(model, locate(model, settings), device)
 

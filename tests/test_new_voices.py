@@ -19,6 +19,7 @@ from dagster import (
 from ingest_assets.definitions import defs
 from ingest_assets.identification import identify
 from ingest_assets.jobs import LISTING_PRIORITY, NEW_UPLOAD_PRIORITY
+from ingest_assets.runs import WAITING_OR_WORKING
 from resources.catalogue import Video, register
 from resources.corrections import Span, add_correction, remove_correction
 from resources.database import Database
@@ -26,7 +27,7 @@ from resources.excerpts import FILE, Excerpt
 from resources.people import add_enrolment, add_person
 from resources.settings import read_settings
 from resources.voice_space import accept_threshold, voice_space
-from sensors.new_voices import WAITING_OR_WORKING, new_voices, state_of
+from sensors.new_voices import new_voices, state_of
 
 LISTED = "people:\n  - name: Somebody\n    samples:\n      - file: /somewhere.wav\n"
 

@@ -203,18 +203,14 @@ def test_the_words_of_the_telephone_call_are_as_good_as_faster_whisper_called_di
     assert ours <= direct + 0.03
 
 
+# What is said, whatever commas the recognition puts into it: they differ from one machine to another.
+PLAIN_WORDS = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
+
+
 def _word_error_rate(hypothesis: str) -> float:
     lines = clip_path(TELEPHONE).with_suffix(".stm").read_text().splitlines()
     reference = " ".join(line.split(maxsplit=5)[5] for line in lines)
-    normalize = jiwer.Compose(
-        [
-            jiwer.ToLowerCase(),
-            jiwer.RemovePunctuation(),
-            jiwer.RemoveMultipleSpaces(),
-            jiwer.Strip(),
-            jiwer.ReduceToListOfListOfWords(),
-        ]
-    )
+    normalize = jiwer.Compose([*PLAIN_WORDS.transforms, jiwer.ReduceToListOfListOfWords()])
     return jiwer.wer(reference, hypothesis, reference_transform=normalize, hypothesis_transform=normalize)
 
 
@@ -254,5 +250,5 @@ def test_the_narrator_of_two_episodes_is_nearer_to_himself_than_to_anybody_else(
 def test_each_question_finds_the_passage_that_answers_it_first(ingested: Ingested, episode: Episode) -> None:
     encoder = ModelsResource().text_encoder(require_device("cpu"))
     best = search(ingested.database, encoder, episode.question)[0]
-    assert episode.answer.lower() in best.text.lower()
+    assert PLAIN_WORDS(episode.answer) in PLAIN_WORDS(best.text)
     assert best.video_id == ingested.keys[EPISODES.index(episode)]

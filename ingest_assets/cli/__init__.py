@@ -13,8 +13,9 @@ import click
 
 from ingest_assets.cli.doctor import doctor
 from ingest_assets.cli.ingest import ingest_command, retry_command
-from ingest_assets.cli.library import export_command, search_command, videos_command
+from ingest_assets.cli.library import export_command, videos_command
 from ingest_assets.cli.people import people_group
+from ingest_assets.cli.search import search_command
 from ingest_assets.cli.service import down, up
 from ingest_assets.cli.sources import sources_command
 from ingest_assets.cli.timings import timings_command

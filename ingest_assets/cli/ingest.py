@@ -113,7 +113,7 @@ def _run(
                 outcomes.append(step)
                 watch.end(step)
     try:
-        speakers = _speakers(instance, outcomes)
+        speakers = _finish(database, instance, outcomes)
     except EarshotError:
         _report(outcomes, {}, database, as_json)
         raise
@@ -183,11 +183,14 @@ def _plain(title: str) -> str:
     return " ".join(title.split())
 
 
-def _speakers(instance: "DagsterInstance", outcomes: Sequence["Outcome"]) -> dict[str, float]:
-    """The counts of who speaks, where videos have come; {} where none has."""
-    from ingest_assets.ingest import identify_speakers
+def _finish(database: Database, instance: "DagsterInstance", outcomes: Sequence["Outcome"]) -> dict[str, float]:
+    """What is done over all videos where some have come: the index of search, and who speaks, whose counts are returned."""
+    from ingest_assets.ingest import identify_speakers, keep_search_index
 
-    return identify_speakers(instance) if any(outcome.result == "done" for outcome in outcomes) else {}
+    if not any(outcome.result == "done" for outcome in outcomes):
+        return {}
+    keep_search_index(database, instance)
+    return identify_speakers(instance)
 
 
 def _report(outcomes: Sequence["Outcome"], speakers: Mapping[str, float], database: Database, as_json: bool) -> None:

@@ -1,25 +1,17 @@
-"""`earshot videos`, `search`, `export`: what is in the library. Each reads the database and prints."""
+"""`earshot videos`, `export`: what is in the library. Each reads the database and prints."""
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-from rich.padding import Padding
-from rich.text import Text
 
-from ingest_assets.cli.output import console, json_option, print_json, print_table
+from ingest_assets.cli.output import json_option, print_json, print_table
 from ingest_assets.exports import FORMATS, Recording, export
 from ingest_assets.moments import hms
 from ingest_assets.names import speaker_names
 from resources.catalogue import STATES, find, list_videos
 from resources.database import Database, open_database
 from resources.errors import EarshotError
-from resources.gpu import require_device
-from resources.settings import read_settings
-
-if TYPE_CHECKING:
-    from ingest_assets.search import Hit
 
 
 @click.command("videos")
@@ -53,37 +45,6 @@ def videos_command(state: str | None, as_json: bool) -> None:
     print_table(headings, rows)
 
 
-@click.command("search")
-@click.argument("text", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(1, 100), default=5, show_default=True, help="At most this many passages.")
-@click.option("--speaker", metavar="NAME", help="Only what this person says, or an anonymous voice: 'voice 7'.")
-@json_option
-def search_command(text: tuple[str, ...], limit: int, speaker: str | None, as_json: bool) -> None:
-    """Find the passages nearest in meaning to TEXT: who said it, when, and where."""
-    from ingest_assets.known_voices import find_known
-    from ingest_assets.search import check_question, explain_nothing, search
-    from resources.loaded_models import ModelsResource
-
-    question, database, models = check_question(" ".join(text)), open_database(), ModelsResource()
-    sought = None if speaker is None else find_known(database, speaker)
-    hits = search(database, models.text_encoder(require_device(read_settings().device)), question, limit, sought)
-    if as_json:
-        print_json([asdict(hit) for hit in hits])
-    elif hits:
-        _print_hits(hits)
-    else:
-        click.echo(explain_nothing(database, models.model_set().text, sought))
-
-
-def _print_hits(hits: "list[Hit]") -> None:
-    out = console()
-    for hit in hits:
-        head = f"{hit.score:.2f}  {hit.title}  [{hms(hit.start_s)}] {hit.speaker}"
-        out.print(head, style="bold", markup=False, highlight=False)
-        out.print(Padding(Text(hit.text), (0, 0, 0, 6), expand=False))
-        out.print(f"      {hit.link}", style="dim", markup=False, highlight=False, soft_wrap=True)
-
-
 @click.command("export")
 @click.argument("video")
 @click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="txt", show_default=True)
@@ -113,6 +74,6 @@ def _recording(database: Database, video_id: str) -> Recording:
         words=database.frame("words", video_id, "word_index"),
         turns=database.frame("turns", video_id, "turn_index"),
         exclusive_turns=database.frame("exclusive_turns", video_id, "turn_index"),
-        passages=database.frame("passages", video_id, "passage_index"),
+        passages=database.frame("searched_passages", video_id, "passage_index"),
         names=speaker_names(database, video_id),
     )

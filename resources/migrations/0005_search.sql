@@ -1,0 +1,279 @@
+-- Search: by words in the language of the video, by meaning in one text model at a time, over passages of both models while a
+-- new one is brought in. `search_passages()` is the one search there is; ingest_assets/search.py calls it, and so may anybody.
+
+-- The text search configuration of a language as whisper names it; `simple`, which knows no stems, where Postgres has none.
+CREATE FUNCTION search_config(language text) RETURNS regconfig LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE language
+        WHEN 'ar' THEN 'arabic' WHEN 'ca' THEN 'catalan' WHEN 'da' THEN 'danish' WHEN 'de' THEN 'german' WHEN 'el' THEN 'greek'
+        WHEN 'en' THEN 'english' WHEN 'es' THEN 'spanish' WHEN 'eu' THEN 'basque' WHEN 'fi' THEN 'finnish'
+        WHEN 'fr' THEN 'french' WHEN 'hi' THEN 'hindi' WHEN 'hu' THEN 'hungarian' WHEN 'hy' THEN 'armenian'
+        WHEN 'id' THEN 'indonesian' WHEN 'it' THEN 'italian' WHEN 'lt' THEN 'lithuanian' WHEN 'ne' THEN 'nepali'
+        WHEN 'nl' THEN 'dutch' WHEN 'no' THEN 'norwegian' WHEN 'nn' THEN 'norwegian' WHEN 'pt' THEN 'portuguese'
+        WHEN 'ro' THEN 'romanian' WHEN 'ru' THEN 'russian' WHEN 'sr' THEN 'serbian' WHEN 'sv' THEN 'swedish'
+        WHEN 'ta' THEN 'tamil' WHEN 'tr' THEN 'turkish' WHEN 'yi' THEN 'yiddish' ELSE 'simple'
+    END::regconfig
+$$;
+
+-- A text as phrases are looked for in it: small letters, one space between words and around all of them, no punctuation.
+CREATE FUNCTION plain_words(said text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ' ' || btrim(regexp_replace(lower(said), '[^[:alnum:]]+', ' ', 'g')) || ' '
+$$;
+
+CREATE TABLE text_models (                       -- text models of which there are passages; one of them is searched
+    model          text NOT NULL,
+    model_revision text NOT NULL,
+    dimension      integer NOT NULL,
+    searched_since timestamptz,                  -- NULL: not searched, or not any more
+    PRIMARY KEY (model, model_revision)
+);
+CREATE UNIQUE INDEX text_models_searched ON text_models ((true)) WHERE searched_since IS NOT NULL;
+
+-- The model that made most of what is there is the one that was searched so far.
+INSERT INTO text_models (model, model_revision, dimension, searched_since)
+SELECT model, model_revision, max(vector_dims(embedding)), CASE WHEN row_number() OVER (ORDER BY count(*) DESC) = 1 THEN now() END
+FROM passages GROUP BY model, model_revision;
+
+DROP INDEX passages_search_text;
+ALTER TABLE passages
+    DROP COLUMN search_text,
+    ADD COLUMN language text NOT NULL DEFAULT '', -- as whisper names it, "" where nothing was said
+    DROP CONSTRAINT passages_pkey,
+    ADD PRIMARY KEY (video_id, model, model_revision, passage_index);
+UPDATE passages p SET language = coalesce(t.language, '') FROM transcripts t WHERE t.video_id = p.video_id;
+ALTER TABLE passages
+    ADD COLUMN search_text tsvector GENERATED ALWAYS AS (to_tsvector(search_config(language), text)) STORED,
+    ADD FOREIGN KEY (model, model_revision) REFERENCES text_models;
+CREATE INDEX passages_search_text ON passages USING gin (search_text);
+CREATE INDEX transcripts_language ON transcripts (language);
+
+-- What is searched, exported and shown: the passages of that one model.
+CREATE VIEW searched_passages AS
+SELECT p.* FROM passages p JOIN text_models m USING (model, model_revision) WHERE m.searched_since IS NOT NULL;
+
+CREATE TABLE corrected_moments (                 -- when somebody else speaks than the local speaker is; made by asset `people`
+    video_id  text NOT NULL REFERENCES videos ON DELETE CASCADE,
+    start_s   double precision NOT NULL,
+    end_s     double precision NOT NULL CHECK (end_s > start_s),
+    person_id bigint NOT NULL REFERENCES people ON DELETE CASCADE,
+    PRIMARY KEY (video_id, start_s)              -- disjoint
+);
+
+-- Who speaks in a passage, in the order in which they begin: as ingest_assets/names.py shows every word of it. Neither id: a
+-- local speaker who is unknown, or nobody.
+CREATE FUNCTION passage_speakers(passage passages) RETURNS TABLE (shown text, person_id bigint, voice_id bigint)
+LANGUAGE sql STABLE AS $$
+    WITH corrected AS (                          -- NULL: what is left to the local speaker
+        SELECT m.person_id, min(w.word_index) AS begins
+        FROM words w LEFT JOIN corrected_moments m ON m.video_id = w.video_id
+            AND m.start_s <= (w.start_s + w.end_s) / 2 AND m.end_s > (w.start_s + w.end_s) / 2
+        WHERE w.video_id = passage.video_id AND w.word_index BETWEEN passage.first_word AND passage.last_word
+            AND EXISTS (SELECT FROM corrected_moments c
+                WHERE c.video_id = passage.video_id AND c.start_s < passage.end_s AND c.end_s > passage.start_s)
+        GROUP BY m.person_id
+    ), spoken AS (
+        SELECT coalesce(c.person_id, i.person_id) AS person_id, CASE WHEN c.person_id IS NULL THEN i.voice_id END AS voice_id,
+            min(c.begins) AS begins
+        FROM (SELECT * FROM corrected UNION ALL SELECT NULL, 0 WHERE NOT EXISTS (SELECT FROM corrected)) c
+            LEFT JOIN identities i ON i.video_id = passage.video_id AND i.local_speaker = passage.local_speaker
+        GROUP BY 1, 2
+    )
+    SELECT coalesce(people.name, 'voice ' || spoken.voice_id, passage.local_speaker, 'Unknown'), spoken.person_id, spoken.voice_id
+    FROM spoken LEFT JOIN people USING (person_id) ORDER BY spoken.begins
+$$;
+
+-- What of a question is asked: without what must not be said (-word, -"several words"), and without quotation marks.
+CREATE FUNCTION question_asked(question text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT btrim(translate(regexp_replace(translate(question, '“”„«»', '"""""'),
+        '(^|\s)-("[^"]*"|[[:alnum:]][^\s"]*)', ' ', 'g'), '"', ' '))
+$$;
+
+-- What a question demands: words that must be said in this order ("several words"), or that must not be said at all.
+CREATE FUNCTION question_demands(question text) RETURNS TABLE (demanded text, wanted boolean)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(found[2], found[3]), coalesce(found[1], '-') = ''
+    FROM regexp_matches(translate(question, '“”„«»', '"""""'),
+        '(?:^|\s)(?:(-?)"([^"]*)"|-([[:alnum:]][^\s"]*))', 'g') AS found
+    WHERE btrim(plain_words(coalesce(found[2], found[3]))) <> ''
+$$;
+
+-- The text search configurations of the languages that are spoken in the library, each with these languages.
+CREATE FUNCTION spoken_languages() RETURNS TABLE (config regconfig, languages text[]) LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE spoken AS (                   -- from one language to the next, by the index
+        (SELECT min(language) AS language FROM transcripts)
+        UNION ALL
+        SELECT (SELECT min(t.language) FROM transcripts t WHERE t.language > spoken.language)
+        FROM spoken WHERE language IS NOT NULL
+    )
+    SELECT search_config(language), array_agg(language) FROM spoken WHERE language IS NOT NULL GROUP BY 1
+$$;
+
+-- The words that a question asks for, as stems, in every language that is spoken in the library: what finding one weighs, and
+-- in how many passages it is to be expected. That is what Postgres knows of the thousand most common ones; all others count as
+-- the rarest of these. Until it has looked (ANALYZE), all words are alike.
+CREATE FUNCTION question_words(question text)
+RETURNS TABLE (languages text[], word tsquery, weight double precision, expected double precision) LANGUAGE sql STABLE AS $$
+    WITH common AS (
+        SELECT e.lexeme, e.share, s.most_common_elem_freqs[cardinality(s.most_common_elems::text::text[]) + 1] AS least
+        FROM pg_stats s, unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) AS e (lexeme, share)
+        WHERE s.schemaname = current_schema() AND s.tablename = 'passages' AND s.attname = 'search_text'
+            AND e.lexeme IS NOT NULL
+    ), weighed AS (
+        SELECT s.languages, w.lexeme, coalesce(c.share, (SELECT min(least) FROM common)) AS share
+        FROM spoken_languages() s, unnest(to_tsvector(s.config, question_asked(question))) AS w LEFT JOIN common c USING (lexeme)
+    )
+    SELECT languages, ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery,
+        coalesce(ln(1 + 1 / share), 1), coalesce(share * greatest(reltuples, 0), 0)
+    FROM weighed, pg_class WHERE oid = 'passages'::regclass
+$$;
+
+-- The passages that answer a question, best first. Two lists are joined by reciprocal rank (Cormack and others, 2009, k = 60):
+--
+--   meaning  by the cosine of a passage's vector to `question_vector`, -1 to 1. The vector is one of the model that is searched;
+--            NULL leaves this list out
+--   words    by the share of the question's words that a passage has, 0 to 1, each weighted by how rare it is. Words are compared
+--            as stems, in the language of the video
+--
+-- "Several words" in quotation marks must be said in this order, and -word or -"several words" must not: in both lists.
+-- The arguments from `person` on leave out passages, NULL leaves out none. No passage is lost by them: up to 20,000 that are left
+-- are all compared, and of more the index is scanned on until there are enough. Videos without a date are neither since nor
+-- until anything. Passages that several videos have, as re-uploads do, are one row; the others are its `copies`.
+--
+-- At most 200 rows can be reached by `skip`. Their order does not depend on `results` and `skip`.
+CREATE FUNCTION search_passages(
+    question text, question_vector vector DEFAULT NULL, results integer DEFAULT 10, skip integer DEFAULT 0,
+    person bigint DEFAULT NULL, voice bigint DEFAULT NULL, sources text[] DEFAULT NULL, video_ids text[] DEFAULT NULL,
+    spoken text[] DEFAULT NULL, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL
+) RETURNS TABLE (
+    place bigint, video_id text, passage_index integer, title text, url text, source text, published_at timestamptz,
+    language text, start_s double precision, end_s double precision, speakers text[], before text, said text, after text,
+    meaning double precision, words double precision, score double precision, copies jsonb
+) LANGUAGE plpgsql STABLE
+-- Compiling this statement takes longer than running it. The others say how far an index of vectors is scanned.
+SET jit = off SET hnsw.ef_search = 200 SET hnsw.iterative_scan = relaxed_order SET hnsw.max_scan_tuples = 200000
+AS $function$
+#variable_conflict use_column
+DECLARE
+    -- Measured: docs/search.md.
+    compared CONSTANT integer := 20000;          -- passages that are compared one by one, without an index of vectors
+    looked_up CONSTANT integer := 5000;          -- passages in which the words that are looked up may be, together
+    searched text_models;
+    of_model text;                               -- conditions on passages p, or on videos v, as SQL
+    of_video text;
+    demands text;
+    checks text;
+    has_word text;
+    corrected CONSTANT text := 'EXISTS (SELECT FROM corrected_moments m WHERE m.video_id = p.video_id AND m.start_s < p.end_s '
+        'AND m.end_s > p.start_s)';
+    speaks CONSTANT text := 'EXISTS (SELECT FROM passage_speakers(p) s WHERE s.person_id = $4 OR s.voice_id = $5)';
+    by_speaker CONSTANT boolean := person IS NOT NULL OR voice IS NOT NULL;
+    rows text;                                   -- all that the arguments leave, as SQL after FROM
+    few boolean;
+BEGIN
+    SELECT * INTO searched FROM text_models WHERE searched_since IS NOT NULL;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF vector_dims(question_vector) <> searched.dimension THEN
+        RAISE EXCEPTION 'a vector of % values was given; those of % have %', vector_dims(question_vector), searched.model,
+            searched.dimension USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    of_model := format('p.model = %L AND p.model_revision = %L', searched.model, searched.model_revision)
+        || CASE WHEN spoken IS NULL THEN '' ELSE ' AND p.language = ANY($8)' END;
+    of_video := nullif(concat_ws(' AND ', CASE WHEN sources IS NOT NULL THEN 'v.source = ANY($6)' END,
+        CASE WHEN video_ids IS NOT NULL THEN 'v.video_id = ANY($7)' END,
+        CASE WHEN since IS NOT NULL THEN 'v.published_at >= $9' END,
+        CASE WHEN until IS NOT NULL THEN 'v.published_at < $10' END), '');
+
+    -- `demands` can be looked up in the index of words, `checks` are looked at in each passage: that words stand in their order.
+    SELECT coalesce(string_agg(' AND (' || holds || ')', '') FILTER (WHERE wanted AND holds IS NOT NULL), ''),
+        coalesce(string_agg(' AND NOT (' || holds || ')', '') FILTER (WHERE NOT wanted AND demanded !~ '\s'), '')
+        || coalesce(string_agg(format(' AND plain_words(p.text) %s %L', CASE WHEN wanted THEN 'LIKE' ELSE 'NOT LIKE' END,
+            '%' || plain_words(demanded) || '%'), '') FILTER (WHERE wanted OR demanded ~ '\s'), '')
+    INTO demands, checks
+    FROM question_demands(question) d, LATERAL (
+        SELECT string_agg(format('p.language = ANY(%L)', s.languages)
+            || CASE WHEN numnode(stems) > 0 THEN format(' AND p.search_text @@ %L', stems) ELSE '' END, ' OR ') AS holds
+        FROM spoken_languages() s, phraseto_tsquery(s.config, d.demanded) AS stems
+    ) l;
+
+    -- The rare words of a question find passages; the common ones do where they are all that it has, and then together.
+    SELECT coalesce(string_agg(format('p.language = ANY(%L) AND p.search_text @@ %L', q.languages, q.query), ' OR '), 'false')
+    INTO has_word
+    FROM (
+        SELECT w.languages, coalesce(string_agg(w.word::text, ' | ') FILTER (WHERE w.expected_so_far <= looked_up),
+            string_agg(w.word::text, ' & '))::tsquery AS query
+        FROM (
+            SELECT *, sum(expected) OVER (PARTITION BY languages ORDER BY expected, word::text) AS expected_so_far
+            FROM question_words(question)
+        ) w GROUP BY 1
+    ) q;
+
+    rows := CASE WHEN by_speaker THEN format(
+            '(SELECT p.* FROM identities i JOIN passages p USING (video_id, local_speaker) '
+            'WHERE (i.person_id = $4 OR i.voice_id = $5) AND NOT %1$s UNION ALL SELECT p.* FROM passages p '
+            'WHERE p.video_id IN (SELECT m.video_id FROM corrected_moments m) AND %1$s AND %2$s) p', corrected, speaks)
+        ELSE 'passages p' END
+        || CASE WHEN of_video IS NULL THEN ' WHERE ' ELSE format(' JOIN videos v USING (video_id) WHERE %s AND ', of_video) END
+        || of_model || demands;
+    EXECUTE format('SELECT count(*) <= %1$s FROM (SELECT FROM %2$s LIMIT %1$s + 1) counted', compared, rows) INTO few
+        USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until, question;
+    IF few THEN
+        rows := rows || checks;
+    ELSE                                         -- in the order of the index, so each passage is looked at by itself
+        rows := 'passages p WHERE ' || of_model || demands || checks
+            || CASE WHEN of_video IS NULL THEN ''
+                ELSE format(' AND (SELECT %s FROM videos v WHERE v.video_id = p.video_id)', of_video) END
+            || CASE WHEN by_speaker THEN format(' AND CASE WHEN %s THEN %s ELSE EXISTS (SELECT FROM identities i '
+                'WHERE i.video_id = p.video_id AND i.local_speaker = p.local_speaker '
+                'AND (i.person_id = $4 OR i.voice_id = $5)) END', corrected, speaks) ELSE '' END;
+    END IF;
+
+    RETURN QUERY EXECUTE format($statement$
+        WITH candidates AS MATERIALIZED (
+            (SELECT p.video_id, p.passage_index FROM %1$s AND $1 IS NOT NULL ORDER BY %2$s LIMIT 100)
+            UNION
+            (SELECT p.video_id, p.passage_index FROM %1$s AND (%3$s) LIMIT 1000)
+        ), asked AS MATERIALIZED (
+            SELECT languages, word, weight / sum(weight) OVER (PARTITION BY languages) AS share FROM question_words($11)
+        ), scored AS MATERIALIZED (
+            SELECT p.*, v.title, v.url, v.source, v.published_at, 1 - (p.embedding <=> $1) AS meaning,
+                (SELECT coalesce(sum(a.share), 0) FROM asked a WHERE p.language = ANY(a.languages) AND p.search_text @@ a.word)
+                    AS words
+            FROM candidates JOIN passages p USING (video_id, passage_index) JOIN videos v USING (video_id) WHERE %4$s
+        ), ranked AS (
+            SELECT s.*, CASE WHEN meaning IS NULL THEN 0 ELSE 1.0 / (60 + rank() OVER (ORDER BY meaning DESC)) END
+                + CASE WHEN words = 0 THEN 0 ELSE 1.0 / (60 + rank() OVER (ORDER BY words DESC)) END AS score
+            FROM scored s
+        ), placed AS MATERIALIZED (
+            SELECT row_number() OVER (ORDER BY score DESC, published_at DESC NULLS LAST, video_id, passage_index) AS place,
+                r.*, plain_words(r.text) AS plain, r.last_word - r.first_word >= 4 AS telling
+            FROM ranked r ORDER BY 1 LIMIT 200
+        ), alike AS MATERIALIZED (               -- each with the first that is the same
+            SELECT p.place, min(o.place) AS first
+            FROM placed p JOIN placed o ON o.place = p.place OR o.place < p.place AND o.video_id <> p.video_id AND p.telling
+                AND o.telling AND (o.plain = p.plain OR o.embedding <=> p.embedding < 0.02)
+            GROUP BY 1
+        ), folded AS (
+            SELECT a.place, f.first FROM alike a JOIN alike f ON f.place = a.first
+        ), rows AS (
+            SELECT row_number() OVER (ORDER BY place) AS nth, place FROM folded WHERE place = first
+            ORDER BY place OFFSET $3 LIMIT $2
+        )
+        SELECT r.nth, p.video_id, p.passage_index, p.title, p.url, p.source, p.published_at, p.language, p.start_s, p.end_s,
+            ARRAY(SELECT s.shown FROM passages k, passage_speakers(k) s WHERE k.video_id = p.video_id AND k.model = p.model
+                AND k.model_revision = p.model_revision AND k.passage_index = p.passage_index),
+            b.text, p.text, a.text, p.meaning, p.words, p.score::double precision,
+            (SELECT coalesce(jsonb_agg(jsonb_build_object('video_id', c.video_id, 'title', c.title, 'url', c.url,
+                'start_s', c.start_s, 'end_s', c.end_s) ORDER BY c.place), '[]')
+                FROM folded f JOIN placed c USING (place) WHERE f.first = r.place AND f.place <> r.place)
+        FROM rows r JOIN placed p USING (place)
+            LEFT JOIN passages b ON (b.video_id, b.model, b.model_revision, b.passage_index)
+                = (p.video_id, p.model, p.model_revision, p.passage_index - 1)
+            LEFT JOIN passages a ON (a.video_id, a.model, a.model_revision, a.passage_index)
+                = (p.video_id, p.model, p.model_revision, p.passage_index + 1)
+        ORDER BY r.nth
+        $statement$, rows, CASE WHEN few THEN 'p.embedding <=> $1'
+            ELSE format('p.embedding::halfvec(%1$s) <=> $1::halfvec(%1$s)', searched.dimension) END, has_word, of_model)
+        USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until, question;
+END
+$function$;
