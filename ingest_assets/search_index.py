@@ -101,7 +101,7 @@ def upkeep(database: Database, today: Model) -> Upkeep:
 
 def _has_many(database: Database, model: TextModel) -> bool:
     rows = database.query(
-        "SELECT FROM passages WHERE model = %(model)s AND model_revision = %(model_revision)s LIMIT 1 OFFSET %(from)s",
+        "SELECT 1 FROM passages WHERE model = %(model)s AND model_revision = %(model_revision)s LIMIT 1 OFFSET %(from)s",
         {**model.columns, "from": INDEXED_FROM - 1},
     )
     return bool(rows)

@@ -22,7 +22,7 @@ MEMORY = "2GB"
 def is_indexed(database: Database, model: TextModel) -> bool:
     """Whether the model has its index; one that was given up in the middle of its building is none."""
     rows = database.query(
-        "SELECT FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid AND indisready", [_name(model)]
+        "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(%s) AND indisvalid AND indisready", [_name(model)]
     )
     return bool(rows)
 

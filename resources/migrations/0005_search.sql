@@ -161,6 +161,7 @@ DECLARE
     of_video text;
     demands text;
     checks text;
+    phrase boolean;                              -- whether words must stand in their order
     has_word text;
     corrected CONSTANT text := 'EXISTS (SELECT FROM corrected_moments m WHERE m.video_id = p.video_id AND m.start_s < p.end_s '
         'AND m.end_s > p.start_s)';
@@ -189,15 +190,17 @@ BEGIN
         coalesce(string_agg(' AND NOT (' || holds || ')', '') FILTER (WHERE NOT wanted AND demanded !~ '\s'), '')
         || coalesce(string_agg(format(' AND plain_words(p.text) %s %L', CASE WHEN wanted THEN 'LIKE' ELSE 'NOT LIKE' END,
             '%' || plain_words(demanded) || '%'), '') FILTER (WHERE wanted OR demanded ~ '\s'), '')
-    INTO demands, checks
+        , coalesce(bool_or(wanted), false)
+    INTO demands, checks, phrase
     FROM question_demands(question) d, LATERAL (
         SELECT string_agg(format('p.language = ANY(%L)', s.languages)
             || CASE WHEN numnode(stems) > 0 THEN format(' AND p.search_text @@ %L', stems) ELSE '' END, ' OR ') AS holds
         FROM spoken_languages() s, phraseto_tsquery(s.config, d.demanded) AS stems
     ) l;
 
-    -- The rare words of a question find passages; the common ones do where they are all that it has, and then together.
-    SELECT coalesce(string_agg(format('p.language = ANY(%L) AND p.search_text @@ %L', q.languages, q.query), ' OR '), 'false')
+    -- The rare words of a question find passages; the common ones do where they are all that it has, and then together. Where it
+    -- has none at all, its phrase does.
+    SELECT coalesce(string_agg(format('p.language = ANY(%L) AND p.search_text @@ %L', q.languages, q.query), ' OR '), phrase::text)
     INTO has_word
     FROM (
         SELECT w.languages, coalesce(string_agg(w.word::text, ' | ') FILTER (WHERE w.expected_so_far <= looked_up),
@@ -237,8 +240,8 @@ BEGIN
             SELECT languages, word, weight / sum(weight) OVER (PARTITION BY languages) AS share FROM question_words($11)
         ), scored AS MATERIALIZED (
             SELECT p.*, v.title, v.url, v.source, v.published_at, 1 - (p.embedding <=> $1) AS meaning,
-                (SELECT coalesce(sum(a.share), 0) FROM asked a WHERE p.language = ANY(a.languages) AND p.search_text @@ a.word)
-                    AS words
+                (SELECT CASE WHEN count(*) = 0 AND %5$L THEN 1 ELSE coalesce(sum(a.share) FILTER (WHERE p.search_text @@ a.word), 0)
+                    END FROM asked a WHERE p.language = ANY(a.languages)) AS words
             FROM candidates JOIN passages p USING (video_id, passage_index) JOIN videos v USING (video_id) WHERE %4$s
         ), ranked AS (
             SELECT s.*, CASE WHEN meaning IS NULL THEN 0 ELSE 1.0 / (60 + rank() OVER (ORDER BY meaning DESC)) END
@@ -273,7 +276,7 @@ BEGIN
                 = (p.video_id, p.model, p.model_revision, p.passage_index + 1)
         ORDER BY r.nth
         $statement$, rows, CASE WHEN few THEN 'p.embedding <=> $1'
-            ELSE format('p.embedding::halfvec(%1$s) <=> $1::halfvec(%1$s)', searched.dimension) END, has_word, of_model)
+            ELSE format('p.embedding::halfvec(%1$s) <=> $1::halfvec(%1$s)', searched.dimension) END, has_word, of_model, phrase)
         USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until, question;
 END
 $function$;
