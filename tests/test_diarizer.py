@@ -75,6 +75,19 @@ def test_a_segmentation_that_is_there_already_gives_the_same_turns_and_is_not_co
         pd.testing.assert_frame_equal(expected, found)
 
 
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("seconds", [5, 10, 17, 29.5])
+def test_segmenting_a_block_of_windows_at_a_time_changes_nothing(
+    samples: np.ndarray, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    diarizer, part = ModelsResource().diarizer(require_device("cpu")), samples[: round(seconds * SAMPLE_RATE)]
+    whole = diarizer.segment(part).windows
+    monkeypatch.setattr("resources.diarizer.BLOCK_WINDOWS", 4)
+    blocks = diarizer.segment(part).windows
+    np.testing.assert_array_equal(blocks.data, whole.data)
+    assert (blocks.sliding_window[0], blocks.sliding_window[9]) == (whole.sliding_window[0], whole.sliding_window[9])
+
+
 def test_a_segmentation_tells_one_speaker_from_two(home: object, samples: np.ndarray) -> None:
     diarizer = ModelsResource().diarizer(require_device("cpu"))
     two = diarizer.segment(samples).second_speaker_s
