@@ -112,13 +112,13 @@ $$;
 -- the rarest of these. Until it has looked (ANALYZE), all words are alike.
 CREATE FUNCTION question_words(question text)
 RETURNS TABLE (languages text[], word tsquery, weight double precision, expected double precision) LANGUAGE sql STABLE AS $$
-    WITH common AS (
-        SELECT e.lexeme, e.share, s.most_common_elem_freqs[cardinality(s.most_common_elems::text::text[]) + 1] AS least
-        FROM pg_stats s, unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) AS e (lexeme, share)
+    WITH known AS MATERIALIZED (                 -- one row, or none; behind the shares of the words stands the least of them
+        SELECT s.most_common_elems::text::text[] AS lexemes, s.most_common_elem_freqs AS shares FROM pg_stats s
         WHERE s.schemaname = current_schema() AND s.tablename = 'passages' AND s.attname = 'search_text'
-            AND e.lexeme IS NOT NULL
+    ), common AS (
+        SELECT e.lexeme, e.share FROM known, unnest(lexemes, shares[:cardinality(lexemes)]) AS e (lexeme, share)
     ), weighed AS (
-        SELECT s.languages, w.lexeme, coalesce(c.share, (SELECT min(least) FROM common)) AS share
+        SELECT s.languages, w.lexeme, coalesce(c.share, (SELECT shares[cardinality(lexemes) + 1] FROM known)) AS share
         FROM spoken_languages() s, unnest(to_tsvector(s.config, question_asked(question))) AS w LEFT JOIN common c USING (lexeme)
     )
     SELECT languages, ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery,
