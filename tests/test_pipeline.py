@@ -20,6 +20,7 @@ from bench.server import serving
 from ingest_assets.exports import as_rttm
 from ingest_assets.ingest import Choice, Outcome, expected_versions, ingest
 from ingest_assets.instance import open_instance
+from ingest_assets.recordings import read_recording
 from ingest_assets.search import search
 from ingest_assets.timings import KEYS, TEXT_KEYS
 from resources import loaded_models
@@ -218,10 +219,8 @@ def test_the_turns_of_the_telephone_call_are_right(ingested: Ingested, tmp_path:
     from pyannote.database.util import load_rttm
     from pyannote.metrics.diarization import DiarizationErrorRate
 
-    from ingest_assets.cli.library import _recording
-
     written = tmp_path / "telephone.rttm"
-    written.write_text(as_rttm(_recording(ingested.database, ingested.telephone)))
+    written.write_text(as_rttm(read_recording(ingested.database, ingested.telephone)))
     hypothesis = load_rttm(written)[ingested.telephone]
     reference = next(iter(load_rttm(clip_path(TELEPHONE).with_suffix(".rttm")).values()))
     error = DiarizationErrorRate(collar=0.0, skip_overlap=False)(reference, hypothesis)
