@@ -1,8 +1,11 @@
-"""Wording: how many of something, and lists of numbers, as messages say them."""
+"""Wording: how many of something, lists of numbers, and names, as messages and lines of text have them."""
 
+import re
 from collections.abc import Iterable
 
 NUMBERS_TOLD = 6
+
+_NOT_ON_A_LINE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 def counted(count: int, noun: str) -> str:
@@ -16,3 +19,8 @@ def numbered(numbers: Iterable[int]) -> str:
     if len(told) > NUMBERS_TOLD:
         told = [*told[: NUMBERS_TOLD - 1], f"{len(told) - NUMBERS_TOLD + 1} more"]
     return " and ".join([", ".join(told[:-1]), told[-1]] if told[1:] else told)
+
+
+def one_line(text: str) -> str:
+    """The text with each run of white space, line breaks and control characters as one space."""
+    return _NOT_ON_A_LINE.sub(" ", text).strip()

@@ -4,7 +4,7 @@ Partitions carry no data in Dagster, so everything an asset needs comes from her
 is data: it says what a listing shows and what a retry may do. Functions over a Database; the rows are `Video`s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -18,6 +18,8 @@ STATES = (
 )  # fmt: skip
 # States that another try would not change, unless something outside has: no listing starts one, only who asks for the video.
 PERMANENT_STATES = ("members_only", "private", "removed", "geo_blocked", "age_restricted", "no_audio")
+
+KEYS_AT_ONCE = 1000  # a page of `stream_keys()`
 
 STAGES = ("audio", "transcript", "speaker_turns", "voice_embeddings", "text_embeddings")
 
@@ -81,6 +83,29 @@ def list_videos(database: Database, state: str | None = None) -> list[Video]:
         {"state": state},
     )
     return [Video(**row) for row in rows]
+
+
+def stream_keys(database: Database, source: str | None = None) -> Iterator[str]:
+    """The keys of all videos, or of one source's, in their order. A page at a time: memory does not grow with the library."""
+    last = ""
+    while page := _page_of_keys(database, source, last):
+        yield from page
+        last = page[-1]
+
+
+def _page_of_keys(database: Database, source: str | None, last: str) -> list[str]:
+    rows = database.query(
+        "SELECT video_id FROM videos WHERE video_id > %(last)s AND (%(source)s::text IS NULL OR source = %(source)s) "
+        "ORDER BY video_id LIMIT %(page)s",
+        {"last": last, "source": source, "page": KEYS_AT_ONCE},
+    )
+    return [row["video_id"] for row in rows]
+
+
+def count_keys(database: Database, source: str | None = None) -> int:
+    """How many `stream_keys()` gives."""
+    statement = "SELECT count(*) AS videos FROM videos WHERE %(source)s::text IS NULL OR source = %(source)s"
+    return database.query(statement, {"source": source})[0]["videos"]
 
 
 def forget_attempts(database: Database, video_ids: Sequence[str]) -> None:

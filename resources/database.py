@@ -5,12 +5,14 @@ applied in order, each in a transaction of its own, under an advisory lock, so t
 once. A database that is newer than the code is refused.
 
 `replace()` is how every stage writes: delete-then-insert of one video's rows in one transaction, with binary COPY. Running
-anything twice changes nothing, and a crash leaves the old rows. Which server this is decides resources/postgres.py.
+anything twice changes nothing, and a crash leaves the old rows. `snapshot()` is for who reads several tables that must fit
+each other. Which server this is decides resources/postgres.py.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +37,20 @@ Connection = psycopg.Connection[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Database:
-    """One Postgres database, by libpq URL. Holds no connection: each operation opens its own."""
+    """One Postgres database, by libpq URL. Holds no connection, but for a snapshot: each operation opens its own."""
 
     url: str
     _column_types: dict[str, dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
     # The first connection, closed: later ones know vectors by it. Asking the server takes as long as connecting does.
     _registered: list[Connection] = field(default_factory=list, compare=False, repr=False)
+    _snapshot: Connection | None = field(default=None, compare=False, repr=False)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection in a transaction, committed at the end, rolled back on an error; rows come as dictionaries."""
+        if self._snapshot is not None:
+            yield self._snapshot
+            return
         try:
             known = self._registered[0] if self._registered else None
             connection = Connection.connect(self.url, row_factory=dict_row, connect_timeout=10, context=known)
@@ -55,6 +61,15 @@ class Database:
                 register_vector(connection)
                 self._registered.append(connection)
             yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator["Database"]:
+        """The database as it is at the first reading in the block, whoever writes meanwhile. It cannot be written to."""
+        with self.connect() as connection:
+            connection.commit()  # the very first connection has already asked the server what a vector is
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            yield changed(self, _snapshot=connection)
 
     def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """The rows of a SELECT, or of anything with RETURNING; [] for a statement that returns none. Vectors are pgvector's."""

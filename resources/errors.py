@@ -8,6 +8,8 @@
     │   └── DiskFull           too little space is left to fetch anything
     ├── AlertRefused           the receiver of alerts did not accept one; it is offered again
     ├── RecordingUnusable      a recording of a person is gone, or has no such part; it is tried again
+    ├── NotTranscribed         a video that is asked for is not known, or has no transcript
+    ├── HalfIngested           what is kept of a video is partly of an older ingest; it will be whole again
     ├── SourceUnusable         a source cannot be listed: no such file, nothing at the URL; the other sources go on
     │   ├── SourceBlocked      its site refuses to serve this machine for now
     │   └── NotAFeed           there is something, but no feed
@@ -70,6 +72,14 @@ class RecordingUnusable(EarshotError):
 
     The message may hold a path: not for logs.
     """
+
+
+class NotTranscribed(EarshotError):
+    """There is no such video, or nothing of what is said in it."""
+
+
+class HalfIngested(EarshotError):
+    """What one stage left of a video is older than what it is made from."""
 
 
 class SourceUnusable(EarshotError):

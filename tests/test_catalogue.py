@@ -8,6 +8,7 @@ import pytest
 from resources.catalogue import (
     STAGES,
     Video,
+    count_keys,
     find,
     list_videos,
     mark_ready_if_complete,
@@ -15,6 +16,7 @@ from resources.catalogue import (
     record_failure,
     register,
     set_duration,
+    stream_keys,
 )
 from resources.database import Database
 from resources.errors import (
@@ -174,3 +176,17 @@ def test_videos_of_one_state_are_listed(database: Database) -> None:
 def test_a_moment_is_the_same_moment_when_it_comes_back(database: Database) -> None:
     register(database, [TALK])
     assert known(database).published_at == datetime(2026, 1, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
+def test_keys_come_in_order_whatever_the_page(database: Database, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resources.catalogue.KEYS_AT_ONCE", 2)
+    register(database, [replace(TALK, video_id=f"v{number}") for number in reversed(range(count))])
+    assert list(stream_keys(database)) == [f"v{number}" for number in range(count)]
+    assert count_keys(database) == count
+
+
+def test_keys_of_a_source_are_those_of_its_videos(database: Database) -> None:
+    register(database, [replace(TALK, video_id=f"v{number}", source=f"https://{number % 2}") for number in range(5)])
+    assert list(stream_keys(database, "https://0")) == ["v0", "v2", "v4"]
+    assert (count_keys(database, "https://1"), count_keys(database, "https://2")) == (2, 0)

@@ -188,6 +188,29 @@ def test_a_transaction_with_an_error_in_it_leaves_nothing(videos: Database) -> N
     assert videos.query("SELECT count(*) AS n FROM videos") == [{"n": 2}]
 
 
+def test_a_snapshot_stays_as_it_was_at_its_first_reading_whoever_writes(videos: Database) -> None:
+    videos.replace("v1", {"exclusive_turns": turns((0.0, 1.0, "A"))})
+    with videos.snapshot() as before:
+        assert spans(before) == [[0.0, 1.0, "A"]]
+        videos.replace("v1", {"exclusive_turns": turns((2.0, 3.0, "B"))})
+        assert spans(before) == [[0.0, 1.0, "A"]]
+        assert before.query("SELECT local_speaker FROM exclusive_turns") == [{"local_speaker": "A"}]
+    assert spans(videos) == [[2.0, 3.0, "B"]]
+
+
+def test_a_snapshot_by_the_first_connection_of_all_is_one_too(videos: Database) -> None:
+    with Database(videos.url).snapshot() as before:
+        assert before.query("SELECT video_id FROM videos ORDER BY video_id LIMIT 1") == [{"video_id": "v1"}]
+        videos.query("DELETE FROM videos")
+        assert before.query("SELECT count(*) AS n FROM videos WHERE video_id = 'v1'") == [{"n": 1}]
+
+
+def test_a_snapshot_cannot_be_written_to(videos: Database) -> None:
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), videos.snapshot() as before:
+        before.query("DELETE FROM videos")
+    assert videos.query("SELECT count(*) > 0 AS there FROM videos") == [{"there": True}]
+
+
 def test_a_statement_that_returns_nothing_gives_no_rows(videos: Database) -> None:
     assert videos.query("UPDATE videos SET title = 'new' WHERE video_id = %s", ["v1"]) == []
     assert videos.query("SELECT title FROM videos WHERE video_id = %s", ["v1"]) == [{"title": "new"}]

@@ -3,6 +3,7 @@
 import re
 
 from ingest_assets.cli import cli
+from ingest_assets.exports import FORMATS
 from ingest_assets.timings import KEYS
 from resources.settings import PROJECT_ROOT
 
@@ -38,3 +39,9 @@ def test_every_cause_is_in_the_page_on_the_drill() -> None:
     causes = re.findall(r"^\| (\w+) \|", table, flags=re.MULTILINE)
     assert {"device", "starved"} <= set(causes)
     assert [cause for cause in causes if cause != "cause" and f"`{cause}`" not in page] == []
+
+
+def test_every_format_of_exports_is_explained() -> None:
+    explained = (PROJECT_ROOT / "docs" / "exports.md").read_text()
+    assert [name for name in FORMATS if f"\n| `{name}` |" not in explained] == []
+    assert [name for name in FORMATS if f"`{name}`" not in README] == []

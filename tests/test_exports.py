@@ -1,4 +1,4 @@
-"""One video as subtitles, text, JSON and RTTM, each read back as other programs would."""
+"""One video in each format, to the letter. What other programs read in them: test_export_readers.py."""
 
 import html
 import json
@@ -6,62 +6,18 @@ import re
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.exports import FORMATS, LINE_CHARACTERS, Recording, export
+from ingest_assets.exports import FORMATS
 from ingest_assets.moments import hms
 from ingest_assets.names import Names, Speaker
-from ingest_assets.passages import Limits, cut_passages
-from ingest_assets.words import attribute_words, sentence_speakers
-from resources.catalogue import Video
-
-VIDEO = Video("generic-a-1", "https://x/a.mp3", "https://x", "A talk", duration_s=90.0)
-Word = tuple[float, float, str]
-Turn = tuple[float, float, str]
-
-
-def frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """Rows as Database.frame() gives them."""
-    return pd.DataFrame(rows, columns=columns)
-
-
-def recording(words: list[Word], turns: list[Turn], names: Names | None = None) -> Recording:
-    """Words and turns as the stages would have left them; nobody is identified, unless names say so."""
-    spoken = frame(
-        [{"start_s": a, "end_s": b, "text": text, "probability": 0.5} for a, b, text in words],
-        ["start_s", "end_s", "text", "probability"],
-    )
-    exclusive = frame(
-        [{"start_s": a, "end_s": b, "local_speaker": name} for a, b, name in turns], ["start_s", "end_s", "local_speaker"]
-    )
-    speakers = sentence_speakers(spoken, attribute_words(spoken, exclusive, exclusive))
-    passages = cut_passages(spoken, speakers, [1] * len(words), Limits(seconds=20.0, weight=100))
-    kept = [{**row, "local_speaker": speakers[row["first_word"]]} for row in passages.to_dict("records")]
-    overlapped = frame(
-        [{"start_s": a, "end_s": b, "local_speaker": name, "overlap": False} for a, b, name in turns],
-        ["start_s", "end_s", "local_speaker", "overlap"],
-    )
-    columns = [str(name) for name in passages.columns]
-    return Recording(VIDEO, "en", spoken, overlapped, exclusive, frame(kept, columns), names or Names())
-
-
-def small() -> Recording:
-    """Two speakers, and at the end a word that nobody was heard to say."""
-    words = [
-        (0.5, 1.0, " Is"), (1.0, 1.5, " A"), (1.5, 1.75, " <"), (1.75, 2.0, " B"), (2.0, 2.5, " &"), (2.5, 3.0, " C?"),
-        (3.5, 4.0, " No."), (60.0, 60.5, " Naïve…"),
-    ]  # fmt: skip
-    return recording(words, [(0.5, 3.0, "SPEAKER_00"), (3.25, 4.0, "SPEAKER_01")])
-
-
-def said_at(start_s: float) -> Recording:
-    return recording([(start_s, start_s + 0.5, " Still here.")], [(start_s, start_s + 1, "SPEAKER_00")])
-
+from ingest_assets.recordings import Recording
+from ingest_assets.subtitles import LINE_CHARACTERS
+from tests.heard import NAMES, VIDEO, export, recording, recordings, said_at, small
 
 # --- txt -----------------------------------------------------------------------------------------------------------------
 
@@ -147,28 +103,6 @@ def test_words_of_two_speakers_at_one_moment_do_not_overlap_on_screen() -> None:
     words = [(10.0, 10.0, " Yes."), (10.0, 12.0, " No.")]
     first, second = read_srt(export(recording(words, [(9.0, 10.5, "A"), (10.5, 13.0, "B")]), "srt"))
     assert first.start < first.end <= second.start < second.end
-
-
-WORDS = st.lists(
-    st.tuples(
-        st.integers(0, 2000),
-        st.integers(0, 3000),
-        st.text("abcdefgh", min_size=1, max_size=14),
-        st.sampled_from(["", "", "", ".", "?"]),
-    ),
-    max_size=40,
-)
-
-
-@st.composite
-def recordings(draw: st.DrawFn) -> Recording:
-    """Words whose starts never run backwards, two speakers in turn."""
-    words, clock = [], 0
-    for step, length, text, end in draw(WORDS):
-        clock += step
-        words.append((clock / 1000, (clock + length // 3) / 1000, f" {text}{end}"))
-    turn_s = draw(st.integers(1, 20))
-    return recording(words, [(float(i * turn_s), float((i + 1) * turn_s), f"SPEAKER_0{i % 2}") for i in range(3)])
 
 
 @settings(deadline=None, max_examples=30)
@@ -340,16 +274,6 @@ def test_a_back_channel_is_read_in_the_sentence_it_falls_into_and_told_apart_in_
     assert [word["local_speaker"][-1] for word in json.loads(export(there, "json"))["words"]] == list("00100")
 
 
-NAMES = st.one_of(
-    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=100).filter(str.strip),
-    st.sampled_from([
-        "a, b", '"Ana"', "O'Neil", "<v Bob>", "a\n\n2\n00:00:01,000 --> 00:00:02,000\nb", "a --> b", "None", "NA", "null",
-        "nan",
-        "Ana B", "Ana_B", "Ana\u2028B", ";; a", "王小明 🎙️", "&amp;", "WEBVTT", "x" * 100, "SPEAKER_01", "#", "{\\an8}",
-    ]),
-)  # fmt: skip
-
-
 def read_vtt(text: str) -> list[tuple[str, str]]:
     """(voice, text) of each cue, as the standard has it: blocks between empty lines, a tag, escapes."""
     head, *blocks = re.split(r"\n\n+", text.rstrip("\n"))
@@ -440,7 +364,9 @@ def test_every_format_ends_in_a_newline(format_name: str) -> None:
     assert not text.endswith("\n\n")
 
 
-@pytest.mark.parametrize(("format_name", "text"), [("srt", ""), ("vtt", "WEBVTT\n"), ("txt", ""), ("rttm", "")])
+@pytest.mark.parametrize(
+    ("format_name", "text"), [("srt", ""), ("vtt", "WEBVTT\n"), ("txt", ""), ("rttm", ""), ("seglst", "[\n\n]\n")]
+)
 def test_a_silent_video_is_a_file_without_entries(format_name: str, text: str) -> None:
     assert export(recording([], []), format_name) == text
 

@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from ingest_assets.cli.library import export_command
+from ingest_assets.cli.export import export_command
 from ingest_assets.names import NOBODY, Names, Speaker, speaker_names
 from resources.database import Database
 from resources.people import add_person
+from tests.library import leave_timings
 from tests.said import add_video, identify, say_is
 
 ANA = Speaker("Ana", person="Ana")
@@ -95,6 +96,8 @@ def test_an_export_names_who_is_known(people: Database) -> None:
     identify(people, "b", "SPEAKER_00", voice_id=7, decided_by="voice", reason="")
     add_video(people, "c0", ("SPEAKER_00", "alpha"), ("SPEAKER_00", "alpha"))
     is_ana(people, "c0", 10.0, 15.0)
+    for video_id in ("b", "c0"):
+        leave_timings(people, video_id, "text_embeddings")
     run = CliRunner().invoke
     assert run(export_command, ["b"], catch_exceptions=False).output == (
         "[0:00:00] Ana: gamma gamma gamma gamma\n[0:00:10] voice 7: beta beta beta beta\n"

@@ -4,6 +4,7 @@ What comes out is held against what is known of the recordings: the telephone ca
 pyannote.audio.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +14,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from dagster import AssetKey, AssetMaterialization, AssetRecordsFilter, DagsterInstance
+from jsonschema import Draft202012Validator
 from pgvector import Vector
 
 from bench.episodes import EPISODES, FEED_NAME, TELEPHONE, Episode, clip_path, clip_samples, write_episodes, write_feed
 from bench.server import serving
-from ingest_assets.exports import as_rttm
+from ingest_assets.exports import as_json, as_rttm, as_seglst
 from ingest_assets.ingest import Choice, Outcome, expected_versions, ingest
 from ingest_assets.instance import open_instance
+from ingest_assets.recordings import read_recording
 from ingest_assets.search import search
 from ingest_assets.timings import KEYS, TEXT_KEYS
 from resources import loaded_models
@@ -27,6 +30,7 @@ from resources.catalogue import STAGES, find
 from resources.database import Database
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
+from resources.settings import PROJECT_ROOT
 from resources.source_file import source_named
 
 pytestmark = pytest.mark.slow
@@ -218,15 +222,24 @@ def test_the_turns_of_the_telephone_call_are_right(ingested: Ingested, tmp_path:
     from pyannote.database.util import load_rttm
     from pyannote.metrics.diarization import DiarizationErrorRate
 
-    from ingest_assets.cli.library import _recording
-
     written = tmp_path / "telephone.rttm"
-    written.write_text(as_rttm(_recording(ingested.database, ingested.telephone)))
+    written.write_text(as_rttm(read_recording(ingested.database, ingested.telephone)))
     hypothesis = load_rttm(written)[ingested.telephone]
     reference = next(iter(load_rttm(clip_path(TELEPHONE).with_suffix(".rttm")).values()))
     error = DiarizationErrorRate(collar=0.0, skip_overlap=False)(reference, hypothesis)
     print(f"DER of the telephone call: {error:.3f} (collar 0, overlap counted)")
     assert error <= 0.10
+
+
+def test_exports_of_real_episodes_are_as_their_schema_says_and_hold_every_word(ingested: Ingested) -> None:
+    schema = json.loads((PROJECT_ROOT / "docs" / "export.schema.json").read_text())
+    for key in ingested.keys:
+        there = read_recording(ingested.database, key)
+        document = json.loads(as_json(there))
+        assert [error.message for error in Draft202012Validator(schema).iter_errors(document)] == []
+        said = "".join(word["text"] for word in document["words"]).split()
+        assert said == " ".join(segment["words"] for segment in json.loads(as_seglst(there))).split()
+        assert said == " ".join(passage["text"] for passage in document["passages"]).split()
 
 
 def test_each_recording_has_as_many_speakers_as_are_in_it(ingested: Ingested) -> None:

@@ -12,8 +12,9 @@ import traceback
 import click
 
 from ingest_assets.cli.doctor import doctor
+from ingest_assets.cli.export import export_command
 from ingest_assets.cli.ingest import ingest_command, retry_command
-from ingest_assets.cli.library import export_command, videos_command
+from ingest_assets.cli.library import videos_command
 from ingest_assets.cli.people import people_group
 from ingest_assets.cli.search import search_command
 from ingest_assets.cli.service import down, up

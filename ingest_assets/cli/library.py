@@ -1,17 +1,13 @@
-"""`earshot videos`, `export`: what is in the library. Each reads the database and prints."""
+"""`earshot videos`: what is in the library."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from ingest_assets.cli.output import json_option, print_json, print_table
-from ingest_assets.exports import FORMATS, Recording, export
 from ingest_assets.moments import hms
-from ingest_assets.names import speaker_names
-from resources.catalogue import STATES, find, list_videos
-from resources.database import Database, open_database
-from resources.errors import EarshotError
+from resources.catalogue import STATES, list_videos
+from resources.database import open_database
 
 
 @click.command("videos")
@@ -43,37 +39,3 @@ def videos_command(state: str | None, as_json: bool) -> None:
         for video in videos
     ]
     print_table(headings, rows)
-
-
-@click.command("export")
-@click.argument("video")
-@click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="txt", show_default=True)
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write here instead of to stdout.")
-def export_command(video: str, format_name: str, output: Path | None) -> None:
-    """Write VIDEO as subtitles (srt, vtt), text, JSON or RTTM."""
-    text = export(_recording(open_database(), video), format_name)
-    if output is None:
-        click.echo(text, nl=False)
-    else:
-        output.write_text(text, encoding="utf-8")
-
-
-def _recording(database: Database, video_id: str) -> Recording:
-    video = find(database, video_id)
-    if video is None:
-        raise EarshotError(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
-    transcripts = database.frame("transcripts", video_id, "video_id")
-    if transcripts.empty:
-        raise EarshotError(
-            f"{video_id} has no transcript (state {video.state}{f': {video.last_error}' if video.last_error else ''}).",
-            f"Ingest it: earshot ingest {video.url!r}",
-        )
-    return Recording(
-        video=video,
-        language=transcripts.language.iloc[0],
-        words=database.frame("words", video_id, "word_index"),
-        turns=database.frame("turns", video_id, "turn_index"),
-        exclusive_turns=database.frame("exclusive_turns", video_id, "turn_index"),
-        passages=database.frame("searched_passages", video_id, "passage_index"),
-        names=speaker_names(database, video_id),
-    )

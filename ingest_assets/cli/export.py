@@ -1,0 +1,137 @@
+"""`earshot export`: one video, several, a source's or all, as files for other programs.
+
+One video is a file. Many are a folder with a file each, or one file where the format has such: RTTM, SegLST, and JSON as JSON
+Lines. Many videos without a transcript are left out and counted; a video that is named must have one.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ingest_assets.exporting import to_file, to_folder
+from ingest_assets.exports import FORMATS, Format
+from ingest_assets.recordings import Tally, find_transcribed, read_recording, read_recordings
+from ingest_assets.wording import counted
+from resources.catalogue import count_keys, stream_keys
+from resources.database import Database, open_database
+from resources.errors import EarshotError
+from resources.source_file import source_named
+
+
+@click.command("export")
+@click.argument("video_ids", nargs=-1, metavar="[VIDEO...]")
+@click.option("--source", metavar="SOURCE", help="Every video that came with this source: its URL or path.")
+@click.option("--all", "everything", is_flag=True, help="Every video of the library.")
+@click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="txt", show_default=True)
+@click.option("--output", metavar="PATH", help="A file, or a folder (ending in /, or there already) for a file per video.")
+def export_command(
+    video_ids: tuple[str, ...], source: str | None, everything: bool, format_name: str, output: str | None
+) -> None:
+    """Write VIDEOs, a source's, or all as subtitles (srt, vtt), text, JSON, RTTM or SegLST; to stdout without --output.
+
+    Of many, rttm, seglst and json (then JSON Lines) may be one file; the others are a folder.
+    """
+    if [bool(video_ids), source is not None, everything].count(True) != 1:
+        raise click.UsageError("Name videos, or --source, or --all; `earshot videos` lists what is there.")
+    form, named = FORMATS[format_name], list(dict.fromkeys(video_ids))
+    place = _place(output, format_name, many=len(named) != 1)
+    database = open_database()
+    if len(named) == 1:
+        _export_one(database, named[0], form, place)
+    else:
+        _export_many(database, _chosen(database, named, source), form, place)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an export goes: a folder, a file, or stdout where there is no path."""
+
+    path: Path | None
+    is_folder: bool
+
+
+def _place(output: str | None, format_name: str, many: bool) -> _Place:
+    """Where an export goes; raises UsageError where it has no place there."""
+    together = not many or FORMATS[format_name].together is not None
+    if output is None:
+        if not together:
+            raise click.UsageError(f"{format_name} of several videos is a file each: name a folder with --output.")
+        return _Place(None, is_folder=False)
+    path = Path(output)
+    if path.is_file() and not together:
+        raise click.UsageError(f"{format_name} of several videos is a file each, and {output} is no folder.")
+    return _Place(path, is_folder=path.is_dir() or output.endswith("/") or not together)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Which videos are exported, in this order, and how many they are."""
+
+    keys: Iterable[str]
+    count: int
+
+
+def _chosen(database: Database, named: list[str], source: str | None) -> _Chosen:
+    if named:
+        for key in named:
+            find_transcribed(database, key)  # before anything is written
+        return _Chosen(named, len(named))
+    address = None if source is None else source_named(source).address
+    count = count_keys(database, address)
+    if count == 0:
+        what = "The library has no video yet." if source is None else f"No video came with the source {source}."
+        raise EarshotError(what, "`earshot videos` lists what is there, `earshot ingest SOURCE` brings more.")
+    return _Chosen(stream_keys(database, address), count)
+
+
+def _export_one(database: Database, video_id: str, form: Format, place: _Place) -> None:
+    recording = read_recording(database, video_id)
+    if place.path is not None and place.is_folder:
+        to_folder([recording], form, place.path)
+    else:
+        _write([form.export(recording)], place.path)
+
+
+def _export_many(database: Database, chosen: _Chosen, form: Format, place: _Place) -> None:
+    """Export them under a progress bar; the exit code is 1 where one was refused."""
+    tally = Tally()
+    with _progress(chosen, quiet=place.path is None and sys.stdout.isatty()) as (keys, terminal):
+        recordings = read_recordings(database, keys, tally, lambda why: terminal.print(f"✗ {why}", markup=False))
+        if place.path is not None and place.is_folder:
+            to_folder(recordings, form, place.path)
+        else:
+            assert form.together is not None  # _place() saw to it
+            _write(form.together.pieces(recordings), place.path)
+    click.echo(_told(tally, place), err=True)
+    if tally.refused:
+        sys.exit(1)
+
+
+def _write(pieces: Iterable[str], path: Path | None) -> None:
+    if path is not None:
+        to_file(pieces, path)
+        return
+    for piece in pieces:
+        click.echo(piece.encode(), nl=False)  # as bytes: these formats are UTF-8, whatever the locale says
+
+
+@contextmanager
+def _progress(chosen: _Chosen, quiet: bool) -> Iterator[tuple[Iterable[str], Console]]:
+    """The keys, with a bar on stderr that says how many of them were taken, and the console it is on."""
+    terminal = Console(stderr=True, soft_wrap=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=terminal, transient=True, disable=quiet or not terminal.is_terminal) as bars:
+        yield bars.track(chosen.keys, total=chosen.count, description="Exporting"), terminal
+
+
+def _told(tally: Tally, place: _Place) -> str:
+    where = "" if place.path is None else f" to {place.path}"
+    left = [f"{tally.untranscribed} without a transcript"] * bool(tally.untranscribed)
+    left += [f"{tally.refused} half ingested"] * bool(tally.refused)
+    return f"Exported {counted(tally.read, 'video')}{where}" + (f"; left out {', '.join(left)}." if left else ".")

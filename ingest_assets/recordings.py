@@ -1,0 +1,128 @@
+"""Recordings: what the library holds of one video, as exports read it.
+
+`read_recording()` reads one video in one snapshot of the database: deleted or corrected meanwhile, it comes as it was before or
+as it is after. A stage writes all its rows at once, but stages follow each other: a video that is being ingested again, or
+whose ingest broke off, has for a while new words beside passages of the old ones. Such a mixture is refused.
+
+`read_recordings()` reads many, one in memory at a time. What a recording becomes is ingest_assets/exports.py.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ingest_assets.names import Names, speaker_names
+from ingest_assets.words import attribute_words
+from resources.catalogue import Video, find
+from resources.database import Database
+from resources.errors import HalfIngested, NotTranscribed
+
+# The stage that makes passages, and those that it makes them from. The asset graph says so too, but takes seconds to import.
+PASSAGES, PASSAGES_FROM = "text_embeddings", ("transcript", "speaker_turns")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the database holds of one video, each frame in order of time, and who its speakers are.
+
+    words: start_s, end_s, text, probability. turns and exclusive_turns: start_s, end_s, local_speaker; turns also overlap.
+    passages: start_s, end_s, local_speaker, first_word, last_word (inclusive), text. Seconds of the recording.
+    """
+
+    video: Video
+    language: str | None
+    words: pd.DataFrame
+    turns: pd.DataFrame
+    exclusive_turns: pd.DataFrame
+    passages: pd.DataFrame
+    names: Names
+
+    def word_speakers(self) -> list[str | None]:
+        """The local speaker of each word, None where nobody was heard."""
+        return attribute_words(self.words, self.exclusive_turns, self.turns)
+
+
+@dataclass
+class Tally:
+    """How many videos were read, had no transcript (or were deleted meanwhile), and were refused as a mixture."""
+
+    read: int = 0
+    untranscribed: int = 0
+    refused: int = 0
+
+    @property
+    def looked_at(self) -> int:
+        return self.read + self.untranscribed + self.refused
+
+
+def read_recording(database: Database, video_id: str) -> Recording:
+    """The video as it is at one moment. Raises NotTranscribed, and HalfIngested for a mixture."""
+    with database.snapshot() as at_once:
+        video, language = find_transcribed(at_once, video_id)
+        words = at_once.frame("words", video_id, "word_index")
+        return Recording(
+            video=video,
+            language=language,
+            words=words,
+            turns=at_once.frame("turns", video_id, "turn_index"),
+            exclusive_turns=at_once.frame("exclusive_turns", video_id, "turn_index"),
+            passages=_passages(at_once, video, len(words)),
+            names=speaker_names(at_once, video_id),
+        )
+
+
+def read_recordings(
+    database: Database, keys: Iterable[str], tally: Tally, refused: Callable[[str], None]
+) -> Iterator[Recording]:
+    """The recordings of these videos, counted in `tally`; `refused` is told which is a mixture, and what to do."""
+    for key in keys:
+        try:
+            recording = read_recording(database, key)
+        except NotTranscribed:
+            tally.untranscribed += 1
+        except HalfIngested as error:
+            tally.refused += 1
+            refused(str(error))
+        else:
+            tally.read += 1
+            yield recording
+
+
+def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | None]:
+    """The video and the language it is in; raises NotTranscribed where there is no such video, or no transcript of it."""
+    video = find(database, video_id)
+    if video is None:
+        raise NotTranscribed(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
+    rows = database.query("SELECT language FROM transcripts WHERE video_id = %s", [video_id])
+    if not rows:
+        why = f": {video.last_error}" if video.last_error else ""
+        raise NotTranscribed(
+            f"{video_id} has no transcript (state {video.state}{why}).", f"Ingest it: earshot ingest {video.url!r}"
+        )
+    return video, rows[0]["language"]
+
+
+def _passages(database: Database, video: Video, words: int) -> pd.DataFrame:
+    """The passages that were made last, of whichever text model, without their vectors, which are most of what is kept of them.
+
+    Raises HalfIngested where they are older than the words or turns, or not of so many words.
+    """
+    runs = database.query(
+        "SELECT asset, model, model_revision FROM asset_timings WHERE video_id = %s AND asset = ANY(%s) "
+        "ORDER BY timing_id DESC LIMIT 1",
+        [video.video_id, [PASSAGES, *PASSAGES_FROM]],
+    )
+    rows = database.query(
+        "SELECT start_s, end_s, local_speaker, first_word, last_word, text FROM passages "
+        "WHERE video_id = %s AND (model, model_revision) = (%s, %s) ORDER BY passage_index",
+        [video.video_id, *((runs[0]["model"], runs[0]["model_revision"]) if runs else ("", ""))],
+    )
+    covered = rows[-1]["last_word"] + 1 if rows else 0
+    if not runs or runs[0]["asset"] != PASSAGES or covered != words:
+        raise HalfIngested(
+            f"{video.video_id} is not ingested to its end: its passages are not of its present words and turns.",
+            f"Wait for the ingest that is at work on it, or start one: earshot ingest {video.url!r}",
+        )
+    columns = ["start_s", "end_s", "local_speaker", "first_word", "last_word", "text"]
+    return pd.DataFrame(rows, columns=columns, dtype=object)  # of objects: a speaker who is None stays None

@@ -1,0 +1,61 @@
+"""A library as the stages leave it, of as many videos as are asked for, in a few statements."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from pgvector import Vector
+
+from ingest_assets.timings import Timing
+from resources.catalogue import Video, register
+from resources.database import Connection, Database
+from resources.models import Model
+from resources.text_models import register_text_model
+from tests.said import MODEL
+from tests.timing_rows import keep, usual
+
+VECTOR = Vector(np.zeros(MODEL.dimension, dtype=np.float32))
+STAGES = ("transcript", "speaker_turns", "text_embeddings")
+
+
+def fill(database: Database, keys: Sequence[str], said: Sequence[str], source: str = "https://x") -> None:
+    """Videos in which one speaker says these words, a second each, in one passage."""
+    register(database, [Video(key, f"https://x/{key}", source, key.title(), duration_s=60.0) for key in keys])
+    register_text_model(database, MODEL)
+    words = [(i, 0, float(i), i + 1.0, text, 0.5) for i, text in enumerate(said)]
+    turns = [(0, 0.0, float(len(said)), "SPEAKER_00")] if said else []
+    passages = [
+        (0, 0.0, float(len(said)), "SPEAKER_00", 0, len(said) - 1, "".join(said).strip(), MODEL.name, MODEL.revision, VECTOR)
+        for _ in turns
+    ]
+    with database.connect() as connection:
+        copy(connection, "transcripts", "language, language_probability, model, model_revision", keys, [("en", 1.0, "w", "1")])
+        copy(connection, "words", "word_index, segment_index, start_s, end_s, text, probability", keys, words)
+        copy(
+            connection, "turns", "turn_index, start_s, end_s, local_speaker, overlap", keys, [(*turn, False) for turn in turns]
+        )
+        copy(connection, "exclusive_turns", "turn_index, start_s, end_s, local_speaker", keys, turns)
+        columns = "passage_index, start_s, end_s, local_speaker, first_word, last_word, text, model, model_revision, embedding"
+        copy(connection, "passages", columns, keys, passages)
+        timings = [{"asset": stage, "run_id": "run-1", "code_version": "1", **asdict(_timing())} for stage in STAGES]
+        copy(connection, "asset_timings", ", ".join(timings[0]), keys, [tuple(timing.values()) for timing in timings])
+
+
+def _timing(model: Model = MODEL) -> Timing:
+    return usual(model=model.name, model_revision=model.revision)
+
+
+def copy(connection: Connection, table: str, columns: str, keys: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """The same rows for each video."""
+    rows = list(rows)
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} (video_id, {columns}) FROM STDIN") as into:
+        for key in keys:
+            for row in rows:
+                into.write_row((key, *row))
+
+
+def leave_timings(database: Database, video_id: str, *stages: str, model: Model = MODEL) -> None:
+    """A timing of each stage, in this order."""
+    for stage in stages:
+        keep(database, stage, _timing(model), video_id)

@@ -1,0 +1,76 @@
+"""A file is there whole, or as it was before."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from resources.errors import EarshotError
+from resources.whole_files import make_folder, whole_file
+
+
+def test_a_file_takes_its_place_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    with whole_file(path) as file:
+        file.write("Naïve…\r\n")
+        file.flush()
+        assert path.read_text() == "before"
+    assert path.read_bytes() == "Naïve…\r\n".encode()
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("before", [None, "before"])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_no_trace(tmp_path: Path, before: str | None, error: type[BaseException]) -> None:
+    path = tmp_path / "a.txt"
+    if before is not None:
+        path.write_text(before)
+
+    def write_and_fail() -> None:
+        with whole_file(path) as file:
+            file.write("half")
+            raise error
+
+    with pytest.raises(error):
+        write_and_fail()
+    assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == ({} if before is None else {"a.txt": before})
+
+
+def test_what_a_killed_process_left_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / ".a.txt.partial").write_text("much more than there will be")
+    with whole_file(tmp_path / "a.txt") as file:
+        file.write("whole")
+    assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == {"a.txt": "whole"}
+
+
+def test_a_link_stays_one_and_rights_are_those_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "a.txt").symlink_to(tmp_path / "there" / "b.txt")
+    with whole_file(tmp_path / "a.txt") as file:
+        file.write("whole")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "a.txt").is_symlink()
+    assert (tmp_path / "there" / "b.txt").read_text() == "whole"
+    assert (tmp_path / "there" / "b.txt").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    with whole_file(tmp_path / "pipe") as file:
+        file.write("whole")
+    reader.join(10)
+    assert (read, os.listdir(tmp_path)) == (["whole"], ["pipe"])
+
+
+def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, why in ((tmp_path / "no" / "a", "No such file or directory"), (tmp_path / "file" / "a", "Not a directory")):
+        with pytest.raises(EarshotError, match=f"{path} cannot be written: {why}"), whole_file(path):
+            pass
+    with pytest.raises(EarshotError, match="cannot be written"):
+        make_folder(tmp_path / "file" / "folder")
