@@ -78,7 +78,8 @@ def test_the_first_passage_that_answers_counts_and_distractors_never_do() -> Non
     library = [Spoken("v", spoken(TEXT), ["A"] * 11)]
     question = Question(NAME, "five", "five six")
     hits = [hit(1, "five six", video_id="distractor"), hit(2, "Ten eleven."), hit(3, "Four five six.", start_s=1.2)]
-    assert answered(question, hits, library) == Answered(question, 3, pytest.approx(4 / WORDS_PER_S - 1.2))
+    found = answered(question, hits, library)
+    assert (found.place, found.until_answer_s) == (3, pytest.approx(4 / WORDS_PER_S - 1.2))
     assert answered(question, hits[:2], library) == Answered(question, None, None)
 
 
