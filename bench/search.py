@@ -43,6 +43,7 @@ HELD_OUT = 200  # real passages that questions are made of
 ASKED = 60  # questions of each kind
 COMPARED = 40  # questions of which recall is measured
 OF_MODEL = {"model": MINILM.name, "model_revision": MINILM.revision}
+WORDS_PER_S = 2.5
 LAST_DAY = date(2026, 1, 1)
 
 
@@ -137,19 +138,31 @@ def add_video(database: Database, number: int, corpus: Corpus, ana: Who) -> None
     register(database, [Video(video_id, f"https://x/{video_id}", source, f"Video {number}", published_at=day)])
     size = len(corpus)
     passages = pd.DataFrame({"passage_index": range(size), "text": corpus.texts, "embedding": list(corpus.vectors)})
-    starts = passages.passage_index * 15.0
+    lengths = passages.text.str.count(" ") / WORDS_PER_S
     labels = [f"SPEAKER_0{index % 3}" for index in range(size)]
     passages = passages.assign(
-        start_s=starts, end_s=starts + 14, local_speaker=labels, first_word=0, last_word=30, language="en", **OF_MODEL
+        start_s=lengths.cumsum() - lengths,
+        end_s=lengths.cumsum(),
+        local_speaker=labels,
+        first_word=0,
+        last_word=30,
+        language="en",
+        **OF_MODEL,
     )
     transcript = pd.DataFrame([{"language": "en", "language_probability": 1.0, "model": "", "model_revision": ""}])
     database.replace(video_id, {"transcripts": transcript, "passages": passages})
     if number % 50 == 0:
-        database.query(
-            "INSERT INTO identities (video_id, local_speaker, person_id, decided_by, reason, model, model_revision, "
-            "preparation, made_at) VALUES (%s, 'SPEAKER_00', %s, 'profile', '', '', '', '', now())",
-            [video_id, ana.person_id],
-        )
+        database.query(_SPEAKS, [video_id, video_id, ana.person_id])
+
+
+_SPEAKS = """
+    WITH heard AS (
+        INSERT INTO local_speakers (video_id, local_speaker, speech_s, turns, model, model_revision)
+        VALUES (%s, 'SPEAKER_00', 60, 1, '', '') RETURNING made_at
+    )
+    INSERT INTO identities (video_id, local_speaker, person_id, decided_by, reason, model, model_revision, preparation, made_at)
+    SELECT %s, 'SPEAKER_00', %s, 'profile', '', '', '', '', made_at FROM heard
+"""
 
 
 # --- questions -----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Names: who the speakers of a video are where users read: exports and search.
 
-The asset `people` decides who each local speaker is (table `identities`). Shown is, of the words, passages and turns of
+The asset `people` decides who each local speaker is (table `identities`; what it decided from an earlier diarization does not
+count, view `current_identities`). Shown is, of the words, passages and turns of
 
 | a local speaker who is | shown as |
 |---|---|
@@ -65,7 +66,7 @@ class Names:
 def speaker_names(database: Database, video_id: str) -> Names:
     """The speakers of this video as they are known now."""
     rows = database.query(
-        "SELECT i.local_speaker, i.voice_id, p.name FROM identities i LEFT JOIN people p USING (person_id) WHERE video_id = %s",
+        "SELECT local_speaker, voice_id, name FROM current_identities LEFT JOIN people USING (person_id) WHERE video_id = %s",
         [video_id],
     )
     by_label = {row["local_speaker"]: _speaker(row["local_speaker"], row["name"], row["voice_id"]) for row in rows}

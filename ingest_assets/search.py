@@ -97,13 +97,13 @@ def search(
 
     Raises EarshotError where the question asks for nothing, or a page is out of reach.
     """
-    checked, asked = check_question(database, question)
     if limit * page > MOST_RESULTS:
         told = f"Page {page} of {limit} passages each goes beyond the {MOST_RESULTS} best."
         raise EarshotError(told, "Ask more narrowly, or read the exports.")
-    vector = None if encoder is None else encoder.encode([asked])[0]
-    rows = database.query(_STATEMENT, _arguments(checked, vector, limit, page, filters))
-    return [_hit(row) for row in rows]
+    with database.snapshot() as seen:  # one connection, whose server process knows the tables the second time
+        checked, asked = check_question(seen, question)
+        vector = None if encoder is None else encoder.encode([asked])[0]
+        return [_hit(row) for row in seen.query(_STATEMENT, _arguments(checked, vector, limit, page, filters))]
 
 
 _STATEMENT = """

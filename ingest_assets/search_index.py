@@ -24,7 +24,7 @@ from resources.settings import read_settings
 from resources.text_models import TextModel, list_text_models, switch_to, waiting_for
 from resources.vector_index import build_index, drop_index, index_bytes, is_indexed
 
-# Fewer are compared one by one within 10 ms.
+# Fewer are compared one by one in 15 ms (docs/search.md).
 INDEXED_FROM = 10_000
 LOCK = "search_index"
 

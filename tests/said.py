@@ -95,10 +95,24 @@ def identify(database: Database, video_id: str, label: str, **decided: Any) -> N
     """Asset `people` would have decided this of a local speaker."""
     row = {"person_id": None, "voice_id": None, "decided_by": "nothing", "reason": "too short", **decided, **SPACE}
     database.query(
-        "INSERT INTO identities (video_id, local_speaker, person_id, voice_id, decided_by, reason, "
-        "model, model_revision, preparation, made_at) VALUES (%(video)s, %(label)s, %(person_id)s, %(voice_id)s, "
-        "%(decided_by)s, %(reason)s, %(model)s, %(model_revision)s, %(preparation)s, now())",
+        """
+        WITH heard AS (
+            INSERT INTO local_speakers (video_id, local_speaker, speech_s, turns, model, model_revision, preparation)
+            VALUES (%(video)s, %(label)s, 10, 1, %(model)s, %(model_revision)s, %(preparation)s) RETURNING made_at
+        )
+        INSERT INTO identities (video_id, local_speaker, person_id, voice_id, decided_by, reason, model, model_revision,
+            preparation, made_at)
+        SELECT %(video)s, %(label)s, %(person_id)s, %(voice_id)s, %(decided_by)s, %(reason)s, %(model)s, %(model_revision)s,
+            %(preparation)s, made_at FROM heard
+        """,
         {**row, "video": video_id, "label": label},
+    )
+
+
+def hear_again(database: Database, video_id: str, label: str) -> None:
+    """A new diarization of the video has this local speaker too, whoever it is now."""
+    database.query(
+        "UPDATE local_speakers SET made_at = clock_timestamp() WHERE video_id = %s AND local_speaker = %s", [video_id, label]
     )
 
 

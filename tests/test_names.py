@@ -9,7 +9,7 @@ from ingest_assets.names import NOBODY, Names, Speaker, speaker_names
 from resources.database import Database
 from resources.people import add_person
 from tests.library import leave_timings
-from tests.said import add_video, identify, say_is
+from tests.said import add_video, hear_again, identify, say_is
 
 ANA = Speaker("Ana", person="Ana")
 VOICE = Speaker("voice 7", voice=7)
@@ -49,6 +49,15 @@ def test_people_voices_and_unknown_ones_are_told_apart(people: Database) -> None
 def test_a_library_in_which_nobody_was_identified_shows_labels_as_before(database: Database) -> None:
     add_video(database, "v", ("SPEAKER_00", "alpha"), (None, "beta"))
     assert speaker_names(database, "v") == Names()
+
+
+def test_what_was_decided_of_an_earlier_diarization_names_nobody(people: Database) -> None:
+    add_video(people, "v", ("SPEAKER_00", "alpha"), ("SPEAKER_01", "beta"))
+    for label in ("SPEAKER_00", "SPEAKER_01"):
+        identify(people, "v", label, person_id=ana_id(people), decided_by="profile", reason="")
+    hear_again(people, "v", "SPEAKER_01")
+    names = speaker_names(people, "v")
+    assert [names.of_label(label) for label in ("SPEAKER_00", "SPEAKER_01")] == [ANA, Speaker("SPEAKER_01")]
 
 
 def test_what_is_known_of_one_video_names_nobody_in_another(people: Database) -> None:

@@ -23,7 +23,7 @@ from resources.loaded_models import ModelsResource
 from resources.people import add_person
 from resources.text_models import searched_model
 from resources.vector_index import build_index, drop_index, is_indexed
-from tests.said import MODEL, Encoder, add_video, identify, say_is
+from tests.said import MODEL, Encoder, add_video, hear_again, identify, say_is
 
 OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SPEECH = {
@@ -331,6 +331,12 @@ def test_of_one_speaker_everything_is_found_however_much_nearer_others_are(
 ) -> None:
     hits = found(identified, "alpha", filters=Filters(speaker=find_known(identified, speaker)))
     assert sorted(hit.video_id for hit in hits) == videos
+
+
+def test_of_one_speaker_nothing_is_found_that_an_earlier_diarization_gave_him(identified: Database) -> None:
+    hear_again(identified, "a", "SPEAKER_01")
+    assert [hit.video_id for hit in found(identified, "alpha", filters=Filters(speaker=find_known(identified, "Ana")))] == ["b"]
+    assert {hit.speakers for hit in found(identified, "gamma") if hit.video_id == "a"} == {("SPEAKER_00",), ("SPEAKER_01",)}
 
 
 @pytest.mark.parametrize("text", ["Cy", "voice 8", "voice", "voice x", "SPEAKER_00", "", f"voice {10**30}"])

@@ -42,11 +42,13 @@ ALTER TABLE passages
 UPDATE passages p SET language = coalesce(t.language, '') FROM transcripts t WHERE t.video_id = p.video_id;
 ALTER TABLE passages
     ADD COLUMN search_text tsvector GENERATED ALWAYS AS (to_tsvector(search_config(language), text)) STORED,
+    ALTER COLUMN embedding SET STORAGE PLAIN,    -- in the row, as the rest of it: comparing one by one takes half as long
+    SET (toast_tuple_target = 8160),
     ADD FOREIGN KEY (model, model_revision) REFERENCES text_models;
 CREATE INDEX passages_search_text ON passages USING gin (search_text);
 CREATE INDEX transcripts_language ON transcripts (language);
 
--- What is searched, exported and shown: the passages of that one model.
+-- What is searched and shown: the passages of that one model.
 CREATE VIEW searched_passages AS
 SELECT p.* FROM passages p JOIN text_models m USING (model, model_revision) WHERE m.searched_since IS NOT NULL;
 
@@ -57,6 +59,10 @@ CREATE TABLE corrected_moments (                 -- when somebody else speaks th
     person_id bigint NOT NULL REFERENCES people ON DELETE CASCADE,
     PRIMARY KEY (video_id, start_s)              -- disjoint
 );
+
+-- Who a local speaker is, where it was decided from the voice that is there now: after a new diarization a label is somebody
+-- else's, until asset `people` has run.
+CREATE VIEW current_identities AS SELECT i.* FROM identities i JOIN local_speakers l USING (video_id, local_speaker, made_at);
 
 -- Who speaks in a passage, in the order in which they begin: as ingest_assets/names.py shows every word of it. Neither id: a
 -- local speaker who is unknown, or nobody.
@@ -74,7 +80,7 @@ LANGUAGE sql STABLE AS $$
         SELECT coalesce(c.person_id, i.person_id) AS person_id, CASE WHEN c.person_id IS NULL THEN i.voice_id END AS voice_id,
             min(c.begins) AS begins
         FROM (SELECT * FROM corrected UNION ALL SELECT NULL, 0 WHERE NOT EXISTS (SELECT FROM corrected)) c
-            LEFT JOIN identities i ON i.video_id = passage.video_id AND i.local_speaker = passage.local_speaker
+            LEFT JOIN current_identities i ON i.video_id = passage.video_id AND i.local_speaker = passage.local_speaker
         GROUP BY 1, 2
     )
     SELECT coalesce(people.name, 'voice ' || spoken.voice_id, passage.local_speaker, 'Unknown'), spoken.person_id, spoken.voice_id
@@ -126,7 +132,8 @@ RETURNS TABLE (languages text[], word tsquery, weight double precision, expected
     FROM weighed, pg_class WHERE oid = 'passages'::regclass
 $$;
 
--- The passages that answer a question, best first. Two lists are joined by reciprocal rank (Cormack and others, 2009, k = 60):
+-- The passages that answer a question, best first. Two lists are joined by reciprocal rank (Cormack and others, 2009), with
+-- k = 20, and words counting by the square of their share: else one common word outdoes the nearest in meaning (docs/search.md).
 --
 --   meaning  by the cosine of a passage's vector to `question_vector`, -1 to 1. The vector is one of the model that is searched;
 --            NULL leaves this list out
@@ -134,7 +141,7 @@ $$;
 --            as stems, in the language of the video
 --
 -- "Several words" in quotation marks must be said in this order, and -word or -"several words" must not: in both lists.
--- The arguments from `person` on leave out passages, NULL leaves out none. No passage is lost by them: up to 20,000 that are left
+-- The arguments from `person` on leave out passages, NULL leaves out none. No passage is lost by them: up to 5,000 that are left
 -- are all compared, and of more the index is scanned on until there are enough. Videos without a date are neither since nor
 -- until anything. Passages that several videos have, as re-uploads do, are one row; the others are its `copies`.
 --
@@ -154,7 +161,7 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     -- Measured: docs/search.md.
-    compared CONSTANT integer := 20000;          -- passages that are compared one by one, without an index of vectors
+    compared CONSTANT integer := 5000;           -- passages that are compared one by one, without an index of vectors
     looked_up CONSTANT integer := 5000;          -- passages in which the words that are looked up may be, together
     searched text_models;
     of_model text;                               -- conditions on passages p, or on videos v, as SQL
@@ -162,10 +169,11 @@ DECLARE
     demands text;
     checks text;
     phrase boolean;                              -- whether words must stand in their order
-    has_word text;
+    has_word text;                               -- a condition on passages p, and what the words that one has are worth, 0 to 1
+    words_of text;
     corrected CONSTANT text := 'EXISTS (SELECT FROM corrected_moments m WHERE m.video_id = p.video_id AND m.start_s < p.end_s '
         'AND m.end_s > p.start_s)';
-    speaks CONSTANT text := 'EXISTS (SELECT FROM passage_speakers(p) s WHERE s.person_id = $4 OR s.voice_id = $5)';
+    speaks CONSTANT text := 'EXISTS (SELECT FROM passage_speakers(%s) s WHERE s.person_id = $4 OR s.voice_id = $5)';
     by_speaker CONSTANT boolean := person IS NOT NULL OR voice IS NOT NULL;
     rows text;                                   -- all that the arguments leave, as SQL after FROM
     few boolean;
@@ -200,61 +208,68 @@ BEGIN
 
     -- The rare words of a question find passages; the common ones do where they are all that it has, and then together. Where it
     -- has none at all, its phrase does.
-    SELECT coalesce(string_agg(format('p.language = ANY(%L) AND p.search_text @@ %L', q.languages, q.query), ' OR '), phrase::text)
-    INTO has_word
+    SELECT coalesce(string_agg(format('p.language = ANY(%L) AND p.search_text @@ %L', q.languages, q.query), ' OR '),
+            phrase::text),
+        coalesce('CASE ' || string_agg(format('WHEN p.language = ANY(%L) THEN %s', q.languages, q.shares), ' ')
+            || format(' ELSE %s END', phrase::integer), phrase::integer::text)
+    INTO has_word, words_of
     FROM (
         SELECT w.languages, coalesce(string_agg(w.word::text, ' | ') FILTER (WHERE w.expected_so_far <= looked_up),
-            string_agg(w.word::text, ' & '))::tsquery AS query
+            string_agg(w.word::text, ' & '))::tsquery AS query,
+            string_agg(format('%s * (p.search_text @@ %L)::integer', w.share, w.word), ' + ') AS shares
         FROM (
-            SELECT *, sum(expected) OVER (PARTITION BY languages ORDER BY expected, word::text) AS expected_so_far
+            SELECT *, weight / sum(weight) OVER (PARTITION BY languages) AS share,
+                sum(expected) OVER (PARTITION BY languages ORDER BY expected, word::text) AS expected_so_far
             FROM question_words(question)
         ) w GROUP BY 1
     ) q;
 
     rows := CASE WHEN by_speaker THEN format(
-            '(SELECT p.* FROM identities i JOIN passages p USING (video_id, local_speaker) '
-            'WHERE (i.person_id = $4 OR i.voice_id = $5) AND NOT %1$s UNION ALL SELECT p.* FROM passages p '
-            'WHERE p.video_id IN (SELECT m.video_id FROM corrected_moments m) AND %1$s AND %2$s) p', corrected, speaks)
+            '(SELECT p.ctid, p.* FROM current_identities i JOIN passages p USING (video_id, local_speaker) '
+            'WHERE (i.person_id = $4 OR i.voice_id = $5) AND NOT %1$s UNION ALL SELECT p.ctid, (p.passage).* FROM '
+            '(SELECT p.ctid, p AS passage FROM passages p WHERE p.video_id = ANY(ARRAY(SELECT m.video_id FROM corrected_moments m)) '
+            'AND %1$s OFFSET 0) p WHERE %2$s) p', corrected, format(speaks, 'p.passage'))
         ELSE 'passages p' END
         || CASE WHEN of_video IS NULL THEN ' WHERE ' ELSE format(' JOIN videos v USING (video_id) WHERE %s AND ', of_video) END
         || of_model || demands;
     EXECUTE format('SELECT count(*) <= %1$s FROM (SELECT FROM %2$s LIMIT %1$s + 1) counted', compared, rows) INTO few
-        USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until, question;
+        USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
     IF few THEN
         rows := rows || checks;
     ELSE                                         -- in the order of the index, so each passage is looked at by itself
         rows := 'passages p WHERE ' || of_model || demands || checks
             || CASE WHEN of_video IS NULL THEN ''
                 ELSE format(' AND (SELECT %s FROM videos v WHERE v.video_id = p.video_id)', of_video) END
-            || CASE WHEN by_speaker THEN format(' AND CASE WHEN %s THEN %s ELSE EXISTS (SELECT FROM identities i '
+            || CASE WHEN by_speaker THEN format(' AND CASE WHEN %s THEN %s ELSE EXISTS (SELECT FROM current_identities i '
                 'WHERE i.video_id = p.video_id AND i.local_speaker = p.local_speaker '
-                'AND (i.person_id = $4 OR i.voice_id = $5)) END', corrected, speaks) ELSE '' END;
+                'AND (i.person_id = $4 OR i.voice_id = $5)) END', corrected, format(speaks, 'p')) ELSE '' END;
     END IF;
 
     RETURN QUERY EXECUTE format($statement$
         WITH candidates AS MATERIALIZED (
-            (SELECT p.video_id, p.passage_index FROM %1$s AND $1 IS NOT NULL ORDER BY %2$s LIMIT 100)
+            (SELECT p.ctid FROM %1$s AND $1 IS NOT NULL ORDER BY %2$s LIMIT 100)
             UNION
-            (SELECT p.video_id, p.passage_index FROM %1$s AND (%3$s) LIMIT 1000)
-        ), asked AS MATERIALIZED (
-            SELECT languages, word, weight / sum(weight) OVER (PARTITION BY languages) AS share FROM question_words($11)
+            (SELECT p.ctid FROM %1$s AND (%3$s) LIMIT 1000)
         ), scored AS MATERIALIZED (
-            SELECT p.*, v.title, v.url, v.source, v.published_at, 1 - (p.embedding <=> $1) AS meaning,
-                (SELECT CASE WHEN count(*) = 0 AND %5$L THEN 1 ELSE coalesce(sum(a.share) FILTER (WHERE p.search_text @@ a.word), 0)
-                    END FROM asked a WHERE p.language = ANY(a.languages)) AS words
-            FROM candidates JOIN passages p USING (video_id, passage_index) JOIN videos v USING (video_id) WHERE %4$s
+            SELECT p.ctid, v.published_at, p.video_id, p.passage_index, 1 - (p.embedding <=> $1) AS meaning, (%4$s)::double precision AS words
+            FROM candidates c JOIN passages p ON p.ctid = c.ctid JOIN videos v USING (video_id)
         ), ranked AS (
-            SELECT s.*, CASE WHEN meaning IS NULL THEN 0 ELSE 1.0 / (60 + rank() OVER (ORDER BY meaning DESC)) END
-                + CASE WHEN words = 0 THEN 0 ELSE 1.0 / (60 + rank() OVER (ORDER BY words DESC)) END AS score
-            FROM scored s
-        ), placed AS MATERIALIZED (
+            SELECT *, CASE WHEN meaning IS NULL THEN 0 ELSE 1.0 / (20 + rank() OVER (ORDER BY meaning DESC)) END
+                + words * words / (20 + rank() OVER (ORDER BY words DESC)) AS score
+            FROM scored
+        ), best AS MATERIALIZED (
             SELECT row_number() OVER (ORDER BY score DESC, published_at DESC NULLS LAST, video_id, passage_index) AS place,
-                r.*, plain_words(r.text) AS plain, r.last_word - r.first_word >= 4 AS telling
-            FROM ranked r ORDER BY 1 LIMIT 200
-        ), alike AS MATERIALIZED (               -- each with the first that is the same
+                ctid, meaning, words, score
+            FROM ranked ORDER BY 1 LIMIT 200
+        ), placed AS MATERIALIZED (
+            SELECT b.place, b.meaning, b.words, b.score, v.title, v.url, v.source, v.published_at, p.*,
+                plain_words(p.text) AS plain, p.last_word - p.first_word >= 4 AS telling
+            FROM best b JOIN passages p ON p.ctid = b.ctid JOIN videos v USING (video_id)
+        ), alike AS MATERIALIZED (               -- each with the first that is the same; the same words take the same time
             SELECT p.place, min(o.place) AS first
             FROM placed p JOIN placed o ON o.place = p.place OR o.place < p.place AND o.video_id <> p.video_id AND p.telling
-                AND o.telling AND (o.plain = p.plain OR o.embedding <=> p.embedding < 0.02)
+                AND o.telling AND (o.plain = p.plain
+                OR abs((o.end_s - o.start_s) - (p.end_s - p.start_s)) < 2 AND o.embedding <=> p.embedding < 0.02)
             GROUP BY 1
         ), folded AS (
             SELECT a.place, f.first FROM alike a JOIN alike f ON f.place = a.first
@@ -276,7 +291,7 @@ BEGIN
                 = (p.video_id, p.model, p.model_revision, p.passage_index + 1)
         ORDER BY r.nth
         $statement$, rows, CASE WHEN few THEN 'p.embedding <=> $1'
-            ELSE format('p.embedding::halfvec(%1$s) <=> $1::halfvec(%1$s)', searched.dimension) END, has_word, of_model, phrase)
-        USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until, question;
+            ELSE format('p.embedding::halfvec(%1$s) <=> $1::halfvec(%1$s)', searched.dimension) END, has_word, words_of)
+        USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
 END
 $function$;
