@@ -2,7 +2,7 @@
 
 In a home of its own, with passages of bench/corpus.py: at each size they are loaded as the pipeline writes them, video by
 video, without an index; then the index is built as asset `search_index` builds it, videos are written into it, and questions of
-each kind are asked one after another, the model included. Recall is the share of the ten nearest, found by comparing all
+each kind are asked one after another over one connection, embedding them included. Recall is the share of the ten nearest, found by comparing all
 vectors, that `search_passages()` has among its first ten where only meaning counts. The questions are of real passages that are
 not in the library.
 
@@ -40,7 +40,7 @@ from resources.vector_index import build_index, drop_index, index_bytes
 SIZES = (10_000, 100_000, 1_000_000)
 PER_VIDEO = 250  # passages of an hour or so
 HELD_OUT = 200  # real passages that questions are made of
-ASKED = 60  # questions of each kind
+ASKED, WARM_UP = 60, 10  # questions of each kind, and before them
 COMPARED = 40  # questions of which recall is measured
 OF_MODEL = {"model": MINILM.name, "model_revision": MINILM.revision}
 WORDS_PER_S = 2.5
@@ -101,6 +101,7 @@ def at_size(
         "recall_at_10": recall(database, encoder, held_out[:COMPARED]),
         "ms": {kind.name: latency(database, encoder, kind) for kind in kinds},
         "encode_ms": encode_ms(encoder, held_out[:ASKED]),
+        "connect_ms": connect_ms(database, kinds[0]),
     }
 
 
@@ -194,14 +195,23 @@ def kinds_of(held_out: Sequence[str], base: Corpus, ana: Who) -> list[Kind]:
 
 
 def latency(database: Database, encoder: TextEncoder, kind: Kind) -> dict[str, float]:
-    """p50 and p95 in ms, and how many hits a question has on average."""
+    """p50 and p95 in ms over one connection, and how many hits a question has on average."""
     times, hits = [], 0
-    for question in kind.questions[: ASKED + 10]:
-        began = time.perf_counter()
-        hits += len(search(database, None if kind.words_alone else encoder, question, 10, 1, kind.filters))
-        times.append((time.perf_counter() - began) * 1000)
-    kept = times[10:]
+    with database.snapshot() as connected:
+        for question in kind.questions[: ASKED + WARM_UP]:
+            began = time.perf_counter()
+            hits += len(search(connected, None if kind.words_alone else encoder, question, 10, 1, kind.filters))
+            times.append((time.perf_counter() - began) * 1000)
+    kept = times[WARM_UP:]
     return {"p50": float(np.quantile(kept, 0.5)), "p95": float(np.quantile(kept, 0.95)), "hits": hits / len(times)}
+
+
+def connect_ms(database: Database, kind: Kind) -> float:
+    """What a connection of its own adds to a question: the server's process for it starts knowing nothing. At the median."""
+    alone = [seconds(lambda text=text: search(database, None, text)) for text in kind.questions[:ASKED]]
+    with database.snapshot() as connected:
+        together = [seconds(lambda text=text: search(connected, None, text)) for text in kind.questions[:ASKED]]
+    return float(np.median(alone) - np.median(together)) * 1000
 
 
 def encode_ms(encoder: TextEncoder, texts: Sequence[str]) -> float:
@@ -223,7 +233,17 @@ def recall(database: Database, encoder: TextEncoder, texts: Sequence[str]) -> fl
 
 def print_figures(rows: Sequence[dict[str, Any]]) -> None:
     headings = [("", "left"), *[(f"{row['passages']:,}", "right") for row in rows]]
-    plain = ["load_per_s", "build_s", "build_per_s", "insert_per_s", "index_mb", "table_mb", "words_index_mb", "encode_ms"]
+    plain = [
+        "load_per_s",
+        "build_s",
+        "build_per_s",
+        "insert_per_s",
+        "index_mb",
+        "table_mb",
+        "words_index_mb",
+        "encode_ms",
+        "connect_ms",
+    ]
     cells = [(name, *[f"{row[name]:,.0f}" for row in rows]) for name in plain]
     cells.append(("recall@10", *[f"{row['recall_at_10']:.3f}" for row in rows]))
     for kind in rows[0]["ms"]:

@@ -64,7 +64,13 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator["Database"]:
-        """The database as it is at the first reading in the block, whoever writes meanwhile. It cannot be written to."""
+        """The database as it is at the first reading in the block, whoever writes meanwhile. It cannot be written to.
+
+        Within another snapshot it is that one.
+        """
+        if self._snapshot is not None:
+            yield self
+            return
         with self.connect() as connection:
             connection.commit()  # the very first connection has already asked the server what a vector is
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

@@ -162,7 +162,8 @@ AS $function$
 DECLARE
     -- Measured: docs/search.md.
     compared CONSTANT integer := 5000;           -- passages that are compared one by one, without an index of vectors
-    looked_up CONSTANT integer := 5000;          -- passages in which the words that are looked up may be, together
+    looked_up CONSTANT integer := 1000;          -- passages in which the words that are looked up may be, alone or in pairs
+    paired CONSTANT integer := 8;                -- words that are looked up in pairs
     searched text_models;
     of_model text;                               -- conditions on passages p, or on videos v, as SQL
     of_video text;
@@ -206,23 +207,32 @@ BEGIN
         FROM spoken_languages() s, phraseto_tsquery(s.config, d.demanded) AS stems
     ) l;
 
-    -- The rare words of a question find passages; the common ones do where they are all that it has, and then together. Where it
-    -- has none at all, its phrase does.
-    SELECT coalesce(string_agg(format('p.language = ANY(%L) AND p.search_text @@ %L', q.languages, q.query), ' OR '),
-            phrase::text),
-        coalesce('CASE ' || string_agg(format('WHEN p.language = ANY(%L) THEN %s', q.languages, q.shares), ' ')
+    -- Rare words of a question find passages each alone, of the others the rarest ones two together, and where it has only common
+    -- ones all together. Where it has none at all, its phrase does.
+    WITH worded AS (
+        SELECT *, sum(expected) OVER rarest AS so_far, row_number() OVER rarest AS nth,
+            weight / sum(weight) OVER (PARTITION BY languages) AS share
+        FROM question_words(question) WINDOW rarest AS (PARTITION BY languages ORDER BY expected, word::text)
+    ), pairs AS (
+        SELECT languages, a.word && b.word AS query, sum(a.expected * b.expected / c.reltuples)
+            OVER (PARTITION BY languages ORDER BY a.expected * b.expected, a.nth, b.nth) AS so_far
+        FROM (SELECT *, row_number() OVER (PARTITION BY languages ORDER BY nth) AS of_common FROM worded WHERE so_far > looked_up) a
+            JOIN worded b USING (languages) JOIN pg_class c ON c.oid = 'passages'::regclass
+        WHERE a.of_common < paired AND b.nth > a.nth AND b.nth - a.nth <= paired - a.of_common
+    ), lookups AS (
+        SELECT languages, word AS query FROM worded WHERE so_far <= looked_up
+        UNION ALL SELECT languages, query FROM pairs WHERE so_far <= looked_up
+    )
+    SELECT coalesce(string_agg(format('p.language = ANY(%L) AND p.search_text @@ %L', languages, coalesce(found, together)),
+            ' OR '), phrase::text),
+        coalesce('CASE ' || string_agg(format('WHEN p.language = ANY(%L) THEN %s', languages, shares), ' ')
             || format(' ELSE %s END', phrase::integer), phrase::integer::text)
     INTO has_word, words_of
     FROM (
-        SELECT w.languages, coalesce(string_agg(w.word::text, ' | ') FILTER (WHERE w.expected_so_far <= looked_up),
-            string_agg(w.word::text, ' & '))::tsquery AS query,
-            string_agg(format('%s * (p.search_text @@ %L)::integer', w.share, w.word), ' + ') AS shares
-        FROM (
-            SELECT *, weight / sum(weight) OVER (PARTITION BY languages) AS share,
-                sum(expected) OVER (PARTITION BY languages ORDER BY expected, word::text) AS expected_so_far
-            FROM question_words(question)
-        ) w GROUP BY 1
-    ) q;
+        SELECT languages, string_agg(word::text, ' & ') AS together,
+            string_agg(format('%s * (p.search_text @@ %L)::integer', share, word), ' + ') AS shares
+        FROM worded GROUP BY 1
+    ) w LEFT JOIN (SELECT languages, string_agg(query::text, ' | ') AS found FROM lookups GROUP BY 1) l USING (languages);
 
     rows := CASE WHEN by_speaker THEN format(
             '(SELECT p.ctid, p.* FROM current_identities i JOIN passages p USING (video_id, local_speaker) '
@@ -249,7 +259,7 @@ BEGIN
         WITH candidates AS MATERIALIZED (
             (SELECT p.ctid FROM %1$s AND $1 IS NOT NULL ORDER BY %2$s LIMIT 100)
             UNION
-            (SELECT p.ctid FROM %1$s AND (%3$s) LIMIT 1000)
+            (SELECT p.ctid FROM %1$s AND (%3$s) LIMIT 2000)
         ), scored AS MATERIALIZED (
             SELECT p.ctid, v.published_at, p.video_id, p.passage_index, 1 - (p.embedding <=> $1) AS meaning, (%4$s)::double precision AS words
             FROM candidates c JOIN passages p ON p.ctid = c.ctid JOIN videos v USING (video_id)
