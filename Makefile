@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast lint bench bench-people drill lock clean browser
+.PHONY: env demo up down test test-fast lint bench bench-people bench-search drill lock clean browser
 
 env: .venv/.complete
 
@@ -40,6 +40,10 @@ bench: env
 
 bench-people: env
 	@$(BIN)/python -m bench.people
+
+bench-search: env
+	@$(BIN)/python -m bench.search
+	@$(BIN)/python -m bench.retrieval
 
 drill: env
 	@EARSHOT_DEVICE=cpu $(BIN)/python -m bench.drill

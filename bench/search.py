@@ -2,9 +2,9 @@
 
 In a home of its own, with passages of bench/corpus.py: at each size they are loaded as the pipeline writes them, video by
 video, without an index; then the index is built as asset `search_index` builds it, videos are written into it, and questions of
-each kind are asked one after another over one connection, embedding them included. Recall is the share of the ten nearest, found by comparing all
-vectors, that `search_passages()` has among its first ten where only meaning counts. The questions are of real passages that are
-not in the library.
+each kind are asked one after another over one connection, embedding them included; what a connection of its own adds is told
+apart. Recall is the share of the ten nearest, found by comparing all vectors, that `search_passages()` has among its first ten
+where only meaning counts. The questions are of real passages that are not in the library.
 
 Prints a table, and writes bench/results/search-<commit>.json.
 """
