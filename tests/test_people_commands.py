@@ -13,7 +13,7 @@ from ingest_assets.identification import identify
 from ingest_assets.known_voices import changes, who_is_who
 from resources.corrections import list_corrections
 from resources.database import Database
-from resources.errors import EarshotError
+from resources.errors import EarshotError, Misconfigured
 from resources.people import find_person, list_people
 from resources.settings import read_settings
 from resources.voice_space import voice_space
@@ -73,6 +73,15 @@ def test_an_empty_library_says_how_to_begin(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("EARSHOT_PEOPLE", str(tmp_path / "people.yaml"))
     assert "earshot ingest SOURCE" in people("list")
     assert json.loads(people("list", "--json")) == []
+
+
+def test_what_is_wrong_in_people_yaml_is_told_below_the_list_and_loses_nothing_of_it(talks: Database, tmp_path: Path) -> None:
+    (tmp_path / "people.yaml").write_text("people:\n  - nam: Ana\n")
+    result = CliRunner().invoke(cli, ["people", "list"])
+    assert "voice 1" in result.output
+    assert isinstance(result.exception, Misconfigured)
+    assert "people.yaml" in str(result.exception)
+    assert "nam" in str(result.exception)
 
 
 def test_who_is_in_most_videos_is_listed_first_and_unknown_last(talks: Database) -> None:

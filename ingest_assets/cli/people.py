@@ -12,6 +12,7 @@ from ingest_assets.moments import hms
 from ingest_assets.wording import counted
 from resources.database import Database, open_database
 from resources.errors import EarshotError
+from resources.people_file import read_people
 from resources.settings import read_settings
 from resources.voice_space import voice_space
 
@@ -33,10 +34,14 @@ people_group.add_command(calibrate_command)
 @people_group.command("list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """List people and anonymous voices, those of most videos first: how much they speak, and how that was decided."""
+    """List people and anonymous voices, those of most videos first: how much they speak, and how that was decided.
+
+    What is wrong in people.yaml, if anything is, comes last: until it is right nobody is identified anew.
+    """
     from ingest_assets.known_voices import list_known, of_other_spaces
 
-    database, space = open_database(), voice_space(read_settings())
+    settings = read_settings()
+    database, space = open_database(), voice_space(settings)
     rows, others = list_known(database, space), of_other_spaces(database, space)
     if as_json:
         print_json(rows)
@@ -49,6 +54,7 @@ def list_command(as_json: bool) -> None:
     if others:
         told = f"{counted(others, 'video')} with vectors of another model than {space.model}, which are never compared "
         click.echo(f"{told}with today's: run voice_embeddings for them again (a backfill in the UI).", err=True)
+    read_people(settings.people)
 
 
 def _listed(row: dict[str, Any]) -> tuple[str, ...]:
