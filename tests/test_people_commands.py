@@ -75,7 +75,8 @@ def test_an_empty_library_says_how_to_begin(tmp_path: Path, monkeypatch: pytest.
     assert json.loads(people("list", "--json")) == []
 
 
-def test_what_is_wrong_in_people_yaml_is_told_below_the_list_and_loses_nothing_of_it(talks: Database, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("talks")
+def test_what_is_wrong_in_people_yaml_is_told_below_the_list_and_loses_nothing_of_it(tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text("people:\n  - nam: Ana\n")
     result = CliRunner().invoke(cli, ["people", "list"])
     assert "voice 1" in result.output
