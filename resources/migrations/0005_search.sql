@@ -141,7 +141,7 @@ $$;
 --            as stems, in the language of the video
 --
 -- "Several words" in quotation marks must be said in this order, and -word or -"several words" must not: in both lists.
--- The arguments from `person` on leave out passages, NULL leaves out none. No passage is lost by them: up to 5,000 that are left
+-- The arguments from `person` on leave out passages, NULL leaves out none. No passage is lost by them: at least 5,000 that are left
 -- are all compared, and of more the index is scanned on until there are enough. Videos without a date are neither since nor
 -- until anything. Passages that several videos have, as re-uploads do, are one row; the others are its `copies`.
 --
@@ -161,7 +161,9 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     -- Measured: docs/search.md.
-    compared CONSTANT integer := 5000;           -- passages that are compared one by one, without an index of vectors
+    -- Passages that are compared one by one, without an index of vectors: as many as take as long as finding 100 of them by it.
+    compared CONSTANT integer := greatest(5000,
+        18 * sqrt((SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 'passages'::regclass)));
     looked_up CONSTANT integer := 1000;          -- passages in which the words that are looked up may be, alone or in pairs
     paired CONSTANT integer := 8;                -- words that are looked up in pairs
     searched text_models;
@@ -172,6 +174,7 @@ DECLARE
     phrase boolean;                              -- whether words must stand in their order
     has_word text;                               -- a condition on passages p, and what the words that one has are worth, 0 to 1
     words_of text;
+    at_most integer;                             -- passages that are found by words
     corrected CONSTANT text := 'EXISTS (SELECT FROM corrected_moments m WHERE m.video_id = p.video_id AND m.start_s < p.end_s '
         'AND m.end_s > p.start_s)';
     speaks CONSTANT text := 'EXISTS (SELECT FROM passage_speakers(%s) s WHERE s.person_id = $4 OR s.voice_id = $5)';
@@ -194,12 +197,14 @@ BEGIN
         CASE WHEN since IS NOT NULL THEN 'v.published_at >= $9' END,
         CASE WHEN until IS NOT NULL THEN 'v.published_at < $10' END), '');
 
-    -- `demands` can be looked up in the index of words, `checks` are looked at in each passage: that words stand in their order.
+    -- `demands` can be looked up in the index of words, `checks` are looked at in each passage: that words stand in their order,
+    -- roughly before exactly, which takes ten times as long.
     SELECT coalesce(string_agg(' AND (' || holds || ')', '') FILTER (WHERE wanted AND holds IS NOT NULL), ''),
         coalesce(string_agg(' AND NOT (' || holds || ')', '') FILTER (WHERE NOT wanted AND demanded !~ '\s'), '')
-        || coalesce(string_agg(format(' AND plain_words(p.text) %s %L', CASE WHEN wanted THEN 'LIKE' ELSE 'NOT LIKE' END,
-            '%' || plain_words(demanded) || '%'), '') FILTER (WHERE wanted OR demanded ~ '\s'), '')
-        , coalesce(bool_or(wanted), false)
+        || coalesce(string_agg(format(' AND %s(p.text ILIKE %L AND plain_words(p.text) LIKE %L)',
+            CASE WHEN NOT wanted THEN 'NOT ' END, replace(plain_words(demanded), ' ', '%'), '%' || plain_words(demanded) || '%'), '')
+            FILTER (WHERE wanted OR demanded ~ '\s'), ''),
+        coalesce(bool_or(wanted), false)
     INTO demands, checks, phrase
     FROM question_demands(question) d, LATERAL (
         SELECT string_agg(format('p.language = ANY(%L)', s.languages)
@@ -208,7 +213,7 @@ BEGIN
     ) l;
 
     -- Rare words of a question find passages each alone, of the others the rarest ones two together, and where it has only common
-    -- ones all together. Where it has none at all, its phrase does.
+    -- ones all together. Where it has none at all, its phrase does, unless there is too much to look at.
     WITH worded AS (
         SELECT *, sum(expected) OVER rarest AS so_far, row_number() OVER rarest AS nth,
             weight / sum(weight) OVER (PARTITION BY languages) AS share
@@ -223,11 +228,11 @@ BEGIN
         SELECT languages, word AS query FROM worded WHERE so_far <= looked_up
         UNION ALL SELECT languages, query FROM pairs WHERE so_far <= looked_up
     )
-    SELECT coalesce(string_agg(format('p.language = ANY(%L) AND p.search_text @@ %L', languages, coalesce(found, together)),
-            ' OR '), phrase::text),
+    SELECT string_agg(format('p.language = ANY(%L) AND p.search_text @@ %L', languages, coalesce(found, together)), ' OR '),
+        CASE WHEN count(found) > 0 THEN 2000 ELSE 200 END,
         coalesce('CASE ' || string_agg(format('WHEN p.language = ANY(%L) THEN %s', languages, shares), ' ')
             || format(' ELSE %s END', phrase::integer), phrase::integer::text)
-    INTO has_word, words_of
+    INTO has_word, at_most, words_of
     FROM (
         SELECT languages, string_agg(word::text, ' & ') AS together,
             string_agg(format('%s * (p.search_text @@ %L)::integer', share, word), ' + ') AS shares
@@ -259,9 +264,10 @@ BEGIN
         WITH candidates AS MATERIALIZED (
             (SELECT p.ctid FROM %1$s AND $1 IS NOT NULL ORDER BY %2$s LIMIT 100)
             UNION
-            (SELECT p.ctid FROM %1$s AND (%3$s) LIMIT 2000)
+            (SELECT p.ctid FROM %1$s AND (%3$s) LIMIT %5$s)
         ), scored AS MATERIALIZED (
-            SELECT p.ctid, v.published_at, p.video_id, p.passage_index, 1 - (p.embedding <=> $1) AS meaning, (%4$s)::double precision AS words
+            SELECT p.ctid, v.published_at, p.video_id, p.passage_index, 1 - (p.embedding <=> $1) AS meaning,
+                (%4$s)::double precision AS words
             FROM candidates c JOIN passages p ON p.ctid = c.ctid JOIN videos v USING (video_id)
         ), ranked AS (
             SELECT *, CASE WHEN meaning IS NULL THEN 0 ELSE 1.0 / (20 + rank() OVER (ORDER BY meaning DESC)) END
@@ -273,14 +279,19 @@ BEGIN
             FROM ranked ORDER BY 1 LIMIT 200
         ), placed AS MATERIALIZED (
             SELECT b.place, b.meaning, b.words, b.score, v.title, v.url, v.source, v.published_at, p.*,
-                plain_words(p.text) AS plain, p.last_word - p.first_word >= 4 AS telling
+                plain_words(p.text) AS plain, p.last_word - p.first_word >= 4 AS telling, p.end_s - p.start_s AS length_s
             FROM best b JOIN passages p ON p.ctid = b.ctid JOIN videos v USING (video_id)
         ), alike AS MATERIALIZED (               -- each with the first that is the same; the same words take the same time
-            SELECT p.place, min(o.place) AS first
-            FROM placed p JOIN placed o ON o.place = p.place OR o.place < p.place AND o.video_id <> p.video_id AND p.telling
-                AND o.telling AND (o.plain = p.plain
-                OR abs((o.end_s - o.start_s) - (p.end_s - p.start_s)) < 2 AND o.embedding <=> p.embedding < 0.02)
-            GROUP BY 1
+            SELECT place, min(first) AS first FROM (
+                SELECT place, place AS first FROM placed
+                UNION ALL
+                SELECT p.place, o.place FROM placed p JOIN placed o USING (plain)
+                WHERE o.place < p.place AND o.video_id <> p.video_id AND p.telling
+                UNION ALL
+                SELECT p.place, o.place
+                FROM placed p JOIN placed o ON o.place < p.place AND abs(o.length_s - p.length_s) < 2 AND o.video_id <> p.video_id
+                    AND p.telling AND o.telling AND o.embedding <=> p.embedding < 0.02
+            ) pairs GROUP BY 1
         ), folded AS (
             SELECT a.place, f.first FROM alike a JOIN alike f ON f.place = a.first
         ), rows AS (
@@ -301,7 +312,8 @@ BEGIN
                 = (p.video_id, p.model, p.model_revision, p.passage_index + 1)
         ORDER BY r.nth
         $statement$, rows, CASE WHEN few THEN 'p.embedding <=> $1'
-            ELSE format('p.embedding::halfvec(%1$s) <=> $1::halfvec(%1$s)', searched.dimension) END, has_word, words_of)
+            ELSE format('p.embedding::halfvec(%1$s) <=> $1::halfvec(%1$s)', searched.dimension) END,
+            coalesce(has_word, (phrase AND few)::text), words_of, at_most)
         USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
 END
 $function$;
