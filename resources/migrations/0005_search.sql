@@ -46,6 +46,7 @@ ALTER TABLE passages
     SET (toast_tuple_target = 8160),
     ADD FOREIGN KEY (model, model_revision) REFERENCES text_models;
 CREATE INDEX passages_search_text ON passages USING gin (search_text);
+CREATE INDEX passages_speakers ON passages (video_id, local_speaker, model, model_revision);
 CREATE INDEX transcripts_language ON transcripts (language);
 
 -- What is searched and shown: the passages of that one model.
@@ -180,6 +181,7 @@ DECLARE
     speaks CONSTANT text := 'EXISTS (SELECT FROM passage_speakers(%s) s WHERE s.person_id = $4 OR s.voice_id = $5)';
     by_speaker CONSTANT boolean := person IS NOT NULL OR voice IS NOT NULL;
     rows text;                                   -- all that the arguments leave, as SQL after FROM
+    candidates text;                             -- those of them that are ranked, as SQL
     few boolean;
 BEGIN
     SELECT * INTO searched FROM text_models WHERE searched_since IS NOT NULL;
@@ -249,8 +251,11 @@ BEGIN
         || of_model || demands;
     EXECUTE format('SELECT count(*) <= %1$s FROM (SELECT FROM %2$s LIMIT %1$s + 1) counted', compared, rows) INTO few
         USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
-    IF few THEN
-        rows := rows || checks;
+    has_word := coalesce(has_word, (phrase AND few)::text);
+    IF few THEN                                  -- each is looked at once
+        candidates := format('(WITH looked_at AS MATERIALIZED (SELECT p.ctid, p.embedding <=> $1 AS distance, %s AS worded '
+            'FROM %s) (SELECT ctid FROM looked_at WHERE $1 IS NOT NULL ORDER BY distance LIMIT 100) '
+            'UNION (SELECT ctid FROM looked_at WHERE worded LIMIT %s))', has_word, rows || checks, at_most);
     ELSE                                         -- in the order of the index, so each passage is looked at by itself
         rows := 'passages p WHERE ' || of_model || demands || checks
             || CASE WHEN of_video IS NULL THEN ''
@@ -258,16 +263,17 @@ BEGIN
             || CASE WHEN by_speaker THEN format(' AND CASE WHEN %s THEN %s ELSE EXISTS (SELECT FROM current_identities i '
                 'WHERE i.video_id = p.video_id AND i.local_speaker = p.local_speaker '
                 'AND (i.person_id = $4 OR i.voice_id = $5)) END', corrected, format(speaks, 'p')) ELSE '' END;
+        candidates := format('(SELECT p.ctid FROM %1$s AND $1 IS NOT NULL '
+            'ORDER BY p.embedding::halfvec(%2$s) <=> $1::halfvec(%2$s) LIMIT 100) '
+            'UNION (SELECT p.ctid FROM %1$s AND (%3$s) LIMIT %4$s)', rows, searched.dimension, has_word, at_most);
     END IF;
 
     RETURN QUERY EXECUTE format($statement$
         WITH candidates AS MATERIALIZED (
-            (SELECT p.ctid FROM %1$s AND $1 IS NOT NULL ORDER BY %2$s LIMIT 100)
-            UNION
-            (SELECT p.ctid FROM %1$s AND (%3$s) LIMIT %5$s)
+            %1$s
         ), scored AS MATERIALIZED (
             SELECT p.ctid, v.published_at, p.video_id, p.passage_index, 1 - (p.embedding <=> $1) AS meaning,
-                (%4$s)::double precision AS words
+                (%2$s)::double precision AS words
             FROM candidates c JOIN passages p ON p.ctid = c.ctid JOIN videos v USING (video_id)
         ), ranked AS (
             SELECT *, CASE WHEN meaning IS NULL THEN 0 ELSE 1.0 / (20 + rank() OVER (ORDER BY meaning DESC)) END
@@ -311,9 +317,7 @@ BEGIN
             LEFT JOIN passages a ON (a.video_id, a.model, a.model_revision, a.passage_index)
                 = (p.video_id, p.model, p.model_revision, p.passage_index + 1)
         ORDER BY r.nth
-        $statement$, rows, CASE WHEN few THEN 'p.embedding <=> $1'
-            ELSE format('p.embedding::halfvec(%1$s) <=> $1::halfvec(%1$s)', searched.dimension) END,
-            coalesce(has_word, (phrase AND few)::text), words_of, at_most)
+        $statement$, candidates, words_of)
         USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
 END
 $function$;
