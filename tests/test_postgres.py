@@ -1,4 +1,4 @@
-"""The server: another one by URL, a wrong URL, and two processes that start a fresh home at once."""
+"""The server: another one by URL, a wrong URL, two processes that start a fresh home at once, and its memory."""
 
 import os
 import subprocess
@@ -7,12 +7,13 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
 from resources.database import Database, migrate
 from resources.errors import DatabaseUnusable
-from resources.postgres import server_urls, stop_embedded
+from resources.postgres import MOST_MEMORY, server_urls, stop_embedded
 from resources.settings import read_settings
 
 
@@ -51,3 +52,17 @@ def test_two_processes_that_start_a_fresh_home_at_once_both_work() -> None:
     ends = [(process.communicate(timeout=600)[0], process.returncode) for process in both]
     stop_embedded(folder)
     assert ends == [("[]\n", 0)] * 3
+
+
+@pytest.mark.slow
+def test_the_embedded_server_has_an_eighth_of_the_memory_once_it_was_restarted() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="earshot-"))
+    folder.chmod(0o755)
+    settings = replace(read_settings(), home=folder, database_url=None)
+    server_urls(settings)
+    stop_embedded(folder)
+    with psycopg.connect(server_urls(settings).earshot) as connection:
+        row = connection.execute("SELECT setting::bigint * 8192 FROM pg_settings WHERE name = 'shared_buffers'").fetchone()
+    stop_embedded(folder)
+    assert row is not None
+    assert row[0] == pytest.approx(min(psutil.virtual_memory().total / 8, MOST_MEMORY), rel=0.01)
