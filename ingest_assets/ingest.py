@@ -18,14 +18,14 @@ from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
-from ingest_assets.currency import LastRun, Version, stages_to_run
+from ingest_assets.currency import reasons_to_run
 from ingest_assets.definitions import defs
-from ingest_assets.jobs import video_assets
 from ingest_assets.partitions import videos
 from ingest_assets.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.search_index import needs
 from ingest_assets.sources import Decision
 from ingest_assets.stage import FORCE_TAG
+from ingest_assets.staleness import UPSTREAM, expected_versions, last_runs
 from ingest_assets.watching import choose_now
 from resources import errors
 from resources.catalogue import PERMANENT_STATES, Video, find, forget_attempts, mark_ready_if_complete, record_crash, register
@@ -43,8 +43,6 @@ from resources.source_states import lift_pause
 
 # Runs print nothing on the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-
-UPSTREAM = {asset.key.to_user_string(): {dep.to_user_string() for dep in asset.dependency_keys} for asset in video_assets}
 
 
 @dataclass(frozen=True)
@@ -191,43 +189,8 @@ def _ingest_video(
 
 def _stages(database: Database, video_id: str, force: bool) -> tuple[str, ...]:
     expected = expected_versions()
-    return tuple(expected) if force else tuple(stages_to_run(expected, UPSTREAM, last_runs(database, video_id)))
-
-
-def expected_versions() -> dict[str, Version]:
-    """What today's code and model set would leave, by stage, upstream first."""
-    chosen = model_set(read_settings())
-    models = {
-        "transcript": chosen.speech,
-        "speaker_turns": chosen.diarization,
-        "voice_embeddings": chosen.voice,
-        "text_embeddings": chosen.text,
-    }
-    expected = {}
-    for asset in video_assets:
-        name = asset.key.to_user_string()
-        code_version = asset.code_versions_by_key[asset.key] or ""
-        model = models.get(name)
-        expected[name] = Version(code_version, model.name, model.revision) if model else Version(code_version)
-    return expected
-
-
-def last_runs(database: Database, video_id: str) -> dict[str, LastRun]:
-    """Each stage's last timing of this video. `audio` loads no model: the decoder's version makes nothing out of date."""
-    rows = database.query(
-        "SELECT DISTINCT ON (asset) asset, timing_id, code_version, model, model_revision FROM asset_timings "
-        "WHERE video_id = %s ORDER BY asset, timing_id DESC",
-        [video_id],
-    )
-    return {
-        row["asset"]: LastRun(
-            Version(row["code_version"])
-            if row["asset"] == "audio"
-            else Version(row["code_version"], row["model"], row["model_revision"]),
-            row["timing_id"],
-        )
-        for row in rows
-    }
+    last = last_runs(database, [video_id])[video_id]
+    return tuple(expected) if force else tuple(reasons_to_run(expected, UPSTREAM, last))
 
 
 def _run(

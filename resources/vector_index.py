@@ -13,8 +13,8 @@ from psycopg import sql
 from resources.database import Connection, Database
 from resources.text_models import TextModel
 
-# pgvector's defaults, which reach the recall that is wanted with the ef_search of search_passages(): docs/search.md.
-LINKS, CANDIDATES = 16, 64
+# With the ef_search of search_passages() they reach the recall that is wanted among a million: docs/search.md.
+LINKS, CANDIDATES = 16, 128
 # What a build may use. A graph that does not fit is built many times as slowly.
 MEMORY = "2GB"
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.currency import LastRun, Version, stages_to_run
-from ingest_assets.ingest import UPSTREAM
+from ingest_assets.currency import LastRun, Version, reasons_to_run
+from ingest_assets.staleness import UPSTREAM
 from resources.catalogue import STAGES
 
 EXPECTED = {stage: Version("1", f"model of {stage}", "r1") for stage in STAGES}
@@ -21,7 +21,7 @@ def below(stage: str) -> set[str]:
 
 
 def stale(last: dict[str, LastRun], expected: dict[str, Version] = EXPECTED) -> list[str]:
-    return stages_to_run(expected, UPSTREAM, last)
+    return list(reasons_to_run(expected, UPSTREAM, last))
 
 
 def in_order(stages: set[str]) -> list[str]:

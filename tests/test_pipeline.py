@@ -20,10 +20,11 @@ from pgvector import Vector
 from bench.episodes import EPISODES, FEED_NAME, TELEPHONE, Episode, clip_path, clip_samples, write_episodes, write_feed
 from bench.server import serving
 from ingest_assets.exports import as_json, as_rttm, as_seglst
-from ingest_assets.ingest import Choice, Outcome, expected_versions, ingest
+from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from ingest_assets.recordings import read_recording
 from ingest_assets.search import search
+from ingest_assets.staleness import expected_versions
 from ingest_assets.timings import KEYS, TEXT_KEYS
 from resources import loaded_models
 from resources.catalogue import STAGES, find

@@ -19,6 +19,7 @@ from ingest_assets.cli.people import people_group
 from ingest_assets.cli.search import search_command
 from ingest_assets.cli.service import down, up
 from ingest_assets.cli.sources import sources_command
+from ingest_assets.cli.stale import stale_command
 from ingest_assets.cli.timings import timings_command
 from resources.errors import EarshotError, Misconfigured
 
@@ -32,8 +33,8 @@ def cli(verbose: bool) -> None:
 
 
 for command in (
-    ingest_command, retry_command, sources_command, videos_command, timings_command, search_command, export_command,
-    people_group, up, down, doctor,
+    ingest_command, retry_command, sources_command, videos_command, timings_command, stale_command, search_command,
+    export_command, people_group, up, down, doctor,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -157,7 +157,7 @@ CREATE FUNCTION search_passages(
     meaning double precision, words double precision, score double precision, copies jsonb
 ) LANGUAGE plpgsql STABLE
 -- Compiling this statement takes longer than running it. The others say how far an index of vectors is scanned.
-SET jit = off SET hnsw.ef_search = 200 SET hnsw.iterative_scan = relaxed_order SET hnsw.max_scan_tuples = 200000
+SET jit = off SET hnsw.ef_search = 800 SET hnsw.iterative_scan = relaxed_order SET hnsw.max_scan_tuples = 200000
 AS $function$
 #variable_conflict use_column
 DECLARE
