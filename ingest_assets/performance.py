@@ -1,7 +1,7 @@
 """Asset `performance`: the report of all timings, where the videos' own assets are: in the graph, below them.
 
 A materialization keeps the table and the two pictures as they were that day, and the totals as floats, which the UI plots
-over the days. It reads tables `asset_timings` and `check_failures` and writes none.
+over the days. What is out of date is told, too. It reads tables `asset_timings` and `check_failures` and writes none.
 """
 
 from base64 import b64encode
@@ -15,6 +15,7 @@ from ingest_assets.audio import audio
 from ingest_assets.records import Failing, read_failing, read_timings
 from ingest_assets.report import Row, report, sheet
 from ingest_assets.speaker_turns import speaker_turns
+from ingest_assets.staleness import read_stale, stale_sheet
 from ingest_assets.text_embeddings import text_embeddings
 from ingest_assets.timings import hours_by_the_clock
 from ingest_assets.transcript import transcript
@@ -39,12 +40,14 @@ def performance(database: DatabaseResource) -> MaterializeResult:
     rows = read_timings(opened)
     if not rows:
         return MaterializeResult(metadata={"stages": MetadataValue.md("No timings yet: nothing has been ingested.")})
-    failing, reported = read_failing(opened), report(rows, STAGES)
-    totals = _totals(reported, read_timings(opened, days=1.0), failing)
-    return MaterializeResult(metadata=totals | _shown(rows, reported, failing))
+    failing, reported, stale = read_failing(opened), report(rows, STAGES), read_stale(opened)
+    totals = _totals(reported, read_timings(opened, days=1.0), failing, stale)
+    return MaterializeResult(metadata=totals | _shown(rows, reported, failing, stale))
 
 
-def _totals(reported: pd.DataFrame, last_day: Sequence[Row], failing: Sequence[Failing]) -> dict[str, MetadataValue]:
+def _totals(
+    reported: pd.DataFrame, last_day: Sequence[Row], failing: Sequence[Failing], stale: pd.DataFrame
+) -> dict[str, MetadataValue]:
     total = reported.iloc[-1]
     figures = {
         "audio_hours": total.audio_s / 3600.0,
@@ -53,6 +56,7 @@ def _totals(reported: pd.DataFrame, last_day: Sequence[Row], failing: Sequence[F
         "x_realtime": total.x_realtime,
         "hours_by_the_clock_last_day": hours_by_the_clock(_audio_s(last_day), DAY_S),
         "open_regressions": len(failing),
+        "videos_out_of_date": stale.video_id.nunique(),
     }
     return {key: MetadataValue.float(float(value)) for key, value in figures.items()}
 
@@ -62,7 +66,9 @@ def _audio_s(rows: Sequence[Row]) -> float:
     return 0.0 if not rows else float(report(rows, STAGES).iloc[-1].audio_s)
 
 
-def _shown(rows: Sequence[Row], reported: pd.DataFrame, failing: Sequence[Failing]) -> dict[str, MetadataValue]:
+def _shown(
+    rows: Sequence[Row], reported: pd.DataFrame, failing: Sequence[Failing], stale: pd.DataFrame
+) -> dict[str, MetadataValue]:
     from ingest_assets.plots import item_rates, stage_times
 
     found = "\n".join(f"- {failure}" for failure in failing)
@@ -71,6 +77,7 @@ def _shown(rows: Sequence[Row], reported: pd.DataFrame, failing: Sequence[Failin
         "time_per_audio_hour": _picture("Time per audio hour", stage_times(rows)),
         "items_per_second": _picture("Items per second", item_rates(rows)),
         "failing_checks": MetadataValue.md(found or "None in the last seven days."),
+        "out_of_date": MetadataValue.md("Nothing." if stale.empty else stale_sheet(stale).markdown),
     }
 
 

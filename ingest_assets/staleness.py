@@ -14,6 +14,8 @@ import pandas as pd
 
 from ingest_assets.currency import LastRun, Version, reasons_to_run
 from ingest_assets.jobs import video_assets
+from ingest_assets.moments import hms
+from ingest_assets.report import Sheet
 from resources.catalogue import STAGES
 from resources.database import Database
 from resources.models import model_set
@@ -73,6 +75,16 @@ def read_stale(database: Database, stages: Sequence[str] = STAGES) -> pd.DataFra
         if stage in stages
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def stale_sheet(stale: pd.DataFrame) -> Sheet:
+    """What is out of date as a table for people, a row for each stage and reason."""
+    headings = [("stage", "left"), ("videos", "right"), ("took", "right"), ("why", "left"), ("one of them", "left")]
+    rows = [
+        [row["stage"], f"{row['videos']:,}", hms(row["took_s"]), row["reason"], row["example"]]
+        for row in summarize_stale(stale).to_dict("records")
+    ]
+    return Sheet(headings, rows)
 
 
 def summarize_stale(stale: pd.DataFrame) -> pd.DataFrame:

@@ -396,6 +396,15 @@ def test_the_asset_tells_the_audio_of_the_last_day_by_the_clock(database: Databa
     assert made(database)["hours_by_the_clock_last_day"] == pytest.approx(5 * 2400.0 / 86400.0)
 
 
+def test_the_asset_tells_what_is_out_of_date(database: Database) -> None:
+    keep(database, library(6))
+    assert (made(database)["videos_out_of_date"], made(database)["out_of_date"]) == (0.0, "Nothing.")
+    database.query("UPDATE videos SET state = 'ready'")  # with a model of long ago
+    told = made(database)
+    assert told["videos_out_of_date"] == 6.0
+    assert "| transcript | 6 |" in told["out_of_date"]
+
+
 def test_the_asset_without_any_timings_says_so(database: Database) -> None:
     assert made(database) == {"stages": "No timings yet: nothing has been ingested."}
 

@@ -1,10 +1,8 @@
 """`earshot stale`: which stages of which videos are out of date, and why."""
 
 import click
-import pandas as pd
 
 from ingest_assets.cli.output import json_option, print_json, print_table
-from ingest_assets.moments import hms
 from ingest_assets.wording import counted
 from resources.catalogue import STAGES
 from resources.database import open_database
@@ -18,7 +16,7 @@ def stale_command(stages: tuple[str, ...], as_json: bool) -> None:
 
     `took` is what these stages took last time, without loading models. With --json each stage of each video is told.
     """
-    from ingest_assets.staleness import read_stale, summarize_stale
+    from ingest_assets.staleness import read_stale, stale_sheet
 
     stale = read_stale(open_database(), stages or STAGES)
     if as_json:
@@ -26,15 +24,7 @@ def stale_command(stages: tuple[str, ...], as_json: bool) -> None:
     elif stale.empty:
         click.echo("Nothing is out of date.")
     else:
-        _print(summarize_stale(stale))
+        table = stale_sheet(stale)
+        print_table(table.headings, table.rows)
         told = counted(stale.video_id.nunique(), "video")
         click.echo(f"Out of date: {told}. `earshot ingest` of their sources, or a backfill in the UI, does these stages again.")
-
-
-def _print(summary: pd.DataFrame) -> None:
-    headings = [("stage", "left"), ("videos", "right"), ("took", "right"), ("why", "left"), ("one of them", "left")]
-    rows = [
-        (row["stage"], f"{row['videos']:,}", hms(row["took_s"]), row["reason"], row["example"])
-        for row in summary.to_dict("records")
-    ]
-    print_table(headings, rows)
