@@ -29,7 +29,7 @@ from ingest_assets.plots import COLOURS, SLOW, as_png, check_suffix, item_rates,
 from ingest_assets.records import read_failing, read_timings
 from ingest_assets.report import cache_rate, clock_s, gpu_use, latest, report, seconds_per_input, sheet, trend
 from ingest_assets.timings import KEYS, TEXT_KEYS, hours_by_the_clock, summarize, times_real_time
-from resources.catalogue import STAGES
+from resources.catalogue import STAGES, Video, register
 from resources.database import Database, DatabaseResource
 from resources.errors import Misconfigured
 
@@ -397,6 +397,7 @@ def test_the_asset_tells_the_audio_of_the_last_day_by_the_clock(database: Databa
 
 
 def test_the_asset_tells_what_is_out_of_date(database: Database) -> None:
+    register(database, [Video(f"v{number}", f"https://x/{number}", "https://x", "A video") for number in range(6)])
     keep(database, library(6))
     assert (made(database)["videos_out_of_date"], made(database)["out_of_date"]) == (0.0, "Nothing.")
     database.query("UPDATE videos SET state = 'ready'")  # with a model of long ago
