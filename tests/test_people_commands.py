@@ -75,11 +75,10 @@ def test_an_empty_library_says_how_to_begin(tmp_path: Path, monkeypatch: pytest.
     assert json.loads(people("list", "--json")) == []
 
 
-@pytest.mark.usefixtures("talks")
-def test_what_is_wrong_in_people_yaml_is_told_below_the_list_and_loses_nothing_of_it(tmp_path: Path) -> None:
+def test_what_is_wrong_in_people_yaml_is_told_below_the_list_and_loses_nothing_of_it(talks: Database, tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text("people:\n  - nam: Ana\n")
     result = CliRunner().invoke(cli, ["people", "list"])
-    assert "voice 1" in result.output
+    assert voice_of(talks, "v1", FIRST) in result.output
     assert isinstance(result.exception, Misconfigured)
     assert "people.yaml" in str(result.exception)
     assert "nam" in str(result.exception)
@@ -163,7 +162,7 @@ def test_who_is_not_known_is_told_with_the_nearest_name() -> None:
     people("correct", "v3@SPEAKER_00", "--is", "Žofie Nováková")
     assert refused("show", "Zofie Novakova").startswith("Nobody is called 'Zofie Novakova'. Did you mean Žofie Nováková?")
     assert "Did you mean" not in refused("show", "somebody else")
-    assert "There is no voice 999" in refused("show", "voice 999")
+    assert "There is no voice 999999" in refused("show", "voice 999999")
 
 
 # --- naming --------------------------------------------------------------------------------------------------------------
@@ -345,7 +344,7 @@ def test_the_corrections_of_a_person_and_of_a_voice_are_shown_with_their_numbers
         ("v1@SPEAKER_07", "'SPEAKER_07' is neither a speaker of v1 nor a time in it. Its speakers: SPEAKER_00, SPEAKER_01."),
         ("v1@0:75:00", "'0:75:00' is neither a speaker of v1 nor a time in it."),
         ("v1@9:00", "Nobody speaks at v1@0:09:00. Name a time at which somebody does; turns near it begin at 0:00:10,"),
-        ("voice 999", "There is no voice 999, or nobody has it any more."),
+        ("voice 999999", "There is no voice 999999, or nobody has it any more."),
         ("voice 99999999999999999999", "is neither a voice nor a part of a video."),
     ],
 )
