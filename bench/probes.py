@@ -12,19 +12,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from dagster import AssetExecutionContext, DagsterEventType, DagsterInstance
+from dagster import DagsterEventType, DagsterInstance
 from psycopg import sql
 
 from bench.overhead import Cost, Sampling
 from ingest_assets.checks import check_result, examine
-from ingest_assets.definitions import video_assets
+from ingest_assets.currency import Version
 from ingest_assets.history import read_history
-from ingest_assets.stage import Stage, _keep
+from ingest_assets.outputs import Left, keep
+from ingest_assets.staleness import UPSTREAM
 from ingest_assets.timings import KEYS, Timing, metadata, timing
-from resources.catalogue import STAGES, Video
+from resources.catalogue import STAGES
 from resources.database import Database
 from resources.gpu import Device
 from resources.loaded_models import ModelsResource
@@ -64,14 +64,15 @@ def measure_costs(
 def _model_of(asset: str, row: Mapping[str, Any], device: Device) -> tuple[Callable[[], Execution], Sequence[Floor]]:
     """What asks the stage's loaded model what it ran on, and the model's floors. `audio` has no model."""
     models, chosen = ModelsResource(), ModelsResource().model_set()
-    load, model = {
-        "transcript": (models.transcriber, chosen.speech),
-        "speaker_turns": (models.diarizer, chosen.diarization),
-        "voice_embeddings": (models.voice_encoder, chosen.voice),
-        "text_embeddings": (models.text_encoder, chosen.text),
-    }.get(asset, (None, None))
-    if load is None or model is None:
+    model = chosen.of_stage(asset)
+    if model is None:
         return lambda: execution_of_row(row), ()
+    load = {
+        "transcript": models.transcriber,
+        "speaker_turns": models.diarizer,
+        "voice_embeddings": models.voice_encoder,
+        "text_embeddings": models.text_encoder,
+    }[asset]
     loaded = load(device)
     return lambda: loaded.execution, model.floors
 
@@ -90,7 +91,8 @@ def measure_parts(
     multiply(database, row, ROWS)
     history = read_history(database, asset, now)
     examined = examine(asset, now, history, floors)
-    stage, measurement = _stage_of(row, database), Measurement()
+    version, measurement = Version(row["code_version"], now.model, now.model_revision), Measurement()
+    left = Left(row["video_id"], asset, row["run_id"], version, UPSTREAM[asset], "", now, examined, {})
     measuring = {
         "stopwatches": seconds(_run_stopwatches),
         "timing": seconds(lambda: timing(measurement, execution(), now.audio_s, int(now.items))),
@@ -98,7 +100,7 @@ def measure_parts(
     judging = {
         "history": seconds(lambda: read_history(database, asset, now)),
         "judging": seconds(lambda: examine(asset, now, history, floors)),
-        "keeping": seconds(lambda: _keep(stage, now, examined)),
+        "keeping": seconds(lambda: keep(database, left)),
         "metadata": seconds(lambda: (metadata(now), [check_result(finding) for finding in examined.findings])),
     }
     return measuring, judging
@@ -134,16 +136,6 @@ def multiply(database: Database, row: Mapping[str, Any], times: int) -> None:
     ).format(columns=copied)
     with database.connect() as connection:
         connection.execute(statement, [times, row["timing_id"]])
-
-
-def _stage_of(row: Mapping[str, Any], database: Database) -> Stage:
-    """A stage that is in no run of Dagster: what it asks of its context is answered from the row."""
-    [definition] = [asset for asset in video_assets if asset.key.to_user_string() == row["asset"]]
-    context = SimpleNamespace(
-        asset_key=definition.key, assets_def=definition, run=SimpleNamespace(run_id=row["run_id"], tags={})
-    )
-    video = Video(row["video_id"], url="", source="", title="")
-    return Stage(cast(AssetExecutionContext, context), database, video, Measurement())
 
 
 def _call_s() -> float:

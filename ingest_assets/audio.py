@@ -2,8 +2,8 @@
 
 URLs are fetched with yt-dlp, audio only where the site offers it, when it is their source's turn; local files are read where
 they lie. What a failed try or a killed process had fetched is continued by the next. Everything after this asset works from
-the FLAC. What the media store already holds, whole, is kept and not fetched again (`reused` in the metadata), unless the run
-is forced: a backfill over a channel must not download it a second time. Needs no GPU: downloads never wait for one.
+the FLAC. What the media store already holds, whole, is not fetched again unless the run is forced or the code version is
+another one: a backfill over a channel must not download it a second time. Needs no GPU: downloads never wait for one.
 """
 
 from contextlib import ExitStack
@@ -44,33 +44,27 @@ def audio(
     media_store: MediaStoreResource,
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
-        kept = None if at_work.forced else _kept(at_work, media_store)
-        row = _fetch(at_work, media_source, media_store) if kept is None else kept
+        if at_work.is_current and _is_whole(at_work, media_store):
+            return at_work.reuse()
+        row = _fetch(at_work, media_source, media_store)
         at_work.replace({"audio": pd.DataFrame([row])})
         set_duration(at_work.database, at_work.video.video_id, row["duration_s"])
         return at_work.finish(
             Execution("cpu", "cpu", cpu_name(), f"{row['downloader'].partition(' ')[0]}+pyav", _av_version(), "int16", 1),
             row["duration_s"],
             items=1,
-            cache_hits=int(kept is not None),
-            cache_misses=int(kept is None),
-            reused="no" if kept is None else "yes: the media store holds it whole",
+            content=row["samples_sha256"],
             **{key: row[key] for key in ("samples_sha256", "uri", "downloader")},
         )
 
 
-def _kept(at_work: Stage, media_store: MediaStoreResource) -> dict[str, Any] | None:
-    """The row of audio that is already there and whole; None where there is none, or it is damaged."""
-    rows = at_work.rows("audio", "uri").drop(columns="video_id").to_dict("records")
-    if not rows:
-        return None
-    row = {str(key): value for key, value in rows[0].items()}
-    with at_work.measurement.reading_writing():
-        try:
-            samples = media_store.read(row["uri"])
-        except (FileNotFoundError, LibsndfileError):
-            return None
-    return row if samples_sha256(samples) == row["samples_sha256"] else None
+def _is_whole(at_work: Stage, media_store: MediaStoreResource) -> bool:
+    """Whether the media store still has what the video's row of `audio` speaks of, undamaged."""
+    row = at_work.rows("audio", "uri").iloc[0]
+    try:
+        return samples_sha256(media_store.read(row.uri)) == row.samples_sha256
+    except (FileNotFoundError, LibsndfileError):
+        return False
 
 
 def _fetch(at_work: Stage, media_source: MediaSourceResource, media_store: MediaStoreResource) -> dict[str, Any]:

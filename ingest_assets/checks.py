@@ -10,8 +10,9 @@ no video is without them and none costs a step more.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 from dagster_shared.utils.warnings import PreviewWarning
@@ -23,7 +24,7 @@ from ingest_assets.partitions import videos
 from ingest_assets.timings import Timing
 from resources.models import Floor
 
-DESCRIPTIONS = {
+CHECKS = {
     "device": "What ran is on the device that was asked for.",
     "floor": "At least as fast as the model must be on such a device.",
     "regression": "Not slower than the same stage was on earlier videos.",
@@ -112,6 +113,16 @@ def regression_finding(asset: str, now: Timing, history: History, speed: Verdict
     return Finding("regression", Level.OK, message, "", speed.ratio, speed.expected_s, speed.videos)
 
 
+def repeated_finding(check: str, failed: Sequence[Mapping[str, Any]]) -> Finding:
+    """What a check found when the rows were made that are used again; `failed` are that run's rows of `check_failures`."""
+    for row in failed:
+        if row["check_name"] == check:
+            return Finding(check, Level(row["severity"]), f"When this was made: {row['message']}", row["cause"])
+    return Finding(
+        check, Level.UNJUDGED, "Nothing ran: what is there is what would be made. When it was made, the check passed."
+    )
+
+
 def _cost(timing: Timing) -> Cost:
     return Cost(judged_s(timing), timing.inputs)
 
@@ -145,7 +156,7 @@ def check_specs(asset: str) -> list[AssetCheckSpec]:
         warnings.simplefilter("ignore", PreviewWarning)
         return [
             AssetCheckSpec(name, asset=asset, description=description, partitions_def=videos)
-            for name, description in DESCRIPTIONS.items()
+            for name, description in CHECKS.items()
         ]
 
 

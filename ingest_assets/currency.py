@@ -1,7 +1,9 @@
 """Currency: which stages of a video are out of date, and so which to run. Pure functions.
 
-A stage is current when its last timing was left by today's code version and model, and nothing it is made from was made
-after it. What is below a stage that runs, runs too. Where the library keeps all that is ingest_assets/staleness.py.
+A stage is current when its last output was left by today's code version and model, and made from what the stages above it
+have now. It is the content that counts: a stage above that ran again and left the same makes nothing out of date. What is
+below a stage that is out of date counts as out of date too, until that has run and shown what it leaves. Where the library
+keeps all that is ingest_assets/outputs.py.
 """
 
 from collections.abc import Mapping
@@ -18,43 +20,49 @@ class Version:
 
 
 @dataclass(frozen=True)
-class LastRun:
-    """A stage's last successful run; `order` grows with time, `took_s` is without loading models."""
+class Output:
+    """What a stage left last. `content` is a digest of what the stages below read of it; `made_from` has, by stage above, the
+    content that it had then; `took_s` is without loading models.
+    """
 
     version: Version
-    order: int
+    content: str
+    made_from: Mapping[str, str]
     took_s: float = 0.0
 
 
 def reasons_to_run(
-    expected: Mapping[str, Version], upstream: Mapping[str, set[str]], last: Mapping[str, LastRun]
+    expected: Mapping[str, Version], upstream: Mapping[str, set[str]], outputs: Mapping[str, Output]
 ) -> dict[str, str]:
     """Why each stage that is out of date is so, in the order of `expected`, which lists each after all that it is made from."""
     stale: dict[str, str] = {}
     for stage, version in expected.items():
-        run = last.get(stage)
-        why = "never run" if run is None else _change(run, version) or _input(upstream[stage], stale, run, last)
+        above = sorted(upstream[stage] & stale.keys())
+        why = reason_to_run(version, upstream[stage] - stale.keys(), outputs.get(stage), outputs)
+        why = why or (f"made from {above[0]}, which is out of date" if above else "")
         if why:
             stale[stage] = why
     return stale
 
 
-def _change(run: LastRun, version: Version) -> str:
-    """code version 1 -> 2; "" where it is today's."""
-    left = run.version
-    if left.code_version != version.code_version:
-        return f"code version {left.code_version} -> {version.code_version}"
-    if left.model != version.model:
-        return f"model {left.model} -> {version.model}"
-    if left.model_revision != version.model_revision:
-        return f"{version.model} {left.model_revision} -> {version.model_revision}"
-    return ""
-
-
-def _input(upstream: set[str], stale: Mapping[str, str], run: LastRun, last: Mapping[str, LastRun]) -> str:
+def reason_to_run(version: Version, upstream: set[str], output: Output | None, outputs: Mapping[str, Output]) -> str:
+    """Why one stage is not what today's version would make of the outputs above it as they are; "" where it is."""
+    if output is None:
+        return "never run to its end"
+    if output.version != version:
+        return _change(output.version, version)
     for above in sorted(upstream):
-        if above in stale:
-            return f"made from {above}, which is out of date"
-        if last[above].order > run.order:
+        if above not in outputs:
+            return f"made from {above}, which never ran to its end"
+        if output.made_from.get(above) != outputs[above].content:
             return f"made from an earlier {above}"
     return ""
+
+
+def _change(was: Version, version: Version) -> str:
+    """code version 1 -> 2"""
+    if was.code_version != version.code_version:
+        return f"code version {was.code_version} -> {version.code_version}"
+    if was.model != version.model:
+        return f"model {was.model} -> {version.model}"
+    return f"{version.model} {was.model_revision} -> {version.model_revision}"

@@ -20,12 +20,13 @@ from dagster._core.utils import make_new_run_id
 
 from ingest_assets.currency import reasons_to_run
 from ingest_assets.definitions import defs
+from ingest_assets.outputs import read_outputs
 from ingest_assets.partitions import videos
 from ingest_assets.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.search_index import needs
 from ingest_assets.sources import Decision
 from ingest_assets.stage import FORCE_TAG
-from ingest_assets.staleness import UPSTREAM, expected_versions, last_runs
+from ingest_assets.staleness import UPSTREAM, expected_versions
 from ingest_assets.watching import choose_now
 from resources import errors
 from resources.catalogue import PERMANENT_STATES, Video, find, forget_attempts, mark_ready_if_complete, record_crash, register
@@ -50,14 +51,15 @@ class Outcome:
     """What became of a source (`video` None: it could not be listed) or a video.
 
     `result` is `done`, `current` (nothing to do), `planned` (dry run), `left_out` or `failed`; `stages` are those that ran or
-    would run; `reason` says why a video was left out; `failed_checks` are the messages of stages that were slow or ran
-    elsewhere than asked; `blocked`: the site refuses us.
+    would run, `reused` those of them whose rows proved to be what they would have made; `reason` says why a video was left
+    out; `failed_checks` are the messages of stages that were slow or ran elsewhere than asked; `blocked`: the site refuses us.
     """
 
     source: str
     video: Video | None
     result: str
     stages: tuple[str, ...] = ()
+    reused: tuple[str, ...] = ()
     error: str = ""
     run_id: str = ""
     failed_checks: tuple[str, ...] = ()
@@ -189,8 +191,8 @@ def _ingest_video(
 
 def _stages(database: Database, video_id: str, force: bool) -> tuple[str, ...]:
     expected = expected_versions()
-    last = last_runs(database, [video_id])[video_id]
-    return tuple(expected) if force else tuple(reasons_to_run(expected, UPSTREAM, last))
+    outputs = read_outputs(database, [video_id])[video_id]
+    return tuple(expected) if force else tuple(reasons_to_run(expected, UPSTREAM, outputs))
 
 
 def _run(
@@ -209,11 +211,13 @@ def _run(
         )
     error, blocked = ("", False) if result.success else _failure(result, database, video_id)
     failed = database.query("SELECT severity, message FROM check_failures WHERE run_id = %s ORDER BY failure_id", [run_id])
+    timed = {row["asset"] for row in database.query("SELECT asset FROM asset_timings WHERE run_id = %s", [run_id])}
     return Outcome(
         source,
         find(database, video_id),
         "failed" if error else "done",
         stages,
+        () if error else tuple(stage for stage in stages if stage not in timed),
         error,
         run_id,
         tuple(f"{row['severity'].upper()}: {row['message']}" for row in failed),

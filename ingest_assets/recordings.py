@@ -21,6 +21,14 @@ from resources.errors import HalfIngested, NotTranscribed
 # The stage that makes passages, and those that it makes them from. The asset graph says so too, but takes seconds to import.
 PASSAGES, PASSAGES_FROM = "text_embeddings", ("transcript", "speaker_turns")
 
+# The model of a video's passages, where they are made from what the stages above have now.
+_PASSAGES_OF = """
+    SELECT model, model_revision FROM stage_outputs o WHERE video_id = %(video)s AND asset = %(passages)s AND NOT EXISTS (
+        SELECT FROM unnest(%(above)s::text[]) AS above
+        LEFT JOIN stage_outputs u ON u.video_id = o.video_id AND u.asset = above
+        WHERE u.content IS NULL OR u.content IS DISTINCT FROM o.made_from ->> above)
+"""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -106,20 +114,16 @@ def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | No
 def _passages(database: Database, video: Video, words: int) -> pd.DataFrame:
     """The passages that were made last, of whichever text model, without their vectors, which are most of what is kept of them.
 
-    Raises HalfIngested where they are older than the words or turns, or not of so many words.
+    Raises HalfIngested where they are not made from the words and turns that are there, or not of so many words.
     """
-    runs = database.query(
-        "SELECT asset, model, model_revision FROM asset_timings WHERE video_id = %s AND asset = ANY(%s) "
-        "ORDER BY timing_id DESC LIMIT 1",
-        [video.video_id, [PASSAGES, *PASSAGES_FROM]],
-    )
+    runs = database.query(_PASSAGES_OF, {"video": video.video_id, "passages": PASSAGES, "above": list(PASSAGES_FROM)})
     rows = database.query(
         "SELECT start_s, end_s, local_speaker, first_word, last_word, text FROM passages "
         "WHERE video_id = %s AND (model, model_revision) = (%s, %s) ORDER BY passage_index",
         [video.video_id, *((runs[0]["model"], runs[0]["model_revision"]) if runs else ("", ""))],
     )
     covered = rows[-1]["last_word"] + 1 if rows else 0
-    if not runs or runs[0]["asset"] != PASSAGES or covered != words:
+    if not runs or covered != words:
         raise HalfIngested(
             f"{video.video_id} is not ingested to its end: its passages are not of its present words and turns.",
             f"Wait for the ingest that is at work on it, or start one: earshot ingest {video.url!r}",

@@ -20,6 +20,7 @@ from ingest_assets.audio import audio
 from ingest_assets.checks import check_specs
 from ingest_assets.identification import read_profiles
 from ingest_assets.monologue import NO_PROFILE, Monologue, Spans, decide, doubt_before, full_way, joined, windows
+from ingest_assets.outputs import content_digest
 from ingest_assets.partitions import videos
 from ingest_assets.stage import Stage, stage
 from ingest_assets.video_audio import read_audio
@@ -57,6 +58,8 @@ def speaker_turns(
     models: ModelsResource,
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
+        if at_work.is_current:
+            return at_work.reuse()
         diarizer = at_work.load(gpu, models.diarizer)
         sound = read_audio(at_work, media_store)
         found, segmentation = _monologue(at_work, diarizer, sound.samples)
@@ -71,6 +74,7 @@ def speaker_turns(
             sound.duration_s,
             items=len(turns),
             floors=models.model_set().diarization.floors,
+            content=content_digest(turns, exclusive),
             speakers=str(turns.local_speaker.nunique()),
             path="monologue" if found.taken else "full",
             path_reason=found.reason,

@@ -1,9 +1,10 @@
 """A stage: one asset at work on one video, whichever asset it is.
 
 `stage(context, database)` is what the five assets share. It finds the video of the partition key, measures,
-and on an error that Earshot can explain writes it into the catalogue and fails the step without retries. At the
-end the asset calls `finish()`, which holds the timing against earlier ones, writes the row of `asset_timings` and what checks
-failed, and returns the same figures as metadata and check results.
+and on an error that Earshot can explain writes it into the catalogue and fails the step without retries. An asset that
+`is_current` calls `reuse()` and has nothing to do. Any other ends with `finish()`, which holds the timing against earlier ones,
+writes the row of `asset_timings`, what checks failed and what was made from what (ingest_assets/outputs.py), and returns the
+same figures as metadata and check results.
 
 What an asset does to a video is in the asset's own module.
 """
@@ -11,24 +12,27 @@ What an asset does to a video is in the asset's own module.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import pandas as pd
 from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue
-from psycopg import sql
 
 from ingest_assets import progress
-from ingest_assets.checks import Examination, check_result, examine
+from ingest_assets.checks import CHECKS, Finding, check_result, examine, repeated_finding
+from ingest_assets.currency import Version, reason_to_run
 from ingest_assets.history import read_history
-from ingest_assets.timings import Timing, git_commit, metadata, timing
+from ingest_assets.outputs import Left, drop_output, keep, read_outputs
+from ingest_assets.timings import Timing, metadata, timing
 from resources import loaded_models
 from resources.catalogue import Video, find, mark_ready_if_complete, record_failure
 from resources.database import Database, DatabaseResource
 from resources.errors import Blocked, EarshotError, Misconfigured
 from resources.gpu import Device, GpuResource
 from resources.measurement import Execution, Measurement
-from resources.models import Floor
+from resources.models import Floor, model_set
+from resources.settings import read_settings
 from resources.source_states import pause
 
 Loaded = TypeVar("Loaded")
@@ -53,10 +57,23 @@ class Stage:
     def asset(self) -> str:
         return self.context.asset_key.to_user_string()
 
+    @cached_property
+    def version(self) -> Version:
+        """What today's code and models leave."""
+        return stage_version(self.asset, self.context.assets_def.code_versions_by_key[self.context.asset_key])
+
     @property
-    def forced(self) -> bool:
-        """Whether the run was asked to do again what is already there."""
-        return FORCE_TAG in self.context.run.tags
+    def upstream(self) -> set[str]:
+        """The stages whose rows this one reads."""
+        return {key.to_user_string() for key in self.context.assets_def.dependency_keys}
+
+    @property
+    def is_current(self) -> bool:
+        """Whether there is what this run would leave, and nothing to do, unless the run was asked to do it all again."""
+        if FORCE_TAG in self.context.run.tags:
+            return False
+        outputs = read_outputs(self.database, [self.video.video_id])[self.video.video_id]
+        return not reason_to_run(self.version, self.upstream, outputs.get(self.asset), outputs)
 
     @property
     def report(self) -> Callable[[float], None]:
@@ -70,8 +87,9 @@ class Stage:
 
     def replace(self, frames: dict[str, pd.DataFrame], only: Mapping[str, str] | None = None) -> None:
         """Replace this video's rows of these tables, or those that have these values; all or nothing."""
-        with self.measurement.reading_writing():
-            self.database.replace(self.video.video_id, frames, only)
+        with self.measurement.reading_writing(), self.database.connect() as connection:
+            drop_output(connection, self.video.video_id, self.asset)
+            self.database.replace_within(connection, self.video.video_id, frames, only)
 
     def load(self, gpu: GpuResource, load: Callable[[Device], Loaded]) -> Loaded:
         """The stage's model on the device that was asked for, loaded by `load`; from here on a GPU's use is sampled."""
@@ -96,18 +114,46 @@ class Stage:
         cache_hits: int = 0,
         cache_misses: int = 0,
         floors: Sequence[Floor] = (),
+        content: str = "",
         **more: str,
     ) -> MaterializeResult:
-        """Judge and keep the timing and tell Dagster; `more` is further metadata, as text. The last thing an asset does."""
+        """Judge and keep the timing and tell Dagster. The last thing an asset does.
+
+        `content` is a digest of what the stages below read of this one's rows; `more` is further metadata, as text.
+        """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = examine(self.asset, figures, read_history(self.database, self.asset, figures), floors)
-        _keep(self, figures, examined)
+        about = (self.video.video_id, self.asset, self.context.run.run_id)
+        keep(self.database, Left(*about, self.version, self.upstream, content, figures, examined, more))
+        return self._ended(figures, {"reused": "no", **more}, examined.findings)
+
+    def reuse(self) -> MaterializeResult:
+        """Tell Dagster what it was told when this was made, checks that failed included; nothing is measured or changed."""
+        [made] = self.database.query(
+            "SELECT t.*, details FROM stage_outputs o JOIN asset_timings t USING (timing_id) "
+            "WHERE o.video_id = %s AND o.asset = %s",
+            [self.video.video_id, self.asset],
+        )
+        failed = self.database.query(
+            "SELECT * FROM check_failures WHERE run_id = %(run_id)s AND video_id = %(video_id)s AND asset = %(asset)s", made
+        )
+        reused = f"yes: made by run {made['run_id']} on {made['recorded_at']:%Y-%m-%d}, from what is there today"
+        findings = [repeated_finding(check, failed) for check in CHECKS]
+        return self._ended(Timing.of_row(made), {**made["details"], "reused": reused}, findings)
+
+    def _ended(self, figures: Timing, details: Mapping[str, str], findings: Sequence[Finding]) -> MaterializeResult:
         mark_ready_if_complete(self.database, self.video.video_id)
         self.report(1.0)
         return MaterializeResult(
-            metadata=metadata(figures) | {key: MetadataValue.text(value) for key, value in more.items()},
-            check_results=[check_result(finding) for finding in examined.findings],
+            metadata=metadata(figures) | {key: MetadataValue.text(value) for key, value in details.items()},
+            check_results=[check_result(finding) for finding in findings],
         )
+
+
+def stage_version(asset: str, code_version: str | None) -> Version:
+    """What today's code and models leave at this stage. Of `audio` the code alone counts, not the decoder's version."""
+    model = model_set(read_settings()).of_stage(asset)
+    return Version(code_version or "", model.name, model.revision) if model else Version(code_version or "")
 
 
 @contextmanager
@@ -143,35 +189,3 @@ def _begin(context: AssetExecutionContext, database: Database, video_id: str, me
     begun = Stage(context, database, video, measurement)
     begun.report(0.0)
     return begun
-
-
-def _keep(stage: Stage, figures: Timing, examined: Examination) -> None:
-    """The row of the timing, and one for each check that failed; all or nothing."""
-    about = {"video_id": stage.video.video_id, "asset": stage.asset, "run_id": stage.context.run.run_id}
-    kept = {
-        **about,
-        "code_version": stage.context.assets_def.code_versions_by_key[stage.context.asset_key] or "",
-        "git_commit": git_commit(),
-        "speed": examined.speed.value,
-        **asdict(figures),
-    }
-    with stage.database.connect() as connection:
-        connection.execute(*_insertion("asset_timings", kept))
-        for finding in examined.findings:
-            if finding.level.flagged:
-                failed = {
-                    "check_name": finding.check,
-                    "severity": finding.level.value,
-                    "cause": finding.cause,
-                    "message": finding.message,
-                }
-                connection.execute(*_insertion("check_failures", {**about, **failed}))
-
-
-def _insertion(table: str, row: dict[str, Any]) -> tuple[sql.Composed, dict[str, Any]]:
-    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        sql.Identifier(table),
-        sql.SQL(", ").join(map(sql.Identifier, row)),
-        sql.SQL(", ").join(map(sql.Placeholder, row)),
-    )
-    return statement, row

@@ -37,6 +37,8 @@ def text_embeddings(
     context: AssetExecutionContext, database: DatabaseResource, gpu: GpuResource, models: ModelsResource
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
+        if at_work.is_current:
+            return at_work.reuse()
         encoder = at_work.load(gpu, models.text_encoder)
         register_text_model(at_work.database, models.model_set().text)
         words, transcripts = at_work.rows("words", "word_index"), at_work.rows("transcripts", "video_id")

@@ -8,6 +8,7 @@ from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from ingest_assets.audio import audio
 from ingest_assets.checks import check_specs
+from ingest_assets.outputs import content_digest
 from ingest_assets.partitions import videos
 from ingest_assets.stage import stage
 from ingest_assets.video_audio import read_audio
@@ -35,6 +36,8 @@ def transcript(
     models: ModelsResource,
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
+        if at_work.is_current:
+            return at_work.reuse()
         transcriber = at_work.load(gpu, models.transcriber)
         sound = read_audio(at_work, media_store)
         with at_work.measurement.computing():
@@ -54,6 +57,7 @@ def transcript(
             sound.duration_s,
             items=len(found.segments),
             floors=models.model_set().speech.floors,
+            content=content_digest(found.words[["start_s", "end_s", "text"]], pd.DataFrame({"language": [found.language]})),
             language=found.language or "none: nothing was said",
             words=str(len(found.words)),
         )

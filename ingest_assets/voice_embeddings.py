@@ -45,6 +45,8 @@ def voice_embeddings(
     models: ModelsResource,
 ) -> MaterializeResult:
     with stage(context, database) as at_work:
+        if at_work.is_current:
+            return at_work.reuse()
         encoder = at_work.load(gpu, models.voice_encoder)
         sound, space = read_audio(at_work, media_store), voice_space(read_settings())
         turns = _spanned(at_work, len(sound.samples))

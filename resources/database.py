@@ -99,13 +99,23 @@ class Database:
 
         With `only`, rows that have these values in these columns are replaced, and the video's others stay.
         """
+        with self.connect() as connection:
+            self.replace_within(connection, video_id, frames, only)
+
+    def replace_within(
+        self,
+        connection: Connection,
+        video_id: str,
+        frames: Mapping[str, pd.DataFrame],
+        only: Mapping[str, str] | None = None,
+    ) -> None:
+        """`replace()` as part of the caller's transaction."""
         known = {"video_id": video_id, **(only or {})}
         conditions = [sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(value)) for column, value in known.items()]
-        with self.connect() as connection:
-            for table, frame in frames.items():
-                statement = sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(table), sql.SQL(" AND ").join(conditions))
-                connection.execute(statement)
-                self._copy(connection, table, frame.assign(video_id=video_id))
+        for table, frame in frames.items():
+            statement = sql.SQL("DELETE FROM {} WHERE {}").format(sql.Identifier(table), sql.SQL(" AND ").join(conditions))
+            connection.execute(statement)
+            self._copy(connection, table, frame.assign(video_id=video_id))
 
     def _copy(self, connection: Connection, table: str, frame: pd.DataFrame) -> None:
         columns = [str(column) for column in frame.columns]

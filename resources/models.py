@@ -83,6 +83,15 @@ class ModelSet:
     voice: Model
     text: Model
 
+    def of_stage(self, asset: str) -> Model | None:
+        """The model of an asset's stage, None where it loads none."""
+        return {
+            "transcript": self.speech,
+            "speaker_turns": self.diarization,
+            "voice_embeddings": self.voice,
+            "text_embeddings": self.text,
+        }.get(asset)
+
 
 WHISPER_BASE = Model(
     name="whisper-base",

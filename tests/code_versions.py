@@ -24,7 +24,7 @@ NETWORKS = {
     "text_embeddings": "resources/text_encoder.py",
 }
 MACHINERY = {
-    "ingest_assets": "checks identification monologue partitions stage",
+    "ingest_assets": "checks currency identification monologue outputs partitions stage",
     "resources": "batching catalogue database downloads errors gpu loaded_models measurement media_source media_store models "
     "politeness settings text_models voice_cache voice_space watched",
 }

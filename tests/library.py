@@ -3,17 +3,24 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from pgvector import Vector
 
+from ingest_assets.baseline import Level
+from ingest_assets.checks import Examination
+from ingest_assets.currency import Version
+from ingest_assets.outputs import Left, keep
+from ingest_assets.staleness import UPSTREAM
 from ingest_assets.timings import Timing
+from resources import catalogue
 from resources.catalogue import Video, register
 from resources.database import Connection, Database
 from resources.models import Model
 from resources.text_models import register_text_model
 from tests.said import MODEL
-from tests.timing_rows import keep, usual
+from tests.timing_rows import usual
 
 VECTOR = Vector(np.zeros(MODEL.dimension, dtype=np.float32))
 STAGES = ("transcript", "speaker_turns", "text_embeddings")
@@ -39,7 +46,22 @@ def fill(database: Database, keys: Sequence[str], said: Sequence[str], source: s
         columns = "passage_index, start_s, end_s, local_speaker, first_word, last_word, text, model, model_revision, embedding"
         copy(connection, "passages", columns, keys, passages)
         timings = [{"asset": stage, "run_id": "run-1", "code_version": "1", **asdict(_timing())} for stage in STAGES]
-        copy(connection, "asset_timings", ", ".join(timings[0]), keys, [tuple(timing.values()) for timing in timings])
+        leave_outputs(connection, keys, timings)
+
+
+def leave_outputs(connection: Connection, keys: Sequence[str], timings: Sequence[dict[str, Any]]) -> None:
+    """For each video these timings, a stage each, and outputs of one content, all made from each other."""
+    copy(connection, "asset_timings", ", ".join(timings[0]), keys, [tuple(timing.values()) for timing in timings])
+    connection.execute(
+        "INSERT INTO stage_outputs "
+        "(video_id, asset, timing_id, code_version, model, model_revision, content, made_from) "
+        "SELECT DISTINCT ON (video_id, asset) video_id, asset, timing_id, code_version, model, model_revision, 'same', "
+        "(SELECT jsonb_object_agg(stage, 'same') FROM unnest(%s::text[]) AS stage) "
+        "FROM asset_timings WHERE video_id = ANY(%s) ORDER BY video_id, asset, timing_id DESC "
+        "ON CONFLICT (video_id, asset) DO UPDATE SET timing_id = excluded.timing_id, code_version = excluded.code_version, "
+        "model = excluded.model, model_revision = excluded.model_revision",
+        [list(catalogue.STAGES), list(keys)],
+    )
 
 
 def _timing(model: Model = MODEL) -> Timing:
@@ -55,7 +77,14 @@ def copy(connection: Connection, table: str, columns: str, keys: Iterable[str], 
                 into.write_row((key, *row))
 
 
-def leave_timings(database: Database, video_id: str, *stages: str, model: Model = MODEL) -> None:
-    """A timing of each stage, in this order."""
-    for stage in stages:
-        keep(database, stage, _timing(model), video_id)
+def run_stages(database: Database, video_id: str, *stages: str, model: Model = MODEL) -> None:
+    """As if each stage had run, in this order, and had left what it never left before."""
+    for number, stage in enumerate(stages):
+        run_stage(database, video_id, stage, Version("1", model.name, model.revision), f"{number} of {uuid4()}")
+
+
+def run_stage(database: Database, video_id: str, stage: str, version: Version, content: str) -> None:
+    """As if the stage had run and left this."""
+    figures = usual(model=version.model, model_revision=version.model_revision)
+    examined = Examination((), Level.OK)
+    keep(database, Left(video_id, stage, "run-1", version, UPSTREAM[stage], content, figures, examined, {}))

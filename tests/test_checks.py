@@ -4,7 +4,7 @@ import pytest
 from dagster import AssetCheckSeverity, FloatMetadataValue, TextMetadataValue
 
 from ingest_assets.baseline import SPREAD_WINDOW, Level
-from ingest_assets.checks import DESCRIPTIONS, Examination, Finding, check_result, check_specs, examine
+from ingest_assets.checks import CHECKS, Examination, Finding, check_result, check_specs, examine
 from ingest_assets.definitions import video_assets
 from ingest_assets.history import RECENT, History, Past, accept, read_history
 from ingest_assets.timings import Timing
@@ -31,7 +31,7 @@ def examined(now: Timing, past: History = HEALTHY, floors: tuple[Floor, ...] = (
 
 def test_a_healthy_stage_passes_all_three_and_says_with_what_it_was_compared() -> None:
     found = examined(usual())
-    assert list(found) == list(DESCRIPTIONS)
+    assert list(found) == list(CHECKS)
     assert not any(finding.level.flagged for finding in found.values())
     assert "1.0 times the 10.5 s expected from the median of 20 videos" in found["regression"].message
 
@@ -194,7 +194,7 @@ def test_every_asset_declares_the_three_checks_by_partition() -> None:
         assert [spec.name for spec in specs] == ["device", "floor", "regression"]
         assert all(spec.partitions_def == asset.partitions_def for spec in specs)
         assert not any(spec.blocking for spec in specs)  # a slow stage's results are good
-    assert [spec.name for spec in check_specs("audio")] == list(DESCRIPTIONS)
+    assert [spec.name for spec in check_specs("audio")] == list(CHECKS)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.currency import LastRun, Version, reasons_to_run
+from ingest_assets.currency import Output, Version, reason_to_run, reasons_to_run
 from ingest_assets.staleness import UPSTREAM
 from resources.catalogue import STAGES
 
 EXPECTED = {stage: Version("1", f"model of {stage}", "r1") for stage in STAGES}
-CURRENT = {stage: LastRun(version, order) for order, (stage, version) in enumerate(EXPECTED.items())}
+
+
+def ran(outputs: dict[str, Output], stage: str, content: str) -> dict[str, Output]:
+    """The outputs after the stage ran and left this content."""
+    above = {name: outputs[name].content for name in UPSTREAM[stage]}
+    return outputs | {stage: Output(EXPECTED[stage], content, above)}
+
+
+def all_current() -> dict[str, Output]:
+    outputs: dict[str, Output] = {}
+    for stage in STAGES:
+        outputs = ran(outputs, stage, f"what {stage} left")
+    return outputs
+
+
+CURRENT = all_current()
 
 
 def below(stage: str) -> set[str]:
@@ -20,8 +35,8 @@ def below(stage: str) -> set[str]:
     return children.union(*(below(child) for child in children))
 
 
-def stale(last: dict[str, LastRun], expected: dict[str, Version] = EXPECTED) -> list[str]:
-    return list(reasons_to_run(expected, UPSTREAM, last))
+def stale(outputs: dict[str, Output], expected: dict[str, Version] = EXPECTED) -> list[str]:
+    return list(reasons_to_run(expected, UPSTREAM, outputs))
 
 
 def in_order(stages: set[str]) -> list[str]:
@@ -51,28 +66,47 @@ def test_a_change_of_version_reruns_the_stage_and_what_is_below_it_only(stage: s
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_that_never_ran_is_run_with_what_is_below_it_only(stage: str) -> None:
-    last = {name: run for name, run in CURRENT.items() if name != stage}
-    assert stale(last) == in_order({stage} | below(stage))
+    outputs = {name: output for name, output in CURRENT.items() if name != stage}
+    assert stale(outputs) == in_order({stage} | below(stage))
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_later_run_of_a_stage_makes_what_is_below_it_stale_but_not_itself(stage: str) -> None:
-    last = CURRENT | {stage: LastRun(EXPECTED[stage], order=100)}
-    assert stale(last) == in_order(below(stage))
+def test_a_stage_that_left_something_else_makes_what_is_below_it_stale_but_not_itself(stage: str) -> None:
+    assert stale(ran(CURRENT, stage, "something else")) == in_order(below(stage))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_that_left_the_same_again_makes_nothing_stale(stage: str) -> None:
+    assert stale(ran(CURRENT, stage, CURRENT[stage].content)) == []
 
 
 def test_a_version_that_goes_back_is_run_again_too() -> None:
-    last = CURRENT | {"transcript": LastRun(replace(EXPECTED["transcript"], code_version="2"), order=1)}
-    assert stale(last) == ["transcript", "text_embeddings"]
+    newer = replace(CURRENT["transcript"], version=replace(EXPECTED["transcript"], code_version="2"))
+    assert stale(CURRENT | {"transcript": newer}) == ["transcript", "text_embeddings"]
 
 
-ORDERS = st.lists(st.integers(0, 1000), min_size=len(STAGES), max_size=len(STAGES), unique=True)
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_alone_does_not_ask_whether_what_is_above_it_is_out_of_date(stage: str) -> None:
+    outdated = {name: output if name == stage else replace(output, version=Version("0")) for name, output in CURRENT.items()}
+    assert reason_to_run(EXPECTED[stage], UPSTREAM[stage], outdated[stage], outdated) == ""
+
+
+def test_a_stage_is_never_current_where_what_it_is_made_from_is_not_there() -> None:
+    outputs = {stage: CURRENT[stage] for stage in ("audio", "voice_embeddings")}
+    told = reason_to_run(EXPECTED["voice_embeddings"], UPSTREAM["voice_embeddings"], outputs["voice_embeddings"], outputs)
+    assert told == "made from speaker_turns, which never ran to its end"
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(STAGES), st.sampled_from(["a", "b"])), max_size=30)
 
 
 @settings(deadline=None)
-@given(ORDERS, st.sets(st.sampled_from(STAGES)))
-def test_once_its_stages_have_run_a_video_is_current(orders: list[int], never: set[str]) -> None:
-    last = {stage: LastRun(EXPECTED[stage], order) for stage, order in zip(STAGES, orders, strict=True) if stage not in never}
-    done = {stage: LastRun(EXPECTED[stage], 1001 + order) for order, stage in enumerate(stale(last))}
-    assert never <= set(done)
-    assert stale(last | done) == []
+@given(STEPS)
+def test_whatever_ran_before_once_its_stages_have_run_a_video_is_current(steps: list[tuple[str, str]]) -> None:
+    outputs: dict[str, Output] = {}
+    for stage, content in steps:
+        if UPSTREAM[stage] <= outputs.keys():
+            outputs = ran(outputs, stage, content)
+    for stage in stale(outputs):
+        outputs = ran(outputs, stage, "today's")
+    assert stale(outputs) == []

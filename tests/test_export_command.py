@@ -12,7 +12,7 @@ from ingest_assets.cli.export import export_command
 from resources.catalogue import Video, register
 from resources.database import Database
 from resources.errors import EarshotError, HalfIngested, NotTranscribed
-from tests.library import fill, leave_timings
+from tests.library import fill, run_stages
 
 TXT = "[0:00:00] SPEAKER_00: Good day.\n"
 RTTM = "SPEAKER {} 1 0.000 2.000 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
@@ -119,7 +119,7 @@ def test_many_are_one_file_where_one_is_named(three: Database, tmp_path: Path) -
 
 
 def test_a_half_ingested_video_is_told_the_others_are_exported_and_the_exit_code_says_so(three: Database) -> None:
-    leave_timings(three, "b", "text_embeddings", "transcript")
+    run_stages(three, "b", "text_embeddings", "transcript")
     ended = run("--all", "--format", "rttm")
     assert ended.stdout == RTTM.format("a") + RTTM.format("c")
     assert ended.exit_code == 1
@@ -158,7 +158,7 @@ def test_of_named_videos_each_must_have_a_transcript_before_anything_is_written(
 
 
 def test_one_half_ingested_video_is_refused(three: Database) -> None:
-    leave_timings(three, "b", "text_embeddings", "speaker_turns")
+    run_stages(three, "b", "text_embeddings", "speaker_turns")
     with pytest.raises(HalfIngested, match="earshot ingest 'https://x/b'"):
         run("b")
 

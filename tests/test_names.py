@@ -8,7 +8,7 @@ from ingest_assets.cli.export import export_command
 from ingest_assets.names import NOBODY, Names, Speaker, speaker_names
 from resources.database import Database
 from resources.people import add_person
-from tests.library import leave_timings
+from tests.library import run_stages
 from tests.said import add_video, hear_again, identify, say_is
 
 ANA = Speaker("Ana", person="Ana")
@@ -106,7 +106,7 @@ def test_an_export_names_who_is_known(people: Database) -> None:
     add_video(people, "c0", ("SPEAKER_00", "alpha"), ("SPEAKER_00", "alpha"))
     is_ana(people, "c0", 10.0, 15.0)
     for video_id in ("b", "c0"):
-        leave_timings(people, video_id, "text_embeddings")
+        run_stages(people, video_id, "transcript", "speaker_turns", "text_embeddings")
     run = CliRunner().invoke
     assert run(export_command, ["b"], catch_exceptions=False).output == (
         "[0:00:00] Ana: gamma gamma gamma gamma\n[0:00:10] voice 7: beta beta beta beta\n"

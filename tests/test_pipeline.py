@@ -179,7 +179,7 @@ def test_a_forced_run_gives_the_same_rows_and_reuses_every_voice_vector(ingested
 
 def test_a_stage_whose_model_changed_is_run_again_with_what_follows_and_nothing_else(ingested: Ingested) -> None:
     ingested.database.query(
-        "UPDATE asset_timings SET model_revision = 'older' WHERE video_id = %s AND asset = 'transcript'", [ingested.telephone]
+        "UPDATE stage_outputs SET model_revision = 'older' WHERE video_id = %s AND asset = 'transcript'", [ingested.telephone]
     )
     outcomes = _ingest([ingested.feed], ingested.database, ingested.instance)
     ran = {o.video.video_id: o.stages for o in outcomes if o.video and o.stages}

@@ -12,7 +12,7 @@ from resources.catalogue import Video, register
 from resources.database import Database
 from resources.errors import HalfIngested, NotTranscribed
 from resources.text_models import register_text_model
-from tests.library import fill, leave_timings
+from tests.library import fill, run_stages
 from tests.said import MODEL
 
 
@@ -91,16 +91,16 @@ def test_a_video_deleted_while_it_is_read_is_whole(database: Database, monkeypat
 )
 def test_passages_older_than_what_they_are_made_from_are_refused(database: Database, stages: Sequence[str]) -> None:
     fill(database, ["v"], said=[" Good", " day."])
-    leave_timings(database, "v", *stages)
+    run_stages(database, "v", *stages)
     with pytest.raises(HalfIngested, match="its passages are not of its present words and turns"):
         read_recording(database, "v")
-    leave_timings(database, "v", "text_embeddings")
+    run_stages(database, "v", "text_embeddings")
     assert texts(database, "v") == ([" Good", " day."], ["Good day."])
 
 
 def test_a_video_that_never_came_to_passages_is_refused(database: Database) -> None:
     fill(database, ["v"], said=[])
-    database.query("DELETE FROM asset_timings WHERE asset <> 'transcript'")
+    database.query("DELETE FROM stage_outputs WHERE asset <> 'transcript'")
     with pytest.raises(HalfIngested, match="v is not ingested to its end"):
         read_recording(database, "v")
 
@@ -115,7 +115,7 @@ def test_of_two_text_models_passages_are_those_that_were_made_last(database: Dat
         "embedding FROM passages, generate_series(0, 1) AS i"
     )
     assert read_recording(database, "v").passages.text.tolist() == ["Good day."]
-    leave_timings(database, "v", "text_embeddings", model=new)
+    run_stages(database, "v", "text_embeddings", model=new)
     assert read_recording(database, "v").passages.text.tolist() == ["Good day.0", "Good day.1"]
 
 
@@ -135,7 +135,7 @@ def test_passages_of_more_or_fewer_words_are_refused(database: Database, said: l
 def test_of_many_each_that_cannot_be_read_is_counted_and_the_others_come(database: Database) -> None:
     fill(database, ["a", "c", "d"], said=[" Good", " day."])
     register(database, [Video("b", "/b.mp3", "/", "B")])
-    leave_timings(database, "c", "text_embeddings", "transcript")
+    run_stages(database, "c", "text_embeddings", "transcript")
     tally, refused = Tally(), list[str]()
     found = [there.video.video_id for there in read_recordings(database, ["a", "b", "c", "d", "gone"], tally, refused.append)]
     assert (found, tally) == (["a", "d"], Tally(read=2, untranscribed=2, refused=1))

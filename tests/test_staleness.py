@@ -9,11 +9,13 @@ from click.testing import CliRunner
 
 from ingest_assets import staleness
 from ingest_assets.cli.stale import stale_command
-from ingest_assets.staleness import UPSTREAM, expected_versions, last_runs, read_stale, summarize_stale
+from ingest_assets.currency import Version
+from ingest_assets.outputs import drop_output, read_outputs
+from ingest_assets.staleness import UPSTREAM, expected_versions, read_stale, summarize_stale
 from resources.catalogue import STAGES, Video, mark_ready_if_complete, register
 from resources.database import Database
-from tests.library import copy
-from tests.timing_rows import keep, usual
+from tests.library import leave_outputs, run_stage
+from tests.timing_rows import usual
 
 VIDEOS = [f"file-{number}" for number in range(1000)]
 BELOW_TURNS = ["speaker_turns", "voice_embeddings", "text_embeddings"]
@@ -24,7 +26,7 @@ def ingest(database: Database, keys: Sequence[str]) -> None:
     register(database, [Video(key, f"https://x/{key}", "https://x", key.title()) for key in keys])
     timings = [timing_of(stage) for stage in STAGES]
     with database.connect() as connection:
-        copy(connection, "asset_timings", ", ".join(timings[0]), keys, [tuple(timing.values()) for timing in timings])
+        leave_outputs(connection, keys, timings)
     for key in keys:
         mark_ready_if_complete(database, key)
 
@@ -33,12 +35,6 @@ def timing_of(stage: str) -> dict[str, object]:
     version = expected_versions()[stage]
     timing = usual(model=version.model, model_revision=version.model_revision, wall_s=4.0, load_s=1.0)
     return {"asset": stage, "run_id": "run-1", "code_version": version.code_version, **asdict(timing)}
-
-
-def run_again(database: Database, video_id: str, stage: str) -> None:
-    version = expected_versions()[stage]
-    timing = usual(model=version.model, model_revision=version.model_revision)
-    keep(database, stage, timing, video_id, code_version=version.code_version)
 
 
 def change(monkeypatch: pytest.MonkeyPatch, stage: str, **changed: str) -> None:
@@ -72,9 +68,8 @@ def test_what_was_done_again_is_out_of_date_no_more(database: Database, monkeypa
     ingest(database, VIDEOS[:3])
     change(monkeypatch, "text_embeddings", code_version="99")
     assert list(read_stale(database).video_id) == VIDEOS[:3]
-    row = timing_of("text_embeddings") | {"code_version": "99"}
-    with database.connect() as connection:
-        copy(connection, "asset_timings", ", ".join(row), VIDEOS[:2], [tuple(row.values())])
+    for key in VIDEOS[:2]:
+        run_stage(database, key, "text_embeddings", staleness.expected_versions()["text_embeddings"], "")
     assert list(read_stale(database).video_id) == [VIDEOS[2]]
 
 
@@ -96,9 +91,10 @@ def test_the_reason_says_what_it_was_and_what_it_is_now(
     assert told == [reason.format(was=before.model_revision, code=before.code_version)]
 
 
-def test_what_is_made_from_an_earlier_run_is_out_of_date(database: Database) -> None:
+def test_what_is_made_from_something_else_than_is_there_is_out_of_date(database: Database) -> None:
     ingest(database, ["v", "w"])
-    run_again(database, "v", "transcript")
+    run_stage(database, "v", "transcript", expected_versions()["transcript"], "other words")
+    run_stage(database, "w", "transcript", expected_versions()["transcript"], "same")
     assert read_stale(database)[["video_id", "stage", "reason"]].to_numpy().tolist() == [
         ["v", "text_embeddings", "made from an earlier transcript"]
     ]
@@ -107,7 +103,7 @@ def test_what_is_made_from_an_earlier_run_is_out_of_date(database: Database) -> 
 def test_a_video_that_was_never_ingested_whole_is_not_out_of_date(database: Database) -> None:
     register(database, [Video("new", "https://x/new", "https://x", "New")])
     register(database, [Video("half", "https://x/half", "https://x", "Half")])
-    keep(database, "audio", usual(), "half", code_version="0")
+    run_stage(database, "half", "audio", Version("0"), "")
     assert read_stale(database).empty
 
 
@@ -130,5 +126,15 @@ def test_every_stage_has_a_version_and_is_made_from_stages() -> None:
     assert set().union(*UPSTREAM.values()) <= set(STAGES)
 
 
-def test_the_last_runs_of_a_video_that_never_ran_are_none(database: Database) -> None:
-    assert last_runs(database, ["nothing"]).get("nothing", {}) == {}
+def test_a_video_that_never_ran_has_no_outputs(database: Database) -> None:
+    assert read_outputs(database, ["nothing"])["nothing"] == {}
+
+
+def test_a_stage_whose_rows_are_half_replaced_has_not_run_to_its_end(database: Database) -> None:
+    ingest(database, ["v"])
+    with database.connect() as connection:
+        drop_output(connection, "v", "transcript")
+    assert read_stale(database)[["stage", "reason"]].to_numpy().tolist() == [
+        ["transcript", "never run to its end"],
+        ["text_embeddings", "made from transcript, which is out of date"],
+    ]

@@ -167,10 +167,11 @@ class _Watch:
 def _line(outcome: "Outcome") -> str:
     name = f"{_plain(outcome.video.title)} ({outcome.video.video_id})" if outcome.video else outcome.source
     stages = "all stages" if len(outcome.stages) == len(STAGES) else ", ".join(outcome.stages)
+    reused = f" (reused: {', '.join(outcome.reused)})" if outcome.reused else ""
     if outcome.result == "failed":
         return f"✗ {name}: {outcome.error}" if outcome.video else f"✗ {outcome.error}"
     if outcome.result == "done":
-        return f"✓ {name}: {stages}"
+        return f"✓ {name}: {stages}{reused}"
     if outcome.result == "left_out":
         return f"- {name}: left out, {outcome.reason}"
     if outcome.result == "planned":
@@ -238,6 +239,7 @@ def _outcome_json(outcome: "Outcome") -> dict[str, Any]:
         "state": video.state if video else None,
         "result": outcome.result,
         "stages": list(outcome.stages),
+        "reused": list(outcome.reused),
         "reason": outcome.reason or None,
         "error": outcome.error or None,
         "run_id": outcome.run_id or None,

@@ -1,0 +1,114 @@
+"""Outputs: what each stage of each video left last, from what, and what it cost.
+
+A row of table `stage_outputs` goes in the transaction that changes the stage's own rows, and comes when the stage has ended,
+with those of `asset_timings` and `check_failures`: a stage that broke off between has none, and is run again. What is decided
+by these rows says ingest_assets/currency.py.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from ingest_assets.checks import Examination
+from ingest_assets.currency import Output, Version
+from ingest_assets.timings import Timing, git_commit
+from resources.database import Connection, Database
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a stage that has ended left besides its rows; `upstream` are the stages above, `details` its further metadata."""
+
+    video_id: str
+    asset: str
+    run_id: str
+    version: Version
+    upstream: set[str]
+    content: str
+    figures: Timing
+    examined: Examination
+    details: Mapping[str, str]
+
+
+def content_digest(*frames: pd.DataFrame) -> str:
+    """sha256 of what is in these columns, in this order of rows."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        digest.update(frame.to_csv(index=False).encode())
+    return digest.hexdigest()
+
+
+def read_outputs(database: Database, video_ids: Sequence[str]) -> Mapping[str, dict[str, Output]]:
+    """By video, the output of each stage that has one."""
+    found: defaultdict[str, dict[str, Output]] = defaultdict(dict)
+    rows = database.query(
+        "SELECT o.video_id, o.asset, o.code_version, o.model, o.model_revision, content, made_from, wall_s - load_s AS took_s "
+        "FROM stage_outputs o JOIN asset_timings USING (timing_id) WHERE o.video_id = ANY(%s)",
+        [list(video_ids)],
+    )
+    for row in rows:
+        version = Version(row["code_version"], row["model"], row["model_revision"])
+        found[row["video_id"]][row["asset"]] = Output(version, row["content"], row["made_from"], row["took_s"])
+    return found
+
+
+def drop_output(connection: Connection, video_id: str, asset: str) -> None:
+    """From here on the stage has not ended; part of the transaction that changes its rows."""
+    connection.execute("DELETE FROM stage_outputs WHERE video_id = %s AND asset = %s", [video_id, asset])
+
+
+def keep(database: Database, left: Left) -> None:
+    """The stage has ended: the row of its timing, one for each check that failed, and that of its output; all or nothing."""
+    about = {"video_id": left.video_id, "asset": left.asset, "run_id": left.run_id}
+    timing = {
+        **about,
+        "code_version": left.version.code_version,
+        "git_commit": git_commit(),
+        "speed": left.examined.speed.value,
+        **asdict(left.figures),
+    }
+    failed = [
+        {"check_name": one.check, "severity": one.level.value, "cause": one.cause, "message": one.message}
+        for one in left.examined.findings
+        if one.level.flagged
+    ]
+    with database.connect() as connection:
+        timing_id = _insert(connection, "asset_timings", timing, "timing_id")
+        for row in failed:
+            _insert(connection, "check_failures", about | row, "failure_id")
+        output = {
+            "video_id": left.video_id,
+            "asset": left.asset,
+            "timing_id": timing_id,
+            **asdict(left.version),
+            "content": left.content,
+            "made_from": Jsonb(_contents(connection, left.video_id, left.upstream)),
+            "details": Jsonb(dict(left.details)),
+        }
+        drop_output(connection, left.video_id, left.asset)
+        _insert(connection, "stage_outputs", output, "timing_id")
+
+
+def _contents(connection: Connection, video_id: str, stages: set[str]) -> dict[str, str]:
+    """What these stages left; nobody else writes, for the run holds the video's lock."""
+    rows = connection.execute(
+        "SELECT asset, content FROM stage_outputs WHERE video_id = %s AND asset = ANY(%s)", [video_id, list(stages)]
+    )
+    return {row["asset"]: row["content"] for row in rows}
+
+
+def _insert(connection: Connection, table: str, row: dict[str, Any], returning: str) -> int:
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING {}").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, row)),
+        sql.SQL(", ").join(map(sql.Placeholder, row)),
+        sql.Identifier(returning),
+    )
+    [inserted] = connection.execute(statement, row).fetchall()
+    return inserted[returning]
