@@ -17,6 +17,7 @@ from resources.media_store import MediaStoreResource
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
+from sensors.failing_backfills import failing_backfills
 from sensors.new_uploads import new_uploads
 from sensors.new_voices import new_voices
 from sensors.performance_daily import performance_daily
@@ -27,7 +28,7 @@ defs = Definitions(
     assets=[*video_assets, people, search_index, performance],
     jobs=[identify_people, ingest_video, keep_search_index, list_source],
     schedules=[performance_daily],
-    sensors=[alerts, dead_runs, failed_runs, new_uploads, new_voices, retries, search_upkeep],
+    sensors=[alerts, dead_runs, failed_runs, failing_backfills, new_uploads, new_voices, retries, search_upkeep],
     executor=in_process_executor,
     resources={
         "database": DatabaseResource(),

@@ -40,7 +40,8 @@ Loaded = TypeVar("Loaded")
 # How often this process has loaded each asset's model.
 _loads: Counter[str] = Counter()
 
-# A run with this tag reuses nothing: `earshot ingest --force` sets it, and the launchpad of the UI can.
+# In a run with this tag nothing is reused ("true"), or not by these stages ("transcript,speaker_turns"): `earshot ingest
+# --force` and `earshot backfill` set it, and the launchpad of the UI can.
 FORCE_TAG = "earshot/force"
 
 
@@ -70,7 +71,8 @@ class Stage:
     @property
     def is_current(self) -> bool:
         """Whether there is what this run would leave, and nothing to do, unless the run was asked to do it all again."""
-        if FORCE_TAG in self.context.run.tags:
+        forced = self.context.run.tags.get(FORCE_TAG, "")
+        if forced == "true" or self.asset in forced.split(","):
             return False
         outputs = read_outputs(self.database, [self.video.video_id])[self.video.video_id]
         return not reason_to_run(self.version, self.upstream, outputs.get(self.asset), outputs)
@@ -119,7 +121,7 @@ class Stage:
     ) -> MaterializeResult:
         """Judge and keep the timing and tell Dagster. The last thing an asset does.
 
-        `content` is a digest of what the stages below read of this one's rows; `more` is further metadata, as text.
+        `content` is a digest of what the stages below, and users, read of this one's rows; `more` is further metadata, as text.
         """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = examine(self.asset, figures, read_history(self.database, self.asset, figures), floors)
@@ -130,8 +132,8 @@ class Stage:
     def reuse(self) -> MaterializeResult:
         """Tell Dagster what it was told when this was made, checks that failed included; nothing is measured or changed."""
         [made] = self.database.query(
-            "SELECT t.*, details FROM stage_outputs o JOIN asset_timings t USING (timing_id) "
-            "WHERE o.video_id = %s AND o.asset = %s",
+            "UPDATE stage_outputs o SET current_at = now() FROM asset_timings t "
+            "WHERE t.timing_id = o.timing_id AND (o.video_id, o.asset) = (%s, %s) RETURNING t.*, details",
             [self.video.video_id, self.asset],
         )
         failed = self.database.query(

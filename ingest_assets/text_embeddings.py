@@ -8,6 +8,7 @@ Passages of another text model stay beside them; ingest_assets/search_index.py s
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from ingest_assets.checks import check_specs
+from ingest_assets.outputs import content_digest
 from ingest_assets.partitions import videos
 from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.speaker_turns import speaker_turns
@@ -57,5 +58,6 @@ def text_embeddings(
             at_work.video.duration_s or 0.0,
             items=len(passages),
             floors=models.model_set().text.floors,
+            content=content_digest(passages[["start_s", "end_s", "local_speaker", "text"]]),
             words=str(len(words)),
         )

@@ -60,7 +60,7 @@ def database(library: Database) -> Database:
     with library.connect() as connection:
         connection.execute("TRUNCATE videos, sources, text_models CASCADE")
         connection.execute("TRUNCATE people, corrections, voices, voice_thresholds CASCADE")
-        connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds")
+        connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds, backfills CASCADE")
     return library
 
 

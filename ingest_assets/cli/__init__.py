@@ -11,6 +11,7 @@ import traceback
 
 import click
 
+from ingest_assets.cli.backfill import backfill_command
 from ingest_assets.cli.doctor import doctor
 from ingest_assets.cli.export import export_command
 from ingest_assets.cli.ingest import ingest_command, retry_command
@@ -33,8 +34,8 @@ def cli(verbose: bool) -> None:
 
 
 for command in (
-    ingest_command, retry_command, sources_command, videos_command, timings_command, stale_command, search_command,
-    export_command, people_group, up, down, doctor,
+    ingest_command, retry_command, sources_command, videos_command, timings_command, stale_command, backfill_command,
+    search_command, export_command, people_group, up, down, doctor,
 ):  # fmt: skip
     cli.add_command(command)
 

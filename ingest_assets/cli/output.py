@@ -15,10 +15,10 @@ from ingest_assets.moments import hms
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
-def console() -> Console:
+def console(stderr: bool = False) -> Console:
     """Where text for people goes. Piped, a table keeps its full width instead of breaking at 80 columns."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=160)
+    plain = Console(stderr=stderr)
+    return plain if plain.is_terminal else Console(stderr=stderr, width=160)
 
 
 def print_json(value: Any) -> None:

@@ -9,20 +9,17 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
+from ingest_assets.cli.arguments import Day, known_language, known_video
 from ingest_assets.cli.output import console, json_option, print_json
 from ingest_assets.moments import hms
 from ingest_assets.wording import counted
-from resources.catalogue import find
-from resources.database import Database, open_database
-from resources.errors import EarshotError
+from resources.database import open_database
 from resources.gpu import require_device
 from resources.settings import read_settings
 from resources.watched import address_of
 
 if TYPE_CHECKING:
     from ingest_assets.search import Hit
-
-Day = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command("search", context_settings={"ignore_unknown_options": True})
@@ -66,8 +63,8 @@ def search_command(
     filters = Filters(
         speaker=None if speaker is None else find_known(database, speaker),
         sources=tuple(address_of(database, source) for source in sources),
-        videos=tuple(_video(database, video) for video in videos),
-        languages=tuple(_language(database, language) for language in languages),
+        videos=tuple(known_video(database, video) for video in videos),
+        languages=tuple(known_language(database, language) for language in languages),
         since=since.date() if since else None,
         until=until.date() if until else None,
     )
@@ -80,21 +77,6 @@ def search_command(
     told = explain(database, hits, filters, page)
     if told:
         click.echo(told, err=bool(hits) or as_json)
-
-
-def _video(database: Database, video_id: str) -> str:
-    if find(database, video_id) is None:
-        raise EarshotError(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
-    return video_id
-
-
-def _language(database: Database, code: str) -> str:
-    spoken = [
-        row["language"] for row in database.query("SELECT DISTINCT language FROM transcripts ORDER BY 1") if row["language"]
-    ]
-    if code.lower() not in spoken:
-        raise EarshotError(f"No video is in {code!r}.", f"Languages of this library: {', '.join(spoken) or 'none yet'}.")
-    return code.lower()
 
 
 def _print_hits(hits: "Sequence[Hit]", context: bool) -> None:

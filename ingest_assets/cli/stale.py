@@ -27,4 +27,4 @@ def stale_command(stages: tuple[str, ...], as_json: bool) -> None:
         table = stale_sheet(stale)
         print_table(table.headings, table.rows)
         told = counted(stale.video_id.nunique(), "video")
-        click.echo(f"Out of date: {told}. `earshot ingest` of their sources, or a backfill in the UI, does these stages again.")
+        click.echo(f"Out of date: {told}. `earshot backfill --stale` does these stages again.")

@@ -7,9 +7,10 @@ CREATE TABLE stage_outputs (                    -- no row while the stage's own 
     code_version   text NOT NULL,
     model          text NOT NULL,               -- "" where the stage loads none
     model_revision text NOT NULL,
-    content        text NOT NULL,               -- a digest of what the stages below read of it, "" where there are none
+    content        text NOT NULL,               -- a digest of what the stages below and users read of it, "" where none is made
     made_from      jsonb NOT NULL,              -- by stage above: the content that it had
     details        jsonb NOT NULL DEFAULT '{}', -- the stage's further metadata, as text
+    current_at     timestamptz NOT NULL DEFAULT now(), -- when a run made it, or last found that it would make the same
     PRIMARY KEY (video_id, asset)
 );
 

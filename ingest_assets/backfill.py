@@ -1,0 +1,219 @@
+"""Backfills: stages of many videos run again, by Dagster, so that the UI shows each video, and can stop it all.
+
+`choose()` says which stages of which videos: what is out of date, or what was named, and always what is made from it.
+`launch()` keeps what there is of them (for ingest_assets/backfill_result.py) and asks Dagster, whose daemon then starts a run a
+video, behind everything newer. It asks for exactly these stages of each video, which Dagster's own form for a backfill cannot.
+A stage whose inputs turn out unchanged is reused (ingest_assets/stage.py).
+
+A backfill is Dagster's: whoever launched it may go, and what was launched in the UI is one just as well.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus, PartitionBackfill
+from dagster._core.storage.tags import BACKFILL_ID_TAG, PRIORITY_TAG
+from dagster._core.utils import make_new_backfill_id
+
+from ingest_assets.partitions import videos
+from ingest_assets.runs import WAITING_OR_WORKING
+from ingest_assets.stage import FORCE_TAG
+from ingest_assets.staleness import COLUMNS, UPSTREAM, read_stale
+from resources.catalogue import STAGES
+from resources.database import Database
+from resources.errors import EarshotError
+
+# Behind new uploads (10), retries (5) and whatever is started by hand (0).
+BACKFILL_PRIORITY = -10
+# Of so many videos, the newest, the passages are kept, so that the comparison can show examples.
+EXAMPLES_OF = 20
+KEPT_DAYS = 90
+
+
+@dataclass(frozen=True)
+class Which:
+    """Of which videos. Empty tuples and None: of all. `since` and `until` are days (UTC) of publishing; both belong to it."""
+
+    sources: tuple[str, ...] = ()  # addresses
+    videos: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()  # as whisper's codes
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a backfill is, in videos; `error` says why it was stopped, where something stopped it."""
+
+    status: str
+    videos: int
+    done: int
+    failed: int
+    working: int
+    since_s: float
+    error: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return BulkActionStatus(self.status) in BULK_ACTION_TERMINAL_STATUSES
+
+    @property
+    def remaining_s(self) -> float | None:
+        """At the speed so far; None while nothing has come of it."""
+        ran = self.done + self.failed
+        return self.since_s / ran * (self.videos - ran) if ran else None
+
+
+def with_below(stages: Sequence[str]) -> list[str]:
+    """The stages and all that is made from them, upstream first."""
+    found = set(stages)
+    for stage in STAGES:
+        if UPSTREAM[stage] & found:
+            found.add(stage)
+    return [stage for stage in STAGES if stage in found]
+
+
+def choose(database: Database, stages: Sequence[str], only_stale: bool, which: Which, limit: int | None = None) -> pd.DataFrame:
+    """What is to be run, as `read_stale()` tells it: of `ready` videos, the newest first; `limit` counts videos.
+
+    With `only_stale` of these stages, and what is below them, what is out of date; else all of them.
+    """
+    ready = _ready(database, which)
+    asked = with_below(stages)
+    if only_stale:
+        found = read_stale(database, asked)
+        found = found[found.video_id.isin(ready)]
+    else:
+        found = _everything(database, ready, asked, stages)
+    concerned = set(found.video_id)
+    kept = [video_id for video_id in ready if video_id in concerned][:limit]
+    places = {name: place for names in (kept, STAGES) for place, name in enumerate(names)}
+    return found[found.video_id.isin(kept)].sort_values(["video_id", "stage"], key=lambda names: names.map(places))
+
+
+def launch(chosen: pd.DataFrame, forced: Sequence[str], title: str, database: Database, instance: DagsterInstance) -> str:
+    """Start the backfill; its id. `forced` stages reuse nothing."""
+    backfill_id, video_ids = make_new_backfill_id(), chosen.video_id.unique().tolist()
+    _keep_what_there_is(database, backfill_id, chosen, video_ids)
+    instance.add_dynamic_partitions(str(videos.name), video_ids)
+    subsets = {
+        AssetKey(str(stage)): videos.empty_subset().with_partition_keys(of_stage.video_id.tolist())
+        for stage, of_stage in chosen.groupby("stage")
+    }
+    instance.add_backfill(
+        PartitionBackfill.from_asset_graph_subset(
+            backfill_id=backfill_id,
+            backfill_timestamp=time.time(),
+            tags={PRIORITY_TAG: str(BACKFILL_PRIORITY)} | ({FORCE_TAG: ",".join(forced)} if forced else {}),
+            dynamic_partitions_store=instance,
+            asset_graph_subset=AssetGraphSubset(partitions_subsets_by_asset_key=subsets),
+            title=title,
+            description=None,
+            run_config=None,
+        )
+    )
+    return backfill_id
+
+
+def cancel(instance: DagsterInstance, backfill_id: str) -> None:
+    """Ask Dagster to stop it: what is at work is stopped, what was done stays."""
+    backfill = _backfill(instance, backfill_id)
+    if backfill.status in BULK_ACTION_TERMINAL_STATUSES:
+        raise EarshotError(f"Backfill {backfill_id} has ended ({backfill.status.value.lower()}).", "There is nothing to stop.")
+    instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELING))
+
+
+def read_progress(database: Database, instance: DagsterInstance, backfill_id: str) -> Progress:
+    """Raises EarshotError where `earshot backfill` started no such backfill."""
+    backfill = _backfill(instance, backfill_id)
+    kept = database.query("SELECT videos FROM backfills WHERE backfill_id = %s", [backfill_id])
+    if not kept:
+        raise EarshotError(f"Backfill {backfill_id} was not started by `earshot backfill`.", "The UI shows how far it is.")
+
+    def count(*statuses: DagsterRunStatus) -> int:
+        return instance.get_runs_count(RunsFilter(tags={BACKFILL_ID_TAG: backfill_id}, statuses=statuses))
+
+    return Progress(
+        backfill.status.value,
+        kept[0]["videos"],
+        done=count(DagsterRunStatus.SUCCESS),
+        failed=count(DagsterRunStatus.FAILURE),
+        working=count(*WAITING_OR_WORKING),
+        since_s=(backfill.backfill_end_timestamp or time.time()) - backfill.backfill_timestamp,
+        error=backfill.error.message if backfill.error else "",
+    )
+
+
+def _backfill(instance: DagsterInstance, backfill_id: str) -> PartitionBackfill:
+    backfill = instance.get_backfill(backfill_id)
+    if backfill is None:
+        raise EarshotError(f"There is no backfill {backfill_id!r}.", "The UI lists them under Runs, Backfills.")
+    return backfill
+
+
+def _ready(database: Database, which: Which) -> list[str]:
+    """The videos it may concern, the newest upload first."""
+    rows = database.query(
+        """
+        SELECT v.video_id FROM videos v LEFT JOIN transcripts t USING (video_id)
+        WHERE v.state = 'ready'
+            AND (%(sources)s::text[] IS NULL OR v.source = ANY(%(sources)s))
+            AND (%(videos)s::text[] IS NULL OR v.video_id = ANY(%(videos)s))
+            AND (%(languages)s::text[] IS NULL OR t.language = ANY(%(languages)s))
+            AND (%(since)s::date IS NULL OR (v.published_at AT TIME ZONE 'UTC')::date >= %(since)s)
+            AND (%(until)s::date IS NULL OR (v.published_at AT TIME ZONE 'UTC')::date <= %(until)s)
+        ORDER BY v.published_at DESC NULLS LAST, v.video_id
+        """,
+        {
+            "sources": list(which.sources) or None,
+            "videos": list(which.videos) or None,
+            "languages": list(which.languages) or None,
+            "since": which.since,
+            "until": which.until,
+        },
+    )
+    return [row["video_id"] for row in rows]
+
+
+def _everything(database: Database, video_ids: list[str], stages: Sequence[str], named: Sequence[str]) -> pd.DataFrame:
+    """Every one of these stages, with what it took last time."""
+    rows = database.query(
+        """
+        SELECT v.video_id, title, source, stage, stage = ANY(%(named)s) AS named, wall_s - load_s AS took_s
+        FROM unnest(%(videos)s::text[]) AS v (video_id) JOIN videos USING (video_id)
+        CROSS JOIN unnest(%(stages)s::text[]) AS stage
+        LEFT JOIN stage_outputs o ON (o.video_id, o.asset) = (v.video_id, stage)
+        LEFT JOIN asset_timings t ON t.timing_id = o.timing_id
+        """,
+        {"videos": video_ids, "stages": list(stages), "named": list(named)},
+    )
+    found = pd.DataFrame(rows, columns=["video_id", "title", "source", "stage", "named", "took_s"])
+    reasons = found.named.map({True: "asked for", False: "made from what is asked for"})
+    return found.assign(reason=reasons)[COLUMNS]
+
+
+def _keep_what_there_is(database: Database, backfill_id: str, chosen: pd.DataFrame, video_ids: list[str]) -> None:
+    with database.connect() as connection:
+        connection.execute("DELETE FROM backfills WHERE started_at < now() - make_interval(days => %s)", [KEPT_DAYS])
+        connection.execute("INSERT INTO backfills (backfill_id, videos) VALUES (%s, %s)", [backfill_id, len(video_ids)])
+        connection.execute(
+            "INSERT INTO backfill_before (backfill_id, video_id, asset, timing_id, content, details) "
+            "SELECT %s, c.video_id, c.asset, timing_id, content, details "
+            "FROM unnest(%s::text[], %s::text[]) AS c (video_id, asset) LEFT JOIN stage_outputs o USING (video_id, asset)",
+            [backfill_id, chosen.video_id.tolist(), chosen.stage.tolist()],
+        )
+        connection.execute(
+            """
+            UPDATE backfill_before b SET said = (
+                SELECT jsonb_agg(jsonb_build_object('start_s', p.start_s, 'text', p.text) ORDER BY p.passage_index)
+                FROM passages p JOIN stage_outputs o USING (video_id, model, model_revision)
+                WHERE p.video_id = b.video_id AND o.asset = b.asset)
+            WHERE backfill_id = %s AND asset = 'text_embeddings' AND video_id = ANY(%s)
+            """,
+            [backfill_id, video_ids[:EXAMPLES_OF]],
+        )

@@ -1,0 +1,191 @@
+"""`earshot backfill`: run again what is out of date, or what was named, watch it, stop it, and see what it changed."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from ingest_assets.cli.arguments import Day, known_language, known_video
+from ingest_assets.cli.output import console, json_option, print_json, print_table
+from ingest_assets.moments import hms
+from ingest_assets.wording import counted
+from resources.catalogue import STAGES
+from resources.database import Database, open_database
+from resources.errors import EarshotError
+from resources.watched import address_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from dagster import DagsterInstance
+
+    from ingest_assets import backfill
+    from ingest_assets.backfill_result import StageChange
+
+LOOK_S = 2.0
+
+
+@click.command("backfill")
+@click.argument("stages", nargs=-1, type=click.Choice(STAGES), metavar="[STAGE]...")
+@click.option("--stale", is_flag=True, help="Only what is out of date; without STAGEs of all of them.")
+@click.option("--source", "sources", multiple=True, metavar="SOURCE", help="Only videos of this source, by name or address.")
+@click.option("--video", "videos", multiple=True, metavar="VIDEO", help="Only this video.")
+@click.option("--language", "languages", multiple=True, metavar="CODE", help="Only videos in this language: en, de, ...")
+@click.option("--since", type=Day, metavar="DATE", help="Only uploads of this day (UTC) and later.")
+@click.option("--until", type=Day, metavar="DATE", help="Only uploads of this day and before.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most this many videos, the newest first.")
+@click.option("--dry-run", is_flag=True, help="Say what would be run, and how long it takes; start nothing.")
+@click.option("--detach", is_flag=True, help="Start it and return; --watch shows it later.")
+@click.option(
+    "--watch", "watched", metavar="ID", help="Show a backfill that was started before, and at its end what it changed."
+)
+@click.option("--cancel", "cancelled", metavar="ID", help="Stop a backfill; what was done stays.")
+@json_option
+def backfill_command(
+    stages: tuple[str, ...],
+    stale: bool,
+    sources: tuple[str, ...],
+    videos: tuple[str, ...],
+    languages: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    limit: int | None,
+    dry_run: bool,
+    detach: bool,
+    watched: str | None,
+    cancelled: str | None,
+    as_json: bool,
+) -> None:
+    """Run STAGEs again, and what is made from them: of all videos, or with --stale of what is out of date.
+
+    Dagster does it, behind everything else, while `earshot up` runs; the UI shows each video under Runs, Backfills. A stage
+    that would leave what is there is reused. Ctrl-C ends the watching, not the backfill.
+    """
+    if sum([bool(stages or stale), watched is not None, cancelled is not None]) != 1:
+        raise click.UsageError("Name STAGEs, or --stale; or a backfill with --watch or --cancel.")
+    from ingest_assets import backfill
+    from ingest_assets.instance import open_instance
+
+    instance, database = open_instance(), open_database()
+    if cancelled is not None:
+        backfill.cancel(instance, cancelled)
+        click.echo(f"Asked Dagster to stop {cancelled}.")
+        return
+    backfill_id = watched
+    if backfill_id is None:
+        which = backfill.Which(
+            sources=tuple(address_of(database, source) for source in sources),
+            videos=tuple(known_video(database, video) for video in videos),
+            languages=tuple(known_language(database, language) for language in languages),
+            since=since.date() if since else None,
+            until=until.date() if until else None,
+        )
+        chosen = backfill.choose(database, stages or STAGES, stale, which, limit)
+        _tell_plan(chosen, as_json and dry_run)
+        if dry_run or chosen.empty:
+            return
+        title = " ".join([*stages, *(["what is out of date"] if stale else [])])
+        backfill_id = backfill.launch(chosen, () if stale else stages, title, database, instance)
+        click.echo(f"Backfill {backfill_id} is started. {_who_works_on_it(instance)}", err=True)
+    if not detach:
+        _watch(backfill_id, database, instance)
+        _tell_result(backfill_id, database, instance, as_json)
+
+
+def _tell_plan(chosen: "pd.DataFrame", as_json: bool) -> None:
+    from ingest_assets.staleness import stale_sheet
+
+    if as_json:
+        print_json(chosen.astype(object).where(chosen.notna(), None).to_dict("records"))
+    elif chosen.empty:
+        click.echo("Nothing is to be done.")
+    else:
+        table = stale_sheet(chosen)
+        print_table(table.headings, table.rows)
+        told = counted(chosen.video_id.nunique(), "video")
+        click.echo(f"{told}: {hms(chosen.took_s.sum())} of work by their last timings, starting the runs not counted.")
+
+
+def _who_works_on_it(instance: "DagsterInstance") -> str:
+    """Whether Dagster's daemon is there to do it."""
+    [status] = instance.get_daemon_statuses(["BACKFILL"]).values()
+    if status.healthy:
+        return "The UI shows it under Runs, Backfills; the first run starts within half a minute."
+    return "It waits: nothing works on it until `earshot up` runs."
+
+
+def _watch(backfill_id: str, database: Database, instance: "DagsterInstance") -> None:
+    """A bar on stderr until the backfill has ended."""
+    from ingest_assets.backfill import read_progress
+
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[told]}"),
+    ]
+    with Progress(*columns, console=console(stderr=True), transient=True) as bars:
+        progress = read_progress(database, instance, backfill_id)
+        task = bars.add_task(f"Backfill {backfill_id}", total=progress.videos, told="")
+        while not progress.ended:
+            bars.update(task, completed=progress.done + progress.failed, told=_told(progress))
+            time.sleep(LOOK_S)
+            progress = read_progress(database, instance, backfill_id)
+
+
+def _told(progress: "backfill.Progress") -> str:
+    """waits to be started; 2 at work or waiting, 1 failed, 0:12:30 to go"""
+    failed = f", {progress.failed} failed" if progress.failed else ""
+    if progress.remaining_s is None:
+        return f"{progress.working} at work or waiting{failed}" if progress.working else "waits to be started"
+    return f"{progress.working} at work or waiting{failed}, {hms(progress.remaining_s)} to go"
+
+
+def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstance", as_json: bool) -> None:
+    """What it changed; raises where it was stopped or videos failed."""
+    from ingest_assets.backfill import read_progress
+    from ingest_assets.backfill_result import changed_passages, read_result, stage_changes
+
+    progress, rows = read_progress(database, instance, backfill_id), read_result(database, backfill_id)
+    changes, examples = stage_changes(rows), changed_passages(rows)
+    if as_json:
+        told: dict[str, Any] = {"backfill_id": backfill_id, "status": progress.status.lower(), "error": progress.error or None}
+        counts = {"videos": progress.videos, "done": progress.done, "failed": progress.failed}
+        stages = {"stages": [asdict(change) for change in changes], "examples": [asdict(example) for example in examples]}
+        print_json(told | counts | stages)
+    else:
+        print_table(*_change_table(changes))
+        for example in examples:
+            click.echo(
+                f"{example.title} [{hms(example.start_s)}]\n  was: {example.was}\n  is:  {example.now or 'not there any more'}"
+            )
+        click.echo(f"{progress.done} done, {progress.failed} failed, in {hms(progress.since_s)}.")
+    if progress.error:
+        raise EarshotError(progress.error, "Once that is mended: earshot backfill --stale")
+    if progress.failed or progress.done < progress.videos:
+        left = counted(progress.videos - progress.done, "video")
+        raise EarshotError(f"{left} were not done.", "`earshot videos` says why one failed; `earshot stale` what is left.")
+
+
+def _change_table(changes: "Sequence[StageChange]") -> tuple[list[tuple[str, str]], list[list[str]]]:
+    headings = [
+        ("stage", "left"), ("videos", "right"), ("redone", "right"), ("reused", "right"), ("speed before", "right"),
+        ("after", "right"), ("content changed", "right"), ("", "left"),
+    ]  # fmt: skip
+    rows = [
+        [
+            change.stage, f"{change.videos:,}", f"{change.redone:,}", f"{change.reused:,}",
+            _speed(change.x_realtime_before), _speed(change.x_realtime_after),
+            "" if change.changed is None else f"{change.changed:,}",
+            "" if change.count_before is None else f"{change.noun} {change.count_before:,} -> {change.count_after:,}",
+        ]
+        for change in changes
+    ]  # fmt: skip
+    return headings, rows
+
+
+def _speed(x_realtime: float | None) -> str:
+    return "" if x_realtime is None else f"{x_realtime:.1f}x"

@@ -1,0 +1,78 @@
+"""Sensor `failing_backfills`: a backfill whose runs fail one like the other is stopped, and says why.
+
+The first five runs failed for one reason, or later twenty in a row: the next thousand would fail alike. A reason is the stage
+and the kind of its error, as the tree of errors has it. The backfill fails with the last run's own words, in the UI and in
+`earshot backfill --watch`; what was done stays, and the next backfill of what is out of date goes on from there.
+"""
+
+from collections.abc import Sequence
+
+from dagster import (
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunRecord,
+    RunsFilter,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
+from dagster._core.storage.tags import BACKFILL_ID_TAG
+from dagster_shared.error import SerializableErrorInfo
+
+FIRST, LATER = 5, 20
+ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
+
+
+@sensor(minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+def failing_backfills(context: SensorEvaluationContext) -> SkipReason:
+    """Stops backfills that only burn through the library."""
+    working = context.instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
+    stopped = [backfill.backfill_id for backfill in working if stop_if_failing(context.instance, backfill)]
+    return SkipReason(f"Stopped {', '.join(stopped)}." if stopped else "No backfill fails on everything.")
+
+
+def stop_if_failing(instance: DagsterInstance, backfill: PartitionBackfill) -> bool:
+    """Fail the backfill where its last runs all failed for one reason; whether it did."""
+    records = instance.get_run_records(
+        RunsFilter(tags={BACKFILL_ID_TAG: backfill.backfill_id}, statuses=ENDED), limit=LATER, order_by="update_timestamp"
+    )
+    failed = _failed_last(records)
+    if len(failed) < (FIRST if len(failed) == len(records) else LATER):
+        return False
+    reasons = [_reason(instance, record.dagster_run.run_id) for record in failed]
+    if len({(stage, kind) for stage, kind, _ in reasons}) > 1:
+        return False
+    stage, _, told = reasons[0]
+    message = f"Stopped: the last {len(failed)} videos failed for one reason, at {stage}. The last of them: {told}"
+    instance.update_backfill(
+        backfill.with_status(BulkActionStatus.FAILING).with_error(SerializableErrorInfo(message, [], None))
+    )
+    return True
+
+
+def _failed_last(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """The runs that failed since the last success, the newest first."""
+    failed = []
+    for record in records:
+        if record.dagster_run.status != DagsterRunStatus.FAILURE:
+            break
+        failed.append(record)
+    return failed
+
+
+def _reason(instance: DagsterInstance, run_id: str) -> tuple[str, str, str]:
+    """The stage that failed, the kind of its error, and what it said; of a process that died, that."""
+    for record in instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE).records:
+        event = record.event_log_entry.dagster_event
+        if event is None:
+            continue
+        data = event.step_failure_data
+        if data.user_failure_data is not None:
+            kind = data.user_failure_data.metadata["error"].value
+            return str(event.step_key), str(kind), str(data.user_failure_data.description)
+        error = data.error.cause or data.error if data.error else None
+        return str(event.step_key), str(error.cls_name if error else ""), error.message.strip() if error else ""
+    return "its start", "", "the process ended without a word."
