@@ -156,27 +156,6 @@ def test_an_upload_becomes_searchable_without_anyone_touching_anything(served: S
     assert runs[0].tags["dagster/sensor_name"] == "new_uploads"
 
 
-def test_what_is_out_of_date_is_backfilled_and_nothing_else_and_what_changed_is_told(served: Served, library: Database) -> None:
-    library.query("UPDATE stage_outputs SET code_version = '0' WHERE asset = 'text_embeddings'")
-    library.query("UPDATE passages SET text = 'Something else.' WHERE video_id = %s", [served.partitions[0]])
-    library.query(
-        "UPDATE stage_outputs SET content = 'other' WHERE asset = 'text_embeddings' AND video_id = %s", served.partitions[:1]
-    )
-    newest = library.query("SELECT max(timing_id) AS last FROM asset_timings")[0]["last"]
-    ended = subprocess.run([EARSHOT, "backfill", "--stale", "--json"], capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert "the first run starts within half a minute" in ended.stderr
-    told = json.loads(ended.stdout)
-    assert (told["status"], told["videos"], told["done"], told["failed"]) == ("completed_success", 3, 3, 0)
-    [stage] = told["stages"]
-    assert (stage["stage"], stage["redone"], stage["reused"], stage["changed"]) == ("text_embeddings", 3, 0, 1)
-    assert [example["was"] for example in told["examples"]] == ["Something else."]
-    ran = library.query("SELECT DISTINCT asset FROM asset_timings WHERE timing_id > %s", [newest])
-    assert [row["asset"] for row in ran] == ["text_embeddings"]
-    left = subprocess.run([EARSHOT, "backfill", "--stale"], capture_output=True, text=True, check=True)
-    assert left.stdout == "Nothing is to be done.\n"
-
-
 def test_the_report_is_materialized_without_anything_typed(served: Served) -> None:
     run_id = _launch_report(served.url)
     status = _wait(lambda: _ended(served.url, run_id), 300, "the report was never made")
@@ -208,6 +187,27 @@ def test_a_run_whose_process_was_killed_is_failed_and_gives_its_slot_back(served
     _wait(lambda: open_instance().get_run_ids(retried), 900, "the dead run was not tried again with success")
     assert _state(library, served.partitions[1]) == "ready"
     assert open_instance().event_log_storage.get_concurrency_info("gpu").claimed_slots == []
+
+
+def test_what_is_out_of_date_is_backfilled_and_nothing_else_and_what_changed_is_told(served: Served, library: Database) -> None:
+    library.query("UPDATE stage_outputs SET code_version = '0' WHERE asset = 'text_embeddings'")
+    library.query("UPDATE passages SET text = 'Something else.' WHERE video_id = %s", [served.partitions[0]])
+    library.query(
+        "UPDATE stage_outputs SET content = 'other' WHERE asset = 'text_embeddings' AND video_id = %s", served.partitions[:1]
+    )
+    newest = library.query("SELECT max(timing_id) AS last FROM asset_timings")[0]["last"]
+    ended = subprocess.run([EARSHOT, "backfill", "--stale", "--json"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "the first run starts within half a minute" in ended.stderr
+    told = json.loads(ended.stdout)
+    assert (told["status"], told["videos"], told["done"], told["failed"]) == ("completed_success", 3, 3, 0)
+    [stage] = told["stages"]
+    assert (stage["stage"], stage["redone"], stage["reused"], stage["changed"]) == ("text_embeddings", 3, 0, 1)
+    assert [example["was"] for example in told["examples"]] == ["Something else."]
+    ran = library.query("SELECT DISTINCT asset FROM asset_timings WHERE timing_id > %s", [newest])
+    assert [row["asset"] for row in ran] == ["text_embeddings"]
+    left = subprocess.run([EARSHOT, "backfill", "--stale"], capture_output=True, text=True, check=True)
+    assert left.stdout == "Nothing is to be done.\n"
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from ingest_assets import backfill
-    from ingest_assets.backfill_result import StageChange
+    from ingest_assets.backfill_result import Example, StageChange
 
 LOOK_S = 2.0
 
@@ -84,7 +84,12 @@ def backfill_command(
             until=until.date() if until else None,
         )
         chosen = backfill.choose(database, stages or STAGES, stale, which, limit)
-        _tell_plan(chosen, as_json and dry_run)
+        if as_json and dry_run:
+            print_json(chosen.astype(object).where(chosen.notna(), None).to_dict("records"))
+        elif as_json and chosen.empty:
+            print_json(_as_json(None, backfill.Progress("nothing to do", 0, 0, 0, 0, 0.0), [], []))
+        elif not as_json:
+            _tell_plan(chosen)
         if dry_run or chosen.empty:
             return
         title = " ".join([*stages, *(["what is out of date"] if stale else [])])
@@ -95,12 +100,10 @@ def backfill_command(
         _tell_result(backfill_id, database, instance, as_json)
 
 
-def _tell_plan(chosen: "pd.DataFrame", as_json: bool) -> None:
+def _tell_plan(chosen: "pd.DataFrame") -> None:
     from ingest_assets.staleness import stale_sheet
 
-    if as_json:
-        print_json(chosen.astype(object).where(chosen.notna(), None).to_dict("records"))
-    elif chosen.empty:
+    if chosen.empty:
         click.echo("Nothing is to be done.")
     else:
         table = stale_sheet(chosen)
@@ -152,10 +155,7 @@ def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstanc
     progress, rows = read_progress(database, instance, backfill_id), read_result(database, backfill_id)
     changes, examples = stage_changes(rows), changed_passages(rows)
     if as_json:
-        told: dict[str, Any] = {"backfill_id": backfill_id, "status": progress.status.lower(), "error": progress.error or None}
-        counts = {"videos": progress.videos, "done": progress.done, "failed": progress.failed}
-        stages = {"stages": [asdict(change) for change in changes], "examples": [asdict(example) for example in examples]}
-        print_json(told | counts | stages)
+        print_json(_as_json(backfill_id, progress, changes, examples))
     else:
         print_table(*_change_table(changes))
         for example in examples:
@@ -168,6 +168,24 @@ def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstanc
     if progress.failed or progress.done < progress.videos:
         left = counted(progress.videos - progress.done, "video")
         raise EarshotError(f"{left} were not done.", "`earshot videos` says why one failed; `earshot stale` what is left.")
+
+
+def _as_json(
+    backfill_id: str | None,
+    progress: "backfill.Progress",
+    changes: "Sequence[StageChange]",
+    examples: "Sequence[Example]",
+) -> dict[str, Any]:
+    return {
+        "backfill_id": backfill_id,
+        "status": progress.status.lower(),
+        "error": progress.error or None,
+        "videos": progress.videos,
+        "done": progress.done,
+        "failed": progress.failed,
+        "stages": [asdict(change) for change in changes],
+        "examples": [asdict(example) for example in examples],
+    }
 
 
 def _change_table(changes: "Sequence[StageChange]") -> tuple[list[tuple[str, str]], list[list[str]]]:
