@@ -58,6 +58,39 @@ def read_outputs(database: Database, video_ids: Sequence[str]) -> Mapping[str, d
     return found
 
 
+def differing(database: Database, expected: Mapping[str, Version], upstream: Mapping[str, set[str]]) -> list[str]:
+    """The `ready` videos of which a stage has no output, or one of another version, or one made from something else: those
+    for which `reasons_to_run()` gives a reason. Asked of the database, so that what is current need not be read.
+    """
+    edges = [(stage, above) for stage in expected for above in upstream[stage]]
+    rows = database.query(
+        """
+        WITH expected AS (
+            SELECT * FROM unnest(%(stages)s::text[], %(code)s::text[], %(models)s::text[], %(revisions)s::text[])
+                AS e (asset, code_version, model, model_revision)
+        ), alike AS (
+            SELECT video_id FROM stage_outputs JOIN expected USING (asset, code_version, model, model_revision)
+            GROUP BY video_id HAVING count(*) = cardinality(%(stages)s::text[])
+        ), made_from_another AS (
+            SELECT o.video_id FROM unnest(%(below)s::text[], %(above)s::text[]) AS edge (asset, above)
+            JOIN stage_outputs o USING (asset) LEFT JOIN stage_outputs a ON (a.video_id, a.asset) = (o.video_id, edge.above)
+            WHERE a.content IS NULL OR o.made_from ->> edge.above IS DISTINCT FROM a.content
+        )
+        SELECT video_id FROM videos WHERE state = 'ready'
+            AND (video_id NOT IN (SELECT video_id FROM alike) OR video_id IN (SELECT video_id FROM made_from_another))
+        """,
+        {
+            "stages": list(expected),
+            "code": [version.code_version for version in expected.values()],
+            "models": [version.model for version in expected.values()],
+            "revisions": [version.model_revision for version in expected.values()],
+            "below": [below for below, _ in edges],
+            "above": [above for _, above in edges],
+        },
+    )
+    return [row["video_id"] for row in rows]
+
+
 def drop_output(connection: Connection, video_id: str, asset: str) -> None:
     """From here on the stage has not ended; part of the transaction that changes its rows."""
     connection.execute("DELETE FROM stage_outputs WHERE video_id = %s AND asset = %s", [video_id, asset])

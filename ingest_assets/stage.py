@@ -125,8 +125,18 @@ class Stage:
         """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = examine(self.asset, figures, read_history(self.database, self.asset, figures), floors)
-        about = (self.video.video_id, self.asset, self.context.run.run_id)
-        keep(self.database, Left(*about, self.version, self.upstream, content, figures, examined, more))
+        left = Left(
+            video_id=self.video.video_id,
+            asset=self.asset,
+            run_id=self.context.run.run_id,
+            version=self.version,
+            upstream=self.upstream,
+            content=content,
+            figures=figures,
+            examined=examined,
+            details=more,
+        )
+        keep(self.database, left)
         return self._ended(figures, {"reused": "no", **more}, examined.findings)
 
     def reuse(self) -> MaterializeResult:

@@ -14,7 +14,7 @@ import pandas as pd
 from ingest_assets.currency import Version, reasons_to_run
 from ingest_assets.jobs import video_assets
 from ingest_assets.moments import hms
-from ingest_assets.outputs import read_outputs
+from ingest_assets.outputs import differing, read_outputs
 from ingest_assets.report import Sheet
 from ingest_assets.stage import stage_version
 from resources.catalogue import STAGES
@@ -36,11 +36,13 @@ def read_stale(database: Database, stages: Sequence[str] = STAGES) -> pd.DataFra
     Columns: video_id, title, source, stage, reason, took_s (seconds that the stage took last time, without loading models; NaN
     where it never ran).
     """
-    ready = database.query("SELECT video_id, title, source FROM videos WHERE state = 'ready' ORDER BY video_id")
-    outputs, expected = read_outputs(database, [video["video_id"] for video in ready]), expected_versions()
+    expected = expected_versions()
+    video_ids = differing(database, expected, UPSTREAM)
+    outputs = read_outputs(database, video_ids)
+    known = database.query("SELECT video_id, title, source FROM videos WHERE video_id = ANY(%s) ORDER BY video_id", [video_ids])
     rows = [
         (*video.values(), stage, reason, left[stage].took_s if stage in left else float("nan"))
-        for video in ready
+        for video in known
         for left in [outputs.get(video["video_id"], {})]
         for stage, reason in reasons_to_run(expected, UPSTREAM, left).items()
         if stage in stages

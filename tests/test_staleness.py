@@ -3,14 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from random import Random
 
 import pytest
 from click.testing import CliRunner
 
 from ingest_assets import staleness
 from ingest_assets.cli.stale import stale_command
-from ingest_assets.currency import Version
-from ingest_assets.outputs import drop_output, read_outputs
+from ingest_assets.currency import Version, reasons_to_run
+from ingest_assets.outputs import differing, drop_output, read_outputs
 from ingest_assets.staleness import UPSTREAM, expected_versions, read_stale, summarize_stale
 from resources.catalogue import STAGES, Video, mark_ready_if_complete, register
 from resources.database import Database
@@ -128,6 +129,22 @@ def test_every_stage_has_a_version_and_is_made_from_stages() -> None:
 
 def test_a_video_that_never_ran_has_no_outputs(database: Database) -> None:
     assert read_outputs(database, ["nothing"])["nothing"] == {}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_database_finds_those_videos_for_which_there_is_a_reason_and_no_others(database: Database, seed: int) -> None:
+    random, keys, expected = Random(seed), VIDEOS[:60], expected_versions()
+    register(database, [Video(key, f"https://x/{key}", "https://x", key.title()) for key in keys])
+    for key in keys:
+        stages = [stage for stage in STAGES if random.random() < 0.97] + random.choices(STAGES, k=random.choice([0, 0, 1, 2]))
+        for stage in stages:
+            version = replace(expected[stage], code_version="0") if random.random() < 0.05 else expected[stage]
+            run_stage(database, key, stage, version, random.choice(["same", "same", "other"]))
+    database.query("UPDATE videos SET state = 'ready' WHERE video_id <> %s", [keys[0]])
+    outputs = read_outputs(database, keys)
+    reasoned = {key for key in keys[1:] if reasons_to_run(expected, UPSTREAM, outputs[key])}
+    assert 5 < len(reasoned) < 55
+    assert set(differing(database, expected, UPSTREAM)) == reasoned
 
 
 def test_a_stage_whose_rows_are_half_replaced_has_not_run_to_its_end(database: Database) -> None:
