@@ -38,6 +38,7 @@ from ingest_assets.identity import SHORTEST_CLEAR_S
 from ingest_assets.ingest import QUIET
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
+from ingest_assets.stage import FORCE_TAG
 from ingest_assets.watching import choose_now
 from resources.catalogue import register
 from resources.database import Database, open_database
@@ -148,12 +149,13 @@ def take_in(path: Path, database: Database, instance: DagsterInstance, stages: S
 
 
 def run_stages(video_id: str, instance: DagsterInstance, stages: Sequence[str]) -> None:
-    """The assets of one video, upstream first."""
+    """The assets of one video, upstream first, whether they are current or not."""
     defs.resolve_job_def("ingest_video").execute_in_process(
         instance=instance,
         partition_key=video_id,
         asset_selection=[AssetKey(stage) for stage in stages],
         run_config=QUIET,
+        tags={FORCE_TAG: "true"},
     )
 
 

@@ -25,7 +25,7 @@ from resources.settings import Settings
 
 EARSHOT_DATABASE = "earshot"
 DAGSTER_SUFFIX = "_dagster"
-MOST_MEMORY = 2 << 30  # bytes, of an eighth of the machine's; what is never read takes none
+MOST_MEMORY = 4 << 30  # bytes, of an eighth of the machine's; what is never read takes none
 
 _urls: dict[tuple[Path, str | None], "ServerUrls"] = {}
 
