@@ -1,9 +1,9 @@
 """Runs: whether one is under way, and those whose process is gone.
 
-A process killed with SIGKILL tells nobody: its Dagster run stays STARTED for ever and keeps its slot in pool `gpu`, so that
-everything behind it waits. Each run holds a Postgres lock from its first moment (DatabaseResource takes it), and the lock dies
-with the process. `end_dead_runs()` fails the runs whose lock is free, gives their slots back and writes the crash into the
-catalogue. `earshot ingest` calls it when it starts, and the sensor `dead_runs` every half minute.
+A process killed with SIGKILL tells nobody: its Dagster run stays STARTED, or STARTING, and keeps its slot in pool `gpu`, so
+that everything behind it waits. Each run holds a Postgres lock from its first moment (DatabaseResource takes it), and the lock
+dies with the process. `end_dead_runs()` fails the runs whose lock is free, gives their slots back and writes the crash into
+the catalogue. `earshot ingest` calls it when it starts, and the sensor `dead_runs` every half minute.
 """
 
 import time
@@ -25,7 +25,8 @@ WAITING_OR_WORKING = [
 
 # `earshot ingest` takes the lock before it creates the run, so that no grace is needed.
 LOCKED_FIRST_TAG = "earshot/locked_first"
-GRACE_S = 60.0  # between a launched run's start and its lock lies the start of a process
+# Before a run is started lies the start of a process; before it has its lock, the loading of what is imported.
+GRACE_S = {DagsterRunStatus.STARTING: 120.0, DagsterRunStatus.STARTED: 60.0}
 CRASH_MESSAGE = "The process working on this video ended without a word (killed, or out of memory)."
 
 
@@ -36,7 +37,7 @@ def is_under_way(instance: DagsterInstance, job_name: str) -> bool:
 
 def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:
     """Fail the runs whose process is gone; returns their ids."""
-    started = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.STARTED]))
+    started = instance.get_run_records(RunsFilter(statuses=list(GRACE_S)))
     dead = [record for record in started if _is_dead(record, database)]
     for record in dead:
         run = record.dagster_run
@@ -67,6 +68,7 @@ def _tell_what_was_finished(instance: DagsterInstance, database: Database, run_i
 
 def _is_dead(record: RunRecord, database: Database) -> bool:
     run = record.dagster_run
-    if LOCKED_FIRST_TAG not in run.tags and time.time() - (record.start_time or time.time()) < GRACE_S:
+    since = record.start_time or record.update_timestamp.timestamp()
+    if LOCKED_FIRST_TAG not in run.tags and time.time() - since < GRACE_S[run.status]:
         return False
     return not is_held_elsewhere(database.url, run_lock(run.run_id))

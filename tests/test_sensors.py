@@ -21,7 +21,7 @@ from dagster import (
 
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
-from ingest_assets.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG
+from ingest_assets.runs import CRASH_MESSAGE, GRACE_S, LOCKED_FIRST_TAG
 from resources.catalogue import Video, find, register
 from resources.database import Database
 from resources.locks import holding, run_lock
@@ -81,19 +81,38 @@ def test_what_a_stage_explained_itself_is_not_written_over(instance: DagsterInst
     assert (video.state, video.attempts, video.last_error) == ("new", 0, None)
 
 
-def test_a_started_run_is_ended_once_nobody_holds_its_lock(instance: DagsterInstance, database: Database) -> None:
-    run = instance.create_run_for_job(
+def _lost_run(instance: DagsterInstance, status: DagsterRunStatus, **tags: str) -> DagsterRun:
+    return instance.create_run_for_job(
         Definitions(
             assets=[buggy], jobs=[define_asset_job("breaks", selection=[buggy], executor_def=in_process_executor)]
         ).resolve_job_def("breaks"),
-        tags={LOCKED_FIRST_TAG: "true", "dagster/partition": KEY},
-        status=DagsterRunStatus.STARTED,
+        tags={"dagster/partition": KEY, **tags},
+        status=status,
     )
+
+
+def _status(instance: DagsterInstance, run: DagsterRun) -> DagsterRunStatus:
+    return instance.get_runs(RunsFilter(run_ids=[run.run_id]))[0].status
+
+
+def test_a_started_run_is_ended_once_nobody_holds_its_lock(instance: DagsterInstance, database: Database) -> None:
+    run = _lost_run(instance, DagsterRunStatus.STARTED, **{LOCKED_FIRST_TAG: "true"})
     with holding(database.url, run_lock(run.run_id)):
         pass  # taken and given back: as a process that ended
     dead_runs(build_sensor_context(instance))
-    ended = instance.get_runs(RunsFilter(run_ids=[run.run_id]))[0]
-    assert ended.status == DagsterRunStatus.FAILURE
+    assert _status(instance, run) == DagsterRunStatus.FAILURE
     video = find(database, KEY)
     assert video is not None
     assert (video.state, video.last_error) == ("failed", CRASH_MESSAGE)
+
+
+@pytest.mark.parametrize("status", GRACE_S)
+def test_a_run_whose_process_was_killed_before_it_had_its_lock_is_ended_after_a_while(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, status: DagsterRunStatus
+) -> None:
+    run = _lost_run(instance, status)
+    dead_runs(build_sensor_context(instance))
+    assert _status(instance, run) == status
+    monkeypatch.setitem(GRACE_S, status, 0.0)
+    dead_runs(build_sensor_context(instance))
+    assert _status(instance, run) == DagsterRunStatus.FAILURE
