@@ -17,7 +17,7 @@ import pandas as pd
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus, PartitionBackfill
-from dagster._core.storage.tags import BACKFILL_ID_TAG, PRIORITY_TAG
+from dagster._core.storage.tags import BACKFILL_ID_TAG, PRIORITY_TAG, WILL_RETRY_TAG
 from dagster._core.utils import make_new_backfill_id
 
 from ingest_assets.partitions import videos
@@ -48,7 +48,10 @@ class Which:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a backfill is, in videos; `error` says why it was stopped, where something stopped it."""
+    """How far a backfill is, in videos; `error` says why it was stopped, where something stopped it.
+
+    A run whose process died, and which Dagster tries once more, has not failed.
+    """
 
     status: str
     videos: int
@@ -135,14 +138,14 @@ def read_progress(database: Database, instance: DagsterInstance, backfill_id: st
     if not kept:
         raise EarshotError(f"Backfill {backfill_id} was not started by `earshot backfill`.", "The UI shows how far it is.")
 
-    def count(*statuses: DagsterRunStatus) -> int:
-        return instance.get_runs_count(RunsFilter(tags={BACKFILL_ID_TAG: backfill_id}, statuses=statuses))
+    def count(*statuses: DagsterRunStatus, **tags: str) -> int:
+        return instance.get_runs_count(RunsFilter(tags={BACKFILL_ID_TAG: backfill_id, **tags}, statuses=statuses))
 
     return Progress(
         backfill.status.value,
         kept[0]["videos"],
         done=count(DagsterRunStatus.SUCCESS),
-        failed=count(DagsterRunStatus.FAILURE),
+        failed=count(DagsterRunStatus.FAILURE) - count(DagsterRunStatus.FAILURE, **{WILL_RETRY_TAG: "true"}),
         working=count(*WAITING_OR_WORKING),
         since_s=(backfill.backfill_end_timestamp or time.time()) - backfill.backfill_timestamp,
         error=backfill.error.message if backfill.error else "",

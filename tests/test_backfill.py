@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, job, op
 from dagster._core.execution.backfill import BulkActionStatus
-from dagster._core.storage.tags import BACKFILL_ID_TAG
+from dagster._core.storage.tags import BACKFILL_ID_TAG, WILL_RETRY_TAG
 
 from ingest_assets import staleness
 from ingest_assets.backfill import Which, cancel, choose, launch, read_progress, with_below
@@ -150,6 +150,16 @@ def test_a_backfill_that_is_not_ours_or_not_there_is_told(instance: DagsterInsta
     ingested.query("DELETE FROM backfills")
     with pytest.raises(EarshotError, match="was not started by `earshot backfill`"):
         read_progress(ingested, instance, backfill_id)
+
+
+def test_a_run_that_died_and_is_tried_again_has_not_failed(instance: DagsterInstance, ingested: Database) -> None:
+    backfill_id = started(ingested, instance, "audio")
+    for tags in ({}, {WILL_RETRY_TAG: "true"}):
+        instance.report_run_failed(instance.create_run_for_job(succeeds, tags={BACKFILL_ID_TAG: backfill_id, **tags}))
+    success(instance, backfill_id)
+    progress = read_progress(ingested, instance, backfill_id)
+    assert (progress.done, progress.failed, progress.working, progress.videos) == (1, 1, 0, 3)
+    assert progress.remaining_s == pytest.approx(progress.since_s / 2)
 
 
 def test_a_backfill_is_stopped_once(instance: DagsterInstance, ingested: Database) -> None:

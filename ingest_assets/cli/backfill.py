@@ -167,7 +167,7 @@ def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstanc
         raise EarshotError(progress.error, "Once that is mended: earshot backfill --stale")
     if progress.failed or progress.done < progress.videos:
         left = counted(progress.videos - progress.done, "video")
-        raise EarshotError(f"{left} were not done.", "`earshot videos` says why one failed; `earshot stale` what is left.")
+        raise EarshotError(f"Not done: {left}.", "`earshot videos` says why one failed; the same command does the rest.")
 
 
 def _as_json(
