@@ -167,7 +167,8 @@ def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstanc
         raise EarshotError(progress.error, "Once that is mended: earshot backfill --stale")
     if progress.failed or progress.done < progress.videos:
         left = counted(progress.videos - progress.done, "video")
-        raise EarshotError(f"Not done: {left}.", "`earshot videos` says why one failed; the same command does the rest.")
+        remedy = "`earshot videos` says why one failed. What is still out of date: earshot backfill --stale"
+        raise EarshotError(f"Not done: {left}.", remedy)
 
 
 def _as_json(
