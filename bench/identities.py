@@ -9,24 +9,19 @@ Beside it, without the database, how long the speakers are held against the prof
 Prints the figures as JSON, with what they were measured on, and writes nothing.
 """
 
-import json
-import multiprocessing
 import os
-import resource
 import sys
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from time import monotonic
 
 import numpy as np
 
-from bench.pipeline import measured_on, own_home
+from bench.pipeline import own_home
+from bench.sizes import peak_mb, print_sizes, timed
 from ingest_assets.cosine import on_grid, products
-from ingest_assets.identification import Identified, identify
+from ingest_assets.identification import identify
 from resources.catalogue import Video, register
 from resources.database import Database, open_database
-from resources.gpu import cpu_name
 from resources.identities import Identity, Key, read_identities
 from resources.settings import read_settings
 from resources.voice_space import VoiceSpace, accept_threshold, voice_space
@@ -58,17 +53,6 @@ class Figures:
     profiles_s: float
     before_mb: float
     peak_mb: float
-
-
-def main(sizes: tuple[int, ...]) -> None:
-    """Print the figures of each size."""
-    os.environ.setdefault("EARSHOT_DEVICE", "cpu")
-    context = multiprocessing.get_context("spawn")
-    found = []
-    for size in sizes:
-        with ProcessPoolExecutor(1, mp_context=context) as process:
-            found.append(asdict(process.submit(measure, size).result()))
-    print(json.dumps({**measured_on(cpu_name()), "figures": found}, indent=2))
 
 
 def measure(speakers: int) -> Figures:
@@ -106,12 +90,6 @@ def measure(speakers: int) -> Figures:
             before_mb=before_mb,
             peak_mb=peak_mb(),
         )
-
-
-def timed(work: Callable[[], Identified]) -> tuple[Identified, float]:
-    """What it gives, and the seconds it took."""
-    started = monotonic()
-    return work(), monotonic() - started
 
 
 def library(speakers: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -156,10 +134,5 @@ def mixed(rows: dict[Key, Identity], truth: np.ndarray) -> int:
     return len(pairs) - len({voice_id for voice_id, _ in pairs})
 
 
-def peak_mb() -> float:
-    """The most memory this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 if __name__ == "__main__":
-    main(tuple(map(int, sys.argv[1:])) or SIZES)
+    print_sizes(measure, tuple(map(int, sys.argv[1:])) or SIZES)

@@ -8,20 +8,13 @@ stage of every video is (and what is below it), and where everything is; and lau
 Prints the figures as JSON, with what they were measured on, and writes nothing.
 """
 
-import json
-import multiprocessing
-import os
 import sys
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from time import monotonic
 from unittest import mock
 
-import pandas as pd
-
-from bench.identities import peak_mb
-from bench.pipeline import measured_on, own_home
+from bench.pipeline import own_home
+from bench.sizes import peak_mb, print_sizes, timed
 from ingest_assets import staleness
 from ingest_assets.backfill import Which, choose, launch
 from ingest_assets.instance import open_instance
@@ -29,7 +22,6 @@ from ingest_assets.partitions import videos
 from ingest_assets.staleness import expected_versions, read_stale
 from resources.catalogue import STAGES
 from resources.database import Database, open_database
-from resources.gpu import cpu_name
 
 SIZES = (1_000, 100_000)
 PARTITIONS_AT_ONCE = 10_000
@@ -47,17 +39,6 @@ class Figures:
     everything_stages: int
     launch_s: float
     peak_mb: float
-
-
-def main(sizes: tuple[int, ...]) -> None:
-    """Print the figures of each size."""
-    os.environ.setdefault("EARSHOT_DEVICE", "cpu")
-    context = multiprocessing.get_context("spawn")
-    found = []
-    for size in sizes:
-        with ProcessPoolExecutor(1, mp_context=context) as process:
-            found.append(asdict(process.submit(measure, size).result()))
-    print(json.dumps({**measured_on(cpu_name()), "figures": found}, indent=2))
 
 
 def measure(count: int) -> Figures:
@@ -78,12 +59,6 @@ def measure(count: int) -> Figures:
             launch(choose(database, STAGES, True, Which()), (), "bench", database, instance)
             launch_s = monotonic() - started
         return Figures(count, nothing_s, one_s, len(one), everything_s, len(everything), launch_s, peak_mb())
-
-
-def timed(work: Callable[[], pd.DataFrame]) -> tuple[pd.DataFrame, float]:
-    """What it gives, and the seconds it took."""
-    started = monotonic()
-    return work(), monotonic() - started
 
 
 def changed(*stages: str) -> "mock._patch[mock.Mock]":
@@ -128,4 +103,4 @@ def leave(database: Database, keys: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(tuple(map(int, sys.argv[1:])) or SIZES)
+    print_sizes(measure, tuple(map(int, sys.argv[1:])) or SIZES)

@@ -19,13 +19,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from statistics import median
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 from dagster import SensorDefinition
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.pipeline import measured_on, own_home, processor_times, steal_share, write
 from bench.server import serving
+from bench.sizes import timed
 from bench.watched_library import WatchedLibrary
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
@@ -50,7 +51,6 @@ WORKERS = 2
 PREFIX = "watching-"  # of the file that keeps the results
 
 Row = dict[str, Any]
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,6 @@ def measure(library: WatchedLibrary, sizes: Sizes) -> Row:
     ticks += [measure_large_feed(library, sizes), measure_folder(library, sizes)]
     downloads = [measure_downloads(library, pause_s, sizes.downloads) for pause_s in sizes.pauses_s]
     return {"ticks": [asdict(figure) for figure in ticks], "first_fill": filled, "downloads": downloads}
-
-
-def timed(work: Callable[[], Result]) -> tuple[Result, float]:
-    """What it gives, and the seconds it took."""
-    started = monotonic()
-    return work(), monotonic() - started
 
 
 # --- ticks ---------------------------------------------------------------------------------------------------------------

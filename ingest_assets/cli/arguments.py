@@ -2,17 +2,18 @@
 
 import click
 
-from resources.catalogue import find
+from resources.catalogue import Video, find
 from resources.database import Database
 from resources.errors import EarshotError
 
 Day = click.DateTime(["%Y-%m-%d"])
 
 
-def known_video(database: Database, video_id: str) -> str:
-    if find(database, video_id) is None:
+def known_video(database: Database, video_id: str) -> Video:
+    video = find(database, video_id)
+    if video is None:
         raise EarshotError(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
-    return video_id
+    return video
 
 
 def known_language(database: Database, code: str) -> str:

@@ -10,7 +10,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ingest_assets.cli.arguments import Day, known_language, known_video
-from ingest_assets.cli.output import console, json_option, print_json, print_table
+from ingest_assets.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
 from ingest_assets.moments import hms
 from ingest_assets.wording import counted
 from resources.catalogue import STAGES
@@ -78,14 +78,14 @@ def backfill_command(
     if backfill_id is None:
         which = backfill.Which(
             sources=tuple(address_of(database, source) for source in sources),
-            videos=tuple(known_video(database, video) for video in videos),
+            videos=tuple(known_video(database, video).video_id for video in videos),
             languages=tuple(known_language(database, language) for language in languages),
             since=since.date() if since else None,
             until=until.date() if until else None,
         )
         chosen = backfill.choose(database, stages or STAGES, stale, which, limit)
         if as_json and dry_run:
-            print_json(chosen.astype(object).where(chosen.notna(), None).to_dict("records"))
+            print_json(json_rows(chosen))
         elif as_json and chosen.empty:
             print_json(_as_json(None, backfill.Progress("nothing to do", 0, 0, 0, 0, 0.0), [], []))
         elif not as_json:
@@ -101,13 +101,10 @@ def backfill_command(
 
 
 def _tell_plan(chosen: "pd.DataFrame") -> None:
-    from ingest_assets.staleness import stale_sheet
-
     if chosen.empty:
         click.echo("Nothing is to be done.")
     else:
-        table = stale_sheet(chosen)
-        print_table(table.headings, table.rows)
+        print_stale(chosen)
         told = counted(chosen.video_id.nunique(), "video")
         click.echo(f"{told}: {hms(chosen.took_s.sum())} of work by their last timings, starting the runs not counted.")
 

@@ -11,10 +11,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from ingest_assets.cli.output import describe_speed, json_option, print_json, print_timing_table
+from ingest_assets.cli.arguments import Day, known_video
+from ingest_assets.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from ingest_assets.progress import watching
 from ingest_assets.timings import summarize
-from resources.catalogue import STAGES, STATES, Video, find, list_videos
+from resources.catalogue import STAGES, STATES, Video, list_videos
 from resources.database import Database, open_database
 from resources.errors import EarshotError, SourceUnusable
 from resources.settings import read_settings
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many videos of each source.")
 @click.option("--newest-first", is_flag=True, help="Begin with the newest upload instead of the source's order.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Only uploads of this day (UTC) and later.")
+@click.option("--since", type=Day, metavar="DATE", help="Only uploads of this day (UTC) and later.")
 @click.option("--dry-run", is_flag=True, help="List what would be done, and why each other video is left out; do nothing.")
 @click.option("--force", is_flag=True, help="Run every stage again, also where it is current; ask also what is paused.")
 @json_option
@@ -69,15 +70,8 @@ def retry_command(video_ids: tuple[str, ...], state: str | None, as_json: bool) 
     if bool(video_ids) == (state is not None):
         raise click.UsageError("Name videos, or --state; `earshot videos` lists them.")
     database = open_database()
-    chosen = [_known(database, video_id) for video_id in video_ids] if state is None else list_videos(database, state)
+    chosen = [known_video(database, video_id) for video_id in video_ids] if state is None else list_videos(database, state)
     _run(lambda *kept: _retry(chosen, *kept), as_json)
-
-
-def _known(database: Database, video_id: str) -> Video:
-    video = find(database, video_id)
-    if video is None:
-        raise EarshotError(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
-    return video
 
 
 # Imported in these two: the asset graph and yt-dlp take seconds, and `earshot --help` should not.
@@ -202,7 +196,7 @@ def _report(outcomes: Sequence["Outcome"], speakers: Mapping[str, float], databa
             {
                 "outcomes": [_outcome_json(outcome) for outcome in outcomes],
                 "speakers": speakers or None,
-                "timings": summary.astype(object).where(summary.notna(), None).to_dict("records"),
+                "timings": json_rows(summary),
             }
         )
         return

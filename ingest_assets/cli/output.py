@@ -1,7 +1,7 @@
 """How commands print: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,11 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=1, default=_jsonable))
 
 
+def json_rows(frame: pd.DataFrame) -> Sequence[Mapping[Hashable, Any]]:
+    """The rows of a frame for JSON: what is missing is null, which NaN is not."""
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+
+
 def _jsonable(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
@@ -40,6 +45,14 @@ def print_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str
     for index, row in enumerate(rows):
         table.add_row(*row, end_section=last_apart and index == len(rows) - 2)
     console().print(table, soft_wrap=False)
+
+
+def print_stale(stale: pd.DataFrame) -> None:
+    """What is out of date (`read_stale()`'s columns), a row for each stage and reason."""
+    from ingest_assets.staleness import stale_sheet
+
+    table = stale_sheet(stale)
+    print_table(table.headings, table.rows)
 
 
 def print_timing_table(summary: pd.DataFrame) -> None:

@@ -63,7 +63,7 @@ def search_command(
     filters = Filters(
         speaker=None if speaker is None else find_known(database, speaker),
         sources=tuple(address_of(database, source) for source in sources),
-        videos=tuple(known_video(database, video) for video in videos),
+        videos=tuple(known_video(database, video).video_id for video in videos),
         languages=tuple(known_language(database, language) for language in languages),
         since=since.date() if since else None,
         until=until.date() if until else None,

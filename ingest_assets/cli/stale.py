@@ -2,7 +2,7 @@
 
 import click
 
-from ingest_assets.cli.output import json_option, print_json, print_table
+from ingest_assets.cli.output import json_option, json_rows, print_json, print_stale
 from ingest_assets.wording import counted
 from resources.catalogue import STAGES
 from resources.database import open_database
@@ -16,15 +16,14 @@ def stale_command(stages: tuple[str, ...], as_json: bool) -> None:
 
     `took` is what these stages took last time, without loading models. With --json each stage of each video is told.
     """
-    from ingest_assets.staleness import read_stale, stale_sheet
+    from ingest_assets.staleness import read_stale
 
     stale = read_stale(open_database(), stages or STAGES)
     if as_json:
-        print_json(stale.astype(object).where(stale.notna(), None).to_dict("records"))
+        print_json(json_rows(stale))
     elif stale.empty:
         click.echo("Nothing is out of date.")
     else:
-        table = stale_sheet(stale)
-        print_table(table.headings, table.rows)
+        print_stale(stale)
         told = counted(stale.video_id.nunique(), "video")
         click.echo(f"Out of date: {told}. `earshot backfill --stale` does these stages again.")
