@@ -3,12 +3,13 @@
 A process killed with SIGKILL tells nobody: its Dagster run stays STARTED, or STARTING, and keeps its slot in pool `gpu`, so
 that everything behind it waits. Each run holds a Postgres lock from its first moment (DatabaseResource takes it), and the lock
 dies with the process. `end_dead_runs()` fails the runs whose lock is free, gives their slots back and writes the crash into
-the catalogue. `earshot ingest` calls it when it starts, and the sensor `dead_runs` every half minute.
+the catalogue. `earshot ingest` calls it when it starts, and the sensor `dead_runs` every ten seconds.
 """
 
 import time
 
 from dagster import AssetMaterialization, DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from ingest_assets.timings import Timing, metadata
 from resources.catalogue import record_crash
@@ -27,6 +28,8 @@ WAITING_OR_WORKING = [
 LOCKED_FIRST_TAG = "earshot/locked_first"
 # Before a run is started lies the start of a process; before it has its lock, the loading of what is imported.
 GRACE_S = {DagsterRunStatus.STARTING: 120.0, DagsterRunStatus.STARTED: 60.0}
+# A worker takes the lock before it says that the run has started; what it has not taken after so long, nobody will.
+GRACE_OF_WORKERS_S = {DagsterRunStatus.STARTING: 45.0, DagsterRunStatus.STARTED: 0.0}
 CRASH_MESSAGE = "The process working on this video ended without a word (killed, or out of memory)."
 
 
@@ -69,6 +72,7 @@ def _tell_what_was_finished(instance: DagsterInstance, database: Database, run_i
 def _is_dead(record: RunRecord, database: Database) -> bool:
     run = record.dagster_run
     since = record.start_time or record.update_timestamp.timestamp()
-    if LOCKED_FIRST_TAG not in run.tags and time.time() - since < GRACE_S[run.status]:
+    grace_s = GRACE_OF_WORKERS_S if DAGSTER_CELERY_TASK_ID_TAG in run.tags else GRACE_S
+    if LOCKED_FIRST_TAG not in run.tags and time.time() - since < grace_s[run.status]:
         return False
     return not is_held_elsewhere(database.url, run_lock(run.run_id))

@@ -11,6 +11,9 @@
 | `EARSHOT_ALERT_QUIET_HOURS` | `24` | how long a stage with the same cause is not told again |
 | `EARSHOT_SOURCES` | `sources.yaml` in the clone | the sources that are watched, see resources/source_file.py |
 | `EARSHOT_PEOPLE` | `people.yaml` in the clone | recordings of people, see resources/people_file.py |
+| `EARSHOT_WORKERS` | `2` | how many videos are at work at once: one computes while another is downloaded |
+| `EARSHOT_WORKER_MEMORY_GB` | `8` | a worker that has more is replaced by a fresh one once its video is done |
+| `EARSHOT_BROKER` | started by `earshot up` | a Redis or Valkey URL, for workers on several machines; `none`: no workers |
 | `EARSHOT_MONOLOGUE` | `0` | `1`: the short way for a video of one enrolled voice, see ingest_assets/monologue.py |
 | `EARSHOT_ALLOW_PRIVATE_ADDRESSES` | none | `1`: any source may lead to private and loopback addresses |
 | `HF_TOKEN` | none | for the gated models of `large` |
@@ -28,6 +31,8 @@ from resources.errors import Misconfigured
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DEVICES = ("cuda", "cpu")
 MODEL_SETS = ("bundled", "large")
+BROKERS = ("redis://", "rediss://", "redis+socket://")
+NO_BROKER = "none"
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,16 @@ class Settings:
     alert_quiet_hours: float
     sources: Path
     people: Path
+    workers: int
+    worker_memory_gb: float
+    broker: str | None
     monologue: bool
     allow_private_addresses: bool
+
+    @property
+    def broker_url(self) -> str | None:
+        """Where runs are left for workers; None where each run is a process of its own."""
+        return None if self.broker == NO_BROKER else self.broker
 
 
 def read_settings() -> Settings:
@@ -59,9 +72,12 @@ def read_settings() -> Settings:
         models=_choice("EARSHOT_MODELS", MODEL_SETS),
         hub_token=os.environ.get("HF_TOKEN") or None,
         alert_url=_web_address("EARSHOT_ALERT_URL"),
-        alert_quiet_hours=_hours("EARSHOT_ALERT_QUIET_HOURS", 24.0),
+        alert_quiet_hours=_number("EARSHOT_ALERT_QUIET_HOURS", 24.0, "a number of hours, 0 or more"),
         sources=_file("EARSHOT_SOURCES", "sources.yaml"),
         people=_file("EARSHOT_PEOPLE", "people.yaml"),
+        workers=int(_number("EARSHOT_WORKERS", 2, "a whole number, 0 or more", int)),
+        worker_memory_gb=_number("EARSHOT_WORKER_MEMORY_GB", 8.0, "a number of gigabytes, 0 or more"),
+        broker=_broker(),
         monologue=_choice("EARSHOT_MONOLOGUE", ("0", "1")) == "1",
         allow_private_addresses=_choice("EARSHOT_ALLOW_PRIVATE_ADDRESSES", ("0", "1")) == "1",
     )
@@ -95,12 +111,22 @@ def _web_address(variable: str) -> str | None:
     return value
 
 
-def _hours(variable: str, default: float) -> float:
+def _broker() -> str | None:
+    value = os.environ.get("EARSHOT_BROKER") or None
+    if value is not None and value != NO_BROKER and not value.startswith(BROKERS):
+        raise Misconfigured(
+            "EARSHOT_BROKER is not the URL of a Redis or Valkey server.",  # which may hold a password: it is not repeated
+            f"Set it to one that begins with one of {', '.join(BROKERS)}; or to {NO_BROKER}; or unset it.",
+        )
+    return value
+
+
+def _number(variable: str, default: float, allowed: str, kind: type[int] | type[float] = float) -> float:
     value = os.environ.get(variable) or str(default)
     try:
-        hours = float(value)
+        number = kind(value)
     except ValueError:
-        hours = -1.0
-    if not 0.0 <= hours < float("inf"):
-        raise Misconfigured(f"{variable} is {value!r}.", "Set it to a number of hours, 0 or more.")
-    return hours
+        number = -1.0
+    if not 0.0 <= number < float("inf"):
+        raise Misconfigured(f"{variable} is {value!r}.", f"Set it to {allowed}.")
+    return number

@@ -10,7 +10,7 @@ from ingest_assets.runs import end_dead_runs
 from resources.database import open_database
 
 
-@sensor(minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+@sensor(minimum_interval_seconds=10, default_status=DefaultSensorStatus.RUNNING)
 def dead_runs(context: SensorEvaluationContext) -> SkipReason:
     """Fails runs whose process is gone."""
     ended = end_dead_runs(context.instance, open_database())

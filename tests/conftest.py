@@ -23,6 +23,9 @@ os.environ.pop("EARSHOT_ALERT_QUIET_HOURS", None)
 os.environ.pop("EARSHOT_SOURCES", None)
 os.environ.pop("EARSHOT_PEOPLE", None)
 os.environ.pop("EARSHOT_MONOLOGUE", None)
+os.environ.pop("EARSHOT_WORKERS", None)
+os.environ.pop("EARSHOT_WORKER_MEMORY_GB", None)
+os.environ.pop("EARSHOT_BROKER", None)
 os.environ.pop("EARSHOT_ALLOW_PRIVATE_ADDRESSES", None)
 
 from ingest_assets.instance import open_instance

@@ -5,11 +5,7 @@ Two short videos are registered but not ingested; a backfill over both, launched
 
 import json
 import os
-import socket
 import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from dagster import AssetKey, DagsterEventType, DagsterRunStatus, FloatMetadataValue, RunsFilter, TextMetadataValue
+from dagster import AssetKey, DagsterRunStatus, FloatMetadataValue, RunsFilter, TextMetadataValue
 from PIL import Image
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
@@ -27,17 +23,28 @@ from bench.server import serving
 from ingest_assets.definitions import defs
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
-from ingest_assets.stage import FORCE_TAG
 from ingest_assets.timings import KEYS, TEXT_KEYS
-from resources import database
 from resources.catalogue import STAGES, find, register
-from resources.database import Database, open_database
+from resources.database import Database
 from resources.listed import video_of
 from resources.listing import list_all
 from resources.source_file import source_named
+from tests.serving import (
+    EARSHOT,
+    backfill_status,
+    ended,
+    execute,
+    free_port,
+    launch,
+    launch_backfill,
+    process_of,
+    query,
+    run_status,
+    running_up,
+    wait,
+)  # fmt: skip
 
 pytestmark = pytest.mark.slow
-EARSHOT = str(Path(sys.executable).parent / "earshot")
 
 
 @dataclass(frozen=True)
@@ -68,25 +75,13 @@ def served(library: Database, home: Path, tmp_path_factory: pytest.TempPathFacto
     listed = [video_of(entry, source) for entry in list_all(source).entries]
     register(library, listed)
     open_instance().add_dynamic_partitions(str(videos.name), [video.video_id for video in listed])
-    port, podcast = _free_port(), tmp_path_factory.mktemp("podcast")
+    podcast = tmp_path_factory.mktemp("podcast")
     _publish(podcast, "")
-    with serving(podcast) as feed, (home / "up.log").open("wb") as log:
+    with serving(podcast) as feed:
         sources = podcast / "sources.yaml"
         sources.write_text(f"sources:\n  - feed: {feed}/feed.xml\n    name: A podcast\n    every: 10s\n")
-        environment = {**os.environ, "EARSHOT_SOURCES": str(sources)}
-        process = subprocess.Popen([EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log, env=environment)
-        try:
-            _wait(lambda: f":{port} " in (home / "up.log").read_text(), 600, "earshot up never said that it is up")
-            yield Served(f"http://127.0.0.1:{port}", process.pid, [video.video_id for video in listed], podcast, feed)
-        finally:
-            _end(home, process)
-
-
-def _end(home: Path, process: "subprocess.Popen[bytes]") -> None:
-    subprocess.run([EARSHOT, "down"], check=True, env={**os.environ, "EARSHOT_HOME": str(home)})
-    assert process.wait(timeout=300) == 0
-    database._ready.clear()
-    open_database()  # `down` stopped the server of the whole test session: whoever comes next needs it
+        with running_up(home, {"EARSHOT_SOURCES": str(sources)}) as up:
+            yield Served(up.url, up.pid, [video.video_id for video in listed], podcast, feed)
 
 
 def test_everything_listens_on_loopback_only(served: Served) -> None:
@@ -97,27 +92,15 @@ def test_everything_listens_on_loopback_only(served: Served) -> None:
 
 
 def test_a_second_up_on_the_same_home_is_refused(served: Served) -> None:
-    second = subprocess.run([EARSHOT, "up", "--port", str(_free_port())], capture_output=True, text=True, check=False)
+    second = subprocess.run([EARSHOT, "up", "--port", str(free_port())], capture_output=True, text=True, check=False)
     assert second.returncode == 2
     assert f"already runs for {os.environ['EARSHOT_HOME']}, at {served.url}" in second.stderr
 
 
 def test_a_backfill_over_all_partitions_ends_with_every_video_ready(served: Served, library: Database) -> None:
-    launched = _query(
-        served.url,
-        """mutation ($params: LaunchBackfillParams!) {
-             launchPartitionBackfill(backfillParams: $params) {
-               __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
-        {
-            "params": {
-                "assetSelection": [{"path": [stage]} for stage in STAGES],
-                "partitionNames": served.partitions,
-            }
-        },
-    )["launchPartitionBackfill"]
-    assert launched["__typename"] == "LaunchBackfillSuccess", launched
-    _wait(lambda: _backfill_status(served.url, launched["backfillId"]).startswith("COMPLETED"), 1500, "backfill still runs")
-    assert _backfill_status(served.url, launched["backfillId"]) == "COMPLETED_SUCCESS"
+    backfill_id = launch_backfill(served.url, STAGES, served.partitions)
+    wait(lambda: backfill_status(served.url, backfill_id).startswith("COMPLETED"), 1500, "backfill still runs")
+    assert backfill_status(served.url, backfill_id) == "COMPLETED_SUCCESS"
     for partition in served.partitions:
         video = find(library, partition)
         assert video is not None
@@ -146,8 +129,8 @@ def test_an_upload_becomes_searchable_without_anyone_touching_anything(served: S
     found = (
         "SELECT v.state, count(p.*) AS passages FROM videos v LEFT JOIN passages p USING (video_id) WHERE title = %s GROUP BY 1"
     )
-    _wait(lambda: library.query(found, ["Fail better"]), 300, "the upload was never noticed")
-    _wait(lambda: library.query(found, ["Fail better"])[0]["state"] == "ready", 900, "the upload was never searchable")
+    wait(lambda: library.query(found, ["Fail better"]), 300, "the upload was never noticed")
+    wait(lambda: library.query(found, ["Fail better"])[0]["state"] == "ready", 900, "the upload was never searchable")
     asked = [EARSHOT, "search", "--json", "try again, without fear of failure"]
     hits = json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
     assert "Fail better" in [hit["title"] for hit in hits]
@@ -158,7 +141,7 @@ def test_an_upload_becomes_searchable_without_anyone_touching_anything(served: S
 
 def test_the_report_is_materialized_without_anything_typed(served: Served) -> None:
     run_id = _launch_report(served.url)
-    status = _wait(lambda: _ended(served.url, run_id), 300, "the report was never made")
+    status = wait(lambda: ended(served.url, run_id), 300, "the report was never made")
     assert status == "SUCCESS"
 
 
@@ -178,13 +161,13 @@ def test_the_pages_show_graph_figures_checks_and_report_in_a_real_browser(served
 
 
 def test_a_run_whose_process_was_killed_is_failed_and_gives_its_slot_back(served: Served, library: Database) -> None:
-    run_id = _launch(served.url, served.partitions[1])
-    worker = _wait(lambda: _process_of(run_id), 300, "the run's process never came")
-    _wait(lambda: _run_status(served.url, run_id) == "STARTED", 300, "the run never started")
+    run_id = launch(served.url, served.partitions[1])
+    worker = wait(lambda: process_of(run_id), 300, "the run's process never came")
+    wait(lambda: run_status(served.url, run_id) == "STARTED", 300, "the run never started")
     worker.kill()
-    _wait(lambda: _run_status(served.url, run_id) == "FAILURE", 600, "the dead run still counts as started")
+    wait(lambda: run_status(served.url, run_id) == "FAILURE", 600, "the dead run still counts as started")
     retried = RunsFilter(tags={"dagster/parent_run_id": run_id}, statuses=[DagsterRunStatus.SUCCESS])
-    _wait(lambda: open_instance().get_run_ids(retried), 900, "the dead run was not tried again with success")
+    wait(lambda: open_instance().get_run_ids(retried), 900, "the dead run was not tried again with success")
     assert _state(library, served.partitions[1]) == "ready"
     assert open_instance().event_log_storage.get_concurrency_info("gpu").claimed_slots == []
 
@@ -223,51 +206,9 @@ def test_every_materialization_has_the_same_keys_and_types_whoever_made_it_and_h
         assert told == {key: TextMetadataValue if key in TEXT_KEYS else FloatMetadataValue for key in KEYS}
 
 
-def _launch(url: str, partition: str) -> str:
-    """Materialize everything of one partition, as the UI does, with the tag that lets nothing be reused."""
-    tags = {"dagster/partition": partition, FORCE_TAG: "true"}
-    metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
-    return _execute(url, {"jobName": "ingest_video"}, executionMetadata=metadata)
-
-
 def _launch_report(url: str) -> str:
     """Materialize the asset `performance`, as its button does."""
-    return _execute(url, {"jobName": "__ASSET_JOB", "assetSelection": [{"path": ["performance"]}]})
-
-
-def _execute(url: str, selected: dict[str, Any], **parameters: Any) -> str:
-    """Launch a run over GraphQL; its id."""
-    launched = _query(
-        url,
-        """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
-             __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
-        {
-            "params": {
-                "selector": {"repositoryLocationName": "earshot", "repositoryName": "__repository__", **selected},
-                "mode": "default",
-                "runConfigData": {},
-                **parameters,
-            }
-        },
-    )["launchPipelineExecution"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched
-    return launched["run"]["runId"]
-
-
-def _ended(url: str, run_id: str) -> str:
-    """The run's status once it has ended, "" before."""
-    status = _run_status(url, run_id)
-    return status if status in ("SUCCESS", "FAILURE", "CANCELED") else ""
-
-
-def _process_of(run_id: str) -> psutil.Process | None:
-    """The process that works on a run, as Dagster's events name it once it has started."""
-    for entry in open_instance().all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT):
-        event = entry.dagster_event
-        pid = event.engine_event_data.metadata.get("pid") if event else None
-        if pid is not None:
-            return psutil.Process(int(str(pid.value)))
-    return None
+    return execute(url, {"jobName": "__ASSET_JOB", "assetSelection": [{"path": ["performance"]}]})
 
 
 def _state(library: Database, partition: str) -> str:
@@ -275,18 +216,8 @@ def _state(library: Database, partition: str) -> str:
     return video.state if video else ""
 
 
-def _run_status(url: str, run_id: str) -> str:
-    run = _query(url, "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", {"id": run_id})
-    return run["runOrError"]["status"]
-
-
-def _backfill_status(url: str, backfill_id: str) -> str:
-    asked = "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
-    return _query(url, asked, {"id": backfill_id})["partitionBackfillOrError"]["status"]
-
-
 def _metadata_of(url: str, partition: str) -> dict[str, Any]:
-    answer = _query(
+    answer = query(
         url,
         """query ($partition: [String!]) { assetOrError(assetKey: {path: ["transcript"]}) { ... on Asset {
              assetMaterializations(partitions: $partition, limit: 1) { metadataEntries {
@@ -295,34 +226,6 @@ def _metadata_of(url: str, partition: str) -> dict[str, Any]:
     )
     entries = answer["assetOrError"]["assetMaterializations"][0]["metadataEntries"]
     return {entry["label"]: entry.get("floatValue", entry.get("text")) for entry in entries}
-
-
-def _query(url: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-    request = urllib.request.Request(
-        f"{url}/graphql",
-        data=json.dumps({"query": query, "variables": variables}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        document = json.load(answer)
-    assert "errors" not in document, document["errors"]
-    return document["data"]
-
-
-def _wait(condition: Any, seconds: float, complaint: str) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(1)
-    raise AssertionError(f"{complaint} after {seconds:.0f} s")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_the_repository_is_the_one_the_ui_loads() -> None:

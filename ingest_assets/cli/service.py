@@ -1,8 +1,11 @@
-"""`earshot up` and `down`: Postgres, Dagster's webserver and daemon, on loopback.
+"""`earshot up`, `worker` and `down`: Postgres, the broker, Dagster's webserver and daemon, on loopback, and workers.
 
-`up` stays in the foreground, and Ctrl-C or `earshot down` ends it. The webserver and the daemon are children with their own
-logs under EARSHOT_HOME/logs; when one ends by itself, the other is stopped and the end of its log is shown. The embedded
-Postgres goes on after `up` ends (other commands use it) and is stopped by `down`.
+`up` stays in the foreground, and Ctrl-C or `earshot down` ends it. The webserver, the daemon and the workers are children with
+their own logs under EARSHOT_HOME/logs. When the webserver or the daemon ends by itself, all is stopped and the end of its log
+is shown; a worker or the broker is started again. The embedded Postgres goes on after `up` ends (other commands use it) and is
+stopped by `down`.
+
+`worker` is the workers alone, for another machine: what they have to do comes from the broker of EARSHOT_BROKER.
 """
 
 import json
@@ -22,6 +25,9 @@ import click
 import psutil
 
 from ingest_assets.cli.output import json_option, print_json
+from ingest_assets.instance import prepare_dagster_home
+from ingest_assets.workers import Worker
+from resources.broker import EmbeddedBroker
 from resources.database import open_database
 from resources.errors import Misconfigured
 from resources.gpu import require_device
@@ -29,7 +35,11 @@ from resources.postgres import stop_embedded
 from resources.settings import PROJECT_ROOT, read_settings
 
 STARTUP_S = 300.0
+TEND_S = 0.5
 PATIENCE_S = 8.0  # for a process that was asked to end
+
+# In the environment of all that `up` starts: the home that it was started for.
+MARK = "EARSHOT_UP_HOME"
 
 
 @click.command("up")
@@ -51,20 +61,60 @@ def up(host: str, port: int) -> None:
     open_instance()
     open_database()
     click.echo(f"Device: {device.kind} ({device.name}). Models: {settings.models}. Starting ...")
+    _stop(_left_over(settings.home))
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
+    os.environ[MARK] = str(settings.home)
+    broker = EmbeddedBroker(settings.home) if settings.broker is None else None
+    if broker is not None:
+        broker.start()
+        os.environ["EARSHOT_BROKER"] = broker.url
     workspace = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
     children = {
         "webserver": _start("webserver", ["-h", host, "-p", str(port), *workspace], logs),
         "daemon": _start("daemon", ["run", *workspace], logs),
     }
+    workers = _workers(settings.workers, logs) if read_settings().broker_url else []
     state = _state_file(settings.home)
     state.write_text(json.dumps({"pid": os.getpid(), "url": f"http://{host}:{port}"}))
     try:
-        _supervise(children, f"http://{host}:{port}", logs)
+        _supervise(children, workers, broker, f"http://{host}:{port}", logs)
     finally:
-        _stop([child.pid for child in children.values()])
+        _stop([child.pid for child in children.values()] + [pid for worker in workers for pid in worker.pids])
+        if broker is not None:
+            broker.stop()
         state.unlink(missing_ok=True)
+
+
+@click.command("worker")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many videos at once.")
+def worker_command(count: int) -> None:
+    """Work for the library of another machine; Ctrl-C ends it once its videos are done, twice at once.
+
+    EARSHOT_BROKER and EARSHOT_DATABASE_URL name that machine's servers; this one's own EARSHOT_HOME holds only models, and its
+    audio where EARSHOT_MEDIA does not name a place that all machines share.
+    """
+    settings = read_settings()
+    if settings.broker_url is None:
+        raise Misconfigured(
+            "There is no broker to work for.",
+            "Set EARSHOT_BROKER to the URL of the Redis or Valkey server that `earshot up` was given; alone it brings its own.",
+        )
+    device = require_device(settings.device)
+    prepare_dagster_home()
+    open_database()
+    click.echo(f"Device: {device.kind} ({device.name}). Models: {settings.models}. Workers: {count}.")
+    workers = _workers(count, None)
+    try:
+        with suppress(KeyboardInterrupt):
+            while True:
+                _tend(workers)
+                time.sleep(TEND_S)
+        click.echo("Ending once the videos at work are done; Ctrl-C again to end at once.")
+        for worker in workers:
+            worker.end()
+    finally:
+        _stop([pid for worker in workers for pid in worker.pids])
 
 
 @click.command("down")
@@ -77,6 +127,7 @@ def down(as_json: bool) -> None:
         psutil.Process(pid).terminate()  # `up` stops what it started
         _gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=2 * PATIENCE_S)
         _stop([process.pid for process in alive])
+    _stop(_left_over(home))
     postgres = stop_embedded(home)
     if as_json:
         print_json({"stopped_up": pid is not None, "stopped_postgres": postgres})
@@ -92,7 +143,22 @@ def _start(program: str, arguments: list[str], logs: Path) -> subprocess.Popen[b
         return subprocess.Popen(command, stdout=log, stderr=log, cwd=PROJECT_ROOT, start_new_session=True)
 
 
-def _supervise(children: dict[str, subprocess.Popen[bytes]], url: str, logs: Path) -> None:
+def _workers(count: int, logs: Path | None) -> list[Worker]:
+    """So many, named apart also from those of another `earshot worker` on this machine."""
+    prefix = "worker" if logs else f"worker-{os.getpid()}"
+    names = [f"{prefix}-{number}" for number in range(1, count + 1)]
+    return [Worker(name, logs / f"{name}.log" if logs else None) for name in names]
+
+
+def _tend(workers: Iterable[Worker]) -> None:
+    for worker in workers:
+        if told := worker.tend():
+            click.echo(told)
+
+
+def _supervise(
+    children: dict[str, subprocess.Popen[bytes]], workers: list[Worker], broker: EmbeddedBroker | None, url: str, logs: Path
+) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     deadline = time.monotonic() + STARTUP_S
     announced = False
@@ -101,12 +167,16 @@ def _supervise(children: dict[str, subprocess.Popen[bytes]], url: str, logs: Pat
             for name, child in children.items():
                 if child.poll() is not None:
                     raise Misconfigured(f"The {name} ended by itself (exit code {child.returncode}):\n{_tail(logs, name)}")
+            if broker is not None and not broker.answers:
+                click.echo("The broker ended by itself and is started again.")
+                broker.start()
+            _tend(workers)
             if not announced and _answers(url):
                 click.echo(f"The UI is at {url} - Ctrl-C stops it. Logs: {logs}")
                 announced = True
             if not announced and time.monotonic() > deadline:
                 raise Misconfigured(f"The webserver does not answer after {STARTUP_S:.0f} s:\n{_tail(logs, 'webserver')}")
-            time.sleep(0.5)
+            time.sleep(TEND_S)
     except KeyboardInterrupt:
         click.echo("Stopping ...")
 
@@ -134,6 +204,16 @@ def _stop(pids: Iterable[int]) -> None:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(alive, timeout=PATIENCE_S)
+
+
+def _left_over(home: Path) -> list[int]:
+    """What an `up` that was killed has left running. Postgres is not: it outlives `up` by intent, whoever started it."""
+    found = []
+    for process in psutil.process_iter(["name", "environ"]):
+        environment = process.info["environ"] or {}  # None where the process is another user's
+        if environment.get(MARK) == str(home) and process.info["name"] != "postgres" and process.pid != os.getpid():
+            found.append(process.pid)
+    return found
 
 
 def _state_file(home: Path) -> Path:

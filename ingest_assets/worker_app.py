@@ -1,0 +1,54 @@
+"""What a worker runs: dagster-celery's application, with the broker of `EARSHOT_BROKER`.
+
+`celery --app ingest_assets.worker_app worker` is started by ingest_assets/workers.py. Its one child process does whole runs,
+one after another, and lives on between them, so that a model is loaded once (resources/loaded_models.py). The child imports
+the definitions before it takes a run, and holds a run's lock from its first moment, so that a run that has begun without a
+lock is known to be dead.
+
+The child is forked before anything of torch is imported.
+"""
+
+import signal
+from contextlib import ExitStack
+from typing import Any
+
+from celery import Celery
+from celery.signals import task_postrun, task_prerun, worker_process_init
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import unpack_value
+from dagster_celery.make_app import make_app
+from dagster_celery.tasks import create_execute_job_task
+
+from resources.broker import CELERY
+from resources.locks import holding, run_lock
+from resources.postgres import server_urls
+from resources.settings import read_settings
+
+_locks = ExitStack()
+
+
+def _app() -> Celery:
+    broker = read_settings().broker_url
+    return make_app(app_args={"broker": broker, "backend": "disabled://", "config_source": CELERY})
+
+
+app = _app()
+execute_job = create_execute_job_task(app)
+
+
+@worker_process_init.connect
+def _import_definitions(**_: Any) -> None:
+    import ingest_assets.definitions  # noqa: F401
+
+
+@task_prerun.connect
+def _hold_run(kwargs: dict[str, Any], **_: Any) -> None:
+    run = unpack_value(kwargs["execute_job_args_packed"], as_type=ExecuteRunArgs)
+    _locks.enter_context(holding(server_urls(read_settings()).earshot, run_lock(run.run_id)))
+
+
+@task_postrun.connect
+def _leave_run(**_: Any) -> None:
+    _locks.close()
+    # While a run works Dagster catches SIGTERM, and leaves it ignored; an idle worker must end by it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

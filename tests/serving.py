@@ -1,0 +1,143 @@
+"""`earshot up` as a test drives it: started and ended for real, asked over GraphQL as the UI asks."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from dagster import DagsterEventType
+
+from ingest_assets.instance import open_instance
+from ingest_assets.stage import FORCE_TAG
+from resources import database
+from resources.database import open_database
+
+EARSHOT = str(Path(sys.executable).parent / "earshot")
+
+
+@dataclass(frozen=True)
+class Up:
+    """A running `earshot up`: its process and the UI's address."""
+
+    pid: int
+    url: str
+
+
+@contextmanager
+def running_up(home: Path, environment: Mapping[str, str]) -> Iterator[Up]:
+    """`earshot up` on this home with these settings, for the block; the home's Postgres runs again after it."""
+    port, told = free_port(), home / "up.log"
+    with told.open("wb") as log:
+        process = subprocess.Popen(
+            [EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log, env={**os.environ, **environment}
+        )
+        try:
+            wait(lambda: f":{port} " in told.read_text(), 600, "earshot up never said that it is up")
+            yield Up(process.pid, f"http://127.0.0.1:{port}")
+        finally:
+            subprocess.run([EARSHOT, "down"], check=True, env={**os.environ, "EARSHOT_HOME": str(home)})
+            assert process.wait(timeout=300) == 0
+            database._ready.clear()
+            open_database()  # `down` stopped the server of the whole test session: whoever comes next needs it
+
+
+def launch(url: str, partition: str) -> str:
+    """Materialize everything of one partition, as the UI does, with the tag that lets nothing be reused."""
+    tags = {"dagster/partition": partition, FORCE_TAG: "true"}
+    metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+    return execute(url, {"jobName": "ingest_video"}, executionMetadata=metadata)
+
+
+def execute(url: str, selected: dict[str, Any], **parameters: Any) -> str:
+    """Launch a run over GraphQL; its id."""
+    launched = query(
+        url,
+        """mutation ($params: ExecutionParams!) { launchPipelineExecution(executionParams: $params) {
+             __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+        {
+            "params": {
+                "selector": {"repositoryLocationName": "earshot", "repositoryName": "__repository__", **selected},
+                "mode": "default",
+                "runConfigData": {},
+                **parameters,
+            }
+        },
+    )["launchPipelineExecution"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    return launched["run"]["runId"]
+
+
+def launch_backfill(url: str, stages: Iterable[str], partitions: list[str]) -> str:
+    """Launch a backfill of these stages of these partitions, as the UI does; its id."""
+    launched = query(
+        url,
+        """mutation ($params: LaunchBackfillParams!) {
+             launchPartitionBackfill(backfillParams: $params) {
+               __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }""",
+        {"params": {"assetSelection": [{"path": [stage]} for stage in stages], "partitionNames": partitions}},
+    )["launchPartitionBackfill"]
+    assert launched["__typename"] == "LaunchBackfillSuccess", launched
+    return launched["backfillId"]
+
+
+def ended(url: str, run_id: str) -> str:
+    """The run's status once it has ended, "" before."""
+    status = run_status(url, run_id)
+    return status if status in ("SUCCESS", "FAILURE", "CANCELED") else ""
+
+
+def process_of(run_id: str) -> psutil.Process | None:
+    """The process that works on a run, as Dagster's events name it once it has started."""
+    for entry in open_instance().all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT):
+        event = entry.dagster_event
+        pid = event.engine_event_data.metadata.get("pid") if event else None
+        if pid is not None:
+            return psutil.Process(int(str(pid.value)))
+    return None
+
+
+def run_status(url: str, run_id: str) -> str:
+    run = query(url, "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }", {"id": run_id})
+    return run["runOrError"]["status"]
+
+
+def backfill_status(url: str, backfill_id: str) -> str:
+    asked = "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
+    return query(url, asked, {"id": backfill_id})["partitionBackfillOrError"]["status"]
+
+
+def query(url: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"{url}/graphql",
+        data=json.dumps({"query": query, "variables": variables}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        document = json.load(answer)
+    assert "errors" not in document, document["errors"]
+    return document["data"]
+
+
+def wait(condition: Any, seconds: float, complaint: str) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(1)
+    raise AssertionError(f"{complaint} after {seconds:.0f} s")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
