@@ -14,7 +14,7 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from ingest_assets.timings import Timing, metadata
 from resources.catalogue import record_crash
 from resources.database import Database
-from resources.locks import PARTITION_TAG, is_held_elsewhere, run_lock
+from resources.locks import PARTITION_TAG, is_held_elsewhere, run_lock, wait_for_holders
 
 WAITING_OR_WORKING = [
     DagsterRunStatus.QUEUED,
@@ -41,6 +41,8 @@ def is_under_way(instance: DagsterInstance, job_name: str) -> bool:
 def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:
     """Fail the runs whose process is gone; returns their ids."""
     started = instance.get_run_records(RunsFilter(statuses=list(GRACE_S)))
+    if any(_is_dead(record, database) for record in started):
+        wait_for_holders(database.url)
     dead = [record for record in started if _is_dead(record, database)]
     for record in dead:
         run = record.dagster_run

@@ -1,7 +1,8 @@
 """A stage: one asset at work on one video, whichever asset it is.
 
 `stage(context, database)` is what the five assets share. It finds the video of the partition key, measures,
-and on an error that Earshot can explain writes it into the catalogue and fails the step without retries. An asset that
+and on an error that Earshot can explain writes it into the catalogue and fails the step without retries; where the database
+was restarted under a statement, the stage is done again. An asset that
 `is_current` calls `reuse()` and has nothing to do. Any other ends with `finish()`, which holds the timing against earlier ones,
 writes the row of `asset_timings`, what checks failed and what was made from what (ingest_assets/outputs.py), and returns the
 same figures as metadata and check results.
@@ -17,7 +18,16 @@ from functools import cached_property
 from typing import TypeVar
 
 import pandas as pd
-from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue
+import psycopg
+from dagster import (
+    AssetExecutionContext,
+    DagsterExecutionInterruptedError,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    RetryRequested,
+)
+from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
 
 from ingest_assets import progress
 from ingest_assets.checks import CHECKS, Finding, check_result, examine, repeated_finding
@@ -43,6 +53,8 @@ _loads: Counter[str] = Counter()
 # In a run with this tag nothing is reused ("true"), or not by these stages ("transcript,speaker_turns"): `earshot ingest
 # --force` and `earshot backfill` set it, and the launchpad of the UI can.
 FORCE_TAG = "earshot/force"
+
+AFTER_OUTAGES = 2  # how often a stage is done again whose statement was lost with the database server
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ class Stage:
     def load(self, gpu: GpuResource, load: Callable[[Device], Loaded]) -> Loaded:
         """The stage's model on the device that was asked for, loaded by `load`; from here on a GPU's use is sampled."""
         before = loaded_models.loads()
-        with self.measurement.loading():
+        with self.measurement.loading(), _uninterrupted():
             device = gpu.require()
             model = load(device)
         if loaded_models.loads() > before:
@@ -179,8 +191,20 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
     except EarshotError as error:
         _record(opened, video_id, error)
         raise Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
+    except psycopg.OperationalError as error:
+        raise RetryRequested(max_retries=AFTER_OUTAGES) from error
     finally:
         measurement.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A cancelled run ends after the block, not within: an `import torch` that was broken off fails ever after."""
+    with capture_interrupts():
+        yield
+        interrupted = check_captured_interrupt()
+    if interrupted:
+        raise DagsterExecutionInterruptedError
 
 
 def _record(database: Database, video_id: str, error: EarshotError) -> None:

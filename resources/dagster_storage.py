@@ -2,7 +2,7 @@
 
 dagster.yaml names this class; whichever program opens the instance (webserver, daemon, `dagster dev`, the command line)
 then finds the server of `EARSHOT_HOME` or `EARSHOT_DATABASE_URL`, starting the embedded one by need. Everything else is
-dagster-postgres.
+dagster-postgres, whose connections wait for a server that is restarted (resources/outages.py).
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Any
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
+from resources.outages import make_dagster_patient
 from resources.postgres import server_urls
 from resources.settings import read_settings
 
@@ -28,6 +29,7 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, Any],  # noqa: ARG003 - the class takes no configuration
     ) -> "EarshotDagsterStorage":
+        make_dagster_patient()
         return cls(
             postgres_url=server_urls(read_settings()).dagster_sqlalchemy,
             should_autocreate_tables=True,

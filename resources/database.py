@@ -25,6 +25,7 @@ from psycopg.rows import dict_row
 
 from resources.errors import DatabaseUnusable
 from resources.locks import PARTITION_TAG, holding, run_lock, video_lock
+from resources.outages import connect_patiently
 from resources.postgres import server_urls
 from resources.settings import read_settings
 
@@ -52,8 +53,7 @@ class Database:
             yield self._snapshot
             return
         try:
-            known = self._registered[0] if self._registered else None
-            connection = Connection.connect(self.url, row_factory=dict_row, connect_timeout=10, context=known)
+            connection = connect_patiently(self.url, self._open, psycopg.OperationalError)
         except psycopg.OperationalError as error:
             raise DatabaseUnusable(f"Postgres does not answer: {str(error).strip()}.", "Run `earshot doctor`.") from error
         with connection:
@@ -61,6 +61,10 @@ class Database:
                 register_vector(connection)
                 self._registered.append(connection)
             yield connection
+
+    def _open(self) -> Connection:
+        known = self._registered[0] if self._registered else None
+        return Connection.connect(self.url, row_factory=dict_row, connect_timeout=10, context=known)
 
     @contextmanager
     def snapshot(self) -> Iterator["Database"]:

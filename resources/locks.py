@@ -5,6 +5,9 @@ And a run is alive exactly as long as its lock is held: a worker killed with SIG
 ever, but its lock is gone (sensors/dead_runs.py acts on that). Re-entrant within a process: what it holds, it
 holds. Servers are given by their libpq URL. `taking_place()` is the exception: its places are kept apart by thread, too.
 
+A server that is restarted forgets every lock. A thread takes back what this process still holds, within KEEP_S of the server's
+answering again; whoever concludes anything from a free lock waits longer than that (`wait_for_holders()`).
+
 Not a substitute for transactions: rows are protected by those.
 """
 
@@ -13,7 +16,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 
@@ -23,8 +26,12 @@ PARTITION_TAG = "dagster/partition"
 # Between two looks whether one of several places has become free; Postgres can wait for one lock, not for one of many.
 POLL_S = 0.2
 
+KEEP_S = 2.0  # between two looks whether what this process holds is still held
+HOLDERS_BACK_S = 15.0  # a server that has been up for so long knows every lock that anybody holds
+
 _held: dict[tuple[int, str, str], psycopg.Connection] = {}
 _guard = threading.Lock()
+_keepers: set[int] = set()  # the processes, of which a fork makes one more, in which a thread keeps the locks
 
 
 def try_acquire(url: str, name: str) -> bool:
@@ -70,6 +77,14 @@ def is_held_elsewhere(url: str, name: str) -> bool:
     return False
 
 
+def wait_for_holders(url: str) -> None:
+    """Wait, on a server that has just been started, for those who held locks before to have them again."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8").fetchone()
+    assert row is not None  # it has one row
+    time.sleep(max(0.0, HOLDERS_BACK_S - row[0]))
+
+
 @contextmanager
 def taking_place(url: str, name: str, places: int, before: Callable[[], None]) -> Iterator[None]:
     """Hold one of so many places for the block: who came first gets the next that is free. Not re-entrant.
@@ -102,7 +117,34 @@ def _acquire(url: str, name: str, statement: str) -> bool:
         return False
     with _guard:
         _held[_key(url, name)] = connection
+        if os.getpid() not in _keepers:
+            _keepers.add(os.getpid())
+            threading.Thread(target=_keep, name="locks", daemon=True).start()
     return True
+
+
+def _keep() -> None:
+    while True:
+        time.sleep(KEEP_S)
+        with _guard:
+            mine = [(key, connection) for key, connection in _held.items() if key[0] == os.getpid()]
+        for key, connection in mine:
+            with suppress(psycopg.OperationalError):  # no server yet: the next look
+                _take_back(key, connection)
+
+
+def _take_back(key: tuple[int, str, str], connection: psycopg.Connection) -> None:
+    """Hold what was held, on another connection, where its own has broken. Left alone where somebody else has it by now."""
+    try:
+        connection.execute("SELECT 1")
+        return
+    except psycopg.OperationalError:
+        again = psycopg.connect(key[1], autocommit=True, connect_timeout=5)
+    with _guard:
+        if _held.get(key) is connection and _try(again, key[2]):
+            _held[key] = again
+            return
+    again.close()
 
 
 def _try(connection: psycopg.Connection, name: str) -> bool:

