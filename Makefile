@@ -25,7 +25,7 @@ down: env
 	@$(BIN)/earshot down
 
 test: lint browser
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: env
 	@$(BIN)/python -m pytest -m "not slow"

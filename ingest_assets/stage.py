@@ -31,7 +31,7 @@ from dagster._utils.interrupts import capture_interrupts, check_captured_interru
 
 from ingest_assets import progress
 from ingest_assets.checks import CHECKS, Finding, check_result, examine, repeated_finding
-from ingest_assets.currency import Version, reason_to_run
+from ingest_assets.currency import Output, Version, reason_to_run
 from ingest_assets.history import read_history
 from ingest_assets.outputs import Left, drop_output, keep, read_outputs
 from ingest_assets.timings import Timing, metadata, timing
@@ -86,8 +86,12 @@ class Stage:
         forced = self.context.run.tags.get(FORCE_TAG, "")
         if forced == "true" or self.asset in forced.split(","):
             return False
-        outputs = read_outputs(self.database, [self.video.video_id])[self.video.video_id]
-        return not reason_to_run(self.version, self.upstream, outputs.get(self.asset), outputs)
+        return not reason_to_run(self.version, self.upstream, self.outputs.get(self.asset), self.outputs)
+
+    @cached_property
+    def outputs(self) -> Mapping[str, Output]:
+        """What each stage of this video had left when this one began."""
+        return read_outputs(self.database, [self.video.video_id])[self.video.video_id]
 
     @property
     def report(self) -> Callable[[float], None]:
@@ -223,5 +227,10 @@ def _begin(context: AssetExecutionContext, database: Database, video_id: str, me
             "Partitions are added by `earshot ingest`, not by hand.",
         )
     begun = Stage(context, database, video, measurement)
+    if missing := sorted(begun.upstream - begun.outputs.keys()):
+        raise Misconfigured(
+            f"{video_id} has no {' and no '.join(missing)} to make {begun.asset} from.",
+            f"Materialize {' and '.join(missing)} first, or all of it: earshot ingest {video.url!r}",
+        )
     begun.report(0.0)
     return begun

@@ -6,7 +6,7 @@ import numpy as np
 
 from ingest_assets.stage import Stage
 from resources.decoding import SAMPLE_RATE
-from resources.errors import InvalidMedia, Misconfigured
+from resources.errors import InvalidMedia
 from resources.media_store import MediaStoreResource
 
 
@@ -23,11 +23,8 @@ class VideoAudio:
 
 
 def read_audio(stage: Stage, media_store: MediaStoreResource) -> VideoAudio:
-    """The audio of this stage's video; an error says so where `audio` did not run, or its file is gone."""
-    rows = stage.rows("audio", "uri")
-    if rows.empty:
-        raise Misconfigured(f"{stage.video.video_id} has no audio yet.", "Materialize `audio` first.")
-    row = rows.iloc[0]
+    """The audio of this stage's video; raises InvalidMedia where its file is gone."""
+    row = stage.rows("audio", "uri").iloc[0]
     with stage.measurement.reading_writing():
         try:
             samples = media_store.read(row.uri).astype(np.float32) / 32768.0

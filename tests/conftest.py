@@ -34,9 +34,16 @@ from resources.database import Database, open_database
 from resources.postgres import stop_embedded
 from tests.misbehaving import Site, misbehaving
 
+# Modules that take a minute and more. `make test` gives modules to two processes, and these must not be begun last.
+LONG = ("test_workers", "test_serving", "test_drill", "test_pipeline", "test_crashes", "test_sensors", "test_commands")
+
 for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # everything the tests ask lies on loopback
     os.environ.pop(proxy, None)
     os.environ.pop(proxy.upper(), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,14 @@ import pandas as pd
 from dagster import AssetsDefinition, DagsterInstance, ExecuteInProcessResult, materialize
 
 from ingest_assets.partitions import videos
+from ingest_assets.stage import FORCE_TAG
 from resources.catalogue import Video, register
 from resources.database import Database, DatabaseResource
 from resources.decoding import SAMPLE_RATE
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource, samples_sha256
+from tests.library import run_stages
 
 RESOURCES = {
     "database": DatabaseResource(),
@@ -35,20 +37,27 @@ def put_audio(database: Database, video_id: str, samples: np.ndarray) -> None:
         "downloader": "file",
     }
     database.replace(video_id, {"audio": pd.DataFrame([row])})
+    run_stages(database, video_id, "audio")
 
 
 def put_turns(database: Database, video_id: str, turns: Iterable[tuple[float, float, str]]) -> None:
     """Turns (start_s, end_s, local_speaker) as asset `speaker_turns` leaves them."""
     frame = pd.DataFrame(list(turns), columns=["start_s", "end_s", "local_speaker"])
     database.replace(video_id, {"turns": frame.assign(turn_index=range(len(frame)), overlap=False)})
+    run_stages(database, video_id, "speaker_turns")
 
 
 def run(asset: AssetsDefinition, video_id: str, raise_on_error: bool = True) -> ExecuteInProcessResult:
-    """One run of this asset for this video."""
+    """One run of this asset for this video, whatever is there already."""
     with DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(str(videos.name), [video_id])
         return materialize(
-            [asset], partition_key=video_id, resources=RESOURCES, instance=instance, raise_on_error=raise_on_error
+            [asset],
+            partition_key=video_id,
+            resources=RESOURCES,
+            instance=instance,
+            raise_on_error=raise_on_error,
+            tags={FORCE_TAG: "true"},
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import soundfile
-from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInProcessResult
+from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInProcessResult, Failure
 
 from bench.episodes import TELEPHONE, clip_samples
 from ingest_assets.definitions import defs
@@ -116,6 +116,14 @@ def test_a_check_that_failed_when_it_was_made_fails_again_where_that_is_reused(t
     assert (failed.severity.value, failed.metadata["cause"].value) == ("WARN", "batching")
     assert failed.description == "When this was made: transcript took long."
     assert len(talk.database.query("SELECT 1 FROM check_failures")) == 1  # nobody is alerted twice
+
+
+def test_a_stage_whose_video_lacks_what_it_is_made_from_says_so_and_changes_nothing(talk: Talk) -> None:
+    before = talk.written_by()
+    talk.database.query("DELETE FROM stage_outputs WHERE asset IN ('transcript', 'speaker_turns')")
+    with pytest.raises(Failure, match="has no speaker_turns and no transcript to make text_embeddings from.*Materialize"):
+        talk.materialize("text_embeddings", **{FORCE_TAG: "true"})
+    assert talk.written_by() == before
 
 
 def test_audio_that_is_damaged_or_gone_is_fetched_again(talk: Talk) -> None:
