@@ -121,7 +121,7 @@ def test_a_check_that_failed_when_it_was_made_fails_again_where_that_is_reused(t
 def test_a_stage_whose_video_lacks_what_it_is_made_from_says_so_and_changes_nothing(talk: Talk) -> None:
     before = talk.written_by()
     talk.database.query("DELETE FROM stage_outputs WHERE asset IN ('transcript', 'speaker_turns')")
-    with pytest.raises(Failure, match="has no speaker_turns and no transcript to make text_embeddings from.*Materialize"):
+    with pytest.raises(Failure, match="has no speaker_turns and no transcript to make text_embeddings from"):
         talk.materialize("text_embeddings", **{FORCE_TAG: "true"})
     assert talk.written_by() == before
 
