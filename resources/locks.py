@@ -52,6 +52,9 @@ def release(url: str, name: str) -> None:
     with _guard:
         connection = _held.pop(_key(url, name), None)
     if connection is not None:
+        with suppress(psycopg.OperationalError):  # without a server nobody holds anything
+            # A closed connection's lock is free only once the server has noticed.
+            connection.execute("SELECT pg_advisory_unlock(%s)", [_number(name)])
         connection.close()
 
 

@@ -8,9 +8,11 @@ Dagster's own classes for both are used as they are but for what follows from th
 ingest_assets/runs.py, for both ways of starting, so that these need not ask the broker.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from celery.exceptions import DuplicateTaskNameWarning
 from dagster import DagsterRunStatus
 from dagster._core.launcher import DefaultRunLauncher, RunLauncher
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator, RunQueueConfig
@@ -23,6 +25,9 @@ from resources.locks import is_held_elsewhere, run_lock
 from resources.postgres import server_urls
 from resources.settings import read_settings
 from resources.workforce import count_workers
+
+# dagster-celery names its task to Celery for each run that it launches.
+warnings.filterwarnings("ignore", category=DuplicateTaskNameWarning)
 
 
 class EarshotRunLauncher(CeleryRunLauncher):

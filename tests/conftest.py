@@ -57,20 +57,20 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def library(home: Path) -> Database:
-    """The session's database, migrated."""
+    """The session's database, migrated, and as the module begins without videos and partitions."""
     assert home.exists()
-    return open_database()
+    opened = open_database()
+    _empty(opened)
+    _without_partitions()
+    return opened
 
 
 @pytest.fixture
 def database(library: Database) -> Database:
     """The session's database, emptied: no videos, no sources, no timings, no failed checks."""
-    with library.connect() as connection:
-        connection.execute("TRUNCATE videos, sources, text_models CASCADE")
-        connection.execute("TRUNCATE people, corrections, voices, voice_thresholds CASCADE")
-        connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds, backfills CASCADE")
+    _empty(library)
     return library
 
 
@@ -85,6 +85,17 @@ def site() -> Iterator[Site]:
 def instance(database: Database) -> DagsterInstance:
     """The session's Dagster instance, over the emptied database, without partitions."""
     assert database
+    return _without_partitions()
+
+
+def _empty(database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("TRUNCATE videos, sources, text_models CASCADE")
+        connection.execute("TRUNCATE people, corrections, voices, voice_thresholds CASCADE")
+        connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds, backfills CASCADE")
+
+
+def _without_partitions() -> DagsterInstance:
     opened = open_instance()
     for key in opened.get_dynamic_partitions(str(videos.name)):
         opened.delete_dynamic_partition(str(videos.name), key)

@@ -277,6 +277,7 @@ def test_a_dry_run_tells_what_and_how_long_and_starts_nothing(instance: DagsterI
 
 
 def test_without_the_daemon_it_is_started_and_says_that_it_waits(instance: DagsterInstance, ingested: Database) -> None:
+    instance.wipe_daemon_heartbeats()
     told = run("audio", "--limit", "1", "--detach")
     assert "It waits: nothing works on it until `earshot up` runs." in told
     assert [backfill.title for backfill in instance.get_backfills(limit=1)] == ["audio"]

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 import pytest
 import soundfile
 from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInProcessResult, Failure
+from dagster._core.errors import DagsterMaxRetriesExceededError
 
 from bench.episodes import TELEPHONE, clip_samples
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET, Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
-from ingest_assets.stage import FORCE_TAG
+from ingest_assets.outputs import drop_output
+from ingest_assets.stage import AFTER_OUTAGES, FORCE_TAG
 from ingest_assets.staleness import expected_versions, read_stale
 from resources.catalogue import STAGES, find
-from resources.database import Database
+from resources.database import Connection, Database
 from resources.decoding import SAMPLE_RATE
 from resources.media_store import MediaStoreResource
 from resources.source_file import source_named
@@ -124,6 +126,38 @@ def test_a_stage_whose_video_lacks_what_it_is_made_from_says_so_and_changes_noth
     with pytest.raises(Failure, match="has no speaker_turns and no transcript to make text_embeddings from"):
         talk.materialize("text_embeddings", **{FORCE_TAG: "true"})
     assert talk.written_by() == before
+
+
+def test_a_stage_whose_connection_breaks_while_it_writes_is_done_again(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    broke = breaking_connections(monkeypatch, 1)
+    run = talk.materialize("text_embeddings", **{FORCE_TAG: "true"})
+    assert broke == ["text_embeddings"]
+    assert [event.step_key for event in run.all_events if event.is_step_restarted] == ["text_embeddings"]
+    assert talk.timed(run) == {"text_embeddings"}
+    assert read_stale(talk.database).empty
+
+
+def test_a_stage_whose_connections_all_break_is_given_up(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = talk.written_by()
+    broke = breaking_connections(monkeypatch, 100)
+    with pytest.raises(DagsterMaxRetriesExceededError):
+        talk.materialize("text_embeddings", **{FORCE_TAG: "true"})
+    assert len(broke) == 1 + AFTER_OUTAGES
+    assert talk.written_by() == before
+
+
+def breaking_connections(monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
+    """The next so many transactions of stages lose their connection; the stages of those that did."""
+    broke: list[str] = []
+
+    def breaking(connection: Connection, video_id: str, asset: str) -> None:
+        drop_output(connection, video_id, asset)
+        if len(broke) < times:
+            broke.append(asset)
+            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr("ingest_assets.stage.drop_output", breaking)
+    return broke
 
 
 def test_audio_that_is_damaged_or_gone_is_fetched_again(talk: Talk) -> None:

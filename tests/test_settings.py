@@ -104,3 +104,34 @@ def test_a_wrong_setting_of_the_alerts_is_named_with_what_is_allowed(
         read_settings()
     assert refused.value.message == f"{variable} is {value!r}."
     assert allowed in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("EARSHOT_WORKERS", "two", "a whole number, 0 or more"),
+        ("EARSHOT_WORKERS", "-1", "a whole number, 0 or more"),
+        ("EARSHOT_WORKERS", "1.5", "a whole number, 0 or more"),
+        ("EARSHOT_WORKER_MEMORY_GB", "8 GB", "a number of gigabytes, 0 or more"),
+    ],
+)
+def test_a_wrong_setting_of_the_workers_is_named_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(Misconfigured) as told:
+        read_settings()
+    assert (told.value.message, told.value.remedy) == (f"{variable} is {value!r}.", f"Set it to {allowed}.")
+
+
+def test_a_wrong_broker_is_refused_without_repeating_what_may_hold_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_BROKER", "amqp://earshot:secret@library")
+    with pytest.raises(Misconfigured, match="EARSHOT_BROKER is not the URL of a Redis or Valkey server") as told:
+        read_settings()
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(("value", "url"), [("none", None), ("", None), ("redis://:x@library/0", "redis://:x@library/0")])
+def test_runs_are_left_where_the_broker_is(monkeypatch: pytest.MonkeyPatch, value: str, url: str | None) -> None:
+    monkeypatch.setenv("EARSHOT_BROKER", value)
+    assert read_settings().broker_url == url

@@ -151,7 +151,7 @@ def test_a_second_worker_joins_takes_a_video_and_leaves(working: Working, librar
     wait(lambda: count_workers(library.url) == 2, 60, "the second worker has no place")
     backfill_id = launch_backfill(working.url, ["text_embeddings"], working.partitions)
     wait(lambda: backfill_status(working.url, backfill_id) == "COMPLETED_SUCCESS", 300, "backfill still runs")
-    second.send_signal(signal.SIGINT)
+    second.terminate()
     assert second.wait(timeout=60) == 0, (home / "worker.log").read_text()
     wait(lambda: count_workers(library.url) == 1, 10, "the worker that left still has a place")
     run_id = launch(working.url, working.partitions[1])

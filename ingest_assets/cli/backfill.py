@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ingest_assets.backfill_result import Example, StageChange
 
 LOOK_S = 2.0
+SILENCE_S = 90.0  # of Dagster's daemon, which tells every 30 s that it is there
 
 
 @click.command("backfill")
@@ -111,8 +112,8 @@ def _tell_plan(chosen: "pd.DataFrame") -> None:
 
 def _who_works_on_it(instance: "DagsterInstance") -> str:
     """Whether Dagster's daemon is there to do it."""
-    [status] = instance.get_daemon_statuses(["BACKFILL"]).values()
-    if status.healthy:
+    heard = instance.get_daemon_heartbeats().get("BACKFILL")
+    if heard and time.time() - heard.timestamp < SILENCE_S:
         return "The UI shows it under Runs, Backfills; the first run starts within half a minute."
     return "It waits: nothing works on it until `earshot up` runs."
 

@@ -104,6 +104,7 @@ def worker_command(count: int) -> None:
     prepare_dagster_home()
     open_database()
     click.echo(f"Device: {device.kind} ({device.name}). Models: {settings.models}. Workers: {count}.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     workers = _workers(count, None)
     try:
         with suppress(KeyboardInterrupt):
