@@ -29,6 +29,8 @@ from resources.workforce import count_workers
 # dagster-celery names its task to Celery for each run that it launches.
 warnings.filterwarnings("ignore", category=DuplicateTaskNameWarning)
 
+DEQUEUE_S = 0.5  # between two looks at the queue, which is what a worker waits for after each video
+
 
 class EarshotRunLauncher(CeleryRunLauncher):
     """dagster-celery's, which knows its broker from Earshot's settings."""
@@ -72,6 +74,11 @@ class EarshotRunLauncher(CeleryRunLauncher):
 
 class EarshotRunCoordinator(QueuedRunCoordinator):
     """Dagster's queue of runs, of which as many are started at once as there are workers."""
+
+    @property
+    def dequeue_interval_seconds(self) -> float:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Dagster's daemon takes any number, its configuration whole ones."""
+        return DEQUEUE_S
 
     def get_run_queue_config(self) -> RunQueueConfig:
         settings = read_settings()
