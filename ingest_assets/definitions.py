@@ -14,6 +14,7 @@ from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
+from resources.pools import wait_asleep
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
@@ -23,6 +24,8 @@ from sensors.new_voices import new_voices
 from sensors.performance_daily import performance_daily
 from sensors.retries import retries
 from sensors.search_upkeep import search_upkeep
+
+wait_asleep()
 
 defs = Definitions(
     assets=[*video_assets, people, search_index, performance],

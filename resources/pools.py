@@ -1,0 +1,27 @@
+"""Waiting for a slot of a pool: a run that may not compute yet looks again every LOOK_S, and sleeps between.
+
+Dagster's own wait, in the process of a run, never sleeps: it takes the least of 0 and the seconds that are left, and so keeps a
+core busy for as long as another video computes (dagster 1.13's `interval_to_next_pending_claim_check`; its pull request 20367,
+closed without being merged, says the same). And it looks ever less often, up to every 15 s, while a slot that has become free
+is already kept for it and nobody computes. `wait_asleep()` replaces both; it is called where the definitions are loaded.
+
+Who gets a slot, and in which order, is Dagster's.
+"""
+
+import time
+
+from dagster._core.execution.plan import instance_concurrency_context
+from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
+
+LOOK_S = 0.5
+
+
+def wait_asleep() -> None:
+    """From here on no run of this process waits awake."""
+    instance_concurrency_context.MAX_CONCURRENCY_CLAIM_BLOCKED_INTERVAL = LOOK_S
+    InstanceConcurrencyContext.interval_to_next_pending_claim_check = _seconds_to_next_look
+
+
+def _seconds_to_next_look(self: InstanceConcurrencyContext) -> float:
+    left = [due - time.time() for due in self._pending_timeouts.values()]
+    return max(0.0, min(left, default=0.0))
