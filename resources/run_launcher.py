@@ -84,4 +84,5 @@ class EarshotRunCoordinator(QueuedRunCoordinator):
         settings = read_settings()
         at_once = settings.workers if settings.broker_url is None else count_workers(server_urls(settings).earshot)
         # One run computes and the others are ready to: else each would be started only once the last one has ended.
-        return super().get_run_queue_config()._replace(max_concurrent_runs=at_once, op_concurrency_slot_buffer=max(0, at_once - 1))
+        ready = max(0, at_once - 1)
+        return super().get_run_queue_config()._replace(max_concurrent_runs=at_once, op_concurrency_slot_buffer=ready)
