@@ -204,15 +204,22 @@ def note_memory(memory: dict[str, int], process: psutil.Process, database: Datab
 
 def celery(process: psutil.Process) -> list[psutil.Process]:
     """The processes that `up` looks after as workers."""
-    return [child for child in process.children() if "ingest_assets.worker_app" in child.cmdline()]
+    return [child for child in process.children() if "ingest_assets.worker_app" in command_line(child)]
+
+
+def command_line(process: psutil.Process) -> str:
+    """ "" of one that has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def cpu_seconds(process: psutil.Process) -> dict[str, float]:
     """What each of Earshot's processes, with all that it started, has used since it began."""
     found: dict[str, float] = {}
     for child in process.children():
-        command = " ".join(child.cmdline())
-        name = next((name for name in ("webserver", "daemon", "worker_app", "valkey") if name in command), "other")
+        name = next((name for name in ("webserver", "daemon", "worker_app", "valkey") if name in command_line(child)), "other")
         used = [each.cpu_times() for each in (child, *child.children(recursive=True))]
         found[name] = round(found.get(name, 0.0) + sum(times.user + times.system for times in used), 1)
     return found

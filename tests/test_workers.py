@@ -148,11 +148,14 @@ def test_a_second_worker_joins_takes_a_video_and_leaves(working: Working, librar
     [broker] = {environment["EARSHOT_BROKER"] for environment in environments if "EARSHOT_BROKER" in environment}
     with (home / "worker.log").open("wb") as log:
         second = subprocess.Popen([EARSHOT, "worker"], stdout=log, stderr=log, env={**os.environ, "EARSHOT_BROKER": broker})
-    wait(lambda: count_workers(library.url) == 2, 60, "the second worker has no place")
-    backfill_id = launch_backfill(working.url, ["text_embeddings"], working.partitions)
-    wait(lambda: backfill_status(working.url, backfill_id) == "COMPLETED_SUCCESS", 300, "backfill still runs")
-    second.terminate()
-    assert second.wait(timeout=60) == 0, (home / "worker.log").read_text()
+    try:
+        wait(lambda: count_workers(library.url) == 2, 60, "the second worker has no place")
+        backfill_id = launch_backfill(working.url, ["text_embeddings"], working.partitions)
+        wait(lambda: backfill_status(working.url, backfill_id) == "COMPLETED_SUCCESS", 300, "backfill still runs")
+        second.terminate()
+        assert second.wait(timeout=60) == 0, (home / "worker.log").read_text()
+    finally:
+        second.kill()
     wait(lambda: count_workers(library.url) == 1, 10, "the worker that left still has a place")
     run_id = launch(working.url, working.partitions[1])
     assert wait(lambda: ended(working.url, run_id), 300, "nothing is done after a worker left") == "SUCCESS"
