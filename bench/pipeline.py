@@ -29,7 +29,7 @@ from typing import Any
 
 import click
 
-from bench.comparison import print_ratios, ratios
+from bench.comparison import AROUND, print_ratios, ratios
 from bench.composed import write_first, write_long, write_short
 from bench.demo import choose_device
 from bench.episodes import EPISODES, write_episodes
@@ -41,6 +41,7 @@ from bench.probes import measure_costs
 from bench.short_videos import measure_folder, print_short_videos
 from bench.sides import SIDES, print_errors, take_turns
 from bench.sizes import apart
+from bench.spread import Spread
 from bench.starts import print_starts, start, summarize
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
@@ -100,7 +101,7 @@ def main(
     except EarshotError as error:
         raise click.ClickException(f"Nothing was measured. {error}") from error
     figures: Row = {**measured_on(name), "asked": {"parts": list(parts), "sides": list(sides), "rounds": rounds}}
-    not_done = [NotDone("use, memory and power of a GPU", reason)] if device == "cpu" else []
+    not_done = [NotDone("anything on a GPU", f"measured on the CPU: {reason}")] if device == "cpu" else []
     before = processor_times()
     with tempfile.TemporaryDirectory(prefix="earshot-bench-") as temporary:
         folder = Path(temporary)
@@ -143,7 +144,9 @@ def measure_sides(
         compared = ratios(found.done)
         costs = measure_costs(found.rows, require_device(read_settings().device), open_database(), open_instance())
     of_measuring = shares("compared", costs, found.rows)
+    around = Spread.over(found.done.seconds[found.done.asset == AROUND].tolist())
     print_ratios(compared)
+    print(f"Around its stages Earshot takes {around.text()} s a video; it is part of the totals where a side does all stages.")
     print_errors(found.errors)
     for peer in found.peers:
         versions = ", ".join(f"{package} {version}" for package, version in peer["versions"].items())
@@ -153,6 +156,7 @@ def measure_sides(
     print_shares(of_measuring)
     record = {
         "ratios": [asdict(ratio) for ratio in compared],
+        "around_s": asdict(around),
         "diarization_errors": [asdict(error) for error in found.errors],
         "peers": found.peers,
         "overhead": as_record(costs, of_measuring),

@@ -78,6 +78,8 @@ def take_turns(
         for number in range(rounds):
             for recording in recordings:
                 ours, works = _one(recording, sides, not_done)
+                told = ", ".join(f"{side} {sum(stage.seconds for stage in work.stages):.1f} s" for side, work in works.items())
+                print(f"Round {number + 1}, {recording.name}: {told}", flush=True)
                 rows += ours.rows
                 found += [
                     (side, number, recording.name, stage.asset, ours.audio_s, stage.seconds, stage.cpu_s, stage.items)

@@ -1,9 +1,9 @@
 """Starts: the same recording by a process that has just begun, and again by the same process, warm.
 
 A process is begun anew each time, in a home whose database runs and whose models are put together: what every `earshot ingest`
-pays and a worker of `earshot up` pays once. `begin_s` is from the process' start until Earshot can be called (Python, imports
-of what does not compute); `load_s` is loading models, with the imports of torch and the like. The files of all that lie in the
-operating system's cache from the second start on; the first one is not told, it also puts the home together.
+pays and a worker of `earshot up` pays once. `begin_s` is from the process' start until Earshot can be called (Python, Dagster,
+and the little that the benchmark imports beside); `load_s` is loading models, with the imports of torch and the like. The
+files of all that lie in the operating system's cache: the first process, which also puts the home together, is not told.
 """
 
 import time
