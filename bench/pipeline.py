@@ -2,14 +2,14 @@
 
 Four parts, each in processes and homes of its own, with the code of `earshot ingest`:
 
-1. sides: the demo's first episodes by Earshot and by others in turn (bench/sides.py): Earshot's own model calls with nothing
+1. sides: the demo's first episode by Earshot and by others in turn (bench/sides.py): Earshot's own model calls with nothing
    around them, the plain libraries, WhisperX, Senko. A ratio per stage and in total, with its spread; and what measuring itself
    costs in each stage (bench/overhead.py).
 2. growth: recordings of several lengths, with their memory (bench/growth.py).
 3. starts: a process that has just begun beside a warm one (bench/starts.py).
 4. short: many short videos, and what each costs beside its stages (bench/short_videos.py).
 
-What it does unless told otherwise is meant to end within a quarter of an hour on two cores; all of it, over two hours there:
+What it does unless told otherwise is meant to end within a quarter of an hour on two cores; all of it, hours:
 
     python -m bench.pipeline --minutes 3,10,30,120 --short 200
 
@@ -17,7 +17,8 @@ The device is EARSHOT_DEVICE, or CUDA where there is an NVIDIA device (bench/dem
 model sets. What cannot be done on a machine - a peer that does not load, a model set that needs the hub, a length that does not
 fit - is left out and listed, with its reason, under `not_done`.
 
-Prints tables, and writes all figures with the machine, the commit and the date to bench/results/<commit>.json, after each part.
+Prints tables, and writes all figures with the machine, the commit and the date to bench/results/<commit>.json, after each part;
+where parts are chosen, to one with their names before the commit's.
 """
 
 import os
@@ -53,7 +54,7 @@ from resources.models import model_set
 from resources.settings import MODEL_SETS, read_settings
 
 PARTS = ("sides", "growth", "starts", "short")
-COMPARED = EPISODES[:2]  # 52 seconds: the telephone call, of which it is known who speaks when, and a narrator
+COMPARED = EPISODES[:1]  # the telephone call, 30 seconds: it is known who speaks when
 SHORT_S = 20.0
 
 
@@ -78,11 +79,11 @@ class Listed(click.ParamType):
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often the sides take turns.")
 @click.option(
     "--compared", type=click.FloatRange(min=0.1), metavar="MINUTES",
-    help="Compare the sides on one recording this long, instead of on the demo's first two episodes.",
+    help="Compare the sides on one recording this long, instead of on the demo's first episode.",
 )  # fmt: skip
-@click.option("--minutes", type=Listed(click.FLOAT), default=(3.0, 10.0), help="Lengths that growth is seen by. Default: 3,10.")
-@click.option("--starts", type=click.IntRange(min=1), default=3, show_default=True, help="How many processes are begun.")
-@click.option("--short", type=click.IntRange(min=1), default=10, show_default=True, help="How many short videos.")
+@click.option("--minutes", type=Listed(click.FLOAT), default=(1.0, 3.0), help="Lengths that growth is seen by. Default: 1,3.")
+@click.option("--starts", type=click.IntRange(min=1), default=2, show_default=True, help="How many processes are begun.")
+@click.option("--short", type=click.IntRange(min=1), default=5, show_default=True, help="How many short videos.")
 def main(
     parts: Sequence[str],
     sides: Sequence[str],
@@ -120,7 +121,7 @@ def main(
             not_done += missing
             figures |= {part: found, "steal_share": steal_share(before, processor_times())}
             figures["not_done"] = [asdict(each) for each in not_done]
-            written = write(figures)
+            written = write(figures, "" if set(parts) == set(PARTS) else f"{'-'.join(parts)}-")
             print(f"Written to {written}", flush=True)
     print("\nNot done")
     print_table([("what", "left"), ("why", "left")], [(each.what, each.reason) for each in not_done])
