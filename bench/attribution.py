@@ -26,8 +26,8 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from scipy.optimize import linear_sum_assignment
 
 from bench.demo import choose_device
+from bench.figures import measured_on, own_home, write
 from bench.known_speech import Known, joined, known_recordings
-from bench.pipeline import measured_on, own_home, write
 from ingest_assets.cli.output import print_table
 from ingest_assets.words import NEAR_S, attribute_words
 from resources.decoding import SAMPLE_RATE

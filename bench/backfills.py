@@ -27,7 +27,7 @@ import numpy as np
 import psutil
 from dagster import DagsterRunStatus, RunsFilter
 
-from bench.pipeline import measured_on, own_home
+from bench.figures import measured_on, own_home
 from bench.sizes import timed
 from bench.stale import leave
 from ingest_assets.instance import open_instance

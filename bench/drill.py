@@ -182,7 +182,7 @@ def ingest_one(path: Path, database: Database) -> Outcome:
 
 def main() -> None:
     """Play the drill in a home of its own and print what the checks say."""
-    from bench.pipeline import own_home
+    from bench.figures import own_home
 
     with own_home(), tempfile.TemporaryDirectory() as folder, drill_clock() as clock:
         database = open_database()

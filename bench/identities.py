@@ -16,7 +16,7 @@ from time import monotonic
 
 import numpy as np
 
-from bench.pipeline import own_home
+from bench.figures import own_home
 from bench.sizes import peak_mb, print_sizes, timed
 from ingest_assets.cosine import on_grid, products
 from ingest_assets.identification import identify

@@ -28,7 +28,7 @@ import pandas as pd
 from dagster import AssetKey, DagsterInstance
 
 from bench.demo import choose_device
-from bench.pipeline import measured_on, own_home, write
+from bench.figures import measured_on, own_home, write
 from bench.voices import ENROLLED, EPISODES, OWN_RECORDING, error_rate, long_episode, people_of
 from bench.voices import write as write_episode
 from ingest_assets.calibration import equal_error_rate, false_accepts, false_rejects

@@ -1,214 +1,214 @@
-"""`make bench`: what the pipeline costs on this machine, in figures that can be repeated.
+"""`make bench`: what the pipeline costs on this machine, beside what it could cost, in figures that can be repeated.
 
-In a home of its own, with models loaded by a first short video, by `earshot ingest`'s own code:
+Four parts, each in processes and homes of its own, with the code of `earshot ingest`:
 
-1. One recording of ten minutes (the demo's clips, repeated in turn), once, and the peak memory of the process after it.
-2. The demo's four episodes, each by the pipeline and right after it by the plain libraries (bench/plain.py), so that a machine
-   that is busy for a minute slows both alike. One that is busy for seconds may still slow only one of the two: the steal share
-   says how much of the CPU others had. The plain libraries are loaded after the peak was read, and do not do the ten minutes:
-   stock diarization alone would take longer than all the rest.
-3. What measuring cost in each of these stages (bench/overhead.py).
+1. sides: the demo's first episode by Earshot and by others in turn (bench/sides.py): Earshot's own model calls with nothing
+   around them, the plain libraries, WhisperX, Senko. A ratio per stage and in total, with its spread; and what measuring itself
+   costs in each stage (bench/overhead.py).
+2. growth: recordings of several lengths, with their memory (bench/growth.py).
+3. starts: a process that has just begun beside a warm one (bench/starts.py).
+4. short: many short videos, and what each costs beside its stages (bench/short_videos.py).
 
-Prints the tables, and writes them with the machine, the commit and the date to bench/results/<commit>.json. A timing on a
-shared machine is noisy: compare figures of one run.
+What it does unless told otherwise is meant to end within a quarter of an hour on two cores; all of it, hours:
+
+    python -m bench.pipeline --minutes 3,10,30,120 --short 200
+
+The device is EARSHOT_DEVICE, or CUDA where there is an NVIDIA device (bench/demo.py). On CUDA growth is measured with both
+model sets. What cannot be done on a machine - a peer that does not load, a model set that needs the hub, a length that does not
+fit - is left out and listed, with its reason, under `not_done`.
+
+Prints tables, and writes all figures with the machine, the commit and the date to bench/results/<commit>.json, after each part;
+where parts are chosen, to one with their names before the commit's.
 """
 
-import json
 import os
-import platform
-import resource
-import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from itertools import cycle
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
+import click
 
+from bench.comparison import AROUND, print_ratios, ratios
+from bench.composed import write_first, write_long, write_short
 from bench.demo import choose_device
-from bench.episodes import EPISODES, TELEPHONE, Clip, clip_samples, episode_samples, write_episodes, write_mp3
+from bench.episodes import EPISODES, write_episodes
+from bench.figures import NotDone, Row, measured_on, own_home, processor_times, steal_share, write
+from bench.growth import Growth, measure_length, print_growth
+from bench.known_speech import telephone
 from bench.overhead import as_record, print_costs, print_shares, shares
-from bench.plain import Comparison, PlainLibraries, PlainResult, as_records, compare, left_by_the_pipeline, print_comparison
 from bench.probes import measure_costs
-from ingest_assets.cli.output import describe_speed, print_timing_table
-from ingest_assets.ingest import Choice, Outcome, ingest
+from bench.short_videos import measure_folder, print_short_videos
+from bench.sides import SIDES, print_errors, take_turns
+from bench.sizes import apart
+from bench.spread import Spread
+from bench.starts import print_starts, start, summarize
+from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
-from ingest_assets.timings import git_commit, summarize
-from resources.catalogue import STAGES
 from resources.database import open_database
-from resources.decoding import SAMPLE_RATE
+from resources.errors import EarshotError, ModelUnavailable
 from resources.gpu import require_device
-from resources.postgres import stop_embedded
-from resources.settings import PROJECT_ROOT, read_settings
-from resources.source_file import source_named
+from resources.model_files import locate
+from resources.models import model_set
+from resources.settings import MODEL_SETS, read_settings
 
-LONG_S = 600
-DEMO, LONG = "demo episodes", "one recording of ten minutes"
-RESULTS = PROJECT_ROOT / "bench" / "results"
-PROCESSOR_TIMES = Path("/proc/stat")
-STEAL = 7  # the column of /proc/stat, counted from 0 after its name; the two behind it are part of earlier ones
-
-Row = dict[str, Any]
+PARTS = ("sides", "growth", "starts", "short")
+COMPARED = EPISODES[:1]  # the telephone call, 30 seconds: it is known who speaks when
+SHORT_S = 20.0
 
 
-def main() -> None:
-    """Run the benchmark, print its tables and write its figures."""
+class Listed(click.ParamType):
+    """Several values with commas between, each of another type."""
+
+    name = "list"
+
+    def __init__(self, each: click.ParamType) -> None:
+        self.each = each
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A tuple of what is between the commas; "" is none."""
+        if not isinstance(value, str):
+            return value
+        return tuple(self.each.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+
+
+@click.command()
+@click.option("--parts", type=Listed(click.Choice(PARTS)), default=PARTS, help=f"Of {', '.join(PARTS)}. Default: all.")
+@click.option("--sides", type=Listed(click.Choice(SIDES)), default=SIDES, help=f"Of {', '.join(SIDES)}. Default: all.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="How often the sides take turns.")
+@click.option(
+    "--compared", type=click.FloatRange(min=0.1), metavar="MINUTES",
+    help="Compare the sides on one recording this long, instead of on the demo's first episode.",
+)  # fmt: skip
+@click.option("--minutes", type=Listed(click.FLOAT), default=(1.0, 3.0), help="Lengths that growth is seen by. Default: 1,3.")
+@click.option("--starts", type=click.IntRange(min=1), default=2, show_default=True, help="How many processes are begun.")
+@click.option("--short", type=click.IntRange(min=1), default=5, show_default=True, help="How many short videos.")
+def main(
+    parts: Sequence[str],
+    sides: Sequence[str],
+    rounds: int,
+    compared: float | None,
+    minutes: Sequence[float],
+    starts: int,
+    short: int,
+) -> None:
+    """What the pipeline costs on this machine. PARTS and SIDES are given with commas between."""
     device, reason = choose_device(os.environ.get("EARSHOT_DEVICE"))
     os.environ["EARSHOT_DEVICE"] = device
     print(f"Device: {device} ({reason}).")
+    try:
+        name = apart(device_name, device)
+    except EarshotError as error:
+        raise click.ClickException(f"Nothing was measured. {error}") from error
+    figures: Row = {**measured_on(name), "asked": {"parts": list(parts), "sides": list(sides), "rounds": rounds}}
+    not_done = [NotDone("anything on a GPU", f"measured on the CPU: {reason}")] if device == "cpu" else []
     before = processor_times()
-    with own_home() as folder:
-        first = folder / "first.mp3"
-        write_mp3(first, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, 6.5, 14.5)))
-        write_mp3(folder / "ten_minutes.mp3", long_recording(LONG_S))
-        loaded = measure(first)
-        rows = {LONG: measure(folder / "ten_minutes.mp3")}
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        rows[DEMO], results = measure_in_turn(write_episodes(folder / "episodes"), warm_libraries(first, loaded))
-        stolen = steal_share(before, processor_times())
-        summaries = {name: summarize(rows[name], STAGES) for name in (DEMO, LONG)}
-        comparisons = compare(rows[DEMO], results)
-        costs = measure_costs([*rows[LONG], *rows[DEMO]], require_device(device), open_database(), open_instance())
-        found = [share for name in (DEMO, LONG) for share in shares(name, costs, rows[name])]
-    report(summaries, comparisons)
+    with tempfile.TemporaryDirectory(prefix="earshot-bench-") as temporary:
+        folder = Path(temporary)
+        first = apart(write_first, folder)
+        measured = {
+            "sides": lambda: apart(measure_sides, first, folder, sides, rounds, compared),
+            "growth": lambda: measure_growth(first, folder, minutes, device),
+            "starts": lambda: measure_starts(first, starts),
+            "short": lambda: measure_short(first, folder, short),
+        }
+        for part in PARTS:
+            if part not in parts:
+                continue
+            print(f"\n{part}", flush=True)
+            found, missing = measured[part]()
+            not_done += missing
+            figures |= {part: found, "steal_share": steal_share(before, processor_times())}
+            figures["not_done"] = [asdict(each) for each in not_done]
+            written = write(figures, "" if set(parts) == set(PARTS) else f"{'-'.join(parts)}-")
+            print(f"Written to {written}", flush=True)
+    print("\nNot done")
+    print_table([("what", "left"), ("why", "left")], [(each.what, each.reason) for each in not_done])
+    stolen = figures.get("steal_share")
+    print(f"\nCPU time that other machines on this host had: {'not told' if stolen is None else f'{stolen:.0%}'}")
+
+
+def device_name(kind: str) -> str:
+    """The name of the device, proved to work. Raises GpuUnavailable."""
+    return require_device(kind).name
+
+
+def measure_sides(
+    first: Path, folder: Path, chosen: Sequence[str], rounds: int, minutes: float | None
+) -> tuple[Row, list[NotDone]]:
+    """Earshot beside the others, and what measuring cost in its stages."""
+    with own_home():
+        episodes = [write_long(folder, minutes)] if minutes else write_episodes(folder / "episodes")[: len(COMPARED)]
+        truths = {} if minutes else {episodes[0].name: telephone().speech}
+        found = take_turns(first, episodes, truths, chosen, rounds)
+        compared = ratios(found.done)
+        costs = measure_costs(found.rows, require_device(read_settings().device), open_database(), open_instance())
+    of_measuring = shares("compared", costs, found.rows)
+    around = Spread.over(found.done.seconds[found.done.asset == AROUND].tolist())
+    print_ratios(compared)
+    print(f"Around its stages Earshot takes {around.text()} s a video; it is part of the totals where a side does all stages.")
+    print_errors(found.errors)
+    for peer in found.peers:
+        versions = ", ".join(f"{package} {version}" for package, version in peer["versions"].items())
+        print(f"{peer['name']}: {versions}; loaded in {peer['load_s']:.0f} s, {peer['peak_mb']:.0f} MB at most")
     print("\nWhat measuring costs")
     print_costs(costs)
-    print()
-    print_shares(found)
-    print(f"\nPeak memory of the process, ten-minute recording: {peak_mb:.0f} MB")
-    print(f"CPU time that other machines on this host had: {'not told' if stolen is None else f'{stolen:.0%}'}")
-    print(f"Written to {write(document(summaries, comparisons, as_record(costs, found), peak_mb, stolen))}")
-
-
-@contextmanager
-def own_home() -> Iterator[Path]:
-    """A temporary EARSHOT_HOME for the block, its Postgres stopped after it. Nothing of the user's is read or written."""
-    home = Path(tempfile.mkdtemp(prefix="earshot-bench-"))
-    home.chmod(0o755)
-    os.environ["EARSHOT_HOME"] = str(home)
-    for elsewhere in ("EARSHOT_DATABASE_URL", "EARSHOT_MEDIA", "EARSHOT_ALERT_URL"):
-        os.environ.pop(elsewhere, None)
-    try:
-        yield home
-    finally:
-        stop_embedded(home)
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def long_recording(seconds: int) -> np.ndarray:
-    """The demo's episodes one after another, again and again, cut to this length."""
-    parts, length = [], 0
-    for samples in cycle([episode_samples(episode) for episode in EPISODES]):
-        parts.append(samples)
-        length += len(samples)
-        if length >= seconds * SAMPLE_RATE:
-            return np.concatenate(parts)[: seconds * SAMPLE_RATE]
-    raise AssertionError("cycle() never ends")
-
-
-def measure(source: Path) -> list[Row]:
-    """Ingest a source; its rows of `asset_timings`. Raises RuntimeError where a video failed."""
-    database = open_database()
-    steps = ingest([source_named(str(source))], Choice(), database, open_instance())
-    outcomes = [step for step in steps if isinstance(step, Outcome)]
-    if any(outcome.result != "done" for outcome in outcomes):
-        raise RuntimeError(f"the benchmark could not ingest {source}: {outcomes}")
-    runs = [outcome.run_id for outcome in outcomes]
-    return database.query("SELECT * FROM asset_timings WHERE run_id = ANY(%s) ORDER BY timing_id", [runs])
-
-
-def warm_libraries(recording: Path, rows: Sequence[Row]) -> PlainLibraries:
-    """The plain libraries, loaded, and warmed by this recording, which the pipeline has done."""
-    settings = read_settings()
-    libraries = PlainLibraries(settings, require_device(settings.device))
-    libraries.work_through(recording, *left_by_the_pipeline(open_database(), rows[0]["video_id"]))
-    return libraries
-
-
-def measure_in_turn(recordings: Sequence[Path], libraries: PlainLibraries) -> tuple[list[Row], list[PlainResult]]:
-    """Each recording by the pipeline, then by the libraries."""
-    rows, results = [], []
-    for recording in recordings:
-        ours = measure(recording)
-        rows += ours
-        results += libraries.work_through(recording, *left_by_the_pipeline(open_database(), ours[0]["video_id"]))
-    return rows, results
-
-
-def processor_times() -> str | None:
-    """What Linux has counted of its processors' time so far; None elsewhere."""
-    return PROCESSOR_TIMES.read_text() if PROCESSOR_TIMES.exists() else None
-
-
-def steal_share(before: str | None, after: str | None) -> float | None:
-    """The share of this machine's CPU time that its host gave to others between two readings; None where it does not tell."""
-    if before is None or after is None:
-        return None
-    first, last = ([int(field) for field in text.splitlines()[0].split()[1 : STEAL + 2]] for text in (before, after))
-    passed = sum(last) - sum(first)
-    if len(first) <= STEAL or passed <= 0:
-        return None
-    return (last[STEAL] - first[STEAL]) / passed
-
-
-def report(summaries: Mapping[str, pd.DataFrame], comparisons: Sequence[Comparison]) -> None:
-    """Print what the pipeline did, and the demo's episodes beside the plain libraries."""
-    for name, summary in summaries.items():
-        print(f"\n{name}")
-        print_timing_table(summary)
-        print(describe_speed(summary))
-    print(f"\n{DEMO}, beside the plain libraries")
-    print_comparison(comparisons)
-
-
-def document(
-    summaries: Mapping[str, pd.DataFrame],
-    comparisons: Sequence[Comparison],
-    overhead: Row,
-    peak_mb: float,
-    stolen: float | None,
-) -> Row:
-    """The figures with what they were measured on."""
-    return {
-        **measured_on(require_device(read_settings().device).name),
-        "peak_memory_mb": round(peak_mb),
-        "steal_share": stolen,
-        "results": {name: json.loads(summary.to_json(orient="records")) for name, summary in summaries.items()},
-        "plain": as_records(comparisons),
-        "overhead": overhead,
+    print_shares(of_measuring)
+    record = {
+        "ratios": [asdict(ratio) for ratio in compared],
+        "around_s": asdict(around),
+        "diarization_errors": [asdict(error) for error in found.errors],
+        "peers": found.peers,
+        "overhead": as_record(costs, of_measuring),
     }
+    return record, found.not_done
 
 
-def measured_on(device: str) -> Row:
-    """When, of which code and on what something is measured. `uncommitted`: the code was not quite the commit's."""
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": (git_commit() or "unknown")[:12],
-        "uncommitted": has_uncommitted_changes(),
-        "device": device,
-        "cores": len(os.sched_getaffinity(0)),
-        "platform": platform.platform(),
-    }
+def measure_growth(first: Path, folder: Path, minutes: Sequence[float], device: str) -> tuple[list[Row], list[NotDone]]:
+    """Each length, with each model set that can be had."""
+    found: list[Growth] = []
+    not_done = []
+    for models in MODEL_SETS if device == "cuda" else (read_settings().models,):
+        try:
+            apart(require_models, models)
+        except ModelUnavailable as error:
+            not_done.append(NotDone(f"model set {models}", str(error)))
+            continue
+        for length in minutes:
+            try:
+                found.append(apart(measure_length, first, apart(write_long, folder, length), length, models))
+            except (EarshotError, RuntimeError) as error:  # one of which a process is told by that was killed
+                not_done.append(NotDone(f"{length:g} minutes with model set {models}", str(error)))
+    if found:
+        print_growth(found)
+    return [asdict(each) for each in found], not_done
 
 
-def has_uncommitted_changes() -> bool:
-    """Whether a file that git tracks differs from the commit; False outside a clone."""
-    if git_commit() is None:
-        return False
-    return subprocess.run(["git", "-C", str(PROJECT_ROOT), "diff", "--quiet", "HEAD"], check=False).returncode != 0
+def require_models(models: str) -> None:
+    """Raise ModelUnavailable unless every model of this set is, or comes, on the machine."""
+    os.environ["EARSHOT_MODELS"] = models
+    with own_home():
+        settings = read_settings()
+        chosen = model_set(settings)
+        for model in (chosen.speech, chosen.diarization, chosen.voice, chosen.text):
+            locate(model, settings)
 
 
-def write(figures: Row, prefix: str = "") -> Path:
-    """Keep the figures under their commit; where, from the project's root."""
-    RESULTS.mkdir(exist_ok=True)
-    target = RESULTS / f"{prefix}{figures['commit']}.json"
-    target.write_text(json.dumps(figures, indent=1) + "\n")
-    return target.relative_to(PROJECT_ROOT)
+def measure_starts(recording: Path, count: int) -> tuple[Row, list[NotDone]]:
+    """So many processes, begun one after another in one home; one before them, which is not counted."""
+    with own_home():
+        begun = [apart(start, recording) for _ in range(count + 1)][1:]
+    starts = summarize(begun[0][0], [each for _, each in begun])
+    print_starts(starts)
+    return asdict(starts), []
+
+
+def measure_short(first: Path, folder: Path, count: int) -> tuple[Row, list[NotDone]]:
+    """So many short videos."""
+    found = apart(measure_folder, first, apart(write_short, folder, count, SHORT_S))
+    print_short_videos(found)
+    return asdict(found), []
 
 
 if __name__ == "__main__":

@@ -11,27 +11,21 @@ and nothing of Earshot's around it - no Dagster, no database, no media store, no
 - `text_embeddings`: `SentenceTransformer.encode` with its defaults.
 
 What the last two work on, turns and passages, is taken from what the pipeline left in the database. Models are loaded by the
-constructor and warmed by a first recording; the clock stops when the device is done. `compare()` sets the seconds beside
-Earshot's own, and the CPU seconds: those hardly change where other processes have the CPU, so that where the two ratios differ
-much the machine was busy. Whether both found the same is not asked here; the number of results is kept.
+constructor and warmed by a first recording; the clock stops when the device is done. bench/comparison.py sets the seconds
+beside Earshot's own. bench/bare.py is the other floor: Earshot's own models, nothing around them.
 """
 
 import os
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 
-from ingest_assets.cli.output import print_table
-from ingest_assets.timings import times_real_time
-from resources.database import Database
+from bench.work import Span, Work, timed
 from resources.decoding import SAMPLE_RATE
 from resources.gpu import COMPUTE_TYPES, Device
-from resources.measurement import clock, synchronise
 from resources.model_files import locate
 from resources.models import ModelSet, model_set
 from resources.settings import Settings
@@ -42,43 +36,13 @@ if TYPE_CHECKING:  # each of these imports torch
     from pyannote.audio.pipelines import SpeakerDiarization
     from sentence_transformers import SentenceTransformer
 
-Found = TypeVar("Found")
-Span = tuple[int, int]
-
 SHORTEST_SPAN = SAMPLE_RATE // 40  # one frame of a filter bank: the speaker models refuse less
-
-
-@dataclass(frozen=True)
-class PlainResult:
-    """One stage of one recording, by its library: what it took, of every CPU too, and how many results came of it."""
-
-    asset: str
-    seconds: float
-    cpu_s: float
-    items: int
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One stage, Earshot's seconds (models loaded) beside the library's. `items` None: not a number to be added up."""
-
-    asset: str
-    audio_s: float
-    earshot_s: float
-    earshot_compute_s: float
-    plain_s: float
-    ratio: float
-    earshot_cpu_s: float
-    plain_cpu_s: float
-    cpu_ratio: float
-    earshot_x_realtime: float
-    plain_x_realtime: float
-    earshot_items: float | None
-    plain_items: float | None
 
 
 class PlainLibraries:
     """The libraries' own objects, loaded on this device."""
+
+    name = "plain"
 
     def __init__(self, settings: Settings, device: Device) -> None:
         models = model_set(settings)
@@ -89,15 +53,16 @@ class PlainLibraries:
         self._voice = _voice(models, voice_folder, device)
         self._text = _text(locate(models.text, settings), device)
 
-    def work_through(self, recording: Path, spans: Sequence[Span], texts: Sequence[str]) -> list[PlainResult]:
+    def work_through(self, recording: Path, spans: Sequence[Span], texts: Sequence[str]) -> Work:
         """Every stage of one recording. `spans` are its turns (first sample, one past the last), `texts` its passages."""
-        decoded, audio = _timed("audio", lambda: decode_audio(str(recording), sampling_rate=SAMPLE_RATE), lambda _: 1)
+        decoded, audio = timed("audio", lambda: decode_audio(str(recording), sampling_rate=SAMPLE_RATE), lambda _: 1)
         samples = np.asarray(decoded)
-        _, transcript = _timed("transcript", lambda: self._transcribe(samples))
-        _, turns = _timed("speaker_turns", lambda: self._diarize(samples))
-        _, voices = _timed("voice_embeddings", lambda: self._embed_voices(samples, spans))
-        _, passages = _timed("text_embeddings", lambda: self._text.encode(list(texts)))
-        return [audio, transcript, turns, voices, passages]
+        _, transcript = timed("transcript", lambda: self._transcribe(samples))
+        tracks, turns = timed("speaker_turns", lambda: self._diarize(samples))
+        _, voices = timed("voice_embeddings", lambda: self._embed_voices(samples, spans))
+        _, passages = timed("text_embeddings", lambda: self._text.encode(list(texts)))
+        spoken = [(segment.start, segment.end, speaker) for segment, _, speaker in tracks]
+        return Work((audio, transcript, turns, voices, passages), tuple(spoken))
 
     def _transcribe(self, samples: np.ndarray) -> list[Any]:
         segments, _ = self._whisper.transcribe(samples, batch_size=self._whisper_batch, word_timestamps=True, vad_filter=True)
@@ -115,16 +80,6 @@ class PlainLibraries:
         waveform = torch.from_numpy(samples)[None]
         turns = [waveform[:, first:last] for first, last in spans if last - first >= SHORTEST_SPAN]
         return [self._voice({"waveform": turn, "sample_rate": SAMPLE_RATE}) for turn in turns]
-
-
-def _timed(asset: str, work: Callable[[], Found], items: Callable[[Found], int] = len) -> tuple[Found, PlainResult]:
-    """What the work found, and its seconds until the device has done it."""
-    synchronise()
-    started, cpu_started = clock(), time.process_time()
-    found = work()
-    synchronise()
-    taken = clock() - started, time.process_time() - cpu_started
-    return found, PlainResult(asset, *taken, items(found))
 
 
 def _whisper(folder: Path, device: Device) -> BatchedInferencePipeline:
@@ -176,76 +131,3 @@ def _text(folder: Path, device: Device) -> "SentenceTransformer":
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(str(folder), device=device.kind, local_files_only=True)
-
-
-def left_by_the_pipeline(database: Database, video_id: str) -> tuple[list[Span], list[str]]:
-    """The video's turns as samples, and the texts of its passages."""
-    turns = database.frame("voice_embeddings", video_id, "turn_index")
-    passages = database.frame("passages", video_id, "passage_index")
-    return list(zip(turns.first_sample.tolist(), turns.last_sample.tolist(), strict=True)), passages.text.tolist()
-
-
-def compare(rows: Sequence[dict[str, Any]], results: Sequence[PlainResult]) -> list[Comparison]:
-    """Rows of `asset_timings` and the libraries' results on the same recordings, added up per stage; the total last."""
-    stages = [
-        _comparison(
-            asset,
-            [row for row in rows if row["asset"] == asset],
-            [result for result in results if result.asset == asset],
-        )
-        for asset in dict.fromkeys(result.asset for result in results)
-    ]
-    return [*stages, _comparison("total", rows, results)]
-
-
-def _comparison(asset: str, rows: Sequence[dict[str, Any]], results: Sequence[PlainResult]) -> Comparison:
-    audio_s = sum({row["video_id"]: row["audio_s"] for row in rows}.values())
-    wall_s, load_s = sum(row["wall_s"] for row in rows), sum(row["load_s"] for row in rows)
-    plain_s, plain_cpu_s = sum(result.seconds for result in results), sum(result.cpu_s for result in results)
-    cpu_s = sum(row["cpu_s"] for row in rows)
-    one_stage = asset != "total"
-    return Comparison(
-        asset=asset,
-        audio_s=audio_s,
-        earshot_s=wall_s - load_s,
-        earshot_compute_s=sum(row["compute_s"] for row in rows),
-        plain_s=plain_s,
-        ratio=(wall_s - load_s) / plain_s,
-        earshot_cpu_s=cpu_s,
-        plain_cpu_s=plain_cpu_s,
-        cpu_ratio=cpu_s / plain_cpu_s,
-        earshot_x_realtime=times_real_time(audio_s, wall_s, load_s),
-        plain_x_realtime=times_real_time(audio_s, plain_s, 0.0),
-        earshot_items=sum(row["items"] for row in rows) if one_stage else None,
-        plain_items=float(sum(result.items for result in results)) if one_stage else None,
-    )
-
-
-def print_comparison(comparisons: Sequence[Comparison]) -> None:
-    """The table; `ratio` is Earshot's seconds over the library's, `CPU ratio` the same of CPU seconds."""
-    headings = [
-        ("stage", "left"), ("earshot s", "right"), ("comp s", "right"), ("plain s", "right"), ("ratio", "right"),
-        ("CPU ratio", "right"), ("speed", "right"), ("plain speed", "right"), ("items", "right"), ("plain items", "right"),
-    ]  # fmt: skip
-    print_table(headings, [table_row(comparison) for comparison in comparisons], last_apart=True)
-
-
-def table_row(comparison: Comparison) -> tuple[str, ...]:
-    """One line of the table, as text."""
-    items = [f"{number:.0f}" if number is not None else "" for number in (comparison.earshot_items, comparison.plain_items)]
-    return (
-        comparison.asset,
-        f"{comparison.earshot_s:.2f}",
-        f"{comparison.earshot_compute_s:.2f}",
-        f"{comparison.plain_s:.2f}",
-        f"{comparison.ratio:.2f}",
-        f"{comparison.cpu_ratio:.2f}",
-        f"{comparison.earshot_x_realtime:.1f}x",
-        f"{comparison.plain_x_realtime:.1f}x",
-        *items,
-    )
-
-
-def as_records(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """For JSON."""
-    return [asdict(comparison) for comparison in comparisons]

@@ -27,7 +27,8 @@ import pandas as pd
 from bench.corpus import Corpus, real_corpus
 from bench.demo import choose_device
 from bench.episodes import write_episodes
-from bench.pipeline import measure, measured_on, own_home, write
+from bench.figures import measured_on, own_home, write
+from bench.ingesting import measure
 from bench.questions import KINDS, RECORDINGS, TALKS, Question, plain
 from bench.talks import READER, talks
 from ingest_assets.cli.output import print_table
@@ -115,7 +116,7 @@ def recordings(database: Database, home: Path) -> list[Spoken]:
     """The demo's episodes, ingested."""
     found = []
     for path in write_episodes(home / "episodes"):
-        video_id = measure(path)[0]["video_id"]
+        video_id = measure(path).rows[0]["video_id"]
         words, exclusive, turns = (
             database.frame(table, video_id, order)
             for table, order in (("words", "word_index"), ("exclusive_turns", "turn_index"), ("turns", "turn_index"))

@@ -23,7 +23,7 @@ import pandas as pd
 
 from bench.corpus import Corpus, grown, real_corpus
 from bench.demo import choose_device
-from bench.pipeline import measured_on, own_home, write
+from bench.figures import measured_on, own_home, write
 from ingest_assets.cli.output import print_table
 from ingest_assets.known_voices import Who
 from ingest_assets.search import EVERYTHING, Filters, search

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.pipeline import measured_on
+from bench.figures import measured_on
 from resources.gpu import cpu_name
 
 if TYPE_CHECKING:
@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+def apart(work: Callable[..., Result], *arguments: Any) -> Result:
+    """What it gives, done in a fresh process. `work` stands at the top of its module.
+
+    The process that asks must be a small one: what a process has at most is counted from before its program was put in place.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
+
+
 def print_sizes(measure: "Callable[[int], DataclassInstance]", sizes: tuple[int, ...]) -> None:
     """Print the figures of each size, with what they were measured on. `measure` stands at the top of its module."""
     os.environ.setdefault("EARSHOT_DEVICE", "cpu")
-    context = multiprocessing.get_context("spawn")
-    found = []
-    for size in sizes:
-        with ProcessPoolExecutor(1, mp_context=context) as process:
-            found.append(asdict(process.submit(measure, size).result()))
+    found = [asdict(apart(measure, size)) for size in sizes]
     print(json.dumps({**measured_on(cpu_name()), "figures": found}, indent=2))
 
 

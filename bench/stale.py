@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from unittest import mock
 
-from bench.pipeline import own_home
+from bench.figures import own_home
 from bench.sizes import peak_mb, print_sizes, timed
 from ingest_assets import staleness
 from ingest_assets.backfill import Which, choose, launch

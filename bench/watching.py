@@ -24,7 +24,7 @@ from typing import Any
 from dagster import SensorDefinition
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
-from bench.pipeline import measured_on, own_home, processor_times, steal_share, write
+from bench.figures import measured_on, own_home, processor_times, steal_share, write
 from bench.server import serving
 from bench.sizes import timed
 from bench.watched_library import WatchedLibrary

@@ -1,57 +1,227 @@
-"""The benchmark's figures: ratios, shares, tables and the document, from made-up seconds; nothing is timed here."""
+"""The benchmark's figures: ratios, shares, tables and what is not done, from made-up seconds; nothing is timed here."""
 
 import json
+import sys
 import threading
+from contextlib import closing
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 from dagster import DagsterEventType
+from pyannote.core import Annotation, Segment
 
-from bench import pipeline, plain, probes
+from bench import figures, growth, peers, pipeline, probes, short_videos, starts
+from bench.comparison import AROUND, ratios, table_row
+from bench.composed import offsets, repeated, write_short
+from bench.figures import NotDone, measured_on, steal_share, write
+from bench.ingesting import Ingested
 from bench.overhead import Cost, Sampling, as_record, describe_sampling, shares
 from bench.overhead import table_row as share_row
-from bench.pipeline import document, steal_share, write
-from bench.plain import PlainResult, compare
+from bench.peers import PeerUnavailable, last_words
 from bench.probes import check_events_s, execution_of_row, measure_parts, measure_sampling, multiply
+from bench.sides import error_rate
+from bench.spread import Spread
+from bench.work import StageWork, Work
 from ingest_assets.history import read_history
-from ingest_assets.timings import Timing, summarize
+from ingest_assets.timings import Timing
 from resources import nvml
 from resources.catalogue import STAGES, Video, register
 from resources.database import Database
+from resources.decoding import SAMPLE_RATE, decode
+from resources.errors import GpuUnavailable, ModelUnavailable
+from resources.gpu import Device
+from resources.media_store import samples_sha256
+from resources.settings import read_settings
 from tests.timing_rows import keep, usual
 
 
-def row(asset: str, video: str = "a", **changed: float | str) -> dict[str, object]:
+def row(asset: str, video: str = "a", **changed: float | str | None) -> dict[str, object]:
     figures = {"audio_s": 100.0, "wall_s": 12.0, "load_s": 2.0, "compute_s": 8.0, "cpu_s": 18.0, "items": 4.0}
     return {"asset": asset, "video_id": video, "inputs": 40.0, "batch_mean": 4.0, "device": "cpu", **figures, **changed}
 
 
-def test_a_comparison_adds_up_recordings_and_leaves_loading_out() -> None:
-    rows = [row("transcript"), row("transcript", "b", wall_s=17.0), row("audio"), row("audio", "b")]
-    results = [
-        PlainResult("audio", 4.0, 9.0, 1),
-        PlainResult("transcript", 20.0, 30.0, 3),
-        PlainResult("audio", 1.0, 3.0, 1),
-        PlainResult("transcript", 5.0, 6.0, 5),
+def done(side: str, number: int, asset: str, seconds: float, items: int = 1, recording: str = "a") -> dict[str, object]:
+    figures = {"audio_s": 100.0, "seconds": seconds, "cpu_s": 2 * seconds, "items": items}
+    return {"side": side, "round": number, "recording": recording, "asset": asset, **figures}
+
+
+def test_a_ratio_is_of_one_round_and_adds_up_its_recordings() -> None:
+    taken = [
+        done(side, number, "transcript", seconds, items=3, recording=recording)
+        for side, of_rounds in (("earshot", ([10, 20], [11, 19], [30, 15])), ("whisperx", ([5, 10], [10, 20], [10, 20])))
+        for number, of_round in enumerate(of_rounds)
+        for recording, seconds in zip("ab", of_round, strict=True)
     ]
-    audio, transcript, total = compare(rows, results)
-    assert (audio.asset, transcript.asset, total.asset) == ("audio", "transcript", "total")
-    assert (transcript.earshot_s, transcript.earshot_compute_s, transcript.plain_s) == (25.0, 16.0, 25.0)
-    assert transcript.ratio == 1.0
-    assert (transcript.earshot_cpu_s, transcript.plain_cpu_s, transcript.cpu_ratio) == (36.0, 36.0, 1.0)
-    assert (transcript.earshot_items, transcript.plain_items) == (8.0, 8.0)
-    assert (transcript.earshot_x_realtime, transcript.plain_x_realtime) == (8.0, 8.0)
-    assert audio.ratio == 4.0
-    assert (total.audio_s, total.earshot_s, total.plain_s) == (200.0, 45.0, 30.0)
-    assert total.ratio == 1.5
-    assert total.earshot_items is None
-
-
-def test_a_line_of_the_comparison() -> None:
-    [transcript, total] = compare([row("transcript")], [PlainResult("transcript", 8.0, 16.0, 4)])
-    assert plain.table_row(transcript) == (
-        "transcript", "10.00", "8.00", "8.00", "1.25", "1.12", "10.0x", "12.5x", "4", "4",
+    [ratio] = ratios(pd.DataFrame(taken))  # one stage has no total
+    assert (ratio.side, ratio.asset, ratio.audio_s) == ("whisperx", "transcript", 200.0)
+    assert ratio.earshot_s == Spread(30.0, 30.0, 45.0, 3)
+    assert ratio.other_s == Spread(30.0, 15.0, 30.0, 3)
+    assert ratio.ratio == ratio.cpu_ratio == Spread(1.5, 1.0, 2.0, 3)
+    assert (ratio.earshot_items, ratio.other_items) == (6.0, 6.0)
+    assert table_row(ratio) == (
+        "whisperx", "transcript", "30.00", "30.00", "1.50 (1.00-2.00)", "1.50 (1.00-2.00)", "6.7x", "6.7x", "6", "6",
     )  # fmt: skip
-    assert plain.table_row(total)[-2:] == ("", "")
+
+
+def test_only_who_does_all_stages_is_held_against_what_is_around_them() -> None:
+    taken = [done("earshot", 0, asset, 10.0) for asset in (*STAGES, AROUND)]
+    taken += [done("bare", 0, asset, 10.0) for asset in STAGES]
+    taken += [done("some", 0, asset, 5.0) for asset in ("transcript", "speaker_turns")]
+    found = {(ratio.side, ratio.asset): ratio for ratio in ratios(pd.DataFrame(taken))}
+    assert [asset for side, asset in found if side == "bare"] == [*STAGES, "total"]
+    assert found["bare", "total"].ratio.median == 60 / 50
+    assert found["some", "total"].ratio.median == 20 / 10
+    assert found["bare", "total"].earshot_items is None
+    assert table_row(found["bare", "total"])[-2:] == ("", "")
+
+
+def test_a_spread_is_told_with_its_ends_where_there_are_some() -> None:
+    assert Spread.over([3.0, 1.0, 2.5]).text() == "2.50 (1.00-3.00)"
+    assert Spread.over([3.14]).text(1) == "3.1"
+    with pytest.raises(ValueError, match="nothing was measured"):
+        Spread.over([])
+
+
+def test_composed_recordings_are_as_long_as_asked_and_no_two_alike() -> None:
+    parts = [np.arange(5), np.arange(10, 13)]
+    assert repeated(parts, 10).tolist() == [0, 1, 2, 3, 4, 10, 11, 12, 0, 1]
+    assert repeated(parts, 5).tolist() == [0, 1, 2, 3, 4]
+    assert len(set(offsets(113 * 16_000, 200))) == 200
+    assert offsets(9, 3) == [0, 3, 6]
+    with pytest.raises(ValueError, match="no 10 different offsets"):
+        offsets(9, 10)
+
+
+def test_many_short_recordings_are_files_of_one_length_with_different_sound(tmp_path: Path) -> None:
+    files = sorted(write_short(tmp_path, 3, 1.5).iterdir())
+    sounds = [decode(file) for file in files]
+    assert [round(len(sound) / SAMPLE_RATE, 1) for sound in sounds] == [1.5, 1.5, 1.5]
+    assert len({samples_sha256(sound) for sound in sounds}) == 3
+
+
+def ingested(video: str, wall_s: float) -> Ingested:
+    return Ingested([row("audio", video, wall_s=1.0, load_s=0.0), row("transcript", video, wall_s=2.0)], wall_s, 5.0)
+
+
+def test_what_is_around_the_stages_is_the_rest_of_the_clock() -> None:
+    videos = [ingested(str(index), 3.5 + index / 100) for index in range(20)]
+    assert videos[0].around_s == pytest.approx(0.5)
+    found = short_videos.summarize(videos, after_s=2.0, warm_mb=900.0, most_mb=950.0)
+    assert (found.videos, found.audio_s) == (20, 2000.0)
+    assert (found.around_first_s, found.around_last_s) == (pytest.approx(0.505), pytest.approx(0.685))
+    assert found.around_s.highest == pytest.approx(0.69)
+
+
+def test_growth_is_told_per_stage_and_in_all_with_loading_left_out() -> None:
+    rows = [row("audio", load_s=0.0, x_realtime=9.0, vram_peak_mb=None), row("transcript", x_realtime=8.0, vram_peak_mb=512.0)]
+    found = growth.growth(Ingested(rows, 27.0, 5.0), 3.0, "bundled", 700.0, 800.0)
+    assert [(stage.asset, stage.seconds, stage.vram_peak_mb) for stage in found.stages] == [
+        ("audio", 12.0, None), ("transcript", 10.0, 512.0),
+    ]  # fmt: skip
+    assert (found.around_s, found.x_realtime) == (pytest.approx(3.0), pytest.approx(100 / 25))
+    assert growth.table_row(found) == (
+        "3", "bundled", "12.0 9x", "10.0 8x", "3.00", "27.0", "4.0x", "700", "800",
+    )  # fmt: skip
+
+
+def test_the_starts_of_processes_are_told_with_their_spread() -> None:
+    found = starts.summarize(8.0, [starts.Start(3.0, 5.0, 12.0, 2.0), starts.Start(4.0, 6.0, 14.0, 1.0)])
+    assert found.cold_s == Spread(13.0, 12.0, 14.0, 2)
+    assert found.warm_s == Spread(1.5, 1.0, 2.0, 2)
+
+
+def test_why_a_peer_ended_is_said_in_its_own_last_words() -> None:
+    assert last_words(-4, "much\nmore\n") == "it was ended by SIGILL: Illegal instruction"
+    assert last_words(1, "Traceback\n  File x\nOSError: no such model\n\n") == "OSError: no such model"
+    assert last_words(3, "") == "it ended with exit code 3"
+
+
+def peer_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
+    """A peer whose script is this, in an environment that needs no installing."""
+    script = tmp_path / "script.py"
+    script.write_text(f"import json, sys\n{does}\n")
+    monkeypatch.setattr(peers, "SCRIPT", script)
+    monkeypatch.setattr(peers, "environment", lambda _name: sys.executable)
+    monkeypatch.setattr(peers, "locate", lambda _model, _settings: tmp_path)
+
+
+LOADED = 'print(json.dumps({"versions": {"p": "1"}, "load_s": 1.5, "not_done": [["diarization", "no hub"]]}), flush=True)'
+
+
+def test_a_peer_answers_with_its_stages_and_turns_and_what_it_could_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = {"asset": "transcript", "seconds": 2.0, "cpu_s": 3.0, "items": 4}
+    answer = {"stages": [stage], "turns": [[0.5, 1.5, "A"]], "peak_mb": 80.0}
+    peer_that(tmp_path, monkeypatch, f"{LOADED}\nfor line in sys.stdin: print({json.dumps(answer)!r}, flush=True)")
+    with closing(peers.Peer.start("whisperx", read_settings(), Device("cpu", "a processor"))) as peer:
+        assert peer.not_done == [NotDone("whisperx: diarization", "no hub")]
+        recording = write_short(tmp_path, 1, 0.5) / "0000.mp3"
+        assert peer.work_through(recording, [], []) == Work((StageWork(**stage),), ((0.5, 1.5, "A"),))
+    assert (peer.versions, peer.load_s, peer.peak_mb) == ({"p": "1"}, 1.5, 80.0)
+    assert peer.process.poll() is not None
+
+
+def test_a_peer_that_does_not_come_up_is_unavailable_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer_that(tmp_path, monkeypatch, 'raise SystemExit("its model is not there")')
+    with pytest.raises(PeerUnavailable, match="its model is not there"):
+        peers.Peer.start("senko", read_settings(), Device("cpu", "a processor"))
+
+
+def test_an_environment_that_does_not_install_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\necho 'no network' >&2\nexit 2\n")
+    uv.chmod(0o755)
+    monkeypatch.setattr(peers, "UV", str(uv))
+    monkeypatch.setattr(peers, "ENVIRONMENTS", tmp_path / "peers")
+    with pytest.raises(PeerUnavailable, match="it does not install: no network"):
+        peers.environment("senko")
+
+
+def test_a_diarization_is_held_against_the_truth() -> None:
+    truth = Annotation()
+    truth[Segment(0.0, 4.0)], truth[Segment(5.0, 9.0)] = "one", "two"
+    assert error_rate(truth, [(0.0, 4.0, "X"), (5.0, 9.0, "Y")], 10.0) == 0.0
+    assert error_rate(truth, [(0.0, 4.0, "X"), (5.0, 9.0, "X")], 10.0) == 0.5
+
+
+def test_a_device_that_is_not_there_ends_the_benchmark_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_work: object, _kind: str) -> str:
+        raise GpuUnavailable("EARSHOT_DEVICE asks for cuda, but torch finds no CUDA device.")
+
+    monkeypatch.setattr(pipeline, "apart", refuse)
+    monkeypatch.setenv("EARSHOT_DEVICE", "cuda")
+    ended = CliRunner().invoke(pipeline.main, [])
+    assert ended.exit_code == 1
+    assert "Nothing was measured. EARSHOT_DEVICE asks for cuda, but torch finds no CUDA device." in ended.output
+
+
+def test_a_model_set_and_a_length_that_cannot_be_done_are_listed_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(asked: object, *arguments: object) -> object:
+        if asked is pipeline.require_models and arguments == ("large",):
+            raise ModelUnavailable("Model whisper-large is not on this machine.")
+        if asked is pipeline.measure_length:
+            if arguments[2] == 120.0:
+                raise RuntimeError("A process in the process pool was terminated abruptly")
+            return growth.growth(Ingested([row("audio", x_realtime=9.0, vram_peak_mb=None)], 12.0, 5.0), 3.0, "bundled", 1, 2)
+        return Path("a recording")
+
+    monkeypatch.setattr(pipeline, "apart", work)
+    found, not_done = pipeline.measure_growth(Path("first"), Path("folder"), (3.0, 120.0), "cuda")
+    assert [each["minutes"] for each in found] == [3.0]
+    assert not_done == [
+        NotDone("120 minutes with model set bundled", "A process in the process pool was terminated abruptly"),
+        NotDone("model set large", "Model whisper-large is not on this machine."),
+    ]
+
+
+def test_what_is_listed_on_the_command_line_is_checked() -> None:
+    ended = CliRunner().invoke(pipeline.main, ["--parts", "sides,nothing"])
+    assert ended.exit_code == 2
+    assert "'nothing' is not one of 'sides', 'growth', 'starts', 'short'" in ended.output
 
 
 def test_measuring_is_what_is_done_once_and_for_each_call_over_the_seconds_of_work() -> None:
@@ -144,24 +314,12 @@ def test_steal_is_a_share_of_all_time_that_passed() -> None:
     assert steal_share("cpu 1 2 3 4", "cpu 2 3 4 5") is None
 
 
-def test_the_document_says_what_was_measured_on_what(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    rows = [row(asset) for asset in STAGES]
-    cost = Cost("transcript", {"timing": 0.02}, {}, 0.0, 0.0, None)
-    figures = document(
-        {"demo": summarize(rows, STAGES)},
-        compare(rows, [PlainResult(asset, 5.0, 9.0, 4) for asset in STAGES]),
-        as_record([cost], shares("demo", [cost], rows)),
-        peak_mb=1234.5,
-        stolen=0.25,
-    )
-    monkeypatch.setattr(pipeline, "RESULTS", tmp_path)
-    monkeypatch.setattr(pipeline, "PROJECT_ROOT", tmp_path)
-    target = write(figures)
-    assert target.name == f"{figures['commit']}.json"
-    read = json.loads((pipeline.RESULTS / target).read_text())
-    assert {"date", "commit", "uncommitted", "device", "cores", "platform", "peak_memory_mb", "steal_share"} <= set(read)
-    assert read["steal_share"] == 0.25
-    assert [line["asset"] for line in read["results"]["demo"]] == [*STAGES, "total"]
-    assert [line["ratio"] for line in read["plain"]] == [2.0] * 6
-    assert read["overhead"]["limit"] == 0.01
-    assert read["overhead"]["shares"][0]["holds"]
+def test_figures_are_kept_under_their_commit_with_what_they_were_measured_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(figures, "RESULTS", tmp_path)
+    monkeypatch.setattr(figures, "PROJECT_ROOT", tmp_path)
+    target = write({**measured_on("a processor"), "steal_share": 0.25}, "some-")
+    read = json.loads((tmp_path / target).read_text())
+    assert target.name == f"some-{read['commit']}.json"
+    assert {"date", "commit", "uncommitted", "device", "cores", "platform", "steal_share"} == set(read)

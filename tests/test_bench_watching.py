@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bench import pipeline, watching
+from bench import watching
+from bench.figures import write
 from bench.server import serving
 from bench.watched_library import WatchedLibrary
 from bench.watching import Sizes, fill, measure, measure_ticks
@@ -78,10 +79,10 @@ def test_the_figures_are_told_and_kept_under_their_commit(
         in told
     )
     assert "Downloads of 64 KiB, pause 2 s: 1234 an hour." in told
-    monkeypatch.setattr(pipeline, "RESULTS", tmp_path)
-    monkeypatch.setattr(pipeline, "PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr("bench.figures.RESULTS", tmp_path)
+    monkeypatch.setattr("bench.figures.PROJECT_ROOT", tmp_path)
     kept = watching.document(figures, load_before=0.5, stolen=None)
-    target = pipeline.write(kept, watching.PREFIX)
+    target = write(kept, watching.PREFIX)
     assert target.name == f"watching-{kept['commit']}.json"
     assert {"date", "uncommitted", "device", "cores", "platform", "load_before", "steal_share", *figures} <= set(kept)
     assert '"an_hour": 1234.5' in (tmp_path / target).read_text()
