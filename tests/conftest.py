@@ -34,8 +34,12 @@ from resources.database import Database, open_database
 from resources.postgres import stop_embedded
 from tests.misbehaving import Site, misbehaving
 
-# Modules that take a minute and more. `make test` gives modules to two processes, and these must not be begun last.
-LONG = ("test_workers", "test_serving", "test_drill", "test_pipeline", "test_crashes", "test_sensors", "test_commands")
+# Modules that take a minute and more. `make test` gives modules to two processes: these must not be begun last, nor two of
+# those that run `earshot up` at once.
+LONG = (
+    "test_workers", "test_drill", "test_serving", "test_pipeline", "test_interrupted_backfills", "test_crashes", "test_sensors",
+    "test_commands",
+)  # fmt: skip
 
 for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # everything the tests ask lies on loopback
     os.environ.pop(proxy, None)
