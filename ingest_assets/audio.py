@@ -16,7 +16,7 @@ from soundfile import LibsndfileError
 
 from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
-from ingest_assets.stage import Stage, stage
+from ingest_assets.stage import Stage, again_after_outage, stage
 from resources.catalogue import set_duration
 from resources.database import DatabaseResource
 from resources.decoding import SAMPLE_RATE, decode
@@ -34,6 +34,7 @@ from resources.watched import source_of
     group_name="video",
     code_version="1",
     check_specs=check_specs("audio"),
+    hooks={again_after_outage},
     kinds={"ffmpeg"},
     description="16 kHz mono FLAC in the media store; sha256 of its samples; truncated downloads refused.",
 )

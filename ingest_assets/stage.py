@@ -1,8 +1,9 @@
 """A stage: one asset at work on one video, whichever asset it is.
 
 `stage(context, database)` is what the five assets share. It finds the video of the partition key, measures,
-and on an error that Earshot can explain writes it into the catalogue and fails the step without retries; where the database
-was restarted under a statement, the stage is done again. An asset that
+and on an error that Earshot can explain writes it into the catalogue and fails the step without retries. Where the database
+was restarted under a statement of the stage's, the stage is done again; where it was one of Dagster's, `again_after_outage`
+has the run done again. An asset that
 `is_current` calls `reuse()` and has nothing to do. Any other ends with `finish()`, which holds the timing against earlier ones,
 writes the row of `asset_timings`, what checks failed and what was made from what (ingest_assets/outputs.py), and returns the
 same figures as metadata and check results.
@@ -23,10 +24,13 @@ from dagster import (
     AssetExecutionContext,
     DagsterExecutionInterruptedError,
     Failure,
+    HookContext,
     MaterializeResult,
     MetadataValue,
     RetryRequested,
+    failure_hook,
 )
+from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
 
 from ingest_assets import progress
@@ -42,6 +46,7 @@ from resources.errors import Blocked, EarshotError, Misconfigured
 from resources.gpu import Device, GpuResource
 from resources.measurement import Execution, Measurement
 from resources.models import Floor, model_set
+from resources.outages import is_outage
 from resources.settings import read_settings
 from resources.source_states import pause
 
@@ -199,6 +204,13 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
         raise RetryRequested(max_retries=AFTER_OUTAGES) from error
     finally:
         measurement.close()
+
+
+@failure_hook
+def again_after_outage(context: HookContext) -> None:
+    """Let Dagster try the run again, which it does after no other failed step (dagster.yaml), if its statement was lost."""
+    if context.op_exception is not None and is_outage(context.op_exception):
+        context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true"})
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from ingest_assets.outputs import content_digest
 from ingest_assets.partitions import videos
 from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.speaker_turns import speaker_turns
-from ingest_assets.stage import stage
+from ingest_assets.stage import again_after_outage, stage
 from ingest_assets.transcript import transcript
 from ingest_assets.words import attribute_words, sentence_speakers
 from resources.database import DatabaseResource
@@ -29,6 +29,7 @@ PASSAGE_S = 20.0
     group_name="video",
     code_version="2",
     check_specs=check_specs("text_embeddings"),
+    hooks={again_after_outage},
     deps=[transcript, speaker_turns],
     pool="gpu",
     kinds={"huggingface", "postgres"},

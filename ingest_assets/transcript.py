@@ -10,7 +10,7 @@ from ingest_assets.audio import audio
 from ingest_assets.checks import check_specs
 from ingest_assets.outputs import content_digest
 from ingest_assets.partitions import videos
-from ingest_assets.stage import stage
+from ingest_assets.stage import again_after_outage, stage
 from ingest_assets.video_audio import read_audio
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
@@ -23,6 +23,7 @@ from resources.media_store import MediaStoreResource
     group_name="video",
     code_version="1",
     check_specs=check_specs("transcript"),
+    hooks={again_after_outage},
     deps=[audio],
     pool="gpu",
     kinds={"whisper"},

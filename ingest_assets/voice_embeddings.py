@@ -15,7 +15,7 @@ from ingest_assets.audio import audio
 from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
 from ingest_assets.speaker_turns import speaker_turns
-from ingest_assets.stage import Stage, stage
+from ingest_assets.stage import Stage, again_after_outage, stage
 from ingest_assets.video_audio import read_audio
 from ingest_assets.voices import conditions, local_speakers, sample_spans
 from resources.database import DatabaseResource
@@ -32,6 +32,7 @@ from resources.voice_space import PREPARATION, VoiceSpace, voice_space
     group_name="video",
     code_version=f"2 {PREPARATION}",
     check_specs=check_specs("voice_embeddings"),
+    hooks={again_after_outage},
     deps=[audio, speaker_turns],
     pool="gpu",
     kinds={"pyannote"},

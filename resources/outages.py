@@ -2,14 +2,15 @@
 
 `connect_patiently()` is how Earshot's own connections are made (resources/database.py), and Dagster's, to which
 `make_dagster_patient()` adds it by SQLAlchemy's events. A server that has never answered this process is a wrong set-up and is
-told at once; one that has is waited for, PATIENCE_S long. A statement that was under way when the server went is lost with it:
-ingest_assets/stage.py does its stage again.
+told at once; one that has is waited for, PATIENCE_S long. A statement that was under way when the server went is lost with it,
+which is told by `is_outage()`: ingest_assets/stage.py has the stage, or the run, done again.
 """
 
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import psycopg
 import psycopg2
 from sqlalchemy import Dialect, Engine, event, exc
 from sqlalchemy.pool import QueuePool
@@ -35,6 +36,15 @@ def connect_patiently(server: str, connect: Callable[[], Opened], refused: type[
         else:
             _answered.add(server)
             return opened
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Whether this, or what it was raised from, is a server that went away or is not there. Of both drivers."""
+    while error is not None:
+        if isinstance(error, psycopg.OperationalError | psycopg2.OperationalError | psycopg2.InterfaceError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def make_dagster_patient() -> None:

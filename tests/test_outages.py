@@ -3,12 +3,17 @@
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
+import psycopg2
 import pytest
+from dagster import DagsterInstance, asset, materialize
+from dagster._core.storage.tags import WILL_RETRY_TAG
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
+from ingest_assets.stage import again_after_outage
 from resources import locks, outages
 from resources.database import Database
 from resources.locks import holding, is_held_elsewhere, wait_for_holders
@@ -72,8 +77,6 @@ def test_dagster_finds_a_connection_that_was_broken_before_it_uses_it(database: 
     opened: list[int] = []
 
     def connect() -> object:
-        import psycopg2
-
         connection = psycopg2.connect(database.url)
         opened.append(connection.info.backend_pid)
         return connection
@@ -86,6 +89,32 @@ def test_dagster_finds_a_connection_that_was_broken_before_it_uses_it(database: 
         assert connection.execute(text("SELECT 'still here'")).scalar() == "still here"
     engine.dispose()
     assert len(opened) == 2
+
+
+@pytest.mark.parametrize("driver", [psycopg, psycopg2])
+def test_a_run_is_tried_again_after_a_statement_was_lost_with_the_server(
+    database: Database, instance: DagsterInstance, driver: Any
+) -> None:
+    @asset(hooks={again_after_outage})
+    def interrupted() -> None:
+        connection = driver.connect(database.url)
+        database.query("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+        try:
+            connection.cursor().execute("SELECT 1")
+        except driver.OperationalError as error:
+            raise RuntimeError("what Dagster made of it") from error
+
+    run = materialize([interrupted], instance=instance, raise_on_error=False)
+    assert _will_retry(instance, run.run_id) == "true"
+
+
+def test_a_run_is_not_tried_again_after_another_failure(database: Database, instance: DagsterInstance) -> None:
+    @asset(hooks={again_after_outage})
+    def mistaken() -> None:
+        database.query("SELECT nothing FROM nowhere")
+
+    run = materialize([mistaken], instance=instance, raise_on_error=False)
+    assert _will_retry(instance, run.run_id) == "false"
 
 
 def test_a_lock_whose_connection_broke_is_taken_back_and_given_back_at_the_end(
@@ -125,6 +154,13 @@ def test_a_server_that_was_just_started_is_given_time_for_those_who_held_locks(
     monkeypatch.setattr(locks, "HOLDERS_BACK_S", row["up_s"] + 100.0)
     wait_for_holders(database.url)
     assert 90.0 < slept[1] <= 100.0
+
+
+def _will_retry(instance: DagsterInstance, run_id: str) -> str:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.is_failure
+    return run.tags[WILL_RETRY_TAG]
 
 
 def _taken(database: Database, name: str) -> bool:
