@@ -7,6 +7,7 @@ for WAV, whose duration FFmpeg takes from the file's size, against the size that
 declares nothing and passes.
 """
 
+import gc
 from pathlib import Path
 
 import av
@@ -87,10 +88,15 @@ def _mp3_declares_duration(path: Path) -> bool:
 def _samples(path: Path) -> np.ndarray:
     from faster_whisper import decode_audio
 
+    # decode_audio collects garbage, for the resampler's sake. With a million objects of Dagster and torch to look through that
+    # takes longer than decoding five minutes; what is there before has no part in it.
+    gc.freeze()
     try:
         decoded = decode_audio(str(path), sampling_rate=SAMPLE_RATE)
     except (av.error.FFmpegError, IndexError) as error:
         raise InvalidMedia(f"{path.name} cannot be decoded: {error}.", "Get the file again.") from error
+    finally:
+        gc.unfreeze()
     # decode_audio divides 16-bit samples by 32768; this gives back exactly those.
     return (np.asarray(decoded) * 32768.0).astype(np.int16)
 
