@@ -2,7 +2,7 @@
 
 Pure; the order of it is speaker_turns.py. The evidence is of the whole audio, never of its beginning alone:
 
-1. *How many speak.* The segmentation network hears every second of the audio in ten windows of ten seconds. Where somebody
+1. *How many speak.* The segmentation network hears every second of the audio in several windows of ten seconds. Where somebody
    else speaks within some seconds of the first, these windows hold a second speaker (`doubt_before`).
 2. *Who speaks.* A voice that comes after a long pause, or is taken for the first, is left to the speaker network: it embeds
    WINDOW_S of speech, pauses left out, in every WINDOW_STEP_S of speech (`windows`), and each window is held against
@@ -38,10 +38,10 @@ WINDOW_S = 4.0
 # it lies. The windows take about a twentieth of the full way's time.
 WINDOW_STEP_S = 5.0
 # A second speaker of a segmentation window counts from here on: of recordings of one voice, also in noise, one window in 300
-# held a second one, for 0.29 s. A real one is heard by nearly all windows that he speaks in, which are ten, and fewer at the
+# held a second one, for 0.29 s. A real one is heard by nearly all windows that he speaks in, which are fewer at the
 # beginning and the end; of those that hear one and the same second, this share may be wrong.
 SECOND_SPEAKER_S = 0.25
-WINDOWS_OF_A_SECOND = 10
+HEARD_S = 10.0  # of a segmentation window
 TOLERATED_SHARE = 0.2
 
 NO_PROFILE = "no profile: nobody is enrolled in this voice space"
@@ -64,22 +64,22 @@ def full_way(reason: str, windows: int = 0) -> Monologue:
     return Monologue(False, reason, windows=windows)
 
 
-def doubt_before(speech: pd.DataFrame, second_speaker_s: np.ndarray) -> str:
+def doubt_before(speech: pd.DataFrame, second_speaker_s: np.ndarray, step_s: float) -> str:
     """Why no voice needs to be looked at, "" where it should be.
 
     `speech`: stretches (start_s, end_s) in which anybody speaks; `second_speaker_s`: of each segmentation window in order, the
-    seconds of its second speaker.
+    seconds of its second speaker; a window begins every `step_s`.
     """
     speech_s = float((speech.end_s - speech.start_s).sum())
     if speech_s < SHORTEST_SPEECH_S:
         return f"little speech: {speech_s:.1f} s, {SHORTEST_SPEECH_S:g} s are needed"
     two = second_speaker_s >= SECOND_SPEAKER_S
-    second = np.ones(WINDOWS_OF_A_SECOND)
+    second = np.ones(round(HEARD_S / step_s))  # the windows that hear one and the same second
     doubtful = np.convolve(two, second) > TOLERATED_SHARE * np.convolve(np.ones(len(two)), second)
     if doubtful.any():
-        near_s = max(int(np.argmax(doubtful)) + 1 - WINDOWS_OF_A_SECOND, 0)
-        near_s += int(np.argmax(two[near_s:]))
-        return f"second speaker: one is heard, first between {near_s} and {near_s + WINDOWS_OF_A_SECOND} s"
+        near = max(int(np.argmax(doubtful)) + 1 - len(second), 0)
+        near_s = step_s * (near + int(np.argmax(two[near:])))
+        return f"second speaker: one is heard, first between {near_s:g} and {near_s + HEARD_S:g} s"
     return ""
 
 

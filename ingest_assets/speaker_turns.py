@@ -22,7 +22,7 @@ from ingest_assets.identification import read_profiles
 from ingest_assets.monologue import NO_PROFILE, Monologue, Spans, decide, doubt_before, full_way, joined, windows
 from ingest_assets.outputs import content_digest
 from ingest_assets.partitions import videos
-from ingest_assets.stage import Stage, stage
+from ingest_assets.stage import Stage, again_after_outage, stage
 from ingest_assets.video_audio import read_audio
 from ingest_assets.voices import sample_spans
 from resources.database import DatabaseResource
@@ -43,8 +43,9 @@ WINDOWS_AT_ONCE = 64
 @asset(
     partitions_def=videos,
     group_name="video",
-    code_version="1",
+    code_version="2",
     check_specs=check_specs("speaker_turns"),
+    hooks={again_after_outage},
     deps=[audio],
     pool="gpu",
     kinds={"pyannote"},
@@ -95,7 +96,7 @@ def _monologue(at_work: Stage, diarizer: "Diarizer", samples: np.ndarray) -> tup
     with at_work.measurement.computing():
         segmentation = diarizer.segment(samples)
         speech, _ = diarizer.one_speaker(segmentation, len(samples) / SAMPLE_RATE)
-        doubt = doubt_before(speech, segmentation.second_speaker_s)
+        doubt = doubt_before(speech, segmentation.second_speaker_s, segmentation.step_s)
         if doubt:
             return full_way(doubt), segmentation
         vectors = _listen(diarizer, samples, windows(sample_spans(speech, len(samples))))

@@ -8,6 +8,7 @@ the same waveform at once.
 """
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -18,6 +19,8 @@ from pyannote.audio.models.blocks.pooling import StatsPool
 
 MEL_BANDS = 80
 DIMENSION = 192
+BANK_SAMPLES, BANK_HOP = 400, 160  # Kaldi's filter bank: 25 ms each 10 ms
+FRAME_SAMPLES = 2 * BANK_HOP  # the network keeps every second frame
 
 
 class CampPlusPlus(PyannoteModel):
@@ -40,20 +43,37 @@ class CampPlusPlus(PyannoteModel):
         self, waveforms: torch.Tensor, weights: torch.Tensor | None = None
     ) -> torch.Tensor:
         """`weights` (batch, frames) or (batch, speakers, frames) say how much each frame counts."""
+        return self.forward_embedding(self.forward_frames(waveforms), weights)
+
+    def forward_frames(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """What is pooled: (batch, features, frames), a frame each FRAME_SAMPLES. Named as in pyannote's own speaker models."""
         sequence = self.network.get_submodule("head")(self._features(waveforms).transpose(1, 2))
-        for name, layer in self.network.get_submodule("xvector").named_children():
-            if name == "stats":
-                sequence = self.pooling(sequence, weights)
-            elif name == "dense":  # knows (batch, features) only
-                sequence = layer(sequence.flatten(0, -2)).unflatten(0, sequence.shape[:-1])
-            else:
-                sequence = layer(sequence)
+        for layer in self._layers(before_pooling=True):
+            sequence = layer(sequence)
         return sequence
+
+    def forward_embedding(self, frames: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        """Vectors of what `forward_frames` gave, or of a part of its frames."""
+        pooled = self.pooling(frames, weights)
+        vectors = pooled.flatten(0, -2)  # the layers after the pooling know (batch, features) only
+        for layer in self._layers(before_pooling=False):
+            vectors = layer(vectors)
+        return vectors.unflatten(0, pooled.shape[:-1])
+
+    def _layers(self, before_pooling: bool) -> Iterator[torch.nn.Module]:
+        layers = dict(self.network.get_submodule("xvector").named_children())
+        pooling = list(layers).index("stats")
+        yield from list(layers.values())[:pooling] if before_pooling else list(layers.values())[pooling + 1 :]
 
     def _features(self, waveforms: torch.Tensor) -> torch.Tensor:
         """(batch, 1, samples) to (batch, frames, mel bands)."""
         banks = torch.stack([kaldi.fbank(w, num_mel_bins=MEL_BANDS, sample_frequency=16_000) for w in waveforms])
         return banks - banks.mean(dim=1, keepdim=True)
+
+
+def frame_count(samples: int) -> int:
+    """How many frames `forward_frames` gives of so many samples."""
+    return ((samples - BANK_SAMPLES) // BANK_HOP + 2) // 2
 
 
 def load_campplus(folder: Path) -> CampPlusPlus:

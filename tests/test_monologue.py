@@ -79,33 +79,33 @@ def second_in(*heard: int, seconds: float = 1.0) -> np.ndarray:
 
 def test_little_speech_is_a_doubt_however_long_the_audio() -> None:
     short = speech_of((0.0, SHORTEST_SPEECH_S / 2), (500.0, 499.9 + SHORTEST_SPEECH_S / 2))
-    assert "little speech: 29.9 s" in doubt_before(short, second_in())
-    assert "little speech: 0.0 s" in doubt_before(speech_of(), np.zeros(1))
+    assert "little speech: 29.9 s" in doubt_before(short, second_in(), 1.0)
+    assert "little speech: 0.0 s" in doubt_before(speech_of(), np.zeros(1), 1.0)
 
 
 def test_one_speaker_throughout_is_no_doubt() -> None:
-    assert doubt_before(LONG, second_in()) == ""
+    assert doubt_before(LONG, second_in(), 1.0) == ""
 
 
 @pytest.mark.parametrize("heard", [range(3), range(20, 30), range(47, 50), (0, 4, 9)])
 def test_a_second_speaker_in_three_of_ten_windows_is_a_doubt_wherever_they_are(heard: tuple[int, ...]) -> None:
-    assert doubt_before(LONG, second_in(*heard)).startswith("second speaker:")
+    assert doubt_before(LONG, second_in(*heard), 1.0).startswith("second speaker:")
 
 
 @pytest.mark.parametrize("heard", [0, 1, 2, 47, 48, 49])
 def test_at_the_beginning_and_the_end_where_few_windows_hear_a_second_one_of_them_is_enough(heard: int) -> None:
-    assert f"between {heard} and {heard + 10} s" in doubt_before(LONG, second_in(heard))
+    assert f"between {heard} and {heard + 10} s" in doubt_before(LONG, second_in(heard), 1.0)
 
 
 def test_a_single_window_that_hears_two_is_taken_for_an_error_also_in_several_places() -> None:
-    assert doubt_before(LONG, second_in(5, 14, 23, 32, 41)) == ""
-    assert doubt_before(LONG, second_in(*range(50), seconds=0.2)) == ""
+    assert doubt_before(LONG, second_in(5, 14, 23, 32, 41), 1.0) == ""
+    assert doubt_before(LONG, second_in(*range(50), seconds=0.2), 1.0) == ""
 
 
 def test_a_long_video_does_not_dilute_a_second_speaker() -> None:
     found = np.zeros(10_000)
     found[9_000:9_003] = 0.5
-    assert "between 9000 and 9010 s" in doubt_before(LONG, found)
+    assert "between 9000 and 9010 s" in doubt_before(LONG, found, 1.0)
 
 
 # --- windows -------------------------------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ def test_in_doubt_the_asset_goes_the_full_way_and_says_why(at_work: Stage, enrol
     assert enrolled
     assert (told["path"], told["person_id"]) == ("full", "")
     assert str(told["path_reason"]).startswith("little speech: ")
-    assert told["inputs"] == 5.0
+    assert told["inputs"] == 3.0
 
 
 @pytest.mark.slow

@@ -1,0 +1,196 @@
+"""pyannote.audio's SpeakerDiarization, made faster: what resources/diarizer.py runs.
+
+Stock `get_embeddings` runs the speaker network once per window *and speaker* over the same samples. `OnePassDiarization` runs
+it once per window, with all the speakers' masks pooled from it, and its output is the same (tests/test_diarizer.py).
+`SharedFramesDiarization` runs it once over the recording (resources/speaker_frames.py), which changes the output a little.
+With the bundled models, of which that is measured, it is what `load_pipeline()` gives, and a window begins every two seconds
+instead of every one: docs/performance.md has error rates and speeds. For community-1, which cannot be had where this is
+developed, it gives the one whose output is pyannote's own.
+
+Segmentation, counting, clustering and the making of turns are pyannote's.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pyannote.audio import Model as PyannoteModel
+from pyannote.audio.core.plda import PLDA
+from pyannote.audio.pipelines import SpeakerDiarization
+from pyannote.audio.pipelines.clustering import AgglomerativeClustering
+from pyannote.core import Annotation, SlidingWindow, SlidingWindowFeature
+
+from resources.campplus import load_campplus
+from resources.decoding import SAMPLE_RATE
+from resources.measurement import Tally
+from resources.models import Model
+from resources.speaker_frames import window_frames
+
+# All pairs of 8,000 take 256 MB, four hours of one voice; of twelve hours it would be 2.3 GB.
+MOST_CLUSTERED = 8000
+BLOCK_WINDOWS = 300  # segmented at a time: 200 MB of samples, and a multiple of every batch
+
+# From one window's beginning to the next, as a share of a window of 10 s. pyannote's own is 0.1, which is kept where nothing
+# else was measured.
+CAMPPLUS_STEP = 0.2
+COMMUNITY_1_STEP = 0.1
+
+# Distances between CAM++ centroids below which two clusters are one speaker. Chosen on 42 minutes in 27 recordings of known
+# speakers (docs/performance.md), of which it gets the number of speakers right most often, with least speech misgiven; on the
+# telephone call the two are told apart up to 0.62.
+CAMPPLUS_THRESHOLD = 0.60
+# pyannote's published values for segmentation-3.0 with agglomerative clustering and for community-1; the least size of a
+# cluster, 12 windows there, is one of time.
+CAMPPLUS_PARAMETERS = {
+    "segmentation": {"min_duration_off": 0.0},
+    "clustering": {"method": "centroid", "min_cluster_size": 6, "threshold": CAMPPLUS_THRESHOLD},
+}
+COMMUNITY_1_PARAMETERS = {
+    "segmentation": {"min_duration_off": 0.0},
+    "clustering": {"threshold": 0.6, "Fa": 0.07, "Fb": 0.8},
+}
+
+
+class NoPLDA(PLDA):
+    """Stands where the pipeline's constructor would fetch a PLDA from the hub; agglomerative clustering uses none."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class BoundedClustering(AgglomerativeClustering):
+    """pyannote's, which looks at all pairs of voices, of at most MOST_CLUSTERED of them, spread over the recording.
+
+    All others are given to the nearest centroid, as pyannote does with every voice after clustering.
+    """
+
+    def filter_embeddings(
+        self, embeddings: np.ndarray, segmentations: SlidingWindowFeature | None = None, min_active_ratio: float = 0.2
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        found, windows, speakers = super().filter_embeddings(embeddings, segmentations, min_active_ratio)
+        if len(found) <= MOST_CLUSTERED:
+            return found, windows, speakers
+        chosen = np.linspace(0, len(found) - 1, MOST_CLUSTERED).round().astype(int)
+        return found[chosen], windows[chosen], speakers[chosen]
+
+
+class OnePassDiarization(SpeakerDiarization):
+    """pyannote's pipeline with the speaker network run once per window instead of once per window and speaker.
+
+    Windows and calls of the speaker network are counted in `tally`.
+    """
+
+    tally = Tally()
+
+    def get_segmentations(self, file: Any, hook: Callable[..., None] | None = None) -> SlidingWindowFeature:
+        """As the stock method returns, unless the file brings them along under "segmentations".
+
+        A block of windows at a time: the stock method copies all of them first, which takes 2.3 GB for an hour.
+        """
+        if "segmentations" in file:
+            return file["segmentations"]
+        waveform, slide = file["waveform"], self._segmentation
+        window, step = (round(seconds * SAMPLE_RATE) for seconds in (slide.duration, slide.step))
+        whole = max(1, (waveform.shape[1] - window) // step + 1)  # windows; a last one may reach beyond the end
+        parts: list[SlidingWindowFeature] = []
+        for first in range(0, whole, BLOCK_WINDOWS):
+            last = first + BLOCK_WINDOWS
+            end = (last - 1) * step + window if last < whole else None
+            parts.append(super().get_segmentations({**file, "waveform": waveform[:, first * step : end]}, hook=hook))
+        return SlidingWindowFeature(np.concatenate([part.data for part in parts]), parts[0].sliding_window)
+
+    def one_speaker(self, segmentations: SlidingWindowFeature) -> Annotation:
+        """What the pipeline gives from here on where all the windows' speakers end in one cluster."""
+        count = self.speaker_count(segmentations, self._segmentation.model.receptive_field, warm_up=(0.0, 0.0))
+        count.data = np.minimum(count.data, 1).astype(np.int8)
+        if count.data.max() == 0:
+            return Annotation()
+        clusters = np.zeros((len(segmentations.data), segmentations.data.shape[2]), dtype=int)
+        diarization = self.reconstruct(segmentations, clusters, count)
+        annotation = self.to_annotation(diarization, min_duration_off=self.segmentation.min_duration_off)
+        return annotation.rename_labels({0: "SPEAKER_00"})
+
+    def get_embeddings(
+        self,
+        file: Any,
+        binary_segmentations: SlidingWindowFeature,
+        exclude_overlap: bool = False,
+        hook: Callable[..., None] | None = None,
+    ) -> np.ndarray:
+        """(windows, speakers, dimension), as the stock method returns with `exclude_overlap` off."""
+        if exclude_overlap:
+            raise NotImplementedError("the masks of overlapped speech are not excluded in one pass")
+        masks = np.nan_to_num(binary_segmentations.data).astype(np.float32).transpose(0, 2, 1)
+        count, speakers, _ = masks.shape
+        # One array from the start: a small one kept after each batch leaves holes in the heap that no batch fits in again,
+        # 1.3 GB an hour.
+        vectors = np.empty((count, speakers, self._embedding.dimension), np.float32)
+        network, device = voice_network(self), self._embedding.device
+        with torch.inference_mode():
+            frames = self._window_frames(file, binary_segmentations.sliding_window, count)
+            for first in range(0, count, self.embedding_batch_size):
+                batch = torch.stack(list(islice(frames, self.embedding_batch_size)))
+                last = first + len(batch)
+                self.tally.count(len(batch))
+                weights = torch.from_numpy(masks[first:last]).to(device)
+                vectors[first:last] = network.forward_embedding(batch, weights).cpu().numpy()
+                if hook is not None:
+                    hook("embeddings", None, total=count, completed=last)
+        return vectors
+
+    def _window_frames(self, file: Any, windows: SlidingWindow, count: int) -> Iterator[torch.Tensor]:
+        """The speaker network's frames of each window, from a pass over it alone."""
+        network, device = voice_network(self), self._embedding.device
+        for first in range(0, count, self.embedding_batch_size):
+            spans = [windows[index] for index in range(first, min(first + self.embedding_batch_size, count))]
+            waveforms = torch.stack([self._audio.crop(file, span, mode="pad")[0] for span in spans])
+            yield from network.forward_frames(waveforms.to(device))
+
+
+class SharedFramesDiarization(OnePassDiarization):
+    """The same with the speaker network run once over the recording, whatever the windows: resources/speaker_frames.py."""
+
+    def _window_frames(self, file: Any, windows: SlidingWindow, count: int) -> Iterator[torch.Tensor]:
+        network, device = voice_network(self), self._embedding.device
+        starts = [round(windows[index].start * SAMPLE_RATE) for index in range(count)]
+        length = round(windows.duration * SAMPLE_RATE)
+        return window_frames(network.forward_frames, file["waveform"].to(device), starts, length, self.embedding_batch_size)
+
+
+def load_pipeline(model: Model, folder: Path, voice_folder: Path, batch_size: int) -> OnePassDiarization:
+    """The pipeline of this model set's diarization, on the CPU; both folders are verified (resources/model_files.py)."""
+    if model.repository:  # community-1 brings everything in subfolders of one repository
+        pipeline = OnePassDiarization(
+            segmentation=str(folder / "segmentation"),
+            segmentation_step=COMMUNITY_1_STEP,
+            embedding=str(folder / "embedding"),
+            plda=str(folder / "plda"),
+            clustering="VBxClustering",
+            segmentation_batch_size=batch_size,
+            embedding_batch_size=batch_size,
+        )
+        pipeline.instantiate(COMMUNITY_1_PARAMETERS)
+        return pipeline
+    segmentation = PyannoteModel.from_pretrained(str(folder / "pytorch_model.bin"))
+    assert segmentation is not None  # None is for a repository that could not be fetched; this is a file
+    pipeline = SharedFramesDiarization(
+        segmentation=segmentation,
+        segmentation_step=CAMPPLUS_STEP,
+        embedding=load_campplus(voice_folder),
+        plda=NoPLDA(),
+        clustering="AgglomerativeClustering",
+        segmentation_batch_size=batch_size,
+        embedding_batch_size=batch_size,
+    )
+    pipeline.clustering = BoundedClustering(metric=pipeline._embedding.metric)
+    pipeline.instantiate(CAMPPLUS_PARAMETERS)
+    return pipeline
+
+
+def voice_network(pipeline: SpeakerDiarization) -> Any:
+    """Its speaker network: one of pyannote's models, with `forward_frames` and `forward_embedding`."""
+    embedding: Any = pipeline._embedding  # pyannote wraps several kinds; ours are all its own models
+    return embedding.model_
