@@ -59,6 +59,7 @@ class Model:
     `dimension` is that of its vectors, 0 where it makes none. `memory_mb` is the memory that must be free on a GPU before it
     is loaded: its weights in the precision they are loaded in and working memory for one input, estimated from the sizes of
     the files. `floors` is empty where no speed is known well enough to claim one. `thresholds` are a speaker model's.
+    `int8` says of a text model that search was measured to find as well with its weights in eight bits, as the CPU has them.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Model:
     dimension: int = 0
     floors: tuple[Floor, ...] = ()
     thresholds: Thresholds | None = None
+    int8: bool = False
     files: tuple[PackagedFile, ...] = ()
     repository: str = ""
     gated: bool = False
@@ -177,6 +179,7 @@ MINILM = Model(
     revision="53aa51172d14",
     licence="Apache-2.0",
     memory_mb=200,
+    int8=True,
     floors=(
         Floor(
             device="cuda",

@@ -1,5 +1,8 @@
 """Text embeddings with sentence-transformers: a unit vector for a passage or a question.
 
+On a GPU the network runs in half precision; on the CPU, where that was measured to serve as well, in eight-bit integers by
+ctranslate2 (resources/int8_transformer.py), and in single precision elsewhere. sentence-transformers sorts texts by length.
+
 `window` is how many tokens the model reads; what lies beyond is not seen, so passages are cut to fit, by `token_counts()`.
 """
 
@@ -11,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from resources.batching import fitting
-from resources.gpu import Device, assert_placed, execution_of
+from resources.gpu import Device, assert_placed, execution_of, execution_on
+from resources.int8_transformer import Int8Transformer
 from resources.measurement import Execution, Tally
 from resources.models import Model
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer
 
 BATCH_SIZE = {"cuda": 256, "cpu": 32}
@@ -32,6 +37,11 @@ class TextEncoder:
         disable_progress_bar()  # it would draw across the bars of the command line
         self._model = SentenceTransformer(str(folder), device=device.kind, local_files_only=True)
         self._description, self._device = model, device
+        if device.kind == "cuda":
+            self._model.half()
+        elif model.int8:
+            transformer: Any = self._model[0]
+            transformer.model = Int8Transformer(folder, transformer.model.config)
         assert_placed(model.name, device.kind, self.execution.device)
         self.dimension = model.dimension
         self.window = int(self._model.max_seq_length or 512) - SPECIAL_TOKENS
@@ -39,8 +49,17 @@ class TextEncoder:
 
     @property
     def execution(self) -> Execution:
-        """Where and how the model runs, read from its parameters now."""
-        return execution_of(self._model, self._description, self._device, BATCH_SIZE[self._device.kind])
+        """Where and how the model runs, read from its parameters now, or as ctranslate2 says."""
+        network, batch_size = self._network, BATCH_SIZE[self._device.kind]
+        if isinstance(network, Int8Transformer):
+            found = network.encoder
+            return execution_on(found.device, found.compute_type, self._description, self._device, batch_size)
+        return execution_of(network, self._description, self._device, batch_size)
+
+    @property
+    def _network(self) -> "torch.nn.Module":
+        transformer: Any = self._model[0]
+        return transformer.model
 
     def encode(self, texts: Sequence[str], tally: Tally | None = None) -> np.ndarray:
         """A row of length one for each text: float32, (texts, dimension). Texts and model calls are counted in `tally`."""
@@ -49,10 +68,11 @@ class TextEncoder:
             return np.zeros((0, self.dimension), dtype=np.float32)
 
         def encode_all(batch_size: int) -> np.ndarray:
-            return self._model.encode(list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False)
+            return self._model.encode(list(texts), batch_size=batch_size, show_progress_bar=False)
 
         with _counting(self._model, counted):
-            return fitting(encode_all, self.execution.batch_size, counted)
+            vectors = fitting(encode_all, self.execution.batch_size, counted).astype(np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def token_counts(self, words: Sequence[str]) -> list[int]:
         """Tokens of each word on its own; a text of these words has at most their sum."""

@@ -1,0 +1,77 @@
+"""Text vectors in other precisions than the model's own: hardly others, and what finds what stays."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from bench.talks import talks
+from resources.gpu import require_device
+from resources.loaded_models import ModelsResource
+from resources.model_files import locate
+from resources.models import MINILM
+from resources.settings import read_settings
+from resources.text_encoder import TextEncoder
+
+pytestmark = pytest.mark.slow
+
+LENGTHS = (3, 12, 25, 40, 60)  # words
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    """Two hundred texts of different lengths, one after another of chapters that people wrote."""
+    words = [word for talk in islice(talks(), 20) for word in talk.words.text]
+    ends = np.cumsum([LENGTHS[index % len(LENGTHS)] for index in range(200)])
+    return ["".join(words[end - LENGTHS[index % len(LENGTHS)] : end]).strip() for index, end in enumerate(ends)]
+
+
+@pytest.fixture(scope="module")
+def encoder(home: object) -> TextEncoder:
+    assert home
+    return ModelsResource().text_encoder(require_device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def in_single_precision(home: object, texts: list[str]) -> np.ndarray:
+    from sentence_transformers import SentenceTransformer
+
+    assert home
+    model = SentenceTransformer(str(locate(MINILM, read_settings())), device="cpu", local_files_only=True)
+    return model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+
+
+def test_eight_bits_give_nearly_the_same_vectors_and_the_same_neighbours(
+    encoder: TextEncoder, texts: list[str], in_single_precision: np.ndarray
+) -> None:
+    found = encoder.encode(texts)
+    assert encoder.execution.compute_type.startswith("int8")
+    alike = (found * in_single_precision).sum(axis=1)
+    assert alike.mean() > 0.995
+    assert alike.min() > 0.98
+    np.testing.assert_array_equal((found @ found.T).argmax(axis=1), np.arange(len(texts)))
+    # Each text's nearest others, five of them: of a thousand, at most one in ten is another one.
+    near, expected = (_nearest(vectors) for vectors in (found, in_single_precision))
+    kept = np.mean([len(set(one) & set(other)) / 5 for one, other in zip(near, expected, strict=True)])
+    assert kept > 0.9
+
+
+def test_a_vector_hardly_depends_on_the_texts_beside_it(encoder: TextEncoder, texts: list[str]) -> None:
+    together = encoder.encode(texts[:40])
+    alone = np.concatenate([encoder.encode([text]) for text in texts[:40]])
+    assert (together * alone).sum(axis=1).min() > 0.998
+
+
+def test_half_precision_as_a_gpu_has_it_gives_the_same_vectors(texts: list[str], in_single_precision: np.ndarray) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(locate(MINILM, read_settings())), device="cpu", local_files_only=True).half()
+    found = model.encode(texts, show_progress_bar=False).astype(np.float32)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    assert (found * in_single_precision).sum(axis=1).min() > 0.999
+
+
+def _nearest(vectors: np.ndarray) -> np.ndarray:
+    scores = vectors @ vectors.T
+    np.fill_diagonal(scores, -1.0)
+    return np.argsort(-scores, axis=1)[:, :5]
