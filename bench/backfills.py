@@ -1,8 +1,7 @@
 """`python -m bench.backfills [VIDEOS]`: what a small fix over many videos costs, and how it is to use Earshot meanwhile.
 
-The videos are made up: a transcript of two sentences and its turns, as stages leave them. The text embeddings of all are out
-The videos are made up: a transcript of two sentences and its turns, as stages leave them. Their text embeddings are all out
-is next to nothing, and nearly all that is measured is what a video costs beside its work.
+The videos are made up: a transcript of two sentences and its turns, as stages leave them. The text embeddings of all are out of
+date. To embed two sentences is next to nothing, and nearly all that is measured is what a video costs beside its work.
 
 Every LOOK_S a search is made and the pages that somebody watching has open are asked for, over GraphQL as the UI does, before
 the backfill and during it. The settings are Earshot's: `EARSHOT_WORKERS`, and `EARSHOT_BROKER=none` for runs in processes of

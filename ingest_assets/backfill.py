@@ -27,6 +27,7 @@ from ingest_assets.staleness import COLUMNS, UPSTREAM, read_stale
 from resources.catalogue import STAGES
 from resources.database import Database
 from resources.errors import EarshotError
+from resources.previous_rows import KEEP_TAG
 
 # Behind new uploads (10), retries (5) and whatever is started by hand (0).
 BACKFILL_PRIORITY = -10
@@ -99,8 +100,15 @@ def choose(database: Database, stages: Sequence[str], only_stale: bool, which: W
     return found[found.video_id.isin(kept)].sort_values(["video_id", "stage"], key=lambda names: names.map(places))
 
 
-def launch(chosen: pd.DataFrame, forced: Sequence[str], title: str, database: Database, instance: DagsterInstance) -> str:
-    """Start the backfill; its id. `forced` stages reuse nothing."""
+def launch(
+    chosen: pd.DataFrame,
+    forced: Sequence[str],
+    title: str,
+    database: Database,
+    instance: DagsterInstance,
+    keep_previous: bool = False,
+) -> str:
+    """Start the backfill; its id. `forced` stages reuse nothing. With `keep_previous` what is replaced is kept beside it."""
     backfill_id, video_ids = make_new_backfill_id(), chosen.video_id.unique().tolist()
     _keep_what_there_is(database, backfill_id, chosen, video_ids)
     instance.add_dynamic_partitions(str(videos.name), video_ids)
@@ -112,7 +120,7 @@ def launch(chosen: pd.DataFrame, forced: Sequence[str], title: str, database: Da
         PartitionBackfill.from_asset_graph_subset(
             backfill_id=backfill_id,
             backfill_timestamp=time.time(),
-            tags={PRIORITY_TAG: str(BACKFILL_PRIORITY)} | ({FORCE_TAG: ",".join(forced)} if forced else {}),
+            tags=_tags(forced, keep_previous),
             dynamic_partitions_store=instance,
             asset_graph_subset=AssetGraphSubset(partitions_subsets_by_asset_key=subsets),
             title=title,
@@ -121,6 +129,15 @@ def launch(chosen: pd.DataFrame, forced: Sequence[str], title: str, database: Da
         )
     )
     return backfill_id
+
+
+def _tags(forced: Sequence[str], keep_previous: bool) -> dict[str, str]:
+    tags = {PRIORITY_TAG: str(BACKFILL_PRIORITY)}
+    if forced:
+        tags[FORCE_TAG] = ",".join(forced)
+    if keep_previous:
+        tags[KEEP_TAG] = "true"
+    return tags
 
 
 def cancel(instance: DagsterInstance, backfill_id: str) -> None:

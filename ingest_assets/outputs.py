@@ -91,9 +91,10 @@ def differing(database: Database, expected: Mapping[str, Version], upstream: Map
     return [row["video_id"] for row in rows]
 
 
-def drop_output(connection: Connection, video_id: str, asset: str) -> None:
-    """From here on the stage has not ended; part of the transaction that changes its rows."""
-    connection.execute("DELETE FROM stage_outputs WHERE video_id = %s AND asset = %s", [video_id, asset])
+def drop_output(connection: Connection, video_id: str, asset: str) -> bool:
+    """From here on the stage has not ended; part of the transaction that changes its rows. Whether it had ended before."""
+    dropped = connection.execute("DELETE FROM stage_outputs WHERE video_id = %s AND asset = %s", [video_id, asset])
+    return dropped.rowcount == 1
 
 
 def keep(database: Database, left: Left) -> None:

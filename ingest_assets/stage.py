@@ -47,6 +47,7 @@ from resources.gpu import Device, GpuResource
 from resources.measurement import Execution, Measurement
 from resources.models import Floor, model_set
 from resources.outages import is_outage
+from resources.previous_rows import KEEP_TAG, keep_previous
 from resources.settings import read_settings
 from resources.source_states import pause
 
@@ -111,7 +112,10 @@ class Stage:
     def replace(self, frames: dict[str, pd.DataFrame], only: Mapping[str, str] | None = None) -> None:
         """Replace this video's rows of these tables, or those that have these values; all or nothing."""
         with self.measurement.reading_writing(), self.database.connect() as connection:
-            drop_output(connection, self.video.video_id, self.asset)
+            had_ended = drop_output(connection, self.video.video_id, self.asset)
+            # A stage that is tried again after it had replaced its rows must not keep those.
+            if had_ended and self.context.run.tags.get(KEEP_TAG) == "true":
+                keep_previous(connection, self.video.video_id, frames)
             self.database.replace_within(connection, self.video.video_id, frames, only)
 
     def load(self, gpu: GpuResource, load: Callable[[Device], Loaded]) -> Loaded:

@@ -21,6 +21,7 @@ from ingest_assets.staleness import expected_versions
 from resources.catalogue import STAGES, Video, mark_ready_if_complete, register
 from resources.database import Database
 from resources.errors import EarshotError
+from resources.previous_rows import KEEP_TAG
 from sensors import failing_backfills
 from sensors.failing_backfills import FIRST, stop_if_failing
 from tests.library import run_stage
@@ -127,6 +128,15 @@ def test_dagster_is_asked_for_exactly_these_stages_of_each_video(instance: Dagst
     assert wanted == {"transcript": {"b", "c"}, "text_embeddings": {"a", "b", "c"}}
     assert backfill.tags == {"dagster/priority": "-10", FORCE_TAG: "transcript"}
     assert (backfill.title, backfill.status) == ("a title", BulkActionStatus.REQUESTED)
+
+
+def test_its_runs_are_told_to_keep_what_they_replace_where_that_is_asked_for(
+    instance: DagsterInstance, ingested: Database
+) -> None:
+    assert ingested
+    run("transcript", "--keep-previous", "--limit", "1", "--detach")
+    [backfill] = instance.get_backfills(limit=1)
+    assert backfill.tags[KEEP_TAG] == "true"
 
 
 def test_what_there_is_before_is_kept_until_the_comparison(instance: DagsterInstance, ingested: Database) -> None:

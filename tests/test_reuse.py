@@ -18,6 +18,7 @@ from resources.catalogue import STAGES, find
 from resources.database import Connection, Database
 from resources.decoding import SAMPLE_RATE
 from resources.media_store import MediaStoreResource
+from resources.previous_rows import KEEP_TAG, KEPT
 from resources.source_file import source_named
 from tests.library import run_stage
 
@@ -118,6 +119,44 @@ def test_a_check_that_failed_when_it_was_made_fails_again_where_that_is_reused(t
     assert (failed.severity.value, failed.metadata["cause"].value) == ("WARN", "batching")
     assert failed.description == "When this was made: transcript took long."
     assert len(talk.database.query("SELECT 1 FROM check_failures")) == 1  # nobody is alerted twice
+
+
+def test_what_a_run_replaces_is_kept_where_that_is_asked_for(talk: Talk) -> None:
+    talk.database.query("UPDATE words SET text = ' before' WHERE word_index = 0")
+    forced = {FORCE_TAG: "true", KEEP_TAG: "true"}
+    talk.materialize("transcript", "voice_embeddings", **forced)
+    kept = talk.database.query("SELECT text FROM previous.words ORDER BY word_index")
+    assert kept[0]["text"] == " before"
+    assert len(kept) == len(talk.database.query("SELECT 1 FROM words"))
+    assert talk.database.query("SELECT text FROM words WHERE word_index = 0") != [{"text": " before"}]
+    assert talk.database.query("SELECT 1 FROM previous.turns") == []
+
+    talk.database.query("UPDATE words SET text = ' later' WHERE word_index = 0")
+    talk.materialize("transcript", **{FORCE_TAG: "true"})
+    assert talk.database.query("SELECT text FROM previous.words ORDER BY word_index") == kept
+
+    with talk.database.connect() as connection:
+        drop_output(connection, talk.video_id, "transcript")  # as if a run had broken off: half of what is there is new
+    talk.materialize("transcript", **forced)
+    assert talk.database.query("SELECT text FROM previous.words ORDER BY word_index") == kept
+
+    talk.materialize("transcript", **forced)
+    assert talk.database.query("SELECT text FROM previous.words ORDER BY word_index")[0] == {"text": _first_word(talk)}
+    talk.database.query("DELETE FROM videos")
+    assert talk.database.query("SELECT 1 FROM previous.words") == []
+
+
+def _first_word(talk: Talk) -> str:
+    return talk.database.query("SELECT text FROM words WHERE word_index = 0")[0]["text"]
+
+
+def test_every_kept_table_has_the_columns_of_the_one_it_is_kept_of(database: Database) -> None:
+    asked = (
+        "SELECT attname, format_type(atttypid, atttypmod) AS type FROM pg_attribute "
+        "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+    )
+    for table in KEPT:
+        assert database.query(asked, [f"previous.{table}"]) == database.query(asked, [f"public.{table}"]), table
 
 
 def test_a_stage_whose_video_lacks_what_it_is_made_from_says_so_and_changes_nothing(talk: Talk) -> None:

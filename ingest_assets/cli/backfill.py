@@ -39,6 +39,7 @@ SILENCE_S = 90.0  # of Dagster's daemon, which tells every 30 s that it is there
 @click.option("--until", type=Day, metavar="DATE", help="Only uploads of this day and before.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many videos, the newest first.")
 @click.option("--dry-run", is_flag=True, help="Say what would be run, and how long it takes; start nothing.")
+@click.option("--keep-previous", is_flag=True, help="Keep what is replaced, in schema `previous` of the database.")
 @click.option("--detach", is_flag=True, help="Start it and return; --watch shows it later.")
 @click.option(
     "--watch", "watched", metavar="ID", help="Show a backfill that was started before, and at its end what it changed."
@@ -55,6 +56,7 @@ def backfill_command(
     until: datetime | None,
     limit: int | None,
     dry_run: bool,
+    keep_previous: bool,
     detach: bool,
     watched: str | None,
     cancelled: str | None,
@@ -94,7 +96,7 @@ def backfill_command(
         if dry_run or chosen.empty:
             return
         title = " ".join([*stages, *(["what is out of date"] if stale else [])])
-        backfill_id = backfill.launch(chosen, () if stale else stages, title, database, instance)
+        backfill_id = backfill.launch(chosen, () if stale else stages, title, database, instance, keep_previous)
         click.echo(f"Backfill {backfill_id} is started. {_who_works_on_it(instance)}", err=True)
     if not detach:
         _watch(backfill_id, database, instance)
