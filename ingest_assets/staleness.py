@@ -7,7 +7,7 @@ Videos that were never ingested whole are not stale: they are new, or wait to be
 Not looked at are settings that change no model, and recordings that changed where they came from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -22,6 +22,8 @@ from resources.database import Database
 
 UPSTREAM = {asset.key.to_user_string(): {dep.to_user_string() for dep in asset.dependency_keys} for asset in video_assets}
 COLUMNS = ["video_id", "title", "source", "stage", "reason", "took_s"]
+STAGE = COLUMNS.index("stage")
+AT_ONCE = 5_000  # videos of which all outputs are in memory; of 100,000 they take more than a gigabyte
 
 
 def expected_versions() -> dict[str, Version]:
@@ -37,17 +39,20 @@ def read_stale(database: Database, stages: Sequence[str] = STAGES) -> pd.DataFra
     where it never ran).
     """
     expected = expected_versions()
-    video_ids = differing(database, expected, UPSTREAM)
-    outputs = read_outputs(database, video_ids)
-    known = database.query("SELECT video_id, title, source FROM videos WHERE video_id = ANY(%s) ORDER BY video_id", [video_ids])
-    rows = [
-        (*video.values(), stage, reason, left[stage].took_s if stage in left else float("nan"))
-        for video in known
-        for left in [outputs.get(video["video_id"], {})]
-        for stage, reason in reasons_to_run(expected, UPSTREAM, left).items()
-        if stage in stages
-    ]
+    video_ids = sorted(differing(database, expected, UPSTREAM))
+    at_once = (video_ids[first : first + AT_ONCE] for first in range(0, len(video_ids), AT_ONCE))
+    rows = [row for some in at_once for row in _stale_of(database, some, expected) if row[STAGE] in stages]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _stale_of(database: Database, video_ids: Sequence[str], expected: Mapping[str, Version]) -> Iterator[tuple[object, ...]]:
+    """The rows of these videos, in their order."""
+    outputs = read_outputs(database, video_ids)
+    known = database.query("SELECT video_id, title, source FROM videos WHERE video_id = ANY(%s)", [list(video_ids)])
+    for video in sorted(known, key=lambda video: video["video_id"]):
+        left = outputs.get(video["video_id"], {})
+        for stage, reason in reasons_to_run(expected, UPSTREAM, left).items():
+            yield *video.values(), stage, reason, left[stage].took_s if stage in left else float("nan")
 
 
 def stale_sheet(stale: pd.DataFrame) -> Sheet:
