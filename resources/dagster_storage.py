@@ -5,22 +5,26 @@ then finds the server of `EARSHOT_HOME` or `EARSHOT_DATABASE_URL`, starting the 
 dagster-postgres, whose connections wait for a server that is restarted (resources/outages.py).
 
 Outside the webserver dagster-postgres makes a connection for each statement or two, 350 for a video of five stages: each is a
-process that Postgres starts, and that must first read its catalogues. Here every process keeps its connections, as the
-webserver does.
+process that Postgres starts, and that must first read its catalogues. Here a process keeps its connections, and all instances
+that it opens share them, since each run opens one and none closes it.
 """
 
+import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy import Engine, create_engine
 
 from resources.outages import make_dagster_patient
 from resources.postgres import server_urls
 from resources.settings import read_settings
 
 RECYCLE_S = 3600  # a connection that is older is made anew
-MAX_OVERFLOW = 20  # connections beyond the one that is kept; a daemon's sensors and a webserver's pages ask at once
+KEPT = 2  # connections of a process; of a hundred, which is what Postgres allows
+MAX_OVERFLOW = 20  # beyond these, while they are used: a daemon's sensors and a code server's ticks ask at once
 
 
 class EarshotDagsterStorage(DagsterPostgresStorage):
@@ -37,11 +41,15 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
         config_value: Mapping[str, Any],  # noqa: ARG003 - the class takes no configuration
     ) -> "EarshotDagsterStorage":
         make_dagster_patient()
-        storage = cls(
-            postgres_url=server_urls(read_settings()).dagster_sqlalchemy,
-            should_autocreate_tables=True,
-            inst_data=inst_data,
-        )
-        for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
-            part.optimize_for_webserver(statement_timeout=0, pool_recycle=RECYCLE_S, max_overflow=MAX_OVERFLOW)
+        url = server_urls(read_settings()).dagster_sqlalchemy
+        storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+        parts: list[Any] = [storage.event_log_storage, storage.run_storage, storage.schedule_storage]
+        for part in parts:
+            part._engine = _engine(url, os.getpid())
         return storage
+
+
+@cache
+def _engine(url: str, _process: int) -> Engine:
+    """As dagster-postgres makes it for the webserver; a forked process has its own."""
+    return create_engine(url, isolation_level="AUTOCOMMIT", pool_size=KEPT, max_overflow=MAX_OVERFLOW, pool_recycle=RECYCLE_S)
