@@ -1,0 +1,104 @@
+"""Pages of Dagster's UI, opened in a real browser: how long until one is complete, and what it asked the webserver meanwhile.
+
+A page is complete when its text is there and none of its questions to the webserver (GraphQL) has been open for QUIET_S; what
+it asks again every few seconds to stay up to date is not waited for. Each load is one of its own, with the browser's cache of
+scripts warm and nothing else of the page kept.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from playwright.sync_api import Page, Request
+
+QUIET_S = 1.0
+PATIENCE_S = 120.0
+LOOK_MS = 50.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page: its path under the UI's URL, and a text that is on it when it is complete."""
+
+    name: str
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """One GraphQL operation: from its sending to the end of its answer, and the answer's bytes."""
+
+    operation: str
+    seconds: float
+    size: int
+
+
+@dataclass(frozen=True)
+class Load:
+    """One time that a page was opened."""
+
+    seconds: float
+    questions: tuple[Question, ...]
+
+
+@dataclass
+class Listening:
+    """Follows a page's questions: which are open, and those that were answered, in order."""
+
+    open: dict[Request, float] = field(default_factory=dict)
+    answered: list[tuple[Request, float, float]] = field(default_factory=list)
+
+    def begun(self, request: Request) -> None:
+        if request.url.endswith("/graphql") and request.method == "POST":
+            self.open[request] = monotonic()
+
+    def ended(self, request: Request) -> None:
+        if request in self.open:
+            self.answered.append((request, self.open.pop(request), monotonic()))
+
+    @property
+    def last_s(self) -> float:
+        """When the last answer had come."""
+        return max((ended for _, _, ended in self.answered), default=0.0)
+
+
+def load(page: Page, shown: Shown) -> Load:
+    """Open the page and wait until it is complete. Raises RuntimeError where it never is."""
+    page.goto("about:blank")
+    listening = Listening()
+    page.on("request", listening.begun)
+    page.on("requestfinished", listening.ended)
+    page.on("requestfailed", listening.ended)
+    began = monotonic()
+    page.goto(shown.path, wait_until="commit")
+    page.get_by_text(shown.text).first.wait_for(state="visible", timeout=PATIENCE_S * 1000)
+    seen = monotonic()
+    while listening.open or monotonic() - max(seen, listening.last_s) < QUIET_S:
+        if monotonic() - began > PATIENCE_S:
+            raise RuntimeError(f"{shown.path} still asks: {[operation(request) for request in listening.open]}")
+        page.wait_for_timeout(LOOK_MS)
+    for event, listener in (("request", listening.begun), ("requestfinished", listening.ended)):
+        page.remove_listener(event, listener)
+    page.remove_listener("requestfailed", listening.ended)
+    return Load(max(seen, listening.last_s) - began, tuple(_question(*each) for each in listening.answered))
+
+
+def operation(request: Request) -> str:
+    """The name of what it asks."""
+    return str(json.loads(request.post_data or "{}").get("operationName"))
+
+
+def _question(request: Request, began: float, ended: float) -> Question:
+    response = request.response()
+    return Question(operation(request), ended - began, len(response.body()) if response else 0)
+
+
+def slowest(loads: Sequence[Load], count: int) -> list[Question]:
+    """Of each operation its slowest, and of these the slowest ones."""
+    worst: dict[str, Question] = {}
+    for question in (question for each in loads for question in each.questions):
+        if question.operation not in worst or worst[question.operation].seconds < question.seconds:
+            worst[question.operation] = question
+    return sorted(worst.values(), key=lambda question: -question.seconds)[:count]
