@@ -9,11 +9,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Request
 
 QUIET_S = 1.0
-PATIENCE_S = 120.0
+PATIENCE_S = 25.0
 LOOK_MS = 50.0
 
 
@@ -51,7 +52,7 @@ class Listening:
     answered: list[tuple[Request, float, float]] = field(default_factory=list)
 
     def begun(self, request: Request) -> None:
-        if request.url.endswith("/graphql") and request.method == "POST":
+        if urlsplit(request.url).path == "/graphql" and request.method == "POST":
             self.open[request] = monotonic()
 
     def ended(self, request: Request) -> None:
