@@ -1,22 +1,32 @@
-"""Dagster's event log, in which the state of a check is read of its newest partitions only.
+"""Dagster's event log in a large library: what Dagster's pages ask every few seconds is answered from what is newest.
 
-Every page that shows an asset asks, every few seconds, for the state of each of its checks in each partition. Dagster adds one
-partition after another to a set that it copies each time, looks each up in the database, and sends the keys of all of them:
-with 100,000 videos no such page is ever complete, and the webserver takes gigabytes. Here the newest WINDOW partitions of each
-check are told, which in a library of so few videos are all of them. In a larger one the Checks tab counts the older ones as
-missing; what a check found in one of them is on that partition's page as ever, and Earshot's own records have every failure.
+Of dagster-postgres' event log three answers are others here, since with 100,000 videos no page with an asset was ever complete:
+
+- The state of checks: Dagster adds one partition after another to a set that it copies each time, looks each up in the
+  database, and sends the keys of all. Here the newest WINDOW partitions of each check are told, which in a library of so few
+  videos are all of them. In a larger one the Checks tab counts the older ones as missing; what a check found in one of them is
+  on that partition's page as ever, and Earshot's own records have every failure.
+- The last execution of a check: by an index that there is, instead of reading all executions of all checks.
+- The list of partitions: read again only where it is another one.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster import AssetCheckKey, DynamicPartitionsDefinition, PartitionsDefinition
 from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.instance.types import CachingDynamicPartitionsLoader
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus, AssetCheckPartitionInfo
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord,
+    AssetCheckExecutionRecordStatus,
+    AssetCheckPartitionInfo,
+)
 from dagster._core.storage.asset_check_state import AssetCheckState
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from dagster._core.event_api import PartitionKeyFilter
 
 WINDOW = 500
 
@@ -39,10 +49,49 @@ _NEWEST = text("""
         ) AS latest_materialization_storage_id
     FROM newest WHERE evaluation_event_storage_id IS NOT NULL AND partition IS NOT NULL ORDER BY partition, id DESC
 """)
+# The same two walks, of one row each.
+_LAST = text("""
+    SELECT * FROM asset_check_executions WHERE id = greatest(
+        (SELECT id FROM asset_check_executions
+        WHERE asset_key = :asset AND check_name = :check AND materialization_event_storage_id IS NOT NULL
+        ORDER BY materialization_event_storage_id DESC LIMIT 1),
+        (SELECT max(id) FROM asset_check_executions
+        WHERE asset_key = :asset AND check_name = :check AND materialization_event_storage_id IS NULL)
+    )
+""")
+# Numbers only grow: with none added and none removed it is the same list.
+_PARTITIONS = text("SELECT count(*) AS count, max(id) AS last FROM dynamic_partitions WHERE partitions_def_name = :name")
 
 
-class NewestCheckStates(PostgresEventLogStorage):
-    """dagster-postgres' event log with this one answer bounded."""
+class LargeEventLog(PostgresEventLogStorage):
+    """dagster-postgres' event log with these answers."""
+
+    def __init__(self, postgres_url: str) -> None:
+        super().__init__(postgres_url, should_autocreate_tables=False)
+        self._partitions: dict[str, tuple[tuple[Any, ...], Sequence[str]]] = {}  # by name, and of which state they are
+
+    def get_dynamic_partitions(self, partitions_def_name: str) -> Sequence[str]:
+        """All partitions, in the order in which they came."""
+        with self.index_connection() as connection:
+            state = tuple(connection.execute(_PARTITIONS, {"name": partitions_def_name}).one())
+        known = self._partitions.get(partitions_def_name)
+        if known is None or known[0] != state:
+            known = self._partitions[partitions_def_name] = (state, super().get_dynamic_partitions(partitions_def_name))
+        return list(known[1])
+
+    def get_latest_asset_check_execution_by_key(
+        self, check_keys: Sequence[AssetCheckKey], partition_filter: "PartitionKeyFilter | None" = None
+    ) -> Mapping[AssetCheckKey, AssetCheckExecutionRecord]:
+        """The last execution of each check, in whatever partition; of a certain partition as Dagster has it."""
+        if partition_filter is not None:
+            return super().get_latest_asset_check_execution_by_key(check_keys, partition_filter)
+        found = {}
+        with self.index_connection() as connection:
+            for key in check_keys:
+                asked = {"asset": key.asset_key.to_string(), "check": key.name}
+                for row in connection.execute(_LAST, asked).mappings():
+                    found[key] = AssetCheckExecutionRecord.from_db_row(row, key=key)
+        return found
 
     def get_asset_check_state(
         self, keys: Sequence[tuple[AssetCheckKey, PartitionsDefinition | None]]
