@@ -93,7 +93,7 @@ def choose(database: Database, stages: Sequence[str], only_stale: bool, which: W
         found = read_stale(database, asked)
         found = found[found.video_id.isin(ready)]
     else:
-        found = _everything(database, ready, asked, stages)
+        found = _everything(database, ready[:limit], asked, stages)
     concerned = set(found.video_id)
     kept = [video_id for video_id in ready if video_id in concerned][:limit]
     places = {name: place for names in (kept, STAGES) for place, name in enumerate(names)}

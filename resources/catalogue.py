@@ -75,14 +75,26 @@ def find(database: Database, video_id: str) -> Video | None:
     return Video(**rows[0]) if rows else None
 
 
-def list_videos(database: Database, state: str | None = None) -> list[Video]:
-    """All videos, or those of one state; newest upload first, undated ones last."""
-    rows = database.query(
-        f"SELECT {_COLUMNS} FROM videos WHERE %(state)s::text IS NULL OR state = %(state)s "  # noqa: S608
-        "ORDER BY published_at DESC NULLS LAST, registered_at DESC, video_id",
-        {"state": state},
-    )
-    return [Video(**row) for row in rows]
+_LISTED = (
+    f"SELECT {_COLUMNS} FROM videos WHERE %(state)s::text IS NULL OR state = %(state)s "  # noqa: S608
+    "ORDER BY published_at DESC NULLS LAST, registered_at DESC, video_id LIMIT %(most)s"
+)
+
+
+def list_videos(database: Database, state: str | None = None, most: int | None = None) -> list[Video]:
+    """All videos, or those of one state, or the first of them; newest upload first, undated ones last."""
+    return [Video(**row) for row in database.query(_LISTED, {"state": state, "most": most})]
+
+
+def stream_videos(database: Database, state: str | None = None) -> Iterator[Video]:
+    """`list_videos()` one by one: memory does not grow with the library."""
+    return (Video(**row) for row in database.stream(_LISTED, {"state": state, "most": None}))
+
+
+def count_videos(database: Database, state: str | None = None) -> int:
+    """How many there are, or in this state."""
+    statement = "SELECT count(*) AS videos FROM videos WHERE %(state)s::text IS NULL OR state = %(state)s"
+    return database.query(statement, {"state": state})[0]["videos"]
 
 
 def stream_keys(database: Database, source: str | None = None) -> Iterator[str]:

@@ -30,6 +30,7 @@ from resources.postgres import server_urls
 from resources.settings import read_settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+ROWS_AT_ONCE = 1000  # of `stream()`
 _MIGRATION_LOCK = 0x0EA25407  # any number that is always the same
 
 
@@ -86,6 +87,12 @@ class Database:
         with self.connect() as connection:
             cursor = connection.execute(statement, parameters)  # pyright: ignore[reportArgumentType]
             return cursor.fetchall() if cursor.description else []
+
+    def stream(self, statement: str, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """As `query()`, a few rows at a time, for what is too much to hold; within one transaction, open until the last."""
+        with self.connect() as connection, connection.cursor(name="stream") as cursor:
+            cursor.itersize = ROWS_AT_ONCE
+            yield from cursor.execute(statement, parameters)  # pyright: ignore[reportArgumentType]
 
     def frame(self, table: str, video_id: str, order: str) -> pd.DataFrame:
         """A video's rows of one table as a DataFrame in order of one column, with all columns even where there are no rows."""

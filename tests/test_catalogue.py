@@ -4,11 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from click.testing import CliRunner
 
+from ingest_assets.cli.library import videos_command
 from resources.catalogue import (
     STAGES,
     Video,
     count_keys,
+    count_videos,
     find,
     list_videos,
     mark_ready_if_complete,
@@ -17,6 +20,7 @@ from resources.catalogue import (
     register,
     set_duration,
     stream_keys,
+    stream_videos,
 )
 from resources.database import Database
 from resources.errors import (
@@ -190,3 +194,20 @@ def test_keys_of_a_source_are_those_of_its_videos(database: Database) -> None:
     register(database, [replace(TALK, video_id=f"v{number}", source=f"https://{number % 2}") for number in range(5)])
     assert list(stream_keys(database, "https://0")) == ["v0", "v2", "v4"]
     assert (count_keys(database, "https://1"), count_keys(database, "https://2")) == (2, 0)
+
+
+def test_videos_are_streamed_as_they_are_listed_and_counted_by_state(database: Database) -> None:
+    register(database, [Video(f"v{n}", f"https://x/{n}", "https://x", f"Video {n}") for n in range(5)])
+    database.query("UPDATE videos SET state = 'ready' WHERE video_id IN ('v1', 'v3')")
+    assert list(stream_videos(database)) == list_videos(database)
+    assert [video.video_id for video in stream_videos(database, "ready")] == ["v1", "v3"]
+    assert len(list_videos(database, most=2)) == 2
+    assert (count_videos(database), count_videos(database, "ready"), count_videos(database, "failed")) == (5, 2, 0)
+
+
+def test_a_long_list_of_videos_says_that_it_is_not_all(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    register(database, [Video(f"v{n}", f"https://x/{n}", "https://x", f"Video {n}") for n in range(3)])
+    monkeypatch.setattr("ingest_assets.cli.library.MOST_SHOWN", 2)
+    told = CliRunner().invoke(videos_command).stdout
+    assert "v2" not in told
+    assert told.endswith("The newest 2 of 3 videos; --json has them all.\n")

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from ingest_assets.cli.output import describe_speed
-from ingest_assets.cli.timings import timings_command
+from ingest_assets.cli.timings import ROW_KEYS, timings_command
 from ingest_assets.comparison import FASTER, NO_DIFFERENCE, SLOWER, compare
 from ingest_assets.history import IDENTITY
 from ingest_assets.performance import performance
@@ -525,3 +525,12 @@ def test_a_report_is_of_the_newest_timings_oldest_first(database: Database) -> N
     keep(database, [row(wall_s=wall_s) for wall_s in (1.0, 2.0, 3.0)])
     assert [told["wall_s"] for told in read_timings(database, most=2)] == [2.0, 3.0]
     assert [told["wall_s"] for told in read_timings(database)] == [1.0, 2.0, 3.0]
+
+
+def test_as_json_every_timing_is_told_oldest_first_however_many(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(database, [row(video_id=f"v{n}", wall_s=float(n)) for n in range(1, 4)])
+    monkeypatch.setattr("resources.database.ROWS_AT_ONCE", 2)
+    told = json.loads(called("--json").stdout)
+    assert [(each["video_id"], each["wall_s"]) for each in told] == [("v1", 1.0), ("v2", 2.0), ("v3", 3.0)]
+    assert list(told[0]) == list(ROW_KEYS)
+    assert [each["video_id"] for each in json.loads(called("--json", "--video", "v2").stdout)] == ["v2"]

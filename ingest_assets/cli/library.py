@@ -4,10 +4,12 @@ from dataclasses import asdict
 
 import click
 
-from ingest_assets.cli.output import json_option, print_json, print_table
+from ingest_assets.cli.output import json_option, print_json_rows, print_table
 from ingest_assets.moments import hms
-from resources.catalogue import STATES, list_videos
+from resources.catalogue import STATES, count_videos, list_videos, stream_videos
 from resources.database import open_database
+
+MOST_SHOWN = 1000  # nobody reads more, and a table must measure all its rows before it shows one
 
 
 @click.command("videos")
@@ -15,10 +17,11 @@ from resources.database import open_database
 @json_option
 def videos_command(state: str | None, as_json: bool) -> None:
     """List the videos that are known, the state of each, and when what failed is tried again by itself."""
-    videos = list_videos(open_database(), state)
+    database = open_database()
     if as_json:
-        print_json([asdict(video) for video in videos])
+        print_json_rows(asdict(video) for video in stream_videos(database, state))
         return
+    videos = list_videos(database, state, MOST_SHOWN)
     if not videos:
         click.echo(f"No video is {state}." if state else "No videos yet. Start with: earshot ingest SOURCE")
         return
@@ -39,3 +42,5 @@ def videos_command(state: str | None, as_json: bool) -> None:
         for video in videos
     ]
     print_table(headings, rows)
+    if len(videos) == MOST_SHOWN:
+        click.echo(f"The newest {MOST_SHOWN:,} of {count_videos(database, state):,} videos; --json has them all.")

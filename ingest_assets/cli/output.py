@@ -1,7 +1,8 @@
 """How commands print: tables for people, JSON for programs."""
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+import sys
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,15 @@ def console(stderr: bool = False) -> Console:
 def print_json(value: Any) -> None:
     """One JSON document on stdout; times as ISO 8601."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=1, default=_jsonable))
+
+
+def print_json_rows(rows: Iterable[Mapping[str, Any]]) -> None:
+    """A list of objects as one JSON document, one to a line, printed as they come: a library's rows are too many to hold."""
+    before = "["
+    for row in rows:
+        sys.stdout.write(f"{before}\n {json.dumps(row, ensure_ascii=False, default=_jsonable)}")
+        before = ","
+    sys.stdout.write("[]\n" if before == "[" else "\n]\n")
 
 
 def json_rows(frame: pd.DataFrame) -> Sequence[Mapping[Hashable, Any]]:

@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from ingest_assets.baseline import MINIMUM_VIDEOS
-from ingest_assets.cli.output import describe_speed, json_option, print_json, print_table
+from ingest_assets.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
 from ingest_assets.comparison import Comparison, compare
 from ingest_assets.history import accept
 from ingest_assets.moments import hms
-from ingest_assets.records import MOST_TIMINGS, Failing, read_failing, read_timings
+from ingest_assets.records import MOST_TIMINGS, Failing, read_failing, read_timings, stream_timings
 from ingest_assets.report import Row, clock_s, report, sheet
 from ingest_assets.timings import KEYS, hours_by_the_clock
 from resources.catalogue import STAGES
@@ -56,13 +56,14 @@ def timings_command(
     if plot is not None:
         _check_plot(plot)
     database = open_database()
-    rows = read_timings(database, video_id, days, most=None if as_json else MOST_TIMINGS)
+    told_whole = as_json and plot is None and versions is None
+    rows = [] if told_whole else read_timings(database, video_id, days)
     if plot is not None and rows:
         _plot(rows, plot, as_json)
     if versions is not None:
         _print_comparison(compare(rows, *versions), versions, as_json)
     elif as_json:
-        print_json([{key: row[key] for key in ROW_KEYS} for row in rows])
+        print_json_rows(stream_timings(database, ROW_KEYS, video_id, days))
     elif rows:
         _print_report(rows, days, read_failing(database, video_id))
     else:
