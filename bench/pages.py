@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Page, Request
 
 QUIET_S = 1.0
-PATIENCE_S = 25.0
+PATIENCE_S = 60.0
 LOOK_MS = 50.0
 
 
