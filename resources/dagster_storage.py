@@ -55,4 +55,11 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
 @cache
 def _engine(url: str, _process: int) -> Engine:
     """As dagster-postgres makes it for the webserver; a forked process has its own."""
-    return create_engine(url, isolation_level="AUTOCOMMIT", pool_size=KEPT, max_overflow=MAX_OVERFLOW, pool_recycle=RECYCLE_S)
+    return create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=KEPT,
+        max_overflow=MAX_OVERFLOW,
+        pool_recycle=RECYCLE_S,
+        pool_use_lifo=True,
+    )
