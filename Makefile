@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast lint bench bench-people bench-search drill lock clean browser
+.PHONY: env demo up down test test-fast lint bench bench-people bench-search bench-scale drill lock clean browser
 
 env: .venv/.complete
 
@@ -44,6 +44,9 @@ bench-people: env
 bench-search: env
 	@$(BIN)/python -m bench.search
 	@$(BIN)/python -m bench.retrieval
+
+bench-scale: env browser
+	@$(BIN)/python -m bench.scale
 
 drill: env
 	@EARSHOT_DEVICE=cpu $(BIN)/python -m bench.drill

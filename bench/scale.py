@@ -130,7 +130,7 @@ def measure(home: Path) -> Row:
     [middle] = database.query("SELECT 'copy-' || lpad((count(*) / 2)::text, 7, '0') AS video FROM videos")
     words = {"home": str(home), **middle}
     ticks = {sensor.name: ticks_of(sensor, instance) for sensor in defs.get_repository_def().sensor_defs}
-    commands = {command: calls_of(command.format(**words).split(), home / "told") for command in COMMANDS}
+    commands = {command: apart(calls_of, command.format(**words).split(), home / "told") for command in COMMANDS}
     at_rest(database)
     with up(home) as (_, url):
         loads = {page.name: loads_of(page, url, words) for page in PAGES}
@@ -178,7 +178,10 @@ def at_rest(database: Database) -> None:
 
 
 def calls_of(arguments: Sequence[str], told: Path) -> Row:
-    """A command's seconds, its most memory, and how much it printed. Raises RuntimeError where it fails."""
+    """A command's seconds, its most memory, and how much it printed. Raises RuntimeError where it fails.
+
+    To be called in a small process: a child's memory is counted from before its program was put in place.
+    """
     taken, peaks = [], []
     for _ in range(CALLS):
         started = time.monotonic()
