@@ -14,6 +14,7 @@ Prints tables, and writes them with the machine and the commit to bench/results/
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -130,7 +131,7 @@ def measure(home: Path) -> Row:
     [middle] = database.query("SELECT 'copy-' || lpad((count(*) / 2)::text, 7, '0') AS video FROM videos")
     words = {"home": str(home), **middle}
     ticks = {sensor.name: ticks_of(sensor, instance) for sensor in defs.get_repository_def().sensor_defs}
-    commands = {command: apart(calls_of, command.format(**words).split(), home / "told") for command in COMMANDS}
+    commands = {command: calls_of(command.format(**words).split(), home / "told") for command in COMMANDS}
     at_rest(database)
     with up(home) as (_, url):
         loads = {page.name: loads_of(page, url, words) for page in PAGES}
@@ -178,22 +179,13 @@ def at_rest(database: Database) -> None:
 
 
 def calls_of(arguments: Sequence[str], told: Path) -> Row:
-    """A command's seconds, its most memory, and how much it printed. Raises RuntimeError where it fails.
-
-    To be called in a small process: a child's memory is counted from before its program was put in place.
-    """
-    taken, peaks = [], []
-    for _ in range(CALLS):
-        started = time.monotonic()
-        with told.open("wb") as out:
-            process = subprocess.Popen([EARSHOT, *arguments], stdout=out, stderr=subprocess.STDOUT)
-            _, status, used = os.wait4(process.pid, 0)
-        taken.append(time.monotonic() - started)
-        peaks.append(used.ru_maxrss / 1024)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f"earshot {' '.join(arguments)}: {told.read_text()[-2000:]}")
-    return asdict(Spread.over(taken)) | {"peak_mb": max(peaks), "printed_mb": told.stat().st_size / 1e6}
+    """A command's seconds, its most memory, and how much it printed. Raises RuntimeError where it fails."""
+    command = [sys.executable, "-m", "bench.called", str(told), EARSHOT, *arguments]
+    calls = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(CALLS)]
+    if any(call["exit_code"] for call in calls):
+        raise RuntimeError(f"earshot {' '.join(arguments)}: {told.read_text()[-2000:]}")
+    peak_mb, printed_mb = max(call["peak_mb"] for call in calls), told.stat().st_size / 1e6
+    return asdict(Spread.over([call["seconds"] for call in calls])) | {"peak_mb": peak_mb, "printed_mb": printed_mb}
 
 
 # --- pages ---------------------------------------------------------------------------------------------------------------

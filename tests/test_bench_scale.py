@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from dagster import (
@@ -14,10 +15,12 @@ from dagster import (
     RunsFilter,
 )
 
+from bench import scale
 from bench.big_library import copy_video
 from bench.composed import write_first
 from bench.ingesting import measure
 from bench.pages import Load, Question, slowest
+from bench.scale import calls_of
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.staleness import read_stale
@@ -119,6 +122,16 @@ def test_what_comes_next_is_numbered_behind_the_copies(copied: Copied) -> None:
     newest = copied.instance.fetch_materializations(AssetKey("transcript"), limit=1).records[0]
     assert newest.partition_key == "copy-0000001"
     assert newest.run_id == ""
+
+
+def test_a_command_is_told_with_its_memory_and_what_it_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale, "EARSHOT", "/bin/echo")
+    told = calls_of(["ten bytes"], tmp_path / "told")
+    assert (told["of"], told["printed_mb"]) == (3, 1e-5)
+    assert 0 < told["peak_mb"] < 100
+    monkeypatch.setattr(scale, "EARSHOT", "/bin/false")
+    with pytest.raises(RuntimeError, match="earshot nothing"):
+        calls_of(["nothing"], tmp_path / "told")
 
 
 def test_of_each_question_the_slowest_is_told() -> None:
