@@ -43,7 +43,9 @@ def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:
     started = instance.get_run_records(RunsFilter(statuses=list(GRACE_S)))
     if any(_is_dead(record, database) for record in started):
         wait_for_holders(database.url)
-    dead = [record for record in started if _is_dead(record, database)]
+    suspected = [record.dagster_run.run_id for record in started if _is_dead(record, database)]
+    # A run says that it has ended before it lets go of its lock: one without a lock that still has not ended is dead.
+    dead = instance.get_run_records(RunsFilter(run_ids=suspected, statuses=list(GRACE_S))) if suspected else []
     for record in dead:
         run = record.dagster_run
         instance.report_run_failed(run, message=CRASH_MESSAGE)
