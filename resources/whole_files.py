@@ -1,5 +1,8 @@
-"""Whole files: a file is written beside its place and moved there, so that nobody ever sees half of one."""
+"""Whole files and folders: each is written beside its place and moved there, so that nobody ever sees half of one."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +30,25 @@ def whole_file(path: Path) -> Iterator[TextIO]:
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes `path` at the end of the block; on an error there is no trace.
+
+    Where another process was first, its folder stays and this one goes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield beside
+        try:
+            os.rename(beside, path)
+        except OSError:
+            if not path.exists():
+                raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 @contextmanager

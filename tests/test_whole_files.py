@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from resources.errors import EarshotError
-from resources.whole_files import make_folder, whole_file
+from resources.whole_files import make_folder, whole_file, whole_folder
 
 
 def test_a_file_takes_its_place_at_the_end(tmp_path: Path) -> None:
@@ -74,3 +74,25 @@ def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
             pass
     with pytest.raises(EarshotError, match="cannot be written"):
         make_folder(tmp_path / "file" / "folder")
+
+
+def test_a_folder_takes_its_place_at_the_end_and_an_error_leaves_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "folder"
+    with pytest.raises(FileNotFoundError), whole_folder(path) as beside:
+        (beside / "a.txt").rename(beside / "there is none")
+    assert os.listdir(path.parent) == []
+    with whole_folder(path) as beside:
+        (beside / "a.txt").write_text("whole")
+        assert not path.exists()
+    assert os.listdir(path.parent) == ["folder"]
+    assert (path / "a.txt").read_text() == "whole"
+
+
+def test_of_two_that_make_a_folder_the_first_ones_stays(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    with whole_folder(path) as slow:
+        (slow / "a.txt").write_text("second")
+        with whole_folder(path) as quick:
+            (quick / "a.txt").write_text("first")
+    assert (path / "a.txt").read_text() == "first"
+    assert os.listdir(tmp_path) == ["folder"]
