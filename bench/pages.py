@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Request
@@ -69,9 +70,13 @@ def load(page: Page, shown: Shown) -> Load:
     """Open the page and wait until it is complete. Raises RuntimeError where it never is."""
     page.goto("about:blank")
     listening = Listening()
-    page.on("request", listening.begun)
-    page.on("requestfinished", listening.ended)
-    page.on("requestfailed", listening.ended)
+    listeners: dict[Any, Any] = {
+        "request": listening.begun,
+        "requestfinished": listening.ended,
+        "requestfailed": listening.ended,
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
     began = monotonic()
     page.goto(shown.path, wait_until="commit")
     page.get_by_text(shown.text).first.wait_for(state="visible", timeout=PATIENCE_S * 1000)
@@ -80,9 +85,8 @@ def load(page: Page, shown: Shown) -> Load:
         if monotonic() - began > PATIENCE_S:
             raise RuntimeError(f"{shown.path} still asks: {[operation(request) for request in listening.open]}")
         page.wait_for_timeout(LOOK_MS)
-    for event, listener in (("request", listening.begun), ("requestfinished", listening.ended)):
+    for event, listener in listeners.items():
         page.remove_listener(event, listener)
-    page.remove_listener("requestfailed", listening.ended)
     return Load(max(seen, listening.last_s) - began, tuple(_question(*each) for each in listening.answered))
 
 

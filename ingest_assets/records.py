@@ -33,14 +33,18 @@ class Failing:
         return f"{self.severity.upper()} {self.asset} ({when}): {self.message}"
 
 
+_TIMINGS = (
+    "asset_timings WHERE (%(video)s::text IS NULL OR video_id = %(video)s) "
+    "AND (%(days)s::float IS NULL OR recorded_at > now() - %(days)s::float * interval '1 day')"
+)
+
+
 def read_timings(
     database: Database, video_id: str | None = None, days: float | None = None, most: int = MOST_TIMINGS
 ) -> list[Row]:
     """The newest rows of `asset_timings`, oldest of them first: of one video, or of the last so many days, where asked."""
     rows = database.query(
-        "SELECT * FROM asset_timings WHERE (%(video)s::text IS NULL OR video_id = %(video)s) "
-        "AND (%(days)s::float IS NULL OR recorded_at > now() - %(days)s::float * interval '1 day') "
-        "ORDER BY timing_id DESC LIMIT %(most)s",
+        f"SELECT * FROM {_TIMINGS} ORDER BY timing_id DESC LIMIT %(most)s",  # noqa: S608
         {"video": video_id, "days": days, "most": most},
     )
     return rows[::-1]
@@ -50,10 +54,8 @@ def stream_timings(
     database: Database, keys: Sequence[str], video_id: str | None = None, days: float | None = None
 ) -> Iterator[Row]:
     """These columns of every row that `read_timings()` would read, however many, one by one: memory does not grow."""
-    statement = sql.SQL(
-        "SELECT {} FROM asset_timings WHERE (%(video)s::text IS NULL OR video_id = %(video)s) "
-        "AND (%(days)s::float IS NULL OR recorded_at > now() - %(days)s::float * interval '1 day') ORDER BY timing_id"
-    ).format(sql.SQL(", ").join(map(sql.Identifier, keys)))
+    columns = sql.SQL(", ").join(map(sql.Identifier, keys))
+    statement = sql.SQL("SELECT {} FROM {} ORDER BY timing_id").format(columns, sql.SQL(_TIMINGS))
     return database.stream(statement.as_string(), {"video": video_id, "days": days})
 
 
