@@ -61,7 +61,10 @@ def _connect(dialect: Dialect, _record: object, arguments: tuple[Any, ...], para
 
 
 def _check(connection: Any, _record: object, _proxy: object) -> None:
-    """Only the webserver keeps connections: one that a restart has broken is replaced before it is used."""
+    """A connection that was kept, and that a restart has broken, is replaced before it is used.
+
+    SQLAlchemy's `pool_pre_ping` does the same, but the webserver's pools are made by Dagster, without it.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
