@@ -29,7 +29,7 @@ from resources.workforce import count_workers
 # dagster-celery names its task to Celery for each run that it launches.
 warnings.filterwarnings("ignore", category=DuplicateTaskNameWarning)
 
-DEQUEUE_S = 0.5  # between two looks at the queue, which is what a worker waits for after each video
+DEQUEUE_S = 0.5  # between two looks at the queue; no less of it makes Dagster's daemon look more often
 
 
 class EarshotRunLauncher(CeleryRunLauncher):
@@ -83,6 +83,8 @@ class EarshotRunCoordinator(QueuedRunCoordinator):
     def get_run_queue_config(self) -> RunQueueConfig:
         settings = read_settings()
         at_once = settings.workers if settings.broker_url is None else count_workers(server_urls(settings).earshot)
-        # One run computes and the others are ready to: else each would be started only once the last one has ended.
-        ready = max(0, at_once - 1)
-        return super().get_run_queue_config()._replace(max_concurrent_runs=at_once, op_concurrency_slot_buffer=ready)
+        # A run whose stage must wait for pool `gpu` is started all the same: it is ready once the slot is free. Dagster would
+        # count one that has just begun twice, as at work and as waiting, and start the next only after it.
+        return (
+            super().get_run_queue_config()._replace(max_concurrent_runs=at_once, should_block_op_concurrency_limited_runs=False)
+        )
