@@ -29,10 +29,13 @@ from dagster import DagsterRunStatus, RunsFilter
 from bench.figures import measured_on, own_home
 from bench.sizes import timed
 from bench.stale import leave
+from ingest_assets.backfill import Which, choose
+from ingest_assets.forecast import forecast
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.search import search, searching_encoder
 from ingest_assets.staleness import read_stale
+from resources.catalogue import STAGES
 from resources.database import Database, open_database
 from resources.gpu import cpu_name, require_device
 from resources.loaded_models import ModelsResource
@@ -64,7 +67,10 @@ class Latency:
 
 @dataclass(frozen=True)
 class Figures:
-    """`wall_s` is from the backfill's start to its last run's end, `work_s` what its stages say they took; of all videos."""
+    """`wall_s` is from the backfill's start to its last run's end, `work_s` what its stages say they took; of all videos.
+
+    `forecast_s` is what `earshot backfill` would say now of the same once more.
+    """
 
     videos: int
     workers: int
@@ -74,6 +80,7 @@ class Figures:
     work_s: float
     beside_work_s_per_video: float
     run_s: float
+    forecast_s: float
     worker_mb: dict[str, int]
     cpu_s: dict[str, float]
     before: dict[str, Latency]
@@ -249,11 +256,18 @@ def figures(
         work_s=round(row["work_s"], 1),
         beside_work_s_per_video=round((runs_s - row["work_s"]) / count, 2),
         run_s=round(float(np.median([end - start for start, end in zip(starts, ends, strict=True)])), 2),
+        forecast_s=once_more_s(database),
         worker_mb=memory,
         cpu_s=cpu_s,
         before=latencies(before),
         during=latencies(during),
     )
+
+
+def once_more_s(database: Database) -> float:
+    mark_stale(database)
+    found = forecast(database, choose(database, STAGES, True, Which()))
+    return round(found.work_s + (found.around_s or 0.0), 1)
 
 
 def main() -> None:

@@ -92,7 +92,7 @@ def backfill_command(
         elif as_json and chosen.empty:
             print_json(_as_json(None, backfill.Progress("nothing to do", 0, 0, 0, 0, 0.0), [], []))
         elif not as_json:
-            _tell_plan(chosen)
+            _tell_plan(chosen, database)
         if dry_run or chosen.empty:
             return
         title = " ".join([*stages, *(["what is out of date"] if stale else [])])
@@ -103,13 +103,19 @@ def backfill_command(
         _tell_result(backfill_id, database, instance, as_json)
 
 
-def _tell_plan(chosen: "pd.DataFrame") -> None:
+def _tell_plan(chosen: "pd.DataFrame", database: Database) -> None:
+    from ingest_assets.forecast import forecast
+
     if chosen.empty:
         click.echo("Nothing is to be done.")
+        return
+    print_stale(chosen)
+    found = forecast(database, chosen)
+    told = f"{counted(found.videos, 'video')}: {hms(found.work_s)} of work by their last timings"
+    if found.around_s is None:
+        click.echo(f"{told}, starting the runs not counted.")
     else:
-        print_stale(chosen)
-        told = counted(chosen.video_id.nunique(), "video")
-        click.echo(f"{told}: {hms(chosen.took_s.sum())} of work by their last timings, starting the runs not counted.")
+        click.echo(f"{told}, {hms(found.work_s + found.around_s)} with what lately passed between two stages.")
 
 
 def _who_works_on_it(instance: "DagsterInstance") -> str:
