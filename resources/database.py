@@ -1,6 +1,6 @@
 """The database: Earshot's tables, their migrations, and the one way to replace a video's rows.
 
-`Database` opens connections to a Postgres whose schema is this code's: numbered SQL files under resources/migrations are
+`Database` has connections to a Postgres whose schema is this code's: numbered SQL files under resources/migrations are
 applied in order, each in a transaction of its own, under an advisory lock, so that two processes starting at once do it
 once. A database that is newer than the code is refused.
 
@@ -19,13 +19,11 @@ from typing import Any
 import pandas as pd
 import psycopg
 from dagster import ConfigurableResource, InitResourceContext
-from pgvector.psycopg import register_vector
 from psycopg import sql
-from psycopg.rows import dict_row
 
+from resources.connections import Connection, connected, reading
 from resources.errors import DatabaseUnusable
 from resources.locks import PARTITION_TAG, holding, run_lock, video_lock
-from resources.outages import connect_patiently
 from resources.postgres import server_urls
 from resources.settings import read_settings
 
@@ -34,17 +32,12 @@ ROWS_AT_ONCE = 1000  # of `stream()`
 _MIGRATION_LOCK = 0x0EA25407  # any number that is always the same
 
 
-Connection = psycopg.Connection[dict[str, Any]]
-
-
 @dataclass(frozen=True)
 class Database:
-    """One Postgres database, by libpq URL. Holds no connection, but for a snapshot: each operation opens its own."""
+    """One Postgres database, by libpq URL. Each operation takes one of the connections of resources/connections.py."""
 
     url: str
     _column_types: dict[str, dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
-    # The first connection, closed: later ones know vectors by it. Asking the server takes as long as connecting does.
-    _registered: list[Connection] = field(default_factory=list, compare=False, repr=False)
     _snapshot: Connection | None = field(default=None, compare=False, repr=False)
 
     @contextmanager
@@ -53,19 +46,8 @@ class Database:
         if self._snapshot is not None:
             yield self._snapshot
             return
-        try:
-            connection = connect_patiently(self.url, self._open, psycopg.OperationalError)
-        except psycopg.OperationalError as error:
-            raise DatabaseUnusable(f"Postgres does not answer: {str(error).strip()}.", "Run `earshot doctor`.") from error
-        with connection:
-            if not self._registered:
-                register_vector(connection)
-                self._registered.append(connection)
+        with connected(self.url) as connection:
             yield connection
-
-    def _open(self) -> Connection:
-        known = self._registered[0] if self._registered else None
-        return Connection.connect(self.url, row_factory=dict_row, connect_timeout=10, context=known)
 
     @contextmanager
     def snapshot(self) -> Iterator["Database"]:
@@ -76,10 +58,7 @@ class Database:
         if self._snapshot is not None:
             yield self
             return
-        with self.connect() as connection:
-            connection.commit()  # the very first connection has already asked the server what a vector is
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
+        with reading(self.url) as connection:
             yield changed(self, _snapshot=connection)
 
     def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:

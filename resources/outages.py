@@ -1,6 +1,6 @@
 """A database server that is restarted while work goes on: connections wait for it, instead of failing what was hours of work.
 
-`connect_patiently()` is how Earshot's own connections are made (resources/database.py), and Dagster's, to which
+`connect_patiently()` is how Earshot's own connections are made (resources/connections.py), and Dagster's, to which
 `make_dagster_patient()` adds it by SQLAlchemy's events. A server that has never answered this process is a wrong set-up and is
 told at once; one that has is waited for, PATIENCE_S long. A statement that was under way when the server went is lost with it,
 which is told by `is_outage()`: ingest_assets/stage.py has the stage, or the run, done again.
@@ -51,6 +51,12 @@ def make_dagster_patient() -> None:
     """Let SQLAlchemy, which only Dagster uses here, wait likewise; call it as often as you like."""
     if not event.contains(Engine, "do_connect", _connect):
         event.listen(Engine, "do_connect", _connect)
+    check_kept_connections()
+
+
+def check_kept_connections() -> None:
+    """Have every connection that a pool has kept looked at before it is used again; call it as often as you like."""
+    if not event.contains(QueuePool, "checkout", _check):
         event.listen(QueuePool, "checkout", _check)
 
 
@@ -61,12 +67,13 @@ def _connect(dialect: Dialect, _record: object, arguments: tuple[Any, ...], para
 
 
 def _check(connection: Any, _record: object, _proxy: object) -> None:
-    """A connection that was kept, and that a restart has broken, is replaced before it is used.
+    """One that a restart has broken is replaced. Of both drivers.
 
     SQLAlchemy's `pool_pre_ping` does the same, but the webserver's pools are made by Dagster, without it.
     """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except psycopg2.Error as error:
+        connection.rollback()
+    except (psycopg.Error, psycopg2.Error) as error:
         raise exc.DisconnectionError from error

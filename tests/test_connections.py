@@ -1,0 +1,88 @@
+"""Kept connections: with a real Postgres, whose numbers of server processes tell one connection from another."""
+
+import multiprocessing
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from resources.connections import connected
+from resources.database import Database
+from resources.errors import DatabaseUnusable
+
+
+def server_process(database: Database) -> int:
+    return database.query("SELECT pg_backend_pid() AS number")[0]["number"]
+
+
+def test_operations_one_after_another_share_a_connection(database: Database) -> None:
+    assert server_process(database) == server_process(database)
+
+
+def test_those_at_the_same_time_do_not(database: Database) -> None:
+    with database.connect() as connection:
+        assert connection.info.backend_pid != server_process(database)
+
+
+def test_one_that_the_server_has_ended_is_replaced(database: Database) -> None:
+    before = server_process(database)
+    with psycopg.connect(database.url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [before])
+    assert server_process(database) != before
+
+
+def test_one_that_broke_while_it_was_used_is_not_kept(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    before = server_process(database)
+    with pytest.raises(psycopg.OperationalError):
+        database.query("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert server_process(database) != before
+    assert caplog.text == ""
+
+
+def test_what_failed_leaves_nothing_and_the_connection_serves_again(database: Database) -> None:
+    before = server_process(database)
+    with pytest.raises(psycopg.errors.DivisionByZero), database.connect() as connection:
+        connection.execute("INSERT INTO sources (source) SELECT 'https://' || 1 / n FROM unnest(ARRAY[1, 0]) AS n")
+    assert server_process(database) == before
+    assert database.query("SELECT source FROM sources") == []
+
+
+def left_alone(database: Database) -> None:
+    with database.snapshot() as seen:
+        seen.query("SELECT 1")
+
+
+def broken_off(database: Database) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero), database.snapshot() as seen:
+        seen.query("SELECT 1 / 0")
+
+
+@pytest.mark.parametrize("look", [left_alone, broken_off])
+def test_after_a_snapshot_the_connection_can_be_written_by(database: Database, look: Callable[[Database], None]) -> None:
+    before = server_process(database)
+    look(database)
+    database.query("INSERT INTO sources (source) VALUES ('https://x')")
+    assert server_process(database) == before
+    assert database.query("SHOW transaction_isolation") == [{"transaction_isolation": "read committed"}]
+
+
+def test_nothing_is_prepared_however_often_it_is_asked(database: Database) -> None:
+    for _ in range(20):
+        database.query("SELECT %s::int", [1])
+    assert database.query("SELECT * FROM pg_prepared_statements") == []
+
+
+def test_a_forked_process_has_its_own(database: Database) -> None:
+    before, context = server_process(database), multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=lambda: sender.send(server_process(database)))
+    child.start()
+    assert receiver.poll(30)
+    assert receiver.recv() != before
+    child.join()
+    assert server_process(database) == before  # the child has not closed it
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    with pytest.raises(DatabaseUnusable, match="Postgres does not answer"), connected("postgresql://127.0.0.1:9/earshot"):
+        pass
