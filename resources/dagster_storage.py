@@ -7,7 +7,7 @@ dagster-postgres, whose connections wait for a server that is restarted (resourc
 Outside the webserver dagster-postgres makes a connection for each statement or two, 350 for a video of five stages: each is a
 process that Postgres starts, and that must first read its catalogues. Here a process keeps its connections, and all instances
 that it opens share them, since each run opens one and none closes it. What of dagster-postgres a large library does not bear
-is bounded in resources/event_log.py.
+is bounded in resources/event_log.py and resources/run_storage.py.
 """
 
 import os
@@ -22,6 +22,7 @@ from sqlalchemy import Engine, create_engine
 from resources.event_log import LargeEventLog
 from resources.outages import make_dagster_patient
 from resources.postgres import server_urls
+from resources.run_storage import LargeRunStorage
 from resources.settings import read_settings
 
 RECYCLE_S = 3600  # a connection that is older is made anew
@@ -46,6 +47,7 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
         url = server_urls(read_settings()).dagster_sqlalchemy
         storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
         storage._event_log_storage = LargeEventLog(url)
+        storage._run_storage = LargeRunStorage(url)
         parts: list[Any] = [storage.event_log_storage, storage.run_storage, storage.schedule_storage]
         for part in parts:
             part._engine = _engine(url, os.getpid())
