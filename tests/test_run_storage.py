@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter, job, op
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.tags import PRIORITY_TAG
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster_postgres import PostgresRunStorage
@@ -11,6 +12,7 @@ from dagster_postgres import PostgresRunStorage
 from resources.run_storage import LargeRunStorage
 
 QUEUED = RunsFilter(statuses=[DagsterRunStatus.QUEUED])
+ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("earshot"), "__repository__"), "does_nothing")
 PRIORITIES = ["", "-10", "10", "5", "0", "ten", "10", "-10", "5", ""]
 
 
@@ -30,7 +32,10 @@ def queued(instance: DagsterInstance) -> list[str]:
         instance.delete_run(run.run_id)
     runs = [
         instance.create_run_for_job(
-            does_nothing, status=DagsterRunStatus.QUEUED, tags={PRIORITY_TAG: priority} if priority else {}
+            does_nothing,
+            status=DagsterRunStatus.QUEUED,
+            tags={PRIORITY_TAG: priority} if priority else {},
+            remote_job_origin=ORIGIN,
         )
         for priority in PRIORITIES
     ]
