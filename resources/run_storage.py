@@ -1,8 +1,9 @@
 """Dagster's runs in a large library: which are next is asked of Postgres.
 
 Dagster's daemon looks twice a second which of the queued runs to start, and reads and sorts all of them to find two. Of
-100,000, which is a backfill of a large library, that takes 7 s, in which workers wait after each video; here 0.6 s, and of 1,000
-0.02 instead of 0.06. The rules are Dagster's own: the highest priority first (tag `dagster/priority`), then who came first.
+100,000, which is a backfill of a large library, that takes 7 s, in which workers wait after each video; here 0.6 s, and
+of 1,000 0.02 instead of 0.06. The rules are Dagster's own: the highest priority first (tag `dagster/priority`), then who
+came first.
 
 Only that question is answered here. Not seen by it are limits by tag and runs that wait for a code location: there are neither
 (dagster.yaml, workspace.yaml).
