@@ -26,6 +26,7 @@ from typing import Any
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter, SensorDefinition, build_sensor_context
 from dagster._core.storage.tags import BACKFILL_ID_TAG
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import PAGE_SIZE
 
 from bench.backfills import EARSHOT, up
 from bench.big_library import copy_video
@@ -55,6 +56,7 @@ TICKS, CALLS, LOADS = 10, 3, 3
 BACKFILLED = 1_000
 PATIENCE_S = 600.0
 LOOK_S = 0.5
+QUEUED = RunsFilter(statuses=[DagsterRunStatus.QUEUED])
 
 Row = dict[str, Any]
 
@@ -223,8 +225,10 @@ def measure_backfill(database: Database, instance: DagsterInstance) -> Row:
 
     waited = {"first_queued_s": wait(1), "first_begun_s": wait(1, begun), "all_queued_s": wait(count)}
     progress = spread(lambda: read_progress(database, instance, backfill_id), CALLS)
+    next_runs = spread(lambda: instance.get_runs(QUEUED, limit=PAGE_SIZE, ascending=True), CALLS)  # as Dagster's daemon asks
     cancel(instance, backfill_id)
-    return {"id": backfill_id, "videos": count, "choose_s": choose_s, "launch_s": launch_s, **waited, "progress": progress}
+    seconds = {"choose_s": choose_s, "launch_s": launch_s, **waited}
+    return {"id": backfill_id, "videos": count, **seconds, "progress": progress, "next_runs": next_runs}
 
 
 # --- what is told --------------------------------------------------------------------------------------------------------
@@ -242,9 +246,9 @@ def report(figures: Row) -> None:
     print_table([("earshot", "left"), seconds, ("peak MB", "right"), ("printed MB", "right")], rows)
     rows = [(name, text(each), f"{each['answers_kb']:,.0f}", asked(each)) for name, each in figures["pages"].items()]
     print_table([("page", "left"), seconds, ("answers kB", "right"), ("slowest questions, s", "left")], rows)
-    told = {key: value for key, value in backfill.items() if key != "progress"}
+    told = {key: value for key, value in backfill.items() if isinstance(value, int | float)}
     print("Backfill: " + ", ".join(f"{key} {value:,.1f}" for key, value in told.items()), end="")
-    print(f", progress {text(backfill['progress'])} s")
+    print(f", progress {text(backfill['progress'])} s, who is next in the queue {text(backfill['next_runs'])} s")
 
 
 def asked(page: Row) -> str:

@@ -4,12 +4,26 @@ import threading
 import time
 
 import pytest
-from dagster import DagsterInstance, asset, materialize
+from dagster import (
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRunStatus,
+    Definitions,
+    RunsFilter,
+    asset,
+    define_asset_job,
+    materialize,
+)
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from ingest_assets.definitions import defs
 from resources.pools import FIRST_LOOK_S
 
+ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("earshot"), "__repository__"), "computing")
 POOL = "one_at_a_time"
 WAITED_S = 2.0
 
@@ -46,3 +60,29 @@ def test_a_run_that_waits_for_its_slot_sleeps_between_two_looks(
     assert len(looks) <= 2 + waited / FIRST_LOOK_S
     assert looks[1] - looks[0] < looks[-1] - looks[-2]  # often at first, for what takes a second; seldom for what takes an hour
     assert slots.get_concurrency_info(POOL).claimed_slots == []
+
+
+def test_a_run_that_must_wait_is_started_beside_one_that_has_just_begun(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARSHOT_BROKER", "none")
+    monkeypatch.setenv("EARSHOT_WORKERS", "2")
+    for run in instance.get_runs(RunsFilter(statuses=[*ACTIVE_RUN_STATUSES, DagsterRunStatus.QUEUED])):
+        instance.delete_run(run.run_id)
+
+    @asset(pool=POOL)
+    def computes() -> None: ...
+
+    job = Definitions(assets=[computes], jobs=[define_asset_job("computing")]).resolve_job_def("computing")
+    slots = instance.event_log_storage
+    slots.set_concurrency_slots(POOL, 1)
+    begun = instance.create_run_for_job(job)
+    instance.report_dagster_event(DagsterEvent(DagsterEventType.RUN_START.value, job.name), begun.run_id)
+    assert slots.claim_concurrency_slot(POOL, begun.run_id, "computes").is_claimed
+    waiting, _third = [
+        instance.create_run_for_job(job, status=DagsterRunStatus.QUEUED, remote_job_origin=ORIGIN) for _ in range(2)
+    ]
+    assert waiting.run_op_concurrency is not None  # Dagster knows that it must wait
+    next_runs = QueuedRunCoordinatorDaemon(1.0)._get_runs_to_dequeue(instance, instance.get_concurrency_config(), None)
+    slots.free_concurrency_slots_for_run(begun.run_id)
+    assert [run.run_id for run in next_runs] == [waiting.run_id]
