@@ -47,6 +47,7 @@ from resources.database import Database, open_database
 from resources.gpu import cpu_name
 from resources.models import model_set
 from resources.postgres import stop_embedded
+from resources.run_storage import QUEUED
 from resources.settings import PROJECT_ROOT, read_settings
 from sensors.new_voices import NEW_VOICES, state_of
 from sensors.search_upkeep import SEARCH_UPKEEP
@@ -56,7 +57,6 @@ TICKS, CALLS, LOADS = 10, 3, 3
 BACKFILLED = 1_000
 PATIENCE_S = 600.0
 LOOK_S = 0.5
-QUEUED = RunsFilter(statuses=[DagsterRunStatus.QUEUED])
 
 Row = dict[str, Any]
 

@@ -25,8 +25,8 @@ from sqlalchemy.pool import QueuePool
 from resources.errors import DatabaseUnusable
 from resources.outages import check_kept_connections, connect_patiently
 
-KEPT = 2
-MAX_OVERFLOW = 20
+KEPT = 2  # connections of a process to a database; of a hundred, which is what Postgres allows
+MAX_OVERFLOW = 20  # beyond these, while they are used: a daemon's sensors and a code server's ticks ask at once
 RECYCLE_S = 3600  # a connection that is older is made anew
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -68,9 +68,8 @@ def reading(url: str) -> Iterator[Connection]:
 @cache
 def _pool(url: str, _process: int) -> QueuePool:
     """Of one process: a forked one must not use its parent's."""
-    known: list[
-        Connection
-    ] = []  # the first: later ones know vectors by it. Asking the server takes as long as connecting does.
+    # The first one: later ones know vectors by it. Asking the server takes as long as connecting does.
+    known: list[Connection] = []
 
     def make() -> Connection:
         connection = connect_patiently(url, lambda: _connect(url, known), psycopg.OperationalError)

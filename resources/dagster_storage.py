@@ -19,15 +19,12 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import Engine, create_engine
 
+from resources.connections import KEPT, MAX_OVERFLOW, RECYCLE_S
 from resources.event_log import LargeEventLog
 from resources.outages import make_dagster_patient
 from resources.postgres import server_urls
 from resources.run_storage import LargeRunStorage
 from resources.settings import read_settings
-
-RECYCLE_S = 3600  # a connection that is older is made anew
-KEPT = 2  # connections of a process; of a hundred, which is what Postgres allows
-MAX_OVERFLOW = 20  # beyond these, while they are used: a daemon's sensors and a code server's ticks ask at once
 
 
 class EarshotDagsterStorage(DagsterPostgresStorage):

@@ -48,7 +48,7 @@ def is_outage(error: BaseException | None) -> bool:
 
 
 def make_dagster_patient() -> None:
-    """Let SQLAlchemy, which only Dagster uses here, wait likewise; call it as often as you like."""
+    """Let SQLAlchemy's engines, which only Dagster uses here, wait likewise; call it as often as you like."""
     if not event.contains(Engine, "do_connect", _connect):
         event.listen(Engine, "do_connect", _connect)
     check_kept_connections()

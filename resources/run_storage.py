@@ -20,7 +20,7 @@ from sqlalchemy import text
 if TYPE_CHECKING:
     from dagster._core.storage.dagster_run import JobBucket, TagBucket
 
-_QUEUED = RunsFilter(statuses=[DagsterRunStatus.QUEUED])
+QUEUED = RunsFilter(statuses=[DagsterRunStatus.QUEUED])
 # What is not a number counts as 0, as with Dagster.
 _NEXT = text("""
     WITH next AS (
@@ -47,7 +47,7 @@ class LargeRunStorage(PostgresRunStorage):
 
         That is one run less than it asked for: from fewer than asked for it concludes that there are no more.
         """
-        if ascending and limit is not None and cursor is bucket_by is None and filters == _QUEUED:
+        if ascending and limit is not None and cursor is bucket_by is None and filters == QUEUED:
             return self._next(limit - 1)
         return super().get_runs(filters, cursor, limit, bucket_by, ascending)
 

@@ -1,5 +1,6 @@
 """A run that waits for a slot of its pool: a real run, and the slots of the real Postgres."""
 
+import math
 import threading
 import time
 
@@ -16,14 +17,13 @@ from dagster import (
     materialize,
 )
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from ingest_assets.definitions import defs
-from resources.pools import FIRST_LOOK_S
+from resources.pools import FIRST_LOOK_S, LONGER
+from tests.queued import queue_run
 
-ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("earshot"), "__repository__"), "computing")
 POOL = "one_at_a_time"
 WAITED_S = 2.0
 
@@ -57,7 +57,7 @@ def test_a_run_that_waits_for_its_slot_sleeps_between_two_looks(
     other.join()
     waited = looks[-1] - looks[0]
     assert waited > WAITED_S / 2
-    assert len(looks) <= 2 + waited / FIRST_LOOK_S
+    assert len(looks) <= 2 + math.log(1 + waited * (LONGER - 1) / FIRST_LOOK_S, LONGER)  # each wait longer than the last
     assert looks[1] - looks[0] < looks[-1] - looks[-2]  # often at first, for what takes a second; seldom for what takes an hour
     assert slots.get_concurrency_info(POOL).claimed_slots == []
 
@@ -79,9 +79,7 @@ def test_a_run_that_must_wait_is_started_beside_one_that_has_just_begun(
     begun = instance.create_run_for_job(job)
     instance.report_dagster_event(DagsterEvent(DagsterEventType.RUN_START.value, job.name), begun.run_id)
     assert slots.claim_concurrency_slot(POOL, begun.run_id, "computes").is_claimed
-    waiting, _third = [
-        instance.create_run_for_job(job, status=DagsterRunStatus.QUEUED, remote_job_origin=ORIGIN) for _ in range(2)
-    ]
+    waiting, _third = queue_run(instance, job), queue_run(instance, job)
     assert waiting.run_op_concurrency is not None  # Dagster knows that it must wait
     next_runs = QueuedRunCoordinatorDaemon(1.0)._get_runs_to_dequeue(instance, instance.get_concurrency_config(), None)
     slots.free_concurrency_slots_for_run(begun.run_id)

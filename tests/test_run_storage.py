@@ -4,15 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter, job, op
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.tags import PRIORITY_TAG
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster_postgres import PostgresRunStorage
 
-from resources.run_storage import LargeRunStorage
+from resources.run_storage import QUEUED, LargeRunStorage
+from tests.queued import queue_run
 
-QUEUED = RunsFilter(statuses=[DagsterRunStatus.QUEUED])
-ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("earshot"), "__repository__"), "does_nothing")
 PRIORITIES = ["", "-10", "10", "5", "0", "ten", "10", "-10", "5", ""]
 
 
@@ -30,15 +28,7 @@ def queued(instance: DagsterInstance) -> list[str]:
     """Runs of these priorities, one after another, and one that is at work already."""
     for run in instance.get_runs(QUEUED):
         instance.delete_run(run.run_id)
-    runs = [
-        instance.create_run_for_job(
-            does_nothing,
-            status=DagsterRunStatus.QUEUED,
-            tags={PRIORITY_TAG: priority} if priority else {},
-            remote_job_origin=ORIGIN,
-        )
-        for priority in PRIORITIES
-    ]
+    runs = [queue_run(instance, does_nothing, {PRIORITY_TAG: priority} if priority else {}) for priority in PRIORITIES]
     instance.create_run_for_job(does_nothing, status=DagsterRunStatus.STARTED, tags={PRIORITY_TAG: "99"})
     return [run.run_id for run in runs]
 
