@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast lint bench bench-people bench-search bench-scale drill lock clean browser
+.PHONY: env demo up down test test-fast test-gpu lint bench bench-people bench-search bench-scale drill lock clean browser
 
 env: .venv/.complete
 
@@ -27,8 +27,12 @@ down: env
 test: lint browser
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+# On a machine with an NVIDIA GPU; nothing is substituted there.
+test-gpu: env
+	@$(BIN)/python -m pytest -m gpu tests/gpu
+
 test-fast: env
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow and not gpu"
 
 lint: env
 	@$(BIN)/ruff check .

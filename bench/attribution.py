@@ -40,7 +40,8 @@ SHORTEST_TURN_S = 0.05
 
 Attribution = Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], list[str | None]]
 
-_NORMALIZE = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
+# What is said, whatever commas the recognition puts into it: they differ from one machine to another.
+PLAIN_WORDS = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def word_errors(reference: str, hypothesis: str) -> int:
 
 def normalized(text: str) -> str:
     """Words in small letters, without punctuation, single spaces between."""
-    return str(_NORMALIZE(text))
+    return str(PLAIN_WORDS(text))
 
 
 def said_by(words: pd.DataFrame, speakers: Sequence[str | None]) -> dict[str, str]:

@@ -27,7 +27,7 @@ def read_audio(stage: Stage, media_store: MediaStoreResource) -> VideoAudio:
     row = stage.rows("audio", "uri").iloc[0]
     with stage.measurement.reading_writing():
         try:
-            samples = media_store.read(row.uri).astype(np.float32) / 32768.0
+            samples = media_store.read(row.uri, "float32")
         except FileNotFoundError as error:
             raise InvalidMedia(f"{row.uri} is no longer in the media store.", "Materialize `audio` again.") from error
     return VideoAudio(samples, row.samples_sha256)

@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 
 # What torch, cuBLAS and ctranslate2 say, in RuntimeErrors that nothing else tells apart.
 MEMORY_SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+LIBRARY_SIGN = "is not found or cannot be loaded"
 DEVICE_SIGNS = ("CUDA error", "CUDA failed", "CUDNN_STATUS", "CUBLAS_STATUS")
 
 
@@ -50,7 +51,12 @@ def _of_memory(error: BaseException) -> bool:
 
 
 def _explained(error: BaseException) -> BaseException:
-    """The error itself, unless the device is to blame."""
+    """The error itself, unless the device or its libraries are to blame."""
+    if LIBRARY_SIGN in str(error):
+        return GpuUnavailable(
+            f"A CUDA library is missing: {_first_line(error)}.",
+            "Run `make env`: it installs the libraries of CUDA 12 that ctranslate2 opens.",
+        )
     if not any(sign in str(error) for sign in DEVICE_SIGNS):
         return error
     return GpuUnavailable(

@@ -16,6 +16,7 @@ import torchaudio.compliance.kaldi as kaldi
 from pyannote.audio.core.model import Model as PyannoteModel
 from pyannote.audio.core.task import Problem, Resolution, Specifications
 from pyannote.audio.models.blocks.pooling import StatsPool
+from torch.nn.functional import pad
 
 MEL_BANDS = 80
 DIMENSION = 192
@@ -66,14 +67,34 @@ class CampPlusPlus(PyannoteModel):
         yield from list(layers.values())[:pooling] if before_pooling else list(layers.values())[pooling + 1 :]
 
     def _features(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """(batch, 1, samples) to (batch, frames, mel bands)."""
-        banks = torch.stack([kaldi.fbank(w, num_mel_bins=MEL_BANDS, sample_frequency=16_000) for w in waveforms])
+        """(batch, 1, samples) to (batch, frames, mel bands).
+
+        On a GPU in one call: one each would be thousands of small kernels. On the CPU one each, which fits its cache.
+        """
+        banks = torch.cat([_filter_banks(part) for part in waveforms.split(len(waveforms) if waveforms.is_cuda else 1)])
         return banks - banks.mean(dim=1, keepdim=True)
+
+
+def _filter_banks(waveforms: torch.Tensor) -> torch.Tensor:
+    """Kaldi's filter banks of (batch, 1, samples), laid end to end: (batch, frames, mel bands).
+
+    Each frame is computed alone, so only those that span two waveforms are too many; they are cut off.
+    """
+    batch, _, samples = waveforms.shape
+    hops = -(-samples // BANK_HOP)
+    row = pad(waveforms[:, 0], (0, hops * BANK_HOP - samples)).reshape(1, -1)
+    banks = kaldi.fbank(pad(row, (0, BANK_SAMPLES - BANK_HOP)), num_mel_bins=MEL_BANDS, sample_frequency=16_000)
+    return banks.reshape(batch, hops, MEL_BANDS)[:, : bank_count(samples)]
 
 
 def frame_count(samples: int) -> int:
     """How many frames `forward_frames` gives of so many samples."""
-    return ((samples - BANK_SAMPLES) // BANK_HOP + 2) // 2
+    return (bank_count(samples) + 1) // 2
+
+
+def bank_count(samples: int) -> int:
+    """How many frames the filter bank gives of so many samples."""
+    return (samples - BANK_SAMPLES) // BANK_HOP + 1
 
 
 def load_campplus(folder: Path) -> CampPlusPlus:

@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from pyannote.audio import Inference
 from pyannote.audio import Model as PyannoteModel
 from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
 from pyannote.audio.pipelines.clustering import AgglomerativeClustering
-from pyannote.core import Annotation, SlidingWindow, SlidingWindowFeature
+from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeature
+from pyannote.core.utils.generators import string_generator
 
 from resources.campplus import load_campplus
 from resources.decoding import SAMPLE_RATE
@@ -31,7 +33,7 @@ from resources.speaker_frames import window_frames
 
 # All pairs of 8,000 take 256 MB, four hours of one voice; of twelve hours it would be 2.3 GB.
 MOST_CLUSTERED = 8000
-BLOCK_WINDOWS = 300  # segmented at a time: 200 MB of samples, and a multiple of every batch
+BLOCK_WINDOWS = 256  # segmented at a time: 160 MB of samples, and a multiple of every batch
 
 # From one window's beginning to the next, as a share of a window of 10 s. pyannote's own is 0.1, which is kept where nothing
 # else was measured.
@@ -112,6 +114,45 @@ class OnePassDiarization(SpeakerDiarization):
         diarization = self.reconstruct(segmentations, clusters, count)
         annotation = self.to_annotation(diarization, min_duration_off=self.segmentation.min_duration_off)
         return annotation.rename_labels({0: "SPEAKER_00"})
+
+    @staticmethod
+    def to_diarization(segmentations: SlidingWindowFeature, count: SlidingWindowFeature) -> SlidingWindowFeature:
+        """As the stock method returns, (frames, speakers) of 0 and 1, without its loop over frames.
+
+        `segmentations` is (windows, frames, speakers), `count` (frames, 1): how many speak.
+        """
+        summed: Any = Inference.aggregate(segmentations, count.sliding_window, missing=0.0, skip_average=True)
+        lacking = max(0, int(np.max(count.data)) - summed.data.shape[1])  # more at once than there are clusters
+        activity: Any = SlidingWindowFeature(np.pad(summed.data, ((0, 0), (0, lacking))), summed.sliding_window)
+        extent = activity.extent & count.extent
+        activity, speaking = activity.crop(extent, return_data=False), np.asarray(count.crop(extent))
+        loudest_first = np.argsort(-activity.data, axis=-1)
+        chosen, binary = np.zeros_like(activity.data), np.zeros_like(activity.data)
+        frames = min(len(chosen), len(speaking))
+        chosen[:frames] = np.arange(chosen.shape[1]) < speaking[:frames]
+        np.put_along_axis(binary, loudest_first, chosen, axis=1)
+        return SlidingWindowFeature(binary, activity.sliding_window)
+
+    @staticmethod
+    def to_annotation(
+        discrete_diarization: SlidingWindowFeature, min_duration_on: float = 0.0, min_duration_off: float = 0.0
+    ) -> Annotation:
+        """As the stock method returns, of (frames, speakers) of 0 and 1, without its loop over frames.
+
+        Shortest durations are not supported: none of the pipelines here has one.
+        """
+        if min_duration_on or min_duration_off:
+            raise NotImplementedError("speech and pauses have no shortest duration here")
+        active, window = np.asarray(discrete_diarization.data) > 0.5, discrete_diarization.sliding_window
+        starts = window.start + np.arange(len(active)) * window.step
+        middles = (0.5 * (starts + (starts + window.duration))).tolist()
+        annotation, tracks = Annotation(), string_generator()
+        for speaker, (speaks, track) in enumerate(zip(active.T, tracks, strict=False)):
+            changes = np.flatnonzero(np.diff(speaks.astype(np.int8), prepend=0, append=0))
+            for first, last in changes.reshape(-1, 2):
+                end = min(last, len(middles) - 1)  # stock pyannote gives the last frame no length
+                annotation[Segment(middles[first], middles[end]), track] = speaker
+        return annotation
 
     def get_embeddings(
         self,

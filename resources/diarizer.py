@@ -32,7 +32,7 @@ from resources.measurement import Execution, Tally
 from resources.models import Model
 from resources.voice_encoder import embed
 
-BATCH_SIZE = {"cuda": 32, "cpu": 4}  # windows per call; beyond 4 two CPU cores gain nothing
+BATCH_SIZE = {"cuda": 128, "cpu": 4}  # windows per call; beyond 4 two CPU cores gain nothing
 # Of the recording in pyannote.audio's own package: both speakers are heard, so that the clustering runs too.
 WARM_UP_SPAN_S = (6, 17)
 

@@ -7,6 +7,7 @@ the video's lock (resources/locks.py) keeps a second writer away.
 
 import hashlib
 import io
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -31,10 +32,10 @@ class MediaStoreResource(ConfigurableResource):
         temporary.rename(target)
         return str(target)
 
-    def read(self, uri: str) -> np.ndarray:
-        """A video's audio as int16 samples; raises FileNotFoundError where it is gone."""
+    def read(self, uri: str, dtype: Literal["int16", "float32"] = "int16") -> np.ndarray:
+        """A video's audio, as it is kept or in [-1, 1); raises FileNotFoundError where it is gone."""
         with UPath(uri).open("rb") as file:
-            samples, _rate = soundfile.read(io.BytesIO(file.read()), dtype="int16")
+            samples, _rate = soundfile.read(io.BytesIO(file.read()), dtype=dtype)
         return samples
 
 

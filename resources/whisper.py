@@ -18,10 +18,12 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from resources.batching import fitting
 from resources.decoding import SAMPLE_RATE
 from resources.gpu import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, execution_on
+from resources.log_mel import GpuLogMel
 from resources.measurement import Execution, Tally
 from resources.models import Model
+from resources.speech_detection import spread_over_cores
 
-BATCH_SIZE = {"cuda": 16, "cpu": 8}
+BATCH_SIZE = {"cuda": 32, "cpu": 8}
 
 SEGMENT_COLUMNS = ["segment_index", "start_s", "end_s", "text", "avg_logprob", "compression_ratio", "no_speech_prob"]
 WORD_COLUMNS = ["word_index", "segment_index", "start_s", "end_s", "text", "probability"]
@@ -62,9 +64,13 @@ class Transcriber:
         assert_placed(model.name, device.kind, self.execution.device)
         assert_compute_type(model.name, COMPUTE_TYPES[device.kind], self.execution.compute_type)
         self._pipeline = CountedPipeline(self._whisper)
-        generator = np.random.default_rng(0)
-        noise = generator.normal(0.0, 0.1, SAMPLE_RATE).astype(np.float32)
-        # Without VAD, which would find no speech in it and leave the model alone.
+        if device.kind == "cuda":
+            self._whisper.feature_extractor = GpuLogMel(self._whisper.feature_extractor, device.kind)
+        fitting(lambda _batch: self._warm_up(), 1, Tally())
+
+    def _warm_up(self) -> None:
+        """Transcribe noise, without VAD, which would find no speech in it and leave the model alone."""
+        noise = np.random.default_rng(0).normal(0.0, 0.1, SAMPLE_RATE).astype(np.float32)
         list(self._pipeline.transcribe(noise, vad_filter=False, clip_timestamps=[{"start": 0, "end": 1}])[0])
 
     @property
@@ -99,9 +105,10 @@ class Transcriber:
         language: str | None,
     ) -> Transcript:
         self._pipeline.tally = tally
-        found, information = self._pipeline.transcribe(
-            samples, batch_size=batch_size, word_timestamps=True, vad_filter=True, language=language
-        )
+        with spread_over_cores():
+            found, information = self._pipeline.transcribe(
+                samples, batch_size=batch_size, word_timestamps=True, vad_filter=True, language=language
+            )
         segments, words = [], []
         for index, segment in enumerate(found):
             segments.append(

@@ -79,6 +79,14 @@ def test_a_device_lost_in_the_middle_is_named_and_not_tried_again(error: Runtime
     assert "dmesg" in failed.value.remedy
 
 
+def test_missing_cuda_library_is_named_with_its_remedy() -> None:
+    work = Work(fits=0, error=RuntimeError("Library libcublas.so.12 is not found or cannot be loaded"))
+    with pytest.raises(GpuUnavailable, match=r"A CUDA library is missing: Library libcublas\.so\.12 is not found") as failed:
+        fitting(work, 8, work.tally)
+    assert work.tried == [8]
+    assert "make env" in failed.value.remedy
+
+
 def test_any_other_error_passes_unchanged() -> None:
     work = Work(fits=0, error=RuntimeError("expected a tensor"))
     with pytest.raises(RuntimeError, match="expected a tensor"):

@@ -17,6 +17,7 @@ from dagster import AssetKey, AssetMaterialization, AssetRecordsFilter, DagsterI
 from jsonschema import Draft202012Validator
 from pgvector import Vector
 
+from bench.attribution import PLAIN_WORDS
 from bench.episodes import EPISODES, FEED_NAME, TELEPHONE, Episode, clip_path, clip_samples, write_episodes, write_feed
 from bench.server import serving
 from ingest_assets.exports import as_json, as_rttm, as_seglst
@@ -206,10 +207,6 @@ def test_the_words_of_the_telephone_call_are_as_good_as_faster_whisper_called_di
     ours = _word_error_rate("".join(ingested.database.frame("words", ingested.telephone, "word_index").text))
     print(f"WER of the telephone call: {ours:.3f}, faster-whisper called directly {direct:.3f}")
     assert ours <= direct + 0.03
-
-
-# What is said, whatever commas the recognition puts into it: they differ from one machine to another.
-PLAIN_WORDS = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
 
 
 def _word_error_rate(hypothesis: str) -> float:

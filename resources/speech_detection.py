@@ -1,0 +1,77 @@
+"""Speech detection: faster-whisper's Silero VAD, with its convolutions spread over the processor's cores.
+
+faster-whisper runs the network in one thread, 400 times as fast as real time: on a GPU more than half of a transcription.
+Nine tenths of that are convolutions that see one window of 32 ms each; only a small LSTM behind them goes from window to
+window. `spread_over_cores()` cuts the network between the two, runs the first part in threads and the second in order. The
+probabilities are the same to the last bit (tests/test_speech_detection.py).
+
+What is speech by those probabilities is decided by faster-whisper.
+"""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from faster_whisper.utils import get_assets_path
+from faster_whisper.vad import get_vad_model
+from onnx.utils import Extractor
+
+SLICE_WINDOWS = 256  # of 32 ms, a call of the convolutions; smaller and larger ones are slower
+
+
+class SplitSession:
+    """The VAD network in two parts, called as one onnxruntime session is: `run()` is all that faster-whisper uses."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        network = onnx.load(path)
+        [recurrent] = [node for node in network.graph.node if node.op_type == "LSTM"]
+        self._between = recurrent.input[0]
+        parts = Extractor(network)
+        self._convolutions = _session(parts.extract_model(["input"], [self._between]))
+        names = [output.name for output in network.graph.output]
+        self._recurrence = _session(parts.extract_model([self._between, "h", "c"], names))
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="speech-detection")
+
+    def run(self, names: list[str] | None, inputs: dict[str, np.ndarray]) -> list[Any]:
+        """Outputs for `input` (windows, samples), going on from the state `h` and `c` of the windows before."""
+        windows = inputs["input"]
+        slices = (windows[first : first + SLICE_WINDOWS] for first in range(0, len(windows), SLICE_WINDOWS))
+        features = np.concatenate(list(self._threads.map(self._convolve, slices)))
+        return list(self._recurrence.run(names, {self._between: features, "h": inputs["h"], "c": inputs["c"]}))
+
+    def _convolve(self, windows: np.ndarray) -> np.ndarray:
+        [features] = self._convolutions.run(None, {"input": windows})
+        return np.asarray(features)
+
+
+@contextmanager
+def spread_over_cores() -> Iterator[None]:
+    """Within the block faster-whisper's VAD model, of which a process has one, uses all cores."""
+    model: Any = get_vad_model()
+    usual, model.session = model.session, _split_session()
+    try:
+        yield
+    finally:
+        model.session = usual
+
+
+@cache
+def _split_session() -> SplitSession:
+    [path] = Path(get_assets_path()).glob("silero_vad*.onnx")
+    return SplitSession(path, len(os.sched_getaffinity(0)))
+
+
+def _session(network: onnx.ModelProto) -> onnxruntime.InferenceSession:
+    """With the options that faster-whisper gives its own session."""
+    options = onnxruntime.SessionOptions()
+    options.inter_op_num_threads = options.intra_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(network.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,122 @@
+"""The regression drill on the real device and the real clock: each fault is flagged on its first video, with its cause."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.composed import repeated
+from bench.drill import FAULTS, DrillClock, ingest_one
+from bench.episodes import EPISODES, episode_samples, write_mp3
+from ingest_assets.baseline import MINIMUM_VIDEOS
+from ingest_assets.ingest import Outcome
+from resources import loaded_models
+from resources.database import Database
+from resources.gpu import require_device
+from resources.loaded_models import ModelsResource
+
+SECONDS = 180  # long enough for a fault to cost more than the half second below which nothing is flagged
+
+
+@contextmanager
+def _moved_to_the_cpu() -> Iterator[None]:
+    """The text encoder's network on the CPU while cuda is asked for: what Earshot was made after."""
+    encoder = ModelsResource().text_encoder(require_device("cuda"))
+    encoder._model.to("cpu").float()
+    yield
+    encoder._model.to("cuda").half()
+
+
+@contextmanager
+def _loaded_anew() -> Iterator[None]:
+    """Every model is loaded a second time, as by a process that forgets them. Which loads take half a second the disk says."""
+    for load in (
+        loaded_models._transcriber,
+        loaded_models._diarizer,
+        loaded_models._voice_encoder,
+        loaded_models._text_encoder,
+    ):
+        load.cache_clear()
+    yield
+
+
+def _drilled(name: str) -> Callable[[], AbstractContextManager[None]]:
+    """A fault of the drill that needs no pretending."""
+    [fault] = [fault for fault in FAULTS if fault.name == name]
+    return lambda: fault.committed(DrillClock(), None)  # type: ignore[arg-type]  # neither is used by it
+
+
+FAULTS_HERE = {
+    "moved": (_moved_to_the_cpu, "text_embeddings", "device"),
+    "one by one": (_drilled("one by one"), "voice_embeddings", "batch_size"),
+    "loaded anew": (_loaded_anew, None, "cold_load"),
+}
+
+
+@dataclass(frozen=True)
+class Drill:
+    database: Database
+    healthy: list[Outcome]
+    faulty: dict[str, Outcome]
+
+    def failures(self, name: str) -> list[tuple[str, str, str]]:
+        """(stage, check, cause) of each failed check."""
+        rows = self.database.query(
+            "SELECT asset, check_name, cause FROM check_failures WHERE run_id = %s ORDER BY failure_id",
+            [self.faulty[name].run_id],
+        )
+        return [(row["asset"], row["check_name"], row["cause"]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def drill(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Drill:
+    with library.connect() as connection:
+        connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("EARSHOT_DEVICE", "cuda")
+        count = MINIMUM_VIDEOS + 1 + len(FAULTS_HERE)
+        files = _recordings(tmp_path_factory.mktemp("drill"), count)
+        healthy = [ingest_one(next(files), library) for _ in range(MINIMUM_VIDEOS + 1)]
+        faulty = {}
+        for name, (fault, _, _) in FAULTS_HERE.items():
+            with fault():
+                faulty[name] = ingest_one(next(files), library)
+    return Drill(library, healthy, faulty)
+
+
+def _recordings(folder: Path, count: int) -> Iterator[Path]:
+    """The demo's episodes in turn, beginning elsewhere each time."""
+    row = np.concatenate([episode_samples(episode) for episode in EPISODES])
+    for index in range(count):
+        path = folder / f"{index}.mp3"
+        write_mp3(path, repeated([np.roll(row, -index * len(row) // count)], SECONDS * 16_000))
+        yield path
+
+
+def test_no_healthy_video_is_flagged(drill: Drill) -> None:
+    assert [outcome.failed_checks for outcome in drill.healthy] == [()] * len(drill.healthy)
+
+
+@pytest.mark.parametrize("name", FAULTS_HERE)
+def test_fault_is_flagged_on_its_first_video_with_stage_and_cause(drill: Drill, name: str) -> None:
+    _, stage, cause = FAULTS_HERE[name]
+    failures = drill.failures(name)
+    assert failures, drill.faulty[name]
+    assert {why for _, _, why in failures} == {cause}
+    assert stage is None or {asset for asset, _, _ in failures} == {stage}
+
+
+def test_gpu_use_of_each_stage_is_kept(drill: Drill) -> None:
+    rows = drill.database.query(
+        "SELECT asset, device, gpu_util_mean, vram_peak_mb, gpu_power_w, gpu_clock_mhz FROM asset_timings WHERE run_id = %s",
+        [drill.healthy[-1].run_id],
+    )
+    for row in rows:
+        assert (row["device"] == "cuda") == (row["asset"] != "audio")
+        if row["device"] == "cuda":
+            assert row["vram_peak_mb"] > 0
+            assert row["gpu_power_w"] > 0
+            assert row["gpu_clock_mhz"] > 0

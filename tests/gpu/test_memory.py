@@ -1,0 +1,55 @@
+"""A GPU that something else has filled: what does not fit is refused or halved, and the result is the same."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+from resources.errors import GpuUnavailable, OutOfMemory
+from resources.gpu import Device, require_memory
+from resources.loaded_models import ModelsResource
+from resources.measurement import Tally
+from resources.models import SETS
+
+MEGABYTE = 2**20
+LONG_TEXTS = [" ".join(f"word{number % 97}" for number in range(index, index + 240)) for index in range(1024)]
+
+
+@contextmanager
+def filled(left_mb: int) -> Iterator[None]:
+    """The card with this much memory left, the rest taken by a tensor."""
+    torch.cuda.empty_cache()
+    taken = []
+    while (size := torch.cuda.mem_get_info()[0] - left_mb * MEGABYTE) > 0:  # not all that is free is there in one piece
+        try:
+            taken.append(torch.empty(size, dtype=torch.uint8, device="cuda"))
+        except torch.OutOfMemoryError:
+            left_mb += 2
+    yield
+    taken.clear()
+    torch.cuda.empty_cache()
+
+
+def test_batch_is_halved_until_it_fits(cuda: Device, models: ModelsResource) -> None:
+    encoder = models.text_encoder(cuda)
+    expected, tally = encoder.encode(LONG_TEXTS), Tally()
+    with filled(left_mb=150):
+        found = encoder.encode(LONG_TEXTS, tally)
+    assert tally.memory_retries >= 1
+    assert tally.batch_size is not None
+    assert tally.batch_size < encoder.execution.batch_size
+    assert encoder.execution.device == "cuda"
+    assert (found * expected).sum(axis=1).min() >= 0.999
+
+
+def test_one_input_that_does_not_fit_is_an_error(cuda: Device, models: ModelsResource) -> None:
+    voice = models.voice_encoder(cuda)
+    with filled(left_mb=2), pytest.raises(OutOfMemory, match="one input at a time"):
+        voice.encode(np.zeros(128_000, dtype=np.float32), [(0, 128_000)] * 64)
+
+
+def test_model_that_does_not_fit_is_refused_before_it_is_loaded(cuda: Device) -> None:
+    with filled(left_mb=200), pytest.raises(GpuUnavailable, match=r"MB free, and whisper-base needs 400 MB"):
+        require_memory(cuda, SETS["bundled"].speech)
