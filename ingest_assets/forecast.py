@@ -5,7 +5,8 @@ models where no worker keeps them. For an hour of audio that is nothing, for a t
 read off `asset_timings` too: what passed from the end of one stage to the end of the next, less what that one took by its
 timing. Between stages of one run that is another figure than between runs, and a backfill of one stage has only the latter.
 
-With several workers a forecast is right where pool `gpu` lets one stage compute at a time, which is how Earshot comes. Until
+With several workers a forecast is right where pool `gpu` lets one stage compute at a time, as it does on a CPU; where it lets
+several, as on a GPU, it is the most that a backfill takes. Until
 the first run begins it takes up to half a minute more, in which Dagster's daemon looks for backfills. Nothing is said of money.
 """
 

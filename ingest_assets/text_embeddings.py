@@ -41,7 +41,7 @@ def text_embeddings(
     with stage(context, database) as at_work:
         if at_work.is_current:
             return at_work.reuse()
-        encoder = at_work.load(gpu, models.text_encoder)
+        encoder = at_work.load(gpu, models.passage_encoder)
         register_text_model(at_work.database, models.model_set().text)
         words, transcripts = at_work.rows("words", "word_index"), at_work.rows("transcripts", "video_id")
         exclusive, turns = at_work.rows("exclusive_turns", "turn_index"), at_work.rows("turns", "turn_index")

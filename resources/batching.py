@@ -46,6 +46,14 @@ def fitting(work: Callable[[int], Result], batch_size: int, tally: Tally) -> Res
         _give_back_cache()
 
 
+def spread(most: int) -> list[int]:
+    """Batch sizes from one to `most`, each four times the one before: what a warm-up tries."""
+    sizes = [most]
+    while sizes[-1] > 1:
+        sizes.append(max(1, sizes[-1] // 4))
+    return sizes[::-1]
+
+
 def _of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(sign in str(error) for sign in MEMORY_SIGNS)
 

@@ -49,6 +49,12 @@ class ModelsResource(ConfigurableResource):
         settings = read_settings()
         return _text_encoder(model or model_set(settings).text, settings, device)
 
+    def passage_encoder(self, device: Device) -> "TextEncoder":
+        """The text encoder, warmed for many passages and not only for a question."""
+        encoder = self.text_encoder(device)
+        encoder.warm_up_for_passages()
+        return encoder
+
     def model_set(self) -> ModelSet:
         return model_set(read_settings())
 

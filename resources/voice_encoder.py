@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from resources.batching import fitting
+from resources.batching import fitting, spread
 from resources.campplus import load_campplus
 from resources.decoding import SAMPLE_RATE
 from resources.gpu import Device, assert_placed, execution_of
@@ -36,13 +36,18 @@ class VoiceEncoder:
         self._description, self._device = model, device
         assert_placed(model.name, device.kind, self.execution.device)
         self.dimension = model.dimension
-        quiet = np.zeros(PIECE_LENGTHS[-1], dtype=np.float32)
-        self.encode(quiet, [(0, length) for length in PIECE_LENGTHS])  # warm-up
+        self._warm_up()
 
     @property
     def execution(self) -> Execution:
         """Where and how the model runs, read from its parameters now."""
         return execution_of(self._model, self._description, self._device, BATCH_SIZE[self._device.kind])
+
+    def _warm_up(self) -> None:
+        """Encode silence of each length; on a GPU, which loads other kernels for other batches, in several sizes."""
+        quiet = np.zeros(PIECE_LENGTHS[-1], dtype=np.float32)
+        for pieces in spread(BATCH_SIZE[self._device.kind]) if self._device.kind == "cuda" else [1]:
+            self.encode(quiet, [(0, length) for length in PIECE_LENGTHS for _ in range(pieces)])
 
     def encode(self, samples: np.ndarray, spans: Sequence[tuple[int, int]], tally: Tally | None = None) -> np.ndarray:
         """A row of length one for each span (first sample, one past the last): float32, (spans, dimension).

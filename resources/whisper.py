@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from resources.batching import fitting
+from resources.batching import fitting, spread
 from resources.decoding import SAMPLE_RATE
 from resources.gpu import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, execution_on
 from resources.log_mel import GpuLogMel
@@ -66,12 +66,17 @@ class Transcriber:
         self._pipeline = CountedPipeline(self._whisper)
         if device.kind == "cuda":
             self._whisper.feature_extractor = GpuLogMel(self._whisper.feature_extractor, device.kind)
-        fitting(lambda _batch: self._warm_up(), 1, Tally())
+        fitting(self._warm_up, BATCH_SIZE[device.kind] if device.kind == "cuda" else 1, Tally())
 
-    def _warm_up(self) -> None:
-        """Transcribe noise, without VAD, which would find no speech in it and leave the model alone."""
+    def _warm_up(self, most: int) -> None:
+        """Transcribe noise in batches up to `most`, without VAD, which would find no speech in it.
+
+        A GPU loads other kernels for other batches, at their first use: 1.2 s that would count as the first video's.
+        """
         noise = np.random.default_rng(0).normal(0.0, 0.1, SAMPLE_RATE).astype(np.float32)
-        list(self._pipeline.transcribe(noise, vad_filter=False, clip_timestamps=[{"start": 0, "end": 1}])[0])
+        for windows in spread(most):
+            clips = [{"start": 0, "end": 1}] * windows
+            list(self._pipeline.transcribe(noise, vad_filter=False, clip_timestamps=clips, batch_size=windows)[0])
 
     @property
     def execution(self) -> Execution:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from resources.batching import fitting
+from resources.batching import fitting, spread
 from resources.errors import GpuUnavailable, OutOfMemory
 from resources.gpu import Device, cpu_name
 from resources.loaded_models import ModelsResource
@@ -77,6 +77,11 @@ def test_a_device_lost_in_the_middle_is_named_and_not_tried_again(error: Runtime
     assert work.tried == [8]
     assert "\n" not in failed.value.message
     assert "dmesg" in failed.value.remedy
+
+
+@pytest.mark.parametrize(("most", "sizes"), [(1, [1]), (3, [1, 3]), (32, [1, 2, 8, 32]), (256, [1, 4, 16, 64, 256])])
+def test_warm_up_tries_sizes_from_one_to_the_largest(most: int, sizes: list[int]) -> None:
+    assert spread(most) == sizes
 
 
 def test_missing_cuda_library_is_named_with_its_remedy() -> None:

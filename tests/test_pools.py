@@ -3,8 +3,10 @@
 import math
 import threading
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 from dagster import (
     DagsterEvent,
     DagsterEventType,
@@ -21,6 +23,7 @@ from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from ingest_assets.definitions import defs
+from ingest_assets.instance import GPU_SLOTS, prepare_dagster_home
 from resources.pools import FIRST_LOOK_S, LONGER
 from tests.queued import queue_run
 
@@ -84,3 +87,15 @@ def test_a_run_that_must_wait_is_started_beside_one_that_has_just_begun(
     next_runs = QueuedRunCoordinatorDaemon(1.0)._get_runs_to_dequeue(instance, instance.get_concurrency_config(), None)
     slots.free_concurrency_slots_for_run(begun.run_id)
     assert [run.run_id for run in next_runs] == [waiting.run_id]
+
+
+@pytest.mark.parametrize(("device", "slots"), [("cpu", 1), ("cuda", GPU_SLOTS)])
+def test_pool_has_as_many_slots_as_the_device_bears(
+    home: Path, monkeypatch: pytest.MonkeyPatch, device: str, slots: int
+) -> None:
+    assert home.exists()
+    monkeypatch.setenv("EARSHOT_DEVICE", device)
+    configuration = yaml.safe_load((prepare_dagster_home() / "dagster.yaml").read_text())
+    assert configuration["concurrency"]["pools"] == {"default_limit": slots, "granularity": "op"}
+    monkeypatch.setenv("EARSHOT_DEVICE", "cpu")
+    prepare_dagster_home()  # for the tests after this one

@@ -56,6 +56,14 @@ def test_eight_bits_give_nearly_the_same_vectors_and_the_same_neighbours(
     assert kept > 0.9
 
 
+def test_vectors_are_those_of_sentence_transformers_own_way(encoder: TextEncoder, texts: list[str]) -> None:
+    """Tokens are cut by the tokenizer itself, ahead of the network; what comes out is the same."""
+    odd = [*texts, "", "  spaces around  ", "beyond the window " * 200]
+    expected = encoder._model.encode(odd, batch_size=encoder.execution.batch_size, show_progress_bar=False)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(encoder.encode(odd), expected, atol=1e-6)
+
+
 def test_a_vector_hardly_depends_on_the_texts_beside_it(encoder: TextEncoder, texts: list[str]) -> None:
     together = encoder.encode(texts[:40])
     alone = np.concatenate([encoder.encode([text]) for text in texts[:40]])
