@@ -19,7 +19,7 @@ from ingest_assets.partitions import videos
 from ingest_assets.watching import look_around
 from resources.catalogue import Video, find, list_videos, record_failure, register
 from resources.database import Database
-from resources.errors import LiveOrUpcoming, Removed
+from resources.errors import InvalidMedia, LiveOrUpcoming, Removed
 from resources.source_states import pause, states_of
 from resources.watched import watched_sources
 from tests.misbehaving import Answer, Site, too_many
@@ -386,12 +386,22 @@ def test_sources_tells_how_it_stands_with_each(earshot: Earshot, site: Site, dat
     assert "bad: the site answers 500" in bad["state"]
     assert busy["state"].startswith("left alone until 20")
     assert "429" in busy["state"]
+    assert (good["failed"], good["unavailable"]) == (0, 0)
     assert (never["kind"], never["state"], never["looked_at"]) == ("folder", "not looked at yet: `earshot up` does", None)
     assert (never["listed"], never["wanted"], never["ready"]) == (0, 0, 0)
     assert all(row["looked_at"] for row in (good, bad))
     table = earshot("sources").out
     assert [line.split()[0] for line in table.splitlines() if line[:1].strip()] == ["source", "good", "bad", "busy", "never"]
     assert "UTC" in table
+
+
+def test_sources_counts_failed_and_unavailable_videos(earshot: Earshot, site: Site, database: Database, tmp_path: Path) -> None:
+    watch(tmp_path, f"feed: {feed(site, 'e4', 'e3', 'e2', 'e1')}")
+    look_around(watched_sources(), database)
+    for title, error in {"e1": InvalidMedia("cut off"), "e2": Removed("gone"), "e3": Removed("gone")}.items():
+        record_failure(database, ids(database)[title], error)
+    [row] = json.loads(earshot("sources", "--json").out)
+    assert (row["wanted"], row["ready"], row["failed"], row["unavailable"]) == (4, 0, 1, 2)
 
 
 def test_a_channel_whose_feed_was_read_but_not_its_past_says_so(earshot: Earshot, database: Database, tmp_path: Path) -> None:

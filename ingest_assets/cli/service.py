@@ -14,25 +14,28 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import click
 import psutil
+import psycopg
 
 from ingest_assets.cli.output import json_option, print_json
 from ingest_assets.instance import prepare_dagster_home
+from ingest_assets.troubles import Trouble, changes, read_troubles
 from ingest_assets.wording import numbered
 from ingest_assets.workers import Worker
 from resources.broker import EmbeddedBroker
-from resources.database import open_database
-from resources.errors import Misconfigured
+from resources.database import Database, open_database
+from resources.errors import DatabaseUnusable, Misconfigured
 from resources.gpu import require_device
 from resources.log_files import rotate
 from resources.postgres import stop_embedded
@@ -40,6 +43,7 @@ from resources.settings import PROJECT_ROOT, read_settings
 
 STARTUP_S = 300.0
 TEND_S = 0.5
+TROUBLES_S = 5.0  # between two looks at what does not work
 LOGS_S = 60.0  # between two looks at how large the logs are
 PATIENCE_S = 8.0  # for a process that was asked to end
 
@@ -65,7 +69,7 @@ def up(host: str, port: int) -> None:
     _stop(_left_over(settings.home))  # before the port is tried: what a killed `up` left may still listen on it
     _refuse_taken(host, port)
     open_instance()
-    open_database()
+    database = open_database()
     click.echo(f"Device: {device.kind} ({device.name}). Models: {settings.models}. Starting ...")
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -83,7 +87,8 @@ def up(host: str, port: int) -> None:
     state = _state_file(settings.home)
     state.write_text(json.dumps({"pid": os.getpid(), "url": f"http://{host}:{port}"}))
     try:
-        _supervise(children, workers, broker, f"http://{host}:{port}", logs)
+        with _looking(database, logs):
+            _supervise(children, workers, broker, f"http://{host}:{port}", logs)
     finally:
         _stop([child.pid for child in children.values()] + [pid for worker in workers for pid in worker.pids])
         if broker is not None:
@@ -167,24 +172,34 @@ def _tend(workers: Iterable[Worker]) -> None:
             click.echo(told)
 
 
-class _Every:
-    """Something that is done once in so many seconds, however often it is called."""
-
-    def __init__(self, pause_s: float, do: Callable[[], None]) -> None:
-        self._pause_s, self._do = pause_s, do
-        self._done = -float("inf")
-
-    def __call__(self) -> None:
-        if time.monotonic() - self._done >= self._pause_s:
-            self._done = time.monotonic()
-            self._do()
-
-
-def _keep_small(logs: Path) -> None:
+@contextmanager
+def _looking(database: Database, logs: Path) -> Iterator[None]:
+    """For the block, tell what does not work and keep the logs small. In threads: a database that is away is waited for."""
+    ended = threading.Event()
+    for look in (partial(_tell_troubles, database, ended), partial(_keep_small, logs, ended)):
+        threading.Thread(target=look, daemon=True).start()
     try:
-        rotate(logs)
-    except OSError as error:
-        click.echo(f"The logs in {logs} grow: a full one cannot be put aside ({error.strerror}). Make room on that disk.")
+        yield
+    finally:
+        ended.set()
+
+
+def _tell_troubles(database: Database, ended: threading.Event) -> None:
+    """Tell each change once."""
+    told: dict[str, Trouble] = {}
+    while not ended.wait(TROUBLES_S):
+        with suppress(DatabaseUnusable, psycopg.OperationalError):
+            told, lines = changes(told, read_troubles(database))
+            for line in lines:
+                click.echo(line)
+
+
+def _keep_small(logs: Path, ended: threading.Event) -> None:
+    while not ended.wait(LOGS_S):
+        try:
+            rotate(logs)
+        except OSError as error:
+            click.echo(f"The logs in {logs} grow: a full one cannot be put aside ({error.strerror}). Make room on that disk.")
 
 
 def _supervise(
@@ -193,11 +208,8 @@ def _supervise(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     deadline = time.monotonic() + STARTUP_S
     announced = False
-    chores = [_Every(LOGS_S, partial(_keep_small, logs))]
     try:
         while True:
-            for chore in chores:
-                chore()
             for name, child in children.items():
                 if child.poll() is not None:
                     raise Misconfigured(f"The {name} ended by itself (exit code {child.returncode}):\n{_tail(logs, name)}")
