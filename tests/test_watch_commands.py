@@ -16,12 +16,14 @@ import pytest
 from ingest_assets.cli import main
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
+from ingest_assets.staleness import expected_versions
 from ingest_assets.watching import look_around
-from resources.catalogue import Video, find, list_videos, record_failure, register
+from resources.catalogue import STAGES, Video, find, list_videos, record_failure, register
 from resources.database import Database
 from resources.errors import InvalidMedia, LiveOrUpcoming, Removed
 from resources.source_states import pause, states_of
 from resources.watched import watched_sources
+from tests.library import run_stage
 from tests.misbehaving import Answer, Site, too_many
 
 FIRST_DAY = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -158,6 +160,21 @@ def test_a_source_that_fails_is_told_and_the_others_go_on(earshot: Earshot, site
     assert "✗ bad: the site answers 500" in ended.err
     assert "· e1 (" in ended.err
     assert ended.out == "1 to do, 1 failed.\n"
+
+
+@pytest.mark.parametrize(("names", "line"), [(["e1", "e2"], "= 2 videos: current, nothing to do"), (["e1"], "= e1 (")])
+def test_current_videos_share_one_line(
+    earshot: Earshot, site: Site, database: Database, tmp_path: Path, names: list[str], line: str
+) -> None:
+    watch(tmp_path, f"feed: {feed(site, *names)}")
+    look_around(watched_sources(), database)
+    for video_id in ids(database).values():
+        for stage in STAGES:
+            run_stage(database, video_id, stage, expected_versions()[stage], f"{stage} of {video_id}")
+    ended = earshot("ingest")
+    assert ended.out == f"{len(names)} current.\n"
+    [said] = [said for said in ended.err.splitlines() if said]
+    assert said.startswith(line)
 
 
 # --- ingest: what is left out, and why -----------------------------------------------------------------------------------
