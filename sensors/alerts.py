@@ -12,7 +12,11 @@ from resources.errors import AlertRefused
 from resources.settings import read_settings
 
 
-@sensor(minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+@sensor(
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Posts slow stages, sources that cannot be read and failed videos to EARSHOT_ALERT_URL, each once.",
+)
 def alerts(context: SensorEvaluationContext) -> SkipReason:
     """Tells failed checks once per stage and cause, and each trouble once, then again after the quiet hours."""
     database, settings, told = open_database(), read_settings(), read_told(context.cursor)

@@ -30,7 +30,11 @@ FIRST, LATER = 5, 20
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 
 
-@sensor(minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+@sensor(
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Stops a backfill whose videos all fail for the same reason.",
+)
 def failing_backfills(context: SensorEvaluationContext) -> SkipReason:
     """Stops backfills that only burn through the library."""
     working = context.instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
