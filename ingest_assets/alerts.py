@@ -1,18 +1,24 @@
-"""Alerts: failed checks, told to whoever should know, once.
+"""Alerts: failed checks and troubles, told to whoever should know, once.
 
 Every failed check is a row of `check_failures`. `send_alerts()` takes those that nobody has dealt with, oldest first: a log
 line for each and, where EARSHOT_ALERT_URL is set, a POST of JSON (its key `text` is what Slack and Mattermost show). The same
 stage with the same cause stays quiet for EARSHOT_ALERT_QUIET_HOURS afterwards, unless a warning has become an error. A row is
 marked only once its alert was accepted; what the other side refused is offered again at the next call, so that nothing is lost.
+
+`send_troubles()` does the same with what does not work at all (ingest_assets/troubles.py): in the same form, what a trouble
+does not have (stage, run) as null. What of them was told, and when, the sensor keeps in its cursor.
 """
 
 import json
 import logging
 import urllib.error
 import urllib.request
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from ingest_assets.troubles import Trouble
 from resources.database import Database
 from resources.errors import AlertRefused
 from resources.settings import Settings
@@ -42,32 +48,64 @@ class CheckFailure:
 
 @dataclass(frozen=True)
 class Told:
-    """The last failure of a stage and cause that was told: how bad, and from when."""
+    """A failure of a stage and cause, or a trouble, that is told or was: how bad, and from when."""
 
     severity: str
     at: datetime
 
 
-def quiet(failure: CheckFailure, told: Told | None, quiet_hours: float) -> bool:
-    """Whether this failure was told already, in effect: same stage and cause, not long ago, no worse now."""
-    if told is None or failure.recorded_at - told.at >= timedelta(hours=quiet_hours):
+def quiet(now: Told, told: Told | None, quiet_hours: float) -> bool:
+    """Whether this was told already, in effect: the last of its kind not long ago, and no worse now."""
+    if told is None or now.at - told.at >= timedelta(hours=quiet_hours):
         return False
-    return told.severity == "error" or failure.severity == "warn"
+    return told.severity == "error" or now.severity == "warn"
 
 
 def send_alerts(database: Database, settings: Settings) -> list[CheckFailure]:
     """Deal with what is pending; returns what was told. Raises AlertRefused where the receiver does not accept."""
     sent = []
     for failure in _pending(database):
-        if quiet(failure, _last_told(database, failure), settings.alert_quiet_hours):
+        now = Told(failure.severity, failure.recorded_at)
+        if quiet(now, _last_told(database, failure), settings.alert_quiet_hours):
             _mark(database, failure, "quiet")
             continue
-        if settings.alert_url:
-            _post(settings.alert_url, failure)
+        name = failure.title or failure.video_id
+        _post(settings, asdict(failure), f"Earshot {failure.severity}: {failure.message} ({name})")
         log.warning("%s: %s [%s, run %s]", failure.severity.upper(), failure.message, failure.video_id, failure.run_id)
         _mark(database, failure, "sent")
         sent.append(failure)
     return sent
+
+
+def send_troubles(troubles: Sequence[Trouble], told: dict[str, Told], settings: Settings) -> list[Trouble]:
+    """Deal with what does not work now; returns what was told, and enters it in `told`, by the troubles' keys.
+
+    Raises AlertRefused where the receiver does not accept; what it had accepted by then is entered.
+    """
+    sent = []
+    for trouble in troubles:
+        now = Told(trouble.severity, datetime.now(UTC))
+        if quiet(now, told.get(trouble.key), settings.alert_quiet_hours):
+            continue
+        document: dict[str, Any] = dict.fromkeys(field.name for field in fields(CheckFailure))
+        document |= {"recorded_at": now.at, "title": trouble.about, "severity": trouble.severity}
+        document |= {"cause": trouble.cause, "message": trouble.message}
+        _post(settings, document, f"Earshot {trouble.severity}: {trouble.message}")
+        log.warning("%s", trouble)
+        told[trouble.key] = now
+        sent.append(trouble)
+    return sent
+
+
+def read_told(cursor: str | None) -> dict[str, Told]:
+    """What `write_told()` wrote."""
+    kept = json.loads(cursor or "{}")
+    return {key: Told(severity, datetime.fromisoformat(at)) for key, (severity, at) in kept.items()}
+
+
+def write_told(told: Mapping[str, Told]) -> str:
+    """The troubles that were told, for a sensor's cursor."""
+    return json.dumps({key: (one.severity, one.at.isoformat()) for key, one in told.items()})
 
 
 def _pending(database: Database) -> list[CheckFailure]:
@@ -94,17 +132,19 @@ def _mark(database: Database, failure: CheckFailure, alert: str) -> None:
     )
 
 
-def _post(url: str, failure: CheckFailure) -> None:
-    name = failure.title or failure.video_id
-    text = f"Earshot {failure.severity}: {failure.message} ({name})"
-    document = {"text": text, **asdict(failure), "recorded_at": failure.recorded_at.isoformat()}
+def _post(settings: Settings, document: Mapping[str, Any], text: str) -> None:
+    """Send it to EARSHOT_ALERT_URL, where that is set."""
+    if settings.alert_url is None:
+        return
+    told = {"text": text, **document, "recorded_at": document["recorded_at"].isoformat()}
     request = urllib.request.Request(
-        url, data=json.dumps(document).encode(), headers={"Content-Type": "application/json"}, method="POST"
+        settings.alert_url, data=json.dumps(told).encode(), headers={"Content-Type": "application/json"}, method="POST"
     )
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):
             return
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        about = document["asset"] or document["title"]
         raise AlertRefused(
-            f"The alert of {failure.asset} was not accepted by EARSHOT_ALERT_URL: {error}.", "It is offered again."
+            f"The alert of {about} was not accepted by EARSHOT_ALERT_URL: {error}.", "It is offered again."
         ) from error

@@ -74,7 +74,7 @@ def _io_wait(now: Timing, usual: Sequence[Timing]) -> Cause | None:
 
 def _cache_misses(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     missed, before = _missed(now), _usually(usual, _missed)
-    if _more_work(now, usual) is None or missed - before < (1.0 - before) * HALF:
+    if _more_work(now, usual) is None or missed <= before or missed - before < (1.0 - before) * HALF:
         return None
     return Cause("cache_misses", f"{missed:.0%} were not in the cache, usually {before:.0%}")
 

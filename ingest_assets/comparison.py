@@ -1,6 +1,7 @@
 """The comparison: one version of the code held against another, by the timings that each has left. Pure functions.
 
-A version is a git commit (its first characters, at least COMMIT_PREFIX) or, where no commit begins so, a code version. What is
+A version is a git commit (its first characters, at least COMMIT_PREFIX, or a name that git knows it by) or, where there is none
+of that commit, a code version. What is
 compared, per stage, is seconds per input. Where MINIMUM_VIDEOS videos have run with both, they are compared video by video, and
 only they; otherwise all timings of the one with all of the other, and a note says so where the videos differ.
 
@@ -8,7 +9,7 @@ The interval of the ratio is a bootstrap of medians. It knows the spread of the 
 busy while only one of the versions ran.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,16 +63,22 @@ class _Sample:
         return min(len(self.a), len(self.b))
 
 
-def compare(rows: Sequence[Row], a: str, b: str) -> list[Comparison]:
-    """Each stage that ran with A or B (rows oldest first). Raises Misconfigured where one of the two is not known."""
-    before, after = _version(rows, a), _version(rows, b)
+def compare(
+    rows: Sequence[Row], a: str, b: str, commit_named: Callable[[str], str | None] = lambda _name: None
+) -> list[Comparison]:
+    """Each stage that ran with A or B (rows oldest first). Raises Misconfigured where one of the two is not known.
+
+    `commit_named` gives the commit that git knows by a name.
+    """
+    before, after = _version(rows, a, commit_named(a)), _version(rows, b, commit_named(b))
     assets = {row["asset"] for row in (*before, *after)}
     return [_compare_stage(asset, _costs(before, asset), _costs(after, asset)) for asset in STAGES if asset in assets]
 
 
-def _version(rows: Sequence[Row], name: str) -> list[Row]:
-    """The rows of a commit, or else of a code version."""
-    of_commit = [row for row in rows if len(name) >= COMMIT_PREFIX and (row["git_commit"] or "").startswith(name)]
+def _version(rows: Sequence[Row], name: str, commit: str | None) -> list[Row]:
+    """The rows of a commit, which git may know by this name, or else of a code version."""
+    begins = commit or name
+    of_commit = [row for row in rows if len(begins) >= COMMIT_PREFIX and (row["git_commit"] or "").startswith(begins)]
     commits = {row["git_commit"] for row in of_commit}
     if len(commits) > 1:
         raise Misconfigured(f"{name!r} begins {len(commits)} commits: {_listed(sorted(commits))}.", "Give more of it.")
@@ -79,8 +86,9 @@ def _version(rows: Sequence[Row], name: str) -> list[Row]:
     if found:
         return found
     commits, versions = (_newest_first(row[key] for row in rows) for key in ("git_commit", "code_version"))
+    known_as = f" ({commit[:10]})" if commit and not commit.startswith(name) else ""
     raise Misconfigured(
-        f"No timing is of {name!r}, neither as a commit ({COMMIT_PREFIX} characters or more) nor as a code version.",
+        f"No timing is of {name!r}{known_as}, neither as a commit ({COMMIT_PREFIX} characters or more) nor as a code version.",
         f"Known, newest first: commits {_listed(commits)}; code versions {_listed(versions)}.",
     )
 

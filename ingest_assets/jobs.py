@@ -30,10 +30,22 @@ LISTING_PRIORITY = 30
 video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddings]
 
 # One run per video, all its stages in one process, so that models are loaded once per run and not once per stage.
-ingest_video = define_asset_job("ingest_video", selection=video_assets, executor_def=in_process_executor)
+ingest_video = define_asset_job(
+    "ingest_video", selection=video_assets, executor_def=in_process_executor, description="Makes one video searchable."
+)
 
-identify_people = define_asset_job("identify_people", selection=[people], executor_def=in_process_executor)
-keep_search_index = define_asset_job("keep_search_index", selection=[search_index], executor_def=in_process_executor)
+identify_people = define_asset_job(
+    "identify_people",
+    selection=[people],
+    executor_def=in_process_executor,
+    description="Works out who speaks in all videos; new_voices starts it.",
+)
+keep_search_index = define_asset_job(
+    "keep_search_index",
+    selection=[search_index],
+    executor_def=in_process_executor,
+    description="Keeps the index of search in order; search_upkeep starts it.",
+)
 
 
 @op(description="Lists what is in the source of the run's tag earshot/source, or in every source of sources.yaml.")

@@ -16,7 +16,7 @@ MOST_TIMINGS = 50_000
 
 @dataclass(frozen=True)
 class Failing:
-    """What failed of one stage for one cause lately: the newest of them, and how many there were."""
+    """What failed of one stage for one cause lately: the newest of the worst, and how many there were."""
 
     asset: str
     check_name: str
@@ -28,7 +28,7 @@ class Failing:
     times: int
 
     def __str__(self) -> str:
-        often = f"{self.times} times in {RECENT_DAYS:.0f} days, last" if self.times > 1 else "once,"
+        often = f"{self.times} times in {RECENT_DAYS:.0f} days, the worst" if self.times > 1 else "once,"
         when = f"{often} {self.recorded_at:%Y-%m-%d %H:%M}, {self.video_id}"
         return f"{self.severity.upper()} {self.asset} ({when}): {self.message}"
 
@@ -60,14 +60,17 @@ def stream_timings(
 
 
 def read_failing(database: Database, video_id: str | None = None) -> list[Failing]:
-    """What failed within RECENT_DAYS, newest first, once per stage and cause. A slowness accepted since is not told."""
+    """What failed within RECENT_DAYS, newest first, once per stage and cause, with the worst of it.
+
+    A slowness accepted since is not told.
+    """
     rows = database.query(
         "SELECT DISTINCT ON (asset, cause) asset, check_name, severity, cause, message, video_id, recorded_at, "
         "count(*) OVER (PARTITION BY asset, cause) AS times FROM check_failures AS failure "
         "WHERE (%(video)s::text IS NULL OR video_id = %(video)s) AND recorded_at > now() - %(days)s::float * interval '1 day' "
         "AND (check_name <> 'regression' OR NOT EXISTS (SELECT FROM accepted_speeds AS accepted "
         "WHERE accepted.asset = failure.asset AND accepted.accepted_at >= failure.recorded_at)) "
-        "ORDER BY asset, cause, failure_id DESC",
+        "ORDER BY asset, cause, severity = 'error' DESC, failure_id DESC",
         {"video": video_id, "days": RECENT_DAYS},
     )
     return sorted((Failing(**row) for row in rows), key=lambda failing: failing.recorded_at, reverse=True)

@@ -1,9 +1,9 @@
 """A stage: one asset at work on one video, whichever asset it is.
 
 `stage(context, database)` is what the five assets share. It finds the video of the partition key, measures,
-and on an error that Earshot can explain writes it into the catalogue and fails the step without retries. Where the database
-was restarted under a statement of the stage's, the stage is done again; where it was one of Dagster's, `again_after_outage`
-has the run done again. An asset that
+and on an error that Earshot can explain writes it into the catalogue and fails the step without retries. Where a stage above
+has left nothing, the catalogue is left as it is: it knows why. Where the database was restarted under a statement of the
+stage's, the stage is done again; where it was one of Dagster's, `again_after_outage` has the run done again. An asset that
 `is_current` calls `reuse()` and has nothing to do. Any other ends with `finish()`, which holds the timing against earlier ones,
 writes the row of `asset_timings`, what checks failed and what was made from what (ingest_assets/outputs.py), and returns the
 same figures as metadata and check results.
@@ -42,7 +42,7 @@ from ingest_assets.timings import Timing, metadata, timing
 from resources import loaded_models
 from resources.catalogue import Video, find, mark_ready_if_complete, record_failure
 from resources.database import Database, DatabaseResource
-from resources.errors import Blocked, EarshotError, Misconfigured
+from resources.errors import Blocked, EarshotError, Misconfigured, StageMissing
 from resources.gpu import Device, GpuResource
 from resources.measurement import Execution, Measurement
 from resources.models import Floor, model_set
@@ -202,7 +202,8 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
     try:
         yield _begin(context, opened, video_id, measurement)
     except EarshotError as error:
-        _record(opened, video_id, error)
+        if not isinstance(error, StageMissing):
+            _record(opened, video_id, error)
         raise Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
     except psycopg.OperationalError as error:
         raise RetryRequested(max_retries=AFTER_OUTAGES) from error
@@ -244,9 +245,15 @@ def _begin(context: AssetExecutionContext, database: Database, video_id: str, me
         )
     begun = Stage(context, database, video, measurement)
     if missing := sorted(begun.upstream - begun.outputs.keys()):
-        raise Misconfigured(
-            f"{video_id} has no {' and no '.join(missing)} to make {begun.asset} from.",
-            f"Materialize {' and '.join(missing)} first, or all of it: earshot ingest {video.url!r}",
-        )
+        raise _missing(video, begun.asset, missing)
     begun.report(0.0)
     return begun
+
+
+def _missing(video: Video, asset: str, missing: Sequence[str]) -> StageMissing:
+    """Nothing to make this stage from, with the reason that the catalogue knows."""
+    lacks = f"{video.video_id} has no {' and no '.join(missing)} to make {asset} from"
+    if video.last_error:
+        return StageMissing(f"{lacks}: {video.last_error}", f"To try it again: earshot retry {video.video_id}")
+    remedy = f"Materialize {' and '.join(missing)} first, or all of it: earshot ingest {video.url!r}"
+    return StageMissing(f"{lacks}.", remedy)

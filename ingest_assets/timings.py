@@ -189,7 +189,12 @@ def _rates(row: dict[str, Any]) -> dict[str, float]:
 @cache
 def git_commit() -> str | None:
     """The commit this code was checked out from, None outside a clone."""
-    command = ["git", "-C", str(PROJECT_ROOT), "rev-parse", "HEAD"]
+    return commit_named("HEAD")
+
+
+def commit_named(name: str) -> str | None:
+    """The commit that git knows by this name (HEAD~1, a branch, the beginning of a hash); None where it knows none."""
+    command = ["git", "-C", str(PROJECT_ROOT), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

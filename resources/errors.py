@@ -9,6 +9,7 @@
     ├── AlertRefused           the receiver of alerts did not accept one; it is offered again
     ├── RecordingUnusable      a recording of a person is gone, or has no such part; it is tried again
     ├── NotTranscribed         a video that is asked for is not known, or has no transcript
+    ├── StageMissing           a stage that this one reads has left nothing for the video: nothing new is known of it
     ├── HalfIngested           what is kept of a video is partly of an older ingest; it will be whole again
     ├── SourceUnusable         a source cannot be listed: no such file, nothing at the URL; the other sources go on
     │   ├── SourceBlocked      its site refuses to serve this machine for now
@@ -76,6 +77,10 @@ class RecordingUnusable(EarshotError):
 
 class NotTranscribed(EarshotError):
     """There is no such video, or nothing of what is said in it."""
+
+
+class StageMissing(EarshotError):
+    """A stage reads what another has not made for this video. What is known of the video stays as it is."""
 
 
 class HalfIngested(EarshotError):

@@ -31,7 +31,7 @@ from resources.entries import Entry, Listing, Live, Validators, generic_key, is_
 from resources.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
 from resources.feeds import NOTHING_KNOWN, read_feed
 from resources.folders import KnownFile, list_folder
-from resources.media_errors import cause_of, explain
+from resources.media_errors import OF_A_SOURCE, cause_of, explain
 from resources.sessions import session
 from resources.source_file import Kind, Source
 
@@ -193,7 +193,7 @@ def _unusable(error: DownloadError, source: Source, address: str) -> SourceUnusa
     explained = explain(error, address, source)
     if isinstance(explained, Blocked):
         return SourceBlocked(f"{source.name}: {explained.message}", explained.remedy, explained.pause_s)
-    return SourceUnusable(f"{source.name}: {explained.message}", explained.remedy)
+    return SourceUnusable(f"{source.name}: {explained.message}", OF_A_SOURCE.get(explained.remedy, explained.remedy))
 
 
 def _flatten(found: dict[str, Any]) -> list[dict[str, Any]]:

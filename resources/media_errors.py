@@ -52,6 +52,14 @@ LOGIN = "If you may see it, name the cookies of your login in sources.yaml: `coo
 UPDATE = "If other videos of the site fail alike, yt-dlp is too old: raise its pin in pyproject.toml, then `make lock env`."
 RUNTIME = "YouTube's media needs the JavaScript runtime deno, which is not found or too old: `make env` installs it."
 
+_LOOKED_AT = "It is looked at again by itself while `earshot up` runs; `earshot ingest` tries it now."
+# What is said of a video, as it is said of the source whose page failed so.
+OF_A_SOURCE = {
+    GONE: "Nothing lies there any more: correct the address.",
+    LATER: _LOOKED_AT,
+    NETWORK: f"The network failed, or the site itself. {_LOOKED_AT}",
+}
+
 _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0, "week": 604_800.0, "month": 2_592_000.0}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from resources.catalogue import PERMANENT_STATES
 from resources.database import Database
 from resources.entries import Validators
 
@@ -71,14 +72,17 @@ def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
 
 
 def count_videos(database: Database, sources: Sequence[str]) -> dict[str, dict[str, int]]:
-    """How many videos each of these sources ever `listed`, and how many of them are `wanted` and `ready`."""
+    """How many videos each of these sources ever `listed`, how many of them are `wanted`, and how many `ready`, `failed` or
+    `unavailable` (private, removed, ...).
+    """
     rows = database.query(
         """
         SELECT l.source, count(*) AS listed, count(*) FILTER (WHERE decision = 'wanted') AS wanted,
-            count(*) FILTER (WHERE v.state = 'ready') AS ready
+            count(*) FILTER (WHERE v.state = 'ready') AS ready, count(*) FILTER (WHERE v.state = 'failed') AS failed,
+            count(*) FILTER (WHERE v.state = ANY(%s)) AS unavailable
         FROM listed l LEFT JOIN videos v USING (video_id) WHERE l.source = ANY(%s) GROUP BY l.source
         """,
-        [list(sources)],
+        [list(PERMANENT_STATES), list(sources)],
     )
     return {row["source"]: row for row in rows}
 

@@ -1,23 +1,31 @@
-"""Sensor `alerts`: checks that failed are told, warnings included, which no run failure ever shows.
+"""Sensor `alerts`: checks that failed, warnings included, which no run failure ever shows, and sources that do not work.
 
 What is told, to whom and how often says ingest_assets/alerts.py. A receiver that refuses is tried again at the next tick.
 """
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
-from ingest_assets.alerts import send_alerts
+from ingest_assets.alerts import read_told, send_alerts, send_troubles, write_told
+from ingest_assets.troubles import read_troubles
 from resources.database import open_database
 from resources.errors import AlertRefused
 from resources.settings import read_settings
 
 
-@sensor(minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+@sensor(
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Posts slow stages, sources that cannot be read and failed videos to EARSHOT_ALERT_URL, each once.",
+)
 def alerts(context: SensorEvaluationContext) -> SkipReason:
-    """Tells failed checks, once per stage and cause."""
+    """Tells failed checks once per stage and cause, and each trouble once, then again after the quiet hours."""
+    database, settings, told = open_database(), read_settings(), read_told(context.cursor)
     try:
-        sent = send_alerts(open_database(), read_settings())
+        sent = [*send_alerts(database, settings), *send_troubles(read_troubles(database), told, settings)]
     except AlertRefused as refused:
         context.log.warning(str(refused))
         return SkipReason(str(refused))
-    told = "; ".join(failure.message for failure in sent)
-    return SkipReason(f"Told {len(sent)} failed checks: {told}" if sent else "No check has failed since the last look.")
+    finally:
+        context.update_cursor(write_told(told))
+    messages = "; ".join(one.message for one in sent)
+    return SkipReason(f"Told {len(sent)}: {messages}" if sent else "Nothing is wrong that was not told before.")

@@ -10,7 +10,11 @@ from ingest_assets.runs import end_dead_runs
 from resources.database import open_database
 
 
-@sensor(minimum_interval_seconds=10, default_status=DefaultSensorStatus.RUNNING)
+@sensor(
+    minimum_interval_seconds=10,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Fails runs whose process was killed and frees their places, so that the queue goes on.",
+)
 def dead_runs(context: SensorEvaluationContext) -> SkipReason:
     """Fails runs whose process is gone."""
     ended = end_dead_runs(context.instance, open_database())

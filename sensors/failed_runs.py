@@ -12,7 +12,11 @@ from resources.database import open_database
 from resources.locks import PARTITION_TAG
 
 
-@run_failure_sensor(default_status=DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
+@run_failure_sensor(
+    default_status=DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+    description="Writes down why a video's run failed, where the run could not say so itself.",
+)
 def failed_runs(context: RunFailureSensorContext) -> None:
     """Writes down why a run failed, where nobody has."""
     run = context.dagster_run

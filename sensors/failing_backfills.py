@@ -2,7 +2,9 @@
 
 The first five runs failed for one reason, or later twenty in a row: the next thousand would fail alike. A reason is the stage
 and the kind of its error, as the tree of errors has it. The backfill fails with the last run's own words, in the UI and in
-`earshot backfill --watch`; what was done stays, and the next backfill of what is out of date goes on from there.
+`earshot backfill --watch`; what was done stays, and the next backfill of what is out of date goes on from there. Videos without
+what a stage reads (removed ones, say, in a backfill over all that the UI started) each have a reason of their own and stop
+nothing.
 """
 
 from collections.abc import Sequence
@@ -22,11 +24,17 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 from dagster_shared.error import SerializableErrorInfo
 
+from resources.errors import StageMissing
+
 FIRST, LATER = 5, 20
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 
 
-@sensor(minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+@sensor(
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Stops a backfill whose videos all fail for the same reason.",
+)
 def failing_backfills(context: SensorEvaluationContext) -> SkipReason:
     """Stops backfills that only burn through the library."""
     working = context.instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
@@ -43,7 +51,8 @@ def stop_if_failing(instance: DagsterInstance, backfill: PartitionBackfill) -> b
     if len(failed) < (FIRST if len(failed) == len(records) else LATER):
         return False
     reasons = [_reason(instance, record.dagster_run.run_id) for record in failed]
-    if len({(stage, kind) for stage, kind, _ in reasons}) > 1:
+    kinds = {(stage, kind) for stage, kind, _ in reasons}
+    if len(kinds) > 1 or any(kind == StageMissing.__name__ for _, kind in kinds):
         return False
     stage, _, told = reasons[0]
     message = f"Stopped: the last {len(failed)} videos failed for one reason, at {stage}. The last of them: {told}"

@@ -23,6 +23,7 @@ from resources.watched import watched_sources
     jobs=[ingest_video, list_source],
     minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
+    description="Looks at the sources of sources.yaml and starts a run for each new video.",
 )
 def new_uploads(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     """Looks at the sources and asks for what is new."""

@@ -29,7 +29,13 @@ _STATE = """
 """
 
 
-@sensor(name=NEW_VOICES, job=identify_people, minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+@sensor(
+    name=NEW_VOICES,
+    job=identify_people,
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Works out anew who speaks in the videos when there are new voices, enrolments or corrections.",
+)
 def new_voices(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     """Asks for a run of `people` where something has changed."""
     state = state_of(open_database(), read_settings())

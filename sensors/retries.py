@@ -15,7 +15,13 @@ from resources.run_requests import next_requests, request_retries
 RETRIES = "retries"
 
 
-@sensor(name=RETRIES, job=ingest_video, minimum_interval_seconds=30, default_status=DefaultSensorStatus.RUNNING)
+@sensor(
+    name=RETRIES,
+    job=ingest_video,
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Runs again the videos whose next try is due.",
+)
 def retries(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     """Asks for the runs of what is due again."""
     database = open_database()

@@ -16,7 +16,13 @@ from resources.settings import read_settings
 SEARCH_UPKEEP = "search_upkeep"
 
 
-@sensor(name=SEARCH_UPKEEP, job=keep_search_index, minimum_interval_seconds=60, default_status=DefaultSensorStatus.RUNNING)
+@sensor(
+    name=SEARCH_UPKEEP,
+    job=keep_search_index,
+    minimum_interval_seconds=60,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Keeps the index of search in order as videos come and when the text model changes.",
+)
 def search_upkeep(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     """Asks for a run of `search_index` where something is to be done that was not asked for before."""
     told = needs(open_database(), model_set(read_settings()).text).told

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dagster import build_sensor_context
 
 from bench.server import answering
-from ingest_assets.alerts import CheckFailure, Told, quiet, send_alerts
+from ingest_assets.alerts import Told, quiet, read_told, send_alerts, send_troubles, write_told
+from ingest_assets.troubles import Trouble
 from resources.catalogue import Video, register
 from resources.database import Database
 from resources.errors import AlertRefused
@@ -65,10 +67,6 @@ def states(database: Database) -> list[str | None]:
     return [row["alert"] for row in database.query("SELECT alert FROM check_failures ORDER BY failure_id")]
 
 
-def failure(severity: str, hours: float) -> CheckFailure:
-    return CheckFailure(1, NOW + timedelta(hours=hours), "v1", None, "audio", "floor", severity, "io_wait", "slow", "run-1")
-
-
 # --- when it stays quiet --------------------------------------------------------------------------------------------------
 
 
@@ -86,7 +84,7 @@ def failure(severity: str, hours: float) -> CheckFailure:
 def test_a_stage_with_the_same_cause_is_quiet_for_a_while_unless_it_becomes_worse(
     told: str | None, now: str, hours: float, expected: bool
 ) -> None:
-    assert quiet(failure(now, hours), Told(told, NOW) if told else None, quiet_hours=24.0) is expected
+    assert quiet(Told(now, NOW + timedelta(hours=hours)), Told(told, NOW) if told else None, quiet_hours=24.0) is expected
 
 
 def test_once_per_stage_and_cause(database: Database, receiver: Receiver) -> None:
@@ -153,8 +151,8 @@ def test_the_sensor_tries_again_until_it_is_accepted_and_then_no_more(database: 
     messages = [skipped.skip_message or "" for skipped in said]
     assert "not accepted by EARSHOT_ALERT_URL: HTTP Error 503" in messages[0]
     assert "not accepted" in messages[1]
-    assert messages[2] == "Told 1 failed checks: text_embeddings took too long. Cause: device."
-    assert messages[3] == "No check has failed since the last look."
+    assert messages[2] == "Told 1: text_embeddings took too long. Cause: device."
+    assert messages[3] == "Nothing is wrong that was not told before."
     assert (len(receiver.bodies), receiver.accepted) == (3, 1)
     assert states(database) == ["sent"]
 
@@ -165,3 +163,49 @@ def test_a_receiver_that_is_not_there_loses_nothing(database: Database, monkeypa
     with pytest.raises(AlertRefused, match="Connection refused"):
         send_alerts(database, read_settings())
     assert states(database) == [None]
+
+
+# --- what does not work at all --------------------------------------------------------------------------------------------
+
+FEED = Trouble("Harbour Talk", "source_unreadable", "error", "Harbour Talk cannot be read: 404.", "It can be read again.")
+FILES = Trouble("Harbour Talk", "videos_failed", "warn", "Harbour Talk: 1 video failed.", "None is failed any more.")
+
+
+def test_trouble_is_posted_in_the_form_of_a_failed_check(database: Database, receiver: Receiver) -> None:
+    fail(database)
+    send_alerts(database, read_settings())
+    assert send_troubles([FEED], {}, read_settings()) == [FEED]
+    check, trouble = receiver.bodies
+    assert list(trouble) == list(check)
+    assert {key: value for key, value in trouble.items() if value is not None and key != "recorded_at"} == {
+        "text": "Earshot error: Harbour Talk cannot be read: 404.",
+        "title": "Harbour Talk",
+        "severity": "error",
+        "cause": "source_unreadable",
+        "message": "Harbour Talk cannot be read: 404.",
+    }
+    assert datetime.fromisoformat(trouble["recorded_at"]).tzinfo is not None
+
+
+def test_trouble_is_told_once_within_the_quiet_hours(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, Told] = {}
+    assert send_troubles([FEED, FILES], told, read_settings()) == [FEED, FILES]
+    told = read_told(write_told(told))
+    assert send_troubles([FEED, FILES], told, read_settings()) == []
+    monkeypatch.setenv("EARSHOT_ALERT_QUIET_HOURS", "0")
+    assert send_troubles([FEED, FILES], told, read_settings()) == [FEED, FILES]
+    assert receiver.accepted == 4
+
+
+def test_trouble_that_was_refused_is_offered_again(database: Database, receiver: Receiver, tmp_path: Path) -> None:
+    (tmp_path / "sources.yaml").write_text("sources: nonsense")
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("EARSHOT_SOURCES", str(tmp_path / "sources.yaml"))
+        receiver.refusals = 1
+        context = build_sensor_context()
+        said = [alerts(context).skip_message or "" for _ in range(3)]
+    assert database
+    assert "The alert of sources.yaml was not accepted" in said[0]
+    assert said[1].startswith("Told 1: No source is watched until sources.yaml is corrected. ")
+    assert said[2] == "Nothing is wrong that was not told before."
+    assert receiver.accepted == 1

@@ -18,9 +18,9 @@ from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.staleness import expected_versions
-from resources.catalogue import STAGES, Video, mark_ready_if_complete, register
+from resources.catalogue import STAGES, Video, find, mark_ready_if_complete, record_failure, register
 from resources.database import Database
-from resources.errors import EarshotError
+from resources.errors import EarshotError, InvalidMedia, Removed
 from resources.previous_rows import KEEP_TAG
 from sensors import failing_backfills
 from sensors.failing_backfills import FIRST, stop_if_failing
@@ -196,17 +196,19 @@ def succeeds() -> None:
     nothing()
 
 
-def run_of(instance: DagsterInstance, backfill_id: str, video: Video) -> None:
-    """A real run of this backfill: `audio` of a file that is not there, which fails."""
+def run_of(instance: DagsterInstance, backfill_id: str, video: Video, stage: str = "audio") -> str:
+    """A real run of this backfill that fails, as `audio` of a file that is not there does; what it says."""
     ended = defs.resolve_job_def("ingest_video").execute_in_process(
         instance=instance,
         partition_key=video.video_id,
-        asset_selection=[AssetKey("audio")],
+        asset_selection=[AssetKey(stage)],
         run_config=QUIET,
         tags={BACKFILL_ID_TAG: backfill_id},
         raise_on_error=False,
     )
-    assert not ended.success
+    [failed] = [event for event in ended.all_events if event.is_step_failure]
+    assert failed.step_failure_data.user_failure_data is not None
+    return str(failed.step_failure_data.user_failure_data.description)
 
 
 def success(instance: DagsterInstance, backfill_id: str) -> None:
@@ -264,6 +266,35 @@ def test_failures_for_several_reasons_stop_nothing(instance: DagsterInstance, in
     assert not stopped(instance, backfill_id)
 
 
+@pytest.mark.parametrize(
+    ("error", "state"), [(Removed("Its site says that it is gone."), "removed"), (InvalidMedia("It is cut off."), "failed")]
+)
+def test_run_without_audio_keeps_known_state_and_says_its_reason(
+    instance: DagsterInstance, ingested: Database, tmp_path: Path, error: EarshotError, state: str
+) -> None:
+    video = gone(ingested, instance, tmp_path)
+    record_failure(ingested, video.video_id, error)
+    known = find(ingested, video.video_id)
+    assert known is not None
+    assert (known.state, known.retry_at) == (state, None)
+    said = run_of(instance, "from the UI", video, "transcript")
+    assert said == f"gone has no audio to make transcript from: {error} To try it again: earshot retry gone"
+    assert find(ingested, video.video_id) == known
+
+
+def test_run_without_audio_leaves_new_video_new(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
+    video = gone(ingested, instance, tmp_path)
+    assert "Materialize audio first" in run_of(instance, "from the UI", video, "transcript")
+    assert find(ingested, video.video_id) == video
+
+
+def test_videos_without_audio_do_not_stop_backfill(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
+    backfill_id, video = started(ingested, instance, "audio"), gone(ingested, instance, tmp_path)
+    for _ in range(FIRST):
+        run_of(instance, backfill_id, video, "transcript")
+    assert not stopped(instance, backfill_id)
+
+
 # --- the command ---------------------------------------------------------------------------------------------------------
 
 
@@ -292,6 +323,32 @@ def test_without_the_daemon_it_is_started_and_says_that_it_waits(instance: Dagst
     assert "It waits: nothing works on it until `earshot up` runs." in told
     assert [backfill.title for backfill in instance.get_backfills(limit=1)] == ["audio"]
     assert ingested.query("SELECT videos FROM backfills") == [{"videos": 1}]
+
+
+def test_end_of_cancelled_backfill_claims_no_failure(instance: DagsterInstance, ingested: Database) -> None:
+    backfill_id = started(ingested, instance, "audio")
+    success(instance, backfill_id)
+    end(instance, backfill_id, BulkActionStatus.CANCELED)
+    with pytest.raises(EarshotError) as told:
+        run("--watch", backfill_id)
+    assert told.value.message == "Not done: 2 videos; none of them failed, the backfill was cancelled before they were run."
+    assert told.value.remedy == "For what is still out of date: earshot backfill --stale"
+
+
+def test_end_of_backfill_says_how_many_failed(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
+    backfill_id, video = started(ingested, instance, "audio"), gone(ingested, instance, tmp_path)
+    for _ in range(2):
+        success(instance, backfill_id)
+    run_of(instance, backfill_id, video)
+    end(instance, backfill_id, BulkActionStatus.COMPLETED_FAILED)
+    with pytest.raises(EarshotError, match=r"^Not done: 1 video\. `earshot videos` says why one failed\."):
+        run("--watch", backfill_id)
+
+
+def end(instance: DagsterInstance, backfill_id: str, status: BulkActionStatus) -> None:
+    backfill = instance.get_backfill(backfill_id)
+    assert backfill is not None
+    instance.update_backfill(backfill.with_status(status).with_end_timestamp(backfill.backfill_timestamp + 60.0))
 
 
 @pytest.mark.parametrize("arguments", [[], ["--limit", "3"], ["audio", "--watch", "x"], ["--watch", "x", "--cancel", "x"]])

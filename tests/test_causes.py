@@ -45,6 +45,12 @@ def test_a_process_that_waits_for_the_cpu_it_computes_on_is_starved() -> None:
     assert "0.40 CPU seconds per second, usually 1.90" in cause.evidence
 
 
+def test_cache_that_misses_as_often_as_ever_is_no_cause() -> None:
+    history = [usual(cache_misses=300.0)] * 10
+    now = usual(wall_s=30.5, compute_s=30.0, inputs=900.0, cache_misses=900.0)
+    assert [cause.name for cause in prove(now, history)] == ["more_items"]
+
+
 def test_a_cpu_that_waits_for_the_gpu_is_no_cause() -> None:
     assert prove(usual(wall_s=50.5, compute_s=50.0), HISTORY) == [UNKNOWN]
 

@@ -1,6 +1,7 @@
 """What a source has, over real HTTP and with the real yt-dlp: feeds, pages with media, bare links, folders and files."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from resources import listing
 from resources.entries import Entry, Listing, Live, Validators
 from resources.errors import AddressRefused, Blocked, NotAFeed, Removed, Retryable, SourceBlocked, SourceUnusable
 from resources.listing import examine, is_url, list_all, look
+from resources.media_errors import NETWORK, OF_A_SOURCE
 from resources.source_file import Kind, Source, source_named
 from tests.misbehaving import Answer, Site, moved, too_many
 
@@ -64,6 +66,14 @@ def as_feed(source: Source) -> Source:
 
 
 # --- feeds ---------------------------------------------------------------------------------------------------------------
+
+
+def test_playlist_that_the_network_fails_is_not_called_a_video() -> None:
+    address = "https://www.youtube.com/playlist?list=PLAAAAAAAAAAAAAAAA"
+    with pytest.raises(SourceUnusable) as told:
+        list_all(Source(Kind.PLAYLIST, address, "a playlist", proxy="http://127.0.0.1:9"))  # where nothing listens
+    assert told.value.remedy == OF_A_SOURCE[NETWORK]
+    assert not re.search("video|retry", str(told.value))
 
 
 def test_a_feed_gives_its_entries_whole_whether_or_not_it_is_called_one(

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ingest_assets import timings
 from ingest_assets.cli.output import describe_speed
 from ingest_assets.cli.timings import ROW_KEYS, timings_command
 from ingest_assets.comparison import FASTER, NO_DIFFERENCE, SLOWER, compare
@@ -28,7 +30,7 @@ from ingest_assets.performance import performance
 from ingest_assets.plots import COLOURS, SLOW, as_png, check_suffix, item_rates, pictures, save, stage_times, usual_rates
 from ingest_assets.records import read_failing, read_timings
 from ingest_assets.report import cache_rate, clock_s, gpu_use, latest, report, seconds_per_input, sheet, trend
-from ingest_assets.timings import KEYS, TEXT_KEYS, hours_by_the_clock, summarize, times_real_time
+from ingest_assets.timings import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
 from resources.catalogue import STAGES, Video, register
 from resources.database import Database, DatabaseResource
 from resources.errors import Misconfigured
@@ -252,6 +254,23 @@ def test_an_unknown_version_is_refused_naming_it_and_what_is_known_newest_first(
         compare([], "1", "2")
 
 
+def test_names_that_git_knows_are_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    for message in ("before", "after"):
+        subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", message], check=True)
+    monkeypatch.setattr(timings, "PROJECT_ROOT", tmp_path)
+    before, after = commit_named("HEAD~1"), commit_named("HEAD")
+    assert before is not None
+    assert after is not None
+    rows = [*runs([1.0] * 6, git_commit=before), *runs([2.0] * 6, git_commit=after)]
+    [compared] = compare(rows, "HEAD~1", "HEAD", commit_named)
+    assert compared.ratio == 2.0
+    with pytest.raises(Misconfigured, match=rf"'HEAD' \({after[:10]}\)"):
+        compare(rows[:6], "HEAD~1", "HEAD", commit_named)
+    assert commit_named("nonsense") is commit_named("--all") is None
+
+
 def test_a_beginning_that_two_commits_share_is_refused() -> None:
     with pytest.raises(Misconfigured, match="'aaaa' begins 2 commits: aaaa111100, aaaa3333"):
         compare([*runs([1.0]), *runs([1.0], git_commit="aaaa3333")], "aaaa", "1")
@@ -355,11 +374,18 @@ def keep(database: Database, rows: Sequence[Row]) -> None:
         )
 
 
-def fail(database: Database, days_ago: float, message: str, check: str = "regression", cause: str = "starved") -> None:
+def fail(
+    database: Database,
+    days_ago: float,
+    message: str,
+    check: str = "regression",
+    cause: str = "starved",
+    severity: str = "warn",
+) -> None:
     database.query(
         "INSERT INTO check_failures (recorded_at, video_id, asset, check_name, severity, cause, message, run_id) "
-        "VALUES (now() - %s * interval '1 day', 'v1', 'transcript', %s, 'warn', %s, %s, 'r')",
-        [days_ago, check, cause, message],
+        "VALUES (now() - %s * interval '1 day', 'v1', 'transcript', %s, %s, %s, %s, 'r')",
+        [days_ago, check, severity, cause, message],
     )
 
 
@@ -431,8 +457,15 @@ def test_failing_checks_are_told_once_per_cause_with_the_newest_and_how_many(dat
     fail(database, 1.0, "Elsewhere.", "device", "device")
     device, slow = read_failing(database)
     assert (device.cause, device.times, slow.cause, slow.times, slow.message) == ("device", 1, "starved", 2, "Slow 2.0.")
-    assert re.fullmatch(r"WARN transcript \(2 times in 7 days, last \S+ \S+, v1\): Slow 2\.0\.", str(slow))
+    assert re.fullmatch(r"WARN transcript \(2 times in 7 days, the worst \S+ \S+, v1\): Slow 2\.0\.", str(slow))
     assert read_failing(database, "another") == []
+
+
+def test_failing_checks_are_as_bad_as_their_worst(database: Database) -> None:
+    fail(database, 3.0, "Twice as slow.", severity="error")
+    fail(database, 2.0, "Slow.")
+    [slow] = read_failing(database)
+    assert (slow.severity, slow.message, slow.times) == ("error", "Twice as slow.", 2)
 
 
 def test_an_accepted_slowness_is_no_longer_told_but_a_wrong_device_is(database: Database) -> None:

@@ -19,6 +19,7 @@ from dagster import (
     in_process_executor,
 )
 
+from ingest_assets.definitions import defs
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.runs import CRASH_MESSAGE, GRACE_S, LOCKED_FIRST_TAG
@@ -116,3 +117,11 @@ def test_a_run_whose_process_was_killed_before_it_had_its_lock_is_ended_after_a_
     monkeypatch.setitem(GRACE_S, status, 0.0)
     dead_runs(build_sensor_context(instance))
     assert _status(instance, run) == DagsterRunStatus.FAILURE
+
+
+def test_everything_that_runs_by_itself_is_described() -> None:
+    repository = defs.get_repository_def()
+    parts = [*repository.sensor_defs, *repository.schedule_defs, *map(repository.get_job, repository.job_names)]
+    undescribed = [part.name for part in parts if not part.description and not part.name.startswith("__")]
+    assert undescribed == []
+    assert len(repository.sensor_defs) == 8

@@ -16,12 +16,14 @@ import pytest
 from ingest_assets.cli import main
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
+from ingest_assets.staleness import expected_versions
 from ingest_assets.watching import look_around
-from resources.catalogue import Video, find, list_videos, record_failure, register
+from resources.catalogue import STAGES, Video, find, list_videos, record_failure, register
 from resources.database import Database
-from resources.errors import LiveOrUpcoming, Removed
+from resources.errors import InvalidMedia, LiveOrUpcoming, Removed
 from resources.source_states import pause, states_of
 from resources.watched import watched_sources
+from tests.library import run_stage
 from tests.misbehaving import Answer, Site, too_many
 
 FIRST_DAY = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -158,6 +160,21 @@ def test_a_source_that_fails_is_told_and_the_others_go_on(earshot: Earshot, site
     assert "✗ bad: the site answers 500" in ended.err
     assert "· e1 (" in ended.err
     assert ended.out == "1 to do, 1 failed.\n"
+
+
+@pytest.mark.parametrize(("names", "line"), [(["e1", "e2"], "= 2 videos: current, nothing to do"), (["e1"], "= e1 (")])
+def test_current_videos_share_one_line(
+    earshot: Earshot, site: Site, database: Database, tmp_path: Path, names: list[str], line: str
+) -> None:
+    watch(tmp_path, f"feed: {feed(site, *names)}")
+    look_around(watched_sources(), database)
+    for video_id in ids(database).values():
+        for stage in STAGES:
+            run_stage(database, video_id, stage, expected_versions()[stage], f"{stage} of {video_id}")
+    ended = earshot("ingest")
+    assert ended.out == f"{len(names)} current.\n"
+    [said] = [said for said in ended.err.splitlines() if said]
+    assert said.startswith(line)
 
 
 # --- ingest: what is left out, and why -----------------------------------------------------------------------------------
@@ -386,12 +403,22 @@ def test_sources_tells_how_it_stands_with_each(earshot: Earshot, site: Site, dat
     assert "bad: the site answers 500" in bad["state"]
     assert busy["state"].startswith("left alone until 20")
     assert "429" in busy["state"]
+    assert (good["failed"], good["unavailable"]) == (0, 0)
     assert (never["kind"], never["state"], never["looked_at"]) == ("folder", "not looked at yet: `earshot up` does", None)
     assert (never["listed"], never["wanted"], never["ready"]) == (0, 0, 0)
     assert all(row["looked_at"] for row in (good, bad))
     table = earshot("sources").out
     assert [line.split()[0] for line in table.splitlines() if line[:1].strip()] == ["source", "good", "bad", "busy", "never"]
     assert "UTC" in table
+
+
+def test_sources_counts_failed_and_unavailable_videos(earshot: Earshot, site: Site, database: Database, tmp_path: Path) -> None:
+    watch(tmp_path, f"feed: {feed(site, 'e4', 'e3', 'e2', 'e1')}")
+    look_around(watched_sources(), database)
+    for title, error in {"e1": InvalidMedia("cut off"), "e2": Removed("gone"), "e3": Removed("gone")}.items():
+        record_failure(database, ids(database)[title], error)
+    [row] = json.loads(earshot("sources", "--json").out)
+    assert (row["wanted"], row["ready"], row["failed"], row["unavailable"]) == (4, 0, 1, 2)
 
 
 def test_a_channel_whose_feed_was_read_but_not_its_past_says_so(earshot: Earshot, database: Database, tmp_path: Path) -> None:

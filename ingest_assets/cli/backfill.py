@@ -172,9 +172,19 @@ def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstanc
     if progress.error:
         raise EarshotError(progress.error, "Once that is mended: earshot backfill --stale")
     if progress.failed or progress.done < progress.videos:
-        left = counted(progress.videos - progress.done, "video")
-        remedy = "`earshot videos` says why one failed. What is still out of date: earshot backfill --stale"
-        raise EarshotError(f"Not done: {left}.", remedy)
+        raise EarshotError(*_not_done(progress))
+
+
+def _not_done(progress: "backfill.Progress") -> tuple[str, str]:
+    """How many videos are left and why, and what to do."""
+    left = progress.videos - progress.done
+    told = f"Not done: {counted(left, 'video')}"
+    if progress.failed < left:
+        how = "was cancelled" if progress.status.startswith("CANCEL") else "ended"
+        rest = "the others" if progress.failed else "they were run"
+        told += f"; {progress.failed or 'none'} of them failed, the backfill {how} before {rest}"
+    why = "`earshot videos` says why one failed. " if progress.failed else ""
+    return f"{told}.", f"{why}For what is still out of date: earshot backfill --stale"
 
 
 def _as_json(

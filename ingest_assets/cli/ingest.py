@@ -106,6 +106,7 @@ def _run(
             else:
                 outcomes.append(step)
                 watch.end(step)
+        watch.tell_current()
     try:
         speakers = _finish(database, instance, outcomes)
     except EarshotError:
@@ -117,7 +118,9 @@ def _run(
 
 
 class _Watch:
-    """Draws the bar of the video at work, and a line for each that ended, on stderr; for what is left out only if told to."""
+    """Draws the bar of the video at work, and a line for each that ended, on stderr; for what is left out only if told to, and
+    one for all that were current.
+    """
 
     def __init__(self, tell_left_out: bool) -> None:
         self._tell_left_out = tell_left_out
@@ -135,6 +138,7 @@ class _Watch:
         )
         self._task: TaskID | None = None
         self._finished: set[str] = set()
+        self._current: list[Outcome] = []
 
     def begin(self, video: Video) -> None:
         self._finished.clear()
@@ -152,10 +156,19 @@ class _Watch:
         if self._task is not None:
             self.bars.remove_task(self._task)
             self._task = None
-        if outcome.result != "left_out" or self._tell_left_out:
+        if outcome.result == "current" and not self._tell_left_out:
+            self._current.append(outcome)
+        elif outcome.result != "left_out" or self._tell_left_out:
             self.console.print(_line(outcome), markup=False)
         for failed in outcome.failed_checks:
             self.console.print(f"  ! {failed}", markup=False)
+
+    def tell_current(self) -> None:
+        """One line for all that were current: a library may have thousands."""
+        if len(self._current) == 1:
+            self.console.print(_line(self._current[0]), markup=False)
+        elif self._current:
+            self.console.print(f"= {len(self._current):,} videos: current, nothing to do", markup=False)
 
 
 def _line(outcome: "Outcome") -> str:

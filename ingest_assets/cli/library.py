@@ -1,13 +1,17 @@
-"""`earshot videos`: what is in the library."""
+"""`earshot videos`: what is in the library, and what is done with it now."""
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from ingest_assets.cli.output import json_option, print_json_rows, print_table
 from ingest_assets.moments import hms
-from resources.catalogue import STATES, count_videos, list_videos, stream_videos
+from resources.catalogue import STATES, Video, count_videos, list_videos, stream_videos
 from resources.database import open_database
+from resources.postgres import server_urls
+from resources.run_activity import Activity, read_activities
+from resources.settings import read_settings
 
 MOST_SHOWN = 1000  # nobody reads more, and a table must measure all its rows before it shows one
 
@@ -16,10 +20,14 @@ MOST_SHOWN = 1000  # nobody reads more, and a table must measure all its rows be
 @click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
 @json_option
 def videos_command(state: str | None, as_json: bool) -> None:
-    """List the videos that are known, the state of each, and when what failed is tried again by itself."""
+    """List the videos that are known, the state of each, and when what failed is tried again by itself.
+
+    A video at work is `queued`, `running` a stage, or `waiting` for its turn to compute one.
+    """
     database = open_database()
+    activities = read_activities(server_urls(read_settings()))
     if as_json:
-        print_json_rows(asdict(video) for video in stream_videos(database, state))
+        print_json_rows(_json_row(video, activities.get(video.video_id)) for video in stream_videos(database, state))
         return
     videos = list_videos(database, state, MOST_SHOWN)
     if not videos:
@@ -32,7 +40,7 @@ def videos_command(state: str | None, as_json: bool) -> None:
     rows = [
         (
             video.video_id,
-            video.state,
+            _shown_state(video, activities.get(video.video_id)),
             hms(video.duration_s) if video.duration_s else "",
             f"{video.published_at:%Y-%m-%d}" if video.published_at else "",
             video.title,
@@ -44,3 +52,14 @@ def videos_command(state: str | None, as_json: bool) -> None:
     print_table(headings, rows)
     if len(videos) == MOST_SHOWN:
         click.echo(f"The newest {MOST_SHOWN:,} of {count_videos(database, state):,} videos; --json has them all.")
+
+
+def _json_row(video: Video, activity: Activity | None) -> dict[str, Any]:
+    return asdict(video) | {"run": activity.run if activity else None, "stage": activity.stage if activity else None}
+
+
+def _shown_state(video: Video, activity: Activity | None) -> str:
+    """ready; running: transcript; or, of a video that is run again, both."""
+    if activity is None:
+        return video.state
+    return str(activity) if video.state == "new" else f"{video.state}, {activity}"

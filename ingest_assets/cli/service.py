@@ -1,9 +1,9 @@
 """`earshot up`, `worker` and `down`: Postgres, the broker, Dagster's webserver and daemon, on loopback, and workers.
 
 `up` stays in the foreground, and Ctrl-C or `earshot down` ends it. The webserver, the daemon and the workers are children with
-their own logs under EARSHOT_HOME/logs. When the webserver or the daemon ends by itself, all is stopped and the end of its log
-is shown; a worker or the broker is started again. The embedded Postgres goes on after `up` ends (other commands use it) and is
-stopped by `down`.
+their own logs under EARSHOT_HOME/logs, which are appended to and kept small (resources/log_files.py). When the webserver or the
+daemon ends by itself, all is stopped and the end of its log is shown; a worker or the broker is started again. The embedded
+Postgres goes on after `up` ends (other commands use it) and is stopped by `down`.
 
 `worker` is the workers alone, for another machine: what they have to do comes from the broker of EARSHOT_BROKER.
 """
@@ -14,28 +14,37 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
 import psutil
+import psycopg
 
 from ingest_assets.cli.output import json_option, print_json
 from ingest_assets.instance import prepare_dagster_home
+from ingest_assets.troubles import Trouble, changes, read_troubles
+from ingest_assets.wording import numbered
 from ingest_assets.workers import Worker
 from resources.broker import EmbeddedBroker
-from resources.database import open_database
-from resources.errors import Misconfigured
+from resources.database import Database, open_database
+from resources.errors import DatabaseUnusable, Misconfigured
 from resources.gpu import require_device
+from resources.log_files import rotate
 from resources.postgres import stop_embedded
 from resources.settings import PROJECT_ROOT, read_settings
 
 STARTUP_S = 300.0
 TEND_S = 0.5
+TROUBLES_S = 5.0  # between two looks at what does not work
+LOGS_S = 60.0  # between two looks at how large the logs are
 PATIENCE_S = 8.0  # for a process that was asked to end
 
 # In the environment of all that `up` starts: the home that it was started for.
@@ -56,12 +65,12 @@ def up(host: str, port: int) -> None:
 
     settings = read_settings()
     _refuse_second(settings.home)
-    _refuse_taken(host, port)
     device = require_device(settings.device)
+    _stop(_left_over(settings.home))  # before the port is tried: what a killed `up` left may still listen on it
+    _refuse_taken(host, port)
     open_instance()
-    open_database()
+    database = open_database()
     click.echo(f"Device: {device.kind} ({device.name}). Models: {settings.models}. Starting ...")
-    _stop(_left_over(settings.home))
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     os.environ[MARK] = str(settings.home)
@@ -78,7 +87,8 @@ def up(host: str, port: int) -> None:
     state = _state_file(settings.home)
     state.write_text(json.dumps({"pid": os.getpid(), "url": f"http://{host}:{port}"}))
     try:
-        _supervise(children, workers, broker, f"http://{host}:{port}", logs)
+        with _looking(database, logs):
+            _supervise(children, workers, broker, f"http://{host}:{port}", logs)
     finally:
         _stop([child.pid for child in children.values()] + [pid for worker in workers for pid in worker.pids])
         if broker is not None:
@@ -128,19 +138,24 @@ def down(as_json: bool) -> None:
         psutil.Process(pid).terminate()  # `up` stops what it started
         _gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=2 * PATIENCE_S)
         _stop([process.pid for process in alive])
-    _stop(_left_over(home))
+    left = _left_over(home)
+    _stop(left)
     postgres = stop_embedded(home)
     if as_json:
-        print_json({"stopped_up": pid is not None, "stopped_postgres": postgres})
+        print_json({"stopped_up": pid is not None, "left_over": len(left), "stopped_postgres": postgres})
         return
     click.echo("Stopped the UI and the daemon." if pid is not None else "`earshot up` was not running.")
+    if left:
+        click.echo(f"Stopped what an `earshot up` that was killed had left running (process ids {numbered(left)}).")
     click.echo("Stopped the embedded Postgres." if postgres else "The embedded Postgres was not running.")
 
 
 def _start(program: str, arguments: list[str], logs: Path) -> subprocess.Popen[bytes]:
     """A child of this environment's own Dagster, its output in a log, Ctrl-C left to us."""
     command = [str(Path(sys.executable).parent / f"dagster-{program}"), *arguments]
-    with (logs / f"{program}.log").open("wb") as log:
+    with (logs / f"{program}.log").open("ab") as log:
+        log.write(f"--- earshot up, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
+        log.flush()
         return subprocess.Popen(command, stdout=log, stderr=log, cwd=PROJECT_ROOT, start_new_session=True)
 
 
@@ -155,6 +170,36 @@ def _tend(workers: Iterable[Worker]) -> None:
     for worker in workers:
         if told := worker.tend():
             click.echo(told)
+
+
+@contextmanager
+def _looking(database: Database, logs: Path) -> Iterator[None]:
+    """For the block, tell what does not work and keep the logs small. In threads: a database that is away is waited for."""
+    ended = threading.Event()
+    for look in (partial(_tell_troubles, database, ended), partial(_keep_small, logs, ended)):
+        threading.Thread(target=look, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _tell_troubles(database: Database, ended: threading.Event) -> None:
+    """Tell each change once."""
+    told: dict[str, Trouble] = {}
+    while not ended.wait(TROUBLES_S):
+        with suppress(DatabaseUnusable, psycopg.OperationalError):
+            told, lines = changes(told, read_troubles(database))
+            for line in lines:
+                click.echo(line)
+
+
+def _keep_small(logs: Path, ended: threading.Event) -> None:
+    while not ended.wait(LOGS_S):
+        try:
+            rotate(logs)
+        except OSError as error:
+            click.echo(f"The logs in {logs} grow: a full one cannot be put aside ({error.strerror}). Make room on that disk.")
 
 
 def _supervise(

@@ -10,6 +10,8 @@ from resources.settings import read_settings
 from resources.source_file import Source
 from resources.source_states import SourceState, count_videos, states_of
 
+COUNTS = ("listed", "wanted", "ready", "failed", "unavailable")
+
 
 @click.command("sources")
 @json_option
@@ -29,7 +31,7 @@ def sources_command(as_json: bool) -> None:
         print_json(rows)
         return
     headings = [(heading, "left") for heading in ("source", "kind", "looked at")]
-    headings += [(heading, "right") for heading in ("listed", "wanted", "ready")] + [("state", "left")]
+    headings += [(heading, "right") for heading in COUNTS] + [("state", "left")]
     print_table(headings, [tuple("" if cell is None else str(cell) for cell in row.values()) for row in rows])
 
 
@@ -38,9 +40,7 @@ def _row(source: Source, state: SourceState, counts: dict[str, int]) -> dict[str
         "source": source.name,
         "kind": source.kind.value,
         "looked_at": f"{state.looked_at:%Y-%m-%d %H:%M}" if state.looked_at else None,
-        "listed": counts.get("listed", 0),
-        "wanted": counts.get("wanted", 0),
-        "ready": counts.get("ready", 0),
+        **{count: counts.get(count, 0) for count in COUNTS},
         "state": _condition(state),
     }
 

@@ -13,7 +13,7 @@ from ingest_assets.history import accept
 from ingest_assets.moments import hms
 from ingest_assets.records import MOST_TIMINGS, Failing, read_failing, read_timings, stream_timings
 from ingest_assets.report import Row, clock_s, report, sheet
-from ingest_assets.timings import KEYS, hours_by_the_clock
+from ingest_assets.timings import KEYS, commit_named, hours_by_the_clock
 from resources.catalogue import STAGES
 from resources.database import Database, open_database
 
@@ -31,7 +31,7 @@ def _days(_context: click.Context, _option: click.Parameter, days: float | None)
 @click.command("timings")
 @click.option("--video", "video_id", help="Only this video.")
 @click.option("--since", "days", type=float, callback=_days, metavar="DAYS", help="Only timings of the last so many days.")
-@click.option("--compare", "versions", nargs=2, metavar="A B", help="Hold B against A: two commits or code versions.")
+@click.option("--compare", "versions", nargs=2, metavar="A B", help="Hold B against A: commits (HEAD~1 too) or code versions.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture: .png, .svg or .pdf.")
 @click.option("--accept", "accepted", metavar="STAGE", help="Declare the speed of STAGE the new normal.")
 @json_option
@@ -61,7 +61,7 @@ def timings_command(
     if plot is not None and rows:
         _plot(rows, plot, as_json)
     if versions is not None:
-        _print_comparison(compare(rows, *versions), versions, as_json)
+        _print_comparison(compare(rows, *versions, commit_named), versions, as_json)
     elif as_json:
         print_json_rows(stream_timings(database, ROW_KEYS, video_id, days))
     elif rows:

@@ -1,0 +1,57 @@
+"""What Dagster is doing with each video now: one query over its runs, without loading Dagster, which takes seconds.
+
+A run that says it is at work while nobody holds its lock is of a process that died; it is left out. What has become of a video
+is in the catalogue: a video that is ready, or failed, may be queued again.
+"""
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.rows import dict_row
+
+from resources.locks import PARTITION_TAG, is_held_elsewhere, run_lock
+from resources.postgres import ServerUrls
+
+QUEUED, WAITING, RUNNING = "queued", "waiting", "running"
+AT_WORK = ["STARTED", "CANCELING"]
+
+_RUNS = """
+    SELECT t.value AS video_id, r.run_id, r.status = ANY(%(at_work)s) AS at_work,
+        CASE WHEN r.status = ANY(%(at_work)s) THEN (
+            SELECT step_key FROM pending_steps p WHERE p.run_id = r.run_id AND assigned_timestamp IS NULL LIMIT 1
+        ) END AS awaited,
+        CASE WHEN r.status = ANY(%(at_work)s) THEN (
+            SELECT step_key FROM event_logs e WHERE e.run_id = r.run_id AND dagster_event_type = 'STEP_START'
+            ORDER BY e.id DESC LIMIT 1
+        ) END AS begun
+    FROM runs r JOIN run_tags t ON t.run_id = r.run_id AND t.key = %(tag)s
+    WHERE r.status = ANY(%(at_work)s || ARRAY['QUEUED', 'NOT_STARTED', 'STARTING']) ORDER BY at_work, r.id
+"""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """`run` is `queued`, `waiting` (for a slot of the pool that `stage` computes in) or `running` (`stage`, None at first)."""
+
+    run: str
+    stage: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.run}: {self.stage}" if self.stage else self.run
+
+
+def read_activities(urls: ServerUrls) -> dict[str, Activity]:
+    """By video, what is done with it now; videos with which nothing is done are left out."""
+    with psycopg.connect(urls.dagster, row_factory=dict_row) as connection:
+        there = connection.execute("SELECT to_regclass('runs') AS runs, to_regclass('pending_steps') AS steps").fetchone()
+        if there is None or None in there.values():  # Dagster makes its tables when it is first used
+            return {}
+        rows = connection.execute(_RUNS, {"tag": PARTITION_TAG, "at_work": AT_WORK}).fetchall()
+    found = {}
+    for row in rows:
+        if not row["at_work"]:
+            found[row["video_id"]] = Activity(QUEUED)
+        elif is_held_elsewhere(urls.earshot, run_lock(row["run_id"])):
+            awaited = row["awaited"]
+            found[row["video_id"]] = Activity(WAITING, awaited) if awaited else Activity(RUNNING, row["begun"])
+    return found

@@ -1,0 +1,95 @@
+"""What does not work now, and that each change of it is told once."""
+
+from pathlib import Path
+
+import pytest
+
+from ingest_assets.troubles import Trouble, changes, read_troubles
+from resources.catalogue import Video, record_failure, register
+from resources.database import Database
+from resources.errors import InvalidMedia, Retryable
+from resources.source_states import pause, record_listing_failure, record_look
+
+SECRET = "s3cr3t-t0ken-0123456789"
+FEED = f"https://x/feed.xml?token={SECRET}"
+
+
+@pytest.fixture
+def sources(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sources.yaml that watches one feed."""
+    assert database
+    path = tmp_path / "sources.yaml"
+    path.write_text(f"sources:\n  - feed: {FEED}\n    name: Harbour Talk\n")
+    monkeypatch.setenv("EARSHOT_SOURCES", str(path))
+    return path
+
+
+def messages(database: Database) -> list[str]:
+    return [str(trouble) for trouble in read_troubles(database)]
+
+
+def fail(database: Database, key: str, error: InvalidMedia | Retryable, source: str = FEED) -> None:
+    register(database, [Video(key, f"https://x/{key}", source, key)])
+    record_failure(database, key, error)
+
+
+def test_nothing_is_wrong_with_a_source_that_was_read(sources: Path, database: Database) -> None:
+    assert sources
+    assert messages(database) == []
+    record_listing_failure(database, FEED, "Harbour Talk: the site answers 500.")
+    record_look(database, FEED)
+    assert messages(database) == []
+
+
+def test_refused_file_is_told_with_every_mistake(sources: Path, database: Database) -> None:
+    sources.write_text("sources:\n  - feed: https://x/feed.xml\n    sinse: 2026-01-01\n    limit: none\n")
+    [message] = messages(database)
+    assert message.startswith("ERROR: No source is watched until sources.yaml is corrected.")
+    assert "line 3" in message
+    assert "line 4" in message
+
+
+def test_source_that_cannot_be_read_is_told_without_its_secrets(sources: Path, database: Database) -> None:
+    assert sources
+    record_listing_failure(database, FEED, f"Harbour Talk: the site answers 404 for {FEED}")
+    [message] = messages(database)
+    assert message.startswith("ERROR: Harbour Talk cannot be read: the site answers 404 for https://x/feed.xml?token=")
+    assert SECRET not in message
+
+
+def test_source_whose_site_refuses_is_told_with_until_when(sources: Path, database: Database) -> None:
+    assert sources
+    until = pause(database, FEED, "Harbour Talk: the site answers 429.", 3600.0)
+    assert messages(database) == [f"WARN: Harbour Talk is left alone until {until:%Y-%m-%d %H:%M} UTC: the site answers 429."]
+
+
+def test_failed_videos_are_told_by_source_with_an_example(sources: Path, database: Database) -> None:
+    assert sources
+    fail(database, "a", InvalidMedia("a.mp3 is cut off."))
+    heading = "WARN: Harbour Talk: {} failed (earshot videos --state failed)"
+    assert messages(database) == [f"{heading.format('1 video')}: a.mp3 is cut off."]
+    fail(database, "b", InvalidMedia("b.mp3 is cut off."))
+    fail(database, "waits", Retryable("The network is down."))
+    fail(database, "elsewhere", InvalidMedia("No watched source has this."), "https://y/feed.xml")
+    assert messages(database) == [f"{heading.format('2 videos')}, for example: b.mp3 is cut off."]
+
+
+def test_each_change_is_told_once() -> None:
+    feed = Trouble("A", "source_unreadable", "error", "A cannot be read.", "A can be read again.")
+    worse = Trouble("A", "source_unreadable", "error", "A cannot be read, at all.", "A can be read again.")
+    told, lines = changes({}, [feed])
+    assert lines == ["ERROR: A cannot be read."]
+    told, lines = changes(told, [feed])
+    assert lines == []
+    told, lines = changes(told, [worse])
+    assert lines == ["ERROR: A cannot be read, at all."]
+    told, lines = changes(told, [])
+    assert (told, lines) == ({}, ["A can be read again."])
+
+
+def test_refused_file_ends_no_other_trouble() -> None:
+    feed = Trouble("A", "source_unreadable", "error", "A cannot be read.", "A can be read again.")
+    refused = Trouble("sources.yaml", "sources_refused", "error", "Line 3.", "sources.yaml is read again.")
+    told, lines = changes(changes({}, [feed])[0], [refused])
+    assert lines == ["ERROR: Line 3."]
+    assert changes(told, [feed]) == ({feed.key: feed}, ["sources.yaml is read again."])
