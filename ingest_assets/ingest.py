@@ -36,6 +36,7 @@ from resources.errors import Blocked, SourceUnusable
 from resources.gpu import require_device
 from resources.listed import video_of
 from resources.locks import holding, run_lock, video_lock
+from resources.media_store import require_media_store
 from resources.models import model_set
 from resources.redaction import without_secrets
 from resources.settings import read_settings
@@ -185,6 +186,7 @@ def _ingest_video(
             yield Outcome(source, find(database, video.video_id), "current")
             return
         require_device(read_settings().device)
+        require_media_store()
         yield video
         yield _run(source, video.video_id, stages, choice.force, database, instance)
 

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from resources.errors import ModelUnavailable
+from resources.home import make_home
 from resources.models import Model
 from resources.settings import Settings
 from resources.whole_files import whole_folder
@@ -22,7 +23,7 @@ def locate(model: Model, settings: Settings) -> Path:
 
 
 def _packaged(model: Model, settings: Settings) -> Path:
-    folder = settings.home / "models" / f"{model.name}-{model.revision}"
+    folder = make_home(settings.home) / "models" / f"{model.name}-{model.revision}"
     if not folder.exists():
         _assemble(model, folder)
     for file in model.files:

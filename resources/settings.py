@@ -67,7 +67,7 @@ def read_settings() -> Settings:
     return Settings(
         home=home,
         database_url=os.environ.get("EARSHOT_DATABASE_URL") or None,
-        media=os.environ.get("EARSHOT_MEDIA") or str(home / "media"),
+        media=_media(home),
         device=_choice("EARSHOT_DEVICE", DEVICES),
         models=_choice("EARSHOT_MODELS", MODEL_SETS),
         hub_token=os.environ.get("HF_TOKEN") or None,
@@ -84,13 +84,34 @@ def read_settings() -> Settings:
 
 
 def _home() -> Path:
-    home = Path(os.environ.get("EARSHOT_HOME") or PROJECT_ROOT / ".earshot").expanduser().resolve()
+    chosen = Path(os.environ.get("EARSHOT_HOME") or PROJECT_ROOT / ".earshot").expanduser()
+    _refuse_relative("EARSHOT_HOME", chosen)
+    home = chosen.resolve()
     if any(character.isspace() for character in str(home)):
         raise Misconfigured(
             f"EARSHOT_HOME is {str(home)!r}, and the embedded Postgres cannot live in a path with spaces.",
             "Set EARSHOT_HOME to a path without any.",
         )
     return home
+
+
+def _media(home: Path) -> str:
+    """A URL as it is, or the full path of a folder."""
+    value = os.environ.get("EARSHOT_MEDIA") or str(home / "media")
+    if "://" in value:
+        return value
+    folder = Path(value).expanduser()
+    _refuse_relative("EARSHOT_MEDIA", folder)
+    return str(folder)
+
+
+def _refuse_relative(variable: str, path: Path) -> None:
+    """A library must be the same one from whatever folder a command is typed in."""
+    if not path.is_absolute():
+        raise Misconfigured(
+            f"{variable} is {str(path)!r}, a relative path: in each folder it would be another place.",
+            f"Write it in full, such as {variable}={path.resolve()}.",
+        )
 
 
 def _file(variable: str, default: str) -> Path:
