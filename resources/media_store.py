@@ -4,6 +4,8 @@ Samples are 16-bit; their sha256 names the content whatever the container was, a
 them. A file is written beside its place and moved there, so that a reader never sees half of one;
 the video's lock (resources/locks.py) keeps a second writer away.
 
+Files are named relative to the store, so that it can be moved: what is kept under another path or URL has its whole name.
+
 A store that cannot be made or written is a wrong set-up, and no video's fault; `require_media_store()` says so before any work.
 """
 
@@ -30,7 +32,7 @@ class MediaStoreResource(ConfigurableResource):
     """Reads and writes audio under `EARSHOT_MEDIA`."""
 
     def write(self, video_id: str, samples: np.ndarray) -> str:
-        """Keep a video's audio (int16 samples); returns where it is. Raises Misconfigured where that cannot be."""
+        """Keep a video's audio (int16 samples); returns its name here. Raises Misconfigured where that cannot be."""
         target = require_media_store() / f"{video_id}.flac"
         buffer = io.BytesIO()
         soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
@@ -41,13 +43,18 @@ class MediaStoreResource(ConfigurableResource):
                 temporary.rename(target)
         except OSError as error:
             raise _unusable(f"cannot be written to ({error.strerror or error})") from error
-        return str(target)
+        return target.name
 
     def read(self, uri: str, dtype: Literal["int16", "float32"] = "int16") -> np.ndarray:
         """A video's audio, as it is kept or in [-1, 1); raises FileNotFoundError where it is gone."""
-        with UPath(uri).open("rb") as file:
+        with place_of(uri).open("rb") as file:
             samples, _rate = soundfile.read(io.BytesIO(file.read()), dtype=dtype)
         return samples
+
+
+def place_of(uri: str) -> UPath:
+    """Where the audio of this row of table `audio` lies: under EARSHOT_MEDIA, unless the row has a whole path or URL."""
+    return UPath(uri) if "://" in uri or uri.startswith("/") else UPath(read_settings().media) / uri
 
 
 def require_media_store() -> UPath:

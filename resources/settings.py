@@ -99,7 +99,7 @@ def _media(home: Path) -> str:
     """A URL as it is, or the full path of a folder."""
     value = os.environ.get("EARSHOT_MEDIA") or str(home / "media")
     if "://" in value:
-        return value
+        return value.rstrip("/")
     folder = Path(value).expanduser()
     _refuse_relative("EARSHOT_MEDIA", folder)
     return str(folder)

@@ -51,7 +51,7 @@ def test_second_process_waits_until_the_first_has_made_all_tables(database: Data
         make(storage)
 
     monkeypatch.setattr(PostgresEventLogStorage, "_init_db", make_slowly)
-    first = threading.Thread(target=EarshotDagsterStorage.from_config_value, args=(None, {}))
+    first = threading.Thread(target=EarshotDagsterStorage.from_config_value, args=(None, {}), daemon=True)
     first.start()
     assert making.wait(60)
 
@@ -59,10 +59,11 @@ def test_second_process_waits_until_the_first_has_made_all_tables(database: Data
         EarshotDagsterStorage.from_config_value(None, {})
         returned.set()
 
-    second = threading.Thread(target=open_second)
+    second = threading.Thread(target=open_second, daemon=True)
     second.start()
-    assert not returned.wait(2), "it took half of the tables for all of them"
+    too_early = returned.wait(2)
     go_on.set()
+    assert not too_early, "it took half of the tables for all of them"
     first.join(60)
     assert returned.wait(60)
     second.join()

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import click
 import numpy as np
-from upath import UPath
 
 from ingest_assets.cli.output import json_option, print_json
 from resources.database import open_database
 from resources.errors import EarshotError, Misconfigured, SourceUnusable
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
-from resources.media_store import MediaStoreResource
+from resources.media_store import MediaStoreResource, place_of
 from resources.model_files import locate
 from resources.models import model_set
 from resources.nvml import GpuSampler, driver_version
@@ -128,7 +127,7 @@ def _media_store() -> str:
     try:
         uri = store.write(".doctor", samples)
         read = store.read(uri)
-        UPath(uri).unlink()
+        place_of(uri).unlink()
     except OSError as error:
         raise Misconfigured(f"EARSHOT_MEDIA is {media!r}, and cannot be written: {error}.", "Choose another place.") from error
     if not np.array_equal(read, samples):
