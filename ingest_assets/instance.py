@@ -32,6 +32,9 @@ def prepare_dagster_home() -> Path:
     temporary.write_text(f"# Made from {PROJECT_ROOT / 'dagster.yaml'} at each start: change that one.\n{made}")
     temporary.replace(folder / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(folder)
+    for variable, file in (("EARSHOT_SOURCES", settings.sources), ("EARSHOT_PEOPLE", settings.people)):
+        if os.environ.get(variable):
+            os.environ[variable] = str(file)  # children start in other folders
     return folder
 
 

@@ -67,7 +67,7 @@ def test_copied_library_is_whole_elsewhere(folder: Path) -> None:
         assert _earshot(after, "stale") == []
         [again] = _earshot(after, "ingest", str(recording))["outcomes"]
         assert again["result"] == "current"
-        assert _earshot(after, "people", "enrol", "Ana", "--video", ingested["video_id"])
+        assert _earshot(after, "people", "enrol", "Ana", "--video", ingested["video_id"], "--span", "7-29")
     finally:
         _earshot(after, "down")
     assert not before.exists()
