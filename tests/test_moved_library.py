@@ -43,7 +43,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def _earshot(home: Path, *arguments: str) -> Any:
+def _earshot(home: Path, *arguments: str, code: int = 0) -> Any:
     ended = subprocess.run(
         [EARSHOT, *arguments, "--json"],
         capture_output=True,
@@ -51,7 +51,7 @@ def _earshot(home: Path, *arguments: str) -> Any:
         check=False,
         env={**os.environ, "EARSHOT_HOME": str(home)},
     )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == code, ended.stderr
     return json.loads(ended.stdout)
 
 
@@ -67,7 +67,9 @@ def test_copied_library_is_whole_elsewhere(folder: Path) -> None:
         assert _earshot(after, "stale") == []
         [again] = _earshot(after, "ingest", str(recording))["outcomes"]
         assert again["result"] == "current"
-        assert _earshot(after, "people", "enrol", "Ana", "--video", ingested["video_id"], "--span", "7-29")
+        span = ("--video", ingested["video_id"], "--span", "7-29")
+        [heard] = _earshot(after, "people", "enrol", "Ana", *span, code=1)["excerpts"]  # refused, for two people speak in it
+        assert heard["clean_s"] > 5
     finally:
         _earshot(after, "down")
     assert not before.exists()
