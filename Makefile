@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast test-gpu lint bench bench-people bench-search bench-scale drill lock clean browser
+.PHONY: env demo up down test test-fast test-gpu lint bench bench-people bench-search bench-scale drill lock clean delete-library browser
 
 env: .venv/.complete
 
@@ -67,5 +67,17 @@ lock: env
 	@$(BIN)/uv pip compile --quiet --no-emit-index-url --no-header --extra demo --extra dev --python-version 3.11 \
 	  pyproject.toml -o requirements.lock
 
+# The environment, not the library; what runs from it is stopped first.
 clean:
-	rm -rf .venv .earshot
+	-@[ ! -x $(BIN)/earshot ] || $(BIN)/earshot down
+	rm -rf .venv
+
+# The library in the clone: all that was ingested, and every name and correction. Asks first, unless told YES=1.
+delete-library:
+	@[ -e .earshot ] || { echo "There is no library in $(CURDIR)/.earshot."; exit 1; }
+	@[ "$(YES)" = 1 ] || [ -t 0 ] || { echo "Nothing was deleted: there is no terminal to ask on. \
+	To delete $(CURDIR)/.earshot without being asked: make delete-library YES=1"; exit 1; }
+	@[ "$(YES)" = 1 ] || { printf 'Delete $(CURDIR)/.earshot, with all transcripts, voices, names and corrections? [y/N] '; \
+	  read answer; [ "$$answer" = y ] || { echo "Nothing was deleted."; exit 1; }; }
+	@[ ! -x $(BIN)/earshot ] || EARSHOT_HOME="$(CURDIR)/.earshot" $(BIN)/earshot down
+	rm -rf .earshot

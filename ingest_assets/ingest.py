@@ -12,30 +12,29 @@ thing its source names, or when forced, it is. What is done over all videos once
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
-from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
 from ingest_assets.currency import reasons_to_run
 from ingest_assets.definitions import defs
 from ingest_assets.outputs import read_outputs
 from ingest_assets.partitions import videos
+from ingest_assets.run_failures import failure_of
 from ingest_assets.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.search_index import needs
 from ingest_assets.sources import Decision
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.staleness import UPSTREAM, expected_versions
 from ingest_assets.watching import choose_now
-from resources import errors
 from resources.catalogue import PERMANENT_STATES, Video, find, forget_attempts, mark_ready_if_complete, record_crash, register
 from resources.database import Database
 from resources.entries import Entry
-from resources.errors import Blocked, SourceUnusable
+from resources.errors import Blocked, EarshotError, Misconfigured, SourceUnusable
 from resources.gpu import require_device
 from resources.listed import video_of
 from resources.locks import holding, run_lock, video_lock
+from resources.media_store import require_media_store
 from resources.models import model_set
 from resources.redaction import without_secrets
 from resources.settings import read_settings
@@ -125,10 +124,11 @@ def _run_over_all(instance: DagsterInstance, job_name: str, otherwise: str) -> d
     """A run of a job of one unpartitioned asset; the figures that it tells."""
     result = defs.resolve_job_def(job_name).execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
     if not result.success:
-        event = next(event for event in result.all_events if event.is_step_failure)
-        data: Any = event.step_failure_data
-        told = data.user_failure_data.description if data.user_failure_data else data.error.message.strip()
-        raise errors.EarshotError(f"The videos are ingested, but {otherwise}: {told}")
+        failure = failure_of(result)
+        if failure.interrupted:
+            raise KeyboardInterrupt
+        error_class = failure.kind if failure.kind and issubclass(failure.kind, Misconfigured) else EarshotError
+        raise error_class(f"The videos are ingested, but {otherwise}: {failure.message}")
     [event] = [event for event in result.all_events if event.is_step_materialization]
     metadata = event.step_materialization_data.materialization.metadata
     return {key: float(entry.value) for key, entry in metadata.items() if isinstance(entry.value, float)}
@@ -185,6 +185,7 @@ def _ingest_video(
             yield Outcome(source, find(database, video.video_id), "current")
             return
         require_device(read_settings().device)
+        require_media_store()
         yield video
         yield _run(source, video.video_id, stages, choice.force, database, instance)
 
@@ -226,21 +227,15 @@ def _run(
 
 
 def _failure(result: ExecuteInProcessResult, database: Database, video_id: str) -> tuple[str, bool]:
-    """Why the run failed, and whether the site blocks. Raises where the set-up is to blame, or the user interrupted; what no
-    stage could explain goes into the catalogue.
+    """Why the run failed, and whether the site blocks. Raises where the set-up is to blame, or the user interrupted; what
+    Earshot cannot explain goes into the catalogue.
     """
-    event = next(event for event in result.all_events if event.is_step_failure)
-    data: Any = event.step_failure_data
-    kind = data.user_failure_data.metadata["error"].value if data.user_failure_data else ""
-    if kind:
-        message = str(data.user_failure_data.description)
-        error_class = getattr(errors, kind)
-        if issubclass(error_class, errors.Misconfigured):
-            raise error_class(message)
-        return message, issubclass(error_class, errors.Blocked)
-    if data.error.cls_name == DagsterExecutionInterruptedError.__name__:
+    failure = failure_of(result)
+    if failure.interrupted:
         raise KeyboardInterrupt  # Dagster made a failed step of it; the user meant everything, and no video is to blame
-    cause = data.error.cause or data.error
-    message = f"{event.step_key}: {cause.message.strip()}"
-    record_crash(database, video_id, message)
-    return message, False
+    if failure.kind is None:
+        record_crash(database, video_id, failure.message)
+        return failure.message, False
+    if issubclass(failure.kind, Misconfigured):
+        raise failure.kind(failure.message)
+    return failure.message, issubclass(failure.kind, Blocked)

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from dagster import DagsterInstance
 
+from resources.home import make_home
 from resources.postgres import server_urls
 from resources.settings import PROJECT_ROOT, read_settings
 
@@ -21,8 +22,8 @@ GPU_SLOTS = 2
 def prepare_dagster_home() -> Path:
     """The folder, with today's dagster.yaml in it, and DAGSTER_HOME pointing at it."""
     settings = read_settings()
-    folder = settings.home / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_home(settings.home) / "dagster"
+    folder.mkdir(exist_ok=True)
     configuration = yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text())
     if settings.device == "cuda":
         configuration["concurrency"]["pools"]["default_limit"] = GPU_SLOTS
@@ -31,6 +32,9 @@ def prepare_dagster_home() -> Path:
     temporary.write_text(f"# Made from {PROJECT_ROOT / 'dagster.yaml'} at each start: change that one.\n{made}")
     temporary.replace(folder / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(folder)
+    for variable, file in (("EARSHOT_SOURCES", settings.sources), ("EARSHOT_PEOPLE", settings.people)):
+        if os.environ.get(variable):
+            os.environ[variable] = str(file)  # children start in other folders
     return folder
 
 

@@ -43,6 +43,7 @@ from resources import loaded_models
 from resources.catalogue import Video, find, mark_ready_if_complete, record_failure
 from resources.database import Database, DatabaseResource
 from resources.errors import Blocked, EarshotError, Misconfigured, StageMissing
+from resources.full_disk import explaining_full_disk
 from resources.gpu import Device, GpuResource
 from resources.measurement import Execution, Measurement
 from resources.models import Floor, model_set
@@ -200,7 +201,8 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
     video_id = context.partition_key
     measurement = Measurement()
     try:
-        yield _begin(context, opened, video_id, measurement)
+        with explaining_full_disk():
+            yield _begin(context, opened, video_id, measurement)
     except EarshotError as error:
         if not isinstance(error, StageMissing):
             _record(opened, video_id, error)

@@ -11,10 +11,12 @@ is bounded in resources/event_log.py and resources/run_storage.py.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import psycopg
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import Engine, create_engine
@@ -25,6 +27,8 @@ from resources.outages import make_dagster_patient
 from resources.postgres import server_urls
 from resources.run_storage import LargeRunStorage
 from resources.settings import read_settings
+
+_TABLES_LOCK = 0x0EA2DA65  # any number that is always the same
 
 
 class EarshotDagsterStorage(DagsterPostgresStorage):
@@ -41,14 +45,34 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
         config_value: Mapping[str, Any],  # noqa: ARG003 - the class takes no configuration
     ) -> "EarshotDagsterStorage":
         make_dagster_patient()
-        url = server_urls(read_settings()).dagster_sqlalchemy
-        storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
-        storage._event_log_storage = LargeEventLog(url)
-        storage._run_storage = LargeRunStorage(url)
+        urls = server_urls(read_settings())
+        url = urls.dagster_sqlalchemy
+        with _one_at_a_time(urls.dagster):
+            storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+            storage._event_log_storage = LargeEventLog(url)
+            storage._run_storage = LargeRunStorage(url)
         parts: list[Any] = [storage.event_log_storage, storage.run_storage, storage.schedule_storage]
         for part in parts:
             part._engine = _engine(url, os.getpid())
         return storage
+
+
+@contextmanager
+def _one_at_a_time(url: str) -> Iterator[None]:
+    """For the block: no other process makes Dagster's tables in this database, by libpq URL, or takes them for made.
+
+    Dagster commits each table as it makes it, and looks only for the first one. Once done in a process it is done.
+    """
+    if url not in _made:
+        with psycopg.connect(url, autocommit=True) as connection:  # whose end gives the lock back
+            connection.execute("SELECT pg_advisory_lock(%s)", [_TABLES_LOCK])
+            yield
+        _made.add(url)
+        return
+    yield
+
+
+_made: set[str] = set()
 
 
 @cache

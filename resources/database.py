@@ -2,7 +2,7 @@
 
 `Database` has connections to a Postgres whose schema is this code's: numbered SQL files under resources/migrations are
 applied in order, each in a transaction of its own, under an advisory lock, so that two processes starting at once do it
-once. A database that is newer than the code is refused.
+once. They find EARSHOT_MEDIA as the Postgres setting `earshot.media`. A database that is newer than the code is refused.
 
 `replace()` is how every stage writes: delete-then-insert of one video's rows in one transaction, with binary COPY. Running
 anything twice changes nothing, and a crash leaves the old rows. `snapshot()` is for who reads several tables that must fit
@@ -187,6 +187,7 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
             connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
             known = _applied_versions(connection)
             _refuse_newer(known, files)
+            connection.execute("SELECT set_config('earshot.media', %s, false)", [read_settings().media])
             for file in files:
                 if int(file.name[:4]) not in known:
                     _apply(connection, file)

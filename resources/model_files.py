@@ -11,9 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from resources.errors import ModelUnavailable
+from resources.home import make_home
 from resources.models import Model
 from resources.settings import Settings
 from resources.whole_files import whole_folder
+
+HUB_TIMEOUT_S = 5.0
 
 
 def locate(model: Model, settings: Settings) -> Path:
@@ -22,7 +25,7 @@ def locate(model: Model, settings: Settings) -> Path:
 
 
 def _packaged(model: Model, settings: Settings) -> Path:
-    folder = settings.home / "models" / f"{model.name}-{model.revision}"
+    folder = make_home(settings.home) / "models" / f"{model.name}-{model.revision}"
     if not folder.exists():
         _assemble(model, folder)
     for file in model.files:
@@ -71,12 +74,14 @@ def _from_hub(model: Model, settings: Settings) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    answers = _hub_answers()
     try:
         return Path(
             snapshot_download(
                 model.repository,
                 revision=model.revision,
                 token=settings.hub_token,
+                local_files_only=not answers,
                 ignore_patterns=["onnx/*", "imgs/*"],  # copies of the weights in a format nothing here reads
             )
         )
@@ -89,7 +94,21 @@ def _from_hub(model: Model, settings: Settings) -> Path:
         )
         raise ModelUnavailable(
             f"Model {model.name} ({model.repository} at {model.revision}) is not on this machine and could not be "
-            f"fetched: {type(error).__name__}.",
+            f"fetched: {type(error).__name__ if answers else 'the hub does not answer'}.",
             f"With network access, run `hf download {model.repository} --revision {model.revision}` once.{token} "
             "Or use the models that need no network: EARSHOT_MODELS=bundled.",
         ) from error
+
+
+def _hub_answers() -> bool:
+    """Whether the hub can be reached. Its client retries for half a minute, and tells each try, before it says so itself."""
+    import httpx2  # what the client is made of
+    from huggingface_hub.constants import ENDPOINT
+    from huggingface_hub.errors import OfflineModeIsEnabled
+    from huggingface_hub.utils import get_session
+
+    try:
+        get_session().head(ENDPOINT, timeout=HUB_TIMEOUT_S)
+    except (httpx2.TransportError, OfflineModeIsEnabled):
+        return False
+    return True

@@ -24,6 +24,7 @@ import psycopg
 from psycopg import sql
 
 from resources.errors import DatabaseUnusable
+from resources.home import make_home
 from resources.settings import Settings
 
 EARSHOT_DATABASE = "earshot"
@@ -71,7 +72,7 @@ def stop_embedded(home: Path) -> bool:
 
 
 def _embedded(home: Path) -> ServerUrls:
-    home.mkdir(parents=True, exist_ok=True)
+    make_home(home)
     new = not (home / "postgres" / "PG_VERSION").exists()
     server = _start(home / "postgres")
     urls = ServerUrls(server.get_uri(EARSHOT_DATABASE), server.get_uri(EARSHOT_DATABASE + DAGSTER_SUFFIX))

@@ -1,4 +1,4 @@
-"""Settings: everything a user chooses, read from the environment.
+"""Settings: everything a user chooses, read from the environment, and from earshot.toml what that does not set.
 
 | variable | default | meaning |
 |---|---|---|
@@ -18,26 +18,29 @@
 | `EARSHOT_ALLOW_PRIVATE_ADDRESSES` | none | `1`: any source may lead to private and loopback addresses |
 | `HF_TOKEN` | none | for the gated models of `large` |
 
-Read on each call, never at import, so that tests and subprocesses see what they set. Not a configuration file: Dagster's
-own is dagster.yaml, and sources and people have theirs.
+The file is read by resources/settings_file.py; docs/settings.md explains it to users. Read on each call, never at import, so
+that tests and subprocesses see what they set. Dagster's own settings are in dagster.yaml, and sources and people have files of
+their own.
 """
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from resources.errors import Misconfigured
+from resources.settings_file import PROJECT_ROOT, Value, read_values
+from resources.source_options import address_shown
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DEVICES = ("cuda", "cpu")
 MODEL_SETS = ("bundled", "large")
 BROKERS = ("redis://", "rediss://", "redis+socket://")
 NO_BROKER = "none"
+TRUTHS: Mapping[str, bool] = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One reading of the environment. `database_url` is None where the embedded server is used."""
+    """One reading of the environment and earshot.toml. `database_url` is None where the embedded server is used."""
 
     home: Path
     database_url: str | None
@@ -62,71 +65,98 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """The settings of this process; raises Misconfigured naming the variable, its value and what is allowed."""
-    home = _home()
+    """The settings of this process; raises Misconfigured naming the setting, its value and what is allowed."""
+    values = read_values()
+    home = _home(values["home"])
     return Settings(
         home=home,
-        database_url=os.environ.get("EARSHOT_DATABASE_URL") or None,
-        media=os.environ.get("EARSHOT_MEDIA") or str(home / "media"),
-        device=_choice("EARSHOT_DEVICE", DEVICES),
-        models=_choice("EARSHOT_MODELS", MODEL_SETS),
-        hub_token=os.environ.get("HF_TOKEN") or None,
-        alert_url=_web_address("EARSHOT_ALERT_URL"),
-        alert_quiet_hours=_number("EARSHOT_ALERT_QUIET_HOURS", 24.0, "a number of hours, 0 or more"),
-        sources=_file("EARSHOT_SOURCES", "sources.yaml"),
-        people=_file("EARSHOT_PEOPLE", "people.yaml"),
-        workers=int(_number("EARSHOT_WORKERS", 2, "a whole number, 0 or more", int)),
-        worker_memory_gb=_number("EARSHOT_WORKER_MEMORY_GB", 8.0, "a number of gigabytes, 0 or more"),
-        broker=_broker(),
-        monologue=_choice("EARSHOT_MONOLOGUE", ("0", "1")) == "1",
-        allow_private_addresses=_choice("EARSHOT_ALLOW_PRIVATE_ADDRESSES", ("0", "1")) == "1",
+        database_url=values["database_url"].text or None,
+        media=_media(values["media"], home),
+        device=_choice(values["device"], DEVICES),
+        models=_choice(values["models"], MODEL_SETS),
+        hub_token=values["hf_token"].text or None,
+        alert_url=_web_address(values["alert_url"]),
+        alert_quiet_hours=_number(values["alert_quiet_hours"], 24.0, "a number of hours, 0 or more"),
+        sources=_file(values["sources"], "sources.yaml"),
+        people=_file(values["people"], "people.yaml"),
+        workers=int(_number(values["workers"], 2, "a whole number, 0 or more", int)),
+        worker_memory_gb=_number(values["worker_memory_gb"], 8.0, "a number of gigabytes, 0 or more"),
+        broker=_broker(values["broker"]),
+        monologue=_truth(values["monologue"]),
+        allow_private_addresses=_truth(values["allow_private_addresses"]),
     )
 
 
-def _home() -> Path:
-    home = Path(os.environ.get("EARSHOT_HOME") or PROJECT_ROOT / ".earshot").expanduser().resolve()
+def _home(value: Value) -> Path:
+    home = _full(value).resolve() if value.text else PROJECT_ROOT / ".earshot"
     if any(character.isspace() for character in str(home)):
         raise Misconfigured(
-            f"EARSHOT_HOME is {str(home)!r}, and the embedded Postgres cannot live in a path with spaces.",
-            "Set EARSHOT_HOME to a path without any.",
+            f"{value.named} is {str(home)!r}, and the embedded Postgres cannot live in a path with spaces.",
+            "Set it to a path without any.",
         )
     return home
 
 
-def _file(variable: str, default: str) -> Path:
-    return Path(os.environ.get(variable) or PROJECT_ROOT / default).expanduser().resolve()
+def _media(value: Value, home: Path) -> str:
+    """A URL without a slash at its end, or the full path of a folder."""
+    if "://" in value.text:
+        return value.text.rstrip("/")
+    return str(_full(value) if value.text else home / "media")
 
 
-def _choice(variable: str, allowed: tuple[str, ...]) -> str:
-    value = os.environ.get(variable) or allowed[0]
-    if value not in allowed:
-        raise Misconfigured(f"{variable} is {value!r}.", f"Set it to one of: {', '.join(allowed)}.")
-    return value
-
-
-def _web_address(variable: str) -> str | None:
-    value = os.environ.get(variable) or None
-    if value is not None and not value.startswith(("http://", "https://")):
-        raise Misconfigured(f"{variable} is {value!r}.", "Set it to a URL that begins with http:// or https://.")
-    return value
-
-
-def _broker() -> str | None:
-    value = os.environ.get("EARSHOT_BROKER") or None
-    if value is not None and value != NO_BROKER and not value.startswith(BROKERS):
+def _full(value: Value) -> Path:
+    """A path that is the same from whatever folder a command is typed in; raises Misconfigured for another."""
+    path = Path(value.text).expanduser()
+    if not path.is_absolute() and value.folder is None:
         raise Misconfigured(
-            "EARSHOT_BROKER is not the URL of a Redis or Valkey server.",  # which may hold a password: it is not repeated
+            f"{value.named} is {value.text!r}, a relative path: in each folder it would be another place.",
+            f"Write it in full, such as {value.named}={path.resolve()}.",
+        )
+    return (value.folder or Path()) / path
+
+
+def _file(value: Value, default: str) -> Path:
+    if not value.text:
+        return (PROJECT_ROOT / default).resolve()
+    return ((value.folder or Path.cwd()) / Path(value.text).expanduser()).resolve()
+
+
+def _choice(value: Value, allowed: tuple[str, ...]) -> str:
+    chosen = value.text or allowed[0]
+    if chosen not in allowed:
+        raise Misconfigured(f"{value.named} is {chosen!r}.", f"Set it to one of: {', '.join(allowed)}.")
+    return chosen
+
+
+def _truth(value: Value) -> bool:
+    if value.text not in TRUTHS:
+        raise Misconfigured(f"{value.named} is {value.text!r}.", "Set it to 1 or 0, in earshot.toml to true or false.")
+    return TRUTHS[value.text]
+
+
+def _web_address(value: Value) -> str | None:
+    if value.text and not value.text.startswith(("http://", "https://")):
+        raise Misconfigured(
+            f"{value.named} is {address_shown(value.text)}.", "Set it to a URL that begins with http:// or https://."
+        )
+    return value.text or None
+
+
+def _broker(value: Value) -> str | None:
+    if value.text and value.text != NO_BROKER and not value.text.startswith(BROKERS):
+        raise Misconfigured(
+            f"{value.named} is not the URL of a Redis or Valkey server.",  # which may hold a password: it is not repeated
             f"Set it to one that begins with one of {', '.join(BROKERS)}; or to {NO_BROKER}; or unset it.",
         )
-    return value
+    return value.text or None
 
 
-def _number(variable: str, default: float, allowed: str, kind: type[int] | type[float] = float) -> float:
-    value = os.environ.get(variable) or str(default)
+def _number(value: Value, default: float, allowed: str, kind: type[int] | type[float] = float) -> float:
+    text = value.text or str(default)
     try:
-        number = kind(value)
+        number = kind(text)
     except ValueError:
         number = -1.0
     if not 0.0 <= number < float("inf"):
-        raise Misconfigured(f"{variable} is {value!r}.", f"Set it to {allowed}.")
+        raise Misconfigured(f"{value.named} is {text!r}.", f"Set it to {allowed}.")
     return number

@@ -22,6 +22,8 @@ from resources.settings import PROJECT_ROOT
 from resources.source_options import Option, address_shown, addresses, is_plain, local_path, options, web_address
 from resources.yaml_lines import Given, Problems, is_null, line_of, mapping, quoted, read_text, shape_of, tree
 
+# www.example.com, or a host with something below it: example.com/feed.xml, but not the name of a file, interview.mp3.
+_WEB_HOST = re.compile(r"www\.[^/\s]+\.|([\w-]+\.)+[a-z]{2,}(:\d+)?/", re.IGNORECASE)
 SHAPE = "A source is an entry of the list `sources:`, such as `- channel: https://...`; docs/sources.md shows all."
 
 
@@ -70,7 +72,8 @@ class Source:
 def source_named(address: str, **chosen: Any) -> Source:
     """The source that a user typed: a folder, a file or an http(s) URL; `chosen`: further fields of it.
 
-    Nothing checks here that it exists. Raises SourceUnusable for other schemes, and for what is neither URL nor path.
+    A path need not exist. Raises SourceUnusable for other schemes, for what is neither URL nor path, and for an address whose
+    https:// was left out.
     """
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", address)
     if scheme and scheme[1].lower() not in ("http", "https"):
@@ -82,6 +85,11 @@ def source_named(address: str, **chosen: Any) -> Source:
         where = web_address(address) if scheme else str(local_path(Path.cwd(), address))
     except ValueError:  # whose text may hold the address with its secrets, and Dagster keeps causes in its event log
         raise SourceUnusable(f"{address_shown(address)}: neither a URL nor a path.", "Check how it is written.") from None
+    if not scheme and _WEB_HOST.match(address) and not os.path.exists(where):
+        raise SourceUnusable(
+            f"{address_shown(address)}: no such file or folder.",
+            f"An address of the web begins with https://, such as {address_shown(f'https://{address}')}",
+        )
     kind = Kind.FOLDER if not scheme and os.path.isdir(where) else Kind.URL
     return Source(**{"kind": kind, "address": where, "name": without_secrets(where), "newest_first": False, **chosen})
 

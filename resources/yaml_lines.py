@@ -31,14 +31,14 @@ def read_text(path: Path, variable: str) -> str:
         return path.read_bytes().decode()
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise Misconfigured(f"{_called(path)}, line {line}: not UTF-8.", "Save the file as UTF-8.") from None
+        raise Misconfigured(f"{called(path)}, line {line}: not UTF-8.", "Save the file as UTF-8.") from None
     except FileNotFoundError:
         raise
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}.", f"Correct {variable}, or its rights.") from error
 
 
-def _called(path: Path) -> str:
+def called(path: Path) -> str:
     """What the user calls it: from the folder that he is in, where it lies below that."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
@@ -47,7 +47,7 @@ class Problems:
     """What is wrong with a file, collected so that the user sees all of it at once."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _called(path)
+        self._file = called(path)
         self._remedies: dict[tuple[int, str], str] = {}
 
     def add(self, line: int, message: str, remedy: str) -> None:
@@ -133,10 +133,11 @@ def mapping(node: yaml.Node, known: Iterable[str], problems: Problems) -> dict[s
         elif written in known:
             found[written] = Given(line, value)
         else:
-            problems.add(line, f"unknown key {quoted(written)}.", _suggestion(written, known))
+            problems.add(line, f"unknown key {quoted(written)}.", suggestion(written, known))
     return found
 
 
-def _suggestion(key: str, known: Iterable[str]) -> str:
+def suggestion(key: str, known: Iterable[str]) -> str:
+    """What to write instead of an unknown key."""
     near = difflib.get_close_matches(key.lower(), list(known), n=1)
     return (f"Did you mean {near[0]}? " if near else "") + f"Allowed: {', '.join(known)}."

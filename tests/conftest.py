@@ -15,6 +15,7 @@ from dagster import DagsterInstance
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a wrong path fails at once instead of asking the hub
 os.environ["EARSHOT_DEVICE"] = "cpu"
+os.environ["EARSHOT_SETTINGS"] = os.devnull  # not the developer's own
 os.environ.pop("EARSHOT_DATABASE_URL", None)
 os.environ.pop("EARSHOT_MODELS", None)
 os.environ.pop("EARSHOT_MEDIA", None)

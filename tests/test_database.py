@@ -268,6 +268,32 @@ def test_a_database_newer_than_the_code_is_refused_and_left_alone(fresh: str, tm
 
 
 @pytest.mark.parametrize(
+    ("media", "uris", "names"),
+    [
+        ("/a/media", ["/a/media/v1.flac", "/a/media2/v2.flac"], ["v1.flac", "/a/media2/v2.flac"]),
+        ("s3://bucket/audio/", ["s3://bucket/audio/v1.flac", "/a/media/v2.flac"], ["v1.flac", "/a/media/v2.flac"]),
+        ("/a/m%_dia", ["/a/m%_dia/v1.flac", "/a/mXXdia/v2.flac"], ["v1.flac", "/a/mXXdia/v2.flac"]),
+    ],
+)
+def test_audio_under_media_folder_is_named_relative_to_it(
+    fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: str, uris: list[str], names: list[str]
+) -> None:
+    monkeypatch.setenv("EARSHOT_MEDIA", media)
+    files = sorted(MIGRATIONS.glob("[0-9]*.sql"))
+    [renaming] = [file for file in files if file.name.endswith("_audio_names.sql")]
+    for file in files[: files.index(renaming)]:
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    migrate(fresh, tmp_path)
+    old = Database(fresh)
+    register(old, [KNOWN, OTHER])
+    for video, uri in zip((KNOWN, OTHER), uris, strict=True):
+        old.query("INSERT INTO audio VALUES (%s, %s, 'sha', 1, 16000, 1.0, 'file')", [video.video_id, uri])
+    (tmp_path / renaming.name).write_bytes(renaming.read_bytes())
+    assert migrate(fresh, tmp_path) == [renaming.name]
+    assert [row["uri"] for row in old.query("SELECT uri FROM audio ORDER BY video_id")] == names
+
+
+@pytest.mark.parametrize(
     ("broken", "message"),
     [
         ("SELECT 1 / 0", "division by zero"),

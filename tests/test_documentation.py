@@ -2,7 +2,7 @@
 
 import re
 
-from ingest_assets.cli import cli
+from ingest_assets.cli.commands import cli
 from ingest_assets.exports import FORMATS
 from ingest_assets.timings import KEYS
 from resources.settings import PROJECT_ROOT

@@ -33,7 +33,7 @@ from resources.decoding import SAMPLE_RATE
 from resources.enrolments import Quality, profile_samples
 from resources.errors import RecordingUnusable
 from resources.excerpts import FILE, VIDEO, Excerpt
-from resources.media_store import MediaStoreResource, samples_sha256
+from resources.media_store import MediaStoreResource, place_of, samples_sha256
 from resources.people import add_enrolment, add_person, list_people, sync_people
 from resources.settings import read_settings
 from resources.voice_encoder import VoiceEncoder
@@ -370,7 +370,7 @@ def test_a_video_is_enrolled_by_its_stored_turns_but_for_what_was_forgotten(
 def test_a_video_that_is_not_ingested_or_has_lost_its_audio_is_told_and_stays_pending(database: Database, video: str) -> None:
     register(database, [Video("v-2", "/v2", "/", "Two")])
     excerpts = [("One", Excerpt(VIDEO, video, 0.0, 5.0)), ("Two", Excerpt(VIDEO, "v-2", 0.0, 5.0))]
-    Path(database.frame("audio", video, "uri").uri.iloc[0]).unlink()
+    place_of(database.frame("audio", video, "uri").uri.iloc[0]).unlink()
     for _ in range(2):
         found = enrolled(database, *excerpts)
         assert found["One"].problem == "The audio of v-1 is no longer in the media store. Materialize its `audio` again."

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from dagster import DagsterInstance
 
-from ingest_assets.cli import cli
+from ingest_assets.cli.commands import cli
 from ingest_assets.forgetting import count, forget
 from ingest_assets.identification import identify
 from ingest_assets.known_voices import Who, find_known, who_is_who

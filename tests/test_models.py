@@ -1,7 +1,10 @@
 """A model's files are the pinned ones, or it is not loaded; what is missing is told with how to get it."""
 
 import hashlib
+import os
 import re
+import subprocess
+import sys
 from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -113,6 +116,37 @@ def test_a_gated_model_is_told_with_its_terms_and_never_with_the_token(
         locate(replace(OFF_HUB, gated=True), replace(at_home(tmp_path), hub_token=token))
     assert told_of_it in told.value.remedy
     assert "a secret" not in str(told.value)
+
+
+def _locate_without_network(home: Path) -> subprocess.CompletedProcess[str]:
+    """What `locate()` returns or raises, and all that is said, where the hub's port is closed."""
+    program = f"""
+import resources.model_files
+from resources.errors import ModelUnavailable
+from resources.models import Model
+from resources.settings import read_settings
+try:
+    print(resources.model_files.locate({OFF_HUB!r}, read_settings()))
+except ModelUnavailable as error:
+    print(error)
+"""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:1", "HF_HOME": str(home)}
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+
+
+@pytest.mark.slow
+def test_hub_that_does_not_answer_is_told_without_retrying(tmp_path: Path) -> None:
+    ended = _locate_without_network(tmp_path)
+    assert "is not on this machine and could not be fetched: the hub does not answer." in ended.stdout
+    assert ended.stderr == ""
+
+
+@pytest.mark.slow
+def test_model_that_is_here_needs_no_hub(tmp_path: Path) -> None:
+    folder = tmp_path / "hub" / "models--earshot--not-there" / "snapshots" / OFF_HUB.revision
+    folder.mkdir(parents=True)
+    (folder / "model.bin").touch()
+    assert _locate_without_network(tmp_path).stdout == f"{folder}\n"
 
 
 # --- the table -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from ingest_assets.cli import cli
+from ingest_assets.cli.commands import cli
 from ingest_assets.identification import identify
 from ingest_assets.known_voices import changes, who_is_who
 from resources.corrections import list_corrections

@@ -72,13 +72,21 @@ def test_a_home_with_spaces_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert repr(str(tmp_path / name)) in told.value.message
 
 
-def test_a_home_is_absolute_whatever_the_user_wrote(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EARSHOT_HOME", "here")
-    assert read_settings().home == tmp_path / "here"
+def test_tilde_is_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("EARSHOT_HOME", "~/there")
-    assert read_settings().home == tmp_path / "there"
+    monkeypatch.setenv("EARSHOT_MEDIA", "~/audio")
+    assert (read_settings().home, read_settings().media) == (tmp_path / "there", str(tmp_path / "audio"))
+
+
+@pytest.mark.parametrize("variable", ["EARSHOT_HOME", "EARSHOT_MEDIA"])
+def test_relative_folder_is_refused_with_its_full_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, "here")
+    with pytest.raises(Misconfigured) as refused:
+        read_settings()
+    assert f"{variable} is 'here', a relative path" in refused.value.message
+    assert f"{variable}={tmp_path}/here" in refused.value.remedy
 
 
 def test_settings_are_read_anew_each_time(monkeypatch: pytest.MonkeyPatch) -> None:

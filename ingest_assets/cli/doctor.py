@@ -14,19 +14,19 @@ from pathlib import Path
 
 import click
 import numpy as np
-from upath import UPath
 
 from ingest_assets.cli.output import json_option, print_json
 from resources.database import open_database
 from resources.errors import EarshotError, Misconfigured, SourceUnusable
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
-from resources.media_store import MediaStoreResource
+from resources.media_store import MediaStoreResource, place_of
 from resources.model_files import locate
 from resources.models import model_set
 from resources.nvml import GpuSampler, driver_version
 from resources.redaction import without_secrets
 from resources.settings import read_settings
+from resources.settings_file import origins, settings_path, variable_of
 from resources.source_states import states_of
 from resources.watched import watched_sources
 
@@ -68,7 +68,16 @@ def _prove(claim: str, proof: Callable[[], str]) -> Finding:
 def _settings() -> str:
     settings = read_settings()
     alerts = without_secrets(settings.alert_url) if settings.alert_url else "the log only"
-    return f"home {settings.home}, models {settings.models}, media {settings.media}, alerts to {alerts}"
+    media = without_secrets(settings.media)
+    return f"home {settings.home}, models {settings.models}, media {media}, alerts to {alerts}; {_origins()}"
+
+
+def _origins() -> str:
+    """Where the settings come from; names alone, for some values are secrets."""
+    path, set_by = settings_path(), origins()
+    environment = ", ".join(map(variable_of, set_by["environment"])) or "nothing"
+    written = f"{path} sets {', '.join(set_by['file']) or 'nothing'}" if path.exists() else f"there is no {path}"
+    return f"the environment sets {environment}, {written}, the rest is as usual"
 
 
 def _sources() -> str:
@@ -128,7 +137,7 @@ def _media_store() -> str:
     try:
         uri = store.write(".doctor", samples)
         read = store.read(uri)
-        UPath(uri).unlink()
+        place_of(uri).unlink()
     except OSError as error:
         raise Misconfigured(f"EARSHOT_MEDIA is {media!r}, and cannot be written: {error}.", "Choose another place.") from error
     if not np.array_equal(read, samples):

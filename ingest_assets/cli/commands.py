@@ -1,0 +1,33 @@
+"""The group `earshot` with all its commands. How they end is decided in ingest_assets/cli/__init__.py."""
+
+import logging
+import sys
+
+import click
+
+from ingest_assets.cli.backfill import backfill_command
+from ingest_assets.cli.doctor import doctor
+from ingest_assets.cli.export import export_command
+from ingest_assets.cli.ingest import ingest_command, retry_command
+from ingest_assets.cli.library import videos_command
+from ingest_assets.cli.people import people_group
+from ingest_assets.cli.search import search_command
+from ingest_assets.cli.service import down, up, worker_command
+from ingest_assets.cli.sources import sources_command
+from ingest_assets.cli.stale import stale_command
+from ingest_assets.cli.timings import timings_command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="earshot")
+@click.option("--verbose", is_flag=True, help="Show tracebacks and the libraries' own logs.")
+def cli(verbose: bool) -> None:
+    """Everything said on a channel, searchable by meaning, by word and by speaker."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, stream=sys.stderr)
+
+
+for command in (
+    ingest_command, retry_command, sources_command, videos_command, timings_command, stale_command, backfill_command,
+    search_command, export_command, people_group, up, worker_command, down, doctor,
+):  # fmt: skip
+    cli.add_command(command)

@@ -1,0 +1,39 @@
+"""A full disk, however Python or Postgres put it, becomes one error, DiskFull: the set-up is to blame, and no video."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import psycopg2.errors
+
+from resources.errors import DiskFull, chain_of
+from resources.settings import read_settings
+
+WORDS = "No space left on device"  # as the operating system says it, and with it Postgres and Dagster
+
+
+@contextmanager
+def explaining_full_disk() -> Iterator[None]:
+    """For the block: an error that a full disk caused is raised as DiskFull; all others as they are."""
+    try:
+        yield
+    except (OSError, psycopg.Error, psycopg2.Error) as error:
+        cause = next((found for found in chain_of(error) if _is_full(found)), None)
+        if cause is None:
+            raise
+        raise disk_full(str(cause)) from error
+
+
+def disk_full(said: str) -> DiskFull:
+    """The error for a full disk, of which the system said this. EARSHOT_HOME is named: nearly all that grows lies there."""
+    return DiskFull(
+        f"The disk is full ({' '.join(said.split())}); EARSHOT_HOME is {read_settings().home}.",
+        "Free some space, or move the library to a larger disk (docs/settings.md), then run the same command again.",
+    )
+
+
+def _is_full(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, psycopg.errors.DiskFull | psycopg2.errors.DiskFull)

@@ -1,0 +1,19 @@
+"""EARSHOT_HOME as a folder: made where it is missing, and refused in plain words where it cannot be."""
+
+import os
+from pathlib import Path
+
+from resources.errors import Misconfigured
+
+REMEDY = "Set EARSHOT_HOME to a folder that you may write to."
+
+
+def make_home(home: Path) -> Path:
+    """The folder, there and writable. Raises Misconfigured where it cannot be."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"EARSHOT_HOME is {home}, which cannot be made: {error.strerror}.", REMEDY) from error
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise Misconfigured(f"EARSHOT_HOME is {home}, which cannot be written to.", REMEDY)
+    return home

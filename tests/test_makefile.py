@@ -1,0 +1,62 @@
+"""No target of the Makefile deletes a library that was not meant."""
+
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from resources.settings import PROJECT_ROOT
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder with an environment and a library, neither of which works."""
+    for kept in (".venv/bin", ".earshot/postgres"):
+        (tmp_path / kept).mkdir(parents=True)
+    return tmp_path
+
+
+def _make(clone: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
+    command = ["make", "-f", str(PROJECT_ROOT / "Makefile"), *arguments]
+    return subprocess.run(command, cwd=clone, stdin=stdin, capture_output=True, text=True, check=False)
+
+
+def _answered(clone: Path, answer: str) -> subprocess.CompletedProcess[str]:
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    try:
+        return _make(clone, "delete-library", stdin=theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_clean_keeps_library(clone: Path) -> None:
+    assert _make(clone, "clean").returncode == 0
+    assert os.listdir(clone) == [".earshot"]
+
+
+def test_delete_library_without_terminal_refuses(clone: Path) -> None:
+    ended = _make(clone, "delete-library")
+    assert ended.returncode != 0
+    assert "make delete-library YES=1" in ended.stdout
+    assert (clone / ".earshot" / "postgres").exists()
+
+
+def test_delete_library_told_yes_deletes(clone: Path) -> None:
+    assert _make(clone, "delete-library", "YES=1").returncode == 0
+    assert os.listdir(clone) == [".venv"]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", [".venv"]), ("", [".earshot", ".venv"]), ("no", [".earshot", ".venv"])])
+def test_delete_library_asks_on_terminal(clone: Path, answer: str, left: list[str]) -> None:
+    ended = _answered(clone, answer)
+    assert f"Delete {clone}/.earshot, with all transcripts" in ended.stdout
+    assert sorted(os.listdir(clone)) == left
+
+
+def test_delete_library_where_there_is_none_says_so(clone: Path) -> None:
+    _make(clone, "delete-library", "YES=1")
+    assert "There is no library in" in _make(clone, "delete-library", "YES=1").stdout

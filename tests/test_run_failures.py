@@ -1,0 +1,80 @@
+"""What ends a run is told, wherever in the run it happened, and a set-up that is to blame ends everything."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from dagster import DagsterInstance
+
+from ingest_assets.ingest import Choice, Outcome, identify_speakers, ingest
+from resources.catalogue import list_videos
+from resources.database import Database, DatabaseResource
+from resources.decoding import SAMPLE_RATE
+from resources.errors import DatabaseUnusable, DiskFull, EarshotError
+from resources.source_file import source_named
+
+UNUSABLE = DatabaseUnusable("The server is away.", "Start it.")
+
+
+def _broken(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """The resource `database` fails, which is before the first step of any run."""
+
+    @contextmanager
+    def fail(*_: Any) -> Iterator[None]:
+        raise error
+        yield
+
+    monkeypatch.setattr(DatabaseResource, "yield_for_execution", fail)
+
+
+def _ingested(folder: Path, database: Database, instance: DagsterInstance) -> list[Outcome]:
+    soundfile.write(folder / "a.wav", np.zeros(SAMPLE_RATE), SAMPLE_RATE)
+    steps = ingest([source_named(str(folder / "a.wav"))], Choice(), database, instance)
+    return [step for step in steps if isinstance(step, Outcome)]
+
+
+def test_failure_before_the_first_step_is_told(
+    database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _broken(monkeypatch, RuntimeError("boom"))
+    [outcome] = _ingested(tmp_path, database, instance)
+    assert (outcome.result, outcome.error) == ("failed", "the run: RuntimeError: boom")
+    [video] = list_videos(database)
+    assert (video.state, video.last_error) == ("failed", outcome.error)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "message"),
+    [
+        (UNUSABLE, DatabaseUnusable, "^The server is away. Start it.$"),
+        (OSError(28, "No space left on device"), DiskFull, "^The disk is full .*No space left on device"),
+        (KeyboardInterrupt(), KeyboardInterrupt, ""),
+    ],
+)
+def test_set_up_that_fails_before_the_first_step_blames_no_video(
+    database: Database,
+    instance: DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    error: BaseException,
+    raised: type[BaseException],
+    message: str,
+) -> None:
+    _broken(monkeypatch, error)
+    with pytest.raises(raised, match=message):
+        _ingested(tmp_path, database, instance)
+    [video] = list_videos(database)
+    assert (video.state, video.attempts) == ("new", 0)
+
+
+def test_failure_of_what_is_done_over_all_videos_is_told(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    _broken(monkeypatch, RuntimeError("boom"))
+    with pytest.raises(EarshotError, match=r"^The videos are ingested, but who speaks in them is not known: .*boom"):
+        identify_speakers(instance)
+    _broken(monkeypatch, UNUSABLE)
+    with pytest.raises(DatabaseUnusable, match=r"who speaks in them is not known: The server is away. Start it.$"):
+        identify_speakers(instance)
