@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 import click
 from rich.padding import Padding
@@ -22,7 +22,42 @@ if TYPE_CHECKING:
     from ingest_assets.search import Hit
 
 
-@click.command("search", context_settings={"ignore_unknown_options": True})
+class _TextCommand(click.Command):
+    """A command whose text may have words with a dash before them, `-word`, anywhere; two dashes begin an option.
+
+    Text that begins with two dashes stands after `--`.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {name: each for each in self.get_params(ctx) if isinstance(each, click.Option) for name in each.opts}
+        chosen: list[str] = []
+        text: list[str] = []
+        rest = iter(args)
+        for arg in rest:
+            name = arg.partition("=")[0] if arg.startswith("--") else arg
+            if arg == "--":
+                text += rest
+            elif name in options:
+                chosen += [arg, *([] if options[name].is_flag or arg != name else [_value(name, next(rest, None), ctx)])]
+            elif arg.startswith("--"):
+                _refuse(name, list(options), ctx)
+            else:
+                text.append(arg)
+        return super().parse_args(ctx, [*chosen, "--", *text])
+
+
+def _value(name: str, value: str | None, ctx: click.Context) -> str:
+    if value is None:
+        raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
+    return value
+
+
+def _refuse(name: str, known: Sequence[str], ctx: click.Context) -> Never:
+    told = f"No such option {name[:80]!r} (text that begins with two dashes goes after --)."
+    raise click.NoSuchOption(name, told, known, ctx)
+
+
+@click.command("search", cls=_TextCommand)
 @click.argument("text", nargs=-1, required=True)
 @click.option("--limit", type=click.IntRange(1, 200), default=5, show_default=True, help="Passages on a page.")
 @click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, help="Which page of them.")
@@ -54,7 +89,7 @@ def search_command(
     "Several words" in quotation marks must be said in this order; -word must not be said.
     """
     from ingest_assets.known_voices import find_known
-    from ingest_assets.search import Filters, check_question, explain, search, searching_encoder
+    from ingest_assets.search import Filters, absent_words, check_question, explain, search, searching_encoder
     from resources.loaded_models import ModelsResource
 
     device = None if words else require_device(read_settings().device)
@@ -70,13 +105,20 @@ def search_command(
     )
     encoder = searching_encoder(database, ModelsResource(), device) if device else None
     hits = search(database, encoder, question, limit, page, filters)
+    absent = absent_words(database, question)
     if as_json:
-        print_json([asdict(hit) for hit in hits])
+        print_json({"hits": [asdict(hit) for hit in hits], "absent_words": absent})
     else:
+        _print_absent(absent)
         _print_hits(hits, context)
     told = explain(database, hits, filters, page)
     if told:
         click.echo(told, err=bool(hits) or as_json)
+
+
+def _print_absent(words: Sequence[str]) -> None:
+    if words:
+        click.echo(f"No transcript has the word{'' if len(words) == 1 else 's'} {', '.join(map(repr, words))}.")
 
 
 def _print_hits(hits: "Sequence[Hit]", context: bool) -> None:
