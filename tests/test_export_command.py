@@ -27,6 +27,15 @@ def three(database: Database) -> Database:
     return database
 
 
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sources.yaml that calls the first source Harbour Talk."""
+    path = tmp_path / "sources.yaml"
+    path.write_text("sources:\n  - feed: https://x/feed\n    name: Harbour Talk\n")
+    monkeypatch.setenv("EARSHOT_SOURCES", str(path))
+    return path
+
+
 def run(*arguments: str) -> Result:
     """The command; errors of Earshot come as they are raised."""
     ended = CliRunner().invoke(export_command, list(arguments))
@@ -88,7 +97,13 @@ def test_all_are_one_file_where_the_format_has_such_and_who_was_left_out_is_told
 def test_the_videos_of_a_source_are_those_that_came_with_it(three: Database) -> None:
     assert three
     assert run("--source", "https://x/feed", "--format", "rttm").stdout == RTTM.format("a") + RTTM.format("b")
-    assert run("--source", "/recordings/", "--format", "rttm").stdout == RTTM.format("c")
+    assert run("--source", "/Recordings/", "--format", "rttm").stdout == RTTM.format("c")
+
+
+def test_a_source_is_known_by_its_name(three: Database, sources: Path) -> None:
+    assert three
+    assert sources
+    assert run("--source", "harbour talk", "--format", "rttm").stdout == RTTM.format("a") + RTTM.format("b")
 
 
 def test_a_library_of_one_video_is_still_a_library(database: Database) -> None:
@@ -167,7 +182,7 @@ def test_a_source_without_videos_and_an_empty_library_are_told(database: Databas
     with pytest.raises(EarshotError, match="The library has no video yet"):
         run("--all", "--format", "rttm")
     fill(database, ["a"], [])
-    with pytest.raises(EarshotError, match="No video came with the source https://nowhere"):
+    with pytest.raises(EarshotError, match="No video is of a source 'https://nowhere'"):
         run("--source", "https://nowhere", "--format", "rttm")
 
 

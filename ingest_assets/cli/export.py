@@ -21,12 +21,12 @@ from ingest_assets.wording import counted
 from resources.catalogue import count_keys, stream_keys
 from resources.database import Database, open_database
 from resources.errors import EarshotError
-from resources.source_file import source_named
+from resources.watched import address_of
 
 
 @click.command("export")
 @click.argument("video_ids", nargs=-1, metavar="[VIDEO...]")
-@click.option("--source", metavar="SOURCE", help="Every video that came with this source: its URL or path.")
+@click.option("--source", metavar="SOURCE", help="Every video of this source, by name or address.")
 @click.option("--all", "everything", is_flag=True, help="Every video of the library.")
 @click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="txt", show_default=True)
 @click.option("--output", metavar="PATH", help="A file, or a folder (ending in /, or there already) for a file per video.")
@@ -82,11 +82,10 @@ def _chosen(database: Database, named: list[str], source: str | None) -> _Chosen
         for key in named:
             find_transcribed(database, key)  # before anything is written
         return _Chosen(named, len(named))
-    address = None if source is None else source_named(source).address
+    address = None if source is None else address_of(database, source)
     count = count_keys(database, address)
     if count == 0:
-        what = "The library has no video yet." if source is None else f"No video came with the source {source}."
-        raise EarshotError(what, "`earshot videos` lists what is there, `earshot ingest SOURCE` brings more.")
+        raise EarshotError("The library has no video yet.", "Start with: earshot ingest SOURCE")
     return _Chosen(stream_keys(database, address), count)
 
 
