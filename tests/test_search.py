@@ -491,7 +491,21 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.usefixtures("identified")
 def test_the_command_prints_what_was_said_by_whom_and_where(command: Any) -> None:
     lines = command("beta").stdout.splitlines()
-    assert lines[:3] == ["1. B  [0:00:10] voice 7", "   beta beta beta beta", "   https://x/b#t=10  (meaning 1.00, words 1.00)"]
+    assert lines[:4] == [
+        "1. B  [0:00:10] voice 7", "   beta beta beta beta", "   b@0:00:10", "   https://x/b#t=10  (meaning 1.00, words 1.00)"
+    ]  # fmt: skip
+
+
+def test_the_command_prints_key_and_day(command: Any, database: Database) -> None:
+    add_video(database, "v", ("A", "alpha"), published=datetime(2026, 1, 26, 9, tzinfo=UTC))
+    assert "   v@0:00:00  2026-01-26" in command("alpha").stdout.splitlines()
+
+
+def test_the_link_of_a_file_is_one_that_a_browser_opens(speech: Database) -> None:
+    path = "/home/a/Team meeting, Monday#1.wav"
+    speech.query("UPDATE videos SET url = %s", [path])
+    [hit] = search(speech, None, "Kovalenko")
+    assert hit.link == "file:///home/a/Team%20meeting%2C%20Monday%231.wav#t=20"
 
 
 @pytest.mark.usefixtures("identified")
@@ -553,7 +567,7 @@ def test_text_that_begins_with_two_dashes_stands_after_two_dashes(command: Any) 
     ],
 )
 def test_a_word_that_no_transcript_has_is_said(command: Any, arguments: list[str], absent: list[str]) -> None:
-    told = command(*arguments).stdout.startswith("No transcript has the word")
+    told = "\nNo transcript has the word" in f"\n{command(*arguments).stdout}"
     assert (told, json.loads(command(*arguments, "--json").stdout)["absent_words"]) == (bool(absent), absent)
 
 
@@ -567,6 +581,7 @@ def test_a_word_is_absent_only_where_no_language_has_it(speech: Database) -> Non
     ("arguments", "told"),
     [
         (["--video", "nope"], "There is no video 'nope'"),
+        (["--speaker", "Nobody", "--video", "V"], "Nobody is called 'Nobody'"),  # the video by its title
         (["--source", "/nowhere"], "No video is of a source '/nowhere'. There are videos of: https://x."),
         (["--language", "fr"], "No video is in 'fr'. Languages of this library: en."),
         (["--speaker", "Nobody"], "Nobody is called 'Nobody'"),

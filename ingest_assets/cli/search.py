@@ -11,9 +11,11 @@ from rich.text import Text
 
 from ingest_assets.cli.arguments import Day, known_language, known_video
 from ingest_assets.cli.output import console, json_option, print_json
+from ingest_assets.last_search import keep_results
 from ingest_assets.moments import hms
 from ingest_assets.wording import counted
 from resources.database import open_database
+from resources.errors import EarshotError
 from resources.gpu import require_device
 from resources.settings import read_settings
 from resources.watched import address_of
@@ -106,14 +108,23 @@ def search_command(
     encoder = searching_encoder(database, ModelsResource(), device) if device else None
     hits = search(database, encoder, question, limit, page, filters)
     absent = absent_words(database, question)
+    _keep(hits)
     if as_json:
         print_json({"hits": [asdict(hit) for hit in hits], "absent_words": absent})
     else:
-        _print_absent(absent)
         _print_hits(hits, context)
+        _print_absent(absent)
     told = explain(database, hits, filters, page)
     if told:
         click.echo(told, err=bool(hits) or as_json)
+
+
+def _keep(hits: "Sequence[Hit]") -> None:
+    """For `earshot play`; a search goes on without, where EARSHOT_HOME cannot be written to."""
+    try:
+        keep_results(hits)
+    except EarshotError as error:
+        click.echo(f"`earshot play` does not know these results by their numbers: {error.message}", err=True)
 
 
 def _print_absent(words: Sequence[str]) -> None:
@@ -129,7 +140,12 @@ def _print_hits(hits: "Sequence[Hit]", context: bool) -> None:
         for text, style in ((hit.before, "dim"), (hit.text, ""), (hit.after, "dim")):
             if text and (context or text is hit.text):
                 out.print(Padding(Text(text, style), (0, 0, 0, 3), expand=False))
-        out.print(f"   {hit.link}  {_scores(hit)}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        for line in (f"{hit.video_id}@{hms(hit.start_s)}{_day(hit)}", f"{hit.link}  {_scores(hit)}"):
+            out.print(f"   {line}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _day(hit: "Hit") -> str:
+    return f"  {hit.published_at:%Y-%m-%d}" if hit.published_at else ""
 
 
 def _scores(hit: "Hit") -> str:
