@@ -13,11 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ingest_assets.cues import LINE_CHARACTERS
 from ingest_assets.exports import FORMATS
 from ingest_assets.moments import hms
 from ingest_assets.names import Names, Speaker
 from ingest_assets.recordings import Recording
-from ingest_assets.subtitles import LINE_CHARACTERS
 from tests.heard import NAMES, VIDEO, export, recording, recordings, said_at, small
 
 # --- txt -----------------------------------------------------------------------------------------------------------------
@@ -132,6 +132,40 @@ def test_a_full_cue_with_the_name_of_its_speaker_fits_two_lines() -> None:
     words = [(index * 0.4, index * 0.4 + 0.3, f" {word}") for index, word in enumerate(text.split())]
     cues = read_srt(export(recording(words, [(0.0, 9.0, "SPEAKER_00")]), "srt"))
     assert [len(cue.lines) for cue in cues if len(cue.lines) > 2] == []
+
+
+def cue_lines(text: str, seconds_a_word: float = 0.25, names: Names | None = None) -> list[list[str]]:
+    """The cues of what one speaker says."""
+    words = [(i * seconds_a_word, (i + 0.9) * seconds_a_word, f" {word}") for i, word in enumerate(text.split())]
+    return [cue.lines for cue in read_srt(export(recording(words, [(0.0, words[-1][1], "S")], names), "srt"))]
+
+
+def test_sentence_that_fits_two_lines_is_one_cue() -> None:
+    sentence = "In the winter of 1984 the waves broke the windows of the lamp room."
+    assert cue_lines(f"So. {sentence}")[-1] == ["S: So. In the winter of 1984 the waves", "broke the windows of the lamp room."]
+    assert cue_lines(f"{'Well, ' * 10} yes. {sentence}")[-1] == [
+        "In the winter of 1984 the waves broke the",
+        "windows of the lamp room.",
+    ]
+
+
+def test_sentence_that_does_not_fit_leaves_no_word_alone() -> None:
+    sentence = "In the winter of 1984 the waves broke the windows of the lamp room and the keeper went home."
+    assert cue_lines(sentence) == [
+        ["S: In the winter of 1984 the waves broke", "the windows"],
+        ["of the lamp room and the keeper went home."],
+    ]
+    assert [len(" ".join(lines).split()) for lines in cue_lines("word " * 18 + "end.")] == [10, 10]
+
+
+def test_sentence_of_more_than_seven_seconds_is_cut_evenly() -> None:
+    assert [len(" ".join(lines).split()) for lines in cue_lines("one two six ten and so on.", 1.2)] == [4, 4]
+
+
+def test_text_without_spaces_is_cut_at_the_width_of_a_line() -> None:
+    words = [(i * 0.1, i * 0.1 + 0.1, "字") for i in range(60)]
+    lines = [cue.lines for cue in read_srt(export(recording(words, [(0.0, 6.0, "S")]), "srt"))]
+    assert [[len(line) for line in each] for each in lines] == [[len("S: ") + 30], [30]]
 
 
 @settings(deadline=None, max_examples=30)

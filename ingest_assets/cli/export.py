@@ -34,7 +34,8 @@ from resources.watched import address_of
 def export_command(videos: tuple[str, ...], source: str | None, everything: bool, format_name: str, output: str | None) -> None:
     """Write VIDEOs, a source's, or all as subtitles (srt, vtt), text, JSON, RTTM or SegLST; to stdout without --output.
 
-    A VIDEO is named by its key or its title. Of many, rttm, seglst and json (then JSON Lines) may be one file; the others are a folder.
+    A VIDEO is named by its key or its title. Of many, rttm, seglst and json (then JSON Lines) may be one file; the others are a
+    folder.
     """
     if [bool(videos), source is not None, everything].count(True) != 1:
         raise click.UsageError("Name videos, or --source, or --all; `earshot videos` lists what is there.")
