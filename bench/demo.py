@@ -1,18 +1,24 @@
 """`make demo`: real recordings become searchable, speaker-labelled text, on this machine, in a few minutes.
 
 Composes four episodes, serves them as a feed on loopback, and runs the commands a user would type: `earshot ingest` with the
-feed's URL, `earshot people list`, `earshot search` with a question. The device is chosen here and said in the first line: cuda
-where an NVIDIA device is found, the CPU where there is none; Earshot itself never chooses.
+feed's URL, `earshot people list`, `earshot search` with a question, whose links lead to the files in EARSHOT_HOME/demo.
+
+The device is chosen here and said in the first line: cuda where an NVIDIA device is found, the CPU where there is none; Earshot
+itself never chooses.
 """
 
 import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench.episodes import EPISODES, FEED_NAME, write_episodes, write_feed
 from bench.server import serving
+from resources.catalogue import list_videos, register
+from resources.database import Database, open_database
 from resources.settings import PROJECT_ROOT, read_settings
 
 EARSHOT = str(Path(sys.executable).parent / "earshot")
@@ -29,6 +35,8 @@ def main() -> int:
         write_feed(folder, url)
         print(f"Serving {len(EPISODES)} episodes, composed from recordings of dependencies, as a feed on loopback.")
         failed = run(["ingest", f"{url}/{FEED_NAME}"], environment)
+        if not failed:
+            know_by_files(open_database(), url, folder)
     failed = failed or run(["people", "list"], environment)
     failed = failed or run(["search", EPISODES[-1].question, "--limit", "3"], environment)
     if failed:
@@ -39,11 +47,18 @@ def main() -> int:
     return 0
 
 
+def know_by_files(database: Database, url: str, folder: Path) -> None:
+    """Nothing serves the episodes once the demo has ended: their links lead to the files in the folder."""
+    served = [video for video in list_videos(database) if video.url.startswith(f"{url}/")]
+    register(database, [replace(video, url=str(folder / Path(urlsplit(video.url).path).name)) for video in served])
+
+
 def next_steps(device: str) -> list[tuple[str, str]]:
     """What a user would type next, the device asked for as the demo did, and what for."""
     asked = [] if device == "cuda" else [("export EARSHOT_DEVICE=cpu", "the default is cuda")]
     return [
         *asked,
+        (".venv/bin/earshot play 1", "hear the first result, with ffplay, mpv, VLC or SoX"),
         ("make up", "the UI, with every video, stage and timing: http://127.0.0.1:3000"),
         (".venv/bin/earshot ingest URL-or-file", "your own recordings"),
         ("$EDITOR sources.yaml", "channels, feeds and folders whose uploads come by themselves while the UI is up"),

@@ -3,7 +3,7 @@
 | format | what it is | made of | how speakers are told |
 |---|---|---|---|
 | `srt`, `vtt` | subtitles: ingest_assets/subtitles.py | words | on change; a voice tag |
-| `txt` | one line a passage: `[h:mm:ss] Ana: text` | passages | one a line |
+| `txt` | title, date and link, then one line a passage: `[h:mm:ss] Ana: text` | passages | one a line |
 | `json` | everything, words with their speakers: docs/export.schema.json | all | see below |
 | `rttm` | who spoke when, overlap kept, as diarization tools read it | turns | a field without spaces: `_field_labels` |
 | `seglst` | who said what when, as meeteval reads it to score transcripts | words | the same |
@@ -21,18 +21,20 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 import pandas as pd
 
-from ingest_assets.moments import hms
+from ingest_assets.moments import browsable, hms
 from ingest_assets.names import Speaker
 from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.recordings import Recording
 from ingest_assets.subtitles import as_srt, as_vtt
 from ingest_assets.wording import one_line
+from resources.catalogue import Video
 
 PASSAGE_KEYS = ["start_s", "end_s", "local_speaker", "text"]
 TURN_KEYS = ["start_s", "end_s", "local_speaker", "overlap"]
@@ -71,7 +73,7 @@ class Together:
 
 @dataclass(frozen=True)
 class Format:
-    """How a recording becomes a file, which is called by the video's key and `suffix`; and how many become one, if they can."""
+    """How a recording becomes a file, whose name ends in `suffix`; and how many become one, if they can."""
 
     export: Callable[[Recording], str]
     suffix: str
@@ -79,9 +81,14 @@ class Format:
 
 
 def as_txt(recording: Recording) -> str:
-    return "".join(
-        f"[{hms(row['start_s'])}] {one_line(speaker.shown)}: {row['text']}\n" for row, speaker in _by_speaker(recording)
-    )
+    said = [f"[{hms(row['start_s'])}] {one_line(speaker.shown)}: {row['text']}\n" for row, speaker in _by_speaker(recording)]
+    return "".join([_heading(recording.video), *(["\n"] if said else []), *said])
+
+
+def _heading(video: Video) -> str:
+    """Title, day of publishing (UTC) where it is known, and link, each on a line."""
+    day = [f"{video.published_at.astimezone(UTC):%Y-%m-%d}"] if video.published_at else []
+    return "".join(f"{line}\n" for line in [one_line(video.title) or video.video_id, *day, browsable(video.url)])
 
 
 def as_json(recording: Recording) -> str:
@@ -149,6 +156,8 @@ def _document(recording: Recording) -> dict[str, Any]:
         "video_id": video.video_id,
         "title": video.title,
         "url": video.url,
+        "source": video.source,
+        "published_at": video.published_at.isoformat() if video.published_at else None,
         "duration_s": video.duration_s,
         "language": recording.language,
         "turns": _records(turns, TURN_KEYS, names.of_spans(turns, turns.local_speaker.tolist())),

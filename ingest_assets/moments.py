@@ -3,6 +3,7 @@
 How a time is written by people is read in resources/excerpts.py.
 """
 
+from pathlib import Path
 from urllib.parse import urlsplit
 
 
@@ -13,9 +14,17 @@ def hms(seconds: float) -> str:
 
 
 def link(url: str, start_s: float) -> str:
-    """A link that opens the recording at this second, in the way the site knows; a Media Fragment elsewhere."""
+    """A link that opens the recording at this second, in the way the site knows; a Media Fragment elsewhere.
+
+    `url` is an http(s) URL or an absolute path, as `Video.url`.
+    """
     seconds = int(start_s)
     host = urlsplit(url).hostname or ""
     if host in ("youtu.be", "youtube.com") or host.endswith(".youtube.com"):
         return f"{url}{'&' if '?' in url else '?'}t={seconds}s"
-    return f"{url}#t={seconds}"
+    return f"{browsable(url)}#t={seconds}"
+
+
+def browsable(url: str) -> str:
+    """What a browser opens: the URL, or file:// and the path, escaped."""
+    return Path(url).as_uri() if url.startswith("/") else url

@@ -27,6 +27,10 @@ LONGEST_QUESTION = 10_000
 # Characters that no text has: some that Postgres refuses, others that hide what is asked.
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
+_EDGES = re.compile(r"^[\W_]+|[\W_]+$")  # punctuation around a word
+# Thai, Lao, Burmese, Khmer, Chinese, Japanese.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
 
 @dataclass(frozen=True)
 class Filters:
@@ -124,6 +128,30 @@ def check_question(database: Database, question: str) -> tuple[str, str]:
         told = f"{text[:80]!r} says nothing that is to be found."
         raise EarshotError(told, "Write a word as well: earshot search budget -tax")
     return text, asked
+
+
+# A word of the question is absent where no language could have it: where one takes it for a stop word, it may be said. Words
+# with marks within (x-ray, 3.5) are there, too, where a passage has all their parts.
+_ABSENT = """
+    SELECT word FROM unnest(%(words)s::text[]) WITH ORDINALITY AS asked (word, nth), spoken_languages() s,
+        LATERAL (SELECT plainto_tsquery(s.config, word) AS whole, plainto_tsquery(s.config, plain_words(word)) AS parts) q
+    GROUP BY word, nth
+    HAVING bool_and(numnode(whole) > 0 AND NOT EXISTS (
+        SELECT FROM passages p WHERE p.search_text @@ (whole || parts) AND p.language = ANY(s.languages)))
+    ORDER BY nth
+"""
+
+
+def absent_words(database: Database, question: str) -> list[str]:
+    """The words of a question that no passage of the library has in any form, whatever the filters.
+
+    Not told of scripts without spaces, in which whole runs of characters count as words.
+    """
+    with database.snapshot() as seen:
+        _, asked = check_question(seen, question)
+        words = dict.fromkeys(_EDGES.sub("", word) for word in asked.split() if not _UNSPACED.search(word))
+        seen.query("SET LOCAL enable_seqscan = off")  # a word that nothing has is known from the index at once
+        return [row["word"] for row in seen.query(_ABSENT, {"words": [word for word in words if word]})]
 
 
 def searching_encoder(database: Database, models: ModelsResource, device: Device) -> TextEncoder | None:

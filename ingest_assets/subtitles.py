@@ -1,9 +1,8 @@
 """Subtitles: a recording as SRT or WebVTT. Pure functions.
 
-Words are cut into cues of at most two lines of 42 characters and 7 s, at the ends of sentences where they can be; no cue
-reaches into the next. SRT has nothing that says who speaks: there `Ana: ` stands before the text where the speaker changes, a
-name cut to 24 characters. In WebVTT every cue begins with a voice tag, `<v Ana>`. A short back-channel stands in the sentence
-it falls into.
+Words are cut into cues (ingest_assets/cues.py) of at most two lines of 42 characters and 7 s; no cue reaches into the next. SRT
+has nothing that says who speaks: there `Ana: ` stands before the text where the speaker changes, a name cut to 24 characters.
+In WebVTT every cue begins with a voice tag, `<v Ana>`. A short back-channel stands in the sentence it falls into.
 
 No name and no word breaks a file. In WebVTT what would be markup is escaped. SRT knows no escapes: there `-->` becomes an
 arrow, and the `<` of what players would take for a tag, such as `<i>`, a single guillemet.
@@ -14,17 +13,14 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
-from ingest_assets.passages import Limits, cut_passages
+from ingest_assets.cues import LINE_CHARACTERS, cut_cues
+from ingest_assets.passages import SHORTEST_S
 from ingest_assets.recordings import Recording
 from ingest_assets.wording import one_line
 from ingest_assets.words import sentence_speakers
 
-# Subtitling's common limits (e.g. the BBC's and Netflix's guidelines): two lines of 42 characters, 7 s on screen.
-LINE_CHARACTERS = 42
-# Kept free in a cue of two lines: what breaking before a word of 18 letters loses.
-BREAK_CHARACTERS = 17
-CUE_LIMITS = Limits(seconds=7.0, weight=2 * LINE_CHARACTERS - BREAK_CHARACTERS)
 NAME_CHARACTERS = 24  # of a name on the screen: more would leave its words no room
 SHORTEST_CUE_S = 0.001
 
@@ -60,24 +56,26 @@ class _Cue:
 
 
 def _cues(recording: Recording) -> list[_Cue]:
-    """Words cut to what a screen holds; no cue reaches into the next."""
+    """What stands on the screen; no cue reaches into the next."""
     words = recording.words
     labels = sentence_speakers(words, recording.word_speakers())
     shown = [speaker.shown for speaker in recording.names.of_spans(words, labels)]
-    rows = cut_passages(words, shown, _characters(words.text.tolist(), shown), CUE_LIMITS).to_dict("records")
+    texts, starts, ends = words.text.tolist(), words.start_s.tolist(), words.end_s.tolist()
+    parts = cut_cues(words, shown, _names(shown))
     cues: list[_Cue] = []
-    for index, row in enumerate(rows):
-        start = max(row["start_s"], cues[-1].end_s if cues else 0.0)
-        next_start = rows[index + 1]["start_s"] if index + 1 < len(rows) else float("inf")
-        end = max(min(row["end_s"], next_start), start + SHORTEST_CUE_S)
-        cues.append(_Cue(start, end, row["local_speaker"], row["text"]))
+    for part, following in zip_longest(parts, parts[1:]):
+        start = max(starts[part.start], cues[-1].end_s if cues else 0.0)
+        end = max(max(ends[part.start : part.stop]), starts[part.start] + SHORTEST_S)
+        if following is not None:
+            end = min(end, starts[following.start])
+        text = "".join(texts[part.start : part.stop]).strip()
+        cues.append(_Cue(start, max(end, start + SHORTEST_CUE_S), shown[part.start], text))
     return cues
 
 
-def _characters(texts: Sequence[str], shown: Sequence[str]) -> list[int]:
-    """What each word takes on the screen; the first of a speaker's comes with the name."""
-    names = [0 if index and shown[index - 1] == name else len(f"{_on_screen(name)}: ") for index, name in enumerate(shown)]
-    return [len(text) + name for text, name in zip(texts, names, strict=True)]
+def _names(shown: Sequence[str]) -> list[int]:
+    """The characters of the name before each word, 0 where a speaker goes on."""
+    return [0 if index and shown[index - 1] == name else len(f"{_on_screen(name)}: ") for index, name in enumerate(shown)]
 
 
 def _on_screen(name: str) -> str:

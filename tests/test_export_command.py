@@ -14,7 +14,7 @@ from resources.database import Database
 from resources.errors import EarshotError, HalfIngested, NotTranscribed
 from tests.library import fill, run_stages
 
-TXT = "[0:00:00] SPEAKER_00: Good day.\n"
+TXT = "A\nhttps://x/a\n\n[0:00:00] SPEAKER_00: Good day.\n"
 RTTM = "SPEAKER {} 1 0.000 2.000 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
 
 
@@ -25,6 +25,15 @@ def three(database: Database) -> Database:
     fill(database, ["c"], [" Good", " day."], source="/recordings")
     register(database, [Video("d", "https://x/d", "https://x/feed", "D")])
     return database
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sources.yaml that calls the first source Harbour Talk."""
+    path = tmp_path / "sources.yaml"
+    path.write_text("sources:\n  - feed: https://x/feed\n    name: Harbour Talk\n")
+    monkeypatch.setenv("EARSHOT_SOURCES", str(path))
+    return path
 
 
 def run(*arguments: str) -> Result:
@@ -56,11 +65,13 @@ def test_one_video_is_a_file_where_one_is_named_and_replaces_it(three: Database,
 
 
 @pytest.mark.parametrize("name", ["there", "new/"])
-def test_one_video_is_a_file_called_by_its_key_where_a_folder_is_named(three: Database, tmp_path: Path, name: str) -> None:
+def test_one_video_is_a_file_called_by_title_and_key_where_a_folder_is_named(
+    three: Database, tmp_path: Path, name: str
+) -> None:
     assert three
     (tmp_path / "there").mkdir()
     assert run("a", "--format", "seglst", "--output", f"{tmp_path}/{name}").exit_code == 0
-    assert list(files(tmp_path / name)) == ["a.seglst.json"]
+    assert list(files(tmp_path / name)) == ["A [a].seglst.json"]
 
 
 def test_one_video_named_twice_is_one(three: Database) -> None:
@@ -88,7 +99,13 @@ def test_all_are_one_file_where_the_format_has_such_and_who_was_left_out_is_told
 def test_the_videos_of_a_source_are_those_that_came_with_it(three: Database) -> None:
     assert three
     assert run("--source", "https://x/feed", "--format", "rttm").stdout == RTTM.format("a") + RTTM.format("b")
-    assert run("--source", "/recordings/", "--format", "rttm").stdout == RTTM.format("c")
+    assert run("--source", "/Recordings/", "--format", "rttm").stdout == RTTM.format("c")
+
+
+def test_a_source_is_known_by_its_name(three: Database, sources: Path) -> None:
+    assert three
+    assert sources
+    assert run("--source", "harbour talk", "--format", "rttm").stdout == RTTM.format("a") + RTTM.format("b")
 
 
 def test_a_library_of_one_video_is_still_a_library(database: Database) -> None:
@@ -101,14 +118,53 @@ def test_many_in_a_folder_are_a_file_each(three: Database, tmp_path: Path, forma
     assert three
     folder = tmp_path / "deep" / "new"
     ended = run("--all", "--format", format_name, "--output", f"{folder}/")
-    assert list(files(folder)) == [f"{key}.{format_name}" for key in "abc"]
+    assert list(files(folder)) == [f"{key.upper()} [{key}].{format_name}" for key in "abc"]
     assert ended.stderr == f"Exported 3 videos to {folder}; left out 1 without a transcript.\n"
 
 
 def test_many_subtitles_are_a_folder_without_being_told(three: Database, tmp_path: Path) -> None:
     assert three
     assert run("a", "b", "--format", "vtt", "--output", str(tmp_path / "new")).exit_code == 0
-    assert list(files(tmp_path / "new")) == ["a.vtt", "b.vtt"]
+    assert list(files(tmp_path / "new")) == ["A [a].vtt", "B [b].vtt"]
+
+
+def test_file_of_an_earlier_title_or_version_is_replaced(three: Database, tmp_path: Path) -> None:
+    for name in ("a.txt", "Old title [a].txt", "Old title [a].srt", "Other [gone].txt", "notes a.txt"):
+        (tmp_path / name).write_text("old")
+    three.query("UPDATE videos SET title = 'A/B: \"C\"?' WHERE video_id = 'a'")
+    assert run("a", "--output", str(tmp_path)).exit_code == 0
+    assert list(files(tmp_path)) == ["A B C [a].txt", "Old title [a].srt", "Other [gone].txt", "notes a.txt"]
+
+
+@pytest.mark.parametrize("title", ["ä" * 300, "", "..", "\n/"])
+def test_any_title_gives_a_name_that_a_file_can_have(three: Database, tmp_path: Path, title: str) -> None:
+    three.query("UPDATE videos SET title = %s WHERE video_id = 'a'", [title])
+    assert run("a", "--output", f"{tmp_path}/").exit_code == 0
+    [name] = files(tmp_path)
+    assert name.endswith("[a].txt")
+    assert not name.startswith((".", " "))
+
+
+def test_folder_of_a_named_file_is_made(three: Database, tmp_path: Path) -> None:
+    assert three
+    assert run("a", "--output", str(tmp_path / "new" / "dir" / "x.txt")).exit_code == 0
+    assert files(tmp_path / "new" / "dir") == {"x.txt": TXT}
+
+
+def test_video_may_be_named_by_its_title(three: Database) -> None:
+    three.query("UPDATE videos SET title = 'Wooden boats' WHERE video_id = 'a'")
+    assert run("wooden boats").stdout == run("a").stdout
+    assert run("Wooden Boats", "a", "b", "--format", "rttm").stdout == RTTM.format("a") + RTTM.format("b")
+
+
+def test_title_of_several_videos_is_refused_with_their_keys(three: Database) -> None:
+    three.query("UPDATE videos SET title = 'Wooden boats' WHERE video_id IN ('a', 'b')")
+    with pytest.raises(
+        EarshotError, match=r"Several videos are called 'Wooden boats'\..* a \(Wooden boats\), b \(Wooden boats\)"
+    ):
+        run("Wooden boats")
+    with pytest.raises(EarshotError, match=r"no video 'wooden'\. It is part of these titles: a \(Wooden boats\), b"):
+        run("wooden")
 
 
 def test_many_are_one_file_where_one_is_named(three: Database, tmp_path: Path) -> None:
@@ -151,8 +207,8 @@ def test_a_choice_that_makes_no_sense_is_a_usage_error(home: Path, arguments: li
 
 def test_of_named_videos_each_must_have_a_transcript_before_anything_is_written(three: Database, tmp_path: Path) -> None:
     assert three
-    for key in ("d", "nobody"):
-        with pytest.raises(NotTranscribed, match=key):
+    for key, error in (("d", NotTranscribed), ("nobody", EarshotError)):
+        with pytest.raises(error, match=key):
             run("a", key, "--output", str(tmp_path / "new"))
     assert files(tmp_path) == {}
 
@@ -167,16 +223,15 @@ def test_a_source_without_videos_and_an_empty_library_are_told(database: Databas
     with pytest.raises(EarshotError, match="The library has no video yet"):
         run("--all", "--format", "rttm")
     fill(database, ["a"], [])
-    with pytest.raises(EarshotError, match="No video came with the source https://nowhere"):
+    with pytest.raises(EarshotError, match="No video is of a source 'https://nowhere'"):
         run("--source", "https://nowhere", "--format", "rttm")
 
 
 def test_a_place_that_cannot_be_written_to_is_told(three: Database, tmp_path: Path) -> None:
     assert three
     (tmp_path / "file").write_text("")
-    for output in (tmp_path / "no" / "a.txt", tmp_path / "file" / "a.txt"):
-        with pytest.raises(EarshotError, match=r"a\.txt cannot be written"):
-            run("a", "--output", str(output))
+    with pytest.raises(EarshotError, match="file cannot be written: File exists"):
+        run("a", "--output", str(tmp_path / "file" / "a.txt"))
     with pytest.raises(EarshotError, match="folder cannot be written: Not a directory"):
         run("a", "b", "--output", str(tmp_path / "file" / "folder"))
     assert files(tmp_path) == {"file": ""}

@@ -212,7 +212,7 @@ def test_the_schema_refuses_what_no_export_is(part: str, key: str, value: object
     assert not VALIDATOR.is_valid(broken(document, part, key, value))
 
 
-@pytest.mark.parametrize("part", ["words", "turns", "passages", "title", "language"])
+@pytest.mark.parametrize("part", ["words", "turns", "passages", "title", "source", "published_at", "language"])
 def test_the_schema_misses_what_every_export_has(part: str) -> None:
     document = read_json(export(small(), "json"))
     del document[part]

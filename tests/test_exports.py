@@ -5,6 +5,7 @@ import json
 import re
 import tempfile
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,22 +13,29 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ingest_assets.cues import LINE_CHARACTERS
 from ingest_assets.exports import FORMATS
 from ingest_assets.moments import hms
 from ingest_assets.names import Names, Speaker
 from ingest_assets.recordings import Recording
-from ingest_assets.subtitles import LINE_CHARACTERS
 from tests.heard import NAMES, VIDEO, export, recording, recordings, said_at, small
 
 # --- txt -----------------------------------------------------------------------------------------------------------------
 
 
 def test_txt_is_a_line_a_passage_with_time_and_speaker() -> None:
-    assert export(small(), "txt").splitlines()[:2] == ["[0:00:00] SPEAKER_00: Is A < B & C?", "[0:00:03] SPEAKER_01: No."]
+    assert export(small(), "txt").splitlines()[3:5] == ["[0:00:00] SPEAKER_00: Is A < B & C?", "[0:00:03] SPEAKER_01: No."]
+
+
+def test_txt_begins_with_title_day_and_link() -> None:
+    dated = replace(VIDEO, title="A\ntalk", published_at=datetime(2026, 1, 5, 23, 30, tzinfo=UTC))
+    assert export(replace(small(), video=dated), "txt").splitlines()[:4] == ["A talk", "2026-01-05", "https://x/a.mp3", ""]
+    local = replace(VIDEO, url="/home/a/Team meeting.wav")
+    assert export(replace(small(), video=local), "txt").startswith("A talk\nfile:///home/a/Team%20meeting.wav\n\n[0:00:00] ")
 
 
 def test_txt_says_unknown_where_nobody_was_heard() -> None:
-    assert export(small(), "txt").splitlines()[2] == "[0:01:00] Unknown: Naïve…"
+    assert export(small(), "txt").splitlines()[5] == "[0:01:00] Unknown: Naïve…"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +98,7 @@ def test_subtitles_count_hours_beyond_a_day(hours: int, clock: str) -> None:
     there = said_at(hours * 3600.0)
     assert f"\n{clock},000 --> {clock},500\n" in export(there, "srt")
     assert f"\n{clock}.000 --> {clock}.500\n" in export(there, "vtt")
-    assert export(there, "txt").startswith(f"[{clock}] ")
+    assert f"\n[{clock}] " in export(there, "txt")
 
 
 def test_a_word_longer_than_a_line_stands_on_a_line_of_its_own() -> None:
@@ -124,6 +132,40 @@ def test_a_full_cue_with_the_name_of_its_speaker_fits_two_lines() -> None:
     words = [(index * 0.4, index * 0.4 + 0.3, f" {word}") for index, word in enumerate(text.split())]
     cues = read_srt(export(recording(words, [(0.0, 9.0, "SPEAKER_00")]), "srt"))
     assert [len(cue.lines) for cue in cues if len(cue.lines) > 2] == []
+
+
+def cue_lines(text: str, seconds_a_word: float = 0.25, names: Names | None = None) -> list[list[str]]:
+    """The cues of what one speaker says."""
+    words = [(i * seconds_a_word, (i + 0.9) * seconds_a_word, f" {word}") for i, word in enumerate(text.split())]
+    return [cue.lines for cue in read_srt(export(recording(words, [(0.0, words[-1][1], "S")], names), "srt"))]
+
+
+def test_sentence_that_fits_two_lines_is_one_cue() -> None:
+    sentence = "In the winter of 1984 the waves broke the windows of the lamp room."
+    assert cue_lines(f"So. {sentence}")[-1] == ["S: So. In the winter of 1984 the waves", "broke the windows of the lamp room."]
+    assert cue_lines(f"{'Well, ' * 10} yes. {sentence}")[-1] == [
+        "In the winter of 1984 the waves broke the",
+        "windows of the lamp room.",
+    ]
+
+
+def test_sentence_that_does_not_fit_leaves_no_word_alone() -> None:
+    sentence = "In the winter of 1984 the waves broke the windows of the lamp room and the keeper went home."
+    assert cue_lines(sentence) == [
+        ["S: In the winter of 1984 the waves broke", "the windows"],
+        ["of the lamp room and the keeper went home."],
+    ]
+    assert [len(" ".join(lines).split()) for lines in cue_lines("word " * 18 + "end.")] == [10, 10]
+
+
+def test_sentence_of_more_than_seven_seconds_is_cut_evenly() -> None:
+    assert [len(" ".join(lines).split()) for lines in cue_lines("one two six ten and so on.", 1.2)] == [4, 4]
+
+
+def test_text_without_spaces_is_cut_at_the_width_of_a_line() -> None:
+    words = [(i * 0.1, i * 0.1 + 0.1, "字") for i in range(60)]
+    lines = [cue.lines for cue in read_srt(export(recording(words, [(0.0, 6.0, "S")]), "srt"))]
+    assert [[len(line) for line in each] for each in lines] == [[len("S: ") + 30], [30]]
 
 
 @settings(deadline=None, max_examples=30)
@@ -194,7 +236,13 @@ def test_json_has_null_for_a_speaker_who_is_unknown() -> None:
 def test_json_of_a_recording_that_knows_little_is_still_json() -> None:
     there = replace(small(), video=replace(VIDEO, duration_s=None), language=None)
     document = json.loads(export(there, "json"), parse_constant=refuse)
-    assert (document["duration_s"], document["language"]) == (None, None)
+    assert (document["duration_s"], document["language"], document["published_at"]) == (None, None, None)
+
+
+def test_json_has_source_and_time_of_publishing() -> None:
+    dated = replace(VIDEO, published_at=datetime(2026, 1, 5, 9, tzinfo=UTC))
+    document = json.loads(export(replace(small(), video=dated), "json"))
+    assert (document["source"], document["published_at"]) == ("https://x", "2026-01-05T09:00:00+00:00")
 
 
 def test_rttm_is_read_back_with_overlap_by_pyannote(tmp_path: Path) -> None:
@@ -219,7 +267,7 @@ def named(names: Names) -> Recording:
 
 
 def test_each_format_tells_who_speaks_and_nobody_where_nobody_was_heard() -> None:
-    assert [line.split("] ")[1] for line in export(named(KNOWN), "txt").splitlines()] == [
+    assert [line.split("] ")[1] for line in export(named(KNOWN), "txt").splitlines()[3:]] == [
         "Ana López: Is A < B & C?", "voice 7: No.", "Unknown: Naïve…"
     ]  # fmt: skip
     assert [cue.lines for cue in read_srt(export(named(KNOWN), "srt"))] == [
@@ -249,7 +297,7 @@ def test_one_person_whom_the_diarization_took_for_two_is_named_once() -> None:
 
 def test_corrected_moments_split_passages_and_cues_and_leave_the_local_speaker() -> None:
     there = named(Names({"SPEAKER_00": ANA}, ((1.5, 2.5, VOICE),)))
-    assert export(there, "txt").splitlines()[:3] == [
+    assert export(there, "txt").splitlines()[3:6] == [
         "[0:00:00] Ana López: Is A", "[0:00:01] voice 7: < B &", "[0:00:02] Ana López: C?"
     ]  # fmt: skip
     assert [cue.lines for cue in read_srt(export(there, "srt"))][:3] == [
@@ -269,7 +317,7 @@ def test_corrected_moments_split_passages_and_cues_and_leave_the_local_speaker()
 def test_a_back_channel_is_read_in_the_sentence_it_falls_into_and_told_apart_in_json() -> None:
     words = [(0.0, 0.5, " At"), (0.5, 1.0, " least,"), (1.125, 1.375, " yeah,"), (1.5, 2.0, " they"), (2.0, 2.5, " do.")]
     there = recording(words, [(0.0, 1.0, "SPEAKER_00"), (1.125, 1.375, "SPEAKER_01"), (1.5, 3.0, "SPEAKER_00")])
-    assert export(there, "txt") == "[0:00:00] SPEAKER_00: At least, yeah, they do.\n"
+    assert export(there, "txt").endswith("\n\n[0:00:00] SPEAKER_00: At least, yeah, they do.\n")
     assert [cue.lines for cue in read_srt(export(there, "srt"))] == [["SPEAKER_00: At least, yeah, they do."]]
     assert [word["local_speaker"][-1] for word in json.loads(export(there, "json"))["words"]] == list("00100")
 
@@ -311,7 +359,7 @@ def test_no_name_breaks_a_format(one: str, other: str) -> None:
     voices = [voice for voice, _ in read_vtt(export(there, "vtt"))]
     assert voices[0].split() == re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", one).split()
     assert voices[-1] == "Unknown"
-    lines = export(there, "txt").split("\n")
+    lines = export(there, "txt").split("\n")[3:]
     assert [line[:11] for line in lines if line] == ["[0:00:00] " + lines[0][10], "[0:00:03] " + lines[1][10], "[0:01:00] U"]
     document = json.loads(export(there, "json"), parse_constant=refuse)
     assert [turn["person"] for turn in document["turns"]] == [one, other]
@@ -365,7 +413,8 @@ def test_every_format_ends_in_a_newline(format_name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format_name", "text"), [("srt", ""), ("vtt", "WEBVTT\n"), ("txt", ""), ("rttm", ""), ("seglst", "[\n\n]\n")]
+    ("format_name", "text"),
+    [("srt", ""), ("vtt", "WEBVTT\n"), ("txt", "A talk\nhttps://x/a.mp3\n"), ("rttm", ""), ("seglst", "[\n\n]\n")],
 )
 def test_a_silent_video_is_a_file_without_entries(format_name: str, text: str) -> None:
     assert export(recording([], []), format_name) == text

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ingest_assets.cli.search import search_command
 from ingest_assets.known_voices import Who, find_known
 from ingest_assets.names import speaker_names
-from ingest_assets.search import EVERYTHING, Filters, Hit, check_question, explain, search
+from ingest_assets.search import EVERYTHING, Filters, Hit, absent_words, check_question, explain, search
 from resources.database import Database
 from resources.errors import EarshotError
 from resources.loaded_models import ModelsResource
@@ -491,12 +491,26 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.usefixtures("identified")
 def test_the_command_prints_what_was_said_by_whom_and_where(command: Any) -> None:
     lines = command("beta").stdout.splitlines()
-    assert lines[:3] == ["1. B  [0:00:10] voice 7", "   beta beta beta beta", "   https://x/b#t=10  (meaning 1.00, words 1.00)"]
+    assert lines[:4] == [
+        "1. B  [0:00:10] voice 7", "   beta beta beta beta", "   b@0:00:10", "   https://x/b#t=10  (meaning 1.00, words 1.00)"
+    ]  # fmt: skip
+
+
+def test_the_command_prints_key_and_day(command: Any, database: Database) -> None:
+    add_video(database, "v", ("A", "alpha"), published=datetime(2026, 1, 26, 9, tzinfo=UTC))
+    assert "   v@0:00:00  2026-01-26" in command("alpha").stdout.splitlines()
+
+
+def test_the_link_of_a_file_is_one_that_a_browser_opens(speech: Database) -> None:
+    path = "/home/a/Team meeting, Monday#1.wav"
+    speech.query("UPDATE videos SET url = %s", [path])
+    [hit] = search(speech, None, "Kovalenko")
+    assert hit.link == "file:///home/a/Team%20meeting%2C%20Monday%231.wav#t=20"
 
 
 @pytest.mark.usefixtures("identified")
 def test_the_command_gives_programs_all_that_a_hit_has(command: Any) -> None:
-    hits = json.loads(command("alpha", "--speaker", "Ana", "--json").stdout)
+    hits = json.loads(command("alpha", "--speaker", "Ana", "--json").stdout)["hits"]
     assert sorted((hit["video_id"], *hit["speakers"]) for hit in hits) == [("a", "Ana"), ("b", "Ana")]
     assert set(hits[0]) == set(Hit.__dataclass_fields__)
 
@@ -509,10 +523,65 @@ def test_a_minus_in_front_of_a_word_is_no_option(command: Any) -> None:
 
 
 @pytest.mark.usefixtures("speech")
+@pytest.mark.parametrize("word", ["-harbour", "-speaker", "-limit"])  # -h is an option, and so is --limit
+def test_a_word_to_leave_out_may_begin_like_an_option(command: Any, word: str) -> None:
+    result = command("boat", word, "--words", "--limit=1")
+    assert (result.exit_code, SPEECH["boat"] in result.stdout) == (0, word != "-harbour")
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["storm", "--limt", "3"], "No such option '--limt'"),
+        (["storm", "--limt=3"], "Did you mean '--limit'?"),
+        (["--speeker", "X", "storm"], "Did you mean '--speaker'?"),
+        (["storm", "--qqqq"], "text that begins with two dashes goes after --"),
+        (["storm", "--limit"], "Option '--limit' requires an argument."),
+        (["--words"], "Missing argument 'TEXT...'"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_nearest(command: Any, arguments: list[str], told: str) -> None:
+    result = command(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert told in result.stderr
+
+
+@pytest.mark.usefixtures("speech")
+def test_text_that_begins_with_two_dashes_stands_after_two_dashes(command: Any) -> None:
+    assert SPEECH["boat"] in command("--words", "--", "--boat", "--limit").stdout
+
+
+@pytest.mark.usefixtures("speech")
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["Kovalenko"], []),
+        (["boats", "Marianne"], ["Marianne"]),
+        (["Marianne,", "turbine", "(zeppelin)", "Marianne"], ["Marianne", "zeppelin"]),
+        (["the", "or"], []),  # stop words
+        (["boat", "-zeppelin"], []),
+        (["harbour-master"], []),
+        (['"zeppelin master"'], ["zeppelin"]),
+        (["東京"], []),
+    ],
+)
+def test_a_word_that_no_transcript_has_is_said(command: Any, arguments: list[str], absent: list[str]) -> None:
+    told = "\nNo transcript has the word" in f"\n{command(*arguments).stdout}"
+    assert (told, json.loads(command(*arguments, "--json").stdout)["absent_words"]) == (bool(absent), absent)
+
+
+def test_a_word_is_absent_only_where_no_language_has_it(speech: Database) -> None:
+    add_video(speech, "de", ("A", "Die Häuser waren verkauft worden"), language="de")
+    assert absent_words(speech, "Haus boats die zeppelin") == ["zeppelin"]
+
+
+@pytest.mark.usefixtures("speech")
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--video", "nope"], "There is no video 'nope'"),
+        (["--speaker", "Nobody", "--video", "V"], "Nobody is called 'Nobody'"),  # the video by its title
         (["--source", "/nowhere"], "No video is of a source '/nowhere'. There are videos of: https://x."),
         (["--language", "fr"], "No video is in 'fr'. Languages of this library: en."),
         (["--speaker", "Nobody"], "Nobody is called 'Nobody'"),

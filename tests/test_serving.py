@@ -132,7 +132,7 @@ def test_an_upload_becomes_searchable_without_anyone_touching_anything(served: S
     wait(lambda: library.query(found, ["Fail better"]), 300, "the upload was never noticed")
     wait(lambda: library.query(found, ["Fail better"])[0]["state"] == "ready", 900, "the upload was never searchable")
     asked = [EARSHOT, "search", "--json", "try again, without fear of failure"]
-    hits = json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+    hits = json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)["hits"]
     assert "Fail better" in [hit["title"] for hit in hits]
     runs = open_instance().get_runs(RunsFilter(tags={"earshot/source": "A podcast"}))
     assert [run.status for run in runs] == [DagsterRunStatus.SUCCESS]

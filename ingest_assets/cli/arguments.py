@@ -1,19 +1,46 @@
 """Arguments that several commands take: days, videos and languages, each told clearly where there is no such thing."""
 
+from collections.abc import Sequence
+
 import click
 
 from resources.catalogue import Video, find
 from resources.database import Database
 from resources.errors import EarshotError
 
+MOST_TOLD = 5  # videos that a message lists
+
 Day = click.DateTime(["%Y-%m-%d"])
 
 
-def known_video(database: Database, video_id: str) -> Video:
-    video = find(database, video_id)
-    if video is None:
-        raise EarshotError(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
-    return video
+def known_video(database: Database, text: str) -> Video:
+    """The video of this key, or the one that is called so, in any capitals; raises EarshotError with those that are near."""
+    video = find(database, text)
+    if video is not None:
+        return video
+    near = _titled(database, text) if text.strip() else []
+    called = [video for video in near if video.title.lower() == text.lower()]
+    if len(called) == 1:
+        return called[0]
+    if called:
+        raise EarshotError(f"Several videos are called {text!r}.", f"Name one by its key: {_keys(called)}.")
+    remedy = f"It is part of these titles: {_keys(near)}." if near else "`earshot videos` lists them."
+    raise EarshotError(f"There is no video {text!r}.", remedy)
+
+
+def _titled(database: Database, text: str) -> list[Video]:
+    """Some of the videos in whose titles the text stands, those first that are called so."""
+    rows = database.query(
+        "SELECT video_id FROM videos WHERE strpos(lower(title), lower(%(text)s)) > 0 "
+        "ORDER BY lower(title) <> lower(%(text)s), video_id LIMIT %(most)s",
+        {"text": text, "most": MOST_TOLD + 1},
+    )
+    return [video for row in rows if (video := find(database, row["video_id"]))]
+
+
+def _keys(videos: Sequence[Video]) -> str:
+    told = [f"{video.video_id} ({video.title})" for video in videos[:MOST_TOLD]]
+    return ", ".join(told) + (", and others" if videos[MOST_TOLD:] else "")
 
 
 def known_language(database: Database, code: str) -> str:

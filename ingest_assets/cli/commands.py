@@ -11,6 +11,7 @@ from ingest_assets.cli.export import export_command
 from ingest_assets.cli.ingest import ingest_command, retry_command
 from ingest_assets.cli.library import videos_command
 from ingest_assets.cli.people import people_group
+from ingest_assets.cli.play import play_command
 from ingest_assets.cli.search import search_command
 from ingest_assets.cli.service import down, up, worker_command
 from ingest_assets.cli.sources import sources_command
@@ -28,6 +29,6 @@ def cli(verbose: bool) -> None:
 
 for command in (
     ingest_command, retry_command, sources_command, videos_command, timings_command, stale_command, backfill_command,
-    search_command, export_command, people_group, up, worker_command, down, doctor,
+    search_command, play_command, export_command, people_group, up, worker_command, down, doctor,
 ):  # fmt: skip
     cli.add_command(command)

@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ingest_assets.cli.arguments import known_video
 from ingest_assets.exporting import to_file, to_folder
 from ingest_assets.exports import FORMATS, Format
 from ingest_assets.recordings import Tally, find_transcribed, read_recording, read_recordings
@@ -21,29 +22,28 @@ from ingest_assets.wording import counted
 from resources.catalogue import count_keys, stream_keys
 from resources.database import Database, open_database
 from resources.errors import EarshotError
-from resources.source_file import source_named
+from resources.watched import address_of
 
 
 @click.command("export")
-@click.argument("video_ids", nargs=-1, metavar="[VIDEO...]")
-@click.option("--source", metavar="SOURCE", help="Every video that came with this source: its URL or path.")
+@click.argument("videos", nargs=-1, metavar="[VIDEO...]")
+@click.option("--source", metavar="SOURCE", help="Every video of this source, by name or address.")
 @click.option("--all", "everything", is_flag=True, help="Every video of the library.")
 @click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="txt", show_default=True)
 @click.option("--output", metavar="PATH", help="A file, or a folder (ending in /, or there already) for a file per video.")
-def export_command(
-    video_ids: tuple[str, ...], source: str | None, everything: bool, format_name: str, output: str | None
-) -> None:
+def export_command(videos: tuple[str, ...], source: str | None, everything: bool, format_name: str, output: str | None) -> None:
     """Write VIDEOs, a source's, or all as subtitles (srt, vtt), text, JSON, RTTM or SegLST; to stdout without --output.
 
-    Of many, rttm, seglst and json (then JSON Lines) may be one file; the others are a folder.
+    A VIDEO is named by its key or its title. Of many, rttm, seglst and json (then JSON Lines) may be one file; the others are a
+    folder.
     """
-    if [bool(video_ids), source is not None, everything].count(True) != 1:
+    if [bool(videos), source is not None, everything].count(True) != 1:
         raise click.UsageError("Name videos, or --source, or --all; `earshot videos` lists what is there.")
-    form, named = FORMATS[format_name], list(dict.fromkeys(video_ids))
+    form, named = FORMATS[format_name], list(dict.fromkeys(videos))
     place = _place(output, format_name, many=len(named) != 1)
     database = open_database()
     if len(named) == 1:
-        _export_one(database, named[0], form, place)
+        _export_one(database, known_video(database, named[0]).video_id, form, place)
     else:
         _export_many(database, _chosen(database, named, source), form, place)
 
@@ -79,14 +79,14 @@ class _Chosen:
 
 def _chosen(database: Database, named: list[str], source: str | None) -> _Chosen:
     if named:
-        for key in named:
+        keys = list(dict.fromkeys(known_video(database, video).video_id for video in named))
+        for key in keys:
             find_transcribed(database, key)  # before anything is written
-        return _Chosen(named, len(named))
-    address = None if source is None else source_named(source).address
+        return _Chosen(keys, len(keys))
+    address = None if source is None else address_of(database, source)
     count = count_keys(database, address)
     if count == 0:
-        what = "The library has no video yet." if source is None else f"No video came with the source {source}."
-        raise EarshotError(what, "`earshot videos` lists what is there, `earshot ingest SOURCE` brings more.")
+        raise EarshotError("The library has no video yet.", "Start with: earshot ingest SOURCE")
     return _Chosen(stream_keys(database, address), count)
 
 

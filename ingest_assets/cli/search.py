@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 import click
 from rich.padding import Padding
@@ -11,9 +11,11 @@ from rich.text import Text
 
 from ingest_assets.cli.arguments import Day, known_language, known_video
 from ingest_assets.cli.output import console, json_option, print_json
+from ingest_assets.last_search import keep_results
 from ingest_assets.moments import hms
 from ingest_assets.wording import counted
 from resources.database import open_database
+from resources.errors import EarshotError
 from resources.gpu import require_device
 from resources.settings import read_settings
 from resources.watched import address_of
@@ -22,7 +24,42 @@ if TYPE_CHECKING:
     from ingest_assets.search import Hit
 
 
-@click.command("search", context_settings={"ignore_unknown_options": True})
+class _TextCommand(click.Command):
+    """A command whose text may have words with a dash before them, `-word`, anywhere; two dashes begin an option.
+
+    Text that begins with two dashes stands after `--`.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {name: each for each in self.get_params(ctx) if isinstance(each, click.Option) for name in each.opts}
+        chosen: list[str] = []
+        text: list[str] = []
+        rest = iter(args)
+        for arg in rest:
+            name = arg.partition("=")[0] if arg.startswith("--") else arg
+            if arg == "--":
+                text += rest
+            elif name in options:
+                chosen += [arg, *([] if options[name].is_flag or arg != name else [_value(name, next(rest, None), ctx)])]
+            elif arg.startswith("--"):
+                _refuse(name, list(options), ctx)
+            else:
+                text.append(arg)
+        return super().parse_args(ctx, [*chosen, "--", *text])
+
+
+def _value(name: str, value: str | None, ctx: click.Context) -> str:
+    if value is None:
+        raise click.BadOptionUsage(name, f"Option {name!r} requires an argument.", ctx)
+    return value
+
+
+def _refuse(name: str, known: Sequence[str], ctx: click.Context) -> Never:
+    told = f"No such option {name[:80]!r} (text that begins with two dashes goes after --)."
+    raise click.NoSuchOption(name, told, known, ctx)
+
+
+@click.command("search", cls=_TextCommand)
 @click.argument("text", nargs=-1, required=True)
 @click.option("--limit", type=click.IntRange(1, 200), default=5, show_default=True, help="Passages on a page.")
 @click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, help="Which page of them.")
@@ -54,7 +91,7 @@ def search_command(
     "Several words" in quotation marks must be said in this order; -word must not be said.
     """
     from ingest_assets.known_voices import find_known
-    from ingest_assets.search import Filters, check_question, explain, search, searching_encoder
+    from ingest_assets.search import Filters, absent_words, check_question, explain, search, searching_encoder
     from resources.loaded_models import ModelsResource
 
     device = None if words else require_device(read_settings().device)
@@ -70,13 +107,29 @@ def search_command(
     )
     encoder = searching_encoder(database, ModelsResource(), device) if device else None
     hits = search(database, encoder, question, limit, page, filters)
+    absent = absent_words(database, question)
+    _keep(hits)
     if as_json:
-        print_json([asdict(hit) for hit in hits])
+        print_json({"hits": [asdict(hit) for hit in hits], "absent_words": absent})
     else:
         _print_hits(hits, context)
+        _print_absent(absent)
     told = explain(database, hits, filters, page)
     if told:
         click.echo(told, err=bool(hits) or as_json)
+
+
+def _keep(hits: "Sequence[Hit]") -> None:
+    """For `earshot play`; a search goes on without, where EARSHOT_HOME cannot be written to."""
+    try:
+        keep_results(hits)
+    except EarshotError as error:
+        click.echo(f"`earshot play` does not know these results by their numbers: {error.message}", err=True)
+
+
+def _print_absent(words: Sequence[str]) -> None:
+    if words:
+        click.echo(f"No transcript has the word{'' if len(words) == 1 else 's'} {', '.join(map(repr, words))}.")
 
 
 def _print_hits(hits: "Sequence[Hit]", context: bool) -> None:
@@ -87,7 +140,12 @@ def _print_hits(hits: "Sequence[Hit]", context: bool) -> None:
         for text, style in ((hit.before, "dim"), (hit.text, ""), (hit.after, "dim")):
             if text and (context or text is hit.text):
                 out.print(Padding(Text(text, style), (0, 0, 0, 3), expand=False))
-        out.print(f"   {hit.link}  {_scores(hit)}", style="dim", markup=False, highlight=False, soft_wrap=True)
+        for line in (f"{hit.video_id}@{hms(hit.start_s)}{_day(hit)}", f"{hit.link}  {_scores(hit)}"):
+            out.print(f"   {line}", style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _day(hit: "Hit") -> str:
+    return f"  {hit.published_at:%Y-%m-%d}" if hit.published_at else ""
 
 
 def _scores(hit: "Hit") -> str:

@@ -1,0 +1,66 @@
+"""`earshot play`: what was said, to be heard: a result of the last search, or a video from a moment on."""
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import click
+
+from ingest_assets.cli.arguments import known_video
+from ingest_assets.moments import hms
+from resources.catalogue import Video
+from resources.database import Database, open_database
+from resources.errors import EarshotError
+from resources.excerpts import moment
+
+
+@click.command("play")
+@click.argument("what", metavar="HIT|VIDEO@TIME")
+@click.option("--print", "only_print", is_flag=True, help="Print the player's command instead of running it.")
+def play_command(what: str, only_print: bool) -> None:
+    """Play a result of the last search by its number (earshot play 2), or a video from a time on (VIDEO@0:12:30).
+
+    What is played is Earshot's own copy of the audio, by the first of these that is installed: ffplay, mpv, VLC, SoX's play.
+    Ctrl-C stops.
+    """
+    from ingest_assets.playing import player_command, stored_audio
+
+    database = open_database()
+    video, start_s = _moment(database, what)
+    command = player_command(stored_audio(database, video), start_s)
+    if only_print:
+        click.echo(shlex.join(command))
+        return
+    click.echo(f"{video.title}, from {hms(start_s)}, by {Path(command[0]).name}; Ctrl-C stops.", err=True)
+    _run(command)
+
+
+def _moment(database: Database, what: str) -> tuple[Video, float]:
+    """The video and the second that are meant; raises EarshotError where the video is unknown, or over by then."""
+    from ingest_assets.last_search import find_result
+
+    if what.isdecimal():
+        video_id, start_s = find_result(int(what))
+        return known_video(database, video_id), start_s
+    name, mark, time = what.rpartition("@")
+    if not mark:
+        return known_video(database, what), 0.0
+    try:
+        start_s = moment(time)
+    except ValueError:
+        raise EarshotError(f"{time!r} in {what!r} is no time.", "Write VIDEO@SECONDS, or VIDEO@h:mm:ss.") from None
+    video = known_video(database, name)
+    if video.duration_s is not None and start_s >= video.duration_s:
+        raise EarshotError(f"{video.video_id} ends at {hms(video.duration_s)}, before {time}.", "Name an earlier time.")
+    return video, start_s
+
+
+def _run(command: list[str]) -> None:
+    """Run the player to its end, or to Ctrl-C; raises EarshotError where it fails."""
+    try:
+        ended = subprocess.run(command, check=False)
+    except KeyboardInterrupt:
+        return
+    if ended.returncode != 0:
+        told = f"{Path(command[0]).name} ended with exit code {ended.returncode}."
+        raise EarshotError(told, f"Its own message is above; what was run: {shlex.join(command)}")

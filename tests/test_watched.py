@@ -1,0 +1,59 @@
+"""Sources as they are named on a command line: by name or address, in any capitals, and what is said of any other."""
+
+from pathlib import Path
+
+import pytest
+
+from resources.catalogue import Video, register
+from resources.database import Database
+from resources.errors import SourceUnusable
+from resources.watched import address_of
+
+SOURCES = """
+sources:
+  - {feed: https://x.org/feed, name: Harbour Talk}
+  - {feed: https://x.org/other, name: Notes}
+  - {feed: https://x.org/third, name: NOTES}
+  - {feed: https://x.org/new, name: Not yet}
+"""
+
+
+@pytest.fixture
+def known(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """A library of videos of three watched feeds and of a folder."""
+    (tmp_path / "sources.yaml").write_text(SOURCES)
+    monkeypatch.setenv("EARSHOT_SOURCES", str(tmp_path / "sources.yaml"))
+    addresses = ["https://x.org/feed", "https://x.org/other", "https://x.org/third", "/home/a/Recordings"]
+    register(database, [Video(f"v{i}", f"https://x.org/{i}", address, "V") for i, address in enumerate(addresses)])
+    return database
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("Harbour Talk", "https://x.org/feed"),
+        ("harbour talk", "https://x.org/feed"),
+        ("https://x.org/feed", "https://x.org/feed"),
+        ("HTTPS://X.org/Feed", "https://x.org/feed"),
+        ("/home/a/Recordings/", "/home/a/Recordings"),
+        ("/HOME/a/recordings", "/home/a/Recordings"),
+        ("NOTES", "https://x.org/third"),
+    ],
+)
+def test_source_is_found_by_name_or_address_in_any_capitals(known: Database, text: str, address: str) -> None:
+    assert address_of(known, text) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Harbour", "No video is of a source 'Harbour'. Did you mean 'Harbour Talk'? There are videos of: "),
+        ("zzz", "/home/a/Recordings, Harbour Talk (https://x.org/feed), Notes (https://x.org/other)"),
+        ("Not yet", "No video is of a source 'Not yet'. "),
+        ("notes", "'notes' may be any of 2 sources, whose names differ in capitals. Write one exactly: Notes (https://"),
+    ],
+)
+def test_unknown_source_is_refused_with_names_and_addresses(known: Database, text: str, told: str) -> None:
+    with pytest.raises(SourceUnusable) as refused:
+        address_of(known, text)
+    assert told in str(refused.value)
