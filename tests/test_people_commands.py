@@ -17,9 +17,12 @@ from resources.errors import EarshotError, Misconfigured
 from resources.people import find_person, list_people
 from resources.settings import read_settings
 from resources.voice_space import voice_space
+from tests.library import run_stages
+from tests.said import add_video
 from tests.speaking import keep, speak, voice
 
 FIRST, SECOND = "SPEAKER_00", "SPEAKER_01"
+TURN = ["start_s", "end_s", "local_speaker"]
 
 
 @pytest.fixture
@@ -214,6 +217,43 @@ def test_a_single_turn_is_named_without_its_speaker(talks: Database) -> None:
     assert [(span.start_s, span.end_s) for span in list_corrections(talks)[0].spans] == [(20.0, 30.0)]
 
 
+def test_printed_time_names_the_turn_of_the_line_that_it_stands_at(talks: Database) -> None:
+    add_video(talks, "v9", (FIRST, "alpha"), (SECOND, "beta"))
+    late = pd.DataFrame([(0, 0.0, 10.3, FIRST), (1, 10.4, 20.0, SECOND)], columns=["turn_index", *TURN])
+    talks.replace("v9", {"turns": late.assign(overlap=False), "exclusive_turns": late})
+    run_stages(talks, "v9", "transcript", "speaker_turns", "text_embeddings")
+    exported = CliRunner().invoke(cli, ["export", "v9"]).output
+    assert f"[0:00:10] {SECOND}: beta" in exported  # its first word is spoken while the first speaker still is
+    people("correct", "v9@0:00:10", "--is", "Ben")
+    assert [(span.start_s, span.end_s) for span in list_corrections(talks)[0].spans] == [(10.4, 20.0)]
+    people("correct", "v9@10.000", "--is", "Ana")
+    assert list_corrections(talks)[1].spans[0].start_s == 10.4  # the word that starts then
+    people("correct", "v9@10.1", "--is", "Cleo")
+    assert [(span.start_s, span.end_s) for span in list_corrections(talks)[2].spans] == [(0.0, 10.3)]
+
+
+def test_times_that_a_refusal_suggests_are_understood(talks: Database) -> None:
+    rows = [(0.2, 0.6, FIRST, "host"), (0.7, 9.0, SECOND, "guest"), (12.9, 20.0, FIRST, "host")]
+    keep(talks, "v1", pd.DataFrame(rows, columns=[*TURN, "voice"]))
+    assert refused("correct", "v1@0:00:00", "--is", "Ben").startswith(
+        "v1@0:00:00 may mean 2 turns: SPEAKER_00's (v1@0:00:00.200) or SPEAKER_01's (v1@0:00:00.700)."
+    )
+    assert "turns near it begin at 0:00:00.200, 0:00:00.700, 0:00:12." in refused("correct", "v1@0:11", "--is", "Ben")
+    for time in ("0:00:00.200", "0:00:00.700", "0:00:12"):
+        people("correct", f"v1@{time}", "--is", "Ben")
+    assert [(span.start_s, span.end_s) for each in list_corrections(talks) for span in each.spans] == [
+        (start, end) for start, end, *_ in rows
+    ]
+
+
+def test_turn_in_which_others_speak_all_the_time_is_refused_with_its_speaker(talks: Database) -> None:
+    rows = [(0.0, 9.0, FIRST, "host"), (3.0, 4.0, SECOND, "guest"), (12.0, 20.0, SECOND, "guest")]
+    keep(talks, "v1", pd.DataFrame(rows, columns=[*TURN, "voice"]))
+    assert "In the turn at v1@0:00:03 others speak too" in refused("correct", "v1@0:00:03", "--is", "Ben")
+    assert "(v1@SPEAKER_01)" in refused("correct", "v1@3.5", "--is", "Ben")
+    assert list_corrections(talks) == []
+
+
 def test_what_was_corrected_holds_when_the_video_is_run_again_and_diarized_otherwise(talks: Database) -> None:
     people("correct", "v1@SPEAKER_01", "--is", "Ana")
     rows = [(0.0, 9.0, "S3", "host"), (9.5, 20.5, "S1", "nobody"), (20.5, 29.0, "S3", "host"), (29.0, 40.0, "S1", "nobody")]
@@ -356,7 +396,9 @@ def test_what_is_not_there_is_told_with_what_is(talks: Database, what: str, told
 def test_a_time_at_which_two_speak_names_both(talks: Database) -> None:
     rows = [(0.0, 9.0, FIRST, "host"), (7.0, 20.0, SECOND, "guest")]
     keep(talks, "v1", pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker", "voice"]))
-    assert "At v1@0:00:08 SPEAKER_00 and SPEAKER_01 speak at once." in refused("correct", "v1@0:08", "--is", "Ben")
+    assert "v1@0:00:08 may mean 2 turns: SPEAKER_00's (v1@0:00:00) or SPEAKER_01's (v1@0:00:07)." in refused(
+        "correct", "v1@0:08", "--is", "Ben"
+    )
     people("correct", "v1@0:15", "--is", "Ben")
     assert [(span.start_s, span.end_s) for span in list_corrections(talks)[0].spans] == [(9.0, 20.0)]
 
