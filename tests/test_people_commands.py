@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from ingest_assets.cli import cli
-from ingest_assets.identification import identify
+from ingest_assets.identification import identify, read_profiles
 from ingest_assets.known_voices import changes, who_is_who
 from resources.corrections import list_corrections
 from resources.database import Database
@@ -212,7 +213,7 @@ def test_a_single_turn_is_named_without_its_speaker(talks: Database) -> None:
     host = voice_of(talks, "v1", FIRST)
     told = people("correct", "v1@0:25", "--is", "Ben")
     assert "v1@0:00:25 is Ben." in told
-    assert "No speaker is called otherwise than before." in told
+    assert "No speaker's name changed." in told
     assert voice_of(talks, "v1", FIRST) == host
     assert [(span.start_s, span.end_s) for span in list_corrections(talks)[0].spans] == [(20.0, 30.0)]
 
@@ -280,6 +281,77 @@ def test_two_voices_are_made_one_and_again_two_by_undo(talks: Database) -> None:
     assert f"Correction {number} is taken back." in people("correct", "--undo", number)
     assert (voice_of(talks, "v3", FIRST), list_corrections(talks)) == (host, [])
     assert "There is no correction" in refused("correct", "--undo", number)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ("voice 1", "--is", "Ana"),
+        ("v1@SPEAKER_00", "--is", "Ana"),
+        ("v1@0:25", "--is", "Ana"),
+        ("voice 1", "--same-as", "voice 2"),
+        ("voice 2", "--same-as", "voice 1"),
+        ("v3@SPEAKER_00", "--same-as", "voice 2"),
+        ("voice 1", "--not-same-as", "v3@SPEAKER_00"),
+        ("voice 1", "--split"),
+        ("v3@SPEAKER_00", "--never", "Eve"),
+    ],
+)
+def test_undo_restores_names_numbers_and_lists(talks: Database, said: tuple[str, ...]) -> None:
+    speak(talks, "v4", ["eve"])
+    people("correct", "v4@SPEAKER_00", "--is", "Eve")
+    numbers = sorted({label.removeprefix("voice ") for label in who_is_who(talks).values()} - {"Eve"}, key=int)
+    words = [numbered_as(word, numbers) for word in said]
+    before = state(talks)
+    people("correct", *words)
+    assert list_corrections(talks)[-1].correction_id not in before["corrections"]
+    people("correct", "--undo", str(list_corrections(talks)[-1].correction_id))
+    assert state(talks) == before
+
+
+def numbered_as(word: str, numbers: list[str]) -> str:
+    """`voice 1` as the first of these numbers, `voice 2` as the second."""
+    return f"voice {numbers[int(word[6:]) - 1]}" if word.startswith("voice ") else word
+
+
+def state(database: Database) -> dict[str, Any]:
+    """All that undo must give back."""
+    profiles = read_profiles(database, voice_space(read_settings()))
+    return {
+        "who": who_is_who(database),
+        "people": list_people(database),
+        "corrections": [each.correction_id for each in list_corrections(database)],
+        "profiles": (profiles.people.tolist(), profiles.vectors.round(5).tolist()),
+        "list": people("list"),
+    }
+
+
+def test_undo_of_the_first_of_two_names_leaves_the_number_for_the_second(talks: Database) -> None:
+    before = who_is_who(talks)
+    people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
+    people("correct", "v1@SPEAKER_00", "--is", "Ben")
+    first, second = (str(each.correction_id) for each in list_corrections(talks))
+    people("correct", "--undo", first)
+    assert voice_of(talks, "v1", FIRST) == "Ben"
+    assert "Ben goes with it" in people("correct", "--undo", second)
+    assert who_is_who(talks) == before
+    assert list_people(talks) == []
+
+
+def test_undo_leaves_a_person_of_whom_something_else_is_said(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    people("correct", "v1@SPEAKER_01", "--never", "Ana")
+    people("correct", "--undo", str(list_corrections(talks)[0].correction_id))
+    assert [person.name for person in list_people(talks)] == ["Ana"]
+
+
+def test_new_diarization_makes_former_numbers_void(talks: Database) -> None:
+    guest = voice_of(talks, "v1", SECOND)
+    people("correct", "v1@SPEAKER_01", "--is", "Ana")
+    speak(talks, "v1", ["host", "somebody new"])
+    identify(talks)
+    people("correct", "--undo", str(list_corrections(talks)[0].correction_id))
+    assert voice_of(talks, "v1", SECOND) not in (guest, "Ana", "Unknown")
 
 
 def test_a_part_of_a_voice_is_said_not_to_be_the_rest(talks: Database) -> None:
@@ -437,11 +509,36 @@ def test_one_thing_is_said_at_a_time_and_of_somebody() -> None:
 
 def test_a_removed_person_is_gone_with_corrections_and_is_a_voice_again(talks: Database) -> None:
     people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
-    told = people("remove", "ana")
+    told = people("remove", "ana", answer="y\n")
     assert "Ana is removed: 0 enrolments, 1 correction." in told
     assert list_people(talks) == list_corrections(talks) == []
     assert voice_of(talks, "v1", FIRST) == voice_of(talks, "v3", FIRST) != "Unknown"
     assert talks.query("SELECT FROM voice_embeddings WHERE embedding IS NULL") == []
+
+
+def test_removed_person_is_the_voice_of_before(talks: Database) -> None:
+    before = who_is_who(talks)
+    people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
+    people("correct", "v1@SPEAKER_01", "--is", "Ana")
+    people("remove", "Ana", "--yes")
+    assert who_is_who(talks) == before
+
+
+def test_remove_asks_and_leaves_everything_for_a_no(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    told = people("remove", "Ana", answer="n\n")
+    assert "Remove Ana (0 enrolments, 1 correction) for good?" in told
+    assert told.endswith("Nobody was removed.\n")
+    assert voice_of(talks, "v1", FIRST) == "Ana"
+
+
+@pytest.mark.parametrize("command", ["remove", "forget"])
+def test_without_a_terminal_what_asks_says_how_to_answer(talks: Database, command: str) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    message = refused(command, "Ana")
+    assert "Nobody is at a terminal to answer:" in message
+    assert message.endswith("Say yes with --yes.")
+    assert voice_of(talks, "v1", FIRST) == "Ana"
 
 
 def test_who_is_in_people_yaml_is_not_removed_and_the_line_is_told(talks: Database) -> None:
