@@ -326,6 +326,14 @@ def state(database: Database) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize(("option", "told"), [("--same-as", "are one voice"), ("--not-same-as", "are two voices")])
+def test_voices_are_named_without_quotes(talks: Database, option: str, told: str) -> None:
+    host, guest = voice_of(talks, "v1", FIRST).split(), voice_of(talks, "v1", SECOND).split()
+    assert told in people("correct", *host, option, *guest)
+    assert told in people("correct", option, "v3@SPEAKER_00", "v2@SPEAKER_01")
+    assert len(list_corrections(talks)) == 2
+
+
 def test_undo_of_the_first_of_two_names_leaves_the_number_for_the_second(talks: Database) -> None:
     before = who_is_who(talks)
     people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")

@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from ingest_assets.statements import Key
 
 
-@click.command("correct")
+class _UnquotedVoices(click.Command):
+    """A command to which `voice 7` is one word, with or without quotes, also behind an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        joined: list[str] = []
+        for word in args:
+            if joined and joined[-1].lower() == "voice" and word.isdecimal():
+                joined[-1] += f" {word}"
+            else:
+                joined.append(word)
+        return super().parse_args(ctx, joined)
+
+
+@click.command("correct", cls=_UnquotedVoices)
 @click.argument("what", nargs=-1, metavar="[WHAT]")
 @click.option("--is", "is_name", metavar="NAME", help="This person speaks, who is added where nobody has the name.")
 @click.option("--never", "never_name", metavar="NAME", help="This person never does.")
