@@ -224,6 +224,7 @@ def _remove_vectors(connection: Connection, times: Mapping[str, list[Times]], sp
             "WHERE video_id = %s AND local_speaker = %s",
             sorted(speakers),
         )
+        cursor.executemany("DELETE FROM former_voices WHERE video_id = %s AND local_speaker = %s", sorted(speakers))
         cursor.executemany(
             "UPDATE local_speakers SET centroid = %(centroid)s, clear_s = %(clear_s)s, made_at = clock_timestamp() "
             "WHERE video_id = %(video_id)s AND local_speaker = %(local_speaker)s",

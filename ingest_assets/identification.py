@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -32,9 +33,11 @@ from resources.identities import (
     Key,
     Moment,
     Speakers,
+    former_numbers,
     new_voices,
     read_identities,
     read_speakers,
+    write_former,
     write_identities,
     write_moments,
 )
@@ -44,6 +47,7 @@ from resources.settings import read_settings
 from resources.voice_space import VoiceSpace, thresholds, voice_space
 
 PEOPLE_LOCK = "people"
+NOTHING: Mapping[Key, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,13 @@ class Identified:
     judgements: int
 
 
-def identify(database: Database, full: bool = False) -> Identified:
-    """Decide every local speaker, and write down who it is. Raises Misconfigured where people.yaml is wrong."""
+def identify(
+    database: Database, full: bool = False, said: int | None = None, undone: Mapping[Key, int] = NOTHING
+) -> Identified:
+    """Decide every local speaker, and write down who it is. Raises Misconfigured where people.yaml is wrong.
+
+    `said` is the correction that was entered just now; `undone` are the voice numbers that one which was taken back had cost.
+    """
     settings = read_settings()
     with holding(database.url, PEOPLE_LOCK):
         sync_people(database, settings)
@@ -77,9 +86,10 @@ def identify(database: Database, full: bool = False) -> Identified:
         space = voice_space(settings)
         profiles = read_profiles(database, space)
         speakers, before = read_speakers(database, space), read_identities(database)
+        numbers = _numbers(database, speakers.keys, before, undone)
         known = nothing_known(len(speakers.keys)) if full else clustered_before(speakers.keys, before)
         decided = decide(speakers, profiles, read_rulings(database), thresholds(database, settings), known)
-        after, written = _write(database, space, speakers, before, decided, read_overrides(database))
+        after, written = _write(database, space, speakers, before, numbers, decided, read_overrides(database), said)
     return _counted(after, len(profiles.people), decided.clustered, written, len(judgements))
 
 
@@ -102,17 +112,27 @@ def clustered_before(keys: Sequence[Key], before: Mapping[Key, Identity]) -> Clu
     return found
 
 
+def _numbers(
+    database: Database, keys: Sequence[Key], before: Mapping[Key, Identity], undone: Mapping[Key, int]
+) -> list[int | None]:
+    """The number of each speaker's voice: the one that undo gives back, else its own, else the last that it had."""
+    former = former_numbers(database)
+    own = {key: row.voice_id for key, row in before.items() if row.voice_id is not None}
+    return [undone.get(key) or own.get(key) or former.get(key) for key in keys]
+
+
 def _write(
     database: Database,
     space: VoiceSpace,
     speakers: Speakers,
     before: Mapping[Key, Identity],
+    numbers_before: Sequence[int | None],
     decided: Decided,
     moments: Sequence[Moment],
+    said: int | None,
 ) -> tuple[Mapping[Key, Identity], int]:
     """Number the voices and write what differs, in one transaction; who everybody is now, and how many rows differed."""
     clusters = [decision.cluster for decision in decided.decisions]
-    numbers_before = [before[key].voice_id if key in before else None for key in speakers.keys]
     kept = kept_numbers(clusters, numbers_before)
     waiting = without_number(clusters, kept, speakers.rank.tolist())
     with database.connect() as connection:
@@ -122,6 +142,7 @@ def _write(
             for key, decision, made_at in zip(speakers.keys, decided.decisions, speakers.made_at, strict=True)
         }
         write_moments(connection, moments)
+        write_former(connection, before, after, said)
         return after, write_identities(connection, before, after)
 
 

@@ -13,6 +13,12 @@ def hms(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def hms_exact(seconds: float) -> str:
+    """h:mm:ss.mmm, to the nearest millisecond."""
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return f"{hms(whole)}.{thousandths:03d}"
+
+
 def link(url: str, start_s: float) -> str:
     """A link that opens the recording at this second, in the way the site knows; a Media Fragment elsewhere.
 

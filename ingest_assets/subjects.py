@@ -4,7 +4,7 @@
 |---|---|
 | `voice 7`, `voice-7` | every local speaker of that anonymous voice |
 | `VIDEO@SPEAKER_01` | one local speaker |
-| `VIDEO@0:12:30` | the turn that is spoken at that time |
+| `VIDEO@0:12:30` | the turn that this time means: ingest_assets/turn_times.py |
 
 A subject is told in spans of time, which is what a correction keeps (resources/corrections.py): of a speaker, when he is the
 only one to speak. Nothing is written here.
@@ -20,14 +20,16 @@ from scipy.spatial.distance import pdist, squareform
 
 from ingest_assets.correcting import read_rulings, read_turns
 from ingest_assets.moments import hms
+from ingest_assets.names import Names, speaker_names
+from ingest_assets.recordings import read_recording
 from ingest_assets.statements import Key, spans_in
 from ingest_assets.stretches import cut
+from ingest_assets.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
 from ingest_assets.wording import counted
 from resources.catalogue import find
 from resources.corrections import Correction, Span
 from resources.database import Database
-from resources.errors import EarshotError
-from resources.source_options import duration
+from resources.errors import EarshotError, HalfIngested, NotTranscribed
 
 FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or a turn by its time: VIDEO@0:12:30."
 _VOICE = re.compile(r"voice[\s-]*(\d{1,18})", re.IGNORECASE)
@@ -66,12 +68,12 @@ def find_subject(database: Database, text: str) -> Subject:
     if part in set(turns.local_speaker):
         return _whole(database, f"{video_id}@{part}", [(video_id, part)])
     try:
-        at = duration(0.0, part)
+        at = typed_time(part)
     except ValueError:
         raise EarshotError(
             f"{part!r} is neither a speaker of {video_id} nor a time in it. Its speakers: {_speakers(turns)}.", FORMS
         ) from None
-    return _turn(video_id, turns, at)
+    return _turn(database, video_id, turns, at)
 
 
 def members_of(database: Database, voice_id: int) -> list[Key]:
@@ -171,18 +173,40 @@ def _whole(database: Database, label: str, speakers: Sequence[Key]) -> Subject:
     return Subject(label, tuple(speakers), tuple(spans))
 
 
-def _turn(video_id: str, turns: pd.DataFrame, at: float) -> Subject:
-    now = turns[(turns.start_s <= at) & (at < turns.end_s)]
-    label = f"{video_id}@{hms(at)}"
-    if now.empty:
-        near = ", ".join(hms(start) for start in turns.start_s[(turns.start_s - at).abs().nsmallest(3).index].sort_values())
-        raise EarshotError(f"Nobody speaks at {label}.", f"Name a time at which somebody does; turns near it begin at {near}.")
-    if now.local_speaker.nunique() > 1:
+def _turn(database: Database, video_id: str, turns: pd.DataFrame, at: Time) -> Subject:
+    times, names = _times(database, video_id, turns)
+    meant = times.meant(at)
+    if len(meant) != 1:
+        raise _unclear(f"{video_id}@{at}", times, names, meant)
+    speaker = str(times.turns.local_speaker.iloc[meant[0]])
+    alone = times.alone(meant[0])
+    if not alone:
         raise EarshotError(
-            f"At {label} {_speakers(now).replace(', ', ' and ')} speak at once.",
-            f"Name a time of that turn at which one speaks alone, or a whole speaker: {video_id}@{now.local_speaker.iloc[0]}.",
+            f"In the turn at {video_id}@{at} others speak too, all the time, so no time in it is {speaker}'s alone.",
+            f"Name the whole speaker: {video_id}@{speaker}.",
         )
-    turn = now.iloc[int((now.end_s - now.start_s).argmin())]
-    stretches = cut(turns)
-    chosen = stretches.within([(turn.start_s, turn.end_s)]) & stretches.own[stretches.speakers.index(turn.local_speaker)]
-    return Subject(label, ((video_id, turn.local_speaker),), spans_in(video_id, stretches.joined(chosen)), turn=True)
+    return Subject(f"{video_id}@{at}", ((video_id, speaker),), spans_in(video_id, alone), turn=True)
+
+
+def _times(database: Database, video_id: str, turns: pd.DataFrame) -> tuple[TurnTimes, Names]:
+    """The times of a video, and its speakers' names; of its turns alone where it is not ingested to its end."""
+    try:
+        recording = read_recording(database, video_id)
+    except (NotTranscribed, HalfIngested):
+        return turns_alone(turns), speaker_names(database, video_id)
+    return turn_times(recording), recording.names
+
+
+def _unclear(label: str, times: TurnTimes, names: Names, meant: Sequence[int]) -> EarshotError:
+    """No turn, or several: with the times that mean one."""
+    video_id = label.rpartition("@")[0]
+    if not meant:
+        asked, starts = typed_time(label.rpartition("@")[2]).seconds, times.turns.start_s.reset_index(drop=True)
+        near = [times.time_of(row) for row in sorted((starts - asked).abs().nsmallest(3).index)]
+        told = ", ".join(str(time) for time in near if time)
+        return EarshotError(f"Nobody speaks at {label}.", f"Name a time at which somebody does; turns near it begin at {told}.")
+    chosen = times.turns.iloc[list(meant)]
+    said_by = names.of_spans(chosen, chosen.local_speaker.tolist())
+    forms = [f"{video_id}@{times.time_of(row) or times.turns.local_speaker.iloc[row]}" for row in meant]
+    told = " or ".join(f"{speaker.shown}'s ({form})" for speaker, form in zip(said_by, forms, strict=True))
+    return EarshotError(f"{label} may mean {len(meant)} turns: {told}.", "Type the one that you mean.")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from resources.database import Connection, Database
 from resources.errors import EarshotError
+from resources.people import remove_if_empty
 
 KINDS = ("is", "never", "same", "different")
 
@@ -82,9 +83,16 @@ def _copy_spans(connection: Connection, correction_id: int, side: int, spans: It
             copy.write_row((correction_id, side, span.video_id, span.start_s, span.end_s))
 
 
-def remove_correction(database: Database, correction_id: int) -> None:
-    """Take a correction back; raises EarshotError where there is none of this number."""
-    if not database.query("DELETE FROM corrections WHERE correction_id = %s RETURNING correction_id", [correction_id]):
-        numbers = [str(row["correction_id"]) for row in database.query("SELECT correction_id FROM corrections ORDER BY 1")]
-        known = f"there are {', '.join(numbers)}" if numbers else "there are none"
-        raise EarshotError(f"There is no correction {correction_id}; {known}.", "`earshot people show WHO` lists those of WHO.")
+def remove_correction(database: Database, correction_id: int) -> str | None:
+    """Take a correction back; returns the name of the person who goes with it, since nothing else speaks of that person.
+
+    Raises EarshotError where there is no correction of this number.
+    """
+    with database.connect() as connection:
+        statement = "DELETE FROM corrections WHERE correction_id = %s RETURNING person_id"
+        gone = connection.execute(statement, [correction_id]).fetchone()
+        if gone is not None:
+            return remove_if_empty(connection, gone["person_id"])
+    numbers = [str(row["correction_id"]) for row in database.query("SELECT correction_id FROM corrections ORDER BY 1")]
+    known = f"there are {', '.join(numbers)}" if numbers else "there are none"
+    raise EarshotError(f"There is no correction {correction_id}; {known}.", "`earshot people show WHO` lists those of WHO.")

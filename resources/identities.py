@@ -1,9 +1,10 @@
-"""Identities: who each local speaker is, as it was decided last. Tables `identities`, `voices` and `corrected_moments`; reads
-`local_speakers`.
+"""Identities: who each local speaker is, as it was decided last. Tables `identities`, `voices`, `former_voices` and
+`corrected_moments`; reads `local_speakers`.
 
 `read_speakers()` gives the centroids of the whole library as one matrix. A centroid of another voice space is never in it: its
 speaker comes with what stands in the way, which names the model and what to do. `write_identities()` writes the rows that
-differ and no others. Numbers of anonymous voices are given once: one whose voice is gone is never given again.
+differ and no others. Numbers of anonymous voices are given once: one whose voice is gone is never given to another. The
+number that a speaker lost is kept (`former_numbers()`), and given back when that speaker is anonymous again.
 
 Everything that is written here comes from asset `people` (ingest_assets/identification.py), in one transaction.
 """
@@ -121,6 +122,35 @@ def write_identities(connection: Connection, before: Mapping[Key, Identity], aft
     if new:
         _insert(connection, new)
     return len(new.keys() | set(gone))
+
+
+def former_numbers(database: Database, correction_id: int | None = None) -> dict[Key, int]:
+    """The number that each speaker had last as an anonymous voice, of those who lost one; or lost it by this correction."""
+    rows = database.query(
+        "SELECT DISTINCT ON (video_id, local_speaker) video_id, local_speaker, voice_id FROM former_voices "
+        "JOIN local_speakers USING (video_id, local_speaker, made_at) "
+        "WHERE %(correction)s::bigint IS NULL OR correction_id = %(correction)s "
+        "ORDER BY video_id, local_speaker, former_id DESC",
+        {"correction": correction_id},
+    )
+    return {(row["video_id"], row["local_speaker"]): row["voice_id"] for row in rows}
+
+
+def write_former(
+    connection: Connection, before: Mapping[Key, Identity], after: Mapping[Key, Identity], correction_id: int | None
+) -> None:
+    """Keep the numbers that are lost from one to the other, and by which correction. In the caller's transaction."""
+    lost = [
+        (*key, was.made_at, was.voice_id, correction_id)
+        for key, was in before.items()
+        if was.voice_id is not None and key in after and after[key].voice_id != was.voice_id
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO former_voices (video_id, local_speaker, made_at, voice_id, correction_id) "
+            "SELECT video_id, %s, %s, %s, %s FROM videos WHERE video_id = %s",
+            [(*row[1:], row[0]) for row in lost],
+        )
 
 
 def write_moments(connection: Connection, moments: Sequence[Moment]) -> None:

@@ -126,13 +126,19 @@ def _keep(connection: Connection, listed: ListedPerson, known: Person | None) ->
 
 def _unlist(connection: Connection, person_id: int) -> None:
     connection.execute("DELETE FROM enrolments WHERE person_id = %s AND listed", [person_id])
-    connection.execute(
-        "DELETE FROM people WHERE person_id = %(person)s "
-        "AND NOT EXISTS (SELECT FROM enrolments WHERE person_id = %(person)s) "
-        "AND NOT EXISTS (SELECT FROM corrections WHERE person_id = %(person)s)",
-        {"person": person_id},
-    )
     connection.execute("UPDATE people SET listed = false WHERE person_id = %s", [person_id])
+    remove_if_empty(connection, person_id)
+
+
+def remove_if_empty(connection: Connection, person_id: int | None) -> str | None:
+    """Remove a person who is not in people.yaml and has no enrolments and no corrections; returns the name, where it went."""
+    row = connection.execute(
+        "DELETE FROM people WHERE person_id = %(person)s AND NOT listed "
+        "AND NOT EXISTS (SELECT FROM enrolments WHERE person_id = %(person)s) "
+        "AND NOT EXISTS (SELECT FROM corrections WHERE person_id = %(person)s) RETURNING name",
+        {"person": person_id},
+    ).fetchone()
+    return row["name"] if row else None
 
 
 # --- enrolments ----------------------------------------------------------------------------------------------------------

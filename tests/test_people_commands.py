@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from ingest_assets.cli.commands import cli
-from ingest_assets.identification import identify
+from ingest_assets.identification import identify, read_profiles
 from ingest_assets.known_voices import changes, who_is_who
 from resources.corrections import list_corrections
 from resources.database import Database
@@ -17,9 +18,12 @@ from resources.errors import EarshotError, Misconfigured
 from resources.people import find_person, list_people
 from resources.settings import read_settings
 from resources.voice_space import voice_space
+from tests.library import run_stages
+from tests.said import add_video
 from tests.speaking import keep, speak, voice
 
 FIRST, SECOND = "SPEAKER_00", "SPEAKER_01"
+TURN = ["start_s", "end_s", "local_speaker"]
 
 
 @pytest.fixture
@@ -209,9 +213,46 @@ def test_a_single_turn_is_named_without_its_speaker(talks: Database) -> None:
     host = voice_of(talks, "v1", FIRST)
     told = people("correct", "v1@0:25", "--is", "Ben")
     assert "v1@0:00:25 is Ben." in told
-    assert "No speaker is called otherwise than before." in told
+    assert "No speaker's name changed." in told
     assert voice_of(talks, "v1", FIRST) == host
     assert [(span.start_s, span.end_s) for span in list_corrections(talks)[0].spans] == [(20.0, 30.0)]
+
+
+def test_printed_time_names_the_turn_of_the_line_that_it_stands_at(talks: Database) -> None:
+    add_video(talks, "v9", (FIRST, "alpha"), (SECOND, "beta"))
+    late = pd.DataFrame([(0, 0.0, 10.3, FIRST), (1, 10.4, 20.0, SECOND)], columns=["turn_index", *TURN])
+    talks.replace("v9", {"turns": late.assign(overlap=False), "exclusive_turns": late})
+    run_stages(talks, "v9", "transcript", "speaker_turns", "text_embeddings")
+    exported = CliRunner().invoke(cli, ["export", "v9"]).output
+    assert f"[0:00:10] {SECOND}: beta" in exported  # its first word is spoken while the first speaker still is
+    people("correct", "v9@0:00:10", "--is", "Ben")
+    assert [(span.start_s, span.end_s) for span in list_corrections(talks)[0].spans] == [(10.4, 20.0)]
+    people("correct", "v9@10.000", "--is", "Ana")
+    assert list_corrections(talks)[1].spans[0].start_s == 10.4  # the word that starts then
+    people("correct", "v9@10.1", "--is", "Cleo")
+    assert [(span.start_s, span.end_s) for span in list_corrections(talks)[2].spans] == [(0.0, 10.3)]
+
+
+def test_times_that_a_refusal_suggests_are_understood(talks: Database) -> None:
+    rows = [(0.2, 0.6, FIRST, "host"), (0.7, 9.0, SECOND, "guest"), (12.9, 20.0, FIRST, "host")]
+    keep(talks, "v1", pd.DataFrame(rows, columns=[*TURN, "voice"]))
+    assert refused("correct", "v1@0:00:00", "--is", "Ben").startswith(
+        "v1@0:00:00 may mean 2 turns: SPEAKER_00's (v1@0:00:00.200) or SPEAKER_01's (v1@0:00:00.700)."
+    )
+    assert "turns near it begin at 0:00:00.200, 0:00:00.700, 0:00:12." in refused("correct", "v1@0:11", "--is", "Ben")
+    for time in ("0:00:00.200", "0:00:00.700", "0:00:12"):
+        people("correct", f"v1@{time}", "--is", "Ben")
+    assert [(span.start_s, span.end_s) for each in list_corrections(talks) for span in each.spans] == [
+        (start, end) for start, end, *_ in rows
+    ]
+
+
+def test_turn_in_which_others_speak_all_the_time_is_refused_with_its_speaker(talks: Database) -> None:
+    rows = [(0.0, 9.0, FIRST, "host"), (3.0, 4.0, SECOND, "guest"), (12.0, 20.0, SECOND, "guest")]
+    keep(talks, "v1", pd.DataFrame(rows, columns=[*TURN, "voice"]))
+    assert "In the turn at v1@0:00:03 others speak too" in refused("correct", "v1@0:00:03", "--is", "Ben")
+    assert "(v1@SPEAKER_01)" in refused("correct", "v1@3.5", "--is", "Ben")
+    assert list_corrections(talks) == []
 
 
 def test_what_was_corrected_holds_when_the_video_is_run_again_and_diarized_otherwise(talks: Database) -> None:
@@ -240,6 +281,85 @@ def test_two_voices_are_made_one_and_again_two_by_undo(talks: Database) -> None:
     assert f"Correction {number} is taken back." in people("correct", "--undo", number)
     assert (voice_of(talks, "v3", FIRST), list_corrections(talks)) == (host, [])
     assert "There is no correction" in refused("correct", "--undo", number)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ("voice 1", "--is", "Ana"),
+        ("v1@SPEAKER_00", "--is", "Ana"),
+        ("v1@0:25", "--is", "Ana"),
+        ("voice 1", "--same-as", "voice 2"),
+        ("voice 2", "--same-as", "voice 1"),
+        ("v3@SPEAKER_00", "--same-as", "voice 2"),
+        ("voice 1", "--not-same-as", "v3@SPEAKER_00"),
+        ("voice 1", "--split"),
+        ("v3@SPEAKER_00", "--never", "Eve"),
+    ],
+)
+def test_undo_restores_names_numbers_and_lists(talks: Database, said: tuple[str, ...]) -> None:
+    speak(talks, "v4", ["eve"])
+    people("correct", "v4@SPEAKER_00", "--is", "Eve")
+    numbers = sorted({label.removeprefix("voice ") for label in who_is_who(talks).values()} - {"Eve"}, key=int)
+    words = [numbered_as(word, numbers) for word in said]
+    before = state(talks)
+    people("correct", *words)
+    assert list_corrections(talks)[-1].correction_id not in before["corrections"]
+    people("correct", "--undo", str(list_corrections(talks)[-1].correction_id))
+    assert state(talks) == before
+
+
+def numbered_as(word: str, numbers: list[str]) -> str:
+    """`voice 1` as the first of these numbers, `voice 2` as the second."""
+    return f"voice {numbers[int(word[6:]) - 1]}" if word.startswith("voice ") else word
+
+
+def state(database: Database) -> dict[str, Any]:
+    """All that undo must give back."""
+    profiles = read_profiles(database, voice_space(read_settings()))
+    return {
+        "who": who_is_who(database),
+        "people": list_people(database),
+        "corrections": [each.correction_id for each in list_corrections(database)],
+        "profiles": (profiles.people.tolist(), profiles.vectors.round(5).tolist()),
+        "list": people("list"),
+    }
+
+
+@pytest.mark.parametrize(("option", "told"), [("--same-as", "are one voice"), ("--not-same-as", "are two voices")])
+def test_voices_are_named_without_quotes(talks: Database, option: str, told: str) -> None:
+    host, guest = voice_of(talks, "v1", FIRST).split(), voice_of(talks, "v1", SECOND).split()
+    assert told in people("correct", *host, option, *guest)
+    assert told in people("correct", option, "v3@SPEAKER_00", "v2@SPEAKER_01")
+    assert len(list_corrections(talks)) == 2
+
+
+def test_undo_of_the_first_of_two_names_leaves_the_number_for_the_second(talks: Database) -> None:
+    before = who_is_who(talks)
+    people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
+    people("correct", "v1@SPEAKER_00", "--is", "Ben")
+    first, second = (str(each.correction_id) for each in list_corrections(talks))
+    people("correct", "--undo", first)
+    assert voice_of(talks, "v1", FIRST) == "Ben"
+    assert "Ben goes with it" in people("correct", "--undo", second)
+    assert who_is_who(talks) == before
+    assert list_people(talks) == []
+
+
+def test_undo_leaves_a_person_of_whom_something_else_is_said(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    people("correct", "v1@SPEAKER_01", "--never", "Ana")
+    people("correct", "--undo", str(list_corrections(talks)[0].correction_id))
+    assert [person.name for person in list_people(talks)] == ["Ana"]
+
+
+def test_new_diarization_makes_former_numbers_void(talks: Database) -> None:
+    guest = voice_of(talks, "v1", SECOND)
+    people("correct", "v1@SPEAKER_01", "--is", "Ana")
+    speak(talks, "v1", ["host", "somebody new"])
+    identify(talks)
+    people("correct", "--undo", str(list_corrections(talks)[0].correction_id))
+    assert voice_of(talks, "v1", SECOND) not in (guest, "Ana", "Unknown")
 
 
 def test_a_part_of_a_voice_is_said_not_to_be_the_rest(talks: Database) -> None:
@@ -356,7 +476,9 @@ def test_what_is_not_there_is_told_with_what_is(talks: Database, what: str, told
 def test_a_time_at_which_two_speak_names_both(talks: Database) -> None:
     rows = [(0.0, 9.0, FIRST, "host"), (7.0, 20.0, SECOND, "guest")]
     keep(talks, "v1", pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker", "voice"]))
-    assert "At v1@0:00:08 SPEAKER_00 and SPEAKER_01 speak at once." in refused("correct", "v1@0:08", "--is", "Ben")
+    assert "v1@0:00:08 may mean 2 turns: SPEAKER_00's (v1@0:00:00) or SPEAKER_01's (v1@0:00:07)." in refused(
+        "correct", "v1@0:08", "--is", "Ben"
+    )
     people("correct", "v1@0:15", "--is", "Ben")
     assert [(span.start_s, span.end_s) for span in list_corrections(talks)[0].spans] == [(9.0, 20.0)]
 
@@ -395,11 +517,36 @@ def test_one_thing_is_said_at_a_time_and_of_somebody() -> None:
 
 def test_a_removed_person_is_gone_with_corrections_and_is_a_voice_again(talks: Database) -> None:
     people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
-    told = people("remove", "ana")
+    told = people("remove", "ana", answer="y\n")
     assert "Ana is removed: 0 enrolments, 1 correction." in told
     assert list_people(talks) == list_corrections(talks) == []
     assert voice_of(talks, "v1", FIRST) == voice_of(talks, "v3", FIRST) != "Unknown"
     assert talks.query("SELECT FROM voice_embeddings WHERE embedding IS NULL") == []
+
+
+def test_removed_person_is_the_voice_of_before(talks: Database) -> None:
+    before = who_is_who(talks)
+    people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
+    people("correct", "v1@SPEAKER_01", "--is", "Ana")
+    people("remove", "Ana", "--yes")
+    assert who_is_who(talks) == before
+
+
+def test_remove_asks_and_leaves_everything_for_a_no(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    told = people("remove", "Ana", answer="n\n")
+    assert "Remove Ana (0 enrolments, 1 correction) for good?" in told
+    assert told.endswith("Nobody was removed.\n")
+    assert voice_of(talks, "v1", FIRST) == "Ana"
+
+
+@pytest.mark.parametrize("command", ["remove", "forget"])
+def test_without_a_terminal_what_asks_says_how_to_answer(talks: Database, command: str) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    message = refused(command, "Ana")
+    assert "Nobody is at a terminal to answer:" in message
+    assert message.endswith("Say yes with --yes.")
+    assert voice_of(talks, "v1", FIRST) == "Ana"
 
 
 def test_who_is_in_people_yaml_is_not_removed_and_the_line_is_told(talks: Database) -> None:

@@ -1,6 +1,7 @@
 """`earshot people correct`: who really speaks. Each correction has a number, by which it is taken back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
@@ -9,9 +10,23 @@ from resources.database import Database, open_database
 
 if TYPE_CHECKING:
     from ingest_assets.entering import Entered
+    from ingest_assets.statements import Key
 
 
-@click.command("correct")
+class _UnquotedVoices(click.Command):
+    """A command to which `voice 7` is one word, with or without quotes, also behind an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        joined: list[str] = []
+        for word in args:
+            if joined and joined[-1].lower() == "voice" and word.isdecimal():
+                joined[-1] += f" {word}"
+            else:
+                joined.append(word)
+        return super().parse_args(ctx, joined)
+
+
+@click.command("correct", cls=_UnquotedVoices)
 @click.argument("what", nargs=-1, metavar="[WHAT]")
 @click.option("--is", "is_name", metavar="NAME", help="This person speaks, who is added where nobody has the name.")
 @click.option("--never", "never_name", metavar="NAME", help="This person never does.")
@@ -49,7 +64,16 @@ def correct_command(
         tell_changes(database, lambda: _voices(database, text, same_as, not_same_as))
 
 
-def tell_changes(database: Database, change: Callable[[], str]) -> None:
+@dataclass(frozen=True)
+class Change:
+    """What a command did, in words; the correction that it entered, or the voice numbers that the one taken back had cost."""
+
+    told: str
+    said: int | None = None
+    undone: "Mapping[Key, int]" = field(default_factory=dict)
+
+
+def tell_changes(database: Database, change: Callable[[], Change]) -> None:
     """Make a change, decide anew who speaks, and tell both; nobody else changes anything meanwhile."""
     from ingest_assets.identification import PEOPLE_LOCK, identify
     from ingest_assets.known_voices import changes, who_is_who
@@ -57,13 +81,14 @@ def tell_changes(database: Database, change: Callable[[], str]) -> None:
 
     with holding(database.url, PEOPLE_LOCK):
         before = who_is_who(database)
-        click.echo(change())
-        identify(database)
+        done = change()
+        click.echo(done.told)
+        identify(database, said=done.said, undone=done.undone)
         told = changes(before, who_is_who(database))
-    click.echo("\n".join(told) if told else "No speaker is called otherwise than before.")
+    click.echo("\n".join(told) if told else "No speaker's name changed.")
 
 
-def _person(database: Database, text: str, is_name: str | None, never_name: str | None) -> str:
+def _person(database: Database, text: str, is_name: str | None, never_name: str | None) -> Change:
     from ingest_assets.entering import say_is, say_never
     from ingest_assets.known_voices import near_names
     from ingest_assets.subjects import find_subject
@@ -71,7 +96,7 @@ def _person(database: Database, text: str, is_name: str | None, never_name: str 
     subject = find_subject(database, text)
     if is_name is None:
         entered = say_never(database, subject, never_name or "")
-        return f"{_number(entered)}: {subject.told} is never {entered.person}."
+        return Change(f"{_number(entered)}: {subject.told} is never {entered.person}.", entered.number)
     near = near_names(database, is_name)
     entered = say_is(database, subject, is_name)
     told = [f"{_number(entered)}: {subject.told} is {entered.person}."]
@@ -83,20 +108,20 @@ def _person(database: Database, text: str, is_name: str | None, never_name: str 
         told.append(f"Where it covers correction {numbered(entered.over)}, the new one holds.")
     if subject.turn:
         told.append(f"The turn is shown as {entered.person}'s, whoever the rest of its speaker is.")
-    return "\n".join(told)
+    return Change("\n".join(told), entered.number)
 
 
-def _voices(database: Database, text: str, same_as: str | None, not_same_as: str | None) -> str:
+def _voices(database: Database, text: str, same_as: str | None, not_same_as: str | None) -> Change:
     from ingest_assets.entering import say_different, say_same
     from ingest_assets.subjects import find_subject
 
     one, other = find_subject(database, text), find_subject(database, same_as or not_same_as or "")
-    if same_as is not None:
-        return f"{_number(say_same(database, one, other))}: {one.told} and {other.told} are one voice."
-    return f"{_number(say_different(database, one, other))}: {one.told} and {other.told} are two voices."
+    say, told = (say_same, "one voice") if same_as is not None else (say_different, "two voices")
+    entered = say(database, one, other)
+    return Change(f"{_number(entered)}: {one.told} and {other.told} are {told}.", entered.number)
 
 
-def _split(database: Database, text: str) -> str:
+def _split(database: Database, text: str) -> Change:
     from ingest_assets.entering import say_split
     from ingest_assets.subjects import Subject, voice_number
     from resources.errors import EarshotError
@@ -109,14 +134,18 @@ def _split(database: Database, text: str) -> str:
     def videos(part: Subject) -> str:
         return ", ".join(dict.fromkeys(video_id for video_id, _ in part.speakers))
 
-    return f"{_number(entered)}: voice {number} is two voices.\nOne is in {videos(one)}.\nThe other is in {videos(other)}."
+    told = f"{_number(entered)}: voice {number} is two voices.\nOne is in {videos(one)}.\nThe other is in {videos(other)}."
+    return Change(told, entered.number)
 
 
-def _undo(database: Database, number: int) -> str:
+def _undo(database: Database, number: int) -> Change:
     from resources.corrections import remove_correction
+    from resources.identities import former_numbers
 
-    remove_correction(database, number)
-    return f"Correction {number} is taken back."
+    undone = former_numbers(database, number)
+    person = remove_correction(database, number)
+    gone = f" {person} goes with it: nothing else was said of that person." if person else ""
+    return Change(f"Correction {number} is taken back.{gone}", undone=undone)
 
 
 def _number(entered: "Entered") -> str:

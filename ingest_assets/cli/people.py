@@ -1,11 +1,12 @@
 """`earshot people`: who is known, and what was said to be wrong. Each command is a thin layer over functions of the library."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ingest_assets.cli.calibrate import calibrate_command
-from ingest_assets.cli.correct import correct_command, tell_changes
+from ingest_assets.cli.correct import Change, correct_command, tell_changes
 from ingest_assets.cli.enrol import enrol_command
 from ingest_assets.cli.output import json_option, print_json, print_table
 from ingest_assets.moments import hms
@@ -120,17 +121,19 @@ def _enrolment(row: dict[str, Any]) -> str:
 
 @people_group.command("remove")
 @click.argument("name", nargs=-1, required=True)
-def remove_command(name: tuple[str, ...]) -> None:
-    """Remove the person NAME with enrolments and corrections. Whom they were taken for are anonymous voices again.
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove_command(name: tuple[str, ...], yes: bool) -> None:
+    """Remove the person NAME with enrolments and corrections, for good. Who was taken for that person is an anonymous voice.
 
     Vectors of what they said stay: `earshot people forget` takes those as well.
     """
-    from ingest_assets.forgetting import refuse_listed, remove
+    from ingest_assets.forgetting import count, refuse_listed, remove
 
     database = open_database()
     who = _person(database, " ".join(name))
     refuse_listed(read_settings(), who.name)
-    tell_changes(database, lambda: f"{who.name} is removed: {_taken(remove(database, who))}.")
+    if _agreed(yes, f"Remove {who.name} ({_taken(count(database, who))}) for good?", "Nobody was removed."):
+        tell_changes(database, lambda: Change(f"{who.name} is removed: {_taken(remove(database, who))}."))
 
 
 @people_group.command("forget")
@@ -149,14 +152,28 @@ def forget_command(who: tuple[str, ...], yes: bool) -> None:
     if known.person_id is not None:
         refuse_listed(read_settings(), known.name)
     found = count(database, known)
-    if not yes and not click.confirm(f"Forget {known.name} ({_spoken(found)}, {_taken(found)}) for good?"):
-        click.echo("Nothing was forgotten.")
+    if not _agreed(yes, f"Forget {known.name} ({_spoken(found)}, {_taken(found)}) for good?", "Nothing was forgotten."):
         return
     gone = forget(database, known)
     click.echo(
         f"Forgotten: {_spoken(gone)}, {_taken(gone)}. Audio, transcripts, backups and the write-ahead log are as they were "
         "(docs/people.md)."
     )
+
+
+def _agreed(yes: bool, question: str, refused: str) -> bool:
+    """Whether the user says yes, or said so with --yes. Raises EarshotError where nobody can be asked."""
+    if yes:
+        return True
+    try:
+        agreed = click.confirm(question)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise  # by Ctrl-C
+        raise EarshotError(f"{refused} Nobody is at a terminal to answer: {question}", "Say yes with --yes.") from None
+    if not agreed:
+        click.echo(refused)
+    return agreed
 
 
 def _person(database: Database, text: str) -> "Who":
