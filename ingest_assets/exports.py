@@ -138,7 +138,7 @@ SEGLST = Together(_segments, opening="[\n", between=",\n", closing="\n]\n")
 FORMATS = {
     "srt": Format(as_srt, ".srt"),
     "vtt": Format(as_vtt, ".vtt"),
-    "txt": Format(as_txt, ".txt"),
+    "txt": Format(as_txt, ".txt", Together(as_txt, between="\n")),
     "json": Format(as_json, ".json", Together(as_json_line)),
     "rttm": Format(as_rttm, ".rttm", Together(as_rttm)),
     "seglst": Format(as_seglst, ".seglst.json", SEGLST),  # by this ending meeteval knows it
