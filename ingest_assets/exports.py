@@ -157,7 +157,7 @@ def _document(recording: Recording) -> dict[str, Any]:
         "title": video.title,
         "url": video.url,
         "source": video.source,
-        "published_at": video.published_at.isoformat() if video.published_at else None,
+        "published_at": video.published_at.astimezone(UTC).isoformat() if video.published_at else None,
         "duration_s": video.duration_s,
         "language": recording.language,
         "turns": _records(turns, TURN_KEYS, names.of_spans(turns, turns.local_speaker.tolist())),

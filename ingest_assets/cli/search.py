@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Never
 
 import click
@@ -154,7 +154,7 @@ def _print_hits(hits: "Sequence[Hit]", context: bool) -> None:
 
 
 def _day(hit: "Hit") -> str:
-    return f"  {hit.published_at:%Y-%m-%d}" if hit.published_at else ""
+    return f"  {hit.published_at.astimezone(UTC):%Y-%m-%d}" if hit.published_at else ""
 
 
 def _scores(hit: "Hit") -> str:
