@@ -138,7 +138,7 @@ SEGLST = Together(_segments, opening="[\n", between=",\n", closing="\n]\n")
 FORMATS = {
     "srt": Format(as_srt, ".srt"),
     "vtt": Format(as_vtt, ".vtt"),
-    "txt": Format(as_txt, ".txt"),
+    "txt": Format(as_txt, ".txt", Together(as_txt, between="\n")),
     "json": Format(as_json, ".json", Together(as_json_line)),
     "rttm": Format(as_rttm, ".rttm", Together(as_rttm)),
     "seglst": Format(as_seglst, ".seglst.json", SEGLST),  # by this ending meeteval knows it
@@ -157,7 +157,7 @@ def _document(recording: Recording) -> dict[str, Any]:
         "title": video.title,
         "url": video.url,
         "source": video.source,
-        "published_at": video.published_at.isoformat() if video.published_at else None,
+        "published_at": video.published_at.astimezone(UTC).isoformat() if video.published_at else None,
         "duration_s": video.duration_s,
         "language": recording.language,
         "turns": _records(turns, TURN_KEYS, names.of_spans(turns, turns.local_speaker.tolist())),

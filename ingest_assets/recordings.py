@@ -4,19 +4,25 @@
 as it is after. A stage writes all its rows at once, but stages follow each other: a video that is being ingested again, or
 whose ingest broke off, has for a while new words beside passages of the old ones. Such a mixture is refused.
 
-`read_recordings()` reads many, one in memory at a time. What a recording becomes is ingest_assets/exports.py.
+`read_recordings()` reads many, one in memory at a time; `spoken_by()` is what one person says in one. What a recording becomes
+is ingest_assets/exports.py.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from ingest_assets.names import Names, speaker_names
+from ingest_assets.names import Names, Speaker, speaker_names
 from ingest_assets.words import attribute_words
 from resources.catalogue import Video, find
 from resources.database import Database
 from resources.errors import HalfIngested, NotTranscribed
+
+if TYPE_CHECKING:
+    from ingest_assets.known_voices import Who
 
 # The stage that makes passages, and those that it makes them from. The asset graph says so too, but takes seconds to import.
 PASSAGES, PASSAGES_FROM = "text_embeddings", ("transcript", "speaker_turns")
@@ -45,9 +51,12 @@ class Recording:
     exclusive_turns: pd.DataFrame
     passages: pd.DataFrame
     names: Names
+    spoken: tuple[str | None, ...] | None = None  # of a part: `word_speakers()`, which depend on words that are left out
 
     def word_speakers(self) -> list[str | None]:
         """The local speaker of each word, None where nobody was heard."""
+        if self.spoken is not None:
+            return list(self.spoken)
         return attribute_words(self.words, self.exclusive_turns, self.turns)
 
 
@@ -95,6 +104,59 @@ def read_recordings(
         else:
             tally.read += 1
             yield recording
+
+
+def spoken_by(recording: Recording, who: "Who") -> Recording:
+    """What this person or voice says: these words and turns, and of passages the part that consists of such words.
+
+    A back-channel of somebody else is left out, also where it stands in a sentence of this speaker's.
+    """
+    labels, names = recording.word_speakers(), recording.names
+    said = np.array([_is(speaker, who) for speaker in names.of_spans(recording.words, labels)], dtype=bool)
+    turns, exclusive = (
+        part[[_is(speaker, who) for speaker in names.of_spans(part, part.local_speaker.tolist())]].reset_index(drop=True)
+        for part in (recording.turns, recording.exclusive_turns)
+    )
+    return replace(
+        recording,
+        words=recording.words[said].reset_index(drop=True),
+        turns=turns,
+        exclusive_turns=exclusive,
+        passages=_passages_of(recording, said, labels),
+        spoken=tuple(label for label, own in zip(labels, said, strict=True) if own),
+    )
+
+
+def _is(speaker: Speaker, who: "Who") -> bool:
+    return speaker.person == who.name if who.voice_id is None else speaker.voice == who.voice_id
+
+
+def _passages_of(recording: Recording, said: np.ndarray, labels: Sequence[str | None]) -> pd.DataFrame:
+    """The passages, each of its words that are said by one speaker; `first_word` and `last_word` count those words alone."""
+    rows, place = [], np.cumsum(said) - 1
+    for row in recording.passages.to_dict("records"):
+        own = [index for index in range(row["first_word"], row["last_word"] + 1) if said[index]]
+        if own:
+            words = recording.words.iloc[own]
+            times = {"start_s": words.start_s.iloc[0], "end_s": words.end_s.max(), "text": "".join(words.text).strip()}
+            left = times if len(own) <= row["last_word"] - row["first_word"] else {}
+            counted = {"first_word": int(place[own[0]]), "last_word": int(place[own[-1]]), "local_speaker": labels[own[0]]}
+            rows.append({**row, **left, **counted})
+    return pd.DataFrame(rows, columns=recording.passages.columns, dtype=object)
+
+
+def keys_with(database: Database, who: "Who", source: str | None = None) -> list[str]:
+    """The videos, or those of one source, in which somebody is known to speak, in the order of their keys."""
+    rows = database.query(
+        """
+        SELECT video_id FROM videos WHERE (%(source)s::text IS NULL OR source = %(source)s) AND video_id IN (
+            SELECT video_id FROM current_identities WHERE person_id = %(person)s OR voice_id = %(voice)s
+            UNION SELECT video_id FROM corrected_moments WHERE person_id = %(person)s)
+        ORDER BY video_id
+        """,
+        {"source": source, "person": who.person_id, "voice": who.voice_id},
+    )
+    return [row["video_id"] for row in rows]
 
 
 def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | None]:

@@ -15,6 +15,8 @@ from typing import Any
 
 from ingest_assets.known_voices import Who
 from ingest_assets.moments import link
+from ingest_assets.recordings import keys_with
+from ingest_assets.wording import counted
 from resources.database import Database
 from resources.errors import EarshotError
 from resources.gpu import Device
@@ -172,6 +174,9 @@ def explain(database: Database, hits: Sequence[Hit], filters: Filters, page: int
         told.append(f"No passage that fits is known to be by {filters.speaker.name}.")
     elif not hits:
         told.append("No passage fits." if filters == EVERYTHING else "No passage fits, among those that were looked through.")
+    undated = count_undated(database, filters)
+    if undated:
+        told.append(f"Left out because their date is not known: {counted(undated, 'video')}.")
     left_out = not_searched(database) if len(models) > 1 else 0
     if left_out:
         others = ", ".join(model.model for model in models if not model.searched)
@@ -181,6 +186,24 @@ def explain(database: Database, hits: Sequence[Hit], filters: Filters, page: int
             "`text_embeddings` has been run over all of it (a backfill in the UI)."
         )
     return " ".join(told)
+
+
+def count_undated(database: Database, filters: Filters) -> int:
+    """The videos that `since` and `until` leave out because their date is not known, of those that the other filters leave."""
+    if filters.since is None and filters.until is None:
+        return 0
+    statement = """
+        SELECT count(*) AS videos FROM videos v WHERE published_at IS NULL
+            AND (%(sources)s::text[] IS NULL OR source = ANY(%(sources)s))
+            AND (%(videos)s::text[] IS NULL OR video_id = ANY(%(videos)s))
+            AND (%(heard)s::text[] IS NULL OR video_id = ANY(%(heard)s))
+            AND EXISTS (SELECT FROM passages p WHERE p.video_id = v.video_id
+                AND (%(languages)s::text[] IS NULL OR p.language = ANY(%(languages)s)))
+    """
+    heard = keys_with(database, filters.speaker) if filters.speaker else None
+    chosen = {"sources": filters.sources, "videos": filters.videos, "languages": filters.languages}
+    parameters = {name: list(names) or None for name, names in chosen.items()}
+    return database.query(statement, {**parameters, "heard": heard})[0]["videos"]
 
 
 def _arguments(question: str, vector: Any, limit: int, page: int, filters: Filters) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from ingest_assets.cli.export import export_command
 from resources.catalogue import Video, register
 from resources.database import Database
 from resources.errors import EarshotError, HalfIngested, NotTranscribed
+from resources.people import add_person
 from tests.library import fill, run_stages
+from tests.said import identify
 
 TXT = "A\nhttps://x/a\n\n[0:00:00] SPEAKER_00: Good day.\n"
 RTTM = "SPEAKER {} 1 0.000 2.000 <NA> <NA> SPEAKER_00 <NA> <NA>\n"
@@ -183,17 +185,64 @@ def test_a_half_ingested_video_is_told_the_others_are_exported_and_the_exit_code
     assert ended.stderr.endswith("Exported 2 videos; left out 1 without a transcript, 1 half ingested.\n")
 
 
+def test_texts_of_many_are_one_text(three: Database) -> None:
+    assert three
+    assert run("a", "b").stdout == TXT + "\n" + TXT.replace("A\nhttps://x/a", "B\nhttps://x/b")
+
+
+# --- one person's words --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ana(three: Database) -> Database:
+    """Ana is the speaker of `a` and `c`, voice 7 that of `b`, where Ana says the second word."""
+    person = add_person(three, "Ana").person_id
+    for key in ("a", "c"):
+        identify(three, key, "SPEAKER_00", person_id=person, decided_by="profile", reason="")
+    three.query("INSERT INTO voices (voice_id) OVERRIDING SYSTEM VALUE VALUES (7)")
+    identify(three, "b", "SPEAKER_00", voice_id=7, decided_by="voice", reason="")
+    three.query("INSERT INTO corrected_moments (video_id, start_s, end_s, person_id) VALUES ('b', 1, 2, %s)", [person])
+    return three
+
+
+def test_what_one_person_says_is_exported_alone(ana: Database) -> None:
+    assert ana
+    said = [line for line in run("--speaker", "ana").stdout.splitlines() if line.startswith("[")]
+    assert said == ["[0:00:00] Ana: Good day.", "[0:00:01] Ana: day.", "[0:00:00] Ana: Good day."]
+    assert "[0:00:00] voice 7: Good\n" in run("b", "--speaker", "voice 7").stdout
+    words = json.loads(run("b", "--speaker", "Ana", "--format", "json").stdout)["words"]
+    assert [(word["text"], word["speaker"]) for word in words] == [(" day.", "Ana")]
+    assert run("--source", "https://x/feed", "--speaker", "Ana", "--format", "rttm").stdout.startswith(
+        "SPEAKER a 1 0.000 2.000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["a", "--speaker", "voice 7"], "voice 7 is not known to speak in a. `earshot people show 'voice 7'`"),
+        (["--source", "/recordings", "--speaker", "voice 7"], "voice 7 is not known to speak in any of them"),
+        (["--speaker", "Anna"], "Nobody is called 'Anna'. Did you mean Ana?"),
+    ],
+)
+def test_speaker_who_does_not_speak_there_is_refused(ana: Database, arguments: list[str], told: str) -> None:
+    assert ana
+    with pytest.raises(EarshotError) as refused:
+        run(*arguments)
+    assert told in str(refused.value)
+
+
 # --- what is refused -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "Name videos, or --source, or --all"),
-        (["a", "--all"], "Name videos, or --source, or --all"),
-        (["--all", "--source", "x"], "Name videos, or --source, or --all"),
+        ([], "Name videos, or --source, --all or --speaker"),
+        (["a", "--all"], "Name videos, or --source, --all or --speaker"),
+        (["--all", "--source", "x"], "Name videos, or --source, --all or --speaker"),
         (["--all", "--format", "srt"], "srt of several videos is a file each: name a folder with --output"),
-        (["a", "b"], "txt of several videos is a file each"),
+        (["a", "b", "--format", "vtt"], "vtt of several videos is a file each"),
         (["--all", "--format", "vtt", "--output", __file__], "is no folder"),
         (["a", "--format", "doc"], "'doc' is not one of"),
     ],
@@ -233,7 +282,7 @@ def test_a_place_that_cannot_be_written_to_is_told(three: Database, tmp_path: Pa
     with pytest.raises(EarshotError, match="file cannot be written: File exists"):
         run("a", "--output", str(tmp_path / "file" / "a.txt"))
     with pytest.raises(EarshotError, match="folder cannot be written: Not a directory"):
-        run("a", "b", "--output", str(tmp_path / "file" / "folder"))
+        run("a", "b", "--format", "vtt", "--output", str(tmp_path / "file" / "folder"))
     assert files(tmp_path) == {"file": ""}
 
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from ingest_assets.cues import LINE_CHARACTERS
 from ingest_assets.exports import FORMATS
+from ingest_assets.known_voices import Who
 from ingest_assets.moments import hms
 from ingest_assets.names import Names, Speaker
-from ingest_assets.recordings import Recording
+from ingest_assets.recordings import Recording, spoken_by
 from tests.heard import NAMES, VIDEO, export, recording, recordings, said_at, small
 
 # --- txt -----------------------------------------------------------------------------------------------------------------
@@ -320,6 +321,33 @@ def test_a_back_channel_is_read_in_the_sentence_it_falls_into_and_told_apart_in_
     assert export(there, "txt").endswith("\n\n[0:00:00] SPEAKER_00: At least, yeah, they do.\n")
     assert [cue.lines for cue in read_srt(export(there, "srt"))] == [["SPEAKER_00: At least, yeah, they do."]]
     assert [word["local_speaker"][-1] for word in json.loads(export(there, "json"))["words"]] == list("00100")
+
+
+def test_part_of_one_speaker_has_their_words_turns_and_passages_alone() -> None:
+    words = [
+        (0.0, 0.5, " At"), (0.5, 1.0, " least,"), (1.125, 1.375, " yeah,"), (1.5, 2.0, " they"), (2.0, 2.5, " do."),
+        (3.5, 4.0, " No."),
+    ]  # fmt: skip
+    turns = [(0.0, 1.0, "SPEAKER_00"), (1.125, 1.375, "SPEAKER_01"), (1.5, 3.0, "SPEAKER_00"), (3.25, 4.0, "SPEAKER_01")]
+    there = recording(words, turns, KNOWN)
+    ana, other = spoken_by(there, Who(ANA.shown, person_id=1)), spoken_by(there, Who("voice 7", voice_id=7))
+    assert export(ana, "txt").splitlines()[3:] == ["[0:00:00] Ana López: At least, they do."]
+    assert export(other, "txt").splitlines()[3:] == ["[0:00:01] voice 7: yeah,", "[0:00:03] voice 7: No."]
+    assert [cue.lines for cue in read_srt(export(other, "srt"))] == [["voice 7: yeah,"], ["No."]]
+    assert [line.split()[3] for line in export(other, "rttm").splitlines()] == ["1.125", "3.250"]
+    document = json.loads(export(other, "json"))
+    assert [{row["speaker"] for row in document[part]} for part in ("words", "passages", "turns")] == [{"voice 7"}] * 3
+
+
+@settings(deadline=None, max_examples=30)
+@given(recordings())
+def test_parts_of_all_speakers_have_every_word_once(there: Recording) -> None:
+    labels = there.word_speakers()
+    known = {label: Speaker(f"voice {i}", voice=i) for i, label in enumerate(sorted({each for each in labels if each}))}
+    parts = [spoken_by(replace(there, names=Names(known)), Who(each.shown, voice_id=each.voice)) for each in known.values()]
+    words = [word for part in parts for word in part.words.text]
+    assert sorted(words) == sorted(text for text, label in zip(there.words.text, labels, strict=True) if label)
+    assert ["".join(part.words.text).split() for part in parts] == [" ".join(part.passages.text).split() for part in parts]
 
 
 def read_vtt(text: str) -> list[tuple[str, str]]:

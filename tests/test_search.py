@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from ingest_assets.cli.search import search_command
 from ingest_assets.known_voices import Who, find_known
 from ingest_assets.names import speaker_names
-from ingest_assets.search import EVERYTHING, Filters, Hit, absent_words, check_question, explain, search
+from ingest_assets.search import EVERYTHING, Filters, Hit, absent_words, check_question, count_undated, explain, search
+from ingest_assets.wording import counted
 from resources.database import Database
 from resources.errors import EarshotError
 from resources.loaded_models import ModelsResource
@@ -475,6 +476,52 @@ def test_a_search_while_a_video_is_written_again_and_again_sees_one_version_whol
         over.set()
         writer.join()
     assert {tuple(each) for each in seen} <= {("old",) * 8, ("new",) * 8}
+
+
+# --- videos without a date -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def partly_dated(people: Database) -> Database:
+    """A dated video, three without a date, of which Ana speaks in one, and one without a date in which nothing is said."""
+    add_video(people, "dated", ("A", "alpha"), published=datetime(2026, 1, 5, tzinfo=UTC))
+    add_video(people, "u1", ("SPEAKER_01", "alpha"), source="/talks")
+    add_video(people, "u2", ("A", "alpha"), language="de")
+    add_video(people, "u3", ("A", "alpha"))
+    add_video(people, "silent")
+    identify(people, "u1", "SPEAKER_01", person_id=person(people, "Ana"), decided_by="profile", reason="")
+    return people
+
+
+@pytest.mark.parametrize(
+    ("filters", "left_out"),
+    [
+        (Filters(since=date(2020, 1, 1)), 3),
+        (Filters(until=date(2030, 1, 1), sources=("https://x",)), 2),
+        (Filters(since=date(2020, 1, 1), languages=("de",)), 1),
+        (Filters(since=date(2020, 1, 1), videos=("dated", "u3")), 1),
+        (Filters(since=date(2020, 1, 1), videos=("dated",)), 0),
+        (Filters(sources=("/talks",)), 0),
+    ],
+)
+def test_days_say_how_many_videos_they_leave_out_for_want_of_a_date(
+    partly_dated: Database, filters: Filters, left_out: int
+) -> None:
+    told = explain(partly_dated, found(partly_dated, "alpha", filters=filters), filters)
+    assert count_undated(partly_dated, filters) == left_out
+    assert told.endswith(f"Left out because their date is not known: {counted(left_out, 'video')}.") == bool(left_out)
+
+
+def test_undated_videos_of_others_do_not_count_where_one_speaker_is_asked_for(partly_dated: Database) -> None:
+    ana = find_known(partly_dated, "Ana")
+    assert count_undated(partly_dated, Filters(speaker=ana, since=date(2020, 1, 1))) == 1
+
+
+@pytest.mark.usefixtures("partly_dated")
+def test_the_command_says_how_many_videos_have_no_date(command: Any) -> None:
+    result = command("alpha", "--since", "2020-01-01")
+    assert result.stderr == "Left out because their date is not known: 3 videos.\n"
+    assert json.loads(command("alpha", "--since", "2020-01-01", "--json").stdout)["undated_videos_left_out"] == 3
 
 
 # --- the command ---------------------------------------------------------------------------------------------------------

@@ -1,14 +1,16 @@
-"""`earshot export`: one video, several, a source's or all, as files for other programs.
+"""`earshot export`: one video, several, a source's or all, or what one person says in them, as files.
 
-One video is a file. Many are a folder with a file each, or one file where the format has such: RTTM, SegLST, and JSON as JSON
-Lines. Many videos without a transcript are left out and counted; a video that is named must have one.
+One video is a file. Many are a folder with a file each, or one file where the format has such: text, RTTM, SegLST, and JSON as
+JSON Lines. Many videos without a transcript are left out and counted; a video that is named must have one.
 """
 
+import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -17,35 +19,62 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ingest_assets.cli.arguments import known_video
 from ingest_assets.exporting import to_file, to_folder
 from ingest_assets.exports import FORMATS, Format
-from ingest_assets.recordings import Tally, find_transcribed, read_recording, read_recordings
+from ingest_assets.recordings import (
+    Recording,
+    Tally,
+    find_transcribed,
+    keys_with,
+    read_recording,
+    read_recordings,
+    spoken_by,
+)
 from ingest_assets.wording import counted
 from resources.catalogue import count_keys, stream_keys
 from resources.database import Database, open_database
 from resources.errors import EarshotError
 from resources.watched import address_of
 
+if TYPE_CHECKING:
+    from ingest_assets.known_voices import Who
+
 
 @click.command("export")
 @click.argument("videos", nargs=-1, metavar="[VIDEO...]")
 @click.option("--source", metavar="SOURCE", help="Every video of this source, by name or address.")
 @click.option("--all", "everything", is_flag=True, help="Every video of the library.")
+@click.option(
+    "--speaker", metavar="NAME", help="Only what this person says, or an anonymous voice: 'voice 7'; alone, in all videos."
+)
 @click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="txt", show_default=True)
 @click.option("--output", metavar="PATH", help="A file, or a folder (ending in /, or there already) for a file per video.")
-def export_command(videos: tuple[str, ...], source: str | None, everything: bool, format_name: str, output: str | None) -> None:
+def export_command(
+    videos: tuple[str, ...],
+    source: str | None,
+    everything: bool,
+    speaker: str | None,
+    format_name: str,
+    output: str | None,
+) -> None:
     """Write VIDEOs, a source's, or all as subtitles (srt, vtt), text, JSON, RTTM or SegLST; to stdout without --output.
 
-    A VIDEO is named by its key or its title. Of many, rttm, seglst and json (then JSON Lines) may be one file; the others are a
-    folder.
+    A VIDEO is named by its key or its title. Of many, srt and vtt are a folder; the others may be one file, json then JSON
+    Lines.
     """
-    if [bool(videos), source is not None, everything].count(True) != 1:
-        raise click.UsageError("Name videos, or --source, or --all; `earshot videos` lists what is there.")
+    from ingest_assets.known_voices import find_known
+
+    named_all = everything or (speaker is not None and source is None and not videos)
+    if [bool(videos), source is not None, named_all].count(True) != 1:
+        raise click.UsageError("Name videos, or --source, --all or --speaker; `earshot videos` lists what is there.")
     form, named = FORMATS[format_name], list(dict.fromkeys(videos))
     place = _place(output, format_name, many=len(named) != 1)
     database = open_database()
+    who = None if speaker is None else find_known(database, speaker)
+    keys = _named(database, named, who)
     if len(named) == 1:
-        _export_one(database, known_video(database, named[0]).video_id, form, place)
+        _export_one(database, keys[0], who, form, place)
     else:
-        _export_many(database, _chosen(database, named, source), form, place)
+        chosen = _Chosen(keys, len(keys)) if named else _of_source(database, source, who)
+        _export_many(database, chosen, who, form, place)
 
 
 @dataclass(frozen=True)
@@ -77,32 +106,50 @@ class _Chosen:
     count: int
 
 
-def _chosen(database: Database, named: list[str], source: str | None) -> _Chosen:
-    if named:
-        keys = list(dict.fromkeys(known_video(database, video).video_id for video in named))
-        for key in keys:
-            find_transcribed(database, key)  # before anything is written
-        return _Chosen(keys, len(keys))
+def _named(database: Database, videos: Sequence[str], who: "Who | None") -> list[str]:
+    """The keys of these videos; raises EarshotError where one has no transcript, or the speaker is not in it."""
+    keys = list(dict.fromkeys(known_video(database, video).video_id for video in videos))
+    for key in keys:
+        find_transcribed(database, key)  # before anything is written
+    strange = sorted(set(keys) - set(keys_with(database, who))) if who else []
+    if who and strange:
+        told = f"{who.name} is not known to speak in {', '.join(strange)}."
+        raise EarshotError(told, f"`earshot people show {shlex.quote(who.name)}` lists where.")
+    return keys
+
+
+def _of_source(database: Database, source: str | None, who: "Who | None") -> _Chosen:
+    """The videos of a source, or all; only those in which the speaker is known to speak."""
     address = None if source is None else address_of(database, source)
+    if who is not None:
+        keys = keys_with(database, who, address)
+        if not keys:
+            raise EarshotError(f"{who.name} is not known to speak in any of them.", "`earshot people list` shows who does.")
+        return _Chosen(keys, len(keys))
     count = count_keys(database, address)
     if count == 0:
         raise EarshotError("The library has no video yet.", "Start with: earshot ingest SOURCE")
     return _Chosen(stream_keys(database, address), count)
 
 
-def _export_one(database: Database, video_id: str, form: Format, place: _Place) -> None:
-    recording = read_recording(database, video_id)
+def _export_one(database: Database, key: str, who: "Who | None", form: Format, place: _Place) -> None:
+    recording = _part(read_recording(database, key), who)
     if place.path is not None and place.is_folder:
         to_folder([recording], form, place.path)
     else:
         _write([form.export(recording)], place.path)
 
 
-def _export_many(database: Database, chosen: _Chosen, form: Format, place: _Place) -> None:
+def _part(recording: Recording, who: "Who | None") -> Recording:
+    return recording if who is None else spoken_by(recording, who)
+
+
+def _export_many(database: Database, chosen: _Chosen, who: "Who | None", form: Format, place: _Place) -> None:
     """Export them under a progress bar; the exit code is 1 where one was refused."""
     tally = Tally()
     with _progress(chosen, quiet=place.path is None and sys.stdout.isatty()) as (keys, terminal):
-        recordings = read_recordings(database, keys, tally, lambda why: terminal.print(f"✗ {why}", markup=False))
+        read = read_recordings(database, keys, tally, lambda why: terminal.print(f"✗ {why}", markup=False))
+        recordings = (_part(recording, who) for recording in read)
         if place.path is not None and place.is_folder:
             to_folder(recordings, form, place.path)
         else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Never
 
 import click
@@ -91,7 +91,15 @@ def search_command(
     "Several words" in quotation marks must be said in this order; -word must not be said.
     """
     from ingest_assets.known_voices import find_known
-    from ingest_assets.search import Filters, absent_words, check_question, explain, search, searching_encoder
+    from ingest_assets.search import (
+        Filters,
+        absent_words,
+        check_question,
+        count_undated,
+        explain,
+        search,
+        searching_encoder,
+    )
     from resources.loaded_models import ModelsResource
 
     device = None if words else require_device(read_settings().device)
@@ -110,7 +118,8 @@ def search_command(
     absent = absent_words(database, question)
     _keep(hits)
     if as_json:
-        print_json({"hits": [asdict(hit) for hit in hits], "absent_words": absent})
+        undated = count_undated(database, filters)
+        print_json({"hits": [asdict(hit) for hit in hits], "absent_words": absent, "undated_videos_left_out": undated})
     else:
         _print_hits(hits, context)
         _print_absent(absent)
@@ -145,7 +154,7 @@ def _print_hits(hits: "Sequence[Hit]", context: bool) -> None:
 
 
 def _day(hit: "Hit") -> str:
-    return f"  {hit.published_at:%Y-%m-%d}" if hit.published_at else ""
+    return f"  {hit.published_at.astimezone(UTC):%Y-%m-%d}" if hit.published_at else ""
 
 
 def _scores(hit: "Hit") -> str:
