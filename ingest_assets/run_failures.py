@@ -9,7 +9,7 @@ from typing import Any
 
 from dagster import DagsterEvent, DagsterEventType, ExecuteInProcessResult
 from dagster._core.errors import DagsterExecutionInterruptedError
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 
 from resources import errors
 from resources.errors import DiskFull, EarshotError

@@ -3,8 +3,9 @@
 PyAV (FFmpeg inside its wheel) opens the file and says what is in it; faster-whisper's `decode_audio` decodes and resamples.
 What this adds is honesty about files that are not whole: faster-whisper skips what it cannot decode, so a file cut in the
 middle would quietly give half a transcript. The samples that came out are held against the duration that the file declares;
-for WAV, whose duration FFmpeg takes from the file's size, against the size that its header declares. A cut Ogg file
-declares nothing and passes.
+for WAV, whose duration FFmpeg takes from the file's size, against the size that its header declares. A cut Ogg file declares
+nothing and passes, and so does an MP3 without a Xing or Info header: its size shrinks with its duration, and that its last
+frame is not complete proves no loss, since recordings of streams end so too.
 """
 
 import gc

@@ -5,7 +5,7 @@
     │   ├── GpuUnavailable     CUDA was asked for and cannot be proved to work
     │   ├── ModelUnavailable   a model's files are missing, or are not the pinned ones
     │   ├── DatabaseUnusable   no server, no right to it, or a schema newer than this code
-    │   └── DiskFull           too little space is left to fetch anything
+    │   └── DiskFull           the disk is full, or too little space is left to fetch anything
     ├── AlertRefused           the receiver of alerts did not accept one; it is offered again
     ├── RecordingUnusable      a recording of a person is gone, or has no such part; it is tried again
     ├── NotTranscribed         a video that is asked for is not known, or has no transcript
@@ -65,7 +65,7 @@ class DatabaseUnusable(Misconfigured):
 
 
 class DiskFull(Misconfigured):
-    """Fetching one more video could fill the disk."""
+    """The disk is full, or fetching one more video could fill it."""
 
 
 class RecordingUnusable(EarshotError):

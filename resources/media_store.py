@@ -53,8 +53,13 @@ class MediaStoreResource(ConfigurableResource):
 
 
 def place_of(uri: str) -> UPath:
-    """Where the audio of this row of table `audio` lies: under EARSHOT_MEDIA, unless the row has a whole path or URL."""
-    return UPath(uri) if "://" in uri or uri.startswith("/") else UPath(read_settings().media) / uri
+    """Where the audio of this row of table `audio` lies: under EARSHOT_MEDIA, unless the row has a whole path or URL.
+
+    Raises Misconfigured where that needs a package that is not installed.
+    """
+    whole = uri if "://" in uri or uri.startswith("/") else f"{read_settings().media}/{uri}"
+    _require_package(whole)
+    return UPath(whole)
 
 
 def require_media_store() -> UPath:
@@ -63,8 +68,7 @@ def require_media_store() -> UPath:
     Raises Misconfigured where it cannot be made or written, or its URL needs a package that is not installed.
     """
     media = read_settings().media
-    if "://" in media:
-        _require_package(media)
+    _require_package(media)
     place = UPath(media)
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -75,15 +79,18 @@ def require_media_store() -> UPath:
     return place
 
 
-def _require_package(media: str) -> None:
-    scheme = media.partition("://")[0]
+def _require_package(where: str) -> None:
+    scheme, separator, _ = where.partition("://")
+    if not separator:
+        return
     try:
         fsspec.get_filesystem_class(scheme)
     except ImportError as error:
         package = str(known_implementations[scheme]["class"]).partition(".")[0]
         raise Misconfigured(
-            f"EARSHOT_MEDIA is {without_secrets(media)!r}, and {scheme}:// needs the package {package}, which is missing.",
-            f"Install it: .venv/bin/uv pip install --python .venv/bin/python {package} fsspec=={fsspec.__version__}",
+            f"Audio at {without_secrets(where)!r} needs the package {package}, which is not installed.",
+            "Set EARSHOT_MEDIA to a folder, or install the package: "
+            f".venv/bin/uv pip install --python .venv/bin/python {package} fsspec=={fsspec.__version__}",
         ) from error
     except ValueError as error:
         raise _unusable(f"has a scheme that is not known ({scheme}://)") from error

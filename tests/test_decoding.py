@@ -196,3 +196,10 @@ def test_a_wav_that_was_streamed_and_so_declares_no_length_is_accepted(tmp_path:
 def test_a_whole_raw_aac_file_is_accepted_though_its_bit_rate_rises(tmp_path: Path) -> None:
     mux(tmp_path / "talk.aac", np.concatenate([np.zeros(5 * SAMPLE_RATE, dtype=np.float32), tone(5.0)]))
     assert len(decode(tmp_path / "talk.aac")) == pytest.approx(10.0 * SAMPLE_RATE, abs=0.15 * SAMPLE_RATE)
+
+
+def test_cut_mp3_without_info_header_is_accepted_as_nothing_proves_the_cut(tmp_path: Path) -> None:
+    path = written(tmp_path, "mp3", 4.0)
+    content = path.read_bytes().replace(b"Info", b"\0\0\0\0").replace(b"Xing", b"\0\0\0\0")
+    path.write_bytes(content[: len(content) // 2])
+    assert len(decode(path)) == pytest.approx(2.0 * SAMPLE_RATE, abs=0.2 * SAMPLE_RATE)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest_assets.instance import prepare_dagster_home
 from resources.errors import Misconfigured
 from resources.settings import read_settings
 from resources.settings_file import KEYS, PROJECT_ROOT, origins, variable_of
@@ -78,6 +79,17 @@ def test_relative_paths_start_in_folder_of_file(write: Write, monkeypatch: pytes
     settings = read_settings()
     assert (settings.home, settings.media) == (tmp_path / "library", str(tmp_path / "audio"))
     assert settings.sources == tmp_path / "s.yaml"
+
+
+def test_children_in_other_folders_see_the_same_settings(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write(f'home = "{tmp_path}/home"\n')
+    monkeypatch.setenv("EARSHOT_SOURCES", "mine.yaml")
+    monkeypatch.setenv("DAGSTER_HOME", "")  # put back after the test
+    prepare_dagster_home()
+    before = read_settings()
+    monkeypatch.chdir("/")
+    assert read_settings() == before
+    assert before.sources == tmp_path / "mine.yaml"
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n"])

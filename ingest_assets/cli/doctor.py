@@ -118,7 +118,12 @@ def _models() -> str:
 
 def _models_at_work() -> str:
     models, device = ModelsResource(), require_device(read_settings().device)
-    loaded = [load(device) for load in (models.transcriber, models.diarizer, models.voice_encoder, models.text_encoder)]
+    try:
+        loaded = [load(device) for load in (models.transcriber, models.diarizer, models.voice_encoder, models.text_encoder)]
+    except (RuntimeError, OSError) as error:  # of torch and ctranslate2: a library is missing, or does not fit the device
+        raise Misconfigured(
+            f"They do not run on {device.kind}: {error}.", "Run `make env`; CUDA libraries must be CUDA 12."
+        ) from error
     return ", ".join(f"{model.execution.model} {model.execution.compute_type}" for model in loaded) + f", run on {device.kind}"
 
 

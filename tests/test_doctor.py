@@ -1,0 +1,22 @@
+"""The doctor tells what does not work, whatever stands in its way."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from ingest_assets.cli import doctor
+from resources.gpu import Device
+from resources.loaded_models import ModelsResource
+
+
+def test_library_that_is_missing_is_not_proved_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(_self: ModelsResource, _device: Device) -> None:
+        raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
+
+    monkeypatch.setattr(ModelsResource, "transcriber", load)
+    monkeypatch.setattr(doctor, "PROOFS", {"models at work": doctor.PROOFS["models at work"]})
+    ended = CliRunner().invoke(doctor.doctor, ["--json"])
+    [finding] = json.loads(ended.output)
+    assert (ended.exit_code, finding["proved"]) == (1, False)
+    assert finding["detail"].startswith("They do not run on cpu: Library libcublas.so.12 is not found or cannot be loaded.")
