@@ -234,6 +234,17 @@ def test_printed_time_names_the_turn_of_the_line_that_it_stands_at(talks: Databa
     assert [(span.start_s, span.end_s) for span in list_corrections(talks)[2].spans] == [(0.0, 10.3)]
 
 
+def test_correction_of_a_turn_takes_its_sentence_whole(talks: Database) -> None:
+    add_video(talks, "v9", (FIRST, "alpha beta gamma delta"), (FIRST, "In the winter of 1984"))
+    turns = pd.DataFrame([(0, 0.0, 10.3, FIRST), (1, 11.1, 20.0, FIRST)], columns=["turn_index", *TURN])  # "In": 10.0-11.6
+    talks.replace("v9", {"turns": turns.assign(overlap=False), "exclusive_turns": turns})
+    run_stages(talks, "v9", "transcript", "speaker_turns", "text_embeddings")
+    people("correct", "v9@12", "--is", "Ingrid")
+    exported = CliRunner().invoke(cli, ["export", "v9"]).output.splitlines()
+    assert exported[-1] == "[0:00:10] Ingrid: In the winter of 1984"
+    assert "Ingrid" not in exported[-2]
+
+
 def test_times_that_a_refusal_suggests_are_understood(talks: Database) -> None:
     rows = [(0.2, 0.6, FIRST, "host"), (0.7, 9.0, SECOND, "guest"), (12.9, 20.0, FIRST, "host")]
     keep(talks, "v1", pd.DataFrame(rows, columns=[*TURN, "voice"]))
