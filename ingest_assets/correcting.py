@@ -19,7 +19,9 @@ import pandas as pd
 from ingest_assets.contradictions import Groups, contradictions_of
 from ingest_assets.statements import NOBODY, Key, Said, Statements, people_by_number, said_in, spans_by_video, statements_of
 from ingest_assets.stretches import HALF, Stretches, Times, cut
+from ingest_assets.word_turns import Spoken, whole_words
 from ingest_assets.wording import numbered
+from ingest_assets.words import attribute_words
 from resources.corrections import Correction, list_corrections
 from resources.database import Database
 from resources.voice_space import VoiceSpace
@@ -90,7 +92,7 @@ def read_turns(database: Database, video_ids: Iterable[str]) -> pd.DataFrame:
 def read_overrides(database: Database) -> list[tuple[str, float, float, int]]:
     """Who speaks at moments whose speaker is not named so as a whole: (video_id, start_s, end_s, person_id).
 
-    In order of time, and disjoint.
+    In order of time, and disjoint. No word is torn: a turn is somebody's with all its words (ingest_assets/word_turns.py).
     """
     by_video: defaultdict[str, list[Correction]] = defaultdict(list)
     for correction in list_corrections(database):
@@ -100,11 +102,20 @@ def read_overrides(database: Database) -> list[tuple[str, float, float, int]]:
     return [
         (str(video_id), *moment)
         for video_id, of_video in turns.groupby("video_id", sort=True)
-        for moment in overrides_of(by_video[str(video_id)], of_video)
+        for moment in _between_words(database, str(video_id), overrides_of(by_video[str(video_id)], of_video), of_video)
     ]
 
 
-def overrides_of(corrections: Sequence[Correction], turns: pd.DataFrame) -> list[tuple[float, float, int]]:
+def _between_words(database: Database, video_id: str, moments: list[Spoken], turns: pd.DataFrame) -> list[Spoken]:
+    """One video's moments, none of which begins or ends within a word."""
+    if not moments:
+        return []
+    words = database.frame("words", video_id, "word_index")
+    speakers = attribute_words(words, database.frame("exclusive_turns", video_id, "turn_index"), turns)
+    return whole_words(moments, words, speakers, turns)
+
+
+def overrides_of(corrections: Sequence[Correction], turns: pd.DataFrame) -> list[Spoken]:
     """Of one video's corrections, (start_s, end_s, person_id) of all that rules no whole speaker."""
     if turns.empty:
         return []

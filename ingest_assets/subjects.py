@@ -4,6 +4,7 @@
 |---|---|
 | `voice 7`, `voice-7` | every local speaker of that anonymous voice |
 | `VIDEO@SPEAKER_01` | one local speaker |
+| `VIDEO` | the only local speaker of that video |
 | `VIDEO@0:12:30` | the turn that this time means: ingest_assets/turn_times.py |
 
 A subject is told in spans of time, which is what a correction keeps (resources/corrections.py): of a speaker, when he is the
@@ -30,6 +31,7 @@ from resources.catalogue import find
 from resources.corrections import Correction, Span
 from resources.database import Database
 from resources.errors import EarshotError, HalfIngested, NotTranscribed
+from resources.people import find_person
 
 FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or a turn by its time: VIDEO@0:12:30."
 _VOICE = re.compile(r"voice[\s-]*(\d{1,18})", re.IGNORECASE)
@@ -63,7 +65,7 @@ def find_subject(database: Database, text: str) -> Subject:
         return _whole(database, f"voice {number}", members_of(database, number))
     video_id, mark, part = text.strip().rpartition("@")
     if not mark:
-        raise EarshotError(f"{text!r} is neither a voice nor a part of a video.", FORMS)
+        return _whole_video(database, text.strip())
     turns = _turns_of(database, video_id)
     if part in set(turns.local_speaker):
         return _whole(database, f"{video_id}@{part}", [(video_id, part)])
@@ -74,6 +76,22 @@ def find_subject(database: Database, text: str) -> Subject:
             f"{part!r} is neither a speaker of {video_id} nor a time in it. Its speakers: {_speakers(turns)}.", FORMS
         ) from None
     return _turn(database, video_id, turns, at)
+
+
+def _whole_video(database: Database, text: str) -> Subject:
+    """A video named by its key alone, in which one speaker speaks."""
+    if find(database, text) is None:
+        person = find_person(database, text)
+        if person is not None:
+            remedy = f"Two people who are one: earshot people merge {person.name!r} OTHER. {FORMS}"
+            raise EarshotError(f"{person.name} is a person, not a voice or a part of a video.", remedy)
+        raise EarshotError(f"{text!r} is neither a voice nor a part of a video.", FORMS)
+    labels = sorted(set(_turns_of(database, text).local_speaker))
+    if len(labels) > 1:
+        names = speaker_names(database, text)
+        told = ", ".join(f"{text}@{label} ({names.of_label(label).shown})" for label in labels)
+        raise EarshotError(f"{text} has {len(labels)} speakers.", f"Name one of them: {told}.")
+    return _whole(database, text, [(text, labels[0])])
 
 
 def members_of(database: Database, voice_id: int) -> list[Key]:

@@ -1,6 +1,7 @@
 """`earshot people list|show|correct|remove` on a library of made-up voices: what is told, what is kept, what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,17 @@ def test_printed_time_names_the_turn_of_the_line_that_it_stands_at(talks: Databa
     assert [(span.start_s, span.end_s) for span in list_corrections(talks)[2].spans] == [(0.0, 10.3)]
 
 
+def test_correction_of_a_turn_takes_its_sentence_whole(talks: Database) -> None:
+    add_video(talks, "v9", (FIRST, "alpha beta gamma delta"), (FIRST, "In the winter of 1984"))
+    turns = pd.DataFrame([(0, 0.0, 10.3, FIRST), (1, 11.1, 20.0, FIRST)], columns=["turn_index", *TURN])  # "In": 10.0-11.6
+    talks.replace("v9", {"turns": turns.assign(overlap=False), "exclusive_turns": turns})
+    run_stages(talks, "v9", "transcript", "speaker_turns", "text_embeddings")
+    people("correct", "v9@12", "--is", "Ingrid")
+    exported = CliRunner().invoke(cli, ["export", "v9"]).output.splitlines()
+    assert exported[-1] == "[0:00:10] Ingrid: In the winter of 1984"
+    assert "Ingrid" not in exported[-2]
+
+
 def test_times_that_a_refusal_suggests_are_understood(talks: Database) -> None:
     rows = [(0.2, 0.6, FIRST, "host"), (0.7, 9.0, SECOND, "guest"), (12.9, 20.0, FIRST, "host")]
     keep(talks, "v1", pd.DataFrame(rows, columns=[*TURN, "voice"]))
@@ -371,6 +383,80 @@ def test_a_part_of_a_voice_is_said_not_to_be_the_rest(talks: Database) -> None:
     assert {span.video_id for span in correction.spans} == {"v1", "v2"}
 
 
+def test_video_of_one_speaker_is_named_by_its_key(talks: Database) -> None:
+    assert "v3 is Ana." in people("correct", "v3", "--is", "Ana")
+    assert voice_of(talks, "v3", FIRST) == "Ana"
+
+
+def test_video_of_several_speakers_is_refused_with_all_of_them(talks: Database) -> None:
+    guest = voice_of(talks, "v1", SECOND)
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    assert f"v1 has 2 speakers. Name one of them: v1@SPEAKER_00 (Ana), v1@SPEAKER_01 ({guest})." in refused(
+        "correct", "v1", "--is", "Ben"
+    )
+
+
+# --- renaming and merging ------------------------------------------------------------------------------------------------
+
+
+def test_renamed_person_keeps_everything_but_the_name(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Anna")
+    before = list_people(talks)[0]
+    told = people("rename", "anna", "Ana B")
+    assert told == "Anna is called Ana B now.\n3 speakers in 3 videos are now Ana B.\n"
+    assert list_people(talks) == [replace(before, name="Ana B")]
+    assert people("rename", "Ana B", "ANA B").startswith("Ana B is called ANA B now.")
+
+
+def test_name_of_somebody_else_or_of_nobody_is_no_new_name(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    people("correct", "v1@SPEAKER_01", "--is", "Ben")
+    assert refused("rename", "Ana", "ben").endswith("If the two are one person: earshot people merge 'Ana' 'Ben'")
+    refused("rename", "Ana", "voice 7")
+    assert "Nobody is called 'Eve'" in refused("rename", "Eve", "Ana")
+    assert [person.name for person in list_people(talks)] == ["Ana", "Ben"]
+
+
+def test_merged_person_goes_and_the_other_has_all_that_was_known(talks: Database) -> None:
+    bob = talks.query("INSERT INTO people (name, notes, listed) VALUES ('Bob', 'b', false) RETURNING person_id")[0]["person_id"]
+    robert = talks.query("INSERT INTO people (name, notes, listed) VALUES ('Robert', 'r', false) RETURNING person_id")
+    judge(talks, bob, "good", 30.0)
+    judge(talks, robert[0]["person_id"], "good", 30.0)  # of the same recording
+    judge(talks, bob, "fair", 5.0)
+    people("correct", "v1@SPEAKER_00", "--is", "Bob")
+    people("correct", "v1@SPEAKER_01", "--is", "Robert")
+    assert "Bob is Robert, who has 2 enrolments, 1 correction more." in people("merge", "Bob", "Robert", answer="y\n")
+    [person] = list_people(talks)
+    assert (person.name, person.notes) == ("Robert", "r; b")
+    assert {each.person_id for each in list_corrections(talks)} == {person.person_id}
+    assert [each["verdict"] for each in json.loads(people("show", "Robert", "--json"))["enrolments"]] == ["good", "fair"]
+    assert voice_of(talks, "v1", FIRST) == voice_of(talks, "v1", SECOND) == "Robert"
+
+
+def test_two_people_whom_corrections_keep_apart_are_not_merged(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Bob")
+    people("correct", "v1@SPEAKER_01", "--is", "Robert")
+    people("correct", "v1@SPEAKER_00", "--never", "Robert")
+    numbers = [str(each.correction_id) for each in list_corrections(talks)]
+    message = refused("merge", "Bob", "Robert", "--yes")
+    assert message.startswith(
+        f"Bob and Robert cannot be one person: then corrections {numbers[0]} and {numbers[2]} contradict each other."
+    )
+    assert len(list_people(talks)) == 2
+    assert "are one person already" in refused("merge", "Bob", "bob", "--yes")
+
+
+@pytest.mark.parametrize("command", [("rename", "Ana", "Anna"), ("merge", "Ana", "Ben", "--yes")])
+def test_person_of_people_yaml_is_renamed_there(talks: Database, command: tuple[str, ...]) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    people("correct", "v1@SPEAKER_01", "--is", "Ben")
+    read_settings().people.write_text("people:\n  - name: Ana\n    samples:\n      - file: a.wav\n")
+    message = refused(*command)
+    assert f"{read_settings().people}, line 2, names Ana" in message
+    assert "earshot people merge 'Ana' NEW" in message
+    assert [person.name for person in list_people(talks)] == ["Ana", "Ben"]
+
+
 # --- splitting -----------------------------------------------------------------------------------------------------------
 
 
@@ -459,7 +545,7 @@ def test_the_corrections_of_a_person_and_of_a_voice_are_shown_with_their_numbers
 @pytest.mark.parametrize(
     ("what", "told"),
     [
-        ("Ana", "'Ana' is neither a voice nor a part of a video. Write a voice such as 'voice 7'"),
+        ("Anna", "'Anna' is neither a voice nor a part of a video. Write a voice such as 'voice 7'"),
         ("nowhere@SPEAKER_00", "There is no video 'nowhere'."),
         ("v1@SPEAKER_07", "'SPEAKER_07' is neither a speaker of v1 nor a time in it. Its speakers: SPEAKER_00, SPEAKER_01."),
         ("v1@0:75:00", "'0:75:00' is neither a speaker of v1 nor a time in it."),
@@ -471,6 +557,13 @@ def test_the_corrections_of_a_person_and_of_a_voice_are_shown_with_their_numbers
 def test_what_is_not_there_is_told_with_what_is(talks: Database, what: str, told: str) -> None:
     assert told in refused("correct", what, "--is", "Ben")
     assert list_people(talks) == []
+
+
+@pytest.mark.usefixtures("talks")
+def test_person_is_no_subject_and_merging_is_offered() -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Bob")
+    message = refused("correct", "Bob", "--same-as", "voice 1")
+    assert message.startswith("Bob is a person, not a voice or a part of a video. Two people who are one: earshot people merge")
 
 
 def test_a_time_at_which_two_speak_names_both(talks: Database) -> None:

@@ -4,18 +4,19 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ingest_assets.moments import hms_exact
 from ingest_assets.names import Names, Speaker
 from ingest_assets.recordings import Recording
 from ingest_assets.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
-from ingest_assets.word_turns import word_turns
+from ingest_assets.word_turns import whole_words, word_turns
 from tests.heard import export, recording
 
 A, B = "SPEAKER_00", "SPEAKER_01"
@@ -159,6 +160,42 @@ def test_word_that_nobody_was_heard_to_say_has_no_turn() -> None:
     assert turns_of(recording([(0.5, 1.0, " A."), (60.0, 61.0, " B.")], [(0.5, 1.0, A)])) == [0, -1]
 
 
+# --- moments that take whole words ---------------------------------------------------------------------------------------
+
+ANA = Speaker("Ana", person="Ana")
+
+
+def corrected(there: Recording, *moments: tuple[float, float]) -> Recording:
+    """The recording in which Ana is said to speak then."""
+    made = [(start, end, 1) for start, end in moments]
+    whole = whole_words(made, there.words, there.word_speakers(), there.turns)
+    return replace(there, names=Names(moments=tuple((start, end, ANA) for start, end, _ in whole)))
+
+
+def texts(there: Recording) -> list[str]:
+    return re.sub(r"\[[\d:]+\] ", "", export(there, "txt")).splitlines()
+
+
+def test_corrected_turn_takes_the_word_before_its_border() -> None:
+    words = [(26.0, 29.9, " Go."), (30.1, 30.4, " In"), (30.5, 31.0, " the"), (31.0, 31.5, " winter")]
+    there = recording(words, [(26.0, 30.3, A), (30.45, 40.0, A)])
+    assert texts(corrected(there, (30.45, 40.0))) == [f"{A}: Go.", "Ana: In the winter"]
+    assert texts(corrected(there, (26.0, 30.3))) == ["Ana: Go.", f"{A}: In the winter"]
+
+
+def test_corrected_turn_takes_a_word_in_which_another_begins_to_speak() -> None:
+    """As heard in the first episode of the demo: its "I." is said while the other says "Okay."."""
+    assert "Ana: Neither did I." in texts(corrected(TELEPHONE, (9.97, 10.46)))
+    turns = json.loads(export(corrected(TELEPHONE, (9.97, 10.46)), "json"))["turns"]
+    assert [turn["speaker"] for turn in turns[6:8]] == ["Ana", B]
+
+
+def test_half_a_turn_that_is_said_to_be_somebodys_stays_half() -> None:
+    words = [(float(second), second + 0.9, f" w{second}") for second in range(10)]
+    there = recording(words, [(0.0, 10.0, A)])
+    assert texts(corrected(there, (0.0, 5.0))) == ["Ana: w0 w1 w2 w3 w4", f"{A}: w5 w6 w7 w8 w9"]
+
+
 # --- any recording -------------------------------------------------------------------------------------------------------
 
 STEPS = st.tuples(st.integers(0, 1500), st.integers(150, 2500), st.sampled_from([A, B]))
@@ -220,6 +257,23 @@ def test_every_printed_time_means_whose_line_it_stands_at(there: Recording) -> N
         means(times, hms_exact(turn["start_s"]), turn["local_speaker"])
         suggested = times.time_of(row)
         assert suggested is None or times.meant(typed_time(str(suggested))) == [row]
+
+
+@settings(deadline=None, max_examples=60)
+@given(talks(), st.data())
+def test_corrected_turn_has_all_its_words_and_no_others(there: Recording, data: st.DataObject) -> None:
+    row = data.draw(st.integers(0, len(there.turns) - 1))
+    alone = turns_alone(there.turns).alone(row)
+    assume(alone)
+    rows, after = turns_of(there), corrected(there, *alone)
+    said = after.names.of_spans(there.words, there.word_speakers())
+    middles = ((there.turns.start_s + there.turns.end_s) / 2).tolist()
+    for place, (of_turn, speaker) in enumerate(zip(rows, said, strict=True)):
+        word = there.words.iloc[place]
+        near = [middle for index, middle in enumerate(middles) if index != of_turn]
+        if of_turn >= 0 and all(abs(middle - (word.start_s + word.end_s) / 2) > 0.002 for middle in near):
+            assert (speaker == ANA) == (of_turn == row)
+    assert all(before[1] <= later[0] for before, later in pairwise(after.names.moments))
 
 
 @settings(deadline=None, max_examples=60)

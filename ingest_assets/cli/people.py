@@ -119,6 +119,38 @@ def _enrolment(row: dict[str, Any]) -> str:
     return f"Enrolled by {row['kind']} {row['recording']}, {hms(row['start_s'])} to {until}: {judged}{reasons}"
 
 
+@people_group.command("rename")
+@click.argument("old")
+@click.argument("new")
+def rename_command(old: str, new: str) -> None:
+    """Give the person OLD the name NEW, in all that is shown and exported from now on."""
+    from ingest_assets.renaming import rename
+
+    database = open_database()
+    who = _person(database, old)
+    tell_changes(database, lambda: Change(f"{who.name} is called {rename(database, read_settings(), who, new)} now."))
+
+
+@people_group.command("merge")
+@click.argument("one")
+@click.argument("other")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def merge_command(one: str, other: str, yes: bool) -> None:
+    """Make two people one: the OTHER has the enrolments, corrections and notes of ONE, whose name is gone. There is no undo."""
+    from ingest_assets.forgetting import count
+    from ingest_assets.renaming import merge
+
+    database = open_database()
+    gone, stays = _person(database, one), _person(database, other)
+    told = _taken(count(database, gone))
+    if _agreed(yes, f"Make {gone.name} ({told}) and {stays.name} one person, {stays.name}, for good?", "Nobody was merged."):
+        tell_changes(database, lambda: Change(_merged(gone, stays, merge(database, read_settings(), gone, stays))))
+
+
+def _merged(gone: "Who", stays: "Who", found: "Counted") -> str:
+    return f"{gone.name} is {stays.name}, who has {_taken(found)} more."
+
+
 @people_group.command("remove")
 @click.argument("name", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
