@@ -7,12 +7,11 @@ is not on this machine (`s3://...`) is refused.
 import shutil
 from pathlib import Path
 
-from upath import UPath
-
 from ingest_assets.moments import hms
 from resources.catalogue import Video
 from resources.database import Database
 from resources.errors import EarshotError
+from resources.media_store import place_of
 
 # How each program plays `{file}` from `{at}` seconds on to its end, and then ends itself.
 PLAYERS = {
@@ -31,7 +30,7 @@ def stored_audio(database: Database, video: Video) -> Path:
         raise EarshotError(
             f"{video.video_id} has no audio yet (state {video.state}).", f"Ingest it: earshot ingest {video.url!r}"
         )
-    kept = UPath(rows[0]["uri"])
+    kept = place_of(rows[0]["uri"])
     if kept.protocol not in ("", "file"):
         raise EarshotError(f"The audio of {video.video_id} is not on this machine: {kept}", "Copy it here and play the copy.")
     if not kept.is_file():

@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 from ingest_assets.cli.play import play_command
 from ingest_assets.cli.search import search_command
-from ingest_assets.playing import PLAYERS
-from resources.catalogue import set_duration
+from ingest_assets.playing import PLAYERS, stored_audio
+from resources.catalogue import find, set_duration
 from resources.database import Database
 from resources.errors import EarshotError
 from resources.settings import read_settings
@@ -159,3 +159,11 @@ def test_audio_that_is_not_here_is_refused(talk: Path, database: Database, uri: 
     keep_audio(database, uri)
     with pytest.raises(EarshotError, match=told):
         play("v")
+
+
+def test_audio_is_found_under_the_media_folder(talk: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_MEDIA", str(talk.parent))
+    keep_audio(database, talk.name)
+    video = find(database, "v")
+    assert video is not None
+    assert stored_audio(database, video) == talk
