@@ -1,8 +1,9 @@
 """The regression drill: healthy videos, then one fault at a time, and what the checks say of each on its first video.
 
-Everything is real - models, database, Dagster's runs and checks - but the clock, which stands still except that each model call
+Everything is real - models, database, Dagster's runs and checks - but the clocks, which stand still except that each model call
 takes CALL_S, each input in it INPUT_S and each load of a model LOAD_S, as if on a GPU, where a call costs much and an input
-little. So the drill ends the same way on any machine, however busy. CPU seconds are not simulated.
+little. That takes as many CPU seconds, of one core, also where a fault makes it take longer. So the drill ends the same way on
+any machine, however busy.
 
     make drill
 
@@ -36,9 +37,10 @@ DRILLED_GPU = "a GPU that the drill pretends"
 
 @dataclass
 class DrillClock:
-    """A clock that only model calls and loads move; `slowness` multiplies what they take."""
+    """A clock that only model calls and loads move; `slowness` multiplies what they take, but not the CPU seconds of it."""
 
     now: float = 0.0
+    cpu_s: float = 0.0
     slowness: float = 1.0
 
     def __call__(self) -> float:
@@ -46,11 +48,12 @@ class DrillClock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds * self.slowness
+        self.cpu_s += seconds
 
 
 @contextmanager
 def drill_clock() -> Iterator[DrillClock]:
-    """The drill's clock in the place of the real one, moved by real model calls and loads."""
+    """The drill's clock in the place of the real ones, moved by real model calls and loads."""
     clock = DrillClock()
     count, begin_load = Tally.count, loaded_models._begin_load
 
@@ -64,6 +67,7 @@ def drill_clock() -> Iterator[DrillClock]:
 
     with (
         patch.object(measurement, "clock", clock),
+        patch.object(measurement, "cpu_clock", lambda: clock.cpu_s),
         patch.object(Tally, "count", counting),
         patch.object(loaded_models, "_begin_load", loading),
     ):

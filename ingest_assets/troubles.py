@@ -57,11 +57,11 @@ def read_troubles(database: Database) -> list[Trouble]:
 def _of_source(source: Source, state: SourceState) -> Iterator[Trouble]:
     if state.paused:
         until = f"{state.paused_until:%Y-%m-%d %H:%M} UTC"
-        message = f"{source.name} is left alone until {until}: {_reason(source, state.last_error)}"
-        yield Trouble(source.name, "source_blocked", "warn", message, f"{source.name} is asked again.")
+        message = f"Source {source.name} is left alone until {until}: {_reason(source, state.last_error)}"
+        yield Trouble(source.name, "source_blocked", "warn", message, f"Source {source.name} is asked again.")
     elif state.failures:
-        message = f"{source.name} cannot be read: {_reason(source, state.last_error)}"
-        yield Trouble(source.name, "source_unreadable", "error", message, f"{source.name} can be read again.")
+        message = f"Source {source.name}: {_reason(source, state.last_error)}"
+        yield Trouble(source.name, "source_unreadable", "error", message, f"Source {source.name} can be read again.")
 
 
 def _reason(source: Source, error: str | None) -> str:
@@ -70,9 +70,9 @@ def _reason(source: Source, error: str | None) -> str:
 
 
 def _failed_videos(source: Source, videos: int, why: str) -> Trouble:
-    failed = f"{source.name}: {counted(videos, 'video')} failed (earshot videos --state failed)"
+    failed = f"Source {source.name}: {counted(videos, 'video')} failed (earshot videos --state failed)"
     message = f"{failed}{', for example' if videos > 1 else ''}: {_reason(source, why)}"
-    return Trouble(source.name, "videos_failed", "warn", message, f"{source.name}: no video is failed any more.")
+    return Trouble(source.name, "videos_failed", "warn", message, f"Source {source.name}: no video is failed any more.")
 
 
 def _failed(database: Database, sources: Sequence[str]) -> dict[str, tuple[int, str]]:

@@ -42,11 +42,11 @@ class Activity:
 
 def read_activities(urls: ServerUrls) -> dict[str, Activity]:
     """By video, what is done with it now; videos with which nothing is done are left out."""
-    with psycopg.connect(urls.dagster, row_factory=dict_row) as connection:
-        there = connection.execute("SELECT to_regclass('runs') AS runs, to_regclass('pending_steps') AS steps").fetchone()
+    with psycopg.connect(urls.dagster) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        there = cursor.execute("SELECT to_regclass('runs') AS runs, to_regclass('pending_steps') AS steps").fetchone()
         if there is None or None in there.values():  # Dagster makes its tables when it is first used
             return {}
-        rows = connection.execute(_RUNS, {"tag": PARTITION_TAG, "at_work": AT_WORK}).fetchall()
+        rows = cursor.execute(_RUNS, {"tag": PARTITION_TAG, "at_work": AT_WORK}).fetchall()
     found = {}
     for row in rows:
         if not row["at_work"]:

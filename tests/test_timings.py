@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from dagster import FloatMetadataValue, TextMetadataValue
 
+from bench.drill import CALL_S, INPUT_S, drill_clock
 from ingest_assets.cli.output import describe_speed
 from ingest_assets.timings import (
     KEYS,
@@ -151,3 +152,12 @@ def test_the_sentence_tells_the_speed_and_the_rtf_of_the_total_row() -> None:
 
 def test_the_sentence_says_so_where_there_was_no_audio() -> None:
     assert describe_speed(summarize([row("v1", "audio", audio_s=0.0)], ORDER)) == "No audio was processed."
+
+
+def test_drill_slows_the_clock_and_not_the_cpu_seconds() -> None:
+    with drill_clock() as clock:
+        measurement = Measurement()
+        clock.slowness = 5.0
+        measurement.tally.count(2.0)
+        assert measurement.wall_s == 5.0 * (CALL_S + 2.0 * INPUT_S)
+        assert measurement.cpu_s == CALL_S + 2.0 * INPUT_S

@@ -53,20 +53,22 @@ def test_source_that_cannot_be_read_is_told_without_its_secrets(sources: Path, d
     assert sources
     record_listing_failure(database, FEED, f"Harbour Talk: the site answers 404 for {FEED}")
     [message] = messages(database)
-    assert message.startswith("ERROR: Harbour Talk cannot be read: the site answers 404 for https://x/feed.xml?token=")
+    assert message.startswith("ERROR: Source Harbour Talk: the site answers 404 for https://x/feed.xml?token=")
     assert SECRET not in message
 
 
 def test_source_whose_site_refuses_is_told_with_until_when(sources: Path, database: Database) -> None:
     assert sources
     until = pause(database, FEED, "Harbour Talk: the site answers 429.", 3600.0)
-    assert messages(database) == [f"WARN: Harbour Talk is left alone until {until:%Y-%m-%d %H:%M} UTC: the site answers 429."]
+    assert messages(database) == [
+        f"WARN: Source Harbour Talk is left alone until {until:%Y-%m-%d %H:%M} UTC: the site answers 429."
+    ]
 
 
 def test_failed_videos_are_told_by_source_with_an_example(sources: Path, database: Database) -> None:
     assert sources
     fail(database, "a", InvalidMedia("a.mp3 is cut off."))
-    heading = "WARN: Harbour Talk: {} failed (earshot videos --state failed)"
+    heading = "WARN: Source Harbour Talk: {} failed (earshot videos --state failed)"
     assert messages(database) == [f"{heading.format('1 video')}: a.mp3 is cut off."]
     fail(database, "b", InvalidMedia("b.mp3 is cut off."))
     fail(database, "waits", Retryable("The network is down."))
