@@ -229,6 +229,7 @@ def _agreed(yes: bool, question: str, refused: str) -> bool:
     except click.Abort:
         if sys.stdin.isatty():
             raise  # by Ctrl-C
+        click.echo(err=True)  # ends the line of the question
         raise EarshotError(f"{refused} Nobody is at a terminal to answer: {question}", "Say yes with --yes.") from None
     if not agreed:
         click.echo(refused)
