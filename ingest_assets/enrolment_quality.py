@@ -21,6 +21,7 @@ microphone spread samples, too. The mean of 1, 2, 4, 8, 12 s of the narrator's s
 0.95 to that of the rest: from about 10 s on, more of the same recording adds little.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -106,6 +107,11 @@ def judge(speech: Speech, vectors: np.ndarray, seconds: np.ndarray, level: float
     return Quality(verdict, "; ".join(reasons), speech.clean_s, speech.other_voice_s, spread)
 
 
+def tenths(seconds: float) -> str:
+    """Seconds rounded down to a tenth: 2.99 s, which is too short for a limit of 3 s, must not read as 3.0."""
+    return f"{math.floor(seconds * 10 + 1e-6) / 10:.1f}"
+
+
 def lowest_cosine(vectors: np.ndarray, seconds: np.ndarray) -> float | None:
     """The lowest cosine of a sample to their mean; None for less than two."""
     return float((vectors @ profile(vectors, seconds)).min()) if len(vectors) > 1 else None
@@ -122,7 +128,7 @@ def _refusals(speech: Speech, level: float) -> list[str]:
         return ["it is silent" if level < SILENT_LEVEL else "nobody speaks in it: music or noise only"]
     reasons = []
     if speech.clean_s < LEAST_CLEAN_S:
-        reasons.append(f"{speech.clean_s:.1f} s of clean speech, and {LEAST_CLEAN_S:g} s is the least")
+        reasons.append(f"{tenths(speech.clean_s)} s of clean speech, and {LEAST_CLEAN_S:g} s is the least")
     share = speech.other_voice_s / speech.heard_s
     if share > MOST_OTHER_SHARE:
         reasons.append(f"another voice is heard in {share:.0%} of its speech ({MOST_OTHER_SHARE:.0%} is the most)")
@@ -132,7 +138,7 @@ def _refusals(speech: Speech, level: float) -> list[str]:
 def _doubts(speech: Speech, spread: float | None) -> list[str]:
     reasons = []
     if speech.clean_s < GOOD_CLEAN_S:
-        reasons.append(f"{speech.clean_s:.1f} s of clean speech; {GOOD_CLEAN_S:g} s or more is better")
+        reasons.append(f"{tenths(speech.clean_s)} s of clean speech; {GOOD_CLEAN_S:g} s or more is better")
     if spread is not None and spread < WIDE_SPREAD:
         reasons.append(
             f"its samples lie far apart (cosine {spread:.2f} to their mean, below {WIDE_SPREAD:g}): a second voice, or noise"

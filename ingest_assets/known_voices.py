@@ -78,7 +78,8 @@ def list_known(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
     """A row for each person and anonymous voice, who is in most videos first; last, one for all who are Unknown, if any are.
 
     Keys: kind (person, voice or unknown), name, person_id, voice_id, videos, speakers, speech_s, decided_by ({what: speakers}),
-    enrolled_s and enrolments ({verdict, or `pending`: how many}) in this space; of Unknown also reasons ({kind: speakers}).
+    moments (in how many videos a correction gives single turns to the person), enrolled_s and enrolments ({verdict, or
+    `pending`: how many}) in this space; of Unknown also reasons ({kind: speakers}).
     """
     groups: defaultdict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
     for row in _identities(database):
@@ -87,7 +88,8 @@ def list_known(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
     enrolled = _enrolled(database, space)
     people = database.query("SELECT person_id, name FROM people ORDER BY person_id")
     rows = [_known("person", each["name"], groups.pop(("person", each["person_id"]), []), each["person_id"]) for each in people]
-    rows = [{**row, **enrolled.get(row["person_id"], {})} for row in rows]
+    moments = _moments(database)
+    rows = [{**row, **enrolled.get(row["person_id"], {}), "moments": moments.get(row["person_id"], 0)} for row in rows]
     unknown = groups.pop(("unknown", 0), [])
     rows += [_known(kind, f"voice {number}", found, voice_id=number) for (kind, number), found in groups.items()]
     rows.sort(key=lambda row: (-row["videos"], -row["speech_s"], row["kind"], row["person_id"] or row["voice_id"]))
@@ -98,8 +100,9 @@ def list_known(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
 
 
 def show_known(database: Database, who: Who, space: VoiceSpace) -> dict[str, Any]:
-    """All about one of them: name, person_id, voice_id, notes, score (what scores are), speaks (as `appearances()`), enrolments
-    (as `enrolments_of()`), corrections (number, kind, told): those that name the person or touch the time of a speaker."""
+    """All about one of them: name, person_id, voice_id, notes, score (what scores are), speaks (as `appearances()`), moments
+    (as `moments_of()`), enrolments (as `enrolments_of()`), corrections (number, kind, told): those that name the person or
+    touch the time of a speaker."""
     people = {person.person_id: person for person in list_people(database)}
     speaks = appearances(database, who.person_id, who.voice_id)
     names = {number: person.name for number, person in people.items()}
@@ -110,6 +113,7 @@ def show_known(database: Database, who: Who, space: VoiceSpace) -> dict[str, Any
         "notes": people[who.person_id].notes if who.person_id in people else "",
         "score": f"cosine similarity, -1 to 1, of {space.model} vectors",
         "speaks": speaks,
+        "moments": moments_of(database, who.person_id) if who.person_id else [],
         "enrolments": enrolments_of(database, who.person_id, space) if who.person_id else [],
         "corrections": [
             {"number": each.correction_id, "kind": each.kind, "told": correction_told(each, names)}
@@ -128,21 +132,54 @@ def _corrections_of(database: Database, who: Who, speakers: set[Key]) -> list[Co
 def appearances(database: Database, person_id: int | None = None, voice_id: int | None = None) -> list[dict[str, Any]]:
     """Where a person or a voice speaks: a row per local speaker, newest video first.
 
-    Keys: video_id, title, local_speaker, speech_s, first_s and link (the first time), score and margin (cosine), decided_by.
+    Keys: video_id, title, local_speaker, speech_s, first_s and link (the first time), score and margin (cosine), decided_by;
+    and excerpt (start_s, text, link), the longest passage, None where there is none.
     """
     rows = database.query(
         """
-        SELECT i.video_id, v.title, v.url, i.local_speaker, coalesce(l.speech_s, 0) AS speech_s, min(t.start_s) AS first_s,
-            i.score, i.margin, i.decided_by
+        SELECT i.video_id, v.title, v.url, i.local_speaker, coalesce(l.speech_s, 0) AS speech_s,
+            (SELECT min(t.start_s) FROM turns t WHERE (t.video_id, t.local_speaker) = (i.video_id, i.local_speaker)) AS first_s,
+            i.score, i.margin, i.decided_by, said.start_s AS said_s, said.text
         FROM identities i JOIN videos v USING (video_id) LEFT JOIN local_speakers l USING (video_id, local_speaker)
-            LEFT JOIN turns t USING (video_id, local_speaker)
+            LEFT JOIN LATERAL (SELECT p.start_s, p.text FROM searched_passages p
+                WHERE p.video_id = i.video_id AND p.local_speaker = i.local_speaker
+                    AND NOT EXISTS (SELECT FROM corrected_moments m
+                        WHERE m.video_id = p.video_id AND m.start_s < p.end_s AND m.end_s > p.start_s)
+                ORDER BY p.end_s - p.start_s DESC, p.start_s LIMIT 1) said ON true
         WHERE i.person_id = %(person)s OR i.voice_id = %(voice)s
-        GROUP BY i.video_id, i.local_speaker, v.video_id, l.video_id, l.local_speaker
         ORDER BY v.published_at DESC NULLS LAST, i.video_id, i.local_speaker
         """,
         {"person": person_id, "voice": voice_id},
     )
-    return [{**row, "link": link(row.pop("url"), row["first_s"] or 0.0)} for row in rows]
+    return [_appearance(row) for row in rows]
+
+
+def moments_of(database: Database, person_id: int) -> list[dict[str, Any]]:
+    """Where single turns are a person's by correction, inside speakers who are somebody else: video_id, title, start_s, end_s,
+    text and link, in order of video and time."""
+    rows = database.query(
+        """
+        SELECT m.video_id, v.title, v.url, coalesce(min(w.start_s), m.start_s) AS start_s, m.end_s,
+            btrim(coalesce(string_agg(w.text, '' ORDER BY w.word_index), '')) AS text
+        FROM corrected_moments m JOIN videos v USING (video_id) LEFT JOIN words w ON w.video_id = m.video_id
+            AND m.start_s <= (w.start_s + w.end_s) / 2 AND m.end_s > (w.start_s + w.end_s) / 2
+        WHERE m.person_id = %s GROUP BY m.video_id, m.start_s, m.end_s, v.video_id ORDER BY m.video_id, m.start_s
+        """,
+        [person_id],
+    )
+    return [{**row, "link": link(row.pop("url"), row["start_s"])} for row in rows]
+
+
+def _appearance(row: dict[str, Any]) -> dict[str, Any]:
+    url, said_s, text = row.pop("url"), row.pop("said_s"), row.pop("text")
+    excerpt = None if text is None else {"start_s": said_s, "text": text, "link": link(url, said_s)}
+    return {**row, "link": link(url, row["first_s"] or 0.0), "excerpt": excerpt}
+
+
+def _moments(database: Database) -> dict[int, int]:
+    """In how many videos each person has moments."""
+    rows = database.query("SELECT person_id, count(DISTINCT video_id) AS videos FROM corrected_moments GROUP BY person_id")
+    return {row["person_id"]: row["videos"] for row in rows}
 
 
 def enrolments_of(database: Database, person_id: int, space: VoiceSpace) -> list[dict[str, Any]]:
@@ -189,6 +226,7 @@ def _known(
         "enrolled_s": 0.0,
         "enrolments": {},
         "decided_by": dict(Counter(row["decided_by"] for row in rows).most_common()),
+        "moments": 0,
     }
 
 

@@ -63,7 +63,7 @@ def whole_words(
     Each word is said by whoever is at the nearest time of its turn at which its speaker is alone.
     """
     said = list(_said(moments, words, word_turns(words, speakers, turns), turns))
-    grid = cut(NO_TURNS, [times for *times, _ in (*moments, *said)])
+    grid = cut(NO_TURNS, ((start, end) for start, end, _ in (*moments, *said)))
     people = np.full(len(grid.lengths), NOBODY, dtype=np.int64)
     for start, end, person in (*moments, *said):
         people[_places(grid, (start, end))] = person

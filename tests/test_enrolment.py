@@ -157,6 +157,7 @@ def test_spread_is_the_lowest_cosine_of_a_sample_to_their_mean() -> None:
 @pytest.mark.parametrize(
     ("speech", "verdict", "reasons"),
     [
+        (alone(2.99), "refused", "2.9 s of clean speech, and 3 s is the least"),
         (alone(2.9), "refused", "2.9 s of clean speech, and 3 s is the least"),
         (alone(3.0), "fair", "3.0 s of clean speech; 10 s or more is better"),
         (alone(9.9), "fair", "9.9 s of clean speech; 10 s or more is better"),

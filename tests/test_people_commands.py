@@ -118,7 +118,7 @@ def test_a_person_who_speaks_nowhere_is_listed_with_recordings_and_their_verdict
     assert "1 good, 1 refused" in people("list")
     shown = json.loads(people("show", "zoë “z” 🎤", "--json"))
     assert [enrolment["verdict"] for enrolment in shown["enrolments"]] == ["good", "refused"]
-    assert "refused, 9 s of clean speech" in people("show", "Zoë “Z” 🎤")
+    assert "refused, 9.0 s of clean speech" in people("show", "Zoë “Z” 🎤")
 
 
 def judge(database: Database, person: int, verdict: str, clean_s: float) -> None:
@@ -160,6 +160,27 @@ def test_a_voice_is_shown_with_each_place_its_scores_and_a_link_to_its_first_wor
     assert shown["speaks"][0]["score"] > 0.9
     assert "cosine" in shown["score"]
     assert people("show", guest) == people("show", guest.replace(" ", "-"))
+
+
+def test_voice_is_shown_with_what_it_says_longest_when_and_a_link(talks: Database) -> None:
+    add_video(talks, "v1", (FIRST, "alpha"), (SECOND, "beta gamma delta"), (FIRST, "alpha again"))
+    talks.query("UPDATE passages SET end_s = end_s + 2 WHERE passage_index = 2")
+    host, guest = voice_of(talks, "v1", FIRST), voice_of(talks, "v1", SECOND)
+    [row] = [row for row in json.loads(people("show", host, "--json"))["speaks"] if row["video_id"] == "v1"]
+    assert row["excerpt"] == {"start_s": 20.0, "text": "alpha again", "link": "https://x/v1#t=20"}
+    told = people("show", guest)
+    assert "V1  [0:00:10] beta gamma delta\n   https://x/v1#t=10" in told
+    assert "Talk v2  [0:00:10] (no words)" in told
+
+
+def test_person_of_single_turns_is_shown_with_them(talks: Database) -> None:
+    add_video(talks, "v9", (FIRST, "alpha"), (FIRST, "beta gamma delta"), (FIRST, "alpha"))
+    people("correct", "v9@0:12", "--is", "Ben")
+    assert "single turns in 1 video by correction" in people("list")
+    assert json.loads(people("list", "--json"))[-1]["moments"] == 1
+    told = people("show", "Ben")
+    assert "Single turns, by correction:\nV9  [0:00:10] beta gamma delta.\n   https://x/v9#t=10" in told
+    assert "no video that is known" not in told
 
 
 @pytest.mark.usefixtures("talks")

@@ -129,9 +129,11 @@ def _tell_examined(database: Database, name: str, examined: "Iterable[Examined]"
 
 
 def _tell(excerpt: Excerpt, quality: Quality) -> None:
+    from ingest_assets.enrolment_quality import tenths
+
     spread = "of one sample" if quality.spread is None else f"{quality.spread:.2f} (lowest cosine of a sample to their mean)"
     click.echo(f"{excerpt.recording}, {excerpt.times}")
-    click.echo(f"  clean speech  {quality.clean_s:.1f} s")
+    click.echo(f"  clean speech  {tenths(quality.clean_s)} s")
     click.echo(f"  second voice  {quality.other_voice_s:.1f} s")
     click.echo(f"  spread        {spread}")
     click.echo(f"  verdict       {quality.verdict}{f': {quality.reasons}' if quality.reasons else ''}")

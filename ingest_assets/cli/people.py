@@ -1,6 +1,7 @@
 """`earshot people`: who is known, and what was said to be wrong. Each command is a thin layer over functions of the library."""
 
 import sys
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,7 @@ from ingest_assets.cli.correct import Change, correct_command, tell_changes
 from ingest_assets.cli.enrol import enrol_command
 from ingest_assets.cli.output import json_option, print_json, print_table
 from ingest_assets.moments import hms
-from ingest_assets.wording import counted
+from ingest_assets.wording import counted, one_line
 from resources.database import Database, open_database
 from resources.errors import EarshotError
 from resources.people_file import read_people
@@ -20,6 +21,8 @@ from resources.voice_space import voice_space
 if TYPE_CHECKING:
     from ingest_assets.forgetting import Counted
     from ingest_assets.known_voices import Who
+
+MOST_SHOWN = 240  # characters of what a voice says: enough to know it by
 
 
 @click.group("people")
@@ -65,10 +68,16 @@ def _listed(row: dict[str, Any]) -> tuple[str, ...]:
         hms(row["speech_s"]) if row["speakers"] else "",
         hms(row["enrolled_s"]) if row["enrolled_s"] else "",
         ", ".join(f"{count} {verdict}" for verdict, count in row["enrolments"].items()),
-        ", ".join(f"{count} {kind}" for kind, count in row["reasons"].items())
-        if row["kind"] == "unknown"
-        else ", ".join(f"{count} by {what}" for what, count in row["decided_by"].items()),
+        ", ".join(_decided(row)),
     )
+
+
+def _decided(row: dict[str, Any]) -> list[str]:
+    """What decided, or why nothing did; and where only single turns are the person's."""
+    if row["kind"] == "unknown":
+        return [f"{count} {kind}" for kind, count in row["reasons"].items()]
+    moments = [f"single turns in {counted(row['moments'], 'video')} by correction"] * bool(row["moments"])
+    return [f"{count} by {what}" for what, count in row["decided_by"].items()] + moments
 
 
 @people_group.command("show")
@@ -84,7 +93,11 @@ def show_command(who: tuple[str, ...], as_json: bool) -> None:
         print_json(shown)
         return
     click.echo(f"{shown['name']}{': ' if shown['notes'] else ''}{shown['notes']}")
-    _print_appearances(shown["speaks"], shown["score"])
+    if shown["speaks"]:
+        _print_appearances(shown["speaks"], shown["score"])
+    elif not shown["moments"]:
+        click.echo("Speaks in no video that is known.")
+    _print_said(shown)
     for enrolment in shown["enrolments"]:
         click.echo(_enrolment(enrolment))
     for correction in shown["corrections"]:
@@ -92,20 +105,32 @@ def show_command(who: tuple[str, ...], as_json: bool) -> None:
 
 
 def _print_appearances(rows: list[dict[str, Any]], score: str) -> None:
-    if not rows:
-        click.echo("Speaks in no video that is known.")
-        return
     click.echo(f"Scores: {score}.")
     headings = [("video", "left"), ("title", "left"), ("speaker", "left"), ("speech", "right"), ("score", "right")]
-    headings += [("margin", "right"), ("decided by", "left"), ("first time", "left")]
+    headings += [("margin", "right"), ("decided by", "left")]
     cells = [
         (
             row["video_id"], row["title"], row["local_speaker"], hms(row["speech_s"]), _figure(row["score"]),
-            _figure(row["margin"]), row["decided_by"], row["link"],
+            _figure(row["margin"]), row["decided_by"],
         )
         for row in rows
     ]  # fmt: skip
     print_table(headings, cells)
+
+
+def _print_said(shown: dict[str, Any]) -> None:
+    """What is heard of a voice in each video, and the single turns that are the person's."""
+    for row in shown["speaks"]:
+        first = {"start_s": row["first_s"] or 0.0, "text": "(no words)", "link": row["link"]}
+        _print_line(row["title"], **(row["excerpt"] or first))
+    if shown["moments"]:
+        click.echo("Single turns, by correction:")
+    for row in shown["moments"]:
+        _print_line(row["title"], row["start_s"], row["text"] or "(no words)", row["link"])
+
+
+def _print_line(title: str, start_s: float, text: str, link: str) -> None:
+    click.echo(f"{one_line(title)}  [{hms(start_s)}] {shorten(text, MOST_SHOWN, placeholder=' ...')}\n   {link}")
 
 
 def _figure(value: float | None) -> str:
@@ -113,8 +138,10 @@ def _figure(value: float | None) -> str:
 
 
 def _enrolment(row: dict[str, Any]) -> str:
+    from ingest_assets.enrolment_quality import tenths
+
     until = "its end" if row["end_s"] is None else hms(row["end_s"])
-    judged = "not judged yet" if row["verdict"] is None else f"{row['verdict']}, {row['clean_s']:.0f} s of clean speech"
+    judged = "not judged yet" if row["verdict"] is None else f"{row['verdict']}, {tenths(row['clean_s'])} s of clean speech"
     reasons = f" ({row['reasons']})" if row["reasons"] else ""
     return f"Enrolled by {row['kind']} {row['recording']}, {hms(row['start_s'])} to {until}: {judged}{reasons}"
 
@@ -202,6 +229,7 @@ def _agreed(yes: bool, question: str, refused: str) -> bool:
     except click.Abort:
         if sys.stdin.isatty():
             raise  # by Ctrl-C
+        click.echo(err=True)  # ends the line of the question
         raise EarshotError(f"{refused} Nobody is at a terminal to answer: {question}", "Say yes with --yes.") from None
     if not agreed:
         click.echo(refused)
