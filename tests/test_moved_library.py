@@ -28,10 +28,8 @@ def test_audio_is_found_where_the_media_folder_is_now(monkeypatch: pytest.Monkey
     (tmp_path / "before").rename(tmp_path / "after")
     monkeypatch.setenv("EARSHOT_MEDIA", str(tmp_path / "after"))
     assert np.array_equal(store.read(name), SAMPLES)
-    assert (str(place_of("/elsewhere/v.flac")), str(place_of("s3://bucket/v.flac"))) == (
-        "/elsewhere/v.flac",
-        "s3://bucket/v.flac",
-    )
+    for whole in ("/elsewhere/v.flac", "memory://bucket/v.flac"):  # of a file system whose package is installed
+        assert str(place_of(whole)) == whole
 
 
 @pytest.fixture
