@@ -137,4 +137,4 @@ def test_the_doctor_names_what_is_wrong_with_its_remedy_and_proves_the_rest(data
     failed = {claim for claim, finding in findings.items() if not finding["proved"]}
     assert failed == {"device", "models at work", "media store"}
     assert "EARSHOT_DEVICE=cpu" in findings["device"]["detail"]
-    assert "cannot be written" in findings["media store"]["detail"]
+    assert "cannot be made" in findings["media store"]["detail"]
