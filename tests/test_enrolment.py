@@ -285,7 +285,8 @@ def test_recordings_of_people_become_profiles_by_way_of_the_file(
     assert narrator.clean_s == pytest.approx(12.4, abs=1.0)
     assert narrator.spread is not None
     assert 0.7 < narrator.spread < 1.0
-    assert (line.verdict, line.reasons) == ("fair", f"{int(line.clean_s * 10) / 10:.1f} s of clean speech; 10 s or more is better")
+    clean_s = int(line.clean_s * 10) / 10  # rounded down
+    assert (line.verdict, line.reasons) == ("fair", f"{clean_s:.1f} s of clean speech; 10 s or more is better")
     assert by_place["gone.wav"].problem == f"There is no file {tmp_path}/gone.wav. Put it back, or name where it is now."
     assert by_place["gone"].problem == "There is no video 'gone' in the library. `earshot videos` lists those there are."
 
