@@ -173,7 +173,7 @@ def corrected(there: Recording, *moments: tuple[float, float]) -> Recording:
 
 
 def texts(there: Recording) -> list[str]:
-    return re.sub(r"\[[\d:]+\] ", "", export(there, "txt")).splitlines()
+    return re.sub(r"\[[\d:]+\] ", "", export(there, "txt").partition("\n\n")[2]).splitlines()  # after the heading
 
 
 def test_corrected_turn_takes_the_word_before_its_border() -> None:
