@@ -31,6 +31,7 @@ from bench.demo import choose_device
 from bench.figures import measured_on, own_home, write
 from bench.voices import ENROLLED, EPISODES, OWN_RECORDING, error_rate, long_episode, people_of
 from bench.voices import write as write_episode
+from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from ingest_assets.calibration import equal_error_rate, false_accepts, false_rejects
 from ingest_assets.definitions import defs
 from ingest_assets.identification import identify
@@ -42,7 +43,6 @@ from ingest_assets.stage import FORCE_TAG
 from ingest_assets.watching import choose_now
 from resources.catalogue import register
 from resources.database import Database, open_database
-from resources.excerpts import FILE, VIDEO, Excerpt
 from resources.gpu import require_device
 from resources.listed import video_of
 from resources.people import add_enrolment, add_person

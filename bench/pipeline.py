@@ -44,10 +44,10 @@ from bench.sides import SIDES, print_errors, take_turns
 from bench.sizes import apart
 from bench.spread import Spread
 from bench.starts import print_starts, start, summarize
+from earshot.common.errors import EarshotError, ModelUnavailable
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
 from resources.database import open_database
-from resources.errors import EarshotError, ModelUnavailable
 from resources.gpu import require_device
 from resources.model_files import locate
 from resources.models import model_set

@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from earshot.common.errors import AlertRefused
 from ingest_assets.troubles import Trouble
 from resources.database import Database
-from resources.errors import AlertRefused
 from resources.settings import Settings
 
 TIMEOUT_S = 10

@@ -20,13 +20,13 @@ from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, Bulk
 from dagster._core.storage.tags import BACKFILL_ID_TAG, PRIORITY_TAG, WILL_RETRY_TAG
 from dagster._core.utils import make_new_backfill_id
 
+from earshot.common.errors import EarshotError
 from ingest_assets.partitions import videos
 from ingest_assets.runs import WAITING_OR_WORKING
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.staleness import COLUMNS, UPSTREAM, read_stale
 from resources.catalogue import STAGES
 from resources.database import Database
-from resources.errors import EarshotError
 from resources.previous_rows import KEEP_TAG
 
 # Behind new uploads (10), retries (5) and whatever is started by hand (0).

@@ -28,8 +28,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from earshot.common.errors import EarshotError
 from ingest_assets.identity import SHORTEST_CLEAR_S
-from resources.errors import EarshotError
 
 HALVES, ACROSS, ONE_VIDEO, NAMED = "halves", "across", "one video", "named"
 ONE_PERSON, TWO_PEOPLE = (HALVES, ACROSS), (ONE_VIDEO, NAMED)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
+from earshot.common.text import numbered
 from ingest_assets.statements import Key, Named, Statements
-from ingest_assets.wording import numbered
 
 # More numbers than this in one message help nobody.
 

@@ -19,8 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from earshot.common.errors import RecordingUnusable, VideoError
+from earshot.common.excerpt import VIDEO, Excerpt, clock
+from earshot.common.timeline import Times
 from ingest_assets.enrolment_quality import clean_speech, judge, sample_spans
-from ingest_assets.stretches import Times
 from resources.catalogue import find
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE, decode
@@ -31,8 +33,6 @@ from resources.enrolments import (
     keep,
     pending_enrolments,
 )
-from resources.errors import RecordingUnusable, VideoError
-from resources.excerpts import VIDEO, Excerpt, clock
 from resources.gpu import Device, require_device
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource, samples_sha256

@@ -29,7 +29,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from ingest_assets.stretches import Stretches, Times, cut
+from earshot.common.timeline import Stretches, Times, cut
 from resources.decoding import SAMPLE_RATE
 from resources.enrolments import REFUSED, Quality
 from resources.voice_cache import SampleSpan

@@ -8,14 +8,14 @@ changed mind needs no undoing. Who everybody is then is decided by ingest_assets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from earshot.common.errors import EarshotError
+from earshot.common.text import NUMBERS_TOLD, numbered
+from earshot.common.timeline import NO_TURNS, cut
 from ingest_assets.correcting import conflicting, read_turns
 from ingest_assets.statements import spans_by_video
-from ingest_assets.stretches import NO_TURNS, cut
 from ingest_assets.subjects import Subject, correction_told, halves, without
-from ingest_assets.wording import NUMBERS_TOLD, numbered
 from resources.corrections import Correction, add_correction, list_corrections
 from resources.database import Database
-from resources.errors import EarshotError
 from resources.people import add_person, checked_name, find_person, names_of_people
 
 NOBODY_YET = 0  # stands for a person who is to be added; ids begin at 1

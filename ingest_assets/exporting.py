@@ -1,8 +1,8 @@
 """Exporting: recordings into files. Into a folder, a file each; or all into one, where their format has such a thing.
 
 Recordings come one after another, so that memory holds one of them, however many there are. Files are written whole
-(resources/whole_files.py): of an export that is stopped, a folder has the files that were finished, and one file of all is as
-it was before.
+(earshot/common/atomic_files.py): of an export that is stopped, a folder has the files that were finished, and one file of all
+is as it was before.
 
 In a folder a file is called by the video's title, its key in brackets, and the format's suffix. What an earlier export left of
 the same video is replaced, also under an earlier title; files of videos that are gone stay.
@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from earshot.common.atomic_files import make_folder, whole_file
 from ingest_assets.exports import Format
 from ingest_assets.recordings import Recording
 from resources.catalogue import Video
-from resources.whole_files import make_folder, whole_file
 
 TITLE_BYTES = 150  # of the 255 that a file's name may have
 # What some system does not take in a file's name, and white space.

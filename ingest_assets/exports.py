@@ -28,12 +28,12 @@ from typing import Any
 
 import pandas as pd
 
-from ingest_assets.moments import browsable, hms
+from earshot.common.text import one_line
+from earshot.common.times import browsable, hms
 from ingest_assets.names import Speaker
 from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.recordings import Recording
 from ingest_assets.subtitles import as_srt, as_vtt
-from ingest_assets.wording import one_line
 from resources.catalogue import Video
 
 PASSAGE_KEYS = ["start_s", "end_s", "local_speaker", "text"]

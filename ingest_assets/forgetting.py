@@ -18,16 +18,16 @@ from typing import Any
 import pandas as pd
 import psycopg
 
+from earshot.common.errors import EarshotError
+from earshot.common.timeline import HALF, NO_TURNS, Times, cut
 from ingest_assets.correcting import read_turns, told_turns
 from ingest_assets.identification import PEOPLE_LOCK, identify
 from ingest_assets.known_voices import Who
 from ingest_assets.statements import Key
-from ingest_assets.stretches import HALF, NO_TURNS, Times, cut
 from ingest_assets.voices import local_speakers
 from resources.corrections import list_corrections
 from resources.database import Connection, Database
 from resources.decoding import SAMPLE_RATE
-from resources.errors import EarshotError
 from resources.locks import holding, is_held_elsewhere, video_lock
 from resources.people_file import read_people
 from resources.person_names import name_key

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 from dagster._core.utils import make_new_run_id
 
+from earshot.common.errors import Blocked, EarshotError, Misconfigured, SourceUnusable
+from earshot.common.redaction import without_secrets
 from ingest_assets.currency import reasons_to_run
 from ingest_assets.definitions import defs
 from ingest_assets.outputs import read_outputs
@@ -30,13 +32,11 @@ from ingest_assets.watching import choose_now
 from resources.catalogue import PERMANENT_STATES, Video, find, forget_attempts, mark_ready_if_complete, record_crash, register
 from resources.database import Database
 from resources.entries import Entry
-from resources.errors import Blocked, EarshotError, Misconfigured, SourceUnusable
 from resources.gpu import require_device
 from resources.listed import video_of
 from resources.locks import holding, run_lock, video_lock
 from resources.media_store import require_media_store
 from resources.models import model_set
-from resources.redaction import without_secrets
 from resources.settings import read_settings
 from resources.source_file import Source
 from resources.source_states import lift_pause

@@ -8,6 +8,7 @@ sources.yaml.
 
 from dagster import Failure, OpExecutionContext, RunRequest, define_asset_job, in_process_executor, job, op
 
+from earshot.common.errors import EarshotError
 from ingest_assets.audio import audio
 from ingest_assets.people import people
 from ingest_assets.search_index import search_index
@@ -17,7 +18,6 @@ from ingest_assets.transcript import transcript
 from ingest_assets.voice_embeddings import voice_embeddings
 from ingest_assets.watching import list_whole
 from resources.database import open_database
-from resources.errors import EarshotError
 from resources.run_requests import RunRequested
 from resources.watched import watched_sources
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pandas as pd
 
+from earshot.common.errors import EarshotError
+from earshot.common.times import link
 from ingest_assets.correcting import read_turns
 from ingest_assets.identity import kind_of
-from ingest_assets.moments import link
 from ingest_assets.statements import Key, touching
 from ingest_assets.subjects import correction_told, members_of, speakers_told, voice_number
 from resources.corrections import Correction, list_corrections
 from resources.database import Database
-from resources.errors import EarshotError
 from resources.people import find_person, list_people
 from resources.person_names import name_key
 from resources.voice_space import VoiceSpace

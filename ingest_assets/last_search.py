@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.errors import EarshotError
+from earshot.common.atomic_files import make_folder, whole_file
+from earshot.common.errors import EarshotError
 from resources.settings import read_settings
-from resources.whole_files import make_folder, whole_file
 
 if TYPE_CHECKING:
     from ingest_assets.search import Hit

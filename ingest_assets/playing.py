@@ -7,10 +7,10 @@ is not on this machine (`s3://...`) is refused.
 import shutil
 from pathlib import Path
 
-from ingest_assets.moments import hms
+from earshot.common.errors import EarshotError
+from earshot.common.times import hms
 from resources.catalogue import Video
 from resources.database import Database
-from resources.errors import EarshotError
 from resources.media_store import place_of
 
 # How each program plays `{file}` from `{at}` seconds on to its end, and then ends itself.

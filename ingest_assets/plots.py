@@ -25,11 +25,11 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import NullLocator
 from PIL import Image
 
+from earshot.common.errors import Misconfigured
 from ingest_assets.baseline import SPREAD_WINDOW, Cost, Level, judge
 from ingest_assets.history import IDENTITY
 from ingest_assets.report import Row, latest
 from resources.catalogue import STAGES
-from resources.errors import Misconfigured
 
 FORMATS = ("png", "svg", "pdf")
 MOST_BARS = 120

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from earshot.common.errors import HalfIngested, NotTranscribed
 from ingest_assets.names import Names, Speaker, speaker_names
 from ingest_assets.words import attribute_words
 from resources.catalogue import Video, find
 from resources.database import Database
-from resources.errors import HalfIngested, NotTranscribed
 
 if TYPE_CHECKING:
     from ingest_assets.known_voices import Who

@@ -6,13 +6,13 @@ Neither is for anonymous voices: those are named, and said to be one, by correct
 from collections.abc import Sequence
 from dataclasses import replace
 
+from earshot.common.errors import EarshotError
 from ingest_assets.correcting import read_turns, rulings_of
 from ingest_assets.forgetting import Counted, count
 from ingest_assets.known_voices import Who
 from ingest_assets.statements import spans_by_video
 from resources.corrections import Correction, list_corrections
 from resources.database import Database
-from resources.errors import EarshotError
 from resources.people import find_person, merge_people, rename_person
 from resources.people_file import read_people
 from resources.person_names import name_key

@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
+from earshot.common.times import hms
 from ingest_assets.baseline import MINIMUM_VIDEOS, WINDOW
 from ingest_assets.causes import judged_s
-from ingest_assets.moments import hms
 from ingest_assets.timings import SUMMARY_COLUMNS, Timing, summarize
 
 Row = dict[str, Any]

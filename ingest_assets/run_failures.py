@@ -11,8 +11,8 @@ from dagster import DagsterEvent, DagsterEventType, ExecuteInProcessResult
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster_shared.error import SerializableErrorInfo
 
-from resources import errors
-from resources.errors import DiskFull, EarshotError
+from earshot.common import errors
+from earshot.common.errors import DiskFull, EarshotError
 from resources.full_disk import WORDS, disk_full
 
 INTERRUPTIONS = (DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from earshot.common.errors import EarshotError
+from earshot.common.text import counted
+from earshot.common.times import link
 from ingest_assets.known_voices import Who
-from ingest_assets.moments import link
 from ingest_assets.recordings import keys_with
-from ingest_assets.wording import counted
 from resources.database import Database
-from resources.errors import EarshotError
 from resources.gpu import Device
 from resources.loaded_models import ModelsResource
 from resources.text_encoder import TextEncoder

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
+from earshot.common.errors import Permanent
 from resources.entries import Entry, Live
-from resources.errors import Permanent
 from resources.source_file import Source
 from resources.youtube import is_youtube
 

@@ -33,6 +33,7 @@ from dagster import (
 from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
 
+from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
 from ingest_assets import progress
 from ingest_assets.checks import CHECKS, Finding, check_result, examine, repeated_finding
 from ingest_assets.currency import Output, Version, reason_to_run
@@ -42,7 +43,6 @@ from ingest_assets.timings import Timing, metadata, timing
 from resources import loaded_models
 from resources.catalogue import Video, find, mark_ready_if_complete, record_failure
 from resources.database import Database, DatabaseResource
-from resources.errors import Blocked, EarshotError, Misconfigured, StageMissing
 from resources.full_disk import explaining_full_disk
 from resources.gpu import Device, GpuResource
 from resources.measurement import Execution, Measurement

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from earshot.common.times import hms
 from ingest_assets.currency import Version, reasons_to_run
 from ingest_assets.jobs import video_assets
-from ingest_assets.moments import hms
 from ingest_assets.outputs import differing, read_outputs
 from ingest_assets.report import Sheet
 from ingest_assets.stage import stage_version

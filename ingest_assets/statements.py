@@ -1,7 +1,7 @@
 """Statements: what corrections say of the local speakers of today's diarization. Pure functions.
 
 Corrections speak of time (resources/corrections.py), so each diarization is asked anew whom they mean: a correction speaks of a
-local speaker where its spans cover at least half of that speaker's own time (ingest_assets/stretches.py).
+local speaker where its spans cover at least half of that speaker's own time (earshot/common/timeline.py).
 
 **The last word counts.** A moment is spoken by the person whom the newest `is` that covers it names: a later one takes its time
 out of earlier ones, and taken back gives it back. So single turns can be put right inside a speaker who was named as a whole,
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from ingest_assets.stretches import HALF, Stretches, Times, cut
+from earshot.common.timeline import HALF, Stretches, Times, cut
 from resources.corrections import Correction, Span
 
 Key = tuple[str, str]  # (video_id, local_speaker)

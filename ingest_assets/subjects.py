@@ -19,18 +19,18 @@ import pandas as pd
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import pdist, squareform
 
+from earshot.common.errors import EarshotError, HalfIngested, NotTranscribed
+from earshot.common.text import counted
+from earshot.common.timeline import cut
+from earshot.common.times import hms
 from ingest_assets.correcting import read_rulings, read_turns
-from ingest_assets.moments import hms
 from ingest_assets.names import Names, speaker_names
 from ingest_assets.recordings import read_recording
 from ingest_assets.statements import Key, spans_in
-from ingest_assets.stretches import cut
 from ingest_assets.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
-from ingest_assets.wording import counted
 from resources.catalogue import find
 from resources.corrections import Correction, Span
 from resources.database import Database
-from resources.errors import EarshotError, HalfIngested, NotTranscribed
 from resources.people import find_person
 
 FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or a turn by its time: VIDEO@0:12:30."

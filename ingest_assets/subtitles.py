@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from earshot.common.text import one_line
 from ingest_assets.cues import LINE_CHARACTERS, cut_cues
 from ingest_assets.passages import SHORTEST_S
 from ingest_assets.recordings import Recording
-from ingest_assets.wording import one_line
 from ingest_assets.words import sentence_speakers
 
 NAME_CHARACTERS = 24  # of a name on the screen: more would leave its words no room

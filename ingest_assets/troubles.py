@@ -8,10 +8,10 @@ Messages hold no secrets.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest_assets.wording import counted
+from earshot.common.errors import Misconfigured
+from earshot.common.redaction import without_secrets
+from earshot.common.text import counted
 from resources.database import Database
-from resources.errors import Misconfigured
-from resources.redaction import without_secrets
 from resources.source_file import Source
 from resources.source_states import SourceState, states_of
 from resources.watched import watched_sources

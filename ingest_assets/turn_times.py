@@ -20,11 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ingest_assets.moments import hms, hms_exact
+from earshot.common.excerpt import moment
+from earshot.common.timeline import Times, cut
+from earshot.common.times import hms, hms_exact
 from ingest_assets.recordings import Recording
-from ingest_assets.stretches import Times, cut
 from ingest_assets.word_turns import NO_TURN, word_turns
-from resources.excerpts import moment
 from resources.source_options import duration
 
 EXACT_S = 0.001

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from earshot.common.errors import InvalidMedia
 from ingest_assets.stage import Stage
 from resources.decoding import SAMPLE_RATE
-from resources.errors import InvalidMedia
 from resources.media_store import MediaStoreResource
 
 

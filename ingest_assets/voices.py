@@ -15,7 +15,7 @@ Which of two videos' speakers are the same person is not decided here.
 import numpy as np
 import pandas as pd
 
-from ingest_assets.stretches import HALF, Times, cut
+from earshot.common.timeline import HALF, Times, cut
 from resources.decoding import SAMPLE_RATE
 from resources.voice_cache import SampleSpan
 

@@ -15,14 +15,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from earshot.common.errors import Blocked, DatabaseUnusable, EarshotError, Permanent, Retryable, SourceBlocked, SourceUnusable
+from earshot.common.redaction import without_secrets
 from ingest_assets.sources import Decision, decisions, in_order
 from resources import listed
 from resources.database import Database
 from resources.entries import Entry, Listing
-from resources.errors import Blocked, DatabaseUnusable, EarshotError, Permanent, Retryable, SourceBlocked, SourceUnusable
 from resources.listed import Decided
 from resources.listing import examine, is_url, list_all, look
-from resources.redaction import without_secrets
 from resources.source_file import Kind, Source
 from resources.source_states import (
     SourceState,

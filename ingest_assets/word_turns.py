@@ -14,7 +14,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from ingest_assets.stretches import NO_TURNS, Stretches, Times, cut
+from earshot.common.timeline import NO_TURNS, Stretches, Times, cut
 from ingest_assets.words import NEAR_S, PAUSE_S, attribute_words
 
 NO_TURN = -1

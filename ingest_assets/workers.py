@@ -27,7 +27,7 @@ from resources.postgres import server_urls
 from resources.settings import PROJECT_ROOT, read_settings
 from resources.workforce import Place
 
-PACKAGES = ("ingest_assets", "resources", "sensors")
+PACKAGES = ("earshot", "ingest_assets", "resources", "sensors")
 LOOK_S = 2.0  # between two looks at the code and at the memory
 RESTART_S = 5.0  # before a worker that died is started again
 

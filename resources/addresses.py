@@ -28,8 +28,8 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-from resources.errors import AddressRefused, chain_of
-from resources.redaction import without_secrets
+from earshot.common.errors import AddressRefused, chain_of
+from earshot.common.redaction import without_secrets
 from resources.settings import read_settings
 from resources.source_file import Source
 

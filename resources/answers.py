@@ -21,10 +21,10 @@ import urllib3.exceptions
 from yt_dlp.networking import Request
 from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, RequestError
 
+from earshot.common.errors import SourceBlocked, SourceUnusable, chain_of
+from earshot.common.redaction import without_secrets
 from resources.addresses import REMEDY, refusal
 from resources.entries import Validators
-from resources.errors import SourceBlocked, SourceUnusable, chain_of
-from resources.redaction import without_secrets
 from resources.sessions import TIMEOUT_S, network
 from resources.source_file import Source
 

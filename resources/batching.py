@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from resources.errors import GpuUnavailable, OutOfMemory
+from earshot.common.errors import GpuUnavailable, OutOfMemory
 from resources.measurement import Tally
 
 Result = TypeVar("Result")

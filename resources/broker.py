@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from resources.errors import Misconfigured
+from earshot.common.errors import Misconfigured
 
 # Dagster leaves runs in this queue unless they are tagged with another.
 QUEUE = "dagster"

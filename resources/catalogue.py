@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from earshot.common.backoff import fate_of
+from earshot.common.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured
 from resources.database import Connection, Database
-from resources.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured
-from resources.retrying import fate_of
 
 STATES = (
     "new", "ready", "live_or_upcoming", "members_only", "private", "removed", "geo_blocked", "age_restricted", "no_audio",

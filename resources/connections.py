@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import exc
 from sqlalchemy.pool import QueuePool
 
-from resources.errors import DatabaseUnusable
+from earshot.common.errors import DatabaseUnusable
 from resources.outages import check_kept_connections, connect_patiently
 
 KEPT = 2  # connections of a process to a database; of a hundred, which is what Postgres allows

@@ -16,8 +16,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from earshot.common.errors import EarshotError
 from resources.database import Connection, Database
-from resources.errors import EarshotError
 from resources.people import remove_if_empty
 
 KINDS = ("is", "never", "same", "different")

@@ -21,8 +21,8 @@ import psycopg
 from dagster import ConfigurableResource, InitResourceContext
 from psycopg import sql
 
+from earshot.common.errors import DatabaseUnusable
 from resources.connections import Connection, connected, reading
-from resources.errors import DatabaseUnusable
 from resources.locks import PARTITION_TAG, holding, run_lock, video_lock
 from resources.postgres import server_urls
 from resources.settings import read_settings

@@ -16,7 +16,7 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 
-from resources.errors import InvalidMedia, NoAudio
+from earshot.common.errors import InvalidMedia, NoAudio
 
 SAMPLE_RATE = 16_000
 # Encoders pad and containers round: a missing end counts from here on.

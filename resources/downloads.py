@@ -22,11 +22,11 @@ from typing import Any
 import yt_dlp
 from yt_dlp.utils import YoutubeDLError
 
+from earshot.common.errors import DiskFull, InvalidMedia, LiveOrUpcoming, NoAudio, Permanent, Retryable, Truncated, VideoError
+from earshot.common.redaction import without_secrets
 from resources.addresses import refuse_private
 from resources.catalogue import Video
-from resources.errors import DiskFull, InvalidMedia, LiveOrUpcoming, NoAudio, Permanent, Retryable, Truncated, VideoError
 from resources.media_errors import ARCHIVED, LATER, UPDATE, explain, secrets_of
-from resources.redaction import without_secrets
 from resources.sessions import downloader_version, session
 from resources.settings import read_settings
 from resources.source_file import Source

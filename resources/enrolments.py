@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from earshot.common.excerpt import Excerpt
 from resources.database import Connection, Database
 from resources.decoding import SAMPLE_RATE
-from resources.excerpts import Excerpt
 from resources.voice_cache import SampleSpan
 from resources.voice_space import VoiceSpace
 

@@ -27,9 +27,9 @@ from xml.sax import SAXException
 import feedparser
 from yt_dlp.utils import parse_duration
 
+from earshot.common.errors import NotAFeed, SourceUnusable
 from resources.answers import CHECK, Answer, ask, cut_short
 from resources.entries import Entry, Listing, Validators, generic_key
-from resources.errors import NotAFeed, SourceUnusable
 from resources.feed_body import description, is_feed, is_whole, may_be_feed, repaired
 from resources.source_file import Source
 from resources.youtube import watch_url

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from earshot.common.errors import SourceUnusable
 from resources.entries import Entry, Listing
-from resources.errors import SourceUnusable
 from resources.source_file import Source
 
 MEDIA_SUFFIXES = frozenset({

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 import psycopg2.errors
 
-from resources.errors import DiskFull, chain_of
+from earshot.common.errors import DiskFull, chain_of
 from resources.settings import read_settings
 
 WORDS = "No space left on device"  # as the operating system says it, and with it Postgres and Dagster

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource
 
-from resources.errors import GpuUnavailable
+from earshot.common.errors import GpuUnavailable
 from resources.measurement import Execution
 from resources.models import Model
 from resources.nvml import MEGABYTE, driver_version, find_gpu, gpus

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from resources.errors import Misconfigured
+from earshot.common.errors import Misconfigured
 
 REMEDY = "Set EARSHOT_HOME to a folder that you may write to."
 

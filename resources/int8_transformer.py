@@ -16,7 +16,7 @@ import torch
 from ctranslate2.converters import TransformersConverter
 from transformers.utils import logging
 
-from resources.whole_files import whole_folder
+from earshot.common.atomic_files import whole_folder
 
 COMPUTE_TYPE = "int8"
 

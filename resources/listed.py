@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from earshot.common.backoff import AFTER_START_S
 from resources.catalogue import Video, register_within
 from resources.database import Connection, Database
 from resources.entries import Entry, Listing, Live, is_url
 from resources.folders import KnownFile
-from resources.retrying import AFTER_START_S
 from resources.run_requests import request_runs
 from resources.source_file import Source
 from resources.youtube import is_youtube

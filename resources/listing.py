@@ -26,9 +26,9 @@ import av
 import av.error
 from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 
+from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
 from resources import youtube
 from resources.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
-from resources.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
 from resources.feeds import NOTHING_KNOWN, read_feed
 from resources.folders import KnownFile, list_folder
 from resources.media_errors import OF_A_SOURCE, cause_of, explain

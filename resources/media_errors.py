@@ -19,9 +19,7 @@ from yt_dlp.globals import supported_js_runtimes
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import GeoRestrictedError, UnsupportedError, UserNotLive, YoutubeDLError
 
-from resources.addresses import refusal, refused
-from resources.answers import retry_after_s
-from resources.errors import (
+from earshot.common.errors import (
     AgeRestricted,
     Blocked,
     DiskFull,
@@ -37,7 +35,9 @@ from resources.errors import (
     Truncated,
     chain_of,
 )
-from resources.redaction import without_secrets
+from earshot.common.redaction import without_secrets
+from resources.addresses import refusal, refused
+from resources.answers import retry_after_s
 from resources.source_file import Source
 
 E = TypeVar("E", bound=BaseException)

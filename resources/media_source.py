@@ -7,10 +7,10 @@ from pathlib import Path
 
 from dagster import ConfigurableResource
 
+from earshot.common.errors import Removed
 from resources.catalogue import Video
 from resources.downloads import Fetched, download
 from resources.entries import is_url
-from resources.errors import Removed
 from resources.source_file import Source
 
 

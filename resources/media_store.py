@@ -21,10 +21,10 @@ from dagster import ConfigurableResource
 from fsspec.registry import known_implementations
 from upath import UPath
 
+from earshot.common.errors import Misconfigured
+from earshot.common.redaction import without_secrets
 from resources.decoding import SAMPLE_RATE
-from resources.errors import Misconfigured
 from resources.full_disk import explaining_full_disk
-from resources.redaction import without_secrets
 from resources.settings import read_settings
 
 

@@ -10,11 +10,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from resources.errors import ModelUnavailable
+from earshot.common.atomic_files import whole_folder
+from earshot.common.errors import ModelUnavailable
 from resources.home import make_home
 from resources.models import Model
 from resources.settings import Settings
-from resources.whole_files import whole_folder
 
 HUB_TIMEOUT_S = 5.0
 

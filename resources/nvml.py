@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pynvml
 
-from resources.errors import GpuUnavailable
+from earshot.common.errors import GpuUnavailable
 
 INTERVAL_S = 0.1
 MEGABYTE = 1024 * 1024

@@ -10,9 +10,9 @@ Writers lock table `people`, so that two of them never make one person twice.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from earshot.common.errors import EarshotError
+from earshot.common.excerpt import Excerpt
 from resources.database import Connection, Database
-from resources.errors import EarshotError
-from resources.excerpts import Excerpt
 from resources.people_file import ListedPerson, read_people
 from resources.person_names import ALLOWED, name_key, person_name
 from resources.settings import Settings

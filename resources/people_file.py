@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from resources.excerpts import FILE, MOMENT, VIDEO, Excerpt, clock, moment
+from earshot.common.excerpt import FILE, MOMENT, VIDEO, Excerpt, clock, moment
 from resources.person_names import ALLOWED, name_key, person_name
 from resources.source_options import is_plain, local_path
 from resources.yaml_lines import Given, Problems, is_null, line_of, mapping, read_text, shape_of, tree

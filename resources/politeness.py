@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from earshot.common.errors import Blocked
 from resources.database import Database
 from resources.entries import is_url
-from resources.errors import Blocked
 from resources.locks import taking_place
 from resources.source_file import Source
 from resources.source_states import record_served

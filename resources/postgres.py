@@ -23,7 +23,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from resources.errors import DatabaseUnusable
+from earshot.common.errors import DatabaseUnusable
 from resources.home import make_home
 from resources.settings import Settings
 

@@ -19,8 +19,8 @@ from typing import Any
 import yt_dlp
 import yt_dlp.version
 
+from earshot.common.errors import Misconfigured
 from resources.addresses import guarded
-from resources.errors import Misconfigured
 from resources.source_file import Source
 
 TIMEOUT_S = 20.0

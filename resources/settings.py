@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources.errors import Misconfigured
+from earshot.common.errors import Misconfigured
 from resources.settings_file import PROJECT_ROOT, Value, read_values
 from resources.source_options import address_shown
 

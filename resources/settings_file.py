@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.errors import Misconfigured
+from earshot.common.errors import Misconfigured
 from resources.yaml_lines import Problems, called, quoted, read_text, suggestion
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent

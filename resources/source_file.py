@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from resources.errors import Misconfigured, SourceUnusable
-from resources.redaction import without_secrets
+from earshot.common.errors import Misconfigured, SourceUnusable
+from earshot.common.redaction import without_secrets
 from resources.settings import PROJECT_ROOT
 from resources.source_options import Option, address_shown, addresses, is_plain, local_path, options, web_address
 from resources.yaml_lines import Given, Problems, is_null, line_of, mapping, quoted, read_text, shape_of, tree

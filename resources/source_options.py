@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from resources.redaction import without_secrets
+from earshot.common.redaction import without_secrets
 from resources.yaml_lines import quoted
 
 # The codes of whisper's tokenizer, as in faster-whisper 1.2.1 (faster_whisper/tokenizer.py, _LANGUAGE_CODES); importing that

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
+from earshot.common.errors import SourceUnusable
+from earshot.common.redaction import without_secrets
 from resources.database import Database
 from resources.entries import is_url
-from resources.errors import SourceUnusable
-from resources.redaction import without_secrets
 from resources.settings import read_settings
 from resources.source_file import Source, read_sources, source_named
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from resources.errors import Misconfigured
-from resources.redaction import without_secrets
+from earshot.common.errors import Misconfigured
+from earshot.common.redaction import without_secrets
 
 BARE = ("int", "float", "bool", "timestamp")  # YAML's types whose values an error shows without quotes
 SHOWN = 80  # characters of a value that an error shows

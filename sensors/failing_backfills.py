@@ -24,7 +24,7 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 from dagster_shared.error import SerializableErrorInfo
 
-from resources.errors import StageMissing
+from earshot.common.errors import StageMissing
 
 FIRST, LATER = 5, 20
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]

@@ -1,15 +1,15 @@
 """Sensor `retries`: videos whose next try is due are run again.
 
-When that is was decided when they failed (resources/retrying.py): a broadcast after its start, a site that had enough of us
+When that is was decided when they failed (earshot/common/backoff.py): a broadcast after its start, a site that had enough of us
 after its pause, a network that failed after pauses that grow. What failed for good has no next try.
 """
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
+from earshot.common.redaction import without_secrets
 from ingest_assets.jobs import ingest_video, run_request
 from ingest_assets.partitions import videos
 from resources.database import open_database
-from resources.redaction import without_secrets
 from resources.run_requests import next_requests, request_retries
 
 RETRIES = "retries"

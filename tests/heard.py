@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 from hypothesis import strategies as st
 
+from earshot.common.text import one_line
 from ingest_assets.exports import FORMATS
 from ingest_assets.names import Names, Speaker
 from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.recordings import Recording
-from ingest_assets.wording import one_line
 from ingest_assets.words import attribute_words, sentence_speakers
 from resources.catalogue import Video
 

@@ -27,8 +27,8 @@ from yt_dlp.networking import Request
 from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
 
+from earshot.common.errors import AddressRefused
 from resources.addresses import REMEDY, guarded, is_public, refusal, refuse_private, refused
-from resources.errors import AddressRefused
 from resources.sessions import session
 from resources.source_file import Kind, Source
 

@@ -12,11 +12,11 @@ import pytest
 from dagster import build_sensor_context
 
 from bench.server import answering
+from earshot.common.errors import AlertRefused
 from ingest_assets.alerts import Told, quiet, read_told, send_alerts, send_troubles, write_told
 from ingest_assets.troubles import Trouble
 from resources.catalogue import Video, register
 from resources.database import Database
-from resources.errors import AlertRefused
 from resources.settings import read_settings
 from sensors.alerts import alerts
 

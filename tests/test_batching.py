@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from earshot.common.errors import GpuUnavailable, OutOfMemory
 from resources.batching import fitting, spread
-from resources.errors import GpuUnavailable, OutOfMemory
 from resources.gpu import Device, cpu_name
 from resources.loaded_models import ModelsResource
 from resources.measurement import Tally

@@ -25,13 +25,13 @@ from bench.probes import check_events_s, execution_of_row, measure_parts, measur
 from bench.sides import error_rate
 from bench.spread import Spread
 from bench.work import StageWork, Work
+from earshot.common.errors import GpuUnavailable, ModelUnavailable
 from ingest_assets.history import read_history
 from ingest_assets.timings import Timing
 from resources import nvml
 from resources.catalogue import STAGES, Video, register
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE, decode
-from resources.errors import GpuUnavailable, ModelUnavailable
 from resources.gpu import Device
 from resources.media_store import samples_sha256
 from resources.settings import read_settings

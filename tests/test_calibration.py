@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earshot.common.excerpt import FILE, Excerpt
 from ingest_assets.calibrating import people_said, read_material
 from ingest_assets.calibration import (
     ACROSS,
@@ -38,7 +39,6 @@ from resources.catalogue import Video, register
 from resources.corrections import Span, add_correction
 from resources.database import Database
 from resources.enrolments import Quality, Samples, keep
-from resources.excerpts import FILE, Excerpt
 from resources.models import model_set
 from resources.people import add_enrolment, add_person
 from resources.settings import read_settings

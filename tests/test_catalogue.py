@@ -6,6 +6,19 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner
 
+from earshot.common.errors import (
+    DatabaseUnusable,
+    EarshotError,
+    GpuUnavailable,
+    InvalidMedia,
+    Misconfigured,
+    ModelUnavailable,
+    NoAudio,
+    Permanent,
+    Removed,
+    Retryable,
+    SourceUnusable,
+)
 from ingest_assets.cli.library import videos_command
 from resources.catalogue import (
     STAGES,
@@ -23,19 +36,6 @@ from resources.catalogue import (
     stream_videos,
 )
 from resources.database import Database
-from resources.errors import (
-    DatabaseUnusable,
-    EarshotError,
-    GpuUnavailable,
-    InvalidMedia,
-    Misconfigured,
-    ModelUnavailable,
-    NoAudio,
-    Permanent,
-    Removed,
-    Retryable,
-    SourceUnusable,
-)
 
 TALK = Video("v1", "https://x/a.mp3", "https://x/feed.xml", "A talk", "A channel", datetime(2026, 1, 5, tzinfo=UTC), 60.0)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from earshot.common.errors import DatabaseUnusable
 from resources.connections import connected
 from resources.database import Database
-from resources.errors import DatabaseUnusable
 
 
 def server_process(database: Database) -> int:

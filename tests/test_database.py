@@ -14,9 +14,9 @@ from pgvector import Vector
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from earshot.common.errors import DatabaseUnusable
 from resources.catalogue import Video, register
 from resources.database import MIGRATIONS, Database, migrate
-from resources.errors import DatabaseUnusable
 from resources.models import Model
 from resources.text_models import register_text_model
 

@@ -11,8 +11,8 @@ import soundfile
 from av.packet import Packet
 
 from bench.episodes import write_mp3
+from earshot.common.errors import InvalidMedia, NoAudio
 from resources.decoding import SAMPLE_RATE, decode
-from resources.errors import InvalidMedia, NoAudio
 
 FRAMES_PER_S = 10
 FASTSTART = {"movflags": "faststart"}  # the index in front, so that a cut file still opens

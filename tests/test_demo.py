@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.demo import know_by_files
-from ingest_assets.moments import link
+from earshot.common.times import link
 from resources.catalogue import Video, find, register
 from resources.database import Database
 

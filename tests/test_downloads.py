@@ -16,13 +16,7 @@ import pytest
 from dagster import DagsterInstance, materialize
 
 from bench.episodes import write_mp3
-from ingest_assets.audio import audio
-from ingest_assets.partitions import videos
-from resources import downloads
-from resources.catalogue import Video, find, register
-from resources.database import Database, DatabaseResource
-from resources.downloads import FORGOTTEN_S, RESERVE_BYTES, Fetched, download, download_folder, refuse_truncated
-from resources.errors import (
+from earshot.common.errors import (
     AddressRefused,
     AgeRestricted,
     Blocked,
@@ -34,6 +28,12 @@ from resources.errors import (
     Retryable,
     Truncated,
 )
+from ingest_assets.audio import audio
+from ingest_assets.partitions import videos
+from resources import downloads
+from resources.catalogue import Video, find, register
+from resources.database import Database, DatabaseResource
+from resources.downloads import FORGOTTEN_S, RESERVE_BYTES, Fetched, download, download_folder, refuse_truncated
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
 from resources.settings import PROJECT_ROOT

@@ -13,12 +13,12 @@ import pytest
 import soundfile
 
 from bench.episodes import clip_samples
+from earshot.common.excerpt import FILE, Excerpt
 from ingest_assets.cli import main
 from resources.catalogue import Video, register
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
 from resources.enrolments import Quality, Samples, keep
-from resources.excerpts import FILE, Excerpt
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 from resources.people import add_enrolment, add_person, list_people, sync_people

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
+from earshot.common.errors import RecordingUnusable
+from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from ingest_assets.enrolling import alike
 from ingest_assets.enrolment import Judgement, Recording, enrol_pending, take_samples
 from ingest_assets.enrolment_quality import (
@@ -31,8 +33,6 @@ from resources.catalogue import Video, register
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
 from resources.enrolments import Quality, profile_samples
-from resources.errors import RecordingUnusable
-from resources.excerpts import FILE, VIDEO, Excerpt
 from resources.media_store import MediaStoreResource, place_of, samples_sha256
 from resources.people import add_enrolment, add_person, list_people, sync_people
 from resources.settings import read_settings

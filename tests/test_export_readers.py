@@ -19,9 +19,9 @@ from hypothesis import example, given, settings
 from jsonschema import Draft202012Validator
 from pyannote.database.util import load_rttm
 
+from earshot.common.text import one_line
 from ingest_assets.exports import FORMATS
 from ingest_assets.recordings import Recording
-from ingest_assets.wording import one_line
 from resources.settings import PROJECT_ROOT
 from tests.heard import anything, export, recording, said_at, small
 

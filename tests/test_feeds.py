@@ -21,10 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yt_dlp.utils import unsmuggle_url
 
+from earshot.common.errors import NotAFeed, SourceBlocked, SourceUnusable
 from resources import answers, feeds
 from resources.answers import LONGEST_PAUSE_S, retry_after_s
 from resources.entries import Entry, Listing, Validators, generic_key
-from resources.errors import NotAFeed, SourceBlocked, SourceUnusable
 from resources.feed_body import is_feed, repaired
 from resources.feeds import duration_s, published_at, read_feed
 from resources.sessions import session

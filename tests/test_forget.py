@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner
 from dagster import DagsterInstance
 
+from earshot.common.errors import EarshotError
 from ingest_assets.cli.commands import cli
 from ingest_assets.forgetting import count, forget
 from ingest_assets.identification import identify
 from ingest_assets.known_voices import Who, find_known, who_is_who
 from resources.corrections import Span, add_correction, list_corrections
 from resources.database import Database
-from resources.errors import EarshotError
 from resources.locks import video_lock
 from resources.people import add_person, find_person, list_people
 from resources.postgres import server_urls

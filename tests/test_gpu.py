@@ -11,13 +11,13 @@ import soundfile
 import torch
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
+from earshot.common.errors import GpuUnavailable
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from resources.catalogue import find, register
 from resources.database import Database
-from resources.errors import GpuUnavailable
 from resources.gpu import (
     Device,
     _prove_cuda,

@@ -11,6 +11,8 @@ from dagster import DagsterInstance, ExecuteInProcessResult
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from earshot.common.errors import Misconfigured
+from earshot.common.excerpt import FILE, Excerpt
 from ingest_assets import identification
 from ingest_assets.definitions import defs
 from ingest_assets.identification import Identified, identify
@@ -19,8 +21,6 @@ from resources.catalogue import Video, register
 from resources.corrections import Span, add_correction, remove_correction
 from resources.database import Connection, Database
 from resources.enrolments import Quality, Samples, keep
-from resources.errors import Misconfigured
-from resources.excerpts import FILE, Excerpt
 from resources.identities import Identity, Key, read_identities, read_speakers, write_identities
 from resources.people import add_enrolment, add_person
 from resources.settings import read_settings

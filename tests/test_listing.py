@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from bench.episodes import write_mp3
+from earshot.common.errors import AddressRefused, Blocked, NotAFeed, Removed, Retryable, SourceBlocked, SourceUnusable
 from ingest_assets.sources import WANTED, decide
 from resources import listing
 from resources.entries import Entry, Listing, Live, Validators
-from resources.errors import AddressRefused, Blocked, NotAFeed, Removed, Retryable, SourceBlocked, SourceUnusable
 from resources.listing import examine, is_url, list_all, look
 from resources.media_errors import NETWORK, OF_A_SOURCE
 from resources.source_file import Kind, Source, source_named

@@ -13,8 +13,7 @@ from yt_dlp.networking import Response
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
-from resources.answers import LONGEST_PAUSE_S
-from resources.errors import (
+from earshot.common.errors import (
     AddressRefused,
     AgeRestricted,
     Blocked,
@@ -31,6 +30,7 @@ from resources.errors import (
     Truncated,
     VideoError,
 )
+from resources.answers import LONGEST_PAUSE_S
 from resources.media_errors import RULES, explain
 from resources.source_file import Kind, Source
 

@@ -14,10 +14,10 @@ import pytest
 
 from bench.episodes import write_mp3
 from bench.server import serving
+from earshot.common.errors import Removed, SourceUnusable
 from resources.catalogue import Video
 from resources.downloads import Fetched
 from resources.entries import is_url
-from resources.errors import Removed, SourceUnusable
 from resources.listed import video_of
 from resources.listing import list_all
 from resources.media_source import MediaSourceResource

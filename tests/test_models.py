@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.errors import ModelUnavailable
+from earshot.common.errors import ModelUnavailable
 from resources.model_files import locate
 from resources.models import SETS, Model, ModelSet, PackagedFile
 from resources.settings import MODEL_SETS, Settings, read_settings
@@ -122,7 +122,7 @@ def _locate_without_network(home: Path) -> subprocess.CompletedProcess[str]:
     """What `locate()` returns or raises, and all that is said, where the hub's port is closed."""
     program = f"""
 import resources.model_files
-from resources.errors import ModelUnavailable
+from earshot.common.errors import ModelUnavailable
 from resources.models import Model
 from resources.settings import read_settings
 try:

@@ -13,6 +13,7 @@ from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
+from earshot.common.excerpt import Excerpt
 from ingest_assets.cosine import on_grid
 from ingest_assets.monologue import (
     NO_PROFILE,
@@ -33,7 +34,6 @@ from resources.corrections import Span, add_correction
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
 from resources.enrolments import Quality, Samples, keep
-from resources.excerpts import Excerpt
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 from resources.measurement import Measurement

@@ -16,6 +16,7 @@ from dagster import (
     build_sensor_context,
 )
 
+from earshot.common.excerpt import FILE, Excerpt
 from ingest_assets.definitions import defs
 from ingest_assets.identification import identify
 from ingest_assets.jobs import LISTING_PRIORITY, NEW_UPLOAD_PRIORITY
@@ -23,7 +24,6 @@ from ingest_assets.runs import WAITING_OR_WORKING
 from resources.catalogue import Video, register
 from resources.corrections import Span, add_correction, remove_correction
 from resources.database import Database
-from resources.excerpts import FILE, Excerpt
 from resources.people import add_enrolment, add_person
 from resources.settings import read_settings
 from resources.voice_space import accept_threshold, voice_space

@@ -7,7 +7,7 @@ from typing import Any
 import pynvml
 import pytest
 
-from resources.errors import GpuUnavailable
+from earshot.common.errors import GpuUnavailable
 from resources.measurement import Measurement
 from resources.nvml import GpuSampler, GpuUse, driver_version, find_gpu, gpus
 

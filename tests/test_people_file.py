@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.errors import Misconfigured
-from resources.excerpts import FILE, VIDEO, Excerpt, clock, moment, span
+from earshot.common.errors import Misconfigured
+from earshot.common.excerpt import FILE, VIDEO, Excerpt, clock, moment, span
 from resources.people_file import ListedPerson, read_people
 from resources.person_names import LONGEST, name_key, person_name
 from resources.settings import PROJECT_ROOT

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from earshot.common.errors import EarshotError, Misconfigured
+from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from resources.catalogue import Video, register
 from resources.corrections import Span, add_correction
 from resources.database import Database
@@ -17,8 +19,6 @@ from resources.enrolments import (
     pending_enrolments,
     profile_samples,
 )
-from resources.errors import EarshotError, Misconfigured
-from resources.excerpts import FILE, VIDEO, Excerpt
 from resources.people import (
     add_enrolment,
     add_person,

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from earshot.common.errors import Blocked, Retryable
 from resources import measurement
 from resources.database import Database
-from resources.errors import Blocked, Retryable
 from resources.measurement import Measurement
 from resources.politeness import taking_turn
 from resources.settings import PROJECT_ROOT

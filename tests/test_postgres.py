@@ -12,8 +12,8 @@ import psutil
 import psycopg
 import pytest
 
+from earshot.common.errors import DatabaseUnusable
 from resources.database import Database, migrate
-from resources.errors import DatabaseUnusable
 from resources.postgres import MOST_MEMORY, server_urls, stop_embedded
 from resources.settings import read_settings
 from tests.serving import wait

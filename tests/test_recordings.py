@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from earshot.common.errors import HalfIngested, NotTranscribed
 from ingest_assets.recordings import Tally, read_recording, read_recordings
 from resources.catalogue import Video, register
 from resources.database import Database
-from resources.errors import HalfIngested, NotTranscribed
 from resources.text_models import register_text_model
 from tests.library import fill, run_stages
 from tests.said import MODEL

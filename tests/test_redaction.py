@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.provisional import urls
 
-from resources.redaction import SECRET_NAMES, without_secrets
+from earshot.common.redaction import SECRET_NAMES, without_secrets
 
 SECRET = "hunter2hunter2"
 

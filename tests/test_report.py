@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from earshot.common.errors import Misconfigured
 from ingest_assets import timings
 from ingest_assets.cli.output import describe_speed
 from ingest_assets.cli.timings import ROW_KEYS, timings_command
@@ -33,7 +34,6 @@ from ingest_assets.report import cache_rate, clock_s, gpu_use, latest, report, s
 from ingest_assets.timings import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
 from resources.catalogue import STAGES, Video, register
 from resources.database import Database, DatabaseResource
-from resources.errors import Misconfigured
 
 Row = dict[str, Any]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -7,11 +7,9 @@ from itertools import pairwise, takewhile
 import pytest
 from dagster import DagsterInstance, SensorResult, build_sensor_context
 
-from ingest_assets.partitions import videos
-from resources import errors
-from resources.catalogue import Video, find, forget_attempts, record_crash, record_failure, register
-from resources.database import Database
-from resources.errors import (
+from earshot.common import errors
+from earshot.common.backoff import Fate, fate_of
+from earshot.common.errors import (
     AddressRefused,
     AgeRestricted,
     Blocked,
@@ -34,7 +32,9 @@ from resources.errors import (
     Truncated,
     VideoError,
 )
-from resources.retrying import Fate, fate_of
+from ingest_assets.partitions import videos
+from resources.catalogue import Video, find, forget_attempts, record_crash, record_failure, register
+from resources.database import Database
 from resources.source_states import lift_pause, pause, record_served
 from sensors.retries import retries
 from tests.daemon import Daemon

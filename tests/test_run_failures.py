@@ -10,11 +10,11 @@ import pytest
 import soundfile
 from dagster import DagsterInstance
 
+from earshot.common.errors import DatabaseUnusable, DiskFull, EarshotError
 from ingest_assets.ingest import Choice, Outcome, identify_speakers, ingest
 from resources.catalogue import list_videos
 from resources.database import Database, DatabaseResource
 from resources.decoding import SAMPLE_RATE
-from resources.errors import DatabaseUnusable, DiskFull, EarshotError
 from resources.source_file import source_named
 
 UNUSABLE = DatabaseUnusable("The server is away.", "Start it.")

@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from earshot.common.errors import EarshotError
+from earshot.common.text import counted
 from ingest_assets.cli.search import search_command
 from ingest_assets.known_voices import Who, find_known
 from ingest_assets.names import speaker_names
 from ingest_assets.search import EVERYTHING, Filters, Hit, absent_words, check_question, count_undated, explain, search
-from ingest_assets.wording import counted
 from resources.database import Database
-from resources.errors import EarshotError
 from resources.loaded_models import ModelsResource
 from resources.people import add_person
 from resources.text_models import searched_model

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from earshot.common.errors import Misconfigured
+from earshot.common.log_files import KEPT, rotate
 from ingest_assets.cli import service
 from ingest_assets.cli.service import MARK, down, up
 from resources.database import Database
-from resources.errors import Misconfigured
-from resources.log_files import KEPT, rotate
 from tests.serving import free_port
 
 LISTENS = """

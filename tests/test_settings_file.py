@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from earshot.common.errors import Misconfigured
 from ingest_assets.instance import prepare_dagster_home
-from resources.errors import Misconfigured
 from resources.settings import read_settings
 from resources.settings_file import KEYS, PROJECT_ROOT, origins, variable_of
 from tests.serving import EARSHOT

@@ -12,12 +12,12 @@ import psycopg
 import pytest
 import soundfile
 
+from earshot.common.errors import DiskFull, Misconfigured, SourceUnusable
 from ingest_assets.ingest import Choice, ingest
 from ingest_assets.instance import open_instance
 from resources.catalogue import list_videos
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
-from resources.errors import DiskFull, Misconfigured, SourceUnusable
 from resources.full_disk import explaining_full_disk
 from resources.home import make_home
 from resources.media_source import MediaSourceResource

@@ -14,8 +14,8 @@ from faster_whisper import tokenizer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from earshot.common.errors import Misconfigured, SourceUnusable
 from resources import source_file
-from resources.errors import Misconfigured, SourceUnusable
 from resources.settings import PROJECT_ROOT
 from resources.source_file import FOLDER_EVERY_S, Kind, Source, read_sources, source_named
 from resources.source_options import LANGUAGES, addresses, options

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from earshot.common.errors import Blocked, Permanent, Private
 from ingest_assets.sources import WANTED, Decision, decide, decisions, in_order
 from resources.entries import Entry, Live
-from resources.errors import Blocked, Permanent, Private
 from resources.source_file import Kind, Source
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from earshot.common.errors import InvalidMedia, Retryable
 from ingest_assets.troubles import Trouble, changes, read_troubles
 from resources.catalogue import Video, record_failure, register
 from resources.database import Database
-from resources.errors import InvalidMedia, Retryable
 from resources.source_states import pause, record_listing_failure, record_look
 
 SECRET = "s3cr3t-t0ken-0123456789"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.moments import hms_exact
+from earshot.common.times import hms_exact
 from ingest_assets.names import Names, Speaker
 from ingest_assets.recordings import Recording
 from ingest_assets.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.stretches import Times
+from earshot.common.timeline import Times
 from ingest_assets.voices import OVERLAPPED_SHARE, SHORTEST_TURN_S, conditions, local_speakers, sample_spans
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE

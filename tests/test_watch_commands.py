@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from earshot.common.errors import InvalidMedia, LiveOrUpcoming, Removed
 from ingest_assets.cli import main
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
@@ -20,7 +21,6 @@ from ingest_assets.staleness import expected_versions
 from ingest_assets.watching import look_around
 from resources.catalogue import STAGES, Video, find, list_videos, record_failure, register
 from resources.database import Database
-from resources.errors import InvalidMedia, LiveOrUpcoming, Removed
 from resources.source_states import pause, states_of
 from resources.watched import watched_sources
 from tests.library import run_stage

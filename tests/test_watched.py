@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from earshot.common.errors import SourceUnusable
 from resources.catalogue import Video, register
 from resources.database import Database
-from resources.errors import SourceUnusable
 from resources.watched import address_of
 
 SOURCES = """

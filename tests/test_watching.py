@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from earshot.common.errors import Blocked, LiveOrUpcoming, Private, SourceBlocked
 from ingest_assets import watching
 from ingest_assets.watching import list_whole, look_around
 from resources import listing
 from resources.catalogue import find, list_videos, record_failure
 from resources.database import Database
 from resources.entries import Entry, Listing, Live
-from resources.errors import Blocked, LiveOrUpcoming, Private, SourceBlocked
 from resources.run_requests import request_retries
 from resources.source_file import Kind, Source, source_named
 from resources.source_states import states_of

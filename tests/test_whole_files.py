@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.errors import EarshotError
-from resources.whole_files import make_folder, whole_file, whole_folder
+from earshot.common.atomic_files import make_folder, whole_file, whole_folder
+from earshot.common.errors import EarshotError
 
 
 def test_a_file_takes_its_place_at_the_end(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.launcher import DefaultRunLauncher
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from earshot.common.errors import Misconfigured
 from ingest_assets import workers
 from ingest_assets.cli.service import MARK, _left_over
 from ingest_assets.instance import open_instance
@@ -26,7 +27,6 @@ from ingest_assets.workers import Worker
 from resources.broker import EmbeddedBroker
 from resources.catalogue import STAGES, find, register
 from resources.database import Database, open_database
-from resources.errors import Misconfigured
 from resources.listed import video_of
 from resources.listing import list_all
 from resources.postgres import stop_embedded

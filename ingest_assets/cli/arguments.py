@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import click
 
+from earshot.common.errors import EarshotError
 from resources.catalogue import Video, find
 from resources.database import Database
-from resources.errors import EarshotError
 
 MOST_TOLD = 5  # videos that a message lists
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from earshot.common.errors import EarshotError
+from earshot.common.text import counted
+from earshot.common.times import hms
 from ingest_assets.cli.arguments import Day, known_language, known_video
 from ingest_assets.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
-from ingest_assets.moments import hms
-from ingest_assets.wording import counted
 from resources.catalogue import STAGES
 from resources.database import Database, open_database
-from resources.errors import EarshotError
 from resources.watched import address_of
 
 if TYPE_CHECKING:

@@ -103,7 +103,7 @@ def _person(database: Database, text: str, is_name: str | None, never_name: str 
     if entered.new_person:
         told.append(f"{entered.person} is new. {near}".strip())
     if entered.over:
-        from ingest_assets.wording import numbered
+        from earshot.common.text import numbered
 
         told.append(f"Where it covers correction {numbered(entered.over)}, the new one holds.")
     if subject.turn:
@@ -122,9 +122,9 @@ def _voices(database: Database, text: str, same_as: str | None, not_same_as: str
 
 
 def _split(database: Database, text: str) -> Change:
+    from earshot.common.errors import EarshotError
     from ingest_assets.entering import say_split
     from ingest_assets.subjects import Subject, voice_number
-    from resources.errors import EarshotError
 
     number = voice_number(text)
     if number is None:

@@ -15,16 +15,16 @@ from pathlib import Path
 import click
 import numpy as np
 
+from earshot.common.errors import EarshotError, Misconfigured, SourceUnusable
+from earshot.common.redaction import without_secrets
 from ingest_assets.cli.output import json_option, print_json
 from resources.database import open_database
-from resources.errors import EarshotError, Misconfigured, SourceUnusable
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource, place_of
 from resources.model_files import locate
 from resources.models import model_set
 from resources.nvml import GpuSampler, driver_version
-from resources.redaction import without_secrets
 from resources.settings import read_settings
 from resources.settings_file import origins, settings_path, variable_of
 from resources.source_states import states_of

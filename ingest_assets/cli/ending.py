@@ -5,8 +5,8 @@ import traceback
 
 import click
 
+from earshot.common.errors import EarshotError, Misconfigured
 from ingest_assets.cli import INTERRUPTED
-from resources.errors import EarshotError, Misconfigured
 from resources.full_disk import explaining_full_disk
 
 

@@ -16,6 +16,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from earshot.common.errors import EarshotError
+from earshot.common.text import counted
 from ingest_assets.cli.arguments import known_video
 from ingest_assets.exporting import to_file, to_folder
 from ingest_assets.exports import FORMATS, Format
@@ -28,10 +30,8 @@ from ingest_assets.recordings import (
     read_recordings,
     spoken_by,
 )
-from ingest_assets.wording import counted
 from resources.catalogue import count_keys, stream_keys
 from resources.database import Database, open_database
-from resources.errors import EarshotError
 from resources.watched import address_of
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from earshot.common.times import hms
 from ingest_assets.cli.output import json_option, print_json_rows, print_table
-from ingest_assets.moments import hms
 from resources.catalogue import STATES, Video, count_videos, list_videos, stream_videos
 from resources.database import open_database
 from resources.postgres import server_urls

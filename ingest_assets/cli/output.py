@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from ingest_assets.moments import hms
+from earshot.common.times import hms
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earshot.common.errors import EarshotError
+from earshot.common.text import counted, one_line
+from earshot.common.times import hms
 from ingest_assets.cli.calibrate import calibrate_command
 from ingest_assets.cli.correct import Change, correct_command, tell_changes
 from ingest_assets.cli.enrol import enrol_command
 from ingest_assets.cli.output import json_option, print_json, print_table
-from ingest_assets.moments import hms
-from ingest_assets.wording import counted, one_line
 from resources.database import Database, open_database
-from resources.errors import EarshotError
 from resources.people_file import read_people
 from resources.settings import read_settings
 from resources.voice_space import voice_space

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from earshot.common.errors import EarshotError
+from earshot.common.excerpt import moment
+from earshot.common.times import hms
 from ingest_assets.cli.arguments import known_video
-from ingest_assets.moments import hms
 from resources.catalogue import Video
 from resources.database import Database, open_database
-from resources.errors import EarshotError
-from resources.excerpts import moment
 
 
 @click.command("play")

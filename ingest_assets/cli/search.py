@@ -9,13 +9,13 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
+from earshot.common.errors import EarshotError
+from earshot.common.text import counted
+from earshot.common.times import hms
 from ingest_assets.cli.arguments import Day, known_language, known_video
 from ingest_assets.cli.output import console, json_option, print_json
 from ingest_assets.last_search import keep_results
-from ingest_assets.moments import hms
-from ingest_assets.wording import counted
 from resources.database import open_database
-from resources.errors import EarshotError
 from resources.gpu import require_device
 from resources.settings import read_settings
 from resources.watched import address_of

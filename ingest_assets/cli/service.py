@@ -1,9 +1,9 @@
 """`earshot up`, `worker` and `down`: Postgres, the broker, Dagster's webserver and daemon, on loopback, and workers.
 
 `up` stays in the foreground, and Ctrl-C or `earshot down` ends it. The webserver, the daemon and the workers are children with
-their own logs under EARSHOT_HOME/logs, which are appended to and kept small (resources/log_files.py). When the webserver or the
-daemon ends by itself, all is stopped and the end of its log is shown; a worker or the broker is started again. The embedded
-Postgres goes on after `up` ends (other commands use it) and is stopped by `down`.
+their own logs under EARSHOT_HOME/logs, which are appended to and kept small (earshot/common/log_files.py). When the webserver
+or the daemon ends by itself, all is stopped and the end of its log is shown; a worker or the broker is started again. The
+embedded Postgres goes on after `up` ends (other commands use it) and is stopped by `down`.
 
 `worker` is the workers alone, for another machine: what they have to do comes from the broker of EARSHOT_BROKER.
 """
@@ -28,16 +28,16 @@ import click
 import psutil
 import psycopg
 
+from earshot.common.errors import DatabaseUnusable, Misconfigured
+from earshot.common.log_files import rotate
+from earshot.common.text import numbered
 from ingest_assets.cli.output import json_option, print_json
 from ingest_assets.instance import prepare_dagster_home
 from ingest_assets.troubles import Trouble, changes, read_troubles
-from ingest_assets.wording import numbered
 from ingest_assets.workers import Worker
 from resources.broker import EmbeddedBroker
 from resources.database import Database, open_database
-from resources.errors import DatabaseUnusable, Misconfigured
 from resources.gpu import require_device
-from resources.log_files import rotate
 from resources.postgres import stop_embedded
 from resources.settings import PROJECT_ROOT, read_settings
 

@@ -2,8 +2,8 @@
 
 import click
 
+from earshot.common.text import counted
 from ingest_assets.cli.output import json_option, json_rows, print_json, print_stale
-from ingest_assets.wording import counted
 from resources.catalogue import STAGES
 from resources.database import open_database
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from earshot.common.times import hms
 from ingest_assets.baseline import MINIMUM_VIDEOS
 from ingest_assets.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
 from ingest_assets.comparison import Comparison, compare
 from ingest_assets.history import accept
-from ingest_assets.moments import hms
 from ingest_assets.records import MOST_TIMINGS, Failing, read_failing, read_timings, stream_timings
 from ingest_assets.report import Row, clock_s, report, sheet
 from ingest_assets.timings import KEYS, commit_named, hours_by_the_clock

@@ -25,7 +25,7 @@ def test_device_is_the_one_nvidia_smi_lists(cuda: Device) -> None:
 def test_hidden_device_is_refused_and_named() -> None:
     ended = _python(
         """
-        from resources.errors import GpuUnavailable
+        from earshot.common.errors import GpuUnavailable
         from resources.gpu import require_device
         try:
             require_device("cuda")
@@ -54,7 +54,7 @@ def test_device_lost_in_the_middle_of_a_stage_ends_it() -> None:
     ended = _python(
         """
         import torch
-        from resources.errors import GpuUnavailable
+        from earshot.common.errors import GpuUnavailable
         from resources.gpu import require_device
         from resources.loaded_models import ModelsResource
         encoder = ModelsResource().text_encoder(require_device("cuda"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from resources.errors import GpuUnavailable, OutOfMemory
+from earshot.common.errors import GpuUnavailable, OutOfMemory
 from resources.gpu import Device, require_memory
 from resources.loaded_models import ModelsResource
 from resources.measurement import Tally

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from resources.errors import GpuUnavailable
+from earshot.common.errors import GpuUnavailable
 from resources.gpu import Device, require_device
 from resources.nvml import GpuSampler, GpuUse
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from resources.errors import EarshotError
+from earshot.common.errors import EarshotError
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Moments: a time in a recording as people read it, and the link that opens the recording there.
 
-How a time is written by people is read in resources/excerpts.py.
+How a time is written by people is read in earshot/common/excerpt.py.
 """
 
 from pathlib import Path

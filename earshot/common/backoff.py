@@ -1,8 +1,8 @@
 """What a failure makes of a video: its state, and when it is tried again by itself. Pure functions of the error.
 
 What is permanent is not tried again. What may pass is, after pauses that grow, at most as often as its class says
-(resources/errors.py), then it is `failed`. A broadcast is tried once it has begun. A site that blocks, and a set-up that is
-wrong, are no fault of the video: they count as no attempt.
+(earshot/common/errors.py), then it is `failed`. A broadcast is tried once it has begun. A site that blocks, and a set-up that
+is wrong, are no fault of the video: they count as no attempt.
 
 The retries are made by sensors/retries.py.
 """
@@ -10,7 +10,7 @@ The retries are made by sensors/retries.py.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from resources.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured, Retryable, VideoError
+from earshot.common.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured, Retryable, VideoError
 
 LONGEST_PAUSE_S = 24 * 3600.0
 # After a set-up that was wrong, or a block whose end nobody told.
