@@ -29,6 +29,7 @@ from dagster import DagsterRunStatus, RunsFilter
 from bench.figures import measured_on, own_home
 from bench.sizes import timed
 from bench.stale import leave
+from earshot.config.settings import read_settings
 from ingest_assets.backfill import Which, choose
 from ingest_assets.forecast import forecast
 from ingest_assets.instance import open_instance
@@ -39,7 +40,6 @@ from resources.catalogue import STAGES
 from resources.database import Database, open_database
 from resources.gpu import cpu_name, require_device
 from resources.loaded_models import ModelsResource
-from resources.settings import read_settings
 
 VIDEOS = 1_000
 EARLY, LATER = 5, 50  # videos of a worker, between which its memory is compared

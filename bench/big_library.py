@@ -18,11 +18,11 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from bench.copied_tables import DAGSTER, EARSHOT, PASSAGES, Table, column
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import Kind, Source
 from ingest_assets.watching import options_digest
 from resources.database import Connection, open_database
 from resources.postgres import server_urls
-from resources.settings import read_settings
-from resources.source_file import Kind, Source
 
 AT_ONCE = 1_000  # copies in one transaction
 WRITERS = 2

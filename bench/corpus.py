@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from earshot.config.settings import read_settings
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
-from resources.settings import read_settings
 
 PACKAGES = (
     "dagster", "matplotlib", "networkx", "numpy", "pandas", "PIL", "pyannote", "scipy", "sentence_transformers", "sklearn",

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from bench.episodes import EPISODES, FEED_NAME, write_episodes, write_feed
 from bench.server import serving
+from earshot.config.settings import PROJECT_ROOT, read_settings
 from resources.catalogue import list_videos, register
 from resources.database import Database, open_database
-from resources.settings import PROJECT_ROOT, read_settings
 
 EARSHOT = str(Path(sys.executable).parent / "earshot")
 

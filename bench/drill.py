@@ -21,12 +21,12 @@ from unittest.mock import patch
 import numpy as np
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from earshot.config.sources_file import source_named
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from resources import loaded_models, measurement
 from resources.database import Database, open_database
 from resources.measurement import Tally
-from resources.source_file import source_named
 
 CALL_S, INPUT_S, LOAD_S = 1.0, 0.05, 10.0
 THROTTLE = 5.0

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from earshot.config.settings import PROJECT_ROOT
 from ingest_assets.timings import git_commit
 from resources.postgres import stop_embedded
-from resources.settings import PROJECT_ROOT
 
 RESULTS = PROJECT_ROOT / "bench" / "results"
 PROCESSOR_TIMES = Path("/proc/stat")

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.figures import Row
+from earshot.config.sources_file import source_named
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from resources.database import open_database
 from resources.measurement import clock
-from resources.source_file import source_named
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ from bench.figures import measured_on, own_home, write
 from bench.voices import ENROLLED, EPISODES, OWN_RECORDING, error_rate, long_episode, people_of
 from bench.voices import write as write_episode
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import source_named
 from ingest_assets.calibration import equal_error_rate, false_accepts, false_rejects
 from ingest_assets.definitions import defs
 from ingest_assets.identification import identify
@@ -46,8 +48,6 @@ from resources.database import Database, open_database
 from resources.gpu import require_device
 from resources.listed import video_of
 from resources.people import add_enrolment, add_person
-from resources.settings import read_settings
-from resources.source_file import source_named
 from resources.voice_space import thresholds
 
 STAGES = ("audio", "speaker_turns", "voice_embeddings")

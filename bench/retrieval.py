@@ -31,6 +31,7 @@ from bench.figures import measured_on, own_home, write
 from bench.ingesting import measure
 from bench.questions import KINDS, RECORDINGS, TALKS, Question, plain
 from bench.talks import READER, talks
+from earshot.config.settings import read_settings
 from ingest_assets.cli.output import print_table
 from ingest_assets.passages import PASSAGE_COLUMNS, Limits, cut_passages
 from ingest_assets.search import Hit, search
@@ -40,7 +41,6 @@ from resources.catalogue import Video, register
 from resources.database import Database, open_database
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
-from resources.settings import read_settings
 from resources.text_encoder import TextEncoder
 
 LIMITS_S = (15.0, 20.0, 30.0, 45.0, 60.0)

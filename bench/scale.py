@@ -38,6 +38,7 @@ from bench.pages import Load, Shown, load, slowest
 from bench.pictures import browsing
 from bench.sizes import apart, timed
 from bench.spread import Spread
+from earshot.config.settings import PROJECT_ROOT, read_settings
 from ingest_assets.backfill import Which, cancel, choose, launch, read_progress
 from ingest_assets.cli.output import print_table
 from ingest_assets.definitions import defs
@@ -48,7 +49,6 @@ from resources.gpu import cpu_name
 from resources.models import model_set
 from resources.postgres import stop_embedded
 from resources.run_storage import QUEUED
-from resources.settings import PROJECT_ROOT, read_settings
 from sensors.new_voices import NEW_VOICES, state_of
 from sensors.search_upkeep import SEARCH_UPKEEP
 

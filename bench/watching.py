@@ -28,6 +28,7 @@ from bench.figures import measured_on, own_home, processor_times, steal_share, w
 from bench.server import serving
 from bench.sizes import timed
 from bench.watched_library import WatchedLibrary
+from earshot.config.sources_file import Kind, Source
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
 from ingest_assets.sources import in_order
@@ -41,7 +42,6 @@ from resources.listed import save_listing
 from resources.listing import list_all, look
 from resources.media_source import MediaSourceResource
 from resources.politeness import taking_turn
-from resources.source_file import Kind, Source
 from resources.source_states import states_of
 from resources.watched import watched_sources
 from sensors.new_uploads import new_uploads

@@ -19,9 +19,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from earshot.common.errors import AlertRefused
+from earshot.config.settings import Settings
 from ingest_assets.troubles import Trouble
 from resources.database import Database
-from resources.settings import Settings
 
 TIMEOUT_S = 10
 # Told per call; the rest follows at the next. Bounds how long a slow receiver can hold the sensor.

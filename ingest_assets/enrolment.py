@@ -22,6 +22,7 @@ import pandas as pd
 from earshot.common.errors import RecordingUnusable, VideoError
 from earshot.common.excerpt import VIDEO, Excerpt, clock
 from earshot.common.timeline import Times
+from earshot.config.settings import read_settings
 from ingest_assets.enrolment_quality import clean_speech, judge, sample_spans
 from resources.catalogue import find
 from resources.database import Database
@@ -36,7 +37,6 @@ from resources.enrolments import (
 from resources.gpu import Device, require_device
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource, samples_sha256
-from resources.settings import read_settings
 from resources.voice_cache import SampleSpan, known_vectors
 from resources.voice_space import VoiceSpace, voice_space
 

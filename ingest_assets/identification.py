@@ -19,6 +19,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from earshot.config.settings import read_settings
 from ingest_assets.clustering import Clustering, nothing_known
 from ingest_assets.correcting import read_overrides, read_rulings, taught
 from ingest_assets.enrolment import enrol_pending
@@ -43,7 +44,6 @@ from resources.identities import (
 )
 from resources.locks import holding
 from resources.people import sync_people
-from resources.settings import read_settings
 from resources.voice_space import VoiceSpace, thresholds, voice_space
 
 PEOPLE_LOCK = "people"

@@ -18,6 +18,8 @@ from dagster._core.utils import make_new_run_id
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import Source
 from ingest_assets.currency import reasons_to_run
 from ingest_assets.definitions import defs
 from ingest_assets.outputs import read_outputs
@@ -37,8 +39,6 @@ from resources.listed import video_of
 from resources.locks import holding, run_lock, video_lock
 from resources.media_store import require_media_store
 from resources.models import model_set
-from resources.settings import read_settings
-from resources.source_file import Source
 from resources.source_states import lift_pause
 
 # Runs print nothing on the console; their events are in the instance.

@@ -14,6 +14,7 @@ import pandas as pd
 
 from earshot.common.errors import EarshotError
 from earshot.common.times import link
+from earshot.config.names import name_key
 from ingest_assets.correcting import read_turns
 from ingest_assets.identity import kind_of
 from ingest_assets.statements import Key, touching
@@ -21,7 +22,6 @@ from ingest_assets.subjects import correction_told, members_of, speakers_told, v
 from resources.corrections import Correction, list_corrections
 from resources.database import Database
 from resources.people import find_person, list_people
-from resources.person_names import name_key
 from resources.voice_space import VoiceSpace
 
 UNKNOWN = "Unknown"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from earshot.common.atomic_files import make_folder, whole_file
 from earshot.common.errors import EarshotError
-from resources.settings import read_settings
+from earshot.config.settings import read_settings
 
 if TYPE_CHECKING:
     from ingest_assets.search import Hit

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from earshot.common.errors import EarshotError
+from earshot.config.names import name_key
+from earshot.config.people_file import read_people
+from earshot.config.settings import Settings
 from ingest_assets.correcting import read_turns, rulings_of
 from ingest_assets.forgetting import Counted, count
 from ingest_assets.known_voices import Who
@@ -14,9 +17,6 @@ from ingest_assets.statements import spans_by_video
 from resources.corrections import Correction, list_corrections
 from resources.database import Database
 from resources.people import find_person, merge_people, rename_person
-from resources.people_file import read_people
-from resources.person_names import name_key
-from resources.settings import Settings
 
 
 def rename(database: Database, settings: Settings, who: Who, name: str) -> str:

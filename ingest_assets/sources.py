@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 from earshot.common.errors import Permanent
+from earshot.config.sources_file import Source
 from resources.entries import Entry, Live
-from resources.source_file import Source
 from resources.youtube import is_youtube
 
 # No Short is longer (YouTube, since 2024-10-15), so that the page of a longer video need not be asked.

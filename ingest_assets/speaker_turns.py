@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
+from earshot.config.settings import read_settings
 from ingest_assets.audio import audio
 from ingest_assets.checks import check_specs
 from ingest_assets.identification import read_profiles
@@ -30,7 +31,6 @@ from resources.decoding import SAMPLE_RATE
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource
-from resources.settings import read_settings
 from resources.voice_space import thresholds, voice_space
 
 if TYPE_CHECKING:  # imports torch

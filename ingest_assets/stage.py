@@ -34,6 +34,7 @@ from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
+from earshot.config.settings import read_settings
 from ingest_assets import progress
 from ingest_assets.checks import CHECKS, Finding, check_result, examine, repeated_finding
 from ingest_assets.currency import Output, Version, reason_to_run
@@ -49,7 +50,6 @@ from resources.measurement import Execution, Measurement
 from resources.models import Floor, model_set
 from resources.outages import is_outage
 from resources.previous_rows import KEEP_TAG, keep_previous
-from resources.settings import read_settings
 from resources.source_states import pause
 
 Loaded = TypeVar("Loaded")

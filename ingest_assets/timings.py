@@ -21,10 +21,10 @@ from typing import Any, Self
 import pandas as pd
 from dagster import MetadataValue
 
+from earshot.config.settings import PROJECT_ROOT
 from resources.gpu import library_versions
 from resources.measurement import Execution, Measurement
 from resources.nvml import driver_version
-from resources.settings import PROJECT_ROOT
 
 
 @dataclass(frozen=True)

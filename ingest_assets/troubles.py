@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from earshot.common.errors import Misconfigured
 from earshot.common.redaction import without_secrets
 from earshot.common.text import counted
+from earshot.config.sources_file import Source
 from resources.database import Database
-from resources.source_file import Source
 from resources.source_states import SourceState, states_of
 from resources.watched import watched_sources
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
+from earshot.config.settings import read_settings
 from ingest_assets.audio import audio
 from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
@@ -22,7 +23,6 @@ from resources.database import DatabaseResource
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.media_store import MediaStoreResource
-from resources.settings import read_settings
 from resources.voice_cache import SampleSpan, known_vectors
 from resources.voice_space import PREPARATION, VoiceSpace, voice_space
 

@@ -17,13 +17,13 @@ from datetime import datetime
 
 from earshot.common.errors import Blocked, DatabaseUnusable, EarshotError, Permanent, Retryable, SourceBlocked, SourceUnusable
 from earshot.common.redaction import without_secrets
+from earshot.config.sources_file import Kind, Source
 from ingest_assets.sources import Decision, decisions, in_order
 from resources import listed
 from resources.database import Database
 from resources.entries import Entry, Listing
 from resources.listed import Decided
 from resources.listing import examine, is_url, list_all, look
-from resources.source_file import Kind, Source
 from resources.source_states import (
     SourceState,
     needs_listing,

@@ -19,10 +19,10 @@ from dagster._serdes import unpack_value
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_execute_job_task
 
+from earshot.config.settings import read_settings
 from resources.broker import CELERY
 from resources.locks import holding, run_lock
 from resources.postgres import server_urls
-from resources.settings import read_settings
 
 _locks = ExitStack()
 

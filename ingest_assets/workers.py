@@ -22,9 +22,9 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from earshot.config.settings import PROJECT_ROOT, read_settings
 from resources.broker import QUEUE
 from resources.postgres import server_urls
-from resources.settings import PROJECT_ROOT, read_settings
 from resources.workforce import Place
 
 PACKAGES = ("earshot", "ingest_assets", "resources", "sensors")

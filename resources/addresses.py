@@ -30,8 +30,8 @@ from urllib.parse import urlsplit
 
 from earshot.common.errors import AddressRefused, chain_of
 from earshot.common.redaction import without_secrets
-from resources.settings import read_settings
-from resources.source_file import Source
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import Source
 
 REMEDY = "Set `allow_private: true` for its source in sources.yaml, or EARSHOT_ALLOW_PRIVATE_ADDRESSES=1, if you mean it."
 

@@ -23,10 +23,10 @@ from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, RequestError
 
 from earshot.common.errors import SourceBlocked, SourceUnusable, chain_of
 from earshot.common.redaction import without_secrets
+from earshot.config.sources_file import Source
 from resources.addresses import REMEDY, refusal
 from resources.entries import Validators
 from resources.sessions import TIMEOUT_S, network
-from resources.source_file import Source
 
 MOST_BYTES = 64 * 2**20
 # A site that asks for longer is asked again after this: a wrong date must not silence a source for good.

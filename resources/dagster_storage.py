@@ -21,12 +21,12 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import Engine, create_engine
 
+from earshot.config.settings import read_settings
 from resources.connections import KEPT, MAX_OVERFLOW, RECYCLE_S
 from resources.event_log import LargeEventLog
 from resources.outages import make_dagster_patient
 from resources.postgres import server_urls
 from resources.run_storage import LargeRunStorage
-from resources.settings import read_settings
 
 _TABLES_LOCK = 0x0EA2DA65  # any number that is always the same
 

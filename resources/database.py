@@ -22,10 +22,10 @@ from dagster import ConfigurableResource, InitResourceContext
 from psycopg import sql
 
 from earshot.common.errors import DatabaseUnusable
+from earshot.config.settings import read_settings
 from resources.connections import Connection, connected, reading
 from resources.locks import PARTITION_TAG, holding, run_lock, video_lock
 from resources.postgres import server_urls
-from resources.settings import read_settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ROWS_AT_ONCE = 1000  # of `stream()`

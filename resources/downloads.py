@@ -24,12 +24,12 @@ from yt_dlp.utils import YoutubeDLError
 
 from earshot.common.errors import DiskFull, InvalidMedia, LiveOrUpcoming, NoAudio, Permanent, Retryable, Truncated, VideoError
 from earshot.common.redaction import without_secrets
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import Source
 from resources.addresses import refuse_private
 from resources.catalogue import Video
 from resources.media_errors import ARCHIVED, LATER, UPDATE, explain, secrets_of
 from resources.sessions import downloader_version, session
-from resources.settings import read_settings
-from resources.source_file import Source
 
 # The best that has sound alone; else the smallest detour, sound and picture in one file.
 FORMAT = "bestaudio/best"

@@ -8,7 +8,7 @@ import psycopg
 import psycopg2.errors
 
 from earshot.common.errors import DiskFull, chain_of
-from resources.settings import read_settings
+from earshot.config.settings import read_settings
 
 WORDS = "No space left on device"  # as the operating system says it, and with it Postgres and Dagster
 

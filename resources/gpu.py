@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 from dagster import ConfigurableResource
 
 from earshot.common.errors import GpuUnavailable
+from earshot.config.settings import read_settings
 from resources.measurement import Execution
 from resources.models import Model
 from resources.nvml import MEGABYTE, driver_version, find_gpu, gpus
-from resources.settings import read_settings
 
 if TYPE_CHECKING:
     import torch

@@ -27,13 +27,13 @@ import av.error
 from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 
 from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
+from earshot.config.sources_file import Kind, Source
 from resources import youtube
 from resources.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
 from resources.feeds import NOTHING_KNOWN, read_feed
 from resources.folders import KnownFile, list_folder
 from resources.media_errors import OF_A_SOURCE, cause_of, explain
 from resources.sessions import session
-from resources.source_file import Kind, Source
 
 # Of a page that has no feed: as many as a busy source may add between two looks.
 HEAD = "1:50"

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource
 
+from earshot.config.settings import Settings, read_settings
 from resources.gpu import Device, require_memory
 from resources.model_files import locate
 from resources.models import Model, ModelSet, model_set
-from resources.settings import Settings, read_settings
 
 if TYPE_CHECKING:  # each of these imports torch
     from resources.diarizer import Diarizer

@@ -36,9 +36,9 @@ from earshot.common.errors import (
     chain_of,
 )
 from earshot.common.redaction import without_secrets
+from earshot.config.sources_file import Source
 from resources.addresses import refusal, refused
 from resources.answers import retry_after_s
-from resources.source_file import Source
 
 E = TypeVar("E", bound=BaseException)
 

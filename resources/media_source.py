@@ -8,10 +8,10 @@ from pathlib import Path
 from dagster import ConfigurableResource
 
 from earshot.common.errors import Removed
+from earshot.config.sources_file import Source
 from resources.catalogue import Video
 from resources.downloads import Fetched, download
 from resources.entries import is_url
-from resources.source_file import Source
 
 
 class MediaSourceResource(ConfigurableResource):

@@ -23,9 +23,9 @@ from upath import UPath
 
 from earshot.common.errors import Misconfigured
 from earshot.common.redaction import without_secrets
+from earshot.config.settings import read_settings
 from resources.decoding import SAMPLE_RATE
 from resources.full_disk import explaining_full_disk
-from resources.settings import read_settings
 
 
 class MediaStoreResource(ConfigurableResource):

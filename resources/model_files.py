@@ -12,9 +12,9 @@ from pathlib import Path
 
 from earshot.common.atomic_files import whole_folder
 from earshot.common.errors import ModelUnavailable
-from resources.home import make_home
+from earshot.config.home import make_home
+from earshot.config.settings import Settings
 from resources.models import Model
-from resources.settings import Settings
 
 HUB_TIMEOUT_S = 5.0
 

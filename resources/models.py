@@ -12,7 +12,7 @@ files, resources/loaded_models.py loads them.
 
 from dataclasses import dataclass
 
-from resources.settings import Settings
+from earshot.config.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from earshot.common.errors import EarshotError
 from earshot.common.excerpt import Excerpt
+from earshot.config.names import ALLOWED, name_key, person_name
+from earshot.config.people_file import ListedPerson, read_people
+from earshot.config.settings import Settings
 from resources.database import Connection, Database
-from resources.people_file import ListedPerson, read_people
-from resources.person_names import ALLOWED, name_key, person_name
-from resources.settings import Settings
 
 _LOCK = "LOCK TABLE people IN SHARE ROW EXCLUSIVE MODE"
 _COLUMNS = "person_id, name, notes, listed"

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from earshot.common.errors import Blocked
+from earshot.config.sources_file import Source
 from resources.database import Database
 from resources.entries import is_url
 from resources.locks import taking_place
-from resources.source_file import Source
 from resources.source_states import record_served
 
 

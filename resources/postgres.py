@@ -24,8 +24,8 @@ import psycopg
 from psycopg import sql
 
 from earshot.common.errors import DatabaseUnusable
-from resources.home import make_home
-from resources.settings import Settings
+from earshot.config.home import make_home
+from earshot.config.settings import Settings
 
 EARSHOT_DATABASE = "earshot"
 DAGSTER_SUFFIX = "_dagster"

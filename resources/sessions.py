@@ -20,8 +20,8 @@ import yt_dlp
 import yt_dlp.version
 
 from earshot.common.errors import Misconfigured
+from earshot.config.sources_file import Source
 from resources.addresses import guarded
-from resources.source_file import Source
 
 TIMEOUT_S = 20.0
 

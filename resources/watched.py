@@ -5,10 +5,10 @@ from difflib import get_close_matches
 
 from earshot.common.errors import SourceUnusable
 from earshot.common.redaction import without_secrets
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import Source, read_sources, source_named
 from resources.database import Database
 from resources.entries import is_url
-from resources.settings import read_settings
-from resources.source_file import Source, read_sources, source_named
 
 SHOWN = 5  # sources that a message lists
 

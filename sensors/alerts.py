@@ -6,10 +6,10 @@ What is told, to whom and how often says ingest_assets/alerts.py. A receiver tha
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
 from earshot.common.errors import AlertRefused
+from earshot.config.settings import read_settings
 from ingest_assets.alerts import read_told, send_alerts, send_troubles, write_told
 from ingest_assets.troubles import read_troubles
 from resources.database import open_database
-from resources.settings import read_settings
 
 
 @sensor(

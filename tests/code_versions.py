@@ -13,8 +13,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from earshot.config.settings import PROJECT_ROOT
 from ingest_assets.staleness import expected_versions
-from resources.settings import PROJECT_ROOT
 
 RECORD = Path(__file__).with_suffix(".json")
 NETWORKS = {

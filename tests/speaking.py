@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from earshot.config.settings import read_settings
 from ingest_assets.voices import conditions, local_speakers
 from resources.catalogue import Video, register
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
-from resources.settings import read_settings
 from resources.voice_space import voice_space
 
 TURN_S = 10.0

@@ -12,13 +12,13 @@ import soundfile
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.server import serving
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import source_named
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from resources.catalogue import Video, find, list_videos
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
-from resources.settings import read_settings
-from resources.source_file import source_named
 from tests.recordings import cut_in_the_middle, write_silent_picture
 
 pytestmark = pytest.mark.slow

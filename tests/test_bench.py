@@ -26,6 +26,7 @@ from bench.sides import error_rate
 from bench.spread import Spread
 from bench.work import StageWork, Work
 from earshot.common.errors import GpuUnavailable, ModelUnavailable
+from earshot.config.settings import read_settings
 from ingest_assets.history import read_history
 from ingest_assets.timings import Timing
 from resources import nvml
@@ -34,7 +35,6 @@ from resources.database import Database
 from resources.decoding import SAMPLE_RATE, decode
 from resources.gpu import Device
 from resources.media_store import samples_sha256
-from resources.settings import read_settings
 from tests.timing_rows import keep, usual
 
 

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earshot.common.excerpt import FILE, Excerpt
+from earshot.config.settings import read_settings
 from ingest_assets.calibrating import people_said, read_material
 from ingest_assets.calibration import (
     ACROSS,
@@ -41,7 +42,6 @@ from resources.database import Database
 from resources.enrolments import Quality, Samples, keep
 from resources.models import model_set
 from resources.people import add_enrolment, add_person
-from resources.settings import read_settings
 from resources.voice_space import VoiceSpace, accept_threshold, thresholds, voice_space
 
 DIMENSION = 192

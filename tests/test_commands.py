@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bench.episodes import TELEPHONE, clip_path
+from earshot.config.settings import PROJECT_ROOT
 from resources.catalogue import Video, list_videos, register
 from resources.database import Database
 from resources.models import SETS
-from resources.settings import PROJECT_ROOT
 from tests.said import add_video
 
 pytestmark = pytest.mark.slow  # each starts a process

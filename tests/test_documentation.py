@@ -2,10 +2,10 @@
 
 import re
 
+from earshot.config.settings import PROJECT_ROOT
 from ingest_assets.cli.commands import cli
 from ingest_assets.exports import FORMATS
 from ingest_assets.timings import KEYS
-from resources.settings import PROJECT_ROOT
 
 README = (PROJECT_ROOT / "README.md").read_text()
 
@@ -23,7 +23,7 @@ def test_the_readme_fits_and_what_it_points_to_is_there() -> None:
 
 def test_every_setting_is_on_the_page_of_settings() -> None:
     page = (PROJECT_ROOT / "docs" / "settings.md").read_text()
-    settings = (PROJECT_ROOT / "resources" / "settings.py").read_text()
+    settings = (PROJECT_ROOT / "earshot" / "config" / "settings.py").read_text()
     names = set(re.findall(r"EARSHOT_[A-Z_]+", settings))
     assert names
     assert [name for name in sorted(names) if name not in page] == []

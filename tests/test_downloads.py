@@ -28,6 +28,8 @@ from earshot.common.errors import (
     Retryable,
     Truncated,
 )
+from earshot.config.settings import PROJECT_ROOT
+from earshot.config.sources_file import Source, source_named
 from ingest_assets.audio import audio
 from ingest_assets.partitions import videos
 from resources import downloads
@@ -36,8 +38,6 @@ from resources.database import Database, DatabaseResource
 from resources.downloads import FORGOTTEN_S, RESERVE_BYTES, Fetched, download, download_folder, refuse_truncated
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
-from resources.settings import PROJECT_ROOT
-from resources.source_file import Source, source_named
 from tests.misbehaving import Answer, Site, misbehaving, moved, too_many
 
 RATE = 16_000
@@ -207,7 +207,7 @@ FETCH = """
 import sys
 from resources.catalogue import Video
 from resources.downloads import download, download_folder
-from resources.source_file import source_named
+from earshot.config.sources_file import source_named
 url = sys.argv[1]
 video = Video("generic-talk-0", url, url, "Talk")
 with download_folder(video) as folder:

@@ -12,6 +12,7 @@ from dagster import AssetCheckKey, AssetCheckSeverity, AssetKey
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from bench.drill import FAULTS, HEALTHY_VIDEOS, Fault, drill_clock, ingest_one, write_clip
+from earshot.config.settings import read_settings
 from ingest_assets.alerts import send_alerts
 from ingest_assets.history import read_history
 from ingest_assets.ingest import Outcome
@@ -19,7 +20,6 @@ from ingest_assets.instance import open_instance
 from ingest_assets.timings import Timing
 from resources.catalogue import STAGES
 from resources.database import Database
-from resources.settings import read_settings
 
 pytestmark = pytest.mark.slow
 CHECKS = ("device", "floor", "regression")

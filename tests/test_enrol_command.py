@@ -14,6 +14,7 @@ import soundfile
 
 from bench.episodes import clip_samples
 from earshot.common.excerpt import FILE, Excerpt
+from earshot.config.settings import read_settings
 from ingest_assets.cli import main
 from resources.catalogue import Video, register
 from resources.database import Database
@@ -22,7 +23,6 @@ from resources.enrolments import Quality, Samples, keep
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 from resources.people import add_enrolment, add_person, list_people, sync_people
-from resources.settings import read_settings
 from resources.voice_space import voice_space
 from tests.test_enrolment import BECKETT, CALL, NARRATOR, music
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.errors import RecordingUnusable
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
+from earshot.config.settings import read_settings
 from ingest_assets.enrolling import alike
 from ingest_assets.enrolment import Judgement, Recording, enrol_pending, take_samples
 from ingest_assets.enrolment_quality import (
@@ -35,7 +36,6 @@ from resources.decoding import SAMPLE_RATE
 from resources.enrolments import Quality, profile_samples
 from resources.media_store import MediaStoreResource, place_of, samples_sha256
 from resources.people import add_enrolment, add_person, list_people, sync_people
-from resources.settings import read_settings
 from resources.voice_encoder import VoiceEncoder
 from resources.voice_space import voice_space
 from tests import timing_rows

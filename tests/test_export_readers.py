@@ -20,9 +20,9 @@ from jsonschema import Draft202012Validator
 from pyannote.database.util import load_rttm
 
 from earshot.common.text import one_line
+from earshot.config.settings import PROJECT_ROOT
 from ingest_assets.exports import FORMATS
 from ingest_assets.recordings import Recording
-from resources.settings import PROJECT_ROOT
 from tests.heard import anything, export, recording, said_at, small
 
 SCHEMA = json.loads((PROJECT_ROOT / "docs" / "export.schema.json").read_text())

@@ -22,13 +22,13 @@ from hypothesis import strategies as st
 from yt_dlp.utils import unsmuggle_url
 
 from earshot.common.errors import NotAFeed, SourceBlocked, SourceUnusable
+from earshot.config.sources_file import Kind, Source
 from resources import answers, feeds
 from resources.answers import LONGEST_PAUSE_S, retry_after_s
 from resources.entries import Entry, Listing, Validators, generic_key
 from resources.feed_body import is_feed, repaired
 from resources.feeds import duration_s, published_at, read_feed
 from resources.sessions import session
-from resources.source_file import Kind, Source
 from tests.misbehaving import Answer, Site, misbehaving, moved, too_many
 
 NEW_YEAR = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from dagster import DagsterInstance
 
 from earshot.common.errors import EarshotError
+from earshot.config.settings import read_settings
 from ingest_assets.cli.commands import cli
 from ingest_assets.forgetting import count, forget
 from ingest_assets.identification import identify
@@ -19,7 +20,6 @@ from resources.database import Database
 from resources.locks import video_lock
 from resources.people import add_person, find_person, list_people
 from resources.postgres import server_urls
-from resources.settings import read_settings
 from resources.voice_space import voice_space
 from tests.speaking import keep, speak, voice
 from tests.test_locks import held_by_another

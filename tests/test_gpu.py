@@ -12,6 +12,7 @@ import torch
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.errors import GpuUnavailable
+from earshot.config.sources_file import source_named
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET
 from ingest_assets.instance import open_instance
@@ -31,7 +32,6 @@ from resources.gpu import (
 from resources.listed import video_of
 from resources.listing import list_all
 from resources.models import CAMPPLUS, SEGMENTATION, SETS
-from resources.source_file import source_named
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from earshot.common.errors import Misconfigured
 from earshot.common.excerpt import FILE, Excerpt
+from earshot.config.settings import read_settings
 from ingest_assets import identification
 from ingest_assets.definitions import defs
 from ingest_assets.identification import Identified, identify
@@ -23,7 +24,6 @@ from resources.database import Connection, Database
 from resources.enrolments import Quality, Samples, keep
 from resources.identities import Identity, Key, read_identities, read_speakers, write_identities
 from resources.people import add_enrolment, add_person
-from resources.settings import read_settings
 from resources.voice_space import VoiceSpace, accept_threshold, voice_space
 
 NAME = "Żaneta O'Brien 🎙"

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from earshot.config.sources_file import source_named
 from ingest_assets.backfill import Progress, Which, cancel, choose, launch, read_progress
 from ingest_assets.cli.service import MARK
 from ingest_assets.ingest import Choice, Outcome, ingest
@@ -21,7 +22,6 @@ from resources.catalogue import STAGES
 from resources.database import Database, open_database
 from resources.locks import holding, video_lock
 from resources.postgres import stop_embedded
-from resources.source_file import source_named
 from tests.serving import EARSHOT, free_port, running_up, wait
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from earshot.config.settings import PROJECT_ROOT
 from resources.database import Database
 from resources.locks import acquire, holding, is_held_elsewhere, release, try_acquire
-from resources.settings import PROJECT_ROOT
 
 HOLD = """
 import sys

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.settings import PROJECT_ROOT
+from earshot.config.settings import PROJECT_ROOT
 
 
 @pytest.fixture

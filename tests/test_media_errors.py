@@ -30,9 +30,9 @@ from earshot.common.errors import (
     Truncated,
     VideoError,
 )
+from earshot.config.sources_file import Kind, Source
 from resources.answers import LONGEST_PAUSE_S
 from resources.media_errors import RULES, explain
-from resources.source_file import Kind, Source
 
 URL = "https://www.youtube.com/watch?v=BaW_jenozKc"
 

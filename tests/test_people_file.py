@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from earshot.common.errors import Misconfigured
 from earshot.common.excerpt import FILE, VIDEO, Excerpt, clock, moment, span
-from resources.people_file import ListedPerson, read_people
-from resources.person_names import LONGEST, name_key, person_name
-from resources.settings import PROJECT_ROOT
+from earshot.config.names import LONGEST, name_key, person_name
+from earshot.config.people_file import ListedPerson, read_people
+from earshot.config.settings import PROJECT_ROOT
 
 NAMES = [
     "Ada Lovelace",

@@ -9,6 +9,7 @@ import pytest
 
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
+from earshot.config.settings import read_settings
 from resources.catalogue import Video, register
 from resources.corrections import Span, add_correction
 from resources.database import Database
@@ -27,7 +28,6 @@ from resources.people import (
     overlapping,
     sync_people,
 )
-from resources.settings import read_settings
 from resources.voice_cache import known_vectors
 from resources.voice_space import VoiceSpace, voice_space
 from tests.test_people_file import NAMES

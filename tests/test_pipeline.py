@@ -20,6 +20,8 @@ from pgvector import Vector
 from bench.attribution import PLAIN_WORDS
 from bench.episodes import EPISODES, FEED_NAME, TELEPHONE, Episode, clip_path, clip_samples, write_episodes, write_feed
 from bench.server import serving
+from earshot.config.settings import PROJECT_ROOT
+from earshot.config.sources_file import source_named
 from ingest_assets.exports import as_json, as_rttm, as_seglst
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
@@ -32,8 +34,6 @@ from resources.catalogue import STAGES, find
 from resources.database import Database
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
-from resources.settings import PROJECT_ROOT
-from resources.source_file import source_named
 
 pytestmark = pytest.mark.slow
 
@@ -197,9 +197,9 @@ def _plain(value: object) -> object:
 def test_the_words_of_the_telephone_call_are_as_good_as_faster_whisper_called_directly(ingested: Ingested) -> None:
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
+    from earshot.config.settings import read_settings
     from resources.model_files import locate
     from resources.models import WHISPER_BASE
-    from resources.settings import read_settings
 
     whisper = WhisperModel(str(locate(WHISPER_BASE, read_settings())), device="cpu", compute_type="int8")
     segments, _ = BatchedInferencePipeline(whisper).transcribe(clip_samples(TELEPHONE), batch_size=8, word_timestamps=True)

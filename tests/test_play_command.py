@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from earshot.common.errors import EarshotError
+from earshot.config.settings import read_settings
 from ingest_assets.cli.play import play_command
 from ingest_assets.cli.search import search_command
 from ingest_assets.playing import PLAYERS, stored_audio
 from resources.catalogue import find, set_duration
 from resources.database import Database
-from resources.settings import read_settings
 from tests.said import add_video
 
 FFPLAY = "-nodisp -autoexit -loglevel error -ss"

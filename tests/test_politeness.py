@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from earshot.common.errors import Blocked, Retryable
+from earshot.config.settings import PROJECT_ROOT
+from earshot.config.sources_file import Kind, Source
 from resources import measurement
 from resources.database import Database
 from resources.measurement import Measurement
 from resources.politeness import taking_turn
-from resources.settings import PROJECT_ROOT
-from resources.source_file import Kind, Source
 
 FEED = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", pause_s=0.0)
 
@@ -27,7 +27,7 @@ TAKE = """
 import json, sys, time
 from resources.database import open_database
 from resources.politeness import taking_turn
-from resources.source_file import Kind, Source
+from earshot.config.sources_file import Kind, Source
 at_once, pause_s = int(sys.argv[1]), float(sys.argv[2])
 source = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", at_once=at_once, pause_s=pause_s)
 for _ in range(3):
@@ -40,7 +40,7 @@ HOLD = """
 import sys
 from resources.database import open_database
 from resources.politeness import taking_turn
-from resources.source_file import Kind, Source
+from earshot.config.sources_file import Kind, Source
 with taking_turn(open_database(), Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast")):
     print("held", flush=True)
     sys.stdin.read()

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 from earshot.common.errors import DatabaseUnusable
+from earshot.config.settings import read_settings
 from resources.database import Database, migrate
 from resources.postgres import MOST_MEMORY, server_urls, stop_embedded
-from resources.settings import read_settings
 from tests.serving import wait
 
 

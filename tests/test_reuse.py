@@ -8,6 +8,7 @@ from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInPr
 from dagster._core.errors import DagsterMaxRetriesExceededError
 
 from bench.episodes import TELEPHONE, clip_samples
+from earshot.config.sources_file import source_named
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET, Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
@@ -19,7 +20,6 @@ from resources.database import Connection, Database
 from resources.decoding import SAMPLE_RATE
 from resources.media_store import MediaStoreResource
 from resources.previous_rows import KEEP_TAG, KEPT
-from resources.source_file import source_named
 from tests.library import run_stage
 
 pytestmark = pytest.mark.slow

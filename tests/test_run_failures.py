@@ -11,11 +11,11 @@ import soundfile
 from dagster import DagsterInstance
 
 from earshot.common.errors import DatabaseUnusable, DiskFull, EarshotError
+from earshot.config.sources_file import source_named
 from ingest_assets.ingest import Choice, Outcome, identify_speakers, ingest
 from resources.catalogue import list_videos
 from resources.database import Database, DatabaseResource
 from resources.decoding import SAMPLE_RATE
-from resources.source_file import source_named
 
 UNUSABLE = DatabaseUnusable("The server is away.", "Start it.")
 

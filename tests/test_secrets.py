@@ -12,11 +12,11 @@ import psycopg
 import pytest
 from dagster import DagsterInstance, SensorResult, build_sensor_context
 
+from earshot.config.settings import read_settings
 from ingest_assets.ingest import Choice, ingest
 from resources.catalogue import list_videos
 from resources.database import Database
 from resources.postgres import server_urls
-from resources.settings import read_settings
 from resources.watched import watched_sources
 from sensors.new_uploads import new_uploads
 from tests.misbehaving import Answer, Site, moved

@@ -20,6 +20,7 @@ from PIL import Image
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.pictures import browsing, pictures_of, take
 from bench.server import serving
+from earshot.config.sources_file import source_named
 from ingest_assets.definitions import defs
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
@@ -28,7 +29,6 @@ from resources.catalogue import STAGES, find, register
 from resources.database import Database
 from resources.listed import video_of
 from resources.listing import list_all
-from resources.source_file import source_named
 from tests.serving import (
     EARSHOT,
     backfill_status,

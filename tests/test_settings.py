@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from earshot.common.errors import Misconfigured
-from resources.settings import PROJECT_ROOT, read_settings
+from earshot.config.settings import PROJECT_ROOT, read_settings
 
 VARIABLES = ("EARSHOT_HOME", "EARSHOT_DATABASE_URL", "EARSHOT_MEDIA", "EARSHOT_DEVICE", "EARSHOT_MODELS", "HF_TOKEN")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from earshot.common.errors import Misconfigured
+from earshot.config.settings import read_settings
+from earshot.config.settings_file import KEYS, PROJECT_ROOT, origins, variable_of
 from ingest_assets.instance import prepare_dagster_home
-from resources.settings import read_settings
-from resources.settings_file import KEYS, PROJECT_ROOT, origins, variable_of
 from tests.serving import EARSHOT
 
 Write = Callable[[str], Path]

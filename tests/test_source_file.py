@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from earshot.common.errors import Misconfigured, SourceUnusable
-from resources import source_file
-from resources.settings import PROJECT_ROOT
-from resources.source_file import FOLDER_EVERY_S, Kind, Source, read_sources, source_named
-from resources.source_options import LANGUAGES, addresses, options
+from earshot.config import sources_file
+from earshot.config.settings import PROJECT_ROOT
+from earshot.config.source_options import LANGUAGES, addresses, options
+from earshot.config.sources_file import FOLDER_EVERY_S, Kind, Source, read_sources, source_named
 
 CHANNEL = "https://www.youtube.com/@SomeChannel"
 
@@ -212,7 +212,7 @@ def test_only_the_clones_own_file_may_be_missing(folder: Path, monkeypatch: pyte
         read_sources(folder / "sources.yaml")
     assert told.value.message == f"There is no file {folder / 'sources.yaml'}."
     assert "EARSHOT_SOURCES" in told.value.remedy
-    monkeypatch.setattr(source_file, "PROJECT_ROOT", folder)
+    monkeypatch.setattr(sources_file, "PROJECT_ROOT", folder)
     assert read_sources(folder / "sources.yaml") == ()
     with pytest.raises(Misconfigured):
         read_sources(folder / "other.yaml")

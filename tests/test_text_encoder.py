@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from bench.talks import talks
+from earshot.config.settings import read_settings
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 from resources.model_files import locate
 from resources.models import MINILM
-from resources.settings import read_settings
 from resources.text_encoder import TextEncoder
 
 pytestmark = pytest.mark.slow

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.episodes import TELEPHONE, clip_samples
+from earshot.config.settings import read_settings
 from ingest_assets.voice_embeddings import voice_embeddings
 from resources import models
 from resources.catalogue import Video, register
@@ -17,7 +18,6 @@ from resources.decoding import SAMPLE_RATE
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 from resources.model_files import locate
-from resources.settings import read_settings
 from resources.voice_cache import known_vectors
 from resources.voice_space import PREPARATION, VoiceSpace
 from tests.one_video import metadata_of, put_audio, put_turns, run

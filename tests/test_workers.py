@@ -19,6 +19,7 @@ from dagster._core.launcher import DefaultRunLauncher
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.common.errors import Misconfigured
+from earshot.config.sources_file import source_named
 from ingest_assets import workers
 from ingest_assets.cli.service import MARK, _left_over
 from ingest_assets.instance import open_instance
@@ -31,7 +32,6 @@ from resources.listed import video_of
 from resources.listing import list_all
 from resources.postgres import stop_embedded
 from resources.run_launcher import EarshotRunCoordinator, EarshotRunLauncher
-from resources.source_file import source_named
 from resources.workforce import Place, count_workers
 from tests.serving import (
     EARSHOT,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from earshot.config.settings import read_settings
 from ingest_assets.cli.output import json_option, print_json, print_table
 from resources.database import open_database
 from resources.models import Thresholds
-from resources.settings import read_settings
 from resources.voice_space import thresholds, voice_space
 
 if TYPE_CHECKING:

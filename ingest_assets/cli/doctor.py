@@ -17,6 +17,8 @@ import numpy as np
 
 from earshot.common.errors import EarshotError, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
+from earshot.config.settings import read_settings
+from earshot.config.settings_file import origins, settings_path, variable_of
 from ingest_assets.cli.output import json_option, print_json
 from resources.database import open_database
 from resources.gpu import require_device
@@ -25,8 +27,6 @@ from resources.media_store import MediaStoreResource, place_of
 from resources.model_files import locate
 from resources.models import model_set
 from resources.nvml import GpuSampler, driver_version
-from resources.settings import read_settings
-from resources.settings_file import origins, settings_path, variable_of
 from resources.source_states import states_of
 from resources.watched import watched_sources
 

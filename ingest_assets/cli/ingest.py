@@ -12,19 +12,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from earshot.common.errors import EarshotError, SourceUnusable
+from earshot.config.settings import read_settings
 from ingest_assets.cli.arguments import Day, known_video
 from ingest_assets.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from ingest_assets.progress import watching
 from ingest_assets.timings import summarize
 from resources.catalogue import STAGES, STATES, Video, list_videos
 from resources.database import Database, open_database
-from resources.settings import read_settings
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+    from earshot.config.sources_file import Source
     from ingest_assets.ingest import Outcome
-    from resources.source_file import Source
 
 
 @click.command("ingest")

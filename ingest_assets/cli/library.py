@@ -6,12 +6,12 @@ from typing import Any
 import click
 
 from earshot.common.times import hms
+from earshot.config.settings import read_settings
 from ingest_assets.cli.output import json_option, print_json_rows, print_table
 from resources.catalogue import STATES, Video, count_videos, list_videos, stream_videos
 from resources.database import open_database
 from resources.postgres import server_urls
 from resources.run_activity import Activity, read_activities
-from resources.settings import read_settings
 
 MOST_SHOWN = 1000  # nobody reads more, and a table must measure all its rows before it shows one
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import Source
 from ingest_assets.cli.output import json_option, print_json, print_table
 from resources.database import open_database
-from resources.settings import read_settings
-from resources.source_file import Source
 from resources.source_states import SourceState, count_videos, states_of
 
 COUNTS = ("listed", "wanted", "ready", "failed", "unavailable")

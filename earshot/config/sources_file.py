@@ -2,7 +2,7 @@
 
 `read_sources()` reads the whole file or refuses it: every error in it is told at once, each with its line, key, value and what
 is allowed. The file is read as YAML's tree of nodes, which knows the lines; what each option takes is in
-resources/source_options.py, and for users in docs/sources.md. `source_named()` makes a source of what is typed on a
+earshot/config/source_options.py, and for users in docs/sources.md. `source_named()` makes a source of what is typed on a
 command line. Nothing is listed or fetched here, and a folder need not be there yet.
 """
 
@@ -18,9 +18,9 @@ import yaml
 
 from earshot.common.errors import Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
-from resources.settings import PROJECT_ROOT
-from resources.source_options import Option, address_shown, addresses, is_plain, local_path, options, web_address
-from resources.yaml_lines import Given, Problems, is_null, line_of, mapping, quoted, read_text, shape_of, tree
+from earshot.config.settings import PROJECT_ROOT
+from earshot.config.source_options import Option, address_shown, addresses, is_plain, local_path, options, web_address
+from earshot.config.yaml_errors import Given, Problems, is_null, line_of, mapping, quoted, read_text, shape_of, tree
 
 # www.example.com, or a host with something below it: example.com/feed.xml, but not the name of a file, interview.mp3.
 _WEB_HOST = re.compile(r"www\.[^/\s]+\.|([\w-]+\.)+[a-z]{2,}(:\d+)?/", re.IGNORECASE)

@@ -1,8 +1,8 @@
-"""earshot.toml: the settings of resources/settings.py in a file, beneath those of the environment.
+"""earshot.toml: the settings of earshot/config/settings.py in a file, beneath those of the environment.
 
 The file lies in the clone, or where EARSHOT_SETTINGS says. Its keys are the names of the variables in lower case without
 `EARSHOT_`, and `hf_token`. `read_values()` says for each variable what it was given, and where; what a value means, and whether
-it is allowed, resources/settings.py decides. Read on each call, so that every process sees the file as it is now.
+it is allowed, earshot/config/settings.py decides. Read on each call, so that every process sees the file as it is now.
 """
 
 import os
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from earshot.common.errors import Misconfigured
-from resources.yaml_lines import Problems, called, quoted, read_text, suggestion
+from earshot.config.yaml_errors import Problems, called, quoted, read_text, suggestion
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "EARSHOT_SETTINGS"
 KEYS = (
     "home", "database_url", "media", "device", "models", "alert_url", "alert_quiet_hours", "sources", "people", "workers",

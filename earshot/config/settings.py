@@ -9,8 +9,8 @@
 | `EARSHOT_MODELS` | `bundled` | `bundled` or `large`, see resources/models.py |
 | `EARSHOT_ALERT_URL` | none | where failed checks, and sources that cannot be read, are sent, as a POST of JSON |
 | `EARSHOT_ALERT_QUIET_HOURS` | `24` | how long a stage with the same cause is not told again |
-| `EARSHOT_SOURCES` | `sources.yaml` in the clone | the sources that are watched, see resources/source_file.py |
-| `EARSHOT_PEOPLE` | `people.yaml` in the clone | recordings of people, see resources/people_file.py |
+| `EARSHOT_SOURCES` | `sources.yaml` in the clone | the sources that are watched, see earshot/config/sources_file.py |
+| `EARSHOT_PEOPLE` | `people.yaml` in the clone | recordings of people, see earshot/config/people_file.py |
 | `EARSHOT_WORKERS` | `2` | how many videos are at work at once: one computes while another is downloaded |
 | `EARSHOT_WORKER_MEMORY_GB` | `8` | a worker that has more is replaced by a fresh one once its video is done |
 | `EARSHOT_BROKER` | started by `earshot up` | a Redis or Valkey URL, for workers on several machines; `none`: no workers |
@@ -18,9 +18,9 @@
 | `EARSHOT_ALLOW_PRIVATE_ADDRESSES` | none | `1`: any source may lead to private and loopback addresses |
 | `HF_TOKEN` | none | for the gated models of `large` |
 
-The file is read by resources/settings_file.py; docs/settings.md explains it to users. Read on each call, never at import, so
-that tests and subprocesses see what they set. Dagster's own settings are in dagster.yaml, and sources and people have files of
-their own.
+The file is read by earshot/config/settings_file.py; docs/settings.md explains it to users. Read on each call, never at import,
+so that tests and subprocesses see what they set. Dagster's own settings are in dagster.yaml, and sources and people have files
+of their own.
 """
 
 from collections.abc import Mapping
@@ -28,8 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earshot.common.errors import Misconfigured
-from resources.settings_file import PROJECT_ROOT, Value, read_values
-from resources.source_options import address_shown
+from earshot.config.settings_file import PROJECT_ROOT, Value, read_values
+from earshot.config.source_options import address_shown
 
 DEVICES = ("cuda", "cpu")
 MODEL_SETS = ("bundled", "large")

@@ -12,9 +12,9 @@ from pathlib import Path
 import yaml
 
 from earshot.common.excerpt import FILE, MOMENT, VIDEO, Excerpt, clock, moment
-from resources.person_names import ALLOWED, name_key, person_name
-from resources.source_options import is_plain, local_path
-from resources.yaml_lines import Given, Problems, is_null, line_of, mapping, read_text, shape_of, tree
+from earshot.config.names import ALLOWED, name_key, person_name
+from earshot.config.source_options import is_plain, local_path
+from earshot.config.yaml_errors import Given, Problems, is_null, line_of, mapping, read_text, shape_of, tree
 
 SHAPE = "A person is an entry of the list `people:`, such as `- name: Ada Lovelace`; docs/people.md shows all."
 SAMPLES = "a list of recordings, such as `- file: ada.wav`, or `- video: dQw4w9WgXcQ` with `spans` below it."

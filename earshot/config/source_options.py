@@ -1,8 +1,8 @@
 """The options of a source: how each is written in sources.yaml, what is allowed, and which field of `Source` it sets.
 
 `options()` and `addresses()` give the tables. Each reader takes the text as it stands in the file, since YAML would make
-False of the language `no`, and 8 of `010`. It raises ValueError where the text is not allowed; resources/source_file.py then
-tells the user in the option's own words. Reading the file, and what holds between several options, is done there.
+False of the language `no`, and 8 of `010`. It raises ValueError where the text is not allowed; earshot/config/sources_file.py
+then tells the user in the option's own words. Reading the file, and what holds between several options, is done there.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from earshot.common.redaction import without_secrets
-from resources.yaml_lines import quoted
+from earshot.config.yaml_errors import quoted
 
 # The codes of whisper's tokenizer, as in faster-whisper 1.2.1 (faster_whisper/tokenizer.py, _LANGUAGE_CODES); importing that
 # takes seconds, which a sensor's tick has not.

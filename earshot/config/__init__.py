@@ -1,0 +1,1 @@
+"""What a user writes: settings, sources.yaml, people.yaml. Reads and checks, and does nothing else."""
