@@ -30,14 +30,14 @@ from bench.figures import measured_on, own_home
 from bench.sizes import timed
 from bench.stale import leave
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import Database, open_database
 from ingest_assets.backfill import Which, choose
 from ingest_assets.forecast import forecast
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.search import search, searching_encoder
 from ingest_assets.staleness import read_stale
-from resources.catalogue import STAGES
-from resources.database import Database, open_database
 from resources.gpu import cpu_name, require_device
 from resources.loaded_models import ModelsResource
 

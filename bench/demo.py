@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from bench.episodes import EPISODES, FEED_NAME, write_episodes, write_feed
 from bench.server import serving
 from earshot.config.settings import PROJECT_ROOT, read_settings
-from resources.catalogue import list_videos, register
-from resources.database import Database, open_database
+from earshot.storage.catalog.videos import list_videos, register
+from earshot.storage.database import Database, open_database
 
 EARSHOT = str(Path(sys.executable).parent / "earshot")
 

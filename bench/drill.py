@@ -22,10 +22,10 @@ import numpy as np
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.config.sources_file import source_named
+from earshot.storage.database import Database, open_database
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from resources import loaded_models, measurement
-from resources.database import Database, open_database
 from resources.measurement import Tally
 
 CALL_S, INPUT_S, LOAD_S = 1.0, 0.05, 10.0

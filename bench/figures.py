@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from earshot.config.settings import PROJECT_ROOT
+from earshot.storage.server import stop_embedded
 from ingest_assets.timings import git_commit
-from resources.postgres import stop_embedded
 
 RESULTS = PROJECT_ROOT / "bench" / "results"
 PROCESSOR_TIMES = Path("/proc/stat")

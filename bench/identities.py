@@ -19,10 +19,10 @@ import numpy as np
 from bench.figures import own_home
 from bench.sizes import peak_mb, print_sizes, timed
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database, open_database
 from ingest_assets.cosine import on_grid, products
 from ingest_assets.identification import identify
-from resources.catalogue import Video, register
-from resources.database import Database, open_database
 from resources.identities import Identity, Key, read_identities
 from resources.voice_space import VoiceSpace, accept_threshold, voice_space
 

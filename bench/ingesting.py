@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bench.figures import Row
 from earshot.config.sources_file import source_named
+from earshot.storage.database import open_database
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
-from resources.database import open_database
 from resources.measurement import clock
 
 

@@ -95,8 +95,8 @@ def take(page: Page, picture: Picture, folder: Path) -> Path:
 def main() -> None:
     """Take the pictures of the partition that was materialized first."""
     url, folder = sys.argv[1], Path(sys.argv[2])
-    from resources.catalogue import list_videos
-    from resources.database import open_database
+    from earshot.storage.catalog.videos import list_videos
+    from earshot.storage.database import open_database
 
     partition = list_videos(open_database(), state="ready")[-1].video_id
     with browsing(url) as page:

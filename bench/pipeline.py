@@ -46,9 +46,9 @@ from bench.spread import Spread
 from bench.starts import print_starts, start, summarize
 from earshot.common.errors import EarshotError, ModelUnavailable
 from earshot.config.settings import MODEL_SETS, read_settings
+from earshot.storage.database import open_database
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
-from resources.database import open_database
 from resources.gpu import require_device
 from resources.model_files import locate
 from resources.models import model_set

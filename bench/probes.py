@@ -18,14 +18,14 @@ from dagster import DagsterEventType, DagsterInstance
 from psycopg import sql
 
 from bench.overhead import Cost, Sampling
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import Database
 from ingest_assets.checks import check_result, examine
 from ingest_assets.currency import Version
 from ingest_assets.history import read_history
 from ingest_assets.outputs import Left, keep
 from ingest_assets.staleness import UPSTREAM
 from ingest_assets.timings import KEYS, Timing, metadata, timing
-from resources.catalogue import STAGES
-from resources.database import Database
 from resources.gpu import Device
 from resources.loaded_models import ModelsResource
 from resources.measurement import Execution, Measurement, Tally, clock

@@ -32,13 +32,13 @@ from bench.ingesting import measure
 from bench.questions import KINDS, RECORDINGS, TALKS, Question, plain
 from bench.talks import READER, talks
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database, open_database
 from ingest_assets.cli.output import print_table
 from ingest_assets.passages import PASSAGE_COLUMNS, Limits, cut_passages
 from ingest_assets.search import Hit, search
 from ingest_assets.text_embeddings import PASSAGE_S
 from ingest_assets.words import PAUSE_S, attribute_words, ends_sentence, sentence_speakers
-from resources.catalogue import Video, register
-from resources.database import Database, open_database
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 from resources.text_encoder import TextEncoder

@@ -15,13 +15,13 @@ from unittest import mock
 
 from bench.figures import own_home
 from bench.sizes import peak_mb, print_sizes, timed
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import Database, open_database
 from ingest_assets import staleness
 from ingest_assets.backfill import Which, choose, launch
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.staleness import expected_versions, read_stale
-from resources.catalogue import STAGES
-from resources.database import Database, open_database
 
 SIZES = (1_000, 100_000)
 PARTITIONS_AT_ONCE = 10_000

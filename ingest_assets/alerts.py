@@ -20,8 +20,8 @@ from typing import Any
 
 from earshot.common.errors import AlertRefused
 from earshot.config.settings import Settings
+from earshot.storage.database import Database
 from ingest_assets.troubles import Trouble
-from resources.database import Database
 
 TIMEOUT_S = 10
 # Told per call; the rest follows at the next. Bounds how long a slow receiver can hold the sensor.

@@ -14,19 +14,19 @@ import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult, asset
 from soundfile import LibsndfileError
 
+from earshot.storage.catalog.videos import set_duration
+from earshot.storage.catalog.watched_sources import source_of
+from earshot.storage.database import DatabaseResource
+from earshot.storage.media_store import MediaStoreResource, samples_sha256
 from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
 from ingest_assets.stage import Stage, again_after_outage, stage
-from resources.catalogue import set_duration
-from resources.database import DatabaseResource
 from resources.decoding import SAMPLE_RATE, decode
 from resources.downloads import Fetched, download_folder, refuse_truncated
 from resources.gpu import cpu_name
 from resources.measurement import Execution
 from resources.media_source import MediaSourceResource
-from resources.media_store import MediaStoreResource, samples_sha256
 from resources.politeness import taking_turn
-from resources.watched import source_of
 
 
 @asset(

@@ -21,13 +21,13 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG, PRIORITY_TAG, WILL_RETRY
 from dagster._core.utils import make_new_backfill_id
 
 from earshot.common.errors import EarshotError
+from earshot.storage.catalog.previous_rows import KEEP_TAG
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import Database
 from ingest_assets.partitions import videos
 from ingest_assets.runs import WAITING_OR_WORKING
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.staleness import COLUMNS, UPSTREAM, read_stale
-from resources.catalogue import STAGES
-from resources.database import Database
-from resources.previous_rows import KEEP_TAG
 
 # Behind new uploads (10), retries (5) and whatever is started by hand (0).
 BACKFILL_PRIORITY = -10

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import Database
 from ingest_assets.timings import times_real_time
-from resources.catalogue import STAGES
-from resources.database import Database
 
 EXAMPLES = 3
 UNKNOWN = "run "  # begins the content of rows that are older than digests

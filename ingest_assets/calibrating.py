@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from earshot.storage.database import Database
 from ingest_assets.calibration import Calibration, Speaker
 from ingest_assets.correcting import Pair, Rulings, read_rulings
 from ingest_assets.identification import Identified, identify
-from resources.database import Database
 from resources.identities import Key
 from resources.voice_space import VoiceSpace, accept_threshold
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from earshot.common.errors import Misconfigured
+from earshot.storage.catalog.videos import STAGES
 from ingest_assets.baseline import MINIMUM_VIDEOS
 from ingest_assets.history import IDENTITY
 from ingest_assets.report import Row, seconds_per_input
-from resources.catalogue import STAGES
 
 COMMIT_PREFIX = 4
 RESAMPLES = 2000

@@ -18,12 +18,12 @@ import pandas as pd
 
 from earshot.common.text import numbered
 from earshot.common.timeline import HALF, Stretches, Times, cut
+from earshot.storage.database import Database
 from ingest_assets.contradictions import Groups, contradictions_of
 from ingest_assets.statements import NOBODY, Key, Said, Statements, people_by_number, said_in, spans_by_video, statements_of
 from ingest_assets.word_turns import Spoken, whole_words
 from ingest_assets.words import attribute_words
 from resources.corrections import Correction, list_corrections
-from resources.database import Database
 from resources.voice_space import VoiceSpace
 
 Pair = tuple[Key, Key]

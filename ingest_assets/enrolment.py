@@ -23,9 +23,10 @@ from earshot.common.errors import RecordingUnusable, VideoError
 from earshot.common.excerpt import VIDEO, Excerpt, clock
 from earshot.common.timeline import Times
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import find
+from earshot.storage.database import Database
+from earshot.storage.media_store import MediaStoreResource, samples_sha256
 from ingest_assets.enrolment_quality import clean_speech, judge, sample_spans
-from resources.catalogue import find
-from resources.database import Database
 from resources.decoding import SAMPLE_RATE, decode
 from resources.enrolments import (
     Enrolment,
@@ -36,7 +37,6 @@ from resources.enrolments import (
 )
 from resources.gpu import Device, require_device
 from resources.loaded_models import ModelsResource
-from resources.media_store import MediaStoreResource, samples_sha256
 from resources.voice_cache import SampleSpan, known_vectors
 from resources.voice_space import VoiceSpace, voice_space
 

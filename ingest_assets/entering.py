@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from earshot.common.errors import EarshotError
 from earshot.common.text import NUMBERS_TOLD, numbered
 from earshot.common.timeline import NO_TURNS, cut
+from earshot.storage.database import Database
 from ingest_assets.correcting import conflicting, read_turns
 from ingest_assets.statements import spans_by_video
 from ingest_assets.subjects import Subject, correction_told, halves, without
 from resources.corrections import Correction, add_correction, list_corrections
-from resources.database import Database
 from resources.people import add_person, checked_name, find_person, names_of_people
 
 NOBODY_YET = 0  # stands for a person who is to be added; ids begin at 1

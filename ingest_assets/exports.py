@@ -30,11 +30,11 @@ import pandas as pd
 
 from earshot.common.text import one_line
 from earshot.common.times import browsable, hms
+from earshot.storage.catalog.videos import Video
 from ingest_assets.names import Speaker
 from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.recordings import Recording
 from ingest_assets.subtitles import as_srt, as_vtt
-from resources.catalogue import Video
 
 PASSAGE_KEYS = ["start_s", "end_s", "local_speaker", "text"]
 TURN_KEYS = ["start_s", "end_s", "local_speaker", "overlap"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from resources.database import Database
+from earshot.storage.database import Database
 
 LATELY = 200  # timings
 # What passed without anything to do says nothing. Processes that load their models for each video take 16 s at most here.

@@ -9,9 +9,9 @@ hide exactly that. What was found slower when it was new stays out of the median
 from dataclasses import asdict, dataclass
 
 from earshot.common.errors import Misconfigured
+from earshot.storage.database import Database
 from ingest_assets.baseline import SPREAD_WINDOW, Level
 from ingest_assets.timings import Timing
-from resources.database import Database
 
 IDENTITY = ("model", "model_revision", "device", "device_name", "compute_type")
 RECENT = 2  # these are looked at also where they were flagged: the rule takes the last three videos together

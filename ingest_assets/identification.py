@@ -20,13 +20,14 @@ import numpy as np
 import pandas as pd
 
 from earshot.config.settings import read_settings
+from earshot.storage.database import Database
+from earshot.storage.locks import holding
 from ingest_assets.clustering import Clustering, nothing_known
 from ingest_assets.correcting import read_overrides, read_rulings, taught
 from ingest_assets.enrolment import enrol_pending
 from ingest_assets.identity import Decided, Decision, decide, kind_of
 from ingest_assets.profiles import Profiles, profiles_of
 from ingest_assets.voice_numbers import kept_numbers, without_number
-from resources.database import Database
 from resources.enrolments import profile_samples
 from resources.identities import (
     OTHER_MODEL,
@@ -42,7 +43,6 @@ from resources.identities import (
     write_identities,
     write_moments,
 )
-from resources.locks import holding
 from resources.people import sync_people
 from resources.voice_space import VoiceSpace, thresholds, voice_space
 

@@ -20,6 +20,20 @@ from earshot.common.errors import Blocked, EarshotError, Misconfigured, SourceUn
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
+from earshot.storage.catalog.entries import Entry
+from earshot.storage.catalog.source_states import lift_pause
+from earshot.storage.catalog.videos import (
+    PERMANENT_STATES,
+    Video,
+    find,
+    forget_attempts,
+    mark_ready_if_complete,
+    record_crash,
+    register,
+)
+from earshot.storage.database import Database
+from earshot.storage.locks import holding, run_lock, video_lock
+from earshot.storage.media_store import require_media_store
 from ingest_assets.currency import reasons_to_run
 from ingest_assets.definitions import defs
 from ingest_assets.outputs import read_outputs
@@ -31,15 +45,9 @@ from ingest_assets.sources import Decision
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.staleness import UPSTREAM, expected_versions
 from ingest_assets.watching import choose_now
-from resources.catalogue import PERMANENT_STATES, Video, find, forget_attempts, mark_ready_if_complete, record_crash, register
-from resources.database import Database
-from resources.entries import Entry
 from resources.gpu import require_device
 from resources.listed import video_of
-from resources.locks import holding, run_lock, video_lock
-from resources.media_store import require_media_store
 from resources.models import model_set
-from resources.source_states import lift_pause
 
 # Runs print nothing on the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

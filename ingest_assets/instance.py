@@ -12,7 +12,7 @@ from dagster import DagsterInstance
 
 from earshot.config.home import make_home
 from earshot.config.settings import PROJECT_ROOT, read_settings
-from resources.postgres import server_urls
+from earshot.storage.server import server_urls
 
 # How many stages compute at once. A CPU is full with one. On a GPU one stage alone keeps a fifth of an H200 busy, since the CPU
 # works too: two at once are 1.7 times as fast, and neither slower than alone (docs/performance.md).

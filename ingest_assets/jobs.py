@@ -9,6 +9,9 @@ sources.yaml.
 from dagster import Failure, OpExecutionContext, RunRequest, define_asset_job, in_process_executor, job, op
 
 from earshot.common.errors import EarshotError
+from earshot.storage.catalog.run_requests import RunRequested
+from earshot.storage.catalog.watched_sources import watched_sources
+from earshot.storage.database import open_database
 from ingest_assets.audio import audio
 from ingest_assets.people import people
 from ingest_assets.search_index import search_index
@@ -17,9 +20,6 @@ from ingest_assets.text_embeddings import text_embeddings
 from ingest_assets.transcript import transcript
 from ingest_assets.voice_embeddings import voice_embeddings
 from ingest_assets.watching import list_whole
-from resources.database import open_database
-from resources.run_requests import RunRequested
-from resources.watched import watched_sources
 
 SOURCE_TAG = "earshot/source"
 # The queue's order: new uploads before retries (5) before backfills (0); finding out what there is, and who, before all.

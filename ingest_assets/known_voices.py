@@ -15,12 +15,12 @@ import pandas as pd
 from earshot.common.errors import EarshotError
 from earshot.common.times import link
 from earshot.config.names import name_key
+from earshot.storage.database import Database
 from ingest_assets.correcting import read_turns
 from ingest_assets.identity import kind_of
 from ingest_assets.statements import Key, touching
 from ingest_assets.subjects import correction_told, members_of, speakers_told, voice_number
 from resources.corrections import Correction, list_corrections
-from resources.database import Database
 from resources.people import find_person, list_people
 from resources.voice_space import VoiceSpace
 

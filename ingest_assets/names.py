@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from resources.database import Database
+from earshot.storage.database import Database
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ import pandas as pd
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from earshot.storage.database import Connection, Database
 from ingest_assets.checks import Examination
 from ingest_assets.currency import Output, Version
 from ingest_assets.timings import Timing, git_commit
-from resources.database import Connection, Database
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from dagster import MaterializeResult, MetadataValue, asset
 
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import DatabaseResource
 from ingest_assets.audio import audio
 from ingest_assets.records import Failing, read_failing, read_timings
 from ingest_assets.report import Row, report, sheet
@@ -20,8 +22,6 @@ from ingest_assets.text_embeddings import text_embeddings
 from ingest_assets.timings import hours_by_the_clock
 from ingest_assets.transcript import transcript
 from ingest_assets.voice_embeddings import voice_embeddings
-from resources.catalogue import STAGES
-from resources.database import DatabaseResource
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from earshot.common.errors import EarshotError
 from earshot.common.times import hms
-from resources.catalogue import Video
-from resources.database import Database
-from resources.media_store import place_of
+from earshot.storage.catalog.videos import Video
+from earshot.storage.database import Database
+from earshot.storage.media_store import place_of
 
 # How each program plays `{file}` from `{at}` seconds on to its end, and then ends itself.
 PLAYERS = {

@@ -26,10 +26,10 @@ from matplotlib.ticker import NullLocator
 from PIL import Image
 
 from earshot.common.errors import Misconfigured
+from earshot.storage.catalog.videos import STAGES
 from ingest_assets.baseline import SPREAD_WINDOW, Cost, Level, judge
 from ingest_assets.history import IDENTITY
 from ingest_assets.report import Row, latest
-from resources.catalogue import STAGES
 
 FORMATS = ("png", "svg", "pdf")
 MOST_BARS = 120

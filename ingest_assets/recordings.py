@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.errors import HalfIngested, NotTranscribed
+from earshot.storage.catalog.videos import Video, find
+from earshot.storage.database import Database
 from ingest_assets.names import Names, Speaker, speaker_names
 from ingest_assets.words import attribute_words
-from resources.catalogue import Video, find
-from resources.database import Database
 
 if TYPE_CHECKING:
     from ingest_assets.known_voices import Who

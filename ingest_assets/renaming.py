@@ -10,12 +10,12 @@ from earshot.common.errors import EarshotError
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
+from earshot.storage.database import Database
 from ingest_assets.correcting import read_turns, rulings_of
 from ingest_assets.forgetting import Counted, count
 from ingest_assets.known_voices import Who
 from ingest_assets.statements import spans_by_video
 from resources.corrections import Correction, list_corrections
-from resources.database import Database
 from resources.people import find_person, merge_people, rename_person
 
 

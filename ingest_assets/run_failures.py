@@ -13,7 +13,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from earshot.common import errors
 from earshot.common.errors import DiskFull, EarshotError
-from resources.full_disk import WORDS, disk_full
+from earshot.storage.full_disk import WORDS, disk_full
 
 INTERRUPTIONS = (DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)
 

@@ -11,10 +11,10 @@ import time
 from dagster import AssetMaterialization, DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
+from earshot.storage.catalog.videos import record_crash
+from earshot.storage.database import Database
+from earshot.storage.locks import PARTITION_TAG, is_held_elsewhere, run_lock, wait_for_holders
 from ingest_assets.timings import Timing, metadata
-from resources.catalogue import record_crash
-from resources.database import Database
-from resources.locks import PARTITION_TAG, is_held_elsewhere, run_lock, wait_for_holders
 
 WAITING_OR_WORKING = [
     DagsterRunStatus.QUEUED,

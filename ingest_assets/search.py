@@ -1,8 +1,8 @@
 """Search: the passages that answer a question, by meaning and by words.
 
 `search()` embeds what is asked with the text model that the library is searched with, and leaves the rest to the Postgres
-function `search_passages()` (resources/migrations/0005_search.sql), which other programs may call as well: it says how passages
-are found, joined, filtered and ordered. Everything comes from one statement, so that no search sees half a video.
+function `search_passages()` (earshot/storage/migrations/0005_search.sql), which other programs may call as well: it says how
+passages are found, joined, filtered and ordered. Everything comes from one statement, so that no search sees half a video.
 
 Nothing is searched but passages: not titles, and not what was never recognised as speech.
 """
@@ -16,9 +16,9 @@ from typing import Any
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.common.times import link
+from earshot.storage.database import Database
 from ingest_assets.known_voices import Who
 from ingest_assets.recordings import keys_with
-from resources.database import Database
 from resources.gpu import Device
 from resources.loaded_models import ModelsResource
 from resources.text_encoder import TextEncoder

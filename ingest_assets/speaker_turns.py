@@ -17,6 +17,8 @@ import numpy as np
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from earshot.config.settings import read_settings
+from earshot.storage.database import DatabaseResource
+from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.audio import audio
 from ingest_assets.checks import check_specs
 from ingest_assets.identification import read_profiles
@@ -26,11 +28,9 @@ from ingest_assets.partitions import videos
 from ingest_assets.stage import Stage, again_after_outage, stage
 from ingest_assets.video_audio import read_audio
 from ingest_assets.voices import sample_spans
-from resources.database import DatabaseResource
 from resources.decoding import SAMPLE_RATE
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
-from resources.media_store import MediaStoreResource
 from resources.voice_space import thresholds, voice_space
 
 if TYPE_CHECKING:  # imports torch

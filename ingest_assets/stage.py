@@ -35,6 +35,12 @@ from dagster._utils.interrupts import capture_interrupts, check_captured_interru
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.previous_rows import KEEP_TAG, keep_previous
+from earshot.storage.catalog.source_states import pause
+from earshot.storage.catalog.videos import Video, find, mark_ready_if_complete, record_failure
+from earshot.storage.database import Database, DatabaseResource
+from earshot.storage.full_disk import explaining_full_disk
+from earshot.storage.outages import is_outage
 from ingest_assets import progress
 from ingest_assets.checks import CHECKS, Finding, check_result, examine, repeated_finding
 from ingest_assets.currency import Output, Version, reason_to_run
@@ -42,15 +48,9 @@ from ingest_assets.history import read_history
 from ingest_assets.outputs import Left, drop_output, keep, read_outputs
 from ingest_assets.timings import Timing, metadata, timing
 from resources import loaded_models
-from resources.catalogue import Video, find, mark_ready_if_complete, record_failure
-from resources.database import Database, DatabaseResource
-from resources.full_disk import explaining_full_disk
 from resources.gpu import Device, GpuResource
 from resources.measurement import Execution, Measurement
 from resources.models import Floor, model_set
-from resources.outages import is_outage
-from resources.previous_rows import KEEP_TAG, keep_previous
-from resources.source_states import pause
 
 Loaded = TypeVar("Loaded")
 

@@ -23,14 +23,14 @@ from earshot.common.errors import EarshotError, HalfIngested, NotTranscribed
 from earshot.common.text import counted
 from earshot.common.timeline import cut
 from earshot.common.times import hms
+from earshot.storage.catalog.videos import find
+from earshot.storage.database import Database
 from ingest_assets.correcting import read_rulings, read_turns
 from ingest_assets.names import Names, speaker_names
 from ingest_assets.recordings import read_recording
 from ingest_assets.statements import Key, spans_in
 from ingest_assets.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
-from resources.catalogue import find
 from resources.corrections import Correction, Span
-from resources.database import Database
 from resources.people import find_person
 
 FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or a turn by its time: VIDEO@0:12:30."

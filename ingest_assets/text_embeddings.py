@@ -7,6 +7,7 @@ Passages of another text model stay beside them; ingest_assets/search_index.py s
 
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
+from earshot.storage.database import DatabaseResource
 from ingest_assets.checks import check_specs
 from ingest_assets.outputs import content_digest
 from ingest_assets.partitions import videos
@@ -15,7 +16,6 @@ from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.stage import again_after_outage, stage
 from ingest_assets.transcript import transcript
 from ingest_assets.words import attribute_words, sentence_speakers
-from resources.database import DatabaseResource
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.text_models import register_text_model

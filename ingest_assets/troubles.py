@@ -12,9 +12,9 @@ from earshot.common.errors import Misconfigured
 from earshot.common.redaction import without_secrets
 from earshot.common.text import counted
 from earshot.config.sources_file import Source
-from resources.database import Database
-from resources.source_states import SourceState, states_of
-from resources.watched import watched_sources
+from earshot.storage.catalog.source_states import SourceState, states_of
+from earshot.storage.catalog.watched_sources import watched_sources
+from earshot.storage.database import Database
 
 SOURCES_REFUSED = "sources_refused"
 

@@ -18,13 +18,8 @@ from datetime import datetime
 from earshot.common.errors import Blocked, DatabaseUnusable, EarshotError, Permanent, Retryable, SourceBlocked, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.sources_file import Kind, Source
-from ingest_assets.sources import Decision, decisions, in_order
-from resources import listed
-from resources.database import Database
-from resources.entries import Entry, Listing
-from resources.listed import Decided
-from resources.listing import examine, is_url, list_all, look
-from resources.source_states import (
+from earshot.storage.catalog.entries import Entry, Listing
+from earshot.storage.catalog.source_states import (
     SourceState,
     needs_listing,
     pause,
@@ -32,6 +27,11 @@ from resources.source_states import (
     record_look,
     states_of,
 )
+from earshot.storage.database import Database
+from ingest_assets.sources import Decision, decisions, in_order
+from resources import listed
+from resources.listed import Decided
+from resources.listing import examine, is_url, list_all, look
 
 AT_ONCE = 8
 # A tick has 60 s (Dagster's limit): no look begins after this, and what is not looked at is first at the next tick.

@@ -20,9 +20,9 @@ from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_execute_job_task
 
 from earshot.config.settings import read_settings
+from earshot.storage.locks import holding, run_lock
+from earshot.storage.server import server_urls
 from resources.broker import CELERY
-from resources.locks import holding, run_lock
-from resources.postgres import server_urls
 
 _locks = ExitStack()
 

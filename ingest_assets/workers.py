@@ -23,8 +23,8 @@ import psutil
 import psycopg
 
 from earshot.config.settings import PROJECT_ROOT, read_settings
+from earshot.storage.server import server_urls
 from resources.broker import QUEUE
-from resources.postgres import server_urls
 from resources.workforce import Place
 
 PACKAGES = ("earshot", "ingest_assets", "resources", "sensors")

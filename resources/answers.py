@@ -24,8 +24,8 @@ from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, RequestError
 from earshot.common.errors import SourceBlocked, SourceUnusable, chain_of
 from earshot.common.redaction import without_secrets
 from earshot.config.sources_file import Source
+from earshot.storage.catalog.entries import Validators
 from resources.addresses import REMEDY, refusal
-from resources.entries import Validators
 from resources.sessions import TIMEOUT_S, network
 
 MOST_BYTES = 64 * 2**20

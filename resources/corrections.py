@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from earshot.common.errors import EarshotError
-from resources.database import Connection, Database
+from earshot.storage.database import Connection, Database
 from resources.people import remove_if_empty
 
 KINDS = ("is", "never", "same", "different")

@@ -2,7 +2,7 @@
 
 dagster.yaml names this class; whichever program opens the instance (webserver, daemon, `dagster dev`, the command line)
 then finds the server of `EARSHOT_HOME` or `EARSHOT_DATABASE_URL`, starting the embedded one by need. Everything else is
-dagster-postgres, whose connections wait for a server that is restarted (resources/outages.py).
+dagster-postgres, whose connections wait for a server that is restarted (earshot/storage/outages.py).
 
 Outside the webserver dagster-postgres makes a connection for each statement or two, 350 for a video of five stages: each is a
 process that Postgres starts, and that must first read its catalogues. Here a process keeps its connections, and all instances
@@ -22,10 +22,10 @@ from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import Engine, create_engine
 
 from earshot.config.settings import read_settings
-from resources.connections import KEPT, MAX_OVERFLOW, RECYCLE_S
+from earshot.storage.outages import make_dagster_patient
+from earshot.storage.pool import KEPT, MAX_OVERFLOW, RECYCLE_S
+from earshot.storage.server import server_urls
 from resources.event_log import LargeEventLog
-from resources.outages import make_dagster_patient
-from resources.postgres import server_urls
 from resources.run_storage import LargeRunStorage
 
 _TABLES_LOCK = 0x0EA2DA65  # any number that is always the same

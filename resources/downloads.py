@@ -26,8 +26,8 @@ from earshot.common.errors import DiskFull, InvalidMedia, LiveOrUpcoming, NoAudi
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
+from earshot.storage.catalog.videos import Video
 from resources.addresses import refuse_private
-from resources.catalogue import Video
 from resources.media_errors import ARCHIVED, LATER, UPDATE, explain, secrets_of
 from resources.sessions import downloader_version, session
 

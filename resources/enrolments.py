@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.excerpt import Excerpt
-from resources.database import Connection, Database
+from earshot.storage.database import Connection, Database
 from resources.decoding import SAMPLE_RATE
 from resources.voice_cache import SampleSpan
 from resources.voice_space import VoiceSpace

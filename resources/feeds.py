@@ -29,8 +29,8 @@ from yt_dlp.utils import parse_duration
 
 from earshot.common.errors import NotAFeed, SourceUnusable
 from earshot.config.sources_file import Source
+from earshot.storage.catalog.entries import Entry, Listing, Validators, generic_key
 from resources.answers import CHECK, Answer, ask, cut_short
-from resources.entries import Entry, Listing, Validators, generic_key
 from resources.feed_body import description, is_feed, is_whole, may_be_feed, repaired
 from resources.youtube import watch_url
 

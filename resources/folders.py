@@ -16,7 +16,7 @@ from pathlib import Path
 
 from earshot.common.errors import SourceUnusable
 from earshot.config.sources_file import Source
-from resources.entries import Entry, Listing
+from earshot.storage.catalog.entries import Entry, Listing
 
 MEDIA_SUFFIXES = frozenset({
     ".aac", ".aif", ".aiff", ".avi", ".flac", ".flv", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp3",

@@ -18,7 +18,7 @@ import numpy as np
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from resources.database import Connection, Database
+from earshot.storage.database import Connection, Database
 from resources.voice_space import VoiceSpace
 
 Key = tuple[str, str]  # video_id, local_speaker

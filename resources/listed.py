@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 from earshot.common.backoff import AFTER_START_S
 from earshot.config.sources_file import Source
-from resources.catalogue import Video, register_within
-from resources.database import Connection, Database
-from resources.entries import Entry, Listing, Live, is_url
+from earshot.storage.catalog.entries import Entry, Listing, Live, is_url
+from earshot.storage.catalog.run_requests import request_runs
+from earshot.storage.catalog.videos import Video, register_within
+from earshot.storage.database import Connection, Database
 from resources.folders import KnownFile
-from resources.run_requests import request_runs
 from resources.youtube import is_youtube
 
 FACTS = tuple(field.name for field in fields(Entry) if field.name != "video_id")

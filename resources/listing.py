@@ -28,8 +28,8 @@ from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 
 from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source
+from earshot.storage.catalog.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
 from resources import youtube
-from resources.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
 from resources.feeds import NOTHING_KNOWN, read_feed
 from resources.folders import KnownFile, list_folder
 from resources.media_errors import OF_A_SOURCE, cause_of, explain

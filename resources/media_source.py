@@ -9,9 +9,9 @@ from dagster import ConfigurableResource
 
 from earshot.common.errors import Removed
 from earshot.config.sources_file import Source
-from resources.catalogue import Video
+from earshot.storage.catalog.entries import is_url
+from earshot.storage.catalog.videos import Video
 from resources.downloads import Fetched, download
-from resources.entries import is_url
 
 
 class MediaSourceResource(ConfigurableResource):

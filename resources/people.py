@@ -15,7 +15,7 @@ from earshot.common.excerpt import Excerpt
 from earshot.config.names import ALLOWED, name_key, person_name
 from earshot.config.people_file import ListedPerson, read_people
 from earshot.config.settings import Settings
-from resources.database import Connection, Database
+from earshot.storage.database import Connection, Database
 
 _LOCK = "LOCK TABLE people IN SHARE ROW EXCLUSIVE MODE"
 _COLUMNS = "person_id, name, notes, listed"

@@ -1,10 +1,11 @@
 """Politeness: a source is asked for few videos at a time, with pauses between, by all processes together.
 
-`taking_turn()` is around each download. A source has `at_once` places, kept in Postgres (resources/locks.py), so that
+`taking_turn()` is around each download. A source has `at_once` places, kept in Postgres (earshot/storage/locks.py), so that
 a process that dies gives its own back; between the end of one download and the start of the next lie `pause_s`. A
 source that is paused (its site refused us) is not asked at all: whoever would, and whoever has waited so long, is told so.
 
-Who pauses a source, and for how long, is resources/source_states.py. Listing takes no turn: it is asked for at intervals.
+Who pauses a source, and for how long, is earshot/storage/catalog/source_states.py. Listing takes no turn: it is asked for at
+intervals.
 """
 
 import math
@@ -14,10 +15,10 @@ from contextlib import contextmanager
 
 from earshot.common.errors import Blocked
 from earshot.config.sources_file import Source
-from resources.database import Database
-from resources.entries import is_url
-from resources.locks import taking_place
-from resources.source_states import record_served
+from earshot.storage.catalog.entries import is_url
+from earshot.storage.catalog.source_states import record_served
+from earshot.storage.database import Database
+from earshot.storage.locks import taking_place
 
 
 @contextmanager

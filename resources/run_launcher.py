@@ -21,9 +21,9 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from earshot.config.settings import read_settings
+from earshot.storage.locks import is_held_elsewhere, run_lock
+from earshot.storage.server import server_urls
 from resources.broker import CELERY, QUEUE
-from resources.locks import is_held_elsewhere, run_lock
-from resources.postgres import server_urls
 from resources.workforce import count_workers
 
 # dagster-celery names its task to Celery for each run that it launches.

@@ -8,7 +8,7 @@ for everybody: ingest_assets/search_index.py says when. The first model of a lib
 from dataclasses import dataclass
 
 from earshot.common.errors import ModelUnavailable
-from resources.database import Connection, Database
+from earshot.storage.database import Connection, Database
 from resources.models import SETS, Model
 
 

@@ -10,7 +10,7 @@ import hashlib
 import psycopg
 from psycopg import sql
 
-from resources.database import Connection, Database
+from earshot.storage.database import Connection, Database
 from resources.text_models import TextModel
 
 # With the ef_search of search_passages() they reach the recall that is wanted among a million: docs/search.md.

@@ -8,7 +8,7 @@ similarity of two vectors, from -1 to 1.
 from dataclasses import dataclass
 
 from earshot.config.settings import Settings
-from resources.database import Database
+from earshot.storage.database import Database
 from resources.models import Thresholds, model_set
 
 # How samples become the speaker model's input (resources/voice_encoder.py). Changes with whatever changes a vector.

@@ -9,7 +9,7 @@ It says how many there are, not what they do: that is Dagster's business.
 
 import psycopg
 
-# Advisory locks of two numbers are apart from those of one, which resources/locks.py takes.
+# Advisory locks of two numbers are apart from those of one, which earshot/storage/locks.py takes.
 _WORKERS = 0x0EA45  # any number that is Earshot's own
 _PLACE = 0
 

@@ -6,8 +6,8 @@ one says ingest_assets/runs.py.
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
+from earshot.storage.database import open_database
 from ingest_assets.runs import end_dead_runs
-from resources.database import open_database
 
 
 @sensor(

@@ -6,10 +6,10 @@ that died and were found dead by Dagster's code server: without this, their vide
 
 from dagster import DagsterEventType, DefaultSensorStatus, RunFailureSensorContext, run_failure_sensor
 
+from earshot.storage.catalog.videos import record_crash
+from earshot.storage.database import open_database
+from earshot.storage.locks import PARTITION_TAG
 from ingest_assets.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG
-from resources.catalogue import record_crash
-from resources.database import open_database
-from resources.locks import PARTITION_TAG
 
 
 @run_failure_sensor(

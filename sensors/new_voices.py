@@ -11,9 +11,9 @@ import json
 from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
 from earshot.config.settings import Settings, read_settings
+from earshot.storage.database import Database, open_database
 from ingest_assets.jobs import PEOPLE_PRIORITY, identify_people
 from ingest_assets.runs import is_under_way
-from resources.database import Database, open_database
 from resources.voice_space import voice_space
 
 NEW_VOICES = "new_voices"

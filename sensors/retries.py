@@ -7,10 +7,10 @@ after its pause, a network that failed after pauses that grow. What failed for g
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
 from earshot.common.redaction import without_secrets
+from earshot.storage.catalog.run_requests import next_requests, request_retries
+from earshot.storage.database import open_database
 from ingest_assets.jobs import ingest_video, run_request
 from ingest_assets.partitions import videos
-from resources.database import open_database
-from resources.run_requests import next_requests, request_retries
 
 RETRIES = "retries"
 

@@ -29,10 +29,10 @@ os.environ.pop("EARSHOT_WORKER_MEMORY_GB", None)
 os.environ.pop("EARSHOT_BROKER", None)
 os.environ.pop("EARSHOT_ALLOW_PRIVATE_ADDRESSES", None)
 
+from earshot.storage.database import Database, open_database
+from earshot.storage.server import stop_embedded
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
-from resources.database import Database, open_database
-from resources.postgres import stop_embedded
 from tests.misbehaving import Site, misbehaving
 
 # Modules that take a minute and more. `make test` gives modules to two processes: these must not be begun last, nor two of

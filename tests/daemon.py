@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from dagster import DagsterInstance, RunRequest, SensorDefinition, SensorResult, build_sensor_context
 
+from earshot.storage.database import Database
 from ingest_assets.partitions import videos
-from resources.database import Database
 
 
 @dataclass

@@ -7,12 +7,12 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from earshot.common.text import one_line
+from earshot.storage.catalog.videos import Video
 from ingest_assets.exports import FORMATS
 from ingest_assets.names import Names, Speaker
 from ingest_assets.passages import Limits, cut_passages
 from ingest_assets.recordings import Recording
 from ingest_assets.words import attribute_words, sentence_speakers
-from resources.catalogue import Video
 
 VIDEO = Video("generic-a-1", "https://x/a.mp3", "https://x", "A talk", duration_s=90.0)
 Word = tuple[float, float, str]

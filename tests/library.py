@@ -8,15 +8,15 @@ from uuid import uuid4
 import numpy as np
 from pgvector import Vector
 
+from earshot.storage.catalog import videos
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Connection, Database
 from ingest_assets.baseline import Level
 from ingest_assets.checks import Examination
 from ingest_assets.currency import Version
 from ingest_assets.outputs import Left, keep
 from ingest_assets.staleness import UPSTREAM
 from ingest_assets.timings import Timing
-from resources import catalogue
-from resources.catalogue import Video, register
-from resources.database import Connection, Database
 from resources.models import Model
 from resources.text_models import register_text_model
 from tests.said import MODEL
@@ -60,7 +60,7 @@ def leave_outputs(connection: Connection, keys: Sequence[str], timings: Sequence
         "FROM asset_timings WHERE video_id = ANY(%s) ORDER BY video_id, asset, timing_id DESC "
         "ON CONFLICT (video_id, asset) DO UPDATE SET timing_id = excluded.timing_id, code_version = excluded.code_version, "
         "model = excluded.model, model_revision = excluded.model_revision",
-        [list(catalogue.STAGES), list(keys)],
+        [list(videos.STAGES), list(keys)],
     )
 
 

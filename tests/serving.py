@@ -17,10 +17,10 @@ from typing import Any
 import psutil
 from dagster import DagsterEventType
 
+from earshot.storage import database
+from earshot.storage.database import open_database
 from ingest_assets.instance import open_instance
 from ingest_assets.stage import FORCE_TAG
-from resources import database
-from resources.database import open_database
 
 EARSHOT = str(Path(sys.executable).parent / "earshot")
 

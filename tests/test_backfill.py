@@ -11,6 +11,9 @@ from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.storage.tags import BACKFILL_ID_TAG, MAX_RETRIES_TAG
 
 from earshot.common.errors import EarshotError, InvalidMedia, Removed
+from earshot.storage.catalog.previous_rows import KEEP_TAG
+from earshot.storage.catalog.videos import STAGES, Video, find, mark_ready_if_complete, record_failure, register
+from earshot.storage.database import Database
 from ingest_assets import staleness
 from ingest_assets.backfill import Which, cancel, choose, launch, read_progress, with_below
 from ingest_assets.cli.backfill import backfill_command
@@ -19,9 +22,6 @@ from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.staleness import expected_versions
-from resources.catalogue import STAGES, Video, find, mark_ready_if_complete, record_failure, register
-from resources.database import Database
-from resources.previous_rows import KEEP_TAG
 from sensors import failing_backfills
 from sensors.failing_backfills import FIRST, stop_if_failing
 from tests.library import run_stage

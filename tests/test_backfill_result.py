@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from earshot.storage.database import Database
 from ingest_assets.backfill_result import Example, changed_passages, read_result, stage_changes
-from resources.database import Database
 from tests.library import fill, run_stages
 
 

@@ -14,10 +14,10 @@ from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.server import serving
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
+from earshot.storage.catalog.videos import Video, find, list_videos
+from earshot.storage.database import Database
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
-from resources.catalogue import Video, find, list_videos
-from resources.database import Database
 from resources.decoding import SAMPLE_RATE
 from tests.recordings import cut_in_the_middle, write_silent_picture
 

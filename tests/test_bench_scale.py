@@ -21,12 +21,12 @@ from bench.composed import write_first
 from bench.ingesting import measure
 from bench.pages import Load, Question, slowest
 from bench.scale import calls_of
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import Database
+from earshot.storage.locks import PARTITION_TAG
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.staleness import read_stale
-from resources.catalogue import STAGES
-from resources.database import Database
-from resources.locks import PARTITION_TAG
 from sensors.new_uploads import new_uploads
 from tests.daemon import Daemon
 

@@ -12,10 +12,10 @@ from bench.server import serving
 from bench.watched_library import WatchedLibrary
 from bench.watching import Sizes, fill, measure, measure_ticks
 from earshot.config.sources_file import Kind
+from earshot.storage.catalog.entries import Listing
+from earshot.storage.database import Database
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
-from resources.database import Database
-from resources.entries import Listing
 from resources.listing import look as real_look
 
 TINY = Sizes(libraries=(10, 25), of_a_source=5, times=2, entries=60, files=20, downloads=4, pauses_s=(0.2, 0.0))

@@ -9,10 +9,10 @@ import pytest
 
 from bench.server import answering
 from earshot.config.sources_file import Source, source_named
+from earshot.storage.catalog.videos import list_videos
+from earshot.storage.database import Database
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
-from resources.catalogue import list_videos
-from resources.database import Database
 
 FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title>{items}</channel></rss>"""
 ITEM = (

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
 from ingest_assets.calibrating import people_said, read_material
 from ingest_assets.calibration import (
     ACROSS,
@@ -36,9 +38,7 @@ from ingest_assets.calibration import (
 from ingest_assets.cli import main
 from ingest_assets.correcting import Rulings
 from ingest_assets.identification import identify
-from resources.catalogue import Video, register
 from resources.corrections import Span, add_correction
-from resources.database import Database
 from resources.enrolments import Quality, Samples, keep
 from resources.models import model_set
 from resources.people import add_enrolment, add_person

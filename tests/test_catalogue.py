@@ -19,8 +19,7 @@ from earshot.common.errors import (
     Retryable,
     SourceUnusable,
 )
-from ingest_assets.cli.library import videos_command
-from resources.catalogue import (
+from earshot.storage.catalog.videos import (
     STAGES,
     Video,
     count_keys,
@@ -35,7 +34,8 @@ from resources.catalogue import (
     stream_keys,
     stream_videos,
 )
-from resources.database import Database
+from earshot.storage.database import Database
+from ingest_assets.cli.library import videos_command
 
 TALK = Video("v1", "https://x/a.mp3", "https://x/feed.xml", "A talk", "A channel", datetime(2026, 1, 5, tzinfo=UTC), 60.0)
 
@@ -184,7 +184,7 @@ def test_a_moment_is_the_same_moment_when_it_comes_back(database: Database) -> N
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5])
 def test_keys_come_in_order_whatever_the_page(database: Database, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resources.catalogue.KEYS_AT_ONCE", 2)
+    monkeypatch.setattr("earshot.storage.catalog.videos.KEYS_AT_ONCE", 2)
     register(database, [replace(TALK, video_id=f"v{number}") for number in reversed(range(count))])
     assert list(stream_keys(database)) == [f"v{number}" for number in range(count)]
     assert count_keys(database) == count

@@ -24,7 +24,9 @@ def test_what_decides_an_asset_is_found_and_what_does_not_is_not() -> None:
         modules_of("text_embeddings")
     )
     assert {"resources/diarizer.py", "resources/campplus.py"} <= set(modules_of("speaker_turns"))
-    assert not {"resources/database.py", "ingest_assets/stage.py", "ingest_assets/audio.py"} & set(modules_of("transcript"))
+    assert not {"earshot/storage/database.py", "ingest_assets/stage.py", "ingest_assets/audio.py"} & set(
+        modules_of("transcript")
+    )
 
 
 def test_a_change_of_code_is_seen_and_one_of_words_about_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from bench.episodes import TELEPHONE, clip_path
 from earshot.config.settings import PROJECT_ROOT
-from resources.catalogue import Video, list_videos, register
-from resources.database import Database
+from earshot.storage.catalog.videos import Video, list_videos, register
+from earshot.storage.database import Database
 from resources.models import SETS
 from tests.said import add_video
 

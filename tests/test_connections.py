@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from earshot.common.errors import DatabaseUnusable
-from resources.connections import connected
-from resources.database import Database
+from earshot.storage.database import Database
+from earshot.storage.pool import connected
 
 
 def server_process(database: Database) -> int:

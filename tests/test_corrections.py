@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from earshot.common.errors import EarshotError
 from earshot.common.timeline import cut
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
 from ingest_assets.correcting import conflicting, overrides_of, read_overrides, read_rulings, rulings_of, taught, told_turns
 from ingest_assets.statements import statements_of
-from resources.catalogue import Video, register
 from resources.corrections import Correction, Span, add_correction, list_corrections, remove_correction
-from resources.database import Database
 from resources.people import add_person
 from resources.voice_space import VoiceSpace, voice_space
 

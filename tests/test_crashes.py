@@ -17,11 +17,11 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterRunStatus, RunsFilter
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import STAGES, find, list_videos
+from earshot.storage.database import Database
+from earshot.storage.locks import is_held_elsewhere, video_lock
 from ingest_assets.instance import open_instance
-from resources.catalogue import STAGES, find, list_videos
-from resources.database import Database
 from resources.decoding import SAMPLE_RATE
-from resources.locks import is_held_elsewhere, video_lock
 
 pytestmark = pytest.mark.slow
 EARSHOT = str(Path(sys.executable).parent / "earshot")
@@ -31,7 +31,7 @@ import os, signal, sys
 from ingest_assets.ingest import Choice, ingest
 from ingest_assets.instance import open_instance
 from ingest_assets.progress import watching
-from resources.database import open_database
+from earshot.storage.database import open_database
 from earshot.config.sources_file import source_named
 
 source, stage, share = sys.argv[1], sys.argv[2], float(sys.argv[3])

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from earshot.storage.catalog.videos import STAGES
 from ingest_assets.currency import Output, Version, reason_to_run, reasons_to_run
 from ingest_assets.staleness import UPSTREAM
-from resources.catalogue import STAGES
 
 EXPECTED = {stage: Version("1", f"model of {stage}", "r1") for stage in STAGES}
 

@@ -10,9 +10,9 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata, S
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import text
 
+from earshot.storage.database import Database
 from ingest_assets.instance import open_instance
 from resources.dagster_storage import EarshotDagsterStorage
-from resources.database import Database
 
 PARTS = ("event_log_storage", "run_storage", "schedule_storage")
 

@@ -15,8 +15,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from earshot.common.errors import DatabaseUnusable
-from resources.catalogue import Video, register
-from resources.database import MIGRATIONS, Database, migrate
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import MIGRATIONS, Database, migrate
 from resources.models import Model
 from resources.text_models import register_text_model
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from bench.demo import know_by_files
 from earshot.common.times import link
-from resources.catalogue import Video, find, register
-from resources.database import Database
+from earshot.storage.catalog.videos import Video, find, register
+from earshot.storage.database import Database
 
 
 def test_episodes_are_known_by_their_files_once_the_feed_is_gone(database: Database, tmp_path: Path) -> None:

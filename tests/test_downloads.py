@@ -30,14 +30,14 @@ from earshot.common.errors import (
 )
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Source, source_named
+from earshot.storage.catalog.videos import Video, find, register
+from earshot.storage.database import Database, DatabaseResource
+from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.audio import audio
 from ingest_assets.partitions import videos
 from resources import downloads
-from resources.catalogue import Video, find, register
-from resources.database import Database, DatabaseResource
 from resources.downloads import FORGOTTEN_S, RESERVE_BYTES, Fetched, download, download_folder, refuse_truncated
 from resources.media_source import MediaSourceResource
-from resources.media_store import MediaStoreResource
 from tests.misbehaving import Answer, Site, misbehaving, moved, too_many
 
 RATE = 16_000
@@ -205,7 +205,7 @@ def test_what_all_retries_left_unfinished_is_continued_by_the_next_try(site: Sit
 
 FETCH = """
 import sys
-from resources.catalogue import Video
+from earshot.storage.catalog.videos import Video
 from resources.downloads import download, download_folder
 from earshot.config.sources_file import source_named
 url = sys.argv[1]

@@ -13,13 +13,13 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from bench.drill import FAULTS, HEALTHY_VIDEOS, Fault, drill_clock, ingest_one, write_clip
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import Database
 from ingest_assets.alerts import send_alerts
 from ingest_assets.history import read_history
 from ingest_assets.ingest import Outcome
 from ingest_assets.instance import open_instance
 from ingest_assets.timings import Timing
-from resources.catalogue import STAGES
-from resources.database import Database
 
 pytestmark = pytest.mark.slow
 CHECKS = ("device", "floor", "regression")

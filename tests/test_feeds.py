@@ -23,9 +23,9 @@ from yt_dlp.utils import unsmuggle_url
 
 from earshot.common.errors import NotAFeed, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source
+from earshot.storage.catalog.entries import Entry, Listing, Validators, generic_key
 from resources import answers, feeds
 from resources.answers import LONGEST_PAUSE_S, retry_after_s
-from resources.entries import Entry, Listing, Validators, generic_key
 from resources.feed_body import is_feed, repaired
 from resources.feeds import duration_s, published_at, read_feed
 from resources.sessions import session

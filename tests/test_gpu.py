@@ -13,12 +13,12 @@ import torch
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.errors import GpuUnavailable
 from earshot.config.sources_file import source_named
+from earshot.storage.catalog.videos import find, register
+from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
-from resources.catalogue import find, register
-from resources.database import Database
 from resources.gpu import (
     Device,
     _prove_cuda,

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from earshot.common.errors import Misconfigured
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Connection, Database
 from ingest_assets import identification
 from ingest_assets.definitions import defs
 from ingest_assets.identification import Identified, identify
 from ingest_assets.stage import FORCE_TAG
-from resources.catalogue import Video, register
 from resources.corrections import Span, add_correction, remove_correction
-from resources.database import Connection, Database
 from resources.enrolments import Quality, Samples, keep
 from resources.identities import Identity, Key, read_identities, read_speakers, write_identities
 from resources.people import add_enrolment, add_person

@@ -13,15 +13,15 @@ import pytest
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.config.sources_file import source_named
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import Database, open_database
+from earshot.storage.locks import holding, video_lock
+from earshot.storage.server import stop_embedded
 from ingest_assets.backfill import Progress, Which, cancel, choose, launch, read_progress
 from ingest_assets.cli.service import MARK
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from ingest_assets.staleness import read_stale
-from resources.catalogue import STAGES
-from resources.database import Database, open_database
-from resources.locks import holding, video_lock
-from resources.postgres import stop_embedded
 from tests.serving import EARSHOT, free_port, running_up, wait
 
 pytestmark = pytest.mark.slow

@@ -13,9 +13,9 @@ import pytest
 from bench.episodes import write_mp3
 from earshot.common.errors import AddressRefused, Blocked, NotAFeed, Removed, Retryable, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source, source_named
+from earshot.storage.catalog.entries import Entry, Listing, Live, Validators
 from ingest_assets.sources import WANTED, decide
 from resources import listing
-from resources.entries import Entry, Listing, Live, Validators
 from resources.listing import examine, is_url, list_all, look
 from resources.media_errors import NETWORK, OF_A_SOURCE
 from tests.misbehaving import Answer, Site, moved, too_many

@@ -9,19 +9,19 @@ from contextlib import contextmanager
 import pytest
 
 from earshot.config.settings import PROJECT_ROOT
-from resources.database import Database
-from resources.locks import acquire, holding, is_held_elsewhere, release, try_acquire
+from earshot.storage.database import Database
+from earshot.storage.locks import acquire, holding, is_held_elsewhere, release, try_acquire
 
 HOLD = """
 import sys
-from resources.locks import acquire
+from earshot.storage.locks import acquire
 acquire(sys.argv[1], sys.argv[2])
 print("held", flush=True)
 sys.stdin.read()
 """
 TRY = """
 import sys
-from resources.locks import is_held_elsewhere, try_acquire
+from earshot.storage.locks import is_held_elsewhere, try_acquire
 url, name = sys.argv[1:]
 print(is_held_elsewhere(url, name), try_acquire(url, name))
 """

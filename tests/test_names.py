@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from earshot.storage.database import Database
 from ingest_assets.cli.export import export_command
 from ingest_assets.names import NOBODY, Names, Speaker, speaker_names
-from resources.database import Database
 from resources.people import add_person
 from tests.library import run_stages
 from tests.said import add_video, hear_again, identify, say_is

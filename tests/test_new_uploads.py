@@ -11,11 +11,11 @@ from dagster import DagsterInstance, SensorResult, build_sensor_context
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from earshot.storage.catalog import run_requests
+from earshot.storage.catalog.run_requests import next_requests
+from earshot.storage.catalog.videos import find
+from earshot.storage.database import Database
 from ingest_assets.partitions import videos
-from resources import run_requests
-from resources.catalogue import find
-from resources.database import Database
-from resources.run_requests import next_requests
 from sensors.new_uploads import new_uploads
 from tests.daemon import Daemon
 from tests.feeds import feed

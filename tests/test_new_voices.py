@@ -18,13 +18,13 @@ from dagster import (
 
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.identification import identify
 from ingest_assets.jobs import LISTING_PRIORITY, NEW_UPLOAD_PRIORITY
 from ingest_assets.runs import WAITING_OR_WORKING
-from resources.catalogue import Video, register
 from resources.corrections import Span, add_correction, remove_correction
-from resources.database import Database
 from resources.people import add_enrolment, add_person
 from resources.voice_space import accept_threshold, voice_space
 from sensors.new_voices import new_voices, state_of

@@ -13,11 +13,11 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
+from earshot.storage import locks, outages
+from earshot.storage.database import Database
+from earshot.storage.locks import holding, is_held_elsewhere, wait_for_holders
+from earshot.storage.outages import connect_patiently, make_dagster_patient
 from ingest_assets.stage import again_after_outage
-from resources import locks, outages
-from resources.database import Database
-from resources.locks import holding, is_held_elsewhere, wait_for_holders
-from resources.outages import connect_patiently, make_dagster_patient
 from tests.serving import wait
 
 

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.config.settings import read_settings
+from earshot.storage.database import Database
 from ingest_assets.cli.commands import cli
 from ingest_assets.identification import identify, read_profiles
 from ingest_assets.known_voices import changes, who_is_who
 from resources.corrections import list_corrections
-from resources.database import Database
 from resources.people import find_person, list_people
 from resources.voice_space import voice_space
 from tests.library import run_stages

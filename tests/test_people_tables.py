@@ -10,9 +10,9 @@ import pytest
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
-from resources.catalogue import Video, register
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
 from resources.corrections import Span, add_correction
-from resources.database import Database
 from resources.enrolments import (
     Quality,
     Samples,

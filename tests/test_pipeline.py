@@ -22,6 +22,8 @@ from bench.episodes import EPISODES, FEED_NAME, TELEPHONE, Episode, clip_path, c
 from bench.server import serving
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import source_named
+from earshot.storage.catalog.videos import STAGES, find
+from earshot.storage.database import Database
 from ingest_assets.exports import as_json, as_rttm, as_seglst
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
@@ -30,8 +32,6 @@ from ingest_assets.search import search
 from ingest_assets.staleness import expected_versions
 from ingest_assets.timings import KEYS, TEXT_KEYS
 from resources import loaded_models
-from resources.catalogue import STAGES, find
-from resources.database import Database
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 

@@ -16,8 +16,8 @@ import pytest
 from earshot.common.errors import Blocked, Retryable
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Kind, Source
+from earshot.storage.database import Database
 from resources import measurement
-from resources.database import Database
 from resources.measurement import Measurement
 from resources.politeness import taking_turn
 
@@ -25,7 +25,7 @@ FEED = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", pause_
 
 TAKE = """
 import json, sys, time
-from resources.database import open_database
+from earshot.storage.database import open_database
 from resources.politeness import taking_turn
 from earshot.config.sources_file import Kind, Source
 at_once, pause_s = int(sys.argv[1]), float(sys.argv[2])
@@ -38,7 +38,7 @@ for _ in range(3):
 """
 HOLD = """
 import sys
-from resources.database import open_database
+from earshot.storage.database import open_database
 from resources.politeness import taking_turn
 from earshot.config.sources_file import Kind, Source
 with taking_turn(open_database(), Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast")):

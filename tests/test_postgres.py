@@ -14,8 +14,8 @@ import pytest
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.config.settings import read_settings
-from resources.database import Database, migrate
-from resources.postgres import MOST_MEMORY, server_urls, stop_embedded
+from earshot.storage.database import Database, migrate
+from earshot.storage.server import MOST_MEMORY, server_urls, stop_embedded
 from tests.serving import wait
 
 

@@ -22,6 +22,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from earshot.common.errors import Misconfigured
+from earshot.storage.catalog.videos import STAGES, Video, register
+from earshot.storage.database import Database, DatabaseResource
 from ingest_assets import timings
 from ingest_assets.cli.output import describe_speed
 from ingest_assets.cli.timings import ROW_KEYS, timings_command
@@ -32,8 +34,6 @@ from ingest_assets.plots import COLOURS, SLOW, as_png, check_suffix, item_rates,
 from ingest_assets.records import read_failing, read_timings
 from ingest_assets.report import cache_rate, clock_s, gpu_use, latest, report, seconds_per_input, sheet, trend
 from ingest_assets.timings import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
-from resources.catalogue import STAGES, Video, register
-from resources.database import Database, DatabaseResource
 
 Row = dict[str, Any]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -562,7 +562,7 @@ def test_a_report_is_of_the_newest_timings_oldest_first(database: Database) -> N
 
 def test_as_json_every_timing_is_told_oldest_first_however_many(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(database, [row(video_id=f"v{n}", wall_s=float(n)) for n in range(1, 4)])
-    monkeypatch.setattr("resources.database.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("earshot.storage.database.ROWS_AT_ONCE", 2)
     told = json.loads(called("--json").stdout)
     assert [(each["video_id"], each["wall_s"]) for each in told] == [("v1", 1.0), ("v2", 2.0), ("v3", 3.0)]
     assert list(told[0]) == list(ROW_KEYS)

@@ -32,10 +32,10 @@ from earshot.common.errors import (
     Truncated,
     VideoError,
 )
+from earshot.storage.catalog.source_states import lift_pause, pause, record_served
+from earshot.storage.catalog.videos import Video, find, forget_attempts, record_crash, record_failure, register
+from earshot.storage.database import Database
 from ingest_assets.partitions import videos
-from resources.catalogue import Video, find, forget_attempts, record_crash, record_failure, register
-from resources.database import Database
-from resources.source_states import lift_pause, pause, record_served
 from sensors.retries import retries
 from tests.daemon import Daemon
 

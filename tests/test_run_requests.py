@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from resources.catalogue import Video, register
-from resources.database import Database
-from resources.run_requests import MOST_A_TICK, RunRequested, next_requests, request_runs
-from resources.source_states import pause
+from earshot.storage.catalog.run_requests import MOST_A_TICK, RunRequested, next_requests, request_runs
+from earshot.storage.catalog.source_states import pause
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
 
 SENSOR = "new_uploads"
 

@@ -18,13 +18,13 @@ from dagster import (
 )
 
 from earshot.common.errors import ModelUnavailable
+from earshot.storage.database import Database
 from ingest_assets import search_index as module
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import keep_search_index
 from ingest_assets.search import EVERYTHING, Hit, explain, search
 from ingest_assets.search_index import needs, upkeep
 from resources import models
-from resources.database import Database
 from resources.models import MINILM, Model
 from resources.text_models import TextModel, list_text_models, not_searched, searched_model, waiting_for
 from resources.vector_index import build_index, drop_index, index_bytes, is_indexed

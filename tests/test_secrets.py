@@ -13,11 +13,11 @@ import pytest
 from dagster import DagsterInstance, SensorResult, build_sensor_context
 
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import list_videos
+from earshot.storage.catalog.watched_sources import watched_sources
+from earshot.storage.database import Database
+from earshot.storage.server import server_urls
 from ingest_assets.ingest import Choice, ingest
-from resources.catalogue import list_videos
-from resources.database import Database
-from resources.postgres import server_urls
-from resources.watched import watched_sources
 from sensors.new_uploads import new_uploads
 from tests.misbehaving import Answer, Site, moved
 

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from earshot.common.errors import Misconfigured
 from earshot.common.log_files import KEPT, rotate
+from earshot.storage.database import Database
 from ingest_assets.cli import service
 from ingest_assets.cli.service import MARK, down, up
-from resources.database import Database
 from tests.serving import free_port
 
 LISTENS = """

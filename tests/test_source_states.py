@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.database import Database
-from resources.entries import Validators
-from resources.source_states import (
+from earshot.storage.catalog.entries import Validators
+from earshot.storage.catalog.source_states import (
     LONGEST_RETRY_S,
     SourceState,
     lift_pause,
@@ -20,6 +19,7 @@ from resources.source_states import (
     record_served,
     states_of,
 )
+from earshot.storage.database import Database
 
 FEED = "https://podcast.example/feed.xml"
 OTHER = "https://other.example/feed.xml"

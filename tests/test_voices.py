@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earshot.common.timeline import Times
+from earshot.storage.database import Database
 from ingest_assets.voices import OVERLAPPED_SHARE, SHORTEST_TURN_S, conditions, local_speakers, sample_spans
-from resources.database import Database
 from resources.decoding import SAMPLE_RATE
 
 Turn = tuple[float, float, str]

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from earshot.common.errors import SourceUnusable
-from resources.catalogue import Video, register
-from resources.database import Database
-from resources.watched import address_of
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.catalog.watched_sources import address_of
+from earshot.storage.database import Database
 
 SOURCES = """
 sources:

@@ -9,14 +9,14 @@ import pytest
 
 from earshot.common.errors import Blocked, LiveOrUpcoming, Private, SourceBlocked
 from earshot.config.sources_file import Kind, Source, source_named
+from earshot.storage.catalog.entries import Entry, Listing, Live
+from earshot.storage.catalog.run_requests import request_retries
+from earshot.storage.catalog.source_states import states_of
+from earshot.storage.catalog.videos import find, list_videos, record_failure
+from earshot.storage.database import Database
 from ingest_assets import watching
 from ingest_assets.watching import list_whole, look_around
 from resources import listing
-from resources.catalogue import find, list_videos, record_failure
-from resources.database import Database
-from resources.entries import Entry, Listing, Live
-from resources.run_requests import request_retries
-from resources.source_states import states_of
 from tests.feeds import FIRST_DAY, feed
 from tests.misbehaving import Answer, Site, moved, too_many
 

@@ -3,8 +3,8 @@
 from dataclasses import asdict, replace
 from typing import Any
 
+from earshot.storage.database import Database
 from ingest_assets.timings import Timing
-from resources.database import Database
 
 USUAL = Timing(
     audio_s=600.0,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import click
 
 from earshot.common.errors import EarshotError
-from resources.catalogue import Video, find
-from resources.database import Database
+from earshot.storage.catalog.videos import Video, find
+from earshot.storage.database import Database
 
 MOST_TOLD = 5  # videos that a message lists
 

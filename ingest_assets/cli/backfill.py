@@ -12,11 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.common.times import hms
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.watched_sources import address_of
+from earshot.storage.database import Database, open_database
 from ingest_assets.cli.arguments import Day, known_language, known_video
 from ingest_assets.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
-from resources.catalogue import STAGES
-from resources.database import Database, open_database
-from resources.watched import address_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from resources.database import Database, open_database
+from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
     from ingest_assets.entering import Entered
@@ -75,9 +75,9 @@ class Change:
 
 def tell_changes(database: Database, change: Callable[[], Change]) -> None:
     """Make a change, decide anew who speaks, and tell both; nobody else changes anything meanwhile."""
+    from earshot.storage.locks import holding
     from ingest_assets.identification import PEOPLE_LOCK, identify
     from ingest_assets.known_voices import changes, who_is_who
-    from resources.locks import holding
 
     with holding(database.url, PEOPLE_LOCK):
         before = who_is_who(database)

@@ -6,8 +6,8 @@ import traceback
 import click
 
 from earshot.common.errors import EarshotError, Misconfigured
+from earshot.storage.full_disk import explaining_full_disk
 from ingest_assets.cli import INTERRUPTED
-from resources.full_disk import explaining_full_disk
 
 
 def run(command: click.Command) -> int:

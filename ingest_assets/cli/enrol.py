@@ -13,8 +13,8 @@ from earshot.common.errors import EarshotError
 from earshot.common.excerpt import FILE, MOMENT, VIDEO, Excerpt, span
 from earshot.common.text import counted
 from earshot.config.settings import read_settings
+from earshot.storage.database import Database, open_database
 from ingest_assets.cli.output import json_option, print_json
-from resources.database import Database, open_database
 from resources.enrolments import Quality
 from resources.people import Person, checked_name, find_person, names_of_people, sync_people
 from resources.voice_space import thresholds

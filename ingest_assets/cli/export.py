@@ -18,6 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted
+from earshot.storage.catalog.videos import count_keys, stream_keys
+from earshot.storage.catalog.watched_sources import address_of
+from earshot.storage.database import Database, open_database
 from ingest_assets.cli.arguments import known_video
 from ingest_assets.exporting import to_file, to_folder
 from ingest_assets.exports import FORMATS, Format
@@ -30,9 +33,6 @@ from ingest_assets.recordings import (
     read_recordings,
     spoken_by,
 )
-from resources.catalogue import count_keys, stream_keys
-from resources.database import Database, open_database
-from resources.watched import address_of
 
 if TYPE_CHECKING:
     from ingest_assets.known_voices import Who

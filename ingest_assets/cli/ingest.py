@@ -13,12 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from earshot.common.errors import EarshotError, SourceUnusable
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import STAGES, STATES, Video, list_videos
+from earshot.storage.database import Database, open_database
 from ingest_assets.cli.arguments import Day, known_video
 from ingest_assets.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from ingest_assets.progress import watching
 from ingest_assets.timings import summarize
-from resources.catalogue import STAGES, STATES, Video, list_videos
-from resources.database import Database, open_database
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -48,7 +48,7 @@ def ingest_command(
 
     Videos that are current are skipped; one that fails is told, and the others go on.
     """
-    from resources.watched import source_of, watched_sources
+    from earshot.storage.catalog.watched_sources import source_of, watched_sources
 
     try:
         chosen: Sequence[Source] = [source_of(source) for source in sources] if sources else watched_sources()

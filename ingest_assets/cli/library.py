@@ -7,11 +7,11 @@ import click
 
 from earshot.common.times import hms
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.run_activity import Activity, read_activities
+from earshot.storage.catalog.videos import STATES, Video, count_videos, list_videos, stream_videos
+from earshot.storage.database import open_database
+from earshot.storage.server import server_urls
 from ingest_assets.cli.output import json_option, print_json_rows, print_table
-from resources.catalogue import STATES, Video, count_videos, list_videos, stream_videos
-from resources.database import open_database
-from resources.postgres import server_urls
-from resources.run_activity import Activity, read_activities
 
 MOST_SHOWN = 1000  # nobody reads more, and a table must measure all its rows before it shows one
 

@@ -11,11 +11,11 @@ from earshot.common.text import counted, one_line
 from earshot.common.times import hms
 from earshot.config.people_file import read_people
 from earshot.config.settings import read_settings
+from earshot.storage.database import Database, open_database
 from ingest_assets.cli.calibrate import calibrate_command
 from ingest_assets.cli.correct import Change, correct_command, tell_changes
 from ingest_assets.cli.enrol import enrol_command
 from ingest_assets.cli.output import json_option, print_json, print_table
-from resources.database import Database, open_database
 from resources.voice_space import voice_space
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import click
 from earshot.common.errors import EarshotError
 from earshot.common.excerpt import moment
 from earshot.common.times import hms
+from earshot.storage.catalog.videos import Video
+from earshot.storage.database import Database, open_database
 from ingest_assets.cli.arguments import known_video
-from resources.catalogue import Video
-from resources.database import Database, open_database
 
 
 @click.command("play")

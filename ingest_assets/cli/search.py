@@ -13,12 +13,12 @@ from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.common.times import hms
 from earshot.config.settings import read_settings
+from earshot.storage.catalog.watched_sources import address_of
+from earshot.storage.database import open_database
 from ingest_assets.cli.arguments import Day, known_language, known_video
 from ingest_assets.cli.output import console, json_option, print_json
 from ingest_assets.last_search import keep_results
-from resources.database import open_database
 from resources.gpu import require_device
-from resources.watched import address_of
 
 if TYPE_CHECKING:
     from ingest_assets.search import Hit

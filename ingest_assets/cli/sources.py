@@ -6,9 +6,9 @@ import click
 
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
+from earshot.storage.catalog.source_states import SourceState, count_videos, states_of
+from earshot.storage.database import open_database
 from ingest_assets.cli.output import json_option, print_json, print_table
-from resources.database import open_database
-from resources.source_states import SourceState, count_videos, states_of
 
 COUNTS = ("listed", "wanted", "ready", "failed", "unavailable")
 
@@ -17,7 +17,7 @@ COUNTS = ("listed", "wanted", "ready", "failed", "unavailable")
 @json_option
 def sources_command(as_json: bool) -> None:
     """List the sources that are watched: what was wanted of each, when it was last looked at, and what is wrong with it."""
-    from resources.watched import watched_sources
+    from earshot.storage.catalog.watched_sources import watched_sources
 
     sources, database = watched_sources(), open_database()
     if not sources and not as_json:

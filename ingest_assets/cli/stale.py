@@ -3,9 +3,9 @@
 import click
 
 from earshot.common.text import counted
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import open_database
 from ingest_assets.cli.output import json_option, json_rows, print_json, print_stale
-from resources.catalogue import STAGES
-from resources.database import open_database
 
 
 @click.command("stale")

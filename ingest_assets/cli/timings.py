@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from earshot.common.times import hms
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import Database, open_database
 from ingest_assets.baseline import MINIMUM_VIDEOS
 from ingest_assets.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
 from ingest_assets.comparison import Comparison, compare
@@ -14,8 +16,6 @@ from ingest_assets.history import accept
 from ingest_assets.records import MOST_TIMINGS, Failing, read_failing, read_timings, stream_timings
 from ingest_assets.report import Row, clock_s, report, sheet
 from ingest_assets.timings import KEYS, commit_named, hours_by_the_clock
-from resources.catalogue import STAGES
-from resources.database import Database, open_database
 
 DAY_S = 86400.0
 MOST_DAYS = 36500.0

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from bench.episodes import TELEPHONE, clip_path
+from earshot.storage.server import stop_embedded
 from resources.gpu import Device
-from resources.postgres import stop_embedded
 
 
 def test_device_is_the_one_nvidia_smi_lists(cuda: Device) -> None:

@@ -11,10 +11,10 @@ import pytest
 from bench.composed import repeated
 from bench.drill import FAULTS, DrillClock, ingest_one
 from bench.episodes import EPISODES, episode_samples, write_mp3
+from earshot.storage.database import Database
 from ingest_assets.baseline import MINIMUM_VIDEOS, SLACK_S
 from ingest_assets.ingest import Outcome
 from resources import loaded_models
-from resources.database import Database
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 

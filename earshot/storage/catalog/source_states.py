@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from resources.catalogue import PERMANENT_STATES
-from resources.database import Database
-from resources.entries import Validators
+from earshot.storage.catalog.entries import Validators
+from earshot.storage.catalog.videos import PERMANENT_STATES
+from earshot.storage.database import Database
 
 FIRST_PAUSE_S = 3600.0  # YouTube's own words on a rate limit: "for up to an hour"
 LONGEST_PAUSE_S = 24 * 3600.0

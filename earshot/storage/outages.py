@@ -1,6 +1,6 @@
 """A database server that is restarted while work goes on: connections wait for it, instead of failing what was hours of work.
 
-`connect_patiently()` is how Earshot's own connections are made (resources/connections.py), and Dagster's, to which
+`connect_patiently()` is how Earshot's own connections are made (earshot/storage/pool.py), and Dagster's, to which
 `make_dagster_patient()` adds it by SQLAlchemy's events. A server that has never answered this process is a wrong set-up and is
 told at once; one that has is waited for, PATIENCE_S long. A statement that was under way when the server went is lost with it,
 which is told by `is_outage()`: ingest_assets/stage.py has the stage, or the run, done again.

@@ -1,12 +1,12 @@
 """The database: Earshot's tables, their migrations, and the one way to replace a video's rows.
 
-`Database` has connections to a Postgres whose schema is this code's: numbered SQL files under resources/migrations are
+`Database` has connections to a Postgres whose schema is this code's: numbered SQL files under earshot/storage/migrations are
 applied in order, each in a transaction of its own, under an advisory lock, so that two processes starting at once do it
 once. They find EARSHOT_MEDIA as the Postgres setting `earshot.media`. A database that is newer than the code is refused.
 
 `replace()` is how every stage writes: delete-then-insert of one video's rows in one transaction, with binary COPY. Running
 anything twice changes nothing, and a crash leaves the old rows. `snapshot()` is for who reads several tables that must fit
-each other. Which server this is decides resources/postgres.py.
+each other. Which server this is decides earshot/storage/server.py.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ from psycopg import sql
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.config.settings import read_settings
-from resources.connections import Connection, connected, reading
-from resources.locks import PARTITION_TAG, holding, run_lock, video_lock
-from resources.postgres import server_urls
+from earshot.storage.locks import PARTITION_TAG, holding, run_lock, video_lock
+from earshot.storage.pool import Connection, connected, reading
+from earshot.storage.server import server_urls
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ROWS_AT_ONCE = 1000  # of `stream()`
@@ -34,7 +34,7 @@ _MIGRATION_LOCK = 0x0EA25407  # any number that is always the same
 
 @dataclass(frozen=True)
 class Database:
-    """One Postgres database, by libpq URL. Each operation takes one of the connections of resources/connections.py."""
+    """One Postgres database, by libpq URL. Each operation takes one of the connections of earshot/storage/pool.py."""
 
     url: str
     _column_types: dict[str, dict[str, str]] = field(default_factory=dict, compare=False, repr=False)

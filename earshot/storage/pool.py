@@ -2,12 +2,13 @@
 
 A process keeps KEPT of them in a pool of SQLAlchemy's, which Dagster's come from too (resources/dagster_storage.py), and lets
 more be made while they are used. One that a restart of the server has broken is found before it is used, and a server that is
-away is waited for (resources/outages.py). A connection is in a transaction while it is used, and is given back without one.
+away is waited for (earshot/storage/outages.py). A connection is in a transaction while it is used, and is given back without
+one.
 
 Statements are not prepared, as psycopg else would after the fifth time: a plan that Postgres then keeps for all values is
 another one, and for a search among vectors a slow one.
 
-Locks are not taken on these: they have connections of their own (resources/locks.py).
+Locks are not taken on these: they have connections of their own (earshot/storage/locks.py).
 """
 
 import os
@@ -23,7 +24,7 @@ from sqlalchemy import exc
 from sqlalchemy.pool import QueuePool
 
 from earshot.common.errors import DatabaseUnusable
-from resources.outages import check_kept_connections, connect_patiently
+from earshot.storage.outages import check_kept_connections, connect_patiently
 
 KEPT = 2  # connections of a process to a database; of a hundred, which is what Postgres allows
 MAX_OVERFLOW = 20  # beyond these, while they are used: a daemon's sensors and a code server's ticks ask at once

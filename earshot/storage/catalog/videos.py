@@ -10,7 +10,7 @@ from datetime import datetime
 
 from earshot.common.backoff import fate_of
 from earshot.common.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured
-from resources.database import Connection, Database
+from earshot.storage.database import Connection, Database
 
 STATES = (
     "new", "ready", "live_or_upcoming", "members_only", "private", "removed", "geo_blocked", "age_restricted", "no_audio",

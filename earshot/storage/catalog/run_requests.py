@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resources.catalogue import PERMANENT_STATES
-from resources.database import Connection, Database
+from earshot.storage.catalog.videos import PERMANENT_STATES
+from earshot.storage.database import Connection, Database
 
 # Dagster submits about nine runs a second, and a tick has 60 s.
 MOST_A_TICK = 50

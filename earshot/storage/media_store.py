@@ -2,7 +2,7 @@
 
 Samples are 16-bit; their sha256 names the content whatever the container was, and is the key of everything computed from
 them. A file is written beside its place and moved there, so that a reader never sees half of one;
-the video's lock (resources/locks.py) keeps a second writer away.
+the video's lock (earshot/storage/locks.py) keeps a second writer away.
 
 Files are named relative to the store, so that it can be moved: what is kept under another path or URL has its whole name.
 
@@ -24,8 +24,8 @@ from upath import UPath
 from earshot.common.errors import Misconfigured
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
+from earshot.storage.full_disk import explaining_full_disk
 from resources.decoding import SAMPLE_RATE
-from resources.full_disk import explaining_full_disk
 
 
 class MediaStoreResource(ConfigurableResource):

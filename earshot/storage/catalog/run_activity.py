@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.rows import dict_row
 
-from resources.locks import PARTITION_TAG, is_held_elsewhere, run_lock
-from resources.postgres import ServerUrls
+from earshot.storage.locks import PARTITION_TAG, is_held_elsewhere, run_lock
+from earshot.storage.server import ServerUrls
 
 QUEUED, WAITING, RUNNING = "queued", "waiting", "running"
 AT_WORK = ["STARTED", "CANCELING"]

@@ -4,7 +4,7 @@
 is PostgreSQL 18 with pgvector out of a wheel; it listens on a unix socket only, keeps its files under
 `EARSHOT_HOME/postgres`, survives the process that started it, and is stopped with `earshot down`.
 
-It does not create tables: resources/database.py does (Earshot's), and Dagster does (its own).
+It does not create tables: earshot/storage/database.py does (Earshot's), and Dagster does (its own).
 """
 
 import logging

@@ -7,8 +7,8 @@ from earshot.common.errors import SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source, read_sources, source_named
-from resources.database import Database
-from resources.entries import is_url
+from earshot.storage.catalog.entries import is_url
+from earshot.storage.database import Database
 
 SHOWN = 5  # sources that a message lists
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from psycopg import sql
 
-from resources.database import Connection
+from earshot.storage.database import Connection
 
 KEPT = ("transcripts", "segments", "words", "turns", "exclusive_turns", "passages")
 

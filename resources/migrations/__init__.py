@@ -1,1 +1,0 @@
-"""Numbered SQL files, applied in order by resources/database.py; once released, a file is never edited."""
