@@ -20,9 +20,9 @@ from psycopg.rows import dict_row
 from bench.copied_tables import DAGSTER, EARSHOT, PASSAGES, Table, column
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Kind, Source
+from earshot.sources.polling import options_digest
 from earshot.storage.database import Connection, open_database
 from earshot.storage.server import server_urls
-from ingest_assets.watching import options_digest
 
 AT_ONCE = 1_000  # copies in one transaction
 WRITERS = 2

@@ -34,6 +34,8 @@ from bench.voices import write as write_episode
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
+from earshot.sources.listings import video_of
+from earshot.sources.polling import choose_now
 from earshot.storage.catalog.videos import register
 from earshot.storage.database import Database, open_database
 from ingest_assets.calibration import equal_error_rate, false_accepts, false_rejects
@@ -44,9 +46,7 @@ from ingest_assets.ingest import QUIET
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.stage import FORCE_TAG
-from ingest_assets.watching import choose_now
 from resources.gpu import require_device
-from resources.listed import video_of
 from resources.people import add_enrolment, add_person
 from resources.voice_space import thresholds
 

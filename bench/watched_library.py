@@ -15,11 +15,11 @@ from dagster import DagsterInstance, SensorDefinition, build_sensor_context
 
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Kind, Source
+from earshot.sources.polling import options_digest
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.partitions import videos
-from ingest_assets.watching import options_digest
 
 NOTES = "Recorded live, with notes on all that was said and links to everything. " * 7  # 500 characters, as podcasts have
 FIRST_DAY = datetime(2010, 1, 1, tzinfo=UTC)

@@ -29,6 +29,10 @@ from bench.server import serving
 from bench.sizes import timed
 from bench.watched_library import WatchedLibrary
 from earshot.config.sources_file import Kind, Source
+from earshot.sources.listing import list_all, look
+from earshot.sources.listings import save_listing
+from earshot.sources.polling import decide_open, list_whole
+from earshot.sources.selection import in_order
 from earshot.storage.catalog.entries import Validators
 from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.videos import Video
@@ -36,12 +40,8 @@ from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database, open_database
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
-from ingest_assets.sources import in_order
-from ingest_assets.watching import decide_open, list_whole
 from resources.downloads import download_folder
 from resources.gpu import cpu_name
-from resources.listed import save_listing
-from resources.listing import list_all, look
 from resources.media_source import MediaSourceResource
 from resources.politeness import taking_turn
 from sensors.new_uploads import new_uploads

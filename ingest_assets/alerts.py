@@ -5,7 +5,7 @@ line for each and, where EARSHOT_ALERT_URL is set, a POST of JSON (its key `text
 stage with the same cause stays quiet for EARSHOT_ALERT_QUIET_HOURS afterwards, unless a warning has become an error. A row is
 marked only once its alert was accepted; what the other side refused is offered again at the next call, so that nothing is lost.
 
-`send_troubles()` does the same with what does not work at all (ingest_assets/troubles.py): in the same form, what a trouble
+`send_troubles()` does the same with what does not work at all (earshot/sources/troubles.py): in the same form, what a trouble
 does not have (stage, run) as null. What of them was told, and when, the sensor keeps in its cursor.
 """
 
@@ -20,8 +20,8 @@ from typing import Any
 
 from earshot.common.errors import AlertRefused
 from earshot.config.settings import Settings
+from earshot.sources.troubles import Trouble
 from earshot.storage.database import Database
-from ingest_assets.troubles import Trouble
 
 TIMEOUT_S = 10
 # Told per call; the rest follows at the next. Bounds how long a slow receiver can hold the sensor.

@@ -20,6 +20,9 @@ from earshot.common.errors import Blocked, EarshotError, Misconfigured, SourceUn
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
+from earshot.sources.listings import video_of
+from earshot.sources.polling import choose_now
+from earshot.sources.selection import Decision
 from earshot.storage.catalog.entries import Entry
 from earshot.storage.catalog.source_states import lift_pause
 from earshot.storage.catalog.videos import (
@@ -41,12 +44,9 @@ from ingest_assets.partitions import videos
 from ingest_assets.run_failures import failure_of
 from ingest_assets.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.search_index import needs
-from ingest_assets.sources import Decision
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.staleness import UPSTREAM, expected_versions
-from ingest_assets.watching import choose_now
 from resources.gpu import require_device
-from resources.listed import video_of
 from resources.models import model_set
 
 # Runs print nothing on the console; their events are in the instance.

@@ -9,6 +9,7 @@ sources.yaml.
 from dagster import Failure, OpExecutionContext, RunRequest, define_asset_job, in_process_executor, job, op
 
 from earshot.common.errors import EarshotError
+from earshot.sources.polling import list_whole
 from earshot.storage.catalog.run_requests import RunRequested
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
@@ -19,7 +20,6 @@ from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.text_embeddings import text_embeddings
 from ingest_assets.transcript import transcript
 from ingest_assets.voice_embeddings import voice_embeddings
-from ingest_assets.watching import list_whole
 
 SOURCE_TAG = "earshot/source"
 # The queue's order: new uploads before retries (5) before backfills (0); finding out what there is, and who, before all.

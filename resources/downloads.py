@@ -5,8 +5,8 @@ on the disk), and only then fetches. Nothing is transcoded. Short interruptions 
 was; what it had to leave unfinished stays in `download_folder()`, so that the next try, by this process or another,
 goes on there too. `refuse_truncated()` holds what was decoded against the length that the site gives.
 
-How often, and how many at a time, is resources/politeness.py; what a failure means, resources/media_errors.py. A file that
-changes at its address between two tries is not noticed here: sites give each recording an address of its own.
+How often, and how many at a time, is resources/politeness.py; what a failure means, earshot/sources/net/ytdlp_errors.py. A file
+that changes at its address between two tries is not noticed here: sites give each recording an address of its own.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ from earshot.common.errors import DiskFull, InvalidMedia, LiveOrUpcoming, NoAudi
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
+from earshot.sources.net.session import downloader_version, session
+from earshot.sources.net.ssrf_guard import refuse_private
+from earshot.sources.net.ytdlp_errors import ARCHIVED, LATER, UPDATE, explain, secrets_of
 from earshot.storage.catalog.videos import Video
-from resources.addresses import refuse_private
-from resources.media_errors import ARCHIVED, LATER, UPDATE, explain, secrets_of
-from resources.sessions import downloader_version, session
 
 # The best that has sound alone; else the smallest detour, sound and picture in one file.
 FORMAT = "bestaudio/best"

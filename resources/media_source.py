@@ -1,6 +1,6 @@
 """What assets are given to get a video's media: over HTTP by resources/downloads.py, local files where they lie.
 
-Which videos a source has is listed in resources/listing.py.
+Which videos a source has is listed in earshot/sources/listing.py.
 """
 
 from pathlib import Path

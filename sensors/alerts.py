@@ -7,9 +7,9 @@ from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, se
 
 from earshot.common.errors import AlertRefused
 from earshot.config.settings import read_settings
+from earshot.sources.troubles import read_troubles
 from earshot.storage.database import open_database
 from ingest_assets.alerts import read_told, send_alerts, send_troubles, write_told
-from ingest_assets.troubles import read_troubles
 
 
 @sensor(

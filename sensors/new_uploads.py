@@ -1,21 +1,21 @@
 """Sensor `new_uploads`: what the sources of sources.yaml have that is new becomes a partition and a run, by itself.
 
-How sources are looked at says ingest_assets/watching.py, how nothing is lost earshot/storage/catalog/run_requests.py. The order
-is always the same: the video's row in the catalogue, then its partition, then its run; the cursor moves only past runs that
-were submitted. New uploads go ahead of backfills in the queue.
+How sources are looked at says earshot/sources/polling.py, how nothing is lost earshot/storage/catalog/run_requests.py. The
+order is always the same: the video's row in the catalogue, then its partition, then its run; the cursor moves only past runs
+that were submitted. New uploads go ahead of backfills in the queue.
 """
 
 from collections.abc import Sequence
 
 from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
+from earshot.sources.listings import NEW_UPLOADS
+from earshot.sources.polling import Looked, look_around
 from earshot.storage.catalog.run_requests import next_requests
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
 from ingest_assets.jobs import LISTING_PRIORITY, NEW_UPLOAD_PRIORITY, SOURCE_TAG, ingest_video, list_source, run_request
 from ingest_assets.partitions import videos
-from ingest_assets.watching import Looked, look_around
-from resources.listed import NEW_UPLOADS
 
 
 @sensor(

@@ -29,8 +29,8 @@ from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
 
 from earshot.common.errors import AddressRefused
 from earshot.config.sources_file import Kind, Source
-from resources.addresses import REMEDY, guarded, is_public, refusal, refuse_private, refused
-from resources.sessions import session
+from earshot.sources.net.session import session
+from earshot.sources.net.ssrf_guard import REMEDY, guarded, is_public, refusal, refuse_private, refused
 
 NAMED, OTHER = "127.0.0.1", "127.0.0.2"
 PUBLIC = "93.184.216.34"

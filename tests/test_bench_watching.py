@@ -12,11 +12,11 @@ from bench.server import serving
 from bench.watched_library import WatchedLibrary
 from bench.watching import Sizes, fill, measure, measure_ticks
 from earshot.config.sources_file import Kind
+from earshot.sources.listing import look as real_look
 from earshot.storage.catalog.entries import Listing
 from earshot.storage.database import Database
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
-from resources.listing import look as real_look
 
 TINY = Sizes(libraries=(10, 25), of_a_source=5, times=2, entries=60, files=20, downloads=4, pauses_s=(0.2, 0.0))
 
@@ -40,7 +40,7 @@ def test_every_figure_is_measured(watched: WatchedLibrary, monkeypatch: pytest.M
         found.append(real_look(*given))
         return found[-1]
 
-    monkeypatch.setattr("ingest_assets.watching.look", look)
+    monkeypatch.setattr("earshot.sources.polling.look", look)
     figures = measure(watched, TINY)
     ticks, filled = figures["ticks"], figures["first_fill"]
     # Of the second library 13 were there before: the served feed's 10, and those of 3 ticks.

@@ -23,12 +23,13 @@ from yt_dlp.utils import unsmuggle_url
 
 from earshot.common.errors import NotAFeed, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source
+from earshot.sources import feeds
+from earshot.sources.feed_body import is_feed, repaired
+from earshot.sources.feeds import duration_s, published_at, read_feed
+from earshot.sources.net import conditional_get
+from earshot.sources.net.conditional_get import LONGEST_PAUSE_S, retry_after_s
+from earshot.sources.net.session import session
 from earshot.storage.catalog.entries import Entry, Listing, Validators, generic_key
-from resources import answers, feeds
-from resources.answers import LONGEST_PAUSE_S, retry_after_s
-from resources.feed_body import is_feed, repaired
-from resources.feeds import duration_s, published_at, read_feed
-from resources.sessions import session
 from tests.misbehaving import Answer, Site, misbehaving, moved, too_many
 
 NEW_YEAR = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
@@ -478,7 +479,7 @@ def test_a_compressed_feed_is_read_and_one_cut_in_it_is_not(site: Site) -> None:
 
 
 def test_a_body_that_would_not_end_is_left(site: Site) -> None:
-    endless = gzip.compress(b"<rss><channel>" + b" " * answers.MOST_BYTES)
+    endless = gzip.compress(b"<rss><channel>" + b" " * conditional_get.MOST_BYTES)
     assert "over 64 MB" in refusal(site, Answer(endless, headers={"Content-Encoding": "gzip"})).message
 
 

@@ -13,6 +13,8 @@ import torch
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.errors import GpuUnavailable
 from earshot.config.sources_file import source_named
+from earshot.sources.listing import list_all
+from earshot.sources.listings import video_of
 from earshot.storage.catalog.videos import find, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
@@ -29,8 +31,6 @@ from resources.gpu import (
     require_device,
     require_memory,
 )
-from resources.listed import video_of
-from resources.listing import list_all
 from resources.models import CAMPPLUS, SEGMENTATION, SETS
 
 

@@ -13,11 +13,11 @@ import pytest
 from bench.episodes import write_mp3
 from earshot.common.errors import AddressRefused, Blocked, NotAFeed, Removed, Retryable, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source, source_named
+from earshot.sources import listing
+from earshot.sources.listing import examine, is_url, list_all, look
+from earshot.sources.net.ytdlp_errors import NETWORK, OF_A_SOURCE
+from earshot.sources.selection import WANTED, decide
 from earshot.storage.catalog.entries import Entry, Listing, Live, Validators
-from ingest_assets.sources import WANTED, decide
-from resources import listing
-from resources.listing import examine, is_url, list_all, look
-from resources.media_errors import NETWORK, OF_A_SOURCE
 from tests.misbehaving import Answer, Site, moved, too_many
 
 NOTHING = Validators()
@@ -363,7 +363,7 @@ def test_a_file_is_listed_at_once_when_it_is_asked_for_whatever_clock_its_disk_k
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "talk.mp3").write_bytes(b"on a server whose clock is ahead")
-    monkeypatch.setattr("resources.folders.time.time", lambda: (tmp_path / "talk.mp3").stat().st_ctime - 5.0)
+    monkeypatch.setattr("earshot.sources.folders.time.time", lambda: (tmp_path / "talk.mp3").stat().st_ctime - 5.0)
     assert [entry.title for entry in list_all(source_named(str(tmp_path))).entries] == ["talk"]
 
 

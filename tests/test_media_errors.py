@@ -31,8 +31,8 @@ from earshot.common.errors import (
     VideoError,
 )
 from earshot.config.sources_file import Kind, Source
-from resources.answers import LONGEST_PAUSE_S
-from resources.media_errors import RULES, explain
+from earshot.sources.net.conditional_get import LONGEST_PAUSE_S
+from earshot.sources.net.ytdlp_errors import RULES, explain
 
 URL = "https://www.youtube.com/watch?v=BaW_jenozKc"
 

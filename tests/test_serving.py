@@ -21,14 +21,14 @@ from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.pictures import browsing, pictures_of, take
 from bench.server import serving
 from earshot.config.sources_file import source_named
+from earshot.sources.listing import list_all
+from earshot.sources.listings import video_of
 from earshot.storage.catalog.videos import STAGES, find, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.timings import KEYS, TEXT_KEYS
-from resources.listed import video_of
-from resources.listing import list_all
 from tests.serving import (
     EARSHOT,
     backfill_status,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from earshot.common.errors import Blocked, Permanent, Private
 from earshot.config.sources_file import Kind, Source
+from earshot.sources.selection import WANTED, Decision, decide, decisions, in_order
 from earshot.storage.catalog.entries import Entry, Live
-from ingest_assets.sources import WANTED, Decision, decide, decisions, in_order
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 CHANNEL = Source(Kind.CHANNEL, "https://www.youtube.com/@somebody", "somebody")

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from earshot.common.errors import InvalidMedia, Retryable
+from earshot.sources.troubles import Trouble, changes, read_troubles
 from earshot.storage.catalog.source_states import pause, record_listing_failure, record_look
 from earshot.storage.catalog.videos import Video, record_failure, register
 from earshot.storage.database import Database
-from ingest_assets.troubles import Trouble, changes, read_troubles
 
 SECRET = "s3cr3t-t0ken-0123456789"
 FEED = f"https://x/feed.xml?token={SECRET}"

@@ -9,14 +9,13 @@ import pytest
 
 from earshot.common.errors import Blocked, LiveOrUpcoming, Private, SourceBlocked
 from earshot.config.sources_file import Kind, Source, source_named
+from earshot.sources import listing, polling
+from earshot.sources.polling import list_whole, look_around
 from earshot.storage.catalog.entries import Entry, Listing, Live
 from earshot.storage.catalog.run_requests import request_retries
 from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.videos import find, list_videos, record_failure
 from earshot.storage.database import Database
-from ingest_assets import watching
-from ingest_assets.watching import list_whole, look_around
-from resources import listing
 from tests.feeds import FIRST_DAY, feed
 from tests.misbehaving import Answer, Site, moved, too_many
 
@@ -80,14 +79,14 @@ def test_a_source_that_fails_is_told_and_stops_no_other(site: Site, database: Da
 
 def test_a_bug_in_one_look_is_told_and_stops_no_other(site: Site, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     site.put("/good.xml", Answer(feed("e9")))
-    real = watching.look
+    real = polling.look
 
     def broken(source: Source, *rest: object) -> Listing | None:
         if source.name == "/broken.xml":
             raise ZeroDivisionError("nobody thought of this")
         return real(source, *rest)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(watching, "look", broken)
+    monkeypatch.setattr(polling, "look", broken)
     looks = look_around([podcast(site, "/broken.xml"), podcast(site, "/good.xml")], database)
     assert [looked.error for looked in looks if looked.error] == ["/broken.xml: ZeroDivisionError: nobody thought of this"]
     assert asked_for(database) == ["e9"]
@@ -280,7 +279,7 @@ def test_a_file_that_has_not_changed_is_not_read_again(
     (tmp_path / "talk.wav").write_bytes(b"a recording")
     time.sleep(0.01)
     look_around([source], database)
-    monkeypatch.setattr("resources.folders._content_digest", lambda file: pytest.fail(f"{file} was read again"))
+    monkeypatch.setattr("earshot.sources.folders._content_digest", lambda file: pytest.fail(f"{file} was read again"))
     assert [one.error for one in look_around([source], database)] == [""]
 
 
@@ -317,7 +316,7 @@ class Channel:
 def channel(monkeypatch: pytest.MonkeyPatch) -> Channel:
     played = Channel([upload(3), upload(2), upload(1)])
     for name in ("look", "list_all", "examine"):
-        monkeypatch.setattr(watching, name, getattr(played, name))
+        monkeypatch.setattr(polling, name, getattr(played, name))
     return played
 
 
@@ -368,7 +367,7 @@ def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_wa
             raise Blocked("Sign in to confirm you're not a bot.", pause_s=600.0)
         return upload(int(entry.video_id[-5:]))
 
-    monkeypatch.setattr(watching, "examine", examine)
+    monkeypatch.setattr(polling, "examine", examine)
     source = replace(CHANNEL, since=date(2026, 1, 1))
     with pytest.raises(Blocked):
         list_whole(source, database)
@@ -377,7 +376,7 @@ def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_wa
     with pytest.raises(SourceBlocked, match="left alone until"):
         list_whole(source, database)
     database.query("UPDATE sources SET paused_until = now() - interval '1 second'")
-    monkeypatch.setattr(watching, "examine", lambda entry, _: upload(int(entry.video_id[-5:])))
+    monkeypatch.setattr(polling, "examine", lambda entry, _: upload(int(entry.video_id[-5:])))
     look_around([source], database)
     assert asked_for(database) == ["video-00003", "video-00002", "video-00001"]
 
@@ -385,13 +384,13 @@ def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_wa
 def test_what_a_tick_left_open_is_decided_by_later_ones_before_the_source_is_due_again(
     channel: Channel, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "ASKS_A_TICK", 1)
+    monkeypatch.setattr(polling, "ASKS_A_TICK", 1)
     source = replace(CHANNEL, every_s=3600.0, since=date(2026, 1, 1))
     channel.pages = {entry.video_id: entry for entry in channel.uploads}
     channel.uploads = [replace(entry, published_at=None) for entry in channel.uploads]
     channel.newest = 3
     database.query("INSERT INTO sources (source, filled) VALUES (%s, true)", [source.address])
-    monkeypatch.setattr(watching, "_has_gap", lambda *_: False)
+    monkeypatch.setattr(polling, "_has_gap", lambda *_: False)
     ticks = [[one.asked_for for one in look_around([source], database)] for _ in range(4)]
     assert ticks == [[1], [1], [1], []]
 

@@ -20,6 +20,8 @@ from dagster._core.launcher import DefaultRunLauncher
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import source_named
+from earshot.sources.listing import list_all
+from earshot.sources.listings import video_of
 from earshot.storage.catalog.videos import STAGES, find, register
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
@@ -29,8 +31,6 @@ from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.workers import Worker
 from resources.broker import EmbeddedBroker
-from resources.listed import video_of
-from resources.listing import list_all
 from resources.run_launcher import EarshotRunCoordinator, EarshotRunLauncher
 from resources.workforce import Place, count_workers
 from tests.serving import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from resources.youtube import Feed, channel_id, feed_of, is_channel, is_youtube, watch_url
+from earshot.sources.youtube import Feed, channel_id, feed_of, is_channel, is_youtube, watch_url
 
 ID = "UC_x5XG1OV2P6uZZ5FSM9Ttw"
 

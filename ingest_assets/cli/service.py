@@ -32,11 +32,11 @@ from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
 from earshot.common.text import numbered
 from earshot.config.settings import PROJECT_ROOT, read_settings
+from earshot.sources.troubles import Trouble, changes, read_troubles
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.cli.output import json_option, print_json
 from ingest_assets.instance import prepare_dagster_home
-from ingest_assets.troubles import Trouble, changes, read_troubles
 from ingest_assets.workers import Worker
 from resources.broker import EmbeddedBroker
 from resources.gpu import require_device

@@ -1,8 +1,8 @@
 """What a source lists: `Entry`s, before anything is decided about them.
 
-Every kind of listing (resources/listing.py) gives the same `Entry`. What a listing does not tell is None: a date, a length
-or a kind is never guessed; where a decision needs it, it is asked of the video's own page (resources/listing.py,
-`examine()`). Which entries are wanted is decided in ingest_assets/sources.py.
+Every kind of listing (earshot/sources/listing.py) gives the same `Entry`. What a listing does not tell is None: a date, a
+length or a kind is never guessed; where a decision needs it, it is asked of the video's own page (earshot/sources/listing.py,
+`examine()`). Which entries are wanted is decided in earshot/sources/selection.py.
 """
 
 import hashlib

@@ -12,7 +12,7 @@ A source with `allow_private: true`, and any while EARSHOT_ALLOW_PRIVATE_ADDRESS
 Not covered: threads started inside the block (yt-dlp starts some for fragments only with `concurrent_fragment_downloads`
 over 1, which nothing here sets); where a proxy goes; a named host whose name resolves to a private address, which is taken
 as meant. A connection kept open is used again without a second look: it belongs to one source's session
-(resources/sessions.py), whose rule stays.
+(earshot/sources/net/session.py), whose rule stays.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The body of a feed as it was read: whether it is one, whether it is whole, and how its commonest faults are repaired.
 
 Only markup is looked at, with regular expressions, since what is no feed, or half of one, no parser reads. Its meaning is
-read in resources/feeds.py.
+read in earshot/sources/feeds.py.
 """
 
 import re

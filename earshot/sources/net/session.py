@@ -4,8 +4,8 @@ Listing, metadata, feeds and media of a source all go through its one session, s
 and a site sees one visitor. A session belongs to the thread that opened it. yt-dlp writes cookies back when it
 ends: it is given a copy in memory, the user's file is only read.
 
-What is asked through a session is in resources/answers.py (feeds), listing.py and downloads.py; where it may lead, in
-addresses.py.
+What is asked through a session is in earshot/sources/net/conditional_get.py (feeds), listing.py and downloads.py; where it may
+lead, in addresses.py.
 """
 
 import io
@@ -21,7 +21,7 @@ import yt_dlp.version
 
 from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import Source
-from resources.addresses import guarded
+from earshot.sources.net.ssrf_guard import guarded
 
 TIMEOUT_S = 20.0
 

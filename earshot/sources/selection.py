@@ -4,7 +4,7 @@
 and the decision needs, must first be asked of the video itself: then the decision is open, and `decisions()` asks. What is
 still not told is not assumed: a video without a date is not taken for a new one.
 
-Listing, and asking, is resources/listing.py; what becomes of the decisions, ingest_assets/watching.py.
+Listing, and asking, is earshot/sources/listing.py; what becomes of the decisions, earshot/sources/polling.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,8 +13,8 @@ from datetime import UTC, datetime, time
 
 from earshot.common.errors import Permanent
 from earshot.config.sources_file import Source
+from earshot.sources.youtube import is_youtube
 from earshot.storage.catalog.entries import Entry, Live
-from resources.youtube import is_youtube
 
 # No Short is longer (YouTube, since 2024-10-15), so that the page of a longer video need not be asked.
 LONGEST_SHORT_S = 180.0

@@ -10,7 +10,7 @@
 | other pages (playlists, sites) | the head of yt-dlp's flat list | yt-dlp's flat list |
 
 A flat list tells little of each video. `examine()` asks one video's own page for the rest: date, length, kind. A date that
-nobody tells stays None. Which videos are wanted is decided in ingest_assets/sources.py.
+nobody tells stays None. Which videos are wanted is decided in earshot/sources/selection.py.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,12 +28,12 @@ from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 
 from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source
+from earshot.sources import youtube
+from earshot.sources.feeds import NOTHING_KNOWN, read_feed
+from earshot.sources.folders import KnownFile, list_folder
+from earshot.sources.net.session import session
+from earshot.sources.net.ytdlp_errors import OF_A_SOURCE, cause_of, explain
 from earshot.storage.catalog.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
-from resources import youtube
-from resources.feeds import NOTHING_KNOWN, read_feed
-from resources.folders import KnownFile, list_folder
-from resources.media_errors import OF_A_SOURCE, cause_of, explain
-from resources.sessions import session
 
 # Of a page that has no feed: as many as a busy source may add between two looks.
 HEAD = "1:50"

@@ -5,7 +5,7 @@ or came back, is opened again. `keep_decisions()` then writes decisions down. Wh
 asked for in the same transaction, so that no process can die between the two. The source's row in `sources` is locked
 meanwhile: two processes never decide about one source at once.
 
-What the decisions are is ingest_assets/sources.py.
+What the decisions are is earshot/sources/selection.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 
 from earshot.common.backoff import AFTER_START_S
 from earshot.config.sources_file import Source
+from earshot.sources.folders import KnownFile
+from earshot.sources.youtube import is_youtube
 from earshot.storage.catalog.entries import Entry, Listing, Live, is_url
 from earshot.storage.catalog.run_requests import request_runs
 from earshot.storage.catalog.videos import Video, register_within
 from earshot.storage.database import Connection, Database
-from resources.folders import KnownFile
-from resources.youtube import is_youtube
 
 FACTS = tuple(field.name for field in fields(Entry) if field.name != "video_id")
 NEW_UPLOADS = "new_uploads"  # the sensor that asks for what is wanted

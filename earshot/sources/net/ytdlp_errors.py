@@ -37,8 +37,8 @@ from earshot.common.errors import (
 )
 from earshot.common.redaction import without_secrets
 from earshot.config.sources_file import Source
-from resources.addresses import refusal, refused
-from resources.answers import retry_after_s
+from earshot.sources.net.conditional_get import retry_after_s
+from earshot.sources.net.ssrf_guard import refusal, refused
 
 E = TypeVar("E", bound=BaseException)
 

@@ -1,7 +1,7 @@
 """Answers: what a site says to one conditional GET of its source's session, within limits of time and size.
 
 Errors name the source, not the address (it may hold a secret), and carry no cause: the libraries' own errors quote what
-was asked. What an answer means is up to who asks (resources/feeds.py). Media is not fetched this way: see downloads.py.
+was asked. What an answer means is up to who asks (earshot/sources/feeds.py). Media is not fetched this way: see downloads.py.
 
 A time limit holds between the pieces in which a body comes; connecting, and the lines of a header, are only bound by the
 session's timeout for each.
@@ -24,9 +24,9 @@ from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, RequestError
 from earshot.common.errors import SourceBlocked, SourceUnusable, chain_of
 from earshot.common.redaction import without_secrets
 from earshot.config.sources_file import Source
+from earshot.sources.net.session import TIMEOUT_S, network
+from earshot.sources.net.ssrf_guard import REMEDY, refusal
 from earshot.storage.catalog.entries import Validators
-from resources.addresses import REMEDY, refusal
-from resources.sessions import TIMEOUT_S, network
 
 MOST_BYTES = 64 * 2**20
 # A site that asks for longer is asked again after this: a wrong date must not silence a source for good.

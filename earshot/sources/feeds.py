@@ -1,9 +1,10 @@
 """Feeds: RSS, Atom and RDF as podcasts publish them, and YouTube's.
 
 `read_feed()` asks with the validators of the last time, so that a feed that has not changed costs nothing, and follows the
-pages of a feed that has several (RFC 5005, section 3). The network is that of the source's session (resources/answers.py);
-feedparser only parses what was read. XML that is not well-formed is read all the same; a feed that ends before its end is
-not, nor is anything taken of a feed whose later page fails: what is new in it would be taken for known.
+pages of a feed that has several (RFC 5005, section 3). The network is that of the source's session
+(earshot/sources/net/conditional_get.py); feedparser only parses what was read. XML that is not well-formed is read all the
+same; a feed that ends before its end is not, nor is anything taken of a feed whose later page fails: what is new in it would be
+taken for known.
 
 Keys are those that yt-dlp's reading of a feed gave before (`generic_key()`): by guid, on the host that the user named. A
 date, a length or an address that cannot be made out is None or left away, never guessed. Media is not looked at here.
@@ -29,10 +30,10 @@ from yt_dlp.utils import parse_duration
 
 from earshot.common.errors import NotAFeed, SourceUnusable
 from earshot.config.sources_file import Source
+from earshot.sources.feed_body import description, is_feed, is_whole, may_be_feed, repaired
+from earshot.sources.net.conditional_get import CHECK, Answer, ask, cut_short
+from earshot.sources.youtube import watch_url
 from earshot.storage.catalog.entries import Entry, Listing, Validators, generic_key
-from resources.answers import CHECK, Answer, ask, cut_short
-from resources.feed_body import description, is_feed, is_whole, may_be_feed, repaired
-from resources.youtube import watch_url
 
 DEADLINE_S = 60.0  # for all pages together
 MAX_PAGES = 200

@@ -5,7 +5,7 @@ itself: one that cannot be listed is written down and tried later, and the other
 tick: `list_whole()` reads everything a source has, in a run of its own (job `list_source`), the first time and whenever a look
 shows nothing that is known. Decisions that need a video's own page are made a few at a time, politely.
 
-Whatever is found is kept before anything is asked for (resources/listed.py), so that a tick may die at any point.
+Whatever is found is kept before anything is asked for (earshot/sources/listings.py), so that a tick may die at any point.
 """
 
 import hashlib
@@ -18,6 +18,10 @@ from datetime import datetime
 from earshot.common.errors import Blocked, DatabaseUnusable, EarshotError, Permanent, Retryable, SourceBlocked, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.sources_file import Kind, Source
+from earshot.sources import listings
+from earshot.sources.listing import examine, is_url, list_all, look
+from earshot.sources.listings import Decided
+from earshot.sources.selection import Decision, decisions, in_order
 from earshot.storage.catalog.entries import Entry, Listing
 from earshot.storage.catalog.source_states import (
     SourceState,
@@ -28,10 +32,6 @@ from earshot.storage.catalog.source_states import (
     states_of,
 )
 from earshot.storage.database import Database
-from ingest_assets.sources import Decision, decisions, in_order
-from resources import listed
-from resources.listed import Decided
-from resources.listing import examine, is_url, list_all, look
 
 AT_ONCE = 8
 # A tick has 60 s (Dagster's limit): no look begins after this, and what is not looked at is first at the next tick.
@@ -85,7 +85,7 @@ def _look_at(source: Source, state: SourceState, database: Database, deadline: f
     named_once = source.kind is Kind.URL and state.filled  # a single video: there is nothing more to come
     options, due = options_digest(source), state.due(source.every_s) and not named_once
     if options != state.options:
-        listed.reopen(database, source, options)
+        listings.reopen(database, source, options)
     elif not due and not state.undecided:
         return None
     looked = Looked(source)
@@ -98,7 +98,7 @@ def _look_at(source: Source, state: SourceState, database: Database, deadline: f
 
 
 def _look(source: Source, state: SourceState, database: Database) -> Looked:
-    files = {} if is_url(source.address) else listed.known_files(database, source.address)
+    files = {} if is_url(source.address) else listings.known_files(database, source.address)
     found = look(source, state.validators, files)
     if found is None:
         record_look(database, source.address)
@@ -111,7 +111,7 @@ def _look(source: Source, state: SourceState, database: Database) -> Looked:
 
 def _has_gap(found: Listing, source: Source, state: SourceState, database: Database) -> bool:
     """Whether more may be new than this part of the source's list shows."""
-    known = listed.count_known(database, source.address, [entry.video_id for entry in found.entries])
+    known = listings.count_known(database, source.address, [entry.video_id for entry in found.entries])
     if found.total is not None and state.total is not None:
         return found.total != state.total + len(found.entries) - known
     return known == 0
@@ -145,13 +145,13 @@ def _whole(source: Source, state: SourceState, database: Database) -> Listing:
     """Everything there is; of a folder, what has stopped growing."""
     if is_url(source.address):
         return list_all(source)
-    found = look(source, state.validators, listed.known_files(database, source.address))
+    found = look(source, state.validators, listings.known_files(database, source.address))
     assert found is not None  # a folder is always read
     return found
 
 
 def _save(source: Source, found: Listing, database: Database) -> int:
-    return listed.save_listing(database, source, found, in_order(found.entries, source.newest_first))
+    return listings.save_listing(database, source, found, in_order(found.entries, source.newest_first))
 
 
 def _record(error: EarshotError, source: Source, database: Database) -> str:
@@ -176,13 +176,13 @@ def decide_open(source: Source, database: Database, most_asks: int | None = None
     At most `most_asks` videos' own pages are asked, none after the deadline (of `time.monotonic()`); what needs more stays
     open. Raises Blocked where the site refuses, after what was decided by then was kept.
     """
-    entries = listed.open_entries(database, source.address)
+    entries = listings.open_entries(database, source.address)
     if not entries:
         return 0
     asks = {one.entry.video_id: one.asks for one in entries}
     ask = _asking(source, _give_up(source, database, asks), most_asks, deadline)
     backlog, later = ([one.entry for one in entries if one.backlog == there] for there in (True, False))
-    room = None if source.limit is None else max(0, source.limit - listed.count_wanted_backlog(database, source.address))
+    room = None if source.limit is None else max(0, source.limit - listings.count_wanted_backlog(database, source.address))
     decided: list[Decided] = []
     try:
         for group, places in ((backlog, room), (later, None)):
@@ -190,7 +190,7 @@ def decide_open(source: Source, database: Database, most_asks: int | None = None
                 if decision.verdict != "open":
                     decided.append(Decided(entry, decision.verdict, decision.reason))
     finally:
-        asked_for = listed.keep_decisions(database, source, decided)
+        asked_for = listings.keep_decisions(database, source, decided)
     return len(asked_for)
 
 
@@ -201,7 +201,7 @@ def choose_now(source: Source, database: Database) -> list[tuple[Entry, Decision
     """
     _state(source, database)
     try:
-        found = listed.remembered(database, list_all(source).entries)
+        found = listings.remembered(database, list_all(source).entries)
         return list(decisions(in_order(found, source.newest_first), source, _asking(source, _decide_without), source.limit))
     except (Blocked, SourceBlocked) as error:
         _record(error, source, database)
@@ -237,7 +237,7 @@ def _give_up(source: Source, database: Database, asks: Mapping[str, int]) -> Cal
     """What to do when a page was asked in vain: leave the decision open, unless it has been asked often enough."""
 
     def in_vain(entry: Entry, error: Retryable) -> None:
-        listed.record_ask(database, source.address, entry.video_id)
+        listings.record_ask(database, source.address, entry.video_id)
         if asks[entry.video_id] + 1 >= MOST_ASKS:
             _decide_without(entry, error)
 
