@@ -28,9 +28,9 @@ from scipy.optimize import linear_sum_assignment
 from bench.demo import choose_device
 from bench.figures import measured_on, own_home, write
 from bench.known_speech import Known, joined, known_recordings
+from earshot.media.decoding import SAMPLE_RATE
 from ingest_assets.cli.output import print_table
 from ingest_assets.words import NEAR_S, attribute_words
-from resources.decoding import SAMPLE_RATE
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.work import Span, Work, timed
-from resources.decoding import decode
+from earshot.media.decoding import decode
 from resources.gpu import Device
 from resources.loaded_models import ModelsResource
 

@@ -17,7 +17,7 @@ from pyannote.core import Annotation, Segment
 from pyannote.database.util import load_rttm
 
 from bench.episodes import TELEPHONE, Clip, clip_path, clip_samples
-from resources.decoding import SAMPLE_RATE
+from earshot.media.decoding import SAMPLE_RATE
 
 _MOONSHINE = "moonshine_voice"
 

@@ -29,7 +29,7 @@ from faster_whisper import decode_audio
 from bench.figures import NotDone
 from bench.work import Span, StageWork, Work
 from earshot.config.settings import PROJECT_ROOT, Settings
-from resources.decoding import SAMPLE_RATE
+from earshot.media.decoding import SAMPLE_RATE
 from resources.gpu import COMPUTE_TYPES, Device
 from resources.model_files import locate
 from resources.models import model_set

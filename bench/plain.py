@@ -25,7 +25,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 
 from bench.work import Span, Work, timed
 from earshot.config.settings import Settings
-from resources.decoding import SAMPLE_RATE
+from earshot.media.decoding import SAMPLE_RATE
 from resources.gpu import COMPUTE_TYPES, Device
 from resources.model_files import locate
 from resources.models import ModelSet, model_set

@@ -26,10 +26,10 @@ from bench.demo import choose_device
 from bench.episodes import EPISODES, episode_samples, write_mp3
 from bench.figures import Row, measured_on, own_home, write
 from bench.ingesting import measure
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.database import open_database
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
-from resources.decoding import SAMPLE_RATE
 from resources.gpu import require_device
 from resources.nvml import GpuSampler, GpuUse
 

@@ -24,8 +24,8 @@ import numpy as np
 from bench.demo import choose_device
 from bench.voices import CAST, Spoiling, spoil, stretches
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE, decode
 from ingest_assets.calibration import equal_error_rate, false_accepts, false_rejects
-from resources.decoding import SAMPLE_RATE, decode
 from resources.gpu import require_device
 from resources.models import model_set
 

@@ -29,6 +29,9 @@ from bench.server import serving
 from bench.sizes import timed
 from bench.watched_library import WatchedLibrary
 from earshot.config.sources_file import Kind, Source
+from earshot.media.download_slots import taking_turn
+from earshot.media.downloads import download_folder
+from earshot.media.fetching import MediaSourceResource
 from earshot.sources.listing import list_all, look
 from earshot.sources.listings import save_listing
 from earshot.sources.polling import decide_open, list_whole
@@ -40,10 +43,7 @@ from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database, open_database
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
-from resources.downloads import download_folder
 from resources.gpu import cpu_name
-from resources.media_source import MediaSourceResource
-from resources.politeness import taking_turn
 from sensors.new_uploads import new_uploads
 from sensors.retries import retries
 

@@ -14,6 +14,10 @@ import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult, asset
 from soundfile import LibsndfileError
 
+from earshot.media.decoding import SAMPLE_RATE, decode
+from earshot.media.download_slots import taking_turn
+from earshot.media.downloads import Fetched, download_folder, refuse_truncated
+from earshot.media.fetching import MediaSourceResource
 from earshot.storage.catalog.videos import set_duration
 from earshot.storage.catalog.watched_sources import source_of
 from earshot.storage.database import DatabaseResource
@@ -21,12 +25,8 @@ from earshot.storage.media_store import MediaStoreResource, samples_sha256
 from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
 from ingest_assets.stage import Stage, again_after_outage, stage
-from resources.decoding import SAMPLE_RATE, decode
-from resources.downloads import Fetched, download_folder, refuse_truncated
 from resources.gpu import cpu_name
 from resources.measurement import Execution
-from resources.media_source import MediaSourceResource
-from resources.politeness import taking_turn
 
 
 @asset(

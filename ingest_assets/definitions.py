@@ -5,6 +5,7 @@ Importing this loads no torch: models are imported where they are first used.
 
 from dagster import Definitions, in_process_executor
 
+from earshot.media.fetching import MediaSourceResource
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
@@ -13,7 +14,6 @@ from ingest_assets.performance import performance
 from ingest_assets.search_index import search_index
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
-from resources.media_source import MediaSourceResource
 from resources.pools import wait_asleep
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs

@@ -23,11 +23,11 @@ from earshot.common.errors import RecordingUnusable, VideoError
 from earshot.common.excerpt import VIDEO, Excerpt, clock
 from earshot.common.timeline import Times
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE, decode
 from earshot.storage.catalog.videos import find
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStoreResource, samples_sha256
 from ingest_assets.enrolment_quality import clean_speech, judge, sample_spans
-from resources.decoding import SAMPLE_RATE, decode
 from resources.enrolments import (
     Enrolment,
     Quality,

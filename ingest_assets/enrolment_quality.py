@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.timeline import Stretches, Times, cut
-from resources.decoding import SAMPLE_RATE
+from earshot.media.decoding import SAMPLE_RATE
 from resources.enrolments import REFUSED, Quality
 from resources.voice_cache import SampleSpan
 

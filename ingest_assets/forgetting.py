@@ -23,6 +23,7 @@ from earshot.common.timeline import HALF, NO_TURNS, Times, cut
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.database import Connection, Database
 from earshot.storage.locks import holding, is_held_elsewhere, video_lock
 from ingest_assets.correcting import read_turns, told_turns
@@ -31,7 +32,6 @@ from ingest_assets.known_voices import Who
 from ingest_assets.statements import Key
 from ingest_assets.voices import local_speakers
 from resources.corrections import list_corrections
-from resources.decoding import SAMPLE_RATE
 
 # All at once, and always in this order: no stage writes a vector between what is found and what is removed.
 _LOCK = (

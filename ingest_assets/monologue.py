@@ -24,9 +24,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from earshot.media.decoding import SAMPLE_RATE
 from ingest_assets.cosine import ONE, as_cosine, as_product, has_direction, on_grid
 from ingest_assets.profiles import Profiles, nearest_people
-from resources.decoding import SAMPLE_RATE
 from resources.models import Thresholds
 
 # Below it the whole diarization takes little, and so few windows prove little.

@@ -17,6 +17,7 @@ import numpy as np
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.audio import audio
@@ -28,7 +29,6 @@ from ingest_assets.partitions import videos
 from ingest_assets.stage import Stage, again_after_outage, stage
 from ingest_assets.video_audio import read_audio
 from ingest_assets.voices import sample_spans
-from resources.decoding import SAMPLE_RATE
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from resources.voice_space import thresholds, voice_space

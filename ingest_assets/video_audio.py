@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from earshot.common.errors import InvalidMedia
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.stage import Stage
-from resources.decoding import SAMPLE_RATE
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.timeline import HALF, Times, cut
-from resources.decoding import SAMPLE_RATE
+from earshot.media.decoding import SAMPLE_RATE
 from resources.voice_cache import SampleSpan
 
 # Measured with CAM++ (a turn against half a minute of its own voice and of six others, bench/episodes.py's recordings): the

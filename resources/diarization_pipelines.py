@@ -25,8 +25,8 @@ from pyannote.audio.pipelines.clustering import AgglomerativeClustering
 from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeature
 from pyannote.core.utils.generators import string_generator
 
+from earshot.media.decoding import SAMPLE_RATE
 from resources.campplus import load_campplus
-from resources.decoding import SAMPLE_RATE
 from resources.measurement import Tally
 from resources.models import Model
 from resources.speaker_frames import window_frames

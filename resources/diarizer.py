@@ -24,8 +24,8 @@ import soundfile
 import torch
 from pyannote.core import Annotation, SlidingWindowFeature
 
+from earshot.media.decoding import SAMPLE_RATE
 from resources.batching import fitting
-from resources.decoding import SAMPLE_RATE
 from resources.diarization_pipelines import load_pipeline, voice_network
 from resources.gpu import Device, assert_placed, execution_of
 from resources.measurement import Execution, Tally

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.excerpt import Excerpt
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.database import Connection, Database
-from resources.decoding import SAMPLE_RATE
 from resources.voice_cache import SampleSpan
 from resources.voice_space import VoiceSpace
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from earshot.media.decoding import SAMPLE_RATE
 from resources.batching import fitting, spread
 from resources.campplus import load_campplus
-from resources.decoding import SAMPLE_RATE
 from resources.gpu import Device, assert_placed, execution_of
 from resources.measurement import Execution, Tally
 from resources.models import Model

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
+from earshot.media.decoding import SAMPLE_RATE
 from resources.batching import fitting, spread
-from resources.decoding import SAMPLE_RATE
 from resources.gpu import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, execution_on
 from resources.log_mel import GpuLogMel
 from resources.measurement import Execution, Tally

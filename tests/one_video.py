@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from dagster import AssetsDefinition, DagsterInstance, ExecuteInProcessResult, materialize
 
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, DatabaseResource
 from earshot.storage.media_store import MediaStoreResource, samples_sha256
 from ingest_assets.partitions import videos
 from ingest_assets.stage import FORCE_TAG
-from resources.decoding import SAMPLE_RATE
 from resources.gpu import GpuResource
 from resources.loaded_models import ModelsResource
 from tests.library import run_stages

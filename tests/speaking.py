@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.voices import conditions, local_speakers
-from resources.decoding import SAMPLE_RATE
 from resources.voice_space import voice_space
 
 TURN_S = 10.0

@@ -14,11 +14,11 @@ from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.server import serving
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import Video, find, list_videos
 from earshot.storage.database import Database
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
-from resources.decoding import SAMPLE_RATE
 from tests.recordings import cut_in_the_middle, write_silent_picture
 
 pytestmark = pytest.mark.slow

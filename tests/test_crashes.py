@@ -17,11 +17,11 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterRunStatus, RunsFilter
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import STAGES, find, list_videos
 from earshot.storage.database import Database
 from earshot.storage.locks import is_held_elsewhere, video_lock
 from ingest_assets.instance import open_instance
-from resources.decoding import SAMPLE_RATE
 
 pytestmark = pytest.mark.slow
 EARSHOT = str(Path(sys.executable).parent / "earshot")

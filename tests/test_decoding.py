@@ -12,7 +12,7 @@ from av.packet import Packet
 
 from bench.episodes import write_mp3
 from earshot.common.errors import InvalidMedia, NoAudio
-from resources.decoding import SAMPLE_RATE, decode
+from earshot.media.decoding import SAMPLE_RATE, decode
 
 FRAMES_PER_S = 10
 FASTSTART = {"movflags": "faststart"}  # the index in front, so that a cut file still opens

@@ -11,7 +11,7 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from bench.known_speech import telephone
-from resources.decoding import SAMPLE_RATE
+from earshot.media.decoding import SAMPLE_RATE
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 

@@ -30,14 +30,14 @@ from earshot.common.errors import (
 )
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Source, source_named
+from earshot.media import downloads
+from earshot.media.downloads import FORGOTTEN_S, RESERVE_BYTES, Fetched, download, download_folder, refuse_truncated
+from earshot.media.fetching import MediaSourceResource
 from earshot.storage.catalog.videos import Video, find, register
 from earshot.storage.database import Database, DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.audio import audio
 from ingest_assets.partitions import videos
-from resources import downloads
-from resources.downloads import FORGOTTEN_S, RESERVE_BYTES, Fetched, download, download_folder, refuse_truncated
-from resources.media_source import MediaSourceResource
 from tests.misbehaving import Answer, Site, misbehaving, moved, too_many
 
 RATE = 16_000
@@ -206,7 +206,7 @@ def test_what_all_retries_left_unfinished_is_continued_by_the_next_try(site: Sit
 FETCH = """
 import sys
 from earshot.storage.catalog.videos import Video
-from resources.downloads import download, download_folder
+from earshot.media.downloads import download, download_folder
 from earshot.config.sources_file import source_named
 url = sys.argv[1]
 video = Video("generic-talk-0", url, url, "Talk")

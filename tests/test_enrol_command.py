@@ -15,10 +15,10 @@ import soundfile
 from bench.episodes import clip_samples
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.cli import main
-from resources.decoding import SAMPLE_RATE
 from resources.enrolments import Quality, Samples, keep
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource

@@ -15,6 +15,7 @@ from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.errors import RecordingUnusable
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStoreResource, place_of, samples_sha256
@@ -33,7 +34,6 @@ from ingest_assets.enrolment_quality import (
     sample_spans,
 )
 from resources import loaded_models
-from resources.decoding import SAMPLE_RATE
 from resources.enrolments import Quality, profile_samples
 from resources.people import add_enrolment, add_person, list_people, sync_people
 from resources.voice_encoder import VoiceEncoder

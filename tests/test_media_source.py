@@ -16,12 +16,12 @@ from bench.episodes import write_mp3
 from bench.server import serving
 from earshot.common.errors import Removed, SourceUnusable
 from earshot.config.sources_file import source_named
+from earshot.media.downloads import Fetched
+from earshot.media.fetching import MediaSourceResource
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
 from earshot.storage.catalog.entries import is_url
 from earshot.storage.catalog.videos import Video
-from resources.downloads import Fetched
-from resources.media_source import MediaSourceResource
 
 AWKWARD = "Ünder \"the\" 'sea' & 100% 🎙 日本"
 RATE = 16_000

@@ -15,6 +15,7 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.cosine import on_grid
@@ -33,7 +34,6 @@ from ingest_assets.profiles import Profiles
 from ingest_assets.speaker_turns import _monologue, speaker_turns
 from ingest_assets.stage import Stage
 from resources.corrections import Span, add_correction
-from resources.decoding import SAMPLE_RATE
 from resources.enrolments import Quality, Samples, keep
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource

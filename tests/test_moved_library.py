@@ -14,8 +14,8 @@ import pytest
 import soundfile
 
 from bench.episodes import TELEPHONE, clip_samples
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.media_store import MediaStoreResource, place_of
-from resources.decoding import SAMPLE_RATE
 from tests.serving import EARSHOT
 
 SAMPLES = np.arange(-800, 800, dtype=np.int16)

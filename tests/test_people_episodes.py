@@ -16,10 +16,10 @@ from dagster import DagsterInstance
 from bench.people import Told, centroid_scores, compose_library, judge, second_run, told
 from bench.voices import CAST, ENROLLED, EPISODES, compose, error_rate, people_of, stretches
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.database import Database
 from ingest_assets.identification import identify
 from ingest_assets.instance import open_instance
-from resources.decoding import SAMPLE_RATE
 from resources.voice_space import thresholds
 
 slow = pytest.mark.slow

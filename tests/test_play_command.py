@@ -8,11 +8,11 @@ from click.testing import CliRunner, Result
 
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
+from earshot.media.playing import PLAYERS, stored_audio
 from earshot.storage.catalog.videos import find, set_duration
 from earshot.storage.database import Database
 from ingest_assets.cli.play import play_command
 from ingest_assets.cli.search import search_command
-from ingest_assets.playing import PLAYERS, stored_audio
 from tests.said import add_video
 
 FFPLAY = "-nodisp -autoexit -loglevel error -ss"

@@ -16,17 +16,17 @@ import pytest
 from earshot.common.errors import Blocked, Retryable
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Kind, Source
+from earshot.media.download_slots import taking_turn
 from earshot.storage.database import Database
 from resources import measurement
 from resources.measurement import Measurement
-from resources.politeness import taking_turn
 
 FEED = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", pause_s=0.0)
 
 TAKE = """
 import json, sys, time
 from earshot.storage.database import open_database
-from resources.politeness import taking_turn
+from earshot.media.download_slots import taking_turn
 from earshot.config.sources_file import Kind, Source
 at_once, pause_s = int(sys.argv[1]), float(sys.argv[2])
 source = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", at_once=at_once, pause_s=pause_s)
@@ -39,7 +39,7 @@ for _ in range(3):
 HOLD = """
 import sys
 from earshot.storage.database import open_database
-from resources.politeness import taking_turn
+from earshot.media.download_slots import taking_turn
 from earshot.config.sources_file import Kind, Source
 with taking_turn(open_database(), Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast")):
     print("held", flush=True)

@@ -9,6 +9,7 @@ from dagster._core.errors import DagsterMaxRetriesExceededError
 
 from bench.episodes import TELEPHONE, clip_samples
 from earshot.config.sources_file import source_named
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.previous_rows import KEEP_TAG, KEPT
 from earshot.storage.catalog.videos import STAGES, find
 from earshot.storage.database import Connection, Database
@@ -19,7 +20,6 @@ from ingest_assets.instance import open_instance
 from ingest_assets.outputs import drop_output
 from ingest_assets.stage import AFTER_OUTAGES, FORCE_TAG
 from ingest_assets.staleness import expected_versions, read_stale
-from resources.decoding import SAMPLE_RATE
 from tests.library import run_stage
 
 pytestmark = pytest.mark.slow

@@ -12,10 +12,10 @@ from dagster import DagsterInstance
 
 from earshot.common.errors import DatabaseUnusable, DiskFull, EarshotError
 from earshot.config.sources_file import source_named
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database, DatabaseResource
 from ingest_assets.ingest import Choice, Outcome, identify_speakers, ingest
-from resources.decoding import SAMPLE_RATE
 
 UNUSABLE = DatabaseUnusable("The server is away.", "Start it.")
 

@@ -15,14 +15,14 @@ import soundfile
 from earshot.common.errors import DiskFull, Misconfigured, SourceUnusable
 from earshot.config.home import make_home
 from earshot.config.sources_file import source_named
+from earshot.media.decoding import SAMPLE_RATE
+from earshot.media.fetching import MediaSourceResource
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database
 from earshot.storage.full_disk import explaining_full_disk
 from earshot.storage.media_store import MediaStoreResource, require_media_store
 from ingest_assets.ingest import Choice, ingest
 from ingest_assets.instance import open_instance
-from resources.decoding import SAMPLE_RATE
-from resources.media_source import MediaSourceResource
 from tests.serving import EARSHOT
 
 

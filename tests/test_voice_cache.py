@@ -10,11 +10,11 @@ import pytest
 
 from bench.episodes import TELEPHONE, clip_samples
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.voice_embeddings import voice_embeddings
 from resources import models
-from resources.decoding import SAMPLE_RATE
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 from resources.model_files import locate

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earshot.common.timeline import Times
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.database import Database
 from ingest_assets.voices import OVERLAPPED_SHARE, SHORTEST_TURN_S, conditions, local_speakers, sample_spans
-from resources.decoding import SAMPLE_RATE
 
 Turn = tuple[float, float, str]
 EAST, NORTH, UP = np.eye(3, dtype=np.float32)

@@ -24,8 +24,8 @@ from upath import UPath
 from earshot.common.errors import Misconfigured
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.full_disk import explaining_full_disk
-from resources.decoding import SAMPLE_RATE
 
 
 class MediaStoreResource(ConfigurableResource):

@@ -23,7 +23,7 @@ def play_command(what: str, only_print: bool) -> None:
     What is played is Earshot's own copy of the audio, by the first of these that is installed: ffplay, mpv, VLC, SoX's play.
     Ctrl-C stops.
     """
-    from ingest_assets.playing import player_command, stored_audio
+    from earshot.media.playing import player_command, stored_audio
 
     database = open_database()
     video, start_s = _moment(database, what)

@@ -8,7 +8,7 @@ import pytest
 from bench.attribution import PLAIN_WORDS
 from bench.known_speech import known_recordings
 from bench.sides import error_rate
-from resources.decoding import SAMPLE_RATE
+from earshot.media.decoding import SAMPLE_RATE
 from resources.gpu import require_device
 from resources.loaded_models import ModelsResource
 

@@ -5,8 +5,9 @@ on the disk), and only then fetches. Nothing is transcoded. Short interruptions 
 was; what it had to leave unfinished stays in `download_folder()`, so that the next try, by this process or another,
 goes on there too. `refuse_truncated()` holds what was decoded against the length that the site gives.
 
-How often, and how many at a time, is resources/politeness.py; what a failure means, earshot/sources/net/ytdlp_errors.py. A file
-that changes at its address between two tries is not noticed here: sites give each recording an address of its own.
+How often, and how many at a time, is earshot/media/download_slots.py; what a failure means,
+earshot/sources/net/ytdlp_errors.py. A file that changes at its address between two tries is not noticed here: sites give each
+recording an address of its own.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What assets are given to get a video's media: over HTTP by resources/downloads.py, local files where they lie.
+"""What assets are given to get a video's media: over HTTP by earshot/media/downloads.py, local files where they lie.
 
 Which videos a source has is listed in earshot/sources/listing.py.
 """
@@ -9,9 +9,9 @@ from dagster import ConfigurableResource
 
 from earshot.common.errors import Removed
 from earshot.config.sources_file import Source
+from earshot.media.downloads import Fetched, download
 from earshot.storage.catalog.entries import is_url
 from earshot.storage.catalog.videos import Video
-from resources.downloads import Fetched, download
 
 
 class MediaSourceResource(ConfigurableResource):

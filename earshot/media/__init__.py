@@ -1,0 +1,1 @@
+"""The audio of one video: downloaded, decoded, played."""
