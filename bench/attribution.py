@@ -29,10 +29,10 @@ from bench.demo import choose_device
 from bench.figures import measured_on, own_home, write
 from bench.known_speech import Known, joined, known_recordings
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
 from ingest_assets.cli.output import print_table
 from ingest_assets.words import NEAR_S, attribute_words
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
 
 BORDERS_S = (0.0, 0.1, 0.2, 0.3)  # standard deviations of what true borders are moved by
 DRAWS = 10

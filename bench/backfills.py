@@ -30,6 +30,8 @@ from bench.figures import measured_on, own_home
 from bench.sizes import timed
 from bench.stale import leave
 from earshot.config.settings import read_settings
+from earshot.models.cache import ModelsResource
+from earshot.models.device import cpu_name, require_device
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
 from ingest_assets.backfill import Which, choose
@@ -38,8 +40,6 @@ from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.search import search, searching_encoder
 from ingest_assets.staleness import read_stale
-from resources.gpu import cpu_name, require_device
-from resources.loaded_models import ModelsResource
 
 VIDEOS = 1_000
 EARLY, LATER = 5, 50  # videos of a worker, between which its memory is compared

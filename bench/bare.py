@@ -13,8 +13,8 @@ import numpy as np
 
 from bench.work import Span, Work, timed
 from earshot.media.decoding import decode
-from resources.gpu import Device
-from resources.loaded_models import ModelsResource
+from earshot.models.cache import ModelsResource
+from earshot.models.device import Device
 
 
 class BareCalls:

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from earshot.config.settings import read_settings
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
 
 PACKAGES = (
     "dagster", "matplotlib", "networkx", "numpy", "pandas", "PIL", "pyannote", "scipy", "sentence_transformers", "sklearn",

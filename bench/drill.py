@@ -22,11 +22,11 @@ import numpy as np
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.config.sources_file import source_named
+from earshot.models import cache, measurement
+from earshot.models.measurement import Tally
 from earshot.storage.database import Database, open_database
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
-from resources import loaded_models, measurement
-from resources.measurement import Tally
 
 CALL_S, INPUT_S, LOAD_S = 1.0, 0.05, 10.0
 THROTTLE = 5.0
@@ -55,7 +55,7 @@ class DrillClock:
 def drill_clock() -> Iterator[DrillClock]:
     """The drill's clock in the place of the real ones, moved by real model calls and loads."""
     clock = DrillClock()
-    count, begin_load = Tally.count, loaded_models._begin_load
+    count, begin_load = Tally.count, cache._begin_load
 
     def counting(tally: Tally, inputs: float, calls: float = 1.0) -> None:
         count(tally, inputs, calls)
@@ -69,7 +69,7 @@ def drill_clock() -> Iterator[DrillClock]:
         patch.object(measurement, "clock", clock),
         patch.object(measurement, "cpu_clock", lambda: clock.cpu_s),
         patch.object(Tally, "count", counting),
-        patch.object(loaded_models, "_begin_load", loading),
+        patch.object(cache, "_begin_load", loading),
     ):
         yield clock
 
@@ -87,7 +87,7 @@ class Fault:
 
 @contextmanager
 def _throttled(clock: DrillClock, _database: Database) -> Iterator[None]:
-    from resources.text_encoder import TextEncoder
+    from earshot.models.text.text_encoder import TextEncoder
 
     encode = TextEncoder.encode
 
@@ -104,7 +104,7 @@ def _throttled(clock: DrillClock, _database: Database) -> Iterator[None]:
 
 @contextmanager
 def _one_by_one(_clock: DrillClock, _database: Database) -> Iterator[None]:
-    from resources.voice_encoder import VoiceEncoder
+    from earshot.models.voice.voice_encoder import VoiceEncoder
 
     encode = VoiceEncoder.encode
 
@@ -119,17 +119,17 @@ def _one_by_one(_clock: DrillClock, _database: Database) -> Iterator[None]:
 
 @contextmanager
 def _loaded_anew(_clock: DrillClock, _database: Database) -> Iterator[None]:
-    loaded_models._diarizer.cache_clear()
+    cache._diarizer.cache_clear()
     yield
 
 
 @contextmanager
 def _on_the_other_device(_clock: DrillClock, database: Database) -> Iterator[None]:
     """Pretend that everything so far ran on a GPU, and still does, except the text encoder."""
-    from resources.diarizer import Diarizer
-    from resources.text_encoder import TextEncoder
-    from resources.voice_encoder import VoiceEncoder
-    from resources.whisper import Transcriber
+    from earshot.models.speech.transcriber import Transcriber
+    from earshot.models.text.text_encoder import TextEncoder
+    from earshot.models.voice.diarizer import Diarizer
+    from earshot.models.voice.voice_encoder import VoiceEncoder
 
     on_gpu = {"device_asked": "cuda", "device": "cuda", "device_name": DRILLED_GPU}
     database.query(

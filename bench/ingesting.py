@@ -11,10 +11,10 @@ from pathlib import Path
 
 from bench.figures import Row
 from earshot.config.sources_file import source_named
+from earshot.models.measurement import clock
 from earshot.storage.database import open_database
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
-from resources.measurement import clock
 
 
 @dataclass(frozen=True)

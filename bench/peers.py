@@ -30,10 +30,10 @@ from bench.figures import NotDone
 from bench.work import Span, StageWork, Work
 from earshot.config.settings import PROJECT_ROOT, Settings
 from earshot.media.decoding import SAMPLE_RATE
-from resources.gpu import COMPUTE_TYPES, Device
-from resources.model_files import locate
-from resources.models import model_set
-from resources.whisper import BATCH_SIZE
+from earshot.models.device import COMPUTE_TYPES, Device
+from earshot.models.files import locate
+from earshot.models.registry import model_set
+from earshot.models.speech.transcriber import BATCH_SIZE
 
 ENVIRONMENTS = PROJECT_ROOT / ".earshot" / "peers"
 UV = str(Path(sys.executable).parent / "uv")

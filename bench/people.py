@@ -34,6 +34,7 @@ from bench.voices import write as write_episode
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
+from earshot.models.device import require_device
 from earshot.sources.listings import video_of
 from earshot.sources.polling import choose_now
 from earshot.storage.catalog.videos import register
@@ -46,7 +47,6 @@ from ingest_assets.ingest import QUIET
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.stage import FORCE_TAG
-from resources.gpu import require_device
 from resources.people import add_enrolment, add_person
 from resources.voice_space import thresholds
 

@@ -46,12 +46,12 @@ from bench.spread import Spread
 from bench.starts import print_starts, start, summarize
 from earshot.common.errors import EarshotError, ModelUnavailable
 from earshot.config.settings import MODEL_SETS, read_settings
+from earshot.models.device import require_device
+from earshot.models.files import locate
+from earshot.models.registry import model_set
 from earshot.storage.database import open_database
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
-from resources.gpu import require_device
-from resources.model_files import locate
-from resources.models import model_set
 
 PARTS = ("sides", "growth", "starts", "short")
 COMPARED = EPISODES[:1]  # the telephone call, 30 seconds: it is known who speaks when

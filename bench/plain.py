@@ -26,10 +26,10 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 from bench.work import Span, Work, timed
 from earshot.config.settings import Settings
 from earshot.media.decoding import SAMPLE_RATE
-from resources.gpu import COMPUTE_TYPES, Device
-from resources.model_files import locate
-from resources.models import ModelSet, model_set
-from resources.whisper import BATCH_SIZE
+from earshot.models.device import COMPUTE_TYPES, Device
+from earshot.models.files import locate
+from earshot.models.registry import ModelSet, model_set
+from earshot.models.speech.transcriber import BATCH_SIZE
 
 if TYPE_CHECKING:  # each of these imports torch
     from pyannote.audio import Inference
@@ -95,9 +95,9 @@ def _diarization(models: ModelSet, folder: Path, voice_folder: Path, device: Dev
     from pyannote.audio import Model, Pipeline
     from pyannote.audio.pipelines import SpeakerDiarization
 
-    from resources.campplus import load_campplus
-    from resources.diarization_pipelines import CAMPPLUS_PARAMETERS, NoPLDA
-    from resources.diarizer import BATCH_SIZE as WINDOWS
+    from earshot.models.voice.campplus import load_campplus
+    from earshot.models.voice.diarizer import BATCH_SIZE as WINDOWS
+    from earshot.models.voice.pipelines import CAMPPLUS_PARAMETERS, NoPLDA
 
     if models.diarization.repository:
         pipeline = Pipeline.from_pretrained(str(folder))
@@ -123,7 +123,7 @@ def _voice(models: ModelSet, folder: Path, device: Device) -> "Inference":
     import torch
     from pyannote.audio import Inference, Model
 
-    from resources.campplus import load_campplus
+    from earshot.models.voice.campplus import load_campplus
 
     model = Model.from_pretrained(str(folder / "embedding")) if models.voice.repository else load_campplus(folder)
     assert model is not None  # as above

@@ -18,6 +18,11 @@ from dagster import DagsterEventType, DagsterInstance
 from psycopg import sql
 
 from bench.overhead import Cost, Sampling
+from earshot.models.cache import ModelsResource
+from earshot.models.device import Device
+from earshot.models.measurement import Execution, Measurement, Tally, clock
+from earshot.models.nvml import GpuSampler
+from earshot.models.registry import Floor
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
 from ingest_assets.checks import check_result, examine
@@ -26,11 +31,6 @@ from ingest_assets.history import read_history
 from ingest_assets.outputs import Left, keep
 from ingest_assets.staleness import UPSTREAM
 from ingest_assets.timings import KEYS, Timing, metadata, timing
-from resources.gpu import Device
-from resources.loaded_models import ModelsResource
-from resources.measurement import Execution, Measurement, Tally, clock
-from resources.models import Floor
-from resources.nvml import GpuSampler
 
 if TYPE_CHECKING:  # it imports torch
     from sentence_transformers import SentenceTransformer
@@ -153,7 +153,7 @@ def measure_hook() -> float:
     """Seconds by which the hook that counts the text encoder's calls makes one call longer."""
     import torch
 
-    from resources.text_encoder import _counting
+    from earshot.models.text.text_encoder import _counting
 
     model, texts = torch.nn.Sequential(torch.nn.Identity()), {"input_ids": [0] * 8}
 

@@ -32,6 +32,9 @@ from bench.ingesting import measure
 from bench.questions import KINDS, RECORDINGS, TALKS, Question, plain
 from bench.talks import READER, talks
 from earshot.config.settings import read_settings
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
+from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
 from ingest_assets.cli.output import print_table
@@ -39,9 +42,6 @@ from ingest_assets.passages import PASSAGE_COLUMNS, Limits, cut_passages
 from ingest_assets.search import Hit, search
 from ingest_assets.text_embeddings import PASSAGE_S
 from ingest_assets.words import PAUSE_S, attribute_words, ends_sentence, sentence_speakers
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
-from resources.text_encoder import TextEncoder
 
 LIMITS_S = (15.0, 20.0, 30.0, 45.0, 60.0)
 SHOWN, RANKED = 5, 10

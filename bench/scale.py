@@ -39,6 +39,8 @@ from bench.pictures import browsing
 from bench.sizes import apart, timed
 from bench.spread import Spread
 from earshot.config.settings import PROJECT_ROOT, read_settings
+from earshot.models.device import cpu_name
+from earshot.models.registry import model_set
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.backfill import Which, cancel, choose, launch, read_progress
@@ -46,8 +48,6 @@ from ingest_assets.cli.output import print_table
 from ingest_assets.definitions import defs
 from ingest_assets.instance import open_instance
 from ingest_assets.search_index import needs
-from resources.gpu import cpu_name
-from resources.models import model_set
 from resources.run_storage import QUEUED
 from sensors.new_voices import NEW_VOICES, state_of
 from sensors.search_upkeep import SEARCH_UPKEEP

@@ -24,17 +24,17 @@ import pandas as pd
 from bench.corpus import Corpus, grown, real_corpus
 from bench.demo import choose_device
 from bench.figures import measured_on, own_home, write
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
+from earshot.models.registry import MINILM
+from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.cli.output import print_table
 from ingest_assets.known_voices import Who
 from ingest_assets.search import EVERYTHING, Filters, search
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
-from resources.models import MINILM
 from resources.people import add_person
-from resources.text_encoder import TextEncoder
 from resources.text_models import register_text_model, searched_model
 from resources.vector_index import build_index, drop_index, index_bytes
 

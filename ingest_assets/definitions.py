@@ -6,14 +6,14 @@ Importing this loads no torch: models are imported where they are first used.
 from dagster import Definitions, in_process_executor
 
 from earshot.media.fetching import MediaSourceResource
+from earshot.models.cache import ModelsResource
+from earshot.models.device import GpuResource
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
 from ingest_assets.people import people
 from ingest_assets.performance import performance
 from ingest_assets.search_index import search_index
-from resources.gpu import GpuResource
-from resources.loaded_models import ModelsResource
 from resources.pools import wait_asleep
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs

@@ -24,6 +24,8 @@ from earshot.common.excerpt import VIDEO, Excerpt, clock
 from earshot.common.timeline import Times
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE, decode
+from earshot.models.cache import ModelsResource
+from earshot.models.device import Device, require_device
 from earshot.storage.catalog.videos import find
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStoreResource, samples_sha256
@@ -35,8 +37,6 @@ from resources.enrolments import (
     keep,
     pending_enrolments,
 )
-from resources.gpu import Device, require_device
-from resources.loaded_models import ModelsResource
 from resources.voice_cache import SampleSpan, known_vectors
 from resources.voice_space import VoiceSpace, voice_space
 

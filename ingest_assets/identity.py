@@ -31,11 +31,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from earshot.models.registry import Thresholds
 from ingest_assets.clustering import Clustering, Key, Nodes, Pair, closure, cluster, nothing_known
 from ingest_assets.cosine import ONE, as_cosine, as_product, has_direction, on_grid
 from ingest_assets.profiles import Nearest, Profiles, nearest_people
 from resources.identities import Speakers
-from resources.models import Thresholds
 
 if TYPE_CHECKING:
     from ingest_assets.correcting import Rulings

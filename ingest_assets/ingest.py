@@ -20,6 +20,8 @@ from earshot.common.errors import Blocked, EarshotError, Misconfigured, SourceUn
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
+from earshot.models.device import require_device
+from earshot.models.registry import model_set
 from earshot.sources.listings import video_of
 from earshot.sources.polling import choose_now
 from earshot.sources.selection import Decision
@@ -46,8 +48,6 @@ from ingest_assets.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.search_index import needs
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.staleness import UPSTREAM, expected_versions
-from resources.gpu import require_device
-from resources.models import model_set
 
 # Runs print nothing on the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

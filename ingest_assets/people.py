@@ -14,11 +14,11 @@ from dataclasses import asdict
 from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, asset
 
 from earshot.common.errors import DatabaseUnusable, EarshotError, GpuUnavailable, ModelUnavailable
+from earshot.models.measurement import Measurement
 from earshot.storage.database import DatabaseResource
 from ingest_assets.identification import Identified, identify
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.voice_embeddings import voice_embeddings
-from resources.measurement import Measurement
 
 # Errors whose words never quote people.yaml.
 NAMELESS = (DatabaseUnusable, GpuUnavailable, ModelUnavailable)

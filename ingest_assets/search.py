@@ -16,12 +16,12 @@ from typing import Any
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.common.times import link
+from earshot.models.cache import ModelsResource
+from earshot.models.device import Device
+from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.database import Database
 from ingest_assets.known_voices import Who
 from ingest_assets.recordings import keys_with
-from resources.gpu import Device
-from resources.loaded_models import ModelsResource
-from resources.text_encoder import TextEncoder
 from resources.text_models import list_text_models, not_searched, searched_model
 
 MOST_RESULTS = 200  # that search_passages() can reach

@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 from dagster import MaterializeResult, MetadataValue, asset
 
 from earshot.config.settings import read_settings
+from earshot.models.registry import Model, model_set
 from earshot.storage.database import Database, DatabaseResource
 from earshot.storage.locks import holding
 from ingest_assets.text_embeddings import text_embeddings
-from resources.models import Model, model_set
 from resources.text_models import TextModel, list_text_models, switch_to, waiting_for
 from resources.vector_index import build_index, drop_index, index_bytes, is_indexed
 

@@ -18,6 +18,8 @@ from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.models.cache import ModelsResource
+from earshot.models.device import GpuResource
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.audio import audio
@@ -29,12 +31,10 @@ from ingest_assets.partitions import videos
 from ingest_assets.stage import Stage, again_after_outage, stage
 from ingest_assets.video_audio import read_audio
 from ingest_assets.voices import sample_spans
-from resources.gpu import GpuResource
-from resources.loaded_models import ModelsResource
 from resources.voice_space import thresholds, voice_space
 
 if TYPE_CHECKING:  # imports torch
-    from resources.diarizer import Diarizer, Segmentation
+    from earshot.models.voice.diarizer import Diarizer, Segmentation
 
 # Windows whose samples are in memory a second time, at once: 12 MB.
 WINDOWS_AT_ONCE = 64

@@ -35,6 +35,10 @@ from dagster._utils.interrupts import capture_interrupts, check_captured_interru
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
 from earshot.config.settings import read_settings
+from earshot.models import cache
+from earshot.models.device import Device, GpuResource
+from earshot.models.measurement import Execution, Measurement
+from earshot.models.registry import Floor, model_set
 from earshot.storage.catalog.previous_rows import KEEP_TAG, keep_previous
 from earshot.storage.catalog.source_states import pause
 from earshot.storage.catalog.videos import Video, find, mark_ready_if_complete, record_failure
@@ -47,10 +51,6 @@ from ingest_assets.currency import Output, Version, reason_to_run
 from ingest_assets.history import read_history
 from ingest_assets.outputs import Left, drop_output, keep, read_outputs
 from ingest_assets.timings import Timing, metadata, timing
-from resources import loaded_models
-from resources.gpu import Device, GpuResource
-from resources.measurement import Execution, Measurement
-from resources.models import Floor, model_set
 
 Loaded = TypeVar("Loaded")
 
@@ -121,11 +121,11 @@ class Stage:
 
     def load(self, gpu: GpuResource, load: Callable[[Device], Loaded]) -> Loaded:
         """The stage's model on the device that was asked for, loaded by `load`; from here on a GPU's use is sampled."""
-        before = loaded_models.loads()
+        before = cache.loads()
         with self.measurement.loading(), _uninterrupted():
             device = gpu.require()
             model = load(device)
-        if loaded_models.loads() > before:
+        if cache.loads() > before:
             _loads[self.asset] += 1
         else:
             self.measurement.load_s = 0.0  # warm

@@ -7,6 +7,8 @@ Passages of another text model stay beside them; ingest_assets/search_index.py s
 
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
+from earshot.models.cache import ModelsResource
+from earshot.models.device import GpuResource
 from earshot.storage.database import DatabaseResource
 from ingest_assets.checks import check_specs
 from ingest_assets.outputs import content_digest
@@ -16,8 +18,6 @@ from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.stage import again_after_outage, stage
 from ingest_assets.transcript import transcript
 from ingest_assets.words import attribute_words, sentence_speakers
-from resources.gpu import GpuResource
-from resources.loaded_models import ModelsResource
 from resources.text_models import register_text_model
 
 # Long enough to answer a question on its own, short enough that a hit points at the sentence that was meant.

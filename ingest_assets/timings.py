@@ -22,9 +22,9 @@ import pandas as pd
 from dagster import MetadataValue
 
 from earshot.config.settings import PROJECT_ROOT
-from resources.gpu import library_versions
-from resources.measurement import Execution, Measurement
-from resources.nvml import driver_version
+from earshot.models.device import library_versions
+from earshot.models.measurement import Execution, Measurement
+from earshot.models.nvml import driver_version
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ Silero VAD runs first, so silence gives no words. Tables `transcripts`, `segment
 import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
+from earshot.models.cache import ModelsResource
+from earshot.models.device import GpuResource
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.audio import audio
@@ -14,8 +16,6 @@ from ingest_assets.outputs import content_digest
 from ingest_assets.partitions import videos
 from ingest_assets.stage import again_after_outage, stage
 from ingest_assets.video_audio import read_audio
-from resources.gpu import GpuResource
-from resources.loaded_models import ModelsResource
 
 
 @asset(

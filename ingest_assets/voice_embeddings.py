@@ -12,6 +12,8 @@ import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from earshot.config.settings import read_settings
+from earshot.models.cache import ModelsResource
+from earshot.models.device import GpuResource
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.audio import audio
@@ -21,8 +23,6 @@ from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.stage import Stage, again_after_outage, stage
 from ingest_assets.video_audio import read_audio
 from ingest_assets.voices import conditions, local_speakers, sample_spans
-from resources.gpu import GpuResource
-from resources.loaded_models import ModelsResource
 from resources.voice_cache import SampleSpan, known_vectors
 from resources.voice_space import PREPARATION, VoiceSpace, voice_space
 

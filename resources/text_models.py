@@ -8,8 +8,8 @@ for everybody: ingest_assets/search_index.py says when. The first model of a lib
 from dataclasses import dataclass
 
 from earshot.common.errors import ModelUnavailable
+from earshot.models.registry import SETS, Model
 from earshot.storage.database import Connection, Database
-from resources.models import SETS, Model
 
 
 @dataclass(frozen=True)

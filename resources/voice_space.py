@@ -8,10 +8,10 @@ similarity of two vectors, from -1 to 1.
 from dataclasses import dataclass
 
 from earshot.config.settings import Settings
+from earshot.models.registry import Thresholds, model_set
 from earshot.storage.database import Database
-from resources.models import Thresholds, model_set
 
-# How samples become the speaker model's input (resources/voice_encoder.py). Changes with whatever changes a vector.
+# How samples become the speaker model's input (earshot/models/voice/voice_encoder.py). Changes with whatever changes a vector.
 PREPARATION = "pieces-1-2-4-8s"
 
 

@@ -7,11 +7,11 @@ failed is asked for again only when something else is to be done, or after a mat
 from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
 from earshot.config.settings import read_settings
+from earshot.models.registry import model_set
 from earshot.storage.database import open_database
 from ingest_assets.jobs import PEOPLE_PRIORITY, keep_search_index
 from ingest_assets.runs import is_under_way
 from ingest_assets.search_index import needs
-from resources.models import model_set
 
 SEARCH_UPKEEP = "search_upkeep"
 

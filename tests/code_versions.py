@@ -18,10 +18,10 @@ from ingest_assets.staleness import expected_versions
 
 RECORD = Path(__file__).with_suffix(".json")
 NETWORKS = {
-    "transcript": "resources/whisper.py",
-    "speaker_turns": "resources/diarizer.py",
-    "voice_embeddings": "resources/voice_encoder.py",
-    "text_embeddings": "resources/text_encoder.py",
+    "transcript": "earshot/models/speech/transcriber.py",
+    "speaker_turns": "earshot/models/voice/diarizer.py",
+    "voice_embeddings": "earshot/models/voice/voice_encoder.py",
+    "text_embeddings": "earshot/models/text/text_encoder.py",
 }
 MACHINERY = {
     "ingest_assets": "checks currency identification monologue outputs partitions stage",

@@ -8,6 +8,7 @@ from uuid import uuid4
 import numpy as np
 from pgvector import Vector
 
+from earshot.models.registry import Model
 from earshot.storage.catalog import videos
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Connection, Database
@@ -17,7 +18,6 @@ from ingest_assets.currency import Version
 from ingest_assets.outputs import Left, keep
 from ingest_assets.staleness import UPSTREAM
 from ingest_assets.timings import Timing
-from resources.models import Model
 from resources.text_models import register_text_model
 from tests.said import MODEL
 from tests.timing_rows import usual

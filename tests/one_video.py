@@ -7,13 +7,13 @@ import pandas as pd
 from dagster import AssetsDefinition, DagsterInstance, ExecuteInProcessResult, materialize
 
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.models.cache import ModelsResource
+from earshot.models.device import GpuResource
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, DatabaseResource
 from earshot.storage.media_store import MediaStoreResource, samples_sha256
 from ingest_assets.partitions import videos
 from ingest_assets.stage import FORCE_TAG
-from resources.gpu import GpuResource
-from resources.loaded_models import ModelsResource
 from tests.library import run_stages
 
 RESOURCES = {

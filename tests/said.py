@@ -9,12 +9,12 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from earshot.models.registry import Model
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.correcting import read_overrides
 from resources.corrections import Span, add_correction
 from resources.identities import write_moments
-from resources.models import Model
 from resources.text_models import register_text_model
 
 TEXTS = ("alpha", "beta", "gamma")

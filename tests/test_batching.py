@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from earshot.common.errors import GpuUnavailable, OutOfMemory
-from resources.batching import fitting, spread
-from resources.gpu import Device, cpu_name
-from resources.loaded_models import ModelsResource
-from resources.measurement import Tally
+from earshot.models.cache import ModelsResource
+from earshot.models.device import Device, cpu_name
+from earshot.models.measurement import Tally
+from earshot.models.oom_batching import fitting, spread
 
 TORCH = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
 CTRANSLATE2 = RuntimeError("CUDA failed with error out of memory")

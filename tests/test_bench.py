@@ -28,13 +28,13 @@ from bench.work import StageWork, Work
 from earshot.common.errors import GpuUnavailable, ModelUnavailable
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE, decode
+from earshot.models import nvml
+from earshot.models.device import Device
 from earshot.storage.catalog.videos import STAGES, Video, register
 from earshot.storage.database import Database
 from earshot.storage.media_store import samples_sha256
 from ingest_assets.history import read_history
 from ingest_assets.timings import Timing
-from resources import nvml
-from resources.gpu import Device
 from tests.timing_rows import keep, usual
 
 

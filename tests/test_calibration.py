@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
+from earshot.models.registry import model_set
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.calibrating import people_said, read_material
@@ -40,7 +41,6 @@ from ingest_assets.correcting import Rulings
 from ingest_assets.identification import identify
 from resources.corrections import Span, add_correction
 from resources.enrolments import Quality, Samples, keep
-from resources.models import model_set
 from resources.people import add_enrolment, add_person
 from resources.voice_space import VoiceSpace, accept_threshold, thresholds, voice_space
 

@@ -23,7 +23,7 @@ def test_what_decides_an_asset_is_found_and_what_does_not_is_not() -> None:
     assert {"ingest_assets/passages.py", "ingest_assets/words.py", NETWORKS["text_embeddings"]} <= set(
         modules_of("text_embeddings")
     )
-    assert {"resources/diarizer.py", "resources/campplus.py"} <= set(modules_of("speaker_turns"))
+    assert {"earshot/models/voice/diarizer.py", "earshot/models/voice/campplus.py"} <= set(modules_of("speaker_turns"))
     assert not {"earshot/storage/database.py", "ingest_assets/stage.py", "ingest_assets/audio.py"} & set(
         modules_of("transcript")
     )

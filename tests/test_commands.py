@@ -10,9 +10,9 @@ import pytest
 
 from bench.episodes import TELEPHONE, clip_path
 from earshot.config.settings import PROJECT_ROOT
+from earshot.models.registry import SETS
 from earshot.storage.catalog.videos import Video, list_videos, register
 from earshot.storage.database import Database
-from resources.models import SETS
 from tests.said import add_video
 
 pytestmark = pytest.mark.slow  # each starts a process

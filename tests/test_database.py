@@ -15,9 +15,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from earshot.common.errors import DatabaseUnusable
+from earshot.models.registry import Model
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import MIGRATIONS, Database, migrate
-from resources.models import Model
 from resources.text_models import register_text_model
 
 KNOWN = Video("v1", "/a.mp3", "/", "A")

@@ -9,8 +9,8 @@ import torchaudio.compliance.kaldi as kaldi
 from pyannote.audio.pipelines.utils import SpeakerDiarizationMixin
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 
-from resources.campplus import MEL_BANDS, _filter_banks
-from resources.diarization_pipelines import OnePassDiarization
+from earshot.models.voice.campplus import MEL_BANDS, _filter_banks
+from earshot.models.voice.pipelines import OnePassDiarization
 
 FRAMES = SlidingWindow(start=0.0, duration=0.0619375, step=0.016875)  # segmentation-3.0's
 FRAMES_OF_WINDOW = 589

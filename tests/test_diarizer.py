@@ -12,8 +12,8 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from bench.known_speech import telephone
 from earshot.media.decoding import SAMPLE_RATE
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +71,7 @@ def stock(home: object, samples: np.ndarray) -> Any:
 
 
 def test_one_pass_gives_the_turns_and_vectors_of_the_stock_pipeline(stock: Any, samples: np.ndarray) -> None:
-    from resources.diarization_pipelines import OnePassDiarization
+    from earshot.models.voice.pipelines import OnePassDiarization
 
     pipeline = OnePassDiarization(**_parts(_shared()))
     pipeline.instantiate(_shared().parameters(instantiated=True))
@@ -83,7 +83,7 @@ def test_one_pass_gives_the_turns_and_vectors_of_the_stock_pipeline(stock: Any, 
 def test_shared_frames_give_the_stock_pipelines_speakers_with_voices_that_are_hardly_others(
     stock: Any, samples: np.ndarray
 ) -> None:
-    from resources.diarization_pipelines import SharedFramesDiarization
+    from earshot.models.voice.pipelines import SharedFramesDiarization
 
     pipeline = SharedFramesDiarization(**_parts(_shared()))
     pipeline.instantiate(_shared().parameters(instantiated=True))
@@ -118,7 +118,7 @@ def test_pyannote_does_not_turn_tensor_floats_off_for_others(samples: np.ndarray
 
 
 def test_a_clustering_of_some_voices_is_that_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    from resources.diarization_pipelines import CAMPPLUS_PARAMETERS, BoundedClustering
+    from earshot.models.voice.pipelines import CAMPPLUS_PARAMETERS, BoundedClustering
 
     random = np.random.default_rng(0)
     people = random.normal(size=(3, 192))
@@ -131,7 +131,7 @@ def test_a_clustering_of_some_voices_is_that_of_all(monkeypatch: pytest.MonkeyPa
     clustering.instantiate(CAMPPLUS_PARAMETERS["clustering"])
     heard = SlidingWindowFeature(active, SlidingWindow(duration=10.0, step=2.0))
     of_all, _, _ = clustering(voices, segmentations=heard)
-    monkeypatch.setattr("resources.diarization_pipelines.MOST_CLUSTERED", 100)
+    monkeypatch.setattr("earshot.models.voice.pipelines.MOST_CLUSTERED", 100)
     of_some, _, _ = clustering(voices, segmentations=heard)
     same = [len(np.unique(found[said_by == person])) for found in (of_all, of_some) for person in range(3)]
     assert same == [1] * 6
@@ -171,7 +171,7 @@ def test_segmenting_a_block_of_windows_at_a_time_changes_nothing(
 ) -> None:
     diarizer, part = ModelsResource().diarizer(require_device("cpu")), samples[: round(seconds * SAMPLE_RATE)]
     whole = diarizer.segment(part).windows
-    monkeypatch.setattr("resources.diarization_pipelines.BLOCK_WINDOWS", 4)
+    monkeypatch.setattr("earshot.models.voice.pipelines.BLOCK_WINDOWS", 4)
     blocks = diarizer.segment(part).windows
     np.testing.assert_array_equal(blocks.data, whole.data)
     assert (blocks.sliding_window[0], blocks.sliding_window[9]) == (whole.sliding_window[0], whole.sliding_window[9])

@@ -16,12 +16,12 @@ from bench.episodes import clip_samples
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.cli import main
 from resources.enrolments import Quality, Samples, keep
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
 from resources.people import add_enrolment, add_person, list_people, sync_people
 from resources.voice_space import voice_space
 from tests.test_enrolment import BECKETT, CALL, NARRATOR, music

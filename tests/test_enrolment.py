@@ -16,6 +16,8 @@ from earshot.common.errors import RecordingUnusable
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.models import cache
+from earshot.models.voice.voice_encoder import VoiceEncoder
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStoreResource, place_of, samples_sha256
@@ -33,10 +35,8 @@ from ingest_assets.enrolment_quality import (
     profile,
     sample_spans,
 )
-from resources import loaded_models
 from resources.enrolments import Quality, profile_samples
 from resources.people import add_enrolment, add_person, list_people, sync_people
-from resources.voice_encoder import VoiceEncoder
 from resources.voice_space import voice_space
 from tests import timing_rows
 
@@ -407,9 +407,9 @@ def test_times_beyond_the_end_are_refused_before_anything_is_loaded(
     database: Database, start: float, end: float | None
 ) -> None:
     recording = Recording(np.zeros(10 * SAMPLE_RATE, dtype=np.int16), "aa", turns())
-    space, loads = voice_space(read_settings()), loaded_models.loads()
+    space, loads = voice_space(read_settings()), cache.loads()
     with pytest.raises(RecordingUnusable, match="which is 0:10 long"):
         take_samples(database, space, recording, Excerpt(FILE, "/a.wav", start, end))
     rounded, _ = take_samples(database, space, recording, Excerpt(FILE, "/a.wav", 1.0, 10.4))
     assert rounded.reasons == "it is silent"
-    assert loaded_models.loads() == loads
+    assert cache.loads() == loads

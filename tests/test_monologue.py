@@ -16,6 +16,10 @@ from bench.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
+from earshot.models.measurement import Measurement
+from earshot.models.registry import Thresholds
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.cosine import on_grid
@@ -35,16 +39,12 @@ from ingest_assets.speaker_turns import _monologue, speaker_turns
 from ingest_assets.stage import Stage
 from resources.corrections import Span, add_correction
 from resources.enrolments import Quality, Samples, keep
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
-from resources.measurement import Measurement
-from resources.models import Thresholds
 from resources.people import add_enrolment, add_person
 from resources.voice_space import voice_space
 from tests.one_video import metadata_of, put_audio, run
 
 if TYPE_CHECKING:  # imports torch
-    from resources.diarizer import Diarizer
+    from earshot.models.voice.diarizer import Diarizer
 
 EAST, NORTH, UP = np.eye(3)
 LIMITS = Thresholds(0.6, 0.1, "a test")

@@ -8,8 +8,8 @@ import pynvml
 import pytest
 
 from earshot.common.errors import GpuUnavailable
-from resources.measurement import Measurement
-from resources.nvml import GpuSampler, GpuUse, driver_version, find_gpu, gpus
+from earshot.models.measurement import Measurement
+from earshot.models.nvml import GpuSampler, GpuUse, driver_version, find_gpu, gpus
 
 FIRST, SECOND = "GPU-aaaa", "GPU-bbbb"
 

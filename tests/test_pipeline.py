@@ -22,6 +22,9 @@ from bench.episodes import EPISODES, FEED_NAME, TELEPHONE, Episode, clip_path, c
 from bench.server import serving
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import source_named
+from earshot.models import cache
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
 from earshot.storage.catalog.videos import STAGES, find
 from earshot.storage.database import Database
 from ingest_assets.exports import as_json, as_rttm, as_seglst
@@ -31,9 +34,6 @@ from ingest_assets.recordings import read_recording
 from ingest_assets.search import search
 from ingest_assets.staleness import expected_versions
 from ingest_assets.timings import KEYS, TEXT_KEYS
-from resources import loaded_models
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ def ingested(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("episodes")
     write_episodes(folder)
     instance = open_instance()
-    loaded_models._transcriber.cache_clear()  # other tests of this process may have warmed it
+    cache._transcriber.cache_clear()  # other tests of this process may have warmed it
     with serving(folder) as url:
         write_feed(folder, url)
         feed = f"{url}/{FEED_NAME}"
@@ -198,8 +198,8 @@ def test_the_words_of_the_telephone_call_are_as_good_as_faster_whisper_called_di
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
     from earshot.config.settings import read_settings
-    from resources.model_files import locate
-    from resources.models import WHISPER_BASE
+    from earshot.models.files import locate
+    from earshot.models.registry import WHISPER_BASE
 
     whisper = WhisperModel(str(locate(WHISPER_BASE, read_settings())), device="cpu", compute_type="int8")
     segments, _ = BatchedInferencePipeline(whisper).transcribe(clip_samples(TELEPHONE), batch_size=8, word_timestamps=True)

@@ -17,9 +17,9 @@ from earshot.common.errors import Blocked, Retryable
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Kind, Source
 from earshot.media.download_slots import taking_turn
+from earshot.models import measurement
+from earshot.models.measurement import Measurement
 from earshot.storage.database import Database
-from resources import measurement
-from resources.measurement import Measurement
 
 FEED = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", pause_s=0.0)
 

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted
+from earshot.models.cache import ModelsResource
 from earshot.storage.database import Database
 from ingest_assets.cli.search import search_command
 from ingest_assets.known_voices import Who, find_known
 from ingest_assets.names import speaker_names
 from ingest_assets.search import EVERYTHING, Filters, Hit, absent_words, check_question, count_undated, explain, search
-from resources.loaded_models import ModelsResource
 from resources.people import add_person
 from resources.text_models import searched_model
 from resources.vector_index import build_index, drop_index, is_indexed

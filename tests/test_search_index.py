@@ -18,14 +18,14 @@ from dagster import (
 )
 
 from earshot.common.errors import ModelUnavailable
+from earshot.models import registry
+from earshot.models.registry import MINILM, Model
 from earshot.storage.database import Database
 from ingest_assets import search_index as module
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import keep_search_index
 from ingest_assets.search import EVERYTHING, Hit, explain, search
 from ingest_assets.search_index import needs, upkeep
-from resources import models
-from resources.models import MINILM, Model
 from resources.text_models import TextModel, list_text_models, not_searched, searched_model, waiting_for
 from resources.vector_index import build_index, drop_index, index_bytes, is_indexed
 from sensors.search_upkeep import search_upkeep
@@ -211,7 +211,7 @@ def test_the_asset_does_it_and_tells_figures(
     database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_video(database, "v", ("A", "alpha"))
-    monkeypatch.setitem(models.SETS, "bundled", replace(models.SETS["bundled"], text=NEW))
+    monkeypatch.setitem(registry.SETS, "bundled", replace(registry.SETS["bundled"], text=NEW))
     add_passages(database, "v", NEW, "new statement v")
     figures = keep_search_index(database, instance)
     assert figures.pop("build_s") < 10

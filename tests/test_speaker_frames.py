@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from resources.campplus import FRAME_SAMPLES, frame_count
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
-from resources.speaker_frames import EDGE, window_frames
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
+from earshot.models.voice.campplus import FRAME_SAMPLES, frame_count
+from earshot.models.voice.speaker_frames import EDGE, window_frames
 
 WINDOW = 160_000
 

@@ -7,11 +7,11 @@ import pytest
 
 from bench.talks import talks
 from earshot.config.settings import read_settings
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
-from resources.model_files import locate
-from resources.models import MINILM
-from resources.text_encoder import TextEncoder
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
+from earshot.models.files import locate
+from earshot.models.registry import MINILM
+from earshot.models.text.text_encoder import TextEncoder
 
 pytestmark = pytest.mark.slow
 

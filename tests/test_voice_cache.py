@@ -11,13 +11,13 @@ import pytest
 from bench.episodes import TELEPHONE, clip_samples
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.models import registry
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
+from earshot.models.files import locate
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.voice_embeddings import voice_embeddings
-from resources import models
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
-from resources.model_files import locate
 from resources.voice_cache import known_vectors
 from resources.voice_space import PREPARATION, VoiceSpace
 from tests.one_video import metadata_of, put_audio, put_turns, run
@@ -134,8 +134,8 @@ def test_another_voice_space_misses_everything_and_replaces_it(
     if changed == "preparation":
         monkeypatch.setattr("resources.voice_space.PREPARATION", "another")
     else:
-        bundled = models.SETS["bundled"]
-        monkeypatch.setitem(models.SETS, "bundled", replace(bundled, voice=replace(bundled.voice, revision="another")))
+        bundled = registry.SETS["bundled"]
+        monkeypatch.setitem(registry.SETS, "bundled", replace(bundled, voice=replace(bundled.voice, revision="another")))
     assert hits_and_misses() == (0.0, 5.0)
     for table in ("voice_embeddings", "local_speakers"):
         spaces = diarized.frame(table, "v1", "model")[["model", "model_revision", "preparation"]].drop_duplicates()
@@ -191,7 +191,7 @@ DONE_TO_SAMPLES = {
 
 @pytest.mark.slow
 def test_the_preparation_names_the_lengths_of_pieces() -> None:
-    from resources.voice_encoder import PIECE_LENGTHS
+    from earshot.models.voice.voice_encoder import PIECE_LENGTHS
 
     assert "-".join(str(length // SAMPLE_RATE) for length in PIECE_LENGTHS) in PREPARATION
 
@@ -200,7 +200,7 @@ def test_the_preparation_names_the_lengths_of_pieces() -> None:
 def test_a_preparation_always_does_the_same_to_samples(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from resources.campplus import MEL_BANDS, load_campplus
+    from earshot.models.voice.campplus import MEL_BANDS, load_campplus
 
     assert home.exists()
     encoder = ModelsResource().voice_encoder(require_device("cpu"))
@@ -216,7 +216,7 @@ def test_a_preparation_always_does_the_same_to_samples(home: Path, monkeypatch: 
         patched.setattr(encoder._model, "forward", listening)
         encoder.encode(samples, spans)
     second = torch.from_numpy(samples[:SAMPLE_RATE])[None, None]
-    features = load_campplus(locate(models.CAMPPLUS, read_settings()))._features(second)[0].abs().mean(dim=0)
+    features = load_campplus(locate(registry.CAMPPLUS, read_settings()))._features(second)[0].abs().mean(dim=0)
     pieces, means = DONE_TO_SAMPLES[PREPARATION]
     assert given.hexdigest() == pieces
     assert features[:: MEL_BANDS // 5].tolist() == pytest.approx(means, abs=1e-2)

@@ -349,7 +349,7 @@ def test_of_those_who_speak_at_once_the_last_to_begin_has_the_exclusive_turn() -
 def test_the_words_of_a_telephone_call_are_given_to_who_said_them(home: Path) -> None:
     from bench.attribution import heard, score
     from bench.known_speech import telephone
-    from resources.loaded_models import ModelsResource
+    from earshot.models.cache import ModelsResource
 
     assert home.exists()
     call = telephone()
@@ -368,7 +368,7 @@ def test_the_words_of_a_telephone_call_are_given_to_who_said_them(home: Path) ->
 def test_true_turns_with_borders_a_bit_off_cost_fewer_words_than_by_their_middles(home: Path) -> None:
     from bench.attribution import heard, score_moved
     from bench.known_speech import QUICK, compose
-    from resources.loaded_models import ModelsResource
+    from earshot.models.cache import ModelsResource
 
     assert home.exists()
     known = compose("quick", QUICK[:5], 0.1)

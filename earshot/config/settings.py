@@ -6,7 +6,7 @@
 | `EARSHOT_DATABASE_URL` | the embedded server | a Postgres server with pgvector to use instead |
 | `EARSHOT_MEDIA` | `$EARSHOT_HOME/media` | where audio is kept: a path, or a URL such as `s3://bucket/prefix` |
 | `EARSHOT_DEVICE` | `cuda` | `cuda` or `cpu`; nothing else happens |
-| `EARSHOT_MODELS` | `bundled` | `bundled` or `large`, see resources/models.py |
+| `EARSHOT_MODELS` | `bundled` | `bundled` or `large`, see earshot/models/registry.py |
 | `EARSHOT_ALERT_URL` | none | where failed checks, and sources that cannot be read, are sent, as a POST of JSON |
 | `EARSHOT_ALERT_QUIET_HOURS` | `24` | how long a stage with the same cause is not told again |
 | `EARSHOT_SOURCES` | `sources.yaml` in the clone | the sources that are watched, see earshot/config/sources_file.py |

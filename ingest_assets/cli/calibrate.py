@@ -8,9 +8,9 @@ import click
 import numpy as np
 
 from earshot.config.settings import read_settings
+from earshot.models.registry import Thresholds
 from earshot.storage.database import open_database
 from ingest_assets.cli.output import json_option, print_json, print_table
-from resources.models import Thresholds
 from resources.voice_space import thresholds, voice_space
 
 if TYPE_CHECKING:

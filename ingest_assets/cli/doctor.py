@@ -19,16 +19,16 @@ from earshot.common.errors import EarshotError, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.settings_file import origins, settings_path, variable_of
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
+from earshot.models.files import locate
+from earshot.models.nvml import GpuSampler, driver_version
+from earshot.models.registry import model_set
 from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
 from earshot.storage.media_store import MediaStoreResource, place_of
 from ingest_assets.cli.output import json_option, print_json
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
-from resources.model_files import locate
-from resources.models import model_set
-from resources.nvml import GpuSampler, driver_version
 
 
 @dataclass(frozen=True)

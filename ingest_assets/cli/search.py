@@ -13,12 +13,12 @@ from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.common.times import hms
 from earshot.config.settings import read_settings
+from earshot.models.device import require_device
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import open_database
 from ingest_assets.cli.arguments import Day, known_language, known_video
 from ingest_assets.cli.output import console, json_option, print_json
 from ingest_assets.last_search import keep_results
-from resources.gpu import require_device
 
 if TYPE_CHECKING:
     from ingest_assets.search import Hit
@@ -90,6 +90,7 @@ def search_command(
 
     "Several words" in quotation marks must be said in this order; -word must not be said.
     """
+    from earshot.models.cache import ModelsResource
     from ingest_assets.known_voices import find_known
     from ingest_assets.search import (
         Filters,
@@ -100,7 +101,6 @@ def search_command(
         search,
         searching_encoder,
     )
-    from resources.loaded_models import ModelsResource
 
     device = None if words else require_device(read_settings().device)
     database, question = open_database(), " ".join(text)

@@ -32,6 +32,7 @@ from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
 from earshot.common.text import numbered
 from earshot.config.settings import PROJECT_ROOT, read_settings
+from earshot.models.device import require_device
 from earshot.sources.troubles import Trouble, changes, read_troubles
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
@@ -39,7 +40,6 @@ from ingest_assets.cli.output import json_option, print_json
 from ingest_assets.instance import prepare_dagster_home
 from ingest_assets.workers import Worker
 from resources.broker import EmbeddedBroker
-from resources.gpu import require_device
 
 STARTUP_S = 300.0
 TEND_S = 0.5

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.gpu import Device, require_device
-from resources.loaded_models import ModelsResource
+from earshot.models.cache import ModelsResource
+from earshot.models.device import Device, require_device
 
 HERE = Path(__file__).parent
 

@@ -9,8 +9,8 @@ from bench.attribution import PLAIN_WORDS
 from bench.known_speech import known_recordings
 from bench.sides import error_rate
 from earshot.media.decoding import SAMPLE_RATE
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from bench.episodes import TELEPHONE, clip_path
+from earshot.models.device import Device
 from earshot.storage.server import stop_embedded
-from resources.gpu import Device
 
 
 def test_device_is_the_one_nvidia_smi_lists(cuda: Device) -> None:
@@ -26,7 +26,7 @@ def test_hidden_device_is_refused_and_named() -> None:
     ended = _python(
         """
         from earshot.common.errors import GpuUnavailable
-        from resources.gpu import require_device
+        from earshot.models.device import require_device
         try:
             require_device("cuda")
         except GpuUnavailable as error:
@@ -55,8 +55,8 @@ def test_device_lost_in_the_middle_of_a_stage_ends_it() -> None:
         """
         import torch
         from earshot.common.errors import GpuUnavailable
-        from resources.gpu import require_device
-        from resources.loaded_models import ModelsResource
+        from earshot.models.device import require_device
+        from earshot.models.cache import ModelsResource
         encoder = ModelsResource().text_encoder(require_device("cuda"))
         try:  # reading beyond the end stops every kernel of this process from here on
             torch.ones(1, device="cuda")[torch.tensor([2], device="cuda")].item()

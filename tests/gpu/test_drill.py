@@ -11,12 +11,12 @@ import pytest
 from bench.composed import repeated
 from bench.drill import FAULTS, DrillClock, ingest_one
 from bench.episodes import EPISODES, episode_samples, write_mp3
+from earshot.models import cache
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
 from earshot.storage.database import Database
 from ingest_assets.baseline import MINIMUM_VIDEOS, SLACK_S
 from ingest_assets.ingest import Outcome
-from resources import loaded_models
-from resources.gpu import require_device
-from resources.loaded_models import ModelsResource
 
 SECONDS = 180  # long enough for a fault to cost more than the half second below which nothing is flagged
 
@@ -34,10 +34,10 @@ def _moved_to_the_cpu() -> Iterator[None]:
 def _loaded_anew() -> Iterator[None]:
     """Every model is loaded a second time, as by a process that forgets them. Which loads take half a second the disk says."""
     for load in (
-        loaded_models._transcriber,
-        loaded_models._diarizer,
-        loaded_models._voice_encoder,
-        loaded_models._text_encoder,
+        cache._transcriber,
+        cache._diarizer,
+        cache._voice_encoder,
+        cache._text_encoder,
     ):
         load.cache_clear()
     yield

@@ -4,8 +4,8 @@ import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
 
 from bench.episodes import TELEPHONE, clip_samples
-from resources.gpu import Device
-from resources.log_mel import GpuLogMel
+from earshot.models.device import Device
+from earshot.models.speech.log_mel import GpuLogMel
 
 
 def test_features_differ_from_numpys_by_rounding(cuda: Device) -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from earshot.common.errors import GpuUnavailable, OutOfMemory
-from resources.gpu import Device, require_memory
-from resources.loaded_models import ModelsResource
-from resources.measurement import Tally
-from resources.models import SETS
+from earshot.models.cache import ModelsResource
+from earshot.models.device import Device, require_memory
+from earshot.models.measurement import Tally
+from earshot.models.registry import SETS
 
 MEGABYTE = 2**20
 LONG_TEXTS = [" ".join(f"word{number % 97}" for number in range(index, index + 240)) for index in range(1024)]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from earshot.common.errors import GpuUnavailable
-from resources.gpu import Device, require_device
-from resources.nvml import GpuSampler, GpuUse
+from earshot.models.device import Device, require_device
+from earshot.models.nvml import GpuSampler, GpuUse
 
 WORKING_S = 3.0
 ASKED = "utilization.gpu,memory.used,power.draw,clocks.sm"

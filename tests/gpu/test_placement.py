@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench.episodes import TELEPHONE, clip_samples
-from resources.gpu import Device, require_device
-from resources.loaded_models import ModelsResource
+from earshot.models.cache import ModelsResource
+from earshot.models.device import Device, require_device
 
 LOADERS = {
     "transcriber": "float16",

@@ -1,7 +1,7 @@
 """Diarization: who spoke when, with pyannote.audio's own SpeakerDiarization.
 
 `Diarizer.diarize()` takes samples and returns turns (overlap kept) and exclusive turns (at most one speaker at a time, for
-giving words to speakers). The pipeline is pyannote's with its slowest step replaced (resources/diarization_pipelines.py).
+giving words to speakers). The pipeline is pyannote's with its slowest step replaced (earshot/models/voice/pipelines.py).
 
 The waveform is handed over in memory: given a path, pyannote decodes again for every window.
 
@@ -25,12 +25,12 @@ import torch
 from pyannote.core import Annotation, SlidingWindowFeature
 
 from earshot.media.decoding import SAMPLE_RATE
-from resources.batching import fitting
-from resources.diarization_pipelines import load_pipeline, voice_network
-from resources.gpu import Device, assert_placed, execution_of
-from resources.measurement import Execution, Tally
-from resources.models import Model
-from resources.voice_encoder import embed
+from earshot.models.device import Device, assert_placed, execution_of
+from earshot.models.measurement import Execution, Tally
+from earshot.models.oom_batching import fitting
+from earshot.models.registry import Model
+from earshot.models.voice.pipelines import load_pipeline, voice_network
+from earshot.models.voice.voice_encoder import embed
 
 BATCH_SIZE = {"cuda": 128, "cpu": 4}  # windows per call; beyond 4 two CPU cores gain nothing
 # Of the recording in pyannote.audio's own package: both speakers are heard, so that the clustering runs too.

@@ -6,8 +6,8 @@ Two sets, chosen by `EARSHOT_MODELS` and never mixed:
   repackagings, so each file's sha256 is written here and checked before the file is loaded.
 - `large`: from the Hugging Face hub at pinned commits (a commit names the content, so it takes the sha256's place).
 
-What each needs in memory and how fast it must be at least is said here too. resources/model_files.py finds and verifies the
-files, resources/loaded_models.py loads them.
+What each needs in memory and how fast it must be at least is said here too. earshot/models/files.py finds and verifies the
+files, earshot/models/cache.py loads them.
 """
 
 from dataclasses import dataclass

@@ -24,9 +24,9 @@ from dagster import ConfigurableResource
 
 from earshot.common.errors import GpuUnavailable
 from earshot.config.settings import read_settings
-from resources.measurement import Execution
-from resources.models import Model
-from resources.nvml import MEGABYTE, driver_version, find_gpu, gpus
+from earshot.models.measurement import Execution
+from earshot.models.nvml import MEGABYTE, driver_version, find_gpu, gpus
+from earshot.models.registry import Model
 
 if TYPE_CHECKING:
     import torch

@@ -14,7 +14,7 @@ from earshot.common.atomic_files import whole_folder
 from earshot.common.errors import ModelUnavailable
 from earshot.config.home import make_home
 from earshot.config.settings import Settings
-from resources.models import Model
+from earshot.models.registry import Model
 
 HUB_TIMEOUT_S = 5.0
 

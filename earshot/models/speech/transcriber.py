@@ -16,12 +16,12 @@ import pandas as pd
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from earshot.media.decoding import SAMPLE_RATE
-from resources.batching import fitting, spread
-from resources.gpu import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, execution_on
-from resources.log_mel import GpuLogMel
-from resources.measurement import Execution, Tally
-from resources.models import Model
-from resources.speech_detection import spread_over_cores
+from earshot.models.device import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, execution_on
+from earshot.models.measurement import Execution, Tally
+from earshot.models.oom_batching import fitting, spread
+from earshot.models.registry import Model
+from earshot.models.speech.log_mel import GpuLogMel
+from earshot.models.speech.speech_detection import spread_over_cores
 
 BATCH_SIZE = {"cuda": 32, "cpu": 8}
 

@@ -1,10 +1,10 @@
-"""pyannote.audio's SpeakerDiarization, made faster: what resources/diarizer.py runs.
+"""pyannote.audio's SpeakerDiarization, made faster: what earshot/models/voice/diarizer.py runs.
 
 Stock `get_embeddings` runs the speaker network once per window *and speaker* over the same samples. `OnePassDiarization` runs
 it once per window, with all the speakers' masks pooled from it, and its output is the same (tests/test_diarizer.py).
-`SharedFramesDiarization` runs it once over the recording (resources/speaker_frames.py), which changes the output a little.
-With the bundled models, of which that is measured, it is what `load_pipeline()` gives, and a window begins every two seconds
-instead of every one: docs/performance.md has error rates and speeds. For community-1, which cannot be had where this is
+`SharedFramesDiarization` runs it once over the recording (earshot/models/voice/speaker_frames.py), which changes the output a
+little. With the bundled models, of which that is measured, it is what `load_pipeline()` gives, and a window begins every two
+seconds instead of every one: docs/performance.md has error rates and speeds. For community-1, which cannot be had where this is
 developed, it gives the one whose output is pyannote's own.
 
 Segmentation, counting, clustering and the making of turns are pyannote's.
@@ -26,10 +26,10 @@ from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeatu
 from pyannote.core.utils.generators import string_generator
 
 from earshot.media.decoding import SAMPLE_RATE
-from resources.campplus import load_campplus
-from resources.measurement import Tally
-from resources.models import Model
-from resources.speaker_frames import window_frames
+from earshot.models.measurement import Tally
+from earshot.models.registry import Model
+from earshot.models.voice.campplus import load_campplus
+from earshot.models.voice.speaker_frames import window_frames
 
 # All pairs of 8,000 take 256 MB, four hours of one voice; of twelve hours it would be 2.3 GB.
 MOST_CLUSTERED = 8000
@@ -192,7 +192,8 @@ class OnePassDiarization(SpeakerDiarization):
 
 
 class SharedFramesDiarization(OnePassDiarization):
-    """The same with the speaker network run once over the recording, whatever the windows: resources/speaker_frames.py."""
+    """The same with the speaker network run once over the recording, whatever the windows:
+    earshot/models/voice/speaker_frames.py."""
 
     def _window_frames(self, file: Any, windows: SlidingWindow, count: int) -> Iterator[torch.Tensor]:
         network, device = voice_network(self), self._embedding.device
@@ -202,7 +203,7 @@ class SharedFramesDiarization(OnePassDiarization):
 
 
 def load_pipeline(model: Model, folder: Path, voice_folder: Path, batch_size: int) -> OnePassDiarization:
-    """The pipeline of this model set's diarization, on the CPU; both folders are verified (resources/model_files.py)."""
+    """The pipeline of this model set's diarization, on the CPU; both folders are verified (earshot/models/files.py)."""
     if model.repository:  # community-1 brings everything in subfolders of one repository
         pipeline = OnePassDiarization(
             segmentation=str(folder / "segmentation"),

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch.nn.functional import pad
 
-from resources.campplus import FRAME_SAMPLES, frame_count
+from earshot.models.voice.campplus import FRAME_SAMPLES, frame_count
 
 EDGE = 75  # frames, a second and a half: what a block leaves to the ones beside it; less makes more errors
 

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from earshot.media.decoding import SAMPLE_RATE
-from resources.batching import fitting, spread
-from resources.campplus import load_campplus
-from resources.gpu import Device, assert_placed, execution_of
-from resources.measurement import Execution, Tally
-from resources.models import Model
+from earshot.models.device import Device, assert_placed, execution_of
+from earshot.models.measurement import Execution, Tally
+from earshot.models.oom_batching import fitting, spread
+from earshot.models.registry import Model
+from earshot.models.voice.campplus import load_campplus
 
 PIECE_LENGTHS = tuple(seconds * SAMPLE_RATE for seconds in (1, 2, 4, 8))
 BATCH_SIZE = {"cuda": 64, "cpu": 8}

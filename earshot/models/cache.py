@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from dagster import ConfigurableResource
 
 from earshot.config.settings import Settings, read_settings
-from resources.gpu import Device, require_memory
-from resources.model_files import locate
-from resources.models import Model, ModelSet, model_set
+from earshot.models.device import Device, require_memory
+from earshot.models.files import locate
+from earshot.models.registry import Model, ModelSet, model_set
 
 if TYPE_CHECKING:  # each of these imports torch
-    from resources.diarizer import Diarizer
-    from resources.text_encoder import TextEncoder
-    from resources.voice_encoder import VoiceEncoder
-    from resources.whisper import Transcriber
+    from earshot.models.speech.transcriber import Transcriber
+    from earshot.models.text.text_encoder import TextEncoder
+    from earshot.models.voice.diarizer import Diarizer
+    from earshot.models.voice.voice_encoder import VoiceEncoder
 
 _loads = 0
 
@@ -66,7 +66,7 @@ def loads() -> int:
 
 @cache
 def _transcriber(settings: Settings, device: Device) -> "Transcriber":
-    from resources.whisper import Transcriber
+    from earshot.models.speech.transcriber import Transcriber
 
     model = model_set(settings).speech
     _begin_load(device, model)
@@ -76,7 +76,7 @@ def _transcriber(settings: Settings, device: Device) -> "Transcriber":
 @cache
 def _diarizer(settings: Settings, device: Device) -> "Diarizer":
     _import_pyannote()
-    from resources.diarizer import Diarizer
+    from earshot.models.voice.diarizer import Diarizer
 
     models = model_set(settings)
     _begin_load(device, models.diarization, models.voice)
@@ -87,7 +87,7 @@ def _diarizer(settings: Settings, device: Device) -> "Diarizer":
 @cache
 def _voice_encoder(settings: Settings, device: Device) -> "VoiceEncoder":
     _import_pyannote()
-    from resources.voice_encoder import VoiceEncoder
+    from earshot.models.voice.voice_encoder import VoiceEncoder
 
     model = model_set(settings).voice
     _begin_load(device, model)
@@ -96,7 +96,7 @@ def _voice_encoder(settings: Settings, device: Device) -> "VoiceEncoder":
 
 @cache
 def _text_encoder(model: Model, settings: Settings, device: Device) -> "TextEncoder":
-    from resources.text_encoder import TextEncoder
+    from earshot.models.text.text_encoder import TextEncoder
 
     _begin_load(device, model)
     return TextEncoder(model, locate(model, settings), device)

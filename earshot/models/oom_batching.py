@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from earshot.common.errors import GpuUnavailable, OutOfMemory
-from resources.measurement import Tally
+from earshot.models.measurement import Tally
 
 Result = TypeVar("Result")
 

@@ -1,7 +1,7 @@
 """Text embeddings with sentence-transformers: a unit vector for a passage or a question.
 
 On a GPU the network runs in half precision; on the CPU, where that was measured to serve as well, in eight-bit integers by
-ctranslate2 (resources/int8_transformer.py), and in single precision elsewhere. Texts of like length go together.
+ctranslate2 (earshot/models/text/int8_transformer.py), and in single precision elsewhere. Texts of like length go together.
 
 Tokens are cut by the model's own tokenizer, called without transformers' wrapper, in threads ahead of the network: the wrapper
 does 4,000 texts a second in one thread, and a GPU would wait for it.
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from resources.batching import fitting, spread
-from resources.gpu import Device, assert_placed, execution_of, execution_on
-from resources.int8_transformer import Int8Transformer
-from resources.measurement import Execution, Tally
-from resources.models import Model
+from earshot.models.device import Device, assert_placed, execution_of, execution_on
+from earshot.models.measurement import Execution, Tally
+from earshot.models.oom_batching import fitting, spread
+from earshot.models.registry import Model
+from earshot.models.text.int8_transformer import Int8Transformer
 
 if TYPE_CHECKING:
     import torch

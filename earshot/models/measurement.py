@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from resources.nvml import GpuSampler, GpuUse
+from earshot.models.nvml import GpuSampler, GpuUse
 
 # Named here so that the drill and tests can put other clocks in their place: seconds, and CPU seconds of this process.
 clock: Callable[[], float] = time.perf_counter

@@ -1,0 +1,1 @@
+"""Text embeddings with sentence-transformers."""

@@ -1,0 +1,1 @@
+"""Diarization and voice embeddings with pyannote.audio."""
