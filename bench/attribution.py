@@ -1,8 +1,8 @@
 """`python -m bench.attribution`: are words given to who said them?
 
 Each recording of bench/known_speech.py is transcribed and diarized by the models of the pipeline, and its words given to
-speakers by ingest_assets/words.py and, to compare, by the rule that was there before: the turn in which the middle of a word
-lies, or else the nearest. Told are
+speakers by earshot/transcripts/word_speakers.py and, to compare, by the rule that was there before: the turn in which the
+middle of a word lies, or else the nearest. Told are
 
 - cpWER, the concatenated minimum-permutation word error rate (CHiME-6): the words of each speaker are held against those of
   the speaker that they fit best. It cannot be lower than WER, which is what whisper gets wrong whoever said it;
@@ -31,8 +31,8 @@ from bench.known_speech import Known, joined, known_recordings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
+from earshot.transcripts.word_speakers import NEAR_S, attribute_words
 from ingest_assets.cli.output import print_table
-from ingest_assets.words import NEAR_S, attribute_words
 
 BORDERS_S = (0.0, 0.1, 0.2, 0.3)  # standard deviations of what true borders are moved by
 DRAWS = 10

@@ -37,11 +37,11 @@ from earshot.models.device import require_device
 from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
+from earshot.transcripts.passages import PASSAGE_COLUMNS, Limits, cut_passages
+from earshot.transcripts.search.query import Hit, search
+from earshot.transcripts.word_speakers import PAUSE_S, attribute_words, ends_sentence, sentence_speakers
 from ingest_assets.cli.output import print_table
-from ingest_assets.passages import PASSAGE_COLUMNS, Limits, cut_passages
-from ingest_assets.search import Hit, search
 from ingest_assets.text_embeddings import PASSAGE_S
-from ingest_assets.words import PAUSE_S, attribute_words, ends_sentence, sentence_speakers
 
 LIMITS_S = (15.0, 20.0, 30.0, 45.0, 60.0)
 SHOWN, RANKED = 5, 10

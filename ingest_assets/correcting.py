@@ -19,10 +19,10 @@ import pandas as pd
 from earshot.common.text import numbered
 from earshot.common.timeline import HALF, Stretches, Times, cut
 from earshot.storage.database import Database
+from earshot.transcripts.word_speakers import attribute_words
+from earshot.transcripts.word_turns import Spoken, whole_words
 from ingest_assets.contradictions import Groups, contradictions_of
 from ingest_assets.statements import NOBODY, Key, Said, Statements, people_by_number, said_in, spans_by_video, statements_of
-from ingest_assets.word_turns import Spoken, whole_words
-from ingest_assets.words import attribute_words
 from resources.corrections import Correction, list_corrections
 from resources.voice_space import VoiceSpace
 
@@ -92,7 +92,8 @@ def read_turns(database: Database, video_ids: Iterable[str]) -> pd.DataFrame:
 def read_overrides(database: Database) -> list[tuple[str, float, float, int]]:
     """Who speaks at moments whose speaker is not named so as a whole: (video_id, start_s, end_s, person_id).
 
-    In order of time, and disjoint. No word is torn: a turn is somebody's with all its words (ingest_assets/word_turns.py).
+    In order of time, and disjoint. No word is torn: a turn is somebody's with all its words
+    (earshot/transcripts/word_turns.py).
     """
     by_video: defaultdict[str, list[Correction]] = defaultdict(list)
     for correction in list_corrections(database):

@@ -5,7 +5,7 @@
 | `voice 7`, `voice-7` | every local speaker of that anonymous voice |
 | `VIDEO@SPEAKER_01` | one local speaker |
 | `VIDEO` | the only local speaker of that video |
-| `VIDEO@0:12:30` | the turn that this time means: ingest_assets/turn_times.py |
+| `VIDEO@0:12:30` | the turn that this time means: earshot/transcripts/turn_times.py |
 
 A subject is told in spans of time, which is what a correction keeps (resources/corrections.py): of a speaker, when he is the
 only one to speak. Nothing is written here.
@@ -25,11 +25,11 @@ from earshot.common.timeline import cut
 from earshot.common.times import hms
 from earshot.storage.catalog.videos import find
 from earshot.storage.database import Database
+from earshot.transcripts.recordings import read_recording
+from earshot.transcripts.speaker_names import Names, speaker_names
+from earshot.transcripts.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
 from ingest_assets.correcting import read_rulings, read_turns
-from ingest_assets.names import Names, speaker_names
-from ingest_assets.recordings import read_recording
 from ingest_assets.statements import Key, spans_in
-from ingest_assets.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
 from resources.corrections import Correction, Span
 from resources.people import find_person
 

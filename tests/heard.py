@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from earshot.common.text import one_line
 from earshot.storage.catalog.videos import Video
-from ingest_assets.exports import FORMATS
-from ingest_assets.names import Names, Speaker
-from ingest_assets.passages import Limits, cut_passages
-from ingest_assets.recordings import Recording
-from ingest_assets.words import attribute_words, sentence_speakers
+from earshot.transcripts.formats.exports import FORMATS
+from earshot.transcripts.passages import Limits, cut_passages
+from earshot.transcripts.recordings import Recording
+from earshot.transcripts.speaker_names import Names, Speaker
+from earshot.transcripts.word_speakers import attribute_words, sentence_speakers
 
 VIDEO = Video("generic-a-1", "https://x/a.mp3", "https://x", "A talk", duration_s=90.0)
 Word = tuple[float, float, str]

@@ -7,8 +7,8 @@ import pytest
 from bench.questions import KINDS, NAME, RECORDINGS, TALKS, Question, plain
 from bench.retrieval import Answered, Spoken, answered, overlapped, qualities_by_kind, quality, said_at
 from bench.talks import WORDS_PER_S, paragraphs, spoken, talks
-from ingest_assets.passages import Limits, cut_passages
-from ingest_assets.search import Hit
+from earshot.transcripts.passages import Limits, cut_passages
+from earshot.transcripts.search.query import Hit
 
 TEXT = "One two three. Four five six. Seven eight nine. Ten eleven."
 

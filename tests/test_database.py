@@ -18,7 +18,7 @@ from earshot.common.errors import DatabaseUnusable
 from earshot.models.registry import Model
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import MIGRATIONS, Database, migrate
-from resources.text_models import register_text_model
+from earshot.transcripts.search.text_models import register_text_model
 
 KNOWN = Video("v1", "/a.mp3", "/", "A")
 OTHER = Video("v2", "/b.mp3", "/", "B")

@@ -3,8 +3,8 @@
 import re
 
 from earshot.config.settings import PROJECT_ROOT
+from earshot.transcripts.formats.exports import FORMATS
 from ingest_assets.cli.commands import cli
-from ingest_assets.exports import FORMATS
 from ingest_assets.timings import KEYS
 
 README = (PROJECT_ROOT / "README.md").read_text()

@@ -21,8 +21,8 @@ from pyannote.database.util import load_rttm
 
 from earshot.common.text import one_line
 from earshot.config.settings import PROJECT_ROOT
-from ingest_assets.exports import FORMATS
-from ingest_assets.recordings import Recording
+from earshot.transcripts.formats.exports import FORMATS
+from earshot.transcripts.recordings import Recording
 from tests.heard import anything, export, recording, said_at, small
 
 SCHEMA = json.loads((PROJECT_ROOT / "docs" / "export.schema.json").read_text())

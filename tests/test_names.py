@@ -5,8 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from earshot.storage.database import Database
+from earshot.transcripts.speaker_names import NOBODY, Names, Speaker, speaker_names
 from ingest_assets.cli.export import export_command
-from ingest_assets.names import NOBODY, Names, Speaker, speaker_names
 from resources.people import add_person
 from tests.library import run_stages
 from tests.said import add_video, hear_again, identify, say_is

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.passages import PASSAGE_COLUMNS, PAUSE_S, Limits, cut_passages
+from earshot.transcripts.passages import PASSAGE_COLUMNS, PAUSE_S, Limits, cut_passages
 
 ROOMY = Limits(seconds=1000.0, weight=1000)
 

@@ -10,8 +10,8 @@ import pytest
 from earshot.common.errors import HalfIngested, NotTranscribed
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from ingest_assets.recordings import Tally, read_recording, read_recordings
-from resources.text_models import register_text_model
+from earshot.transcripts.recordings import Tally, read_recording, read_recordings
+from earshot.transcripts.search.text_models import register_text_model
 from tests.library import fill, run_stages
 from tests.said import MODEL
 

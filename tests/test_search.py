@@ -17,13 +17,22 @@ from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.models.cache import ModelsResource
 from earshot.storage.database import Database
+from earshot.transcripts.search.query import (
+    EVERYTHING,
+    Filters,
+    Hit,
+    absent_words,
+    check_question,
+    count_undated,
+    explain,
+    search,
+)
+from earshot.transcripts.search.text_models import searched_model
+from earshot.transcripts.search.vector_index import build_index, drop_index, is_indexed
+from earshot.transcripts.speaker_names import speaker_names
 from ingest_assets.cli.search import search_command
 from ingest_assets.known_voices import Who, find_known
-from ingest_assets.names import speaker_names
-from ingest_assets.search import EVERYTHING, Filters, Hit, absent_words, check_question, count_undated, explain, search
 from resources.people import add_person
-from resources.text_models import searched_model
-from resources.vector_index import build_index, drop_index, is_indexed
 from tests.said import MODEL, Encoder, add_video, hear_again, identify, say_is
 
 OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -531,7 +540,7 @@ def test_the_command_says_how_many_videos_have_no_date(command: Any) -> None:
 def command(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`earshot search` with the test's text model; returns the result of a run."""
     monkeypatch.setattr(ModelsResource, "text_encoder", lambda *_: Encoder())
-    monkeypatch.setattr("resources.text_models.TextModel.described", MODEL)
+    monkeypatch.setattr("earshot.transcripts.search.text_models.TextModel.described", MODEL)
     return lambda *arguments: CliRunner().invoke(search_command, list(arguments))
 
 

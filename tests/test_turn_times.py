@@ -13,10 +13,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from earshot.common.times import hms_exact
-from ingest_assets.names import Names, Speaker
-from ingest_assets.recordings import Recording
-from ingest_assets.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
-from ingest_assets.word_turns import whole_words, word_turns
+from earshot.transcripts.recordings import Recording
+from earshot.transcripts.speaker_names import Names, Speaker
+from earshot.transcripts.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
+from earshot.transcripts.word_turns import whole_words, word_turns
 from tests.heard import export, recording
 
 A, B = "SPEAKER_00", "SPEAKER_01"

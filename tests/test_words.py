@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest_assets.words import (
+from earshot.transcripts.word_speakers import (
     BACK_CHANNEL_S,
     BACK_CHANNEL_WORDS,
     BORDER_S,

@@ -21,10 +21,9 @@ from earshot.common.text import counted
 from earshot.storage.catalog.videos import count_keys, stream_keys
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database
-from ingest_assets.cli.arguments import known_video
-from ingest_assets.exporting import to_file, to_folder
-from ingest_assets.exports import FORMATS, Format
-from ingest_assets.recordings import (
+from earshot.transcripts.formats.exports import FORMATS, Format
+from earshot.transcripts.formats.files import to_file, to_folder
+from earshot.transcripts.recordings import (
     Recording,
     Tally,
     find_transcribed,
@@ -33,6 +32,7 @@ from ingest_assets.recordings import (
     read_recordings,
     spoken_by,
 )
+from ingest_assets.cli.arguments import known_video
 
 if TYPE_CHECKING:
     from ingest_assets.known_voices import Who

@@ -37,7 +37,7 @@ def play_command(what: str, only_print: bool) -> None:
 
 def _moment(database: Database, what: str) -> tuple[Video, float]:
     """The video and the second that are meant; raises EarshotError where the video is unknown, or over by then."""
-    from ingest_assets.last_search import find_result
+    from earshot.transcripts.search.last_search import find_result
 
     if what.isdecimal():
         video_id, start_s = find_result(int(what))

@@ -16,12 +16,12 @@ from earshot.config.settings import read_settings
 from earshot.models.device import require_device
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import open_database
+from earshot.transcripts.search.last_search import keep_results
 from ingest_assets.cli.arguments import Day, known_language, known_video
 from ingest_assets.cli.output import console, json_option, print_json
-from ingest_assets.last_search import keep_results
 
 if TYPE_CHECKING:
-    from ingest_assets.search import Hit
+    from earshot.transcripts.search.query import Hit
 
 
 class _TextCommand(click.Command):
@@ -91,8 +91,7 @@ def search_command(
     "Several words" in quotation marks must be said in this order; -word must not be said.
     """
     from earshot.models.cache import ModelsResource
-    from ingest_assets.known_voices import find_known
-    from ingest_assets.search import (
+    from earshot.transcripts.search.query import (
         Filters,
         absent_words,
         check_question,
@@ -101,6 +100,7 @@ def search_command(
         search,
         searching_encoder,
     )
+    from ingest_assets.known_voices import find_known
 
     device = None if words else require_device(read_settings().device)
     database, question = open_database(), " ".join(text)

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from earshot.storage.database import Connection, Database
-from resources.text_models import TextModel
+from earshot.transcripts.search.text_models import TextModel
 
 # With the ef_search of search_passages() they reach the recall that is wanted among a million: docs/search.md.
 LINKS, CANDIDATES = 16, 128

@@ -1,8 +1,8 @@
 """Subtitles: a recording as SRT or WebVTT. Pure functions.
 
-Words are cut into cues (ingest_assets/cues.py) of at most two lines of 42 characters and 7 s; no cue reaches into the next. SRT
-has nothing that says who speaks: there `Ana: ` stands before the text where the speaker changes, a name cut to 24 characters.
-In WebVTT every cue begins with a voice tag, `<v Ana>`. A short back-channel stands in the sentence it falls into.
+Words are cut into cues (earshot/transcripts/formats/cues.py) of at most two lines of 42 characters and 7 s; no cue reaches into
+the next. SRT has nothing that says who speaks: there `Ana: ` stands before the text where the speaker changes, a name cut to 24
+characters. In WebVTT every cue begins with a voice tag, `<v Ana>`. A short back-channel stands in the sentence it falls into.
 
 No name and no word breaks a file. In WebVTT what would be markup is escaped. SRT knows no escapes: there `-->` becomes an
 arrow, and the `<` of what players would take for a tag, such as `<i>`, a single guillemet.
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from earshot.common.text import one_line
-from ingest_assets.cues import LINE_CHARACTERS, cut_cues
-from ingest_assets.passages import SHORTEST_S
-from ingest_assets.recordings import Recording
-from ingest_assets.words import sentence_speakers
+from earshot.transcripts.formats.cues import LINE_CHARACTERS, cut_cues
+from earshot.transcripts.passages import SHORTEST_S
+from earshot.transcripts.recordings import Recording
+from earshot.transcripts.word_speakers import sentence_speakers
 
 NAME_CHARACTERS = 24  # of a name on the screen: more would leave its words no room
 SHORTEST_CUE_S = 0.001

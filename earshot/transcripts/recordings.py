@@ -5,7 +5,7 @@ as it is after. A stage writes all its rows at once, but stages follow each othe
 whose ingest broke off, has for a while new words beside passages of the old ones. Such a mixture is refused.
 
 `read_recordings()` reads many, one in memory at a time; `spoken_by()` is what one person says in one. What a recording becomes
-is ingest_assets/exports.py.
+is earshot/transcripts/formats/exports.py.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,8 +18,8 @@ import pandas as pd
 from earshot.common.errors import HalfIngested, NotTranscribed
 from earshot.storage.catalog.videos import Video, find
 from earshot.storage.database import Database
-from ingest_assets.names import Names, Speaker, speaker_names
-from ingest_assets.words import attribute_words
+from earshot.transcripts.speaker_names import Names, Speaker, speaker_names
+from earshot.transcripts.word_speakers import attribute_words
 
 if TYPE_CHECKING:
     from ingest_assets.known_voices import Who

@@ -1,8 +1,8 @@
 """Word turns: to which turn of its speaker each word belongs. Pure functions over DataFrames.
 
-Whose a word is, ingest_assets/words.py decides; a speaker's turns are told apart by the same rules here, each turn in the
-place of a speaker. So a sentence that begins a moment before its turn, or in the end of the speaker's turn before that,
-belongs to one turn as a whole, as far as times of words and borders of turns can tell.
+Whose a word is, earshot/transcripts/word_speakers.py decides; a speaker's turns are told apart by the same rules here, each
+turn in the place of a speaker. So a sentence that begins a moment before its turn, or in the end of the speaker's turn before
+that, belongs to one turn as a whole, as far as times of words and borders of turns can tell.
 
 `whole_words()` moves the borders of moments that corrections speak of to borders of words: a turn that is said to be somebody's
 is so with all its words, and with none of another turn.
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.timeline import NO_TURNS, Stretches, Times, cut
-from ingest_assets.words import NEAR_S, PAUSE_S, attribute_words
+from earshot.transcripts.word_speakers import NEAR_S, PAUSE_S, attribute_words
 
 NO_TURN = -1
 NOBODY = -1

@@ -13,7 +13,7 @@ from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 
 if TYPE_CHECKING:
-    from ingest_assets.search import Hit
+    from earshot.transcripts.search.query import Hit
 
 Place = tuple[str, float]  # a video's key, and seconds of it
 

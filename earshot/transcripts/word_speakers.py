@@ -20,7 +20,8 @@ is shown in passages and subtitles. A run of at most `BACK_CHANNEL_WORDS` words 
 sentence it falls into, where the same speaker was in the middle of it before and goes on after.
 
 Sentences are as whisper writes them: they end at `.?!` and the like, or at a pause. Without such marks rule 4 has little to go
-by, and words stay where rules 1 and 2 put them. Who a local speaker is, is not asked here: ingest_assets/names.py.
+by, and words stay where rules 1 and 2 put them. Who a local speaker is, is not asked here:
+earshot/transcripts/speaker_names.py.
 """
 
 import re

@@ -24,8 +24,8 @@ from earshot.common.excerpt import moment
 from earshot.common.timeline import Times, cut
 from earshot.common.times import hms, hms_exact
 from earshot.config.source_options import duration
-from ingest_assets.recordings import Recording
-from ingest_assets.word_turns import NO_TURN, word_turns
+from earshot.transcripts.recordings import Recording
+from earshot.transcripts.word_turns import NO_TURN, word_turns
 
 EXACT_S = 0.001
 

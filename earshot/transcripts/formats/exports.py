@@ -2,19 +2,19 @@
 
 | format | what it is | made of | how speakers are told |
 |---|---|---|---|
-| `srt`, `vtt` | subtitles: ingest_assets/subtitles.py | words | on change; a voice tag |
+| `srt`, `vtt` | subtitles: earshot/transcripts/formats/subtitles.py | words | on change; a voice tag |
 | `txt` | title, date and link, then one line a passage: `[h:mm:ss] Ana: text` | passages | one a line |
 | `json` | everything, words with their speakers: docs/export.schema.json | all | see below |
 | `rttm` | who spoke when, overlap kept, as diarization tools read it | turns | a field without spaces: `_field_labels` |
 | `seglst` | who said what when, as meeteval reads it to score transcripts | words | the same |
 
-In `json`, words, passages and turns have `local_speaker` as it was heard, `speaker` as shown (ingest_assets/names.py), and
-`person`, a name, and `voice`, a number; null where it is not one. A passage in which moments are corrected is several, in `txt`
-too. In subtitles and passages a short back-channel stands in the sentence it falls into; a word of `json` and a segment of
-`seglst` have who says it.
+In `json`, words, passages and turns have `local_speaker` as it was heard, `speaker` as shown
+(earshot/transcripts/speaker_names.py), and `person`, a name, and `voice`, a number; null where it is not one. A passage in
+which moments are corrected is several, in `txt` too. In subtitles and passages a short back-channel stands in the sentence it
+falls into; a word of `json` and a segment of `seglst` have who says it.
 
 No name breaks a format: what has no place on one line becomes a space, and what a format reads as its own is written as that
-format wants it. Which recordings are exported and what becomes a file of its own is ingest_assets/exporting.py.
+format wants it. Which recordings are exported and what becomes a file of its own is earshot/transcripts/formats/files.py.
 """
 
 import json
@@ -31,10 +31,10 @@ import pandas as pd
 from earshot.common.text import one_line
 from earshot.common.times import browsable, hms
 from earshot.storage.catalog.videos import Video
-from ingest_assets.names import Speaker
-from ingest_assets.passages import Limits, cut_passages
-from ingest_assets.recordings import Recording
-from ingest_assets.subtitles import as_srt, as_vtt
+from earshot.transcripts.formats.subtitles import as_srt, as_vtt
+from earshot.transcripts.passages import Limits, cut_passages
+from earshot.transcripts.recordings import Recording
+from earshot.transcripts.speaker_names import Speaker
 
 PASSAGE_KEYS = ["start_s", "end_s", "local_speaker", "text"]
 TURN_KEYS = ["start_s", "end_s", "local_speaker", "overlap"]

@@ -1,7 +1,7 @@
 """Passages: words joined into stretches of one speaker's speech, cut at sentence ends. Pure functions over DataFrames.
 
-The speaker is the one under whom a word is shown (`sentence_speakers()` of ingest_assets/words.py), so that a short
-back-channel lies inside the passage whose sentence it falls into.
+The speaker is the one under whom a word is shown (`sentence_speakers()` of earshot/transcripts/word_speakers.py), so that a
+short back-channel lies inside the passage whose sentence it falls into.
 
 Words become sentences (ending at `.?!` and the like, at a change of speaker, or at a long pause); sentences of one speaker
 are joined while they fit the limits: seconds, and `weight`, which is tokens where passages are embedded (the text model's
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ingest_assets.words import PAUSE_S, ends_sentence
+from earshot.transcripts.word_speakers import PAUSE_S, ends_sentence
 
 SHORTEST_S = 0.01  # whisper's alignment sometimes gives a word no length
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from earshot.common.atomic_files import make_folder, whole_file
 from earshot.storage.catalog.videos import Video
-from ingest_assets.exports import Format
-from ingest_assets.recordings import Recording
+from earshot.transcripts.formats.exports import Format
+from earshot.transcripts.recordings import Recording
 
 TITLE_BYTES = 150  # of the 255 that a file's name may have
 # What some system does not take in a file's name, and white space.

@@ -1,0 +1,1 @@
+"""Words, who said them, and the passages made of them."""

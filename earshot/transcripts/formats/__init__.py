@@ -1,0 +1,1 @@
+"""Transcripts as subtitles, text, JSON, RTTM and SegLST."""

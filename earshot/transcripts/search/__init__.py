@@ -1,0 +1,1 @@
+"""Search over passages, by meaning and by word."""
