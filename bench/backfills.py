@@ -34,9 +34,9 @@ from earshot.models.cache import ModelsResource
 from earshot.models.device import cpu_name, require_device
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
+from earshot.timings.forecast import forecast
 from earshot.transcripts.search.query import search, searching_encoder
 from ingest_assets.backfill import Which, choose
-from ingest_assets.forecast import forecast
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.staleness import read_stale

@@ -19,7 +19,7 @@ from typing import Any
 
 from earshot.config.settings import PROJECT_ROOT
 from earshot.storage.server import stop_embedded
-from ingest_assets.timings import git_commit
+from earshot.timings.timing import git_commit
 
 RESULTS = PROJECT_ROOT / "bench" / "results"
 PROCESSOR_TIMES = Path("/proc/stat")

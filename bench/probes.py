@@ -25,12 +25,12 @@ from earshot.models.nvml import GpuSampler
 from earshot.models.registry import Floor
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
+from earshot.timings.history import read_history
+from earshot.timings.timing import KEYS, Timing, metadata, timing
 from ingest_assets.checks import check_result, examine
 from ingest_assets.currency import Version
-from ingest_assets.history import read_history
 from ingest_assets.outputs import Left, keep
 from ingest_assets.staleness import UPSTREAM
-from ingest_assets.timings import KEYS, Timing, metadata, timing
 
 if TYPE_CHECKING:  # it imports torch
     from sentence_transformers import SentenceTransformer

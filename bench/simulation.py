@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ingest_assets.baseline import Cost, Level, judge
+from earshot.timings.baseline import Cost, Level, judge
 
 # A stage's spread, as a standard deviation of logarithms: 0.05 is a calm machine of one's own, 0.1 an ordinary one, 0.2 one
 # that others use too.

@@ -11,7 +11,7 @@ from typing import Any
 
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
-from ingest_assets.timings import times_real_time
+from earshot.timings.timing import times_real_time
 
 EXAMPLES = 3
 UNKNOWN = "run "  # begins the content of rows that are older than digests

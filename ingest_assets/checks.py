@@ -2,7 +2,8 @@
 
 - `device`: what ran is what was asked for. An error, whatever the speed.
 - `floor`: at least as fast as the model table says it must be on such a device. An error; passes where no floor is known.
-- `regression`: not slower than it was (WARN from 1.3 times, ERROR from 2 times, ingest_assets/baseline.py), neither per unit of
+- `regression`: not slower than it was (WARN from 1.3 times, ERROR from 2 times, earshot/timings/baseline.py), neither per unit
+of
   work nor in how much work there is per second of audio. More work is a WARN at most: nothing runs slower.
 
 `examine()` is pure and returns a `Finding` for each. The asset yields them as Dagster's check results in its own step, so that
@@ -18,11 +19,11 @@ from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, Metada
 from dagster_shared.utils.warnings import PreviewWarning
 
 from earshot.models.registry import Floor
-from ingest_assets.baseline import MINIMUM_VIDEOS, SLACK_S, Cost, Level, Verdict, judge
-from ingest_assets.causes import Cause, judged_s, prove
-from ingest_assets.history import History
+from earshot.timings.baseline import MINIMUM_VIDEOS, SLACK_S, Cost, Level, Verdict, judge
+from earshot.timings.causes import Cause, judged_s, prove
+from earshot.timings.history import History
+from earshot.timings.timing import Timing
 from ingest_assets.partitions import videos
-from ingest_assets.timings import Timing
 
 # What a GPU may take beyond its floor: the driver loads kernels at their first use, which took 1.4 s of a process' first eight
 # texts on an H200 (bench/results/gpu-9df3fc57a24a.json). A timing does not tell those seconds from slow ones.

@@ -16,9 +16,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from earshot.storage.database import Connection, Database
+from earshot.timings.timing import Timing, git_commit
 from ingest_assets.checks import Examination
 from ingest_assets.currency import Output, Version
-from ingest_assets.timings import Timing, git_commit
 
 
 @dataclass(frozen=True)

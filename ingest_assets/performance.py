@@ -13,13 +13,13 @@ from dagster import MaterializeResult, MetadataValue, asset
 
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import DatabaseResource
+from earshot.timings.queries import Failing, read_failing, read_timings
+from earshot.timings.report import Row, report, sheet
+from earshot.timings.timing import hours_by_the_clock
 from ingest_assets.audio import audio
-from ingest_assets.records import Failing, read_failing, read_timings
-from ingest_assets.report import Row, report, sheet
 from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.staleness import read_stale, stale_sheet
 from ingest_assets.text_embeddings import text_embeddings
-from ingest_assets.timings import hours_by_the_clock
 from ingest_assets.transcript import transcript
 from ingest_assets.voice_embeddings import voice_embeddings
 
@@ -69,7 +69,7 @@ def _audio_s(rows: Sequence[Row]) -> float:
 def _shown(
     rows: Sequence[Row], reported: pd.DataFrame, failing: Sequence[Failing], stale: pd.DataFrame
 ) -> dict[str, MetadataValue]:
-    from ingest_assets.plots import item_rates, stage_times
+    from earshot.timings.plots import item_rates, stage_times
 
     found = "\n".join(f"- {failure}" for failure in failing)
     return {
@@ -82,6 +82,6 @@ def _shown(
 
 
 def _picture(title: str, figure: "Figure") -> MetadataValue:
-    from ingest_assets.plots import as_png
+    from earshot.timings.plots import as_png
 
     return MetadataValue.md(f"![{title}](data:image/png;base64,{b64encode(as_png(figure)).decode()})")

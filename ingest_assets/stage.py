@@ -45,12 +45,12 @@ from earshot.storage.catalog.videos import Video, find, mark_ready_if_complete, 
 from earshot.storage.database import Database, DatabaseResource
 from earshot.storage.full_disk import explaining_full_disk
 from earshot.storage.outages import is_outage
+from earshot.timings.history import read_history
+from earshot.timings.timing import Timing, metadata, timing
 from ingest_assets import progress
 from ingest_assets.checks import CHECKS, Finding, check_result, examine, repeated_finding
 from ingest_assets.currency import Output, Version, reason_to_run
-from ingest_assets.history import read_history
 from ingest_assets.outputs import Left, drop_output, keep, read_outputs
-from ingest_assets.timings import Timing, metadata, timing
 
 Loaded = TypeVar("Loaded")
 

@@ -14,10 +14,10 @@ import pandas as pd
 from earshot.common.times import hms
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
+from earshot.timings.report import Sheet
 from ingest_assets.currency import Version, reasons_to_run
 from ingest_assets.jobs import video_assets
 from ingest_assets.outputs import differing, read_outputs
-from ingest_assets.report import Sheet
 from ingest_assets.stage import stage_version
 
 UPSTREAM = {asset.key.to_user_string(): {dep.to_user_string() for dep in asset.dependency_keys} for asset in video_assets}

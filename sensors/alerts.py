@@ -1,6 +1,6 @@
 """Sensor `alerts`: checks that failed, warnings included, which no run failure ever shows, and sources that do not work.
 
-What is told, to whom and how often says ingest_assets/alerts.py. A receiver that refuses is tried again at the next tick.
+What is told, to whom and how often says earshot/timings/alerts.py. A receiver that refuses is tried again at the next tick.
 """
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
@@ -9,7 +9,7 @@ from earshot.common.errors import AlertRefused
 from earshot.config.settings import read_settings
 from earshot.sources.troubles import read_troubles
 from earshot.storage.database import open_database
-from ingest_assets.alerts import read_told, send_alerts, send_troubles, write_told
+from earshot.timings.alerts import read_told, send_alerts, send_troubles, write_told
 
 
 @sensor(

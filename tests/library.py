@@ -12,13 +12,13 @@ from earshot.models.registry import Model
 from earshot.storage.catalog import videos
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Connection, Database
+from earshot.timings.baseline import Level
+from earshot.timings.timing import Timing
 from earshot.transcripts.search.text_models import register_text_model
-from ingest_assets.baseline import Level
 from ingest_assets.checks import Examination
 from ingest_assets.currency import Version
 from ingest_assets.outputs import Left, keep
 from ingest_assets.staleness import UPSTREAM
-from ingest_assets.timings import Timing
 from tests.said import MODEL
 from tests.timing_rows import usual
 

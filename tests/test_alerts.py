@@ -17,7 +17,7 @@ from earshot.config.settings import read_settings
 from earshot.sources.troubles import Trouble
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from ingest_assets.alerts import Told, quiet, read_told, send_alerts, send_troubles, write_told
+from earshot.timings.alerts import Told, quiet, read_told, send_alerts, send_troubles, write_told
 from sensors.alerts import alerts
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.simulation import SPREADS, detected, false_alarms, series
-from ingest_assets.baseline import ERROR_RATIO, MINIMUM_VIDEOS, SLACK_S, WARN_RATIO, WINDOW, Cost, Level, judge
+from earshot.timings.baseline import ERROR_RATIO, MINIMUM_VIDEOS, SLACK_S, WARN_RATIO, WINDOW, Cost, Level, judge
 
 
 def steady(videos: int = WINDOW, seconds: float = 10.0, units: float = 200.0) -> list[Cost]:

@@ -33,8 +33,8 @@ from earshot.models.device import Device
 from earshot.storage.catalog.videos import STAGES, Video, register
 from earshot.storage.database import Database
 from earshot.storage.media_store import samples_sha256
-from ingest_assets.history import read_history
-from ingest_assets.timings import Timing
+from earshot.timings.history import read_history
+from earshot.timings.timing import Timing
 from tests.timing_rows import keep, usual
 
 

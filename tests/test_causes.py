@@ -2,8 +2,8 @@
 
 import pytest
 
-from ingest_assets.causes import UNKNOWN, judged_s, prove
-from ingest_assets.timings import Timing
+from earshot.timings.causes import UNKNOWN, judged_s, prove
+from earshot.timings.timing import Timing
 from tests.timing_rows import usual
 
 HISTORY = [usual()] * 10

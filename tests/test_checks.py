@@ -6,11 +6,11 @@ from dagster import AssetCheckSeverity, FloatMetadataValue, TextMetadataValue
 from earshot.common.errors import Misconfigured
 from earshot.models.registry import COMMUNITY_1, MINILM, Floor
 from earshot.storage.database import Database
-from ingest_assets.baseline import SPREAD_WINDOW, Level
+from earshot.timings.baseline import SPREAD_WINDOW, Level
+from earshot.timings.history import RECENT, History, Past, accept, read_history
+from earshot.timings.timing import Timing
 from ingest_assets.checks import CHECKS, Examination, Finding, check_result, check_specs, examine
 from ingest_assets.definitions import video_assets
-from ingest_assets.history import RECENT, History, Past, accept, read_history
-from ingest_assets.timings import Timing
 from tests.timing_rows import keep, usual
 
 ASSET = "text_embeddings"

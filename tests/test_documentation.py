@@ -3,9 +3,9 @@
 import re
 
 from earshot.config.settings import PROJECT_ROOT
+from earshot.timings.timing import KEYS
 from earshot.transcripts.formats.exports import FORMATS
 from ingest_assets.cli.commands import cli
-from ingest_assets.timings import KEYS
 
 README = (PROJECT_ROOT / "README.md").read_text()
 
@@ -36,7 +36,7 @@ def test_every_figure_of_a_timing_is_explained() -> None:
 
 def test_every_cause_is_in_the_page_on_the_drill() -> None:
     page = (PROJECT_ROOT / "docs" / "regression-drill.md").read_text()
-    table = (PROJECT_ROOT / "ingest_assets" / "causes.py").read_text()
+    table = (PROJECT_ROOT / "earshot" / "timings" / "causes.py").read_text()
     causes = re.findall(r"^\| (\w+) \|", table, flags=re.MULTILINE)
     assert {"device", "starved"} <= set(causes)
     assert [cause for cause in causes if cause != "cause" and f"`{cause}`" not in page] == []

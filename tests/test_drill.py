@@ -15,11 +15,11 @@ from bench.drill import FAULTS, HEALTHY_VIDEOS, Fault, drill_clock, ingest_one, 
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
-from ingest_assets.alerts import send_alerts
-from ingest_assets.history import read_history
+from earshot.timings.alerts import send_alerts
+from earshot.timings.history import read_history
+from earshot.timings.timing import Timing
 from ingest_assets.ingest import Outcome
 from ingest_assets.instance import open_instance
-from ingest_assets.timings import Timing
 
 pytestmark = pytest.mark.slow
 CHECKS = ("device", "floor", "regression")

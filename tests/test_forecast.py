@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from earshot.storage.database import Database
-from ingest_assets.forecast import IDLE_S, Forecast, forecast
+from earshot.timings.forecast import IDLE_S, Forecast, forecast
 from tests.timing_rows import keep, usual
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

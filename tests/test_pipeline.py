@@ -27,13 +27,13 @@ from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
 from earshot.storage.catalog.videos import STAGES, find
 from earshot.storage.database import Database
+from earshot.timings.timing import KEYS, TEXT_KEYS
 from earshot.transcripts.formats.exports import as_json, as_rttm, as_seglst
 from earshot.transcripts.recordings import read_recording
 from earshot.transcripts.search.query import search
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from ingest_assets.staleness import expected_versions
-from ingest_assets.timings import KEYS, TEXT_KEYS
 
 pytestmark = pytest.mark.slow
 

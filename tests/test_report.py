@@ -24,16 +24,16 @@ from PIL import Image
 from earshot.common.errors import Misconfigured
 from earshot.storage.catalog.videos import STAGES, Video, register
 from earshot.storage.database import Database, DatabaseResource
-from ingest_assets import timings
+from earshot.timings import timing as timings
+from earshot.timings.comparison import FASTER, NO_DIFFERENCE, SLOWER, compare
+from earshot.timings.history import IDENTITY
+from earshot.timings.plots import COLOURS, SLOW, as_png, check_suffix, item_rates, pictures, save, stage_times, usual_rates
+from earshot.timings.queries import read_failing, read_timings
+from earshot.timings.report import cache_rate, clock_s, gpu_use, latest, report, seconds_per_input, sheet, trend
+from earshot.timings.timing import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
 from ingest_assets.cli.output import describe_speed
 from ingest_assets.cli.timings import ROW_KEYS, timings_command
-from ingest_assets.comparison import FASTER, NO_DIFFERENCE, SLOWER, compare
-from ingest_assets.history import IDENTITY
 from ingest_assets.performance import performance
-from ingest_assets.plots import COLOURS, SLOW, as_png, check_suffix, item_rates, pictures, save, stage_times, usual_rates
-from ingest_assets.records import read_failing, read_timings
-from ingest_assets.report import cache_rate, clock_s, gpu_use, latest, report, seconds_per_input, sheet, trend
-from ingest_assets.timings import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
 
 Row = dict[str, Any]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

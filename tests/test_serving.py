@@ -25,10 +25,10 @@ from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
 from earshot.storage.catalog.videos import STAGES, find, register
 from earshot.storage.database import Database
+from earshot.timings.timing import KEYS, TEXT_KEYS
 from ingest_assets.definitions import defs
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
-from ingest_assets.timings import KEYS, TEXT_KEYS
 from tests.serving import (
     EARSHOT,
     backfill_status,

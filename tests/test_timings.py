@@ -10,8 +10,7 @@ from dagster import FloatMetadataValue, TextMetadataValue
 
 from bench.drill import CALL_S, INPUT_S, drill_clock
 from earshot.models.measurement import Execution, Measurement
-from ingest_assets.cli.output import describe_speed
-from ingest_assets.timings import (
+from earshot.timings.timing import (
     KEYS,
     SUMMARY_COLUMNS,
     TEXT_KEYS,
@@ -22,6 +21,7 @@ from ingest_assets.timings import (
     times_real_time,
     timing,
 )
+from ingest_assets.cli.output import describe_speed
 
 EXECUTION = Execution("cpu", "cpu", "a processor", "whisper-base", "d01c", "int8", 8)
 ORDER = ("audio", "transcript", "speaker_turns")

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from earshot.storage.database import Database
-from ingest_assets.timings import Timing
+from earshot.timings.timing import Timing
 
 USUAL = Timing(
     audio_s=600.0,

@@ -6,7 +6,7 @@ model calls (the device synchronised before the clock is read, so that queued ke
 GPU's utilisation, memory, power and clock read by a thread until `close()`. `Execution` is what really ran, read from the
 loaded model after its work.
 
-It derives and judges nothing: real-time factor and the like are defined once, in ingest_assets/timings.py.
+It derives and judges nothing: real-time factor and the like are defined once, in earshot/timings/timing.py.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Troubles: what does not work and will not mend itself, as it stands now, for the terminal of `earshot up` and for alerts.
 
 Sources that are not watched because sources.yaml is refused, a source that cannot be read or whose site refuses this machine,
-and a watched source's videos that failed for good. A slow stage is none: that is a failed check (ingest_assets/alerts.py).
+and a watched source's videos that failed for good. A slow stage is none: that is a failed check (earshot/timings/alerts.py).
 Messages hold no secrets.
 """
 

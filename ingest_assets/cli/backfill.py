@@ -104,7 +104,7 @@ def backfill_command(
 
 
 def _tell_plan(chosen: "pd.DataFrame", database: Database) -> None:
-    from ingest_assets.forecast import forecast
+    from earshot.timings.forecast import forecast
 
     if chosen.empty:
         click.echo("Nothing is to be done.")

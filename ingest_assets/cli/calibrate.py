@@ -75,14 +75,14 @@ def _left_out(videos: int, model: str) -> str:
 
 
 def _check_plot(path: Path) -> None:
-    from ingest_assets.plots import check_suffix  # matplotlib: a second
+    from earshot.timings.plots import check_suffix  # matplotlib: a second
 
     check_suffix(path)
 
 
 def _plot(pairs: "pd.DataFrame", found: "Calibration", today: float, path: Path) -> None:
+    from earshot.timings.plots import save
     from ingest_assets.calibration_plot import draw
-    from ingest_assets.plots import save
 
     save(draw(pairs, found, today), path)
     click.echo(f"Plotted to {path}.", err=True)

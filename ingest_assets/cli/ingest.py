@@ -15,10 +15,10 @@ from earshot.common.errors import EarshotError, SourceUnusable
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.videos import STAGES, STATES, Video, list_videos
 from earshot.storage.database import Database, open_database
+from earshot.timings.timing import summarize
 from ingest_assets.cli.arguments import Day, known_video
 from ingest_assets.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from ingest_assets.progress import watching
-from ingest_assets.timings import summarize
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance

@@ -9,13 +9,13 @@ import click
 from earshot.common.times import hms
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
-from ingest_assets.baseline import MINIMUM_VIDEOS
+from earshot.timings.baseline import MINIMUM_VIDEOS
+from earshot.timings.comparison import Comparison, compare
+from earshot.timings.history import accept
+from earshot.timings.queries import MOST_TIMINGS, Failing, read_failing, read_timings, stream_timings
+from earshot.timings.report import Row, clock_s, report, sheet
+from earshot.timings.timing import KEYS, commit_named, hours_by_the_clock
 from ingest_assets.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
-from ingest_assets.comparison import Comparison, compare
-from ingest_assets.history import accept
-from ingest_assets.records import MOST_TIMINGS, Failing, read_failing, read_timings, stream_timings
-from ingest_assets.report import Row, clock_s, report, sheet
-from ingest_assets.timings import KEYS, commit_named, hours_by_the_clock
 
 DAY_S = 86400.0
 MOST_DAYS = 36500.0
@@ -100,13 +100,13 @@ def _by_the_clock(audio_s: float, passed_s: float, days: float | None) -> str:
 
 
 def _check_plot(path: Path) -> None:
-    from ingest_assets.plots import check_suffix  # matplotlib: a second
+    from earshot.timings.plots import check_suffix  # matplotlib: a second
 
     check_suffix(path)
 
 
 def _plot(rows: Sequence[Row], path: Path, as_json: bool) -> None:
-    from ingest_assets.plots import pictures, save
+    from earshot.timings.plots import pictures, save
 
     save(pictures(rows), path)
     click.echo(f"Plotted to {path}.", err=as_json)

@@ -2,7 +2,7 @@
 
 Comparable are timings of the same stage, model, revision, device and compute type: where one of these changes, a new baseline
 begins. The batch size is not among them. It is a cause of slowness, and a baseline that began anew with each batch size would
-hide exactly that. What was found slower when it was new stays out of the medians (ingest_assets/baseline.py), until
+hide exactly that. What was found slower when it was new stays out of the medians (earshot/timings/baseline.py), until
 `accept()` declares today's speed the new normal.
 """
 
@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 
 from earshot.common.errors import Misconfigured
 from earshot.storage.database import Database
-from ingest_assets.baseline import SPREAD_WINDOW, Level
-from ingest_assets.timings import Timing
+from earshot.timings.baseline import SPREAD_WINDOW, Level
+from earshot.timings.timing import Timing
 
 IDENTITY = ("model", "model_revision", "device", "device_name", "compute_type")
 RECENT = 2  # these are looked at also where they were flagged: the rule takes the last three videos together

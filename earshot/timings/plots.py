@@ -3,7 +3,7 @@
 - `stage_times()`: what an hour of audio costs, by stage, over the videos in order of time. From MOST_BARS videos on, a bar is
   several of them together.
 - `item_rates()`: items per second of each timing, the band of what was usual before it, and what the checks found too slow. The
-  band is the baseline's (ingest_assets/baseline.py), of the comparable timings before; as the checks also count what is not
+  band is the baseline's (earshot/timings/baseline.py), of the comparable timings before; as the checks also count what is not
   computing (files, network, a model loaded again), a timing may be marked within its band. Accepted speeds do not move it.
 - `pictures()`: both in one.
 
@@ -27,9 +27,9 @@ from PIL import Image
 
 from earshot.common.errors import Misconfigured
 from earshot.storage.catalog.videos import STAGES
-from ingest_assets.baseline import SPREAD_WINDOW, Cost, Level, judge
-from ingest_assets.history import IDENTITY
-from ingest_assets.report import Row, latest
+from earshot.timings.baseline import SPREAD_WINDOW, Cost, Level, judge
+from earshot.timings.history import IDENTITY
+from earshot.timings.report import Row, latest
 
 FORMATS = ("png", "svg", "pdf")
 MOST_BARS = 120

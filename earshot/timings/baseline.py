@@ -11,7 +11,7 @@ the table).
 
 Nothing is judged on less than MINIMUM_VIDEOS, nor flagged for less than SLACK_S or SLACK_UNITS units of work: few texts, or a
 few seconds of audio, are mostly rounding. A video with less work than any in the baseline is expected to cost what the
-smallest would. Why it is slower is not asked here: ingest_assets/causes.py.
+smallest would. Why it is slower is not asked here: earshot/timings/causes.py.
 """
 
 import math

@@ -16,9 +16,9 @@ import numpy as np
 
 from earshot.common.errors import Misconfigured
 from earshot.storage.catalog.videos import STAGES
-from ingest_assets.baseline import MINIMUM_VIDEOS
-from ingest_assets.history import IDENTITY
-from ingest_assets.report import Row, seconds_per_input
+from earshot.timings.baseline import MINIMUM_VIDEOS
+from earshot.timings.history import IDENTITY
+from earshot.timings.report import Row, seconds_per_input
 
 COMMIT_PREFIX = 4
 RESAMPLES = 2000

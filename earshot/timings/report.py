@@ -4,7 +4,7 @@
 several runs tell: a stage's share of the work, its trend, the GPU's use, the cache. `sheet()` makes text of it, for a terminal
 and for Dagster alike, so that both show the same figures.
 
-Where the rows come from: ingest_assets/records.py. Two versions are held against each other in ingest_assets/comparison.py.
+Where the rows come from: earshot/timings/queries.py. Two versions are held against each other in earshot/timings/comparison.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 
 from earshot.common.times import hms
-from ingest_assets.baseline import MINIMUM_VIDEOS, WINDOW
-from ingest_assets.causes import judged_s
-from ingest_assets.timings import SUMMARY_COLUMNS, Timing, summarize
+from earshot.timings.baseline import MINIMUM_VIDEOS, WINDOW
+from earshot.timings.causes import judged_s
+from earshot.timings.timing import SUMMARY_COLUMNS, Timing, summarize
 
 Row = dict[str, Any]
 

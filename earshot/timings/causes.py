@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from ingest_assets.timings import Timing
+from earshot.timings.timing import Timing
 
 HALF = 0.5
 MORE = 1.3  # from this ratio on, more is more

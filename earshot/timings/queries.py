@@ -7,7 +7,7 @@ from datetime import datetime
 from psycopg import sql
 
 from earshot.storage.database import Database
-from ingest_assets.report import Row
+from earshot.timings.report import Row
 
 RECENT_DAYS = 7.0
 # A report is of this many timings at most, the newest: ten thousand videos, which fit into 300 MB.

@@ -1,0 +1,1 @@
+"""What each stage took, whether that is usual, and if not, why."""
