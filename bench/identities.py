@@ -19,12 +19,12 @@ import numpy as np
 from bench.figures import own_home
 from bench.sizes import peak_mb, print_sizes, timed
 from earshot.config.settings import read_settings
+from earshot.speakers.people.identify import identify
+from earshot.speakers.tables.identities import Identity, Key, read_identities
+from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, voice_space
+from earshot.speakers.voices.cosine import on_grid, products
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
-from ingest_assets.cosine import on_grid, products
-from ingest_assets.identification import identify
-from resources.identities import Identity, Key, read_identities
-from resources.voice_space import VoiceSpace, accept_threshold, voice_space
 
 SIZES = (1_000, 10_000)
 VOICES = 500

@@ -37,18 +37,18 @@ from earshot.config.sources_file import source_named
 from earshot.models.device import require_device
 from earshot.sources.listings import video_of
 from earshot.sources.polling import choose_now
+from earshot.speakers.people.identify import identify
+from earshot.speakers.tables.people import add_enrolment, add_person
+from earshot.speakers.tables.voice_space import thresholds
+from earshot.speakers.voices.assignment import SHORTEST_CLEAR_S
+from earshot.speakers.voices.calibration import equal_error_rate, false_accepts, false_rejects
 from earshot.storage.catalog.videos import register
 from earshot.storage.database import Database, open_database
-from ingest_assets.calibration import equal_error_rate, false_accepts, false_rejects
 from ingest_assets.definitions import defs
-from ingest_assets.identification import identify
-from ingest_assets.identity import SHORTEST_CLEAR_S
 from ingest_assets.ingest import QUIET
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.stage import FORCE_TAG
-from resources.people import add_enrolment, add_person
-from resources.voice_space import thresholds
 
 STAGES = ("audio", "speaker_turns", "voice_embeddings")
 LONG_S = 600.0

@@ -28,6 +28,8 @@ from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
 from earshot.models.registry import MINILM
 from earshot.models.text.text_encoder import TextEncoder
+from earshot.speakers.people.directory import Who
+from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
@@ -35,8 +37,6 @@ from earshot.transcripts.search.query import EVERYTHING, Filters, search
 from earshot.transcripts.search.text_models import register_text_model, searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes
 from ingest_assets.cli.output import print_table
-from ingest_assets.known_voices import Who
-from resources.people import add_person
 
 SIZES = (10_000, 100_000, 1_000_000)
 PER_VIDEO = 250  # passages of an hour or so

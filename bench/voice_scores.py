@@ -28,7 +28,7 @@ from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE, decode
 from earshot.models.device import require_device
 from earshot.models.registry import model_set
-from ingest_assets.calibration import equal_error_rate, false_accepts, false_rejects
+from earshot.speakers.voices.calibration import equal_error_rate, false_accepts, false_rejects
 
 if TYPE_CHECKING:  # imports torch
     from earshot.models.voice.voice_encoder import VoiceEncoder

@@ -1,8 +1,8 @@
 """Asset `people`: who each local speaker of each video is, over the whole library. Table `identities`.
 
-What decides that is ingest_assets/identity.py, the order of it ingest_assets/identification.py. Unpartitioned: whether two
-speakers are one voice is no fact of one video. A run does what changed since the last; the tag `earshot/force` has all of it
-clustered anew. The sensor `new_voices` starts the job `identify_people` (ingest_assets/jobs.py).
+What decides that is earshot/speakers/voices/assignment.py, the order of it earshot/speakers/people/identify.py. Unpartitioned:
+whether two speakers are one voice is no fact of one video. A run does what changed since the last; the tag `earshot/force` has
+all of it clustered anew. The sensor `new_voices` starts the job `identify_people` (ingest_assets/jobs.py).
 
 Names stay in people.yaml and table `people`, so that a person can be forgotten: metadata, logs and errors of this asset hold
 counts only, and an error that may quote people.yaml is told by `earshot people list` instead. It takes its turn in pool `gpu`,
@@ -15,8 +15,8 @@ from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataV
 
 from earshot.common.errors import DatabaseUnusable, EarshotError, GpuUnavailable, ModelUnavailable
 from earshot.models.measurement import Measurement
+from earshot.speakers.people.identify import Identified, identify
 from earshot.storage.database import DatabaseResource
-from ingest_assets.identification import Identified, identify
 from ingest_assets.stage import FORCE_TAG
 from ingest_assets.voice_embeddings import voice_embeddings
 

@@ -20,18 +20,18 @@ from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.cache import ModelsResource
 from earshot.models.device import GpuResource
+from earshot.speakers.people.identify import read_profiles
+from earshot.speakers.tables.voice_space import thresholds, voice_space
+from earshot.speakers.voices.local_speakers import sample_spans
+from earshot.speakers.voices.monologue import NO_PROFILE, Monologue, Spans, decide, doubt_before, full_way, joined, windows
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.audio import audio
 from ingest_assets.checks import check_specs
-from ingest_assets.identification import read_profiles
-from ingest_assets.monologue import NO_PROFILE, Monologue, Spans, decide, doubt_before, full_way, joined, windows
 from ingest_assets.outputs import content_digest
 from ingest_assets.partitions import videos
 from ingest_assets.stage import Stage, again_after_outage, stage
 from ingest_assets.video_audio import read_audio
-from ingest_assets.voices import sample_spans
-from resources.voice_space import thresholds, voice_space
 
 if TYPE_CHECKING:  # imports torch
     from earshot.models.voice.diarizer import Diarizer, Segmentation

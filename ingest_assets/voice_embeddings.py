@@ -14,6 +14,9 @@ from dagster import AssetExecutionContext, MaterializeResult, asset
 from earshot.config.settings import read_settings
 from earshot.models.cache import ModelsResource
 from earshot.models.device import GpuResource
+from earshot.speakers.tables.voice_cache import SampleSpan, known_vectors
+from earshot.speakers.tables.voice_space import PREPARATION, VoiceSpace, voice_space
+from earshot.speakers.voices.local_speakers import conditions, local_speakers, sample_spans
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.audio import audio
@@ -22,9 +25,6 @@ from ingest_assets.partitions import videos
 from ingest_assets.speaker_turns import speaker_turns
 from ingest_assets.stage import Stage, again_after_outage, stage
 from ingest_assets.video_audio import read_audio
-from ingest_assets.voices import conditions, local_speakers, sample_spans
-from resources.voice_cache import SampleSpan, known_vectors
-from resources.voice_space import PREPARATION, VoiceSpace, voice_space
 
 
 @asset(

@@ -2,7 +2,7 @@
 
 That is: local speakers of any video, people.yaml, enrolments and corrections, the threshold, or the model. What it all was when
 a run was last asked for is the cursor; while it is the same, or such a run waits or works, a tick does nothing. A run that
-fails is not asked for again until something changes. What a run does is ingest_assets/identification.py.
+fails is not asked for again until something changes. What a run does is earshot/speakers/people/identify.py.
 """
 
 import hashlib
@@ -11,10 +11,10 @@ import json
 from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
 from earshot.config.settings import Settings, read_settings
+from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database, open_database
 from ingest_assets.jobs import PEOPLE_PRIORITY, identify_people
 from ingest_assets.runs import is_under_way
-from resources.voice_space import voice_space
 
 NEW_VOICES = "new_voices"
 

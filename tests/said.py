@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from earshot.models.registry import Model
+from earshot.speakers.corrections.constraints import read_overrides
+from earshot.speakers.tables.corrections import Span, add_correction
+from earshot.speakers.tables.identities import write_moments
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from earshot.transcripts.search.text_models import register_text_model
-from ingest_assets.correcting import read_overrides
-from resources.corrections import Span, add_correction
-from resources.identities import write_moments
 
 TEXTS = ("alpha", "beta", "gamma")
 MODEL = Model("t", "1", "MIT", 0, dimension=8)

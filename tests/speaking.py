@@ -7,10 +7,10 @@ import pandas as pd
 
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.speakers.tables.voice_space import voice_space
+from earshot.speakers.voices.local_speakers import conditions, local_speakers
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from ingest_assets.voices import conditions, local_speakers
-from resources.voice_space import voice_space
 
 TURN_S = 10.0
 NOISE = 0.05

@@ -17,10 +17,14 @@ from hypothesis import strategies as st
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.models.registry import model_set
-from earshot.storage.catalog.videos import Video, register
-from earshot.storage.database import Database
-from ingest_assets.calibrating import people_said, read_material
-from ingest_assets.calibration import (
+from earshot.speakers.corrections.constraints import Rulings
+from earshot.speakers.people.calibration_data import people_said, read_material
+from earshot.speakers.people.identify import identify
+from earshot.speakers.tables.corrections import Span, add_correction
+from earshot.speakers.tables.enrolments import Quality, Samples, keep
+from earshot.speakers.tables.people import add_enrolment, add_person
+from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, thresholds, voice_space
+from earshot.speakers.voices.calibration import (
     ACROSS,
     COLUMNS,
     HALVES,
@@ -36,13 +40,9 @@ from ingest_assets.calibration import (
     pairs_of,
     threshold_for,
 )
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
 from ingest_assets.cli import main
-from ingest_assets.correcting import Rulings
-from ingest_assets.identification import identify
-from resources.corrections import Span, add_correction
-from resources.enrolments import Quality, Samples, keep
-from resources.people import add_enrolment, add_person
-from resources.voice_space import VoiceSpace, accept_threshold, thresholds, voice_space
 
 DIMENSION = 192
 DEFAULT = model_set(read_settings()).voice.thresholds
@@ -435,6 +435,6 @@ def test_a_plot_of_an_unknown_format_is_refused_before_anything_is_done(
     assert ended.code == 2
     assert ".png, .svg, .pdf" in ended.err
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ingest_assets.calibrating.read_material", lambda *_: pytest.fail("the library was read"))
+        patch.setattr("earshot.speakers.people.calibration_data.read_material", lambda *_: pytest.fail("the library was read"))
         assert earshot("people", "calibrate", "--plot", str(tmp_path / "scores.bmp")).code == 2
     assert filled.query("SELECT 1 FROM voice_thresholds") == []

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from ingest_assets.clustering import Clustering, Nodes, cluster, nothing_known
-from ingest_assets.cosine import ONE, as_cosine, as_product, has_direction, on_grid, products
+from earshot.speakers.voices.clustering import Clustering, Nodes, cluster, nothing_known
+from earshot.speakers.voices.cosine import ONE, as_cosine, as_product, has_direction, on_grid, products
 
 THRESHOLD = 0.5
 DIMENSION = 12
@@ -134,7 +134,7 @@ def test_by_components_it_is_what_clustering_everything_at_once_is(seed: int) ->
 def test_tiles_smaller_than_the_library_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     given = nodes(voices([*range(20)] * 5, likeness=0.6), speakers=3)
     whole = cluster(given, THRESHOLD)
-    monkeypatch.setattr("ingest_assets.clustering.TILE", 7)
+    monkeypatch.setattr("earshot.speakers.voices.clustering.TILE", 7)
     assert_same(cluster(given, THRESHOLD), whole)
 
 

@@ -11,13 +11,21 @@ from hypothesis import strategies as st
 from earshot.common.errors import EarshotError
 from earshot.common.timeline import cut
 from earshot.config.settings import read_settings
+from earshot.speakers.corrections.claims import statements_of
+from earshot.speakers.corrections.constraints import (
+    conflicting,
+    overrides_of,
+    read_overrides,
+    read_rulings,
+    rulings_of,
+    taught,
+    told_turns,
+)
+from earshot.speakers.tables.corrections import Correction, Span, add_correction, list_corrections, remove_correction
+from earshot.speakers.tables.people import add_person
+from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from ingest_assets.correcting import conflicting, overrides_of, read_overrides, read_rulings, rulings_of, taught, told_turns
-from ingest_assets.statements import statements_of
-from resources.corrections import Correction, Span, add_correction, list_corrections, remove_correction
-from resources.people import add_person
-from resources.voice_space import VoiceSpace, voice_space
 
 ANA, BEN = 1, 2
 A, B, C, D = (("v", name) for name in "ABCD")

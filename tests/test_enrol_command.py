@@ -18,12 +18,12 @@ from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
+from earshot.speakers.tables.enrolments import Quality, Samples, keep
+from earshot.speakers.tables.people import add_enrolment, add_person, list_people, sync_people
+from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.cli import main
-from resources.enrolments import Quality, Samples, keep
-from resources.people import add_enrolment, add_person, list_people, sync_people
-from resources.voice_space import voice_space
 from tests.test_enrolment import BECKETT, CALL, NARRATOR, music
 
 NAME = "Zoë “Narrator” O'Brien 🎙️"

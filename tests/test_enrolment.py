@@ -18,12 +18,12 @@ from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models import cache
 from earshot.models.voice.voice_encoder import VoiceEncoder
-from earshot.storage.catalog.videos import Video, register
-from earshot.storage.database import Database
-from earshot.storage.media_store import MediaStoreResource, place_of, samples_sha256
-from ingest_assets.enrolling import alike
-from ingest_assets.enrolment import Judgement, Recording, enrol_pending, take_samples
-from ingest_assets.enrolment_quality import (
+from earshot.speakers.people.enrol import alike
+from earshot.speakers.people.samples import Judgement, Recording, enrol_pending, take_samples
+from earshot.speakers.tables.enrolments import Quality, profile_samples
+from earshot.speakers.tables.people import add_enrolment, add_person, list_people, sync_people
+from earshot.speakers.tables.voice_space import voice_space
+from earshot.speakers.voices.enrolment_quality import (
     MOST_OTHER_SHARE,
     MOST_SAMPLES,
     SAMPLE_S,
@@ -35,9 +35,9 @@ from ingest_assets.enrolment_quality import (
     profile,
     sample_spans,
 )
-from resources.enrolments import Quality, profile_samples
-from resources.people import add_enrolment, add_person, list_people, sync_people
-from resources.voice_space import voice_space
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
+from earshot.storage.media_store import MediaStoreResource, place_of, samples_sha256
 from tests import timing_rows
 
 Turn = tuple[float, float, str]

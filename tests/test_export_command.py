@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from earshot.common.errors import EarshotError, HalfIngested, NotTranscribed
+from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.cli.export import export_command
-from resources.people import add_person
 from tests.library import fill, run_stages
 from tests.said import identify
 

@@ -14,11 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from earshot.common.times import hms
+from earshot.speakers.people.directory import Who
 from earshot.transcripts.formats.cues import LINE_CHARACTERS
 from earshot.transcripts.formats.exports import FORMATS
 from earshot.transcripts.recordings import Recording, spoken_by
 from earshot.transcripts.speaker_names import Names, Speaker
-from ingest_assets.known_voices import Who
 from tests.heard import NAMES, VIDEO, export, recording, recordings, said_at, small
 
 # --- txt -----------------------------------------------------------------------------------------------------------------

@@ -11,16 +11,16 @@ from dagster import DagsterInstance
 
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
+from earshot.speakers.people.directory import Who, find_known, who_is_who
+from earshot.speakers.people.forget import count, forget
+from earshot.speakers.people.identify import identify
+from earshot.speakers.tables.corrections import Span, add_correction, list_corrections
+from earshot.speakers.tables.people import add_person, find_person, list_people
+from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database
 from earshot.storage.locks import video_lock
 from earshot.storage.server import server_urls
 from ingest_assets.cli.commands import cli
-from ingest_assets.forgetting import count, forget
-from ingest_assets.identification import identify
-from ingest_assets.known_voices import Who, find_known, who_is_who
-from resources.corrections import Span, add_correction, list_corrections
-from resources.people import add_person, find_person, list_people
-from resources.voice_space import voice_space
 from tests.speaking import keep, speak, voice
 from tests.test_locks import held_by_another
 

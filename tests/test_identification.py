@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from earshot.common.errors import Misconfigured
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
+from earshot.speakers.people import identify as identification
+from earshot.speakers.people.identify import Identified, identify
+from earshot.speakers.tables.corrections import Span, add_correction, remove_correction
+from earshot.speakers.tables.enrolments import Quality, Samples, keep
+from earshot.speakers.tables.identities import Identity, Key, read_identities, read_speakers, write_identities
+from earshot.speakers.tables.people import add_enrolment, add_person
+from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, voice_space
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Connection, Database
-from ingest_assets import identification
 from ingest_assets.definitions import defs
-from ingest_assets.identification import Identified, identify
 from ingest_assets.stage import FORCE_TAG
-from resources.corrections import Span, add_correction, remove_correction
-from resources.enrolments import Quality, Samples, keep
-from resources.identities import Identity, Key, read_identities, read_speakers, write_identities
-from resources.people import add_enrolment, add_person
-from resources.voice_space import VoiceSpace, accept_threshold, voice_space
 
 NAME = "Żaneta O'Brien 🎙"
 

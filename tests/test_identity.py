@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earshot.models.registry import Thresholds
-from ingest_assets.correcting import Rulings
-from ingest_assets.identity import Decision, decide, kind_of
-from ingest_assets.profiles import profiles_of
-from ingest_assets.voice_numbers import kept_numbers, without_number
-from resources.identities import NO_VECTOR, Key, Speakers
+from earshot.speakers.corrections.constraints import Rulings
+from earshot.speakers.tables.identities import NO_VECTOR, Key, Speakers
+from earshot.speakers.voices.assignment import Decision, decide, kind_of
+from earshot.speakers.voices.profiles import profiles_of
+from earshot.speakers.voices.voice_ids import kept_numbers, without_number
 
 LIMITS = Thresholds(threshold=0.5, margin=0.1, source="this test")
 NOTHING = Rulings({}, {}, frozenset(), frozenset(), {})

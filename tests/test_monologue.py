@@ -20,10 +20,12 @@ from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
 from earshot.models.measurement import Measurement
 from earshot.models.registry import Thresholds
-from earshot.storage.catalog.videos import Video, register
-from earshot.storage.database import Database
-from ingest_assets.cosine import on_grid
-from ingest_assets.monologue import (
+from earshot.speakers.tables.corrections import Span, add_correction
+from earshot.speakers.tables.enrolments import Quality, Samples, keep
+from earshot.speakers.tables.people import add_enrolment, add_person
+from earshot.speakers.tables.voice_space import voice_space
+from earshot.speakers.voices.cosine import on_grid
+from earshot.speakers.voices.monologue import (
     NO_PROFILE,
     SHORTEST_SPEECH_S,
     WINDOW_S,
@@ -34,13 +36,11 @@ from ingest_assets.monologue import (
     joined,
     windows,
 )
-from ingest_assets.profiles import Profiles
+from earshot.speakers.voices.profiles import Profiles
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
 from ingest_assets.speaker_turns import _monologue, speaker_turns
 from ingest_assets.stage import Stage
-from resources.corrections import Span, add_correction
-from resources.enrolments import Quality, Samples, keep
-from resources.people import add_enrolment, add_person
-from resources.voice_space import voice_space
 from tests.one_video import metadata_of, put_audio, run
 
 if TYPE_CHECKING:  # imports torch

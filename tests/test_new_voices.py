@@ -18,15 +18,15 @@ from dagster import (
 
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
+from earshot.speakers.people.identify import identify
+from earshot.speakers.tables.corrections import Span, add_correction, remove_correction
+from earshot.speakers.tables.people import add_enrolment, add_person
+from earshot.speakers.tables.voice_space import accept_threshold, voice_space
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
-from ingest_assets.identification import identify
 from ingest_assets.jobs import LISTING_PRIORITY, NEW_UPLOAD_PRIORITY
 from ingest_assets.runs import WAITING_OR_WORKING
-from resources.corrections import Span, add_correction, remove_correction
-from resources.people import add_enrolment, add_person
-from resources.voice_space import accept_threshold, voice_space
 from sensors.new_voices import new_voices, state_of
 
 LISTED = "people:\n  - name: Somebody\n    samples:\n      - file: /somewhere.wav\n"

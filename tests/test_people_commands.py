@@ -12,13 +12,13 @@ from click.testing import CliRunner
 
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.config.settings import read_settings
+from earshot.speakers.people.directory import changes, who_is_who
+from earshot.speakers.people.identify import identify, read_profiles
+from earshot.speakers.tables.corrections import list_corrections
+from earshot.speakers.tables.people import find_person, list_people
+from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database
 from ingest_assets.cli.commands import cli
-from ingest_assets.identification import identify, read_profiles
-from ingest_assets.known_voices import changes, who_is_who
-from resources.corrections import list_corrections
-from resources.people import find_person, list_people
-from resources.voice_space import voice_space
 from tests.library import run_stages
 from tests.said import add_video
 from tests.speaking import keep, speak, voice

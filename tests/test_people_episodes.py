@@ -17,10 +17,10 @@ from bench.people import Told, centroid_scores, compose_library, judge, second_r
 from bench.voices import CAST, ENROLLED, EPISODES, compose, error_rate, people_of, stretches
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.speakers.people.identify import identify
+from earshot.speakers.tables.voice_space import thresholds
 from earshot.storage.database import Database
-from ingest_assets.identification import identify
 from ingest_assets.instance import open_instance
-from resources.voice_space import thresholds
 
 slow = pytest.mark.slow
 UNKNOWN_TO_ALL = {"anna", "nagg", "high narrator", "berta"}

@@ -10,17 +10,15 @@ import pytest
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
-from earshot.storage.catalog.videos import Video, register
-from earshot.storage.database import Database
-from resources.corrections import Span, add_correction
-from resources.enrolments import (
+from earshot.speakers.tables.corrections import Span, add_correction
+from earshot.speakers.tables.enrolments import (
     Quality,
     Samples,
     keep,
     pending_enrolments,
     profile_samples,
 )
-from resources.people import (
+from earshot.speakers.tables.people import (
     add_enrolment,
     add_person,
     find_person,
@@ -28,8 +26,10 @@ from resources.people import (
     overlapping,
     sync_people,
 )
-from resources.voice_cache import known_vectors
-from resources.voice_space import VoiceSpace, voice_space
+from earshot.speakers.tables.voice_cache import known_vectors
+from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
 from tests.test_people_file import NAMES
 
 GOOD = Quality("good", "", 12.5, 0.25, 0.8)

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.models.cache import ModelsResource
+from earshot.speakers.people.directory import Who, find_known
+from earshot.speakers.tables.people import add_person
 from earshot.storage.database import Database
 from earshot.transcripts.search.query import (
     EVERYTHING,
@@ -31,8 +33,6 @@ from earshot.transcripts.search.text_models import searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, is_indexed
 from earshot.transcripts.speaker_names import speaker_names
 from ingest_assets.cli.search import search_command
-from ingest_assets.known_voices import Who, find_known
-from resources.people import add_person
 from tests.said import MODEL, Encoder, add_video, hear_again, identify, say_is
 
 OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

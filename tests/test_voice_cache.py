@@ -15,11 +15,11 @@ from earshot.models import registry
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
 from earshot.models.files import locate
+from earshot.speakers.tables.voice_cache import known_vectors
+from earshot.speakers.tables.voice_space import PREPARATION, VoiceSpace
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.voice_embeddings import voice_embeddings
-from resources.voice_cache import known_vectors
-from resources.voice_space import PREPARATION, VoiceSpace
 from tests.one_video import metadata_of, put_audio, put_turns, run
 
 VIDEO = Video("v1", "/a.mp3", "/", "A")
@@ -132,7 +132,7 @@ def test_another_voice_space_misses_everything_and_replaces_it(
 ) -> None:
     hits_and_misses()
     if changed == "preparation":
-        monkeypatch.setattr("resources.voice_space.PREPARATION", "another")
+        monkeypatch.setattr("earshot.speakers.tables.voice_space.PREPARATION", "another")
     else:
         bundled = registry.SETS["bundled"]
         monkeypatch.setitem(registry.SETS, "bundled", replace(bundled, voice=replace(bundled.voice, revision="another")))

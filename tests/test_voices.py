@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from earshot.common.timeline import Times
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.speakers.voices.local_speakers import OVERLAPPED_SHARE, SHORTEST_TURN_S, conditions, local_speakers, sample_spans
 from earshot.storage.database import Database
-from ingest_assets.voices import OVERLAPPED_SHARE, SHORTEST_TURN_S, conditions, local_speakers, sample_spans
 
 Turn = tuple[float, float, str]
 EAST, NORTH, UP = np.eye(3, dtype=np.float32)

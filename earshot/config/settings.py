@@ -14,7 +14,7 @@
 | `EARSHOT_WORKERS` | `2` | how many videos are at work at once: one computes while another is downloaded |
 | `EARSHOT_WORKER_MEMORY_GB` | `8` | a worker that has more is replaced by a fresh one once its video is done |
 | `EARSHOT_BROKER` | started by `earshot up` | a Redis or Valkey URL, for workers on several machines; `none`: no workers |
-| `EARSHOT_MONOLOGUE` | `0` | `1`: the short way for a video of one enrolled voice, see ingest_assets/monologue.py |
+| `EARSHOT_MONOLOGUE` | `0` | `1`: the short way for a video of one enrolled voice, see earshot/speakers/voices/monologue.py |
 | `EARSHOT_ALLOW_PRIVATE_ADDRESSES` | none | `1`: any source may lead to private and loopback addresses |
 | `HF_TOKEN` | none | for the gated models of `large` |
 

@@ -22,7 +22,7 @@ from earshot.transcripts.speaker_names import Names, Speaker, speaker_names
 from earshot.transcripts.word_speakers import attribute_words
 
 if TYPE_CHECKING:
-    from ingest_assets.known_voices import Who
+    from earshot.speakers.people.directory import Who
 
 # The stage that makes passages, and those that it makes them from. The asset graph says so too, but takes seconds to import.
 PASSAGES, PASSAGES_FROM = "text_embeddings", ("transcript", "speaker_turns")

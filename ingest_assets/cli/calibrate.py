@@ -9,16 +9,16 @@ import numpy as np
 
 from earshot.config.settings import read_settings
 from earshot.models.registry import Thresholds
+from earshot.speakers.tables.voice_space import thresholds, voice_space
 from earshot.storage.database import open_database
 from ingest_assets.cli.output import json_option, print_json, print_table
-from resources.voice_space import thresholds, voice_space
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ingest_assets.calibrating import Material
-    from ingest_assets.calibration import Calibration
-    from ingest_assets.identification import Identified
+    from earshot.speakers.people.calibration_data import Material
+    from earshot.speakers.people.identify import Identified
+    from earshot.speakers.voices.calibration import Calibration
 
 
 def _rate(_context: click.Context, _option: click.Parameter, rate: float) -> float:
@@ -41,8 +41,8 @@ def calibrate_command(rate: float, plot: Path | None, accepted: bool, as_json: b
     Compared are halves of one speaker, speakers of one video, and whom corrections and enrolments name; never what the machine
     decided itself. docs/people.md says more.
     """
-    from ingest_assets.calibrating import accept, read_material
-    from ingest_assets.calibration import calibrate, pairs_of
+    from earshot.speakers.people.calibration_data import accept, read_material
+    from earshot.speakers.voices.calibration import calibrate, pairs_of
 
     if plot is not None:
         _check_plot(plot)
@@ -81,8 +81,8 @@ def _check_plot(path: Path) -> None:
 
 
 def _plot(pairs: "pd.DataFrame", found: "Calibration", today: float, path: Path) -> None:
+    from earshot.speakers.people.calibration_plot import draw
     from earshot.timings.plots import save
-    from ingest_assets.calibration_plot import draw
 
     save(draw(pairs, found, today), path)
     click.echo(f"Plotted to {path}.", err=True)
@@ -98,7 +98,7 @@ def _print(material: "Material", pairs: "pd.DataFrame", found: "Calibration", to
 
 def distributions(pairs: "pd.DataFrame", threshold: float, today: float) -> list[dict[str, Any]]:
     """A row for each kind of pairs: its number, percentiles of its scores, the share that each threshold gets wrong."""
-    from ingest_assets.calibration import ONE_PERSON, TWO_PEOPLE, false_accepts, false_rejects, scores_of
+    from earshot.speakers.voices.calibration import ONE_PERSON, TWO_PEOPLE, false_accepts, false_rejects, scores_of
 
     rows = []
     for kind in (*ONE_PERSON, *TWO_PEOPLE):
@@ -125,7 +125,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _told(material: "Material", pairs: "pd.DataFrame", found: "Calibration", today: Thresholds) -> list[str]:
-    from ingest_assets.calibration import nearest
+    from earshot.speakers.voices.calibration import nearest
 
     rejects = "not known" if found.false_rejects is None else f"{found.false_rejects:.2%}"
     lines = [
@@ -159,7 +159,7 @@ def _document(
     space: dict[str, str],
     identified: "Identified | None",
 ) -> dict[str, Any]:
-    from ingest_assets.calibration import nearest
+    from earshot.speakers.voices.calibration import nearest
 
     return {
         **space,

@@ -9,8 +9,8 @@ import click
 from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
-    from ingest_assets.entering import Entered
-    from ingest_assets.statements import Key
+    from earshot.speakers.corrections.claims import Key
+    from earshot.speakers.corrections.commands import Entered
 
 
 class _UnquotedVoices(click.Command):
@@ -75,9 +75,9 @@ class Change:
 
 def tell_changes(database: Database, change: Callable[[], Change]) -> None:
     """Make a change, decide anew who speaks, and tell both; nobody else changes anything meanwhile."""
+    from earshot.speakers.people.directory import changes, who_is_who
+    from earshot.speakers.people.identify import PEOPLE_LOCK, identify
     from earshot.storage.locks import holding
-    from ingest_assets.identification import PEOPLE_LOCK, identify
-    from ingest_assets.known_voices import changes, who_is_who
 
     with holding(database.url, PEOPLE_LOCK):
         before = who_is_who(database)
@@ -89,9 +89,9 @@ def tell_changes(database: Database, change: Callable[[], Change]) -> None:
 
 
 def _person(database: Database, text: str, is_name: str | None, never_name: str | None) -> Change:
-    from ingest_assets.entering import say_is, say_never
-    from ingest_assets.known_voices import near_names
-    from ingest_assets.subjects import find_subject
+    from earshot.speakers.corrections.commands import say_is, say_never
+    from earshot.speakers.corrections.targets import find_subject
+    from earshot.speakers.people.directory import near_names
 
     subject = find_subject(database, text)
     if is_name is None:
@@ -112,8 +112,8 @@ def _person(database: Database, text: str, is_name: str | None, never_name: str 
 
 
 def _voices(database: Database, text: str, same_as: str | None, not_same_as: str | None) -> Change:
-    from ingest_assets.entering import say_different, say_same
-    from ingest_assets.subjects import find_subject
+    from earshot.speakers.corrections.commands import say_different, say_same
+    from earshot.speakers.corrections.targets import find_subject
 
     one, other = find_subject(database, text), find_subject(database, same_as or not_same_as or "")
     say, told = (say_same, "one voice") if same_as is not None else (say_different, "two voices")
@@ -123,8 +123,8 @@ def _voices(database: Database, text: str, same_as: str | None, not_same_as: str
 
 def _split(database: Database, text: str) -> Change:
     from earshot.common.errors import EarshotError
-    from ingest_assets.entering import say_split
-    from ingest_assets.subjects import Subject, voice_number
+    from earshot.speakers.corrections.commands import say_split
+    from earshot.speakers.corrections.targets import Subject, voice_number
 
     number = voice_number(text)
     if number is None:
@@ -139,8 +139,8 @@ def _split(database: Database, text: str) -> Change:
 
 
 def _undo(database: Database, number: int) -> Change:
-    from resources.corrections import remove_correction
-    from resources.identities import former_numbers
+    from earshot.speakers.tables.corrections import remove_correction
+    from earshot.speakers.tables.identities import former_numbers
 
     undone = former_numbers(database, number)
     person = remove_correction(database, number)

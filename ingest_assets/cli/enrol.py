@@ -13,15 +13,15 @@ from earshot.common.errors import EarshotError
 from earshot.common.excerpt import FILE, MOMENT, VIDEO, Excerpt, span
 from earshot.common.text import counted
 from earshot.config.settings import read_settings
+from earshot.speakers.tables.enrolments import Quality
+from earshot.speakers.tables.people import Person, checked_name, find_person, names_of_people, sync_people
+from earshot.speakers.tables.voice_space import thresholds
 from earshot.storage.database import Database, open_database
 from ingest_assets.cli.output import json_option, print_json
-from resources.enrolments import Quality
-from resources.people import Person, checked_name, find_person, names_of_people, sync_people
-from resources.voice_space import thresholds
 
 if TYPE_CHECKING:
-    from ingest_assets.enrolling import Carried, Examined
-    from ingest_assets.enrolment import Judgement
+    from earshot.speakers.people.enrol import Carried, Examined
+    from earshot.speakers.people.samples import Judgement
 
 
 class Span(click.ParamType):
@@ -88,8 +88,8 @@ def _excerpts(file: Path | None, video: str | None, spans: Sequence[tuple[float,
 
 
 def _enrol(name: str, excerpts: Sequence[Excerpt], notes: str, as_json: bool) -> int:
-    from ingest_assets.enrolling import carried, enrol, examine
-    from ingest_assets.identification import identify
+    from earshot.speakers.people.enrol import carried, enrol, examine
+    from earshot.speakers.people.identify import identify
 
     database = open_database()
     sync_people(database, read_settings())
@@ -129,7 +129,7 @@ def _tell_examined(database: Database, name: str, examined: "Iterable[Examined]"
 
 
 def _tell(excerpt: Excerpt, quality: Quality) -> None:
-    from ingest_assets.enrolment_quality import tenths
+    from earshot.speakers.voices.enrolment_quality import tenths
 
     spread = "of one sample" if quality.spread is None else f"{quality.spread:.2f} (lowest cosine of a sample to their mean)"
     click.echo(f"{excerpt.recording}, {excerpt.times}")
@@ -171,8 +171,8 @@ def _enrolled_json(
 
 
 def _enrol_listed(as_json: bool) -> int:
-    from ingest_assets.enrolling import alike, enrol_listed
-    from ingest_assets.identification import identify
+    from earshot.speakers.people.enrol import alike, enrol_listed
+    from earshot.speakers.people.identify import identify
 
     database = open_database()
     judgements = enrol_listed(database)

@@ -35,7 +35,7 @@ from earshot.transcripts.recordings import (
 from ingest_assets.cli.arguments import known_video
 
 if TYPE_CHECKING:
-    from ingest_assets.known_voices import Who
+    from earshot.speakers.people.directory import Who
 
 
 @click.command("export")
@@ -60,7 +60,7 @@ def export_command(
     A VIDEO is named by its key or its title. Of many, srt and vtt are a folder; the others may be one file, json then JSON
     Lines.
     """
-    from ingest_assets.known_voices import find_known
+    from earshot.speakers.people.directory import find_known
 
     named_all = everything or (speaker is not None and source is None and not videos)
     if [bool(videos), source is not None, named_all].count(True) != 1:

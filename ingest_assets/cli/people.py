@@ -11,16 +11,16 @@ from earshot.common.text import counted, one_line
 from earshot.common.times import hms
 from earshot.config.people_file import read_people
 from earshot.config.settings import read_settings
+from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database, open_database
 from ingest_assets.cli.calibrate import calibrate_command
 from ingest_assets.cli.correct import Change, correct_command, tell_changes
 from ingest_assets.cli.enrol import enrol_command
 from ingest_assets.cli.output import json_option, print_json, print_table
-from resources.voice_space import voice_space
 
 if TYPE_CHECKING:
-    from ingest_assets.forgetting import Counted
-    from ingest_assets.known_voices import Who
+    from earshot.speakers.people.directory import Who
+    from earshot.speakers.people.forget import Counted
 
 MOST_SHOWN = 240  # characters of what a voice says: enough to know it by
 
@@ -42,7 +42,7 @@ def list_command(as_json: bool) -> None:
 
     What is wrong in people.yaml, if anything is, comes last: until it is right nobody is identified anew.
     """
-    from ingest_assets.known_voices import list_known, of_other_spaces
+    from earshot.speakers.people.directory import list_known, of_other_spaces
 
     settings = read_settings()
     database, space = open_database(), voice_space(settings)
@@ -85,7 +85,7 @@ def _decided(row: dict[str, Any]) -> list[str]:
 @json_option
 def show_command(who: tuple[str, ...], as_json: bool) -> None:
     """Show WHO (a name, or "voice 7"): where they speak and why that was decided, their recordings, their corrections."""
-    from ingest_assets.known_voices import find_known, show_known
+    from earshot.speakers.people.directory import find_known, show_known
 
     database, space = open_database(), voice_space(read_settings())
     shown = show_known(database, find_known(database, " ".join(who)), space)
@@ -138,7 +138,7 @@ def _figure(value: float | None) -> str:
 
 
 def _enrolment(row: dict[str, Any]) -> str:
-    from ingest_assets.enrolment_quality import tenths
+    from earshot.speakers.voices.enrolment_quality import tenths
 
     until = "its end" if row["end_s"] is None else hms(row["end_s"])
     judged = "not judged yet" if row["verdict"] is None else f"{row['verdict']}, {tenths(row['clean_s'])} s of clean speech"
@@ -151,7 +151,7 @@ def _enrolment(row: dict[str, Any]) -> str:
 @click.argument("new")
 def rename_command(old: str, new: str) -> None:
     """Give the person OLD the name NEW, in all that is shown and exported from now on."""
-    from ingest_assets.renaming import rename
+    from earshot.speakers.people.rename import rename
 
     database = open_database()
     who = _person(database, old)
@@ -164,8 +164,8 @@ def rename_command(old: str, new: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def merge_command(one: str, other: str, yes: bool) -> None:
     """Make two people one: the OTHER has the enrolments, corrections and notes of ONE, whose name is gone. There is no undo."""
-    from ingest_assets.forgetting import count
-    from ingest_assets.renaming import merge
+    from earshot.speakers.people.forget import count
+    from earshot.speakers.people.rename import merge
 
     database = open_database()
     gone, stays = _person(database, one), _person(database, other)
@@ -186,7 +186,7 @@ def remove_command(name: tuple[str, ...], yes: bool) -> None:
 
     Vectors of what they said stay: `earshot people forget` takes those as well.
     """
-    from ingest_assets.forgetting import count, refuse_listed, remove
+    from earshot.speakers.people.forget import count, refuse_listed, remove
 
     database = open_database()
     who = _person(database, " ".join(name))
@@ -203,8 +203,8 @@ def forget_command(who: tuple[str, ...], yes: bool) -> None:
 
     Audio, transcripts and backups stay; docs/people.md says more.
     """
-    from ingest_assets.forgetting import count, forget, refuse_listed
-    from ingest_assets.known_voices import find_known
+    from earshot.speakers.people.directory import find_known
+    from earshot.speakers.people.forget import count, forget, refuse_listed
 
     database = open_database()
     known = find_known(database, " ".join(who))
@@ -237,7 +237,7 @@ def _agreed(yes: bool, question: str, refused: str) -> bool:
 
 
 def _person(database: Database, text: str) -> "Who":
-    from ingest_assets.known_voices import find_known
+    from earshot.speakers.people.directory import find_known
 
     who = find_known(database, text)
     if who.person_id is None:

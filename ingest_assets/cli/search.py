@@ -91,6 +91,7 @@ def search_command(
     "Several words" in quotation marks must be said in this order; -word must not be said.
     """
     from earshot.models.cache import ModelsResource
+    from earshot.speakers.people.directory import find_known
     from earshot.transcripts.search.query import (
         Filters,
         absent_words,
@@ -100,7 +101,6 @@ def search_command(
         search,
         searching_encoder,
     )
-    from ingest_assets.known_voices import find_known
 
     device = None if words else require_device(read_settings().device)
     database, question = open_database(), " ".join(text)

@@ -5,7 +5,8 @@ to the next of four lengths (as CAM++'s authors pad short speech), pieces of one
 mean over its pieces, scaled to length one. A turn's vector therefore does not depend on which other turns were embedded
 with it, which is what lets it be cached.
 
-All of that is the *preparation* of a voice space (resources/voice_space.py): its name there changes with what is done here.
+All of that is the *preparation* of a voice space (earshot/speakers/tables/voice_space.py): its name there changes with what is
+done here.
 """
 
 import math

@@ -19,10 +19,10 @@ from earshot.common.times import link
 from earshot.models.cache import ModelsResource
 from earshot.models.device import Device
 from earshot.models.text.text_encoder import TextEncoder
+from earshot.speakers.people.directory import Who
 from earshot.storage.database import Database
 from earshot.transcripts.recordings import keys_with
 from earshot.transcripts.search.text_models import list_text_models, not_searched, searched_model
-from ingest_assets.known_voices import Who
 
 MOST_RESULTS = 200  # that search_passages() can reach
 LONGEST_QUESTION = 10_000

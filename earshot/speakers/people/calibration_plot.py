@@ -1,8 +1,8 @@
 """The picture of a calibration: above, how the scores of one person and of two lie; below, both errors over the threshold.
 
-A pure function from pairs (ingest_assets/calibration.py) to a matplotlib figure; earshot/timings/plots.py writes it to a file.
-Each distribution is scaled to an area of one, since pairs of two people are far more. Importing matplotlib takes a second, so
-this module is imported where it is used.
+A pure function from pairs (earshot/speakers/voices/calibration.py) to a matplotlib figure; earshot/timings/plots.py writes it
+to a file. Each distribution is scaled to an area of one, since pairs of two people are far more. Importing matplotlib takes a
+second, so this module is imported where it is used.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from earshot.speakers.voices.calibration import ACROSS, HALVES, NAMED, ONE_PERSON, ONE_VIDEO, TWO_PEOPLE, Calibration, scores_of
 from earshot.timings.plots import DOTS_PER_INCH, WIDTH_INCHES
-from ingest_assets.calibration import ACROSS, HALVES, NAMED, ONE_PERSON, ONE_VIDEO, TWO_PEOPLE, Calibration, scores_of
 
 HEIGHT_INCHES = 6.0
 BIN = 0.02

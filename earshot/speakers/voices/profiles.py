@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ingest_assets.cosine import has_direction, on_grid, products
+from earshot.speakers.voices.cosine import has_direction, on_grid, products
 
 CANCELLED = 0.01  # a mean of unit vectors that is shorter points somewhere by rounding alone
 

@@ -20,16 +20,10 @@ import numpy as np
 import pandas as pd
 
 from earshot.config.settings import read_settings
-from earshot.storage.database import Database
-from earshot.storage.locks import holding
-from ingest_assets.clustering import Clustering, nothing_known
-from ingest_assets.correcting import read_overrides, read_rulings, taught
-from ingest_assets.enrolment import enrol_pending
-from ingest_assets.identity import Decided, Decision, decide, kind_of
-from ingest_assets.profiles import Profiles, profiles_of
-from ingest_assets.voice_numbers import kept_numbers, without_number
-from resources.enrolments import profile_samples
-from resources.identities import (
+from earshot.speakers.corrections.constraints import read_overrides, read_rulings, taught
+from earshot.speakers.people.samples import enrol_pending
+from earshot.speakers.tables.enrolments import profile_samples
+from earshot.speakers.tables.identities import (
     OTHER_MODEL,
     Identity,
     Key,
@@ -43,8 +37,14 @@ from resources.identities import (
     write_identities,
     write_moments,
 )
-from resources.people import sync_people
-from resources.voice_space import VoiceSpace, thresholds, voice_space
+from earshot.speakers.tables.people import sync_people
+from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_space
+from earshot.speakers.voices.assignment import Decided, Decision, decide, kind_of
+from earshot.speakers.voices.clustering import Clustering, nothing_known
+from earshot.speakers.voices.profiles import Profiles, profiles_of
+from earshot.speakers.voices.voice_ids import kept_numbers, without_number
+from earshot.storage.database import Database
+from earshot.storage.locks import holding
 
 PEOPLE_LOCK = "people"
 NOTHING: Mapping[Key, int] = MappingProxyType({})

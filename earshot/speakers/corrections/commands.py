@@ -1,8 +1,8 @@
 """Entering corrections: what a user says becomes a correction, or is refused because it contradicts what was said before.
 
 A correction that could not be true together with earlier ones is not kept: the message numbers them and says how to take one
-back. One exception: a later `is` takes the time that it covers out of earlier ones (ingest_assets/statements.py), so that a
-changed mind needs no undoing. Who everybody is then is decided by ingest_assets/identification.py, not here.
+back. One exception: a later `is` takes the time that it covers out of earlier ones (earshot/speakers/corrections/claims.py), so
+that a changed mind needs no undoing. Who everybody is then is decided by earshot/speakers/people/identify.py, not here.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from earshot.common.errors import EarshotError
 from earshot.common.text import NUMBERS_TOLD, numbered
 from earshot.common.timeline import NO_TURNS, cut
+from earshot.speakers.corrections.claims import spans_by_video
+from earshot.speakers.corrections.constraints import conflicting, read_turns
+from earshot.speakers.corrections.targets import Subject, correction_told, halves, without
+from earshot.speakers.tables.corrections import Correction, add_correction, list_corrections
+from earshot.speakers.tables.people import add_person, checked_name, find_person, names_of_people
 from earshot.storage.database import Database
-from ingest_assets.correcting import conflicting, read_turns
-from ingest_assets.statements import spans_by_video
-from ingest_assets.subjects import Subject, correction_told, halves, without
-from resources.corrections import Correction, add_correction, list_corrections
-from resources.people import add_person, checked_name, find_person, names_of_people
 
 NOBODY_YET = 0  # stands for a person who is to be added; ids begin at 1
 

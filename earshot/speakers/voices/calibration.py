@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.errors import EarshotError
-from ingest_assets.identity import SHORTEST_CLEAR_S
+from earshot.speakers.voices.assignment import SHORTEST_CLEAR_S
 
 HALVES, ACROSS, ONE_VIDEO, NAMED = "halves", "across", "one video", "named"
 ONE_PERSON, TWO_PEOPLE = (HALVES, ACROSS), (ONE_VIDEO, NAMED)

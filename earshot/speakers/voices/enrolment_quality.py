@@ -31,8 +31,8 @@ import pandas as pd
 
 from earshot.common.timeline import Stretches, Times, cut
 from earshot.media.decoding import SAMPLE_RATE
-from resources.enrolments import REFUSED, Quality
-from resources.voice_cache import SampleSpan
+from earshot.speakers.tables.enrolments import REFUSED, Quality
+from earshot.speakers.tables.voice_cache import SampleSpan
 
 SAMPLE_S = 4.0
 SHORTEST_SAMPLE_S = 1.0

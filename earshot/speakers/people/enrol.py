@@ -14,15 +14,23 @@ import numpy as np
 from earshot.common.errors import EarshotError
 from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
+from earshot.speakers.people.identify import PEOPLE_LOCK, read_profiles
+from earshot.speakers.people.samples import Judgement, enrol_pending, open_recording, take_samples
+from earshot.speakers.tables.enrolments import Quality, Samples, keep_within
+from earshot.speakers.tables.people import (
+    Person,
+    add_enrolment,
+    add_person_within,
+    find_person,
+    list_people,
+    overlapping,
+    sync_people,
+)
+from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_space
+from earshot.speakers.voices.cosine import as_cosine, on_grid, products
+from earshot.speakers.voices.enrolment_quality import profile
 from earshot.storage.database import Database
 from earshot.storage.locks import holding
-from ingest_assets.cosine import as_cosine, on_grid, products
-from ingest_assets.enrolment import Judgement, enrol_pending, open_recording, take_samples
-from ingest_assets.enrolment_quality import profile
-from ingest_assets.identification import PEOPLE_LOCK, read_profiles
-from resources.enrolments import Quality, Samples, keep_within
-from resources.people import Person, add_enrolment, add_person_within, find_person, list_people, overlapping, sync_people
-from resources.voice_space import VoiceSpace, thresholds, voice_space
 
 
 @dataclass(frozen=True)

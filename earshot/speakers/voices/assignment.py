@@ -32,13 +32,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from earshot.models.registry import Thresholds
-from ingest_assets.clustering import Clustering, Key, Nodes, Pair, closure, cluster, nothing_known
-from ingest_assets.cosine import ONE, as_cosine, as_product, has_direction, on_grid
-from ingest_assets.profiles import Nearest, Profiles, nearest_people
-from resources.identities import Speakers
+from earshot.speakers.tables.identities import Speakers
+from earshot.speakers.voices.clustering import Clustering, Key, Nodes, Pair, closure, cluster, nothing_known
+from earshot.speakers.voices.cosine import ONE, as_cosine, as_product, has_direction, on_grid
+from earshot.speakers.voices.profiles import Nearest, Profiles, nearest_people
 
 if TYPE_CHECKING:
-    from ingest_assets.correcting import Rulings
+    from earshot.speakers.corrections.constraints import Rulings
 
 SHORTEST_CLEAR_S = 2.0
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from earshot.common.timeline import HALF, Times, cut
 from earshot.media.decoding import SAMPLE_RATE
-from resources.voice_cache import SampleSpan
+from earshot.speakers.tables.voice_cache import SampleSpan
 
 # Measured with CAM++ (a turn against half a minute of its own voice and of six others, bench/episodes.py's recordings): the
 # equal error rate is 16 % at a quarter of a second, 13 % at a half, 9 % at one second, 6 % from one and a half on.

@@ -1,7 +1,8 @@
 """Statements: what corrections say of the local speakers of today's diarization. Pure functions.
 
-Corrections speak of time (resources/corrections.py), so each diarization is asked anew whom they mean: a correction speaks of a
-local speaker where its spans cover at least half of that speaker's own time (earshot/common/timeline.py).
+Corrections speak of time (earshot/speakers/tables/corrections.py), so each diarization is asked anew whom they mean: a
+correction speaks of a local speaker where its spans cover at least half of that speaker's own time
+(earshot/common/timeline.py).
 
 **The last word counts.** A moment is spoken by the person whom the newest `is` that covers it names: a later one takes its time
 out of earlier ones, and taken back gives it back. So single turns can be put right inside a speaker who was named as a whole,
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.timeline import HALF, Stretches, Times, cut
-from resources.corrections import Correction, Span
+from earshot.speakers.tables.corrections import Correction, Span
 
 Key = tuple[str, str]  # (video_id, local_speaker)
 

@@ -15,14 +15,14 @@ import pandas as pd
 from earshot.common.errors import EarshotError
 from earshot.common.times import link
 from earshot.config.names import name_key
+from earshot.speakers.corrections.claims import Key, touching
+from earshot.speakers.corrections.constraints import read_turns
+from earshot.speakers.corrections.targets import correction_told, members_of, speakers_told, voice_number
+from earshot.speakers.tables.corrections import Correction, list_corrections
+from earshot.speakers.tables.people import find_person, list_people
+from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.voices.assignment import kind_of
 from earshot.storage.database import Database
-from ingest_assets.correcting import read_turns
-from ingest_assets.identity import kind_of
-from ingest_assets.statements import Key, touching
-from ingest_assets.subjects import correction_told, members_of, speakers_told, voice_number
-from resources.corrections import Correction, list_corrections
-from resources.people import find_person, list_people
-from resources.voice_space import VoiceSpace
 
 UNKNOWN = "Unknown"
 

@@ -1,7 +1,7 @@
 """What enrolments are worth: tables `enrolment_judgements` and `enrolment_samples`.
 
 Each enrolment is judged once in each voice space, and its samples are kept with their vectors. How they are made and judged is
-ingest_assets/enrolment.py.
+earshot/speakers/people/samples.py.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ import pandas as pd
 
 from earshot.common.excerpt import Excerpt
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.speakers.tables.voice_cache import SampleSpan
+from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.storage.database import Connection, Database
-from resources.voice_cache import SampleSpan
-from resources.voice_space import VoiceSpace
 
 REFUSED = "refused"
 

@@ -6,8 +6,8 @@ Turns keep theirs in table `voice_embeddings`, enrolments in `enrolment_samples`
 
 import numpy as np
 
+from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.storage.database import Database
-from resources.voice_space import VoiceSpace
 
 SampleSpan = tuple[int, int]  # first sample, and the one after the last
 

@@ -24,14 +24,14 @@ from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
 from earshot.media.decoding import SAMPLE_RATE
+from earshot.speakers.corrections.claims import Key
+from earshot.speakers.corrections.constraints import read_turns, told_turns
+from earshot.speakers.people.directory import Who
+from earshot.speakers.people.identify import PEOPLE_LOCK, identify
+from earshot.speakers.tables.corrections import list_corrections
+from earshot.speakers.voices.local_speakers import local_speakers
 from earshot.storage.database import Connection, Database
 from earshot.storage.locks import holding, is_held_elsewhere, video_lock
-from ingest_assets.correcting import read_turns, told_turns
-from ingest_assets.identification import PEOPLE_LOCK, identify
-from ingest_assets.known_voices import Who
-from ingest_assets.statements import Key
-from ingest_assets.voices import local_speakers
-from resources.corrections import list_corrections
 
 # All at once, and always in this order: no stage writes a vector between what is found and what is removed.
 _LOCK = (

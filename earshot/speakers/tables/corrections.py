@@ -9,7 +9,7 @@ A correction speaks of time, not of local speakers, whose names change with ever
 | `same` | `spans` and `others` are one voice |
 | `different` | nobody who speaks in `spans` speaks in `others` |
 
-What follows from them all together is ingest_assets/correcting.py.
+What follows from them all together is earshot/speakers/corrections/constraints.py.
 """
 
 from collections import defaultdict
@@ -17,8 +17,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from earshot.common.errors import EarshotError
+from earshot.speakers.tables.people import remove_if_empty
 from earshot.storage.database import Connection, Database
-from resources.people import remove_if_empty
 
 KINDS = ("is", "never", "same", "different")
 

@@ -26,19 +26,19 @@ from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE, decode
 from earshot.models.cache import ModelsResource
 from earshot.models.device import Device, require_device
-from earshot.storage.catalog.videos import find
-from earshot.storage.database import Database
-from earshot.storage.media_store import MediaStoreResource, samples_sha256
-from ingest_assets.enrolment_quality import clean_speech, judge, sample_spans
-from resources.enrolments import (
+from earshot.speakers.tables.enrolments import (
     Enrolment,
     Quality,
     Samples,
     keep,
     pending_enrolments,
 )
-from resources.voice_cache import SampleSpan, known_vectors
-from resources.voice_space import VoiceSpace, voice_space
+from earshot.speakers.tables.voice_cache import SampleSpan, known_vectors
+from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
+from earshot.speakers.voices.enrolment_quality import clean_speech, judge, sample_spans
+from earshot.storage.catalog.videos import find
+from earshot.storage.database import Database
+from earshot.storage.media_store import MediaStoreResource, samples_sha256
 
 # A player rounds the time at which a recording ends.
 TOLERATED_END_S = 0.5

@@ -1,11 +1,11 @@
 """Correcting: from all corrections to what the machine is bound by, and what they teach.
 
-`rulings_of()` concludes from the statements (ingest_assets/statements.py): whoever is one voice with a named speaker has that
-name too, and whoever is said to be another than a named speaker never has it. Who is mixed, or in a contradiction, is named by
-nothing. What does not rule a whole speaker still holds for its moments (`read_overrides`), and every turn whose speaker was
-told is a sample of that person's voice (`taught`).
+`rulings_of()` concludes from the statements (earshot/speakers/corrections/claims.py): whoever is one voice with a named speaker
+has that name too, and whoever is said to be another than a named speaker never has it. Who is mixed, or in a contradiction, is
+named by nothing. What does not rule a whole speaker still holds for its moments (`read_overrides`), and every turn whose
+speaker was told is a sample of that person's voice (`taught`).
 
-The asset `people` (ingest_assets/identification.py) applies the rulings; nothing here changes who anybody is.
+The asset `people` (earshot/speakers/people/identify.py) applies the rulings; nothing here changes who anybody is.
 """
 
 from collections import defaultdict
@@ -18,13 +18,22 @@ import pandas as pd
 
 from earshot.common.text import numbered
 from earshot.common.timeline import HALF, Stretches, Times, cut
+from earshot.speakers.corrections.claims import (
+    NOBODY,
+    Key,
+    Said,
+    Statements,
+    people_by_number,
+    said_in,
+    spans_by_video,
+    statements_of,
+)
+from earshot.speakers.corrections.conflicts import Groups, contradictions_of
+from earshot.speakers.tables.corrections import Correction, list_corrections
+from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.storage.database import Database
 from earshot.transcripts.word_speakers import attribute_words
 from earshot.transcripts.word_turns import Spoken, whole_words
-from ingest_assets.contradictions import Groups, contradictions_of
-from ingest_assets.statements import NOBODY, Key, Said, Statements, people_by_number, said_in, spans_by_video, statements_of
-from resources.corrections import Correction, list_corrections
-from resources.voice_space import VoiceSpace
 
 Pair = tuple[Key, Key]
 

@@ -1,9 +1,9 @@
 """Calibrating: reads from the library the speakers that a calibration compares, and accepts the threshold it found.
 
 Speakers are the local speakers of videos, with the clear turns that have a vector in today's voice space, and the enrolments
-in use, with their samples. Who they are said to be comes from corrections (ingest_assets/correcting.py) and from the enrolments
-themselves, never from what the asset `people` decided. Of a large library, MOST_VIDEOS are read, chosen by the hash of their
-ids, and all that corrections speak of.
+in use, with their samples. Who they are said to be comes from corrections (earshot/speakers/corrections/constraints.py) and
+from the enrolments themselves, never from what the asset `people` decided. Of a large library, MOST_VIDEOS are read, chosen by
+the hash of their ids, and all that corrections speak of.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from earshot.speakers.corrections.constraints import Pair, Rulings, read_rulings
+from earshot.speakers.people.identify import Identified, identify
+from earshot.speakers.tables.identities import Key
+from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold
+from earshot.speakers.voices.calibration import Calibration, Speaker
 from earshot.storage.database import Database
-from ingest_assets.calibration import Calibration, Speaker
-from ingest_assets.correcting import Pair, Rulings, read_rulings
-from ingest_assets.identification import Identified, identify
-from resources.identities import Key
-from resources.voice_space import VoiceSpace, accept_threshold
 
 MOST_VIDEOS = 500  # of ten speakers each, 22,500 pairs of two people: enough for a rate of 0.002 that is not rough
 

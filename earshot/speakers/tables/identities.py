@@ -6,7 +6,7 @@ speaker comes with what stands in the way, which names the model and what to do.
 differ and no others. Numbers of anonymous voices are given once: one whose voice is gone is never given to another. The
 number that a speaker lost is kept (`former_numbers()`), and given back when that speaker is anonymous again.
 
-Everything that is written here comes from asset `people` (ingest_assets/identification.py), in one transaction.
+Everything that is written here comes from asset `people` (earshot/speakers/people/identify.py), in one transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ import numpy as np
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.storage.database import Connection, Database
-from resources.voice_space import VoiceSpace
 
 Key = tuple[str, str]  # video_id, local_speaker
 Moment = tuple[str, float, float, int]  # video_id, start_s, end_s, person_id: who speaks then, whoever the local speaker is

@@ -26,8 +26,8 @@ import pandas as pd
 
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.registry import Thresholds
-from ingest_assets.cosine import ONE, as_cosine, as_product, has_direction, on_grid
-from ingest_assets.profiles import Profiles, nearest_people
+from earshot.speakers.voices.cosine import ONE, as_cosine, as_product, has_direction, on_grid
+from earshot.speakers.voices.profiles import Profiles, nearest_people
 
 # Below it the whole diarization takes little, and so few windows prove little.
 SHORTEST_SPEECH_S = 30.0

@@ -2,7 +2,7 @@
 
 A person comes from people.yaml (`listed`), or from the command line; so does each enrolment, an excerpt of a recording in which
 that person speaks. What leaves the file leaves the tables; what came by the command line stays until it is removed there.
-What an enrolment is worth is resources/enrolments.py.
+What an enrolment is worth is earshot/speakers/tables/enrolments.py.
 
 Writers lock table `people`, so that two of them never make one person twice.
 """

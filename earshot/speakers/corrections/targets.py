@@ -7,8 +7,8 @@
 | `VIDEO` | the only local speaker of that video |
 | `VIDEO@0:12:30` | the turn that this time means: earshot/transcripts/turn_times.py |
 
-A subject is told in spans of time, which is what a correction keeps (resources/corrections.py): of a speaker, when he is the
-only one to speak. Nothing is written here.
+A subject is told in spans of time, which is what a correction keeps (earshot/speakers/tables/corrections.py): of a speaker,
+when he is the only one to speak. Nothing is written here.
 """
 
 import re
@@ -23,15 +23,15 @@ from earshot.common.errors import EarshotError, HalfIngested, NotTranscribed
 from earshot.common.text import counted
 from earshot.common.timeline import cut
 from earshot.common.times import hms
+from earshot.speakers.corrections.claims import Key, spans_in
+from earshot.speakers.corrections.constraints import read_rulings, read_turns
+from earshot.speakers.tables.corrections import Correction, Span
+from earshot.speakers.tables.people import find_person
 from earshot.storage.catalog.videos import find
 from earshot.storage.database import Database
 from earshot.transcripts.recordings import read_recording
 from earshot.transcripts.speaker_names import Names, speaker_names
 from earshot.transcripts.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
-from ingest_assets.correcting import read_rulings, read_turns
-from ingest_assets.statements import Key, spans_in
-from resources.corrections import Correction, Span
-from resources.people import find_person
 
 FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or a turn by its time: VIDEO@0:12:30."
 _VOICE = re.compile(r"voice[\s-]*(\d{1,18})", re.IGNORECASE)

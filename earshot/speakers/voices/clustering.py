@@ -38,7 +38,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ingest_assets.cosine import ONE, as_cosine, as_product, products
+from earshot.speakers.voices.cosine import ONE, as_cosine, as_product, products
 
 Key = tuple[str, str]  # video_id, local_speaker
 Pair = tuple[int, int]  # positions of two nodes

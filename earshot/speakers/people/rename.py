@@ -1,4 +1,5 @@
-"""Renaming people, and merging two that are one. Who everybody is then is decided by ingest_assets/identification.py, not here.
+"""Renaming people, and merging two that are one. Who everybody is then is decided by earshot/speakers/people/identify.py, not
+here.
 
 Neither is for anonymous voices: those are named, and said to be one, by corrections.
 """
@@ -10,13 +11,13 @@ from earshot.common.errors import EarshotError
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
+from earshot.speakers.corrections.claims import spans_by_video
+from earshot.speakers.corrections.constraints import read_turns, rulings_of
+from earshot.speakers.people.directory import Who
+from earshot.speakers.people.forget import Counted, count
+from earshot.speakers.tables.corrections import Correction, list_corrections
+from earshot.speakers.tables.people import find_person, merge_people, rename_person
 from earshot.storage.database import Database
-from ingest_assets.correcting import read_turns, rulings_of
-from ingest_assets.forgetting import Counted, count
-from ingest_assets.known_voices import Who
-from ingest_assets.statements import spans_by_video
-from resources.corrections import Correction, list_corrections
-from resources.people import find_person, merge_people, rename_person
 
 
 def rename(database: Database, settings: Settings, who: Who, name: str) -> str:

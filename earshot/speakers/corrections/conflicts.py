@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from earshot.common.text import numbered
-from ingest_assets.statements import Key, Named, Statements
+from earshot.speakers.corrections.claims import Key, Named, Statements
 
 # More numbers than this in one message help nobody.
 

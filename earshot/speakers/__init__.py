@@ -1,0 +1,1 @@
+"""Who speaks: voices, people, and what users corrected."""

@@ -1,0 +1,1 @@
+"""What users said about who speaks, and what follows from it."""

@@ -1,0 +1,1 @@
+"""The tables about people and voices."""

@@ -1,0 +1,1 @@
+"""Vectors and times of voices: pure functions, no database, no Dagster."""
