@@ -28,11 +28,11 @@ from scipy.optimize import linear_sum_assignment
 from bench.demo import choose_device
 from bench.figures import measured_on, own_home, write
 from bench.known_speech import Known, joined, known_recordings
+from earshot.cli.output import print_table
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
 from earshot.transcripts.word_speakers import NEAR_S, attribute_words
-from ingest_assets.cli.output import print_table
 
 BORDERS_S = (0.0, 0.1, 0.2, 0.3)  # standard deviations of what true borders are moved by
 DRAWS = 10

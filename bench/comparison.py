@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.spread import Spread
+from earshot.cli.output import print_table
 from earshot.storage.catalog.videos import STAGES
-from ingest_assets.cli.output import print_table
 
 EARSHOT = "earshot"
 AROUND = "around the stages"

@@ -14,8 +14,8 @@ from pathlib import Path
 from bench.figures import own_home
 from bench.ingesting import Ingested, measure
 from bench.sizes import peak_mb
+from earshot.cli.output import print_table
 from earshot.timings.timing import times_real_time
-from ingest_assets.cli.output import print_table
 
 
 @dataclass(frozen=True)

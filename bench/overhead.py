@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ingest_assets.cli.output import print_table
+from earshot.cli.output import print_table
 
 LIMIT = 0.01
 

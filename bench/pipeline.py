@@ -44,13 +44,13 @@ from bench.sides import SIDES, print_errors, take_turns
 from bench.sizes import apart
 from bench.spread import Spread
 from bench.starts import print_starts, start, summarize
+from earshot.cli.output import print_table
 from earshot.common.errors import EarshotError, ModelUnavailable
 from earshot.config.settings import MODEL_SETS, read_settings
 from earshot.models.device import require_device
 from earshot.models.files import locate
 from earshot.models.registry import model_set
 from earshot.storage.database import open_database
-from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
 
 PARTS = ("sides", "growth", "starts", "short")

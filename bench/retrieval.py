@@ -31,6 +31,7 @@ from bench.figures import measured_on, own_home, write
 from bench.ingesting import measure
 from bench.questions import KINDS, RECORDINGS, TALKS, Question, plain
 from bench.talks import READER, talks
+from earshot.cli.output import print_table
 from earshot.config.settings import read_settings
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
@@ -40,7 +41,6 @@ from earshot.storage.database import Database, open_database
 from earshot.transcripts.passages import PASSAGE_COLUMNS, Limits, cut_passages
 from earshot.transcripts.search.query import Hit, search
 from earshot.transcripts.word_speakers import PAUSE_S, attribute_words, ends_sentence, sentence_speakers
-from ingest_assets.cli.output import print_table
 from ingest_assets.text_embeddings import PASSAGE_S
 
 LIMITS_S = (15.0, 20.0, 30.0, 45.0, 60.0)

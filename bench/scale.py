@@ -38,13 +38,13 @@ from bench.pages import Load, Shown, load, slowest
 from bench.pictures import browsing
 from bench.sizes import apart, timed
 from bench.spread import Spread
+from earshot.cli.output import print_table
 from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.models.device import cpu_name
 from earshot.models.registry import model_set
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.backfill import Which, cancel, choose, launch, read_progress
-from ingest_assets.cli.output import print_table
 from ingest_assets.definitions import defs
 from ingest_assets.instance import open_instance
 from ingest_assets.search_index import needs

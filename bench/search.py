@@ -24,6 +24,7 @@ import pandas as pd
 from bench.corpus import Corpus, grown, real_corpus
 from bench.demo import choose_device
 from bench.figures import measured_on, own_home, write
+from earshot.cli.output import print_table
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
 from earshot.models.registry import MINILM
@@ -36,7 +37,6 @@ from earshot.storage.server import stop_embedded
 from earshot.transcripts.search.query import EVERYTHING, Filters, search
 from earshot.transcripts.search.text_models import register_text_model, searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes
-from ingest_assets.cli.output import print_table
 
 SIZES = (10_000, 100_000, 1_000_000)
 PER_VIDEO = 250  # passages of an hour or so

@@ -26,11 +26,11 @@ from bench.demo import choose_device
 from bench.episodes import EPISODES, episode_samples, write_mp3
 from bench.figures import Row, measured_on, own_home, write
 from bench.ingesting import measure
+from earshot.cli.output import print_table
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.device import require_device
 from earshot.models.nvml import GpuSampler, GpuUse
 from earshot.storage.database import open_database
-from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
 
 DEFAULT_ROUNDS = "1/1,2/1,2/2,4/2,4/4"

@@ -16,8 +16,8 @@ from bench.figures import own_home
 from bench.ingesting import Ingested, measure, one_by_one
 from bench.sizes import peak_mb, timed
 from bench.spread import Spread
+from earshot.cli.output import print_table
 from earshot.storage.database import open_database
-from ingest_assets.cli.output import print_table
 from ingest_assets.ingest import identify_speakers, keep_search_index
 from ingest_assets.instance import open_instance
 

@@ -26,10 +26,10 @@ from bench.ingesting import Ingested, again
 from bench.peers import INSTALLS, Peer, PeerUnavailable
 from bench.plain import PlainLibraries
 from bench.work import Side, Span, StageWork, Turn, Work
+from earshot.cli.output import print_table
 from earshot.config.settings import Settings, read_settings
 from earshot.models.device import Device, require_device
 from earshot.storage.database import Database, open_database
-from ingest_assets.cli.output import print_table
 
 SIDES = ("bare", "plain", *INSTALLS)
 

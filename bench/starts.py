@@ -15,7 +15,7 @@ import psutil
 
 from bench.ingesting import again
 from bench.spread import Spread
-from ingest_assets.cli.output import print_table
+from earshot.cli.output import print_table
 
 
 @dataclass(frozen=True)

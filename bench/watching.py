@@ -28,6 +28,7 @@ from bench.figures import measured_on, own_home, processor_times, steal_share, w
 from bench.server import serving
 from bench.sizes import timed
 from bench.watched_library import WatchedLibrary
+from earshot.cli.output import print_table
 from earshot.config.sources_file import Kind, Source
 from earshot.media.download_slots import taking_turn
 from earshot.media.downloads import download_folder
@@ -42,7 +43,6 @@ from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.videos import Video
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database, open_database
-from ingest_assets.cli.output import print_table
 from ingest_assets.instance import open_instance
 from sensors.new_uploads import new_uploads
 from sensors.retries import retries

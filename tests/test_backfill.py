@@ -10,13 +10,13 @@ from dagster import AssetKey, DagsterInstance, DagsterRunStatus, job, op
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.storage.tags import BACKFILL_ID_TAG, MAX_RETRIES_TAG
 
+from earshot.cli.operation.backfill import backfill_command
 from earshot.common.errors import EarshotError, InvalidMedia, Removed
 from earshot.storage.catalog.previous_rows import KEEP_TAG
 from earshot.storage.catalog.videos import STAGES, Video, find, mark_ready_if_complete, record_failure, register
 from earshot.storage.database import Database
 from ingest_assets import staleness
 from ingest_assets.backfill import Which, cancel, choose, launch, read_progress, with_below
-from ingest_assets.cli.backfill import backfill_command
 from ingest_assets.currency import Version
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET

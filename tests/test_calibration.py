@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from earshot.cli import main
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.models.registry import model_set
@@ -42,7 +43,6 @@ from earshot.speakers.voices.calibration import (
 )
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from ingest_assets.cli import main
 
 DIMENSION = 192
 DEFAULT = model_set(read_settings()).voice.thresholds

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner
 
+from earshot.cli.library.videos import videos_command
 from earshot.common.errors import (
     DatabaseUnusable,
     EarshotError,
@@ -35,7 +36,6 @@ from earshot.storage.catalog.videos import (
     stream_videos,
 )
 from earshot.storage.database import Database
-from ingest_assets.cli.library import videos_command
 
 TALK = Video("v1", "https://x/a.mp3", "https://x/feed.xml", "A talk", "A channel", datetime(2026, 1, 5, tzinfo=UTC), 60.0)
 
@@ -207,7 +207,7 @@ def test_videos_are_streamed_as_they_are_listed_and_counted_by_state(database: D
 
 def test_a_long_list_of_videos_says_that_it_is_not_all(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     register(database, [Video(f"v{n}", f"https://x/{n}", "https://x", f"Video {n}") for n in range(3)])
-    monkeypatch.setattr("ingest_assets.cli.library.MOST_SHOWN", 2)
+    monkeypatch.setattr("earshot.cli.library.videos.MOST_SHOWN", 2)
     told = CliRunner().invoke(videos_command).stdout
     assert "v2" not in told
     assert told.endswith("The newest 2 of 3 videos; --json has them all.\n")

@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from earshot.cli.operation import doctor
 from earshot.models.cache import ModelsResource
 from earshot.models.device import Device
-from ingest_assets.cli import doctor
 
 
 def test_library_that_is_missing_is_not_proved_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,10 @@
 
 import re
 
+from earshot.cli.commands import cli
 from earshot.config.settings import PROJECT_ROOT
 from earshot.timings.timing import KEYS
 from earshot.transcripts.formats.exports import FORMATS
-from ingest_assets.cli.commands import cli
 
 README = (PROJECT_ROOT / "README.md").read_text()
 

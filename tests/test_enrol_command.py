@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from bench.episodes import clip_samples
+from earshot.cli import main
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
@@ -23,7 +24,6 @@ from earshot.speakers.tables.people import add_enrolment, add_person, list_peopl
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from ingest_assets.cli import main
 from tests.test_enrolment import BECKETT, CALL, NARRATOR, music
 
 NAME = "Zoë “Narrator” O'Brien 🎙️"

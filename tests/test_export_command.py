@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from earshot.cli.reading.export import export_command
 from earshot.common.errors import EarshotError, HalfIngested, NotTranscribed
 from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from ingest_assets.cli.export import export_command
 from tests.library import fill, run_stages
 from tests.said import identify
 
@@ -305,7 +305,7 @@ def large(database: Database) -> Database:
 MEASURED = """
 import sys
 from pathlib import Path
-from ingest_assets.cli.export import export_command
+from earshot.cli.reading.export import export_command
 export_command(sys.argv[1:], standalone_mode=False)
 print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 """

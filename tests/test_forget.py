@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from dagster import DagsterInstance
 
+from earshot.cli.commands import cli
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 from earshot.speakers.people.directory import Who, find_known, who_is_who
@@ -20,7 +21,6 @@ from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database
 from earshot.storage.locks import video_lock
 from earshot.storage.server import server_urls
-from ingest_assets.cli.commands import cli
 from tests.speaking import keep, speak, voice
 from tests.test_locks import held_by_another
 

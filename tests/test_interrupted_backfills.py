@@ -12,13 +12,13 @@ import psutil
 import pytest
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from earshot.cli.operation.service import MARK
 from earshot.config.sources_file import source_named
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
 from earshot.storage.locks import holding, video_lock
 from earshot.storage.server import stop_embedded
 from ingest_assets.backfill import Progress, Which, cancel, choose, launch, read_progress
-from ingest_assets.cli.service import MARK
 from ingest_assets.ingest import Choice, Outcome, ingest
 from ingest_assets.instance import open_instance
 from ingest_assets.staleness import read_stale

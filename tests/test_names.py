@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from earshot.cli.reading.export import export_command
 from earshot.speakers.tables.people import add_person
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_names import NOBODY, Names, Speaker, speaker_names
-from ingest_assets.cli.export import export_command
 from tests.library import run_stages
 from tests.said import add_video, hear_again, identify, say_is
 

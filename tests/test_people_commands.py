@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from earshot.cli.commands import cli
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.config.settings import read_settings
 from earshot.speakers.people.directory import changes, who_is_who
@@ -18,7 +19,6 @@ from earshot.speakers.tables.corrections import list_corrections
 from earshot.speakers.tables.people import find_person, list_people
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database
-from ingest_assets.cli.commands import cli
 from tests.library import run_stages
 from tests.said import add_video
 from tests.speaking import keep, speak, voice

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from earshot.cli.reading.play import play_command
+from earshot.cli.reading.search import search_command
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 from earshot.media.playing import PLAYERS, stored_audio
 from earshot.storage.catalog.videos import find, set_duration
 from earshot.storage.database import Database
-from ingest_assets.cli.play import play_command
-from ingest_assets.cli.search import search_command
 from tests.said import add_video
 
 FFPLAY = "-nodisp -autoexit -loglevel error -ss"

@@ -21,6 +21,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from earshot.cli.library.timings import ROW_KEYS, timings_command
+from earshot.cli.output import describe_speed
 from earshot.common.errors import Misconfigured
 from earshot.storage.catalog.videos import STAGES, Video, register
 from earshot.storage.database import Database, DatabaseResource
@@ -31,8 +33,6 @@ from earshot.timings.plots import COLOURS, SLOW, as_png, check_suffix, item_rate
 from earshot.timings.queries import read_failing, read_timings
 from earshot.timings.report import cache_rate, clock_s, gpu_use, latest, report, seconds_per_input, sheet, trend
 from earshot.timings.timing import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
-from ingest_assets.cli.output import describe_speed
-from ingest_assets.cli.timings import ROW_KEYS, timings_command
 from ingest_assets.performance import performance
 
 Row = dict[str, Any]

@@ -7,13 +7,13 @@ import pytest
 from click.testing import CliRunner
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, job, op
 
+from earshot.cli.library.videos import videos_command
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.run_activity import Activity, read_activities
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG, run_lock
 from earshot.storage.server import server_urls
-from ingest_assets.cli.library import videos_command
 from tests.queued import queue_run
 from tests.test_locks import held_by_another
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from earshot.cli.reading.search import search_command
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.models.cache import ModelsResource
@@ -32,7 +33,6 @@ from earshot.transcripts.search.query import (
 from earshot.transcripts.search.text_models import searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, is_indexed
 from earshot.transcripts.speaker_names import speaker_names
-from ingest_assets.cli.search import search_command
 from tests.said import MODEL, Encoder, add_video, hear_again, identify, say_is
 
 OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

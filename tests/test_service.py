@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from earshot.cli.operation import service
+from earshot.cli.operation.service import MARK, down, up
 from earshot.common.errors import Misconfigured
 from earshot.common.log_files import KEPT, rotate
 from earshot.storage.database import Database
-from ingest_assets.cli import service
-from ingest_assets.cli.service import MARK, down, up
 from tests.serving import free_port
 
 LISTENS = """

@@ -176,7 +176,7 @@ def test_doctor_says_which_settings_come_from_where_and_no_secret(write: Write, 
     refused = subprocess.run([EARSHOT, "doctor", "--json"], capture_output=True, text=True, check=False, env=environment)
     assert refused.returncode == 1
     assert "EARSHOT_DEVICE is 'gpu'" in json.loads(refused.stdout)[0]["detail"]
-    program = "from ingest_assets.cli.doctor import _settings; print(_settings())"
+    program = "from earshot.cli.operation.doctor import _settings; print(_settings())"
     environment["EARSHOT_DEVICE"] = "cpu"
     python = str(Path(EARSHOT).with_name("python"))
     said = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True, env=environment).stdout

@@ -163,7 +163,7 @@ def test_folder_of_a_hosts_name_is_a_folder(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("imported", ["click", "numpy", "ingest_assets.cli.ingest"])
+@pytest.mark.parametrize("imported", ["click", "numpy", "earshot.cli.operation.ingest"])
 def test_ctrl_c_while_commands_are_imported_prints_one_line(imported: str) -> None:
     program = f"""
 import os, signal, sys
@@ -173,7 +173,7 @@ class Interrupting:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupting())
 sys.argv = ["earshot", "videos"]
-from ingest_assets.cli import main
+from earshot.cli import main
 main()
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

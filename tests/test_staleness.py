@@ -8,10 +8,10 @@ from random import Random
 import pytest
 from click.testing import CliRunner
 
+from earshot.cli.library.stale import stale_command
 from earshot.storage.catalog.videos import STAGES, Video, mark_ready_if_complete, register
 from earshot.storage.database import Database
 from ingest_assets import staleness
-from ingest_assets.cli.stale import stale_command
 from ingest_assets.currency import Version, reasons_to_run
 from ingest_assets.outputs import differing, drop_output, read_outputs
 from ingest_assets.staleness import UPSTREAM, expected_versions, read_stale, summarize_stale

@@ -9,6 +9,7 @@ import pytest
 from dagster import FloatMetadataValue, TextMetadataValue
 
 from bench.drill import CALL_S, INPUT_S, drill_clock
+from earshot.cli.output import describe_speed
 from earshot.models.measurement import Execution, Measurement
 from earshot.timings.timing import (
     KEYS,
@@ -21,7 +22,6 @@ from earshot.timings.timing import (
     times_real_time,
     timing,
 )
-from ingest_assets.cli.output import describe_speed
 
 EXECUTION = Execution("cpu", "cpu", "a processor", "whisper-base", "d01c", "int8", 8)
 ORDER = ("audio", "transcript", "speaker_turns")

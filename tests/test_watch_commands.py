@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from earshot.cli import main
 from earshot.common.errors import InvalidMedia, LiveOrUpcoming, Removed
 from earshot.sources.polling import look_around
 from earshot.storage.catalog.source_states import pause, states_of
 from earshot.storage.catalog.videos import STAGES, Video, find, list_videos, record_failure, register
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database
-from ingest_assets.cli import main
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.staleness import expected_versions

@@ -18,6 +18,7 @@ from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.launcher import DefaultRunLauncher
 
 from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from earshot.cli.operation.service import MARK, _left_over
 from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
@@ -26,7 +27,6 @@ from earshot.storage.catalog.videos import STAGES, find, register
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets import workers
-from ingest_assets.cli.service import MARK, _left_over
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.workers import Worker

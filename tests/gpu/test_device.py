@@ -41,7 +41,7 @@ def test_hidden_device_is_refused_and_named() -> None:
 
 def test_ingest_with_hidden_device_runs_no_model(tmp_path: Path) -> None:
     hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "EARSHOT_HOME": str(tmp_path / "home")}
-    command = [sys.executable, "-c", "from ingest_assets.cli import main; main()"]
+    command = [sys.executable, "-c", "from earshot.cli import main; main()"]
     ended = subprocess.run([*command, "ingest", clip_path(TELEPHONE)], env=hidden, capture_output=True, text=True)
     timed = subprocess.run([*command, "timings", "--json"], env=hidden, capture_output=True, text=True)
     stop_embedded(tmp_path / "home")

@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from earshot.cli.arguments import known_video
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.storage.catalog.videos import count_keys, stream_keys
@@ -32,7 +33,6 @@ from earshot.transcripts.recordings import (
     read_recordings,
     spoken_by,
 )
-from ingest_assets.cli.arguments import known_video
 
 if TYPE_CHECKING:
     from earshot.speakers.people.directory import Who

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from earshot.cli.arguments import known_video
 from earshot.common.errors import EarshotError
 from earshot.common.excerpt import moment
 from earshot.common.times import hms
 from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database, open_database
-from ingest_assets.cli.arguments import known_video
 
 
 @click.command("play")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earshot.cli.output import json_option, print_json
 from earshot.common.errors import EarshotError
 from earshot.common.excerpt import FILE, MOMENT, VIDEO, Excerpt, span
 from earshot.common.text import counted
@@ -17,7 +18,6 @@ from earshot.speakers.tables.enrolments import Quality
 from earshot.speakers.tables.people import Person, checked_name, find_person, names_of_people, sync_people
 from earshot.speakers.tables.voice_space import thresholds
 from earshot.storage.database import Database, open_database
-from ingest_assets.cli.output import json_option, print_json
 
 if TYPE_CHECKING:
     from earshot.speakers.people.enrol import Carried, Examined

@@ -9,6 +9,8 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
+from earshot.cli.arguments import Day, known_language, known_video
+from earshot.cli.output import console, json_option, print_json
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.common.times import hms
@@ -17,8 +19,6 @@ from earshot.models.device import require_device
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import open_database
 from earshot.transcripts.search.last_search import keep_results
-from ingest_assets.cli.arguments import Day, known_language, known_video
-from ingest_assets.cli.output import console, json_option, print_json
 
 if TYPE_CHECKING:
     from earshot.transcripts.search.query import Hit

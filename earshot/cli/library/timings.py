@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from earshot.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
 from earshot.common.times import hms
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
@@ -15,7 +16,6 @@ from earshot.timings.history import accept
 from earshot.timings.queries import MOST_TIMINGS, Failing, read_failing, read_timings, stream_timings
 from earshot.timings.report import Row, clock_s, report, sheet
 from earshot.timings.timing import KEYS, commit_named, hours_by_the_clock
-from ingest_assets.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
 
 DAY_S = 86400.0
 MOST_DAYS = 36500.0

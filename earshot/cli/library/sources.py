@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
+from earshot.cli.output import json_option, print_json, print_table
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
 from earshot.storage.catalog.source_states import SourceState, count_videos, states_of
 from earshot.storage.database import open_database
-from ingest_assets.cli.output import json_option, print_json, print_table
 
 COUNTS = ("listed", "wanted", "ready", "failed", "unavailable")
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
+from earshot.cli.output import json_option, print_json_rows, print_table
 from earshot.common.times import hms
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.run_activity import Activity, read_activities
 from earshot.storage.catalog.videos import STATES, Video, count_videos, list_videos, stream_videos
 from earshot.storage.database import open_database
 from earshot.storage.server import server_urls
-from ingest_assets.cli.output import json_option, print_json_rows, print_table
 
 MOST_SHOWN = 1000  # nobody reads more, and a table must measure all its rows before it shows one
 

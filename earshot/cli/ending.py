@@ -5,9 +5,9 @@ import traceback
 
 import click
 
+from earshot.cli import INTERRUPTED
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.storage.full_disk import explaining_full_disk
-from ingest_assets.cli import INTERRUPTED
 
 
 def run(command: click.Command) -> int:

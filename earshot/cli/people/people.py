@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earshot.cli.output import json_option, print_json, print_table
+from earshot.cli.people.calibrate import calibrate_command
+from earshot.cli.people.correct import Change, correct_command, tell_changes
+from earshot.cli.people.enrol import enrol_command
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted, one_line
 from earshot.common.times import hms
@@ -13,10 +17,6 @@ from earshot.config.people_file import read_people
 from earshot.config.settings import read_settings
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database, open_database
-from ingest_assets.cli.calibrate import calibrate_command
-from ingest_assets.cli.correct import Change, correct_command, tell_changes
-from ingest_assets.cli.enrol import enrol_command
-from ingest_assets.cli.output import json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from earshot.speakers.people.directory import Who

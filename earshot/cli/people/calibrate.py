@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from earshot.cli.output import json_option, print_json, print_table
 from earshot.config.settings import read_settings
 from earshot.models.registry import Thresholds
 from earshot.speakers.tables.voice_space import thresholds, voice_space
 from earshot.storage.database import open_database
-from ingest_assets.cli.output import json_option, print_json, print_table
 
 if TYPE_CHECKING:
     import pandas as pd

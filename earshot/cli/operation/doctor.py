@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from earshot.cli.output import json_option, print_json
 from earshot.common.errors import EarshotError, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
@@ -28,7 +29,6 @@ from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
 from earshot.storage.media_store import MediaStoreResource, place_of
-from ingest_assets.cli.output import json_option, print_json
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,18 @@ import sys
 
 import click
 
-from ingest_assets.cli.backfill import backfill_command
-from ingest_assets.cli.doctor import doctor
-from ingest_assets.cli.export import export_command
-from ingest_assets.cli.ingest import ingest_command, retry_command
-from ingest_assets.cli.library import videos_command
-from ingest_assets.cli.people import people_group
-from ingest_assets.cli.play import play_command
-from ingest_assets.cli.search import search_command
-from ingest_assets.cli.service import down, up, worker_command
-from ingest_assets.cli.sources import sources_command
-from ingest_assets.cli.stale import stale_command
-from ingest_assets.cli.timings import timings_command
+from earshot.cli.library.sources import sources_command
+from earshot.cli.library.stale import stale_command
+from earshot.cli.library.timings import timings_command
+from earshot.cli.library.videos import videos_command
+from earshot.cli.operation.backfill import backfill_command
+from earshot.cli.operation.doctor import doctor
+from earshot.cli.operation.ingest import ingest_command, retry_command
+from earshot.cli.operation.service import down, up, worker_command
+from earshot.cli.people.people import people_group
+from earshot.cli.reading.export import export_command
+from earshot.cli.reading.play import play_command
+from earshot.cli.reading.search import search_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,13 +11,13 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from earshot.cli.arguments import Day, known_video
+from earshot.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from earshot.common.errors import EarshotError, SourceUnusable
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.videos import STAGES, STATES, Video, list_videos
 from earshot.storage.database import Database, open_database
 from earshot.timings.timing import summarize
-from ingest_assets.cli.arguments import Day, known_video
-from ingest_assets.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from ingest_assets.progress import watching
 
 if TYPE_CHECKING:

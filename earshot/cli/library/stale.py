@@ -2,10 +2,10 @@
 
 import click
 
+from earshot.cli.output import json_option, json_rows, print_json, print_stale
 from earshot.common.text import counted
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import open_database
-from ingest_assets.cli.output import json_option, json_rows, print_json, print_stale
 
 
 @click.command("stale")

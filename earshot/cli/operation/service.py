@@ -28,6 +28,7 @@ import click
 import psutil
 import psycopg
 
+from earshot.cli.output import json_option, print_json
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
 from earshot.common.text import numbered
@@ -36,7 +37,6 @@ from earshot.models.device import require_device
 from earshot.sources.troubles import Trouble, changes, read_troubles
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
-from ingest_assets.cli.output import json_option, print_json
 from ingest_assets.instance import prepare_dagster_home
 from ingest_assets.workers import Worker
 from resources.broker import EmbeddedBroker

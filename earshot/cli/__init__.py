@@ -19,8 +19,8 @@ def main() -> None:
     """The console script: imports the commands, runs the one that is asked for, and ends with its exit code."""
     # Of an import that is broken off some libraries make errors of their own. Nothing has begun yet: the process can just end.
     before = signal.signal(signal.SIGINT, _end)
-    from ingest_assets.cli.commands import cli
-    from ingest_assets.cli.ending import run
+    from earshot.cli.commands import cli
+    from earshot.cli.ending import run
 
     signal.signal(signal.SIGINT, before)
     sys.exit(run(cli))

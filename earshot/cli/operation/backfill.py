@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from earshot.cli.arguments import Day, known_language, known_video
+from earshot.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
 from earshot.common.errors import EarshotError
 from earshot.common.text import counted
 from earshot.common.times import hms
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database
-from ingest_assets.cli.arguments import Day, known_language, known_video
-from ingest_assets.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,1 @@
+"""Commands that show what is there: videos, sources, stale, timings."""

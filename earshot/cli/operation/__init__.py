@@ -1,0 +1,1 @@
+"""Commands that start work: ingest, backfill, up, worker, down, doctor."""

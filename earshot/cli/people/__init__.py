@@ -1,0 +1,1 @@
+"""`earshot people` and its commands."""
