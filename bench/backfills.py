@@ -37,9 +37,9 @@ from earshot.storage.database import Database, open_database
 from earshot.timings.forecast import forecast
 from earshot.transcripts.search.query import search, searching_encoder
 from ingest_assets.backfill import Which, choose
-from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.staleness import read_stale
+from resources.instance.home import open_instance
 
 VIDEOS = 1_000
 EARLY, LATER = 5, 50  # videos of a worker, between which its memory is compared

@@ -26,7 +26,7 @@ from earshot.models import cache, measurement
 from earshot.models.measurement import Tally
 from earshot.storage.database import Database, open_database
 from ingest_assets.ingest import Choice, Outcome, ingest
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 
 CALL_S, INPUT_S, LOAD_S = 1.0, 0.05, 10.0
 THROTTLE = 5.0

@@ -14,7 +14,7 @@ from earshot.config.sources_file import source_named
 from earshot.models.measurement import clock
 from earshot.storage.database import open_database
 from ingest_assets.ingest import Choice, Outcome, ingest
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 
 
 @dataclass(frozen=True)

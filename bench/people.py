@@ -46,9 +46,9 @@ from earshot.storage.catalog.videos import register
 from earshot.storage.database import Database, open_database
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET
-from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.stage import FORCE_TAG
+from resources.instance.home import open_instance
 
 STAGES = ("audio", "speaker_turns", "voice_embeddings")
 LONG_S = 600.0

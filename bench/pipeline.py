@@ -51,7 +51,7 @@ from earshot.models.device import require_device
 from earshot.models.files import locate
 from earshot.models.registry import model_set
 from earshot.storage.database import open_database
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 
 PARTS = ("sides", "growth", "starts", "short")
 COMPARED = EPISODES[:1]  # the telephone call, 30 seconds: it is known who speaks when

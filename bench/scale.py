@@ -46,9 +46,9 @@ from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.backfill import Which, cancel, choose, launch, read_progress
 from ingest_assets.definitions import defs
-from ingest_assets.instance import open_instance
 from ingest_assets.search_index import needs
-from resources.run_storage import QUEUED
+from resources.instance.home import open_instance
+from resources.instance.run_storage import QUEUED
 from sensors.new_voices import NEW_VOICES, state_of
 from sensors.search_upkeep import SEARCH_UPKEEP
 

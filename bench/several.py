@@ -31,7 +31,7 @@ from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.device import require_device
 from earshot.models.nvml import GpuSampler, GpuUse
 from earshot.storage.database import open_database
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 
 DEFAULT_ROUNDS = "1/1,2/1,2/2,4/2,4/4"
 LOOK_S = 0.01

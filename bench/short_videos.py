@@ -19,7 +19,7 @@ from bench.spread import Spread
 from earshot.cli.output import print_table
 from earshot.storage.database import open_database
 from ingest_assets.ingest import identify_speakers, keep_search_index
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
 from ingest_assets import staleness
 from ingest_assets.backfill import Which, choose, launch
-from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.staleness import expected_versions, read_stale
+from resources.instance.home import open_instance
 
 SIZES = (1_000, 100_000)
 PARTITIONS_AT_ONCE = 10_000

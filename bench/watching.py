@@ -43,7 +43,7 @@ from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.videos import Video
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database, open_database
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 from sensors.new_uploads import new_uploads
 from sensors.retries import retries
 

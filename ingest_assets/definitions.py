@@ -14,7 +14,7 @@ from ingest_assets.jobs import identify_people, ingest_video, keep_search_index,
 from ingest_assets.people import people
 from ingest_assets.performance import performance
 from ingest_assets.search_index import search_index
-from resources.pools import wait_asleep
+from resources.instance.pool_polling import wait_asleep
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs

@@ -22,7 +22,7 @@ from dagster_celery.tasks import create_execute_job_task
 from earshot.config.settings import read_settings
 from earshot.storage.locks import holding, run_lock
 from earshot.storage.server import server_urls
-from resources.broker import CELERY
+from resources.instance.broker import CELERY
 
 _locks = ExitStack()
 

@@ -24,8 +24,8 @@ import psycopg
 
 from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.storage.server import server_urls
-from resources.broker import QUEUE
-from resources.workforce import Place
+from resources.instance.broker import QUEUE
+from resources.instance.worker_slots import Place
 
 PACKAGES = ("earshot", "ingest_assets", "resources", "sensors")
 LOOK_S = 2.0  # between two looks at the code and at the memory

@@ -15,8 +15,8 @@ from earshot.config.sources_file import Kind
 from earshot.sources.listing import look as real_look
 from earshot.storage.catalog.entries import Listing
 from earshot.storage.database import Database
-from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
+from resources.instance.home import open_instance
 
 TINY = Sizes(libraries=(10, 25), of_a_source=5, times=2, entries=60, files=20, downloads=4, pauses_s=(0.2, 0.0))
 

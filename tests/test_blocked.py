@@ -12,7 +12,7 @@ from earshot.config.sources_file import Source, source_named
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database
 from ingest_assets.ingest import Choice, Outcome, ingest
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 
 FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title>{items}</channel></rss>"""
 ITEM = (

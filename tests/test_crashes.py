@@ -21,7 +21,7 @@ from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import STAGES, find, list_videos
 from earshot.storage.database import Database
 from earshot.storage.locks import is_held_elsewhere, video_lock
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 
 pytestmark = pytest.mark.slow
 EARSHOT = str(Path(sys.executable).parent / "earshot")
@@ -29,7 +29,7 @@ EARSHOT = str(Path(sys.executable).parent / "earshot")
 DIES_AT = """
 import os, signal, sys
 from ingest_assets.ingest import Choice, ingest
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 from ingest_assets.progress import watching
 from earshot.storage.database import open_database
 from earshot.config.sources_file import source_named

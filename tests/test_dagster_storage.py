@@ -11,8 +11,8 @@ from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import text
 
 from earshot.storage.database import Database
-from ingest_assets.instance import open_instance
-from resources.dagster_storage import EarshotDagsterStorage
+from resources.instance.home import open_instance
+from resources.instance.storage import EarshotDagsterStorage
 
 PARTS = ("event_log_storage", "run_storage", "schedule_storage")
 

@@ -19,7 +19,7 @@ from earshot.timings.alerts import send_alerts
 from earshot.timings.history import read_history
 from earshot.timings.timing import Timing
 from ingest_assets.ingest import Outcome
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 
 pytestmark = pytest.mark.slow
 CHECKS = ("device", "floor", "regression")

@@ -20,8 +20,8 @@ from dagster_postgres import PostgresEventLogStorage
 
 from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
-from resources import event_log
-from resources.event_log import LargeEventLog
+from resources.instance import event_log
+from resources.instance.event_log import LargeEventLog
 
 CHECK = AssetCheckKey(AssetKey("looked_at"), "regression")
 NEVER = AssetCheckKey(AssetKey("never"), "regression")

@@ -30,8 +30,8 @@ from earshot.storage.catalog.videos import find, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET
-from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
+from resources.instance.home import open_instance
 
 
 @pytest.fixture(autouse=True)

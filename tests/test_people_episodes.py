@@ -20,7 +20,7 @@ from earshot.media.decoding import SAMPLE_RATE
 from earshot.speakers.people.identify import identify
 from earshot.speakers.tables.voice_space import thresholds
 from earshot.storage.database import Database
-from ingest_assets.instance import open_instance
+from resources.instance.home import open_instance
 
 slow = pytest.mark.slow
 UNKNOWN_TO_ALL = {"anna", "nagg", "high narrator", "berta"}

@@ -32,8 +32,8 @@ from earshot.transcripts.formats.exports import as_json, as_rttm, as_seglst
 from earshot.transcripts.recordings import read_recording
 from earshot.transcripts.search.query import search
 from ingest_assets.ingest import Choice, Outcome, ingest
-from ingest_assets.instance import open_instance
 from ingest_assets.staleness import expected_versions
+from resources.instance.home import open_instance
 
 pytestmark = pytest.mark.slow
 

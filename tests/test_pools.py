@@ -23,8 +23,8 @@ from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 
 from ingest_assets.definitions import defs
-from ingest_assets.instance import GPU_SLOTS, prepare_dagster_home
-from resources.pools import FIRST_LOOK_S, LONGER
+from resources.instance.home import GPU_SLOTS, prepare_dagster_home
+from resources.instance.pool_polling import FIRST_LOOK_S, LONGER
 from tests.queued import queue_run
 
 POOL = "one_at_a_time"

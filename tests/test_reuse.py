@@ -16,10 +16,10 @@ from earshot.storage.database import Connection, Database
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.definitions import defs
 from ingest_assets.ingest import QUIET, Choice, Outcome, ingest
-from ingest_assets.instance import open_instance
 from ingest_assets.outputs import drop_output
 from ingest_assets.stage import AFTER_OUTAGES, FORCE_TAG
 from ingest_assets.staleness import expected_versions, read_stale
+from resources.instance.home import open_instance
 from tests.library import run_stage
 
 pytestmark = pytest.mark.slow

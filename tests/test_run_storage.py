@@ -8,7 +8,7 @@ from dagster._core.storage.tags import PRIORITY_TAG
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster_postgres import PostgresRunStorage
 
-from resources.run_storage import QUEUED, LargeRunStorage
+from resources.instance.run_storage import QUEUED, LargeRunStorage
 from tests.queued import queue_run
 
 PRIORITIES = ["", "-10", "10", "5", "0", "ten", "10", "-10", "5", ""]

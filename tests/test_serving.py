@@ -27,8 +27,8 @@ from earshot.storage.catalog.videos import STAGES, find, register
 from earshot.storage.database import Database
 from earshot.timings.timing import KEYS, TEXT_KEYS
 from ingest_assets.definitions import defs
-from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
+from resources.instance.home import open_instance
 from tests.serving import (
     EARSHOT,
     backfill_status,

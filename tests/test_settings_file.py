@@ -11,7 +11,7 @@ import pytest
 from earshot.common.errors import Misconfigured
 from earshot.config.settings import read_settings
 from earshot.config.settings_file import KEYS, PROJECT_ROOT, origins, variable_of
-from ingest_assets.instance import prepare_dagster_home
+from resources.instance.home import prepare_dagster_home
 from tests.serving import EARSHOT
 
 Write = Callable[[str], Path]

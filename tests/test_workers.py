@@ -27,12 +27,12 @@ from earshot.storage.catalog.videos import STAGES, find, register
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets import workers
-from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.workers import Worker
-from resources.broker import EmbeddedBroker
-from resources.run_launcher import EarshotRunCoordinator, EarshotRunLauncher
-from resources.workforce import Place, count_workers
+from resources.instance.broker import EmbeddedBroker
+from resources.instance.home import open_instance
+from resources.instance.run_launcher import EarshotRunCoordinator, EarshotRunLauncher
+from resources.instance.worker_slots import Place, count_workers
 from tests.serving import (
     EARSHOT,
     backfill_status,
@@ -254,7 +254,7 @@ def test_places_are_counted_as_long_as_they_are_held_and_no_longer(library: Data
     assert count_workers(library.url) == before + 2
     first.leave()
     assert count_workers(library.url) == before + 1
-    holds = "import sys, time; from resources.workforce import Place; place = Place(sys.argv[1]); place.hold(); time.sleep(60)"
+    holds = "from resources.instance.worker_slots import Place; import sys, time; Place(sys.argv[1]).hold(); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", holds, library.url])
     wait(lambda: count_workers(library.url) == before + 2, 30, "another process' place is not counted")
     holder.kill()

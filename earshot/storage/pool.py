@@ -1,6 +1,6 @@
 """Connections to Earshot's database, kept: a video's five stages ask for some sixty, and each costs Postgres a process.
 
-A process keeps KEPT of them in a pool of SQLAlchemy's, which Dagster's come from too (resources/dagster_storage.py), and lets
+A process keeps KEPT of them in a pool of SQLAlchemy's, which Dagster's come from too (resources/instance/storage.py), and lets
 more be made while they are used. One that a restart of the server has broken is found before it is used, and a server that is
 away is waited for (earshot/storage/outages.py). A connection is in a transaction while it is used, and is given back without
 one.

@@ -70,7 +70,7 @@ def backfill_command(
     if sum([bool(stages or stale), watched is not None, cancelled is not None]) != 1:
         raise click.UsageError("Name STAGEs, or --stale; or a backfill with --watch or --cancel.")
     from ingest_assets import backfill
-    from ingest_assets.instance import open_instance
+    from resources.instance.home import open_instance
 
     instance, database = open_instance(), open_database()
     if cancelled is not None:

@@ -160,7 +160,7 @@ def _database() -> str:
 
 
 def _dagster() -> str:
-    from ingest_assets.instance import open_instance
+    from resources.instance.home import open_instance
 
     instance = open_instance()
     return f"its instance answers, {instance.get_runs_count()} runs"

@@ -93,7 +93,7 @@ def _run(
     work: "Callable[[Database, DagsterInstance], Iterator[Outcome | Video]]", as_json: bool, dry_run: bool = False
 ) -> None:
     """Do the work under a progress bar and report it; the exit code is 1 where something failed."""
-    from ingest_assets.instance import open_instance
+    from resources.instance.home import open_instance
 
     # Dagster's instance first: it starts the server and tells where Dagster's files are.
     instance, database = open_instance(), open_database()

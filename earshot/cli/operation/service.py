@@ -37,9 +37,9 @@ from earshot.models.device import require_device
 from earshot.sources.troubles import Trouble, changes, read_troubles
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
-from ingest_assets.instance import prepare_dagster_home
 from ingest_assets.workers import Worker
-from resources.broker import EmbeddedBroker
+from resources.instance.broker import EmbeddedBroker
+from resources.instance.home import prepare_dagster_home
 
 STARTUP_S = 300.0
 TEND_S = 0.5
@@ -61,7 +61,7 @@ MARK = "EARSHOT_UP_HOME"
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
 def up(host: str, port: int) -> None:
     """Start the UI, the sensors and the queue; Ctrl-C stops them."""
-    from ingest_assets.instance import open_instance
+    from resources.instance.home import open_instance
 
     settings = read_settings()
     _refuse_second(settings.home)

@@ -7,7 +7,7 @@ dagster-postgres, whose connections wait for a server that is restarted (earshot
 Outside the webserver dagster-postgres makes a connection for each statement or two, 350 for a video of five stages: each is a
 process that Postgres starts, and that must first read its catalogues. Here a process keeps its connections, and all instances
 that it opens share them, since each run opens one and none closes it. What of dagster-postgres a large library does not bear
-is bounded in resources/event_log.py and resources/run_storage.py.
+is bounded in resources/instance/event_log.py and resources/instance/run_storage.py.
 """
 
 import os
@@ -25,8 +25,8 @@ from earshot.config.settings import read_settings
 from earshot.storage.outages import make_dagster_patient
 from earshot.storage.pool import KEPT, MAX_OVERFLOW, RECYCLE_S
 from earshot.storage.server import server_urls
-from resources.event_log import LargeEventLog
-from resources.run_storage import LargeRunStorage
+from resources.instance.event_log import LargeEventLog
+from resources.instance.run_storage import LargeRunStorage
 
 _TABLES_LOCK = 0x0EA2DA65  # any number that is always the same
 

@@ -1,8 +1,8 @@
 """How Dagster starts runs, and how many at once: dagster.yaml names both classes.
 
-With a broker in `EARSHOT_BROKER` runs go to the workers, as many at once as there are workers (resources/workforce.py), so
-that a run waits in Dagster's queue, where priorities count, and not in the broker's. Without one each run is a process of its
-own, as many at once as `EARSHOT_WORKERS` says: models are loaded anew for every video.
+With a broker in `EARSHOT_BROKER` runs go to the workers, as many at once as there are workers
+(resources/instance/worker_slots.py), so that a run waits in Dagster's queue, where priorities count, and not in the broker's.
+Without one each run is a process of its own, as many at once as `EARSHOT_WORKERS` says: models are loaded anew for every video.
 
 Dagster's own classes for both are used as they are but for what follows from the runs' locks: who is dead is told by
 ingest_assets/runs.py, for both ways of starting, so that these need not ask the broker.
@@ -23,8 +23,8 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from earshot.config.settings import read_settings
 from earshot.storage.locks import is_held_elsewhere, run_lock
 from earshot.storage.server import server_urls
-from resources.broker import CELERY, QUEUE
-from resources.workforce import count_workers
+from resources.instance.broker import CELERY, QUEUE
+from resources.instance.worker_slots import count_workers
 
 # dagster-celery names its task to Celery for each run that it launches.
 warnings.filterwarnings("ignore", category=DuplicateTaskNameWarning)

@@ -1,0 +1,1 @@
+"""Everything that configures, subclasses or patches Dagster or Celery."""
