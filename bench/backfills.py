@@ -36,9 +36,9 @@ from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
 from earshot.timings.forecast import forecast
 from earshot.transcripts.search.query import search, searching_encoder
-from ingest_assets.backfill import Which, choose
+from ingest_assets.operations.backfill import Which, choose
+from ingest_assets.operations.staleness import read_stale
 from ingest_assets.partitions import videos
-from ingest_assets.staleness import read_stale
 from resources.instance.home import open_instance
 
 VIDEOS = 1_000
@@ -210,7 +210,7 @@ def note_memory(memory: dict[str, int], process: psutil.Process, database: Datab
 
 def celery(process: psutil.Process) -> list[psutil.Process]:
     """The processes that `up` looks after as workers."""
-    return [child for child in process.children() if "ingest_assets.worker_app" in command_line(child)]
+    return [child for child in process.children() if "ingest_assets.operations.worker_app" in command_line(child)]
 
 
 def command_line(process: psutil.Process) -> str:

@@ -25,7 +25,7 @@ from earshot.config.sources_file import source_named
 from earshot.models import cache, measurement
 from earshot.models.measurement import Tally
 from earshot.storage.database import Database, open_database
-from ingest_assets.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.ingest import Choice, Outcome, ingest
 from resources.instance.home import open_instance
 
 CALL_S, INPUT_S, LOAD_S = 1.0, 0.05, 10.0

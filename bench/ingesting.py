@@ -13,7 +13,7 @@ from bench.figures import Row
 from earshot.config.sources_file import source_named
 from earshot.models.measurement import clock
 from earshot.storage.database import open_database
-from ingest_assets.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.ingest import Choice, Outcome, ingest
 from resources.instance.home import open_instance
 
 

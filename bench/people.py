@@ -45,9 +45,9 @@ from earshot.speakers.voices.calibration import equal_error_rate, false_accepts,
 from earshot.storage.catalog.videos import register
 from earshot.storage.database import Database, open_database
 from ingest_assets.definitions import defs
-from ingest_assets.ingest import QUIET
+from ingest_assets.operations.ingest import QUIET
 from ingest_assets.partitions import videos
-from ingest_assets.stage import FORCE_TAG
+from ingest_assets.stages.stage import FORCE_TAG
 from resources.instance.home import open_instance
 
 STAGES = ("audio", "speaker_turns", "voice_embeddings")

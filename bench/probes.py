@@ -27,10 +27,10 @@ from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
 from earshot.timings.history import read_history
 from earshot.timings.timing import KEYS, Timing, metadata, timing
-from ingest_assets.checks import check_result, examine
-from ingest_assets.currency import Version
-from ingest_assets.outputs import Left, keep
-from ingest_assets.staleness import UPSTREAM
+from ingest_assets.operations.staleness import UPSTREAM
+from ingest_assets.stages.checks import check_result, examine
+from ingest_assets.stages.freshness import Version
+from ingest_assets.stages.outputs import Left, keep
 
 if TYPE_CHECKING:  # it imports torch
     from sentence_transformers import SentenceTransformer

@@ -44,9 +44,9 @@ from earshot.models.device import cpu_name
 from earshot.models.registry import model_set
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
-from ingest_assets.backfill import Which, cancel, choose, launch, read_progress
+from ingest_assets.assets.search_index import needs
 from ingest_assets.definitions import defs
-from ingest_assets.search_index import needs
+from ingest_assets.operations.backfill import Which, cancel, choose, launch, read_progress
 from resources.instance.home import open_instance
 from resources.instance.run_storage import QUEUED
 from sensors.new_voices import NEW_VOICES, state_of

@@ -18,7 +18,7 @@ from bench.sizes import peak_mb, timed
 from bench.spread import Spread
 from earshot.cli.output import print_table
 from earshot.storage.database import open_database
-from ingest_assets.ingest import identify_speakers, keep_search_index
+from ingest_assets.operations.ingest import identify_speakers, keep_search_index
 from resources.instance.home import open_instance
 
 

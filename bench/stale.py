@@ -17,10 +17,10 @@ from bench.figures import own_home
 from bench.sizes import peak_mb, print_sizes, timed
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
-from ingest_assets import staleness
-from ingest_assets.backfill import Which, choose, launch
+from ingest_assets.operations import staleness
+from ingest_assets.operations.backfill import Which, choose, launch
+from ingest_assets.operations.staleness import expected_versions, read_stale
 from ingest_assets.partitions import videos
-from ingest_assets.staleness import expected_versions, read_stale
 from resources.instance.home import open_instance
 
 SIZES = (1_000, 100_000)

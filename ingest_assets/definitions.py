@@ -10,10 +10,10 @@ from earshot.models.cache import ModelsResource
 from earshot.models.device import GpuResource
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
+from ingest_assets.assets.people import people
+from ingest_assets.assets.performance import performance
+from ingest_assets.assets.search_index import search_index
 from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
-from ingest_assets.people import people
-from ingest_assets.performance import performance
-from ingest_assets.search_index import search_index
 from resources.instance.pool_polling import wait_asleep
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs

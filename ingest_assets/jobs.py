@@ -13,13 +13,13 @@ from earshot.sources.polling import list_whole
 from earshot.storage.catalog.run_requests import RunRequested
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
-from ingest_assets.audio import audio
-from ingest_assets.people import people
-from ingest_assets.search_index import search_index
-from ingest_assets.speaker_turns import speaker_turns
-from ingest_assets.text_embeddings import text_embeddings
-from ingest_assets.transcript import transcript
-from ingest_assets.voice_embeddings import voice_embeddings
+from ingest_assets.assets.audio import audio
+from ingest_assets.assets.people import people
+from ingest_assets.assets.search_index import search_index
+from ingest_assets.assets.speaker_turns import speaker_turns
+from ingest_assets.assets.text_embeddings import text_embeddings
+from ingest_assets.assets.transcript import transcript
+from ingest_assets.assets.voice_embeddings import voice_embeddings
 
 SOURCE_TAG = "earshot/source"
 # The queue's order: new uploads before retries (5) before backfills (0); finding out what there is, and who, before all.

@@ -1,13 +1,13 @@
 """Sensor `dead_runs`: a run whose worker was killed is failed, its pool slot given back, the crash written down.
 
 What to do with the video then is the run retry's business (dagster.yaml), or the user's. How a dead run is told from a slow
-one says ingest_assets/runs.py.
+one says ingest_assets/operations/runs.py.
 """
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
 from earshot.storage.database import open_database
-from ingest_assets.runs import end_dead_runs
+from ingest_assets.operations.runs import end_dead_runs
 
 
 @sensor(

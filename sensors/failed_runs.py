@@ -1,7 +1,8 @@
 """Sensor `failed_runs`: a run that failed without a stage saying why leaves its reason in the catalogue.
 
-A stage that fails for a reason Earshot knows writes it itself (ingest_assets/stage.py). What is left are bugs, and processes
-that died and were found dead by Dagster's code server: without this, their videos would stand there as `new` and say nothing.
+A stage that fails for a reason Earshot knows writes it itself (ingest_assets/stages/stage.py). What is left are bugs, and
+processes that died and were found dead by Dagster's code server: without this, their videos would stand there as `new` and say
+nothing.
 """
 
 from dagster import DagsterEventType, DefaultSensorStatus, RunFailureSensorContext, run_failure_sensor
@@ -9,7 +10,7 @@ from dagster import DagsterEventType, DefaultSensorStatus, RunFailureSensorConte
 from earshot.storage.catalog.videos import record_crash
 from earshot.storage.database import open_database
 from earshot.storage.locks import PARTITION_TAG
-from ingest_assets.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG
+from ingest_assets.operations.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG
 
 
 @run_failure_sensor(

@@ -14,7 +14,7 @@ from earshot.config.settings import Settings, read_settings
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database, open_database
 from ingest_assets.jobs import PEOPLE_PRIORITY, identify_people
-from ingest_assets.runs import is_under_way
+from ingest_assets.operations.runs import is_under_way
 
 NEW_VOICES = "new_voices"
 

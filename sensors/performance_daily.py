@@ -2,7 +2,7 @@
 
 from dagster import DefaultScheduleStatus, ScheduleDefinition
 
-from ingest_assets.performance import performance
+from ingest_assets.assets.performance import performance
 
 performance_daily = ScheduleDefinition(
     name="performance_daily",

@@ -1,7 +1,7 @@
 """Sensor `search_upkeep`: starts asset `search_index` when there is something for it to do.
 
-What that is, `needs()` of ingest_assets/search_index.py says. While such a run waits or works, a tick does nothing; one that
-failed is asked for again only when something else is to be done, or after a materialization by hand.
+What that is, `needs()` of ingest_assets/assets/search_index.py says. While such a run waits or works, a tick does nothing; one
+that failed is asked for again only when something else is to be done, or after a materialization by hand.
 """
 
 from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, SensorResult, SkipReason, sensor
@@ -9,9 +9,9 @@ from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, Se
 from earshot.config.settings import read_settings
 from earshot.models.registry import model_set
 from earshot.storage.database import open_database
+from ingest_assets.assets.search_index import needs
 from ingest_assets.jobs import PEOPLE_PRIORITY, keep_search_index
-from ingest_assets.runs import is_under_way
-from ingest_assets.search_index import needs
+from ingest_assets.operations.runs import is_under_way
 
 SEARCH_UPKEEP = "search_upkeep"
 

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from earshot.config.settings import PROJECT_ROOT
-from ingest_assets.staleness import expected_versions
+from ingest_assets.operations.staleness import expected_versions
 
 RECORD = Path(__file__).with_suffix(".json")
 NETWORKS = {

@@ -15,10 +15,10 @@ from earshot.storage.database import Connection, Database
 from earshot.timings.baseline import Level
 from earshot.timings.timing import Timing
 from earshot.transcripts.search.text_models import register_text_model
-from ingest_assets.checks import Examination
-from ingest_assets.currency import Version
-from ingest_assets.outputs import Left, keep
-from ingest_assets.staleness import UPSTREAM
+from ingest_assets.operations.staleness import UPSTREAM
+from ingest_assets.stages.checks import Examination
+from ingest_assets.stages.freshness import Version
+from ingest_assets.stages.outputs import Left, keep
 from tests.said import MODEL
 from tests.timing_rows import usual
 

@@ -13,7 +13,7 @@ from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, DatabaseResource
 from earshot.storage.media_store import MediaStoreResource, samples_sha256
 from ingest_assets.partitions import videos
-from ingest_assets.stage import FORCE_TAG
+from ingest_assets.stages.stage import FORCE_TAG
 from tests.library import run_stages
 
 RESOURCES = {

@@ -19,7 +19,7 @@ from dagster import DagsterEventType
 
 from earshot.storage import database
 from earshot.storage.database import open_database
-from ingest_assets.stage import FORCE_TAG
+from ingest_assets.stages.stage import FORCE_TAG
 from resources.instance.home import open_instance
 
 EARSHOT = str(Path(sys.executable).parent / "earshot")

@@ -15,13 +15,13 @@ from earshot.common.errors import EarshotError, InvalidMedia, Removed
 from earshot.storage.catalog.previous_rows import KEEP_TAG
 from earshot.storage.catalog.videos import STAGES, Video, find, mark_ready_if_complete, record_failure, register
 from earshot.storage.database import Database
-from ingest_assets import staleness
-from ingest_assets.backfill import Which, cancel, choose, launch, read_progress, with_below
-from ingest_assets.currency import Version
 from ingest_assets.definitions import defs
-from ingest_assets.ingest import QUIET
-from ingest_assets.stage import FORCE_TAG
-from ingest_assets.staleness import expected_versions
+from ingest_assets.operations import staleness
+from ingest_assets.operations.backfill import Which, cancel, choose, launch, read_progress, with_below
+from ingest_assets.operations.ingest import QUIET
+from ingest_assets.operations.staleness import expected_versions
+from ingest_assets.stages.freshness import Version
+from ingest_assets.stages.stage import FORCE_TAG
 from sensors import failing_backfills
 from sensors.failing_backfills import FIRST, stop_if_failing
 from tests.library import run_stage

@@ -3,7 +3,7 @@
 from typing import Any
 
 from earshot.storage.database import Database
-from ingest_assets.backfill_result import Example, changed_passages, read_result, stage_changes
+from ingest_assets.operations.backfill_result import Example, changed_passages, read_result, stage_changes
 from tests.library import fill, run_stages
 
 

@@ -17,7 +17,7 @@ from earshot.config.sources_file import source_named
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import Video, find, list_videos
 from earshot.storage.database import Database
-from ingest_assets.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.ingest import Choice, Outcome, ingest
 from resources.instance.home import open_instance
 from tests.recordings import cut_in_the_middle, write_silent_picture
 

@@ -24,8 +24,8 @@ from bench.scale import calls_of
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG
+from ingest_assets.operations.staleness import read_stale
 from ingest_assets.partitions import videos
-from ingest_assets.staleness import read_stale
 from resources.instance.home import open_instance
 from sensors.new_uploads import new_uploads
 from tests.daemon import Daemon

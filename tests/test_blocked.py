@@ -11,7 +11,7 @@ from bench.server import answering
 from earshot.config.sources_file import Source, source_named
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database
-from ingest_assets.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.ingest import Choice, Outcome, ingest
 from resources.instance.home import open_instance
 
 FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title>{items}</channel></rss>"""

@@ -9,8 +9,8 @@ from earshot.storage.database import Database
 from earshot.timings.baseline import SPREAD_WINDOW, Level
 from earshot.timings.history import RECENT, History, Past, accept, read_history
 from earshot.timings.timing import Timing
-from ingest_assets.checks import CHECKS, Examination, Finding, check_result, check_specs, examine
 from ingest_assets.definitions import video_assets
+from ingest_assets.stages.checks import CHECKS, Examination, Finding, check_result, check_specs, examine
 from tests.timing_rows import keep, usual
 
 ASSET = "text_embeddings"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ingest_assets.staleness import expected_versions
+from ingest_assets.operations.staleness import expected_versions
 from tests.code_versions import NETWORKS, RECORD, digests, modules_of
 
 TOLD = (
@@ -24,7 +24,7 @@ def test_what_decides_an_asset_is_found_and_what_does_not_is_not() -> None:
         modules_of("text_embeddings")
     )
     assert {"earshot/models/voice/diarizer.py", "earshot/models/voice/campplus.py"} <= set(modules_of("speaker_turns"))
-    assert not {"earshot/storage/database.py", "ingest_assets/stage.py", "ingest_assets/audio.py"} & set(
+    assert not {"earshot/storage/database.py", "ingest_assets/stages/stage.py", "ingest_assets/assets/audio.py"} & set(
         modules_of("transcript")
     )
 

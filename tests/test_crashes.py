@@ -28,9 +28,9 @@ EARSHOT = str(Path(sys.executable).parent / "earshot")
 
 DIES_AT = """
 import os, signal, sys
-from ingest_assets.ingest import Choice, ingest
+from ingest_assets.operations.ingest import Choice, ingest
 from resources.instance.home import open_instance
-from ingest_assets.progress import watching
+from ingest_assets.stages.progress import watching
 from earshot.storage.database import open_database
 from earshot.config.sources_file import source_named
 

@@ -36,7 +36,7 @@ from earshot.media.fetching import MediaSourceResource
 from earshot.storage.catalog.videos import Video, find, register
 from earshot.storage.database import Database, DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
-from ingest_assets.audio import audio
+from ingest_assets.assets.audio import audio
 from ingest_assets.partitions import videos
 from tests.misbehaving import Answer, Site, misbehaving, moved, too_many
 

@@ -18,7 +18,7 @@ from earshot.storage.database import Database
 from earshot.timings.alerts import send_alerts
 from earshot.timings.history import read_history
 from earshot.timings.timing import Timing
-from ingest_assets.ingest import Outcome
+from ingest_assets.operations.ingest import Outcome
 from resources.instance.home import open_instance
 
 pytestmark = pytest.mark.slow

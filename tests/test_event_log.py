@@ -18,8 +18,8 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from dagster._core.event_api import PartitionKeyFilter
 from dagster_postgres import PostgresEventLogStorage
 
-from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
+from ingest_assets.stages.checks import check_specs
 from resources.instance import event_log
 from resources.instance.event_log import LargeEventLog
 

@@ -29,7 +29,7 @@ from earshot.sources.listings import video_of
 from earshot.storage.catalog.videos import find, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
-from ingest_assets.ingest import QUIET
+from ingest_assets.operations.ingest import QUIET
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
 

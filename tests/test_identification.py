@@ -24,7 +24,7 @@ from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, vo
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Connection, Database
 from ingest_assets.definitions import defs
-from ingest_assets.stage import FORCE_TAG
+from ingest_assets.stages.stage import FORCE_TAG
 
 NAME = "Żaneta O'Brien 🎙"
 

@@ -18,9 +18,9 @@ from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
 from earshot.storage.locks import holding, video_lock
 from earshot.storage.server import stop_embedded
-from ingest_assets.backfill import Progress, Which, cancel, choose, launch, read_progress
-from ingest_assets.ingest import Choice, Outcome, ingest
-from ingest_assets.staleness import read_stale
+from ingest_assets.operations.backfill import Progress, Which, cancel, choose, launch, read_progress
+from ingest_assets.operations.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.staleness import read_stale
 from resources.instance.home import open_instance
 from tests.serving import EARSHOT, free_port, running_up, wait
 

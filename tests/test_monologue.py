@@ -39,8 +39,8 @@ from earshot.speakers.voices.monologue import (
 from earshot.speakers.voices.profiles import Profiles
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from ingest_assets.speaker_turns import _monologue, speaker_turns
-from ingest_assets.stage import Stage
+from ingest_assets.assets.speaker_turns import _monologue, speaker_turns
+from ingest_assets.stages.stage import Stage
 from tests.one_video import metadata_of, put_audio, run
 
 if TYPE_CHECKING:  # imports torch

@@ -26,7 +26,7 @@ from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.jobs import LISTING_PRIORITY, NEW_UPLOAD_PRIORITY
-from ingest_assets.runs import WAITING_OR_WORKING
+from ingest_assets.operations.runs import WAITING_OR_WORKING
 from sensors.new_voices import new_voices, state_of
 
 LISTED = "people:\n  - name: Somebody\n    samples:\n      - file: /somewhere.wav\n"

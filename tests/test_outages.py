@@ -17,7 +17,7 @@ from earshot.storage import locks, outages
 from earshot.storage.database import Database
 from earshot.storage.locks import holding, is_held_elsewhere, wait_for_holders
 from earshot.storage.outages import connect_patiently, make_dagster_patient
-from ingest_assets.stage import again_after_outage
+from ingest_assets.stages.stage import again_after_outage
 from tests.serving import wait
 
 

@@ -31,8 +31,8 @@ from earshot.timings.timing import KEYS, TEXT_KEYS
 from earshot.transcripts.formats.exports import as_json, as_rttm, as_seglst
 from earshot.transcripts.recordings import read_recording
 from earshot.transcripts.search.query import search
-from ingest_assets.ingest import Choice, Outcome, ingest
-from ingest_assets.staleness import expected_versions
+from ingest_assets.operations.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.staleness import expected_versions
 from resources.instance.home import open_instance
 
 pytestmark = pytest.mark.slow

@@ -33,7 +33,7 @@ from earshot.timings.plots import COLOURS, SLOW, as_png, check_suffix, item_rate
 from earshot.timings.queries import read_failing, read_timings
 from earshot.timings.report import cache_rate, clock_s, gpu_use, latest, report, seconds_per_input, sheet, trend
 from earshot.timings.timing import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
-from ingest_assets.performance import performance
+from ingest_assets.assets.performance import performance
 
 Row = dict[str, Any]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -15,10 +15,10 @@ from earshot.storage.catalog.videos import STAGES, find
 from earshot.storage.database import Connection, Database
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.definitions import defs
-from ingest_assets.ingest import QUIET, Choice, Outcome, ingest
-from ingest_assets.outputs import drop_output
-from ingest_assets.stage import AFTER_OUTAGES, FORCE_TAG
-from ingest_assets.staleness import expected_versions, read_stale
+from ingest_assets.operations.ingest import QUIET, Choice, Outcome, ingest
+from ingest_assets.operations.staleness import expected_versions, read_stale
+from ingest_assets.stages.outputs import drop_output
+from ingest_assets.stages.stage import AFTER_OUTAGES, FORCE_TAG
 from resources.instance.home import open_instance
 from tests.library import run_stage
 
@@ -195,7 +195,7 @@ def breaking_connections(monkeypatch: pytest.MonkeyPatch, times: int) -> list[st
             broke.append(asset)
             connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    monkeypatch.setattr("ingest_assets.stage.drop_output", breaking)
+    monkeypatch.setattr("ingest_assets.stages.stage.drop_output", breaking)
     return broke
 
 

@@ -15,7 +15,7 @@ from earshot.config.sources_file import source_named
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database, DatabaseResource
-from ingest_assets.ingest import Choice, Outcome, identify_speakers, ingest
+from ingest_assets.operations.ingest import Choice, Outcome, identify_speakers, ingest
 
 UNUSABLE = DatabaseUnusable("The server is away.", "Start it.")
 

@@ -5,8 +5,8 @@ from dagster import DagsterInstance, DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
 from earshot.storage.database import Database
-from ingest_assets import runs
-from ingest_assets.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG, end_dead_runs
+from ingest_assets.operations import runs
+from ingest_assets.operations.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG, end_dead_runs
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from earshot.storage.database import Database
 from earshot.transcripts.search.query import EVERYTHING, Hit, explain, search
 from earshot.transcripts.search.text_models import TextModel, list_text_models, not_searched, searched_model, waiting_for
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes, is_indexed
-from ingest_assets import search_index as module
+from ingest_assets.assets import search_index as module
+from ingest_assets.assets.search_index import needs, upkeep
 from ingest_assets.definitions import defs
-from ingest_assets.ingest import keep_search_index
-from ingest_assets.search_index import needs, upkeep
+from ingest_assets.operations.ingest import keep_search_index
 from sensors.search_upkeep import search_upkeep
 from tests.said import MODEL, add_video
 

@@ -17,7 +17,7 @@ from earshot.storage.catalog.videos import list_videos
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database
 from earshot.storage.server import server_urls
-from ingest_assets.ingest import Choice, ingest
+from ingest_assets.operations.ingest import Choice, ingest
 from sensors.new_uploads import new_uploads
 from tests.misbehaving import Answer, Site, moved
 

@@ -23,8 +23,8 @@ from earshot.storage.catalog.videos import Video, find, register
 from earshot.storage.database import Database
 from earshot.storage.locks import holding, run_lock
 from ingest_assets.definitions import defs
+from ingest_assets.operations.runs import CRASH_MESSAGE, GRACE_S, LOCKED_FIRST_TAG
 from ingest_assets.partitions import videos
-from ingest_assets.runs import CRASH_MESSAGE, GRACE_S, LOCKED_FIRST_TAG
 from resources.instance.home import open_instance
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs

@@ -21,7 +21,7 @@ from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database
 from earshot.storage.full_disk import explaining_full_disk
 from earshot.storage.media_store import MediaStoreResource, require_media_store
-from ingest_assets.ingest import Choice, ingest
+from ingest_assets.operations.ingest import Choice, ingest
 from resources.instance.home import open_instance
 from tests.serving import EARSHOT
 

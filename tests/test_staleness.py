@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from earshot.cli.library.stale import stale_command
 from earshot.storage.catalog.videos import STAGES, Video, mark_ready_if_complete, register
 from earshot.storage.database import Database
-from ingest_assets import staleness
-from ingest_assets.currency import Version, reasons_to_run
-from ingest_assets.outputs import differing, drop_output, read_outputs
-from ingest_assets.staleness import UPSTREAM, expected_versions, read_stale, summarize_stale
+from ingest_assets.operations import staleness
+from ingest_assets.operations.staleness import UPSTREAM, expected_versions, read_stale, summarize_stale
+from ingest_assets.stages.freshness import Version, reasons_to_run
+from ingest_assets.stages.outputs import differing, drop_output, read_outputs
 from tests.library import leave_outputs, run_stage
 from tests.timing_rows import usual
 

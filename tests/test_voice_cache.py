@@ -19,7 +19,7 @@ from earshot.speakers.tables.voice_cache import known_vectors
 from earshot.speakers.tables.voice_space import PREPARATION, VoiceSpace
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from ingest_assets.voice_embeddings import voice_embeddings
+from ingest_assets.assets.voice_embeddings import voice_embeddings
 from tests.one_video import metadata_of, put_audio, put_turns, run
 
 VIDEO = Video("v1", "/a.mp3", "/", "A")

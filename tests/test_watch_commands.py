@@ -20,8 +20,8 @@ from earshot.storage.catalog.source_states import pause, states_of
 from earshot.storage.catalog.videos import STAGES, Video, find, list_videos, record_failure, register
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database
+from ingest_assets.operations.staleness import expected_versions
 from ingest_assets.partitions import videos
-from ingest_assets.staleness import expected_versions
 from resources.instance.home import open_instance
 from tests.library import run_stage
 from tests.misbehaving import Answer, Site, too_many

@@ -26,9 +26,9 @@ from earshot.sources.listings import video_of
 from earshot.storage.catalog.videos import STAGES, find, register
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
-from ingest_assets import workers
+from ingest_assets.operations import workers
+from ingest_assets.operations.workers import Worker
 from ingest_assets.partitions import videos
-from ingest_assets.workers import Worker
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.home import open_instance
 from resources.instance.run_launcher import EarshotRunCoordinator, EarshotRunLauncher

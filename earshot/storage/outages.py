@@ -3,7 +3,7 @@
 `connect_patiently()` is how Earshot's own connections are made (earshot/storage/pool.py), and Dagster's, to which
 `make_dagster_patient()` adds it by SQLAlchemy's events. A server that has never answered this process is a wrong set-up and is
 told at once; one that has is waited for, PATIENCE_S long. A statement that was under way when the server went is lost with it,
-which is told by `is_outage()`: ingest_assets/stage.py has the stage, or the run, done again.
+which is told by `is_outage()`: ingest_assets/stages/stage.py has the stage, or the run, done again.
 """
 
 import time

@@ -5,7 +5,7 @@ wheel. It listens on a unix socket that only its user can open, and keeps what w
 a broker that was killed gives it out once it is back.
 
 A message is acknowledged before its run begins and waits for no answer: that a worker died is seen by the run's lock
-(ingest_assets/runs.py), not by a message that comes back, and what a run did stands in Postgres.
+(ingest_assets/operations/runs.py), not by a message that comes back, and what a run did stands in Postgres.
 """
 
 import hashlib

@@ -5,7 +5,7 @@ With a broker in `EARSHOT_BROKER` runs go to the workers, as many at once as the
 Without one each run is a process of its own, as many at once as `EARSHOT_WORKERS` says: models are loaded anew for every video.
 
 Dagster's own classes for both are used as they are but for what follows from the runs' locks: who is dead is told by
-ingest_assets/runs.py, for both ways of starting, so that these need not ask the broker.
+ingest_assets/operations/runs.py, for both ways of starting, so that these need not ask the broker.
 """
 
 import warnings

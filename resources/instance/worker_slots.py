@@ -2,7 +2,7 @@
 
 A place is a shared advisory lock on a connection of its own, so that a worker that was killed, or a machine that lost its
 network, stops counting without anybody having to notice it, and one that joins counts at once. Held by the process that looks
-after the worker (ingest_assets/workers.py).
+after the worker (ingest_assets/operations/workers.py).
 
 It says how many there are, not what they do: that is Dagster's business.
 """

@@ -16,7 +16,7 @@ from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
 from earshot.storage.database import Database
 from earshot.timings.baseline import MINIMUM_VIDEOS, SLACK_S
-from ingest_assets.ingest import Outcome
+from ingest_assets.operations.ingest import Outcome
 
 SECONDS = 180  # long enough for a fault to cost more than the half second below which nothing is flagged
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from dagster import DagsterInstance
 
-    from ingest_assets import backfill
-    from ingest_assets.backfill_result import Example, StageChange
+    from ingest_assets.operations import backfill
+    from ingest_assets.operations.backfill_result import Example, StageChange
 
 LOOK_S = 2.0
 SILENCE_S = 90.0  # of Dagster's daemon, which tells every 30 s that it is there
@@ -69,7 +69,7 @@ def backfill_command(
     """
     if sum([bool(stages or stale), watched is not None, cancelled is not None]) != 1:
         raise click.UsageError("Name STAGEs, or --stale; or a backfill with --watch or --cancel.")
-    from ingest_assets import backfill
+    from ingest_assets.operations import backfill
     from resources.instance.home import open_instance
 
     instance, database = open_instance(), open_database()
@@ -128,7 +128,7 @@ def _who_works_on_it(instance: "DagsterInstance") -> str:
 
 def _watch(backfill_id: str, database: Database, instance: "DagsterInstance") -> None:
     """A bar on stderr until the backfill has ended."""
-    from ingest_assets.backfill import read_progress
+    from ingest_assets.operations.backfill import read_progress
 
     columns = [
         TextColumn("{task.description}"),
@@ -155,8 +155,8 @@ def _told(progress: "backfill.Progress") -> str:
 
 def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstance", as_json: bool) -> None:
     """What it changed; raises where it was stopped or videos failed."""
-    from ingest_assets.backfill import read_progress
-    from ingest_assets.backfill_result import changed_passages, read_result, stage_changes
+    from ingest_assets.operations.backfill import read_progress
+    from ingest_assets.operations.backfill_result import changed_passages, read_result, stage_changes
 
     progress, rows = read_progress(database, instance, backfill_id), read_result(database, backfill_id)
     changes, examples = stage_changes(rows), changed_passages(rows)

@@ -18,13 +18,13 @@ from earshot.config.settings import read_settings
 from earshot.storage.catalog.videos import STAGES, STATES, Video, list_videos
 from earshot.storage.database import Database, open_database
 from earshot.timings.timing import summarize
-from ingest_assets.progress import watching
+from ingest_assets.stages.progress import watching
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
     from earshot.config.sources_file import Source
-    from ingest_assets.ingest import Outcome
+    from ingest_assets.operations.ingest import Outcome
 
 
 @click.command("ingest")
@@ -78,13 +78,13 @@ def retry_command(video_ids: tuple[str, ...], state: str | None, as_json: bool) 
 def _ingest(
     sources: "Sequence[Source]", dry_run: bool, force: bool, database: Database, instance: "DagsterInstance"
 ) -> "Iterator[Outcome | Video]":
-    from ingest_assets.ingest import Choice, ingest
+    from ingest_assets.operations.ingest import Choice, ingest
 
     return ingest(sources, Choice(dry_run=dry_run, force=force), database, instance)
 
 
 def _retry(chosen: Sequence[Video], database: Database, instance: "DagsterInstance") -> "Iterator[Outcome | Video]":
-    from ingest_assets.ingest import retry
+    from ingest_assets.operations.ingest import retry
 
     return retry(chosen, database, instance)
 
@@ -193,7 +193,7 @@ def _plain(title: str) -> str:
 
 def _finish(database: Database, instance: "DagsterInstance", outcomes: Sequence["Outcome"]) -> dict[str, float]:
     """What is done over all videos where some have come: the index of search, and who speaks, whose counts are returned."""
-    from ingest_assets.ingest import identify_speakers, keep_search_index
+    from ingest_assets.operations.ingest import identify_speakers, keep_search_index
 
     if not any(outcome.result == "done" for outcome in outcomes):
         return {}

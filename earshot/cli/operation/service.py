@@ -37,7 +37,7 @@ from earshot.models.device import require_device
 from earshot.sources.troubles import Trouble, changes, read_troubles
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
-from ingest_assets.workers import Worker
+from ingest_assets.operations.workers import Worker
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.home import prepare_dagster_home
 

@@ -2,7 +2,8 @@
 
 Vectors of two models are never compared, so passages of a new model are brought in beside those of the old one, which goes on
 being searched. `waiting_for()` counts what the new one still lacks, and `switch_to()` makes it the searched one, at once and
-for everybody: ingest_assets/search_index.py says when. The first model of a library is searched from its first passage on.
+for everybody: ingest_assets/assets/search_index.py says when. The first model of a library is searched from its first passage
+on.
 """
 
 from dataclasses import dataclass

@@ -17,8 +17,8 @@ from earshot.common.errors import DatabaseUnusable, EarshotError, GpuUnavailable
 from earshot.models.measurement import Measurement
 from earshot.speakers.people.identify import Identified, identify
 from earshot.storage.database import DatabaseResource
-from ingest_assets.stage import FORCE_TAG
-from ingest_assets.voice_embeddings import voice_embeddings
+from ingest_assets.assets.voice_embeddings import voice_embeddings
+from ingest_assets.stages.stage import FORCE_TAG
 
 # Errors whose words never quote people.yaml.
 NAMELESS = (DatabaseUnusable, GpuUnavailable, ModelUnavailable)

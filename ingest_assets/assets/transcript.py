@@ -10,12 +10,12 @@ from earshot.models.cache import ModelsResource
 from earshot.models.device import GpuResource
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
-from ingest_assets.audio import audio
-from ingest_assets.checks import check_specs
-from ingest_assets.outputs import content_digest
+from ingest_assets.assets.audio import audio
 from ingest_assets.partitions import videos
-from ingest_assets.stage import again_after_outage, stage
-from ingest_assets.video_audio import read_audio
+from ingest_assets.stages.checks import check_specs
+from ingest_assets.stages.outputs import content_digest
+from ingest_assets.stages.stage import again_after_outage, stage
+from ingest_assets.stages.stored_audio import read_audio
 
 
 @asset(

@@ -5,8 +5,8 @@ and on an error that Earshot can explain writes it into the catalogue and fails 
 has left nothing, the catalogue is left as it is: it knows why. Where the database was restarted under a statement of the
 stage's, the stage is done again; where it was one of Dagster's, `again_after_outage` has the run done again. An asset that
 `is_current` calls `reuse()` and has nothing to do. Any other ends with `finish()`, which holds the timing against earlier ones,
-writes the row of `asset_timings`, what checks failed and what was made from what (ingest_assets/outputs.py), and returns the
-same figures as metadata and check results.
+writes the row of `asset_timings`, what checks failed and what was made from what (ingest_assets/stages/outputs.py), and returns
+the same figures as metadata and check results.
 
 What an asset does to a video is in the asset's own module.
 """
@@ -47,10 +47,10 @@ from earshot.storage.full_disk import explaining_full_disk
 from earshot.storage.outages import is_outage
 from earshot.timings.history import read_history
 from earshot.timings.timing import Timing, metadata, timing
-from ingest_assets import progress
-from ingest_assets.checks import CHECKS, Finding, check_result, examine, repeated_finding
-from ingest_assets.currency import Output, Version, reason_to_run
-from ingest_assets.outputs import Left, drop_output, keep, read_outputs
+from ingest_assets.stages import progress
+from ingest_assets.stages.checks import CHECKS, Finding, check_result, examine, repeated_finding
+from ingest_assets.stages.freshness import Output, Version, reason_to_run
+from ingest_assets.stages.outputs import Left, drop_output, keep, read_outputs
 
 Loaded = TypeVar("Loaded")
 

@@ -22,7 +22,7 @@ from earshot.storage.database import Database, DatabaseResource
 from earshot.storage.locks import holding
 from earshot.transcripts.search.text_models import TextModel, list_text_models, switch_to, waiting_for
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes, is_indexed
-from ingest_assets.text_embeddings import text_embeddings
+from ingest_assets.assets.text_embeddings import text_embeddings
 
 # Fewer are compared one by one in 15 ms (docs/search.md).
 INDEXED_FROM = 10_000

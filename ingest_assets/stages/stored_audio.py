@@ -7,7 +7,7 @@ import numpy as np
 from earshot.common.errors import InvalidMedia
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.media_store import MediaStoreResource
-from ingest_assets.stage import Stage
+from ingest_assets.stages.stage import Stage
 
 
 @dataclass(frozen=True)

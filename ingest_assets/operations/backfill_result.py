@@ -1,8 +1,8 @@
 """What a backfill changed: before held against after, stage by stage.
 
 Speed is that of the stages' last runs before it and of those that it made; a reused stage has none of its own. Content is
-compared by the digests of ingest_assets/outputs.py; where one of the two is not known (the row is older than digests, or the
-stage makes none), nothing is said of it. Examples are passages of the few videos whose text was kept.
+compared by the digests of ingest_assets/stages/outputs.py; where one of the two is not known (the row is older than digests, or
+the stage makes none), nothing is said of it. Examples are passages of the few videos whose text was kept.
 """
 
 from collections.abc import Mapping, Sequence

@@ -19,12 +19,12 @@ from earshot.speakers.tables.voice_space import PREPARATION, VoiceSpace, voice_s
 from earshot.speakers.voices.local_speakers import conditions, local_speakers, sample_spans
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
-from ingest_assets.audio import audio
-from ingest_assets.checks import check_specs
+from ingest_assets.assets.audio import audio
+from ingest_assets.assets.speaker_turns import speaker_turns
 from ingest_assets.partitions import videos
-from ingest_assets.speaker_turns import speaker_turns
-from ingest_assets.stage import Stage, again_after_outage, stage
-from ingest_assets.video_audio import read_audio
+from ingest_assets.stages.checks import check_specs
+from ingest_assets.stages.stage import Stage, again_after_outage, stage
+from ingest_assets.stages.stored_audio import read_audio
 
 
 @asset(

@@ -3,7 +3,7 @@
 A stage is current when its last output was left by today's code version and model, and made from what the stages above it
 have now. It is the content that counts: a stage above that ran again and left the same makes nothing out of date. What is
 below a stage that is out of date counts as out of date too, until that has run and shown what it leaves. Where the library
-keeps all that is ingest_assets/outputs.py.
+keeps all that is ingest_assets/stages/outputs.py.
 """
 
 from collections.abc import Mapping

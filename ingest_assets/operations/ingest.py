@@ -39,15 +39,15 @@ from earshot.storage.catalog.videos import (
 from earshot.storage.database import Database
 from earshot.storage.locks import holding, run_lock, video_lock
 from earshot.storage.media_store import require_media_store
-from ingest_assets.currency import reasons_to_run
+from ingest_assets.assets.search_index import needs
 from ingest_assets.definitions import defs
-from ingest_assets.outputs import read_outputs
+from ingest_assets.operations.run_failures import failure_of
+from ingest_assets.operations.runs import LOCKED_FIRST_TAG, end_dead_runs
+from ingest_assets.operations.staleness import UPSTREAM, expected_versions
 from ingest_assets.partitions import videos
-from ingest_assets.run_failures import failure_of
-from ingest_assets.runs import LOCKED_FIRST_TAG, end_dead_runs
-from ingest_assets.search_index import needs
-from ingest_assets.stage import FORCE_TAG
-from ingest_assets.staleness import UPSTREAM, expected_versions
+from ingest_assets.stages.freshness import reasons_to_run
+from ingest_assets.stages.outputs import read_outputs
+from ingest_assets.stages.stage import FORCE_TAG
 
 # Runs print nothing on the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

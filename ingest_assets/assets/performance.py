@@ -16,12 +16,12 @@ from earshot.storage.database import DatabaseResource
 from earshot.timings.queries import Failing, read_failing, read_timings
 from earshot.timings.report import Row, report, sheet
 from earshot.timings.timing import hours_by_the_clock
-from ingest_assets.audio import audio
-from ingest_assets.speaker_turns import speaker_turns
-from ingest_assets.staleness import read_stale, stale_sheet
-from ingest_assets.text_embeddings import text_embeddings
-from ingest_assets.transcript import transcript
-from ingest_assets.voice_embeddings import voice_embeddings
+from ingest_assets.assets.audio import audio
+from ingest_assets.assets.speaker_turns import speaker_turns
+from ingest_assets.assets.text_embeddings import text_embeddings
+from ingest_assets.assets.transcript import transcript
+from ingest_assets.assets.voice_embeddings import voice_embeddings
+from ingest_assets.operations.staleness import read_stale, stale_sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

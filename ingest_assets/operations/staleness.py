@@ -1,8 +1,8 @@
 """Staleness: what of the library is out of date, and why.
 
 A row for each stage of each `ready` video that a run today would do again, since its code version or model is another one, or
-what it is made from has changed. What that means is ingest_assets/currency.py; ingest_assets/outputs.py remembers it.
-Videos that were never ingested whole are not stale: they are new, or wait to be tried again (`earshot videos`).
+what it is made from has changed. What that means is ingest_assets/stages/freshness.py; ingest_assets/stages/outputs.py
+remembers it. Videos that were never ingested whole are not stale: they are new, or wait to be tried again (`earshot videos`).
 
 Not looked at are settings that change no model, and recordings that changed where they came from.
 """
@@ -15,10 +15,10 @@ from earshot.common.times import hms
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
 from earshot.timings.report import Sheet
-from ingest_assets.currency import Version, reasons_to_run
 from ingest_assets.jobs import video_assets
-from ingest_assets.outputs import differing, read_outputs
-from ingest_assets.stage import stage_version
+from ingest_assets.stages.freshness import Version, reasons_to_run
+from ingest_assets.stages.outputs import differing, read_outputs
+from ingest_assets.stages.stage import stage_version
 
 UPSTREAM = {asset.key.to_user_string(): {dep.to_user_string() for dep in asset.dependency_keys} for asset in video_assets}
 COLUMNS = ["video_id", "title", "source", "stage", "reason", "took_s"]

@@ -2,8 +2,8 @@
 
 Words are given to the speakers of the turns, cut into passages at sentence ends and changes of speaker, each within the text
 model's window, and embedded. Table `passages`; its `local_speaker` is whose sentences they are
-(earshot/transcripts/word_speakers.py). Passages of another text model stay beside them; ingest_assets/search_index.py says
-which one is searched.
+(earshot/transcripts/word_speakers.py). Passages of another text model stay beside them; ingest_assets/assets/search_index.py
+says which one is searched.
 """
 
 from dagster import AssetExecutionContext, MaterializeResult, asset
@@ -14,12 +14,12 @@ from earshot.storage.database import DatabaseResource
 from earshot.transcripts.passages import Limits, cut_passages
 from earshot.transcripts.search.text_models import register_text_model
 from earshot.transcripts.word_speakers import attribute_words, sentence_speakers
-from ingest_assets.checks import check_specs
-from ingest_assets.outputs import content_digest
+from ingest_assets.assets.speaker_turns import speaker_turns
+from ingest_assets.assets.transcript import transcript
 from ingest_assets.partitions import videos
-from ingest_assets.speaker_turns import speaker_turns
-from ingest_assets.stage import again_after_outage, stage
-from ingest_assets.transcript import transcript
+from ingest_assets.stages.checks import check_specs
+from ingest_assets.stages.outputs import content_digest
+from ingest_assets.stages.stage import again_after_outage, stage
 
 # Long enough to answer a question on its own, short enough that a hit points at the sentence that was meant.
 PASSAGE_S = 20.0

@@ -38,7 +38,7 @@ def failure_of(result: ExecuteInProcessResult) -> RunFailure:
 
 
 def _raised_by_stage(event: DagsterEvent) -> RunFailure | None:
-    """What ingest_assets/stage.py made a Failure of."""
+    """What ingest_assets/stages/stage.py made a Failure of."""
     data = event.step_failure_data.user_failure_data if event.is_step_failure else None
     if data is None:
         return None

@@ -26,12 +26,12 @@ from earshot.speakers.voices.local_speakers import sample_spans
 from earshot.speakers.voices.monologue import NO_PROFILE, Monologue, Spans, decide, doubt_before, full_way, joined, windows
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
-from ingest_assets.audio import audio
-from ingest_assets.checks import check_specs
-from ingest_assets.outputs import content_digest
+from ingest_assets.assets.audio import audio
 from ingest_assets.partitions import videos
-from ingest_assets.stage import Stage, again_after_outage, stage
-from ingest_assets.video_audio import read_audio
+from ingest_assets.stages.checks import check_specs
+from ingest_assets.stages.outputs import content_digest
+from ingest_assets.stages.stage import Stage, again_after_outage, stage
+from ingest_assets.stages.stored_audio import read_audio
 
 if TYPE_CHECKING:  # imports torch
     from earshot.models.voice.diarizer import Diarizer, Segmentation

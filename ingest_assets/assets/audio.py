@@ -24,9 +24,9 @@ from earshot.storage.catalog.videos import set_duration
 from earshot.storage.catalog.watched_sources import source_of
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource, samples_sha256
-from ingest_assets.checks import check_specs
 from ingest_assets.partitions import videos
-from ingest_assets.stage import Stage, again_after_outage, stage
+from ingest_assets.stages.checks import check_specs
+from ingest_assets.stages.stage import Stage, again_after_outage, stage
 
 
 @asset(

@@ -2,7 +2,7 @@
 
 A row of table `stage_outputs` goes in the transaction that changes the stage's own rows, and comes when the stage has ended,
 with those of `asset_timings` and `check_failures`: a stage that broke off between has none, and is run again. What is decided
-by these rows says ingest_assets/currency.py.
+by these rows says ingest_assets/stages/freshness.py.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from psycopg.types.json import Jsonb
 
 from earshot.storage.database import Connection, Database
 from earshot.timings.timing import Timing, git_commit
-from ingest_assets.checks import Examination
-from ingest_assets.currency import Output, Version
+from ingest_assets.stages.checks import Examination
+from ingest_assets.stages.freshness import Output, Version
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Backfills: stages of many videos run again, by Dagster, so that the UI shows each video, and can stop it all.
 
 `choose()` says which stages of which videos: what is out of date, or what was named, and always what is made from it.
-`launch()` keeps what there is of them (for ingest_assets/backfill_result.py) and asks Dagster, whose daemon then starts a run a
-video, behind everything newer. It asks for exactly these stages of each video, which Dagster's own form for a backfill cannot.
-A stage whose inputs turn out unchanged is reused (ingest_assets/stage.py).
+`launch()` keeps what there is of them (for ingest_assets/operations/backfill_result.py) and asks Dagster, whose daemon then
+starts a run a video, behind everything newer. It asks for exactly these stages of each video, which Dagster's own form for a
+backfill cannot. A stage whose inputs turn out unchanged is reused (ingest_assets/stages/stage.py).
 
 A backfill is Dagster's: whoever launched it may go, and what was launched in the UI is one just as well.
 """
@@ -24,10 +24,10 @@ from earshot.common.errors import EarshotError
 from earshot.storage.catalog.previous_rows import KEEP_TAG
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
+from ingest_assets.operations.runs import WAITING_OR_WORKING
+from ingest_assets.operations.staleness import COLUMNS, UPSTREAM, read_stale
 from ingest_assets.partitions import videos
-from ingest_assets.runs import WAITING_OR_WORKING
-from ingest_assets.stage import FORCE_TAG
-from ingest_assets.staleness import COLUMNS, UPSTREAM, read_stale
+from ingest_assets.stages.stage import FORCE_TAG
 
 # Behind new uploads (10), retries (5) and whatever is started by hand (0).
 BACKFILL_PRIORITY = -10

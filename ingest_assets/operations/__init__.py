@@ -1,0 +1,1 @@
+"""Work on many videos: ingest, backfills, staleness, runs, workers."""

@@ -1,0 +1,1 @@
+"""What the five assets of a video share: locks, timing, checks, reuse."""
