@@ -33,7 +33,7 @@ from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
-from tests.misbehaving import Site, misbehaving
+from tests.support.http_server import Site, misbehaving
 
 # Modules that take a minute and more. `make test` gives modules to two processes: these must not be begun last, nor two of
 # those that run `earshot up` at once.

@@ -3,7 +3,7 @@
 faster-whisper runs the network in one thread, 400 times as fast as real time: on a GPU more than half of a transcription.
 Nine tenths of that are convolutions that see one window of 32 ms each; only a small LSTM behind them goes from window to
 window. `spread_over_cores()` cuts the network between the two, runs the first part in threads and the second in order. The
-probabilities are the same to the last bit (tests/test_speech_detection.py).
+probabilities are the same to the last bit (tests/earshot/models/test_speech_detection.py).
 
 What is speech by those probabilities is decided by faster-whisper.
 """

@@ -1,11 +1,11 @@
 """pyannote.audio's SpeakerDiarization, made faster: what earshot/models/voice/diarizer.py runs.
 
 Stock `get_embeddings` runs the speaker network once per window *and speaker* over the same samples. `OnePassDiarization` runs
-it once per window, with all the speakers' masks pooled from it, and its output is the same (tests/test_diarizer.py).
-`SharedFramesDiarization` runs it once over the recording (earshot/models/voice/speaker_frames.py), which changes the output a
-little. With the bundled models, of which that is measured, it is what `load_pipeline()` gives, and a window begins every two
-seconds instead of every one: docs/performance.md has error rates and speeds. For community-1, which cannot be had where this is
-developed, it gives the one whose output is pyannote's own.
+it once per window, with all the speakers' masks pooled from it, and its output is the same
+(tests/earshot/models/test_diarizer.py). `SharedFramesDiarization` runs it once over the recording
+(earshot/models/voice/speaker_frames.py), which changes the output a little. With the bundled models, of which that is measured,
+it is what `load_pipeline()` gives, and a window begins every two seconds instead of every one: docs/performance.md has error
+rates and speeds. For community-1, which cannot be had where this is developed, it gives the one whose output is pyannote's own.
 
 Segmentation, counting, clustering and the making of turns are pyannote's.
 """

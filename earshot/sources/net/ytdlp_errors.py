@@ -6,7 +6,8 @@ its words up in `RULES`, first match first. What is not recognised is Retryable 
 "no audio". Whoever raises what it returns does so `from None`: Dagster keeps whole chains of causes in its event log, and
 yt-dlp's hold addresses with their secrets.
 
-The words are those of yt-dlp 2026.8.19 and of YouTube's pages; tests/test_media_errors.py has each as it was really said.
+The words are those of yt-dlp 2026.8.19 and of YouTube's pages; tests/earshot/sources/test_ytdlp_errors.py has each as it was
+really said.
 """
 
 import re

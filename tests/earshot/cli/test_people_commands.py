@@ -1,0 +1,682 @@
+"""`earshot people list|show|correct|remove` on a library of made-up voices: what is told, what is kept, what is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from earshot.cli.commands import cli
+from earshot.common.errors import EarshotError, Misconfigured
+from earshot.config.settings import read_settings
+from earshot.speakers.people.directory import changes, who_is_who
+from earshot.speakers.people.identify import identify, read_profiles
+from earshot.speakers.tables.corrections import list_corrections
+from earshot.speakers.tables.people import find_person, list_people
+from earshot.speakers.tables.voice_space import voice_space
+from earshot.storage.database import Database
+from tests.support.library import run_stages
+from tests.support.spoken_videos import add_video
+from tests.support.voice_videos import keep, speak, voice
+
+FIRST, SECOND = "SPEAKER_00", "SPEAKER_01"
+TURN = ["start_s", "end_s", "local_speaker"]
+
+
+@pytest.fixture
+def talks(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """Three videos: one voice in all, another in two; and an empty people.yaml."""
+    (tmp_path / "people.yaml").write_text("")
+    monkeypatch.setenv("EARSHOT_PEOPLE", str(tmp_path / "people.yaml"))
+    speak(database, "v1", ["host", "guest"])
+    speak(database, "v2", ["host", "guest"])
+    speak(database, "v3", ["host"])
+    identify(database)
+    return database
+
+
+def people(*arguments: str, answer: str | None = None) -> str:
+    """What the command printed; raises what it raised."""
+    result = CliRunner().invoke(cli, ["people", *arguments], input=answer)
+    if isinstance(result.exception, Exception):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def refused(*arguments: str) -> str:
+    with pytest.raises(EarshotError) as caught:
+        people(*arguments)
+    assert caught.value.remedy
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def misused(*arguments: str) -> str:
+    result = CliRunner().invoke(cli, ["people", *arguments])
+    assert result.exit_code == 2
+    return result.output
+
+
+def voice_of(database: Database, video: str, speaker: str) -> str:
+    return who_is_who(database)[video, speaker]
+
+
+def all_named(database: Database, name: str) -> list[tuple[str, str]]:
+    return [key for key, label in who_is_who(database).items() if label == name]
+
+
+# --- list and show -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("database")
+def test_an_empty_library_says_how_to_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_PEOPLE", str(tmp_path / "people.yaml"))
+    assert "earshot ingest SOURCE" in people("list")
+    assert json.loads(people("list", "--json")) == []
+
+
+def test_what_is_wrong_in_people_yaml_is_told_below_the_list_and_loses_nothing_of_it(talks: Database, tmp_path: Path) -> None:
+    (tmp_path / "people.yaml").write_text("people:\n  - nam: Ana\n")
+    result = CliRunner().invoke(cli, ["people", "list"])
+    assert voice_of(talks, "v1", FIRST) in result.output
+    assert isinstance(result.exception, Misconfigured)
+    assert "people.yaml" in str(result.exception)
+    assert "nam" in str(result.exception)
+
+
+def test_who_is_in_most_videos_is_listed_first_and_unknown_last(talks: Database) -> None:
+    keep(talks, "v4", pd.DataFrame([(0.0, 1.5, FIRST, "short")], columns=["start_s", "end_s", "local_speaker", "voice"]))
+    identify(talks)
+    host, guest = voice_of(talks, "v1", FIRST), voice_of(talks, "v1", SECOND)
+    rows = json.loads(people("list", "--json"))
+    assert [(row["kind"], row["name"], row["videos"], row["speakers"], row["speech_s"]) for row in rows] == [
+        ("voice", host, 3, 3, 60.0),
+        ("voice", guest, 2, 2, 40.0),
+        ("unknown", "Unknown", 1, 1, 1.5),
+    ]
+    assert rows[0]["decided_by"] == {"voice": 3}
+    assert rows[2]["reasons"] == {"too short": 1}
+    table = people("list")
+    assert table.index(host) < table.index(guest) < table.index("Unknown")
+    assert "0:01:00" in table
+    assert "3 by voice" in table
+    assert "1 too short" in table
+
+
+def test_a_person_who_speaks_nowhere_is_listed_with_recordings_and_their_verdicts(talks: Database) -> None:
+    person = talks.query("INSERT INTO people (name, listed) VALUES ('Zoë “Z” 🎤', false) RETURNING person_id")[0]["person_id"]
+    judge(talks, person, "good", 30.0)
+    judge(talks, person, "refused", 9.0)
+    row = json.loads(people("list", "--json"))[-1]
+    assert (row["name"], row["videos"], row["enrolled_s"]) == ("Zoë “Z” 🎤", 0, 30.0)
+    assert row["enrolments"] == {"good": 1, "refused": 1}
+    assert "1 good, 1 refused" in people("list")
+    shown = json.loads(people("show", "zoë “z” 🎤", "--json"))
+    assert [enrolment["verdict"] for enrolment in shown["enrolments"]] == ["good", "refused"]
+    assert "refused, 9.0 s of clean speech" in people("show", "Zoë “Z” 🎤")
+
+
+def judge(database: Database, person: int, verdict: str, clean_s: float) -> None:
+    """An enrolment of a file that is judged already; its sample is at right angles to every voice."""
+    space = voice_space(read_settings())
+    [row] = database.query(
+        "INSERT INTO enrolments (person_id, kind, recording, start_s, listed) VALUES (%s, 'file', %s, 0, false) "
+        "RETURNING enrolment_id",
+        [person, f"/recordings/{verdict}.wav"],
+    )
+    database.query(
+        "INSERT INTO enrolment_judgements VALUES (%(id)s, %(model)s, %(model_revision)s, %(preparation)s, %(verdict)s, '', "
+        "%(clean)s, 0, NULL)",
+        {**space.columns, "id": row["enrolment_id"], "verdict": verdict, "clean": clean_s},
+    )
+    database.query(
+        "INSERT INTO enrolment_samples VALUES (%(id)s, 0, %(model)s, %(model_revision)s, %(preparation)s, 'sha', 0, 160000, "
+        "%(vector)s)",
+        {**space.columns, "id": row["enrolment_id"], "vector": voice(f"enrolled {verdict}").astype(np.float32)},
+    )
+
+
+def test_videos_of_another_model_are_told_on_stderr(talks: Database) -> None:
+    talks.query("UPDATE local_speakers SET model = 'older' WHERE video_id = 'v3'")
+    result = CliRunner().invoke(cli, ["people", "list", "--json"])
+    assert "1 video with vectors of another model than" in result.stderr
+    assert "backfill" in result.stderr
+    assert json.loads(result.stdout)
+
+
+def test_a_voice_is_shown_with_each_place_its_scores_and_a_link_to_its_first_word(talks: Database) -> None:
+    guest = voice_of(talks, "v1", SECOND)
+    shown = json.loads(people("show", *guest.split(), "--json"))
+    assert [(row["video_id"], row["local_speaker"], row["first_s"]) for row in shown["speaks"]] == [
+        ("v1", SECOND, 10.0),
+        ("v2", SECOND, 10.0),
+    ]
+    assert shown["speaks"][0]["link"] == "https://www.youtube.com/watch?v=v1&t=10s"
+    assert shown["speaks"][0]["score"] > 0.9
+    assert "cosine" in shown["score"]
+    assert people("show", guest) == people("show", guest.replace(" ", "-"))
+
+
+def test_voice_is_shown_with_what_it_says_longest_when_and_a_link(talks: Database) -> None:
+    add_video(talks, "v1", (FIRST, "alpha"), (SECOND, "beta gamma delta"), (FIRST, "alpha again"))
+    talks.query("UPDATE passages SET end_s = end_s + 2 WHERE passage_index = 2")
+    host, guest = voice_of(talks, "v1", FIRST), voice_of(talks, "v1", SECOND)
+    [row] = [row for row in json.loads(people("show", host, "--json"))["speaks"] if row["video_id"] == "v1"]
+    assert row["excerpt"] == {"start_s": 20.0, "text": "alpha again", "link": "https://x/v1#t=20"}
+    told = people("show", guest)
+    assert "V1  [0:00:10] beta gamma delta\n   https://x/v1#t=10" in told
+    assert "Talk v2  [0:00:10] (no words)" in told
+
+
+def test_person_of_single_turns_is_shown_with_them(talks: Database) -> None:
+    add_video(talks, "v9", (FIRST, "alpha"), (FIRST, "beta gamma delta"), (FIRST, "alpha"))
+    people("correct", "v9@0:12", "--is", "Ben")
+    assert "single turns in 1 video by correction" in people("list")
+    assert json.loads(people("list", "--json"))[-1]["moments"] == 1
+    told = people("show", "Ben")
+    assert "Single turns, by correction:\nV9  [0:00:10] beta gamma delta.\n   https://x/v9#t=10" in told
+    assert "no video that is known" not in told
+
+
+@pytest.mark.usefixtures("talks")
+def test_who_is_not_known_is_told_with_the_nearest_name() -> None:
+    people("correct", "v3@SPEAKER_00", "--is", "Žofie Nováková")
+    assert refused("show", "Zofie Novakova").startswith("Nobody is called 'Zofie Novakova'. Did you mean Žofie Nováková?")
+    assert "Did you mean" not in refused("show", "somebody else")
+    assert "There is no voice 999999" in refused("show", "voice 999999")
+
+
+# --- naming --------------------------------------------------------------------------------------------------------------
+
+
+def test_naming_an_anonymous_voice_names_it_everywhere_and_in_what_comes_later(talks: Database) -> None:
+    host = voice_of(talks, "v1", FIRST)
+    told = people("correct", host, "--is", "Ana")
+    assert f"{host} (3 speakers in 3 videos) is Ana." in told
+    assert "Ana is new." in told
+    assert told.endswith("3 speakers in 3 videos are now Ana.\n")
+    speak(talks, "v9", ["somebody", "host"])
+    identify(talks)
+    assert all_named(talks, "Ana") == [("v1", FIRST), ("v2", FIRST), ("v3", FIRST), ("v9", SECOND)]
+    rows = json.loads(people("list", "--json"))
+    assert (rows[0]["name"], rows[0]["decided_by"]) == ("Ana", {"correction": 3, "profile": 1})
+
+
+def test_a_name_is_taken_as_it_is_written_and_found_in_any_capitals(talks: Database) -> None:
+    for name in ("Zoë “Z” O'Neil 🎤", "王小明", "Robert'); DROP TABLE people;--"):
+        people("correct", "v1@SPEAKER_00", "--is", name)
+        assert voice_of(talks, "v1", FIRST) == name
+    people("correct", "v2@SPEAKER_00", "--is", "ZOË “Z” O'NEIL 🎤")
+    assert len(list_people(talks)) == 3
+
+
+@pytest.mark.parametrize("name", ["", "voice 7", "Unknown", "a\nb"])
+def test_what_is_no_name_is_refused_and_nobody_is_added(talks: Database, name: str) -> None:
+    refused("correct", "v1@SPEAKER_00", "--is", name)
+    assert list_people(talks) == []
+    assert list_corrections(talks) == []
+
+
+@pytest.mark.usefixtures("talks")
+def test_a_name_nearly_that_of_somebody_known_is_told() -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Katharina")
+    assert "Katarina is new. Did you mean Katharina?" in people("correct", "v1@SPEAKER_01", "--is", "Katarina")
+
+
+def test_a_single_turn_is_named_without_its_speaker(talks: Database) -> None:
+    turns = speak(talks, "v1", ["host", "guest"], rounds=5)
+    turns.loc[2, "voice"] = "Ben's"  # which the diarization took for the host's
+    keep(talks, "v1", turns)
+    host = voice_of(talks, "v1", FIRST)
+    told = people("correct", "v1@0:25", "--is", "Ben")
+    assert "v1@0:00:25 is Ben." in told
+    assert "No speaker's name changed." in told
+    assert voice_of(talks, "v1", FIRST) == host
+    assert [(span.start_s, span.end_s) for span in list_corrections(talks)[0].spans] == [(20.0, 30.0)]
+
+
+def test_printed_time_names_the_turn_of_the_line_that_it_stands_at(talks: Database) -> None:
+    add_video(talks, "v9", (FIRST, "alpha"), (SECOND, "beta"))
+    late = pd.DataFrame([(0, 0.0, 10.3, FIRST), (1, 10.4, 20.0, SECOND)], columns=["turn_index", *TURN])
+    talks.replace("v9", {"turns": late.assign(overlap=False), "exclusive_turns": late})
+    run_stages(talks, "v9", "transcript", "speaker_turns", "text_embeddings")
+    exported = CliRunner().invoke(cli, ["export", "v9"]).output
+    assert f"[0:00:10] {SECOND}: beta" in exported  # its first word is spoken while the first speaker still is
+    people("correct", "v9@0:00:10", "--is", "Ben")
+    assert [(span.start_s, span.end_s) for span in list_corrections(talks)[0].spans] == [(10.4, 20.0)]
+    people("correct", "v9@10.000", "--is", "Ana")
+    assert list_corrections(talks)[1].spans[0].start_s == 10.4  # the word that starts then
+    people("correct", "v9@10.1", "--is", "Cleo")
+    assert [(span.start_s, span.end_s) for span in list_corrections(talks)[2].spans] == [(0.0, 10.3)]
+
+
+def test_correction_of_a_turn_takes_its_sentence_whole(talks: Database) -> None:
+    add_video(talks, "v9", (FIRST, "alpha beta gamma delta"), (FIRST, "In the winter of 1984"))
+    turns = pd.DataFrame([(0, 0.0, 10.3, FIRST), (1, 11.1, 20.0, FIRST)], columns=["turn_index", *TURN])  # "In": 10.0-11.6
+    talks.replace("v9", {"turns": turns.assign(overlap=False), "exclusive_turns": turns})
+    run_stages(talks, "v9", "transcript", "speaker_turns", "text_embeddings")
+    people("correct", "v9@12", "--is", "Ingrid")
+    exported = CliRunner().invoke(cli, ["export", "v9"]).output.splitlines()
+    assert exported[-1] == "[0:00:10] Ingrid: In the winter of 1984"
+    assert "Ingrid" not in exported[-2]
+
+
+def test_times_that_a_refusal_suggests_are_understood(talks: Database) -> None:
+    rows = [(0.2, 0.6, FIRST, "host"), (0.7, 9.0, SECOND, "guest"), (12.9, 20.0, FIRST, "host")]
+    keep(talks, "v1", pd.DataFrame(rows, columns=[*TURN, "voice"]))
+    assert refused("correct", "v1@0:00:00", "--is", "Ben").startswith(
+        "v1@0:00:00 may mean 2 turns: SPEAKER_00's (v1@0:00:00.200) or SPEAKER_01's (v1@0:00:00.700)."
+    )
+    assert "turns near it begin at 0:00:00.200, 0:00:00.700, 0:00:12." in refused("correct", "v1@0:11", "--is", "Ben")
+    for time in ("0:00:00.200", "0:00:00.700", "0:00:12"):
+        people("correct", f"v1@{time}", "--is", "Ben")
+    assert [(span.start_s, span.end_s) for each in list_corrections(talks) for span in each.spans] == [
+        (start, end) for start, end, *_ in rows
+    ]
+
+
+def test_turn_in_which_others_speak_all_the_time_is_refused_with_its_speaker(talks: Database) -> None:
+    rows = [(0.0, 9.0, FIRST, "host"), (3.0, 4.0, SECOND, "guest"), (12.0, 20.0, SECOND, "guest")]
+    keep(talks, "v1", pd.DataFrame(rows, columns=[*TURN, "voice"]))
+    assert "In the turn at v1@0:00:03 others speak too" in refused("correct", "v1@0:00:03", "--is", "Ben")
+    assert "(v1@SPEAKER_01)" in refused("correct", "v1@3.5", "--is", "Ben")
+    assert list_corrections(talks) == []
+
+
+def test_what_was_corrected_holds_when_the_video_is_run_again_and_diarized_otherwise(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_01", "--is", "Ana")
+    rows = [(0.0, 9.0, "S3", "host"), (9.5, 20.5, "S1", "nobody"), (20.5, 29.0, "S3", "host"), (29.0, 40.0, "S1", "nobody")]
+    keep(talks, "v1", pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker", "voice"]))
+    identify(talks)
+    assert voice_of(talks, "v1", "S1") == "Ana"
+    assert voice_of(talks, "v1", "S3") == voice_of(talks, "v3", FIRST)
+
+
+def test_who_is_never_somebody_is_not_taken_for_them(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    assert voice_of(talks, "v3", FIRST) == "Ana"  # by the profile that the correction taught
+    assert "1 speaker in 1 video is now" in people("correct", "v3@SPEAKER_00", "--never", "Ana")
+    assert all_named(talks, "Ana") == [("v1", FIRST), ("v2", FIRST)]
+    assert "Nobody is called 'Anna'" in refused("correct", "v3@SPEAKER_00", "--never", "Anna")
+
+
+def test_two_voices_are_made_one_and_again_two_by_undo(talks: Database) -> None:
+    host, guest = voice_of(talks, "v1", FIRST), voice_of(talks, "v1", SECOND)
+    told = people("correct", "v3@SPEAKER_00", "--same-as", guest)
+    assert "are one voice" in told
+    assert voice_of(talks, "v3", FIRST) == voice_of(talks, "v1", SECOND)
+    number = str(list_corrections(talks)[0].correction_id)
+    assert f"Correction {number} is taken back." in people("correct", "--undo", number)
+    assert (voice_of(talks, "v3", FIRST), list_corrections(talks)) == (host, [])
+    assert "There is no correction" in refused("correct", "--undo", number)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ("voice 1", "--is", "Ana"),
+        ("v1@SPEAKER_00", "--is", "Ana"),
+        ("v1@0:25", "--is", "Ana"),
+        ("voice 1", "--same-as", "voice 2"),
+        ("voice 2", "--same-as", "voice 1"),
+        ("v3@SPEAKER_00", "--same-as", "voice 2"),
+        ("voice 1", "--not-same-as", "v3@SPEAKER_00"),
+        ("voice 1", "--split"),
+        ("v3@SPEAKER_00", "--never", "Eve"),
+    ],
+)
+def test_undo_restores_names_numbers_and_lists(talks: Database, said: tuple[str, ...]) -> None:
+    speak(talks, "v4", ["eve"])
+    people("correct", "v4@SPEAKER_00", "--is", "Eve")
+    numbers = sorted({label.removeprefix("voice ") for label in who_is_who(talks).values()} - {"Eve"}, key=int)
+    words = [numbered_as(word, numbers) for word in said]
+    before = state(talks)
+    people("correct", *words)
+    assert list_corrections(talks)[-1].correction_id not in before["corrections"]
+    people("correct", "--undo", str(list_corrections(talks)[-1].correction_id))
+    assert state(talks) == before
+
+
+def numbered_as(word: str, numbers: list[str]) -> str:
+    """`voice 1` as the first of these numbers, `voice 2` as the second."""
+    return f"voice {numbers[int(word[6:]) - 1]}" if word.startswith("voice ") else word
+
+
+def state(database: Database) -> dict[str, Any]:
+    """All that undo must give back."""
+    profiles = read_profiles(database, voice_space(read_settings()))
+    return {
+        "who": who_is_who(database),
+        "people": list_people(database),
+        "corrections": [each.correction_id for each in list_corrections(database)],
+        "profiles": (profiles.people.tolist(), profiles.vectors.round(5).tolist()),
+        "list": people("list"),
+    }
+
+
+@pytest.mark.parametrize(("option", "told"), [("--same-as", "are one voice"), ("--not-same-as", "are two voices")])
+def test_voices_are_named_without_quotes(talks: Database, option: str, told: str) -> None:
+    host, guest = voice_of(talks, "v1", FIRST).split(), voice_of(talks, "v1", SECOND).split()
+    assert told in people("correct", *host, option, *guest)
+    assert told in people("correct", option, "v3@SPEAKER_00", "v2@SPEAKER_01")
+    assert len(list_corrections(talks)) == 2
+
+
+def test_undo_of_the_first_of_two_names_leaves_the_number_for_the_second(talks: Database) -> None:
+    before = who_is_who(talks)
+    people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
+    people("correct", "v1@SPEAKER_00", "--is", "Ben")
+    first, second = (str(each.correction_id) for each in list_corrections(talks))
+    people("correct", "--undo", first)
+    assert voice_of(talks, "v1", FIRST) == "Ben"
+    assert "Ben goes with it" in people("correct", "--undo", second)
+    assert who_is_who(talks) == before
+    assert list_people(talks) == []
+
+
+def test_undo_leaves_a_person_of_whom_something_else_is_said(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    people("correct", "v1@SPEAKER_01", "--never", "Ana")
+    people("correct", "--undo", str(list_corrections(talks)[0].correction_id))
+    assert [person.name for person in list_people(talks)] == ["Ana"]
+
+
+def test_new_diarization_makes_former_numbers_void(talks: Database) -> None:
+    guest = voice_of(talks, "v1", SECOND)
+    people("correct", "v1@SPEAKER_01", "--is", "Ana")
+    speak(talks, "v1", ["host", "somebody new"])
+    identify(talks)
+    people("correct", "--undo", str(list_corrections(talks)[0].correction_id))
+    assert voice_of(talks, "v1", SECOND) not in (guest, "Ana", "Unknown")
+
+
+def test_a_part_of_a_voice_is_said_not_to_be_the_rest(talks: Database) -> None:
+    host = voice_of(talks, "v1", FIRST)
+    people("correct", host, "--not-same-as", "v3@SPEAKER_00")
+    assert voice_of(talks, "v1", FIRST) == voice_of(talks, "v2", FIRST) == host
+    assert voice_of(talks, "v3", FIRST) not in (host, "Unknown")
+    [correction] = list_corrections(talks)
+    assert {span.video_id for span in correction.spans} == {"v1", "v2"}
+
+
+def test_video_of_one_speaker_is_named_by_its_key(talks: Database) -> None:
+    assert "v3 is Ana." in people("correct", "v3", "--is", "Ana")
+    assert voice_of(talks, "v3", FIRST) == "Ana"
+
+
+def test_video_of_several_speakers_is_refused_with_all_of_them(talks: Database) -> None:
+    guest = voice_of(talks, "v1", SECOND)
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    assert f"v1 has 2 speakers. Name one of them: v1@SPEAKER_00 (Ana), v1@SPEAKER_01 ({guest})." in refused(
+        "correct", "v1", "--is", "Ben"
+    )
+
+
+# --- renaming and merging ------------------------------------------------------------------------------------------------
+
+
+def test_renamed_person_keeps_everything_but_the_name(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Anna")
+    before = list_people(talks)[0]
+    told = people("rename", "anna", "Ana B")
+    assert told == "Anna is called Ana B now.\n3 speakers in 3 videos are now Ana B.\n"
+    assert list_people(talks) == [replace(before, name="Ana B")]
+    assert people("rename", "Ana B", "ANA B").startswith("Ana B is called ANA B now.")
+
+
+def test_name_of_somebody_else_or_of_nobody_is_no_new_name(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    people("correct", "v1@SPEAKER_01", "--is", "Ben")
+    assert refused("rename", "Ana", "ben").endswith("If the two are one person: earshot people merge 'Ana' 'Ben'")
+    refused("rename", "Ana", "voice 7")
+    assert "Nobody is called 'Eve'" in refused("rename", "Eve", "Ana")
+    assert [person.name for person in list_people(talks)] == ["Ana", "Ben"]
+
+
+def test_merged_person_goes_and_the_other_has_all_that_was_known(talks: Database) -> None:
+    bob = talks.query("INSERT INTO people (name, notes, listed) VALUES ('Bob', 'b', false) RETURNING person_id")[0]["person_id"]
+    robert = talks.query("INSERT INTO people (name, notes, listed) VALUES ('Robert', 'r', false) RETURNING person_id")
+    judge(talks, bob, "good", 30.0)
+    judge(talks, robert[0]["person_id"], "good", 30.0)  # of the same recording
+    judge(talks, bob, "fair", 5.0)
+    people("correct", "v1@SPEAKER_00", "--is", "Bob")
+    people("correct", "v1@SPEAKER_01", "--is", "Robert")
+    assert "Bob is Robert, who has 2 enrolments, 1 correction more." in people("merge", "Bob", "Robert", answer="y\n")
+    [person] = list_people(talks)
+    assert (person.name, person.notes) == ("Robert", "r; b")
+    assert {each.person_id for each in list_corrections(talks)} == {person.person_id}
+    assert [each["verdict"] for each in json.loads(people("show", "Robert", "--json"))["enrolments"]] == ["good", "fair"]
+    assert voice_of(talks, "v1", FIRST) == voice_of(talks, "v1", SECOND) == "Robert"
+
+
+def test_two_people_whom_corrections_keep_apart_are_not_merged(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Bob")
+    people("correct", "v1@SPEAKER_01", "--is", "Robert")
+    people("correct", "v1@SPEAKER_00", "--never", "Robert")
+    numbers = [str(each.correction_id) for each in list_corrections(talks)]
+    message = refused("merge", "Bob", "Robert", "--yes")
+    assert message.startswith(
+        f"Bob and Robert cannot be one person: then corrections {numbers[0]} and {numbers[2]} contradict each other."
+    )
+    assert len(list_people(talks)) == 2
+    assert "are one person already" in refused("merge", "Bob", "bob", "--yes")
+
+
+@pytest.mark.parametrize("command", [("rename", "Ana", "Anna"), ("merge", "Ana", "Ben", "--yes")])
+def test_person_of_people_yaml_is_renamed_there(talks: Database, command: tuple[str, ...]) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    people("correct", "v1@SPEAKER_01", "--is", "Ben")
+    read_settings().people.write_text("people:\n  - name: Ana\n    samples:\n      - file: a.wav\n")
+    message = refused(*command)
+    assert f"{read_settings().people}, line 2, names Ana" in message
+    assert "earshot people merge 'Ana' NEW" in message
+    assert [person.name for person in list_people(talks)] == ["Ana", "Ben"]
+
+
+# --- splitting -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_voice_is_split_where_it_was_joined_last_and_the_videos_of_each_side_are_told(database: Database) -> None:
+    mixed = (voice("one") + voice("two")) / np.linalg.norm(voice("one") + voice("two"))
+    assert mixed @ voice("one") > 0.6  # near enough to both to join them
+    for video in ("a1", "a2"):
+        speak(database, video, ["one"])
+    for video in ("b1", "b2", "b3"):
+        speak(database, video, ["one"])
+        database.query("UPDATE local_speakers SET centroid = %s WHERE video_id = %s", [mixed.astype(np.float32), video])
+    identify(database)
+    whole = voice_of(database, "a1", FIRST)
+    assert len(all_named(database, whole)) == 5
+    told = people("correct", whole, "--split")
+    assert "One is in a1, a2.\nThe other is in b1, b2, b3." in told
+    sides = [{who_is_who(database)[video, FIRST] for video in group} for group in (("a1", "a2"), ("b1", "b2", "b3"))]
+    assert [len(side) for side in sides] == [1, 1]
+    assert sides[0] != sides[1]
+
+
+def test_whom_a_correction_says_to_be_one_stays_on_one_side(talks: Database) -> None:
+    host = voice_of(talks, "v1", FIRST)
+    people("correct", "v1@SPEAKER_00", "--same-as", "v3@SPEAKER_00")
+    people("correct", voice_of(talks, "v1", FIRST), "--split")
+    assert voice_of(talks, "v1", FIRST) == voice_of(talks, "v3", FIRST)
+    assert voice_of(talks, "v2", FIRST) != voice_of(talks, "v1", FIRST)
+    assert host in (voice_of(talks, "v1", FIRST), voice_of(talks, "v2", FIRST))
+
+
+def test_what_is_no_voice_or_one_speakers_only_is_not_split(talks: Database) -> None:
+    speak(talks, "v4", ["alone"])
+    identify(talks)
+    alone = voice_of(talks, "v4", FIRST)
+    assert f"{alone.capitalize()} is one speaker of one video, which cannot be split." in refused("correct", alone, "--split")
+    assert "is no anonymous voice" in refused("correct", "v1@SPEAKER_00", "--split")
+    assert list_corrections(talks) == []
+
+
+# --- what contradicts ----------------------------------------------------------------------------------------------------
+
+
+def test_what_contradicts_earlier_corrections_is_refused_with_their_numbers_and_the_way_out(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    people("correct", "v1@SPEAKER_00", "--same-as", "v2@SPEAKER_00")
+    first, second = (str(each.correction_id) for each in list_corrections(talks))
+    message = refused("correct", "v2@SPEAKER_00", "--is", "Ben")
+    assert f"contradicts corrections {first} and {second} (" in message
+    assert f"{first}: v1 0:00:00-0:00:10 and 1 more is Ana" in message
+    assert f"earshot people correct --undo {second}" in message
+    assert find_person(talks, "Ben") is None
+    assert len(list_corrections(talks)) == 2
+    assert f"contradicts correction {first} (" in refused("correct", "v1@SPEAKER_00", "--never", "Ana")
+    assert f"contradicts correction {second} (" in refused("correct", "v1@SPEAKER_00", "--not-same-as", "v2@SPEAKER_00")
+    people("correct", "--undo", second)
+    people("correct", "v2@SPEAKER_00", "--is", "Ben")
+    assert voice_of(talks, "v2", FIRST) == "Ben"
+
+
+def test_a_new_name_takes_the_place_of_an_old_one_and_undone_gives_it_back(talks: Database) -> None:
+    host = voice_of(talks, "v1", FIRST)
+    people("correct", host, "--is", "Ben")
+    [old] = list_corrections(talks)
+    told = people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    assert f"Where it covers correction {old.correction_id}, the new one holds." in told
+    assert voice_of(talks, "v1", FIRST) == "Ana"
+    new = list_corrections(talks)[-1]
+    people("correct", "--undo", str(new.correction_id))
+    assert voice_of(talks, "v1", FIRST) == "Ben"
+
+
+def test_the_corrections_of_a_person_and_of_a_voice_are_shown_with_their_numbers(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    people("correct", "v1@SPEAKER_00", "--not-same-as", "v1@SPEAKER_01")
+    numbers = [each.correction_id for each in list_corrections(talks)]
+    ana = json.loads(people("show", "Ana", "--json"))
+    assert [each["number"] for each in ana["corrections"]] == numbers
+    guest = json.loads(people("show", voice_of(talks, "v1", SECOND), "--json"))
+    assert [each["number"] for each in guest["corrections"]] == numbers[1:]
+    assert f"Correction {numbers[0]}: v1 0:00:00-0:00:10 and 1 more is Ana" in people("show", "Ana")
+
+
+# --- what is meant -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("Anna", "'Anna' is neither a voice nor a part of a video. Write a voice such as 'voice 7'"),
+        ("nowhere@SPEAKER_00", "There is no video 'nowhere'."),
+        ("v1@SPEAKER_07", "'SPEAKER_07' is neither a speaker of v1 nor a time in it. Its speakers: SPEAKER_00, SPEAKER_01."),
+        ("v1@0:75:00", "'0:75:00' is neither a speaker of v1 nor a time in it."),
+        ("v1@9:00", "Nobody speaks at v1@0:09:00. Name a time at which somebody does; turns near it begin at 0:00:10,"),
+        ("voice 999999", "There is no voice 999999, or nobody has it any more."),
+        ("voice 99999999999999999999", "is neither a voice nor a part of a video."),
+    ],
+)
+def test_what_is_not_there_is_told_with_what_is(talks: Database, what: str, told: str) -> None:
+    assert told in refused("correct", what, "--is", "Ben")
+    assert list_people(talks) == []
+
+
+@pytest.mark.usefixtures("talks")
+def test_person_is_no_subject_and_merging_is_offered() -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Bob")
+    message = refused("correct", "Bob", "--same-as", "voice 1")
+    assert message.startswith("Bob is a person, not a voice or a part of a video. Two people who are one: earshot people merge")
+
+
+def test_a_time_at_which_two_speak_names_both(talks: Database) -> None:
+    rows = [(0.0, 9.0, FIRST, "host"), (7.0, 20.0, SECOND, "guest")]
+    keep(talks, "v1", pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker", "voice"]))
+    assert "v1@0:00:08 may mean 2 turns: SPEAKER_00's (v1@0:00:00) or SPEAKER_01's (v1@0:00:07)." in refused(
+        "correct", "v1@0:08", "--is", "Ben"
+    )
+    people("correct", "v1@0:15", "--is", "Ben")
+    assert [(span.start_s, span.end_s) for span in list_corrections(talks)[0].spans] == [(9.0, 20.0)]
+
+
+def test_a_video_in_which_nobody_speaks_says_so(talks: Database) -> None:
+    talks.query("DELETE FROM turns WHERE video_id = 'v3'")
+    assert "In v3 nobody was heard to speak." in refused("correct", "v3@SPEAKER_00", "--is", "Ben")
+
+
+def test_of_a_single_turn_only_who_speaks_can_be_said(talks: Database) -> None:
+    people("correct", "v3@SPEAKER_00", "--is", "Ana")
+    for said in (("--never", "Ana"), ("--same-as", "v2@SPEAKER_00"), ("--not-same-as", "v2@SPEAKER_00")):
+        assert "is a single turn, of which only --is can be said. Name its speaker: v1@SPEAKER_00." in refused(
+            "correct", "v1@0:05", *said
+        )
+    assert "is one speaker" not in refused("correct", "v2@SPEAKER_00", "--same-as", "v1@0:05")
+    assert len(list_corrections(talks)) == 1
+
+
+@pytest.mark.usefixtures("talks")
+def test_a_speaker_is_neither_joined_with_nor_parted_from_himself() -> None:
+    assert "are one already" in refused("correct", "v1@SPEAKER_00", "--same-as", "v1@SPEAKER_00")
+    assert "are one speaker" in refused("correct", "v1@SPEAKER_00", "--not-same-as", "v1@SPEAKER_00")
+
+
+@pytest.mark.usefixtures("talks")
+def test_one_thing_is_said_at_a_time_and_of_somebody() -> None:
+    assert "Say one thing" in misused("correct", "v1@SPEAKER_00")
+    assert "Say one thing" in misused("correct", "v1@SPEAKER_00", "--is", "Ana", "--never", "Ben")
+    assert "Say of whom" in misused("correct", "--is", "Ana")
+    assert "--undo takes a number alone" in misused("correct", "v1@SPEAKER_00", "--undo", "1")
+
+
+# --- removing ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_removed_person_is_gone_with_corrections_and_is_a_voice_again(talks: Database) -> None:
+    people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
+    told = people("remove", "ana", answer="y\n")
+    assert "Ana is removed: 0 enrolments, 1 correction." in told
+    assert list_people(talks) == list_corrections(talks) == []
+    assert voice_of(talks, "v1", FIRST) == voice_of(talks, "v3", FIRST) != "Unknown"
+    assert talks.query("SELECT FROM voice_embeddings WHERE embedding IS NULL") == []
+
+
+def test_removed_person_is_the_voice_of_before(talks: Database) -> None:
+    before = who_is_who(talks)
+    people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
+    people("correct", "v1@SPEAKER_01", "--is", "Ana")
+    people("remove", "Ana", "--yes")
+    assert who_is_who(talks) == before
+
+
+def test_remove_asks_and_leaves_everything_for_a_no(talks: Database) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    told = people("remove", "Ana", answer="n\n")
+    assert "Remove Ana (0 enrolments, 1 correction) for good?" in told
+    assert told.endswith("Nobody was removed.\n")
+    assert voice_of(talks, "v1", FIRST) == "Ana"
+
+
+@pytest.mark.parametrize("command", ["remove", "forget"])
+def test_without_a_terminal_what_asks_says_how_to_answer(talks: Database, command: str) -> None:
+    people("correct", "v1@SPEAKER_00", "--is", "Ana")
+    message = refused(command, "Ana")
+    assert "Nobody is at a terminal to answer:" in message
+    assert message.endswith("Say yes with --yes.")
+    assert voice_of(talks, "v1", FIRST) == "Ana"
+
+
+def test_who_is_in_people_yaml_is_not_removed_and_the_line_is_told(talks: Database) -> None:
+    read_settings().people.write_text("people:\n  - notes: n\n    name: 'ana  B'\n    samples:\n      - file: a.wav\n")
+    people("correct", "v1@SPEAKER_00", "--is", "Ana B")
+    message = refused("remove", "Ana B")
+    assert f"{read_settings().people}, line 3, names ana B." in message
+    assert find_person(talks, "Ana B") is not None
+    assert "is nobody's name" in refused("remove", voice_of(talks, "v1", SECOND))
+
+
+# --- what changed --------------------------------------------------------------------------------------------------------
+
+
+def test_changes_are_told_per_new_name() -> None:
+    before = {("v1", "A"): "voice 1", ("v2", "A"): "voice 1", ("v2", "B"): "voice 2"}
+    after = {("v1", "A"): "Ana", ("v2", "A"): "Ana", ("v2", "B"): "voice 2", ("v3", "A"): "Unknown"}
+    assert changes(before, after) == ["2 speakers in 2 videos are now Ana.", "1 speaker in 1 video is now Unknown."]
+    assert changes(after, after) == []

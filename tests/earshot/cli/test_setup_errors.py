@@ -1,0 +1,181 @@
+"""A set-up that is wrong is told as one: a line and what to do, exit code 2, no traceback, and no video is to blame for it."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+import soundfile
+
+from earshot.common.errors import DiskFull, Misconfigured, SourceUnusable
+from earshot.config.home import make_home
+from earshot.config.sources_file import source_named
+from earshot.media.decoding import SAMPLE_RATE
+from earshot.media.fetching import MediaSourceResource
+from earshot.storage.catalog.videos import list_videos
+from earshot.storage.database import Database
+from earshot.storage.full_disk import explaining_full_disk
+from earshot.storage.media_store import MediaStoreResource, require_media_store
+from ingest_assets.operations.ingest import Choice, ingest
+from resources.instance.home import open_instance
+from tests.support.earshot_up import EARSHOT
+
+
+def _raises(error: Exception) -> Callable[..., None]:
+    def function(*_arguments: object) -> None:
+        raise error
+
+    return function
+
+
+# --- folders -------------------------------------------------------------------------------------------------------------
+
+
+def test_home_under_proc_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="EARSHOT_HOME is /proc/foo, which cannot be made: No such file or directory"):
+        make_home(Path("/proc/foo"))
+
+
+def test_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Misconfigured, match="which cannot be made: File exists"):
+        make_home(tmp_path / "file")
+    with pytest.raises(Misconfigured, match="which cannot be made: Not a directory"):
+        make_home(tmp_path / "file" / "home")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [["videos"], ["search", "storm"], ["up"]])
+def test_command_without_usable_home_prints_one_line(command: list[str]) -> None:
+    environment = {**os.environ, "EARSHOT_HOME": "/proc/foo", "EARSHOT_DEVICE": "cpu"}
+    ended = subprocess.run([EARSHOT, *command], capture_output=True, text=True, check=False, env=environment)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "Error: EARSHOT_HOME is /proc/foo, which cannot be made: No such file or directory. "
+        "Set EARSHOT_HOME to a folder that you may write to.\n"
+    )
+
+
+# --- the media store -----------------------------------------------------------------------------------------------------
+
+
+def test_media_folder_that_cannot_be_made_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_MEDIA", "/proc/nowhere")
+    with pytest.raises(Misconfigured, match="EARSHOT_MEDIA is '/proc/nowhere', which cannot be made"):
+        require_media_store()
+
+
+def test_media_url_without_its_package_names_it_and_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_MEDIA", "s3://bucket/audio")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(
+        Misconfigured, match="Audio at 's3://bucket/audio' needs the package s3fs, which is not installed"
+    ) as refused:
+        require_media_store()
+    assert ".venv/bin/uv pip install --python .venv/bin/python s3fs fsspec==" in refused.value.remedy
+    with pytest.raises(Misconfigured, match="needs the package s3fs"):
+        MediaStoreResource().read("v.flac")
+
+
+def test_media_url_of_unknown_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_MEDIA", "s4://bucket/audio")
+    with pytest.raises(Misconfigured, match="has a scheme that is not known"):
+        require_media_store()
+
+
+def test_full_disk_under_media_is_told_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EARSHOT_MEDIA", str(tmp_path))
+    (tmp_path / ".v.flac.partial").symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match="The disk is full"):
+        MediaStoreResource().write("v", np.zeros(16_000, dtype=np.int16))
+    assert not (tmp_path / "v.flac").exists()
+
+
+# --- ingesting -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(SAMPLE_RATE), SAMPLE_RATE)
+    return path
+
+
+def _refused(database: Database, recording: Path) -> Misconfigured:
+    """What ends `ingest` of this recording, and that its video is as it was before."""
+    with pytest.raises(Misconfigured) as refused:
+        list(ingest([source_named(str(recording))], Choice(), database, open_instance()))
+    [video] = list_videos(database)
+    assert (video.state, video.attempts) == ("new", 0)
+    return refused.value
+
+
+@pytest.mark.parametrize("media", ["/proc/nowhere", "s3://bucket/audio"])
+def test_ingest_into_unusable_media_store_leaves_video_new(
+    database: Database, recording: Path, monkeypatch: pytest.MonkeyPatch, media: str
+) -> None:
+    monkeypatch.setenv("EARSHOT_MEDIA", media)
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    assert f"'{media}'" in _refused(database, recording).message
+
+
+def test_ingest_on_full_disk_leaves_video_new(database: Database, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MediaSourceResource, "fetch", _raises(OSError(errno.ENOSPC, "No space left on device", "/d/a.wav")))
+    refused = _refused(database, recording)
+    assert isinstance(refused, DiskFull)
+    assert "The disk is full ([Errno 28] No space left on device: '/d/a.wav')" in str(refused)
+
+
+def test_postgres_without_room_is_a_full_disk() -> None:
+    with pytest.raises(DiskFull, match="could not extend file"), explaining_full_disk():
+        raise psycopg.errors.DiskFull("could not extend file")
+
+
+def test_other_errors_are_no_full_disk() -> None:
+    with pytest.raises(PermissionError), explaining_full_disk():
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+# --- the call ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["www.youtube.com/@x", "youtube.com/@x", "www.example.com", "feeds.example.com:8000/a.xml"])
+def test_address_without_https_is_told_as_such(address: str) -> None:
+    with pytest.raises(SourceUnusable, match=r"An address of the web begins with https://") as refused:
+        source_named(address)
+    assert f"https://{address}" in refused.value.remedy
+
+
+@pytest.mark.parametrize("path", ["interview.mp3", "talks/a.mp3", "./www.example.com/a.mp3", "/no/such/file.mp3", "a.b/c d"])
+def test_path_is_not_taken_for_an_address(path: str) -> None:
+    assert source_named(path).address.endswith(path.removeprefix("./"))
+
+
+def test_folder_of_a_hosts_name_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "example.com" / "talks").mkdir(parents=True)
+    assert source_named("example.com/talks").address == str(tmp_path / "example.com" / "talks")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("imported", ["click", "numpy", "earshot.cli.operation.ingest"])
+def test_ctrl_c_while_commands_are_imported_prints_one_line(imported: str) -> None:
+    program = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {imported!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["earshot", "videos"]
+from earshot.cli import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 130
+    assert ended.stderr == "Interrupted; what was finished is kept, run the same command again for the rest.\n"

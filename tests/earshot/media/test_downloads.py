@@ -1,0 +1,596 @@
+"""Downloads with the real yt-dlp from real servers on loopback that drop, refuse, redirect and cut short."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dagster import DagsterInstance, materialize
+
+from bench.episodes import write_mp3
+from earshot.common.errors import (
+    AddressRefused,
+    AgeRestricted,
+    Blocked,
+    DiskFull,
+    InvalidMedia,
+    LiveOrUpcoming,
+    NoAudio,
+    Removed,
+    Retryable,
+    Truncated,
+)
+from earshot.config.settings import PROJECT_ROOT
+from earshot.config.sources_file import Source, source_named
+from earshot.media import downloads
+from earshot.media.downloads import FORGOTTEN_S, RESERVE_BYTES, Fetched, download, download_folder, refuse_truncated
+from earshot.media.fetching import MediaSourceResource
+from earshot.storage.catalog.videos import Video, find, register
+from earshot.storage.database import Database, DatabaseResource
+from earshot.storage.media_store import MediaStoreResource
+from ingest_assets.assets.audio import audio
+from ingest_assets.partitions import videos
+from tests.support.http_server import Answer, Site, misbehaving, moved, too_many
+
+RATE = 16_000
+SECONDS = 20
+AUDIO = {"Content-Type": "audio/mpeg"}
+STREAM = {"Content-Type": "application/vnd.apple.mpegurl"}
+DiskUsage = namedtuple("DiskUsage", "total used free")
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """20 s of noise as MP3: 160 kB."""
+    path = tmp_path_factory.mktemp("media") / "noise.mp3"
+    write_mp3(path, np.random.default_rng(0).normal(0.0, 0.1, RATE * SECONDS).astype(np.float32))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(downloads, "LONGEST_PAUSE_S", 0.01)
+    with misbehaving() as server:
+        yield server
+
+
+@pytest.fixture
+def earshot_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EARSHOT_HOME", str(tmp_path))
+    return tmp_path
+
+
+def video_at(url: str) -> Video:
+    return Video("generic-talk-0", url, url, "Talk")
+
+
+def fetch(url: str, folder: Path) -> Fetched:
+    return download(video_at(url), folder, source_named(url))
+
+
+def ranges(site: Site, path: str) -> list[str | None]:
+    return [asked.headers.get("Range") for asked in site.asked_for(path)]
+
+
+def page_of(media_url: str, **facts: str) -> Answer:
+    """A page that tells of one video as sites tell search engines."""
+    told = {"@context": "http://schema.org", "@type": "VideoObject", "name": "Talk", "contentUrl": media_url, **facts}
+    page = f'<!DOCTYPE html><html><head><script type="application/ld+json">{json.dumps(told)}</script></head></html>'
+    return Answer(page.encode(), headers={"Content-Type": "text/html"})
+
+
+def playlist_of(*paths: str, ended: bool = True) -> Answer:
+    pieces = "".join(f"#EXTINF:20,\n{path}\n" for path in paths)
+    end = "#EXT-X-ENDLIST\n" if ended else ""
+    return Answer(f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:20\n{pieces}{end}".encode(), headers=STREAM)
+
+
+# --- whole files ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_recording_is_downloaded_byte_by_byte(site: Site, tmp_path: Path, media: bytes) -> None:
+    fetched = fetch(site.put("/talk.mp3", Answer(media, headers=AUDIO)), tmp_path)
+    assert fetched.path.read_bytes() == media
+    assert fetched.path.parent == tmp_path
+    assert fetched.path.suffix == ".mp3"
+    assert fetched.downloader.startswith("yt-dlp 20")
+    assert fetched.duration_s is None
+
+
+def test_a_folder_may_have_an_awkward_name(site: Site, tmp_path: Path, media: bytes) -> None:
+    folder = tmp_path / "50% of 100% at %(title)s ~ Ünder 🎙"
+    folder.mkdir()
+    fetched = fetch(site.put("/talk.mp3", Answer(media, headers=AUDIO)), folder)
+    assert fetched.path.parent == folder
+    assert fetched.path.read_bytes() == media
+
+
+def test_one_session_fetches_many_videos_each_into_its_own_folder(site: Site, tmp_path: Path, media: bytes) -> None:
+    source = source_named(site.put("/feed.xml", Answer(b"any")))
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        body = media[: -1000 * number]
+        url = site.put(f"/{number}.mp3", Answer(body, headers=AUDIO))
+        fetched = download(Video(f"generic-{number}-0", url, source.address, "Any"), folder, source)
+        assert fetched.path.parent == folder
+        assert fetched.path.name.startswith(f"generic-{number}-0.")
+        assert fetched.path.read_bytes() == body
+
+
+def test_audio_alone_is_preferred_to_a_picture_with_sound(site: Site, tmp_path: Path, media: bytes) -> None:
+    site.put("/piece.mp3", Answer(media))
+    site.put("/sound.m3u8", playlist_of("/piece.mp3"))
+    site.put("/both.m3u8", playlist_of("/never.ts"))
+    master = (
+        '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9000000,CODECS="avc1.4d401f,mp4a.40.2",RESOLUTION=640x360\n/both.m3u8\n'
+        '#EXT-X-STREAM-INF:BANDWIDTH=64000,CODECS="mp4a.40.2"\n/sound.m3u8\n'
+    )
+    fetched = fetch(site.put("/master.m3u8", Answer(master.encode(), headers=STREAM)), tmp_path)
+    assert fetched.path.read_bytes() == media
+    assert not site.asked_for("/never.ts")
+
+
+def test_a_redirect_is_followed(site: Site, tmp_path: Path, media: bytes) -> None:
+    site.put("/moved.mp3", Answer(media, headers=AUDIO))
+    assert fetch(site.put("/talk.mp3", moved("/moved.mp3", 301)), tmp_path).path.read_bytes() == media
+
+
+def test_a_slow_server_is_waited_for(site: Site, tmp_path: Path, media: bytes) -> None:
+    url = site.put("/talk.mp3", Answer(media, headers=AUDIO, piece=20_000, pause_s=0.02))
+    assert fetch(url, tmp_path).path.read_bytes() == media
+
+
+def test_a_source_is_not_fetched_faster_than_it_says(site: Site, tmp_path: Path, media: bytes) -> None:
+    url = site.put("/talk.mp3", Answer(media, headers=AUDIO))
+    started = time.monotonic()
+    download(video_at(url), tmp_path, source_named(url, rate=len(media)))
+    assert time.monotonic() - started > 0.5  # a whole second, but for the first blocks
+
+
+# --- interruptions -------------------------------------------------------------------------------------------------------
+
+
+def test_a_connection_dropped_in_the_middle_is_taken_up_where_it_was(site: Site, tmp_path: Path, media: bytes) -> None:
+    whole, dropped = Answer(media, headers=AUDIO), Answer(media, headers=AUDIO, drop_after=100_000)
+    fetched = fetch(site.put("/talk.mp3", whole, dropped, whole), tmp_path)
+    assert fetched.path.read_bytes() == media
+    looked, begun, resumed = ranges(site, "/talk.mp3")
+    assert looked is begun is None
+    assert resumed is not None
+    assert 0 < int(resumed.removeprefix("bytes=").removesuffix("-")) <= 100_000
+
+
+def test_a_server_that_cannot_resume_sends_it_again_from_the_start(site: Site, tmp_path: Path, media: bytes) -> None:
+    whole, dropped = Answer(media, headers=AUDIO, ranges=False), Answer(media, headers=AUDIO, drop_after=100_000)
+    fetched = fetch(site.put("/talk.mp3", whole, dropped, whole), tmp_path)
+    assert fetched.path.read_bytes() == media
+
+
+def test_a_server_error_in_between_is_bridged(site: Site, tmp_path: Path, media: bytes) -> None:
+    whole = Answer(media, headers=AUDIO)
+    assert fetch(site.put("/talk.mp3", whole, Answer(status=500), whole), tmp_path).path.read_bytes() == media
+
+
+def test_a_server_that_closes_early_each_time_gives_a_truncated_file(site: Site, tmp_path: Path, media: bytes) -> None:
+    cut = Answer(media, headers=AUDIO, ranges=False, drop_after=100_000)
+    with pytest.raises(Truncated, match=r"talk\.mp3: .*more expected") as raised:
+        fetch(site.put("/talk.mp3", cut), tmp_path)
+    assert raised.value.__cause__ is None
+    assert len(site.asked_for("/talk.mp3")) == 2 + downloads.INTERRUPTIONS
+
+
+def test_what_all_retries_left_unfinished_is_continued_by_the_next_try(site: Site, earshot_home: Path, media: bytes) -> None:
+    whole, dropped = Answer(media, headers=AUDIO), Answer(media, headers=AUDIO, drop_after=100_000)
+    url = site.put("/talk.mp3", whole, dropped, Answer(status=503))
+    with pytest.raises(Retryable, match="503"), download_folder(video_at(url)) as folder:
+        fetch(url, folder)
+    (unfinished,) = folder.iterdir()
+    size = unfinished.stat().st_size
+    assert 0 < size <= 100_000
+    site.put("/talk.mp3", whole)
+    with download_folder(video_at(url)) as folder:
+        assert fetch(url, folder).path.read_bytes() == media
+    assert ranges(site, "/talk.mp3")[-1] == f"bytes={size}-"
+    assert list((earshot_home / "downloads").iterdir()) == []
+
+
+FETCH = """
+import sys
+from earshot.storage.catalog.videos import Video
+from earshot.media.downloads import download, download_folder
+from earshot.config.sources_file import source_named
+url = sys.argv[1]
+video = Video("generic-talk-0", url, url, "Talk")
+with download_folder(video) as folder:
+    download(video, folder, source_named(url))
+"""
+
+
+def test_what_a_killed_process_had_fetched_is_continued_by_another(site: Site, earshot_home: Path, media: bytes) -> None:
+    whole = Answer(media, headers=AUDIO)
+    url = site.put("/talk.mp3", whole, Answer(media, headers=AUDIO, piece=4096, pause_s=0.05))
+    with subprocess.Popen([sys.executable, "-c", FETCH, url], cwd=PROJECT_ROOT) as process:
+        while not any(file.stat().st_size > 20_000 for file in earshot_home.rglob("*.part")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    (unfinished,) = earshot_home.rglob("*.part")
+    size = unfinished.stat().st_size
+    site.put("/talk.mp3", whole)
+    with download_folder(video_at(url)) as folder:
+        assert fetch(url, folder).path.read_bytes() == media
+    assert ranges(site, "/talk.mp3")[-1] == f"bytes={size}-"
+
+
+def test_media_that_moved_is_not_spliced_onto_the_beginning_of_another_file(
+    site: Site, earshot_home: Path, media: bytes
+) -> None:
+    whole, dropped = Answer(media, headers=AUDIO), Answer(media, headers=AUDIO, drop_after=100_000)
+    before = site.put("/before.mp3", whole, dropped, Answer(status=503))
+    with pytest.raises(Retryable), download_folder(video_at(before)) as old:
+        fetch(before, old)
+    after = site.put("/after.mp3", Answer(media[::-1], headers=AUDIO))
+    with download_folder(video_at(after)) as new:
+        assert not old.exists()
+        assert fetch(after, new).path.read_bytes() == media[::-1]
+    assert ranges(site, "/after.mp3") == [None, None]
+    assert earshot_home.exists()
+
+
+def test_a_missing_piece_of_a_stream_is_an_error_and_not_a_hole(site: Site, tmp_path: Path, media: bytes) -> None:
+    site.put("/1.mp3", Answer(media))
+    with pytest.raises(Retryable, match="404"):
+        fetch(site.put("/talk.m3u8", playlist_of("/1.mp3", "/missing.mp3")), tmp_path)
+    assert any(file.suffix == ".part" for file in tmp_path.iterdir())
+
+
+# --- the folder ----------------------------------------------------------------------------------------------------------
+
+
+def leave_after(error: BaseException, *names: str) -> None:
+    """Leave files of these names in a video's folder, with an error."""
+    with download_folder(video_at("http://x/a")) as folder:
+        for name in names:
+            (folder / name).write_bytes(b"any")
+        raise error
+
+
+def test_nothing_is_left_of_what_was_fetched_and_used(earshot_home: Path) -> None:
+    with download_folder(video_at("http://x/a")) as folder:
+        (folder / "talk.mp3").write_bytes(b"whole")
+    assert list((earshot_home / "downloads").iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [Removed("gone"), InvalidMedia("broken"), AgeRestricted("no")])
+def test_nothing_is_left_after_an_error_that_stays(earshot_home: Path, error: Exception) -> None:
+    with pytest.raises(type(error)):
+        leave_after(error, "talk.mp3.part")
+    assert list((earshot_home / "downloads").iterdir()) == []
+
+
+def test_what_is_whole_and_was_refused_is_fetched_anew(earshot_home: Path) -> None:
+    with pytest.raises(Truncated):
+        leave_after(Truncated("short"), "talk.mp3")
+    assert list((earshot_home / "downloads").iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [Retryable("later"), DiskFull("full"), Blocked("no"), KeyboardInterrupt()])
+def test_what_is_unfinished_stays_after_an_error_that_may_pass(earshot_home: Path, error: BaseException) -> None:
+    names = {"talk.mp3.part", "talk.mp4.ytdl", "talk.mp4.part-Frag3", "talk.mp4.part-Frag4.part"}
+    with pytest.raises(type(error)):
+        leave_after(error, *names)
+    with download_folder(video_at("http://x/a")) as again:
+        assert earshot_home in again.parents
+        assert {file.name for file in again.iterdir()} == names
+
+
+def test_what_no_try_came_back_for_is_forgotten(earshot_home: Path) -> None:
+    for name, age_s in (("recent", FORGOTTEN_S - 3600), ("old", FORGOTTEN_S + 3600)):
+        part = earshot_home / "downloads" / name / "0123" / "talk.mp3.part"
+        part.parent.mkdir(parents=True)
+        part.write_bytes(b"half")
+        for path in (part, part.parent, part.parent.parent):
+            os.utime(path, (time.time() - age_s,) * 2)
+    with download_folder(video_at("http://x/a")):
+        assert sorted(path.name for path in (earshot_home / "downloads").iterdir()) == ["generic-talk-0", "recent"]
+
+
+# --- refused before it is fetched ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gigabytes", [0.5, -1.0])
+def test_without_room_on_the_disk_nothing_is_asked(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gigabytes: float
+) -> None:
+    usage = DiskUsage(10**12, 0, int(RESERVE_BYTES + min(gigabytes, 0) * 1e9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(DiskFull, match=r"GB free, and 1\.1 GB are needed for http.*talk\.mp3") as raised:
+        fetch(site.put("/talk.mp3", Answer(b"any", headers=AUDIO)), tmp_path)
+    assert str(tmp_path) in raised.value.message
+    assert site.asked == []
+
+
+def test_a_file_that_would_fill_the_disk_is_not_begun(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: bytes
+) -> None:
+    url = site.put("/talk.mp3", Answer(media, headers=AUDIO))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, RESERVE_BYTES + len(media)))
+    with pytest.raises(DiskFull, match="are needed for"):  # its size with a margin is more
+        fetch(url, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, RESERVE_BYTES + int(len(media) * 1.3)))
+    assert fetch(url, tmp_path).path.read_bytes() == media
+
+
+def test_what_is_already_there_of_a_file_needs_no_more_room(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: bytes
+) -> None:
+    whole, dropped = Answer(media, headers=AUDIO), Answer(media, headers=AUDIO, drop_after=100_000)
+    url = site.put("/talk.mp3", whole, dropped, Answer(status=503))
+    with pytest.raises(Retryable):
+        fetch(url, tmp_path)
+    (unfinished,) = tmp_path.iterdir()
+    left = len(media) - unfinished.stat().st_size
+    site.put("/talk.mp3", whole)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, RESERVE_BYTES + int(left * 1.3)))
+    assert left * 1.3 < len(media)
+    assert fetch(url, tmp_path).path.read_bytes() == media
+
+
+def test_a_size_that_the_site_gives_is_held_against_the_disk_before_anything_is_fetched(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: bytes
+) -> None:
+    page = page_of(site.put("/talk.mp3", Answer(media, headers=AUDIO)), contentSize=str(3 * 10**9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, RESERVE_BYTES + 10**9))
+    with pytest.raises(DiskFull, match=r"has 2\.1 GB free, and 4\.7 GB are needed"):  # 3 GB, a fifth of it, and 1 GiB
+        fetch(site.put("/page", page), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_on_the_way_is_told_as_such(site: Site, tmp_path: Path, media: bytes) -> None:
+    url = site.put("/talk.mp3", Answer(media, headers=AUDIO))
+    (tmp_path / "generic-talk-0.mpeg.mp3.part").symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match="No space left"):
+        fetch(url, tmp_path)
+
+
+def test_a_video_without_any_sound_is_not_fetched(site: Site, tmp_path: Path) -> None:
+    site.put("/silent.m3u8", playlist_of("/piece.ts"))
+    master = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000,CODECS="avc1.4d401f",RESOLUTION=640x360\n/silent.m3u8\n'
+    with pytest.raises(NoAudio, match="none of its 1 formats has sound"):
+        fetch(site.put("/master.m3u8", Answer(master.encode(), headers=STREAM)), tmp_path)
+    assert not site.asked_for("/piece.ts")
+
+
+def test_no_sound_is_not_concluded_where_formats_are_missing() -> None:
+    said = downloads._Said()
+    found = {"formats": [{"vcodec": "avc1", "acodec": "none"}]}
+    said.warning("[youtube] BaW_jenozKc: n challenge solving failed: Some formats may be missing. Ensure you have ...")
+    with pytest.raises(Retryable, match="not all formats were"):
+        downloads._refuse_unfit(found, said, "a video")
+
+
+@pytest.mark.parametrize(
+    "formats", [[{"vcodec": "none", "acodec": "none"}], [{"vcodec": "avc1"}], [{"vcodec": "none", "acodec": "opus"}], []]
+)
+def test_no_sound_is_not_concluded_from_pictures_alone_or_from_silence_about_it(formats: list[dict[str, str]]) -> None:
+    downloads._refuse_unfit({"formats": formats}, downloads._Said(), "a video")
+
+
+def test_a_stream_that_has_not_ended_is_live(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(LiveOrUpcoming, match="is on air"):
+        fetch(site.put("/live.m3u8", playlist_of("/piece.mp3", ended=False)), tmp_path)
+    assert not site.asked_for("/piece.mp3")
+
+
+def test_what_is_announced_says_when_it_starts() -> None:
+    found = {"live_status": "is_upcoming", "release_timestamp": time.time() + 3600}
+    with pytest.raises(LiveOrUpcoming, match="not on air yet") as raised:
+        downloads._refuse_unfit(found, downloads._Said(), "a video")
+    assert raised.value.starts_in_s == pytest.approx(3600, abs=60)
+    with pytest.raises(LiveOrUpcoming, match="not archived yet") as raised:
+        downloads._refuse_unfit({**found, "live_status": "post_live"}, downloads._Said(), "a video")
+    assert raised.value.starts_in_s is None
+
+
+def test_a_page_with_several_videos_is_not_one(site: Site, tmp_path: Path, media: bytes) -> None:
+    for name in ("/a.mp3", "/b.mp3", "/c.mp3"):
+        site.put(name, Answer(media, headers=AUDIO))
+    tags = "".join(f'<video src="/{name}.mp3"></video>' for name in "abc")
+    page = Answer(f"<!DOCTYPE html><html><body>{tags}</body></html>".encode(), headers={"Content-Type": "text/html"})
+    with pytest.raises(InvalidMedia, match="more than one video"):
+        fetch(site.put("/page", page), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- refusals of the site ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("status", [404, 410])
+def test_media_that_is_not_found_is_removed(site: Site, tmp_path: Path, media: bytes, status: int, before: int) -> None:
+    whole = Answer(media, headers=AUDIO)
+    with pytest.raises(Removed, match=rf"gone\.mp3: .*{status}"):
+        fetch(site.put("/gone.mp3", *[whole] * before, Answer(status=status)), tmp_path)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_rate_limit_is_told_with_its_pause_and_nothing_more_is_asked(
+    site: Site, tmp_path: Path, media: bytes, before: int
+) -> None:
+    url = site.put("/talk.mp3", *[Answer(media, headers=AUDIO)] * before, too_many("120"))
+    with pytest.raises(Blocked, match="429") as raised:
+        fetch(url, tmp_path)
+    assert raised.value.pause_s == 120.0
+    assert len(site.asked) == before + 1
+
+
+def test_a_server_under_repair_says_for_how_long(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(Blocked, match="503") as raised:
+        fetch(site.put("/talk.mp3", too_many("3600", status=503)), tmp_path)
+    assert raised.value.pause_s == 3600.0
+
+
+def test_a_forbidden_file_may_be_had_with_another_yt_dlp(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(Retryable, match=r"403.*yt-dlp is too old"):
+        fetch(site.put("/talk.mp3", Answer(status=403)), tmp_path)
+
+
+def test_a_server_error_passes(site: Site, tmp_path: Path, media: bytes) -> None:
+    url = site.put("/talk.mp3", Answer(status=500), Answer(media, headers=AUDIO))
+    with pytest.raises(Retryable, match=r"500.*The network failed, or the site itself"):
+        fetch(url, tmp_path)
+    assert fetch(url, tmp_path).path.read_bytes() == media
+
+
+def test_a_server_that_does_not_answer_may_be_tried_again(tmp_path: Path) -> None:
+    with misbehaving() as stopped:
+        url = stopped.url + "/talk.mp3"
+    with pytest.raises(Retryable, match=r"refused.*The network failed"):
+        fetch(url, tmp_path)
+
+
+def test_a_page_in_place_of_media_is_refused_for_good(site: Site, tmp_path: Path) -> None:
+    page = Answer(b"<!DOCTYPE html><html><body>Nothing to hear.</body></html>", headers={"Content-Type": "text/html"})
+    with pytest.raises(InvalidMedia, match="not audio or video"):
+        fetch(site.put("/talk.mp3", page), tmp_path)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_redirect_to_a_private_address_is_refused(site: Site, tmp_path: Path, media: bytes, before: int) -> None:
+    port = site.url.rpartition(":")[2]
+    url = site.put("/talk.mp3", *[Answer(media, headers=AUDIO)] * before, moved(f"http://127.0.0.2:{port}/other.mp3"))
+    with pytest.raises(AddressRefused, match=r"127\.0\.0\.2"):
+        fetch(url, tmp_path)
+    assert not site.asked_for("/other.mp3")
+
+
+def test_a_page_that_leads_to_private_media_is_refused(site: Site, tmp_path: Path) -> None:
+    url = site.put("/page", page_of("http://127.0.0.2:9/talk.mp3", duration="PT1M"))
+    with pytest.raises(AddressRefused, match=r"127\.0\.0\.2"):
+        fetch(url, tmp_path)
+
+
+def test_an_entry_that_leads_to_a_private_address_is_refused_before_anything_is_asked(site: Site, tmp_path: Path) -> None:
+    source = source_named("https://podcast.example/feed.xml")
+    with pytest.raises(AddressRefused):
+        download(video_at(f"{site.url}/talk.mp3"), tmp_path, source)
+    assert site.asked == []
+
+
+def test_only_http_and_https_are_fetched(tmp_path: Path) -> None:
+    with pytest.raises(AddressRefused, match="only http and https"):
+        download(video_at("ftp://podcast.example/talk.mp3"), tmp_path, source_named("https://podcast.example/feed.xml"))
+
+
+def test_a_proxy_is_not_asked_for_private_addresses_either(site: Site, tmp_path: Path) -> None:
+    source = source_named("http://podcast.example/page", proxy=site.url)
+    page = b'<!DOCTYPE html><html><body><video src="http://10.0.0.1/talk.mp4"></video></body></html>'
+    site.put(source.address, Answer(page, headers={"Content-Type": "text/html"}))
+    for url in (source.address, "http://10.0.0.1/talk.mp4"):
+        with pytest.raises(AddressRefused, match=r"10\.0\.0\.1"):
+            download(video_at(url), tmp_path, source)
+    assert [asked.path for asked in site.asked] == [source.address]
+
+
+def test_no_secret_is_told_when_a_proxy_or_a_site_fails(site: Site, tmp_path: Path) -> None:
+    secrets = ("hunter2", "s3cretpart", "swordfish")
+    url = site.put("/talk.mp3", Answer(status=500)).replace("://", "://user:hunter2@") + "?token=s3cretpart"
+    with misbehaving() as stopped:
+        proxy = stopped.url.replace("://", "://someone:swordfish@")
+    for source in (source_named(url), source_named(url, proxy=proxy)):
+        with pytest.raises(Retryable) as raised:
+            download(video_at(url), tmp_path, source)
+        assert "talk.mp3" in str(raised.value)
+        assert not [secret for secret in secrets if secret in str(raised.value)]
+        assert raised.value.__cause__ is None
+        assert raised.value.__suppress_context__
+
+
+# --- the length that the site gives --------------------------------------------------------------------------------------
+
+
+def test_the_length_comes_from_the_site_that_has_the_media(site: Site, tmp_path: Path, media: bytes) -> None:
+    page = page_of(site.put("/talk.mp3", Answer(media, headers=AUDIO)), duration="PT1M")
+    fetched = fetch(site.put("/page", page), tmp_path)
+    assert fetched.duration_s == 60.0
+    assert fetched.path.read_bytes() == media
+
+
+@pytest.mark.parametrize(
+    ("given_s", "decoded_s", "truncated"),
+    [
+        (60.0, 40.0, True),
+        (60.0, 54.9, True),
+        (60.0, 55.1, False),
+        (60.0, 90.0, False),
+        (3600.0, 3530.0, False),
+        (3600.0, 3520.0, True),
+        (None, 1.0, False),
+    ],
+)
+def test_a_file_counts_as_truncated_from_five_seconds_or_a_fiftieth_on(
+    given_s: float | None, decoded_s: float, truncated: bool
+) -> None:
+    fetched = Fetched(Path("any"), "yt-dlp", given_s)
+    if not truncated:
+        refuse_truncated(fetched, decoded_s, "Talk")
+        return
+    with pytest.raises(Truncated, match=f"'Talk' has {decoded_s:.0f} s of the {given_s:.0f} s that the site gives"):
+        refuse_truncated(fetched, decoded_s, "Talk")
+
+
+# --- the asset -----------------------------------------------------------------------------------------------------------
+
+
+def materialize_audio(database: Database, url: str, instance: DagsterInstance, source: Source | None = None) -> bool:
+    """One run of asset `audio` for the media at this URL; whether it went well."""
+    video = Video("generic-talk-0", url, source.address if source else url, "Talk")
+    register(database, [video])
+    instance.add_dynamic_partitions(videos.name or "", [video.video_id])
+    given = {"database": DatabaseResource(), "media_source": MediaSourceResource(), "media_store": MediaStoreResource()}
+    run = materialize([audio], instance=instance, partition_key=video.video_id, resources=given, raise_on_error=False)
+    return run.success
+
+
+def test_audio_is_kept_and_the_download_is_not(site: Site, database: Database, home: Path, media: bytes) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        assert materialize_audio(database, site.put("/talk.mp3", Answer(media, headers=AUDIO)), instance)
+    (row,) = database.query("SELECT duration_s, downloader FROM audio")
+    assert row["duration_s"] == pytest.approx(SECONDS, abs=0.2)
+    assert row["downloader"].startswith("yt-dlp ")
+    assert list((home / "downloads").iterdir()) == []
+
+
+def test_audio_shorter_than_the_site_says_is_not_kept(site: Site, database: Database, home: Path, media: bytes) -> None:
+    page = page_of(site.put("/talk.mp3", Answer(media, headers=AUDIO)), duration="PT1M")
+    with DagsterInstance.ephemeral() as instance:
+        assert not materialize_audio(database, site.put("/page", page), instance)
+    video = find(database, "generic-talk-0")
+    assert video is not None
+    assert "'Talk' has 20 s of the 60 s that the site gives" in (video.last_error or "")
+    assert database.query("SELECT 1 FROM audio") == []
+    assert not (home / "downloads" / "generic-talk-0").exists()
+
+
+def test_no_secret_reaches_the_event_log_or_the_catalogue(site: Site, database: Database) -> None:
+    url = site.put("/talk.mp3", Answer(status=500)) + "?token=s3cretpart"
+    with DagsterInstance.ephemeral() as instance:
+        assert not materialize_audio(database, url, instance)
+        (run,) = instance.get_runs()
+        log = "\n".join(str(entry) for entry in instance.all_logs(run.run_id))
+    video = find(database, "generic-talk-0")
+    assert "HTTP Error 500" in log
+    assert "s3cretpart" not in log
+    assert video is not None
+    assert "s3cretpart" not in (video.last_error or "")

@@ -1,0 +1,222 @@
+"""A vector that was computed before is read, not computed again: by audio, samples and voice space. With the real encoder."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.episodes import TELEPHONE, clip_samples
+from earshot.config.settings import read_settings
+from earshot.media.decoding import SAMPLE_RATE
+from earshot.models import registry
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
+from earshot.models.files import locate
+from earshot.speakers.tables.voice_cache import known_vectors
+from earshot.speakers.tables.voice_space import PREPARATION, VoiceSpace
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
+from ingest_assets.assets.voice_embeddings import voice_embeddings
+from tests.support.one_video import metadata_of, put_audio, put_turns, run
+
+VIDEO = Video("v1", "/a.mp3", "/", "A")
+EAST = np.eye(3, dtype=np.float32)[0]
+SPACE = VoiceSpace("campplus", "r1", "pieces", 3)
+
+# --- the key -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def embedded(database: Database) -> Database:
+    """With a video whose turn from sample 0 to 16000 has a vector, and whose next was forgotten."""
+    register(database, [VIDEO])
+    known = {"audio_sha256": "of the samples", "first_sample": 0, "last_sample": 16_000, **SPACE.columns}
+    rows = [
+        {"turn_index": 0, "condition": "clear", "embedding": EAST, **known},
+        {"turn_index": 1, "condition": "forgotten", "embedding": None, **known, "first_sample": 1},
+    ]
+    database.replace("v1", {"voice_embeddings": pd.DataFrame(rows)})
+    return database
+
+
+def test_a_vector_computed_before_is_read_as_the_numbers_it_was(embedded: Database) -> None:
+    known = known_vectors(embedded, SPACE, "of the samples")
+    assert list(known) == [(0, 16_000)]
+    assert np.array([known[0, 16_000]], dtype=np.float32).tolist() == [EAST.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("audio_sha256", "space"),
+    [
+        ("of other samples", SPACE),
+        ("of the samples", replace(SPACE, model="wespeaker")),
+        ("of the samples", replace(SPACE, model_revision="r2")),
+        ("of the samples", replace(SPACE, preparation="other pieces")),
+        ("of the samples", replace(SPACE, dimension=4)),
+    ],
+)
+def test_a_vector_of_other_audio_or_of_another_voice_space_is_not_read(
+    embedded: Database, audio_sha256: str, space: VoiceSpace
+) -> None:
+    assert known_vectors(embedded, space, audio_sha256) == {}
+
+
+def test_a_changed_preparation_makes_the_asset_out_of_date() -> None:
+    assert PREPARATION in (voice_embeddings.code_versions_by_key[voice_embeddings.key] or "")
+
+
+# --- the asset -----------------------------------------------------------------------------------------------------------
+
+TURNS = [(6.75, 8.25, "A"), (8.32, 9.94, "B"), (10.98, 14.31, "B"), (14.8, 17.8, "A"), (18.0, 18.3, "A")]
+
+
+@pytest.fixture
+def diarized(database: Database, home: Path) -> Database:
+    """The beginning of the telephone call with five turns, the last too short to tell."""
+    assert home.exists()
+    put_audio(database, "v1", clip_samples(TELEPHONE)[: 20 * SAMPLE_RATE])
+    put_turns(database, "v1", TURNS)
+    return database
+
+
+def hits_and_misses() -> tuple[object, object]:
+    """Of one run of the asset, as its metadata has them."""
+    told = metadata_of(run(voice_embeddings, "v1"))
+    return told["cache_hits"], told["cache_misses"]
+
+
+def vectors(database: Database) -> dict[tuple[int, int], list[float] | None]:
+    rows = database.frame("voice_embeddings", "v1", "turn_index").to_dict("records")
+    return {
+        (row["first_sample"], row["last_sample"]): None if row["embedding"] is None else row["embedding"].to_list()
+        for row in rows
+    }
+
+
+@pytest.mark.slow
+def test_a_second_run_computes_nothing_and_leaves_the_same_vectors(diarized: Database) -> None:
+    assert hits_and_misses() == (0.0, 5.0)
+    first = vectors(diarized)
+    assert hits_and_misses() == (5.0, 0.0)
+    assert vectors(diarized) == first
+    asked = "SELECT cache_hits, cache_misses, inputs FROM asset_timings WHERE asset = 'voice_embeddings' ORDER BY timing_id"
+    kept = diarized.query(asked)
+    assert [tuple(row.values()) for row in kept] == [(0.0, 5.0, 5.0), (5.0, 0.0, 0.0)]
+
+
+@pytest.mark.slow
+def test_a_changed_turn_recomputes_only_itself(diarized: Database) -> None:
+    hits_and_misses()
+    first = vectors(diarized)
+    put_turns(diarized, "v1", [*TURNS[:3], (14.8, 17.0, "A"), TURNS[4]])
+    assert hits_and_misses() == (4.0, 1.0)
+    changed = vectors(diarized)
+    assert {span for span in changed if changed[span] != first.get(span)} == {(236_800, 272_000)}
+
+
+@pytest.mark.slow
+def test_the_same_audio_under_another_key_is_known(diarized: Database) -> None:
+    hits_and_misses()
+    put_audio(diarized, "again", clip_samples(TELEPHONE)[: 20 * SAMPLE_RATE])
+    put_turns(diarized, "again", TURNS)
+    assert metadata_of(run(voice_embeddings, "again"))["cache_hits"] == 5.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changed", ["revision", "preparation"])
+def test_another_voice_space_misses_everything_and_replaces_it(
+    diarized: Database, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    hits_and_misses()
+    if changed == "preparation":
+        monkeypatch.setattr("earshot.speakers.tables.voice_space.PREPARATION", "another")
+    else:
+        bundled = registry.SETS["bundled"]
+        monkeypatch.setitem(registry.SETS, "bundled", replace(bundled, voice=replace(bundled.voice, revision="another")))
+    assert hits_and_misses() == (0.0, 5.0)
+    for table in ("voice_embeddings", "local_speakers"):
+        spaces = diarized.frame(table, "v1", "model")[["model", "model_revision", "preparation"]].drop_duplicates()
+        assert (spaces == "another").to_numpy().sum() == len(spaces) == 1
+    assert hits_and_misses() == (5.0, 0.0)
+
+
+@pytest.mark.slow
+def test_a_short_turn_is_embedded_and_marked_and_left_out_of_the_centroid(diarized: Database) -> None:
+    run(voice_embeddings, "v1")
+    rows = diarized.frame("voice_embeddings", "v1", "turn_index")
+    assert rows.condition.tolist() == ["clear"] * 4 + ["too_short"]
+    unit = [row.to_numpy() for row in rows.embedding]
+    assert np.linalg.norm(unit[4]) == pytest.approx(1.0, abs=1e-4)
+    speaker = diarized.frame("local_speakers", "v1", "local_speaker").iloc[0]
+    assert speaker.clear_s == pytest.approx(4.5)
+    mean = 1.5 * unit[0] + 3.0 * unit[3]
+    np.testing.assert_allclose(speaker.centroid.to_numpy(), mean / np.linalg.norm(mean), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_no_vector_is_made_of_what_was_forgotten_and_its_speaker_has_none(diarized: Database) -> None:
+    run(voice_embeddings, "v1")
+    diarized.query("INSERT INTO forgotten_spans VALUES ('v1', 6.0, 8.3), ('v1', 14.5, 18.5)")
+    diarized.query("UPDATE voice_embeddings SET embedding = NULL, condition = 'forgotten' WHERE turn_index IN (0, 3, 4)")
+    assert hits_and_misses() == (2.0, 0.0)
+    assert [vector is None for vector in vectors(diarized).values()] == [True, False, False, True, True]
+    speakers = diarized.frame("local_speakers", "v1", "local_speaker").set_index("local_speaker")
+    assert speakers.centroid["A"] is None
+    assert (speakers.clear_s["A"], speakers.turns["A"]) == (0.0, 3)
+    assert speakers.centroid["B"] is not None
+
+
+@pytest.mark.slow
+def test_where_everything_was_forgotten_the_asset_still_runs(diarized: Database) -> None:
+    diarized.query("INSERT INTO forgotten_spans VALUES ('v1', 0.0, 20.0)")
+    assert hits_and_misses() == (0.0, 0.0)
+    assert set(vectors(diarized).values()) == {None}
+
+
+# --- the preparation -----------------------------------------------------------------------------------------------------
+
+# What one preparation does to known samples: the sha256 of the pieces that the network is given, and how far the features of
+# the first second are from their mean on average, in every sixteenth band. Where the last test fails, vectors have changed:
+# give PREPARATION a new name, then write down what that one does.
+DONE_TO_SAMPLES = {
+    "pieces-1-2-4-8s": (
+        "8aae655fa688a08e0ee29be722e227fe10655b8aaa74f428cda96e04fd618406",
+        (0.363, 0.788, 0.817, 0.845, 0.874),
+    )
+}
+
+
+@pytest.mark.slow
+def test_the_preparation_names_the_lengths_of_pieces() -> None:
+    from earshot.models.voice.voice_encoder import PIECE_LENGTHS
+
+    assert "-".join(str(length // SAMPLE_RATE) for length in PIECE_LENGTHS) in PREPARATION
+
+
+@pytest.mark.slow
+def test_a_preparation_always_does_the_same_to_samples(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from earshot.models.voice.campplus import MEL_BANDS, load_campplus
+
+    assert home.exists()
+    encoder = ModelsResource().voice_encoder(require_device("cpu"))
+    given = hashlib.sha256()
+
+    def listening(waveforms: "torch.Tensor") -> "torch.Tensor":
+        given.update(waveforms.numpy().tobytes())
+        return torch.ones(len(waveforms), encoder.dimension)
+
+    samples = (np.arange(40 * SAMPLE_RATE) % 9973 / 9973).astype(np.float32)
+    spans = [(0, 300), (5, 16_005), (7, 40_000), (100, 100_000), (1_000, 640_000)]
+    with monkeypatch.context() as patched:
+        patched.setattr(encoder._model, "forward", listening)
+        encoder.encode(samples, spans)
+    second = torch.from_numpy(samples[:SAMPLE_RATE])[None, None]
+    features = load_campplus(locate(registry.CAMPPLUS, read_settings()))._features(second)[0].abs().mean(dim=0)
+    pieces, means = DONE_TO_SAMPLES[PREPARATION]
+    assert given.hexdigest() == pieces
+    assert features[:: MEL_BANDS // 5].tolist() == pytest.approx(means, abs=1e-2)

@@ -1,0 +1,73 @@
+"""A library whose folder is copied elsewhere is whole there: audio is found, and nothing is out of date."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from bench.episodes import TELEPHONE, clip_samples
+from earshot.media.decoding import SAMPLE_RATE
+from earshot.storage.media_store import MediaStoreResource, place_of
+from tests.support.earshot_up import EARSHOT
+
+SAMPLES = np.arange(-800, 800, dtype=np.int16)
+
+
+def test_audio_is_found_where_the_media_folder_is_now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    store = MediaStoreResource()
+    monkeypatch.setenv("EARSHOT_MEDIA", str(tmp_path / "before"))
+    name = store.write("v", SAMPLES)
+    (tmp_path / "before").rename(tmp_path / "after")
+    monkeypatch.setenv("EARSHOT_MEDIA", str(tmp_path / "after"))
+    assert np.array_equal(store.read(name), SAMPLES)
+    for whole in ("/elsewhere/v.flac", "memory://bucket/v.flac"):  # of a file system whose package is installed
+        assert str(place_of(whole)) == whole
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short path, as Postgres' socket needs."""
+    made = Path(tempfile.mkdtemp(prefix="earshot-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+def _earshot(home: Path, *arguments: str, code: int = 0) -> Any:
+    ended = subprocess.run(
+        [EARSHOT, *arguments, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "EARSHOT_HOME": str(home)},
+    )
+    assert ended.returncode == code, ended.stderr
+    return json.loads(ended.stdout)
+
+
+@pytest.mark.slow
+def test_copied_library_is_whole_elsewhere(folder: Path) -> None:
+    recording, before, after = folder / "call.wav", folder / "before", folder / "after"
+    soundfile.write(recording, clip_samples(TELEPHONE), SAMPLE_RATE)
+    [ingested] = _earshot(before, "ingest", str(recording))["outcomes"]
+    _earshot(before, "down")
+    subprocess.run(["cp", "-a", before, after], check=True)
+    shutil.rmtree(before)
+    try:
+        assert _earshot(after, "stale") == []
+        [again] = _earshot(after, "ingest", str(recording))["outcomes"]
+        assert again["result"] == "current"
+        span = ("--video", ingested["video_id"], "--span", "7-29")
+        [heard] = _earshot(after, "people", "enrol", "Ana", *span, code=1)["excerpts"]  # refused, for two people speak in it
+        assert heard["clean_s"] > 5
+    finally:
+        _earshot(after, "down")
+    assert not before.exists()

@@ -1,0 +1,170 @@
+"""Waiting for a database server that was there; and connections broken for real, under Earshot's locks and under Dagster."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import psycopg2
+import pytest
+from dagster import DagsterInstance, asset, materialize
+from dagster._core.storage.tags import WILL_RETRY_TAG
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import QueuePool
+
+from earshot.storage import locks, outages
+from earshot.storage.database import Database
+from earshot.storage.locks import holding, is_held_elsewhere, wait_for_holders
+from earshot.storage.outages import connect_patiently, make_dagster_patient
+from ingest_assets.stages.stage import again_after_outage
+from tests.support.earshot_up import wait
+
+
+class Refused(Exception):
+    pass
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has answered so far, and who has is waited for a little."""
+    monkeypatch.setattr(outages, "_answered", set())
+    monkeypatch.setattr(outages, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(outages, "PAUSE_S", 0.01)
+
+
+def refusing(times: float) -> Callable[[], str]:
+    """Refuses so often, and opens then."""
+    tried = 0
+
+    def connect() -> str:
+        nonlocal tried
+        tried += 1
+        if tried <= times:
+            raise Refused(tried)
+        return f"opened after {tried}"
+
+    return connect
+
+
+def test_a_server_that_never_answered_is_not_waited_for() -> None:
+    with pytest.raises(Refused, match="1"):
+        connect_patiently("server", refusing(1), Refused)
+
+
+def test_a_server_that_has_answered_is_waited_for() -> None:
+    assert connect_patiently("server", refusing(0), Refused) == "opened after 1"
+    assert connect_patiently("server", refusing(3), Refused) == "opened after 4"
+    with pytest.raises(Refused, match="1"):
+        connect_patiently("another", refusing(1), Refused)
+
+
+def test_a_server_that_stays_away_is_told_as_it_refused() -> None:
+    connect_patiently("server", refusing(0), Refused)
+    with pytest.raises(Refused):
+        connect_patiently("server", refusing(float("inf")), Refused)
+
+
+def test_what_is_not_a_refusal_is_not_waited_for() -> None:
+    connect_patiently("server", refusing(0), Refused)
+    with pytest.raises(Refused, match="1"):
+        connect_patiently("server", refusing(2), KeyError)
+
+
+def test_dagster_finds_a_connection_that_was_broken_before_it_uses_it(database: Database) -> None:
+    make_dagster_patient()
+    make_dagster_patient()
+    opened: list[int] = []
+
+    def connect() -> object:
+        connection = psycopg2.connect(database.url)
+        opened.append(connection.info.backend_pid)
+        return connection
+
+    engine = create_engine("postgresql+psycopg2://", creator=connect, poolclass=QueuePool, pool_size=1)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    database.query("SELECT pg_terminate_backend(%s)", [opened[-1]])
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 'still here'")).scalar() == "still here"
+    engine.dispose()
+    assert len(opened) == 2
+
+
+@pytest.mark.parametrize("driver", [psycopg, psycopg2])
+def test_a_run_is_tried_again_after_a_statement_was_lost_with_the_server(
+    database: Database, instance: DagsterInstance, driver: Any
+) -> None:
+    @asset(hooks={again_after_outage})
+    def interrupted() -> None:
+        connection = driver.connect(database.url)
+        database.query("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+        try:
+            connection.cursor().execute("SELECT 1")
+        except driver.OperationalError as error:
+            raise RuntimeError("what Dagster made of it") from error
+
+    run = materialize([interrupted], instance=instance, raise_on_error=False)
+    assert _will_retry(instance, run.run_id) == "true"
+
+
+def test_a_run_is_not_tried_again_after_another_failure(database: Database, instance: DagsterInstance) -> None:
+    @asset(hooks={again_after_outage})
+    def mistaken() -> None:
+        database.query("SELECT nothing FROM nowhere")
+
+    run = materialize([mistaken], instance=instance, raise_on_error=False)
+    assert _will_retry(instance, run.run_id) == "false"
+
+
+def test_a_lock_whose_connection_broke_is_taken_back_and_given_back_at_the_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "KEEP_S", 0.05)
+    key = (os.getpid(), database.url, "kept")
+    with holding(database.url, "kept"):
+        broken = locks._held[key]
+        database.query("SELECT pg_terminate_backend(%s)", [broken.info.backend_pid])
+        wait(lambda: locks._held[key] is not broken, 10, "the lock was not taken back")
+        assert _taken(database, "kept")
+    assert not _taken(database, "kept")
+    assert not is_held_elsewhere(database.url, "kept")
+
+
+def test_a_lock_that_somebody_took_meanwhile_stays_with_him(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_back = locks._take_back
+    monkeypatch.setattr(locks, "_take_back", lambda *_: None)  # the keeper comes too late
+    key = (os.getpid(), database.url, "lost")
+    with holding(database.url, "lost"), psycopg.connect(database.url, autocommit=True) as other:
+        mine = locks._held[key]
+        database.query("SELECT pg_terminate_backend(%s)", [mine.info.backend_pid])
+        wait(lambda: not _taken(database, "lost"), 10, "the server did not notice")
+        assert locks._try(other, "lost")
+        take_back(key, mine)
+        assert locks._held[key] is mine  # which is broken: the lock is the other's
+
+
+def test_a_server_that_was_just_started_is_given_time_for_those_who_held_locks(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    wait_for_holders(database.url)
+    [row] = database.query("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_s")
+    monkeypatch.setattr(locks, "HOLDERS_BACK_S", row["up_s"] + 100.0)
+    wait_for_holders(database.url)
+    assert 90.0 < slept[1] <= 100.0
+
+
+def _will_retry(instance: DagsterInstance, run_id: str) -> str:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    assert run.is_failure
+    return run.tags[WILL_RETRY_TAG]
+
+
+def _taken(database: Database, name: str) -> bool:
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        free = locks._try(connection, name)
+        connection.execute("SELECT pg_advisory_unlock_all()")
+        return not free

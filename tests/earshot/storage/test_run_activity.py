@@ -1,0 +1,104 @@
+"""What is done with each video now, by Dagster's runs in a real Postgres, whose locks another process holds or nobody."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, job, op
+
+from earshot.cli.library.videos import videos_command
+from earshot.config.settings import read_settings
+from earshot.storage.catalog.run_activity import Activity, read_activities
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
+from earshot.storage.locks import PARTITION_TAG, run_lock
+from earshot.storage.server import server_urls
+from tests.earshot.storage.test_locks import held_by_another
+from tests.support.queued_runs import queue_run
+
+POOL = "tried_here"
+
+
+@op
+def transcript() -> None: ...
+
+
+@job
+def works() -> None:
+    transcript()
+
+
+@pytest.fixture
+def runs(instance: DagsterInstance) -> Iterator[DagsterInstance]:
+    """The instance, whose runs of these tests are gone afterwards."""
+    instance.event_log_storage.set_concurrency_slots(POOL, 1)
+    before = {run.run_id for run in instance.get_runs()}
+    yield instance
+    for run in instance.get_runs():
+        if run.run_id not in before:
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            instance.delete_run(run.run_id)
+    instance.event_log_storage.delete_concurrency_limit(POOL)
+
+
+def at_work(instance: DagsterInstance, video_id: str, *stages: str) -> DagsterRun:
+    """A run over this video that has begun these stages."""
+    run = instance.create_run_for_job(works, status=DagsterRunStatus.STARTED, tags={PARTITION_TAG: video_id})
+    for stage in stages:
+        begun = DagsterEvent(DagsterEventType.STEP_START.value, works.name, step_key=stage)
+        instance.report_dagster_event(begun, run.run_id)
+    return run
+
+
+def activities() -> dict[str, Activity]:
+    return read_activities(server_urls(read_settings()))
+
+
+def test_run_that_waits_in_the_queue_is_queued(runs: DagsterInstance) -> None:
+    queue_run(runs, works, {PARTITION_TAG: "a"})
+    queue_run(runs, works)
+    assert activities() == {"a": Activity("queued")}
+
+
+def test_run_at_work_tells_the_stage_it_began_last(runs: DagsterInstance, database: Database) -> None:
+    run = at_work(runs, "a", "audio", "transcript")
+    with held_by_another(database, run_lock(run.run_id)):
+        assert activities() == {"a": Activity("running", "transcript")}
+
+
+def test_run_that_waits_for_a_slot_tells_for_which_stage(runs: DagsterInstance, database: Database) -> None:
+    first, second = at_work(runs, "a", "transcript"), at_work(runs, "b", "audio")
+    for run in (first, second):
+        runs.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "transcript")
+    with held_by_another(database, run_lock(first.run_id)), held_by_another(database, run_lock(second.run_id)):
+        assert activities() == {"a": Activity("running", "transcript"), "b": Activity("waiting", "transcript")}
+
+
+def test_run_whose_process_is_gone_is_not_at_work(runs: DagsterInstance) -> None:
+    at_work(runs, "a", "transcript")
+    assert activities() == {}
+
+
+def test_run_that_has_ended_is_not_at_work(runs: DagsterInstance) -> None:
+    runs.report_run_failed(at_work(runs, "a", "transcript"))
+    assert activities() == {}
+
+
+def test_videos_shows_activity_and_keeps_states(runs: DagsterInstance, database: Database) -> None:
+    register(database, [Video(key, f"/{key}", "/", key) for key in ("fresh", "queued", "again")])
+    database.query("UPDATE videos SET state = 'ready' WHERE video_id = 'again'")
+    for key in ("queued", "again"):
+        queue_run(runs, works, {PARTITION_TAG: key})
+    listed = json.loads(CliRunner().invoke(videos_command, ["--json"], catch_exceptions=False).stdout)
+    assert {row["video_id"]: (row["state"], row["run"], row["stage"]) for row in listed} == {
+        "fresh": ("new", None, None),
+        "queued": ("new", "queued", None),
+        "again": ("ready", "queued", None),
+    }
+    shown = CliRunner().invoke(videos_command, catch_exceptions=False).stdout
+    assert {line.split()[0]: line.split("  ")[1].strip() for line in shown.splitlines()[1:]} == {
+        "fresh": "new",
+        "queued": "queued",
+        "again": "ready, queued",
+    }

@@ -1,0 +1,290 @@
+"""Which turn a time means: every time that is printed, typed back, means the turn of what is printed there."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from earshot.common.times import hms_exact
+from earshot.transcripts.recordings import Recording
+from earshot.transcripts.speaker_names import Names, Speaker
+from earshot.transcripts.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
+from earshot.transcripts.word_turns import whole_words, word_turns
+from tests.support.export_recordings import export, recording
+
+A, B = "SPEAKER_00", "SPEAKER_01"
+
+NEITHER = recording(
+    [
+        (7.9, 8.3, " Hello."), (8.6, 8.9, " Oh,"), (8.9, 9.1, " hello."), (9.3, 9.6, " Neither"), (9.6, 9.75, " did"),
+        (9.75, 9.9, " I."), (10.2, 10.6, " Okay."),
+    ],
+    [(7.8, 8.4, A), (8.5, 9.2, B), (9.65, 9.95, A), (10.1, 10.7, B)],
+)  # fmt: skip
+
+# What the models heard in the first episode of `make demo`, a telephone call.
+HEARD = [
+    (6.38, 6.92, " Hello."), (7.44, 7.88, " Hello."), (8.28, 8.46, " Oh,"), (8.46, 8.7, " hello."), (8.9, 8.94, " I"),
+    (8.94, 9.14, " didn't"), (9.14, 9.26, " know"), (9.26, 9.4, " you"), (9.4, 9.48, " were"), (9.48, 9.76, " there."),
+    (9.98, 10.22, " Neither"), (10.22, 10.42, " did"), (10.42, 10.64, " I."), (10.64, 10.98, " Okay."), (11.14, 11.28, " I"),
+    (11.28, 11.5, " thought,"), (12.62, 12.84, " is"), (12.84, 13.12, " Diane"), (14.38, 14.5, " And"), (14.5, 14.76, " I'm"),
+    (14.76, 15.08, " Sheila."), (18.08, 18.26, " Oh,"), (18.48, 18.62, " I'm"), (18.62, 18.82, " originally"),
+    (21.8, 22.12, " Well,"), (22.28, 22.7, " there's"), (27.54, 27.56, " So"), (27.56, 27.88, " I"), (27.88, 28.68, " don't"),
+    (28.68, 28.82, " hear"), (28.82, 29.04, " that"),
+]  # fmt: skip
+ALONE = [
+    (6.73, 6.747, B), (6.747, 7.169, A), (7.169, 7.186, B), (7.591, 7.625, B), (7.625, 8.03, A), (8.03, 9.97, B),
+    (9.97, 10.544, A), (10.544, 14.324, B), (14.324, 17.885, A), (18.02, 21.513, B), (21.766, 28.499, A), (28.499, 29.967, B),
+]  # fmt: skip
+TURNS = [
+    *ALONE[:6], (9.97, 10.983, A), (10.46, 14.729, B), (14.307, 17.885, A), (18.02, 21.513, B), (18.205, 18.391, A),
+    (21.766, 28.499, A), (27.824, 29.967, B),
+]  # fmt: skip
+
+
+def with_turns(there: Recording, turns: Sequence[tuple[float, float, str]]) -> Recording:
+    """The recording, with turns that overlap."""
+    frame = pd.DataFrame([(*turn, False) for turn in turns], columns=["start_s", "end_s", "local_speaker", "overlap"])
+    return replace(there, turns=frame)
+
+
+TELEPHONE = with_turns(recording(HEARD, ALONE), TURNS)
+
+
+def speaker_at(times: TurnTimes, text: str) -> list[str]:
+    return times.turns.local_speaker.iloc[times.meant(typed_time(text))].tolist()
+
+
+def printed_lines(there: Recording) -> list[tuple[str, str]]:
+    """The times and speakers of a text export, nobody being named."""
+    return re.findall(r"^\[([\d:]+)\] (\S+):", export(there, "txt"), re.MULTILINE)
+
+
+# --- cases ---------------------------------------------------------------------------------------------------------------
+
+
+def test_whole_second_means_the_line_that_is_printed_there() -> None:
+    times = turn_times(NEITHER)
+    assert ("0:00:09", A) in printed_lines(NEITHER)
+    assert speaker_at(times, "9") == speaker_at(times, "0:00:09") == [A]
+    assert times.meant(typed_time("0:00:08")) == [1]  # not the "Hello." that is just being said then
+    assert times.meant(typed_time("0:00:07")) == [0]
+
+
+def test_decimals_are_exact() -> None:
+    times = turn_times(NEITHER)
+    assert times.meant(typed_time("9.1")) == [1]
+    assert times.meant(typed_time("9.7")) == [2]
+    assert times.meant(typed_time("0:00:08.0")) == [0]
+
+
+def test_decimals_that_a_word_starts_at_mean_the_turn_of_the_word() -> None:
+    assert turn_times(NEITHER).meant(typed_time("00:00:09,300")) == [2]
+
+
+def test_second_at_which_no_line_starts_means_the_turn_spoken_then() -> None:
+    times = turn_times(recording([(0.5, 1.0, " A."), (30.0, 30.5, " B.")], [(0.5, 20.0, A), (30.0, 31.0, B)]))
+    assert times.meant(typed_time("12")) == [0]
+    assert times.meant(typed_time("25")) == []
+
+
+def test_turn_that_starts_within_the_second_goes_before_one_that_covers_it() -> None:
+    times = turns_alone(pd.DataFrame([(0.0, 9.5, A), (9.5, 12.0, B)], columns=["start_s", "end_s", "local_speaker"]))
+    assert times.meant(typed_time("9")) == [1]
+    assert times.meant(typed_time("9.0")) == [0]
+
+
+def test_two_speakers_lines_in_one_second_are_both_meant_and_have_times_of_their_own() -> None:
+    times = turn_times(recording([(3.1, 3.3, " Yes."), (3.6, 4.4, " No.")], [(3.0, 3.4, A), (3.5, 5.0, B)]))
+    assert times.meant(typed_time("3")) == [0, 1]
+    assert [str(times.time_of(row)) for row in (0, 1)] == ["0:00:03.000", "0:00:03.500"]
+    assert [times.meant(typed_time(str(times.time_of(row)))) for row in (0, 1)] == [[0], [1]]
+
+
+def test_turn_in_which_its_speaker_is_never_alone_has_no_time() -> None:
+    rows = [(0.0, 9.0, A), (3.0, 4.0, B), (20.0, 22.0, B)]
+    assert turns_alone(pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker"])).time_of(1) is None
+
+
+def test_line_of_a_moment_means_the_turn_that_the_moment_lies_in() -> None:
+    ana = Names(moments=((10.0, 20.0, Speaker("Ana", person="Ana")),))
+    words = [(0.5, 9.5, " Who"), (9.5, 9.9, " are"), (10.2, 10.9, " you,"), (12.0, 19.0, " then?")]
+    there = recording(words, [(0.0, 9.95, A), (10.05, 20.0, A)], ana)
+    assert printed_lines(there) == [("0:00:00", A), ("0:00:10", "Ana")]
+    assert turn_times(there).meant(typed_time("0:00:10")) == [1]
+
+
+@pytest.mark.parametrize("text", ["noon", "0:75:00", "1,2,3", "-1"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text.replace(",", "."))):
+        typed_time(text)
+
+
+def test_every_line_of_a_real_recording_means_a_turn_of_its_speaker() -> None:
+    times = turn_times(TELEPHONE)
+    lines = printed_lines(TELEPHONE)
+    assert [speaker_at(times, text) for text, _ in lines] == [[speaker] for _, speaker in lines]
+    assert ("0:00:09", A) in lines
+    assert times.meant(typed_time("0:00:09")) == [TURNS.index((9.97, 10.983, A))]
+
+
+def test_every_time_suggested_for_a_real_turn_means_it() -> None:
+    times = turn_times(TELEPHONE)
+    suggested = [times.time_of(row) for row in range(len(TURNS))]
+    assert [times.meant(typed_time(str(time))) for time in suggested if time] == [
+        [row] for row, time in enumerate(suggested) if time
+    ]
+    assert [row for row, time in enumerate(suggested) if time is None] == [TURNS.index((18.205, 18.391, A))]
+
+
+# --- words and their turns -----------------------------------------------------------------------------------------------
+
+
+def turns_of(there: Recording) -> list[int]:
+    return word_turns(there.words, there.word_speakers(), there.turns).tolist()
+
+
+def test_word_before_the_border_belongs_to_the_turn_of_its_sentence() -> None:
+    words = [(26.0, 29.9, " Go."), (30.1, 30.4, " In"), (30.5, 31.0, " the"), (31.0, 31.5, " winter")]
+    assert turns_of(recording(words, [(26.0, 30.3, A), (30.45, 40.0, A)])) == [0, 1, 1, 1]
+
+
+def test_word_that_nobody_was_heard_to_say_has_no_turn() -> None:
+    assert turns_of(recording([(0.5, 1.0, " A."), (60.0, 61.0, " B.")], [(0.5, 1.0, A)])) == [0, -1]
+
+
+# --- moments that take whole words ---------------------------------------------------------------------------------------
+
+ANA = Speaker("Ana", person="Ana")
+
+
+def corrected(there: Recording, *moments: tuple[float, float]) -> Recording:
+    """The recording in which Ana is said to speak then."""
+    made = [(start, end, 1) for start, end in moments]
+    whole = whole_words(made, there.words, there.word_speakers(), there.turns)
+    return replace(there, names=Names(moments=tuple((start, end, ANA) for start, end, _ in whole)))
+
+
+def texts(there: Recording) -> list[str]:
+    return re.sub(r"\[[\d:]+\] ", "", export(there, "txt").partition("\n\n")[2]).splitlines()  # after the heading
+
+
+def test_corrected_turn_takes_the_word_before_its_border() -> None:
+    words = [(26.0, 29.9, " Go."), (30.1, 30.4, " In"), (30.5, 31.0, " the"), (31.0, 31.5, " winter")]
+    there = recording(words, [(26.0, 30.3, A), (30.45, 40.0, A)])
+    assert texts(corrected(there, (30.45, 40.0))) == [f"{A}: Go.", "Ana: In the winter"]
+    assert texts(corrected(there, (26.0, 30.3))) == ["Ana: Go.", f"{A}: In the winter"]
+
+
+def test_corrected_turn_takes_a_word_in_which_another_begins_to_speak() -> None:
+    """As heard in the first episode of the demo: its "I." is said while the other says "Okay."."""
+    assert "Ana: Neither did I." in texts(corrected(TELEPHONE, (9.97, 10.46)))
+    turns = json.loads(export(corrected(TELEPHONE, (9.97, 10.46)), "json"))["turns"]
+    assert [turn["speaker"] for turn in turns[6:8]] == ["Ana", B]
+
+
+def test_half_a_turn_that_is_said_to_be_somebodys_stays_half() -> None:
+    words = [(float(second), second + 0.9, f" w{second}") for second in range(10)]
+    there = recording(words, [(0.0, 10.0, A)])
+    assert texts(corrected(there, (0.0, 5.0))) == ["Ana: w0 w1 w2 w3 w4", f"{A}: w5 w6 w7 w8 w9"]
+
+
+# --- any recording -------------------------------------------------------------------------------------------------------
+
+STEPS = st.tuples(st.integers(0, 1500), st.integers(150, 2500), st.sampled_from([A, B]))
+SAID = st.tuples(st.integers(0, 600), st.integers(20, 700), st.sampled_from([" a", " b", " c.", " d?"]))
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> Recording:
+    """Two speakers in turn, each speaker's turns apart from each other, some of both at once; and words at any time."""
+    turns: list[tuple[float, float, str]] = []
+    free = {A: 0, B: 0}
+    clock = 0
+    for pause, length, speaker in draw(st.lists(STEPS, min_size=1, max_size=10)):
+        start = max(clock + pause - 300, free[speaker], 0)
+        turns.append((start / 1000, (start + length) / 1000, speaker))
+        clock, free[speaker] = max(clock, start + length), start + length + 10
+    words, at = [], 0
+    for pause, length, text in draw(st.lists(SAID, max_size=30)):
+        words.append(((at + pause) / 1000, (at + pause + length) / 1000, text))
+        at += pause + length
+    return with_turns(recording(words, _exclusive(sorted(turns))), sorted(turns))
+
+
+def _exclusive(turns: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """One speaker at a time: who began first goes on."""
+    found, until = [], 0.0
+    for start, end, speaker in turns:
+        if end > max(start, until):
+            found.append((max(start, until), end, speaker))
+        until = max(until, end)
+    return found
+
+
+def means(times: TurnTimes, text: str, speaker: str) -> None:
+    """Typed, this time means a turn of this speaker; or several, each of which has a time of its own, one of them his."""
+    meant = times.meant(typed_time(text))
+    speakers = set(times.turns.local_speaker.iloc[meant])
+    assert speaker in speakers
+    if len(meant) == 1:
+        return
+    for row in meant:
+        time = times.time_of(row)
+        if time is not None:
+            assert times.meant(typed_time(str(time))) == [row]
+
+
+@settings(deadline=None, max_examples=60)
+@given(talks())
+def test_every_printed_time_means_whose_line_it_stands_at(there: Recording) -> None:
+    times = turn_times(there)
+    for text, speaker in printed_lines(there):
+        if speaker != "Unknown":
+            means(times, text, speaker)
+    document = json.loads(export(there, "json"))
+    for word in document["words"]:
+        if word["local_speaker"]:
+            means(times, hms_exact(word["start_s"]), word["local_speaker"])
+    for row, turn in enumerate(document["turns"]):
+        means(times, hms_exact(turn["start_s"]), turn["local_speaker"])
+        suggested = times.time_of(row)
+        assert suggested is None or times.meant(typed_time(str(suggested))) == [row]
+
+
+@settings(deadline=None, max_examples=60)
+@given(talks(), st.data())
+def test_corrected_turn_has_all_its_words_and_no_others(there: Recording, data: st.DataObject) -> None:
+    row = data.draw(st.integers(0, len(there.turns) - 1))
+    alone = turns_alone(there.turns).alone(row)
+    assume(alone)
+    rows, after = turns_of(there), corrected(there, *alone)
+    said = after.names.of_spans(there.words, there.word_speakers())
+    middles = ((there.turns.start_s + there.turns.end_s) / 2).tolist()
+    for place, (of_turn, speaker) in enumerate(zip(rows, said, strict=True)):
+        word = there.words.iloc[place]
+        near = [middle for index, middle in enumerate(middles) if index != of_turn]
+        if of_turn >= 0 and all(abs(middle - (word.start_s + word.end_s) / 2) > 0.002 for middle in near):
+            assert (speaker == ANA) == (of_turn == row)
+    assert all(before[1] <= later[0] for before, later in pairwise(after.names.moments))
+
+
+@settings(deadline=None, max_examples=60)
+@given(talks(), st.integers(0, 30))
+def test_whole_second_never_means_two_turns_unless_two_start_in_it_or_both_are_spoken_then(
+    there: Recording, second: int
+) -> None:
+    times = turn_times(there)
+    meant = times.meant(Time(float(second)))
+    if len(meant) > 1:
+        starts = times.turns.start_s.iloc[meant].to_numpy()
+        begun = (starts.astype(int) == second) | np.isin(meant, list(times.lines.at(Time(float(second)))))
+        spoken = (starts <= second) & (times.turns.end_s.iloc[meant].to_numpy() > second)
+        assert begun.all() or spoken.all()

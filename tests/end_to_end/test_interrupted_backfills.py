@@ -1,0 +1,144 @@
+"""Backfills that are stopped, killed and cut off from their database in the middle: each goes on, or the next does, to the end.
+
+Real videos, a real `earshot up` with workers. What is done again is the diarization, a few seconds a video.
+"""
+
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from earshot.cli.operation.service import MARK
+from earshot.config.sources_file import source_named
+from earshot.storage.catalog.videos import STAGES
+from earshot.storage.database import Database, open_database
+from earshot.storage.locks import holding, video_lock
+from earshot.storage.server import stop_embedded
+from ingest_assets.operations.backfill import Progress, Which, cancel, choose, launch, read_progress
+from ingest_assets.operations.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.staleness import read_stale
+from resources.instance.home import open_instance
+from tests.support.earshot_up import EARSHOT, free_port, running_up, wait
+
+pytestmark = pytest.mark.slow
+
+VIDEOS = 5
+STAGE = "speaker_turns"
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Ingested videos whose turns are out of date; `last` is the last timing from before."""
+
+    database: Database
+    home: Path
+    last: int
+
+    def redo(self) -> str:
+        """Start a backfill of what is out of date; its id."""
+        chosen = choose(self.database, STAGES, True, Which())
+        return launch(chosen, (), "what is out of date", self.database, open_instance())
+
+    def progress(self, backfill_id: str) -> Progress:
+        return read_progress(self.database, open_instance(), backfill_id)
+
+    def wait_for_end(self, backfill_id: str) -> Progress:
+        wait(lambda: self.progress(backfill_id).ended, 300, "the backfill has no end")
+        return self.progress(backfill_id)
+
+    def wait_for_the_first(self) -> None:
+        wait(self.times_done, 180, "no video is done")
+
+    def times_done(self) -> list[int]:
+        """For each video that was diarized anew, how often, to its end."""
+        rows = self.database.query(
+            "SELECT count(*) AS times FROM asset_timings WHERE asset = %s AND timing_id > %s GROUP BY video_id",
+            [STAGE, self.last],
+        )
+        return [row["times"] for row in rows]
+
+    def assert_complete(self) -> None:
+        """Everything is there once, and nothing is at work or out of date."""
+        assert read_stale(self.database).empty
+        assert self.times_done() == [1] * VIDEOS
+        found = self.database.query("SELECT video_id, state FROM videos")
+        assert [video["state"] for video in found] == ["ready"] * VIDEOS
+        for table, order in (("turns", "turn_index"), ("voice_embeddings", "turn_index"), ("passages", "passage_index")):
+            for video in found:
+                rows = self.database.frame(table, video["video_id"], order)[order].tolist()
+                assert rows == list(range(len(rows)))
+                assert rows
+        wait(lambda: not open_instance().event_log_storage.get_concurrency_info("gpu").claimed_slots, 30, "a slot leaked")
+
+
+@pytest.fixture(scope="module")
+def ingested(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Database:
+    folder = tmp_path_factory.mktemp("backfilled")
+    for number in range(VIDEOS):
+        clip = Clip(TELEPHONE.package, TELEPHONE.path, 6.5 + number, 13.5 + number)
+        write_mp3(folder / f"{number}.mp3", clip_samples(clip))
+    steps = ingest([source_named(str(folder))], Choice(), library, open_instance())
+    assert [step.result for step in steps if isinstance(step, Outcome)] == ["done"] * VIDEOS
+    return library
+
+
+@pytest.fixture
+def stale(ingested: Database, home: Path) -> Stale:
+    ingested.query("UPDATE stage_outputs SET code_version = 'older' WHERE asset = %s", [STAGE])
+    [row] = ingested.query("SELECT max(timing_id) AS last FROM asset_timings")
+    return Stale(ingested, home, row["last"])
+
+
+def test_what_a_cancelled_backfill_has_done_stays_and_the_next_does_the_rest(stale: Stale) -> None:
+    with running_up(stale.home, {}):
+        [held] = stale.database.query("SELECT min(video_id) AS video_id FROM videos")
+        with holding(stale.database.url, video_lock(held["video_id"])):  # one that cannot be done before all is cancelled
+            first = stale.redo()
+            stale.wait_for_the_first()
+            cancel(open_instance(), first)
+            assert stale.wait_for_end(first).status == "CANCELED"
+        done = len(stale.times_done())
+        assert done < VIDEOS
+        left = read_stale(stale.database)
+        assert len(left[left.stage == STAGE]) == VIDEOS - done
+        second = stale.wait_for_end(stale.redo())
+        assert (second.status, second.videos, second.done) == ("COMPLETED_SUCCESS", VIDEOS - done, VIDEOS - done)
+    stale.assert_complete()
+
+
+def test_a_backfill_whose_machine_dies_goes_on_once_it_is_up_again(stale: Stale) -> None:
+    up = subprocess.Popen([EARSHOT, "up", "--port", str(free_port())], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    backfill_id = stale.redo()
+    stale.wait_for_the_first()
+    kill_everything(up, stale.home)
+    with running_up(stale.home, {}):
+        ended = stale.wait_for_end(backfill_id)
+    assert (ended.status, ended.done, ended.failed) == ("COMPLETED_SUCCESS", VIDEOS, 0)
+    stale.assert_complete()
+
+
+def test_a_backfill_whose_database_is_restarted_goes_on_to_its_end(stale: Stale) -> None:
+    with running_up(stale.home, {}):
+        backfill_id = stale.redo()
+        stale.wait_for_the_first()
+        stop_embedded(stale.home)
+        open_database()
+        ended = stale.wait_for_end(backfill_id)
+    assert (ended.status, ended.done, ended.failed) == ("COMPLETED_SUCCESS", VIDEOS, 0)
+    stale.assert_complete()
+
+
+def kill_everything(up: subprocess.Popen[bytes], home: Path) -> None:
+    """As if the machine had lost its power: `up`, what it started, and Postgres."""
+    postmaster = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+    up.kill()
+    for process in [psutil.Process(postmaster), *psutil.process_iter()]:
+        with suppress(psutil.Error):
+            if process.pid == postmaster or process.environ().get(MARK) == str(home):
+                process.kill()
+    up.wait()
+    wait(lambda: not psutil.pid_exists(postmaster), 30, "Postgres is still there")

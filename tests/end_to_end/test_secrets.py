@@ -1,0 +1,113 @@
+"""Secrets (a feed's token, cookies, a proxy's password) stay out of logs, errors, metadata, tags, cursors and run config.
+
+A feed whose addresses hold a token is watched by the sensor and ingested by the command line, its media fail in several
+ways, and then every table of both databases, every file of the home and everything printed is searched for the secrets.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from dagster import DagsterInstance, SensorResult, build_sensor_context
+
+from earshot.config.settings import read_settings
+from earshot.storage.catalog.videos import list_videos
+from earshot.storage.catalog.watched_sources import watched_sources
+from earshot.storage.database import Database
+from earshot.storage.server import server_urls
+from ingest_assets.operations.ingest import Choice, ingest
+from sensors.new_uploads import new_uploads
+from tests.support.http_server import Answer, Site, moved
+
+TOKEN = "s3cr3tT0ken4Feeds9f8e7d6c5b4a"
+PASSWORD = "hunter2-of-the-proxy"
+COOKIE = "c00kie-value-0123456789abcdef"
+SECRETS = (TOKEN, PASSWORD, COOKIE)
+EARSHOT = str(Path(sys.executable).parent / "earshot")
+# Where addresses are kept, since they are what is fetched: the only places that may hold a token.
+HOLD_ADDRESSES = {
+    ("videos", "url"), ("videos", "source"), ("listed", "url"), ("listed", "source"), ("sources", "source"),
+    ("run_requests", "source"),
+}  # fmt: skip
+
+
+def watch(site: Site, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A feed with a token, each of its media failing in another way; and one behind a proxy that is not there."""
+    media = {
+        "missing": Answer(status=404),
+        "forbidden": Answer(status=403),
+        "page": Answer(b"<html><body>Please log in</body></html>", headers={"Content-Type": "text/html"}),
+        "away": moved(f"{site.url.replace('127.0.0.1', '127.0.0.2')}/x.mp3?token={TOKEN}"),
+    }
+    for name, answer in media.items():
+        site.put(f"/{name}.mp3", answer)
+    items = "".join(
+        f"<item><guid>{name}</guid><title>{name}</title>"
+        f'<enclosure url="{site.url}/{name}.mp3?auth={TOKEN}" type="audio/mpeg" length="1"/></item>'
+        for name in media
+    )
+    site.put("/feed.xml", Answer(f'<rss version="2.0"><channel><title>Private</title>{items}</channel></rss>'.encode()))
+    (folder / "cookies.txt").write_text(f"# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\t{COOKIE}\n")
+    (folder / "sources.yaml").write_text(
+        "defaults:\n  pause: 0\n"
+        f"sources:\n  - feed: {site.url}/feed.xml?token={TOKEN}\n    cookies: cookies.txt\n"
+        f"  - feed: {site.url}/other.xml?token={TOKEN}\n    name: Behind a proxy\n"
+        f"    proxy: http://somebody:{PASSWORD}@127.0.0.1:9\n"
+    )
+    monkeypatch.setenv("EARSHOT_SOURCES", str(folder / "sources.yaml"))
+
+
+def test_no_secret_is_written_or_printed_anywhere_but_where_addresses_are_kept(
+    site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    watch(site, tmp_path, monkeypatch)
+    answer = new_uploads(build_sensor_context(instance))
+    assert isinstance(answer, SensorResult)
+    told = [answer.cursor, *[str((run.run_key, run.tags, run.run_config)) for run in answer.run_requests or ()]]
+    outcomes = list(ingest(watched_sources(), Choice(), database, instance))
+    printed = subprocess.run([EARSHOT, "ingest", "--dry-run"], capture_output=True, text=True, check=False)
+    shown = subprocess.run([EARSHOT, "sources"], capture_output=True, text=True, check=False)
+    # It really was used, and each failed for its own reason: else nothing was tried.
+    assert any(COOKIE in (asked.headers.get("Cookie") or "") for asked in site.asked)
+    errors = {video.title: video.last_error or "" for video in list_videos(database)}
+    assert "404" in errors["missing"]
+    assert "403" in errors["forbidden"]
+    assert "127.0.0.2" in errors["away"]
+    assert errors["page"]
+    assert "Behind a proxy" in printed.stderr
+    for text in [*told, *[str(getattr(step, "error", "")) for step in outcomes], *errors.values()]:
+        assert not [secret for secret in SECRETS if secret in str(text)], text
+    for text in (printed.stdout, printed.stderr, shown.stdout, shown.stderr):
+        assert not [secret for secret in SECRETS if secret in text], text
+    assert _found_in_databases() == []
+    assert _found_in_files(read_settings().home) == []
+
+
+def _found_in_databases() -> list[str]:
+    urls = server_urls(read_settings())
+    return [hit for url in (urls.earshot, urls.dagster) for hit in _found_in_database(url)]
+
+
+def _found_in_database(url: str) -> list[str]:
+    found = []
+    with psycopg.connect(url.replace("postgresql+psycopg2://", "postgresql://")) as connection:
+        columns = connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'"
+        ).fetchall()
+        for table, column in columns:
+            if (table, column) in HOLD_ADDRESSES:
+                continue
+            searched = psycopg.sql.SQL("SELECT {}::text FROM {} WHERE {}::text ~ %s LIMIT 1").format(
+                *map(psycopg.sql.Identifier, (column, table, column))
+            )
+            row = connection.execute(searched, ["|".join(SECRETS)]).fetchone()
+            found += [f"{table}.{column}: {row[0]}"] if row else []
+    return found
+
+
+def _found_in_files(home: Path) -> list[str]:
+    """Logs and what else lies in the home, its Postgres apart: that was searched above."""
+    files = [path for path in home.rglob("*") if path.is_file() and "postgres" not in path.relative_to(home).parts[0]]
+    return [str(path) for path in files for secret in SECRETS if secret.encode() in path.read_bytes()]

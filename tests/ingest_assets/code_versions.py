@@ -1,0 +1,73 @@
+"""What the logic of each asset was when its code version was last looked at: tests/ingest_assets/code_versions.json.
+
+An asset's logic is its own module, the one of the network that it loads, and all that these import of the project, but for
+other assets and for MACHINERY, which decides how something is done and not what comes out. Of it a digest is kept, without
+comments and docstrings.
+
+`python -m tests.ingest_assets.code_versions` writes today's digests down. It is run after a change to an asset's logic, whose
+`code_version` was raised if it leaves something else now: `earshot stale` goes by that alone, and so does `earshot ingest`.
+"""
+
+import ast
+import hashlib
+import json
+from pathlib import Path
+
+from earshot.config.settings import PROJECT_ROOT
+from ingest_assets.operations.staleness import expected_versions
+
+RECORD = Path(__file__).with_suffix(".json")
+NETWORKS = {
+    "transcript": "earshot/models/speech/transcriber.py",
+    "speaker_turns": "earshot/models/voice/diarizer.py",
+    "voice_embeddings": "earshot/models/voice/voice_encoder.py",
+    "text_embeddings": "earshot/models/text/text_encoder.py",
+}
+MACHINERY = {
+    "ingest_assets": "checks currency identification monologue outputs partitions stage",
+    "resources": "batching catalogue database downloads errors gpu loaded_models measurement media_source media_store models "
+    "politeness settings text_models voice_cache voice_space watched",
+}
+
+
+def digests() -> dict[str, dict[str, str]]:
+    """By asset: its code version, and the digest of its logic."""
+    return {
+        asset: {"code_version": version.code_version, "logic": _digest(modules_of(asset))}
+        for asset, version in expected_versions().items()
+    }
+
+
+def modules_of(asset: str) -> list[str]:
+    """The modules that decide what the asset leaves, as paths from the project's root, sorted."""
+    others = {f"ingest_assets/{other}.py" for other in expected_versions() if other != asset}
+    left_out = others | {f"{package}/{name}.py" for package, names in MACHINERY.items() for name in names.split()}
+    found, waiting = set(), {f"ingest_assets/{asset}.py"} | ({NETWORKS[asset]} if asset in NETWORKS else set())
+    while waiting:
+        module = waiting.pop()
+        found.add(module)
+        waiting |= _imported(module) - left_out - found
+    return sorted(found)
+
+
+def _imported(module: str) -> set[str]:
+    nodes = [node for node in ast.walk(_tree(module)) if isinstance(node, ast.ImportFrom) and node.module]
+    named = {f"{node.module}.{alias.name}" for node in nodes for alias in node.names} | {str(node.module) for node in nodes}
+    paths = {name.replace(".", "/") + ".py" for name in named if name.split(".")[0] in MACHINERY}
+    return {path for path in paths if (PROJECT_ROOT / path).exists()}
+
+
+def _digest(modules: list[str]) -> str:
+    return hashlib.sha256("\n".join(ast.dump(_tree(module)) for module in modules).encode()).hexdigest()[:16]
+
+
+def _tree(module: str) -> ast.Module:
+    tree = ast.parse((PROJECT_ROOT / module).read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return tree
+
+
+if __name__ == "__main__":
+    RECORD.write_text(json.dumps(digests(), indent=1) + "\n")

@@ -1,0 +1,359 @@
+"""What a backfill is asked to do, how Dagster is asked, how far it is, and when it is stopped. No run is started here."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from dagster import AssetKey, DagsterInstance, DagsterRunStatus, job, op
+from dagster._core.execution.backfill import BulkActionStatus
+from dagster._core.storage.tags import BACKFILL_ID_TAG, MAX_RETRIES_TAG
+
+from earshot.cli.operation.backfill import backfill_command
+from earshot.common.errors import EarshotError, InvalidMedia, Removed
+from earshot.storage.catalog.previous_rows import KEEP_TAG
+from earshot.storage.catalog.videos import STAGES, Video, find, mark_ready_if_complete, record_failure, register
+from earshot.storage.database import Database
+from ingest_assets.definitions import defs
+from ingest_assets.operations import staleness
+from ingest_assets.operations.backfill import Which, cancel, choose, launch, read_progress, with_below
+from ingest_assets.operations.ingest import QUIET
+from ingest_assets.operations.staleness import expected_versions
+from ingest_assets.stages.freshness import Version
+from ingest_assets.stages.stage import FORCE_TAG
+from sensors import failing_backfills
+from sensors.failing_backfills import FIRST, stop_if_failing
+from tests.support.library import run_stage
+
+DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
+KEYS = ["c", "a", "b"]  # by their days, the oldest first
+
+
+@pytest.fixture
+def ingested(database: Database) -> Database:
+    """Three videos of two sources, all current."""
+    for key, day in zip(KEYS, DAYS, strict=True):
+        source = "https://x/one.xml" if key != "b" else "https://x/two.xml"
+        register(database, [Video(key, f"https://x/{key}", source, key.upper(), published_at=day)])
+        for stage in STAGES:
+            run_stage(database, key, stage, expected_versions()[stage], f"{stage} of {key}")
+        mark_ready_if_complete(database, key)
+    return database
+
+
+def outdate(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    changed = expected_versions() | {stage: Version("99")}
+    monkeypatch.setattr(staleness, "expected_versions", lambda: changed)
+
+
+def chosen(
+    database: Database, stages: Sequence[str], *, stale: bool = False, limit: int | None = None, **which: object
+) -> list:
+    found = choose(database, stages, stale, Which(**which), limit)  # pyright: ignore[reportArgumentType]
+    return list(zip(found.video_id, found.stage, strict=True))
+
+
+# --- what is chosen ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_below_a_stage_is_run_with_it() -> None:
+    assert with_below(["transcript"]) == ["transcript", "text_embeddings"]
+    assert with_below(["voice_embeddings"]) == ["voice_embeddings"]
+    assert with_below(["audio"]) == list(STAGES)
+
+
+def test_stages_that_are_named_are_run_of_every_video_the_newest_first(ingested: Database) -> None:
+    below = ["transcript", "text_embeddings"]
+    assert chosen(ingested, ["transcript"]) == [(key, stage) for key in ("b", "a", "c") for stage in below]
+    found = choose(ingested, ["transcript"], False, Which(videos=("a",)))
+    assert found.reason.tolist() == ["asked for", "made from what is asked for"]
+    assert found.took_s.tolist() == [10.5, 10.5]
+
+
+def test_only_what_is_out_of_date_is_run_where_that_is_asked_for(ingested: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen(ingested, STAGES, stale=True) == []
+    outdate(monkeypatch, "voice_embeddings")
+    assert chosen(ingested, STAGES, stale=True) == [(key, "voice_embeddings") for key in ("b", "a", "c")]
+    assert chosen(ingested, ["transcript"], stale=True) == []
+
+
+def test_a_stage_that_never_ran_to_its_end_is_run_too(ingested: Database) -> None:
+    ingested.query("DELETE FROM stage_outputs WHERE video_id = 'a' AND asset = 'voice_embeddings'")
+    assert chosen(ingested, ["voice_embeddings"]) == [(key, "voice_embeddings") for key in ("b", "a", "c")]
+
+
+@pytest.mark.parametrize(
+    ("which", "found"),
+    [
+        ({"sources": ("https://x/one.xml",)}, ["a", "c"]),
+        ({"videos": ("b", "c")}, ["b", "c"]),
+        ({"languages": ("de",)}, ["a"]),
+        ({"since": date(2026, 1, 2)}, ["b", "a"]),
+        ({"until": date(2026, 1, 2)}, ["a", "c"]),
+        ({"since": date(2026, 1, 2), "until": date(2026, 1, 2)}, ["a"]),
+        ({"limit": 2}, ["b", "a"]),
+    ],
+)
+def test_only_of_the_videos_that_are_meant(ingested: Database, which: dict[str, object], found: list[str]) -> None:
+    ingested.query(
+        "INSERT INTO transcripts (video_id, language, language_probability, model, model_revision) "
+        "VALUES ('a', 'de', 1, '', '')"
+    )
+    assert [key for key, _ in chosen(ingested, ["voice_embeddings"], **which)] == found  # pyright: ignore[reportArgumentType]
+
+
+def test_videos_that_are_not_ready_are_left_to_their_retries(ingested: Database) -> None:
+    ingested.query("UPDATE videos SET state = 'failed' WHERE video_id = 'a'")
+    assert [key for key, _ in chosen(ingested, ["voice_embeddings"])] == ["b", "c"]
+
+
+# --- how Dagster is asked ------------------------------------------------------------------------------------------------
+
+
+def started(database: Database, instance: DagsterInstance, *stages: str, forced: Sequence[str] = ()) -> str:
+    return launch(choose(database, stages, False, Which()), forced, "a title", database, instance)
+
+
+def test_dagster_is_asked_for_exactly_these_stages_of_each_video(instance: DagsterInstance, ingested: Database) -> None:
+    plan = choose(ingested, ["transcript"], False, Which())
+    plan = plan[~((plan.video_id == "a") & (plan.stage == "transcript"))]
+    backfill = instance.get_backfill(launch(plan, ["transcript"], "a title", ingested, instance))
+    assert backfill is not None
+    data = backfill.get_asset_backfill_data(defs.resolve_asset_graph())
+    wanted = {
+        key.to_user_string(): set(data.target_subset.get_partitions_subset(key).get_partition_keys())
+        for key in data.target_subset.asset_keys
+    }
+    assert wanted == {"transcript": {"b", "c"}, "text_embeddings": {"a", "b", "c"}}
+    assert backfill.tags == {"dagster/priority": "-10", FORCE_TAG: "transcript"}
+    assert (backfill.title, backfill.status) == ("a title", BulkActionStatus.REQUESTED)
+
+
+def test_its_runs_are_told_to_keep_what_they_replace_where_that_is_asked_for(
+    instance: DagsterInstance, ingested: Database
+) -> None:
+    assert ingested
+    run("transcript", "--keep-previous", "--limit", "1", "--detach")
+    [backfill] = instance.get_backfills(limit=1)
+    assert backfill.tags[KEEP_TAG] == "true"
+
+
+def test_what_there_is_before_is_kept_until_the_comparison(instance: DagsterInstance, ingested: Database) -> None:
+    backfill_id = started(ingested, instance, "voice_embeddings")
+    kept = ingested.query("SELECT video_id, content FROM backfill_before WHERE backfill_id = %s ORDER BY 1", [backfill_id])
+    assert [tuple(row.values()) for row in kept] == [(key, f"voice_embeddings of {key}") for key in sorted(KEYS)]
+
+
+def test_old_backfills_are_forgotten_when_a_new_one_is_started(instance: DagsterInstance, ingested: Database) -> None:
+    first = started(ingested, instance, "voice_embeddings")
+    ingested.query("UPDATE backfills SET started_at = now() - interval '91 days'")
+    second = started(ingested, instance, "voice_embeddings")
+    assert [row["backfill_id"] for row in ingested.query("SELECT backfill_id FROM backfills")] == [second]
+    assert ingested.query("SELECT 1 FROM backfill_before WHERE backfill_id = %s", [first]) == []
+
+
+def test_a_backfill_that_is_not_ours_or_not_there_is_told(instance: DagsterInstance, ingested: Database) -> None:
+    with pytest.raises(EarshotError, match="There is no backfill 'nothing'"):
+        read_progress(ingested, instance, "nothing")
+    backfill_id = started(ingested, instance, "audio")
+    ingested.query("DELETE FROM backfills")
+    with pytest.raises(EarshotError, match="was not started by `earshot backfill`"):
+        read_progress(ingested, instance, backfill_id)
+
+
+def test_a_run_that_died_and_is_tried_again_has_not_failed(instance: DagsterInstance, ingested: Database) -> None:
+    backfill_id = started(ingested, instance, "audio")
+    for tags in ({}, {MAX_RETRIES_TAG: "0"}):  # the first is tried once more, the second is not
+        instance.report_run_failed(instance.create_run_for_job(succeeds, tags={BACKFILL_ID_TAG: backfill_id, **tags}))
+    success(instance, backfill_id)
+    progress = read_progress(ingested, instance, backfill_id)
+    assert (progress.done, progress.failed, progress.working, progress.videos) == (1, 1, 0, 3)
+    assert progress.remaining_s == pytest.approx(progress.since_s / 2)
+
+
+def test_a_backfill_is_stopped_once(instance: DagsterInstance, ingested: Database) -> None:
+    backfill_id = started(ingested, instance, "audio")
+    cancel(instance, backfill_id)
+    assert read_progress(ingested, instance, backfill_id).status == "CANCELING"
+    backfill = instance.get_backfill(backfill_id)
+    assert backfill is not None
+    instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
+    with pytest.raises(EarshotError, match=r"has ended \(canceled\)"):
+        cancel(instance, backfill_id)
+
+
+# --- when it is stopped --------------------------------------------------------------------------------------------------
+
+
+@op
+def nothing() -> None:
+    pass
+
+
+@job
+def succeeds() -> None:
+    nothing()
+
+
+def run_of(instance: DagsterInstance, backfill_id: str, video: Video, stage: str = "audio") -> str:
+    """A real run of this backfill that fails, as `audio` of a file that is not there does; what it says."""
+    ended = defs.resolve_job_def("ingest_video").execute_in_process(
+        instance=instance,
+        partition_key=video.video_id,
+        asset_selection=[AssetKey(stage)],
+        run_config=QUIET,
+        tags={BACKFILL_ID_TAG: backfill_id},
+        raise_on_error=False,
+    )
+    [failed] = [event for event in ended.all_events if event.is_step_failure]
+    assert failed.step_failure_data.user_failure_data is not None
+    return str(failed.step_failure_data.user_failure_data.description)
+
+
+def success(instance: DagsterInstance, backfill_id: str) -> None:
+    assert succeeds.execute_in_process(instance=instance, tags={BACKFILL_ID_TAG: backfill_id}).success
+
+
+def gone(database: Database, instance: DagsterInstance, tmp_path: Path) -> Video:
+    video = Video("gone", str(tmp_path / "gone.wav"), str(tmp_path), "Gone")
+    register(database, [video])
+    instance.add_dynamic_partitions("videos", ["gone"])
+    return video
+
+
+def stopped(instance: DagsterInstance, backfill_id: str) -> bool:
+    backfill = instance.get_backfill(backfill_id)
+    assert backfill is not None
+    return stop_if_failing(instance, backfill)
+
+
+def test_a_backfill_whose_first_videos_fail_for_one_reason_is_stopped_with_that_reason(
+    instance: DagsterInstance, ingested: Database, tmp_path: Path
+) -> None:
+    backfill_id, video = started(ingested, instance, "audio"), gone(ingested, instance, tmp_path)
+    for _ in range(FIRST - 1):
+        run_of(instance, backfill_id, video)
+    assert not stopped(instance, backfill_id)
+    run_of(instance, backfill_id, video)
+    assert stopped(instance, backfill_id)
+    progress = read_progress(ingested, instance, backfill_id)
+    assert (progress.status, progress.failed, progress.ended) == ("FAILING", FIRST, False)
+    assert progress.error.startswith(f"Stopped: the last {FIRST} videos failed for one reason, at audio.")
+    assert "gone.wav" in progress.error
+
+
+def test_one_that_began_well_is_stopped_after_more_failures_in_a_row(
+    instance: DagsterInstance, ingested: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failing_backfills, "LATER", FIRST + 2)
+    backfill_id, video = started(ingested, instance, "audio"), gone(ingested, instance, tmp_path)
+    success(instance, backfill_id)
+    for _ in range(FIRST + 1):
+        run_of(instance, backfill_id, video)
+    assert not stopped(instance, backfill_id)
+    run_of(instance, backfill_id, video)
+    assert stopped(instance, backfill_id)
+
+
+def test_failures_for_several_reasons_stop_nothing(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
+    backfill_id, video = started(ingested, instance, "audio"), gone(ingested, instance, tmp_path)
+    for _ in range(FIRST - 1):
+        run_of(instance, backfill_id, video)
+    run = instance.create_run_for_job(succeeds, tags={BACKFILL_ID_TAG: backfill_id})
+    instance.report_run_failed(run)
+    assert instance.get_run_by_id(run.run_id).status == DagsterRunStatus.FAILURE  # pyright: ignore[reportOptionalMemberAccess]
+    assert not stopped(instance, backfill_id)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(Removed("Its site says that it is gone."), "removed"), (InvalidMedia("It is cut off."), "failed")]
+)
+def test_run_without_audio_keeps_known_state_and_says_its_reason(
+    instance: DagsterInstance, ingested: Database, tmp_path: Path, error: EarshotError, state: str
+) -> None:
+    video = gone(ingested, instance, tmp_path)
+    record_failure(ingested, video.video_id, error)
+    known = find(ingested, video.video_id)
+    assert known is not None
+    assert (known.state, known.retry_at) == (state, None)
+    said = run_of(instance, "from the UI", video, "transcript")
+    assert said == f"gone has no audio to make transcript from: {error} To try it again: earshot retry gone"
+    assert find(ingested, video.video_id) == known
+
+
+def test_run_without_audio_leaves_new_video_new(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
+    video = gone(ingested, instance, tmp_path)
+    assert "Materialize audio first" in run_of(instance, "from the UI", video, "transcript")
+    assert find(ingested, video.video_id) == video
+
+
+def test_videos_without_audio_do_not_stop_backfill(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
+    backfill_id, video = started(ingested, instance, "audio"), gone(ingested, instance, tmp_path)
+    for _ in range(FIRST):
+        run_of(instance, backfill_id, video, "transcript")
+    assert not stopped(instance, backfill_id)
+
+
+# --- the command ---------------------------------------------------------------------------------------------------------
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(backfill_command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_dry_run_tells_what_and_how_long_and_starts_nothing(instance: DagsterInstance, ingested: Database) -> None:
+    assert ingested
+    before = len(instance.get_backfills())
+    told = run("transcript", "--dry-run")
+    assert [line.split()[:3] for line in told.splitlines()[1:3]] == [
+        ["transcript", "3", "0:00:31"],
+        ["text_embeddings", "3", "0:00:31"],
+    ]
+    assert told.splitlines()[3].startswith("3 videos: 0:01:03 of work by their last timings")
+    assert len(instance.get_backfills()) == before
+    assert run("--stale") == "Nothing is to be done.\n"
+
+
+def test_without_the_daemon_it_is_started_and_says_that_it_waits(instance: DagsterInstance, ingested: Database) -> None:
+    instance.wipe_daemon_heartbeats()
+    told = run("audio", "--limit", "1", "--detach")
+    assert "It waits: nothing works on it until `earshot up` runs." in told
+    assert [backfill.title for backfill in instance.get_backfills(limit=1)] == ["audio"]
+    assert ingested.query("SELECT videos FROM backfills") == [{"videos": 1}]
+
+
+def test_end_of_cancelled_backfill_claims_no_failure(instance: DagsterInstance, ingested: Database) -> None:
+    backfill_id = started(ingested, instance, "audio")
+    success(instance, backfill_id)
+    end(instance, backfill_id, BulkActionStatus.CANCELED)
+    with pytest.raises(EarshotError) as told:
+        run("--watch", backfill_id)
+    assert told.value.message == "Not done: 2 videos; none of them failed, the backfill was cancelled before they were run."
+    assert told.value.remedy == "For what is still out of date: earshot backfill --stale"
+
+
+def test_end_of_backfill_says_how_many_failed(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
+    backfill_id, video = started(ingested, instance, "audio"), gone(ingested, instance, tmp_path)
+    for _ in range(2):
+        success(instance, backfill_id)
+    run_of(instance, backfill_id, video)
+    end(instance, backfill_id, BulkActionStatus.COMPLETED_FAILED)
+    with pytest.raises(EarshotError, match=r"^Not done: 1 video\. `earshot videos` says why one failed\."):
+        run("--watch", backfill_id)
+
+
+def end(instance: DagsterInstance, backfill_id: str, status: BulkActionStatus) -> None:
+    backfill = instance.get_backfill(backfill_id)
+    assert backfill is not None
+    instance.update_backfill(backfill.with_status(status).with_end_timestamp(backfill.backfill_timestamp + 60.0))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--limit", "3"], ["audio", "--watch", "x"], ["--watch", "x", "--cancel", "x"]])
+def test_a_call_that_says_not_what_is_meant_is_a_usage_error(home: Path, arguments: list[str]) -> None:
+    assert home
+    result = CliRunner().invoke(backfill_command, arguments)
+    assert result.exit_code == 2
+    assert "Name STAGEs, or --stale" in result.output

@@ -1,0 +1,52 @@
+"""No asset's logic changes behind its code version, by which `earshot stale` and `earshot ingest` go."""
+
+import json
+
+import pytest
+
+from ingest_assets.operations.staleness import expected_versions
+from tests.ingest_assets.code_versions import NETWORKS, RECORD, digests, modules_of
+
+TOLD = (
+    "the logic of {} is not what it was ({}). If it leaves something else now, raise its code_version, so that users' "
+    "libraries are done again; in any case run: python -m tests.ingest_assets.code_versions"
+)
+
+
+@pytest.mark.parametrize("asset", expected_versions())
+def test_logic_that_changed_was_looked_at(asset: str) -> None:
+    kept = json.loads(RECORD.read_text())[asset]
+    assert digests()[asset] == kept, TOLD.format(asset, ", ".join(modules_of(asset)))
+
+
+def test_what_decides_an_asset_is_found_and_what_does_not_is_not() -> None:
+    assert {"earshot/transcripts/passages.py", "earshot/transcripts/word_speakers.py", NETWORKS["text_embeddings"]} <= set(
+        modules_of("text_embeddings")
+    )
+    assert {"earshot/models/voice/diarizer.py", "earshot/models/voice/campplus.py"} <= set(modules_of("speaker_turns"))
+    assert not {"earshot/storage/database.py", "ingest_assets/stages/stage.py", "ingest_assets/assets/audio.py"} & set(
+        modules_of("transcript")
+    )
+
+
+def test_a_change_of_code_is_seen_and_one_of_words_about_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tests.ingest_assets.code_versions as module
+
+    read, path = module.Path.read_text, "passages.py"
+
+    def with_change(old: str, new: str) -> str:
+        def read_text(self: module.Path) -> str:
+            text = read(self)
+            if self.name == path:
+                assert old in text
+                return text.replace(old, new, 1)
+            return text
+
+        monkeypatch.setattr(module.Path, "read_text", read_text)
+        changed = digests()["text_embeddings"]["logic"]
+        monkeypatch.setattr(module.Path, "read_text", read)
+        return changed
+
+    before = digests()["text_embeddings"]["logic"]
+    assert with_change("\ndef ", "\n# A comment.\ndef ") == before
+    assert with_change("\nfrom ", "\nimport os\nfrom ") != before

@@ -1,0 +1,217 @@
+"""What is there already is not made again: a real recording, its real stages, and runs such as the UI starts."""
+
+from dataclasses import dataclass
+
+import pytest
+import soundfile
+from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInProcessResult, Failure
+from dagster._core.errors import DagsterMaxRetriesExceededError
+
+from bench.episodes import TELEPHONE, clip_samples
+from earshot.config.sources_file import source_named
+from earshot.media.decoding import SAMPLE_RATE
+from earshot.storage.catalog.previous_rows import KEEP_TAG, KEPT
+from earshot.storage.catalog.videos import STAGES, find
+from earshot.storage.database import Connection, Database
+from earshot.storage.media_store import MediaStoreResource
+from ingest_assets.definitions import defs
+from ingest_assets.operations.ingest import QUIET, Choice, Outcome, ingest
+from ingest_assets.operations.staleness import expected_versions, read_stale
+from ingest_assets.stages.outputs import drop_output
+from ingest_assets.stages.stage import AFTER_OUTAGES, FORCE_TAG
+from resources.instance.home import open_instance
+from tests.support.library import run_stage
+
+pytestmark = pytest.mark.slow
+
+TABLES = ("transcripts", "segments", "words", "turns", "exclusive_turns", "voice_embeddings", "passages")
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Twelve seconds of the telephone call, ingested."""
+
+    video_id: str
+    database: Database
+    instance: DagsterInstance
+
+    def materialize(self, *stages: str, **tags: str) -> ExecuteInProcessResult:
+        """A run of these stages over the video, of all where none is named."""
+        return defs.resolve_job_def("ingest_video").execute_in_process(
+            instance=self.instance,
+            partition_key=self.video_id,
+            asset_selection=[AssetKey(stage) for stage in stages or STAGES],
+            run_config=QUIET,
+            tags=tags,
+        )
+
+    def written_by(self) -> dict[str, set[str]]:
+        """By table, the transactions that wrote the video's rows."""
+        return {
+            table: {row["by"] for row in self.database.query(f"SELECT xmin::text AS by FROM {table}")}  # noqa: S608
+            for table in TABLES
+        }
+
+    def timed(self, run: ExecuteInProcessResult) -> set[str]:
+        rows = self.database.query("SELECT asset FROM asset_timings WHERE run_id = %s", [run.run_id])
+        return {row["asset"] for row in rows}
+
+
+@pytest.fixture
+def talk(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Talk:
+    path = tmp_path_factory.mktemp("talk") / "talk.wav"
+    soundfile.write(path, clip_samples(TELEPHONE)[: 12 * SAMPLE_RATE], SAMPLE_RATE)
+    instance = open_instance()
+    steps = ingest([source_named(str(path))], Choice(), database, instance)
+    [outcome] = [step for step in steps if isinstance(step, Outcome)]
+    assert (outcome.result, outcome.reused) == ("done", ()), outcome
+    assert outcome.video is not None
+    path.unlink()  # whoever fetches it again fails
+    return Talk(outcome.video.video_id, database, instance)
+
+
+def told(run: ExecuteInProcessResult, stage: str) -> dict[str, object]:
+    [materialization] = run.asset_materializations_for_node(stage)
+    return {key: entry.value for key, entry in materialization.metadata.items()}
+
+
+def checked(run: ExecuteInProcessResult, stage: str) -> dict[str, AssetCheckEvaluation]:
+    found = [check for check in run.get_asset_check_evaluations() if check.asset_key == AssetKey(stage)]
+    return {check.check_name: check for check in found}
+
+
+def test_materializing_all_of_a_video_again_changes_nothing_and_tells_what_was_told_when_it_was_made(talk: Talk) -> None:
+    made = talk.materialize(*STAGES[1:], **{FORCE_TAG: "true"})
+    assert {told(made, stage)["reused"] for stage in STAGES[1:]} == {"no"}
+    before = talk.written_by()
+    again = talk.materialize()
+    assert talk.written_by() == before
+    assert talk.timed(again) == set()
+    for stage in STAGES[1:]:
+        assert told(again, stage) == told(made, stage) | {"reused": told(again, stage)["reused"]}
+        assert str(told(again, stage)["reused"]).startswith(f"yes: made by run {made.run_id}")
+    assert len(again.get_asset_check_evaluations()) == 3 * len(STAGES)
+    assert all(check.passed for check in again.get_asset_check_evaluations())
+
+
+def test_what_left_the_same_again_has_what_is_below_it_reused(talk: Talk) -> None:
+    talk.database.query("UPDATE stage_outputs SET code_version = '0' WHERE asset = 'transcript'")
+    assert list(read_stale(talk.database).stage) == ["transcript", "text_embeddings"]
+    run = talk.materialize("transcript", "text_embeddings")
+    assert talk.timed(run) == {"transcript"}
+    assert read_stale(talk.database).empty
+
+
+def test_what_left_something_else_has_what_is_below_it_made_again_and_nothing_else(talk: Talk) -> None:
+    run_stage(talk.database, talk.video_id, "transcript", expected_versions()["transcript"], "other words")
+    assert talk.timed(talk.materialize()) == {"text_embeddings"}
+
+
+def test_a_check_that_failed_when_it_was_made_fails_again_where_that_is_reused(talk: Talk) -> None:
+    talk.database.query(
+        "INSERT INTO check_failures (video_id, asset, check_name, severity, cause, message, run_id) "
+        "SELECT video_id, asset, 'regression', 'warn', 'batching', 'transcript took long.', run_id FROM asset_timings "
+        "WHERE asset = 'transcript'"
+    )
+    checks = checked(talk.materialize("transcript"), "transcript")
+    assert {name: check.passed for name, check in checks.items()} == {"device": True, "floor": True, "regression": False}
+    failed = checks["regression"]
+    assert (failed.severity.value, failed.metadata["cause"].value) == ("WARN", "batching")
+    assert failed.description == "When this was made: transcript took long."
+    assert len(talk.database.query("SELECT 1 FROM check_failures")) == 1  # nobody is alerted twice
+
+
+def test_what_a_run_replaces_is_kept_where_that_is_asked_for(talk: Talk) -> None:
+    talk.database.query("UPDATE words SET text = ' before' WHERE word_index = 0")
+    forced = {FORCE_TAG: "true", KEEP_TAG: "true"}
+    talk.materialize("transcript", "voice_embeddings", **forced)
+    kept = talk.database.query("SELECT text FROM previous.words ORDER BY word_index")
+    assert kept[0]["text"] == " before"
+    assert len(kept) == len(talk.database.query("SELECT 1 FROM words"))
+    assert talk.database.query("SELECT text FROM words WHERE word_index = 0") != [{"text": " before"}]
+    assert talk.database.query("SELECT 1 FROM previous.turns") == []
+
+    talk.database.query("UPDATE words SET text = ' later' WHERE word_index = 0")
+    talk.materialize("transcript", **{FORCE_TAG: "true"})
+    assert talk.database.query("SELECT text FROM previous.words ORDER BY word_index") == kept
+
+    with talk.database.connect() as connection:
+        drop_output(connection, talk.video_id, "transcript")  # as if a run had broken off: half of what is there is new
+    talk.materialize("transcript", **forced)
+    assert talk.database.query("SELECT text FROM previous.words ORDER BY word_index") == kept
+
+    talk.materialize("transcript", **forced)
+    assert talk.database.query("SELECT text FROM previous.words ORDER BY word_index")[0] == {"text": _first_word(talk)}
+    talk.database.query("DELETE FROM videos")
+    assert talk.database.query("SELECT 1 FROM previous.words") == []
+
+
+def _first_word(talk: Talk) -> str:
+    return talk.database.query("SELECT text FROM words WHERE word_index = 0")[0]["text"]
+
+
+def test_every_kept_table_has_the_columns_of_the_one_it_is_kept_of(database: Database) -> None:
+    asked = (
+        "SELECT attname, format_type(atttypid, atttypmod) AS type FROM pg_attribute "
+        "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+    )
+    for table in KEPT:
+        assert database.query(asked, [f"previous.{table}"]) == database.query(asked, [f"public.{table}"]), table
+
+
+def test_a_stage_whose_video_lacks_what_it_is_made_from_says_so_and_changes_nothing(talk: Talk) -> None:
+    before = talk.written_by()
+    talk.database.query("DELETE FROM stage_outputs WHERE asset IN ('transcript', 'speaker_turns')")
+    with pytest.raises(Failure, match="has no speaker_turns and no transcript to make text_embeddings from"):
+        talk.materialize("text_embeddings", **{FORCE_TAG: "true"})
+    assert talk.written_by() == before
+
+
+def test_a_stage_whose_connection_breaks_while_it_writes_is_done_again(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    broke = breaking_connections(monkeypatch, 1)
+    run = talk.materialize("text_embeddings", **{FORCE_TAG: "true"})
+    assert broke == ["text_embeddings"]
+    assert [event.step_key for event in run.all_events if event.is_step_restarted] == ["text_embeddings"]
+    assert talk.timed(run) == {"text_embeddings"}
+    assert read_stale(talk.database).empty
+
+
+def test_a_stage_whose_connections_all_break_is_given_up(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = talk.written_by()
+    broke = breaking_connections(monkeypatch, 100)
+    with pytest.raises(DagsterMaxRetriesExceededError):
+        talk.materialize("text_embeddings", **{FORCE_TAG: "true"})
+    assert len(broke) == 1 + AFTER_OUTAGES
+    assert talk.written_by() == before
+
+
+def breaking_connections(monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
+    """The next so many transactions of stages lose their connection; the stages of those that did."""
+    broke: list[str] = []
+
+    def breaking(connection: Connection, video_id: str, asset: str) -> None:
+        drop_output(connection, video_id, asset)
+        if len(broke) < times:
+            broke.append(asset)
+            connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr("ingest_assets.stages.stage.drop_output", breaking)
+    return broke
+
+
+def test_audio_that_is_damaged_or_gone_is_fetched_again(talk: Talk) -> None:
+    [row] = talk.database.query("SELECT uri FROM audio")
+    assert talk.timed(talk.materialize("audio")) == set()
+    MediaStoreResource().write(talk.video_id, clip_samples(TELEPHONE)[:SAMPLE_RATE].astype("int16"))
+    run = defs.resolve_job_def("ingest_video").execute_in_process(
+        instance=talk.instance,
+        partition_key=talk.video_id,
+        asset_selection=[AssetKey("audio")],
+        run_config=QUIET,
+        raise_on_error=False,
+    )
+    assert not run.success  # its source is gone by now, and that is told; what is there stays
+    video = find(talk.database, talk.video_id)
+    assert video is not None
+    assert "talk.wav" in str(video.last_error)
+    assert talk.database.query("SELECT uri FROM audio") == [row]

@@ -1,0 +1,159 @@
+"""What of a library is out of date, and why: over the real graph of assets, after changes of code and models."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from random import Random
+
+import pytest
+from click.testing import CliRunner
+
+from earshot.cli.library.stale import stale_command
+from earshot.storage.catalog.videos import STAGES, Video, mark_ready_if_complete, register
+from earshot.storage.database import Database
+from ingest_assets.operations import staleness
+from ingest_assets.operations.staleness import UPSTREAM, expected_versions, read_stale, summarize_stale
+from ingest_assets.stages.freshness import Version, reasons_to_run
+from ingest_assets.stages.outputs import differing, drop_output, read_outputs
+from tests.support.library import leave_outputs, run_stage
+from tests.support.timing_rows import usual
+
+VIDEOS = [f"file-{number}" for number in range(1000)]
+BELOW_TURNS = ["speaker_turns", "voice_embeddings", "text_embeddings"]
+
+
+def ingest(database: Database, keys: Sequence[str]) -> None:
+    """Leave what today's stages leave."""
+    register(database, [Video(key, f"https://x/{key}", "https://x", key.title()) for key in keys])
+    timings = [timing_of(stage) for stage in STAGES]
+    with database.connect() as connection:
+        leave_outputs(connection, keys, timings)
+    for key in keys:
+        mark_ready_if_complete(database, key)
+
+
+def timing_of(stage: str) -> dict[str, object]:
+    version = expected_versions()[stage]
+    timing = usual(model=version.model, model_revision=version.model_revision, wall_s=4.0, load_s=1.0)
+    return {"asset": stage, "run_id": "run-1", "code_version": version.code_version, **asdict(timing)}
+
+
+def change(monkeypatch: pytest.MonkeyPatch, stage: str, **changed: str) -> None:
+    """Today's code would leave something else at this stage."""
+    expected = expected_versions()
+    changed_versions = expected | {stage: replace(expected[stage], **changed)}
+    monkeypatch.setattr(staleness, "expected_versions", lambda: changed_versions)
+
+
+def test_what_was_just_ingested_is_not_out_of_date(database: Database) -> None:
+    ingest(database, VIDEOS[:3])
+    assert read_stale(database).empty
+    assert CliRunner().invoke(stale_command, []).output == "Nothing is out of date.\n"
+
+
+def test_a_new_code_version_names_its_stage_and_what_is_below_it_of_every_video_and_nothing_else(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staleness, "AT_ONCE", 300)
+    ingest(database, VIDEOS)
+    was = expected_versions()["speaker_turns"].code_version
+    change(monkeypatch, "speaker_turns", code_version="99")
+    stale = read_stale(database)
+    assert list(zip(stale.video_id, stale.stage, strict=True)) == [(key, s) for key in sorted(VIDEOS) for s in BELOW_TURNS]
+    assert summarize_stale(stale)[["stage", "reason", "videos", "took_s"]].to_numpy().tolist() == [
+        ["speaker_turns", f"code version {was} -> 99", 1000, 3000.0],
+        ["voice_embeddings", "made from speaker_turns, which is out of date", 1000, 3000.0],
+        ["text_embeddings", "made from speaker_turns, which is out of date", 1000, 3000.0],
+    ]
+
+
+def test_what_was_done_again_is_out_of_date_no_more(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest(database, VIDEOS[:3])
+    change(monkeypatch, "text_embeddings", code_version="99")
+    assert list(read_stale(database).video_id) == VIDEOS[:3]
+    for key in VIDEOS[:2]:
+        run_stage(database, key, "text_embeddings", staleness.expected_versions()["text_embeddings"], "")
+    assert list(read_stale(database).video_id) == [VIDEOS[2]]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"model": "another"}, "model whisper-base -> another"),
+        ({"model_revision": "r9"}, "whisper-base {was} -> r9"),
+        ({"code_version": "7", "model": "another"}, "code version {code} -> 7"),
+    ],
+)
+def test_the_reason_says_what_it_was_and_what_it_is_now(
+    database: Database, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], reason: str
+) -> None:
+    ingest(database, ["v"])
+    before = expected_versions()["transcript"]
+    change(monkeypatch, "transcript", **changed)
+    told = read_stale(database, ["transcript"]).reason.tolist()
+    assert told == [reason.format(was=before.model_revision, code=before.code_version)]
+
+
+def test_what_is_made_from_something_else_than_is_there_is_out_of_date(database: Database) -> None:
+    ingest(database, ["v", "w"])
+    run_stage(database, "v", "transcript", expected_versions()["transcript"], "other words")
+    run_stage(database, "w", "transcript", expected_versions()["transcript"], "same")
+    assert read_stale(database)[["video_id", "stage", "reason"]].to_numpy().tolist() == [
+        ["v", "text_embeddings", "made from an earlier transcript"]
+    ]
+
+
+def test_a_video_that_was_never_ingested_whole_is_not_out_of_date(database: Database) -> None:
+    register(database, [Video("new", "https://x/new", "https://x", "New")])
+    register(database, [Video("half", "https://x/half", "https://x", "Half")])
+    run_stage(database, "half", "audio", Version("0"), "")
+    assert read_stale(database).empty
+
+
+def test_the_command_counts_by_reason_and_with_json_tells_each(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest(database, VIDEOS[:3])
+    change(monkeypatch, "transcript", code_version="99")
+    printed = CliRunner().invoke(stale_command, ["transcript"], catch_exceptions=False).output
+    assert [line.split()[:3] for line in printed.splitlines()[1:2]] == [["transcript", "3", "0:00:09"]]
+    assert "Out of date: 3 videos." in printed
+    rows = json.loads(CliRunner().invoke(stale_command, ["--json"], catch_exceptions=False).output)
+    assert [(row["video_id"], row["stage"]) for row in rows] == [
+        (key, stage) for key in VIDEOS[:3] for stage in ("transcript", "text_embeddings")
+    ]
+    assert rows[0]["reason"] == "code version 1 -> 99"
+    assert CliRunner().invoke(stale_command, ["people"]).exit_code == 2
+
+
+def test_every_stage_has_a_version_and_is_made_from_stages() -> None:
+    assert list(expected_versions()) == list(STAGES)
+    assert set().union(*UPSTREAM.values()) <= set(STAGES)
+
+
+def test_a_video_that_never_ran_has_no_outputs(database: Database) -> None:
+    assert read_outputs(database, ["nothing"])["nothing"] == {}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_database_finds_those_videos_for_which_there_is_a_reason_and_no_others(database: Database, seed: int) -> None:
+    random, keys, expected = Random(seed), VIDEOS[:60], expected_versions()
+    register(database, [Video(key, f"https://x/{key}", "https://x", key.title()) for key in keys])
+    for key in keys:
+        stages = [stage for stage in STAGES if random.random() < 0.97] + random.choices(STAGES, k=random.choice([0, 0, 1, 2]))
+        for stage in stages:
+            version = replace(expected[stage], code_version="0") if random.random() < 0.05 else expected[stage]
+            run_stage(database, key, stage, version, random.choice(["same", "same", "other"]))
+    database.query("UPDATE videos SET state = 'ready' WHERE video_id <> %s", [keys[0]])
+    outputs = read_outputs(database, keys)
+    reasoned = {key for key in keys[1:] if reasons_to_run(expected, UPSTREAM, outputs[key])}
+    assert 5 < len(reasoned) < 55
+    assert set(differing(database, expected, UPSTREAM)) == reasoned
+
+
+def test_a_stage_whose_rows_are_half_replaced_has_not_run_to_its_end(database: Database) -> None:
+    ingest(database, ["v"])
+    with database.connect() as connection:
+        drop_output(connection, "v", "transcript")
+    assert read_stale(database)[["stage", "reason"]].to_numpy().tolist() == [
+        ["transcript", "never run to its end"],
+        ["text_embeddings", "made from transcript, which is out of date"],
+    ]

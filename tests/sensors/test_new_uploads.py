@@ -1,0 +1,181 @@
+"""The sensor `new_uploads`: a tick that dies at any step loses nothing and does nothing twice."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance, SensorResult, build_sensor_context
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from earshot.storage.catalog import run_requests
+from earshot.storage.catalog.run_requests import next_requests
+from earshot.storage.catalog.videos import find
+from earshot.storage.database import Database
+from ingest_assets.partitions import videos
+from sensors.new_uploads import new_uploads
+from tests.support.feeds import feed
+from tests.support.http_server import Answer, Site
+from tests.support.sensor_daemon import Daemon
+
+
+class Killed(BaseException):
+    """The process is gone, at this point."""
+
+
+@dataclass
+class Death:
+    """Dies at the n-th step from now, and stays dead until it is revived."""
+
+    at: int | None = None
+    steps: int = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.at is not None and self.steps >= self.at:
+            raise Killed
+
+    def revive(self, at: int | None = None) -> None:
+        self.at, self.steps = at, 0
+
+
+@contextmanager
+def mortal(database: Database, death: Death) -> Iterator[None]:
+    """Every transaction may die before it begins, before it commits, and just after."""
+    real = Database.connect
+
+    @contextmanager
+    def connect(self: Database) -> Iterator[object]:
+        death.step()
+        with real(self) as connection:
+            yield connection
+            death.step()
+        death.step()
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(Database, "connect", connect)
+    patch.setattr(run_requests, "MOST_A_TICK", 3)
+    patch.setattr(next_requests, "__defaults__", (None, 3))
+    try:
+        yield
+    finally:
+        patch.undo()
+    assert database
+
+
+def _watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Site, paths: Sequence[str]) -> None:
+    lines = "".join(f"  - feed: {site.url}{path}\n    name: '{path}'\n    every: 10s\n" for path in paths)
+    (tmp_path / "sources.yaml").write_text("sources:\n" + lines)
+    monkeypatch.setenv("EARSHOT_SOURCES", str(tmp_path / "sources.yaml"))
+
+
+def _due_again(database: Database) -> None:
+    database.query("UPDATE sources SET looked_at = NULL")
+
+
+def _all_episodes_ran_once(daemon: Daemon, database: Database, expected: set[str]) -> None:
+    ran = [find(database, key) for key in daemon.runs.values()]
+    assert sorted(video.title for video in ran if video) == sorted(expected)
+    assert len(ran) == len(expected)
+
+
+def test_a_tick_that_dies_at_every_step_in_turn_loses_nothing_and_runs_nothing_twice(
+    site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _watch(monkeypatch, tmp_path, site, ["/a.xml", "/b.xml"])
+    site.put("/a.xml", Answer(feed("e4", "e3", "e2", "e1"), etag='"4"'))
+    site.put("/b.xml", Answer(feed("e9", "e1"), etag='"9"'))
+    steps = 0
+    for at in range(1, 200):
+        with database.connect() as connection:
+            connection.execute("TRUNCATE videos, sources CASCADE")
+        death = Death()
+        daemon = Daemon(new_uploads, instance, database, death.step)
+        with mortal(database, death):
+            death.revive(at)
+            died = False
+            try:
+                for _ in range(2):
+                    daemon.tick()
+            except Killed:
+                died = True
+            death.revive()
+            _due_again(database)
+            for _ in range(3):
+                daemon.tick()
+        _all_episodes_ran_once(daemon, database, {"e1", "e2", "e3", "e4", "e9"})
+        if not died:
+            steps = at
+            break
+    assert steps > 20  # every one of them was died at
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(1, 4), st.one_of(st.none(), st.integers(1, 60))), min_size=1, max_size=6))
+def test_whatever_comes_and_whenever_it_dies_each_upload_runs_once(
+    site: Site,
+    database: Database,
+    instance: DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    history: list[tuple[int, int | None]],
+) -> None:
+    """A feed that shows its newest six only; in each step some are added, and the tick may die."""
+    with database.connect() as connection:
+        connection.execute("TRUNCATE videos, sources CASCADE")
+    _watch(monkeypatch, tmp_path, site, ["/feed.xml"])
+    death, published, seen = Death(), 0, set()
+    daemon = Daemon(new_uploads, instance, database, death.step)
+    with mortal(database, death):
+        for added, dies_at in history:
+            published += added
+            shown = [f"e{number}" for number in range(published, max(0, published - 6), -1)]
+            site.put("/feed.xml", Answer(feed(*shown), etag=f'"{published}"'))
+            seen |= set(shown)
+            death.revive(dies_at)
+            try:
+                daemon.tick()
+            except Killed:
+                death.revive()
+                _due_again(database)
+                daemon.tick()
+            death.revive()
+            _due_again(database)
+        for _ in range(12):
+            daemon.tick()
+    _all_episodes_ran_once(daemon, database, seen)
+
+
+def test_three_ticks_with_nothing_new_make_no_run_and_no_partition(
+    site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _watch(monkeypatch, tmp_path, site, ["/feed.xml"])
+    site.put("/feed.xml", Answer(feed("e1"), etag='"1"'))
+    daemon = Daemon(new_uploads, instance, database)
+    daemon.tick()
+    partitions = instance.get_dynamic_partitions(str(videos.name))
+    for _ in range(3):
+        _due_again(database)
+        daemon.tick()
+    assert list(daemon.runs.values()) == partitions
+    assert instance.get_dynamic_partitions(str(videos.name)) == partitions
+    assert [one.headers.get("If-None-Match") for one in site.asked_for("/feed.xml")] == [None, '"1"', '"1"', '"1"']
+
+
+def test_runs_carry_their_source_and_go_ahead_of_backfills(
+    site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = "s3cr3t-t0ken-0123456789"
+    (tmp_path / "sources.yaml").write_text(f"sources:\n  - feed: {site.url}/feed.xml?token={secret}\n    priority: 3\n")
+    monkeypatch.setenv("EARSHOT_SOURCES", str(tmp_path / "sources.yaml"))
+    site.put("/feed.xml", Answer(feed("e1")))
+    answer = new_uploads(build_sensor_context(instance))
+    assert isinstance(answer, SensorResult)
+    [run] = answer.run_requests or ()
+    assert run.tags["dagster/priority"] == "13"
+    assert run.tags["earshot/source"].startswith(f"{site.url}/feed.xml")
+    assert secret not in json.dumps([run.tags, run.run_key, answer.cursor])
+    assert database
