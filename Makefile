@@ -47,7 +47,7 @@ bench-people: env
 
 bench-search: env
 	@$(BIN)/python -m bench.search
-	@$(BIN)/python -m bench.retrieval
+	@$(BIN)/python -m bench.search.retrieval
 
 bench-scale: env browser
 	@$(BIN)/python -m bench.scale

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench.episodes import EPISODES, FEED_NAME, write_episodes, write_feed
-from bench.server import serving
+from bench.corpora.episodes import EPISODES, FEED_NAME, write_episodes, write_feed
+from bench.harness.server import serving
 from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.storage.catalog.videos import list_videos, register
 from earshot.storage.database import Database, open_database

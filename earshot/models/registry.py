@@ -155,12 +155,12 @@ CAMPPLUS = Model(
     licence="Apache-2.0",
     memory_mb=150,
     dimension=192,
-    # Measured by `python -m bench.voice_scores FOLDER` on 25 people in 76 recordings, English; one recording of each pair had
-    # noise at 20 or 10 dB, music at 15 dB, or none. EER: 2 s of speech 1.7 to 3.5 %, 5 s 0 to 0.6 %, 10 s 0 to 0.1 %. At 0.65
-    # false accepts were up to 0.07, 0.02 and 0.13 %, false rejects 31 to 62, 2 to 10 and 0 to 1 %; within a telephone's band no
-    # false accepts, but rejects of 85, 48 and 27 %. Held against the profiles of all 25, nobody got another name, and 0 to 6 %
-    # of voices that were left out got one; margins from 0 to 0.1 changed that little, and 0.1 lost 3 % of those in noise.
-    # ModelScope's 0.31 for CAM++ (zh-cn) would take over 70 % of two people for one: it is for Mandarin.
+    # Measured by `python -m bench.people.voice_scores FOLDER` on 25 people in 76 recordings, English; one recording of each
+    # pair had noise at 20 or 10 dB, music at 15 dB, or none. EER: 2 s of speech 1.7 to 3.5 %, 5 s 0 to 0.6 %, 10 s 0 to 0.1 %.
+    # At 0.65 false accepts were up to 0.07, 0.02 and 0.13 %, false rejects 31 to 62, 2 to 10 and 0 to 1 %; within a telephone's
+    # band no false accepts, but rejects of 85, 48 and 27 %. Held against the profiles of all 25, nobody got another name, and 0
+    # to 6 % of voices that were left out got one; margins from 0 to 0.1 changed that little, and 0.1 lost 3 % of those in
+    # noise. ModelScope's 0.31 for CAM++ (zh-cn) would take over 70 % of two people for one: it is for Mandarin.
     thresholds=Thresholds(
         threshold=0.65,
         margin=0.05,

@@ -13,18 +13,20 @@ from click.testing import CliRunner
 from dagster import DagsterEventType
 from pyannote.core import Annotation, Segment
 
-from bench import figures, growth, peers, pipeline, probes, short_videos, starts
-from bench.comparison import AROUND, ratios, table_row
-from bench.composed import offsets, repeated, write_short
-from bench.figures import NotDone, measured_on, steal_share, write
-from bench.ingesting import Ingested
-from bench.overhead import Cost, Sampling, as_record, describe_sampling, shares
-from bench.overhead import table_row as share_row
-from bench.peers import PeerUnavailable, last_words
-from bench.probes import check_events_s, execution_of_row, measure_parts, measure_sampling, multiply
-from bench.sides import error_rate
-from bench.spread import Spread
-from bench.work import StageWork, Work
+from bench.contenders import peers
+from bench.contenders.peers import PeerUnavailable, last_words
+from bench.contenders.rounds import error_rate
+from bench.contenders.work import StageWork, Work
+from bench.corpora.composed import offsets, repeated, write_short
+from bench.harness import figures
+from bench.harness.figures import NotDone, measured_on, steal_share, write
+from bench.harness.median_range import Spread
+from bench.pipeline.comparison import AROUND, ratios, table_row
+from bench.pipeline.ingesting import Ingested
+from bench.pipeline.microbench import check_events_s, execution_of_row, measure_parts, measure_sampling, multiply
+from bench.pipeline.overhead import Cost, Sampling, as_record, describe_sampling, shares
+from bench.pipeline.overhead import table_row as share_row
+from bench.pipeline.pipeline import growth, microbench, pipeline, short_videos, starts
 from earshot.common.errors import GpuUnavailable, ModelUnavailable
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE, decode
@@ -273,7 +275,7 @@ def test_check_events_cost_their_distance_as_often_as_there_are_checks() -> None
 
 
 def test_every_part_is_measured_against_many_earlier_timings(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "ONCE", 2)
+    monkeypatch.setattr(microbench, "ONCE", 2)
     register(database, [Video("file-1", "/1.mp3", "/", "One")])
     keep(database, "text_embeddings", usual(), git_commit=None)
     [example] = database.query("SELECT * FROM asset_timings")
@@ -281,7 +283,7 @@ def test_every_part_is_measured_against_many_earlier_timings(database: Database,
     assert (set(measuring), set(judging)) == ({"stopwatches", "timing"}, {"history", "judging", "keeping", "metadata"})
     assert all(seconds > 0 for seconds in (*measuring.values(), *judging.values()))
     kept = database.query("SELECT * FROM asset_timings ORDER BY timing_id")
-    assert len(kept) > probes.ROWS + 1  # the copies, and what the stage's own code kept
+    assert len(kept) > microbench.ROWS + 1  # the copies, and what the stage's own code kept
     assert {entry["video_id"] for entry in kept} == {"file-1"}
     assert Timing.of_row(kept[-1]) == usual()
 
@@ -298,7 +300,7 @@ def test_copies_of_a_timing_are_a_history(database: Database) -> None:
 def test_a_sampler_is_measured_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvml, "find_gpu", lambda uuid: uuid)
     monkeypatch.setattr(nvml, "_READINGS", {name: lambda _handle: 1.0 for name in ("util", "memory", "power", "clock")})
-    monkeypatch.setattr(probes, "SAMPLED_S", 0.01)
+    monkeypatch.setattr(microbench, "SAMPLED_S", 0.01)
     sampling = measure_sampling("GPU-1")
     assert sampling.once_s > 0
     assert sampling.cpu_share >= 0

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.questions import KINDS, NAME, RECORDINGS, TALKS, Question, plain
-from bench.retrieval import Answered, Spoken, answered, overlapped, qualities_by_kind, quality, said_at
-from bench.talks import WORDS_PER_S, paragraphs, spoken, talks
+from bench.corpora.monologues import WORDS_PER_S, paragraphs, spoken, talks
+from bench.corpora.questions import KINDS, NAME, RECORDINGS, TALKS, Question, plain
+from bench.search.retrieval import Answered, Spoken, answered, overlapped, qualities_by_kind, quality, said_at
 from earshot.transcripts.passages import Limits, cut_passages
 from earshot.transcripts.search.query import Hit
 

@@ -1,4 +1,5 @@
-"""The library that bench.scale measures: what is made up of one real video is, to Dagster and to Earshot, what runs leave."""
+"""The library that bench.scale.scale measures: what is made up of one real video is, to Dagster and to Earshot, what runs
+leave."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +16,11 @@ from dagster import (
     RunsFilter,
 )
 
-from bench import scale
-from bench.big_library import copy_video
-from bench.composed import write_first
-from bench.ingesting import measure
-from bench.pages import Load, Question, slowest
-from bench.scale import calls_of
+from bench.corpora.composed import write_first
+from bench.harness.pages import Load, Question, slowest
+from bench.pipeline.ingesting import measure
+from bench.scale.big_library import copy_video
+from bench.scale.scale import calls_of, scale
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from bench import watching
-from bench.figures import write
-from bench.server import serving
-from bench.watched_library import WatchedLibrary
-from bench.watching import Sizes, fill, measure, measure_ticks
+from bench.harness.figures import write
+from bench.harness.server import serving
+from bench.watching.watched_library import WatchedLibrary
+from bench.watching.watching import Sizes, fill, measure, measure_ticks, watching
 from earshot.config.sources_file import Kind
 from earshot.sources.listing import look as real_look
 from earshot.storage.catalog.entries import Listing
@@ -79,8 +78,8 @@ def test_the_figures_are_told_and_kept_under_their_commit(
         in told
     )
     assert "Downloads of 64 KiB, pause 2 s: 1234 an hour." in told
-    monkeypatch.setattr("bench.figures.RESULTS", tmp_path)
-    monkeypatch.setattr("bench.figures.PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr("bench.harness.figures.RESULTS", tmp_path)
+    monkeypatch.setattr("bench.harness.figures.PROJECT_ROOT", tmp_path)
     kept = watching.document(figures, load_before=0.5, stolen=None)
     target = write(kept, watching.PREFIX)
     assert target.name == f"watching-{kept['commit']}.json"

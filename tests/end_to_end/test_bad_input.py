@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
-from bench.server import serving
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from bench.harness.server import serving
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
 from earshot.media.decoding import SAMPLE_RATE

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 from dagster import AssetKey, AssetRecordsFilter, DagsterRunStatus, RunsFilter
 
-from bench.episodes import TELEPHONE, Clip, clip_samples
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import STAGES, find, list_videos

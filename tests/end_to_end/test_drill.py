@@ -1,6 +1,6 @@
 """The predecessor's regression, played again: real models, runs, checks and database, on the drill's clock.
 
-One video is ingested with each fault after a history of healthy ones (bench/drill.py). Each must be flagged on that first
+One video is ingested with each fault after a history of healthy ones (bench/drill/drill.py). Each must be flagged on that first
 video, at its stage, with its cause, and no other stage with it. docs/regression-drill.md shows the same.
 """
 
@@ -11,7 +11,7 @@ import pytest
 from dagster import AssetCheckKey, AssetCheckSeverity, AssetKey
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
-from bench.drill import FAULTS, HEALTHY_VIDEOS, Fault, drill_clock, ingest_one, write_clip
+from bench.drill.drill import FAULTS, HEALTHY_VIDEOS, Fault, drill_clock, ingest_one, write_clip
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.cli.operation.service import MARK
 from earshot.config.sources_file import source_named
 from earshot.storage.catalog.videos import STAGES

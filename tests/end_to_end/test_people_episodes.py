@@ -1,8 +1,9 @@
-"""Who is speaking, proved where it is known: the episodes of bench/voices.py through the real pipeline, with real models.
+"""Who is speaking, proved where it is known: the episodes of bench/corpora/voice_episodes.py through the real pipeline, with
+real models.
 
 One library for all: eight episodes are decoded, diarized and embedded by the assets, two people are enrolled, everybody is
-identified. What the cast is, and how far it stands for people, bench/voices.py says. The ten minutes with eight speakers are
-measured by `python -m bench.people`.
+identified. What the cast is, and how far it stands for people, bench/corpora/voice_episodes.py says. The ten minutes with eight
+speakers are measured by `python -m bench.people`.
 """
 
 from collections.abc import Iterator
@@ -13,8 +14,8 @@ import pandas as pd
 import pytest
 from dagster import DagsterInstance
 
-from bench.people import Told, centroid_scores, compose_library, judge, second_run, told
-from bench.voices import CAST, ENROLLED, EPISODES, compose, error_rate, people_of, stretches
+from bench.corpora.voice_episodes import CAST, ENROLLED, EPISODES, compose, error_rate, people_of, stretches
+from bench.people.people import Told, centroid_scores, compose_library, judge, second_run, told
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.speakers.people.identify import identify

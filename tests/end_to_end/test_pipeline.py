@@ -17,9 +17,9 @@ from dagster import AssetKey, AssetMaterialization, AssetRecordsFilter, DagsterI
 from jsonschema import Draft202012Validator
 from pgvector import Vector
 
-from bench.attribution import PLAIN_WORDS
-from bench.episodes import EPISODES, FEED_NAME, TELEPHONE, Episode, clip_path, clip_samples, write_episodes, write_feed
-from bench.server import serving
+from bench.corpora.episodes import EPISODES, FEED_NAME, TELEPHONE, Episode, clip_path, clip_samples, write_episodes, write_feed
+from bench.harness.server import serving
+from bench.people.attribution import PLAIN_WORDS
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import source_named
 from earshot.models import cache

@@ -17,9 +17,9 @@ import pytest
 from dagster import AssetKey, DagsterRunStatus, FloatMetadataValue, RunsFilter, TextMetadataValue
 from PIL import Image
 
-from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
-from bench.pictures import browsing, pictures_of, take
-from bench.server import serving
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from bench.harness.pictures import browsing, pictures_of, take
+from bench.harness.server import serving
 from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of

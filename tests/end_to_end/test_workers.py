@@ -17,7 +17,7 @@ import pytest
 from dagster import DagsterRunStatus, RunsFilter
 from dagster._core.launcher import DefaultRunLauncher
 
-from bench.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.cli.operation.service import MARK, _left_over
 from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import source_named

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import jiwer
 import pytest
 
-from bench.attribution import PLAIN_WORDS
-from bench.known_speech import known_recordings
-from bench.sides import error_rate
+from bench.contenders.rounds import error_rate
+from bench.corpora.known_speech import known_recordings
+from bench.people.attribution import PLAIN_WORDS
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from bench.episodes import TELEPHONE, clip_path
+from bench.corpora.episodes import TELEPHONE, clip_path
 from earshot.models.device import Device
 from earshot.storage.server import stop_embedded
 

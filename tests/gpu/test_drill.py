@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.composed import repeated
-from bench.drill import FAULTS, DrillClock, ingest_one
-from bench.episodes import EPISODES, episode_samples, write_mp3
+from bench.corpora.composed import repeated
+from bench.corpora.episodes import EPISODES, episode_samples, write_mp3
+from bench.drill.drill import FAULTS, DrillClock, ingest_one
 from earshot.models import cache
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device

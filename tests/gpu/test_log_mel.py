@@ -3,7 +3,7 @@
 import numpy as np
 from faster_whisper.feature_extractor import FeatureExtractor
 
-from bench.episodes import TELEPHONE, clip_samples
+from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.models.device import Device
 from earshot.models.speech.log_mel import GpuLogMel
 

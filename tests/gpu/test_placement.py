@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 import numpy as np
 import pytest
 
-from bench.episodes import TELEPHONE, clip_samples
+from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.models.cache import ModelsResource
 from earshot.models.device import Device, require_device
 

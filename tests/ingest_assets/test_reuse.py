@@ -7,7 +7,7 @@ import soundfile
 from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInProcessResult, Failure
 from dagster._core.errors import DagsterMaxRetriesExceededError
 
-from bench.episodes import TELEPHONE, clip_samples
+from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.config.sources_file import source_named
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.previous_rows import KEEP_TAG, KEPT

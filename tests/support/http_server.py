@@ -20,7 +20,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from bench.server import answering
+from bench.harness.server import answering
 
 
 @dataclass(frozen=True)

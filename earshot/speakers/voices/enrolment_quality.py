@@ -14,11 +14,11 @@ a second voice that the diarization did not tell from the first.
 | `MOST_OTHER_SHARE` | 0.15 | of all speech: a diarization error rate of 0.1 is usual, so this much is not its error alone |
 | `WIDE_SPREAD` | 0.7 | measured, see below |
 
-Measured with CAM++ on the six voices in the recordings of bench/episodes.py, as the diarization told them apart. Spread (the
-lowest cosine of a sample to their mean) was 0.73 to 0.94 within one voice, and below 0.7 in 58 of 73 mixtures of samples of two
-different voices, the second with a fifth, a third or half of them. It only makes an enrolment `fair`, since noise and another
-microphone spread samples, too. The mean of 1, 2, 4, 8, 12 s of the narrator's samples had a cosine of 0.82, 0.88, 0.91, 0.94,
-0.95 to that of the rest: from about 10 s on, more of the same recording adds little.
+Measured with CAM++ on the six voices in the recordings of bench/corpora/episodes.py, as the diarization told them apart. Spread
+(the lowest cosine of a sample to their mean) was 0.73 to 0.94 within one voice, and below 0.7 in 58 of 73 mixtures of samples
+of two different voices, the second with a fifth, a third or half of them. It only makes an enrolment `fair`, since noise and
+another microphone spread samples, too. The mean of 1, 2, 4, 8, 12 s of the narrator's samples had a cosine of 0.82, 0.88, 0.91,
+0.94, 0.95 to that of the rest: from about 10 s on, more of the same recording adds little.
 """
 
 import math

@@ -19,8 +19,8 @@ from earshot.common.timeline import HALF, Times, cut
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.speakers.tables.voice_cache import SampleSpan
 
-# Measured with CAM++ (a turn against half a minute of its own voice and of six others, bench/episodes.py's recordings): the
-# equal error rate is 16 % at a quarter of a second, 13 % at a half, 9 % at one second, 6 % from one and a half on.
+# Measured with CAM++ (a turn against half a minute of its own voice and of six others, bench/corpora/episodes.py's recordings):
+# the equal error rate is 16 % at a quarter of a second, 13 % at a half, 9 % at one second, 6 % from one and a half on.
 SHORTEST_TURN_S = 0.5
 # Measured the same way, a second voice as loud as the first mixed into the end of turns of 2 and 4 s: with a tenth or a fifth
 # of the turn covered, its cosine to its own voice falls by 0.03 at most, with half by 0.06 to 0.14, with three quarters the

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.episodes import TELEPHONE, clip_path
+from bench.corpora.episodes import TELEPHONE, clip_path
 from earshot.config.settings import PROJECT_ROOT
 from earshot.models.registry import SETS
 from earshot.storage.catalog.videos import Video, list_videos, register

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from bench.episodes import clip_samples
+from bench.corpora.episodes import clip_samples
 from earshot.cli import main
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings

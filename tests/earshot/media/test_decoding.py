@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from av.packet import Packet
 
-from bench.episodes import write_mp3
+from bench.corpora.episodes import write_mp3
 from earshot.common.errors import InvalidMedia, NoAudio
 from earshot.media.decoding import SAMPLE_RATE, decode
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from dagster import DagsterInstance, materialize
 
-from bench.episodes import write_mp3
+from bench.corpora.episodes import write_mp3
 from earshot.common.errors import (
     AddressRefused,
     AgeRestricted,

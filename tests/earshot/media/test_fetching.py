@@ -12,8 +12,8 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 import pytest
 
-from bench.episodes import write_mp3
-from bench.server import serving
+from bench.corpora.episodes import write_mp3
+from bench.harness.server import serving
 from earshot.common.errors import Removed, SourceUnusable
 from earshot.config.sources_file import source_named
 from earshot.media.downloads import Fetched

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from bench.episodes import TELEPHONE, Clip, clip_samples
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.errors import GpuUnavailable
 from earshot.config.sources_file import source_named
 from earshot.models.device import (

@@ -9,8 +9,8 @@ import pytest
 from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeature, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from bench.episodes import TELEPHONE, Clip, clip_samples
-from bench.known_speech import telephone
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
+from bench.corpora.known_speech import telephone
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device

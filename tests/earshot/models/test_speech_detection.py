@@ -7,7 +7,7 @@ import pytest
 from faster_whisper.utils import get_assets_path
 from faster_whisper.vad import SileroVADModel, get_vad_model
 
-from bench.episodes import EPISODES, TELEPHONE, clip_samples, episode_samples
+from bench.corpora.episodes import EPISODES, TELEPHONE, clip_samples, episode_samples
 from earshot.models.speech.speech_detection import SplitSession, spread_over_cores
 
 [NETWORK] = Path(get_assets_path()).glob("silero_vad*.onnx")

@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from bench.talks import talks
+from bench.corpora.monologues import talks
 from earshot.config.settings import read_settings
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device

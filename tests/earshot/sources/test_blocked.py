@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.server import answering
+from bench.harness.server import answering
 from earshot.config.sources_file import Source, source_named
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.episodes import write_mp3
+from bench.corpora.episodes import write_mp3
 from earshot.common.errors import AddressRefused, Blocked, NotAFeed, Removed, Retryable, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source, source_named
 from earshot.sources import listing

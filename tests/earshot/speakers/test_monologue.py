@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
-from bench.episodes import TELEPHONE, Clip, clip_samples
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE

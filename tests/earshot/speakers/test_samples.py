@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.episodes import TELEPHONE, Clip, clip_samples
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.errors import RecordingUnusable
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.episodes import TELEPHONE, clip_samples
+from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models import registry

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.episodes import TELEPHONE, clip_samples
+from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.media_store import MediaStoreResource, place_of
 from tests.support.earshot_up import EARSHOT

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from dagster import build_sensor_context
 
-from bench.server import answering
+from bench.harness.server import answering
 from earshot.common.errors import AlertRefused
 from earshot.config.settings import read_settings
 from earshot.sources.troubles import Trouble

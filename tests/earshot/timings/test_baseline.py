@@ -1,10 +1,10 @@
-"""The baseline rule: on simulated series (bench/simulation.py, seeds fixed), and case by case."""
+"""The baseline rule: on simulated series (bench/drill/rule_simulation.py, seeds fixed), and case by case."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.simulation import SPREADS, detected, false_alarms, series
+from bench.drill.rule_simulation import SPREADS, detected, false_alarms, series
 from earshot.timings.baseline import ERROR_RATIO, MINIMUM_VIDEOS, SLACK_S, WARN_RATIO, WINDOW, Cost, Level, judge
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from dagster import FloatMetadataValue, TextMetadataValue
 
-from bench.drill import CALL_S, INPUT_S, drill_clock
+from bench.drill.drill import CALL_S, INPUT_S, drill_clock
 from earshot.cli.output import describe_speed
 from earshot.models.measurement import Execution, Measurement
 from earshot.timings.timing import (

@@ -325,7 +325,7 @@ def test_each_mark_ends_a_sentence(end: str) -> None:
 
 @pytest.mark.slow  # pyannote.metrics imports for seconds
 def test_speakers_are_matched_so_that_the_fewest_words_are_wrong() -> None:
-    from bench.attribution import cp_errors
+    from bench.people.attribution import cp_errors
 
     reference = {"Ana": "One two three.", "Ben": "Four five"}
     assert cp_errors(reference, {"0": "four five", "1": "one two three"}) == 0
@@ -337,7 +337,7 @@ def test_speakers_are_matched_so_that_the_fewest_words_are_wrong() -> None:
 
 @pytest.mark.slow  # pyannote.metrics imports for seconds
 def test_of_those_who_speak_at_once_the_last_to_begin_has_the_exclusive_turn() -> None:
-    from bench.attribution import exclusive_turns
+    from bench.people.attribution import exclusive_turns
 
     turns = turns_frame((0.0, 4.0, "A"), (1.0, 2.0, "B"), (3.0, 5.0, "B"), (6.0, 7.0, "A"))
     assert exclusive_turns(turns).to_numpy().tolist() == [
@@ -347,8 +347,8 @@ def test_of_those_who_speak_at_once_the_last_to_begin_has_the_exclusive_turn() -
 
 @pytest.mark.slow
 def test_the_words_of_a_telephone_call_are_given_to_who_said_them(home: Path) -> None:
-    from bench.attribution import heard, score
-    from bench.known_speech import telephone
+    from bench.corpora.known_speech import telephone
+    from bench.people.attribution import heard, score
     from earshot.models.cache import ModelsResource
 
     assert home.exists()
@@ -366,8 +366,8 @@ def test_the_words_of_a_telephone_call_are_given_to_who_said_them(home: Path) ->
 
 @pytest.mark.slow
 def test_true_turns_with_borders_a_bit_off_cost_fewer_words_than_by_their_middles(home: Path) -> None:
-    from bench.attribution import heard, score_moved
-    from bench.known_speech import QUICK, compose
+    from bench.corpora.known_speech import QUICK, compose
+    from bench.people.attribution import heard, score_moved
     from earshot.models.cache import ModelsResource
 
     assert home.exists()

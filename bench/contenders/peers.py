@@ -1,0 +1,152 @@
+"""Peers: other programs on the same recordings, each in an environment of its own, kept warm beside Earshot.
+
+- WhisperX: transcription, word alignment, diarization. It is given the whisper model that Earshot has; the other two models it
+  fetches from the network. Its diarization is pyannote's, which is stock in bench/contenders/baselines.py too.
+- Senko: diarization. It brings its weights. Its wheel's feature extractor is compiled for AVX-512 and dies of an illegal
+  instruction on a processor without: so it is built from source where there is a compiler, and taken as it is where not.
+
+`uv` makes the environments once, with versions pinned here, under .earshot/peers (gone with `make delete-library`).
+A peer that cannot be installed or does not come up is left out, and so is a part of it whose model cannot be had; `not_done`
+says why, in the installer's or the program's own last words.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+from faster_whisper import decode_audio
+
+from bench.contenders.work import Span, StageWork, Work
+from bench.harness.figures import NotDone
+from earshot.config.settings import PROJECT_ROOT, Settings
+from earshot.media.decoding import SAMPLE_RATE
+from earshot.models.device import COMPUTE_TYPES, Device
+from earshot.models.files import locate
+from earshot.models.registry import model_set
+from earshot.models.speech.transcriber import BATCH_SIZE
+
+ENVIRONMENTS = PROJECT_ROOT / ".earshot" / "peers"
+UV = str(Path(sys.executable).parent / "uv")
+SCRIPT = PROJECT_ROOT / "bench" / "peer_script.py"
+
+SENKO = ("senko==0.2.2", "torch==2.10.0", "asteroid-filterbanks==0.4.0", "einops==0.8.2", "matplotlib==3.11.2")
+# What `uv pip install` is told, tried in turn. WhisperX chooses its own torch; Senko is given Earshot's, which is on the disk.
+INSTALLS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "whisperx": (("whisperx==3.8.6",),),
+    "senko": ((*SENKO, "--no-binary", "senko"), SENKO),
+}
+
+
+class PeerUnavailable(Exception):
+    """A peer that cannot be measured here; the message says why."""
+
+
+@dataclass
+class Peer:
+    """A peer that runs, its models loaded. Close it."""
+
+    name: str
+    process: "subprocess.Popen[str]"
+    errors: IO[str]
+    versions: dict[str, str]
+    load_s: float
+    not_done: list[NotDone]
+    peak_mb: float = 0.0
+
+    @classmethod
+    def start(cls, name: str, settings: Settings, device: Device) -> Self:
+        """Install it where it is not yet, and load it. Raises PeerUnavailable."""
+        python = environment(name)
+        errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process runs
+        options = {
+            "device": device.kind,
+            "compute_type": COMPUTE_TYPES[device.kind],
+            "batch_size": BATCH_SIZE[device.kind],
+            "threads": len(os.sched_getaffinity(0)),
+            "whisper": str(locate(model_set(settings).speech, settings)),
+        }
+        command = [str(python), "-I", str(SCRIPT), name, json.dumps(options)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True)
+        peer = cls(name, process, errors, {}, 0.0, [])
+        told = peer._answer()
+        peer.versions, peer.load_s = told["versions"], told["load_s"]
+        peer.not_done = [NotDone(f"{name}: {part}", reason) for part, reason in told["not_done"]]
+        return peer
+
+    def work_through(self, recording: Path, spans: Sequence[Span], texts: Sequence[str]) -> Work:  # noqa: ARG002 - a Side's
+        """Its stages of one recording, which is decoded before its clock starts. Raises PeerUnavailable where it dies."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "recording.wav"
+            write_wav(path, np.asarray(decode_audio(str(recording), sampling_rate=SAMPLE_RATE)))
+            assert self.process.stdin is not None
+            print(path, file=self.process.stdin, flush=True)
+            told = self._answer()
+        self.peak_mb = told["peak_mb"]
+        return Work(tuple(StageWork(**stage) for stage in told["stages"]), tuple(map(tuple, told["turns"])))
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if line:
+            return json.loads(line)
+        code = self.process.wait()
+        self.errors.seek(0)
+        raise PeerUnavailable(last_words(code, self.errors.read()))
+
+    def close(self) -> None:
+        """End it, whatever it is at."""
+        self.process.kill()
+        self.process.communicate()
+        self.errors.close()
+
+
+def environment(name: str) -> Path:
+    """The Python of a peer's environment, made where it is not there or another version is pinned. Raises PeerUnavailable."""
+    folder, wanted = ENVIRONMENTS / name, repr(INSTALLS[name])
+    done = folder / "installed"
+    if done.exists() and done.read_text() == wanted:
+        return folder / "bin" / "python"
+    reason = ""
+    for install in INSTALLS[name]:
+        shutil.rmtree(folder, ignore_errors=True)
+        reason = _run("venv", "--quiet", "--python", sys.executable, str(folder)) or _run(
+            "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *install
+        )
+        if not reason:
+            done.write_text(wanted)
+            return folder / "bin" / "python"
+    raise PeerUnavailable(f"it does not install: {reason}")
+
+
+def _run(*arguments: str) -> str:
+    """Why uv failed; "" where it did not. Without a configuration: that of this project lets Senko have no dependencies."""
+    ended = subprocess.run([UV, "--no-config", *arguments], capture_output=True, text=True, check=False)
+    return last_words(ended.returncode, ended.stderr) if ended.returncode else ""
+
+
+def last_words(code: int, errors: str) -> str:
+    """Why a program ended, from its exit code and what it wrote to stderr."""
+    if code < 0:
+        return f"it was ended by {signal.Signals(-code).name}: {signal.strsignal(-code)}"
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return lines[-1] if lines else f"it ended with exit code {code}"
+
+
+def write_wav(path: Path, samples: np.ndarray) -> None:
+    """float32 samples as 16 bit."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((samples * 32768.0).clip(-32768, 32767).astype("<i2").tobytes())

@@ -1,0 +1,5 @@
+"""`python -m bench.drill`."""
+
+from bench.drill.drill import main
+
+main()

@@ -1,0 +1,201 @@
+"""The regression drill: healthy videos, then one fault at a time, and what the checks say of each on its first video.
+
+Everything is real - models, database, Dagster's runs and checks - but the clocks, which stand still except that each model call
+takes CALL_S, each input in it INPUT_S and each load of a model LOAD_S, as if on a GPU, where a call costs much and an input
+little. That takes as many CPU seconds, of one core, also where a fault makes it take longer. So the drill ends the same way on
+any machine, however busy.
+
+    make drill
+
+tests/end_to_end/test_drill.py plays the same faults and asserts what docs/regression-drill.md shows.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from earshot.config.sources_file import source_named
+from earshot.models import cache, measurement
+from earshot.models.measurement import Tally
+from earshot.storage.database import Database, open_database
+from ingest_assets.operations.ingest import Choice, Outcome, ingest
+from resources.instance.home import open_instance
+
+CALL_S, INPUT_S, LOAD_S = 1.0, 0.05, 10.0
+THROTTLE = 5.0
+HEALTHY_VIDEOS = 6
+CLIP_S = 22.0
+DRILLED_GPU = "a GPU that the drill pretends"
+
+
+@dataclass
+class DrillClock:
+    """A clock that only model calls and loads move; `slowness` multiplies what they take, but not the CPU seconds of it."""
+
+    now: float = 0.0
+    cpu_s: float = 0.0
+    slowness: float = 1.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds * self.slowness
+        self.cpu_s += seconds
+
+
+@contextmanager
+def drill_clock() -> Iterator[DrillClock]:
+    """The drill's clock in the place of the real ones, moved by real model calls and loads."""
+    clock = DrillClock()
+    count, begin_load = Tally.count, cache._begin_load
+
+    def counting(tally: Tally, inputs: float, calls: float = 1.0) -> None:
+        count(tally, inputs, calls)
+        clock.advance(CALL_S * calls + INPUT_S * inputs)
+
+    def loading(*arguments: Any) -> None:
+        begin_load(*arguments)
+        clock.advance(LOAD_S)
+
+    with (
+        patch.object(measurement, "clock", clock),
+        patch.object(measurement, "cpu_clock", lambda: clock.cpu_s),
+        patch.object(Tally, "count", counting),
+        patch.object(cache, "_begin_load", loading),
+    ):
+        yield clock
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong: in words, the stage it slows, the cause to be proved, and how it is brought about."""
+
+    name: str
+    description: str
+    stage: str
+    cause: str
+    committed: Callable[[DrillClock, Database], AbstractContextManager[None]]
+
+
+@contextmanager
+def _throttled(clock: DrillClock, _database: Database) -> Iterator[None]:
+    from earshot.models.text.text_encoder import TextEncoder
+
+    encode = TextEncoder.encode
+
+    def throttled(encoder: TextEncoder, texts: Sequence[str], tally: Tally | None = None) -> np.ndarray:
+        clock.slowness = THROTTLE
+        try:
+            return encode(encoder, texts, tally)
+        finally:
+            clock.slowness = 1.0
+
+    with patch.object(TextEncoder, "encode", throttled):
+        yield
+
+
+@contextmanager
+def _one_by_one(_clock: DrillClock, _database: Database) -> Iterator[None]:
+    from earshot.models.voice.voice_encoder import VoiceEncoder
+
+    encode = VoiceEncoder.encode
+
+    def one_by_one(
+        encoder: VoiceEncoder, samples: np.ndarray, spans: Sequence[tuple[int, int]], tally: Tally | None = None
+    ) -> np.ndarray:
+        return np.concatenate([encode(encoder, samples, [span], tally) for span in spans])
+
+    with patch.object(VoiceEncoder, "encode", one_by_one):
+        yield
+
+
+@contextmanager
+def _loaded_anew(_clock: DrillClock, _database: Database) -> Iterator[None]:
+    cache._diarizer.cache_clear()
+    yield
+
+
+@contextmanager
+def _on_the_other_device(_clock: DrillClock, database: Database) -> Iterator[None]:
+    """Pretend that everything so far ran on a GPU, and still does, except the text encoder."""
+    from earshot.models.speech.transcriber import Transcriber
+    from earshot.models.text.text_encoder import TextEncoder
+    from earshot.models.voice.diarizer import Diarizer
+    from earshot.models.voice.voice_encoder import VoiceEncoder
+
+    on_gpu = {"device_asked": "cuda", "device": "cuda", "device_name": DRILLED_GPU}
+    database.query(
+        "UPDATE asset_timings SET device_asked = 'cuda', device = 'cuda', device_name = %s WHERE asset <> 'audio'",
+        [DRILLED_GPU],
+    )
+    with (
+        patch.object(Transcriber, "execution", _saying(Transcriber, on_gpu)),
+        patch.object(Diarizer, "execution", _saying(Diarizer, on_gpu)),
+        patch.object(VoiceEncoder, "execution", _saying(VoiceEncoder, on_gpu)),
+        patch.object(TextEncoder, "execution", _saying(TextEncoder, {"device_asked": "cuda"})),
+    ):
+        yield
+
+
+def _saying(loaded: Any, changed: dict[str, str]) -> property:
+    """The class's property `execution` with some of it changed."""
+    really = loaded.execution.fget
+    return property(lambda model: replace(really(model), **changed))
+
+
+FAULTS = (
+    Fault("throttled", "the text encoder takes five times as long", "text_embeddings", "starved", _throttled),
+    Fault(
+        "one by one", "voice embeddings are taken one by one instead of batched", "voice_embeddings", "batch_size", _one_by_one
+    ),
+    Fault("loaded anew", "the diarization's models are loaded anew for the video", "speaker_turns", "cold_load", _loaded_anew),
+    Fault(
+        "other device",
+        "the text encoder's parameters lie on the CPU, behind the GPU resource's back",
+        "text_embeddings",
+        "device",
+        _on_the_other_device,
+    ),
+)
+
+
+def write_clip(folder: Path, index: int) -> Path:
+    """The telephone call from another moment on: a video that is like the others and is not the same."""
+    path = folder / f"call-{index}.mp3"
+    start = 0.3 * index
+    write_mp3(path, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, start, start + CLIP_S)))
+    return path
+
+
+def ingest_one(path: Path, database: Database) -> Outcome:
+    """Ingest one file; raises RuntimeError where that failed."""
+    steps = ingest([source_named(str(path))], Choice(), database, open_instance())
+    [outcome] = [step for step in steps if isinstance(step, Outcome)]
+    if outcome.result != "done":
+        raise RuntimeError(f"the drill could not ingest {path}: {outcome}")
+    return outcome
+
+
+def main() -> None:
+    """Play the drill in a home of its own and print what the checks say."""
+    from bench.harness.figures import own_home
+
+    with own_home(), tempfile.TemporaryDirectory() as folder, drill_clock() as clock:
+        database = open_database()
+        for index in range(HEALTHY_VIDEOS):
+            outcome = ingest_one(write_clip(Path(folder), index), database)
+            print(f"healthy video {index + 1}: {', '.join(outcome.failed_checks) or 'every check passed'}", flush=True)
+        for index, fault in enumerate(FAULTS, start=HEALTHY_VIDEOS):
+            with fault.committed(clock, database):
+                outcome = ingest_one(write_clip(Path(folder), index), database)
+            print(f"\n{fault.name}: {fault.description}")
+            for said in outcome.failed_checks or ("nothing",):
+                print(f"  {said}", flush=True)

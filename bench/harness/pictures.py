@@ -1,0 +1,108 @@
+"""Pictures of the UI, taken with a real browser: what a user sees, for the documentation and for the tests.
+
+    python -m bench.harness.pictures http://127.0.0.1:3000 docs/pictures
+
+Needs Chromium on the machine (`make test` installs it, or says what to do).
+"""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from playwright.sync_api import Page, sync_playwright
+
+# Without these, Chromium asks its makers' hosts for updates at every start.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One page: its path under the UI's URL, and a text that is on it once it is complete.
+
+    `click` is the selector of what to click on first, and `image` the description of a picture that must be seen then.
+    """
+
+    name: str
+    path: str
+    text: str
+    click: str = ""
+    image: str = ""
+
+
+def pictures_of(partition: str) -> tuple[Picture, ...]:
+    """The asset graph, what one partition's transcript left, its checks, the report (which must have been made), the sensor."""
+    return (
+        Picture("asset-graph", "/locations/earshot/asset-groups/video", "text_embeddings"),
+        Picture("partition", f"/assets/transcript?view=partitions&partition={quote(partition)}", "x_realtime"),
+        Picture("checks", "/assets/text_embeddings?view=checks", "Evaluation result", click="text=regression >> nth=0"),
+        Picture(
+            "performance",
+            "/assets/performance?view=overview",
+            "items_per_second",
+            "text=[Show Markdown] >> nth=1",
+            "Items per second",
+        ),
+        Picture("new-uploads", "/locations/earshot/sensors/new_uploads", "requested"),
+    )
+
+
+def chromium() -> str:
+    """The browser's path; raises FileNotFoundError where there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    raise FileNotFoundError("no Chromium on this machine: install the package chromium")
+
+
+@contextmanager
+def browsing(url: str) -> Iterator[Page]:
+    """A page of a headless browser for the block, with `url` as what paths are relative to."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
+        page = browser.new_page(base_url=url, viewport={"width": 1440, "height": 860})
+        page.set_default_timeout(300_000)
+        yield page
+        browser.close()
+
+
+def take(page: Page, picture: Picture, folder: Path) -> Path:
+    """Open the picture's page, wait for what must be on it, and write `<name>.png`; returns where."""
+    folder.mkdir(parents=True, exist_ok=True)
+    page.goto(picture.path)
+    if picture.click:
+        page.locator(picture.click).click()
+    page.get_by_text(picture.text).first.wait_for(state="visible")
+    if picture.image:
+        page.get_by_alt_text(picture.image).wait_for(state="visible")
+    page.wait_for_timeout(2_000)  # the graph is laid out and faded in after its text is there
+    target = folder / f"{picture.name}.png"
+    page.screenshot(path=target)
+    return target
+
+
+def main() -> None:
+    """Take the pictures of the partition that was materialized first."""
+    url, folder = sys.argv[1], Path(sys.argv[2])
+    from earshot.storage.catalog.videos import list_videos
+    from earshot.storage.database import open_database
+
+    partition = list_videos(open_database(), state="ready")[-1].video_id
+    with browsing(url) as page:
+        for picture in pictures_of(partition):
+            print(take(page, picture, folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`python -m bench.people`."""
+
+from bench.people.people import main
+
+main()

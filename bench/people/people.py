@@ -1,0 +1,290 @@
+"""Who is speaking, measured where it is known: the real pipeline on the composed episodes of bench/corpora/voice_episodes.py.
+
+In a home of its own, with the bundled or whatever models are set: each episode is decoded, diarized and embedded by the assets
+themselves (not transcribed: nothing here depends on words), two people are enrolled, and everybody is identified. Then:
+
+1. DER of each episode, and what became of each local speaker against who he is: false accepts (named as somebody else, or as
+   anybody where nobody knows him), false rejects (enrolled, and not named), recurring voices not joined, people merged.
+2. Scores between the local speakers of different episodes: EER, and both errors at the threshold.
+3. A second run of `voice_embeddings`: what share came from the cache.
+4. What it cost, per stage and video, and to identify all.
+5. Ten minutes in which eight people speak in turn, in some noise: DER, local speakers, whom they were taken for.
+
+Prints the figures as JSON, and writes them to bench/results/people-<commit>.json.
+"""
+
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from dagster import AssetKey, DagsterInstance
+
+from bench.corpora.voice_episodes import ENROLLED, EPISODES, OWN_RECORDING, error_rate, long_episode, people_of
+from bench.corpora.voice_episodes import write as write_episode
+from bench.demo import choose_device
+from bench.harness.figures import measured_on, own_home, write
+from earshot.common.excerpt import FILE, VIDEO, Excerpt
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import source_named
+from earshot.models.device import require_device
+from earshot.sources.listings import video_of
+from earshot.sources.polling import choose_now
+from earshot.speakers.people.identify import identify
+from earshot.speakers.tables.people import add_enrolment, add_person
+from earshot.speakers.tables.voice_space import thresholds
+from earshot.speakers.voices.assignment import SHORTEST_CLEAR_S
+from earshot.speakers.voices.calibration import equal_error_rate, false_accepts, false_rejects
+from earshot.storage.catalog.videos import register
+from earshot.storage.database import Database, open_database
+from ingest_assets.definitions import defs
+from ingest_assets.operations.ingest import QUIET
+from ingest_assets.partitions import videos
+from ingest_assets.stages.stage import FORCE_TAG
+from resources.instance.home import open_instance
+
+STAGES = ("audio", "speaker_turns", "voice_embeddings")
+LONG_S = 600.0
+
+
+@dataclass(frozen=True)
+class Told:
+    """One local speaker: who he is ("" where nobody speaks), and whom he was taken for ("" for Unknown)."""
+
+    video_id: str
+    local_speaker: str
+    person: str
+    clear_s: float
+    taken_for: str
+    decided_by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Local speakers that can be told (SHORTEST_CLEAR_S of clear speech or more), counted.
+
+    `not_joined` are those of the cast who came back as somebody else, `merged` pairs of the cast who were taken for one.
+    """
+
+    speakers: int
+    named: int
+    false_accepts: int
+    false_rejects: int
+    unknown: int
+    recurring: tuple[str, ...]
+    not_joined: tuple[str, ...]
+    merged: tuple[tuple[str, str], ...]
+
+
+def main() -> None:
+    """Run, print and write the figures."""
+    os.environ["EARSHOT_DEVICE"], _ = choose_device(os.environ.get("EARSHOT_DEVICE"))
+    with own_home() as home:
+        os.environ["EARSHOT_PEOPLE"] = str(home / "people.yaml")
+        database, instance = open_database(), open_instance()
+        truths = compose_library(home, database, instance)
+        started = time.perf_counter()
+        identify(database)
+        identify_s = time.perf_counter() - started
+        document = {
+            **measured_on(require_device(read_settings().device).name),
+            "thresholds": asdict(thresholds(database, read_settings())),
+            "episodes": [_episode(database, video_id, truth) for video_id, truth in truths.items()],
+            "identities": asdict(judge(told(database, truths))),
+            "scores": score_figures(database, truths),
+            "second_run": second_run(database, instance, list(truths)),
+            "cost": costs(database),
+            "identify_s": round(identify_s, 3),
+            "ten_minutes": ten_minutes(home, database, instance),
+        }
+    print(json.dumps(document, indent=1))
+    print(f"Written to {write(document, 'people-')}")
+
+
+def compose_library(folder: Path, database: Database, instance: DagsterInstance) -> dict[str, pd.DataFrame]:
+    """The episodes, diarized and embedded, and ENROLLED enrolled: truth by video_id, in order. Nobody is identified yet."""
+    truths = {}
+    for episode in EPISODES:
+        path, truth = write_episode(episode, folder / "episodes")
+        truths[take_in(path, database, instance)] = truth
+    own, _ = write_episode(OWN_RECORDING, folder)
+    enrol(database, "narrator", [Excerpt(FILE, str(own))])
+    studio, truth = next(iter(truths.items()))
+    enrol(database, "deep narrator", [Excerpt(VIDEO, studio, start, end) for start, end in _runs(truth, "deep narrator")])
+    return truths
+
+
+def _runs(truth: pd.DataFrame, person: str) -> list[tuple[float, float]]:
+    """From when to when this person has the word."""
+    runs = truth.groupby((truth.person != truth.person.shift()).cumsum())
+    return [(run.start_s.min(), run.end_s.max()) for _, run in runs if run.person.iloc[0] == person]
+
+
+def enrol(database: Database, name: str, excerpts: Sequence[Excerpt]) -> int:
+    """A person with these excerpts, which `identify()` judges; his id."""
+    person = add_person(database, name)
+    with database.connect() as connection:
+        for excerpt in excerpts:
+            add_enrolment(connection, person.person_id, excerpt, listed=False)
+    return person.person_id
+
+
+def take_in(path: Path, database: Database, instance: DagsterInstance, stages: Sequence[str] = STAGES) -> str:
+    """Run these assets for the file, as `earshot ingest` does; its video_id. Raises what the run raises."""
+    source = source_named(str(path))
+    [(entry, _)] = choose_now(source, database)
+    video = video_of(entry, source)
+    register(database, [video])
+    instance.add_dynamic_partitions(str(videos.name), [video.video_id])
+    run_stages(video.video_id, instance, stages)
+    return video.video_id
+
+
+def run_stages(video_id: str, instance: DagsterInstance, stages: Sequence[str]) -> None:
+    """The assets of one video, upstream first, whether they are current or not."""
+    defs.resolve_job_def("ingest_video").execute_in_process(
+        instance=instance,
+        partition_key=video_id,
+        asset_selection=[AssetKey(stage) for stage in stages],
+        run_config=QUIET,
+        tags={FORCE_TAG: "true"},
+    )
+
+
+def told(database: Database, truths: Mapping[str, pd.DataFrame]) -> list[Told]:
+    """Every local speaker of these videos, as he is and as he was identified."""
+    found = []
+    for video_id, truth in truths.items():
+        people = people_of(database.frame("turns", video_id, "turn_index"), truth)
+        rows = database.query(
+            "SELECT local_speaker, clear_s, coalesce(name, 'voice ' || voice_id, '') AS taken_for, decided_by, reason "
+            "FROM local_speakers JOIN identities USING (video_id, local_speaker) LEFT JOIN people USING (person_id) "
+            "WHERE video_id = %s ORDER BY local_speaker",
+            [video_id],
+        )
+        found += [Told(video_id=video_id, person=people[row["local_speaker"]], **row) for row in rows]
+    return found
+
+
+def judge(speakers: Sequence[Told]) -> Verdict:
+    """What became of those who can be told."""
+    tellable = [speaker for speaker in speakers if speaker.clear_s >= SHORTEST_CLEAR_S and speaker.person]
+    taken, videos_of, heard = defaultdict(set), defaultdict(set), defaultdict(set)
+    for speaker in tellable:
+        taken[speaker.person].add(speaker.taken_for)
+        videos_of[speaker.person].add(speaker.video_id)
+        if speaker.taken_for:
+            heard[speaker.taken_for].add(speaker.person)
+    named = [speaker for speaker in tellable if speaker.taken_for in ENROLLED]
+    recurring = sorted(person for person in taken if len(videos_of[person]) > 1)
+    return Verdict(
+        speakers=len(tellable),
+        named=len(named),
+        false_accepts=sum(speaker.person != speaker.taken_for for speaker in named),
+        false_rejects=sum(speaker.person in ENROLLED and speaker.person != speaker.taken_for for speaker in tellable),
+        unknown=sum(not speaker.taken_for for speaker in tellable),
+        recurring=tuple(recurring),
+        not_joined=tuple(person for person in recurring if len(taken[person]) > 1),
+        merged=tuple(sorted({pair for people in heard.values() for pair in combinations(sorted(people), 2)})),
+    )
+
+
+def score_figures(database: Database, truths: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Cosines of centroids between different episodes: EER, and the errors at the threshold."""
+    one, two = centroid_scores(database, truths)
+    threshold = thresholds(database, read_settings()).threshold
+    eer, at = equal_error_rate(one, two)
+    return {
+        "one_person": len(one),
+        "two_people": len(two),
+        "one_person_lowest": round(float(one[0]), 3),
+        "two_people_highest": round(float(two[-1]), 3),
+        "eer": round(eer, 4),
+        "eer_threshold": round(at, 3),
+        "false_accepts": round(false_accepts(two, threshold), 4),
+        "false_rejects": round(false_rejects(one, threshold) or 0.0, 4),
+    }
+
+
+def centroid_scores(database: Database, truths: Mapping[str, pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]:
+    """Rising cosines of one person in two episodes, and of two people in two episodes."""
+    speakers = []
+    for video_id, truth in truths.items():
+        people = people_of(database.frame("turns", video_id, "turn_index"), truth)
+        for row in database.frame("local_speakers", video_id, "local_speaker").to_dict("records"):
+            if row["clear_s"] >= SHORTEST_CLEAR_S and people[row["local_speaker"]]:
+                speakers.append((video_id, people[row["local_speaker"]], row["centroid"].to_numpy()))
+    pairs = [(a, b, float(v @ w)) for (video, a, v), (other, b, w) in combinations(speakers, 2) if video != other]
+    one = sorted(score for a, b, score in pairs if a == b)
+    return np.array(one), np.array(sorted(score for a, b, score in pairs if a != b))
+
+
+def second_run(database: Database, instance: DagsterInstance, video_ids: Sequence[str]) -> dict[str, float]:
+    """`voice_embeddings` of each video once more: vectors from the cache, and those computed again."""
+    last = database.query("SELECT coalesce(max(timing_id), 0) AS timing_id FROM asset_timings")[0]["timing_id"]
+    for video_id in video_ids:
+        run_stages(video_id, instance, ["voice_embeddings"])
+    [row] = database.query(
+        "SELECT sum(cache_hits) AS hits, sum(cache_misses) AS misses, sum(wall_s - load_s) AS seconds FROM asset_timings "
+        "WHERE timing_id > %s AND asset = 'voice_embeddings'",
+        [last],
+    )
+    return {"cache_hits": row["hits"], "cache_misses": row["misses"], "s_per_video": round(row["seconds"] / len(video_ids), 3)}
+
+
+def costs(database: Database) -> list[dict[str, Any]]:
+    """The first run of each stage over all videos, models loaded: seconds, and seconds per minute of audio."""
+    rows = database.query(
+        "SELECT DISTINCT ON (video_id, asset) asset, audio_s, wall_s - load_s AS seconds FROM asset_timings "
+        "ORDER BY video_id, asset, timing_id"
+    )
+    found = pd.DataFrame(rows).groupby("asset")[["audio_s", "seconds"]].sum()
+    per_minute = (60.0 * found.seconds / found.audio_s).round(2)
+    return [
+        {
+            "asset": stage,
+            "audio_s": round(found.audio_s[stage], 1),
+            "s": round(found.seconds[stage], 2),
+            "s_per_minute": per_minute[stage],
+        }
+        for stage in STAGES
+    ]
+
+
+def ten_minutes(folder: Path, database: Database, instance: DagsterInstance) -> dict[str, Any]:
+    """All of the cast in one long episode; the small ones are the library that they are identified in."""
+    path, truth = write_episode(long_episode(LONG_S), folder / "episodes")
+    video_id = take_in(path, database, instance)
+    started = time.perf_counter()
+    identify(database)
+    identify_s = time.perf_counter() - started
+    speakers = told(database, {video_id: truth})
+    return {
+        **_episode(database, video_id, truth),
+        "people": int(truth.person.nunique()),
+        "local_speakers": len(speakers),
+        "identities": asdict(judge(speakers)),
+        "taken_for": {
+            speaker.local_speaker: f"{speaker.person} -> {speaker.taken_for or speaker.reason}" for speaker in speakers
+        },
+        "identify_s": round(identify_s, 3),
+    }
+
+
+def _episode(database: Database, video_id: str, truth: pd.DataFrame) -> dict[str, Any]:
+    turns = database.frame("turns", video_id, "turn_index")
+    [audio] = database.query("SELECT duration_s FROM audio WHERE video_id = %s", [video_id])
+    return {
+        "seconds": round(audio["duration_s"], 1),
+        "speech_s": round(float((truth.end_s - truth.start_s).sum()), 1),
+        "der": round(error_rate(turns, truth), 4) if len(truth) else None,
+        "local_speakers": int(turns.local_speaker.nunique()),
+    }

@@ -1,0 +1,5 @@
+"""`python -m bench.pipeline`."""
+
+from bench.pipeline.pipeline import main
+
+main()

@@ -1,0 +1,82 @@
+"""Growth: what a recording costs as it gets longer, per stage, and the memory that it takes.
+
+Each length, with each model set, in a home and a process of its own, so that its memory is its own; models are loaded and
+warmed by a first short recording. A stage that takes the same share of the audio however long it is (`x_realtime` stays) grows
+as it should; memory that doubles with the length will end somewhere. The memory is that of the process that works, its models
+included; the database's is not in it.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.harness.figures import own_home
+from bench.harness.per_size import peak_mb
+from bench.pipeline.ingesting import Ingested, measure
+from earshot.cli.output import print_table
+from earshot.timings.timing import times_real_time
+
+
+@dataclass(frozen=True)
+class StageGrowth:
+    """One stage of one length, models loaded. `vram_peak_mb` None: nothing ran on a GPU."""
+
+    asset: str
+    seconds: float
+    x_realtime: float
+    vram_peak_mb: float | None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One length. `warm_mb` and `peak_mb` are the most memory before it and after."""
+
+    minutes: float
+    models: str
+    wall_s: float
+    x_realtime: float
+    around_s: float
+    warm_mb: float
+    peak_mb: float
+    stages: tuple[StageGrowth, ...]
+
+
+def measure_length(first: Path, recording: Path, minutes: float, models: str) -> Growth:
+    """Of a recording of so many minutes, with this model set. To be called in a process of its own."""
+    os.environ["EARSHOT_MODELS"] = models
+    with own_home():
+        measure(first)
+        warm_mb = peak_mb()
+        return growth(measure(recording), minutes, models, warm_mb, peak_mb())
+
+
+def growth(ingested: Ingested, minutes: float, models: str, warm_mb: float, most_mb: float) -> Growth:
+    """The figures of what was ingested."""
+    stages = [
+        StageGrowth(row["asset"], row["wall_s"] - row["load_s"], row["x_realtime"], row["vram_peak_mb"])
+        for row in ingested.rows
+    ]
+    speed = times_real_time(ingested.audio_s, ingested.wall_s, ingested.load_s)
+    return Growth(minutes, models, ingested.wall_s, speed, ingested.around_s, warm_mb, most_mb, tuple(stages))
+
+
+def print_growth(found: Sequence[Growth]) -> None:
+    """A line a length, with each stage's seconds and times real time."""
+    headings = [("minutes", "right"), ("models", "left"), *((stage.asset, "right") for stage in found[0].stages)]
+    headings += [("around s", "right"), ("all s", "right"), ("speed", "right"), ("warm MB", "right"), ("peak MB", "right")]
+    print_table(headings, [table_row(each) for each in found])
+
+
+def table_row(found: Growth) -> tuple[str, ...]:
+    """One line of the table, as text."""
+    return (
+        f"{found.minutes:g}",
+        found.models,
+        *(f"{stage.seconds:.1f} {stage.x_realtime:.0f}x" for stage in found.stages),
+        f"{found.around_s:.2f}",
+        f"{found.wall_s:.1f}",
+        f"{found.x_realtime:.1f}x",
+        f"{found.warm_mb:.0f}",
+        f"{found.peak_mb:.0f}",
+    )

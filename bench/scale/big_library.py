@@ -1,0 +1,132 @@
+"""A library of any size out of one real video: the rows that its ingest left, Earshot's and Dagster's, are copied in SQL.
+
+`copy_video()` needs a home in which one video was ingested. Each copy has its own key, title, source, run, digests and vectors,
+and ran a minute before the next one; nothing that the run left is left out: its tags, events, materializations and checks have
+their ids replaced, within their JSON too, so that Dagster's own code reads them as what a run has left. A video that is really
+ingested afterwards is the newest, and has Dagster write what it keeps of an asset's last materialization.
+
+The copies are as long as the original, say the same words and took the same time. Not made up: the index of vectors
+(bench/search/search.py measures it), videos that failed or ran several times, and ticks of sensors.
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from bench.scale.copied_tables import DAGSTER, EARSHOT, PASSAGES, Table, column
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import Kind, Source
+from earshot.sources.polling import options_digest
+from earshot.storage.database import Connection, open_database
+from earshot.storage.server import server_urls
+
+AT_ONCE = 1_000  # copies in one transaction
+WRITERS = 2
+
+Row = dict[str, Any]
+
+
+def copy_video(copies: int, passages: int) -> None:
+    """Copy the one video of this home so often; all videos together then have about so many passages, at least their own."""
+    urls = server_urls(read_settings())
+    [original] = open_database().query(
+        "SELECT video_id AS video, (SELECT max(run_id) FROM asset_timings) AS run, %s::bigint AS copies, "
+        "(SELECT greatest(1, round(%s::float / %s / count(*)))::int FROM passages) AS times FROM videos",
+        [copies, passages, copies],
+    )
+    for url, tables in ((urls.earshot, (*EARSHOT, PASSAGES)), (urls.dagster, DAGSTER)):
+        with Connection.connect(url, row_factory=dict_row) as connection:
+            parameters = original | counted_on(connection, tables, original)
+            statements = [statement(connection, table) for table in tables]
+        copy_in_parts(url, statements, parameters)
+        with Connection.connect(url, autocommit=True, row_factory=dict_row) as connection:
+            go_on_counting(connection, tables)
+            connection.execute("VACUUM (ANALYZE)")
+    list_sources()
+
+
+def counted_on(connection: Connection, tables: Iterable[Table], original: Row) -> dict[str, int]:
+    """The parameters of `numbered()`, of each table that numbers its rows."""
+    found: dict[str, int] = {}
+    for table in tables:
+        if table.number:
+            [row] = connection.execute(
+                sql.SQL(
+                    "SELECT (SELECT max({number}) FROM {table}) + 1 - min({number}) AS added, "
+                    "1 + max({number}) - min({number}) AS each FROM {table} WHERE {where}"
+                ).format(number=sql.Identifier(table.number), table=sql.Identifier(table.name), where=table.where),
+                original,
+            ).fetchall()
+            found |= {f"{table.name}_{key}": value for key, value in row.items()}
+    return found
+
+
+def statement(connection: Connection, table: Table) -> sql.Composed:
+    """What copies the original's rows of this table for the copies `first` to `last`."""
+    rows = connection.execute(
+        "SELECT column_name FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND table_name = %s AND is_generated = 'NEVER'",
+        [table.name],
+    )
+    names = [row["column_name"] for row in rows]
+    values = [table.changes.get(name, column(name)) for name in names]
+    return sql.SQL(
+        "WITH o AS MATERIALIZED (SELECT {found} FROM {table} WHERE {where}) "
+        "INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {values} "
+        "FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n, generate_series(1, {times}) AS j, o ORDER BY n"
+    ).format(
+        found=sql.SQL(", ").join(
+            [sql.SQL("*"), *(sql.SQL("{} AS {}").format(value, sql.Identifier(name)) for name, value in table.found.items())]
+        ),
+        table=sql.Identifier(table.name),
+        where=table.where,
+        names=sql.SQL(", ").join(map(sql.Identifier, names)),
+        values=sql.SQL(", ").join(values),
+        times=sql.Placeholder("times") if table is PASSAGES else sql.SQL("1"),
+    )
+
+
+def copy_in_parts(url: str, statements: Sequence[sql.Composed], parameters: Row) -> None:
+    """AT_ONCE copies in a transaction, WRITERS transactions at once."""
+
+    def copy(first: int) -> None:
+        last = min(first + AT_ONCE - 1, parameters["copies"])
+        with psycopg.connect(url) as connection:
+            connection.execute("SET LOCAL synchronous_commit = off")
+            for each in statements:
+                connection.execute(each, {**parameters, "first": first, "last": last})
+
+    with ThreadPoolExecutor(WRITERS) as writers:
+        list(writers.map(copy, range(1, parameters["copies"] + 1, AT_ONCE)))
+
+
+def go_on_counting(connection: Connection, tables: Iterable[Table]) -> None:
+    """The next row of each table is numbered behind the copies'."""
+    for table in tables:
+        if table.number:
+            statement = sql.SQL("SELECT setval(pg_get_serial_sequence({}, {}), (SELECT max({}) FROM {}))").format(
+                table.name, table.number, sql.Identifier(table.number), sql.Identifier(table.name)
+            )
+            connection.execute(statement)
+
+
+def list_sources() -> None:
+    """The copies' sources have listed them, and were looked at just now; sources.yaml names them."""
+    with open_database().connect() as connection:
+        digest = options_digest(Source(Kind.FEED, "", ""))
+        connection.execute(
+            "INSERT INTO sources (source, options, filled, looked_at) "
+            "SELECT DISTINCT source, %s, true, now() FROM videos WHERE video_id LIKE 'copy-%%'",
+            [digest],
+        )
+        connection.execute(
+            "INSERT INTO listed (source, video_id, url, title, backlog, decision) "
+            "SELECT source, video_id, url, title, true, 'wanted' FROM videos WHERE video_id LIKE 'copy-%'"
+        )
+        sources = connection.execute("SELECT source FROM sources ORDER BY source").fetchall()
+    lines = [f"  - feed: {row['source']}\n    every: 1d\n" for row in sources]
+    read_settings().sources.write_text("sources:\n" + "".join(lines))

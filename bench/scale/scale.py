@@ -1,0 +1,259 @@
+"""`python -m bench.scale`: what is waited for in a library of 100,000 videos and 1,000,000 passages.
+
+In a home of its own, with the real Postgres: one short recording is ingested, copied as often as asked
+(bench/scale/big_library.py), and another one ingested into what it has become. Then, one after the other:
+
+1. a tick of every sensor, as Dagster evaluates it, in a library at rest;
+2. commands that read the whole library, each a process of its own, with its peak memory and the size of what it prints;
+3. pages of the UI in a real browser (bench/harness/pages.py), with `earshot up` running;
+4. a backfill of BACKFILLED videos by Dagster's own daemon, until all its runs are queued; then it is cancelled.
+
+Prints tables, and writes them with the machine and the commit to bench/results/scale-<commit>.json. Not measured: search
+(bench/search/search.py), sources that are due (bench/watching/watching.py), a backfill to its end (bench/scale/backfills.py),
+who is speaking (bench/people/identities.py). The machine's other work is in all figures.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter, SensorDefinition, build_sensor_context
+from dagster._core.storage.tags import BACKFILL_ID_TAG
+from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import PAGE_SIZE
+
+from bench.corpora.composed import FIRST, write_first
+from bench.corpora.episodes import Clip, clip_samples, write_mp3
+from bench.harness.figures import measured_on, own_home, write
+from bench.harness.median_range import Spread
+from bench.harness.pages import Load, Shown, load, slowest
+from bench.harness.per_size import apart, timed
+from bench.harness.pictures import browsing
+from bench.pipeline.ingesting import measure as ingest
+from bench.scale.backfills import EARSHOT, up
+from bench.scale.big_library import copy_video
+from earshot.cli.output import print_table
+from earshot.config.settings import PROJECT_ROOT, read_settings
+from earshot.models.device import cpu_name
+from earshot.models.registry import model_set
+from earshot.storage.database import Database, open_database
+from earshot.storage.server import stop_embedded
+from ingest_assets.assets.search_index import needs
+from ingest_assets.definitions import defs
+from ingest_assets.operations.backfill import Which, cancel, choose, launch, read_progress
+from resources.instance.home import open_instance
+from resources.instance.run_storage import QUEUED
+from sensors.new_voices import NEW_VOICES, state_of
+from sensors.search_upkeep import SEARCH_UPKEEP
+
+VIDEOS, PASSAGES = 100_000, 1_000_000
+TICKS, CALLS, LOADS = 10, 3, 3
+BACKFILLED = 1_000
+PATIENCE_S = 600.0
+LOOK_S = 0.5
+
+Row = dict[str, Any]
+
+COMMANDS = (
+    "timings",
+    "timings --since 7",
+    "timings --video {video}",
+    "timings --json",
+    "timings --compare 1 2",
+    "timings --plot {home}/plot.png",
+    "stale",
+    "videos",
+    "videos --json",
+    "sources",
+    "people list",
+    "backfill --stale --dry-run",
+    "backfill text_embeddings --dry-run",
+    "export {video} --format srt",
+)
+PAGES = (
+    Shown("assets", "/assets", "text_embeddings"),
+    Shown("asset graph", "/locations/earshot/asset-groups/video", "text_embeddings"),
+    Shown("asset: overview", "/assets/transcript?view=overview", "x_realtime"),
+    Shown("asset: partitions", "/assets/transcript?view=partitions", "copy-"),
+    Shown("asset: one partition", "/assets/transcript?view=partitions&partition={video}", "x_realtime"),
+    Shown("asset: events", "/assets/transcript?view=events", "copy-"),
+    Shown("asset: checks", "/assets/transcript?view=checks", "regression"),
+    Shown("runs", "/runs", "ingest_video"),
+    Shown("job", "/locations/earshot/jobs/ingest_video", "ingest_video"),
+    Shown("automation", "/automation", "new_uploads"),
+    Shown("sensor", "/locations/earshot/sensors/new_uploads", "new_uploads"),
+)
+OF_BACKFILL = Shown("its backfill", "/runs/b/{backfill}", "text_embeddings")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=VIDEOS, help="default: %(default)s")
+    parser.add_argument("--passages", type=int, default=PASSAGES, help="of all of them; default: %(default)s")
+    asked = parser.parse_args()
+    os.environ["EARSHOT_DEVICE"] = "cpu"  # no figure here is of a model
+    with own_home() as home:
+        os.environ["EARSHOT_SOURCES"] = str(home / "sources.yaml")
+        made = make(home, asked.videos, asked.passages)
+        figures = {**measured_on(cpu_name()), "load_before": os.getloadavg()[0], **made, **measure(home)}
+    report(figures)
+    print(f"Kept in {write(figures, 'scale-')}.")
+
+
+def make(home: Path, videos: int, passages: int) -> Row:
+    """The library, and what it took; `ingested` is the last video, really ingested into all the others."""
+    apart(ingest_beside, write_first(home))
+    stop_embedded(home)  # as after any restart: from then on it has the memory that it was given
+    _, copied_s = timed(lambda: copy_video(videos - 2, passages))
+    last = home / "last.mp3"
+    write_mp3(last, clip_samples(Clip(FIRST.package, FIRST.path, 10.0, 18.0)))
+    stages_s, around_s = apart(ingest_beside, last)
+    counted = open_database().query(
+        "SELECT (SELECT count(*) FROM videos) AS videos, (SELECT count(*) FROM passages) AS passages, "
+        "(SELECT count(*) FROM words) AS words, (SELECT count(*) FROM asset_timings) AS timings"
+    )
+    return {"library": counted[0] | {"copied_s": copied_s}, "ingested": {"stages_s": stages_s, "around_s": around_s}}
+
+
+def ingest_beside(recording: Path) -> tuple[float, float]:
+    """Ingest it: the seconds of its stages, and those beside them."""
+    ingested = ingest(recording)
+    return ingested.stages_s, ingested.around_s
+
+
+def measure(home: Path) -> Row:
+    """All figures of the library that is in this home."""
+    database, instance = open_database(), open_instance()
+    [middle] = database.query("SELECT 'copy-' || lpad((count(*) / 2)::text, 7, '0') AS video FROM videos")
+    words = {"home": str(home), **middle}
+    ticks = {sensor.name: ticks_of(sensor, instance) for sensor in defs.get_repository_def().sensor_defs}
+    commands = {command: calls_of(command.format(**words).split(), home / "told") for command in COMMANDS}
+    at_rest(database)
+    with up(home) as (_, url):
+        loads = {page.name: loads_of(page, url, words) for page in PAGES}
+        backfill = measure_backfill(database, instance)
+        loads[OF_BACKFILL.name] = loads_of(OF_BACKFILL, url, words | {"backfill": backfill.pop("id")})
+    return {"ticks": ticks, "commands": commands, "pages": loads, "backfill": backfill}
+
+
+def spread(work: Callable[[], object], times: int) -> Row:
+    """The seconds of each time, after one that does not count."""
+    work()
+    return asdict(Spread.over([timed(work)[1] for _ in range(times)]))
+
+
+# --- sensors -------------------------------------------------------------------------------------------------------------
+
+
+def ticks_of(sensor: SensorDefinition, instance: DagsterInstance) -> Row:
+    """Ticks of a sensor, each with the cursor of the one before; runs that the first one asks for are not submitted."""
+    cursors: list[str | None] = [None]
+
+    def tick() -> None:
+        repository, ref = defs.get_repository_def(), instance.get_ref()
+        context = build_sensor_context(None, cursors[-1], repository_def=repository, instance_ref=ref, sensor_name=sensor.name)
+        with context:
+            cursors.append(sensor.evaluate_tick(context).cursor or cursors[-1])
+
+    return spread(tick, TICKS)
+
+
+def at_rest(database: Database) -> None:
+    """As if these two sensors had seen the library as it is: else a run over all that the copies brought would begin now."""
+    settings = read_settings()
+    cursors = {
+        NEW_VOICES: state_of(database, settings),
+        SEARCH_UPKEEP: needs(database, model_set(settings).text).told or "nothing",
+    }
+    dagster = str(Path(sys.executable).parent / "dagster")
+    for name, cursor in cursors.items():
+        command = [dagster, "sensor", "cursor", name, "--set", cursor, "-w", str(PROJECT_ROOT / "workspace.yaml")]
+        subprocess.run(command, check=True, capture_output=True, cwd=PROJECT_ROOT)
+
+
+# --- commands ------------------------------------------------------------------------------------------------------------
+
+
+def calls_of(arguments: Sequence[str], told: Path) -> Row:
+    """A command's seconds, its most memory, and how much it printed. Raises RuntimeError where it fails."""
+    command = [sys.executable, "-m", "bench.harness.run_measured", str(told), EARSHOT, *arguments]
+    calls = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(CALLS)]
+    if any(call["exit_code"] for call in calls):
+        raise RuntimeError(f"earshot {' '.join(arguments)}: {told.read_text()[-2000:]}")
+    peak_mb, printed_mb = max(call["peak_mb"] for call in calls), told.stat().st_size / 1e6
+    return asdict(Spread.over([call["seconds"] for call in calls])) | {"peak_mb": peak_mb, "printed_mb": printed_mb}
+
+
+# --- pages ---------------------------------------------------------------------------------------------------------------
+
+
+def loads_of(page: Shown, url: str, words: Row) -> Row:
+    """A page, opened once to warm up and then LOADS times by the same browser, whose slowest questions are told."""
+    shown = Shown(page.name, page.path.format(**words), page.text)
+    with browsing(url) as browser:
+        load(browser, shown)
+        loads: list[Load] = [load(browser, shown) for _ in range(LOADS)]
+    sizes = [sum(question.size for question in each.questions) for each in loads]
+    questions = [asdict(question) for question in slowest(loads, 4)]
+    return asdict(Spread.over([each.seconds for each in loads])) | {"answers_kb": max(sizes) / 1e3, "slowest": questions}
+
+
+# --- a backfill ----------------------------------------------------------------------------------------------------------
+
+
+def measure_backfill(database: Database, instance: DagsterInstance) -> Row:
+    """Seconds since its launch until the first run is queued and begun, and until all are queued."""
+    stages = ["text_embeddings"]
+    count = min(BACKFILLED, database.query("SELECT count(*) AS videos FROM videos")[0]["videos"])
+    chosen, choose_s = timed(lambda: choose(database, stages, False, Which(), count))
+    backfill_id, launch_s = timed(lambda: launch(chosen, stages, "bench", database, instance))
+    of_backfill, started = {BACKFILL_ID_TAG: backfill_id}, time.monotonic()
+    begun = [DagsterRunStatus.STARTED, DagsterRunStatus.SUCCESS]
+
+    def wait(least: int, statuses: Sequence[DagsterRunStatus] = ()) -> float:
+        while instance.get_runs_count(RunsFilter(tags=of_backfill, statuses=statuses)) < least:
+            if time.monotonic() - started > PATIENCE_S:
+                raise RuntimeError(f"backfill {backfill_id} is not at {least} runs after {PATIENCE_S:.0f} s")
+            time.sleep(LOOK_S)
+        return time.monotonic() - started
+
+    waited = {"first_queued_s": wait(1), "first_begun_s": wait(1, begun), "all_queued_s": wait(count)}
+    progress = spread(lambda: read_progress(database, instance, backfill_id), CALLS)
+    next_runs = spread(lambda: instance.get_runs(QUEUED, limit=PAGE_SIZE, ascending=True), CALLS)  # as Dagster's daemon asks
+    cancel(instance, backfill_id)
+    seconds = {"choose_s": choose_s, "launch_s": launch_s, **waited}
+    return {"id": backfill_id, "videos": count, **seconds, "progress": progress, "next_runs": next_runs}
+
+
+# --- what is told --------------------------------------------------------------------------------------------------------
+
+
+def report(figures: Row) -> None:
+    """Print the tables."""
+    library, ingested, backfill = figures["library"], figures["ingested"], figures["backfill"]
+    print(", ".join(f"{key}: {value:,.0f}" for key, value in library.items()))
+    print(f"One more video: {ingested['stages_s']:.1f} s of stages, {ingested['around_s']:.2f} s beside them.\n")
+    seconds = ("seconds", "right")
+    print_table([("tick", "left"), seconds], [(name, text(each)) for name, each in figures["ticks"].items()])
+    commands = figures["commands"].items()
+    rows = [(name, text(each), f"{each['peak_mb']:.0f}", f"{each['printed_mb']:.2f}") for name, each in commands]
+    print_table([("earshot", "left"), seconds, ("peak MB", "right"), ("printed MB", "right")], rows)
+    rows = [(name, text(each), f"{each['answers_kb']:,.0f}", asked(each)) for name, each in figures["pages"].items()]
+    print_table([("page", "left"), seconds, ("answers kB", "right"), ("slowest questions, s", "left")], rows)
+    told = {key: value for key, value in backfill.items() if isinstance(value, int | float)}
+    print("Backfill: " + ", ".join(f"{key} {value:,.1f}" for key, value in told.items()), end="")
+    print(f", progress {text(backfill['progress'])} s, who is next in the queue {text(backfill['next_runs'])} s")
+
+
+def asked(page: Row) -> str:
+    return ", ".join(f"{question['operation']} {question['seconds']:.2f}" for question in page["slowest"][:2])
+
+
+def text(each: Row) -> str:
+    return Spread(each["median"], each["lowest"], each["highest"], each["of"]).text()

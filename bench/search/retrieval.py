@@ -1,0 +1,295 @@
+"""`python -m bench.search.retrieval`: does search find what was asked for, and how long should passages be?
+
+In a home of its own, the demo's episodes are ingested, and beside them are put the talks of bench/corpora/monologues.py and the
+passages of bench/corpora/corpus.py, which answer nothing. The questions of bench/corpora/questions.py are asked by words alone,
+by meaning alone, and by both, as `earshot search` does. Told are, by kind of question,
+
+- recall@5: how many are answered by one of the first five passages;
+- MRR, the mean reciprocal rank: of the first of ten that answers, 1 for the first, 1/2 for the second, 0 for none.
+
+Then passages are cut anew, with other limits, with and without the last sentence of the passage before: a longer passage is
+found more easily, since it holds more, and makes one listen longer. So the seconds from the beginning of the first passage that
+answers to the answer are told as well, at the mean over questions that were answered.
+
+Prints the tables, and writes bench/results/retrieval-<commit>.json.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import pandas as pd
+
+from bench.corpora.corpus import Corpus, real_corpus
+from bench.corpora.episodes import write_episodes
+from bench.corpora.monologues import READER, talks
+from bench.corpora.questions import KINDS, RECORDINGS, TALKS, Question, plain
+from bench.demo import choose_device
+from bench.harness.figures import measured_on, own_home, write
+from bench.pipeline.ingesting import measure
+from earshot.cli.output import print_table
+from earshot.config.settings import read_settings
+from earshot.models.cache import ModelsResource
+from earshot.models.device import require_device
+from earshot.models.text.text_encoder import TextEncoder
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database, open_database
+from earshot.transcripts.passages import PASSAGE_COLUMNS, Limits, cut_passages
+from earshot.transcripts.search.query import Hit, search
+from earshot.transcripts.word_speakers import PAUSE_S, attribute_words, ends_sentence, sentence_speakers
+from ingest_assets.assets.text_embeddings import PASSAGE_S
+
+LIMITS_S = (15.0, 20.0, 30.0, 45.0, 60.0)
+SHOWN, RANKED = 5, 10
+DISTRACTORS = "https://x/distractors"
+PER_VIDEO = 250
+MATERIAL = {"recordings": RECORDINGS, "talks": TALKS}
+
+Way = Callable[[str], list[Hit]]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A video's words in order, each with whom it is shown under."""
+
+    video_id: str
+    words: pd.DataFrame
+    speakers: Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One question, asked in one way: the place of the first passage that answers and how far into it; None for none of ten."""
+
+    question: Question
+    place: int | None
+    until_answer_s: float | None
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What became of questions: shares of 1. `until_answer_s` is None where none was answered."""
+
+    questions: int
+    recall_at_5: float
+    mrr: float
+    until_answer_s: float | None
+
+
+def main() -> None:
+    """Measure all, print the tables, keep the figures."""
+    device, reason = choose_device(os.environ.get("EARSHOT_DEVICE"))
+    os.environ["EARSHOT_DEVICE"] = device
+    print(f"Device: {device} ({reason}).")
+    distractors = real_corpus()  # kept in the user's home, not in this one
+    with own_home() as home:
+        database, encoder = open_database(), ModelsResource().text_encoder(require_device(device))
+        library = [*recordings(database, home), *read_aloud(database)]
+        add_distractors(database, encoder, distractors)
+        cuts = list(product(LIMITS_S, (False, True)))
+        found = {cut: asked_all(database, encoder, library, *cut) for cut in cuts}
+    by_kind = qualities_by_kind(found[PASSAGE_S, False])
+    by_cut = {cut: {way: quality(each) for way, each in answered.items()} for cut, answered in found.items()}
+    report(by_kind, by_cut)
+    figures = {
+        **measured_on(require_device(read_settings().device).name),
+        "distractors": len(distractors),
+        "by_kind": [{"of": of, "kind": kind, "way": way, **asdict(each)} for (of, kind, way), each in by_kind.items()],
+        "by_cut": [
+            {"limit_s": limit_s, "overlap": overlap, "way": way, **asdict(each)}
+            for (limit_s, overlap), ways in by_cut.items()
+            for way, each in ways.items()
+        ],
+        "missed": [answered.question.text for answered in found[PASSAGE_S, False]["both"] if answered.place is None],
+    }
+    print(f"Written to {write(figures, 'retrieval-')}")
+
+
+# --- the library ---------------------------------------------------------------------------------------------------------
+
+
+def recordings(database: Database, home: Path) -> list[Spoken]:
+    """The demo's episodes, ingested."""
+    found = []
+    for path in write_episodes(home / "episodes"):
+        video_id = measure(path).rows[0]["video_id"]
+        words, exclusive, turns = (
+            database.frame(table, video_id, order)
+            for table, order in (("words", "word_index"), ("exclusive_turns", "turn_index"), ("turns", "turn_index"))
+        )
+        found.append(Spoken(video_id, words, sentence_speakers(words, attribute_words(words, exclusive, turns))))
+    return found
+
+
+def read_aloud(database: Database) -> list[Spoken]:
+    """The talks, as videos without passages yet."""
+    found = [Spoken(f"talk-{talk.title}", talk.words, [READER] * len(talk.words)) for talk in talks()]
+    add_videos(database, [spoken.video_id for spoken in found])
+    return found
+
+
+def add_distractors(database: Database, encoder: TextEncoder, corpus: Corpus) -> None:
+    """Passages that answer nothing, PER_VIDEO to a video."""
+    starts = range(0, len(corpus), PER_VIDEO)
+    add_videos(database, [f"distractor-{start}" for start in starts], DISTRACTORS)
+    for start in starts:
+        texts = corpus.texts[start : start + PER_VIDEO]
+        rows = [(index, 20.0 * index, 20.0 * index + 19, None, 0, 0, text) for index, text in enumerate(texts)]
+        passages = pd.DataFrame(rows, columns=PASSAGE_COLUMNS).assign(local_speaker=READER)
+        keep(database, f"distractor-{start}", passages, corpus.vectors[start : start + PER_VIDEO], encoder)
+
+
+def add_videos(database: Database, video_ids: Iterable[str], source: str = "https://x/talks") -> None:
+    """English videos of which nothing is known but that they are there."""
+    transcript = pd.DataFrame([{"language": "en", "language_probability": 1.0, "model": "", "model_revision": ""}])
+    for video_id in video_ids:
+        register(database, [Video(video_id, f"https://x/{video_id}", source, video_id)])
+        database.replace(video_id, {"transcripts": transcript})
+
+
+def keep(database: Database, video_id: str, passages: pd.DataFrame, vectors: np.ndarray, encoder: TextEncoder) -> None:
+    """Have these passages, and no others, in the video."""
+    of_model = {"model": encoder.execution.model, "model_revision": encoder.execution.model_revision}
+    rows = passages.assign(language="en", embedding=list(vectors), **of_model)
+    database.replace(video_id, {"passages": rows}, of_model)
+
+
+# --- cutting -------------------------------------------------------------------------------------------------------------
+
+
+def cut_library(database: Database, encoder: TextEncoder, library: Sequence[Spoken], limit_s: float, overlap: bool) -> None:
+    """Cut and embed everything that can answer anew, and let Postgres look at it."""
+    for spoken in library:
+        limits = Limits(seconds=limit_s, weight=encoder.window)
+        passages = cut_passages(spoken.words, spoken.speakers, encoder.token_counts(spoken.words.text.tolist()), limits)
+        if overlap:
+            passages = overlapped(passages, spoken.words)
+        keep(database, spoken.video_id, passages, encoder.encode(passages.text.tolist()), encoder)
+    with database.connect() as connection:
+        connection.execute("ANALYZE")
+
+
+def overlapped(passages: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
+    """Each passage that goes on where its speaker had stopped begins with the last sentence of the passage before."""
+    texts, rows = words.text.tolist(), passages.to_dict("records")
+    found = [dict(row) for row in rows]
+    for before, row in zip(rows, found[1:], strict=False):
+        if row["local_speaker"] == before["local_speaker"] and row["start_s"] - before["end_s"] <= PAUSE_S:
+            first = _sentence_start(texts, before["first_word"], before["last_word"])
+            text = "".join(texts[first : row["last_word"] + 1]).strip()
+            row.update(first_word=first, start_s=float(words.start_s[first]), text=text)
+    return pd.DataFrame(found, columns=passages.columns)
+
+
+def _sentence_start(texts: Sequence[str], first: int, last: int) -> int:
+    """Where the sentence of word `last` begins, not before `first`."""
+    return next((index for index in range(last, first, -1) if ends_sentence(texts[index - 1])), first)
+
+
+# --- asking --------------------------------------------------------------------------------------------------------------
+
+
+def asked_all(
+    database: Database, encoder: TextEncoder, library: Sequence[Spoken], limit_s: float, overlap: bool
+) -> dict[str, list[Answered]]:
+    """All questions, asked in each way of a library that is cut like this."""
+    cut_library(database, encoder, library, limit_s, overlap)
+    ways: dict[str, Way] = {
+        "words": lambda text: search(database, None, text, RANKED),
+        "meaning": lambda text: by_meaning(database, encoder, text),
+        "both": lambda text: search(database, encoder, text, RANKED),
+    }
+    questions = [question for each in MATERIAL.values() for question in each]
+    return {name: [answered(question, way(question.text), library) for question in questions] for name, way in ways.items()}
+
+
+def by_meaning(database: Database, encoder: TextEncoder, text: str) -> list[Hit]:
+    """The passages nearest in meaning; quotation marks mean nothing."""
+    [vector] = encoder.encode([text.replace('"', "")])
+    rows = database.query("SELECT * FROM search_passages('', %s, %s)", [vector, RANKED])
+    return [Hit(**{key: row[key] for key in row if key in _SHARED}, text=row["said"], link=row["url"]) for row in rows]
+
+
+_SHARED = set(Hit.__dataclass_fields__) - {"copies", "text", "link"}
+
+
+def answered(question: Question, hits: Sequence[Hit], library: Sequence[Spoken]) -> Answered:
+    """What these hits are worth to whoever asked this."""
+    words = {spoken.video_id: spoken.words for spoken in library}
+    for hit in hits:
+        if hit.video_id in words and question.is_answered_by(hit.text):
+            said_s = said_at(question.answer, words[hit.video_id], hit.start_s, hit.end_s)
+            return Answered(question, hit.place, said_s - hit.start_s)
+    return Answered(question, None, None)
+
+
+def said_at(answer: str, words: pd.DataFrame, start_s: float, end_s: float) -> float:
+    """When the answer begins, among the words between two moments that hold it."""
+    inside = words[(words.start_s >= start_s) & (words.start_s < end_s)]
+    wanted, heard, times = plain(answer), "", []
+    for start, text in zip(inside.start_s.tolist(), inside.text.tolist(), strict=True):
+        for part in plain(text).split():
+            heard, times = f"{heard} {part}", [*times, start]
+    before = f"{heard} ".partition(f" {wanted} ")[0]
+    return times[len(before.split())]
+
+
+def quality(asked: Sequence[Answered]) -> Quality:
+    """Over these questions."""
+    places = [each.place for each in asked]
+    waits = [each.until_answer_s for each in asked if each.until_answer_s is not None]
+    return Quality(
+        questions=len(asked),
+        recall_at_5=mean(place is not None and place <= SHOWN for place in places),
+        mrr=mean(1 / place if place else 0.0 for place in places),
+        until_answer_s=mean(waits) if waits else None,
+    )
+
+
+def qualities_by_kind(found: Mapping[str, Sequence[Answered]]) -> dict[tuple[str, str, str], Quality]:
+    """By material, kind of question and way of asking; kind "all" is all of a material, and material "all" is everything."""
+    rows = {}
+    for way, asked in found.items():
+        for of, questions in MATERIAL.items():
+            mine = [each for each in asked if each.question in questions]
+            for kind in KINDS:
+                rows[of, kind, way] = quality([each for each in mine if each.question.kind == kind])
+            rows[of, "all", way] = quality(mine)
+        rows["all", "all", way] = quality(asked)
+    return rows
+
+
+# --- telling -------------------------------------------------------------------------------------------------------------
+
+
+def report(by_kind: Mapping[tuple[str, str, str], Quality], by_cut: Mapping[tuple[float, bool], Mapping[str, Quality]]) -> None:
+    """Print both tables."""
+    print(f"\nPassages of at most {PASSAGE_S:.0f} s, as the pipeline cuts them: recall@5 / MRR")
+    rows = {}
+    for (of, kind, way), each in by_kind.items():
+        rows.setdefault((of, kind), {"questions": str(each.questions)})[way] = _told(each)
+    ways = ("words", "meaning", "both")
+    headings = [("questions about", "left"), ("kind", "left"), ("questions", "right"), *[(way, "right") for way in ways]]
+    cells = [(of, kind, row["questions"], *[row[way] for way in ways]) for (of, kind), row in rows.items()]
+    print_table(headings, cells, last_apart=True)
+    print("\nAll questions, passages cut otherwise: recall@5 / MRR, and by both: seconds to the answer")
+    headings = [("at most", "right"), ("overlap", "left"), *[(way, "right") for way in ways], ("to the answer", "right")]
+    cells = []
+    for (limit_s, overlap), found in by_cut.items():
+        listened = found["both"].until_answer_s
+        told = "" if listened is None else f"{listened:.1f} s"
+        overlapping = "one sentence" if overlap else "none"
+        cells.append((f"{limit_s:.0f} s", overlapping, *[_told(found[way]) for way in ways], told))
+    print_table(headings, cells)
+
+
+def _told(each: Quality) -> str:
+    return f"{each.recall_at_5:.3f} / {each.mrr:.3f}"
+
+
+if __name__ == "__main__":
+    main()

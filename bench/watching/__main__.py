@@ -1,0 +1,5 @@
+"""`python -m bench.watching`."""
+
+from bench.watching.watching import main
+
+main()
