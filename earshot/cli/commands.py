@@ -1,4 +1,4 @@
-"""The group `earshot` with all its commands. How they end is decided in ingest_assets/cli/__init__.py."""
+"""The group `earshot` with all its commands. How they end is decided in earshot/cli/__init__.py."""
 
 import logging
 import sys

@@ -24,10 +24,20 @@ NETWORKS = {
     "text_embeddings": "earshot/models/text/text_encoder.py",
 }
 MACHINERY = {
-    "ingest_assets": "checks currency identification monologue outputs partitions stage",
-    "resources": "batching catalogue database downloads errors gpu loaded_models measurement media_source media_store models "
-    "politeness settings text_models voice_cache voice_space watched",
+    "earshot/common": "errors",
+    "earshot/config": "settings",
+    "earshot/media": "download_slots downloads fetching",
+    "earshot/models": "cache device measurement oom_batching registry",
+    "earshot/speakers/people": "identify",
+    "earshot/speakers/tables": "voice_cache voice_space",
+    "earshot/speakers/voices": "monologue",
+    "earshot/storage/catalog": "videos watched_sources",
+    "earshot/storage": "database media_store",
+    "earshot/transcripts/search": "text_models",
+    "ingest_assets": "partitions",
+    "ingest_assets/stages": "checks freshness outputs stage",
 }
+PACKAGES = {"earshot", "ingest_assets", "resources"}
 
 
 def digests() -> dict[str, dict[str, str]]:
@@ -40,9 +50,9 @@ def digests() -> dict[str, dict[str, str]]:
 
 def modules_of(asset: str) -> list[str]:
     """The modules that decide what the asset leaves, as paths from the project's root, sorted."""
-    others = {f"ingest_assets/{other}.py" for other in expected_versions() if other != asset}
+    others = {f"ingest_assets/assets/{other}.py" for other in expected_versions() if other != asset}
     left_out = others | {f"{package}/{name}.py" for package, names in MACHINERY.items() for name in names.split()}
-    found, waiting = set(), {f"ingest_assets/{asset}.py"} | ({NETWORKS[asset]} if asset in NETWORKS else set())
+    found, waiting = set(), {f"ingest_assets/assets/{asset}.py"} | ({NETWORKS[asset]} if asset in NETWORKS else set())
     while waiting:
         module = waiting.pop()
         found.add(module)
@@ -53,7 +63,7 @@ def modules_of(asset: str) -> list[str]:
 def _imported(module: str) -> set[str]:
     nodes = [node for node in ast.walk(_tree(module)) if isinstance(node, ast.ImportFrom) and node.module]
     named = {f"{node.module}.{alias.name}" for node in nodes for alias in node.names} | {str(node.module) for node in nodes}
-    paths = {name.replace(".", "/") + ".py" for name in named if name.split(".")[0] in MACHINERY}
+    paths = {name.replace(".", "/") + ".py" for name in named if name.split(".")[0] in PACKAGES}
     return {path for path in paths if (PROJECT_ROOT / path).exists()}
 
 
