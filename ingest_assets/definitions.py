@@ -14,7 +14,7 @@ from ingest_assets.assets.people import people
 from ingest_assets.assets.performance import performance
 from ingest_assets.assets.search_index import search_index
 from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
-from resources.instance.pool_polling import wait_asleep
+from resources.instance.pool_polling import patch_pool_polling
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
@@ -25,7 +25,7 @@ from sensors.performance_daily import performance_daily
 from sensors.retries import retries
 from sensors.search_upkeep import search_upkeep
 
-wait_asleep()
+patch_pool_polling()
 
 defs = Definitions(
     assets=[*video_assets, people, search_index, performance],

@@ -9,7 +9,7 @@ sources.yaml.
 from dagster import Failure, OpExecutionContext, RunRequest, define_asset_job, in_process_executor, job, op
 
 from earshot.common.errors import EarshotError
-from earshot.sources.polling import list_whole
+from earshot.sources.polling import list_fully
 from earshot.storage.catalog.run_requests import RunRequested
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
@@ -57,7 +57,7 @@ def list_everything(context: OpExecutionContext) -> None:
         if name not in (None, source.name):
             continue
         try:
-            listed = list_whole(source, database)
+            listed = list_fully(source, database)
         except EarshotError as error:
             failures.append(str(error))
         else:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
 from earshot.sources.listings import NEW_UPLOADS
-from earshot.sources.polling import Looked, look_around
+from earshot.sources.polling import PollResult, poll_sources
 from earshot.storage.catalog.run_requests import next_requests
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
@@ -30,7 +30,7 @@ def new_uploads(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     database, sources = open_database(), {source.address: source for source in watched_sources()}
     if not sources:
         return SkipReason("sources.yaml names no source.")
-    looks = look_around(list(sources.values()), database)
+    looks = poll_sources(list(sources.values()), database)
     _tell(context, looks)
     requests, cursor = next_requests(database, NEW_UPLOADS, context.cursor, list(sources))
     runs = [run_request(one, sources[one.source].name, NEW_UPLOAD_PRIORITY + one.priority) for one in requests]
@@ -44,7 +44,7 @@ def new_uploads(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     )
 
 
-def _listing_run(looked: Looked) -> RunRequest:
+def _listing_run(looked: PollResult) -> RunRequest:
     return RunRequest(
         run_key=f"list {looked.source.name}:{looked.to_list}",
         job_name=list_source.name,
@@ -52,7 +52,7 @@ def _listing_run(looked: Looked) -> RunRequest:
     )
 
 
-def _tell(context: SensorEvaluationContext, looks: Sequence[Looked]) -> None:
+def _tell(context: SensorEvaluationContext, looks: Sequence[PollResult]) -> None:
     for looked in looks:
         if looked.error:
             context.log.warning(looked.error)
@@ -60,6 +60,6 @@ def _tell(context: SensorEvaluationContext, looks: Sequence[Looked]) -> None:
             context.log.info(f"{looked.source.name}: {looked.new} new, {looked.asked_for} asked for.")
 
 
-def _summary(looks: Sequence[Looked]) -> str:
+def _summary(looks: Sequence[PollResult]) -> str:
     failed = [looked.error for looked in looks if looked.error]
     return " ".join(["Nothing new.", *failed])

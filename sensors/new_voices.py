@@ -14,7 +14,7 @@ from earshot.config.settings import Settings, read_settings
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database, open_database
 from ingest_assets.jobs import PEOPLE_PRIORITY, identify_people
-from ingest_assets.operations.runs import is_under_way
+from ingest_assets.operations.runs import has_active_run
 
 NEW_VOICES = "new_voices"
 
@@ -43,7 +43,7 @@ def new_voices(context: SensorEvaluationContext) -> SensorResult | SkipReason:
         return SkipReason("Nobody speaks in any video yet.")
     if state == context.cursor:
         return SkipReason("Nobody new, and nothing new is known of anybody.")
-    if is_under_way(context.instance, identify_people.name):
+    if has_active_run(context.instance, identify_people.name):
         return SkipReason(f"A run of {identify_people.name} is under way.")
     request = RunRequest(job_name=identify_people.name, tags={"dagster/priority": str(PEOPLE_PRIORITY)})
     return SensorResult(run_requests=[request], cursor=state)

@@ -1,6 +1,6 @@
 """Sensor `search_upkeep`: starts asset `search_index` when there is something for it to do.
 
-What that is, `needs()` of ingest_assets/assets/search_index.py says. While such a run waits or works, a tick does nothing; one
+What that is, `plan()` of ingest_assets/assets/search_index.py says. While such a run waits or works, a tick does nothing; one
 that failed is asked for again only when something else is to be done, or after a materialization by hand.
 """
 
@@ -9,9 +9,9 @@ from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, Se
 from earshot.config.settings import read_settings
 from earshot.models.registry import model_set
 from earshot.storage.database import open_database
-from ingest_assets.assets.search_index import needs
+from ingest_assets.assets.search_index import plan
 from ingest_assets.jobs import PEOPLE_PRIORITY, keep_search_index
-from ingest_assets.operations.runs import is_under_way
+from ingest_assets.operations.runs import has_active_run
 
 SEARCH_UPKEEP = "search_upkeep"
 
@@ -25,13 +25,13 @@ SEARCH_UPKEEP = "search_upkeep"
 )
 def search_upkeep(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     """Asks for a run of `search_index` where something is to be done that was not asked for before."""
-    told = needs(open_database(), model_set(read_settings()).text).told
+    told = plan(open_database(), model_set(read_settings()).text).told
     if not told:
         context.update_cursor("")
         return SkipReason("The index is there, and the newest text model is searched as soon as it has every video.")
     if told == context.cursor:
         return SkipReason(f"Asked for already, and it did not help: {told}.")
-    if is_under_way(context.instance, keep_search_index.name):
+    if has_active_run(context.instance, keep_search_index.name):
         return SkipReason(f"A run of {keep_search_index.name} is under way.")
     request = RunRequest(job_name=keep_search_index.name, tags={"dagster/priority": str(PEOPLE_PRIORITY)})
     return SensorResult(run_requests=[request], cursor=told)

@@ -23,9 +23,9 @@ import numpy as np
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.config.sources_file import source_named
 from earshot.models import cache, measurement
-from earshot.models.measurement import Tally
+from earshot.models.measurement import CallCounter
 from earshot.storage.database import Database, open_database
-from ingest_assets.operations.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from resources.instance.home import open_instance
 
 CALL_S, INPUT_S, LOAD_S = 1.0, 0.05, 10.0
@@ -55,9 +55,9 @@ class DrillClock:
 def drill_clock() -> Iterator[DrillClock]:
     """The drill's clock in the place of the real ones, moved by real model calls and loads."""
     clock = DrillClock()
-    count, begin_load = Tally.count, cache._begin_load
+    count, begin_load = CallCounter.count, cache._begin_load
 
-    def counting(tally: Tally, inputs: float, calls: float = 1.0) -> None:
+    def counting(tally: CallCounter, inputs: float, calls: float = 1.0) -> None:
         count(tally, inputs, calls)
         clock.advance(CALL_S * calls + INPUT_S * inputs)
 
@@ -68,7 +68,7 @@ def drill_clock() -> Iterator[DrillClock]:
     with (
         patch.object(measurement, "clock", clock),
         patch.object(measurement, "cpu_clock", lambda: clock.cpu_s),
-        patch.object(Tally, "count", counting),
+        patch.object(CallCounter, "count", counting),
         patch.object(cache, "_begin_load", loading),
     ):
         yield clock
@@ -91,7 +91,7 @@ def _throttled(clock: DrillClock, _database: Database) -> Iterator[None]:
 
     encode = TextEncoder.encode
 
-    def throttled(encoder: TextEncoder, texts: Sequence[str], tally: Tally | None = None) -> np.ndarray:
+    def throttled(encoder: TextEncoder, texts: Sequence[str], tally: CallCounter | None = None) -> np.ndarray:
         clock.slowness = THROTTLE
         try:
             return encode(encoder, texts, tally)
@@ -109,7 +109,7 @@ def _one_by_one(_clock: DrillClock, _database: Database) -> Iterator[None]:
     encode = VoiceEncoder.encode
 
     def one_by_one(
-        encoder: VoiceEncoder, samples: np.ndarray, spans: Sequence[tuple[int, int]], tally: Tally | None = None
+        encoder: VoiceEncoder, samples: np.ndarray, spans: Sequence[tuple[int, int]], tally: CallCounter | None = None
     ) -> np.ndarray:
         return np.concatenate([encode(encoder, samples, [span], tally) for span in spans])
 
@@ -177,7 +177,7 @@ def write_clip(folder: Path, index: int) -> Path:
 
 def ingest_one(path: Path, database: Database) -> Outcome:
     """Ingest one file; raises RuntimeError where that failed."""
-    steps = ingest([source_named(str(path))], Choice(), database, open_instance())
+    steps = ingest([source_named(str(path))], IngestChoice(), database, open_instance())
     [outcome] = [step for step in steps if isinstance(step, Outcome)]
     if outcome.result != "done":
         raise RuntimeError(f"the drill could not ingest {path}: {outcome}")

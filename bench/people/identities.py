@@ -22,7 +22,7 @@ from earshot.config.settings import read_settings
 from earshot.speakers.people.identify import identify
 from earshot.speakers.tables.identities import Identity, Key, read_identities
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, voice_space
-from earshot.speakers.voices.cosine import on_grid, products
+from earshot.speakers.voices.cosine import quantize, quantized_dot
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
 
@@ -71,9 +71,9 @@ def measure(speakers: int) -> Figures:
         more, more_s = timed(lambda: identify(database))
         rows = read_identities(database)
         full, full_s = timed(lambda: identify(database, full=True))
-        grid = on_grid(vectors)
+        grid = quantize(vectors)
         started = monotonic()
-        products(grid, grid[:PEOPLE]).argmax(axis=1)
+        quantized_dot(grid, grid[:PEOPLE]).argmax(axis=1)
         return Figures(
             speakers=full.speakers,
             largest_voice=int(np.bincount(truth).max()),

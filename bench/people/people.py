@@ -36,11 +36,11 @@ from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
 from earshot.models.device import require_device
 from earshot.sources.listings import video_of
-from earshot.sources.polling import choose_now
+from earshot.sources.polling import select
 from earshot.speakers.people.identify import identify
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import thresholds
-from earshot.speakers.voices.assignment import SHORTEST_CLEAR_S
+from earshot.speakers.voices.assignment import MIN_CLEAR_S
 from earshot.speakers.voices.calibration import equal_error_rate, false_accepts, false_rejects
 from earshot.storage.catalog.videos import register
 from earshot.storage.database import Database, open_database
@@ -55,7 +55,7 @@ LONG_S = 600.0
 
 
 @dataclass(frozen=True)
-class Told:
+class PrintedFigures:
     """One local speaker: who he is ("" where nobody speaks), and whom he was taken for ("" for Unknown)."""
 
     video_id: str
@@ -140,7 +140,7 @@ def enrol(database: Database, name: str, excerpts: Sequence[Excerpt]) -> int:
 def take_in(path: Path, database: Database, instance: DagsterInstance, stages: Sequence[str] = STAGES) -> str:
     """Run these assets for the file, as `earshot ingest` does; its video_id. Raises what the run raises."""
     source = source_named(str(path))
-    [(entry, _)] = choose_now(source, database)
+    [(entry, _)] = select(source, database)
     video = video_of(entry, source)
     register(database, [video])
     instance.add_dynamic_partitions(str(videos.name), [video.video_id])
@@ -159,7 +159,7 @@ def run_stages(video_id: str, instance: DagsterInstance, stages: Sequence[str]) 
     )
 
 
-def told(database: Database, truths: Mapping[str, pd.DataFrame]) -> list[Told]:
+def told(database: Database, truths: Mapping[str, pd.DataFrame]) -> list[PrintedFigures]:
     """Every local speaker of these videos, as he is and as he was identified."""
     found = []
     for video_id, truth in truths.items():
@@ -170,13 +170,13 @@ def told(database: Database, truths: Mapping[str, pd.DataFrame]) -> list[Told]:
             "WHERE video_id = %s ORDER BY local_speaker",
             [video_id],
         )
-        found += [Told(video_id=video_id, person=people[row["local_speaker"]], **row) for row in rows]
+        found += [PrintedFigures(video_id=video_id, person=people[row["local_speaker"]], **row) for row in rows]
     return found
 
 
-def judge(speakers: Sequence[Told]) -> Verdict:
+def judge(speakers: Sequence[PrintedFigures]) -> Verdict:
     """What became of those who can be told."""
-    tellable = [speaker for speaker in speakers if speaker.clear_s >= SHORTEST_CLEAR_S and speaker.person]
+    tellable = [speaker for speaker in speakers if speaker.clear_s >= MIN_CLEAR_S and speaker.person]
     taken, videos_of, heard = defaultdict(set), defaultdict(set), defaultdict(set)
     for speaker in tellable:
         taken[speaker.person].add(speaker.taken_for)
@@ -220,7 +220,7 @@ def centroid_scores(database: Database, truths: Mapping[str, pd.DataFrame]) -> t
     for video_id, truth in truths.items():
         people = people_of(database.frame("turns", video_id, "turn_index"), truth)
         for row in database.frame("local_speakers", video_id, "local_speaker").to_dict("records"):
-            if row["clear_s"] >= SHORTEST_CLEAR_S and people[row["local_speaker"]]:
+            if row["clear_s"] >= MIN_CLEAR_S and people[row["local_speaker"]]:
                 speakers.append((video_id, people[row["local_speaker"]], row["centroid"].to_numpy()))
     pairs = [(a, b, float(v @ w)) for (video, a, v), (other, b, w) in combinations(speakers, 2) if video != other]
     one = sorted(score for a, b, score in pairs if a == b)

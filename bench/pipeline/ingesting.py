@@ -13,7 +13,7 @@ from bench.harness.figures import Row
 from earshot.config.sources_file import source_named
 from earshot.models.measurement import clock
 from earshot.storage.database import open_database
-from ingest_assets.operations.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from resources.instance.home import open_instance
 
 
@@ -45,11 +45,11 @@ class Ingested:
         return sum({row["video_id"]: row["audio_s"] for row in self.rows}.values())
 
 
-def one_by_one(source: Path, choice: Choice | None = None) -> list[Ingested]:
+def one_by_one(source: Path, choice: IngestChoice | None = None) -> list[Ingested]:
     """Ingest a source; each video's rows, and the seconds since the one before. Raises RuntimeError where one failed."""
     database, found = open_database(), []
     started, cpu_started = clock(), time.process_time()
-    for step in ingest([source_named(str(source))], choice or Choice(), database, open_instance()):
+    for step in ingest([source_named(str(source))], choice or IngestChoice(), database, open_instance()):
         if not isinstance(step, Outcome):
             continue
         if step.result != "done":
@@ -61,7 +61,7 @@ def one_by_one(source: Path, choice: Choice | None = None) -> list[Ingested]:
     return found
 
 
-def measure(source: Path, choice: Choice | None = None) -> Ingested:
+def measure(source: Path, choice: IngestChoice | None = None) -> Ingested:
     """Ingest a source, all its videos together."""
     videos = one_by_one(source, choice)
     rows = [row for video in videos for row in video.rows]
@@ -72,4 +72,4 @@ def again(source: Path) -> Ingested:
     """As `measure()`, of what may have been ingested before: no stage, and no voice's vector, is taken from then."""
     with open_database().connect() as connection:
         connection.execute("DELETE FROM voice_embeddings")
-    return measure(source, Choice(force=True))
+    return measure(source, IngestChoice(force=True))

@@ -20,7 +20,7 @@ from psycopg import sql
 from bench.pipeline.overhead import Cost, Sampling
 from earshot.models.cache import ModelsResource
 from earshot.models.device import Device
-from earshot.models.measurement import Execution, Measurement, Tally, clock
+from earshot.models.measurement import CallCounter, ExecutionInfo, Measurement, clock
 from earshot.models.nvml import GpuSampler
 from earshot.models.registry import Floor
 from earshot.storage.catalog.videos import STAGES
@@ -28,9 +28,9 @@ from earshot.storage.database import Database
 from earshot.timings.history import read_history
 from earshot.timings.timing import KEYS, Timing, metadata, timing
 from ingest_assets.operations.staleness import UPSTREAM
-from ingest_assets.stages.checks import check_result, examine
+from ingest_assets.stages.checks import check_result, evaluate
 from ingest_assets.stages.freshness import Version
-from ingest_assets.stages.outputs import Left, keep
+from ingest_assets.stages.outputs import StageResult, record_result
 
 if TYPE_CHECKING:  # it imports torch
     from sentence_transformers import SentenceTransformer
@@ -61,7 +61,7 @@ def measure_costs(
     ]
 
 
-def _model_of(asset: str, row: Mapping[str, Any], device: Device) -> tuple[Callable[[], Execution], Sequence[Floor]]:
+def _model_of(asset: str, row: Mapping[str, Any], device: Device) -> tuple[Callable[[], ExecutionInfo], Sequence[Floor]]:
     """What asks the stage's loaded model what it ran on, and the model's floors. `audio` has no model."""
     models, chosen = ModelsResource(), ModelsResource().model_set()
     model = chosen.of_stage(asset)
@@ -77,30 +77,30 @@ def _model_of(asset: str, row: Mapping[str, Any], device: Device) -> tuple[Calla
     return lambda: loaded.execution, model.floors
 
 
-def execution_of_row(row: Mapping[str, Any]) -> Execution:
+def execution_of_row(row: Mapping[str, Any]) -> ExecutionInfo:
     """What ran, as the row says."""
-    told: dict[str, Any] = {key: row[key] for key in Execution.__dataclass_fields__}
-    return Execution(**told)
+    told: dict[str, Any] = {key: row[key] for key in ExecutionInfo.__dataclass_fields__}
+    return ExecutionInfo(**told)
 
 
 def measure_parts(
-    row: Mapping[str, Any], execution: Callable[[], Execution], floors: Sequence[Floor], database: Database
+    row: Mapping[str, Any], execution: Callable[[], ExecutionInfo], floors: Sequence[Floor], database: Database
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Seconds of each thing that is done once in the stage of this row to measure it, and after it to judge it."""
     asset, now = row["asset"], Timing.of_row(row)
     multiply(database, row, ROWS)
     history = read_history(database, asset, now)
-    examined = examine(asset, now, history, floors)
+    examined = evaluate(asset, now, history, floors)
     version, measurement = Version(row["code_version"], now.model, now.model_revision), Measurement()
-    left = Left(row["video_id"], asset, row["run_id"], version, UPSTREAM[asset], "", now, examined, {})
+    left = StageResult(row["video_id"], asset, row["run_id"], version, UPSTREAM[asset], "", now, examined, {})
     measuring = {
         "stopwatches": seconds(_run_stopwatches),
         "timing": seconds(lambda: timing(measurement, execution(), now.audio_s, int(now.items))),
     }
     judging = {
         "history": seconds(lambda: read_history(database, asset, now)),
-        "judging": seconds(lambda: examine(asset, now, history, floors)),
-        "keeping": seconds(lambda: keep(database, left)),
+        "judging": seconds(lambda: evaluate(asset, now, history, floors)),
+        "keeping": seconds(lambda: record_result(database, left)),
         "metadata": seconds(lambda: (metadata(now), [check_result(finding) for finding in examined.findings])),
     }
     return measuring, judging
@@ -140,7 +140,7 @@ def multiply(database: Database, row: Mapping[str, Any], times: int) -> None:
 
 def _call_s() -> float:
     """Seconds that counting one model call takes."""
-    tally = Tally()
+    tally = CallCounter()
 
     def count_many() -> None:
         for _ in range(PER_CALL):
@@ -162,7 +162,7 @@ def measure_hook() -> float:
             model[0](texts)
 
     bare_s = seconds(call_many, 3)
-    with _counting(cast("SentenceTransformer", model), Tally()):
+    with _counting(cast("SentenceTransformer", model), CallCounter()):
         return (seconds(call_many, 3) - bare_s) / PER_CALL
 
 

@@ -36,7 +36,7 @@ from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
 from earshot.timings.forecast import forecast
 from earshot.transcripts.search.query import search, searching_encoder
-from ingest_assets.operations.backfill import Which, choose
+from ingest_assets.operations.backfill import BackfillFilter, choose
 from ingest_assets.operations.staleness import read_stale
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
@@ -266,7 +266,7 @@ def figures(
 
 def once_more_s(database: Database) -> float:
     mark_stale(database)
-    found = forecast(database, choose(database, STAGES, True, Which()))
+    found = forecast(database, choose(database, STAGES, True, BackfillFilter()))
     return round(found.work_s + (found.around_s or 0.0), 1)
 
 

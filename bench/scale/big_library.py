@@ -50,7 +50,7 @@ def copy_video(copies: int, passages: int) -> None:
 
 
 def counted_on(connection: Connection, tables: Iterable[Table], original: Row) -> dict[str, int]:
-    """The parameters of `numbered()`, of each table that numbers its rows."""
+    """The parameters of `join_numbers()`, of each table that numbers its rows."""
     found: dict[str, int] = {}
     for table in tables:
         if table.number:

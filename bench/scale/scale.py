@@ -44,9 +44,9 @@ from earshot.models.device import cpu_name
 from earshot.models.registry import model_set
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
-from ingest_assets.assets.search_index import needs
+from ingest_assets.assets.search_index import plan
 from ingest_assets.definitions import defs
-from ingest_assets.operations.backfill import Which, cancel, choose, launch, read_progress
+from ingest_assets.operations.backfill import BackfillFilter, cancel, choose, launch, read_progress
 from resources.instance.home import open_instance
 from resources.instance.run_storage import QUEUED
 from sensors.new_voices import NEW_VOICES, state_of
@@ -169,7 +169,7 @@ def at_rest(database: Database) -> None:
     settings = read_settings()
     cursors = {
         NEW_VOICES: state_of(database, settings),
-        SEARCH_UPKEEP: needs(database, model_set(settings).text).told or "nothing",
+        SEARCH_UPKEEP: plan(database, model_set(settings).text).told or "nothing",
     }
     dagster = str(Path(sys.executable).parent / "dagster")
     for name, cursor in cursors.items():
@@ -211,7 +211,7 @@ def measure_backfill(database: Database, instance: DagsterInstance) -> Row:
     """Seconds since its launch until the first run is queued and begun, and until all are queued."""
     stages = ["text_embeddings"]
     count = min(BACKFILLED, database.query("SELECT count(*) AS videos FROM videos")[0]["videos"])
-    chosen, choose_s = timed(lambda: choose(database, stages, False, Which(), count))
+    chosen, choose_s = timed(lambda: choose(database, stages, False, BackfillFilter(), count))
     backfill_id, launch_s = timed(lambda: launch(chosen, stages, "bench", database, instance))
     of_backfill, started = {BACKFILL_ID_TAG: backfill_id}, time.monotonic()
     begun = [DagsterRunStatus.STARTED, DagsterRunStatus.SUCCESS]

@@ -18,7 +18,7 @@ from bench.harness.per_size import peak_mb, print_sizes, timed
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
 from ingest_assets.operations import staleness
-from ingest_assets.operations.backfill import Which, choose, launch
+from ingest_assets.operations.backfill import BackfillFilter, choose, launch
 from ingest_assets.operations.staleness import expected_versions, read_stale
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
@@ -56,7 +56,7 @@ def measure(count: int) -> Figures:
         with changed("speaker_turns"):
             one, one_s = timed(lambda: read_stale(database))
             started = monotonic()
-            launch(choose(database, STAGES, True, Which()), (), "bench", database, instance)
+            launch(choose(database, STAGES, True, BackfillFilter()), (), "bench", database, instance)
             launch_s = monotonic() - started
         return Figures(count, nothing_s, one_s, len(one), everything_s, len(everything), launch_s, peak_mb())
 

@@ -29,7 +29,7 @@ from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
 from earshot.models.registry import MINILM
 from earshot.models.text.text_encoder import TextEncoder
-from earshot.speakers.people.directory import Who
+from earshot.speakers.people.directory import SpeakerRef
 from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
@@ -71,7 +71,7 @@ def main() -> None:
         stop_embedded(home)  # as after any restart: from then on it has the memory that it was given
         database, encoder = open_database(), ModelsResource().text_encoder(require_device(device))
         register_text_model(database, MINILM)
-        ana = Who("Ana", person_id=add_person(database, "Ana").person_id)
+        ana = SpeakerRef("Ana", person_id=add_person(database, "Ana").person_id)
         rows = [at_size(database, encoder, base, real.texts[:HELD_OUT], size, ana) for size in sizes]
     figures = {**measured_on(device), "real_passages": len(real), "held_out": HELD_OUT, "sizes": rows}
     print_figures(rows)
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def at_size(
-    database: Database, encoder: TextEncoder, base: Corpus, held_out: Sequence[str], size: int, ana: Who
+    database: Database, encoder: TextEncoder, base: Corpus, held_out: Sequence[str], size: int, ana: SpeakerRef
 ) -> dict[str, Any]:
     """All figures of a library that is made this large first."""
     model = searched_model(database)
@@ -121,7 +121,7 @@ def seconds(work: Callable[[], object]) -> float:
 # --- the library ---------------------------------------------------------------------------------------------------------
 
 
-def load(database: Database, base: Corpus, first: int, last: int, ana: Who) -> None:
+def load(database: Database, base: Corpus, first: int, last: int, ana: SpeakerRef) -> None:
     """Passages number `first` to `last`, a video of PER_VIDEO at a time."""
     parts = _videos(grown(base, last - first, seed=first))
     for number, part in enumerate(parts, start=first // PER_VIDEO):
@@ -134,7 +134,7 @@ def _videos(parts: Iterator[Corpus]) -> Iterator[Corpus]:
             yield Corpus(part.texts[first : first + PER_VIDEO], part.vectors[first : first + PER_VIDEO])
 
 
-def add_video(database: Database, number: int, corpus: Corpus, ana: Who) -> None:
+def add_video(database: Database, number: int, corpus: Corpus, ana: SpeakerRef) -> None:
     """Every second video is of one source, of the others every 100th and every 1000th of one; Ana speaks in every 50th."""
     video_id = f"video-{number:06d}-{int(corpus.vectors[0, 0] * 1e6):x}"
     source = next((f"https://x/{share}" for share in (1000, 100, 2) if number % share == 1), "https://x/rest")
@@ -172,7 +172,7 @@ _SPEAKS = """
 # --- questions -----------------------------------------------------------------------------------------------------------
 
 
-def kinds_of(held_out: Sequence[str], base: Corpus, ana: Who) -> list[Kind]:
+def kinds_of(held_out: Sequence[str], base: Corpus, ana: SpeakerRef) -> list[Kind]:
     """Of each kind ASKED questions, and a few more to warm up with."""
     sentences = [re.split(r"(?<=[.!?]) ", text)[0] for text in held_out]
     words = [re.findall(r"[a-z]{5,}", text) for text in held_out]

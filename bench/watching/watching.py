@@ -31,13 +31,13 @@ from bench.harness.server import serving
 from bench.watching.watched_library import WatchedLibrary
 from earshot.cli.output import print_table
 from earshot.config.sources_file import Kind, Source
-from earshot.media.download_slots import taking_turn
+from earshot.media.download_slots import download_slot
 from earshot.media.downloads import download_folder
 from earshot.media.fetching import MediaSourceResource
 from earshot.models.device import cpu_name
-from earshot.sources.listing import list_all, look
+from earshot.sources.listing import list_all, poll
 from earshot.sources.listings import save_listing
-from earshot.sources.polling import decide_open, list_whole
+from earshot.sources.polling import decide_pending, list_fully
 from earshot.sources.selection import in_order
 from earshot.storage.catalog.entries import Validators
 from earshot.storage.catalog.source_states import states_of
@@ -109,7 +109,7 @@ def measure_library(library: WatchedLibrary, known: int, sizes: Sizes) -> list[F
     feed, times = f"{library.url}/small.xml", sizes.times
     if feed not in library.episodes:
         library.publish(feed, sizes.libraries[0])
-        list_whole(library.watch(Kind.FEED, feed), library.database)
+        list_fully(library.watch(Kind.FEED, feed), library.database)
     library.watch(Kind.FEED, feed, *library.grow(known, sizes.of_a_source))
     library.work_off()
     partitions = iter([f"partition-{known}-{index}" for index in range(times + 1)])
@@ -138,7 +138,7 @@ def measure_folder(library: WatchedLibrary, sizes: Sizes) -> Figure:
     source = library.watch(Kind.FOLDER, str(folder))
     found = list_all(source)  # at once: a look would wait until the files have settled
     save_listing(library.database, source, found, found.entries)
-    decide_open(source, library.database)
+    decide_pending(source, library.database)
     library.work_off()
     what = f"a folder of {sizes.files:,} due: nothing new"
     return measure_ticks(library, what, sizes.times, lambda: library.make_due(source.address))
@@ -187,11 +187,11 @@ def fill(library: WatchedLibrary, entries: int) -> Row:
     source, database = library.watch(Kind.FEED, f"{library.url}/large.xml"), library.database
     states_of(database, [source.address])
     library.publish(source.address, entries)
-    listing, list_s = timed(lambda: look(source, Validators(), {}))
+    listing, list_s = timed(lambda: poll(source, Validators(), {}))
     assert listing is not None  # no validators were given
     ordered = in_order(listing.entries, source.newest_first)
     new, keep_s = timed(lambda: save_listing(database, source, listing, ordered))
-    asked_for, decide_s = timed(lambda: decide_open(source, database))
+    asked_for, decide_s = timed(lambda: decide_pending(source, database))
     taken = emit(library)
     run = sum(runs for runs, _ in taken)
     if {new, asked_for, run} != {entries}:
@@ -232,7 +232,7 @@ def measure_downloads(library: WatchedLibrary, pause_s: float, count: int) -> Ro
 
 def fetch(database: Database, video: Video, source: Source) -> float:
     """Fetch a video as asset `audio` does; the moment when it was there."""
-    with download_folder(video) as folder, taking_turn(database, source):
+    with download_folder(video) as folder, download_slot(database, source):
         MediaSourceResource().fetch(video, folder, source)
         return monotonic()
 

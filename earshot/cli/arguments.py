@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import click
 
 from earshot.common.errors import EarshotError
-from earshot.storage.catalog.videos import Video, find
+from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.database import Database
 
-MOST_TOLD = 5  # videos that a message lists
+MAX_SUGGESTIONS = 5  # videos that a message lists
 
 Day = click.DateTime(["%Y-%m-%d"])
 
 
 def known_video(database: Database, text: str) -> Video:
     """The video of this key, or the one that is called so, in any capitals; raises EarshotError with those that are near."""
-    video = find(database, text)
+    video = get_video(database, text)
     if video is not None:
         return video
     near = _titled(database, text) if text.strip() else []
@@ -33,14 +33,14 @@ def _titled(database: Database, text: str) -> list[Video]:
     rows = database.query(
         "SELECT video_id FROM videos WHERE strpos(lower(title), lower(%(text)s)) > 0 "
         "ORDER BY lower(title) <> lower(%(text)s), video_id LIMIT %(most)s",
-        {"text": text, "most": MOST_TOLD + 1},
+        {"text": text, "most": MAX_SUGGESTIONS + 1},
     )
-    return [video for row in rows if (video := find(database, row["video_id"]))]
+    return [video for row in rows if (video := get_video(database, row["video_id"]))]
 
 
 def _keys(videos: Sequence[Video]) -> str:
-    told = [f"{video.video_id} ({video.title})" for video in videos[:MOST_TOLD]]
-    return ", ".join(told) + (", and others" if videos[MOST_TOLD:] else "")
+    told = [f"{video.video_id} ({video.title})" for video in videos[:MAX_SUGGESTIONS]]
+    return ", ".join(told) + (", and others" if videos[MAX_SUGGESTIONS:] else "")
 
 
 def known_language(database: Database, code: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from earshot.common.times import hms
+from earshot.common.times import format_hms
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -73,7 +73,7 @@ def print_timing_table(summary: pd.DataFrame) -> None:
     ]  # fmt: skip
     rows = [
         (
-            row["asset"], hms(row["audio_s"]), f"{row['wall_s']:.1f}", f"{row['load_s']:.1f}",
+            row["asset"], format_hms(row["audio_s"]), f"{row['wall_s']:.1f}", f"{row['load_s']:.1f}",
             f"{row['compute_s']:.1f}", f"{row['rtf']:.3f}", f"{row['x_realtime']:.1f}x",
             _figure(row["items"], 0), _figure(row["items_per_s"], 1), row["device"],
         )
@@ -89,8 +89,9 @@ def describe_speed(summary: pd.DataFrame) -> str:
     if not speed:
         return "No audio was processed."
     return (
-        f"Total: {hms(total.audio_s)} of audio in {total.wall_s - total.load_s:.1f} s of work (+ {total.load_s:.1f} s loading "
-        f"models): {speed:.1f}x real time = {speed:.1f} hours of audio per hour; RTF {total.rtf:.3f} (computing alone)."
+        f"Total: {format_hms(total.audio_s)} of audio in {total.wall_s - total.load_s:.1f} s of work "
+        f"(+ {total.load_s:.1f} s loading models): {speed:.1f}x real time = {speed:.1f} hours of audio per hour; "
+        f"RTF {total.rtf:.3f} (computing alone)."
     )
 
 

@@ -12,7 +12,7 @@ from earshot.common.errors import EarshotError
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
+def atomic_file(path: Path) -> Iterator[TextIO]:
     """A file of UTF-8 text to write to, which takes the place of `path` at the end of the block; on an error there is no trace.
 
     What is no plain file (a pipe, /dev/stdout) is written to as it is. Raises EarshotError where nothing can be written.
@@ -33,7 +33,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which becomes `path` at the end of the block; on an error there is no trace.
 
     Where another process was first, its folder stays and this one goes.

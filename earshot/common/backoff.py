@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from earshot.common.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured, Retryable, VideoError
 
-LONGEST_PAUSE_S = 24 * 3600.0
+MAX_PAUSE_S = 24 * 3600.0
 # After a set-up that was wrong, or a block whose end nobody told.
 SET_UP_PAUSE_S = 3600.0
 # Between the announced start of a broadcast and the first look at whether it is over and archived.
@@ -45,4 +45,4 @@ def fate_of(error: EarshotError, attempts: int, paused_until: datetime | None = 
 def _pause_s(error: Retryable, attempts: int) -> float:
     if isinstance(error, LiveOrUpcoming) and error.starts_in_s:
         return error.starts_in_s + AFTER_START_S
-    return min(error.first_pause_s * error.growth**attempts, LONGEST_PAUSE_S)
+    return min(error.first_pause_s * error.growth**attempts, MAX_PAUSE_S)

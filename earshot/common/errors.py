@@ -1,34 +1,34 @@
 """The errors Earshot raises, as one tree.
 
     EarshotError
-    ├── Misconfigured          the user's set-up: nothing about a video is wrong; exit code 2
-    │   ├── GpuUnavailable     CUDA was asked for and cannot be proved to work
-    │   ├── ModelUnavailable   a model's files are missing, or are not the pinned ones
-    │   ├── DatabaseUnusable   no server, no right to it, or a schema newer than this code
-    │   └── DiskFull           the disk is full, or too little space is left to fetch anything
-    ├── AlertRefused           the receiver of alerts did not accept one; it is offered again
-    ├── RecordingUnusable      a recording of a person is gone, or has no such part; it is tried again
-    ├── NotTranscribed         a video that is asked for is not known, or has no transcript
-    ├── StageMissing           a stage that this one reads has left nothing for the video: nothing new is known of it
-    ├── HalfIngested           what is kept of a video is partly of an older ingest; it will be whole again
-    ├── SourceUnusable         a source cannot be listed: no such file, nothing at the URL; the other sources go on
-    │   ├── SourceBlocked      its site refuses to serve this machine for now
-    │   └── NotAFeed           there is something, but no feed
-    └── VideoError             one video; the others go on
-        ├── Permanent          never tried again unless asked: the state says why
-        │   ├── InvalidMedia   not audio or video, empty, or cut in the middle
-        │   ├── NoAudio        a video without an audio track
-        │   ├── Removed        the site says that it is gone
-        │   ├── Private        its owner keeps it to himself
-        │   ├── MembersOnly    the channel's members may see it
-        │   ├── GeoBlocked     not from where this machine is
-        │   ├── AgeRestricted  not without an adult's account
-        │   └── AddressRefused it leads to a private address that nobody named
-        ├── Retryable          may work later: network, server error
-        │   ├── LiveOrUpcoming not broadcast to the end yet
-        │   ├── Truncated      less came than the site said there is
-        │   └── OutOfMemory    one input at a time did not fit into what memory was free
-        └── Blocked            the site refuses to serve this machine for now: the whole source must wait
+    ├── Misconfigured           the user's set-up: nothing about a video is wrong; exit code 2
+    │   ├── GpuUnavailable      CUDA was asked for and cannot be proved to work
+    │   ├── ModelUnavailable    a model's files are missing, or are not the pinned ones
+    │   ├── DatabaseUnusable    no server, no right to it, or a schema newer than this code
+    │   └── DiskFull            the disk is full, or too little space is left to fetch anything
+    ├── AlertRefused            the receiver of alerts did not accept one; it is offered again
+    ├── RecordingUnusable       a recording of a person is gone, or has no such part; it is tried again
+    ├── NotTranscribed          a video that is asked for is not known, or has no transcript
+    ├── StageMissing            a stage that this one reads has left nothing for the video: nothing new is known of it
+    ├── InconsistentVideo       what is kept of a video is partly of an older ingest; it will be whole again
+    ├── SourceUnusable          a source cannot be listed: no such file, nothing at the URL; the other sources go on
+    │   ├── SourceBlocked       its site refuses to serve this machine for now
+    │   └── NotAFeed            there is something, but no feed
+    └── VideoError              one video; the others go on
+        ├── Permanent           never tried again unless asked: the state says why
+        │   ├── InvalidMedia    not audio or video, empty, or cut in the middle
+        │   ├── NoAudio         a video without an audio track
+        │   ├── Removed         the site says that it is gone
+        │   ├── Private         its owner keeps it to himself
+        │   ├── MembersOnly     the channel's members may see it
+        │   ├── GeoBlocked      not from where this machine is
+        │   ├── AgeRestricted   not without an adult's account
+        │   └── AddressRefused  it leads to a private address that nobody named
+        ├── Retryable           may work later: network, server error
+        │   ├── LiveOrUpcoming  not broadcast to the end yet
+        │   ├── Truncated       less came than the site said there is
+        │   └── OutOfMemory     one input at a time did not fit into what memory was free
+        └── Blocked             the site refuses to serve this machine for now: the whole source must wait
 
 Every error says what was wrong, with which value, and (`remedy`) what to do.
 """
@@ -83,7 +83,7 @@ class StageMissing(EarshotError):
     """A stage reads what another has not made for this video. What is known of the video stays as it is."""
 
 
-class HalfIngested(EarshotError):
+class InconsistentVideo(EarshotError):
     """What one stage left of a video is older than what it is made from."""
 
 
@@ -203,7 +203,7 @@ class Blocked(VideoError):
         self.pause_s = pause_s
 
 
-def chain_of(error: BaseException) -> Iterator[BaseException]:
+def error_chain(error: BaseException) -> Iterator[BaseException]:
     """The error and all that it wraps, the first cause last. `exc_info` and `cause` are where yt-dlp's errors keep theirs."""
     found: BaseException | None = error
     seen: set[int] = set()

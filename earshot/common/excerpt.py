@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 FILE, VIDEO = "file", "video"
 
-MOMENT = "a time in seconds or as h:mm:ss"
+TIME_PATTERN = "a time in seconds or as h:mm:ss"
 _CLOCK = re.compile(r"(?:(\d{1,3}):(?=\d\d:))?(\d{1,4}):([0-5]\d(?:\.\d{1,6})?)", re.ASCII)
 _SECONDS = re.compile(r"\d{1,7}(?:\.\d{1,6})?", re.ASCII)
 
@@ -30,7 +30,7 @@ class Excerpt:
     @property
     def times(self) -> str:
         """Its times for people: `0:10-1:02:03.5`."""
-        return f"{clock(self.start_s)}-{'end' if self.end_s is None else clock(self.end_s)}"
+        return f"{format_time(self.start_s)}-{'end' if self.end_s is None else format_time(self.end_s)}"
 
     def overlaps(self, other: "Excerpt") -> bool:
         """Whether some of it is part of the other, too."""
@@ -38,7 +38,7 @@ class Excerpt:
         return one_recording and self.start_s < other.last_s and other.start_s < self.last_s
 
 
-def moment(text: str) -> float:
+def parse_time(text: str) -> float:
     """Seconds of `90`, `12.5`, `1:30`, `1:02:03.5`. Raises ValueError for anything else."""
     if _SECONDS.fullmatch(text):
         return float(text)
@@ -48,17 +48,17 @@ def moment(text: str) -> float:
     return int(found[1] or 0) * 3600.0 + int(found[2]) * 60.0 + float(found[3])
 
 
-def span(text: str) -> tuple[float, float]:
+def parse_span(text: str) -> tuple[float, float]:
     """Start and end of `10-25` or `1:30-2:00`, in seconds. Raises ValueError, also where it does not end after it starts."""
     start, _, end = text.partition("-")
-    times = moment(start.strip()), moment(end.strip())
+    times = parse_time(start.strip()), parse_time(end.strip())
     if times[1] <= times[0]:
         raise ValueError(text)
     return times
 
 
-def clock(seconds: float) -> str:
-    """`0:10`, `12:03.5`, `1:02:03`: to the millisecond, as `moment()` reads it."""
+def format_time(seconds: float) -> str:
+    """`0:10`, `12:03.5`, `1:02:03`: to the millisecond, as `parse_time()` reads it."""
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     minutes, seconds_left = divmod(whole, 60)
     hours, minutes_left = divmod(minutes, 60)

@@ -8,11 +8,11 @@ import os
 import shutil
 from pathlib import Path
 
-MOST_BYTES = 10_000_000
+MAX_BYTES = 10_000_000
 KEPT = 3  # full logs
 
 
-def rotate(folder: Path, most_bytes: int = MOST_BYTES) -> None:
+def rotate(folder: Path, most_bytes: int = MAX_BYTES) -> None:
     """Put each log of this folder that is full aside, and drop the oldest of those. Raises OSError where the disk is full."""
     for log in folder.glob("*.log"):
         if log.stat().st_size >= most_bytes:

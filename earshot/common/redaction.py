@@ -25,7 +25,7 @@ HARMLESS = frozenset({
 SECRET_NAMES = ("token", "password", "passwd", "secret", "api_key", "api-key", "apikey")
 
 # Shorter ones stand in ordinary words.
-SHORTEST_KNOWN = 4
+MIN_KNOWN_LENGTH = 4
 
 _USERINFO = r"""
     [^\s/?\#"<>]*@
@@ -77,7 +77,7 @@ def _once(text: str, known: list[str]) -> str:
 
 def _forms(secret: str) -> list[str]:
     forms = (secret, unquote(secret), quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"))
-    return [form for form in forms if len(form) >= SHORTEST_KNOWN]
+    return [form for form in forms if len(form) >= MIN_KNOWN_LENGTH]
 
 
 def _replacement(found: re.Match[str]) -> str:

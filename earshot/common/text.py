@@ -3,21 +3,21 @@
 import re
 from collections.abc import Iterable
 
-NUMBERS_TOLD = 6
+MAX_NUMBERS = 6
 
 _NOT_ON_A_LINE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
-def counted(count: int, noun: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """1 video; 3 videos."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def numbered(numbers: Iterable[int]) -> str:
+def join_numbers(numbers: Iterable[int]) -> str:
     """3 and 7; 3, 7 and 9; of many the first."""
     told = [str(number) for number in sorted(numbers)]
-    if len(told) > NUMBERS_TOLD:
-        told = [*told[: NUMBERS_TOLD - 1], f"{len(told) - NUMBERS_TOLD + 1} more"]
+    if len(told) > MAX_NUMBERS:
+        told = [*told[: MAX_NUMBERS - 1], f"{len(told) - MAX_NUMBERS + 1} more"]
     return " and ".join([", ".join(told[:-1]), told[-1]] if told[1:] else told)
 
 

@@ -12,33 +12,33 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-Times = tuple[float, float]
+Interval = tuple[float, float]
 
 # A speaker who is alone for less than this in all has no time of his own to go by: then all his speech counts.
-SHORTEST_OWN_S = 1.0
+MIN_SOLO_S = 1.0
 # Two stretches with a shorter silence between them become one span.
-LONGEST_PAUSE_S = 2.0
+MAX_PAUSE_S = 2.0
 # From which share on time speaks of a turn or a speaker.
 HALF = 0.5
 # For spans alone.
-NO_TURNS = pd.DataFrame({"local_speaker": [], "start_s": [], "end_s": []})
+EMPTY_TURNS = pd.DataFrame({"local_speaker": [], "start_s": [], "end_s": []})
 
 
 @dataclass(frozen=True)
-class Stretches:
-    """n stretches between n + 1 `edges` (seconds); `own` and `speaking` are bool, a row per speaker, a column per stretch."""
+class Timeline:
+    """n stretches between n + 1 `edges` (seconds); `solo` and `speaking` are bool, a row per speaker, a column per stretch."""
 
     edges: np.ndarray
     speakers: tuple[str, ...]
     speaking: np.ndarray
-    own: np.ndarray
+    solo: np.ndarray
 
     @property
     def lengths(self) -> np.ndarray:
         """Seconds of each stretch."""
         return np.diff(self.edges)
 
-    def within(self, spans: Iterable[Times]) -> np.ndarray:
+    def mask(self, spans: Iterable[Interval]) -> np.ndarray:
         """Which stretches lie in one of the spans: bool. Of spans that the stretches were cut by."""
         return _within(self.edges, spans)
 
@@ -46,32 +46,32 @@ class Stretches:
         """How long the chosen stretches are together."""
         return float(self.lengths[chosen].sum())
 
-    def covers_half(self, chosen: np.ndarray) -> list[str]:
+    def speakers_mostly_in(self, chosen: np.ndarray) -> list[str]:
         """The speakers of whose own time the chosen stretches hold at least half."""
-        own_s = self.own @ self.lengths
-        held_s = (self.own & chosen) @ self.lengths
+        own_s = self.solo @ self.lengths
+        held_s = (self.solo & chosen) @ self.lengths
         return [speaker for speaker, own, held in zip(self.speakers, own_s, held_s, strict=True) if held >= HALF * own > 0.0]
 
-    def covered_s(self, chosen: np.ndarray, spans: Iterable[Times]) -> np.ndarray:
+    def covered_s(self, chosen: np.ndarray, spans: Iterable[Interval]) -> np.ndarray:
         """Of each span, the seconds that the chosen stretches hold. Of spans that the stretches were cut by."""
         until = np.concatenate([[0.0], np.cumsum(self.lengths * chosen)])
         starts, ends = _pairs(spans)
         return until[np.searchsorted(self.edges, ends)] - until[np.searchsorted(self.edges, starts)]
 
-    def joined(self, chosen: np.ndarray) -> list[Times]:
+    def merged(self, chosen: np.ndarray) -> list[Interval]:
         """The chosen stretches as few spans, joined over short pauses in which nobody speaks."""
         found = np.flatnonzero(chosen)
         if not found.size:
             return []
         spoken = np.concatenate([[0], np.cumsum(self.speaking.any(axis=0) & ~chosen)])
-        apart = self.edges[found[1:]] - self.edges[found[:-1] + 1] > LONGEST_PAUSE_S
+        apart = self.edges[found[1:]] - self.edges[found[:-1] + 1] > MAX_PAUSE_S
         apart |= spoken[found[1:]] > spoken[found[:-1]]
         first = found[np.concatenate([[True], apart])]
         last = found[np.concatenate([apart, [True]])]
         return list(zip(self.edges[first].tolist(), self.edges[last + 1].tolist(), strict=True))
 
 
-def cut(turns: pd.DataFrame, spans: Iterable[Times] = ()) -> Stretches:
+def build_timeline(turns: pd.DataFrame, spans: Iterable[Interval] = ()) -> Timeline:
     """One video's time, from its turns (local_speaker, start_s, end_s) and spans. No turns and no spans: no stretches."""
     labels, speaker_of = np.unique(turns.local_speaker.to_numpy(dtype=str), return_inverse=True)
     times = turns[["start_s", "end_s"]].to_numpy(dtype=np.float64)
@@ -79,16 +79,16 @@ def cut(turns: pd.DataFrame, spans: Iterable[Times] = ()) -> Stretches:
     count = max(len(edges) - 1, 0)
     speaking = [_within(edges, times[speaker_of == index]) for index in range(len(labels))]
     speaking = np.array(speaking, dtype=bool).reshape(len(labels), count)
-    return Stretches(edges, tuple(labels.tolist()), speaking, _own(speaking, np.diff(edges)))
+    return Timeline(edges, tuple(labels.tolist()), speaking, _own(speaking, np.diff(edges)))
 
 
 def _own(speaking: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     alone = speaking & (speaking.sum(axis=0) == 1)
-    enough = alone @ lengths >= SHORTEST_OWN_S
+    enough = alone @ lengths >= MIN_SOLO_S
     return np.where(enough[:, None], alone, speaking)
 
 
-def _within(edges: np.ndarray, spans: Iterable[Times] | np.ndarray) -> np.ndarray:
+def _within(edges: np.ndarray, spans: Iterable[Interval] | np.ndarray) -> np.ndarray:
     starts, ends = _pairs(spans)
     real = ends > starts
     depth = np.zeros(max(len(edges), 1), dtype=np.int64)
@@ -97,7 +97,7 @@ def _within(edges: np.ndarray, spans: Iterable[Times] | np.ndarray) -> np.ndarra
     return np.cumsum(depth)[: max(len(edges) - 1, 0)] > 0
 
 
-def _pairs(spans: Iterable[Times] | np.ndarray) -> np.ndarray:
+def _pairs(spans: Iterable[Interval] | np.ndarray) -> np.ndarray:
     """Starts and ends: (2, spans)."""
     listed = spans if isinstance(spans, np.ndarray) else list(spans)
     return np.asarray(listed, dtype=np.float64).reshape(-1, 2).T

@@ -7,19 +7,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 
-def hms(seconds: float) -> str:
+def format_hms(seconds: float) -> str:
     """h:mm:ss."""
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def hms_exact(seconds: float) -> str:
+def format_exact(seconds: float) -> str:
     """h:mm:ss.mmm, to the nearest millisecond."""
     whole, thousandths = divmod(round(seconds * 1000), 1000)
-    return f"{hms(whole)}.{thousandths:03d}"
+    return f"{format_hms(whole)}.{thousandths:03d}"
 
 
-def link(url: str, start_s: float) -> str:
+def link_at(url: str, start_s: float) -> str:
     """A link that opens the recording at this second, in the way the site knows; a Media Fragment elsewhere.
 
     `url` is an http(s) URL or an absolute path, as `Video.url`.

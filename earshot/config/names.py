@@ -8,8 +8,10 @@ only in form or in capitals are one name. No error here holds the name: errors e
 import re
 import unicodedata
 
-LONGEST = 100
-ALLOWED = f"a name of at most {LONGEST} characters on one line, other than those Earshot gives (Unknown, voice 7, SPEAKER_00)."
+MAX_LENGTH = 100
+ALLOWED = (
+    f"a name of at most {MAX_LENGTH} characters on one line, other than those Earshot gives (Unknown, voice 7, SPEAKER_00)."
+)
 
 # Line and paragraph separators, control characters, halves of a character.
 _REFUSED_CATEGORIES = ("Cc", "Zl", "Zp", "Cs")
@@ -18,7 +20,7 @@ _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _GIVEN_BY_EARSHOT = re.compile(r"unknown|voice[ -]?\d+|speaker_\d+")
 
 
-def person_name(text: str) -> str:
+def parse_person_name(text: str) -> str:
     """The name as it is kept. Raises ValueError whose text says what is wrong with it, after the words "the name"."""
     words = text.strip(" \t\u00a0")
     if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in words) or _DIRECTIONS & set(words):
@@ -26,7 +28,7 @@ def person_name(text: str) -> str:
     name = unicodedata.normalize("NFC", " ".join(words.split()))
     if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
         raise ValueError("is empty")
-    if len(name) > LONGEST:
+    if len(name) > MAX_LENGTH:
         raise ValueError(f"has {len(name)} characters")
     if _GIVEN_BY_EARSHOT.fullmatch(name.casefold()):
         raise ValueError("is one that Earshot gives to voices itself")

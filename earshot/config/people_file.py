@@ -11,15 +11,15 @@ from pathlib import Path
 
 import yaml
 
-from earshot.common.excerpt import FILE, MOMENT, VIDEO, Excerpt, clock, moment
-from earshot.config.names import ALLOWED, name_key, person_name
+from earshot.common.excerpt import FILE, TIME_PATTERN, VIDEO, Excerpt, format_time, parse_time
+from earshot.config.names import ALLOWED, name_key, parse_person_name
 from earshot.config.source_options import is_plain, local_path
-from earshot.config.yaml_errors import Given, Problems, is_null, line_of, mapping, read_text, shape_of, tree
+from earshot.config.yaml_errors import Problems, YamlValue, is_null, line_of, mapping, read_text, shape_of, tree
 
 SHAPE = "A person is an entry of the list `people:`, such as `- name: Ada Lovelace`; docs/people.md shows all."
 SAMPLES = "a list of recordings, such as `- file: ada.wav`, or `- video: dQw4w9WgXcQ` with `spans` below it."
-SPANS = f"a list of [start, end], each {MOMENT}, such as [[10, 25], [1:02:00, 1:02:30]]."
-LONGEST_NOTES = 10_000
+SPANS = f"a list of [start, end], each {TIME_PATTERN}, such as [[10, 25], [1:02:00, 1:02:30]]."
+MAX_NOTES_LENGTH = 10_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read_people(path: Path) -> tuple[ListedPerson, ...]:
     placed: list[_Placed] = []
     found = [_person(item, path.parent, names, placed, problems) for item in _items(root, problems)] if root else []
     _refuse_overlaps(placed, problems)
-    problems.refuse()
+    problems.raise_if_any()
     return tuple(person for person in found if person)
 
 
@@ -92,7 +92,7 @@ def _person(
     return ListedPerson(name, named.line, notes, tuple(excerpts)) if named and name and excerpts else None
 
 
-def _name(given: Given | None, person_line: int, names: dict[str, int], problems: Problems) -> str:
+def _name(given: YamlValue | None, person_line: int, names: dict[str, int], problems: Problems) -> str:
     if given is None or is_null(given.node):
         problems.add(given.line if given else person_line, "a person has no name.", f"Allowed: {ALLOWED}")
         return ""
@@ -100,7 +100,7 @@ def _name(given: Given | None, person_line: int, names: dict[str, int], problems
         problems.add(given.line, f"name is {shape_of(given.node)}.", f"Allowed: {ALLOWED}")
         return ""
     try:
-        name = person_name(given.node.value)
+        name = parse_person_name(given.node.value)
     except ValueError as error:
         problems.add(given.line, f"the name {error}.", f"Allowed: {ALLOWED}")
         return ""
@@ -111,15 +111,15 @@ def _name(given: Given | None, person_line: int, names: dict[str, int], problems
     return name
 
 
-def _notes(given: Given | None, problems: Problems) -> str:
+def _notes(given: YamlValue | None, problems: Problems) -> str:
     if given is None or is_null(given.node):
         return ""
     if not isinstance(given.node, yaml.ScalarNode):
         problems.add(given.line, f"notes is {given.shown()}.", "Allowed: text.")
         return ""
     text = given.text
-    if len(text) > LONGEST_NOTES:
-        problems.add(given.line, f"notes has {len(text)} characters.", f"Allowed: at most {LONGEST_NOTES}.")
+    if len(text) > MAX_NOTES_LENGTH:
+        problems.add(given.line, f"notes has {len(text)} characters.", f"Allowed: at most {MAX_NOTES_LENGTH}.")
     if not is_plain(text.replace("\n", "").replace("\t", "")):
         problems.add(given.line, "notes has a control character in it.", "Remove it.")
     return text
@@ -128,7 +128,9 @@ def _notes(given: Given | None, problems: Problems) -> str:
 # --- recordings ----------------------------------------------------------------------------------------------------------
 
 
-def _samples(given: Given | None, person: yaml.Node, folder: Path, placed: list[_Placed], problems: Problems) -> list[Excerpt]:
+def _samples(
+    given: YamlValue | None, person: yaml.Node, folder: Path, placed: list[_Placed], problems: Problems
+) -> list[Excerpt]:
     if given is None:
         problems.add(line_of(person), "a person has no samples.", f"Allowed: {SAMPLES}")
         return []
@@ -160,7 +162,7 @@ def _sample(item: yaml.Node, person_at: int, folder: Path, problems: Problems) -
     return [_Placed(Excerpt(kind, recording, start, end), at, person_at) for at, start, end in spans if recording]
 
 
-def _recording(kind: str, given: Given, folder: Path, problems: Problems) -> str:
+def _recording(kind: str, given: YamlValue, folder: Path, problems: Problems) -> str:
     """A video's key, or an absolute path; "" where it is neither."""
     text = given.text
     if text and not is_null(given.node) and is_plain(text):
@@ -180,7 +182,7 @@ def _recording(kind: str, given: Given, folder: Path, problems: Problems) -> str
     return ""
 
 
-def _spans(given: Given, problems: Problems) -> list[tuple[int, float, float | None]]:
+def _spans(given: YamlValue, problems: Problems) -> list[tuple[int, float, float | None]]:
     """(line, start, end) of those that can be read."""
     items = given.node.value if isinstance(given.node, yaml.SequenceNode) else []
     if not any(isinstance(item, yaml.SequenceNode) for item in items):  # a single [start, end], too
@@ -194,19 +196,19 @@ def _span(item: yaml.Node, problems: Problems) -> tuple[int, float, float | None
     line = line_of(item)
     pair = item.value if isinstance(item, yaml.SequenceNode) else []
     try:
-        start, end = (moment(Given(line, node).text) for node in pair)
+        start, end = (parse_time(YamlValue(line, node).text) for node in pair)
     except ValueError:
-        problems.add(line, f"a span is {_shown(pair) if pair else Given(line, item).shown()}.", f"Allowed: {SPANS}")
+        problems.add(line, f"a span is {_shown(pair) if pair else YamlValue(line, item).shown()}.", f"Allowed: {SPANS}")
         return None
     if end <= start:
-        told = f"a span ends at {clock(end)}, and starts at {clock(start)}."
+        told = f"a span ends at {format_time(end)}, and starts at {format_time(start)}."
         problems.add(line, told, "Allowed: an end after the start.")
         return None
     return line, start, end
 
 
 def _shown(items: list[yaml.Node]) -> str:
-    return f"[{', '.join(Given(line_of(item), item).shown() for item in items)}]"
+    return f"[{', '.join(YamlValue(line_of(item), item).shown() for item in items)}]"
 
 
 def _refuse_overlaps(placed: list[_Placed], problems: Problems) -> None:

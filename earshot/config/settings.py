@@ -35,7 +35,7 @@ DEVICES = ("cuda", "cpu")
 MODEL_SETS = ("bundled", "large")
 BROKERS = ("redis://", "rediss://", "redis+socket://")
 NO_BROKER = "none"
-TRUTHS: Mapping[str, bool] = {"": False, "0": False, "false": False, "1": True, "true": True}
+BOOLEANS: Mapping[str, bool] = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,9 @@ def _choice(value: Value, allowed: tuple[str, ...]) -> str:
 
 
 def _truth(value: Value) -> bool:
-    if value.text not in TRUTHS:
+    if value.text not in BOOLEANS:
         raise Misconfigured(f"{value.named} is {value.text!r}.", "Set it to 1 or 0, in earshot.toml to true or false.")
-    return TRUTHS[value.text]
+    return BOOLEANS[value.text]
 
 
 def _web_address(value: Value) -> str | None:

@@ -76,7 +76,7 @@ def _written(path: Path) -> dict[str, Value]:
     problems = Problems(path)
     given = _parsed(text, problems)
     values = {key: _value(key, given[key], path, text, problems) for key in given}
-    problems.refuse()
+    problems.raise_if_any()
     return values
 
 

@@ -29,9 +29,9 @@ LANGUAGES = frozenset({
     "sr", "su", "sv", "sw", "ta", "te", "tg", "th", "tk", "tl", "tr", "tt", "uk", "ur", "uz", "vi", "yi", "yo", "yue", "zh",
 })  # fmt: skip
 PROXY_SCHEMES = ("http", "https", "socks4", "socks5", "socks5h")
-TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}  # of YAML 1.1
+BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}  # of YAML 1.1
 DAY_S = 86_400.0
-LONGEST_S = 365 * DAY_S
+MAX_DURATION_S = 365 * DAY_S
 HIDDEN = "hidden here, as it may be a secret"
 
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
@@ -57,16 +57,16 @@ def options(folder: Path) -> dict[str, Option]:
     length = "a duration such as 90, 90s, 10m, 1h30m or 1:30:00, from {} to 365d."
     return {
         "name": Option("name", name, "some words, at most 100 characters.", of_folders=True),
-        "since": Option("since", day, "a date such as 2024-01-31."),
+        "since": Option("since", parse_date, "a date such as 2024-01-31."),
         "newest_first": Option("newest_first", _truth, truth, of_folders=True),
-        "limit": Option("limit", partial(whole, 1, 1_000_000), "a whole number from 1 to 1000000.", of_folders=True),
-        "longer_than": Option("longer_than_s", partial(duration, 1.0), length.format("1s"), of_folders=True),
-        "shorter_than": Option("shorter_than_s", partial(duration, 1.0), length.format("1s"), of_folders=True),
+        "limit": Option("limit", partial(parse_int, 1, 1_000_000), "a whole number from 1 to 1000000.", of_folders=True),
+        "longer_than": Option("longer_than_s", partial(parse_duration, 1.0), length.format("1s"), of_folders=True),
+        "shorter_than": Option("shorter_than_s", partial(parse_duration, 1.0), length.format("1s"), of_folders=True),
         "skip_shorts": Option("skip_shorts", _truth, truth),
         "skip_live": Option("skip_live", _truth, truth),
         "skip_members_only": Option("skip_members_only", _truth, truth),
         "language": Option("language", _language, f"a code of whisper's: {' '.join(sorted(LANGUAGES))}.", of_folders=True),
-        "priority": Option("priority", partial(whole, -10, 10), "a whole number from -10 to 10.", of_folders=True),
+        "priority": Option("priority", partial(parse_int, -10, 10), "a whole number from -10 to 10.", of_folders=True),
         "cookies": Option(
             "cookies",
             partial(_cookies, folder),
@@ -80,10 +80,10 @@ def options(folder: Path) -> dict[str, Option]:
             "written %40 %2F %3F %23 %25.",
             shown=_proxy_shown,
         ),
-        "rate": Option("rate", rate, "bytes per second, from 1: a number, or one such as 500K or 2M."),
-        "at_once": Option("at_once", partial(whole, 1, 8), "a whole number from 1 to 8."),
-        "pause": Option("pause_s", partial(duration, 0.0), length.format("0s")),
-        "every": Option("every_s", partial(duration, 10.0), length.format("10s"), of_folders=True),
+        "rate": Option("rate", parse_rate, "bytes per second, from 1: a number, or one such as 500K or 2M."),
+        "at_once": Option("at_once", partial(parse_int, 1, 8), "a whole number from 1 to 8."),
+        "pause": Option("pause_s", partial(parse_duration, 0.0), length.format("0s")),
+        "every": Option("every_s", partial(parse_duration, 10.0), length.format("10s"), of_folders=True),
         "allow_private": Option("allow_private", _truth, truth),
     }
 
@@ -109,20 +109,20 @@ def name(text: str) -> str:
     return words
 
 
-def day(text: str) -> date:
+def parse_date(text: str) -> date:
     # fromisoformat() takes 20240131 and 2024-W05-3 as well; YAML's own dates are written with hyphens.
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
         raise ValueError(text)
     return date.fromisoformat(text)
 
 
-def whole(lowest: int, highest: int, text: str) -> int:
+def parse_int(lowest: int, highest: int, text: str) -> int:
     if not re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII) or not lowest <= int(text) <= highest:
         raise ValueError(text)
     return int(text)
 
 
-def duration(shortest_s: float, text: str) -> float:
+def parse_duration(shortest_s: float, text: str) -> float:
     """Seconds of 90, 1.5, 90s, 10m, 1h30m, 2d, 1:30 (minutes, as YAML 1.1 has it too) or 1:30:00."""
     if clock := _CLOCK.fullmatch(text):
         parts, units = clock.groups(), (3600.0, 60.0, 1.0)
@@ -135,12 +135,12 @@ def duration(shortest_s: float, text: str) -> float:
     else:
         raise ValueError(text)
     seconds = sum(float(part or 0) * unit for part, unit in zip(parts, units, strict=True))
-    if not shortest_s <= seconds <= LONGEST_S:
+    if not shortest_s <= seconds <= MAX_DURATION_S:
         raise ValueError(text)
     return seconds
 
 
-def rate(text: str) -> int:
+def parse_rate(text: str) -> int:
     """Bytes per second. K, M and G are powers of 1024, as in yt-dlp's own --limit-rate."""
     written = _RATE.fullmatch(text)
     if not written:
@@ -180,9 +180,9 @@ def address_shown(text: str) -> str:
 
 
 def _truth(text: str) -> bool:
-    if text.lower() not in TRUTHS:
+    if text.lower() not in BOOLEANS:
         raise ValueError(text)
-    return TRUTHS[text.lower()]
+    return BOOLEANS[text.lower()]
 
 
 def _language(text: str) -> str:

@@ -20,7 +20,7 @@ from earshot.common.errors import Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.source_options import Option, address_shown, addresses, is_plain, local_path, options, web_address
-from earshot.config.yaml_errors import Given, Problems, is_null, line_of, mapping, quoted, read_text, shape_of, tree
+from earshot.config.yaml_errors import Problems, YamlValue, is_null, line_of, mapping, quoted, read_text, shape_of, tree
 
 # www.example.com, or a host with something below it: example.com/feed.xml, but not the name of a file, interview.mp3.
 _WEB_HOST = re.compile(r"www\.[^/\s]+\.|([\w-]+\.)+[a-z]{2,}(:\d+)?/", re.IGNORECASE)
@@ -103,7 +103,7 @@ def read_sources(path: Path) -> tuple[Source, ...]:
     root = tree(_text(path), problems)
     listed = _sources(root, _Table(options(path.parent), addresses(path.parent)), problems) if root else []
     _refuse_twice(listed, problems)
-    problems.refuse()
+    problems.raise_if_any()
     return tuple(source for source, _ in listed)
 
 
@@ -130,7 +130,7 @@ def _text(path: Path) -> str:
 # --- what it holds -------------------------------------------------------------------------------------------------------
 
 
-def _sources(root: yaml.Node, table: _Table, problems: Problems) -> list[tuple[Source, Given]]:
+def _sources(root: yaml.Node, table: _Table, problems: Problems) -> list[tuple[Source, YamlValue]]:
     """The sources without errors, each with where its address stands."""
     top = mapping(root, ("sources", "defaults"), problems)
     if top is None:
@@ -146,14 +146,14 @@ def _sources(root: yaml.Node, table: _Table, problems: Problems) -> list[tuple[S
     return [found for item in listed.value if (found := _source(item, shared, table, problems))]
 
 
-def _defaults(given: Given, table: _Table, problems: Problems) -> dict[str, Any]:
+def _defaults(given: YamlValue, table: _Table, problems: Problems) -> dict[str, Any]:
     found = mapping(given.node, [key for key in table.options if key != "name"], problems)
     if found is None:
         problems.add(given.line, f"defaults is {given.shown()}.", "Write one `option: value` per line below it.")
     return _values(found or {}, table.options, problems)
 
 
-def _values(given: dict[str, Given], known: dict[str, Option], problems: Problems) -> dict[str, Any]:
+def _values(given: dict[str, YamlValue], known: dict[str, Option], problems: Problems) -> dict[str, Any]:
     """The values of those of `given` that are known; None where what is built in is asked for."""
     values: dict[str, Any] = {}
     for key in (key for key in given if key in known):
@@ -168,7 +168,7 @@ def _values(given: dict[str, Given], known: dict[str, Option], problems: Problem
     return values
 
 
-def _source(item: yaml.Node, shared: dict[str, Any], table: _Table, problems: Problems) -> tuple[Source, Given] | None:
+def _source(item: yaml.Node, shared: dict[str, Any], table: _Table, problems: Problems) -> tuple[Source, YamlValue] | None:
     line = line_of(item)
     given = mapping(item, (*table.addresses, *table.options), problems)
     if given is None:
@@ -195,13 +195,13 @@ def _source(item: yaml.Node, shared: dict[str, Any], table: _Table, problems: Pr
     return Source(kind=kinds[0], address=address[kinds[0]], **found), given[kinds[0]]
 
 
-def _refuse_for_folder(given: dict[str, Given], table: _Table, problems: Problems) -> None:
+def _refuse_for_folder(given: dict[str, YamlValue], table: _Table, problems: Problems) -> None:
     for key in given:
         if key in table.options and not table.options[key].of_folders:
             problems.add(given[key].line, f"{key} makes no sense for a folder.", "Leave it out here.")
 
 
-def _refuse_empty_range(chosen: dict[str, Any], given: dict[str, Given], line: int, problems: Problems) -> None:
+def _refuse_empty_range(chosen: dict[str, Any], given: dict[str, YamlValue], line: int, problems: Problems) -> None:
     longer, shorter = chosen.get("longer_than"), chosen.get("shorter_than")
     if longer is not None and shorter is not None and longer >= shorter:
         at = min((given[key].line for key in ("longer_than", "shorter_than") if key in given), default=line)
@@ -209,7 +209,7 @@ def _refuse_empty_range(chosen: dict[str, Any], given: dict[str, Given], line: i
         problems.add(at, told, "Allowed: a longer_than below shorter_than.")
 
 
-def _refuse_twice(listed: list[tuple[Source, Given]], problems: Problems) -> None:
+def _refuse_twice(listed: list[tuple[Source, YamlValue]], problems: Problems) -> None:
     addresses: dict[str, int] = {}
     names: dict[str, int] = {}
     for source, given in listed:

@@ -1,8 +1,8 @@
 """YAML with its lines: what the keys of a file were given and where, and everything that is wrong with it, told at once.
 
 `read_text()` reads the file, `tree()` makes its text YAML's tree of nodes, `mapping()` reads one mapping of it by the keys that
-are known there, and `Problems` collects what is wrong, each with its line, until `refuse()` raises it. Values stay text as
-written: YAML's own idea of them (`no` is False, `010` is 8) is not taken. Merge keys (`<<`) are not known.
+are known there, and `Problems` collects what is wrong, each with its line, until `raise_if_any()` raises it. Values stay text
+as written: YAML's own idea of them (`no` is False, `010` is 8) is not taken. Merge keys (`<<`) are not known.
 """
 
 import difflib
@@ -54,7 +54,7 @@ class Problems:
         """Once, however often it is found: a wrong default is met with every source."""
         self._remedies.setdefault((line, message), remedy)
 
-    def refuse(self) -> None:
+    def raise_if_any(self) -> None:
         """Raises Misconfigured if anything is wrong: one problem per line, in the order of the file."""
         told = [(f"{self._file}, line {line}: {message}", remedy) for (line, message), remedy in sorted(self._remedies.items())]
         if len(told) == 1:
@@ -64,7 +64,7 @@ class Problems:
 
 
 @dataclass(frozen=True)
-class Given:
+class YamlValue:
     """What a key was given, and the line of the key."""
 
     line: int
@@ -115,7 +115,7 @@ def tree(text: str, problems: Problems) -> yaml.Node | None:
     return None
 
 
-def mapping(node: yaml.Node, known: Iterable[str], problems: Problems) -> dict[str, Given] | None:
+def mapping(node: yaml.Node, known: Iterable[str], problems: Problems) -> dict[str, YamlValue] | None:
     """What the known keys were given; None where the node is no mapping. Unknown keys, and those given twice, are told.
 
     An empty node is an empty mapping.
@@ -124,14 +124,14 @@ def mapping(node: yaml.Node, known: Iterable[str], problems: Problems) -> dict[s
         return {}
     if not isinstance(node, yaml.MappingNode):
         return None
-    found: dict[str, Given] = {}
+    found: dict[str, YamlValue] = {}
     for key, value in node.value:
         written = key.value if isinstance(key, yaml.ScalarNode) else shape_of(key)
         line = line_of(key)
         if written in found:
             problems.add(line, f"{written} is given twice, on line {found[written].line} too.", "Keep one of them.")
         elif written in known:
-            found[written] = Given(line, value)
+            found[written] = YamlValue(line, value)
         else:
             problems.add(line, f"unknown key {quoted(written)}.", suggestion(written, known))
     return found

@@ -20,8 +20,8 @@ from earshot.common.errors import InvalidMedia, NoAudio
 
 SAMPLE_RATE = 16_000
 # Encoders pad and containers round: a missing end counts from here on.
-TOLERATED_SHARE = 0.02
-TOLERATED_S = 0.5
+TOLERANCE_SHARE = 0.02
+TOLERANCE_S = 0.5
 # Formats whose header says how long they are. For others FFmpeg guesses from the first frame's bit rate, and guesses badly.
 DECLARING_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac", "aiff", "avi", "asf"})
 
@@ -104,7 +104,7 @@ def _samples(path: Path) -> np.ndarray:
 
 def _refuse_truncated(path: Path, decoded_s: float, declared_s: float) -> None:
     missing = declared_s - decoded_s
-    if missing <= max(TOLERATED_S, TOLERATED_SHARE * declared_s) or _plays_to_the_end(path, declared_s):
+    if missing <= max(TOLERANCE_S, TOLERANCE_SHARE * declared_s) or _plays_to_the_end(path, declared_s):
         return
     raise InvalidMedia(
         f"{path.name} ends after {decoded_s:.1f} s of audio, but declares {declared_s:.1f} s: it was cut off.",
@@ -122,4 +122,4 @@ def _plays_to_the_end(path: Path, declared_s: float) -> bool:
             if packet.pts is not None and packet.time_base is not None:
                 end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         start = (container.start_time or 0) / 1_000_000
-    return end - start >= declared_s * (1 - TOLERATED_SHARE) - TOLERATED_S
+    return end - start >= declared_s * (1 - TOLERANCE_SHARE) - TOLERANCE_S

@@ -1,6 +1,6 @@
 """Politeness: a source is asked for few videos at a time, with pauses between, by all processes together.
 
-`taking_turn()` is around each download. A source has `at_once` places, kept in Postgres (earshot/storage/locks.py), so that
+`download_slot()` is around each download. A source has `at_once` places, kept in Postgres (earshot/storage/locks.py), so that
 a process that dies gives its own back; between the end of one download and the start of the next lie `pause_s`. A
 source that is paused (its site refused us) is not asked at all: whoever would, and whoever has waited so long, is told so.
 
@@ -18,11 +18,11 @@ from earshot.config.sources_file import Source
 from earshot.storage.catalog.entries import is_url
 from earshot.storage.catalog.source_states import record_served
 from earshot.storage.database import Database
-from earshot.storage.locks import taking_place
+from earshot.storage.locks import semaphore
 
 
 @contextmanager
-def taking_turn(database: Database, source: Source) -> Iterator[None]:
+def download_slot(database: Database, source: Source) -> Iterator[None]:
     """Wait for a download's turn and hold it for the block. Raises Blocked, with nothing asked, where the source is paused.
 
     Local files are fetched from nobody, and wait for nobody.
@@ -36,7 +36,7 @@ def taking_turn(database: Database, source: Source) -> Iterator[None]:
         time.sleep(_pause_left_s(database, source))
         _refuse_paused(database, source)  # it may have been since, by the very download that was waited for
 
-    with taking_place(database.url, f"downloads of {source.address}", source.at_once, before=wait):
+    with semaphore(database.url, f"downloads of {source.address}", source.at_once, before=wait):
         try:
             yield
         finally:

@@ -29,22 +29,22 @@ from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
 from earshot.sources.net.session import downloader_version, session
 from earshot.sources.net.ssrf_guard import refuse_private
-from earshot.sources.net.ytdlp_errors import ARCHIVED, LATER, UPDATE, explain, secrets_of
+from earshot.sources.net.ytdlp_errors import ARCHIVED, LATER, UPDATE, secrets_of, translate
 from earshot.storage.catalog.videos import Video
 
 # The best that has sound alone; else the smallest detour, sound and picture in one file.
 FORMAT = "bestaudio/best"
 # Interruptions that one try bridges, and the longest pause before going on: half a second, doubled each time.
 INTERRUPTIONS = 5
-LONGEST_PAUSE_S = 8.0
+MAX_PAUSE_S = 8.0
 # Kept free for what else needs the disk (the database, decoded audio: 115 MB an hour). Sizes that sites give are estimates.
 RESERVE_BYTES = 1 << 30
 MARGIN = 1.2
 # Sites round lengths, and encoders pad: a missing end counts from here on.
-TOLERATED_S = 5.0
-TOLERATED_SHARE = 0.02
+TOLERANCE_S = 5.0
+TOLERANCE_SHARE = 0.02
 # What no try came back for: its video has failed for good, or is gone.
-FORGOTTEN_S = 14 * 86_400.0
+ABANDONED_AFTER_S = 14 * 86_400.0
 
 _UNFINISHED = re.compile(r"\.(part|ytdl|part-Frag\d+(\.part)?)$")
 
@@ -94,7 +94,7 @@ def download(video: Video, folder: Path, source: Source) -> Fetched:
             done = downloader.process_ie_result(found, download=True)
             path = Path(downloader.prepare_filename(done))
     except YoutubeDLError as error:
-        raise explain(error, video.url, source) from None
+        raise translate(error, video.url, source) from None
     if not path.is_file():
         _refuse_too_large(said.size_refused(), room, folder, name)
         raise Retryable(f"{name}: yt-dlp fetched nothing, and did not say why.", LATER)
@@ -104,7 +104,7 @@ def download(video: Video, folder: Path, source: Source) -> Fetched:
 def refuse_truncated(fetched: Fetched, decoded_s: float, title: str) -> None:
     """Raise Truncated where the file's sound ends well before the length that the site gives."""
     given_s = fetched.duration_s or 0.0
-    if given_s - decoded_s > max(TOLERATED_S, TOLERATED_SHARE * given_s):
+    if given_s - decoded_s > max(TOLERANCE_S, TOLERANCE_SHARE * given_s):
         raise Truncated(f"{title!r} has {decoded_s:.0f} s of the {given_s:.0f} s that the site gives.", LATER)
 
 
@@ -135,7 +135,7 @@ class _Said:
 
 
 def _pause_s(n: int) -> float:
-    return min(0.5 * 2**n, LONGEST_PAUSE_S)
+    return min(0.5 * 2**n, MAX_PAUSE_S)
 
 
 _OPTIONS: Any = {
@@ -223,7 +223,7 @@ def _unfinished(folder: Path) -> bool:
 def _remove_others(folder: Path) -> None:
     """Remove what an earlier try of this video left at another address, and what was left long ago of any video."""
     siblings = [path for path in folder.parent.glob("*") if path != folder]
-    forgotten = [path for path in folder.parent.parent.glob("*") if path != folder.parent and _age_s(path) > FORGOTTEN_S]
+    forgotten = [path for path in folder.parent.parent.glob("*") if path != folder.parent and _age_s(path) > ABANDONED_AFTER_S]
     for path in siblings + forgotten:
         shutil.rmtree(path, ignore_errors=True)  # another process may be at it
 

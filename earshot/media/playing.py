@@ -8,10 +8,10 @@ import shutil
 from pathlib import Path
 
 from earshot.common.errors import EarshotError
-from earshot.common.times import hms
+from earshot.common.times import format_hms
 from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database
-from earshot.storage.media_store import place_of
+from earshot.storage.media_store import location_of
 
 # How each program plays `{file}` from `{at}` seconds on to its end, and then ends itself.
 PLAYERS = {
@@ -30,7 +30,7 @@ def stored_audio(database: Database, video: Video) -> Path:
         raise EarshotError(
             f"{video.video_id} has no audio yet (state {video.state}).", f"Ingest it: earshot ingest {video.url!r}"
         )
-    kept = place_of(rows[0]["uri"])
+    kept = location_of(rows[0]["uri"])
     if kept.protocol not in ("", "file"):
         raise EarshotError(f"The audio of {video.video_id} is not on this machine: {kept}", "Copy it here and play the copy.")
     if not kept.is_file():
@@ -46,5 +46,5 @@ def player_command(file: Path, start_s: float) -> list[str]:
             return [found, *(argument.format(file=file, at=f"{start_s:.3f}") for argument in arguments)]
     raise EarshotError(
         f"No player is installed: none of {', '.join(PLAYERS)} is on PATH.",
-        f"Install one (ffplay comes with ffmpeg: apt install ffmpeg), or open {file} at {hms(start_s)} in another.",
+        f"Install one (ffplay comes with ffmpeg: apt install ffmpeg), or open {file} at {format_hms(start_s)} in another.",
     )

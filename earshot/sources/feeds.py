@@ -31,7 +31,7 @@ from yt_dlp.utils import parse_duration
 from earshot.common.errors import NotAFeed, SourceUnusable
 from earshot.config.sources_file import Source
 from earshot.sources.feed_body import description, is_feed, is_whole, may_be_feed, repaired
-from earshot.sources.net.conditional_get import CHECK, Answer, ask, cut_short
+from earshot.sources.net.conditional_get import CHECK, Response, cut_short, get
 from earshot.sources.youtube import watch_url
 from earshot.storage.catalog.entries import Entry, Listing, Validators, generic_key
 
@@ -43,7 +43,7 @@ NOTHING_KNOWN = Validators()
 _BLANK_DATE = re.compile(r"^0\d{3}-|[A-Za-z]{3} 0\d{3}\b")
 _YOUTUBE = "http://www.youtube.com/xml/schemas/2015"
 _MEDIA = ("audio/", "video/")
-_NOTHING_SAID = {"", "application/octet-stream"}
+_UNSTATED = {"", "application/octet-stream"}
 _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 
 
@@ -65,7 +65,7 @@ def read_feed(
     SourceBlocked where the site asks to be left alone, and SourceUnusable where the feed cannot be read to its end.
     """
     until = time.monotonic() + deadline_s
-    first = ask(url, source, validators, until, lambda head: _refuse_other(head, source))
+    first = get(url, source, validators, until, lambda head: _refuse_other(head, source))
     if first is None:
         return None
     pages = list(_pages(url, first, source, until))
@@ -76,7 +76,7 @@ def read_feed(
     return Listing(tuple(entries.values()), followed and not pages[0].of_youtube, first.validators)
 
 
-def _pages(url: str, first: Answer, source: Source, until: float) -> Iterator[_Page]:
+def _pages(url: str, first: Response, source: Source, until: float) -> Iterator[_Page]:
     seen = {url, first.url}
     page = _page(first, source)
     yield page
@@ -90,7 +90,7 @@ def _pages(url: str, first: Answer, source: Source, until: float) -> Iterator[_P
 
 def _later_page(url: str, number: int, source: Source, until: float) -> _Page:
     try:
-        answer = ask(url, source, NOTHING_KNOWN, until, lambda head: _refuse_other(head, source))
+        answer = get(url, source, NOTHING_KNOWN, until, lambda head: _refuse_other(head, source))
         assert answer is not None  # no validators were given
         return _page(answer, source)
     except NotAFeed as error:
@@ -100,7 +100,7 @@ def _later_page(url: str, number: int, source: Source, until: float) -> _Page:
 # --- one page ------------------------------------------------------------------------------------------------------------
 
 
-def _page(answer: Answer, source: Source) -> _Page:
+def _page(answer: Response, source: Source) -> _Page:
     if not is_feed(answer.body):
         raise NotAFeed(
             f"{source.name}: {description(answer.body)}, not a feed.", "Open it in a browser to find the feed's address."
@@ -173,7 +173,7 @@ def _rank(enclosure: Any) -> int | None:
     named = mimetypes.guess_type(urlsplit(enclosure["href"]).path)[0] or ""
     if named.startswith(_MEDIA):
         return 1
-    return 2 if {told, named} <= _NOTHING_SAID else None
+    return 2 if {told, named} <= _UNSTATED else None
 
 
 def _link(links: list[Any], base: str) -> str | None:

@@ -1,6 +1,6 @@
 """Listing: which videos a source has, without fetching any media.
 
-`list_all()` gives everything a source has; `look()` is what polling does: as little as tells whether something is new.
+`list_all()` gives everything a source has; `poll()` is what polling does: as little as tells whether something is new.
 
 | source | look | all |
 |---|---|---|
@@ -9,8 +9,8 @@
 | folder, file | a scan; unchanged files are not read | the same |
 | other pages (playlists, sites) | the head of yt-dlp's flat list | yt-dlp's flat list |
 
-A flat list tells little of each video. `examine()` asks one video's own page for the rest: date, length, kind. A date that
-nobody tells stays None. Which videos are wanted is decided in earshot/sources/selection.py.
+A flat list tells little of each video. `fetch_details()` asks one video's own page for the rest: date, length, kind. A date
+that nobody tells stays None. Which videos are wanted is decided in earshot/sources/selection.py.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,13 +32,13 @@ from earshot.sources import youtube
 from earshot.sources.feeds import NOTHING_KNOWN, read_feed
 from earshot.sources.folders import KnownFile, list_folder
 from earshot.sources.net.session import session
-from earshot.sources.net.ytdlp_errors import OF_A_SOURCE, cause_of, explain
+from earshot.sources.net.ytdlp_errors import OF_A_SOURCE, cause_of, translate
 from earshot.storage.catalog.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
 
 # Of a page that has no feed: as many as a busy source may add between two looks.
-HEAD = "1:50"
+RECENT = "1:50"
 # A watched folder's file counts as finished when nothing has changed it for so long.
-SETTLED_S = 60.0
+STABLE_S = 60.0
 
 _LIVE = {
     "not_live": Live.NO,
@@ -63,27 +63,27 @@ def list_all(source: Source) -> Listing:
     return listing
 
 
-def look(source: Source, validators: Validators, files: Mapping[str, KnownFile]) -> Listing | None:
+def poll(source: Source, validators: Validators, files: Mapping[str, KnownFile]) -> Listing | None:
     """What is new may be in; None where the source says that nothing has changed. Raises SourceUnusable.
 
     `files` are the files of a folder as the last look found them, by path.
     """
     if not is_url(source.address):
-        return list_folder(source, files, SETTLED_S)
+        return list_folder(source, files, STABLE_S)
     if youtube.is_channel(source.address):
         return read_feed(youtube.feed_of(_channel(source)).feed, source, validators)
-    return _feed_or_page(source, validators, playlist_items=HEAD)
+    return _feed_or_page(source, validators, playlist_items=RECENT)
 
 
-def examine(entry: Entry, source: Source) -> Entry:
+def fetch_details(entry: Entry, source: Source) -> Entry:
     """The entry with what its own page (or file) tells besides. Raises a VideoError."""
     if not is_url(entry.url):
         return replace(entry, duration_s=_file_duration_s(Path(entry.url)))
     try:
-        with _asking(source) as downloader:
+        with _fetching(source) as downloader:
             found: Any = downloader.extract_info(entry.url, download=False, process=False)
     except DownloadError as error:
-        explained = explain(error, entry.url, source)
+        explained = translate(error, entry.url, source)
         if isinstance(explained, LiveOrUpcoming):
             starts_at = datetime.now(UTC) + timedelta(seconds=explained.starts_in_s) if explained.starts_in_s else None
             return replace(entry, live=Live.UPCOMING, starts_at=starts_at)
@@ -157,7 +157,7 @@ def _flat(source: Source, address: str, **options: Any) -> Listing:
 
 
 @contextmanager
-def _asking(source: Source, **options: Any) -> Iterator[Any]:
+def _fetching(source: Source, **options: Any) -> Iterator[Any]:
     """The session, which forgets when what it fetches was last changed: yt-dlp takes that for the day of an upload."""
     with session(source, **options) as opened:
         downloader: Any = opened
@@ -177,7 +177,7 @@ def _asking(source: Source, **options: Any) -> Iterator[Any]:
 
 def _extracted(source: Source, address: str, **options: Any) -> dict[str, Any]:
     try:
-        with _asking(source, extract_flat=True, **options) as downloader:
+        with _fetching(source, extract_flat=True, **options) as downloader:
             found: Any = downloader.extract_info(address, download=False, process=True)
     except DownloadError as error:
         raise _unusable(error, source, address) from None
@@ -190,7 +190,7 @@ def _unusable(error: DownloadError, source: Source, address: str) -> SourceUnusa
             f"{source.name}: there is no video, playlist or feed at this address (it is not media, and not valid XML).",
             "Open it in a browser to see what it is.",
         )
-    explained = explain(error, address, source)
+    explained = translate(error, address, source)
     if isinstance(explained, Blocked):
         return SourceBlocked(f"{source.name}: {explained.message}", explained.remedy, explained.pause_s)
     return SourceUnusable(f"{source.name}: {explained.message}", OF_A_SOURCE.get(explained.remedy, explained.remedy))

@@ -1,7 +1,7 @@
 """What each source ever listed, and what was decided about it: table `listed`.
 
 `save_listing()` keeps what a look found: what is new becomes `open`, in the order in which it shall be decided; what moved,
-or came back, is opened again. `keep_decisions()` then writes decisions down. What is wanted is registered in the catalogue and
+or came back, is opened again. `save_decisions()` then writes decisions down. What is wanted is registered in the catalogue and
 asked for in the same transaction, so that no process can die between the two. The source's row in `sources` is locked
 meanwhile: two processes never decide about one source at once.
 
@@ -37,7 +37,7 @@ class OpenEntry:
 
 
 @dataclass(frozen=True)
-class Decided:
+class StoredDecision:
     """A decision to be kept: `verdict` is `wanted` or `left_out`."""
 
     entry: Entry
@@ -72,7 +72,7 @@ def save_listing(database: Database, source: Source, listing: Listing, entries: 
         _insert(connection, source.address, new, backlog=first)
         _refresh(connection, source.address, [entry for entry in entries if entry.video_id in known], known)
         if listing.complete:
-            _mark_absent(connection, source.address, known.keys() - {entry.video_id for entry in entries})
+            _mark_unlisted(connection, source.address, known.keys() - {entry.video_id for entry in entries})
         _record_listing(connection, source.address, listing)
     return len(new)
 
@@ -105,12 +105,12 @@ def count_wanted_backlog(database: Database, source: str) -> int:
     return database.query(statement, [source])[0]["wanted"]
 
 
-def record_ask(database: Database, source: str, video_id: str) -> None:
+def count_fetch(database: Database, source: str, video_id: str) -> None:
     """Its own page was asked in vain."""
     database.query("UPDATE listed SET asks = asks + 1 WHERE source = %s AND video_id = %s", [source, video_id])
 
 
-def keep_decisions(database: Database, source: Source, decided: Sequence[Decided]) -> list[str]:
+def save_decisions(database: Database, source: Source, decided: Sequence[StoredDecision]) -> list[str]:
     """Write decisions down, register what is wanted and ask for its runs. Returns the videos that were asked for."""
     with database.connect() as connection:
         _lock(connection, source.address)
@@ -122,7 +122,7 @@ def keep_decisions(database: Database, source: Source, decided: Sequence[Decided
         return _ask_for(connection, source, wanted, {key for key, row in rows.items() if row["again"]})
 
 
-def remembered(database: Database, entries: Sequence[Entry]) -> list[Entry]:
+def with_known_details(database: Database, entries: Sequence[Entry]) -> list[Entry]:
     """The entries with what earlier looks, or the videos themselves, have told of them, so that it need not be asked again."""
     rows = database.query(
         """
@@ -232,17 +232,17 @@ def _differs(entry: Entry, row: Mapping[str, Any]) -> bool:
 
 def _moved_or_back(entry: Entry, row: Mapping[str, Any]) -> bool:
     """Whether its media lies elsewhere, or it had been gone. What follows a `?` may be a token that changes at each look."""
-    return not row["present"] or _place(entry.url) != _place(row["url"])
+    return not row["present"] or _media_location(entry.url) != _media_location(row["url"])
 
 
-def _place(url: str) -> str:
+def _media_location(url: str) -> str:
     if is_youtube(url) or not is_url(url):  # the one has all but its host in the query, a local path has no query
         return url
     parts = urlsplit(url)
     return parts.netloc + parts.path
 
 
-def _mark_absent(connection: Connection, source: str, video_ids: set[str]) -> None:
+def _mark_unlisted(connection: Connection, source: str, video_ids: set[str]) -> None:
     connection.execute(
         "UPDATE listed SET present = false WHERE source = %s AND video_id = ANY(%s) AND present", [source, list(video_ids)]
     )
@@ -259,7 +259,7 @@ def _record_listing(connection: Connection, source: str, listing: Listing) -> No
     )
 
 
-def _write(connection: Connection, source: str, decided: Sequence[Decided]) -> None:
+def _write(connection: Connection, source: str, decided: Sequence[StoredDecision]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             """

@@ -1,8 +1,8 @@
 """Watching sources: look for what is new, decide about it, and have what is wanted asked for.
 
-`look_around()` is one tick of the sensor `new_uploads`. Each source that is due is looked at, several at once, each for
+`poll_sources()` is one tick of the sensor `new_uploads`. Each source that is due is looked at, several at once, each for
 itself: one that cannot be listed is written down and tried later, and the others go on. What takes long is not done in a
-tick: `list_whole()` reads everything a source has, in a run of its own (job `list_source`), the first time and whenever a look
+tick: `list_fully()` reads everything a source has, in a run of its own (job `list_source`), the first time and whenever a look
 shows nothing that is known. Decisions that need a video's own page are made a few at a time, politely.
 
 Whatever is found is kept before anything is asked for (earshot/sources/listings.py), so that a tick may die at any point.
@@ -19,31 +19,31 @@ from earshot.common.errors import Blocked, DatabaseUnusable, EarshotError, Perma
 from earshot.common.redaction import without_secrets
 from earshot.config.sources_file import Kind, Source
 from earshot.sources import listings
-from earshot.sources.listing import examine, is_url, list_all, look
-from earshot.sources.listings import Decided
-from earshot.sources.selection import Decision, decisions, in_order
+from earshot.sources.listing import fetch_details, is_url, list_all, poll
+from earshot.sources.listings import StoredDecision
+from earshot.sources.selection import Selection, in_order, select_entries
 from earshot.storage.catalog.entries import Entry, Listing
 from earshot.storage.catalog.source_states import (
     SourceState,
     needs_listing,
     pause,
     record_listing_failure,
-    record_look,
+    record_poll,
     states_of,
 )
 from earshot.storage.database import Database
 
-AT_ONCE = 8
+PARALLELISM = 8
 # A tick has 60 s (Dagster's limit): no look begins after this, and what is not looked at is first at the next tick.
 TICK_S = 30.0
 # Videos of one source whose own page is asked in one tick, and how often in vain before it is decided without.
-ASKS_A_TICK = 5
-MOST_ASKS = 5
+MAX_FETCHES_PER_TICK = 5
+MAX_FETCHES = 5
 FORCE = "`earshot ingest --force` asks it all the same."
 
 
 @dataclass(frozen=True)
-class Looked:
+class PollResult:
     """What one source gave: videos never listed before, those asked for, whether it must be listed whole, what went wrong."""
 
     source: Source
@@ -53,7 +53,7 @@ class Looked:
     error: str = ""
 
 
-def look_around(sources: Sequence[Source], database: Database) -> list[Looked]:
+def poll_sources(sources: Sequence[Source], database: Database) -> list[PollResult]:
     """Look at every source that is due, and decide what is open: first whichever was not looked at for longest.
 
     A source with nothing to do is not among what is returned.
@@ -61,13 +61,13 @@ def look_around(sources: Sequence[Source], database: Database) -> list[Looked]:
     states = states_of(database, [source.address for source in sources])
     deadline = time.monotonic() + TICK_S
     oldest_first = sorted(zip(sources, states, strict=True), key=lambda pair: str(pair[1].looked_at or ""))
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="look") as threads:
-        looking = [threads.submit(_look_at, source, state, database, deadline) for source, state in oldest_first]
+    with ThreadPoolExecutor(PARALLELISM, thread_name_prefix="look") as threads:
+        looking = [threads.submit(_poll_within, source, state, database, deadline) for source, state in oldest_first]
     looked = [_outcome(source, future, database) for (source, _), future in zip(oldest_first, looking, strict=True)]
     return [one for one in looked if one is not None]
 
 
-def _outcome(source: Source, future: "Future[Looked | None]", database: Database) -> Looked | None:
+def _outcome(source: Source, future: "Future[PollResult | None]", database: Database) -> PollResult | None:
     """What a look gave. One that failed as nobody foresaw is told, and stops no other source either."""
     error = future.exception()
     if error is None:
@@ -76,10 +76,10 @@ def _outcome(source: Source, future: "Future[Looked | None]", database: Database
         raise error
     message = without_secrets(f"{source.name}: {type(error).__name__}: {error}", [source.address])
     record_listing_failure(database, source.address, message)
-    return Looked(source, error=message)
+    return PollResult(source, error=message)
 
 
-def _look_at(source: Source, state: SourceState, database: Database, deadline: float) -> Looked | None:
+def _poll_within(source: Source, state: SourceState, database: Database, deadline: float) -> PollResult | None:
     if state.paused or time.monotonic() > deadline:
         return None
     named_once = source.kind is Kind.URL and state.filled  # a single video: there is nothing more to come
@@ -88,25 +88,25 @@ def _look_at(source: Source, state: SourceState, database: Database, deadline: f
         listings.reopen(database, source, options)
     elif not due and not state.undecided:
         return None
-    looked = Looked(source)
+    looked = PollResult(source)
     try:
         if due:
-            looked = _look(source, state, database)
-        return replace(looked, asked_for=decide_open(source, database, ASKS_A_TICK, deadline))
+            looked = _poll(source, state, database)
+        return replace(looked, asked_for=decide_pending(source, database, MAX_FETCHES_PER_TICK, deadline))
     except (SourceUnusable, Blocked) as error:
         return replace(looked, error=_record(error, source, database))
 
 
-def _look(source: Source, state: SourceState, database: Database) -> Looked:
+def _poll(source: Source, state: SourceState, database: Database) -> PollResult:
     files = {} if is_url(source.address) else listings.known_files(database, source.address)
-    found = look(source, state.validators, files)
+    found = poll(source, state.validators, files)
     if found is None:
-        record_look(database, source.address)
-        return Looked(source, to_list=_to_list(state))
+        record_poll(database, source.address)
+        return PollResult(source, to_list=_to_list(state))
     if not found.complete and (not state.filled or _has_gap(found, source, state, database)):
         needs_listing(database, source.address)
-        return Looked(source, to_list=_to_list(replace(state, filled=False)))
-    return Looked(source, new=_save(source, found, database))
+        return PollResult(source, to_list=_to_list(replace(state, filled=False)))
+    return PollResult(source, new=_save(source, found, database))
 
 
 def _has_gap(found: Listing, source: Source, state: SourceState, database: Database) -> bool:
@@ -122,12 +122,12 @@ def _to_list(state: SourceState) -> str:
     return "" if state.filled else f"{state.listings}:{int(time.time() // (6 * 3600))}"
 
 
-def list_whole(source: Source, database: Database) -> Looked:
+def list_fully(source: Source, database: Database) -> PollResult:
     """Read everything the source has, and decide all of it, however long that takes. Raises what went wrong, kept as well."""
     state = _state(source, database)
     try:
         new = _save(source, _whole(source, state, database), database)
-        return Looked(source, new, decide_open(source, database))
+        return PollResult(source, new, decide_pending(source, database))
     except (SourceUnusable, Blocked) as error:
         _record(error, source, database)
         raise
@@ -145,7 +145,7 @@ def _whole(source: Source, state: SourceState, database: Database) -> Listing:
     """Everything there is; of a folder, what has stopped growing."""
     if is_url(source.address):
         return list_all(source)
-    found = look(source, state.validators, listings.known_files(database, source.address))
+    found = poll(source, state.validators, listings.known_files(database, source.address))
     assert found is not None  # a folder is always read
     return found
 
@@ -170,7 +170,7 @@ def _until(moment: datetime | None) -> str:
 # --- deciding ------------------------------------------------------------------------------------------------------------
 
 
-def decide_open(source: Source, database: Database, most_asks: int | None = None, deadline: float | None = None) -> int:
+def decide_pending(source: Source, database: Database, most_asks: int | None = None, deadline: float | None = None) -> int:
     """Decide what is open about this source; returns how many videos were asked for.
 
     At most `most_asks` videos' own pages are asked, none after the deadline (of `time.monotonic()`); what needs more stays
@@ -180,35 +180,39 @@ def decide_open(source: Source, database: Database, most_asks: int | None = None
     if not entries:
         return 0
     asks = {one.entry.video_id: one.asks for one in entries}
-    ask = _asking(source, _give_up(source, database, asks), most_asks, deadline)
+    ask = _page_fetcher(source, _give_up(source, database, asks), most_asks, deadline)
     backlog, later = ([one.entry for one in entries if one.backlog == there] for there in (True, False))
     room = None if source.limit is None else max(0, source.limit - listings.count_wanted_backlog(database, source.address))
-    decided: list[Decided] = []
+    decided: list[StoredDecision] = []
     try:
         for group, places in ((backlog, room), (later, None)):
-            for entry, decision in decisions(group, source, ask, places):
+            for entry, decision in select_entries(group, source, ask, places):
                 if decision.verdict != "open":
-                    decided.append(Decided(entry, decision.verdict, decision.reason))
+                    decided.append(StoredDecision(entry, decision.verdict, decision.reason))
     finally:
-        asked_for = listings.keep_decisions(database, source, decided)
+        asked_for = listings.save_decisions(database, source, decided)
     return len(asked_for)
 
 
-def choose_now(source: Source, database: Database) -> list[tuple[Entry, Decision]]:
+def select(source: Source, database: Database) -> list[tuple[Entry, Selection]]:
     """List everything the source has and decide all of it at once, for who waits for the answer.
 
     Nothing is kept of it, except that a site refuses us. Raises SourceUnusable, or Blocked.
     """
     _state(source, database)
     try:
-        found = listings.remembered(database, list_all(source).entries)
-        return list(decisions(in_order(found, source.newest_first), source, _asking(source, _decide_without), source.limit))
+        found = listings.with_known_details(database, list_all(source).entries)
+        return list(
+            select_entries(
+                in_order(found, source.newest_first), source, _page_fetcher(source, _decide_without_details), source.limit
+            )
+        )
     except (Blocked, SourceBlocked) as error:
         _record(error, source, database)
         raise
 
 
-def _asking(
+def _page_fetcher(
     source: Source,
     in_vain: Callable[[Entry, Retryable], None],
     most_asks: int | None = None,
@@ -226,7 +230,7 @@ def _asking(
             time.sleep(source.pause_s)
         asked += 1
         try:
-            return examine(entry, source)
+            return fetch_details(entry, source)
         except Retryable as error:
             return in_vain(entry, error)
 
@@ -237,14 +241,14 @@ def _give_up(source: Source, database: Database, asks: Mapping[str, int]) -> Cal
     """What to do when a page was asked in vain: leave the decision open, unless it has been asked often enough."""
 
     def in_vain(entry: Entry, error: Retryable) -> None:
-        listings.record_ask(database, source.address, entry.video_id)
-        if asks[entry.video_id] + 1 >= MOST_ASKS:
-            _decide_without(entry, error)
+        listings.count_fetch(database, source.address, entry.video_id)
+        if asks[entry.video_id] + 1 >= MAX_FETCHES:
+            _decide_without_details(entry, error)
 
     return in_vain
 
 
-def _decide_without(_entry: Entry, error: Retryable) -> None:
+def _decide_without_details(_entry: Entry, error: Retryable) -> None:
     """Nobody waits for another answer: the entry is left out, and why."""
     raise Permanent(f"its page was asked in vain: {error.message}") from None
 

@@ -1,8 +1,8 @@
 """Which of the videos that a source lists are wanted, in which order, and why the others are not. Pure functions.
 
-`decide()` holds one entry against what sources.yaml (or the command line) asks of its source. What a listing does not tell,
-and the decision needs, must first be asked of the video itself: then the decision is open, and `decisions()` asks. What is
-still not told is not assumed: a video without a date is not taken for a new one.
+`judge_entry()` holds one entry against what sources.yaml (or the command line) asks of its source. What a listing does not
+tell, and the decision needs, must first be asked of the video itself: then the decision is open, and `select_entries()` asks.
+What is still not told is not assumed: a video without a date is not taken for a new one.
 
 Listing, and asking, is earshot/sources/listing.py; what becomes of the decisions, earshot/sources/polling.py.
 """
@@ -17,18 +17,18 @@ from earshot.sources.youtube import is_youtube
 from earshot.storage.catalog.entries import Entry, Live
 
 # No Short is longer (YouTube, since 2024-10-15), so that the page of a longer video need not be asked.
-LONGEST_SHORT_S = 180.0
+MAX_SHORT_S = 180.0
 
 
 @dataclass(frozen=True)
-class Decision:
+class Selection:
     """`verdict` is `wanted`, `left_out` or `open`; `reason` says why a video is left out, or what has to be asked."""
 
     verdict: str
     reason: str = ""
 
 
-WANTED = Decision("wanted")
+WANTED = Selection("wanted")
 
 
 def in_order(entries: Sequence[Entry], newest_first: bool) -> list[Entry]:
@@ -43,9 +43,9 @@ def in_order(entries: Sequence[Entry], newest_first: bool) -> list[Entry]:
     return unique
 
 
-def decisions(
+def select_entries(
     entries: Iterable[Entry], source: Source, ask: Callable[[Entry], Entry | None], room: int | None
-) -> Iterator[tuple[Entry, Decision]]:
+) -> Iterator[tuple[Entry, Selection]]:
     """Decide each entry in order, at most `room` of them wanted, asking for what is missing.
 
     `ask` gives the entry with what its own page tells, or None where it cannot be asked now: it stays open, and with a limit
@@ -53,7 +53,7 @@ def decisions(
     """
     for entry in entries:
         if room == 0:
-            yield entry, Decision("left_out", f"beyond the limit of {source.limit}")
+            yield entry, Selection("left_out", f"beyond the limit of {source.limit}")
             continue
         asked, decision = _decided(entry, source, ask)
         if decision.verdict == "open" and room is not None:
@@ -63,29 +63,29 @@ def decisions(
         yield asked, decision
 
 
-def _decided(entry: Entry, source: Source, ask: Callable[[Entry], Entry | None]) -> tuple[Entry, Decision]:
-    decision = decide(entry, source)
+def _decided(entry: Entry, source: Source, ask: Callable[[Entry], Entry | None]) -> tuple[Entry, Selection]:
+    decision = judge_entry(entry, source)
     if decision.verdict != "open":
         return entry, decision
     try:
         asked = ask(entry)
     except Permanent as error:
-        return entry, Decision("left_out", error.message)
-    return (entry, decision) if asked is None else (asked, decide(asked, source, asked=True))
+        return entry, Selection("left_out", error.message)
+    return (entry, decision) if asked is None else (asked, judge_entry(asked, source, asked=True))
 
 
-def decide(entry: Entry, source: Source, asked: bool = False) -> Decision:
+def judge_entry(entry: Entry, source: Source, asked: bool = False) -> Selection:
     """Whether this entry is wanted. `asked`: its own page was asked, what is missing now cannot be had."""
     reason = _unwanted(entry, source)
     if reason:
-        return Decision("left_out", reason)
+        return Selection("left_out", reason)
     missing = missing_facts(entry, source)
     if not missing:
         return WANTED
     if not asked:
-        return Decision("open", f"its {' and '.join(missing)} must be asked")
+        return Selection("open", f"its {' and '.join(missing)} must be asked")
     untold = [fact for fact in missing if fact in ("upload date", "length")]
-    return Decision("left_out", f"its {' and '.join(untold)} cannot be told") if untold else WANTED
+    return Selection("left_out", f"its {' and '.join(untold)} cannot be told") if untold else WANTED
 
 
 def _unwanted(entry: Entry, source: Source) -> str:
@@ -94,7 +94,7 @@ def _unwanted(entry: Entry, source: Source) -> str:
         return "members only"
     if source.skip_live and entry.live not in (None, Live.NO):
         return f"a broadcast ({str(entry.live).replace('_', ' ')})"
-    if source.skip_shorts and entry.short and (entry.duration_s is None or entry.duration_s <= LONGEST_SHORT_S):
+    if source.skip_shorts and entry.short and (entry.duration_s is None or entry.duration_s <= MAX_SHORT_S):
         return "a Short"
     if source.since and entry.published_at and entry.published_at < midnight(source):
         return f"uploaded {entry.published_at:%Y-%m-%d}, before {source.since}"
@@ -124,7 +124,7 @@ def missing_facts(entry: Entry, source: Source) -> list[str]:
 
 
 def _may_be_short(entry: Entry, source: Source) -> bool:
-    unknown = entry.short is None and (entry.duration_s is None or entry.duration_s <= LONGEST_SHORT_S)
+    unknown = entry.short is None and (entry.duration_s is None or entry.duration_s <= MAX_SHORT_S)
     return source.skip_shorts and unknown
 
 

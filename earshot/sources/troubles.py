@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from earshot.common.errors import Misconfigured
 from earshot.common.redaction import without_secrets
-from earshot.common.text import counted
+from earshot.common.text import pluralize
 from earshot.config.sources_file import Source
 from earshot.storage.catalog.source_states import SourceState, states_of
 from earshot.storage.catalog.watched_sources import watched_sources
@@ -70,7 +70,7 @@ def _reason(source: Source, error: str | None) -> str:
 
 
 def _failed_videos(source: Source, videos: int, why: str) -> Trouble:
-    failed = f"Source {source.name}: {counted(videos, 'video')} failed (earshot videos --state failed)"
+    failed = f"Source {source.name}: {pluralize(videos, 'video')} failed (earshot videos --state failed)"
     message = f"{failed}{', for example' if videos > 1 else ''}: {_reason(source, why)}"
     return Trouble(source.name, "videos_failed", "warn", message, f"Source {source.name}: no video is failed any more.")
 
@@ -85,7 +85,7 @@ def _failed(database: Database, sources: Sequence[str]) -> dict[str, tuple[int, 
     return {row["source"]: (row["videos"], row["why"] or "") for row in rows}
 
 
-def changes(before: Mapping[str, Trouble], now: Sequence[Trouble]) -> tuple[dict[str, Trouble], list[str]]:
+def describe_changes(before: Mapping[str, Trouble], now: Sequence[Trouble]) -> tuple[dict[str, Trouble], list[str]]:
     """What stands now, by key, and a line for each that is new, has changed or is over."""
     standing = {trouble.key: trouble for trouble in now}
     lines = [str(trouble) for key, trouble in standing.items() if trouble != before.get(key)]

@@ -23,8 +23,8 @@ from psycopg import sql
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.config.settings import read_settings
-from earshot.storage.locks import PARTITION_TAG, holding, run_lock, video_lock
-from earshot.storage.pool import Connection, connected, reading
+from earshot.storage.locks import PARTITION_TAG, lock, run_lock, video_lock
+from earshot.storage.pool import Connection, pooled_connection, read_only
 from earshot.storage.server import server_urls
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -46,7 +46,7 @@ class Database:
         if self._snapshot is not None:
             yield self._snapshot
             return
-        with connected(self.url) as connection:
+        with pooled_connection(self.url) as connection:
             yield connection
 
     @contextmanager
@@ -58,7 +58,7 @@ class Database:
         if self._snapshot is not None:
             yield self
             return
-        with reading(self.url) as connection:
+        with read_only(self.url) as connection:
             yield changed(self, _snapshot=connection)
 
     def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
@@ -160,9 +160,9 @@ class DatabaseResource(ConfigurableResource):
         assert context.run is not None  # assets are only ever run
         url, video_id = self.open().url, context.run.tags.get(PARTITION_TAG)
         with ExitStack() as locks:
-            locks.enter_context(holding(url, run_lock(context.run.run_id)))
+            locks.enter_context(lock(url, run_lock(context.run.run_id)))
             if video_id is not None:
-                locks.enter_context(holding(url, video_lock(video_id)))
+                locks.enter_context(lock(url, video_lock(video_id)))
             yield self
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 import psycopg2.errors
 
-from earshot.common.errors import DiskFull, chain_of
+from earshot.common.errors import DiskFull, error_chain
 from earshot.config.settings import read_settings
 
 WORDS = "No space left on device"  # as the operating system says it, and with it Postgres and Dagster
@@ -19,7 +19,7 @@ def explaining_full_disk() -> Iterator[None]:
     try:
         yield
     except (OSError, psycopg.Error, psycopg2.Error) as error:
-        cause = next((found for found in chain_of(error) if _is_full(found)), None)
+        cause = next((found for found in error_chain(error) if _is_full(found)), None)
         if cause is None:
             raise
         raise disk_full(str(cause)) from error

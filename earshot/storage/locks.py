@@ -3,10 +3,10 @@
 Two uses. A video is worked on by one process at a time, so that two `earshot ingest` at once do not write over each other.
 And a run is alive exactly as long as its lock is held: a worker killed with SIGKILL leaves its Dagster run STARTED for
 ever, but its lock is gone (sensors/dead_runs.py acts on that). Re-entrant within a process: what it holds, it
-holds. Servers are given by their libpq URL. `taking_place()` is the exception: its places are kept apart by thread, too.
+holds. Servers are given by their libpq URL. `semaphore()` is the exception: its places are kept apart by thread, too.
 
-A server that is restarted forgets every lock. A thread takes back what this process still holds, within KEEP_S of the server's
-answering again; whoever concludes anything from a free lock waits longer than that (`wait_for_holders()`).
+A server that is restarted forgets every lock. A thread takes back what this process still holds, within HEARTBEAT_S of the
+server's answering again; whoever concludes anything from a free lock waits longer than that (`wait_for_holders()`).
 
 Not a substitute for transactions: rows are protected by those.
 """
@@ -26,7 +26,7 @@ PARTITION_TAG = "dagster/partition"
 # Between two looks whether one of several places has become free; Postgres can wait for one lock, not for one of many.
 POLL_S = 0.2
 
-KEEP_S = 2.0  # between two looks whether what this process holds is still held
+HEARTBEAT_S = 2.0  # between two looks whether what this process holds is still held
 HOLDERS_BACK_S = 15.0  # a server that has been up for so long knows every lock that anybody holds
 
 _held: dict[tuple[int, str, str], psycopg.Connection] = {}
@@ -59,7 +59,7 @@ def release(url: str, name: str) -> None:
 
 
 @contextmanager
-def holding(url: str, name: str) -> Iterator[None]:
+def lock(url: str, name: str) -> Iterator[None]:
     """Hold the lock for the block, unless this process held it before: then it stays held after."""
     mine = _key(url, name) not in _held
     acquire(url, name)
@@ -89,7 +89,7 @@ def wait_for_holders(url: str) -> None:
 
 
 @contextmanager
-def taking_place(url: str, name: str, places: int, before: Callable[[], None]) -> Iterator[None]:
+def semaphore(url: str, name: str, places: int, before: Callable[[], None]) -> Iterator[None]:
     """Hold one of so many places for the block: who came first gets the next that is free. Not re-entrant.
 
     With its place taken, but before anybody else's turn, `before` is called; it may wait, or raise and leave.
@@ -122,13 +122,13 @@ def _acquire(url: str, name: str, statement: str) -> bool:
         _held[_key(url, name)] = connection
         if os.getpid() not in _keepers:
             _keepers.add(os.getpid())
-            threading.Thread(target=_keep, name="locks", daemon=True).start()
+            threading.Thread(target=_heartbeat, name="locks", daemon=True).start()
     return True
 
 
-def _keep() -> None:
+def _heartbeat() -> None:
     while True:
-        time.sleep(KEEP_S)
+        time.sleep(HEARTBEAT_S)
         with _guard:
             mine = [(key, connection) for key, connection in _held.items() if key[0] == os.getpid()]
         for key, connection in mine:

@@ -47,12 +47,12 @@ class MediaStoreResource(ConfigurableResource):
 
     def read(self, uri: str, dtype: Literal["int16", "float32"] = "int16") -> np.ndarray:
         """A video's audio, as it is kept or in [-1, 1); raises FileNotFoundError where it is gone."""
-        with place_of(uri).open("rb") as file:
+        with location_of(uri).open("rb") as file:
             samples, _rate = soundfile.read(io.BytesIO(file.read()), dtype=dtype)
         return samples
 
 
-def place_of(uri: str) -> UPath:
+def location_of(uri: str) -> UPath:
     """Where the audio of this row of table `audio` lies: under EARSHOT_MEDIA, unless the row has a whole path or URL.
 
     Raises Misconfigured where that needs a package that is not installed.

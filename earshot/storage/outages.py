@@ -1,8 +1,8 @@
 """A database server that is restarted while work goes on: connections wait for it, instead of failing what was hours of work.
 
-`connect_patiently()` is how Earshot's own connections are made (earshot/storage/pool.py), and Dagster's, to which
-`make_dagster_patient()` adds it by SQLAlchemy's events. A server that has never answered this process is a wrong set-up and is
-told at once; one that has is waited for, PATIENCE_S long. A statement that was under way when the server went is lost with it,
+`connect_with_retry()` is how Earshot's own connections are made (earshot/storage/pool.py), and Dagster's, to which
+`install_reconnect()` adds it by SQLAlchemy's events. A server that has never answered this process is a wrong set-up and is
+told at once; one that has is waited for, RECONNECT_S long. A statement that was under way when the server went is lost with it,
 which is told by `is_outage()`: ingest_assets/stages/stage.py has the stage, or the run, done again.
 """
 
@@ -15,7 +15,7 @@ import psycopg2
 from sqlalchemy import Dialect, Engine, event, exc
 from sqlalchemy.pool import QueuePool
 
-PATIENCE_S = 45.0
+RECONNECT_S = 45.0
 PAUSE_S = 0.5
 
 Opened = TypeVar("Opened")
@@ -23,9 +23,9 @@ Opened = TypeVar("Opened")
 _answered: set[str] = set()  # the servers that this process has been connected to
 
 
-def connect_patiently(server: str, connect: Callable[[], Opened], refused: type[Exception]) -> Opened:
-    """What `connect` opens. Raises `refused` as it does: at once, or after PATIENCE_S where the server had answered before."""
-    deadline = time.monotonic() + (PATIENCE_S if server in _answered else 0.0)
+def connect_with_retry(server: str, connect: Callable[[], Opened], refused: type[Exception]) -> Opened:
+    """What `connect` opens. Raises `refused` as it does: at once, or after RECONNECT_S where the server had answered before."""
+    deadline = time.monotonic() + (RECONNECT_S if server in _answered else 0.0)
     while True:
         try:
             opened = connect()
@@ -47,7 +47,7 @@ def is_outage(error: BaseException | None) -> bool:
     return False
 
 
-def make_dagster_patient() -> None:
+def install_reconnect() -> None:
     """Let SQLAlchemy's engines, which only Dagster uses here, wait likewise; call it as often as you like."""
     if not event.contains(Engine, "do_connect", _connect):
         event.listen(Engine, "do_connect", _connect)
@@ -63,7 +63,7 @@ def check_kept_connections() -> None:
 def _connect(dialect: Dialect, _record: object, arguments: tuple[Any, ...], parameters: dict[str, Any]) -> object:
     server = f"{arguments} {parameters.get('host')} {parameters.get('port')} {parameters.get('dbname')}"
     refused = dialect.loaded_dbapi.OperationalError
-    return connect_patiently(server, lambda: dialect.connect(*arguments, **parameters), refused)
+    return connect_with_retry(server, lambda: dialect.connect(*arguments, **parameters), refused)
 
 
 def _check(connection: Any, _record: object, _proxy: object) -> None:

@@ -1,8 +1,8 @@
 """Connections to Earshot's database, kept: a video's five stages ask for some sixty, and each costs Postgres a process.
 
-A process keeps KEPT of them in a pool of SQLAlchemy's, which Dagster's come from too (resources/instance/storage.py), and lets
-more be made while they are used. One that a restart of the server has broken is found before it is used, and a server that is
-away is waited for (earshot/storage/outages.py). A connection is in a transaction while it is used, and is given back without
+A process keeps POOL_SIZE of them in a pool of SQLAlchemy's, which Dagster's come from too (resources/instance/storage.py), and
+lets more be made while they are used. One that a restart of the server has broken is found before it is used, and a server that
+is away is waited for (earshot/storage/outages.py). A connection is in a transaction while it is used, and is given back without
 one.
 
 Statements are not prepared, as psycopg else would after the fifth time: a plan that Postgres then keeps for all values is
@@ -24,9 +24,9 @@ from sqlalchemy import exc
 from sqlalchemy.pool import QueuePool
 
 from earshot.common.errors import DatabaseUnusable
-from earshot.storage.outages import check_kept_connections, connect_patiently
+from earshot.storage.outages import check_kept_connections, connect_with_retry
 
-KEPT = 2  # connections of a process to a database; of a hundred, which is what Postgres allows
+POOL_SIZE = 2  # connections of a process to a database; of a hundred, which is what Postgres allows
 MAX_OVERFLOW = 20  # beyond these, while they are used: a daemon's sensors and a code server's ticks ask at once
 RECYCLE_S = 3600  # a connection that is older is made anew
 
@@ -34,7 +34,7 @@ Connection = psycopg.Connection[dict[str, Any]]
 
 
 @contextmanager
-def connected(url: str) -> Iterator[Connection]:
+def pooled_connection(url: str) -> Iterator[Connection]:
     """A connection in a transaction, committed at the end, rolled back on an error; rows come as dictionaries, vectors too.
 
     Raises DatabaseUnusable where Postgres does not answer.
@@ -54,9 +54,10 @@ def connected(url: str) -> Iterator[Connection]:
 
 
 @contextmanager
-def reading(url: str) -> Iterator[Connection]:
-    """As `connected()`, but nothing can be written, and all is read as at the first reading, whoever writes meanwhile."""
-    with connected(url) as connection:
+def read_only(url: str) -> Iterator[Connection]:
+    """As `pooled_connection()`, but nothing can be written, and all is read as at the first reading, whoever writes
+    meanwhile."""
+    with pooled_connection(url) as connection:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         try:
             yield connection
@@ -73,7 +74,7 @@ def _pool(url: str, _process: int) -> QueuePool:
     known: list[Connection] = []
 
     def make() -> Connection:
-        connection = connect_patiently(url, lambda: _connect(url, known), psycopg.OperationalError)
+        connection = connect_with_retry(url, lambda: _connect(url, known), psycopg.OperationalError)
         if not known:
             register_vector(connection)
             connection.commit()
@@ -81,7 +82,7 @@ def _pool(url: str, _process: int) -> QueuePool:
         return connection
 
     check_kept_connections()
-    return QueuePool(cast(Any, make), pool_size=KEPT, max_overflow=MAX_OVERFLOW, recycle=RECYCLE_S, use_lifo=True)
+    return QueuePool(cast(Any, make), pool_size=POOL_SIZE, max_overflow=MAX_OVERFLOW, recycle=RECYCLE_S, use_lifo=True)
 
 
 def _connect(url: str, known: list[Connection]) -> Connection:

@@ -25,7 +25,7 @@ from earshot.storage.database import Database
 
 TIMEOUT_S = 10
 # Told per call; the rest follows at the next. Bounds how long a slow receiver can hold the sensor.
-MOST_AT_ONCE = 50
+MAX_AT_ONCE = 50
 
 log = logging.getLogger("earshot.alerts")
 
@@ -47,14 +47,14 @@ class CheckFailure:
 
 
 @dataclass(frozen=True)
-class Told:
+class LastAlert:
     """A failure of a stage and cause, or a trouble, that is told or was: how bad, and from when."""
 
     severity: str
     at: datetime
 
 
-def quiet(now: Told, told: Told | None, quiet_hours: float) -> bool:
+def is_muted(now: LastAlert, told: LastAlert | None, quiet_hours: float) -> bool:
     """Whether this was told already, in effect: the last of its kind not long ago, and no worse now."""
     if told is None or now.at - told.at >= timedelta(hours=quiet_hours):
         return False
@@ -65,8 +65,8 @@ def send_alerts(database: Database, settings: Settings) -> list[CheckFailure]:
     """Deal with what is pending; returns what was told. Raises AlertRefused where the receiver does not accept."""
     sent = []
     for failure in _pending(database):
-        now = Told(failure.severity, failure.recorded_at)
-        if quiet(now, _last_told(database, failure), settings.alert_quiet_hours):
+        now = LastAlert(failure.severity, failure.recorded_at)
+        if is_muted(now, _last_told(database, failure), settings.alert_quiet_hours):
             _mark(database, failure, "quiet")
             continue
         name = failure.title or failure.video_id
@@ -77,15 +77,15 @@ def send_alerts(database: Database, settings: Settings) -> list[CheckFailure]:
     return sent
 
 
-def send_troubles(troubles: Sequence[Trouble], told: dict[str, Told], settings: Settings) -> list[Trouble]:
+def send_troubles(troubles: Sequence[Trouble], told: dict[str, LastAlert], settings: Settings) -> list[Trouble]:
     """Deal with what does not work now; returns what was told, and enters it in `told`, by the troubles' keys.
 
     Raises AlertRefused where the receiver does not accept; what it had accepted by then is entered.
     """
     sent = []
     for trouble in troubles:
-        now = Told(trouble.severity, datetime.now(UTC))
-        if quiet(now, told.get(trouble.key), settings.alert_quiet_hours):
+        now = LastAlert(trouble.severity, datetime.now(UTC))
+        if is_muted(now, told.get(trouble.key), settings.alert_quiet_hours):
             continue
         document: dict[str, Any] = dict.fromkeys(field.name for field in fields(CheckFailure))
         document |= {"recorded_at": now.at, "title": trouble.about, "severity": trouble.severity}
@@ -97,13 +97,13 @@ def send_troubles(troubles: Sequence[Trouble], told: dict[str, Told], settings: 
     return sent
 
 
-def read_told(cursor: str | None) -> dict[str, Told]:
-    """What `write_told()` wrote."""
+def read_last_alerts(cursor: str | None) -> dict[str, LastAlert]:
+    """What `write_last_alerts()` wrote."""
     kept = json.loads(cursor or "{}")
-    return {key: Told(severity, datetime.fromisoformat(at)) for key, (severity, at) in kept.items()}
+    return {key: LastAlert(severity, datetime.fromisoformat(at)) for key, (severity, at) in kept.items()}
 
 
-def write_told(told: Mapping[str, Told]) -> str:
+def write_last_alerts(told: Mapping[str, LastAlert]) -> str:
     """The troubles that were told, for a sensor's cursor."""
     return json.dumps({key: (one.severity, one.at.isoformat()) for key, one in told.items()})
 
@@ -112,18 +112,18 @@ def _pending(database: Database) -> list[CheckFailure]:
     rows = database.query(
         "SELECT failure_id, recorded_at, video_id, title, asset, check_name, severity, cause, message, run_id "
         "FROM check_failures LEFT JOIN videos USING (video_id) WHERE alert IS NULL ORDER BY failure_id LIMIT %s",
-        [MOST_AT_ONCE],
+        [MAX_AT_ONCE],
     )
     return [CheckFailure(**row) for row in rows]
 
 
-def _last_told(database: Database, failure: CheckFailure) -> Told | None:
+def _last_told(database: Database, failure: CheckFailure) -> LastAlert | None:
     rows = database.query(
         "SELECT severity, recorded_at AS at FROM check_failures WHERE alert = 'sent' AND asset = %s AND cause = %s "
         "ORDER BY failure_id DESC LIMIT 1",
         [failure.asset, failure.cause],
     )
-    return Told(**rows[0]) if rows else None
+    return LastAlert(**rows[0]) if rows else None
 
 
 def _mark(database: Database, failure: CheckFailure, alert: str) -> None:

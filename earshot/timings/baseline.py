@@ -34,9 +34,9 @@ SLACK_UNITS = 4.0
 
 
 class Level(StrEnum):
-    """What became of a judgement; `UNJUDGED` where there was nothing to compare with."""
+    """What became of a judgement; `NOT_EVALUATED` where there was nothing to compare with."""
 
-    UNJUDGED = "unjudged"
+    NOT_EVALUATED = "unjudged"
     OK = "ok"
     WARN = "warn"
     ERROR = "error"
@@ -80,7 +80,7 @@ def judge(now: Cost, history: Sequence[Cost]) -> Verdict:
     past = [cost for cost in history if cost.measurable]
     usual = [cost for cost in past if not cost.flagged][-SPREAD_WINDOW:]
     if not now.measurable or len(usual) < MINIMUM_VIDEOS:
-        return Verdict(Level.UNJUDGED, len(usual))
+        return Verdict(Level.NOT_EVALUATED, len(usual))
     median, spread = _center(usual)
     unit_s = math.exp(median)
     expected_s = unit_s * max(now.units, min(cost.units for cost in usual[-WINDOW:]))

@@ -1,7 +1,7 @@
 """Causes: why a stage was slow, as far as its timing proves it. Pure functions.
 
-`prove()` holds a timing against comparable ones and returns what explains at least half of the excess, the most certain first;
-where nothing does, the cause is `unknown`, and that is said too: a guess costs more days than an honest gap.
+`diagnose()` holds a timing against comparable ones and returns what explains at least half of the excess, the most certain
+first; where nothing does, the cause is `unknown`, and that is said too: a guess costs more days than an honest gap.
 
 | cause | proved by |
 |---|---|
@@ -22,8 +22,8 @@ from statistics import median
 
 from earshot.timings.timing import Timing
 
-HALF = 0.5
-MORE = 1.3  # from this ratio on, more is more
+MIN_SHARE = 0.5
+INCREASE = 1.3  # from this ratio on, more is more
 IDLE_SHARE = 0.5
 BUSY_CORE = 0.8  # CPU seconds per second
 
@@ -39,7 +39,7 @@ class Cause:
 UNKNOWN = Cause("unknown", "nothing that was measured explains it")
 
 
-def prove(now: Timing, usual: Sequence[Timing]) -> list[Cause]:
+def diagnose(now: Timing, usual: Sequence[Timing]) -> list[Cause]:
     """The causes that the figures prove, the most certain first; [UNKNOWN] where there is none.
 
     Without anything usual to compare with, only what proves itself is left.
@@ -48,7 +48,7 @@ def prove(now: Timing, usual: Sequence[Timing]) -> list[Cause]:
     return found or [UNKNOWN]
 
 
-def judged_s(timing: Timing) -> float:
+def billable_s(timing: Timing) -> float:
     """The seconds a stage is held to account for: all but the one load of its model that each process needs."""
     return timing.wall_s - (timing.load_s if timing.model_loads <= 1 else 0.0)
 
@@ -74,7 +74,7 @@ def _io_wait(now: Timing, usual: Sequence[Timing]) -> Cause | None:
 
 def _cache_misses(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     missed, before = _missed(now), _usually(usual, _missed)
-    if _more_work(now, usual) is None or missed <= before or missed - before < (1.0 - before) * HALF:
+    if _more_work(now, usual) is None or missed <= before or missed - before < (1.0 - before) * MIN_SHARE:
         return None
     return Cause("cache_misses", f"{missed:.0%} were not in the cache, usually {before:.0%}")
 
@@ -90,7 +90,7 @@ def _batch_size(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     if now.memory_retries:
         return Cause("batch_size", f"memory ran out {now.memory_retries:.0f} times, {now.batch_size:.0f} inputs a call fitted")
     before = _usually(usual, lambda timing: timing.batch_mean)
-    if not 0 < now.batch_mean <= HALF * before:
+    if not 0 < now.batch_mean <= MIN_SHARE * before:
         return None
     return Cause(
         "batch_size",
@@ -100,7 +100,7 @@ def _batch_size(now: Timing, usual: Sequence[Timing]) -> Cause | None:
 
 def _gpu_clock(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     before = _usually(usual, lambda timing: timing.gpu_clock_mhz)
-    if not now.gpu_clock_mhz or now.gpu_clock_mhz * MORE > before:
+    if not now.gpu_clock_mhz or now.gpu_clock_mhz * INCREASE > before:
         return None
     return Cause("gpu_clock", f"the GPU ran at {now.gpu_clock_mhz:.0f} MHz, usually at {before:.0f}: hot, or short of power")
 
@@ -113,11 +113,11 @@ def _gpu_idle(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     return Cause("gpu_idle", f"the GPU worked {now.gpu_util_mean:.0f} % of the time, usually {before:.0f} %, with the CPU busy")
 
 
-def _starved(now: Timing, usual: Sequence[Timing]) -> Cause | None:
+def _cpu_starved(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     """Only where the CPU computes: a CPU that waits for a GPU is as it should be."""
     expected_s = _expected(now, usual, lambda timing: timing.cpu_s)
     computed_s = _expected(now, usual, lambda timing: timing.compute_s)
-    if now.device != "cpu" or now.cpu_s > MORE * expected_s or now.compute_s < MORE * computed_s:
+    if now.device != "cpu" or now.cpu_s > INCREASE * expected_s or now.compute_s < INCREASE * computed_s:
         return None
     before = _usually(usual, lambda timing: timing.cpu_s / timing.wall_s if timing.wall_s else 0.0)
     return Cause(
@@ -128,7 +128,7 @@ def _starved(now: Timing, usual: Sequence[Timing]) -> Cause | None:
 
 
 _PROOFS: tuple[Callable[[Timing, Sequence[Timing]], Cause | None], ...] = (
-    _device, _cold_load, _io_wait, _cache_misses, _more_items, _batch_size, _gpu_clock, _gpu_idle, _starved,
+    _device, _cold_load, _io_wait, _cache_misses, _more_items, _batch_size, _gpu_clock, _gpu_idle, _cpu_starved,
 )  # fmt: skip
 
 _SELF_EVIDENT = (_device, _batch_size)
@@ -140,9 +140,9 @@ def density(timing: Timing) -> float:
 
 
 def _more_work(now: Timing, usual: Sequence[Timing]) -> float | None:
-    """How many times the usual work per audio second this was, where that is at least MORE."""
+    """How many times the usual work per audio second this was, where that is at least INCREASE."""
     before = _usually(usual, density)
-    return density(now) / before if before and density(now) >= MORE * before else None
+    return density(now) / before if before and density(now) >= INCREASE * before else None
 
 
 def _missed(timing: Timing) -> float:
@@ -163,5 +163,5 @@ def _expected(now: Timing, usual: Sequence[Timing], seconds: Callable[[Timing], 
 
 def _explains(part_s: float, now: Timing, usual: Sequence[Timing]) -> bool:
     """Whether these seconds are half of what the work took too long, if it took too long at all."""
-    expected_s = _expected(now, usual, judged_s)
-    return judged_s(now) >= MORE * expected_s and part_s >= HALF * (judged_s(now) - expected_s)
+    expected_s = _expected(now, usual, billable_s)
+    return billable_s(now) >= INCREASE * expected_s and part_s >= MIN_SHARE * (billable_s(now) - expected_s)

@@ -17,7 +17,7 @@ import numpy as np
 from earshot.common.errors import Misconfigured
 from earshot.storage.catalog.videos import STAGES
 from earshot.timings.baseline import MINIMUM_VIDEOS
-from earshot.timings.history import IDENTITY
+from earshot.timings.history import BASELINE_KEY
 from earshot.timings.report import Row, seconds_per_input
 
 COMMIT_PREFIX = 4
@@ -111,7 +111,7 @@ class _Cost:
 
 def _costs(rows: Sequence[Row], asset: str) -> list[_Cost]:
     return [
-        _Cost(row["video_id"], tuple(row[key] for key in IDENTITY), float(np.log(cost)))
+        _Cost(row["video_id"], tuple(row[key] for key in BASELINE_KEY), float(np.log(cost)))
         for row in rows
         if row["asset"] == asset and (cost := seconds_per_input(row)) is not None
     ]
@@ -187,7 +187,7 @@ def _verdict(low: float | None, high: float | None, fewest: int) -> str:
 def _note(a: Sequence[_Cost], b: Sequence[_Cost], paired: bool) -> str:
     """What differs between the two beside the code."""
     notes = []
-    for place, key in enumerate(IDENTITY):
+    for place, key in enumerate(BASELINE_KEY):
         was, now = ({cost.identity[place] for cost in costs} for costs in (a, b))
         if was != now:
             notes.append(f"{key} was {_named(was)}, is {_named(now)}")

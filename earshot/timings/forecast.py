@@ -16,10 +16,10 @@ import pandas as pd
 
 from earshot.storage.database import Database
 
-LATELY = 200  # timings
+RECENT = 200  # timings
 # What passed without anything to do says nothing. Processes that load their models for each video take 16 s at most here.
 IDLE_S = 60.0
-USUAL = 0.95  # the longest twentieth counts as if it were no longer than the rest: a worker that loads its models once
+CLIP_QUANTILE = 0.95  # the longest twentieth counts as if it were no longer than the rest: a worker that loads its models once
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def _steps(database: Database) -> pd.DataFrame:
         FROM (SELECT * FROM asset_timings ORDER BY timing_id DESC LIMIT %s) AS lately
         WINDOW earlier AS (ORDER BY recorded_at, timing_id)
         """,
-        [LATELY],
+        [RECENT],
     )
     return pd.DataFrame(rows, columns=["first", "between_s"]).dropna()
 
@@ -63,5 +63,5 @@ def _usually_between(steps: pd.DataFrame) -> dict[bool, float]:
     usual = {}
     for first, of_kind in steps[steps.between_s < IDLE_S].groupby("first"):
         between_s = of_kind.between_s.clip(lower=0.0)
-        usual[bool(first)] = float(between_s.clip(upper=float(between_s.quantile(USUAL))).mean())
+        usual[bool(first)] = float(between_s.clip(upper=float(between_s.quantile(CLIP_QUANTILE))).mean())
     return usual

@@ -3,7 +3,7 @@
 Comparable are timings of the same stage, model, revision, device and compute type: where one of these changes, a new baseline
 begins. The batch size is not among them. It is a cause of slowness, and a baseline that began anew with each batch size would
 hide exactly that. What was found slower when it was new stays out of the medians (earshot/timings/baseline.py), until
-`accept()` declares today's speed the new normal.
+`accept_speed()` declares today's speed the new normal.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ from earshot.storage.database import Database
 from earshot.timings.baseline import SPREAD_WINDOW, Level
 from earshot.timings.timing import Timing
 
-IDENTITY = ("model", "model_revision", "device", "device_name", "compute_type")
+BASELINE_KEY = ("model", "model_revision", "device", "device_name", "compute_type")
 RECENT = 2  # these are looked at also where they were flagged: the rule takes the last three videos together
 
 
@@ -35,7 +35,7 @@ class History:
 
 def read_history(database: Database, asset: str, now: Timing) -> History:
     """The timings that `now`, not yet kept, is to be held against."""
-    same = " AND ".join(f"{key} = %({key})s" for key in IDENTITY)
+    same = " AND ".join(f"{key} = %({key})s" for key in BASELINE_KEY)
     rows = database.query(
         f"""
         WITH comparable AS (
@@ -56,16 +56,18 @@ def read_history(database: Database, asset: str, now: Timing) -> History:
 def _change(database: Database, asset: str, now: Timing) -> str:
     """What differs from the stage's last timing, whatever it ran on; or that a speed was accepted."""
     rows = database.query(
-        f"SELECT {', '.join(IDENTITY)} FROM asset_timings WHERE asset = %s ORDER BY timing_id DESC LIMIT 1",  # noqa: S608
+        f"SELECT {', '.join(BASELINE_KEY)} FROM asset_timings WHERE asset = %s ORDER BY timing_id DESC LIMIT 1",  # noqa: S608
         [asset],
     )
     if not rows:
         return ""
-    differing = [f"{key} was {rows[0][key]}, is {getattr(now, key)}" for key in IDENTITY if rows[0][key] != getattr(now, key)]
+    differing = [
+        f"{key} was {rows[0][key]}, is {getattr(now, key)}" for key in BASELINE_KEY if rows[0][key] != getattr(now, key)
+    ]
     return "; ".join(differing) or "the stage's speed was accepted as the new normal"
 
 
-def accept(database: Database, asset: str) -> int:
+def accept_speed(database: Database, asset: str) -> int:
     """Begin the stage's baseline anew with its next timing; returns how many timings no longer count."""
     rows = database.query(
         "INSERT INTO accepted_speeds (asset, timing_id) "

@@ -1,6 +1,6 @@
 """Plots: table `asset_timings` as pictures. Pure functions from its rows, oldest first, to matplotlib figures.
 
-- `stage_times()`: what an hour of audio costs, by stage, over the videos in order of time. From MOST_BARS videos on, a bar is
+- `stage_times()`: what an hour of audio costs, by stage, over the videos in order of time. From MAX_BARS videos on, a bar is
   several of them together.
 - `item_rates()`: items per second of each timing, the band of what was usual before it, and what the checks found too slow. The
   band is the baseline's (earshot/timings/baseline.py), of the comparable timings before; as the checks also count what is not
@@ -28,11 +28,11 @@ from PIL import Image
 from earshot.common.errors import Misconfigured
 from earshot.storage.catalog.videos import STAGES
 from earshot.timings.baseline import SPREAD_WINDOW, Cost, Level, judge
-from earshot.timings.history import IDENTITY
+from earshot.timings.history import BASELINE_KEY
 from earshot.timings.report import Row, latest
 
 FORMATS = ("png", "svg", "pdf")
-MOST_BARS = 120
+MAX_BARS = 120
 FEW_POINTS = 100
 DATES = 6
 PALETTE = 128
@@ -113,7 +113,7 @@ def _stages(rows: Sequence[Row]) -> list[str]:
 def _draw_times(figure: FigureBase, rows: Sequence[Row]) -> None:
     axes = figure.subplots()
     videos = _by_video(rows)
-    size = math.ceil(len(videos) / MOST_BARS) or 1
+    size = math.ceil(len(videos) / MAX_BARS) or 1
     bars = [videos[first : first + size] for first in range(0, len(videos), size)]
     edges, below = np.arange(len(bars) + 1), np.zeros(len(bars))
     for stage in _stages(rows):
@@ -201,7 +201,7 @@ def usual_rates(timings: Sequence[Row]) -> tuple[list[float], list[float], list[
     before: dict[tuple[str, ...], deque[Cost]] = defaultdict(lambda: deque(maxlen=SPREAD_WINDOW))
     low, middle, high = [], [], []
     for row in timings:
-        cost, comparable = Cost(row["compute_s"], row["items"]), before[tuple(row[key] for key in IDENTITY)]
+        cost, comparable = Cost(row["compute_s"], row["items"]), before[tuple(row[key] for key in BASELINE_KEY)]
         verdict = judge(cost, comparable)
         rate, spread = 1.0 / verdict.unit_s, 1.0 + verdict.spread
         low.append(rate / spread)

@@ -11,11 +11,11 @@ from earshot.timings.report import Row
 
 RECENT_DAYS = 7.0
 # A report is of this many timings at most, the newest: ten thousand videos, which fit into 300 MB.
-MOST_TIMINGS = 50_000
+MAX_TIMINGS = 50_000
 
 
 @dataclass(frozen=True)
-class Failing:
+class OpenFailure:
     """What failed of one stage for one cause lately: the newest of the worst, and how many there were."""
 
     asset: str
@@ -40,7 +40,7 @@ _TIMINGS = (
 
 
 def read_timings(
-    database: Database, video_id: str | None = None, days: float | None = None, most: int = MOST_TIMINGS
+    database: Database, video_id: str | None = None, days: float | None = None, most: int = MAX_TIMINGS
 ) -> list[Row]:
     """The newest rows of `asset_timings`, oldest of them first: of one video, or of the last so many days, where asked."""
     rows = database.query(
@@ -59,7 +59,7 @@ def stream_timings(
     return database.stream(statement.as_string(), {"video": video_id, "days": days})
 
 
-def read_failing(database: Database, video_id: str | None = None) -> list[Failing]:
+def read_open_failures(database: Database, video_id: str | None = None) -> list[OpenFailure]:
     """What failed within RECENT_DAYS, newest first, once per stage and cause, with the worst of it.
 
     A slowness accepted since is not told.
@@ -73,4 +73,4 @@ def read_failing(database: Database, video_id: str | None = None) -> list[Failin
         "ORDER BY asset, cause, severity = 'error' DESC, failure_id DESC",
         {"video": video_id, "days": RECENT_DAYS},
     )
-    return sorted((Failing(**row) for row in rows), key=lambda failing: failing.recorded_at, reverse=True)
+    return sorted((OpenFailure(**row) for row in rows), key=lambda failing: failing.recorded_at, reverse=True)

@@ -1,8 +1,8 @@
 """The report: table `asset_timings` as people read it. Pure functions over its rows, as dictionaries, oldest first.
 
 `report()` has a row per stage: what `timings.summarize()` says of the last run of each stage of each video, and what only
-several runs tell: a stage's share of the work, its trend, the GPU's use, the cache. `sheet()` makes text of it, for a terminal
-and for Dagster alike, so that both show the same figures.
+several runs tell: a stage's share of the work, its trend, the GPU's use, the cache. `report_table()` makes text of it, for a
+terminal and for Dagster alike, so that both show the same figures.
 
 Where the rows come from: earshot/timings/queries.py. Two versions are held against each other in earshot/timings/comparison.py.
 """
@@ -15,9 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from earshot.common.times import hms
+from earshot.common.times import format_hms
 from earshot.timings.baseline import MINIMUM_VIDEOS, WINDOW
-from earshot.timings.causes import judged_s
+from earshot.timings.causes import billable_s
 from earshot.timings.timing import SUMMARY_COLUMNS, Timing, summarize
 
 Row = dict[str, Any]
@@ -53,7 +53,7 @@ def latest(rows: Sequence[Row]) -> list[Row]:
 def seconds_per_input(row: Row) -> float | None:
     """What one unit of the stage's work cost; None where nothing was computed."""
     timing = Timing.of_row(row)
-    seconds = judged_s(timing)
+    seconds = billable_s(timing)
     return seconds / timing.inputs if timing.inputs > 0 and seconds > 0 else None
 
 
@@ -94,7 +94,7 @@ def _of_stages(summary: pd.DataFrame, rows: Sequence[Row], figure: Callable[[Seq
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Table:
     """A table as text. Headings are (text, `left` or `right`)."""
 
     headings: list[tuple[str, str]]
@@ -129,7 +129,7 @@ def _seconds(value: float) -> str:
 _COLUMNS = (
     _Column("stage", "asset", str),
     _Column("videos", "videos", str),
-    _Column("audio", "audio_s", hms),
+    _Column("audio", "audio_s", format_hms),
     _Column("wall s", "wall_s", _seconds),
     _Column("load s", "load_s", _seconds),
     _Column("comp s", "compute_s", _seconds),
@@ -143,11 +143,11 @@ _COLUMNS = (
 )
 
 
-def sheet(reported: pd.DataFrame) -> Sheet:
+def report_table(reported: pd.DataFrame) -> Table:
     """The report as text, "" where there is no figure; `speed` is times real time. At most 110 columns wide."""
     shown = [column for column in _COLUMNS if not (column.optional and reported[column.key].isna().all())]
     rows = [
         ["" if pd.isna(row[column.key]) else column.text(row[column.key]) for column in shown]
         for row in reported.to_dict("records")
     ]
-    return Sheet([(column.heading, "left" if column.key == "asset" else "right") for column in shown], rows)
+    return Table([(column.heading, "left" if column.key == "asset" else "right") for column in shown], rows)

@@ -23,7 +23,7 @@ from dagster import MetadataValue
 
 from earshot.config.settings import PROJECT_ROOT
 from earshot.models.device import library_versions
-from earshot.models.measurement import Execution, Measurement
+from earshot.models.measurement import ExecutionInfo, Measurement
 from earshot.models.nvml import driver_version
 
 
@@ -98,7 +98,7 @@ def hours_by_the_clock(audio_s: float, clock_s: float) -> float:
 
 def timing(
     measurement: Measurement,
-    execution: Execution,
+    execution: ExecutionInfo,
     audio_s: float,
     items: int,
     cache_hits: int = 0,

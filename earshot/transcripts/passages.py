@@ -16,7 +16,7 @@ import pandas as pd
 
 from earshot.transcripts.word_speakers import PAUSE_S, ends_sentence
 
-SHORTEST_S = 0.01  # whisper's alignment sometimes gives a word no length
+MIN_PASSAGE_S = 0.01  # whisper's alignment sometimes gives a word no length
 
 PASSAGE_COLUMNS = ["passage_index", "start_s", "end_s", "local_speaker", "first_word", "last_word", "text"]
 
@@ -53,7 +53,7 @@ def cut_passages(words: pd.DataFrame, speakers: Sequence[str | None], weights: S
     """Passages of words (start_s, end_s, text) in order, with whom each is shown under, and its weight; see PASSAGE_COLUMNS."""
     texts = words.text.tolist()
     single = [
-        _Stretch(i, i, start, max(end, start + SHORTEST_S), weight, speaker)
+        _Stretch(i, i, start, max(end, start + MIN_PASSAGE_S), weight, speaker)
         for i, (start, end, weight, speaker) in enumerate(
             zip(words.start_s.tolist(), words.end_s.tolist(), weights, speakers, strict=True)
         )

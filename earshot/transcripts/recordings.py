@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from earshot.common.errors import HalfIngested, NotTranscribed
-from earshot.storage.catalog.videos import Video, find
+from earshot.common.errors import InconsistentVideo, NotTranscribed
+from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_names import Names, Speaker, speaker_names
 from earshot.transcripts.word_speakers import attribute_words
 
 if TYPE_CHECKING:
-    from earshot.speakers.people.directory import Who
+    from earshot.speakers.people.directory import SpeakerRef
 
 # The stage that makes passages, and those that it makes them from. The asset graph says so too, but takes seconds to import.
 PASSAGES, PASSAGES_FROM = "text_embeddings", ("transcript", "speaker_turns")
@@ -61,7 +61,7 @@ class Recording:
 
 
 @dataclass
-class Tally:
+class ExportCounts:
     """How many videos were read, had no transcript (or were deleted meanwhile), and were refused as a mixture."""
 
     read: int = 0
@@ -74,7 +74,7 @@ class Tally:
 
 
 def read_recording(database: Database, video_id: str) -> Recording:
-    """The video as it is at one moment. Raises NotTranscribed, and HalfIngested for a mixture."""
+    """The video as it is at one moment. Raises NotTranscribed, and InconsistentVideo for a mixture."""
     with database.snapshot() as at_once:
         video, language = find_transcribed(at_once, video_id)
         words = at_once.frame("words", video_id, "word_index")
@@ -90,7 +90,7 @@ def read_recording(database: Database, video_id: str) -> Recording:
 
 
 def read_recordings(
-    database: Database, keys: Iterable[str], tally: Tally, refused: Callable[[str], None]
+    database: Database, keys: Iterable[str], tally: ExportCounts, refused: Callable[[str], None]
 ) -> Iterator[Recording]:
     """The recordings of these videos, counted in `tally`; `refused` is told which is a mixture, and what to do."""
     for key in keys:
@@ -98,7 +98,7 @@ def read_recordings(
             recording = read_recording(database, key)
         except NotTranscribed:
             tally.untranscribed += 1
-        except HalfIngested as error:
+        except InconsistentVideo as error:
             tally.refused += 1
             refused(str(error))
         else:
@@ -106,7 +106,7 @@ def read_recordings(
             yield recording
 
 
-def spoken_by(recording: Recording, who: "Who") -> Recording:
+def spoken_by(recording: Recording, who: "SpeakerRef") -> Recording:
     """What this person or voice says: these words and turns, and of passages the part that consists of such words.
 
     A back-channel of somebody else is left out, also where it stands in a sentence of this speaker's.
@@ -127,7 +127,7 @@ def spoken_by(recording: Recording, who: "Who") -> Recording:
     )
 
 
-def _is(speaker: Speaker, who: "Who") -> bool:
+def _is(speaker: Speaker, who: "SpeakerRef") -> bool:
     return speaker.person == who.name if who.voice_id is None else speaker.voice == who.voice_id
 
 
@@ -145,7 +145,7 @@ def _passages_of(recording: Recording, said: np.ndarray, labels: Sequence[str | 
     return pd.DataFrame(rows, columns=recording.passages.columns, dtype=object)
 
 
-def keys_with(database: Database, who: "Who", source: str | None = None) -> list[str]:
+def keys_with(database: Database, who: "SpeakerRef", source: str | None = None) -> list[str]:
     """The videos, or those of one source, in which somebody is known to speak, in the order of their keys."""
     rows = database.query(
         """
@@ -161,7 +161,7 @@ def keys_with(database: Database, who: "Who", source: str | None = None) -> list
 
 def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | None]:
     """The video and the language it is in; raises NotTranscribed where there is no such video, or no transcript of it."""
-    video = find(database, video_id)
+    video = get_video(database, video_id)
     if video is None:
         raise NotTranscribed(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
     rows = database.query("SELECT language FROM transcripts WHERE video_id = %s", [video_id])
@@ -176,7 +176,7 @@ def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | No
 def _passages(database: Database, video: Video, words: int) -> pd.DataFrame:
     """The passages that were made last, of whichever text model, without their vectors, which are most of what is kept of them.
 
-    Raises HalfIngested where they are not made from the words and turns that are there, or not of so many words.
+    Raises InconsistentVideo where they are not made from the words and turns that are there, or not of so many words.
     """
     runs = database.query(_PASSAGES_OF, {"video": video.video_id, "passages": PASSAGES, "above": list(PASSAGES_FROM)})
     rows = database.query(
@@ -186,7 +186,7 @@ def _passages(database: Database, video: Video, words: int) -> pd.DataFrame:
     )
     covered = rows[-1]["last_word"] + 1 if rows else 0
     if not runs or covered != words:
-        raise HalfIngested(
+        raise InconsistentVideo(
             f"{video.video_id} is not ingested to its end: its passages are not of its present words and turns.",
             f"Wait for the ingest that is at work on it, or start one: earshot ingest {video.url!r}",
         )

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from earshot.common.excerpt import moment
-from earshot.common.timeline import Times, cut
-from earshot.common.times import hms, hms_exact
-from earshot.config.source_options import duration
+from earshot.common.excerpt import parse_time
+from earshot.common.timeline import Interval, build_timeline
+from earshot.common.times import format_exact, format_hms
+from earshot.config.source_options import parse_duration
 from earshot.transcripts.recordings import Recording
 from earshot.transcripts.word_turns import NO_TURN, word_turns
 
@@ -31,20 +31,20 @@ EXACT_S = 0.001
 
 
 @dataclass(frozen=True)
-class Time:
+class TypedTime:
     """A time as it was typed, in seconds; `exact` where it has decimals."""
 
     seconds: float
     exact: bool = False
 
     def __str__(self) -> str:
-        return hms_exact(self.seconds) if self.exact else hms(self.seconds)
+        return format_exact(self.seconds) if self.exact else format_hms(self.seconds)
 
 
-def typed_time(text: str) -> Time:
+def parse_typed_time(text: str) -> TypedTime:
     """`90`, `1:30`, `0:01:30.250`, also with a comma as SRT has it. Raises ValueError for anything else."""
     plain = text.strip().replace(",", ".")
-    return Time(moment(plain), exact=True) if "." in plain else Time(duration(0.0, plain))
+    return TypedTime(parse_time(plain), exact=True) if "." in plain else TypedTime(parse_duration(0.0, plain))
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Starts:
     seconds: np.ndarray
     rows: np.ndarray
 
-    def at(self, time: Time) -> set[int]:
+    def at(self, time: TypedTime) -> set[int]:
         """The turns of what is printed at this time."""
         if time.exact:
             found = np.abs(self.seconds - time.seconds) < EXACT_S
@@ -71,23 +71,27 @@ class TurnTimes:
     lines: Starts
     words: Starts
 
-    def meant(self, time: Time) -> list[int]:
+    def meant(self, time: TypedTime) -> list[int]:
         """The rows of the turns that this time may mean: one where it is clear, none where nobody speaks."""
         begun = _starts(self.turns.start_s, range(len(self.turns))).at(time)
         found = begun | self.words.at(time) if time.exact else self.lines.at(time) or begun
         return sorted(found) or self._spoken(time.seconds)
 
-    def time_of(self, row: int) -> Time | None:
+    def time_of(self, row: int) -> TypedTime | None:
         """A time that means this turn and no other: the plainest. None where its speaker is never alone in it."""
         start, alone = float(self.turns.start_s.iloc[row]), self.alone(row)
-        times = [Time(float(int(start))), Time(start, exact=True), *(Time(sum(each) / 2, exact=True) for each in alone)]
-        return next((time for time in times if alone and self.meant(typed_time(str(time))) == [row]), None)
+        times = [
+            TypedTime(float(int(start))),
+            TypedTime(start, exact=True),
+            *(TypedTime(sum(each) / 2, exact=True) for each in alone),
+        ]
+        return next((time for time in times if alone and self.meant(parse_typed_time(str(time))) == [row]), None)
 
-    def alone(self, row: int) -> list[Times]:
+    def alone(self, row: int) -> list[Interval]:
         """When nobody but this turn's speaker speaks in it, which is what a correction keeps of it."""
-        turn, stretches = self.turns.iloc[row], cut(self.turns)
-        own = stretches.own[stretches.speakers.index(turn.local_speaker)]
-        return stretches.joined(stretches.within([(turn.start_s, turn.end_s)]) & own)
+        turn, stretches = self.turns.iloc[row], build_timeline(self.turns)
+        own = stretches.solo[stretches.speakers.index(turn.local_speaker)]
+        return stretches.merged(stretches.mask([(turn.start_s, turn.end_s)]) & own)
 
     def _spoken(self, at: float) -> list[int]:
         """The turns that are spoken at this moment; of several of one speaker the shortest."""

@@ -14,7 +14,7 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
-from earshot.common.timeline import NO_TURNS, Stretches, Times, cut
+from earshot.common.timeline import EMPTY_TURNS, Interval, Timeline, build_timeline
 from earshot.transcripts.word_speakers import NEAR_S, PAUSE_S, attribute_words
 
 NO_TURN = -1
@@ -63,7 +63,7 @@ def whole_words(
     Each word is said by whoever is at the nearest time of its turn at which its speaker is alone.
     """
     said = list(_said(moments, words, word_turns(words, speakers, turns), turns))
-    grid = cut(NO_TURNS, ((start, end) for start, end, _ in (*moments, *said)))
+    grid = build_timeline(EMPTY_TURNS, ((start, end) for start, end, _ in (*moments, *said)))
     people = np.full(len(grid.lengths), NOBODY, dtype=np.int64)
     for start, end, person in (*moments, *said):
         people[_places(grid, (start, end))] = person
@@ -72,7 +72,7 @@ def whole_words(
 
 def _said(moments: Sequence[Spoken], words: pd.DataFrame, rows: np.ndarray, turns: pd.DataFrame) -> Iterator[Spoken]:
     """When each word that has a turn is said, and the person, NOBODY where no moment has it."""
-    alone, times = cut(turns), words[["start_s", "end_s"]].to_numpy(dtype=float)
+    alone, times = build_timeline(turns), words[["start_s", "end_s"]].to_numpy(dtype=float)
     middles = ((turns.start_s + turns.end_s) / 2).to_numpy(dtype=float)
     for row, places in groupby(np.flatnonzero(rows != NO_TURN).tolist(), key=lambda place: int(rows[place])):
         own, others = _alone(alone, turns, row), np.delete(middles, row)
@@ -83,7 +83,7 @@ def _said(moments: Sequence[Spoken], words: pd.DataFrame, rows: np.ndarray, turn
                 yield start, end, person
 
 
-def _clear_of(middles: np.ndarray, start: float, end: float) -> Times:
+def _clear_of(middles: np.ndarray, start: float, end: float) -> Interval:
     """The part of a word in which no other turn has its middle: by that, it is shown whose that turn is."""
     middle = (start + end) / 2
     before = middles[(middles >= start) & (middles <= middle)]
@@ -91,16 +91,16 @@ def _clear_of(middles: np.ndarray, start: float, end: float) -> Times:
     return max([start, *(before + APART_S)]), min([end, *(after - APART_S)])
 
 
-def _alone(stretches: Stretches, turns: pd.DataFrame, row: int) -> list[Times]:
+def _alone(stretches: Timeline, turns: pd.DataFrame, row: int) -> list[Interval]:
     """When only its speaker speaks in a turn; all of it where others always do."""
     turn = turns.iloc[row]
     places = _places(stretches, (turn.start_s, turn.end_s))
-    own = stretches.own[stretches.speakers.index(turn.local_speaker), places]
+    own = stretches.solo[stretches.speakers.index(turn.local_speaker), places]
     edges = list(zip(stretches.edges[:-1][places].tolist(), stretches.edges[1:][places].tolist(), strict=True))
     return [edge for edge, mine in zip(edges, own.tolist(), strict=True) if mine] or [(turn.start_s, turn.end_s)]
 
 
-def _nearest(times: Sequence[Times], at: float) -> float:
+def _nearest(times: Sequence[Interval], at: float) -> float:
     """The time in one of these spans, which do not hold their ends, that is nearest to this one."""
     inside = [min(max(at, start), max(start, end - APART_S)) for start, end in times]
     return min(inside, key=lambda time: abs(time - at))
@@ -110,12 +110,12 @@ def _person_at(moments: Sequence[Spoken], at: float) -> int:
     return next((person for start, end, person in moments if start <= at < end), NOBODY)
 
 
-def _places(stretches: Stretches, times: Times) -> slice:
+def _places(stretches: Timeline, times: Interval) -> slice:
     first, last = np.searchsorted(stretches.edges, times)
     return slice(int(first), int(last))
 
 
-def _joined(grid: Stretches, people: np.ndarray) -> Iterator[Spoken]:
+def _joined(grid: Timeline, people: np.ndarray) -> Iterator[Spoken]:
     """Neighbours of one person as one moment."""
     for person, places in groupby(range(len(people)), key=lambda place: int(people[place])):
         run = list(places)

@@ -15,18 +15,18 @@ from dagster import AssetExecutionContext, MaterializeResult, asset
 from soundfile import LibsndfileError
 
 from earshot.media.decoding import SAMPLE_RATE, decode
-from earshot.media.download_slots import taking_turn
+from earshot.media.download_slots import download_slot
 from earshot.media.downloads import Fetched, download_folder, refuse_truncated
 from earshot.media.fetching import MediaSourceResource
 from earshot.models.device import cpu_name
-from earshot.models.measurement import Execution
+from earshot.models.measurement import ExecutionInfo
 from earshot.storage.catalog.videos import set_duration
 from earshot.storage.catalog.watched_sources import source_of
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource, samples_sha256
 from ingest_assets.partitions import videos
 from ingest_assets.stages.checks import check_specs
-from ingest_assets.stages.stage import Stage, again_after_outage, stage
+from ingest_assets.stages.stage import StageRun, retry_after_outage, stage
 
 
 @asset(
@@ -34,7 +34,7 @@ from ingest_assets.stages.stage import Stage, again_after_outage, stage
     group_name="video",
     code_version="1",
     check_specs=check_specs("audio"),
-    hooks={again_after_outage},
+    hooks={retry_after_outage},
     kinds={"ffmpeg"},
     description="16 kHz mono FLAC in the media store; sha256 of its samples; truncated downloads refused.",
 )
@@ -51,7 +51,7 @@ def audio(
         at_work.replace({"audio": pd.DataFrame([row])})
         set_duration(at_work.database, at_work.video.video_id, row["duration_s"])
         return at_work.finish(
-            Execution("cpu", "cpu", cpu_name(), f"{row['downloader'].partition(' ')[0]}+pyav", _av_version(), "int16", 1),
+            ExecutionInfo("cpu", "cpu", cpu_name(), f"{row['downloader'].partition(' ')[0]}+pyav", _av_version(), "int16", 1),
             row["duration_s"],
             items=1,
             content=row["samples_sha256"],
@@ -59,7 +59,7 @@ def audio(
         )
 
 
-def _is_whole(at_work: Stage, media_store: MediaStoreResource) -> bool:
+def _is_whole(at_work: StageRun, media_store: MediaStoreResource) -> bool:
     """Whether the media store still has what the video's row of `audio` speaks of, undamaged."""
     row = at_work.rows("audio", "uri").iloc[0]
     try:
@@ -68,7 +68,7 @@ def _is_whole(at_work: Stage, media_store: MediaStoreResource) -> bool:
         return False
 
 
-def _fetch(at_work: Stage, media_source: MediaSourceResource, media_store: MediaStoreResource) -> dict[str, Any]:
+def _fetch(at_work: StageRun, media_source: MediaSourceResource, media_store: MediaStoreResource) -> dict[str, Any]:
     """Fetch, decode and keep the video's audio; its row of table `audio`."""
     with download_folder(at_work.video) as folder:
         fetched = _fetched(at_work, media_source, folder)
@@ -89,11 +89,11 @@ def _fetch(at_work: Stage, media_source: MediaSourceResource, media_store: Media
     }
 
 
-def _fetched(at_work: Stage, media_source: MediaSourceResource, folder: Path) -> Fetched:
+def _fetched(at_work: StageRun, media_source: MediaSourceResource, folder: Path) -> Fetched:
     source = source_of(at_work.video.source)
     with ExitStack() as turn:
         with at_work.measurement.waiting():
-            turn.enter_context(taking_turn(at_work.database, source))
+            turn.enter_context(download_slot(at_work.database, source))
         with at_work.measurement.reading_writing():
             return media_source.fetch(at_work.video, folder, source)
 

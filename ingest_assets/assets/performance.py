@@ -13,8 +13,8 @@ from dagster import MaterializeResult, MetadataValue, asset
 
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import DatabaseResource
-from earshot.timings.queries import Failing, read_failing, read_timings
-from earshot.timings.report import Row, report, sheet
+from earshot.timings.queries import OpenFailure, read_open_failures, read_timings
+from earshot.timings.report import Row, report, report_table
 from earshot.timings.timing import hours_by_the_clock
 from ingest_assets.assets.audio import audio
 from ingest_assets.assets.speaker_turns import speaker_turns
@@ -40,13 +40,13 @@ def performance(database: DatabaseResource) -> MaterializeResult:
     rows = read_timings(opened)
     if not rows:
         return MaterializeResult(metadata={"stages": MetadataValue.md("No timings yet: nothing has been ingested.")})
-    failing, reported, stale = read_failing(opened), report(rows, STAGES), read_stale(opened)
+    failing, reported, stale = read_open_failures(opened), report(rows, STAGES), read_stale(opened)
     totals = _totals(reported, read_timings(opened, days=1.0), failing, stale)
     return MaterializeResult(metadata=totals | _shown(rows, reported, failing, stale))
 
 
 def _totals(
-    reported: pd.DataFrame, last_day: Sequence[Row], failing: Sequence[Failing], stale: pd.DataFrame
+    reported: pd.DataFrame, last_day: Sequence[Row], failing: Sequence[OpenFailure], stale: pd.DataFrame
 ) -> dict[str, MetadataValue]:
     total = reported.iloc[-1]
     figures = {
@@ -67,13 +67,13 @@ def _audio_s(rows: Sequence[Row]) -> float:
 
 
 def _shown(
-    rows: Sequence[Row], reported: pd.DataFrame, failing: Sequence[Failing], stale: pd.DataFrame
+    rows: Sequence[Row], reported: pd.DataFrame, failing: Sequence[OpenFailure], stale: pd.DataFrame
 ) -> dict[str, MetadataValue]:
     from earshot.timings.plots import item_rates, stage_times
 
     found = "\n".join(f"- {failure}" for failure in failing)
     return {
-        "stages": MetadataValue.md(sheet(reported).markdown),
+        "stages": MetadataValue.md(report_table(reported).markdown),
         "time_per_audio_hour": _picture("Time per audio hour", stage_times(rows)),
         "items_per_second": _picture("Items per second", item_rates(rows)),
         "failing_checks": MetadataValue.md(found or "None in the last seven days."),

@@ -1,4 +1,4 @@
-"""Asset `search_index`: what search needs beyond passages, kept in order. Unpartitioned; `upkeep()` is all of it.
+"""Asset `search_index`: what search needs beyond passages, kept in order. Unpartitioned; `maintain()` is all of it.
 
 | where | what is done |
 |---|---|
@@ -19,8 +19,8 @@ from dagster import MaterializeResult, MetadataValue, asset
 from earshot.config.settings import read_settings
 from earshot.models.registry import Model, model_set
 from earshot.storage.database import Database, DatabaseResource
-from earshot.storage.locks import holding
-from earshot.transcripts.search.text_models import TextModel, list_text_models, switch_to, waiting_for
+from earshot.storage.locks import lock
+from earshot.transcripts.search.text_models import TextModel, count_missing, list_text_models, switch_to
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes, is_indexed
 from ingest_assets.assets.text_embeddings import text_embeddings
 
@@ -30,7 +30,7 @@ LOCK = "search_index"
 
 
 @dataclass(frozen=True)
-class Needs:
+class Plan:
     """What there is to do: a model to switch to, models to remove, and the searched model where it wants an index."""
 
     switch: TextModel | None = None
@@ -67,30 +67,30 @@ class Upkeep:
     description="The index of vectors, and which text model is searched: a new one takes over when it has every video.",
 )
 def search_index(database: DatabaseResource) -> MaterializeResult:
-    done = upkeep(database.open(), model_set(read_settings()).text)
+    done = maintain(database.open(), model_set(read_settings()).text)
     return MaterializeResult(metadata={key: MetadataValue.float(float(value)) for key, value in asdict(done).items()})
 
 
-def needs(database: Database, today: Model) -> Needs:
+def plan(database: Database, today: Model) -> Plan:
     """What there is to do in a library whose passages are made with the model `today`."""
     models = list_text_models(database)
     searched = next((model for model in models if model.searched), None)
     if searched is None:
-        return Needs()
+        return Plan()
     rest = [model for model in models if model != searched]
     new = next((model for model in rest if (model.model, model.model_revision) == (today.name, today.revision)), None)
-    complete = new is not None and not waiting_for(database, new)
+    complete = new is not None and not count_missing(database, new)
     if complete:
-        return Needs(switch=new, remove=tuple(model for model in models if model != new))
+        return Plan(switch=new, remove=tuple(model for model in models if model != new))
     left_over = tuple(model for model in rest if model != new)
     wants_index = _has_many(database, searched) and not is_indexed(database, searched)
-    return Needs(remove=left_over, index=searched if wants_index else None)
+    return Plan(remove=left_over, index=searched if wants_index else None)
 
 
-def upkeep(database: Database, today: Model) -> Upkeep:
+def maintain(database: Database, today: Model) -> Upkeep:
     """Do what there is to do; one process at a time."""
-    with holding(database.url, LOCK):
-        todo, began = needs(database, today), time.monotonic()
+    with lock(database.url, LOCK):
+        todo, began = plan(database, today), time.monotonic()
         wanting = todo.switch or todo.index
         if wanting and _has_many(database, wanting) and not is_indexed(database, wanting):
             build_index(database, wanting)

@@ -22,15 +22,24 @@ from earshot.models.cache import ModelsResource
 from earshot.models.device import GpuResource
 from earshot.speakers.people.identify import read_profiles
 from earshot.speakers.tables.voice_space import thresholds, voice_space
-from earshot.speakers.voices.local_speakers import sample_spans
-from earshot.speakers.voices.monologue import NO_PROFILE, Monologue, Spans, decide, doubt_before, full_way, joined, windows
+from earshot.speakers.voices.local_speakers import turn_spans
+from earshot.speakers.voices.monologue import (
+    NO_PROFILE,
+    Monologue,
+    Spans,
+    accept_monologue,
+    diarize_in_full,
+    merge_intervals,
+    reason_for_doubt,
+    windows,
+)
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.assets.audio import audio
 from ingest_assets.partitions import videos
 from ingest_assets.stages.checks import check_specs
 from ingest_assets.stages.outputs import content_digest
-from ingest_assets.stages.stage import Stage, again_after_outage, stage
+from ingest_assets.stages.stage import StageRun, retry_after_outage, stage
 from ingest_assets.stages.stored_audio import read_audio
 
 if TYPE_CHECKING:  # imports torch
@@ -45,7 +54,7 @@ WINDOWS_AT_ONCE = 64
     group_name="video",
     code_version="2",
     check_specs=check_specs("speaker_turns"),
-    hooks={again_after_outage},
+    hooks={retry_after_outage},
     deps=[audio],
     pool="gpu",
     kinds={"pyannote"},
@@ -83,27 +92,27 @@ def speaker_turns(
         )
 
 
-def _monologue(at_work: Stage, diarizer: "Diarizer", samples: np.ndarray) -> tuple[Monologue, "Segmentation | None"]:
+def _monologue(at_work: StageRun, diarizer: "Diarizer", samples: np.ndarray) -> tuple[Monologue, "Segmentation | None"]:
     """Whether the short way can be gone; and the segmentation, where one was made to find out."""
     settings, database = read_settings(), at_work.database
     if not settings.monologue:
-        return full_way("off: EARSHOT_MONOLOGUE is not 1"), None
+        return diarize_in_full("off: EARSHOT_MONOLOGUE is not 1"), None
     with at_work.measurement.reading_writing():
         profiles, limits = read_profiles(database, voice_space(settings)), thresholds(database, settings)
         corrected = database.query("SELECT 1 FROM corrected_spans WHERE video_id = %s LIMIT 1", [at_work.video.video_id])
     if corrected or not len(profiles.people):
-        return full_way("corrected: a correction speaks of this video" if corrected else NO_PROFILE), None
+        return diarize_in_full("corrected: a correction speaks of this video" if corrected else NO_PROFILE), None
     with at_work.measurement.computing():
         segmentation = diarizer.segment(samples)
         speech, _ = diarizer.one_speaker(segmentation, len(samples) / SAMPLE_RATE)
-        doubt = doubt_before(speech, segmentation.second_speaker_s, segmentation.step_s)
+        doubt = reason_for_doubt(speech, segmentation.second_speaker_s, segmentation.step_s)
         if doubt:
-            return full_way(doubt), segmentation
-        vectors = _listen(diarizer, samples, windows(sample_spans(speech, len(samples))))
-        return decide(vectors, profiles, limits), segmentation
+            return diarize_in_full(doubt), segmentation
+        vectors = _listen(diarizer, samples, windows(turn_spans(speech, len(samples))))
+        return accept_monologue(vectors, profiles, limits), segmentation
 
 
 def _listen(diarizer: "Diarizer", samples: np.ndarray, chosen: list[Spans]) -> np.ndarray:
     """A vector for each window."""
     batches = (chosen[first : first + WINDOWS_AT_ONCE] for first in range(0, len(chosen), WINDOWS_AT_ONCE))
-    return np.concatenate([diarizer.voices(*joined(samples, batch)) for batch in batches])
+    return np.concatenate([diarizer.voices(*merge_intervals(samples, batch)) for batch in batches])

@@ -19,7 +19,7 @@ from ingest_assets.assets.transcript import transcript
 from ingest_assets.partitions import videos
 from ingest_assets.stages.checks import check_specs
 from ingest_assets.stages.outputs import content_digest
-from ingest_assets.stages.stage import again_after_outage, stage
+from ingest_assets.stages.stage import retry_after_outage, stage
 
 # Long enough to answer a question on its own, short enough that a hit points at the sentence that was meant.
 PASSAGE_S = 20.0
@@ -30,7 +30,7 @@ PASSAGE_S = 20.0
     group_name="video",
     code_version="2",
     check_specs=check_specs("text_embeddings"),
-    hooks={again_after_outage},
+    hooks={retry_after_outage},
     deps=[transcript, speaker_turns],
     pool="gpu",
     kinds={"huggingface", "postgres"},

@@ -14,7 +14,7 @@ from ingest_assets.assets.audio import audio
 from ingest_assets.partitions import videos
 from ingest_assets.stages.checks import check_specs
 from ingest_assets.stages.outputs import content_digest
-from ingest_assets.stages.stage import again_after_outage, stage
+from ingest_assets.stages.stage import retry_after_outage, stage
 from ingest_assets.stages.stored_audio import read_audio
 
 
@@ -23,7 +23,7 @@ from ingest_assets.stages.stored_audio import read_audio
     group_name="video",
     code_version="1",
     check_specs=check_specs("transcript"),
-    hooks={again_after_outage},
+    hooks={retry_after_outage},
     deps=[audio],
     pool="gpu",
     kinds={"whisper"},

@@ -14,16 +14,16 @@ from dagster import AssetExecutionContext, MaterializeResult, asset
 from earshot.config.settings import read_settings
 from earshot.models.cache import ModelsResource
 from earshot.models.device import GpuResource
-from earshot.speakers.tables.voice_cache import SampleSpan, known_vectors
+from earshot.speakers.tables.voice_cache import SampleSpan, cached_embeddings
 from earshot.speakers.tables.voice_space import PREPARATION, VoiceSpace, voice_space
-from earshot.speakers.voices.local_speakers import conditions, local_speakers, sample_spans
+from earshot.speakers.voices.local_speakers import conditions, local_speakers, turn_spans
 from earshot.storage.database import DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.assets.audio import audio
 from ingest_assets.assets.speaker_turns import speaker_turns
 from ingest_assets.partitions import videos
 from ingest_assets.stages.checks import check_specs
-from ingest_assets.stages.stage import Stage, again_after_outage, stage
+from ingest_assets.stages.stage import StageRun, retry_after_outage, stage
 from ingest_assets.stages.stored_audio import read_audio
 
 
@@ -32,7 +32,7 @@ from ingest_assets.stages.stored_audio import read_audio
     group_name="video",
     code_version=f"2 {PREPARATION}",
     check_specs=check_specs("voice_embeddings"),
-    hooks={again_after_outage},
+    hooks={retry_after_outage},
     deps=[audio, speaker_turns],
     pool="gpu",
     kinds={"pyannote"},
@@ -53,7 +53,7 @@ def voice_embeddings(
         turns = _spanned(at_work, len(sound.samples))
         wanted = turns.span[turns.condition != "forgotten"].tolist()
         with at_work.measurement.reading_writing():
-            known = known_vectors(at_work.database, space, sound.sha256)
+            known = cached_embeddings(at_work.database, space, sound.sha256)
         hits = sum(span in known for span in wanted)
         missing = [span for span in dict.fromkeys(wanted) if span not in known]
         with at_work.measurement.computing():
@@ -70,11 +70,11 @@ def voice_embeddings(
         )
 
 
-def _spanned(at_work: Stage, samples: int) -> pd.DataFrame:
+def _spanned(at_work: StageRun, samples: int) -> pd.DataFrame:
     """The video's turns with their `condition` and `span` (of samples)."""
     turns, forgotten = at_work.rows("turns", "turn_index"), at_work.rows("forgotten_spans", "start_s")
     times = list(zip(forgotten.start_s.tolist(), forgotten.end_s.tolist(), strict=True))
-    spans = pd.Series(sample_spans(turns, samples), index=turns.index, dtype=object)
+    spans = pd.Series(turn_spans(turns, samples), index=turns.index, dtype=object)
     return turns.assign(condition=conditions(turns, times), span=spans)
 
 

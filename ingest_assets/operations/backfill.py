@@ -24,7 +24,7 @@ from earshot.common.errors import EarshotError
 from earshot.storage.catalog.previous_rows import KEEP_TAG
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
-from ingest_assets.operations.runs import WAITING_OR_WORKING
+from ingest_assets.operations.runs import ACTIVE
 from ingest_assets.operations.staleness import COLUMNS, UPSTREAM, read_stale
 from ingest_assets.partitions import videos
 from ingest_assets.stages.stage import FORCE_TAG
@@ -37,7 +37,7 @@ KEPT_DAYS = 90
 
 
 @dataclass(frozen=True)
-class Which:
+class BackfillFilter:
     """Of which videos. Empty tuples and None: of all. `since` and `until` are days (UTC) of publishing; both belong to it."""
 
     sources: tuple[str, ...] = ()  # addresses
@@ -82,7 +82,9 @@ def with_below(stages: Sequence[str]) -> list[str]:
     return [stage for stage in STAGES if stage in found]
 
 
-def choose(database: Database, stages: Sequence[str], only_stale: bool, which: Which, limit: int | None = None) -> pd.DataFrame:
+def choose(
+    database: Database, stages: Sequence[str], only_stale: bool, which: BackfillFilter, limit: int | None = None
+) -> pd.DataFrame:
     """What is to be run, as `read_stale()` tells it: of `ready` videos, the newest first; `limit` counts videos.
 
     With `only_stale` of these stages, and what is below them, what is out of date; else all of them.
@@ -163,7 +165,7 @@ def read_progress(database: Database, instance: DagsterInstance, backfill_id: st
         kept[0]["videos"],
         done=count(DagsterRunStatus.SUCCESS),
         failed=count(DagsterRunStatus.FAILURE) - count(DagsterRunStatus.FAILURE, **{WILL_RETRY_TAG: "true"}),
-        working=count(*WAITING_OR_WORKING),
+        working=count(*ACTIVE),
         since_s=(backfill.backfill_end_timestamp or time.time()) - backfill.backfill_timestamp,
         error=backfill.error.message if backfill.error else "",
     )
@@ -176,7 +178,7 @@ def _backfill(instance: DagsterInstance, backfill_id: str) -> PartitionBackfill:
     return backfill
 
 
-def _ready(database: Database, which: Which) -> list[str]:
+def _ready(database: Database, which: BackfillFilter) -> list[str]:
     """The videos it may concern, the newest upload first."""
     rows = database.query(
         """

@@ -23,23 +23,23 @@ from earshot.config.sources_file import Source
 from earshot.models.device import require_device
 from earshot.models.registry import model_set
 from earshot.sources.listings import video_of
-from earshot.sources.polling import choose_now
-from earshot.sources.selection import Decision
+from earshot.sources.polling import select
+from earshot.sources.selection import Selection
 from earshot.storage.catalog.entries import Entry
 from earshot.storage.catalog.source_states import lift_pause
 from earshot.storage.catalog.videos import (
     PERMANENT_STATES,
     Video,
-    find,
-    forget_attempts,
+    get_video,
     mark_ready_if_complete,
     record_crash,
     register,
+    reset_attempts,
 )
 from earshot.storage.database import Database
-from earshot.storage.locks import holding, run_lock, video_lock
+from earshot.storage.locks import lock, run_lock, video_lock
 from earshot.storage.media_store import require_media_store
-from ingest_assets.assets.search_index import needs
+from ingest_assets.assets.search_index import plan
 from ingest_assets.definitions import defs
 from ingest_assets.operations.run_failures import failure_of
 from ingest_assets.operations.runs import LOCKED_FIRST_TAG, end_dead_runs
@@ -75,7 +75,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Choice:
+class IngestChoice:
     """What the user asked for besides the sources."""
 
     dry_run: bool = False
@@ -83,7 +83,7 @@ class Choice:
 
 
 def ingest(
-    sources: Sequence[Source], choice: Choice, database: Database, instance: DagsterInstance
+    sources: Sequence[Source], choice: IngestChoice, database: Database, instance: DagsterInstance
 ) -> Iterator[Outcome | Video]:
     """Ingest every source. Yields each video before its run starts, and an Outcome for everything as it ends."""
     end_dead_runs(instance, database)
@@ -92,7 +92,7 @@ def ingest(
         if choice.force and not choice.dry_run:
             lift_pause(database, source.address)
         try:
-            decided = choose_now(source, database)
+            decided = select(source, database)
         except (SourceUnusable, Blocked) as error:
             yield Outcome(source.name, None, "failed", error=str(error), blocked=isinstance(error, Blocked))
             continue
@@ -112,8 +112,8 @@ def retry(chosen: Sequence[Video], database: Database, instance: DagsterInstance
     for address in dict.fromkeys(video.source for video in chosen):
         of_source = [video for video in chosen if video.source == address]
         lift_pause(database, address)
-        forget_attempts(database, [video.video_id for video in of_source])
-        yield from _ingest_videos(without_secrets(address), of_source, True, Choice(), set(), database, instance)
+        reset_attempts(database, [video.video_id for video in of_source])
+        yield from _ingest_videos(without_secrets(address), of_source, True, IngestChoice(), set(), database, instance)
 
 
 def identify_speakers(instance: DagsterInstance) -> dict[str, float]:
@@ -123,7 +123,7 @@ def identify_speakers(instance: DagsterInstance) -> dict[str, float]:
 
 def keep_search_index(database: Database, instance: DagsterInstance) -> dict[str, float]:
     """What search goes by, put in order where there is something to do (asset `search_index`), and its figures; else {}."""
-    if not needs(database, model_set(read_settings()).text).told:
+    if not plan(database, model_set(read_settings()).text).told:
         return {}
     return _run_over_all(instance, "keep_search_index", "the index of search is not in order")
 
@@ -142,7 +142,7 @@ def _run_over_all(instance: DagsterInstance, job_name: str, otherwise: str) -> d
     return {key: float(entry.value) for key, entry in metadata.items() if isinstance(entry.value, float)}
 
 
-def _left_out(source: Source, decided: Sequence[tuple[Entry, Decision]]) -> Iterator[Outcome]:
+def _left_out(source: Source, decided: Sequence[tuple[Entry, Selection]]) -> Iterator[Outcome]:
     for entry, decision in decided:
         if decision.verdict != "wanted":
             yield Outcome(source.name, video_of(entry, source), "left_out", reason=decision.reason)
@@ -152,14 +152,14 @@ def _ingest_videos(
     source: str,
     wanted: Sequence[Video],
     asked_for: bool,
-    choice: Choice,
+    choice: IngestChoice,
     forced: set[str],
     database: Database,
     instance: DagsterInstance,
 ) -> Iterator[Outcome | Video]:
     """`asked_for`: each was named by itself, so that a permanent state is no reason to leave it out."""
     for index, video in enumerate(wanted, start=1):
-        known = find(database, video.video_id)
+        known = get_video(database, video.video_id)
         if known is not None and known.state in PERMANENT_STATES and not (asked_for or choice.force):
             reason = f"{known.state.replace('_', ' ')}; `earshot retry {video.video_id}` tries it again"
             yield Outcome(source, known, "left_out", reason=reason)
@@ -178,19 +178,19 @@ def _ingest_videos(
 
 
 def _ingest_video(
-    source: str, video: Video, choice: Choice, database: Database, instance: DagsterInstance
+    source: str, video: Video, choice: IngestChoice, database: Database, instance: DagsterInstance
 ) -> Iterator[Outcome | Video]:
     if choice.dry_run:
         stages = _stages(database, video.video_id, choice.force)
-        known = find(database, video.video_id) or video
+        known = get_video(database, video.video_id) or video
         yield Outcome(source, known, "planned" if stages else "current", stages)
         return
-    with holding(database.url, video_lock(video.video_id)):
+    with lock(database.url, video_lock(video.video_id)):
         # Asked under the lock: another process may just have finished this video.
         stages = _stages(database, video.video_id, choice.force)
         if not stages:
             mark_ready_if_complete(database, video.video_id)  # whatever went wrong since has been made good
-            yield Outcome(source, find(database, video.video_id), "current")
+            yield Outcome(source, get_video(database, video.video_id), "current")
             return
         require_device(read_settings().device)
         require_media_store()
@@ -208,7 +208,7 @@ def _run(
     source: str, video_id: str, stages: tuple[str, ...], force: bool, database: Database, instance: DagsterInstance
 ) -> Outcome:
     run_id = make_new_run_id()
-    with holding(database.url, run_lock(run_id)):
+    with lock(database.url, run_lock(run_id)):
         result = defs.resolve_job_def("ingest_video").execute_in_process(
             run_id=run_id,
             instance=instance,
@@ -223,7 +223,7 @@ def _run(
     timed = {row["asset"] for row in database.query("SELECT asset FROM asset_timings WHERE run_id = %s", [run_id])}
     return Outcome(
         source,
-        find(database, video_id),
+        get_video(database, video_id),
         "failed" if error else "done",
         stages,
         () if error else tuple(stage for stage in stages if stage not in timed),

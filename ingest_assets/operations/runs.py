@@ -16,7 +16,7 @@ from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG, is_held_elsewhere, run_lock, wait_for_holders
 from earshot.timings.timing import Timing, metadata
 
-WAITING_OR_WORKING = [
+ACTIVE = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.STARTING,
@@ -33,9 +33,9 @@ GRACE_OF_WORKERS_S = {DagsterRunStatus.STARTING: 45.0, DagsterRunStatus.STARTED:
 CRASH_MESSAGE = "The process working on this video ended without a word (killed, or out of memory)."
 
 
-def is_under_way(instance: DagsterInstance, job_name: str) -> bool:
+def has_active_run(instance: DagsterInstance, job_name: str) -> bool:
     """Whether a run of the job waits or works."""
-    return instance.get_runs_count(RunsFilter(job_name=job_name, statuses=WAITING_OR_WORKING)) > 0
+    return instance.get_runs_count(RunsFilter(job_name=job_name, statuses=ACTIVE)) > 0
 
 
 def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:
@@ -52,12 +52,12 @@ def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         video_id = run.tags.get(PARTITION_TAG)
         if video_id:
-            _tell_what_was_finished(instance, database, run.run_id, video_id)
+            _report_finished_stages(instance, database, run.run_id, video_id)
             record_crash(database, video_id, CRASH_MESSAGE)
     return [record.dagster_run.run_id for record in dead]
 
 
-def _tell_what_was_finished(instance: DagsterInstance, database: Database, run_id: str, video_id: str) -> None:
+def _report_finished_stages(instance: DagsterInstance, database: Database, run_id: str, video_id: str) -> None:
     """Report to Dagster the stage that the process had finished, rows and timing written, but died before telling."""
     finished = database.query("SELECT * FROM asset_timings WHERE run_id = %s", [run_id])
     told = {

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from earshot.common.times import hms
+from earshot.common.times import format_hms
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
-from earshot.timings.report import Sheet
+from earshot.timings.report import Table
 from ingest_assets.jobs import video_assets
 from ingest_assets.stages.freshness import Version, reasons_to_run
-from ingest_assets.stages.outputs import differing, read_outputs
+from ingest_assets.stages.outputs import find_stale_videos, read_outputs
 from ingest_assets.stages.stage import stage_version
 
 UPSTREAM = {asset.key.to_user_string(): {dep.to_user_string() for dep in asset.dependency_keys} for asset in video_assets}
@@ -39,7 +39,7 @@ def read_stale(database: Database, stages: Sequence[str] = STAGES) -> pd.DataFra
     where it never ran).
     """
     expected = expected_versions()
-    video_ids = sorted(differing(database, expected, UPSTREAM))
+    video_ids = sorted(find_stale_videos(database, expected, UPSTREAM))
     at_once = (video_ids[first : first + AT_ONCE] for first in range(0, len(video_ids), AT_ONCE))
     rows = [row for some in at_once for row in _stale_of(database, some, expected) if row[STAGE] in stages]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -55,14 +55,14 @@ def _stale_of(database: Database, video_ids: Sequence[str], expected: Mapping[st
             yield *video.values(), stage, reason, left[stage].took_s if stage in left else float("nan")
 
 
-def stale_sheet(stale: pd.DataFrame) -> Sheet:
+def stale_sheet(stale: pd.DataFrame) -> Table:
     """What is out of date as a table for people, a row for each stage and reason."""
     headings = [("stage", "left"), ("videos", "right"), ("took", "right"), ("why", "left"), ("one of them", "left")]
     rows = [
-        [row["stage"], f"{row['videos']:,}", hms(row["took_s"]), row["reason"], row["example"]]
+        [row["stage"], f"{row['videos']:,}", format_hms(row["took_s"]), row["reason"], row["example"]]
         for row in summarize_stale(stale).to_dict("records")
     ]
-    return Sheet(headings, rows)
+    return Table(headings, rows)
 
 
 def summarize_stale(stale: pd.DataFrame) -> pd.DataFrame:

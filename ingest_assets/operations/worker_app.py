@@ -20,7 +20,7 @@ from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_execute_job_task
 
 from earshot.config.settings import read_settings
-from earshot.storage.locks import holding, run_lock
+from earshot.storage.locks import lock, run_lock
 from earshot.storage.server import server_urls
 from resources.instance.broker import CELERY
 
@@ -44,7 +44,7 @@ def _import_definitions(**_: Any) -> None:
 @task_prerun.connect
 def _hold_run(kwargs: dict[str, Any], **_: Any) -> None:
     run = unpack_value(kwargs["execute_job_args_packed"], as_type=ExecuteRunArgs)
-    _locks.enter_context(holding(server_urls(read_settings()).earshot, run_lock(run.run_id)))
+    _locks.enter_context(lock(server_urls(read_settings()).earshot, run_lock(run.run_id)))
 
 
 @task_postrun.connect

@@ -1,10 +1,10 @@
 """Workers: each a process that does whole videos, one after another, with its models loaded once.
 
 A worker is a Celery worker of one process (ingest_assets/operations/worker_app.py), looked after by `earshot up` or `earshot
-worker`: `tend()` is called again and again, and starts it anew where it died, where the code is another one than it was started
-with, and where it has grown beyond `EARSHOT_WORKER_MEMORY_GB`; the last two once its video is done, for which it is asked to
-end and takes no other. As long as it is looked after it holds a place in the workforce, by which the queue knows how many runs
-it may start.
+worker`: `ensure_running()` is called again and again, and starts it anew where it died, where the code is another one than it
+was started with, and where it has grown beyond `EARSHOT_WORKER_MEMORY_GB`; the last two once its video is done, for which it is
+asked to end and takes no other. As long as it is looked after it holds a place in the workforce, by which the queue knows how
+many runs it may start.
 
 What a run does, and how a killed worker's run is ended, is not decided here (ingest_assets/operations/runs.py).
 """
@@ -25,10 +25,10 @@ import psycopg
 from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.storage.server import server_urls
 from resources.instance.broker import QUEUE
-from resources.instance.worker_slots import Place
+from resources.instance.worker_slots import WorkerSlot
 
 PACKAGES = ("earshot", "ingest_assets", "resources", "sensors")
-LOOK_S = 2.0  # between two looks at the code and at the memory
+CHECK_S = 2.0  # between two looks at the code and at the memory
 RESTART_S = 5.0  # before a worker that died is started again
 
 
@@ -39,19 +39,19 @@ class Worker:
         """`log` is the file that it writes to; None: where this process writes to."""
         self.name = name
         self._log = log
-        self._place = Place(server_urls(read_settings()).earshot)
+        self._place = WorkerSlot(server_urls(read_settings()).earshot)
         self._process: subprocess.Popen[bytes] | None = None
         self._code = ""
         self._started = self._looked = -float("inf")
         self._ending = False
 
-    def tend(self) -> str | None:
+    def ensure_running(self) -> str | None:
         """See to it that it works; returns what was done about it, for a log, or None."""
-        if time.monotonic() - self._looked < LOOK_S:
+        if time.monotonic() - self._looked < CHECK_S:
             return None
         self._looked = time.monotonic()
         with suppress(psycopg.OperationalError):  # no database: nothing can be started now, and the place is taken later
-            self._place.hold()
+            self._place.acquire()
         if self._process is None or self._process.poll() is not None:
             return self._start()
         if not self._ending and (reason := self._reason_to_end()):
@@ -66,7 +66,7 @@ class Worker:
 
     def end(self) -> None:
         """Ask it to end once its video is done, and wait for that; its place is given back at once."""
-        self._place.leave()
+        self._place.release()
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait()

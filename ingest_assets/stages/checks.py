@@ -6,8 +6,8 @@
 of
   work nor in how much work there is per second of audio. More work is a WARN at most: nothing runs slower.
 
-`examine()` is pure and returns a `Finding` for each. The asset yields them as Dagster's check results in its own step, so that
-no video is without them and none costs a step more.
+`evaluate()` is pure and returns a `CheckOutcome` for each. The asset yields them as Dagster's check results in its own step, so
+that no video is without them and none costs a step more.
 """
 
 import warnings
@@ -20,7 +20,7 @@ from dagster_shared.utils.warnings import PreviewWarning
 
 from earshot.models.registry import Floor
 from earshot.timings.baseline import MINIMUM_VIDEOS, SLACK_S, Cost, Level, Verdict, judge
-from earshot.timings.causes import Cause, judged_s, prove
+from earshot.timings.causes import Cause, billable_s, diagnose
 from earshot.timings.history import History
 from earshot.timings.timing import Timing
 from ingest_assets.partitions import videos
@@ -37,8 +37,8 @@ CHECKS = {
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one check found. `cause` is "" where it passed; `level` is OK or UNJUDGED then."""
+class CheckOutcome:
+    """What one check found. `cause` is "" where it passed; `level` is OK or NOT_EVALUATED then."""
 
     check: str
     level: Level
@@ -50,33 +50,33 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Examination:
+class Evaluation:
     """The findings of all three checks; `speed` is kept with the timing and decides whether it counts in later baselines."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckOutcome, ...]
     speed: Level
 
 
-def examine(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> Examination:
+def evaluate(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> Evaluation:
     """Hold one stage's timing against what was asked, what must be, and what was."""
     speed = judge(_cost(now), [replace(_cost(past.timing), flagged=past.speed.flagged) for past in history.comparable])
     findings = (
-        device_finding(asset, now),
-        floor_finding(asset, now, history, floors),
-        regression_finding(asset, now, history, speed),
+        device_outcome(asset, now),
+        floor_outcome(asset, now, history, floors),
+        regression_outcome(asset, now, history, speed),
     )
-    return Examination(findings, speed.level)
+    return Evaluation(findings, speed.level)
 
 
-def device_finding(asset: str, now: Timing) -> Finding:
+def device_outcome(asset: str, now: Timing) -> CheckOutcome:
     """An error where the model was elsewhere than asked."""
     if now.device != now.device_asked:
         message = f"{asset} was asked to run on {now.device_asked} and ran on {now.device} ({now.device_name})."
-        return Finding("device", Level.ERROR, message, "device")
-    return Finding("device", Level.OK, f"{asset} ran on {now.device} ({now.device_name}), as asked.")
+        return CheckOutcome("device", Level.ERROR, message, "device")
+    return CheckOutcome("device", Level.OK, f"{asset} ran on {now.device} ({now.device_name}), as asked.")
 
 
-def floor_finding(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> Finding:
+def floor_outcome(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> CheckOutcome:
     """An error where the stage was below a floor of the device that was asked for, by more than rounding."""
     for floor in floors:
         if floor.device != now.device_asked or floor.device_name not in now.device_name or not now.inputs:
@@ -87,49 +87,51 @@ def floor_finding(asset: str, now: Timing, history: History, floors: Sequence[Fl
         speed = done / now.compute_s if now.compute_s else float("inf")
         held = f"the floor is {floor.minimum:g} ({floor.source})"
         if now.compute_s <= expected_s + (FIRST_USE_S if now.device == "cuda" else SLACK_S):
-            return Finding("floor", Level.OK, f"{asset} did {speed:.1f} {unit}; {held}.")
-        causes = prove(now, _usual(history))
+            return CheckOutcome("floor", Level.OK, f"{asset} did {speed:.1f} {unit}; {held}.")
+        causes = diagnose(now, _usual(history))
         message = f"{asset} did {speed:.1f} {unit} on {now.device_name}; {held}. {_because(causes)}"
-        return Finding("floor", Level.ERROR, message, causes[0].name, now.compute_s / expected_s, expected_s)
-    return Finding("floor", Level.UNJUDGED, f"No floor is known for {now.model} on {now.device_asked} ({now.device_name}).")
+        return CheckOutcome("floor", Level.ERROR, message, causes[0].name, now.compute_s / expected_s, expected_s)
+    return CheckOutcome(
+        "floor", Level.NOT_EVALUATED, f"No floor is known for {now.model} on {now.device_asked} ({now.device_name})."
+    )
 
 
-def regression_finding(asset: str, now: Timing, history: History, speed: Verdict) -> Finding:
+def regression_outcome(asset: str, now: Timing, history: History, speed: Verdict) -> CheckOutcome:
     """The worse of two verdicts: seconds per unit of work (`speed`), and work per second of audio."""
     if not now.inputs:
         message = f"{asset} had nothing to compute that could be compared: it was there already, or a shorter way was taken."
-        return Finding("regression", Level.UNJUDGED, message)
-    if speed.level is Level.UNJUDGED:
+        return CheckOutcome("regression", Level.NOT_EVALUATED, message)
+    if speed.level is Level.NOT_EVALUATED:
         begun = f"A new baseline began: {history.changed}. " if history.changed else ""
         known = f"{speed.videos} of the {MINIMUM_VIDEOS} videos that are needed are known"
-        return Finding(
-            "regression", Level.UNJUDGED, f"{begun}Nothing to compare {asset} with yet: {known}.", videos=speed.videos
+        return CheckOutcome(
+            "regression", Level.NOT_EVALUATED, f"{begun}Nothing to compare {asset} with yet: {known}.", videos=speed.videos
         )
     if speed.level.flagged:
-        causes = prove(now, _usual(history))
+        causes = diagnose(now, _usual(history))
         message = f"{asset} took {_compared(now, speed)}. {_because(causes)}"
-        return Finding("regression", speed.level, message, causes[0].name, speed.ratio, speed.expected_s, speed.videos)
+        return CheckOutcome("regression", speed.level, message, causes[0].name, speed.ratio, speed.expected_s, speed.videos)
     amount = judge(_amount(now, speed), [_amount(past.timing, speed) for past in history.comparable])
     if amount.level.flagged:
-        causes = prove(now, _usual(history))
+        causes = diagnose(now, _usual(history))
         message = f"{asset} had {amount.ratio:.1f} times as much to do per second of audio. {_because(causes)}"
-        return Finding("regression", Level.WARN, message, causes[0].name, amount.ratio, amount.expected_s, amount.videos)
+        return CheckOutcome("regression", Level.WARN, message, causes[0].name, amount.ratio, amount.expected_s, amount.videos)
     message = f"{asset} took {_compared(now, speed)}."
-    return Finding("regression", Level.OK, message, "", speed.ratio, speed.expected_s, speed.videos)
+    return CheckOutcome("regression", Level.OK, message, "", speed.ratio, speed.expected_s, speed.videos)
 
 
-def repeated_finding(check: str, failed: Sequence[Mapping[str, Any]]) -> Finding:
+def replay(check: str, failed: Sequence[Mapping[str, Any]]) -> CheckOutcome:
     """What a check found when the rows were made that are used again; `failed` are that run's rows of `check_failures`."""
     for row in failed:
         if row["check_name"] == check:
-            return Finding(check, Level(row["severity"]), f"When this was made: {row['message']}", row["cause"])
-    return Finding(
-        check, Level.UNJUDGED, "Nothing ran: what is there is what would be made. When it was made, the check passed."
+            return CheckOutcome(check, Level(row["severity"]), f"When this was made: {row['message']}", row["cause"])
+    return CheckOutcome(
+        check, Level.NOT_EVALUATED, "Nothing ran: what is there is what would be made. When it was made, the check passed."
     )
 
 
 def _cost(timing: Timing) -> Cost:
-    return Cost(judged_s(timing), timing.inputs)
+    return Cost(billable_s(timing), timing.inputs)
 
 
 def _amount(timing: Timing, speed: Verdict) -> Cost:
@@ -143,7 +145,7 @@ def _usual(history: History) -> list[Timing]:
 
 def _compared(now: Timing, speed: Verdict) -> str:
     return (
-        f"{judged_s(now):.1f} s for {now.inputs:.0f} inputs, {speed.ratio:.1f} times the {speed.expected_s:.1f} s expected "
+        f"{billable_s(now):.1f} s for {now.inputs:.0f} inputs, {speed.ratio:.1f} times the {speed.expected_s:.1f} s expected "
         f"from the median of {speed.videos} videos (spread {speed.spread:.0%})"
     )
 
@@ -165,7 +167,7 @@ def check_specs(asset: str) -> list[AssetCheckSpec]:
         ]
 
 
-def check_result(finding: Finding) -> AssetCheckResult:
+def check_result(finding: CheckOutcome) -> AssetCheckResult:
     """A finding as Dagster shows it."""
     figures = {"ratio": finding.ratio, "expected_s": finding.expected_s, "videos": float(finding.videos)}
     return AssetCheckResult(

@@ -21,13 +21,13 @@ class Version:
 
 @dataclass(frozen=True)
 class Output:
-    """What a stage left last. `content` is a digest of what the stages below read of it; `made_from` has, by stage above, the
-    content that it had then; `took_s` is without loading models.
+    """What a stage left last. `digest` is a digest of what the stages below read of it; `upstream_digests` has, by stage above,
+    the content that it had then; `took_s` is without loading models.
     """
 
     version: Version
-    content: str
-    made_from: Mapping[str, str]
+    digest: str
+    upstream_digests: Mapping[str, str]
     took_s: float = 0.0
 
 
@@ -54,7 +54,7 @@ def reason_to_run(version: Version, upstream: set[str], output: Output | None, o
     for above in sorted(upstream):
         if above not in outputs:
             return f"made from {above}, which never ran to its end"
-        if output.made_from.get(above) != outputs[above].content:
+        if output.upstream_digests.get(above) != outputs[above].digest:
             return f"made from an earlier {above}"
     return ""
 

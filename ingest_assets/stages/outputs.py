@@ -17,12 +17,12 @@ from psycopg.types.json import Jsonb
 
 from earshot.storage.database import Connection, Database
 from earshot.timings.timing import Timing, git_commit
-from ingest_assets.stages.checks import Examination
+from ingest_assets.stages.checks import Evaluation
 from ingest_assets.stages.freshness import Output, Version
 
 
 @dataclass(frozen=True)
-class Left:
+class StageResult:
     """What a stage that has ended left besides its rows; `upstream` are the stages above, `details` its further metadata."""
 
     video_id: str
@@ -32,7 +32,7 @@ class Left:
     upstream: set[str]
     content: str
     figures: Timing
-    examined: Examination
+    examined: Evaluation
     details: Mapping[str, str]
 
 
@@ -58,7 +58,7 @@ def read_outputs(database: Database, video_ids: Sequence[str]) -> Mapping[str, d
     return found
 
 
-def differing(database: Database, expected: Mapping[str, Version], upstream: Mapping[str, set[str]]) -> list[str]:
+def find_stale_videos(database: Database, expected: Mapping[str, Version], upstream: Mapping[str, set[str]]) -> list[str]:
     """The `ready` videos of which a stage has no output, or one of another version, or one made from something else: those
     for which `reasons_to_run()` gives a reason. Asked of the database, so that what is current need not be read.
     """
@@ -91,13 +91,13 @@ def differing(database: Database, expected: Mapping[str, Version], upstream: Map
     return [row["video_id"] for row in rows]
 
 
-def drop_output(connection: Connection, video_id: str, asset: str) -> bool:
+def invalidate_output(connection: Connection, video_id: str, asset: str) -> bool:
     """From here on the stage has not ended; part of the transaction that changes its rows. Whether it had ended before."""
     dropped = connection.execute("DELETE FROM stage_outputs WHERE video_id = %s AND asset = %s", [video_id, asset])
     return dropped.rowcount == 1
 
 
-def keep(database: Database, left: Left) -> None:
+def record_result(database: Database, left: StageResult) -> None:
     """The stage has ended: the row of its timing, one for each check that failed, and that of its output; all or nothing."""
     about = {"video_id": left.video_id, "asset": left.asset, "run_id": left.run_id}
     timing = {
@@ -125,7 +125,7 @@ def keep(database: Database, left: Left) -> None:
             "made_from": Jsonb(_contents(connection, left.video_id, left.upstream)),
             "details": Jsonb(dict(left.details)),
         }
-        drop_output(connection, left.video_id, left.asset)
+        invalidate_output(connection, left.video_id, left.asset)
         _insert(connection, "stage_outputs", output, "timing_id")
 
 

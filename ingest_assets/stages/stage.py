@@ -3,7 +3,7 @@
 `stage(context, database)` is what the five assets share. It finds the video of the partition key, measures,
 and on an error that Earshot can explain writes it into the catalogue and fails the step without retries. Where a stage above
 has left nothing, the catalogue is left as it is: it knows why. Where the database was restarted under a statement of the
-stage's, the stage is done again; where it was one of Dagster's, `again_after_outage` has the run done again. An asset that
+stage's, the stage is done again; where it was one of Dagster's, `retry_after_outage` has the run done again. An asset that
 `is_current` calls `reuse()` and has nothing to do. Any other ends with `finish()`, which holds the timing against earlier ones,
 writes the row of `asset_timings`, what checks failed and what was made from what (ingest_assets/stages/outputs.py), and returns
 the same figures as metadata and check results.
@@ -37,20 +37,20 @@ from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMis
 from earshot.config.settings import read_settings
 from earshot.models import cache
 from earshot.models.device import Device, GpuResource
-from earshot.models.measurement import Execution, Measurement
+from earshot.models.measurement import ExecutionInfo, Measurement
 from earshot.models.registry import Floor, model_set
 from earshot.storage.catalog.previous_rows import KEEP_TAG, keep_previous
 from earshot.storage.catalog.source_states import pause
-from earshot.storage.catalog.videos import Video, find, mark_ready_if_complete, record_failure
+from earshot.storage.catalog.videos import Video, get_video, mark_ready_if_complete, record_failure
 from earshot.storage.database import Database, DatabaseResource
 from earshot.storage.full_disk import explaining_full_disk
 from earshot.storage.outages import is_outage
 from earshot.timings.history import read_history
 from earshot.timings.timing import Timing, metadata, timing
 from ingest_assets.stages import progress
-from ingest_assets.stages.checks import CHECKS, Finding, check_result, examine, repeated_finding
+from ingest_assets.stages.checks import CHECKS, CheckOutcome, check_result, evaluate, replay
 from ingest_assets.stages.freshness import Output, Version, reason_to_run
-from ingest_assets.stages.outputs import Left, drop_output, keep, read_outputs
+from ingest_assets.stages.outputs import StageResult, invalidate_output, read_outputs, record_result
 
 Loaded = TypeVar("Loaded")
 
@@ -61,11 +61,11 @@ _loads: Counter[str] = Counter()
 # --force` and `earshot backfill` set it, and the launchpad of the UI can.
 FORCE_TAG = "earshot/force"
 
-AFTER_OUTAGES = 2  # how often a stage is done again whose statement was lost with the database server
+MAX_OUTAGE_RETRIES = 2  # how often a stage is done again whose statement was lost with the database server
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageRun:
     """One asset at work on one video."""
 
     context: AssetExecutionContext
@@ -113,7 +113,7 @@ class Stage:
     def replace(self, frames: dict[str, pd.DataFrame], only: Mapping[str, str] | None = None) -> None:
         """Replace this video's rows of these tables, or those that have these values; all or nothing."""
         with self.measurement.reading_writing(), self.database.connect() as connection:
-            had_ended = drop_output(connection, self.video.video_id, self.asset)
+            had_ended = invalidate_output(connection, self.video.video_id, self.asset)
             # A stage that is tried again after it had replaced its rows must not keep those.
             if had_ended and self.context.run.tags.get(KEEP_TAG) == "true":
                 keep_previous(connection, self.video.video_id, frames)
@@ -136,7 +136,7 @@ class Stage:
 
     def finish(
         self,
-        execution: Execution,
+        execution: ExecutionInfo,
         audio_s: float,
         items: int,
         cache_hits: int = 0,
@@ -150,8 +150,8 @@ class Stage:
         `content` is a digest of what the stages below, and users, read of this one's rows; `more` is further metadata, as text.
         """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
-        examined = examine(self.asset, figures, read_history(self.database, self.asset, figures), floors)
-        left = Left(
+        examined = evaluate(self.asset, figures, read_history(self.database, self.asset, figures), floors)
+        left = StageResult(
             video_id=self.video.video_id,
             asset=self.asset,
             run_id=self.context.run.run_id,
@@ -162,8 +162,8 @@ class Stage:
             examined=examined,
             details=more,
         )
-        keep(self.database, left)
-        return self._ended(figures, {"reused": "no", **more}, examined.findings)
+        record_result(self.database, left)
+        return self._result(figures, {"reused": "no", **more}, examined.findings)
 
     def reuse(self) -> MaterializeResult:
         """Tell Dagster what it was told when this was made, checks that failed included; nothing is measured or changed."""
@@ -176,10 +176,10 @@ class Stage:
             "SELECT * FROM check_failures WHERE run_id = %(run_id)s AND video_id = %(video_id)s AND asset = %(asset)s", made
         )
         reused = f"yes: made by run {made['run_id']} on {made['recorded_at']:%Y-%m-%d}, from what is there today"
-        findings = [repeated_finding(check, failed) for check in CHECKS]
-        return self._ended(Timing.of_row(made), {**made["details"], "reused": reused}, findings)
+        findings = [replay(check, failed) for check in CHECKS]
+        return self._result(Timing.of_row(made), {**made["details"], "reused": reused}, findings)
 
-    def _ended(self, figures: Timing, details: Mapping[str, str], findings: Sequence[Finding]) -> MaterializeResult:
+    def _result(self, figures: Timing, details: Mapping[str, str], findings: Sequence[CheckOutcome]) -> MaterializeResult:
         mark_ready_if_complete(self.database, self.video.video_id)
         self.report(1.0)
         return MaterializeResult(
@@ -195,26 +195,26 @@ def stage_version(asset: str, code_version: str | None) -> Version:
 
 
 @contextmanager
-def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterator[Stage]:
+def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterator[StageRun]:
     """The stage of this context's asset and partition."""
     opened = database.open()
     video_id = context.partition_key
     measurement = Measurement()
     try:
         with explaining_full_disk():
-            yield _begin(context, opened, video_id, measurement)
+            yield _open(context, opened, video_id, measurement)
     except EarshotError as error:
         if not isinstance(error, StageMissing):
             _record(opened, video_id, error)
         raise Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
     except psycopg.OperationalError as error:
-        raise RetryRequested(max_retries=AFTER_OUTAGES) from error
+        raise RetryRequested(max_retries=MAX_OUTAGE_RETRIES) from error
     finally:
         measurement.close()
 
 
 @failure_hook
-def again_after_outage(context: HookContext) -> None:
+def retry_after_outage(context: HookContext) -> None:
     """Let Dagster try the run again, which it does after no other failed step (dagster.yaml), if its statement was lost."""
     if context.op_exception is not None and is_outage(context.op_exception):
         context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true"})
@@ -233,19 +233,19 @@ def _uninterrupted() -> Iterator[None]:
 def _record(database: Database, video_id: str, error: EarshotError) -> None:
     """Write the failure down; a site that refuses us has its whole source left alone."""
     until = None
-    if isinstance(error, Blocked) and (video := find(database, video_id)):
+    if isinstance(error, Blocked) and (video := get_video(database, video_id)):
         until = pause(database, video.source, str(error), error.pause_s)
     record_failure(database, video_id, error, until)
 
 
-def _begin(context: AssetExecutionContext, database: Database, video_id: str, measurement: Measurement) -> Stage:
-    video = find(database, video_id)
+def _open(context: AssetExecutionContext, database: Database, video_id: str, measurement: Measurement) -> StageRun:
+    video = get_video(database, video_id)
     if video is None:
         raise Misconfigured(
             f"Partition {video_id!r} is not in the catalogue (table videos).",
             "Partitions are added by `earshot ingest`, not by hand.",
         )
-    begun = Stage(context, database, video, measurement)
+    begun = StageRun(context, database, video, measurement)
     if missing := sorted(begun.upstream - begun.outputs.keys()):
         raise _missing(video, begun.asset, missing)
     begun.report(0.0)

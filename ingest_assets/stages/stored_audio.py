@@ -7,7 +7,7 @@ import numpy as np
 from earshot.common.errors import InvalidMedia
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.media_store import MediaStoreResource
-from ingest_assets.stages.stage import Stage
+from ingest_assets.stages.stage import StageRun
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class VideoAudio:
         return len(self.samples) / SAMPLE_RATE
 
 
-def read_audio(stage: Stage, media_store: MediaStoreResource) -> VideoAudio:
+def read_audio(stage: StageRun, media_store: MediaStoreResource) -> VideoAudio:
     """The audio of this stage's video; raises InvalidMedia where its file is gone."""
     row = stage.rows("audio", "uri").iloc[0]
     with stage.measurement.reading_writing():

@@ -63,7 +63,7 @@ _LAST = text("""
 _PARTITIONS = text("SELECT count(*) AS count, max(id) AS last FROM dynamic_partitions WHERE partitions_def_name = :name")
 
 
-class LargeEventLog(PostgresEventLogStorage):
+class EarshotEventLog(PostgresEventLogStorage):
     """dagster-postgres' event log with these answers."""
 
     def __init__(self, postgres_url: str) -> None:

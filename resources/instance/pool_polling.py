@@ -3,7 +3,7 @@
 Dagster's own wait, in the process of a run, never sleeps: it takes the least of 0 and the seconds that are left, and so keeps a
 core busy for as long as another video computes (dagster 1.13's `interval_to_next_pending_claim_check`; its pull request 20367,
 closed without being merged, says the same). And it looks ever less often, up to every 15 s, while a slot that has become free
-is already kept for it and nobody computes. `wait_asleep()` replaces both; it is called where the definitions are loaded.
+is already kept for it and nobody computes. `patch_pool_polling()` replaces both; it is called where the definitions are loaded.
 
 Who gets a slot, and in which order, is Dagster's.
 """
@@ -18,7 +18,7 @@ MOST_S = 0.5
 LONGER = 1.1  # each wait than the one before: at most a tenth of the waiting is lost after the slot was freed
 
 
-def wait_asleep() -> None:
+def patch_pool_polling() -> None:
     """From here on no run of this process waits awake."""
     instance_concurrency_context._calculate_timeout_interval = _seconds_between_looks
     InstanceConcurrencyContext.interval_to_next_pending_claim_check = _seconds_to_next_look

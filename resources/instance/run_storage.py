@@ -32,7 +32,7 @@ _NEXT = text("""
 """)
 
 
-class LargeRunStorage(PostgresRunStorage):
+class EarshotRunStorage(PostgresRunStorage):
     """dagster-postgres' run storage, but for who is next."""
 
     def get_runs(

@@ -22,11 +22,11 @@ from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import Engine, create_engine
 
 from earshot.config.settings import read_settings
-from earshot.storage.outages import make_dagster_patient
-from earshot.storage.pool import KEPT, MAX_OVERFLOW, RECYCLE_S
+from earshot.storage.outages import install_reconnect
+from earshot.storage.pool import MAX_OVERFLOW, POOL_SIZE, RECYCLE_S
 from earshot.storage.server import server_urls
-from resources.instance.event_log import LargeEventLog
-from resources.instance.run_storage import LargeRunStorage
+from resources.instance.event_log import EarshotEventLog
+from resources.instance.run_storage import EarshotRunStorage
 
 _TABLES_LOCK = 0x0EA2DA65  # any number that is always the same
 
@@ -44,13 +44,13 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, Any],  # noqa: ARG003 - the class takes no configuration
     ) -> "EarshotDagsterStorage":
-        make_dagster_patient()
+        install_reconnect()
         urls = server_urls(read_settings())
         url = urls.dagster_sqlalchemy
         with _one_at_a_time(urls.dagster):
             storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
-            storage._event_log_storage = LargeEventLog(url)
-            storage._run_storage = LargeRunStorage(url)
+            storage._event_log_storage = EarshotEventLog(url)
+            storage._run_storage = EarshotRunStorage(url)
         parts: list[Any] = [storage.event_log_storage, storage.run_storage, storage.schedule_storage]
         for part in parts:
             part._engine = _engine(url, os.getpid())
@@ -81,7 +81,7 @@ def _engine(url: str, _process: int) -> Engine:
     return create_engine(
         url,
         isolation_level="AUTOCOMMIT",
-        pool_size=KEPT,
+        pool_size=POOL_SIZE,
         max_overflow=MAX_OVERFLOW,
         pool_recycle=RECYCLE_S,
         pool_use_lifo=True,

@@ -14,25 +14,25 @@ _WORKERS = 0x0EA45  # any number that is Earshot's own
 _PLACE = 0
 
 
-class Place:
-    """One worker's place, held from `hold()` to `leave()`."""
+class WorkerSlot:
+    """One worker's place, held from `acquire()` to `release()`."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: psycopg.Connection | None = None
 
-    def hold(self) -> None:
+    def acquire(self) -> None:
         """Hold it; taken again where the server was restarted. Raises psycopg.OperationalError where there is none."""
         if self._connection is not None:
             try:
                 self._connection.execute("SELECT 1")
             except psycopg.OperationalError:
-                self.leave()
+                self.release()
         if self._connection is None:
             self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
             self._connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", [_WORKERS, _PLACE])
 
-    def leave(self) -> None:
+    def release(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None

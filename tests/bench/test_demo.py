@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bench.demo import know_by_files
-from earshot.common.times import link
-from earshot.storage.catalog.videos import Video, find, register
+from earshot.common.times import link_at
+from earshot.storage.catalog.videos import Video, get_video, register
 from earshot.storage.database import Database
 
 
@@ -16,7 +16,7 @@ def test_episodes_are_known_by_their_files_once_the_feed_is_gone(database: Datab
     ]
     register(database, videos)
     know_by_files(database, feed, tmp_path)
-    demo, own = find(database, "demo"), find(database, "own")
+    demo, own = get_video(database, "demo"), get_video(database, "own")
     assert demo is not None
     assert own == videos[1]
-    assert (demo.source, link(demo.url, 23.4)) == (f"{feed}/feed.xml", f"file://{tmp_path}/episode-1.mp3#t=23")
+    assert (demo.source, link_at(demo.url, 23.4)) == (f"{feed}/feed.xml", f"file://{tmp_path}/episode-1.mp3#t=23")

@@ -11,7 +11,7 @@ from bench.harness.server import serving
 from bench.watching.watched_library import WatchedLibrary
 from bench.watching.watching import Sizes, fill, measure, measure_ticks, watching
 from earshot.config.sources_file import Kind
-from earshot.sources.listing import look as real_look
+from earshot.sources.listing import poll as real_look
 from earshot.storage.catalog.entries import Listing
 from earshot.storage.database import Database
 from ingest_assets.partitions import videos

@@ -21,7 +21,7 @@ from dagster_postgres import PostgresEventLogStorage
 from ingest_assets.partitions import videos
 from ingest_assets.stages.checks import check_specs
 from resources.instance import event_log
-from resources.instance.event_log import LargeEventLog
+from resources.instance.event_log import EarshotEventLog
 
 CHECK = AssetCheckKey(AssetKey("looked_at"), "regression")
 NEVER = AssetCheckKey(AssetKey("never"), "regression")
@@ -39,15 +39,15 @@ def looked_at(context: AssetExecutionContext) -> MaterializeResult:
 
 
 @pytest.fixture
-def ran(instance: DagsterInstance) -> Callable[..., LargeEventLog]:
+def ran(instance: DagsterInstance) -> Callable[..., EarshotEventLog]:
     """Materializes these partitions one after another; gives the event log."""
 
-    def run(*keys: str) -> LargeEventLog:
+    def run(*keys: str) -> EarshotEventLog:
         instance.wipe_assets([looked_at.key])
         instance.add_dynamic_partitions(str(videos.name), list(keys))
         for key in keys:
             materialize([looked_at], instance=instance, partition_key=key, raise_on_error=False)
-        assert isinstance(instance.event_log_storage, LargeEventLog)
+        assert isinstance(instance.event_log_storage, EarshotEventLog)
         return instance.event_log_storage
 
     return run
@@ -59,9 +59,9 @@ def states(log: PostgresEventLogStorage, ask: Callable[..., Any]) -> dict[str, s
     return {status.value: set(subset.value.subset) for status, subset in state.subsets.items()}
 
 
-def test_the_state_of_checks_is_dagsters(ran: Callable[..., LargeEventLog]) -> None:
+def test_the_state_of_checks_is_dagsters(ran: Callable[..., EarshotEventLog]) -> None:
     log = ran("good-1", "bad-2", "broken-3", "good-4", "bad-4b", "good-1")
-    told = states(log, LargeEventLog.get_asset_check_state)
+    told = states(log, EarshotEventLog.get_asset_check_state)
     assert told["SUCCEEDED"] == {"good-1", "good-4"}
     assert told["FAILED"] == {"bad-2", "bad-4b"}
     plain = PostgresEventLogStorage(log.postgres_url)
@@ -69,19 +69,19 @@ def test_the_state_of_checks_is_dagsters(ran: Callable[..., LargeEventLog]) -> N
     assert told == states(plain, PostgresEventLogStorage.get_asset_check_state)
 
 
-def test_a_partition_that_is_gone_is_not_told(ran: Callable[..., LargeEventLog]) -> None:
+def test_a_partition_that_is_gone_is_not_told(ran: Callable[..., EarshotEventLog]) -> None:
     log = ran("good-1", "good-2")
     log._instance.delete_dynamic_partition(str(videos.name), "good-1")
-    assert states(log, LargeEventLog.get_asset_check_state)["SUCCEEDED"] == {"good-2"}
+    assert states(log, EarshotEventLog.get_asset_check_state)["SUCCEEDED"] == {"good-2"}
 
 
-def test_only_the_newest_partitions_are_told(ran: Callable[..., LargeEventLog], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_partitions_are_told(ran: Callable[..., EarshotEventLog], monkeypatch: pytest.MonkeyPatch) -> None:
     log = ran("good-1", "good-2", "good-3", "good-2")
     monkeypatch.setattr(event_log, "WINDOW", 2)
-    assert states(log, LargeEventLog.get_asset_check_state)["SUCCEEDED"] == {"good-2", "good-3"}
+    assert states(log, EarshotEventLog.get_asset_check_state)["SUCCEEDED"] == {"good-2", "good-3"}
 
 
-def test_the_last_execution_of_a_check_is_dagsters(ran: Callable[..., LargeEventLog]) -> None:
+def test_the_last_execution_of_a_check_is_dagsters(ran: Callable[..., EarshotEventLog]) -> None:
     log = ran("good-1", "bad-2")
     for keys in (["good-1"], ["broken-3"], ["good-4"]):
         log._instance.add_dynamic_partitions(str(videos.name), keys)

@@ -8,7 +8,7 @@ from dagster._core.storage.tags import PRIORITY_TAG
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster_postgres import PostgresRunStorage
 
-from resources.instance.run_storage import QUEUED, LargeRunStorage
+from resources.instance.run_storage import QUEUED, EarshotRunStorage
 from tests.support.queued_runs import queue_run
 
 PRIORITIES = ["", "-10", "10", "5", "0", "ten", "10", "-10", "5", ""]
@@ -39,7 +39,7 @@ def ids(runs: Sequence[DagsterRun]) -> list[str]:
 
 def test_the_next_are_those_that_the_daemon_would_choose_from_all(instance: DagsterInstance, queued: list[str]) -> None:
     storage = instance.run_storage
-    assert isinstance(storage, LargeRunStorage)
+    assert isinstance(storage, EarshotRunStorage)
     every = PostgresRunStorage.get_runs(storage, QUEUED, ascending=True)
     assert ids(every) == queued
     chosen = ids(QueuedRunCoordinatorDaemon(1.0)._priority_sort(every))

@@ -15,9 +15,9 @@ from bench.harness.server import serving
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
 from earshot.media.decoding import SAMPLE_RATE
-from earshot.storage.catalog.videos import Video, find, list_videos
+from earshot.storage.catalog.videos import Video, get_video, list_videos
 from earshot.storage.database import Database
-from ingest_assets.operations.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from resources.instance.home import open_instance
 from tests.support.recordings import cut_in_the_middle, write_silent_picture
 
@@ -58,7 +58,7 @@ def outcomes(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
             "moved": f"{url}/moved.xml",
             "strange": str(folder / STRANGE_NAME),
         }
-        steps = ingest([source_named(source) for source in sources.values()], Choice(), library, open_instance())
+        steps = ingest([source_named(source) for source in sources.values()], IngestChoice(), library, open_instance())
         yield dict(zip(sources, [step for step in steps if isinstance(step, Outcome)], strict=True))
 
 
@@ -139,10 +139,10 @@ def test_the_same_file_under_two_names_is_one_video(outcomes: dict[str, Outcome]
     video = _video(outcomes["strange"])
     other = str(Path(video.url).with_name("same content.wav"))
     sources = [source_named(other), source_named(video.url)]
-    outcome, again = [s for s in ingest(sources, Choice(), library, open_instance()) if isinstance(s, Outcome)]
+    outcome, again = [s for s in ingest(sources, IngestChoice(), library, open_instance()) if isinstance(s, Outcome)]
     assert (outcome.result, again.result) == ("current", "current")
     assert _video(outcome).video_id == video.video_id
-    found = find(library, video.video_id)
+    found = get_video(library, video.video_id)
     assert found is not None
     assert found.title == video.title, "the name it was last found under"
 

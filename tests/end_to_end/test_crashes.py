@@ -18,7 +18,7 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterRunStatus, RunsFilter
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
-from earshot.storage.catalog.videos import STAGES, find, list_videos
+from earshot.storage.catalog.videos import STAGES, get_video, list_videos
 from earshot.storage.database import Database
 from earshot.storage.locks import is_held_elsewhere, video_lock
 from resources.instance.home import open_instance
@@ -28,7 +28,7 @@ EARSHOT = str(Path(sys.executable).parent / "earshot")
 
 DIES_AT = """
 import os, signal, sys
-from ingest_assets.operations.ingest import Choice, ingest
+from ingest_assets.operations.ingest import IngestChoice, ingest
 from resources.instance.home import open_instance
 from ingest_assets.stages.progress import watching
 from earshot.storage.database import open_database
@@ -39,7 +39,7 @@ def watcher(at, done):
     if (at, done) == (stage, share):
         os.kill(os.getpid(), signal.SIGKILL)
 with watching(watcher):
-    list(ingest([source_named(source)], Choice(force=True), open_database(), open_instance()))
+    list(ingest([source_named(source)], IngestChoice(force=True), open_database(), open_instance()))
 """
 
 
@@ -85,7 +85,7 @@ def test_two_at_once_on_one_home_both_end_well_and_the_work_is_done_once(library
     [video] = [v for v in list_videos(library) if v.url == str(clip)]
     timings = library.frame("asset_timings", video.video_id, "timing_id").asset.tolist()
     assert sorted(timings) == sorted(STAGES)
-    found = find(library, video.video_id)
+    found = get_video(library, video.video_id)
     assert found is not None
     assert found.state == "ready"
     assert os.environ["EARSHOT_HOME"] == str(read_settings().home)

@@ -16,10 +16,10 @@ from earshot.cli.operation.service import MARK
 from earshot.config.sources_file import source_named
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
-from earshot.storage.locks import holding, video_lock
+from earshot.storage.locks import lock, video_lock
 from earshot.storage.server import stop_embedded
-from ingest_assets.operations.backfill import Progress, Which, cancel, choose, launch, read_progress
-from ingest_assets.operations.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.backfill import BackfillFilter, Progress, cancel, choose, launch, read_progress
+from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from ingest_assets.operations.staleness import read_stale
 from resources.instance.home import open_instance
 from tests.support.earshot_up import EARSHOT, free_port, running_up, wait
@@ -40,7 +40,7 @@ class Stale:
 
     def redo(self) -> str:
         """Start a backfill of what is out of date; its id."""
-        chosen = choose(self.database, STAGES, True, Which())
+        chosen = choose(self.database, STAGES, True, BackfillFilter())
         return launch(chosen, (), "what is out of date", self.database, open_instance())
 
     def progress(self, backfill_id: str) -> Progress:
@@ -81,7 +81,7 @@ def ingested(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Dat
     for number in range(VIDEOS):
         clip = Clip(TELEPHONE.package, TELEPHONE.path, 6.5 + number, 13.5 + number)
         write_mp3(folder / f"{number}.mp3", clip_samples(clip))
-    steps = ingest([source_named(str(folder))], Choice(), library, open_instance())
+    steps = ingest([source_named(str(folder))], IngestChoice(), library, open_instance())
     assert [step.result for step in steps if isinstance(step, Outcome)] == ["done"] * VIDEOS
     return library
 
@@ -96,7 +96,7 @@ def stale(ingested: Database, home: Path) -> Stale:
 def test_what_a_cancelled_backfill_has_done_stays_and_the_next_does_the_rest(stale: Stale) -> None:
     with running_up(stale.home, {}):
         [held] = stale.database.query("SELECT min(video_id) AS video_id FROM videos")
-        with holding(stale.database.url, video_lock(held["video_id"])):  # one that cannot be done before all is cancelled
+        with lock(stale.database.url, video_lock(held["video_id"])):  # one that cannot be done before all is cancelled
             first = stale.redo()
             stale.wait_for_the_first()
             cancel(open_instance(), first)

@@ -15,7 +15,7 @@ import pytest
 from dagster import DagsterInstance
 
 from bench.corpora.voice_episodes import CAST, ENROLLED, EPISODES, compose, error_rate, people_of, stretches
-from bench.people.people import Told, centroid_scores, compose_library, judge, second_run, told
+from bench.people.people import PrintedFigures, centroid_scores, compose_library, judge, second_run, told
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.speakers.people.identify import identify
@@ -34,15 +34,15 @@ class Heard:
     database: Database
     instance: DagsterInstance
     truths: dict[str, pd.DataFrame]
-    speakers: list[Told]
+    speakers: list[PrintedFigures]
 
-    def of(self, episode: str) -> list[Told]:
+    def of(self, episode: str) -> list[PrintedFigures]:
         """The local speakers of one episode who speak long enough to be told."""
         place = [each.name for each in EPISODES].index(episode)
         video_id = list(self.truths)[place]
         return [speaker for speaker in self.speakers if speaker.video_id == video_id and speaker.clear_s >= 2.0]
 
-    def of_person(self, person: str) -> list[Told]:
+    def of_person(self, person: str) -> list[PrintedFigures]:
         return [speaker for speaker in self.speakers if speaker.person == person and speaker.clear_s >= 2.0]
 
 
@@ -110,8 +110,8 @@ def test_who_is_who_follows_the_time_shared_with_the_truth() -> None:
 
 
 def test_a_verdict_counts_what_went_wrong() -> None:
-    def speaker(video: str, person: str, taken_for: str, clear_s: float = 5.0) -> Told:
-        return Told(video, "S0", person, clear_s, taken_for, "profile", "")
+    def speaker(video: str, person: str, taken_for: str, clear_s: float = 5.0) -> PrintedFigures:
+        return PrintedFigures(video, "S0", person, clear_s, taken_for, "profile", "")
 
     verdict = judge(
         [

@@ -25,13 +25,13 @@ from earshot.config.sources_file import source_named
 from earshot.models import cache
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
-from earshot.storage.catalog.videos import STAGES, find
+from earshot.storage.catalog.videos import STAGES, get_video
 from earshot.storage.database import Database
 from earshot.timings.timing import KEYS, TEXT_KEYS
 from earshot.transcripts.formats.exports import as_json, as_rttm, as_seglst
 from earshot.transcripts.recordings import read_recording
 from earshot.transcripts.search.query import search
-from ingest_assets.operations.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from ingest_assets.operations.staleness import expected_versions
 from resources.instance.home import open_instance
 
@@ -67,9 +67,11 @@ def ingested(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Ingested([by_title[episode.title] for episode in EPISODES], library, instance, feed)
 
 
-def _ingest(sources: list[str], database: Database, instance: DagsterInstance, choice: Choice | None = None) -> list[Outcome]:
+def _ingest(
+    sources: list[str], database: Database, instance: DagsterInstance, choice: IngestChoice | None = None
+) -> list[Outcome]:
     named = [source_named(source) for source in sources]
-    return [step for step in ingest(named, choice or Choice(), database, instance) if isinstance(step, Outcome)]
+    return [step for step in ingest(named, choice or IngestChoice(), database, instance) if isinstance(step, Outcome)]
 
 
 # --- what is left in the database ------------------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ def _ingest(sources: list[str], database: Database, instance: DagsterInstance, c
 
 def test_every_episode_is_ready_with_rows_of_every_stage(ingested: Ingested) -> None:
     for key in ingested.keys:
-        video = find(ingested.database, key)
+        video = get_video(ingested.database, key)
         assert video is not None
         assert (video.state, video.attempts, video.last_error) == ("ready", 0, None)
         assert video.duration_s == pytest.approx(ingested.database.frame("audio", key, "uri").duration_s.iloc[0])
@@ -151,11 +153,11 @@ def test_a_second_ingest_finds_everything_current_and_runs_nothing(ingested: Ing
 def test_a_dry_run_says_what_it_would_do_and_changes_nothing(ingested: Ingested, tmp_path: Path) -> None:
     unseen = tmp_path / "unseen.wav"
     unseen.write_bytes(clip_path(TELEPHONE).read_bytes()[:-2000])
-    choice = Choice(dry_run=True)
+    choice = IngestChoice(dry_run=True)
     [outcome] = _ingest([str(unseen)], ingested.database, ingested.instance, choice)
     assert (outcome.result, outcome.stages) == ("planned", STAGES)
     assert outcome.video is not None
-    assert find(ingested.database, outcome.video.video_id) is None
+    assert get_video(ingested.database, outcome.video.video_id) is None
 
 
 def test_a_forced_run_gives_the_same_rows_and_reuses_every_voice_vector(ingested: Ingested) -> None:
@@ -163,7 +165,7 @@ def test_a_forced_run_gives_the_same_rows_and_reuses_every_voice_vector(ingested
     newest = ingested.keys[-1]  # which the feed lists first
     before = {table: ingested.database.frame(table, newest, order) for table, order in tables.items()}
     first = replace(source_named(ingested.feed), limit=1)
-    steps = ingest([first], Choice(force=True), ingested.database, ingested.instance)
+    steps = ingest([first], IngestChoice(force=True), ingested.database, ingested.instance)
     outcome = next(step for step in steps if isinstance(step, Outcome) and step.result != "left_out")
     assert outcome.result == "done"
     assert outcome.video is not None

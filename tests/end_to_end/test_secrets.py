@@ -17,7 +17,7 @@ from earshot.storage.catalog.videos import list_videos
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database
 from earshot.storage.server import server_urls
-from ingest_assets.operations.ingest import Choice, ingest
+from ingest_assets.operations.ingest import IngestChoice, ingest
 from sensors.new_uploads import new_uploads
 from tests.support.http_server import Answer, Site, moved
 
@@ -66,7 +66,7 @@ def test_no_secret_is_written_or_printed_anywhere_but_where_addresses_are_kept(
     answer = new_uploads(build_sensor_context(instance))
     assert isinstance(answer, SensorResult)
     told = [answer.cursor, *[str((run.run_key, run.tags, run.run_config)) for run in answer.run_requests or ()]]
-    outcomes = list(ingest(watched_sources(), Choice(), database, instance))
+    outcomes = list(ingest(watched_sources(), IngestChoice(), database, instance))
     printed = subprocess.run([EARSHOT, "ingest", "--dry-run"], capture_output=True, text=True, check=False)
     shown = subprocess.run([EARSHOT, "sources"], capture_output=True, text=True, check=False)
     # It really was used, and each failed for its own reason: else nothing was tried.

@@ -23,7 +23,7 @@ from bench.harness.server import serving
 from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
-from earshot.storage.catalog.videos import STAGES, find, register
+from earshot.storage.catalog.videos import STAGES, get_video, register
 from earshot.storage.database import Database
 from earshot.timings.timing import KEYS, TEXT_KEYS
 from ingest_assets.definitions import defs
@@ -102,7 +102,7 @@ def test_a_backfill_over_all_partitions_ends_with_every_video_ready(served: Serv
     wait(lambda: backfill_status(served.url, backfill_id).startswith("COMPLETED"), 1500, "backfill still runs")
     assert backfill_status(served.url, backfill_id) == "COMPLETED_SUCCESS"
     for partition in served.partitions:
-        video = find(library, partition)
+        video = get_video(library, partition)
         assert video is not None
         assert video.state == "ready"
         assert library.frame("passages", partition, "passage_index").shape[0] > 0
@@ -212,7 +212,7 @@ def _launch_report(url: str) -> str:
 
 
 def _state(library: Database, partition: str) -> str:
-    video = find(library, partition)
+    video = get_video(library, partition)
     return video.state if video else ""
 
 

@@ -23,7 +23,7 @@ from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
-from earshot.storage.catalog.videos import STAGES, find, register
+from earshot.storage.catalog.videos import STAGES, get_video, register
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.operations import workers
@@ -32,7 +32,7 @@ from ingest_assets.partitions import videos
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.home import open_instance
 from resources.instance.run_launcher import EarshotRunCoordinator, EarshotRunLauncher
-from resources.instance.worker_slots import Place, count_workers
+from resources.instance.worker_slots import WorkerSlot, count_workers
 from tests.support.earshot_up import (
     EARSHOT,
     backfill_status,
@@ -247,19 +247,20 @@ def test_a_broker_tells_which_home_it_was_started_for_so_that_a_left_over_one_is
 
 def test_places_are_counted_as_long_as_they_are_held_and_no_longer(library: Database) -> None:
     before = count_workers(library.url)
-    first, second = Place(library.url), Place(library.url)
-    first.hold()
-    second.hold()
-    second.hold()
+    first, second = WorkerSlot(library.url), WorkerSlot(library.url)
+    first.acquire()
+    second.acquire()
+    second.acquire()
     assert count_workers(library.url) == before + 2
-    first.leave()
+    first.release()
     assert count_workers(library.url) == before + 1
-    holds = "from resources.instance.worker_slots import Place; import sys, time; Place(sys.argv[1]).hold(); time.sleep(60)"
+    slot = "from resources.instance.worker_slots import WorkerSlot"
+    holds = f"{slot}; import sys, time; WorkerSlot(sys.argv[1]).acquire(); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", holds, library.url])
     wait(lambda: count_workers(library.url) == before + 2, 30, "another process' place is not counted")
     holder.kill()
     wait(lambda: count_workers(library.url) == before + 1, 10, "a killed process' place is still counted")
-    second.leave()
+    second.release()
 
 
 def test_the_same_definitions_run_without_a_broker_in_processes_of_their_own(
@@ -305,7 +306,7 @@ def _parent_worker(process: psutil.Process) -> psutil.Process:
 def _tended(worker: Worker) -> str | None:
     """What a look at it now tells, however short after the last."""
     worker._looked = -float("inf")
-    return worker.tend()
+    return worker.ensure_running()
 
 
 def _status(run_id: str) -> str:
@@ -314,7 +315,7 @@ def _status(run_id: str) -> str:
 
 
 def _state(library: Database, partition: str) -> str:
-    video = find(library, partition)
+    video = get_video(library, partition)
     return video.state if video else ""
 
 

@@ -10,7 +10,7 @@ import torch
 from earshot.common.errors import GpuUnavailable, OutOfMemory
 from earshot.models.cache import ModelsResource
 from earshot.models.device import Device, require_memory
-from earshot.models.measurement import Tally
+from earshot.models.measurement import CallCounter
 from earshot.models.registry import SETS
 
 MEGABYTE = 2**20
@@ -34,7 +34,7 @@ def filled(left_mb: int) -> Iterator[None]:
 
 def test_batch_is_halved_until_it_fits(cuda: Device, models: ModelsResource) -> None:
     encoder = models.text_encoder(cuda)
-    expected, tally = encoder.encode(LONG_TEXTS), Tally()
+    expected, tally = encoder.encode(LONG_TEXTS), CallCounter()
     with filled(left_mb=150):
         found = encoder.encode(LONG_TEXTS, tally)
     assert tally.memory_retries >= 1

@@ -13,11 +13,11 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG, MAX_RETRIES_TAG
 from earshot.cli.operation.backfill import backfill_command
 from earshot.common.errors import EarshotError, InvalidMedia, Removed
 from earshot.storage.catalog.previous_rows import KEEP_TAG
-from earshot.storage.catalog.videos import STAGES, Video, find, mark_ready_if_complete, record_failure, register
+from earshot.storage.catalog.videos import STAGES, Video, get_video, mark_ready_if_complete, record_failure, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.operations import staleness
-from ingest_assets.operations.backfill import Which, cancel, choose, launch, read_progress, with_below
+from ingest_assets.operations.backfill import BackfillFilter, cancel, choose, launch, read_progress, with_below
 from ingest_assets.operations.ingest import QUIET
 from ingest_assets.operations.staleness import expected_versions
 from ingest_assets.stages.freshness import Version
@@ -50,7 +50,7 @@ def outdate(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
 def chosen(
     database: Database, stages: Sequence[str], *, stale: bool = False, limit: int | None = None, **which: object
 ) -> list:
-    found = choose(database, stages, stale, Which(**which), limit)  # pyright: ignore[reportArgumentType]
+    found = choose(database, stages, stale, BackfillFilter(**which), limit)  # pyright: ignore[reportArgumentType]
     return list(zip(found.video_id, found.stage, strict=True))
 
 
@@ -66,7 +66,7 @@ def test_what_is_below_a_stage_is_run_with_it() -> None:
 def test_stages_that_are_named_are_run_of_every_video_the_newest_first(ingested: Database) -> None:
     below = ["transcript", "text_embeddings"]
     assert chosen(ingested, ["transcript"]) == [(key, stage) for key in ("b", "a", "c") for stage in below]
-    found = choose(ingested, ["transcript"], False, Which(videos=("a",)))
+    found = choose(ingested, ["transcript"], False, BackfillFilter(videos=("a",)))
     assert found.reason.tolist() == ["asked for", "made from what is asked for"]
     assert found.took_s.tolist() == [10.5, 10.5]
 
@@ -112,11 +112,11 @@ def test_videos_that_are_not_ready_are_left_to_their_retries(ingested: Database)
 
 
 def started(database: Database, instance: DagsterInstance, *stages: str, forced: Sequence[str] = ()) -> str:
-    return launch(choose(database, stages, False, Which()), forced, "a title", database, instance)
+    return launch(choose(database, stages, False, BackfillFilter()), forced, "a title", database, instance)
 
 
 def test_dagster_is_asked_for_exactly_these_stages_of_each_video(instance: DagsterInstance, ingested: Database) -> None:
-    plan = choose(ingested, ["transcript"], False, Which())
+    plan = choose(ingested, ["transcript"], False, BackfillFilter())
     plan = plan[~((plan.video_id == "a") & (plan.stage == "transcript"))]
     backfill = instance.get_backfill(launch(plan, ["transcript"], "a title", ingested, instance))
     assert backfill is not None
@@ -274,18 +274,18 @@ def test_run_without_audio_keeps_known_state_and_says_its_reason(
 ) -> None:
     video = gone(ingested, instance, tmp_path)
     record_failure(ingested, video.video_id, error)
-    known = find(ingested, video.video_id)
+    known = get_video(ingested, video.video_id)
     assert known is not None
     assert (known.state, known.retry_at) == (state, None)
     said = run_of(instance, "from the UI", video, "transcript")
     assert said == f"gone has no audio to make transcript from: {error} To try it again: earshot retry gone"
-    assert find(ingested, video.video_id) == known
+    assert get_video(ingested, video.video_id) == known
 
 
 def test_run_without_audio_leaves_new_video_new(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
     video = gone(ingested, instance, tmp_path)
     assert "Materialize audio first" in run_of(instance, "from the UI", video, "transcript")
-    assert find(ingested, video.video_id) == video
+    assert get_video(ingested, video.video_id) == video
 
 
 def test_videos_without_audio_do_not_stop_backfill(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:

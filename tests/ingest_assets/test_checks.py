@@ -7,10 +7,10 @@ from earshot.common.errors import Misconfigured
 from earshot.models.registry import COMMUNITY_1, MINILM, Floor
 from earshot.storage.database import Database
 from earshot.timings.baseline import SPREAD_WINDOW, Level
-from earshot.timings.history import RECENT, History, Past, accept, read_history
+from earshot.timings.history import RECENT, History, Past, accept_speed, read_history
 from earshot.timings.timing import Timing
 from ingest_assets.definitions import video_assets
-from ingest_assets.stages.checks import CHECKS, Examination, Finding, check_result, check_specs, examine
+from ingest_assets.stages.checks import CHECKS, CheckOutcome, Evaluation, check_result, check_specs, evaluate
 from tests.support.timing_rows import keep, usual
 
 ASSET = "text_embeddings"
@@ -23,9 +23,9 @@ def history(*timings: Timing) -> History:
 HEALTHY = history(*[usual()] * 20)
 
 
-def examined(now: Timing, past: History = HEALTHY, floors: tuple[Floor, ...] = ()) -> dict[str, Finding]:
-    examination = examine(ASSET, now, past, floors)
-    assert isinstance(examination, Examination)
+def examined(now: Timing, past: History = HEALTHY, floors: tuple[Floor, ...] = ()) -> dict[str, CheckOutcome]:
+    examination = evaluate(ASSET, now, past, floors)
+    assert isinstance(examination, Evaluation)
     return {finding.check: finding for finding in examination.findings}
 
 
@@ -86,7 +86,7 @@ def test_kernels_that_a_gpu_loads_at_first_use_are_not_below_the_floor() -> None
 )
 def test_where_no_floor_is_known_none_is_claimed(now: Timing, floors: tuple[Floor, ...]) -> None:
     found = examined(now, History(()), floors)["floor"]
-    assert found.level is Level.UNJUDGED
+    assert found.level is Level.NOT_EVALUATED
     assert "No floor is known" in found.message
 
 
@@ -115,7 +115,7 @@ def test_a_slow_stage_is_told_with_how_much_than_what_and_why() -> None:
 
 def test_more_to_do_per_second_of_audio_is_a_warning_and_no_slowness() -> None:
     now = usual(wall_s=42.0, compute_s=41.5, inputs=1200.0, items=1200.0, cpu_s=44.0, io_s=0.8)
-    examination = examine(ASSET, now, HEALTHY, ())
+    examination = evaluate(ASSET, now, HEALTHY, ())
     found = examination.findings[-1]
     assert (found.level, found.cause) == (Level.WARN, "more_items")
     assert "4.0 times as much to do per second of audio" in found.message
@@ -124,7 +124,7 @@ def test_more_to_do_per_second_of_audio_is_a_warning_and_no_slowness() -> None:
 
 def test_what_was_all_there_already_is_not_judged() -> None:
     found = examined(usual(inputs=0.0, wall_s=500.0))["regression"]
-    assert found.level is Level.UNJUDGED
+    assert found.level is Level.NOT_EVALUATED
     assert "nothing to compute" in found.message
 
 
@@ -156,8 +156,8 @@ def test_a_changed_model_or_device_begins_a_new_baseline_and_says_so(database: D
     for _ in range(20):
         keep(database, ASSET, usual())
     now = usual(wall_s=99.0, **{key: value})
-    found = examine(ASSET, now, read_history(database, ASSET, now), ()).findings[-1]
-    assert found.level is Level.UNJUDGED
+    found = evaluate(ASSET, now, read_history(database, ASSET, now), ()).findings[-1]
+    assert found.level is Level.NOT_EVALUATED
     assert f"A new baseline began: {key} was {getattr(usual(), key)}, is {value}." in found.message
 
 
@@ -168,7 +168,7 @@ def test_a_slowness_that_lasts_never_becomes_the_baseline(database: Database) ->
         keep(database, ASSET, usual(wall_s=50.0), speed="error")
     found = read_history(database, ASSET, usual())
     assert len(found.comparable) == 10 + RECENT
-    finding = examine(ASSET, usual(wall_s=50.0), found, ()).findings[-1]
+    finding = evaluate(ASSET, usual(wall_s=50.0), found, ()).findings[-1]
     assert finding.level is Level.ERROR
     assert finding.expected_s == pytest.approx(10.5)
 
@@ -177,7 +177,7 @@ def test_an_accepted_speed_is_the_new_normal(database: Database) -> None:
     for _ in range(10):
         keep(database, ASSET, usual(), speed="ok")
     keep(database, "transcript", usual())
-    assert accept(database, ASSET) == 10
+    assert accept_speed(database, ASSET) == 10
     found = read_history(database, ASSET, usual(wall_s=50.0))
     assert found.comparable == ()
     assert "accepted as the new normal" in found.changed
@@ -188,7 +188,7 @@ def test_an_accepted_speed_is_the_new_normal(database: Database) -> None:
 
 def test_to_accept_a_stage_without_timings_is_refused(database: Database) -> None:
     with pytest.raises(Misconfigured, match="'nonsense' has no timings"):
-        accept(database, "nonsense")
+        accept_speed(database, "nonsense")
 
 
 # --- as Dagster sees them -------------------------------------------------------------------------------------------------
@@ -207,18 +207,21 @@ def test_every_asset_declares_the_three_checks_by_partition() -> None:
     ("level", "passed", "severity"),
     [
         (Level.OK, True, AssetCheckSeverity.ERROR),
-        (Level.UNJUDGED, True, AssetCheckSeverity.ERROR),
+        (Level.NOT_EVALUATED, True, AssetCheckSeverity.ERROR),
         (Level.WARN, False, AssetCheckSeverity.WARN),
         (Level.ERROR, False, AssetCheckSeverity.ERROR),
     ],
 )
 def test_a_finding_becomes_a_check_result(level: Level, passed: bool, severity: AssetCheckSeverity) -> None:
-    told = check_result(Finding("regression", level, "said", "device", 2.0, 1.0, 20))
+    told = check_result(CheckOutcome("regression", level, "said", "device", 2.0, 1.0, 20))
     assert (told.passed, told.severity, told.description, told.check_name) == (passed, severity, "said", "regression")
 
 
 def test_the_metadata_of_a_check_have_the_same_keys_and_types_whatever_it_found() -> None:
-    for finding in (Finding("floor", Level.UNJUDGED, "said"), Finding("floor", Level.ERROR, "said", "device", 2.0, 1.0, 20)):
+    for finding in (
+        CheckOutcome("floor", Level.NOT_EVALUATED, "said"),
+        CheckOutcome("floor", Level.ERROR, "said", "device", 2.0, 1.0, 20),
+    ):
         metadata = check_result(finding).metadata
         assert {key: type(value) for key, value in metadata.items()} == {
             "verdict": TextMetadataValue,

@@ -11,14 +11,14 @@ from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.config.sources_file import source_named
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.previous_rows import KEEP_TAG, KEPT
-from earshot.storage.catalog.videos import STAGES, find
+from earshot.storage.catalog.videos import STAGES, get_video
 from earshot.storage.database import Connection, Database
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.definitions import defs
-from ingest_assets.operations.ingest import QUIET, Choice, Outcome, ingest
+from ingest_assets.operations.ingest import QUIET, IngestChoice, Outcome, ingest
 from ingest_assets.operations.staleness import expected_versions, read_stale
-from ingest_assets.stages.outputs import drop_output
-from ingest_assets.stages.stage import AFTER_OUTAGES, FORCE_TAG
+from ingest_assets.stages.outputs import invalidate_output
+from ingest_assets.stages.stage import FORCE_TAG, MAX_OUTAGE_RETRIES
 from resources.instance.home import open_instance
 from tests.support.library import run_stage
 
@@ -62,7 +62,7 @@ def talk(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Talk:
     path = tmp_path_factory.mktemp("talk") / "talk.wav"
     soundfile.write(path, clip_samples(TELEPHONE)[: 12 * SAMPLE_RATE], SAMPLE_RATE)
     instance = open_instance()
-    steps = ingest([source_named(str(path))], Choice(), database, instance)
+    steps = ingest([source_named(str(path))], IngestChoice(), database, instance)
     [outcome] = [step for step in steps if isinstance(step, Outcome)]
     assert (outcome.result, outcome.reused) == ("done", ()), outcome
     assert outcome.video is not None
@@ -136,7 +136,7 @@ def test_what_a_run_replaces_is_kept_where_that_is_asked_for(talk: Talk) -> None
     assert talk.database.query("SELECT text FROM previous.words ORDER BY word_index") == kept
 
     with talk.database.connect() as connection:
-        drop_output(connection, talk.video_id, "transcript")  # as if a run had broken off: half of what is there is new
+        invalidate_output(connection, talk.video_id, "transcript")  # as if a run had broken off: half of what is there is new
     talk.materialize("transcript", **forced)
     assert talk.database.query("SELECT text FROM previous.words ORDER BY word_index") == kept
 
@@ -181,7 +181,7 @@ def test_a_stage_whose_connections_all_break_is_given_up(talk: Talk, monkeypatch
     broke = breaking_connections(monkeypatch, 100)
     with pytest.raises(DagsterMaxRetriesExceededError):
         talk.materialize("text_embeddings", **{FORCE_TAG: "true"})
-    assert len(broke) == 1 + AFTER_OUTAGES
+    assert len(broke) == 1 + MAX_OUTAGE_RETRIES
     assert talk.written_by() == before
 
 
@@ -190,7 +190,7 @@ def breaking_connections(monkeypatch: pytest.MonkeyPatch, times: int) -> list[st
     broke: list[str] = []
 
     def breaking(connection: Connection, video_id: str, asset: str) -> None:
-        drop_output(connection, video_id, asset)
+        invalidate_output(connection, video_id, asset)
         if len(broke) < times:
             broke.append(asset)
             connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -211,7 +211,7 @@ def test_audio_that_is_damaged_or_gone_is_fetched_again(talk: Talk) -> None:
         raise_on_error=False,
     )
     assert not run.success  # its source is gone by now, and that is told; what is there stays
-    video = find(talk.database, talk.video_id)
+    video = get_video(talk.database, talk.video_id)
     assert video is not None
     assert "talk.wav" in str(video.last_error)
     assert talk.database.query("SELECT uri FROM audio") == [row]

@@ -15,7 +15,7 @@ from earshot.config.sources_file import source_named
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database, DatabaseResource
-from ingest_assets.operations.ingest import Choice, Outcome, identify_speakers, ingest
+from ingest_assets.operations.ingest import IngestChoice, Outcome, identify_speakers, ingest
 
 UNUSABLE = DatabaseUnusable("The server is away.", "Start it.")
 
@@ -33,7 +33,7 @@ def _broken(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
 def _ingested(folder: Path, database: Database, instance: DagsterInstance) -> list[Outcome]:
     soundfile.write(folder / "a.wav", np.zeros(SAMPLE_RATE), SAMPLE_RATE)
-    steps = ingest([source_named(str(folder / "a.wav"))], Choice(), database, instance)
+    steps = ingest([source_named(str(folder / "a.wav"))], IngestChoice(), database, instance)
     return [step for step in steps if isinstance(step, Outcome)]
 
 

@@ -22,10 +22,10 @@ from earshot.models import registry
 from earshot.models.registry import MINILM, Model
 from earshot.storage.database import Database
 from earshot.transcripts.search.query import EVERYTHING, Hit, explain, search
-from earshot.transcripts.search.text_models import TextModel, list_text_models, not_searched, searched_model, waiting_for
+from earshot.transcripts.search.text_models import TextModel, count_missing, count_unsearched, list_text_models, searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes, is_indexed
 from ingest_assets.assets import search_index as module
-from ingest_assets.assets.search_index import needs, upkeep
+from ingest_assets.assets.search_index import maintain, plan
 from ingest_assets.definitions import defs
 from ingest_assets.operations.ingest import keep_search_index
 from sensors.search_upkeep import search_upkeep
@@ -83,20 +83,20 @@ def said(database: Database) -> list[str]:
 
 def test_a_small_library_needs_nothing(database: Database) -> None:
     add_video(database, "v", ("A", "alpha"))
-    assert needs(database, MODEL).told == ""
-    assert needs(database, NEW).told == ""
+    assert plan(database, MODEL).told == ""
+    assert plan(database, NEW).told == ""
 
 
 def test_a_library_that_has_grown_gets_its_index_once(indexed_early: Database) -> None:
     add_video(indexed_early, "v", *[("A", "alpha")] * 2)
-    assert needs(indexed_early, MODEL).told == ""
+    assert plan(indexed_early, MODEL).told == ""
     add_video(indexed_early, "w", ("A", "alpha"))
-    assert needs(indexed_early, MODEL).told == "t has no index"
-    done = upkeep(indexed_early, MODEL)
+    assert plan(indexed_early, MODEL).told == "t has no index"
+    done = maintain(indexed_early, MODEL)
     assert (done.switched, done.removed, done.passages) == (0, 0, 3)
     assert done.index_bytes == index_bytes(indexed_early, OLD_MODEL) > 0
     assert is_indexed(indexed_early, OLD_MODEL)
-    assert needs(indexed_early, MODEL).told == ""
+    assert plan(indexed_early, MODEL).told == ""
 
 
 def test_an_index_whose_building_was_given_up_is_none_and_is_built_again(indexed_early: Database) -> None:
@@ -104,8 +104,8 @@ def test_an_index_whose_building_was_given_up_is_none_and_is_built_again(indexed
     build_index(indexed_early, OLD_MODEL)
     name = indexed_early.query("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'passages_vectors_%%'")[0]["indexname"]
     indexed_early.query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [name])
-    assert needs(indexed_early, MODEL).index == OLD_MODEL
-    upkeep(indexed_early, MODEL)
+    assert plan(indexed_early, MODEL).index == OLD_MODEL
+    maintain(indexed_early, MODEL)
     assert is_indexed(indexed_early, OLD_MODEL)
 
 
@@ -133,27 +133,27 @@ def changing(database: Database) -> Database:
 
 
 def test_until_the_new_model_has_every_video_the_old_one_alone_is_searched(changing: Database) -> None:
-    assert waiting_for(changing, NEW_MODEL) == 1
-    assert needs(changing, NEW).told == ""
+    assert count_missing(changing, NEW_MODEL) == 1
+    assert plan(changing, NEW).told == ""
     assert {text.split()[-3] for text in said(changing)} == {"old"}
-    assert upkeep(changing, NEW).switched == 0
+    assert maintain(changing, NEW).switched == 0
     assert searched_model(changing) == OLD_MODEL
 
 
 def test_when_it_has_every_video_it_takes_over_and_the_old_passages_go(changing: Database) -> None:
     add_passages(changing, "w", NEW, "new statement w")
-    assert needs(changing, NEW).told == "new has been run over every video and takes over; passages of t are left over"
-    done = upkeep(changing, NEW)
+    assert plan(changing, NEW).told == "new has been run over every video and takes over; passages of t are left over"
+    done = maintain(changing, NEW)
     assert (done.switched, done.removed, done.passages) == (1, 4, 2)
     assert said(changing) == ["new statement v", "new statement w"]
     assert list_text_models(changing) == [replace(NEW_MODEL, searched=True)]
-    assert upkeep(changing, NEW).switched == 0
+    assert maintain(changing, NEW).switched == 0
 
 
 def test_a_video_in_which_the_new_model_found_nothing_to_embed_is_not_waited_for(changing: Database) -> None:
     add_timing(changing, "w", NEW)
-    assert waiting_for(changing, NEW_MODEL) == 0
-    assert upkeep(changing, NEW).switched == 1
+    assert count_missing(changing, NEW_MODEL) == 0
+    assert maintain(changing, NEW).switched == 1
 
 
 def test_the_new_model_has_its_index_before_it_is_searched(indexed_early: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,13 +161,13 @@ def test_the_new_model_has_its_index_before_it_is_searched(indexed_early: Databa
     add_passages(indexed_early, "v", NEW, "one", "two", "three")
     indexed = []
     monkeypatch.setattr(module, "switch_to", lambda *_: indexed.append(is_indexed(indexed_early, NEW_MODEL)))
-    upkeep(indexed_early, NEW)
+    maintain(indexed_early, NEW)
     assert indexed == [True]
 
 
 def test_passages_of_a_model_that_was_given_up_are_removed(changing: Database) -> None:
-    assert needs(changing, MODEL).told == "passages of new are left over"
-    assert upkeep(changing, MODEL).removed == 1
+    assert plan(changing, MODEL).told == "passages of new are left over"
+    assert maintain(changing, MODEL).removed == 1
     assert list_text_models(changing) == [OLD_MODEL]
 
 
@@ -175,7 +175,7 @@ def test_a_video_that_only_the_new_model_has_is_told_as_not_searched(changing: D
     add_video(changing, "x", ("A", "alpha"))
     changing.query("DELETE FROM passages WHERE video_id = 'x'")
     add_passages(changing, "x", NEW, "new statement x")
-    assert not_searched(changing) == 1
+    assert count_unsearched(changing) == 1
     told = explain(changing, search(changing, None, "statement"), EVERYTHING)
     assert told.startswith("1 video with passages of new only is not searched yet: the library is searched with t until")
 
@@ -197,7 +197,7 @@ def test_a_search_during_the_switch_mixes_no_models(changing: Database) -> None:
 
     asking = threading.Thread(target=ask)
     asking.start()
-    upkeep(changing, NEW)
+    maintain(changing, NEW)
     over.set()
     asking.join()
     old = sorted(f"{other}old statement {video}" for video in "vw" for other in ("", "other "))

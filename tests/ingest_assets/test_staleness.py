@@ -14,7 +14,7 @@ from earshot.storage.database import Database
 from ingest_assets.operations import staleness
 from ingest_assets.operations.staleness import UPSTREAM, expected_versions, read_stale, summarize_stale
 from ingest_assets.stages.freshness import Version, reasons_to_run
-from ingest_assets.stages.outputs import differing, drop_output, read_outputs
+from ingest_assets.stages.outputs import find_stale_videos, invalidate_output, read_outputs
 from tests.support.library import leave_outputs, run_stage
 from tests.support.timing_rows import usual
 
@@ -146,13 +146,13 @@ def test_the_database_finds_those_videos_for_which_there_is_a_reason_and_no_othe
     outputs = read_outputs(database, keys)
     reasoned = {key for key in keys[1:] if reasons_to_run(expected, UPSTREAM, outputs[key])}
     assert 5 < len(reasoned) < 55
-    assert set(differing(database, expected, UPSTREAM)) == reasoned
+    assert set(find_stale_videos(database, expected, UPSTREAM)) == reasoned
 
 
 def test_a_stage_whose_rows_are_half_replaced_has_not_run_to_its_end(database: Database) -> None:
     ingest(database, ["v"])
     with database.connect() as connection:
-        drop_output(connection, "v", "transcript")
+        invalidate_output(connection, "v", "transcript")
     assert read_stale(database)[["stage", "reason"]].to_numpy().tolist() == [
         ["transcript", "never run to its end"],
         ["text_embeddings", "made from transcript, which is out of date"],

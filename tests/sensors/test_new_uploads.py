@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from earshot.storage.catalog import run_requests
 from earshot.storage.catalog.run_requests import next_requests
-from earshot.storage.catalog.videos import find
+from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from ingest_assets.partitions import videos
 from sensors.new_uploads import new_uploads
@@ -57,7 +57,7 @@ def mortal(database: Database, death: Death) -> Iterator[None]:
 
     patch = pytest.MonkeyPatch()
     patch.setattr(Database, "connect", connect)
-    patch.setattr(run_requests, "MOST_A_TICK", 3)
+    patch.setattr(run_requests, "MAX_PER_TICK", 3)
     patch.setattr(next_requests, "__defaults__", (None, 3))
     try:
         yield
@@ -77,7 +77,7 @@ def _due_again(database: Database) -> None:
 
 
 def _all_episodes_ran_once(daemon: Daemon, database: Database, expected: set[str]) -> None:
-    ran = [find(database, key) for key in daemon.runs.values()]
+    ran = [get_video(database, key) for key in daemon.runs.values()]
     assert sorted(video.title for video in ran if video) == sorted(expected)
     assert len(ran) == len(expected)
 

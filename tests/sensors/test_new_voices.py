@@ -19,14 +19,14 @@ from dagster import (
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.people.identify import identify
-from earshot.speakers.tables.corrections import Span, add_correction, remove_correction
+from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, remove_correction
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import accept_threshold, voice_space
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.jobs import LISTING_PRIORITY, NEW_UPLOAD_PRIORITY
-from ingest_assets.operations.runs import WAITING_OR_WORKING
+from ingest_assets.operations.runs import ACTIVE
 from sensors.new_voices import new_voices, state_of
 
 LISTED = "people:\n  - name: Somebody\n    samples:\n      - file: /somewhere.wav\n"
@@ -98,7 +98,9 @@ CHANGES: dict[str, Callable[[Database], object]] = {
     "a video deleted": lambda database: database.query("DELETE FROM videos WHERE video_id = 'z'"),
     "people.yaml": lambda _: read_settings().people.write_text(LISTED),
     "a person enrolled": _person_by_hand,
-    "a correction": lambda database: add_correction(database, "same", None, [Span("a", 0, 9)], [Span("z", 0, 9)]),
+    "a correction": lambda database: add_correction(
+        database, "same", None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("z", 0, 9)]
+    ),
     "a threshold": lambda database: accept_threshold(database, voice_space(read_settings()), 0.4, "this test"),
 }
 
@@ -114,10 +116,10 @@ def test_whatever_decides_who_is_who_is_noticed(change: str, database: Database,
 
 def test_a_correction_taken_back_and_another_given_is_noticed(database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0")
-    first = add_correction(database, "same", None, [Span("a", 0, 9)], [Span("a", 10, 19)])
+    first = add_correction(database, "same", None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("a", 10, 19)])
     assert ticks.asks()
     remove_correction(database, first)
-    add_correction(database, "different", None, [Span("a", 0, 9)], [Span("a", 10, 19)])
+    add_correction(database, "different", None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("a", 10, 19)])
     assert ticks.asks()
 
 
@@ -145,7 +147,7 @@ def test_another_model_set_is_noticed(database: Database, ticks: Ticks, monkeypa
     assert ticks.asks()
 
 
-@pytest.mark.parametrize("status", [status for status in WAITING_OR_WORKING if status != DagsterRunStatus.QUEUED])
+@pytest.mark.parametrize("status", [status for status in ACTIVE if status != DagsterRunStatus.QUEUED])
 def test_while_a_run_waits_or_works_nothing_is_asked_and_nothing_is_lost(
     status: DagsterRunStatus, database: Database, ticks: Ticks
 ) -> None:

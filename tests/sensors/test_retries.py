@@ -33,7 +33,7 @@ from earshot.common.errors import (
     VideoError,
 )
 from earshot.storage.catalog.source_states import lift_pause, pause, record_served
-from earshot.storage.catalog.videos import Video, find, forget_attempts, record_crash, record_failure, register
+from earshot.storage.catalog.videos import Video, get_video, record_crash, record_failure, register, reset_attempts
 from earshot.storage.database import Database
 from ingest_assets.partitions import videos
 from sensors.retries import retries
@@ -147,7 +147,7 @@ def known(database: Database, video_id: str = "v1", source: str = "a", **columns
 
 
 def found(database: Database, video_id: str = "v1") -> Video:
-    video = find(database, video_id)
+    video = get_video(database, video_id)
     assert video is not None
     return video
 
@@ -162,7 +162,7 @@ def test_each_failure_is_counted_and_the_last_one_gives_up(database: Database) -
     given_up = found(database)
     assert (given_up.state, given_up.attempts, given_up.retry_at) == ("failed", 6, None)
     assert given_up.last_error == "Given up after 6 attempts. reset"
-    forget_attempts(database, ["v1"])
+    reset_attempts(database, ["v1"])
     record_failure(database, "v1", Retryable("reset"))
     assert found(database).retry_at is not None
 
@@ -213,7 +213,7 @@ def test_a_crash_is_failed_and_not_tried_again_but_ready_stays_ready(database: D
 def test_a_failure_of_what_nobody_knows_is_no_failure(database: Database) -> None:
     record_failure(database, "nobody", Retryable("reset"))
     record_crash(database, "nobody", "killed")
-    assert find(database, "nobody") is None
+    assert get_video(database, "nobody") is None
 
 
 # --- the sensor ---------------------------------------------------------------------------------------------------------------

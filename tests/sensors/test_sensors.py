@@ -19,9 +19,9 @@ from dagster import (
     in_process_executor,
 )
 
-from earshot.storage.catalog.videos import Video, find, register
+from earshot.storage.catalog.videos import Video, get_video, register
 from earshot.storage.database import Database
-from earshot.storage.locks import holding, run_lock
+from earshot.storage.locks import lock, run_lock
 from ingest_assets.definitions import defs
 from ingest_assets.operations.runs import CRASH_MESSAGE, GRACE_S, LOCKED_FIRST_TAG
 from ingest_assets.partitions import videos
@@ -69,7 +69,7 @@ def _evaluate(instance: DagsterInstance, run: DagsterRun) -> None:
 
 def test_a_bug_leaves_its_message_and_the_state_failed(instance: DagsterInstance, database: Database) -> None:
     _evaluate(instance, _failed_run(instance, buggy))
-    video = find(database, KEY)
+    video = get_video(database, KEY)
     assert video is not None
     assert video.state == "failed"
     assert "buggy" in (video.last_error or "")
@@ -77,7 +77,7 @@ def test_a_bug_leaves_its_message_and_the_state_failed(instance: DagsterInstance
 
 def test_what_a_stage_explained_itself_is_not_written_over(instance: DagsterInstance, database: Database) -> None:
     _evaluate(instance, _failed_run(instance, explained))
-    video = find(database, KEY)
+    video = get_video(database, KEY)
     assert video is not None
     assert (video.state, video.attempts, video.last_error) == ("new", 0, None)
 
@@ -98,11 +98,11 @@ def _status(instance: DagsterInstance, run: DagsterRun) -> DagsterRunStatus:
 
 def test_a_started_run_is_ended_once_nobody_holds_its_lock(instance: DagsterInstance, database: Database) -> None:
     run = _lost_run(instance, DagsterRunStatus.STARTED, **{LOCKED_FIRST_TAG: "true"})
-    with holding(database.url, run_lock(run.run_id)):
+    with lock(database.url, run_lock(run.run_id)):
         pass  # taken and given back: as a process that ended
     dead_runs(build_sensor_context(instance))
     assert _status(instance, run) == DagsterRunStatus.FAILURE
-    video = find(database, KEY)
+    video = get_video(database, KEY)
     assert video is not None
     assert (video.state, video.last_error) == ("failed", CRASH_MESSAGE)
 

@@ -16,9 +16,9 @@ from earshot.timings.baseline import Level
 from earshot.timings.timing import Timing
 from earshot.transcripts.search.text_models import register_text_model
 from ingest_assets.operations.staleness import UPSTREAM
-from ingest_assets.stages.checks import Examination
+from ingest_assets.stages.checks import Evaluation
 from ingest_assets.stages.freshness import Version
-from ingest_assets.stages.outputs import Left, keep
+from ingest_assets.stages.outputs import StageResult, record_result
 from tests.support.spoken_videos import MODEL
 from tests.support.timing_rows import usual
 
@@ -86,5 +86,5 @@ def run_stages(database: Database, video_id: str, *stages: str, model: Model = M
 def run_stage(database: Database, video_id: str, stage: str, version: Version, content: str) -> None:
     """As if the stage had run and left this."""
     figures = usual(model=version.model, model_revision=version.model_revision)
-    examined = Examination((), Level.OK)
-    keep(database, Left(video_id, stage, "run-1", version, UPSTREAM[stage], content, figures, examined, {}))
+    examined = Evaluation((), Level.OK)
+    record_result(database, StageResult(video_id, stage, "run-1", version, UPSTREAM[stage], content, figures, examined, {}))

@@ -7,7 +7,7 @@ import click
 from earshot.cli.output import json_option, print_json, print_table
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
-from earshot.storage.catalog.source_states import SourceState, count_videos, states_of
+from earshot.storage.catalog.source_states import SourceState, count_source_videos, states_of
 from earshot.storage.database import open_database
 
 COUNTS = ("listed", "wanted", "ready", "failed", "unavailable")
@@ -24,7 +24,7 @@ def sources_command(as_json: bool) -> None:
         click.echo(f"No sources are watched: {read_settings().sources} names none (docs/sources.md says how).")
         return
     addresses = [source.address for source in sources]
-    counts = count_videos(database, addresses)
+    counts = count_source_videos(database, addresses)
     states = states_of(database, addresses)
     rows = [_row(source, state, counts.get(source.address, {})) for source, state in zip(sources, states, strict=True)]
     if as_json:

@@ -3,7 +3,7 @@
 import click
 
 from earshot.cli.output import json_option, json_rows, print_json, print_stale
-from earshot.common.text import counted
+from earshot.common.text import pluralize
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import open_database
 
@@ -25,5 +25,5 @@ def stale_command(stages: tuple[str, ...], as_json: bool) -> None:
         click.echo("Nothing is out of date.")
     else:
         print_stale(stale)
-        told = counted(stale.video_id.nunique(), "video")
+        told = pluralize(stale.video_id.nunique(), "video")
         click.echo(f"Out of date: {told}. `earshot backfill --stale` does these stages again.")

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from earshot.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
-from earshot.common.times import hms
+from earshot.common.times import format_hms
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database, open_database
 from earshot.timings.baseline import MINIMUM_VIDEOS
 from earshot.timings.comparison import Comparison, compare
-from earshot.timings.history import accept
-from earshot.timings.queries import MOST_TIMINGS, Failing, read_failing, read_timings, stream_timings
-from earshot.timings.report import Row, clock_s, report, sheet
+from earshot.timings.history import accept_speed
+from earshot.timings.queries import MAX_TIMINGS, OpenFailure, read_open_failures, read_timings, stream_timings
+from earshot.timings.report import Row, clock_s, report, report_table
 from earshot.timings.timing import KEYS, commit_named, hours_by_the_clock
 
 DAY_S = 86400.0
@@ -65,7 +65,7 @@ def timings_command(
     elif as_json:
         print_json_rows(stream_timings(database, ROW_KEYS, video_id, days))
     elif rows:
-        _print_report(rows, days, read_failing(database, video_id))
+        _print_report(rows, days, read_open_failures(database, video_id))
     else:
         click.echo(_nothing(video_id, days))
 
@@ -80,12 +80,12 @@ def _lately(days: float) -> str:
     return f"in the last {days:g} days" if days != 1 else "in the last day"
 
 
-def _print_report(rows: Sequence[Row], days: float | None, failing: Sequence[Failing]) -> None:
+def _print_report(rows: Sequence[Row], days: float | None, failing: Sequence[OpenFailure]) -> None:
     reported = report(rows, STAGES)
-    written = sheet(reported)
+    written = report_table(reported)
     print_table(written.headings, written.rows, last_apart=True)
-    if len(rows) == MOST_TIMINGS:
-        click.echo(f"Only the newest {MOST_TIMINGS} timings are counted; --json has them all.")
+    if len(rows) == MAX_TIMINGS:
+        click.echo(f"Only the newest {MAX_TIMINGS} timings are counted; --json has them all.")
     click.echo(describe_speed(reported))
     click.echo(_by_the_clock(reported.iloc[-1].audio_s, days * DAY_S if days else clock_s(rows), days))
     for failure in failing:
@@ -93,10 +93,11 @@ def _print_report(rows: Sequence[Row], days: float | None, failing: Sequence[Fai
 
 
 def _by_the_clock(audio_s: float, passed_s: float, days: float | None) -> str:
-    stretch = _lately(days) if days else f"in the {hms(passed_s)} from the first timing to the last"
+    stretch = _lately(days) if days else f"in the {format_hms(passed_s)} from the first timing to the last"
     hours = hours_by_the_clock(audio_s, passed_s)
     told = f"{hours:.1f}" if hours >= 0.1 else f"{hours:.3f}"
-    return f"By the clock: {hms(audio_s)} of audio {stretch}: {told} hours per hour of the clock, with idle time and loading."
+    audio = format_hms(audio_s)
+    return f"By the clock: {audio} of audio {stretch}: {told} hours per hour of the clock, with idle time and loading."
 
 
 def _check_plot(path: Path) -> None:
@@ -133,7 +134,7 @@ def _cells(compared: Comparison) -> list[str]:
 
 
 def _accept(database: Database, stage: str, as_json: bool) -> None:
-    left_out = accept(database, stage)
+    left_out = accept_speed(database, stage)
     if as_json:
         print_json({"stage": stage, "timings_left_out": left_out})
         return

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from earshot.cli.output import json_option, print_json_rows, print_table
-from earshot.common.times import hms
+from earshot.common.times import format_hms
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.run_activity import Activity, read_activities
 from earshot.storage.catalog.videos import STATES, Video, count_videos, list_videos, stream_videos
@@ -41,7 +41,7 @@ def videos_command(state: str | None, as_json: bool) -> None:
         (
             video.video_id,
             _shown_state(video, activities.get(video.video_id)),
-            hms(video.duration_s) if video.duration_s else "",
+            format_hms(video.duration_s) if video.duration_s else "",
             f"{video.published_at:%Y-%m-%d}" if video.published_at else "",
             video.title,
             f"{video.retry_at:%Y-%m-%d %H:%M}" if video.retry_at else "",

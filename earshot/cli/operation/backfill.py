@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from earshot.cli.arguments import Day, known_language, known_video
 from earshot.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
 from earshot.common.errors import EarshotError
-from earshot.common.text import counted
-from earshot.common.times import hms
+from earshot.common.text import pluralize
+from earshot.common.times import format_hms
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database
@@ -79,7 +79,7 @@ def backfill_command(
         return
     backfill_id = watched
     if backfill_id is None:
-        which = backfill.Which(
+        which = backfill.BackfillFilter(
             sources=tuple(address_of(database, source) for source in sources),
             videos=tuple(known_video(database, video).video_id for video in videos),
             languages=tuple(known_language(database, language) for language in languages),
@@ -111,11 +111,11 @@ def _tell_plan(chosen: "pd.DataFrame", database: Database) -> None:
         return
     print_stale(chosen)
     found = forecast(database, chosen)
-    told = f"{counted(found.videos, 'video')}: {hms(found.work_s)} of work by their last timings"
+    told = f"{pluralize(found.videos, 'video')}: {format_hms(found.work_s)} of work by their last timings"
     if found.around_s is None:
         click.echo(f"{told}, starting the runs not counted.")
     else:
-        click.echo(f"{told}, {hms(found.work_s + found.around_s)} with what lately passed between two stages.")
+        click.echo(f"{told}, {format_hms(found.work_s + found.around_s)} with what lately passed between two stages.")
 
 
 def _who_works_on_it(instance: "DagsterInstance") -> str:
@@ -150,7 +150,7 @@ def _told(progress: "backfill.Progress") -> str:
     failed = f", {progress.failed} failed" if progress.failed else ""
     if progress.remaining_s is None:
         return f"{progress.working} at work or waiting{failed}" if progress.working else "waits to be started"
-    return f"{progress.working} at work or waiting{failed}, {hms(progress.remaining_s)} to go"
+    return f"{progress.working} at work or waiting{failed}, {format_hms(progress.remaining_s)} to go"
 
 
 def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstance", as_json: bool) -> None:
@@ -166,9 +166,10 @@ def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstanc
         print_table(*_change_table(changes))
         for example in examples:
             click.echo(
-                f"{example.title} [{hms(example.start_s)}]\n  was: {example.was}\n  is:  {example.now or 'not there any more'}"
+                f"{example.title} [{format_hms(example.start_s)}]\n  was: {example.was}\n"
+                f"  is:  {example.now or 'not there any more'}"
             )
-        click.echo(f"{progress.done} done, {progress.failed} failed, in {hms(progress.since_s)}.")
+        click.echo(f"{progress.done} done, {progress.failed} failed, in {format_hms(progress.since_s)}.")
     if progress.error:
         raise EarshotError(progress.error, "Once that is mended: earshot backfill --stale")
     if progress.failed or progress.done < progress.videos:
@@ -178,7 +179,7 @@ def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstanc
 def _not_done(progress: "backfill.Progress") -> tuple[str, str]:
     """How many videos are left and why, and what to do."""
     left = progress.videos - progress.done
-    told = f"Not done: {counted(left, 'video')}"
+    told = f"Not done: {pluralize(left, 'video')}"
     if progress.failed < left:
         how = "was cancelled" if progress.status.startswith("CANCEL") else "ended"
         rest = "the others" if progress.failed else "they were run"

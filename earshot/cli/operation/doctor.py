@@ -28,11 +28,11 @@ from earshot.models.registry import model_set
 from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
-from earshot.storage.media_store import MediaStoreResource, place_of
+from earshot.storage.media_store import MediaStoreResource, location_of
 
 
 @dataclass(frozen=True)
-class Finding:
+class ProofResult:
     """One claim: what was proved, or why not and what to do; and how long the proof took."""
 
     claim: str
@@ -56,13 +56,13 @@ def doctor(as_json: bool) -> None:
         sys.exit(1)
 
 
-def _prove(claim: str, proof: Callable[[], str]) -> Finding:
+def _prove(claim: str, proof: Callable[[], str]) -> ProofResult:
     started = time.perf_counter()
     try:
         proved, detail = True, proof()
     except EarshotError as error:
         proved, detail = False, str(error)
-    return Finding(claim, proved, detail, time.perf_counter() - started)
+    return ProofResult(claim, proved, detail, time.perf_counter() - started)
 
 
 def _settings() -> str:
@@ -142,7 +142,7 @@ def _media_store() -> str:
     try:
         uri = store.write(".doctor", samples)
         read = store.read(uri)
-        place_of(uri).unlink()
+        location_of(uri).unlink()
     except OSError as error:
         raise Misconfigured(f"EARSHOT_MEDIA is {media!r}, and cannot be written: {error}.", "Choose another place.") from error
     if not np.array_equal(read, samples):

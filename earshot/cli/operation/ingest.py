@@ -78,9 +78,9 @@ def retry_command(video_ids: tuple[str, ...], state: str | None, as_json: bool) 
 def _ingest(
     sources: "Sequence[Source]", dry_run: bool, force: bool, database: Database, instance: "DagsterInstance"
 ) -> "Iterator[Outcome | Video]":
-    from ingest_assets.operations.ingest import Choice, ingest
+    from ingest_assets.operations.ingest import IngestChoice, ingest
 
-    return ingest(sources, Choice(dry_run=dry_run, force=force), database, instance)
+    return ingest(sources, IngestChoice(dry_run=dry_run, force=force), database, instance)
 
 
 def _retry(chosen: Sequence[Video], database: Database, instance: "DagsterInstance") -> "Iterator[Outcome | Video]":

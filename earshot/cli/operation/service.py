@@ -31,10 +31,10 @@ import psycopg
 from earshot.cli.output import json_option, print_json
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
-from earshot.common.text import numbered
+from earshot.common.text import join_numbers
 from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.models.device import require_device
-from earshot.sources.troubles import Trouble, changes, read_troubles
+from earshot.sources.troubles import Trouble, describe_changes, read_troubles
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.operations.workers import Worker
@@ -146,7 +146,7 @@ def down(as_json: bool) -> None:
         return
     click.echo("Stopped the UI and the daemon." if pid is not None else "`earshot up` was not running.")
     if left:
-        click.echo(f"Stopped what an `earshot up` that was killed had left running (process ids {numbered(left)}).")
+        click.echo(f"Stopped what an `earshot up` that was killed had left running (process ids {join_numbers(left)}).")
     click.echo("Stopped the embedded Postgres." if postgres else "The embedded Postgres was not running.")
 
 
@@ -168,7 +168,7 @@ def _workers(count: int, logs: Path | None) -> list[Worker]:
 
 def _tend(workers: Iterable[Worker]) -> None:
     for worker in workers:
-        if told := worker.tend():
+        if told := worker.ensure_running():
             click.echo(told)
 
 
@@ -189,7 +189,7 @@ def _tell_troubles(database: Database, ended: threading.Event) -> None:
     told: dict[str, Trouble] = {}
     while not ended.wait(TROUBLES_S):
         with suppress(DatabaseUnusable, psycopg.OperationalError):
-            told, lines = changes(told, read_troubles(database))
+            told, lines = describe_changes(told, read_troubles(database))
             for line in lines:
                 click.echo(line)
 

@@ -16,7 +16,7 @@ from earshot.storage.database import open_database
 if TYPE_CHECKING:
     import pandas as pd
 
-    from earshot.speakers.people.calibration_data import Material
+    from earshot.speakers.people.calibration_data import CalibrationData
     from earshot.speakers.people.identify import Identified
     from earshot.speakers.voices.calibration import Calibration
 
@@ -41,21 +41,21 @@ def calibrate_command(rate: float, plot: Path | None, accepted: bool, as_json: b
     Compared are halves of one speaker, speakers of one video, and whom corrections and enrolments name; never what the machine
     decided itself. docs/people.md says more.
     """
-    from earshot.speakers.people.calibration_data import accept, read_material
+    from earshot.speakers.people.calibration_data import accept_calibration, read_calibration_data
     from earshot.speakers.voices.calibration import calibrate, pairs_of
 
     if plot is not None:
         _check_plot(plot)
     settings, database = read_settings(), open_database()
     space, today = voice_space(settings), thresholds(database, settings)
-    material = read_material(database, space)
+    material = read_calibration_data(database, space)
     if material.other_spaces:
         click.echo(_left_out(material.other_spaces, space.model), err=True)
     pairs = pairs_of(material.speakers)
     found = calibrate(pairs, rate)
     if plot is not None:
         _plot(pairs, found, today.threshold, plot)
-    identified = accept(database, space, found) if accepted else None
+    identified = accept_calibration(database, space, found) if accepted else None
     if as_json:
         print_json(_document(material, pairs, found, today, space.columns, identified))
         return
@@ -88,7 +88,7 @@ def _plot(pairs: "pd.DataFrame", found: "Calibration", today: float, path: Path)
     click.echo(f"Plotted to {path}.", err=True)
 
 
-def _print(material: "Material", pairs: "pd.DataFrame", found: "Calibration", today: Thresholds) -> None:
+def _print(material: "CalibrationData", pairs: "pd.DataFrame", found: "Calibration", today: Thresholds) -> None:
     headings = [("pairs of", "left"), ("number", "right"), ("1 %", "right"), ("median", "right"), ("99 %", "right")]
     headings += [(f"wrong at {found.threshold:.4f}", "right"), (f"wrong at {today.threshold:.4f}, today", "right")]
     print_table(headings, [_cells(row) for row in distributions(pairs, found.threshold, today.threshold)])
@@ -124,14 +124,14 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (who, str(row["pairs"]), *scores, *wrong)
 
 
-def _told(material: "Material", pairs: "pd.DataFrame", found: "Calibration", today: Thresholds) -> list[str]:
+def _told(material: "CalibrationData", pairs: "pd.DataFrame", found: "Calibration", today: Thresholds) -> list[str]:
     from earshot.speakers.voices.calibration import nearest
 
     rejects = "not known" if found.false_rejects is None else f"{found.false_rejects:.2%}"
     lines = [
         f"Threshold {found.threshold:.4f} (cosine similarity) for false accepts of {found.rate:.2%}: {found.false_accepts:.2%} "
         f"found, false rejects {rejects}. It rests on {found.two_people} pairs of two people and {found.one_person} of one"
-        f"{', and is rough: fewer than 30 false accepts' if found.rough else ''}.",
+        f"{', and is rough: fewer than 30 false accepts' if found.low_confidence else ''}.",
         "No pair of one person: false rejects and EER are not known."
         if found.eer is None
         else f"Equal error rate {found.eer:.2%} at {found.eer_threshold:.4f}. Halves are of one session: optimistic.",
@@ -143,7 +143,7 @@ def _told(material: "Material", pairs: "pd.DataFrame", found: "Calibration", tod
     return lines
 
 
-def _passing(material: "Material", row: dict[Any, Any]) -> str:
+def _passing(material: "CalibrationData", row: dict[Any, Any]) -> str:
     first, second = material.speakers[row["first"]], material.speakers[row["second"]]
     return (
         f"Counted as two people, but alike ({row['score']:.2f}); are they? {first.recording} {first.name}, "
@@ -152,7 +152,7 @@ def _passing(material: "Material", row: dict[Any, Any]) -> str:
 
 
 def _document(
-    material: "Material",
+    material: "CalibrationData",
     pairs: "pd.DataFrame",
     found: "Calibration",
     today: Thresholds,

@@ -10,7 +10,7 @@ from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
     from earshot.speakers.corrections.claims import Key
-    from earshot.speakers.corrections.commands import Entered
+    from earshot.speakers.corrections.commands import CorrectionResult
 
 
 class _UnquotedVoices(click.Command):
@@ -75,63 +75,63 @@ class Change:
 
 def tell_changes(database: Database, change: Callable[[], Change]) -> None:
     """Make a change, decide anew who speaks, and tell both; nobody else changes anything meanwhile."""
-    from earshot.speakers.people.directory import changes, who_is_who
+    from earshot.speakers.people.directory import describe_changes, labels
     from earshot.speakers.people.identify import PEOPLE_LOCK, identify
-    from earshot.storage.locks import holding
+    from earshot.storage.locks import lock
 
-    with holding(database.url, PEOPLE_LOCK):
-        before = who_is_who(database)
+    with lock(database.url, PEOPLE_LOCK):
+        before = labels(database)
         done = change()
         click.echo(done.told)
         identify(database, said=done.said, undone=done.undone)
-        told = changes(before, who_is_who(database))
+        told = describe_changes(before, labels(database))
     click.echo("\n".join(told) if told else "No speaker's name changed.")
 
 
 def _person(database: Database, text: str, is_name: str | None, never_name: str | None) -> Change:
-    from earshot.speakers.corrections.commands import say_is, say_never
-    from earshot.speakers.corrections.targets import find_subject
-    from earshot.speakers.people.directory import near_names
+    from earshot.speakers.corrections.commands import assign_person, exclude_person
+    from earshot.speakers.corrections.targets import parse_target
+    from earshot.speakers.people.directory import suggest
 
-    subject = find_subject(database, text)
+    subject = parse_target(database, text)
     if is_name is None:
-        entered = say_never(database, subject, never_name or "")
-        return Change(f"{_number(entered)}: {subject.told} is never {entered.person}.", entered.number)
-    near = near_names(database, is_name)
-    entered = say_is(database, subject, is_name)
-    told = [f"{_number(entered)}: {subject.told} is {entered.person}."]
+        entered = exclude_person(database, subject, never_name or "")
+        return Change(f"{_number(entered)}: {subject.description} is never {entered.person}.", entered.number)
+    near = suggest(database, is_name)
+    entered = assign_person(database, subject, is_name)
+    told = [f"{_number(entered)}: {subject.description} is {entered.person}."]
     if entered.new_person:
         told.append(f"{entered.person} is new. {near}".strip())
     if entered.over:
-        from earshot.common.text import numbered
+        from earshot.common.text import join_numbers
 
-        told.append(f"Where it covers correction {numbered(entered.over)}, the new one holds.")
+        told.append(f"Where it covers correction {join_numbers(entered.over)}, the new one holds.")
     if subject.turn:
         told.append(f"The turn is shown as {entered.person}'s, whoever the rest of its speaker is.")
     return Change("\n".join(told), entered.number)
 
 
 def _voices(database: Database, text: str, same_as: str | None, not_same_as: str | None) -> Change:
-    from earshot.speakers.corrections.commands import say_different, say_same
-    from earshot.speakers.corrections.targets import find_subject
+    from earshot.speakers.corrections.commands import merge_voices, separate_voices
+    from earshot.speakers.corrections.targets import parse_target
 
-    one, other = find_subject(database, text), find_subject(database, same_as or not_same_as or "")
-    say, told = (say_same, "one voice") if same_as is not None else (say_different, "two voices")
+    one, other = parse_target(database, text), parse_target(database, same_as or not_same_as or "")
+    say, told = (merge_voices, "one voice") if same_as is not None else (separate_voices, "two voices")
     entered = say(database, one, other)
-    return Change(f"{_number(entered)}: {one.told} and {other.told} are {told}.", entered.number)
+    return Change(f"{_number(entered)}: {one.description} and {other.description} are {told}.", entered.number)
 
 
 def _split(database: Database, text: str) -> Change:
     from earshot.common.errors import EarshotError
-    from earshot.speakers.corrections.commands import say_split
-    from earshot.speakers.corrections.targets import Subject, voice_number
+    from earshot.speakers.corrections.commands import split_voice
+    from earshot.speakers.corrections.targets import Target, voice_number
 
     number = voice_number(text)
     if number is None:
         raise EarshotError(f"{text!r} is no anonymous voice, and only those are split.", "Name one, such as 'voice 7'.")
-    entered, one, other = say_split(database, number)
+    entered, one, other = split_voice(database, number)
 
-    def videos(part: Subject) -> str:
+    def videos(part: Target) -> str:
         return ", ".join(dict.fromkeys(video_id for video_id, _ in part.speakers))
 
     told = f"{_number(entered)}: voice {number} is two voices.\nOne is in {videos(one)}.\nThe other is in {videos(other)}."
@@ -148,5 +148,5 @@ def _undo(database: Database, number: int) -> Change:
     return Change(f"Correction {number} is taken back.{gone}", undone=undone)
 
 
-def _number(entered: "Entered") -> str:
+def _number(entered: "CorrectionResult") -> str:
     return f"Correction {entered.number}"

@@ -11,8 +11,8 @@ import click
 
 from earshot.cli.output import json_option, print_json
 from earshot.common.errors import EarshotError
-from earshot.common.excerpt import FILE, MOMENT, VIDEO, Excerpt, span
-from earshot.common.text import counted
+from earshot.common.excerpt import FILE, TIME_PATTERN, VIDEO, Excerpt, parse_span
+from earshot.common.text import pluralize
 from earshot.config.settings import read_settings
 from earshot.speakers.tables.enrolments import Quality
 from earshot.speakers.tables.people import Person, checked_name, find_person, names_of_people, sync_people
@@ -20,8 +20,8 @@ from earshot.speakers.tables.voice_space import thresholds
 from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
-    from earshot.speakers.people.enrol import Carried, Examined
-    from earshot.speakers.people.samples import Judgement
+    from earshot.speakers.people.enrol import AssessedExcerpt, NameUsage
+    from earshot.speakers.people.samples import Assessment
 
 
 class Span(click.ParamType):
@@ -31,9 +31,11 @@ class Span(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
         try:
-            return span(value)
+            return parse_span(value)
         except ValueError:
-            self.fail(f"{value!r} is not START-END, each {MOMENT}, the end after the start: 90-120 or 1:30-2:00.", param, ctx)
+            self.fail(
+                f"{value!r} is not START-END, each {TIME_PATTERN}, the end after the start: 90-120 or 1:30-2:00.", param, ctx
+            )
 
 
 @click.command("enrol")
@@ -88,7 +90,7 @@ def _excerpts(file: Path | None, video: str | None, spans: Sequence[tuple[float,
 
 
 def _enrol(name: str, excerpts: Sequence[Excerpt], notes: str, as_json: bool) -> int:
-    from earshot.speakers.people.enrol import carried, enrol, examine
+    from earshot.speakers.people.enrol import assess, count_usage, enrol
     from earshot.speakers.people.identify import identify
 
     database = open_database()
@@ -96,14 +98,14 @@ def _enrol(name: str, excerpts: Sequence[Excerpt], notes: str, as_json: bool) ->
     person = find_person(database, name)
     if notes and person is not None and person.listed:
         raise click.UsageError(f"The notes on {person.name} stand in {read_settings().people}: change them there.")
-    examined, before = examine(database, name, excerpts), carried(database, person)
+    examined, before = assess(database, name, excerpts), count_usage(database, person)
     if not as_json:
         _tell_examined(database, name, examined)
     kept = [each for each in examined if not each.quality.refused]
     if kept:
         person = enrol(database, name, notes, kept)
         identify(database)
-    after = carried(database, person)
+    after = count_usage(database, person)
     if as_json:
         print_json(_enrolled_json(database, person.name if person else name, person, examined, before, after))
     else:
@@ -111,7 +113,7 @@ def _enrol(name: str, excerpts: Sequence[Excerpt], notes: str, as_json: bool) ->
     return 0 if len(kept) == len(examined) else 1
 
 
-def _tell_examined(database: Database, name: str, examined: "Iterable[Examined]") -> None:
+def _tell_examined(database: Database, name: str, examined: "Iterable[AssessedExcerpt]") -> None:
     names, limit = names_of_people(database), thresholds(database, read_settings()).threshold
     as_one = f"one voice is {limit:.2f} or more"
     for each in examined:
@@ -139,18 +141,23 @@ def _tell(excerpt: Excerpt, quality: Quality) -> None:
     click.echo(f"  verdict       {quality.verdict}{f': {quality.reasons}' if quality.reasons else ''}")
 
 
-def _outcome(kept: int, examined: int, before: "Carried", after: "Carried") -> str:
+def _outcome(kept: int, examined: int, before: "NameUsage", after: "NameUsage") -> str:
     if not kept:
         return "Refused: nothing was kept."
     head = "Enrolled." if kept == examined else f"Enrolled {kept} of {examined}; what was refused is not kept."
-    speakers, videos = counted(after.speakers, "speaker"), counted(after.videos, "video")
+    speakers, videos = pluralize(after.speakers, "speaker"), pluralize(after.videos, "video")
     now = f"{speakers} in {videos} {'carries' if after.speakers == 1 else 'carry'} the name"
     was = "as before" if before == after else f"before: {before.speakers} in {before.videos}"
     return f"{head} {now} ({was})."
 
 
 def _enrolled_json(
-    database: Database, name: str, person: Person | None, examined: "Iterable[Examined]", before: "Carried", after: "Carried"
+    database: Database,
+    name: str,
+    person: Person | None,
+    examined: "Iterable[AssessedExcerpt]",
+    before: "NameUsage",
+    after: "NameUsage",
 ) -> dict[str, Any]:
     names = names_of_people(database)
     rows = [
@@ -171,7 +178,7 @@ def _enrolled_json(
 
 
 def _enrol_listed(as_json: bool) -> int:
-    from earshot.speakers.people.enrol import alike, enrol_listed
+    from earshot.speakers.people.enrol import enrol_listed, similar_people
     from earshot.speakers.people.identify import identify
 
     database = open_database()
@@ -180,7 +187,7 @@ def _enrol_listed(as_json: bool) -> int:
     if not as_json:
         for each in judgements:
             _tell_judged(names[each.enrolment.person_id], each)
-    pairs = alike(database)
+    pairs = similar_people(database)
     identify(database)
     if as_json:
         near = [{"names": [one.name, other.name], "cosine": cosine} for one, other, cosine in pairs]
@@ -195,7 +202,7 @@ def _enrol_listed(as_json: bool) -> int:
     return 1 if any(each.quality is None or each.quality.refused for each in judgements) else 0
 
 
-def _tell_judged(name: str, judgement: "Judgement") -> None:
+def _tell_judged(name: str, judgement: "Assessment") -> None:
     click.echo(f"{name}: ", nl=False)
     if judgement.quality is not None:
         _tell(judgement.enrolment.excerpt, judgement.quality)
@@ -203,12 +210,12 @@ def _tell_judged(name: str, judgement: "Judgement") -> None:
         click.echo(f"not used. {judgement.problem}")
 
 
-def _judged_json(name: str, judgement: "Judgement") -> dict[str, Any]:
+def _judged_json(name: str, judgement: "Assessment") -> dict[str, Any]:
     quality = asdict(judgement.quality) if judgement.quality else {"verdict": None}
     return {"name": name, **asdict(judgement.enrolment.excerpt), **quality, "problem": judgement.problem}
 
 
-def _summary(judgements: "Sequence[Judgement]") -> str:
+def _summary(judgements: "Sequence[Assessment]") -> str:
     verdicts = [each.quality.verdict if each.quality else "could not be read" for each in judgements]
     counts = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("good", "fair", "refused", "could not be read")]
     told = ", ".join(count for count in counts if not count.startswith("0 "))

@@ -11,16 +11,16 @@ from earshot.cli.people.calibrate import calibrate_command
 from earshot.cli.people.correct import Change, correct_command, tell_changes
 from earshot.cli.people.enrol import enrol_command
 from earshot.common.errors import EarshotError
-from earshot.common.text import counted, one_line
-from earshot.common.times import hms
+from earshot.common.text import one_line, pluralize
+from earshot.common.times import format_hms
 from earshot.config.people_file import read_people
 from earshot.config.settings import read_settings
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
-    from earshot.speakers.people.directory import Who
-    from earshot.speakers.people.forget import Counted
+    from earshot.speakers.people.directory import SpeakerRef
+    from earshot.speakers.people.forget import ForgetSummary
 
 MOST_SHOWN = 240  # characters of what a voice says: enough to know it by
 
@@ -42,11 +42,11 @@ def list_command(as_json: bool) -> None:
 
     What is wrong in people.yaml, if anything is, comes last: until it is right nobody is identified anew.
     """
-    from earshot.speakers.people.directory import list_known, of_other_spaces
+    from earshot.speakers.people.directory import count_other_models, list_known
 
     settings = read_settings()
     database, space = open_database(), voice_space(settings)
-    rows, others = list_known(database, space), of_other_spaces(database, space)
+    rows, others = list_known(database, space), count_other_models(database, space)
     if as_json:
         print_json(rows)
     elif not rows:
@@ -56,7 +56,7 @@ def list_command(as_json: bool) -> None:
         unknown = rows[-1]["kind"] == "unknown"
         print_table([*headings, ("decided by", "left")], [_listed(row) for row in rows], last_apart=unknown)
     if others:
-        told = f"{counted(others, 'video')} with vectors of another model than {space.model}, which are never compared "
+        told = f"{pluralize(others, 'video')} with vectors of another model than {space.model}, which are never compared "
         click.echo(f"{told}with today's: run voice_embeddings for them again (a backfill in the UI).", err=True)
     read_people(settings.people)
 
@@ -65,8 +65,8 @@ def _listed(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["name"],
         str(row["videos"] or ""),
-        hms(row["speech_s"]) if row["speakers"] else "",
-        hms(row["enrolled_s"]) if row["enrolled_s"] else "",
+        format_hms(row["speech_s"]) if row["speakers"] else "",
+        format_hms(row["enrolled_s"]) if row["enrolled_s"] else "",
         ", ".join(f"{count} {verdict}" for verdict, count in row["enrolments"].items()),
         ", ".join(_decided(row)),
     )
@@ -76,7 +76,7 @@ def _decided(row: dict[str, Any]) -> list[str]:
     """What decided, or why nothing did; and where only single turns are the person's."""
     if row["kind"] == "unknown":
         return [f"{count} {kind}" for kind, count in row["reasons"].items()]
-    moments = [f"single turns in {counted(row['moments'], 'video')} by correction"] * bool(row["moments"])
+    moments = [f"single turns in {pluralize(row['moments'], 'video')} by correction"] * bool(row["moments"])
     return [f"{count} by {what}" for what, count in row["decided_by"].items()] + moments
 
 
@@ -85,10 +85,10 @@ def _decided(row: dict[str, Any]) -> list[str]:
 @json_option
 def show_command(who: tuple[str, ...], as_json: bool) -> None:
     """Show WHO (a name, or "voice 7"): where they speak and why that was decided, their recordings, their corrections."""
-    from earshot.speakers.people.directory import find_known, show_known
+    from earshot.speakers.people.directory import resolve, show_known
 
     database, space = open_database(), voice_space(read_settings())
-    shown = show_known(database, find_known(database, " ".join(who)), space)
+    shown = show_known(database, resolve(database, " ".join(who)), space)
     if as_json:
         print_json(shown)
         return
@@ -110,7 +110,7 @@ def _print_appearances(rows: list[dict[str, Any]], score: str) -> None:
     headings += [("margin", "right"), ("decided by", "left")]
     cells = [
         (
-            row["video_id"], row["title"], row["local_speaker"], hms(row["speech_s"]), _figure(row["score"]),
+            row["video_id"], row["title"], row["local_speaker"], format_hms(row["speech_s"]), _figure(row["score"]),
             _figure(row["margin"]), row["decided_by"],
         )
         for row in rows
@@ -130,7 +130,7 @@ def _print_said(shown: dict[str, Any]) -> None:
 
 
 def _print_line(title: str, start_s: float, text: str, link: str) -> None:
-    click.echo(f"{one_line(title)}  [{hms(start_s)}] {shorten(text, MOST_SHOWN, placeholder=' ...')}\n   {link}")
+    click.echo(f"{one_line(title)}  [{format_hms(start_s)}] {shorten(text, MOST_SHOWN, placeholder=' ...')}\n   {link}")
 
 
 def _figure(value: float | None) -> str:
@@ -140,10 +140,10 @@ def _figure(value: float | None) -> str:
 def _enrolment(row: dict[str, Any]) -> str:
     from earshot.speakers.voices.enrolment_quality import tenths
 
-    until = "its end" if row["end_s"] is None else hms(row["end_s"])
+    until = "its end" if row["end_s"] is None else format_hms(row["end_s"])
     judged = "not judged yet" if row["verdict"] is None else f"{row['verdict']}, {tenths(row['clean_s'])} s of clean speech"
     reasons = f" ({row['reasons']})" if row["reasons"] else ""
-    return f"Enrolled by {row['kind']} {row['recording']}, {hms(row['start_s'])} to {until}: {judged}{reasons}"
+    return f"Enrolled by {row['kind']} {row['recording']}, {format_hms(row['start_s'])} to {until}: {judged}{reasons}"
 
 
 @people_group.command("rename")
@@ -164,17 +164,17 @@ def rename_command(old: str, new: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def merge_command(one: str, other: str, yes: bool) -> None:
     """Make two people one: the OTHER has the enrolments, corrections and notes of ONE, whose name is gone. There is no undo."""
-    from earshot.speakers.people.forget import count
+    from earshot.speakers.people.forget import count_traces
     from earshot.speakers.people.rename import merge
 
     database = open_database()
     gone, stays = _person(database, one), _person(database, other)
-    told = _taken(count(database, gone))
+    told = _taken(count_traces(database, gone))
     if _agreed(yes, f"Make {gone.name} ({told}) and {stays.name} one person, {stays.name}, for good?", "Nobody was merged."):
         tell_changes(database, lambda: Change(_merged(gone, stays, merge(database, read_settings(), gone, stays))))
 
 
-def _merged(gone: "Who", stays: "Who", found: "Counted") -> str:
+def _merged(gone: "SpeakerRef", stays: "SpeakerRef", found: "ForgetSummary") -> str:
     return f"{gone.name} is {stays.name}, who has {_taken(found)} more."
 
 
@@ -186,12 +186,12 @@ def remove_command(name: tuple[str, ...], yes: bool) -> None:
 
     Vectors of what they said stay: `earshot people forget` takes those as well.
     """
-    from earshot.speakers.people.forget import count, refuse_listed, remove
+    from earshot.speakers.people.forget import count_traces, remove, require_unlisted
 
     database = open_database()
     who = _person(database, " ".join(name))
-    refuse_listed(read_settings(), who.name)
-    if _agreed(yes, f"Remove {who.name} ({_taken(count(database, who))}) for good?", "Nobody was removed."):
+    require_unlisted(read_settings(), who.name)
+    if _agreed(yes, f"Remove {who.name} ({_taken(count_traces(database, who))}) for good?", "Nobody was removed."):
         tell_changes(database, lambda: Change(f"{who.name} is removed: {_taken(remove(database, who))}."))
 
 
@@ -203,14 +203,14 @@ def forget_command(who: tuple[str, ...], yes: bool) -> None:
 
     Audio, transcripts and backups stay; docs/people.md says more.
     """
-    from earshot.speakers.people.directory import find_known
-    from earshot.speakers.people.forget import count, forget, refuse_listed
+    from earshot.speakers.people.directory import resolve
+    from earshot.speakers.people.forget import count_traces, forget, require_unlisted
 
     database = open_database()
-    known = find_known(database, " ".join(who))
+    known = resolve(database, " ".join(who))
     if known.person_id is not None:
-        refuse_listed(read_settings(), known.name)
-    found = count(database, known)
+        require_unlisted(read_settings(), known.name)
+    found = count_traces(database, known)
     if not _agreed(yes, f"Forget {known.name} ({_spoken(found)}, {_taken(found)}) for good?", "Nothing was forgotten."):
         return
     gone = forget(database, known)
@@ -236,19 +236,19 @@ def _agreed(yes: bool, question: str, refused: str) -> bool:
     return agreed
 
 
-def _person(database: Database, text: str) -> "Who":
-    from earshot.speakers.people.directory import find_known
+def _person(database: Database, text: str) -> "SpeakerRef":
+    from earshot.speakers.people.directory import resolve
 
-    who = find_known(database, text)
+    who = resolve(database, text)
     if who.person_id is None:
         raise EarshotError(f"{who.name} is nobody's name.", "`earshot people forget` forgets an anonymous voice.")
     return who
 
 
-def _taken(found: "Counted") -> str:
-    return f"{counted(found.enrolments, 'enrolment')}, {counted(found.corrections, 'correction')}"
+def _taken(found: "ForgetSummary") -> str:
+    return f"{pluralize(found.enrolments, 'enrolment')}, {pluralize(found.corrections, 'correction')}"
 
 
-def _spoken(found: "Counted") -> str:
-    where = f"{counted(found.speakers, 'speaker')} in {counted(found.videos, 'video')}"
-    return f"{where}, vectors of {counted(found.turns, 'turn')}"
+def _spoken(found: "ForgetSummary") -> str:
+    where = f"{pluralize(found.speakers, 'speaker')} in {pluralize(found.videos, 'video')}"
+    return f"{where}, vectors of {pluralize(found.turns, 'turn')}"

@@ -18,15 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from earshot.cli.arguments import known_video
 from earshot.common.errors import EarshotError
-from earshot.common.text import counted
+from earshot.common.text import pluralize
 from earshot.storage.catalog.videos import count_keys, stream_keys
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database
 from earshot.transcripts.formats.exports import FORMATS, Format
 from earshot.transcripts.formats.files import to_file, to_folder
 from earshot.transcripts.recordings import (
+    ExportCounts,
     Recording,
-    Tally,
     find_transcribed,
     keys_with,
     read_recording,
@@ -35,7 +35,7 @@ from earshot.transcripts.recordings import (
 )
 
 if TYPE_CHECKING:
-    from earshot.speakers.people.directory import Who
+    from earshot.speakers.people.directory import SpeakerRef
 
 
 @click.command("export")
@@ -60,7 +60,7 @@ def export_command(
     A VIDEO is named by its key or its title. Of many, srt and vtt are a folder; the others may be one file, json then JSON
     Lines.
     """
-    from earshot.speakers.people.directory import find_known
+    from earshot.speakers.people.directory import resolve
 
     named_all = everything or (speaker is not None and source is None and not videos)
     if [bool(videos), source is not None, named_all].count(True) != 1:
@@ -68,7 +68,7 @@ def export_command(
     form, named = FORMATS[format_name], list(dict.fromkeys(videos))
     place = _place(output, format_name, many=len(named) != 1)
     database = open_database()
-    who = None if speaker is None else find_known(database, speaker)
+    who = None if speaker is None else resolve(database, speaker)
     keys = _named(database, named, who)
     if len(named) == 1:
         _export_one(database, keys[0], who, form, place)
@@ -106,7 +106,7 @@ class _Chosen:
     count: int
 
 
-def _named(database: Database, videos: Sequence[str], who: "Who | None") -> list[str]:
+def _named(database: Database, videos: Sequence[str], who: "SpeakerRef | None") -> list[str]:
     """The keys of these videos; raises EarshotError where one has no transcript, or the speaker is not in it."""
     keys = list(dict.fromkeys(known_video(database, video).video_id for video in videos))
     for key in keys:
@@ -118,7 +118,7 @@ def _named(database: Database, videos: Sequence[str], who: "Who | None") -> list
     return keys
 
 
-def _of_source(database: Database, source: str | None, who: "Who | None") -> _Chosen:
+def _of_source(database: Database, source: str | None, who: "SpeakerRef | None") -> _Chosen:
     """The videos of a source, or all; only those in which the speaker is known to speak."""
     address = None if source is None else address_of(database, source)
     if who is not None:
@@ -132,7 +132,7 @@ def _of_source(database: Database, source: str | None, who: "Who | None") -> _Ch
     return _Chosen(stream_keys(database, address), count)
 
 
-def _export_one(database: Database, key: str, who: "Who | None", form: Format, place: _Place) -> None:
+def _export_one(database: Database, key: str, who: "SpeakerRef | None", form: Format, place: _Place) -> None:
     recording = _part(read_recording(database, key), who)
     if place.path is not None and place.is_folder:
         to_folder([recording], form, place.path)
@@ -140,13 +140,13 @@ def _export_one(database: Database, key: str, who: "Who | None", form: Format, p
         _write([form.export(recording)], place.path)
 
 
-def _part(recording: Recording, who: "Who | None") -> Recording:
+def _part(recording: Recording, who: "SpeakerRef | None") -> Recording:
     return recording if who is None else spoken_by(recording, who)
 
 
-def _export_many(database: Database, chosen: _Chosen, who: "Who | None", form: Format, place: _Place) -> None:
+def _export_many(database: Database, chosen: _Chosen, who: "SpeakerRef | None", form: Format, place: _Place) -> None:
     """Export them under a progress bar; the exit code is 1 where one was refused."""
-    tally = Tally()
+    tally = ExportCounts()
     with _progress(chosen, quiet=place.path is None and sys.stdout.isatty()) as (keys, terminal):
         read = read_recordings(database, keys, tally, lambda why: terminal.print(f"✗ {why}", markup=False))
         recordings = (_part(recording, who) for recording in read)
@@ -177,8 +177,8 @@ def _progress(chosen: _Chosen, quiet: bool) -> Iterator[tuple[Iterable[str], Con
         yield bars.track(chosen.keys, total=chosen.count, description="Exporting"), terminal
 
 
-def _told(tally: Tally, place: _Place) -> str:
+def _told(tally: ExportCounts, place: _Place) -> str:
     where = "" if place.path is None else f" to {place.path}"
     left = [f"{tally.untranscribed} without a transcript"] * bool(tally.untranscribed)
     left += [f"{tally.refused} half ingested"] * bool(tally.refused)
-    return f"Exported {counted(tally.read, 'video')}{where}" + (f"; left out {', '.join(left)}." if left else ".")
+    return f"Exported {pluralize(tally.read, 'video')}{where}" + (f"; left out {', '.join(left)}." if left else ".")

@@ -8,8 +8,8 @@ import click
 
 from earshot.cli.arguments import known_video
 from earshot.common.errors import EarshotError
-from earshot.common.excerpt import moment
-from earshot.common.times import hms
+from earshot.common.excerpt import parse_time
+from earshot.common.times import format_hms
 from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database, open_database
 
@@ -31,7 +31,7 @@ def play_command(what: str, only_print: bool) -> None:
     if only_print:
         click.echo(shlex.join(command))
         return
-    click.echo(f"{video.title}, from {hms(start_s)}, by {Path(command[0]).name}; Ctrl-C stops.", err=True)
+    click.echo(f"{video.title}, from {format_hms(start_s)}, by {Path(command[0]).name}; Ctrl-C stops.", err=True)
     _run(command)
 
 
@@ -46,12 +46,12 @@ def _moment(database: Database, what: str) -> tuple[Video, float]:
     if not mark:
         return known_video(database, what), 0.0
     try:
-        start_s = moment(time)
+        start_s = parse_time(time)
     except ValueError:
         raise EarshotError(f"{time!r} in {what!r} is no time.", "Write VIDEO@SECONDS, or VIDEO@h:mm:ss.") from None
     video = known_video(database, name)
     if video.duration_s is not None and start_s >= video.duration_s:
-        raise EarshotError(f"{video.video_id} ends at {hms(video.duration_s)}, before {time}.", "Name an earlier time.")
+        raise EarshotError(f"{video.video_id} ends at {format_hms(video.duration_s)}, before {time}.", "Name an earlier time.")
     return video, start_s
 
 

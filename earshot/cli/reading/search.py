@@ -12,8 +12,8 @@ from rich.text import Text
 from earshot.cli.arguments import Day, known_language, known_video
 from earshot.cli.output import console, json_option, print_json
 from earshot.common.errors import EarshotError
-from earshot.common.text import counted
-from earshot.common.times import hms
+from earshot.common.text import pluralize
+from earshot.common.times import format_hms
 from earshot.config.settings import read_settings
 from earshot.models.device import require_device
 from earshot.storage.catalog.watched_sources import address_of
@@ -91,7 +91,7 @@ def search_command(
     "Several words" in quotation marks must be said in this order; -word must not be said.
     """
     from earshot.models.cache import ModelsResource
-    from earshot.speakers.people.directory import find_known
+    from earshot.speakers.people.directory import resolve
     from earshot.transcripts.search.query import (
         Filters,
         absent_words,
@@ -106,7 +106,7 @@ def search_command(
     database, question = open_database(), " ".join(text)
     check_question(database, question)
     filters = Filters(
-        speaker=None if speaker is None else find_known(database, speaker),
+        speaker=None if speaker is None else resolve(database, speaker),
         sources=tuple(address_of(database, source) for source in sources),
         videos=tuple(known_video(database, video).video_id for video in videos),
         languages=tuple(known_language(database, language) for language in languages),
@@ -144,12 +144,12 @@ def _print_absent(words: Sequence[str]) -> None:
 def _print_hits(hits: "Sequence[Hit]", context: bool) -> None:
     out = console()
     for hit in hits:
-        head = f"{hit.place}. {hit.title}  [{hms(hit.start_s)}] {', '.join(hit.speakers)}"
+        head = f"{hit.place}. {hit.title}  [{format_hms(hit.start_s)}] {', '.join(hit.speakers)}"
         out.print(head, style="bold", markup=False, highlight=False)
         for text, style in ((hit.before, "dim"), (hit.text, ""), (hit.after, "dim")):
             if text and (context or text is hit.text):
                 out.print(Padding(Text(text, style), (0, 0, 0, 3), expand=False))
-        for line in (f"{hit.video_id}@{hms(hit.start_s)}{_day(hit)}", f"{hit.link}  {_scores(hit)}"):
+        for line in (f"{hit.video_id}@{format_hms(hit.start_s)}{_day(hit)}", f"{hit.link}  {_scores(hit)}"):
             out.print(f"   {line}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -160,5 +160,5 @@ def _day(hit: "Hit") -> str:
 def _scores(hit: "Hit") -> str:
     """meaning 0.29, words 0.40, and in how many other videos it is, too."""
     meaning = "" if hit.meaning is None else f"meaning {hit.meaning:.2f}, "
-    copies = f"; also in {counted(len(hit.copies), 'other video')}" if hit.copies else ""
+    copies = f"; also in {pluralize(len(hit.copies), 'other video')}" if hit.copies else ""
     return f"({meaning}words {hit.words:.2f}{copies})"

@@ -10,7 +10,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from torch.nn.functional import pad
 
 DYNAMIC_RANGE = 8.0  # powers of ten below the loudest; this and the scale below are whisper's (whisper/audio.py)
-LEAST = 1e-10
+MIN_POWER = 1e-10
 
 
 class GpuLogMel(FeatureExtractor):
@@ -29,5 +29,5 @@ class GpuLogMel(FeatureExtractor):
         samples = pad(torch.from_numpy(waveform).to(self._window.device), (0, padding))
         spectrum = torch.stft(samples, self.n_fft, self.hop_length, window=self._window, return_complex=True)
         powers = self._filters @ spectrum[:, :-1].abs().square()
-        levels = powers.clamp(min=LEAST).log10()
+        levels = powers.clamp(min=MIN_POWER).log10()
         return ((torch.maximum(levels, levels.max() - DYNAMIC_RANGE) + 4.0) / 4.0).cpu().numpy()

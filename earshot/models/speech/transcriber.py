@@ -16,9 +16,9 @@ import pandas as pd
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.device import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, execution_on
-from earshot.models.measurement import Execution, Tally
-from earshot.models.oom_batching import fitting, spread
+from earshot.models.device import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, execution_info
+from earshot.models.measurement import CallCounter, ExecutionInfo
+from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
 from earshot.models.speech.log_mel import GpuLogMel
 from earshot.models.speech.speech_detection import spread_over_cores
@@ -42,7 +42,7 @@ class Transcript:
 class CountedPipeline(BatchedInferencePipeline):
     """faster-whisper's pipeline, with the windows it gives to the model, and the calls, counted in `tally`."""
 
-    tally = Tally()
+    tally = CallCounter()
 
     def forward(self, features: np.ndarray, tokenizer: Any, chunks_metadata: Any, options: Any) -> Any:
         self.tally.count(len(features))
@@ -66,7 +66,7 @@ class Transcriber:
         self._pipeline = CountedPipeline(self._whisper)
         if device.kind == "cuda":
             self._whisper.feature_extractor = GpuLogMel(self._whisper.feature_extractor, device.kind)
-        fitting(self._warm_up, BATCH_SIZE[device.kind] if device.kind == "cuda" else 1, Tally())
+        with_oom_fallback(self._warm_up, BATCH_SIZE[device.kind] if device.kind == "cuda" else 1, CallCounter())
 
     def _warm_up(self, most: int) -> None:
         """Transcribe noise in batches up to `most`, without VAD, which would find no speech in it.
@@ -74,30 +74,30 @@ class Transcriber:
         A GPU loads other kernels for other batches, at their first use: 1.2 s that would count as the first video's.
         """
         noise = np.random.default_rng(0).normal(0.0, 0.1, SAMPLE_RATE).astype(np.float32)
-        for windows in spread(most):
+        for windows in spread_sizes(most):
             clips = [{"start": 0, "end": 1}] * windows
             list(self._pipeline.transcribe(noise, vad_filter=False, clip_timestamps=clips, batch_size=windows)[0])
 
     @property
-    def execution(self) -> Execution:
+    def execution(self) -> ExecutionInfo:
         """Where and how the model runs, as ctranslate2 says now."""
         network = self._whisper.model
         batch_size = BATCH_SIZE[self._device.kind]
-        return execution_on(network.device, network.compute_type, self._description, self._device, batch_size)
+        return execution_info(network.device, network.compute_type, self._description, self._device, batch_size)
 
     def transcribe(
         self,
         samples: np.ndarray,
         progress: Callable[[float], None] = lambda _: None,
-        tally: Tally | None = None,
+        tally: CallCounter | None = None,
         language: str | None = None,
     ) -> Transcript:
         """Transcribe float32 samples, mono, 16 kHz, in this language (whisper's code) or the one that is heard.
 
         `progress` is told the share done, 0 to 1; windows and model calls are counted in `tally`.
         """
-        counted = tally or Tally()
-        return fitting(
+        counted = tally or CallCounter()
+        return with_oom_fallback(
             lambda batch: self._transcribe(samples, progress, batch, counted, language), self.execution.batch_size, counted
         )
 
@@ -106,7 +106,7 @@ class Transcriber:
         samples: np.ndarray,
         progress: Callable[[float], None],
         batch_size: int,
-        tally: Tally,
+        tally: CallCounter,
         language: str | None,
     ) -> Transcript:
         self._pipeline.tally = tally

@@ -16,7 +16,7 @@ import torch
 from ctranslate2.converters import TransformersConverter
 from transformers.utils import logging
 
-from earshot.common.atomic_files import whole_folder
+from earshot.common.atomic_files import atomic_folder
 
 COMPUTE_TYPE = "int8"
 
@@ -47,7 +47,7 @@ def _converted(folder: Path) -> Path:
     """The folder that ctranslate2 reads; made at first use."""
     target = folder.with_name(f"{folder.name}-{COMPUTE_TYPE}")
     if not target.exists():
-        with whole_folder(target) as converted:
+        with atomic_folder(target) as converted:
             _convert(folder, converted)
     return target
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from earshot.models.device import Device, assert_placed, execution_of, execution_on
-from earshot.models.measurement import Execution, Tally
-from earshot.models.oom_batching import fitting, spread
+from earshot.models.device import Device, assert_placed, execution_info, execution_of_network
+from earshot.models.measurement import CallCounter, ExecutionInfo
+from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
 from earshot.models.text.int8_transformer import Int8Transformer
 
@@ -60,28 +60,28 @@ class TextEncoder:
         """Have a GPU load the kernels that passages need: others for each size of batch, 1.4 s in all. A question needs few."""
         if self._warm_for_passages:
             return
-        for count in spread(BATCH_SIZE[self._device.kind]):
+        for count in spread_sizes(BATCH_SIZE[self._device.kind]):
             for words in WARM_UP_WORDS:
                 self.encode(["word " * words] * count)
         self._warm_for_passages = True
 
     @property
-    def execution(self) -> Execution:
+    def execution(self) -> ExecutionInfo:
         """Where and how the model runs, read from its parameters now, or as ctranslate2 says."""
         network, batch_size = self._network, BATCH_SIZE[self._device.kind]
         if isinstance(network, Int8Transformer):
             found = network.encoder
-            return execution_on(found.device, found.compute_type, self._description, self._device, batch_size)
-        return execution_of(network, self._description, self._device, batch_size)
+            return execution_info(found.device, found.compute_type, self._description, self._device, batch_size)
+        return execution_of_network(network, self._description, self._device, batch_size)
 
     @property
     def _network(self) -> "torch.nn.Module":
         transformer: Any = self._model[0]
         return transformer.model
 
-    def encode(self, texts: Sequence[str], tally: Tally | None = None) -> np.ndarray:
+    def encode(self, texts: Sequence[str], tally: CallCounter | None = None) -> np.ndarray:
         """A row of length one for each text: float32, (texts, dimension). Texts and model calls are counted in `tally`."""
-        counted = tally or Tally()
+        counted = tally or CallCounter()
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
 
@@ -89,7 +89,9 @@ class TextEncoder:
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         with _counting(self._model, counted):
             ordered = [texts[int(index)] for index in longest_first]
-            vectors[longest_first] = fitting(lambda batch: self._encode(ordered, batch), self.execution.batch_size, counted)
+            vectors[longest_first] = with_oom_fallback(
+                lambda batch: self._encode(ordered, batch), self.execution.batch_size, counted
+            )
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def _encode(self, texts: list[str], batch_size: int) -> np.ndarray:
@@ -132,7 +134,7 @@ def _moved(features: "dict[str, torch.Tensor]", device: "torch.device") -> "dict
 
 
 @contextmanager
-def _counting(model: "SentenceTransformer", tally: Tally) -> Iterator[None]:
+def _counting(model: "SentenceTransformer", tally: CallCounter) -> Iterator[None]:
     """Count the calls of the transformer inside, with as many texts as each was given: what ran, not what was meant."""
 
     def count(_module: object, arguments: tuple[Any, ...]) -> None:

@@ -25,9 +25,9 @@ import torch
 from pyannote.core import Annotation, SlidingWindowFeature
 
 from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.device import Device, assert_placed, execution_of
-from earshot.models.measurement import Execution, Tally
-from earshot.models.oom_batching import fitting
+from earshot.models.device import Device, assert_placed, execution_of_network
+from earshot.models.measurement import CallCounter, ExecutionInfo
+from earshot.models.oom_batching import with_oom_fallback
 from earshot.models.registry import Model
 from earshot.models.voice.pipelines import load_pipeline, voice_network
 from earshot.models.voice.voice_encoder import embed
@@ -70,10 +70,10 @@ class Diarizer:
         self._warm_up()
 
     @property
-    def execution(self) -> Execution:
+    def execution(self) -> ExecutionInfo:
         """Where and how the pipeline's networks run, read from the segmentation's parameters now."""
         segmentation: Any = self._pipeline._segmentation
-        return execution_of(segmentation.model, self._description, self._device, BATCH_SIZE[self._device.kind])
+        return execution_of_network(segmentation.model, self._description, self._device, BATCH_SIZE[self._device.kind])
 
     def _warm_up(self) -> None:
         """Diarize some speech: what is imported and compiled at first use took five seconds of a first video on two cores."""
@@ -85,7 +85,7 @@ class Diarizer:
         self,
         samples: np.ndarray,
         progress: Callable[[float], None] = lambda _: None,
-        tally: Tally | None = None,
+        tally: CallCounter | None = None,
         segmentation: Segmentation | None = None,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Turns and exclusive turns of float32 samples, mono, 16 kHz.
@@ -93,10 +93,12 @@ class Diarizer:
         `progress` is told the share done, 0 to 1; windows and model calls are counted in `tally`. `segmentation` is that of
         these samples, where it is there already.
         """
-        counted, file = tally or Tally(), _file(samples)
+        counted, file = tally or CallCounter(), _file(samples)
         if segmentation is not None:
             file["segmentations"] = segmentation.windows
-        return fitting(lambda batch: self._diarize(file, progress, batch, counted), self.execution.batch_size, counted)
+        return with_oom_fallback(
+            lambda batch: self._diarize(file, progress, batch, counted), self.execution.batch_size, counted
+        )
 
     def segment(self, samples: np.ndarray) -> Segmentation:
         """What the segmentation network hears in float32 samples, mono, 16 kHz."""
@@ -106,7 +108,7 @@ class Diarizer:
             with _tensor_float_kept():
                 return self._pipeline.get_segmentations(_file(samples))
 
-        return Segmentation(fitting(windows, self.execution.batch_size, Tally()))
+        return Segmentation(with_oom_fallback(windows, self.execution.batch_size, CallCounter()))
 
     def one_speaker(self, segmentation: Segmentation, duration_s: float) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Turns and exclusive turns of audio in which one speaker is heard and no other: both the same, all SPEAKER_00's."""
@@ -115,13 +117,13 @@ class Diarizer:
 
     def voices(self, samples: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
         """The vectors that VoiceEncoder gives these spans, from the same network, which is loaded here already."""
-        network, tally = voice_network(self._pipeline), Tally()
-        return fitting(
+        network, tally = voice_network(self._pipeline), CallCounter()
+        return with_oom_fallback(
             lambda batch: embed(network, samples, spans, self._dimension, batch, tally), self.execution.batch_size, tally
         )
 
     def _diarize(
-        self, file: dict[str, Any], progress: Callable[[float], None], batch_size: int, tally: Tally
+        self, file: dict[str, Any], progress: Callable[[float], None], batch_size: int, tally: CallCounter
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         self._pipeline.tally = tally
         self._pipeline.segmentation_batch_size = self._pipeline.embedding_batch_size = batch_size

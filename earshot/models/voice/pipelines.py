@@ -26,13 +26,13 @@ from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeatu
 from pyannote.core.utils.generators import string_generator
 
 from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.measurement import Tally
+from earshot.models.measurement import CallCounter
 from earshot.models.registry import Model
 from earshot.models.voice.campplus import load_campplus
 from earshot.models.voice.speaker_frames import window_frames
 
 # All pairs of 8,000 take 256 MB, four hours of one voice; of twelve hours it would be 2.3 GB.
-MOST_CLUSTERED = 8000
+MAX_CLUSTERED = 8000
 BLOCK_WINDOWS = 256  # segmented at a time: 160 MB of samples, and a multiple of every batch
 
 # From one window's beginning to the next, as a share of a window of 10 s. pyannote's own is 0.1, which is kept where nothing
@@ -64,7 +64,7 @@ class NoPLDA(PLDA):
 
 
 class BoundedClustering(AgglomerativeClustering):
-    """pyannote's, which looks at all pairs of voices, of at most MOST_CLUSTERED of them, spread over the recording.
+    """pyannote's, which looks at all pairs of voices, of at most MAX_CLUSTERED of them, spread over the recording.
 
     All others are given to the nearest centroid, as pyannote does with every voice after clustering.
     """
@@ -73,9 +73,9 @@ class BoundedClustering(AgglomerativeClustering):
         self, embeddings: np.ndarray, segmentations: SlidingWindowFeature | None = None, min_active_ratio: float = 0.2
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         found, windows, speakers = super().filter_embeddings(embeddings, segmentations, min_active_ratio)
-        if len(found) <= MOST_CLUSTERED:
+        if len(found) <= MAX_CLUSTERED:
             return found, windows, speakers
-        chosen = np.linspace(0, len(found) - 1, MOST_CLUSTERED).round().astype(int)
+        chosen = np.linspace(0, len(found) - 1, MAX_CLUSTERED).round().astype(int)
         return found[chosen], windows[chosen], speakers[chosen]
 
 
@@ -85,7 +85,7 @@ class OnePassDiarization(SpeakerDiarization):
     Windows and calls of the speaker network are counted in `tally`.
     """
 
-    tally = Tally()
+    tally = CallCounter()
 
     def get_segmentations(self, file: Any, hook: Callable[..., None] | None = None) -> SlidingWindowFeature:
         """As the stock method returns, unless the file brings them along under "segmentations".

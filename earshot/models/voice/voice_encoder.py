@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.device import Device, assert_placed, execution_of
-from earshot.models.measurement import Execution, Tally
-from earshot.models.oom_batching import fitting, spread
+from earshot.models.device import Device, assert_placed, execution_of_network
+from earshot.models.measurement import CallCounter, ExecutionInfo
+from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
 from earshot.models.voice.campplus import load_campplus
 
@@ -40,23 +40,23 @@ class VoiceEncoder:
         self._warm_up()
 
     @property
-    def execution(self) -> Execution:
+    def execution(self) -> ExecutionInfo:
         """Where and how the model runs, read from its parameters now."""
-        return execution_of(self._model, self._description, self._device, BATCH_SIZE[self._device.kind])
+        return execution_of_network(self._model, self._description, self._device, BATCH_SIZE[self._device.kind])
 
     def _warm_up(self) -> None:
         """Encode silence of each length; on a GPU, which loads other kernels for other batches, in several sizes."""
         quiet = np.zeros(PIECE_LENGTHS[-1], dtype=np.float32)
-        for pieces in spread(BATCH_SIZE[self._device.kind]) if self._device.kind == "cuda" else [1]:
+        for pieces in spread_sizes(BATCH_SIZE[self._device.kind]) if self._device.kind == "cuda" else [1]:
             self.encode(quiet, [(0, length) for length in PIECE_LENGTHS for _ in range(pieces)])
 
-    def encode(self, samples: np.ndarray, spans: Sequence[tuple[int, int]], tally: Tally | None = None) -> np.ndarray:
+    def encode(self, samples: np.ndarray, spans: Sequence[tuple[int, int]], tally: CallCounter | None = None) -> np.ndarray:
         """A row of length one for each span (first sample, one past the last): float32, (spans, dimension).
 
         Pieces and model calls are counted in `tally`.
         """
-        counted = tally or Tally()
-        return fitting(
+        counted = tally or CallCounter()
+        return with_oom_fallback(
             lambda batch: embed(self._model, samples, spans, self.dimension, batch, counted), self.execution.batch_size, counted
         )
 
@@ -67,7 +67,7 @@ def embed(
     spans: Sequence[tuple[int, int]],
     dimension: int,
     batch_size: int,
-    tally: Tally,
+    tally: CallCounter,
 ) -> np.ndarray:
     """A row of length one for each span, by a loaded speaker network: the one way from samples to vectors of a voice space."""
     sums = np.zeros((len(spans), dimension), dtype=np.float32)

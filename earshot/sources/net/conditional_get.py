@@ -21,16 +21,16 @@ import urllib3.exceptions
 from yt_dlp.networking import Request
 from yt_dlp.networking.exceptions import HTTPError, IncompleteRead, RequestError
 
-from earshot.common.errors import SourceBlocked, SourceUnusable, chain_of
+from earshot.common.errors import SourceBlocked, SourceUnusable, error_chain
 from earshot.common.redaction import without_secrets
 from earshot.config.sources_file import Source
 from earshot.sources.net.session import TIMEOUT_S, network
-from earshot.sources.net.ssrf_guard import REMEDY, refusal
+from earshot.sources.net.ssrf_guard import REMEDY, find_refusal
 from earshot.storage.catalog.entries import Validators
 
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 # A site that asks for longer is asked again after this: a wrong date must not silence a source for good.
-LONGEST_PAUSE_S = 7 * 86_400.0
+MAX_PAUSE_S = 7 * 86_400.0
 
 _PIECE = 1 << 16
 _HEAD = 64  # bytes that tell what a body is
@@ -45,7 +45,7 @@ _REMEDIES = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A body, whole and decompressed, and where it came from after all redirects."""
 
     body: bytes
@@ -53,7 +53,7 @@ class Answer:
     validators: Validators
 
 
-def ask(url: str, source: Source, validators: Validators, until: float, judge: Callable[[bytes], None]) -> Answer | None:
+def get(url: str, source: Source, validators: Validators, until: float, judge: Callable[[bytes], None]) -> Response | None:
     """What lies at this URL; None where it has not changed since it gave these validators.
 
     `until` is a moment of time.monotonic(). `judge` sees the beginning of the body before the rest is read: what it raises
@@ -61,7 +61,7 @@ def ask(url: str, source: Source, validators: Validators, until: float, judge: C
     """
     try:
         with network(source) as downloader:
-            return _answer(downloader, _request(url, validators, until), source, until, judge)
+            return _response(downloader, _request(url, validators, until), source, until, judge)
     except HTTPError as error:
         error.close()
         if error.status == HTTPStatus.NOT_MODIFIED and validators != Validators():
@@ -75,13 +75,13 @@ def retry_after_s(told: str | None, now: datetime) -> float | None:
     """Seconds that a header Retry-After asks for: a number of them, or a date (RFC 9110, section 10.2.3)."""
     text = (told or "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:12]), LONGEST_PAUSE_S)
+        return min(float(text[:12]), MAX_PAUSE_S)
     try:
         at = parsedate_to_datetime(text)
         pause_s = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
     except (ValueError, OverflowError):
         return None
-    return min(max(pause_s, 0.0), LONGEST_PAUSE_S)
+    return min(max(pause_s, 0.0), MAX_PAUSE_S)
 
 
 def _request(url: str, validators: Validators, until: float) -> Request:
@@ -90,11 +90,11 @@ def _request(url: str, validators: Validators, until: float) -> Request:
     return Request(url, headers={name: value for name, value in told.items() if value}, extensions={"timeout": timeout_s})
 
 
-def _answer(downloader: Any, request: Request, source: Source, until: float, judge: Callable[[bytes], None]) -> Answer:
+def _response(downloader: Any, request: Request, source: Source, until: float, judge: Callable[[bytes], None]) -> Response:
     with closing(downloader.urlopen(request)) as response:
         body = _body(response, source, until, judge)
         given = Validators(response.get_header("ETag"), response.get_header("Last-Modified"))
-        return Answer(body, response.url, given)
+        return Response(body, response.url, given)
 
 
 def _body(response: Any, source: Source, until: float, judge: Callable[[bytes], None]) -> bytes:
@@ -104,8 +104,8 @@ def _body(response: Any, source: Source, until: float, judge: Callable[[bytes], 
         body += piece
         if unjudged and len(body) >= _HEAD:
             judge(bytes(body))
-        if len(body) > MOST_BYTES:
-            raise SourceUnusable(f"{source.name}: it is over {MOST_BYTES >> 20} MB.", "No feed is so large: check the address.")
+        if len(body) > MAX_BYTES:
+            raise SourceUnusable(f"{source.name}: it is over {MAX_BYTES >> 20} MB.", "No feed is so large: check the address.")
         if time.monotonic() > until:
             raise _too_slow(source)
     return bytes(body)
@@ -133,9 +133,9 @@ def _refused(error: HTTPError, source: Source) -> SourceUnusable:
 
 def _broken(error: Exception, source: Source, until: float) -> SourceUnusable:
     """The error for an answer that did not come, or not to its end."""
-    if target := refusal(error):
+    if target := find_refusal(error):
         return SourceUnusable(f"{source.name}: it leads to {target}, which is not a public address.", REMEDY)
-    chain = list(chain_of(error))
+    chain = list(error_chain(error))
     if any(isinstance(link, CutShort | IncompleteRead) for link in chain):
         return cut_short(source)
     if time.monotonic() > until:

@@ -21,7 +21,7 @@ import yt_dlp.version
 
 from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import Source
-from earshot.sources.net.ssrf_guard import guarded
+from earshot.sources.net.ssrf_guard import restrict_connections
 
 TIMEOUT_S = 20.0
 
@@ -61,7 +61,7 @@ def session(source: Source, **options: Any) -> Iterator[yt_dlp.YoutubeDL]:
     before = dict(parameters)
     parameters.update(options)
     try:
-        with guarded(source):
+        with restrict_connections(source):
             yield kept.downloader
     finally:
         parameters.clear()
@@ -71,7 +71,7 @@ def session(source: Source, **options: Any) -> Iterator[yt_dlp.YoutubeDL]:
 @contextmanager
 def network(source: Source) -> Iterator[yt_dlp.YoutubeDL]:
     """The same session for requests alone: `urlopen()`, and nothing that extracts."""
-    with guarded(source):
+    with restrict_connections(source):
         yield _session(source).downloader
 
 

@@ -1,11 +1,11 @@
 """Where a source may lead: to public addresses, to the host that the user named, and through its proxy.
 
 What a feed or a page leads to is chosen by others: its entries, its redirects, what their names resolve to. So that none of
-it reaches this machine's own network, `guarded()` judges every connection of its block and thread where it is made, by the
-address it is made to (a hook on CPython's audit event `socket.connect`): redirects, media, and names that resolve to one
-address when looked at and to another when used, are all covered. A program that would fetch a URL by itself (yt-dlp hands
-some streams to ffmpeg) cannot be judged so, and is not started. `refuse_private()` refuses an entry before anything is
-asked of it; `refusal()` finds a refusal in what a library made of it.
+it reaches this machine's own network, `restrict_connections()` judges every connection of its block and thread where it is
+made, by the address it is made to (a hook on CPython's audit event `socket.connect`): redirects, media, and names that resolve
+to one address when looked at and to another when used, are all covered. A program that would fetch a URL by itself (yt-dlp
+hands some streams to ffmpeg) cannot be judged so, and is not started. `refuse_private()` refuses an entry before anything is
+asked of it; `find_refusal()` finds a refusal in what a library made of it.
 
 A source with `allow_private: true`, and any while EARSHOT_ALLOW_PRIVATE_ADDRESSES is 1, may lead anywhere.
 
@@ -28,7 +28,7 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-from earshot.common.errors import AddressRefused, chain_of
+from earshot.common.errors import AddressRefused, error_chain
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
@@ -65,7 +65,7 @@ _rule: ContextVar[_Rule | None] = ContextVar("earshot_address_rule", default=Non
 
 
 @contextmanager
-def guarded(source: Source) -> Iterator[None]:
+def restrict_connections(source: Source) -> Iterator[None]:
     """For the block, in this thread: only addresses that this source may lead to are connected to.
 
     Blocks may lie in each other; the inner source counts. A generator that is left waiting inside the block leaves the
@@ -97,23 +97,23 @@ def refuse_private(url: str, source: Source) -> None:
     literally = bool(_proxies_of(source))
     found = _addresses_of(host, literally)
     if found and not any(is_public(address) for address in found) and not found & _addresses_of(named, literally):
-        raise refused(url, str(min(found, key=str)))
+        raise address_refused(url, str(min(found, key=str)))
 
 
-def refused(url: str, target: str) -> AddressRefused:
-    """The error for a URL that led to this target, as `refusal()` gives it."""
+def address_refused(url: str, target: str) -> AddressRefused:
+    """The error for a URL that led to this target, as `find_refusal()` gives it."""
     return AddressRefused(
         f"{without_secrets(url)} leads to {target}, and its source may only lead to public addresses and its own host.", REMEDY
     )
 
 
-def refusal(error: BaseException) -> str | None:
+def find_refusal(error: BaseException) -> str | None:
     """What the hook refused, where that is what this error comes from: an address, or a program and the host it would ask.
 
     Read from the words of the error and of all that it wraps: yt-dlp drops the exceptions themselves when it gives up
     after its last try, and keeps their words.
     """
-    told = (re.search(r"<refused: ([^>]+)>", str(found)) for found in chain_of(error))
+    told = (re.search(r"<refused: ([^>]+)>", str(found)) for found in error_chain(error))
     return next((words[1] for words in told if words), None)
 
 
@@ -132,7 +132,7 @@ def is_public(address: Address) -> bool:
 # --- where connections are made ------------------------------------------------------------------------------------------
 
 
-def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     """The audit hook. It sees all that this process does, so whatever else happens is let go at once."""
     if event == "socket.connect":
         rule = _rule.get()
@@ -163,7 +163,7 @@ def _judge_program(program: str, words: list[Any]) -> None:
             raise _Refused(f"{PurePath(str(program)).name}, which connects by itself, for {_host_of(url[0])}")
 
 
-sys.addaudithook(_watch)
+sys.addaudithook(_audit)
 
 
 # --- hosts and their addresses -------------------------------------------------------------------------------------------

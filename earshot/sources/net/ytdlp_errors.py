@@ -1,6 +1,6 @@
 """What yt-dlp says when it cannot get a video, told for what it is: a table from its messages to the tree of errors.
 
-yt-dlp raises one exception for everything and says the rest in words: its own, and those of the site. `explain()` reads the
+yt-dlp raises one exception for everything and says the rest in words: its own, and those of the site. `translate()` reads the
 exceptions it wrapped where they tell (HTTP status, geo restriction, no extractor, an address that was refused) and else looks
 its words up in `RULES`, first match first. What is not recognised is Retryable with the message kept, and so `failed`: never
 "no audio". Whoever raises what it returns does so `from None`: Dagster keeps whole chains of causes in its event log, and
@@ -34,12 +34,12 @@ from earshot.common.errors import (
     Removed,
     Retryable,
     Truncated,
-    chain_of,
+    error_chain,
 )
 from earshot.common.redaction import without_secrets
 from earshot.config.sources_file import Source
 from earshot.sources.net.conditional_get import retry_after_s
-from earshot.sources.net.ssrf_guard import refusal, refused
+from earshot.sources.net.ssrf_guard import address_refused, find_refusal
 
 E = TypeVar("E", bound=BaseException)
 
@@ -113,12 +113,12 @@ RULES = (
 )
 
 
-def explain(error: YoutubeDLError, url: str, source: Source) -> EarshotError:
+def translate(error: YoutubeDLError, url: str, source: Source) -> EarshotError:
     """The error of the tree that this failure to get `url` is; its message holds no secret. Not raised, but returned."""
     message = without_secrets(f"{url}: {message_of(error)}", also=secrets_of(source))
-    target = refusal(error)
+    target = find_refusal(error)
     if target is not None:
-        return refused(url, target)
+        return address_refused(url, target)
     return _by_status(error, message) or _by_class(error, message) or _by_words(error, message)
 
 
@@ -140,7 +140,7 @@ def seconds_until_start(message: str) -> float | None:
 
 def cause_of(error: BaseException, kind: type[E]) -> E | None:
     """The exception of this kind that yt-dlp wrapped, however deep."""
-    return next((found for found in chain_of(error) if isinstance(found, kind)), None)
+    return next((found for found in error_chain(error) if isinstance(found, kind)), None)
 
 
 def message_of(error: YoutubeDLError) -> str:

@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earshot.common.errors import EarshotError
-from earshot.common.text import NUMBERS_TOLD, numbered
-from earshot.common.timeline import NO_TURNS, cut
+from earshot.common.text import MAX_NUMBERS, join_numbers
+from earshot.common.timeline import EMPTY_TURNS, build_timeline
 from earshot.speakers.corrections.claims import spans_by_video
-from earshot.speakers.corrections.constraints import conflicting, read_turns
-from earshot.speakers.corrections.targets import Subject, correction_told, halves, without
+from earshot.speakers.corrections.constraints import find_conflicts, read_turns
+from earshot.speakers.corrections.targets import Target, describe_correction, split_in_two, subtract
 from earshot.speakers.tables.corrections import Correction, add_correction, list_corrections
 from earshot.speakers.tables.people import add_person, checked_name, find_person, names_of_people
 from earshot.storage.database import Database
 
-NOBODY_YET = 0  # stands for a person who is to be added; ids begin at 1
+NEW_PERSON = 0  # stands for a person who is to be added; ids begin at 1
 
 
 @dataclass(frozen=True)
-class Entered:
+class CorrectionResult:
     """A correction that was kept. `person`: the name, where it names one, and whether it is new; `over`: whom it overrules."""
 
     number: int
@@ -31,59 +31,59 @@ class Entered:
     over: tuple[int, ...] = ()
 
 
-def say_is(database: Database, subject: Subject, name: str) -> Entered:
+def assign_person(database: Database, subject: Target, name: str) -> CorrectionResult:
     """`subject` is spoken by this person, who is added where nobody has the name."""
     return _about_person(database, "is", subject, name)
 
 
-def say_never(database: Database, subject: Subject, name: str) -> Entered:
+def exclude_person(database: Database, subject: Target, name: str) -> CorrectionResult:
     """`subject` is never this person, who must be known."""
-    _refuse_turn(subject)
+    _require_whole_speaker(subject)
     if find_person(database, name) is None:
         raise EarshotError(f"Nobody is called {name!r}, so nobody is taken for them.", "`earshot people list` shows all.")
     return _about_person(database, "never", subject, name)
 
 
-def say_same(database: Database, one: Subject, other: Subject) -> Entered:
+def merge_voices(database: Database, one: Target, other: Target) -> CorrectionResult:
     """The two are one voice."""
-    _refuse_turn(one, other)
+    _require_whole_speaker(one, other)
     if set(one.speakers) == set(other.speakers):
         raise EarshotError(f"{one.label} and {other.label} are one already.", "Name two voices.")
     return _about_voices(database, "same", one, other)
 
 
-def say_different(database: Database, one: Subject, other: Subject) -> Entered:
+def separate_voices(database: Database, one: Target, other: Target) -> CorrectionResult:
     """Nobody of the one is anybody of the other. A part of the one, named as the other, is what differs from its rest."""
-    _refuse_turn(one, other)
-    rest = without(database, one, other)
+    _require_whole_speaker(one, other)
+    rest = subtract(database, one, other)
     if not rest.speakers:
         raise EarshotError(f"{one.label} and {other.label} are one speaker.", "Name two voices.")
     return _about_voices(database, "different", rest, other)
 
 
-def say_split(database: Database, voice_id: int) -> tuple[Entered, Subject, Subject]:
+def split_voice(database: Database, voice_id: int) -> tuple[CorrectionResult, Target, Target]:
     """The two parts that this anonymous voice was joined from last are two voices; returned with the parts."""
-    one, other = halves(database, voice_id)
+    one, other = split_in_two(database, voice_id)
     return _about_voices(database, "different", one, other), one, other
 
 
-def _about_person(database: Database, kind: str, subject: Subject, name: str) -> Entered:
+def _about_person(database: Database, kind: str, subject: Target, name: str) -> CorrectionResult:
     checked_name(name)
     known = find_person(database, name)
     earlier = list_corrections(database)
-    person_id = known.person_id if known else NOBODY_YET
+    person_id = known.person_id if known else NEW_PERSON
     correction = Correction(_next(earlier), kind, person_id, subject.spans)
     _refuse_conflict(database, earlier, correction)
     over = _overruled(earlier, correction) if kind == "is" else ()
     person = known or add_person(database, name)
     number = add_correction(database, kind, person.person_id, subject.spans)
-    return Entered(number, person.name, known is None, over)
+    return CorrectionResult(number, person.name, known is None, over)
 
 
-def _about_voices(database: Database, kind: str, one: Subject, other: Subject) -> Entered:
+def _about_voices(database: Database, kind: str, one: Target, other: Target) -> CorrectionResult:
     earlier = list_corrections(database)
     _refuse_conflict(database, earlier, Correction(_next(earlier), kind, None, one.spans, other.spans))
-    return Entered(add_correction(database, kind, None, one.spans, other.spans))
+    return CorrectionResult(add_correction(database, kind, None, one.spans, other.spans))
 
 
 def _next(earlier: Sequence[Correction]) -> int:
@@ -91,7 +91,7 @@ def _next(earlier: Sequence[Correction]) -> int:
     return max((each.correction_id for each in earlier), default=0) + 1
 
 
-def _refuse_turn(*subjects: Subject) -> None:
+def _require_whole_speaker(*subjects: Target) -> None:
     for subject in subjects:
         if subject.turn:
             video_id, speaker = subject.speakers[0]
@@ -101,12 +101,12 @@ def _refuse_turn(*subjects: Subject) -> None:
 
 
 def _refuse_conflict(database: Database, earlier: Sequence[Correction], new: Correction) -> None:
-    conflicts = conflicting(earlier, new, read_turns(database, spans_by_video([*earlier, new])))
+    conflicts = find_conflicts(earlier, new, read_turns(database, spans_by_video([*earlier, new])))
     if not conflicts:
         return
     people = names_of_people(database)
-    told = "; ".join(correction_told(each, people) for each in earlier if each.correction_id in conflicts[:NUMBERS_TOLD])
-    known = f"correction{'s'[: len(conflicts) != 1]} {numbered(conflicts)}"
+    told = "; ".join(describe_correction(each, people) for each in earlier if each.correction_id in conflicts[:MAX_NUMBERS])
+    known = f"correction{'s'[: len(conflicts) != 1]} {join_numbers(conflicts)}"
     raise EarshotError(
         f"That contradicts {known} ({told}), so it was not kept.",
         f"Take back what is wrong, then say it again: earshot people correct --undo {conflicts[-1]}",
@@ -119,7 +119,7 @@ def _overruled(earlier: Sequence[Correction], new: Correction) -> tuple[int, ...
     found: set[int] = set()
     for sides in spans_by_video([*others, new]).values():
         if (new.correction_id, 0) in sides:
-            stretches = cut(NO_TURNS, (span for spans in sides.values() for span in spans))
-            mine = stretches.within(sides[new.correction_id, 0])
-            found |= {number for (number, _), spans in sides.items() if (mine & stretches.within(spans)).any()}
+            stretches = build_timeline(EMPTY_TURNS, (span for spans in sides.values() for span in spans))
+            mine = stretches.mask(sides[new.correction_id, 0])
+            found |= {number for (number, _), spans in sides.items() if (mine & stretches.mask(spans)).any()}
     return tuple(sorted(found - {new.correction_id}))

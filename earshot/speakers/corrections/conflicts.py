@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from earshot.common.text import numbered
-from earshot.speakers.corrections.claims import Key, Named, Statements
+from earshot.common.text import join_numbers
+from earshot.speakers.corrections.claims import Key, Named, SpeakerClaims
 
 # More numbers than this in one message help nobody.
 
 
 @dataclass(frozen=True)
-class Contradiction:
+class Conflict:
     """The local speakers who cannot be named, and the corrections that contradict each other."""
 
     speakers: frozenset[Key]
@@ -27,11 +27,11 @@ class Contradiction:
     def reason(self) -> str:
         """It in words, without names."""
         if len(self.corrections) == 1:
-            return f"correction {numbered(self.corrections)} contradicts itself"
-        return f"corrections {numbered(self.corrections)} contradict each other"
+            return f"correction {join_numbers(self.corrections)} contradicts itself"
+        return f"corrections {join_numbers(self.corrections)} contradict each other"
 
 
-class Groups:
+class SameVoiceGroups:
     """Who is one voice with whom, by corrections `same`: correction -> all whom it says to be one."""
 
     def __init__(self, same: Mapping[int, frozenset[Key]]) -> None:
@@ -42,14 +42,14 @@ class Groups:
                 self._corrections[key].append(number)
         self._groups: dict[Key, frozenset[Key]] = {}
 
-    def of(self, key: Key) -> frozenset[Key]:
+    def group_of(self, key: Key) -> frozenset[Key]:
         """All who are one voice with this one, himself among them."""
         if key not in self._groups:
             group = frozenset(self._reached(key))
             self._groups |= dict.fromkeys(group, group)
         return self._groups[key]
 
-    def path(self, one: Key, other: Key) -> frozenset[int]:
+    def linking_corrections(self, one: Key, other: Key) -> frozenset[int]:
         """The fewest corrections that make these two one voice; none for one and himself."""
         before, numbers = self._reached(one), set()
         while other != one:
@@ -71,38 +71,38 @@ class Groups:
         return found
 
 
-def contradictions_of(statements: Statements) -> list[Contradiction]:
+def conflicts_among(statements: SpeakerClaims) -> list[Conflict]:
     """All that cannot be true together, mixed speakers apart: those are no slip of whoever corrected."""
-    groups = Groups(statements.same)
+    groups = SameVoiceGroups(statements.same)
     people = people_of(groups, statements.named)
     spoken_of = [*statements.named, *statements.never, *(key for keys in statements.same.values() for key in keys)]
-    found: dict[Contradiction, None] = {}
-    for group in dict.fromkeys(groups.of(key) for key in sorted(set(spoken_of))):
+    found: dict[Conflict, None] = {}
+    for group in dict.fromkeys(groups.group_of(key) for key in sorted(set(spoken_of))):
         found |= dict.fromkeys(_inside(group, groups, people.get(group, {}), statements))
     for number, (one, other) in statements.different.items():
         found |= dict.fromkeys(_between(number, one, other, groups, people))
     return list(found)
 
 
-def people_of(groups: Groups, named: Mapping[Key, Named]) -> dict[frozenset[Key], dict[int, tuple[Key, Named]]]:
+def people_of(groups: SameVoiceGroups, named: Mapping[Key, Named]) -> dict[frozenset[Key], dict[int, tuple[Key, Named]]]:
     """The people in each group in which somebody is named: for each, a member who is, and by which corrections."""
     found: defaultdict[frozenset[Key], dict[int, tuple[Key, Named]]] = defaultdict(dict)
     for key in sorted(named):
-        found[groups.of(key)].setdefault(named[key].person_id, (key, named[key]))
+        found[groups.group_of(key)].setdefault(named[key].person_id, (key, named[key]))
     return dict(found)
 
 
 def _inside(
-    group: frozenset[Key], groups: Groups, people: Mapping[int, tuple[Key, Named]], statements: Statements
-) -> list[Contradiction]:
+    group: frozenset[Key], groups: SameVoiceGroups, people: Mapping[int, tuple[Key, Named]], statements: SpeakerClaims
+) -> list[Conflict]:
     found = []
     for (one, said), (other, also) in combinations(people.values(), 2):
-        found.append(Contradiction(group, said.corrections | also.corrections | groups.path(one, other)))
+        found.append(Conflict(group, said.corrections | also.corrections | groups.linking_corrections(one, other)))
     for key in sorted(group & statements.never.keys()):
         for person in sorted(statements.never[key].keys() & people.keys()):
             one, said = people[person]
-            numbers = said.corrections | statements.never[key][person] | groups.path(one, key)
-            found.append(Contradiction(group, numbers))
+            numbers = said.corrections | statements.never[key][person] | groups.linking_corrections(one, key)
+            found.append(Conflict(group, numbers))
     return found
 
 
@@ -110,19 +110,21 @@ def _between(
     number: int,
     one: frozenset[Key],
     other: frozenset[Key],
-    groups: Groups,
+    groups: SameVoiceGroups,
     people: Mapping[frozenset[Key], Mapping[int, tuple[Key, Named]]],
-) -> list[Contradiction]:
+) -> list[Conflict]:
     """Where both sides of a `different` meet in one group, or in two groups that are one person."""
-    here, there = ({groups.of(key): key for key in sorted(side, reverse=True)} for side in (one, other))
-    found = [Contradiction(group, groups.path(here[group], there[group]) | {number}) for group in here if group in there]
+    here, there = ({groups.group_of(key): key for key in sorted(side, reverse=True)} for side in (one, other))
+    found = [
+        Conflict(group, groups.linking_corrections(here[group], there[group]) | {number}) for group in here if group in there
+    ]
     for person, (left, right) in _people_on_both(here, there, people):
         if left != right:
             numbers = frozenset({number})
             for group, key in ((left, here[left]), (right, there[right])):
                 named_key, said = people[group][person]
-                numbers |= said.corrections | groups.path(named_key, key)
-            found.append(Contradiction(left | right, numbers))
+                numbers |= said.corrections | groups.linking_corrections(named_key, key)
+            found.append(Conflict(left | right, numbers))
     return found
 
 

@@ -1,9 +1,9 @@
 """Correcting: from all corrections to what the machine is bound by, and what they teach.
 
-`rulings_of()` concludes from the statements (earshot/speakers/corrections/claims.py): whoever is one voice with a named speaker
-has that name too, and whoever is said to be another than a named speaker never has it. Who is mixed, or in a contradiction, is
-named by nothing. What does not rule a whole speaker still holds for its moments (`read_overrides`), and every turn whose
-speaker was told is a sample of that person's voice (`taught`).
+`derive_constraints()` concludes from the statements (earshot/speakers/corrections/claims.py): whoever is one voice with a named
+speaker has that name too, and whoever is said to be another than a named speaker never has it. Who is mixed, or in a
+contradiction, is named by nothing. What does not rule a whole speaker still holds for its moments (`read_segment_overrides`),
+and every turn whose speaker was told is a sample of that person's voice (`samples_from_corrections`).
 
 The asset `people` (earshot/speakers/people/identify.py) applies the rulings; nothing here changes who anybody is.
 """
@@ -16,19 +16,19 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from earshot.common.text import numbered
-from earshot.common.timeline import HALF, Stretches, Times, cut
+from earshot.common.text import join_numbers
+from earshot.common.timeline import HALF, Interval, Timeline, build_timeline
 from earshot.speakers.corrections.claims import (
     NOBODY,
+    IntervalLabels,
     Key,
-    Said,
-    Statements,
-    people_by_number,
-    said_in,
+    SpeakerClaims,
+    claims_from,
+    label_intervals,
+    person_by_correction,
     spans_by_video,
-    statements_of,
 )
-from earshot.speakers.corrections.conflicts import Groups, contradictions_of
+from earshot.speakers.corrections.conflicts import SameVoiceGroups, conflicts_among
 from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.storage.database import Database
@@ -39,7 +39,7 @@ Pair = tuple[Key, Key]
 
 
 @dataclass(frozen=True)
-class Rulings:
+class IdentityConstraints:
     """What corrections bind the machine to. Who is in `contradictions` (with the reason, without names) is in no other part.
 
     `same` has just enough pairs to join who is one voice; `different` has each pair. The smaller key of a pair comes first.
@@ -52,15 +52,18 @@ class Rulings:
     contradictions: dict[Key, str]
 
 
-def rulings_of(corrections: Sequence[Correction], turns: pd.DataFrame) -> Rulings:
+def derive_constraints(corrections: Sequence[Correction], turns: pd.DataFrame) -> IdentityConstraints:
     """The rulings over the speakers in `turns` (video_id, local_speaker, start_s, end_s): of each video, all its turns."""
-    statements = statements_of(corrections, turns)
-    groups = Groups(statements.same)
+    statements = claims_from(corrections, turns)
+    groups = SameVoiceGroups(statements.same)
     refused = _refused(statements)
     named = {
-        member: said.person_id for key, said in statements.named.items() for member in groups.of(key) if member not in refused
+        member: said.person_id
+        for key, said in statements.named.items()
+        for member in groups.group_of(key)
+        if member not in refused
     }
-    return Rulings(
+    return IdentityConstraints(
         named=named,
         never=_never(statements, groups, named, refused),
         same=frozenset(pair for keys in statements.same.values() for pair in _chain(keys - refused.keys())),
@@ -74,17 +77,17 @@ def rulings_of(corrections: Sequence[Correction], turns: pd.DataFrame) -> Ruling
     )
 
 
-def conflicting(corrections: Sequence[Correction], new: Correction, turns: pd.DataFrame) -> list[int]:
+def find_conflicts(corrections: Sequence[Correction], new: Correction, turns: pd.DataFrame) -> list[int]:
     """The numbers of those corrections that the new one, the last of all, cannot be true with."""
-    found = contradictions_of(statements_of([*corrections, new], turns))
+    found = conflicts_among(claims_from([*corrections, new], turns))
     numbers = {number for each in found if new.correction_id in each.corrections for number in each.corrections}
     return sorted(numbers - {new.correction_id})
 
 
-def read_rulings(database: Database) -> Rulings:
+def read_constraints(database: Database) -> IdentityConstraints:
     """The rulings over the library as it is diarized today."""
     corrections = list_corrections(database)
-    return rulings_of(corrections, read_turns(database, spans_by_video(corrections)))
+    return derive_constraints(corrections, read_turns(database, spans_by_video(corrections)))
 
 
 def read_turns(database: Database, video_ids: Iterable[str]) -> pd.DataFrame:
@@ -98,7 +101,7 @@ def read_turns(database: Database, video_ids: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def read_overrides(database: Database) -> list[tuple[str, float, float, int]]:
+def read_segment_overrides(database: Database) -> list[tuple[str, float, float, int]]:
     """Who speaks at moments whose speaker is not named so as a whole: (video_id, start_s, end_s, person_id).
 
     In order of time, and disjoint. No word is torn: a turn is somebody's with all its words
@@ -112,7 +115,7 @@ def read_overrides(database: Database) -> list[tuple[str, float, float, int]]:
     return [
         (str(video_id), *moment)
         for video_id, of_video in turns.groupby("video_id", sort=True)
-        for moment in _between_words(database, str(video_id), overrides_of(by_video[str(video_id)], of_video), of_video)
+        for moment in _between_words(database, str(video_id), segment_overrides(by_video[str(video_id)], of_video), of_video)
     ]
 
 
@@ -125,15 +128,15 @@ def _between_words(database: Database, video_id: str, moments: list[Spoken], tur
     return whole_words(moments, words, speakers, turns)
 
 
-def overrides_of(corrections: Sequence[Correction], turns: pd.DataFrame) -> list[Spoken]:
+def segment_overrides(corrections: Sequence[Correction], turns: pd.DataFrame) -> list[Spoken]:
     """Of one video's corrections, (start_s, end_s, person_id) of all that rules no whole speaker."""
     if turns.empty:
         return []
     video_id = str(turns.video_id.iloc[0])
-    spans, named_by = spans_by_video(corrections), people_by_number(corrections, "is")
+    spans, named_by = spans_by_video(corrections), person_by_correction(corrections, "is")
     stretches, said = _said(spans.get(video_id, {}), named_by, turns)
     left = said.people.copy()
-    named = statements_of(corrections, turns).named
+    named = claims_from(corrections, turns).named
     for speaker, speaking in zip(stretches.speakers, stretches.speaking, strict=True):
         if (video_id, speaker) in named:
             left[speaking & (said.people == named[video_id, speaker].person_id)] = NOBODY
@@ -143,17 +146,17 @@ def overrides_of(corrections: Sequence[Correction], turns: pd.DataFrame) -> list
         (start, end, person)
         for person in people
         if person != NOBODY
-        for start, end in stretches.joined(spoken & (left == person))
+        for start, end in stretches.merged(spoken & (left == person))
     )
 
 
-def taught(database: Database, space: VoiceSpace) -> pd.DataFrame:
+def samples_from_corrections(database: Database, space: VoiceSpace) -> pd.DataFrame:
     """Samples of people's voices from corrections: person_id, embedding (np.float32), seconds.
 
     Each is the vector, of this space, of a clear turn of which an `is` covers at least half.
     """
     corrections = [correction for correction in list_corrections(database) if correction.kind == "is"]
-    spoken = told_turns(corrections, read_turns(database, spans_by_video(corrections)))
+    spoken = attributed_turns(corrections, read_turns(database, spans_by_video(corrections)))
     rows = database.query(
         "SELECT video_id, turn_index, embedding FROM voice_embeddings WHERE video_id = ANY(%(videos)s) AND condition = 'clear' "
         "AND model = %(model)s AND model_revision = %(model_revision)s AND preparation = %(preparation)s",
@@ -168,9 +171,9 @@ def taught(database: Database, space: VoiceSpace) -> pd.DataFrame:
     return pd.DataFrame(samples, columns=["person_id", "embedding", "seconds"])
 
 
-def told_turns(corrections: Sequence[Correction], turns: pd.DataFrame) -> dict[tuple[str, int], tuple[int, float]]:
+def attributed_turns(corrections: Sequence[Correction], turns: pd.DataFrame) -> dict[tuple[str, int], tuple[int, float]]:
     """Who speaks in which turn: (video_id, turn_index) -> (person_id, seconds of the turn). Half and half is nobody's."""
-    spans, named = spans_by_video(corrections), people_by_number(corrections, "is")
+    spans, named = spans_by_video(corrections), person_by_correction(corrections, "is")
     found: dict[tuple[str, int], list[tuple[int, float]]] = {}
     for video_id, of_video in turns.groupby("video_id", sort=True):
         stretches, said = _said(spans.get(str(video_id), {}), named, of_video)
@@ -184,33 +187,35 @@ def told_turns(corrections: Sequence[Correction], turns: pd.DataFrame) -> dict[t
 
 
 def _said(
-    spans: Mapping[tuple[int, int], list[Times]], named: Mapping[int, int], turns: pd.DataFrame
-) -> tuple[Stretches, Said]:
-    stretches = cut(turns, (span for each in spans.values() for span in each))
-    return stretches, said_in(stretches, named, spans)
+    spans: Mapping[tuple[int, int], list[Interval]], named: Mapping[int, int], turns: pd.DataFrame
+) -> tuple[Timeline, IntervalLabels]:
+    stretches = build_timeline(turns, (span for each in spans.values() for span in each))
+    return stretches, label_intervals(stretches, named, spans)
 
 
-def _refused(statements: Statements) -> dict[Key, str]:
+def _refused(statements: SpeakerClaims) -> dict[Key, str]:
     """Who cannot be named, and why: in a contradiction, else mixed."""
     refused = {
-        key: f"corrections {numbered(numbers)} name two people in it, who are one speaker to the diarization"
-        for key, numbers in statements.mixed.items()
+        key: f"corrections {join_numbers(numbers)} name two people in it, who are one speaker to the diarization"
+        for key, numbers in statements.ambiguous.items()
     }
-    for each in contradictions_of(statements):
+    for each in conflicts_among(statements):
         refused = dict.fromkeys(each.speakers, each.reason) | refused  # the first that is found is told
     return refused
 
 
-def _never(statements: Statements, groups: Groups, named: dict[Key, int], refused: dict[Key, str]) -> dict[Key, frozenset[int]]:
+def _never(
+    statements: SpeakerClaims, groups: SameVoiceGroups, named: dict[Key, int], refused: dict[Key, str]
+) -> dict[Key, frozenset[int]]:
     found: defaultdict[Key, set[int]] = defaultdict(set)
     for key, people in statements.never.items():
-        for member in groups.of(key):
+        for member in groups.group_of(key):
             found[member].update(people)
     for sides in statements.different.values():
         for one, other in (sides, sides[::-1]):
             people = {named[key] for key in one if key in named}
             for key in other if people else ():
-                for member in groups.of(key):
+                for member in groups.group_of(key):
                     found[member].update(people)
     return {key: frozenset(people) for key, people in found.items() if key not in refused}
 

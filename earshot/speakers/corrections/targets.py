@@ -19,37 +19,37 @@ import pandas as pd
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.spatial.distance import pdist, squareform
 
-from earshot.common.errors import EarshotError, HalfIngested, NotTranscribed
-from earshot.common.text import counted
-from earshot.common.timeline import cut
-from earshot.common.times import hms
+from earshot.common.errors import EarshotError, InconsistentVideo, NotTranscribed
+from earshot.common.text import pluralize
+from earshot.common.timeline import build_timeline
+from earshot.common.times import format_hms
 from earshot.speakers.corrections.claims import Key, spans_in
-from earshot.speakers.corrections.constraints import read_rulings, read_turns
-from earshot.speakers.tables.corrections import Correction, Span
+from earshot.speakers.corrections.constraints import read_constraints, read_turns
+from earshot.speakers.tables.corrections import CorrectedSpan, Correction
 from earshot.speakers.tables.people import find_person
-from earshot.storage.catalog.videos import find
+from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.transcripts.recordings import read_recording
 from earshot.transcripts.speaker_names import Names, speaker_names
-from earshot.transcripts.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
+from earshot.transcripts.turn_times import TurnTimes, TypedTime, parse_typed_time, turn_times, turns_alone
 
 FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or a turn by its time: VIDEO@0:12:30."
 _VOICE = re.compile(r"voice[\s-]*(\d{1,18})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Subject:
+class Target:
     """Whose voice is meant: `speakers` the local speakers, `spans` their time. `turn`: one turn of that speaker only."""
 
     label: str
     speakers: tuple[Key, ...]
-    spans: tuple[Span, ...]
+    spans: tuple[CorrectedSpan, ...]
     turn: bool = False
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """It for a message: a voice with how much of it there is."""
-        return self.label if len(self.speakers) == 1 else f"{self.label} ({speakers_told(self.speakers)})"
+        return self.label if len(self.speakers) == 1 else f"{self.label} ({describe_speakers(self.speakers)})"
 
 
 def voice_number(text: str) -> int | None:
@@ -58,7 +58,7 @@ def voice_number(text: str) -> int | None:
     return int(written[1]) if written else None
 
 
-def find_subject(database: Database, text: str) -> Subject:
+def parse_target(database: Database, text: str) -> Target:
     """What is meant; raises EarshotError that says what there is instead."""
     number = voice_number(text)
     if number is not None:
@@ -70,7 +70,7 @@ def find_subject(database: Database, text: str) -> Subject:
     if part in set(turns.local_speaker):
         return _whole(database, f"{video_id}@{part}", [(video_id, part)])
     try:
-        at = typed_time(part)
+        at = parse_typed_time(part)
     except ValueError:
         raise EarshotError(
             f"{part!r} is neither a speaker of {video_id} nor a time in it. Its speakers: {_speakers(turns)}.", FORMS
@@ -78,9 +78,9 @@ def find_subject(database: Database, text: str) -> Subject:
     return _turn(database, video_id, turns, at)
 
 
-def _whole_video(database: Database, text: str) -> Subject:
+def _whole_video(database: Database, text: str) -> Target:
     """A video named by its key alone, in which one speaker speaks."""
-    if find(database, text) is None:
+    if get_video(database, text) is None:
         person = find_person(database, text)
         if person is not None:
             remedy = f"Two people who are one: earshot people merge {person.name!r} OTHER. {FORMS}"
@@ -104,7 +104,7 @@ def members_of(database: Database, voice_id: int) -> list[Key]:
     return [(row["video_id"], row["local_speaker"]) for row in rows]
 
 
-def halves(database: Database, voice_id: int) -> tuple[Subject, Subject]:
+def split_in_two(database: Database, voice_id: int) -> tuple[Target, Target]:
     """The two parts that average linkage joined last into this voice, the part of the first video first.
 
     Whom corrections say to be one voice stays together. Raises EarshotError where there is nothing to divide.
@@ -123,7 +123,7 @@ def halves(database: Database, voice_id: int) -> tuple[Subject, Subject]:
     keys = [(row["video_id"], row["local_speaker"]) for row in rows]
     distances = squareform(pdist([row["centroid"].to_numpy() for row in rows], "cosine"))
     place = {key: index for index, key in enumerate(keys)}
-    for one, other in read_rulings(database).same:
+    for one, other in read_constraints(database).same:
         if one in place and other in place:
             distances[place[one], place[other]] = distances[place[other], place[one]] = 0.0
     labels = cut_tree(linkage(squareform(distances, checks=False), "average"), n_clusters=2).ravel()
@@ -132,20 +132,20 @@ def halves(database: Database, voice_id: int) -> tuple[Subject, Subject]:
     return one, other
 
 
-def without(database: Database, one: Subject, other: Subject) -> Subject:
+def subtract(database: Database, one: Target, other: Target) -> Target:
     """The one less what is also the other's; itself where they have nothing in common."""
     if not set(one.speakers) & set(other.speakers):
         return one
     return _whole(database, one.label, [key for key in one.speakers if key not in other.speakers])
 
 
-def speakers_told(speakers: Sequence[Key]) -> str:
+def describe_speakers(speakers: Sequence[Key]) -> str:
     """4 speakers in 3 videos."""
     videos = len({video_id for video_id, _ in speakers})
-    return f"{counted(len(speakers), 'speaker')} in {counted(videos, 'video')}"
+    return f"{pluralize(len(speakers), 'speaker')} in {pluralize(videos, 'video')}"
 
 
-def correction_told(correction: Correction, people: dict[int, str]) -> str:
+def describe_correction(correction: Correction, people: dict[int, str]) -> str:
     """A correction in one line, its number first; `people`: names by person_id."""
     said = {
         "is": f"is {people.get(correction.person_id or 0, '')}",
@@ -156,18 +156,18 @@ def correction_told(correction: Correction, people: dict[int, str]) -> str:
     return f"{correction.correction_id}: {_places(correction.spans)} {said}"
 
 
-def _places(spans: Sequence[Span]) -> str:
+def _places(spans: Sequence[CorrectedSpan]) -> str:
     """The first stretch, and how many more."""
     if not spans:
         return "(nothing that is left)"
-    first = f"{spans[0].video_id} {hms(spans[0].start_s)}-{hms(spans[0].end_s)}"
+    first = f"{spans[0].video_id} {format_hms(spans[0].start_s)}-{format_hms(spans[0].end_s)}"
     videos = len({span.video_id for span in spans})
     more = f" and {len(spans) - 1} more" if len(spans) > 1 else ""
     return f"{first}{more}{f' in {videos} videos' if videos > 1 else ''}"
 
 
 def _turns_of(database: Database, video_id: str) -> pd.DataFrame:
-    if find(database, video_id) is None:
+    if get_video(database, video_id) is None:
         raise EarshotError(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
     turns = read_turns(database, [video_id])
     if turns.empty:
@@ -179,19 +179,19 @@ def _speakers(turns: pd.DataFrame) -> str:
     return ", ".join(sorted(set(turns.local_speaker)))
 
 
-def _whole(database: Database, label: str, speakers: Sequence[Key]) -> Subject:
+def _whole(database: Database, label: str, speakers: Sequence[Key]) -> Target:
     """Whole speakers, told by the time in which nobody else speaks."""
-    spans: list[Span] = []
+    spans: list[CorrectedSpan] = []
     turns = read_turns(database, {video_id for video_id, _ in speakers})
     for video_id, of_video in turns.groupby("video_id", sort=True):
-        stretches = cut(of_video)
-        for speaker, own in zip(stretches.speakers, stretches.own, strict=True):
+        stretches = build_timeline(of_video)
+        for speaker, own in zip(stretches.speakers, stretches.solo, strict=True):
             if (video_id, speaker) in speakers:
-                spans += spans_in(str(video_id), stretches.joined(own))
-    return Subject(label, tuple(speakers), tuple(spans))
+                spans += spans_in(str(video_id), stretches.merged(own))
+    return Target(label, tuple(speakers), tuple(spans))
 
 
-def _turn(database: Database, video_id: str, turns: pd.DataFrame, at: Time) -> Subject:
+def _turn(database: Database, video_id: str, turns: pd.DataFrame, at: TypedTime) -> Target:
     times, names = _times(database, video_id, turns)
     meant = times.meant(at)
     if len(meant) != 1:
@@ -203,14 +203,14 @@ def _turn(database: Database, video_id: str, turns: pd.DataFrame, at: Time) -> S
             f"In the turn at {video_id}@{at} others speak too, all the time, so no time in it is {speaker}'s alone.",
             f"Name the whole speaker: {video_id}@{speaker}.",
         )
-    return Subject(f"{video_id}@{at}", ((video_id, speaker),), spans_in(video_id, alone), turn=True)
+    return Target(f"{video_id}@{at}", ((video_id, speaker),), spans_in(video_id, alone), turn=True)
 
 
 def _times(database: Database, video_id: str, turns: pd.DataFrame) -> tuple[TurnTimes, Names]:
     """The times of a video, and its speakers' names; of its turns alone where it is not ingested to its end."""
     try:
         recording = read_recording(database, video_id)
-    except (NotTranscribed, HalfIngested):
+    except (NotTranscribed, InconsistentVideo):
         return turns_alone(turns), speaker_names(database, video_id)
     return turn_times(recording), recording.names
 
@@ -219,7 +219,7 @@ def _unclear(label: str, times: TurnTimes, names: Names, meant: Sequence[int]) -
     """No turn, or several: with the times that mean one."""
     video_id = label.rpartition("@")[0]
     if not meant:
-        asked, starts = typed_time(label.rpartition("@")[2]).seconds, times.turns.start_s.reset_index(drop=True)
+        asked, starts = parse_typed_time(label.rpartition("@")[2]).seconds, times.turns.start_s.reset_index(drop=True)
         near = [times.time_of(row) for row in sorted((starts - asked).abs().nsmallest(3).index)]
         told = ", ".join(str(time) for time in near if time)
         return EarshotError(f"Nobody speaks at {label}.", f"Name a time at which somebody does; turns near it begin at {told}.")

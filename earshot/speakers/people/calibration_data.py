@@ -2,7 +2,7 @@
 
 Speakers are the local speakers of videos, with the clear turns that have a vector in today's voice space, and the enrolments
 in use, with their samples. Who they are said to be comes from corrections (earshot/speakers/corrections/constraints.py) and
-from the enrolments themselves, never from what the asset `people` decided. Of a large library, MOST_VIDEOS are read, chosen by
+from the enrolments themselves, never from what the asset `people` decided. Of a large library, MAX_VIDEOS are read, chosen by
 the hash of their ids, and all that corrections speak of.
 """
 
@@ -13,38 +13,38 @@ from typing import Any
 
 import numpy as np
 
-from earshot.speakers.corrections.constraints import Pair, Rulings, read_rulings
+from earshot.speakers.corrections.constraints import IdentityConstraints, Pair, read_constraints
 from earshot.speakers.people.identify import Identified, identify
 from earshot.speakers.tables.identities import Key
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold
-from earshot.speakers.voices.calibration import Calibration, Speaker
+from earshot.speakers.voices.calibration import Calibration, CalibrationSpeaker
 from earshot.storage.database import Database
 
-MOST_VIDEOS = 500  # of ten speakers each, 22,500 pairs of two people: enough for a rate of 0.002 that is not rough
+MAX_VIDEOS = 500  # of ten speakers each, 22,500 pairs of two people: enough for a rate of 0.002 that is not rough
 
 
 @dataclass(frozen=True)
-class Material:
+class CalibrationData:
     """What was read: speakers, how many videos with voices there are, and how many are of another voice space."""
 
-    speakers: Sequence[Speaker]
+    speakers: Sequence[CalibrationSpeaker]
     videos_read: int
     videos: int
     other_spaces: int
 
 
-def read_material(database: Database, space: VoiceSpace) -> Material:
+def read_calibration_data(database: Database, space: VoiceSpace) -> CalibrationData:
     """Every speaker of whom something can be told in this voice space."""
-    rulings = read_rulings(database)
-    said = people_said(rulings)
+    rulings = read_constraints(database)
+    said = known_identities(rulings)
     chosen, videos = _videos(database, space, {video_id for video_id, _ in said})
     left_out = rulings.contradictions.keys()
     rows = [row for row in _turns(database, space, chosen) if (row["recording"], row["name"]) not in left_out]
     speakers = [*_speakers(rows, said, enrolled=False), *_speakers(_samples(database, space), {}, enrolled=True)]
-    return Material(speakers, len(chosen), videos, _other_spaces(database, space))
+    return CalibrationData(speakers, len(chosen), videos, _other_spaces(database, space))
 
 
-def people_said(rulings: Rulings) -> dict[Key, int]:
+def known_identities(rulings: IdentityConstraints) -> dict[Key, int]:
     """Who is named, by person; who is only said to be the same as others, by a number below 0 that they share."""
     said = dict(rulings.named)
     for number, group in enumerate(_groups(rulings.same), start=1):
@@ -68,7 +68,7 @@ def _videos(database: Database, space: VoiceSpace, wanted: set[str]) -> tuple[li
         space.columns,
     )
     ids = [row["video_id"] for row in rows]
-    return [video_id for place, video_id in enumerate(ids) if place < MOST_VIDEOS or video_id in wanted], len(ids)
+    return [video_id for place, video_id in enumerate(ids) if place < MAX_VIDEOS or video_id in wanted], len(ids)
 
 
 def _turns(database: Database, space: VoiceSpace, video_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -94,13 +94,13 @@ def _samples(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
     )
 
 
-def _speakers(rows: Iterable[dict[str, Any]], said: Mapping[Key, int], enrolled: bool) -> list[Speaker]:
+def _speakers(rows: Iterable[dict[str, Any]], said: Mapping[Key, int], enrolled: bool) -> list[CalibrationSpeaker]:
     """One for each recording and name; rows come sorted by them."""
     groups: dict[Key, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["recording"], row["name"]), []).append(row)
     return [
-        Speaker(
+        CalibrationSpeaker(
             recording=key[0],
             name=key[1],
             person=group[0]["person_id"] if enrolled else said.get(key),
@@ -121,13 +121,13 @@ def _other_spaces(database: Database, space: VoiceSpace) -> int:
     return rows[0]["videos"]
 
 
-def accept(database: Database, space: VoiceSpace, found: Calibration) -> Identified:
+def accept_calibration(database: Database, space: VoiceSpace, found: Calibration) -> Identified:
     """From now on this threshold counts in the space; everybody is decided anew by it."""
-    accept_threshold(database, space, found.threshold, source_of(found))
+    accept_threshold(database, space, found.threshold, library_name(found))
     return identify(database)
 
 
-def source_of(found: Calibration) -> str:
+def library_name(found: Calibration) -> str:
     """Where an accepted threshold comes from, in one line."""
     eer = "EER not known" if found.eer is None else f"EER {found.eer:.4f}"
     return (

@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 
 from earshot.common.errors import EarshotError
-from earshot.common.times import link
+from earshot.common.times import link_at
 from earshot.config.names import name_key
-from earshot.speakers.corrections.claims import Key, touching
+from earshot.speakers.corrections.claims import Key, corrections_touching
 from earshot.speakers.corrections.constraints import read_turns
-from earshot.speakers.corrections.targets import correction_told, members_of, speakers_told, voice_number
+from earshot.speakers.corrections.targets import describe_correction, describe_speakers, members_of, voice_number
 from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.people import find_person, list_people
 from earshot.speakers.tables.voice_space import VoiceSpace
@@ -28,7 +28,7 @@ UNKNOWN = "Unknown"
 
 
 @dataclass(frozen=True)
-class Who:
+class SpeakerRef:
     """A person or an anonymous voice; the other id is None."""
 
     name: str
@@ -36,42 +36,44 @@ class Who:
     voice_id: int | None = None
 
 
-def find_known(database: Database, text: str) -> Who:
+def resolve(database: Database, text: str) -> SpeakerRef:
     """Who is meant by a name, or by `voice 7`; raises EarshotError, with names that are nearly the same."""
     number = voice_number(text)
     if number is not None:
         members_of(database, number)
-        return Who(f"voice {number}", voice_id=number)
+        return SpeakerRef(f"voice {number}", voice_id=number)
     person = find_person(database, text)
     if person is None:
-        told = near_names(database, text)
+        told = suggest(database, text)
         raise EarshotError(f"Nobody is called {text!r}.", f"{told}`earshot people list` shows who is known.")
-    return Who(person.name, person_id=person.person_id)
+    return SpeakerRef(person.name, person_id=person.person_id)
 
 
-def near_names(database: Database, text: str) -> str:
+def suggest(database: Database, text: str) -> str:
     """ "Did you mean Ana?" with a space after it, or nothing."""
     names = {name_key(person.name): person.name for person in list_people(database)}
     near = get_close_matches(name_key(text), names, n=1)
     return f"Did you mean {names[near[0]]}? " if near else ""
 
 
-def who_is_who(database: Database) -> dict[Key, str]:
+def labels(database: Database) -> dict[Key, str]:
     """What each local speaker is called: a name, "voice 7" or Unknown."""
     rows = database.query(
         "SELECT video_id, local_speaker, voice_id, name FROM identities LEFT JOIN people USING (person_id) "
         "ORDER BY video_id, local_speaker"
     )
-    return {(row["video_id"], row["local_speaker"]): _called(row) for row in rows}
+    return {(row["video_id"], row["local_speaker"]): _display_name(row) for row in rows}
 
 
-def changes(before: Mapping[Key, str], after: Mapping[Key, str]) -> list[str]:
+def describe_changes(before: Mapping[Key, str], after: Mapping[Key, str]) -> list[str]:
     """What is different, a sentence for each new name: "3 speakers in 3 videos are now Ana." """
     moved: defaultdict[str, list[Key]] = defaultdict(list)
     for key, label in after.items():
         if before.get(key) != label:
             moved[label].append(key)
-    return [f"{speakers_told(keys)} {'is' if len(keys) == 1 else 'are'} now {label}." for label, keys in sorted(moved.items())]
+    return [
+        f"{describe_speakers(keys)} {'is' if len(keys) == 1 else 'are'} now {label}." for label, keys in sorted(moved.items())
+    ]
 
 
 def list_known(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
@@ -99,7 +101,7 @@ def list_known(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
     return rows
 
 
-def show_known(database: Database, who: Who, space: VoiceSpace) -> dict[str, Any]:
+def show_known(database: Database, who: SpeakerRef, space: VoiceSpace) -> dict[str, Any]:
     """All about one of them: name, person_id, voice_id, notes, score (what scores are), speaks (as `appearances()`), moments
     (as `moments_of()`), enrolments (as `enrolments_of()`), corrections (number, kind, told): those that name the person or
     touch the time of a speaker."""
@@ -116,15 +118,15 @@ def show_known(database: Database, who: Who, space: VoiceSpace) -> dict[str, Any
         "moments": moments_of(database, who.person_id) if who.person_id else [],
         "enrolments": enrolments_of(database, who.person_id, space) if who.person_id else [],
         "corrections": [
-            {"number": each.correction_id, "kind": each.kind, "told": correction_told(each, names)}
+            {"number": each.correction_id, "kind": each.kind, "told": describe_correction(each, names)}
             for each in _corrections_of(database, who, {(row["video_id"], row["local_speaker"]) for row in speaks})
         ],
     }
 
 
-def _corrections_of(database: Database, who: Who, speakers: set[Key]) -> list[Correction]:
+def _corrections_of(database: Database, who: SpeakerRef, speakers: set[Key]) -> list[Correction]:
     corrections = list_corrections(database)
-    touched = touching(corrections, read_turns(database, {video_id for video_id, _ in speakers}), speakers)
+    touched = corrections_touching(corrections, read_turns(database, {video_id for video_id, _ in speakers}), speakers)
     named = who.person_id is not None
     return [each for each in corrections if (named and each.person_id == who.person_id) or each.correction_id in touched]
 
@@ -167,13 +169,13 @@ def moments_of(database: Database, person_id: int) -> list[dict[str, Any]]:
         """,
         [person_id],
     )
-    return [{**row, "link": link(row.pop("url"), row["start_s"])} for row in rows]
+    return [{**row, "link": link_at(row.pop("url"), row["start_s"])} for row in rows]
 
 
 def _appearance(row: dict[str, Any]) -> dict[str, Any]:
     url, said_s, text = row.pop("url"), row.pop("said_s"), row.pop("text")
-    excerpt = None if text is None else {"start_s": said_s, "text": text, "link": link(url, said_s)}
-    return {**row, "link": link(url, row["first_s"] or 0.0), "excerpt": excerpt}
+    excerpt = None if text is None else {"start_s": said_s, "text": text, "link": link_at(url, said_s)}
+    return {**row, "link": link_at(url, row["first_s"] or 0.0), "excerpt": excerpt}
 
 
 def _moments(database: Database) -> dict[int, int]:
@@ -196,7 +198,7 @@ def enrolments_of(database: Database, person_id: int, space: VoiceSpace) -> list
     )
 
 
-def of_other_spaces(database: Database, space: VoiceSpace) -> int:
+def count_other_models(database: Database, space: VoiceSpace) -> int:
     """Videos whose voices were taken with another model, and so are not compared with today's."""
     counted = (
         "SELECT count(DISTINCT video_id) AS videos FROM local_speakers WHERE centroid IS NOT NULL AND "
@@ -251,5 +253,5 @@ def _enrolled(database: Database, space: VoiceSpace) -> dict[int, dict[str, Any]
     }
 
 
-def _called(row: dict[str, Any]) -> str:
+def _display_name(row: dict[str, Any]) -> str:
     return row["name"] or (f"voice {row['voice_id']}" if row["voice_id"] else UNKNOWN)

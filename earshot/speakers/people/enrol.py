@@ -1,9 +1,9 @@
 """Enrolling: recordings are examined and told, and only then used; by hand, or those of people.yaml.
 
-`examine()` judges them and holds each against the profiles of everybody known. One that is as near to somebody else as one
+`assess()` judges them and holds each against the profiles of everybody known. One that is as near to somebody else as one
 voice is would have the two taken for each other; one that is far from what is known of the same name may be another person's.
 Both are warnings, not verdicts: they depend on all people, so they are not kept. `enrol()` keeps what was not refused.
-`enrol_listed()` judges what people.yaml has and no judgement was made of, and `alike()` finds who sounds like whom.
+`enrol_listed()` judges what people.yaml has and no judgement was made of, and `similar_people()` finds who sounds like whom.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from earshot.common.errors import EarshotError
 from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.people.identify import PEOPLE_LOCK, read_profiles
-from earshot.speakers.people.samples import Judgement, enrol_pending, open_recording, take_samples
-from earshot.speakers.tables.enrolments import Quality, Samples, keep_within
+from earshot.speakers.people.samples import Assessment, assess_pending, extract_samples, open_recording
+from earshot.speakers.tables.enrolments import Quality, Samples, save_assessment_within
 from earshot.speakers.tables.people import (
     Person,
     add_enrolment,
@@ -27,14 +27,14 @@ from earshot.speakers.tables.people import (
     sync_people,
 )
 from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_space
-from earshot.speakers.voices.cosine import as_cosine, on_grid, products
+from earshot.speakers.voices.cosine import as_cosine, quantize, quantized_dot
 from earshot.speakers.voices.enrolment_quality import profile
 from earshot.storage.database import Database
-from earshot.storage.locks import holding
+from earshot.storage.locks import lock
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Similarity:
     """How near an excerpt is to what is known of somebody: the cosine to that profile."""
 
     person_id: int
@@ -42,26 +42,26 @@ class Likeness:
 
 
 @dataclass(frozen=True)
-class Examined:
+class AssessedExcerpt:
     """An excerpt with its quality and samples; who else it is as near to as one voice is, nearest first; and how near to the
     person's own recordings so far, None where there are none. Of a refused excerpt neither is asked."""
 
     excerpt: Excerpt
     quality: Quality
     samples: Samples
-    near: tuple[Likeness, ...] = ()
+    near: tuple[Similarity, ...] = ()
     own: float | None = None
 
 
 @dataclass(frozen=True)
-class Carried:
+class NameUsage:
     """How many local speakers carry somebody's name, in how many videos."""
 
     speakers: int
     videos: int
 
 
-def examine(database: Database, name: str, excerpts: Sequence[Excerpt]) -> list[Examined]:
+def assess(database: Database, name: str, excerpts: Sequence[Excerpt]) -> list[AssessedExcerpt]:
     """Judge excerpts of one recording for the person of this name. Nothing is kept.
 
     Raises RecordingUnusable or a VideoError where it cannot be read, and EarshotError where a part of it is enrolled already.
@@ -70,7 +70,7 @@ def examine(database: Database, name: str, excerpts: Sequence[Excerpt]) -> list[
     person = find_person(database, name)
     _refuse_enrolled(database, person, excerpts)
     recording = open_recording(database, excerpts[0])
-    found = [(excerpt, *take_samples(database, space, recording, excerpt)) for excerpt in excerpts]
+    found = [(excerpt, *extract_samples(database, space, recording, excerpt)) for excerpt in excerpts]
     return [_compared(database, space, person, *each) for each in found]
 
 
@@ -87,20 +87,20 @@ def _refuse_enrolled(database: Database, person: Person | None, excerpts: Sequen
 
 def _compared(
     database: Database, space: VoiceSpace, person: Person | None, excerpt: Excerpt, quality: Quality, samples: Samples
-) -> Examined:
+) -> AssessedExcerpt:
     profiles = read_profiles(database, space)
     if quality.refused or not len(profiles.people):
-        return Examined(excerpt, quality, samples)
-    mean = on_grid(profile(samples.vectors, samples.seconds)[None])
-    cosines = np.asarray(as_cosine(products(mean, profiles.vectors)[0])).tolist()
+        return AssessedExcerpt(excerpt, quality, samples)
+    mean = quantize(profile(samples.vectors, samples.seconds)[None])
+    cosines = np.asarray(as_cosine(quantized_dot(mean, profiles.vectors)[0])).tolist()
     by_person = dict(zip(profiles.people.tolist(), cosines, strict=True))
     own = by_person.pop(person.person_id, None) if person else None
     limit = thresholds(database, read_settings()).threshold
     near = sorted((-cosine, person_id) for person_id, cosine in by_person.items() if cosine >= limit)
-    return Examined(excerpt, quality, samples, tuple(Likeness(person_id, -cosine) for cosine, person_id in near), own)
+    return AssessedExcerpt(excerpt, quality, samples, tuple(Similarity(person_id, -cosine) for cosine, person_id in near), own)
 
 
-def enrol(database: Database, name: str, notes: str, examined: Sequence[Examined]) -> Person:
+def enrol(database: Database, name: str, notes: str, examined: Sequence[AssessedExcerpt]) -> Person:
     """Keep what was not refused, and the person with it, in one transaction. One at least was not refused."""
     space = voice_space(read_settings())
     with database.connect() as connection:
@@ -108,31 +108,31 @@ def enrol(database: Database, name: str, notes: str, examined: Sequence[Examined
         for each in examined:
             if not each.quality.refused:
                 enrolment_id = add_enrolment(connection, person.person_id, each.excerpt, listed=False)
-                keep_within(connection, enrolment_id, space, each.quality, each.samples)
+                save_assessment_within(connection, enrolment_id, space, each.quality, each.samples)
     return person
 
 
-def enrol_listed(database: Database) -> list[Judgement]:
+def enrol_listed(database: Database) -> list[Assessment]:
     """Judge what is in people.yaml, or was left pending. Raises Misconfigured where the file is wrong."""
-    with holding(database.url, PEOPLE_LOCK):
+    with lock(database.url, PEOPLE_LOCK):
         sync_people(database, read_settings())
-        return enrol_pending(database)
+        return assess_pending(database)
 
 
-def alike(database: Database) -> list[tuple[Person, Person, float]]:
+def similar_people(database: Database) -> list[tuple[Person, Person, float]]:
     """Pairs of people whose profiles are as near as one voice is, with their cosine, nearest first."""
     settings = read_settings()
     profiles, people = read_profiles(database, voice_space(settings)), {each.person_id: each for each in list_people(database)}
-    cosines = np.triu(as_cosine(products(profiles.vectors, profiles.vectors)), 1)
+    cosines = np.triu(as_cosine(quantized_dot(profiles.vectors, profiles.vectors)), 1)
     pairs = np.argwhere(cosines >= thresholds(database, settings).threshold).tolist()
     found = [(people[profiles.people[i]], people[profiles.people[j]], float(cosines[i, j])) for i, j in pairs]
     return sorted(found, key=lambda pair: -pair[2])
 
 
-def carried(database: Database, person: Person | None) -> Carried:
+def count_usage(database: Database, person: Person | None) -> NameUsage:
     """Who carries the person's name now; nobody, where there is no such person."""
     rows = database.query(
         "SELECT count(*) AS speakers, count(DISTINCT video_id) AS videos FROM identities WHERE person_id = %s",
         [person.person_id if person else None],
     )
-    return Carried(**rows[0])
+    return NameUsage(**rows[0])

@@ -6,7 +6,7 @@ person spoke, in all voice spaces: of every local speaker that is the person, of
 give to the person, and of the same times in other videos with the very same audio. These times are kept (`forgotten_spans`,
 which say of nobody whose they were), so that no run makes vectors of them again.
 
-Postgres keeps samples of columns as statistics for its planner, and old rows until they are vacuumed. `clear_traces()` sees to
+Postgres keeps samples of columns as statistics for its planner, and old rows until they are vacuumed. `vacuum()` sees to
 both. Its write-ahead log, backups, the audio and the transcripts are not touched.
 """
 
@@ -19,19 +19,19 @@ import pandas as pd
 import psycopg
 
 from earshot.common.errors import EarshotError
-from earshot.common.timeline import HALF, NO_TURNS, Times, cut
+from earshot.common.timeline import EMPTY_TURNS, HALF, Interval, build_timeline
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.speakers.corrections.claims import Key
-from earshot.speakers.corrections.constraints import read_turns, told_turns
-from earshot.speakers.people.directory import Who
+from earshot.speakers.corrections.constraints import attributed_turns, read_turns
+from earshot.speakers.people.directory import SpeakerRef
 from earshot.speakers.people.identify import PEOPLE_LOCK, identify
 from earshot.speakers.tables.corrections import list_corrections
 from earshot.speakers.voices.local_speakers import local_speakers
 from earshot.storage.database import Connection, Database
-from earshot.storage.locks import holding, is_held_elsewhere, video_lock
+from earshot.storage.locks import is_held_elsewhere, lock, video_lock
 
 # All at once, and always in this order: no stage writes a vector between what is found and what is removed.
 _LOCK = (
@@ -55,7 +55,7 @@ _VACUUM = (
 
 
 @dataclass(frozen=True)
-class Counted:
+class ForgetSummary:
     """How much there is of a voice: local speakers, in how many videos, turns, enrolments, corrections that name it."""
 
     speakers: int
@@ -65,7 +65,7 @@ class Counted:
     corrections: int
 
 
-def refuse_listed(settings: Settings, name: str) -> None:
+def require_unlisted(settings: Settings, name: str) -> None:
     """Raises EarshotError, with the line, where people.yaml names this person: its next reading would bring the person back."""
     for person in read_people(settings.people):
         if name_key(person.name) == name_key(name):
@@ -73,14 +73,14 @@ def refuse_listed(settings: Settings, name: str) -> None:
             raise EarshotError(told, "Remove that person's lines from the file, then run this again.")
 
 
-def remove(database: Database, who: Who) -> Counted:
+def remove(database: Database, who: SpeakerRef) -> ForgetSummary:
     """Remove the person's row with enrolments and corrections, not the vectors of what the person spoke."""
-    counted = count(database, who)
+    counted = count_traces(database, who)
     database.query("DELETE FROM people WHERE person_id = %s", [who.person_id])
     return counted
 
 
-def count(database: Database, who: Who) -> Counted:
+def count_traces(database: Database, who: SpeakerRef) -> ForgetSummary:
     """What `forget()` would take, as far as it is identified now."""
     speakers, times = _speakers(database, who), _spoken(database, who)
     [counted] = database.query(
@@ -88,22 +88,22 @@ def count(database: Database, who: Who) -> Counted:
         "(SELECT count(*) FROM corrections WHERE person_id = %(person)s) AS corrections",
         {"person": who.person_id},
     )
-    return Counted(
+    return ForgetSummary(
         len(speakers), len({*times, *(video_id for video_id, _ in speakers)}), sum(map(len, times.values())), **counted
     )
 
 
-def forget(database: Database, who: Who) -> Counted:
+def forget(database: Database, who: SpeakerRef) -> ForgetSummary:
     """Forget the person or voice; returns what is gone. Raises EarshotError where a run is at work on one of the videos.
 
     Whoever came since it was last decided who speaks is identified first. people.yaml must not name the person any more.
     """
-    with holding(database.url, PEOPLE_LOCK):
+    with lock(database.url, PEOPLE_LOCK):
         # The profile must last until it is done, also where it came from lines that people.yaml no longer has.
         database.query("UPDATE people SET listed = false WHERE person_id = %s", [who.person_id])
         identify(database)
-        counted, speakers = count(database, who), _speakers(database, who)
-        times = _with_twins(database, _spoken(database, who))
+        counted, speakers = count_traces(database, who), _speakers(database, who)
+        times = _with_identical_audio(database, _spoken(database, who))
         _refuse_busy(database, times)
         with database.connect() as connection:
             connection.execute(_LOCK)
@@ -113,12 +113,12 @@ def forget(database: Database, who: Who) -> Counted:
             connection.execute("DELETE FROM people WHERE person_id = %s", [who.person_id])  # and all that hangs on it
             for statement in _WITHOUT_STATISTICS:
                 connection.execute(statement.encode())
-        clear_traces(database)
+        vacuum(database)
         identify(database)
     return counted
 
 
-def clear_traces(database: Database) -> None:
+def vacuum(database: Database) -> None:
     """Take what was removed out of the tables' files. Cannot be part of a transaction."""
     with psycopg.connect(database.url, autocommit=True) as connection:
         for statement in _VACUUM:
@@ -128,20 +128,20 @@ def clear_traces(database: Database) -> None:
 # --- what is to go -------------------------------------------------------------------------------------------------------
 
 
-def _speakers(database: Database, who: Who) -> set[Key]:
+def _speakers(database: Database, who: SpeakerRef) -> set[Key]:
     rows = database.query(
         "SELECT video_id, local_speaker FROM identities WHERE person_id = %s OR voice_id = %s", [who.person_id, who.voice_id]
     )
     return {(row["video_id"], row["local_speaker"]) for row in rows}
 
 
-def _spoken(database: Database, who: Who) -> dict[str, list[Times]]:
+def _spoken(database: Database, who: SpeakerRef) -> dict[str, list[Interval]]:
     """By video, the times of all turns of who is identified, and of those that corrections or enrolments give to the person."""
     speakers, enrolled = _speakers(database, who), _enrolled(database, who)
     corrections = [each for each in list_corrections(database) if each.kind == "is"]
     told_in = {span.video_id for each in corrections if each.person_id == who.person_id for span in each.spans}
     turns = read_turns(database, {video_id for video_id, _ in speakers} | told_in | enrolled.keys())
-    told = {turn for turn, (person, _) in told_turns(corrections, turns).items() if person == who.person_id}
+    told = {turn for turn, (person, _) in attributed_turns(corrections, turns).items() if person == who.person_id}
     found = {}
     for video_id, of_video in turns.groupby("video_id", sort=True):
         times = list(zip(of_video.start_s.tolist(), of_video.end_s.tolist(), strict=True))
@@ -155,7 +155,7 @@ def _spoken(database: Database, who: Who) -> dict[str, list[Times]]:
     return found
 
 
-def _enrolled(database: Database, who: Who) -> dict[str, list[Times]]:
+def _enrolled(database: Database, who: SpeakerRef) -> dict[str, list[Interval]]:
     """When the person speaks in videos, by enrolments that were not refused."""
     rows = database.query(
         "SELECT recording, start_s, coalesce(end_s, duration_s, start_s) AS end_s "
@@ -163,30 +163,30 @@ def _enrolled(database: Database, who: Who) -> dict[str, list[Times]]:
         "(SELECT FROM enrolment_judgements j WHERE j.enrolment_id = e.enrolment_id AND verdict = 'refused')",
         [who.person_id],
     )
-    found: defaultdict[str, list[Times]] = defaultdict(list)
+    found: defaultdict[str, list[Interval]] = defaultdict(list)
     for row in rows:
         found[row["recording"]].append((row["start_s"], row["end_s"]))
     return found
 
 
-def _with_twins(database: Database, times: Mapping[str, list[Times]]) -> dict[str, list[Times]]:
+def _with_identical_audio(database: Database, times: Mapping[str, list[Interval]]) -> dict[str, list[Interval]]:
     """The same times in every video that has the very same audio."""
     rows = database.query(
         "SELECT one.video_id, other.video_id AS twin FROM audio one JOIN audio other USING (samples_sha256) "
         "WHERE one.video_id = ANY(%s)",
         [list(times)],
     )
-    found: defaultdict[str, set[Times]] = defaultdict(set, {video_id: set(each) for video_id, each in times.items()})
+    found: defaultdict[str, set[Interval]] = defaultdict(set, {video_id: set(each) for video_id, each in times.items()})
     for row in rows:
         found[row["twin"]].update(times[row["video_id"]])
     return {video_id: sorted(each) for video_id, each in found.items()}
 
 
-def _half_within(spans: Iterable[Times], times: list[Times]) -> list[bool]:
+def _half_within(spans: Iterable[Interval], times: list[Interval]) -> list[bool]:
     """Of which of these times the spans hold at least half."""
     kept = list(spans)
-    stretches = cut(NO_TURNS, [*kept, *times])
-    held = stretches.covered_s(stretches.within(kept), times)
+    stretches = build_timeline(EMPTY_TURNS, [*kept, *times])
+    held = stretches.covered_s(stretches.mask(kept), times)
     return [seconds >= HALF * (end - start) for seconds, (start, end) in zip(held, times, strict=True)]
 
 
@@ -201,7 +201,7 @@ def _refuse_busy(database: Database, times: Iterable[str]) -> None:
 # --- taking it away ------------------------------------------------------------------------------------------------------
 
 
-def _remove_vectors(connection: Connection, times: Mapping[str, list[Times]], speakers: set[Key]) -> None:
+def _remove_vectors(connection: Connection, times: Mapping[str, list[Interval]], speakers: set[Key]) -> None:
     """Empty what was made of these times, and see that it is not made again."""
     rows = connection.execute(
         "SELECT video_id, turn_index, condition, first_sample::float8 / %(rate)s AS start_s, "
@@ -228,11 +228,11 @@ def _remove_vectors(connection: Connection, times: Mapping[str, list[Times]], sp
         cursor.executemany(
             "UPDATE local_speakers SET centroid = %(centroid)s, clear_s = %(clear_s)s, made_at = clock_timestamp() "
             "WHERE video_id = %(video_id)s AND local_speaker = %(local_speaker)s",
-            _made_anew(connection, gone, speakers),
+            _recomputed(connection, gone, speakers),
         )
 
 
-def _made_anew(connection: Connection, gone: Sequence[Mapping[str, Any]], speakers: set[Key]) -> list[dict[str, Any]]:
+def _recomputed(connection: Connection, gone: Sequence[Mapping[str, Any]], speakers: set[Key]) -> list[dict[str, Any]]:
     """The centroids of others who lost a turn by it, of what is left to them, as the asset voice_embeddings would make them."""
     rows = connection.execute(
         "SELECT video_id, turn_index, local_speaker, start_s, end_s, condition, embedding "
@@ -251,7 +251,7 @@ def _made_anew(connection: Connection, gone: Sequence[Mapping[str, Any]], speake
     ]
 
 
-def _remove_corrected(connection: Connection, times: Mapping[str, list[Times]]) -> None:
+def _remove_corrected(connection: Connection, times: Mapping[str, list[Interval]]) -> None:
     """What corrections say of these times, and those of which a side is left with nothing."""
     rows = connection.execute(
         "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans WHERE video_id = ANY(%s)", [list(times)]
@@ -271,7 +271,7 @@ def _remove_corrected(connection: Connection, times: Mapping[str, list[Times]]) 
     )
 
 
-def _inside(rows: Iterable[dict[str, Any]], times: Mapping[str, list[Times]]) -> list[dict[str, Any]]:
+def _inside(rows: Iterable[dict[str, Any]], times: Mapping[str, list[Interval]]) -> list[dict[str, Any]]:
     """The rows (video_id, start_s, end_s) of which these times hold at least half."""
     by_video: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:

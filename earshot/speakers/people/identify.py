@@ -20,31 +20,31 @@ import numpy as np
 import pandas as pd
 
 from earshot.config.settings import read_settings
-from earshot.speakers.corrections.constraints import read_overrides, read_rulings, taught
-from earshot.speakers.people.samples import enrol_pending
+from earshot.speakers.corrections.constraints import read_constraints, read_segment_overrides, samples_from_corrections
+from earshot.speakers.people.samples import assess_pending
 from earshot.speakers.tables.enrolments import profile_samples
 from earshot.speakers.tables.identities import (
     OTHER_MODEL,
     Identity,
     Key,
-    Moment,
+    SegmentOverride,
     Speakers,
+    create_voices,
     former_numbers,
-    new_voices,
     read_identities,
     read_speakers,
     write_former,
     write_identities,
-    write_moments,
+    write_segment_overrides,
 )
 from earshot.speakers.tables.people import sync_people
 from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_space
-from earshot.speakers.voices.assignment import Decided, Decision, decide, kind_of
-from earshot.speakers.voices.clustering import Clustering, nothing_known
+from earshot.speakers.voices.assignment import Assignment, Assignments, assign, kind_of
+from earshot.speakers.voices.clustering import Clustering, empty_clustering
 from earshot.speakers.voices.profiles import Profiles, profiles_of
-from earshot.speakers.voices.voice_ids import kept_numbers, without_number
+from earshot.speakers.voices.voice_ids import clusters_without_id, kept_voice_ids
 from earshot.storage.database import Database
-from earshot.storage.locks import holding
+from earshot.storage.locks import lock
 
 PEOPLE_LOCK = "people"
 NOTHING: Mapping[Key, int] = MappingProxyType({})
@@ -80,29 +80,31 @@ def identify(
     `said` is the correction that was entered just now; `undone` are the voice numbers that one which was taken back had cost.
     """
     settings = read_settings()
-    with holding(database.url, PEOPLE_LOCK):
+    with lock(database.url, PEOPLE_LOCK):
         sync_people(database, settings)
-        judgements = enrol_pending(database)
+        judgements = assess_pending(database)
         space = voice_space(settings)
         profiles = read_profiles(database, space)
         speakers, before = read_speakers(database, space), read_identities(database)
         numbers = _numbers(database, speakers.keys, before, undone)
-        known = nothing_known(len(speakers.keys)) if full else clustered_before(speakers.keys, before)
-        decided = decide(speakers, profiles, read_rulings(database), thresholds(database, settings), known)
-        after, written = _write(database, space, speakers, before, numbers, decided, read_overrides(database), said)
+        known = empty_clustering(len(speakers.keys)) if full else previous_clustering(speakers.keys, before)
+        decided = assign(speakers, profiles, read_constraints(database), thresholds(database, settings), known)
+        after, written = _write(database, space, speakers, before, numbers, decided, read_segment_overrides(database), said)
     return _counted(after, len(profiles.people), decided.clustered, written, len(judgements))
 
 
 def read_profiles(database: Database, space: VoiceSpace) -> Profiles:
     """Everybody's profile in this voice space, from enrolments and from what corrections teach."""
-    samples = [frame for frame in (profile_samples(database, space), taught(database, space)) if not frame.empty]
+    samples = [
+        frame for frame in (profile_samples(database, space), samples_from_corrections(database, space)) if not frame.empty
+    ]
     columns = ["person_id", "embedding", "seconds"]
     return profiles_of(pd.concat(samples) if samples else pd.DataFrame(columns=columns), space.dimension)
 
 
-def clustered_before(keys: Sequence[Key], before: Mapping[Key, Identity]) -> Clustering:
+def previous_clustering(keys: Sequence[Key], before: Mapping[Key, Identity]) -> Clustering:
     """How these speakers were clustered last time, as far as they were."""
-    found = nothing_known(len(keys))
+    found = empty_clustering(len(keys))
     for index, key in enumerate(keys):
         row = before.get(key)
         if row is not None and row.component is not None and row.voice_id is not None:
@@ -127,26 +129,26 @@ def _write(
     speakers: Speakers,
     before: Mapping[Key, Identity],
     numbers_before: Sequence[int | None],
-    decided: Decided,
-    moments: Sequence[Moment],
+    decided: Assignments,
+    moments: Sequence[SegmentOverride],
     said: int | None,
 ) -> tuple[Mapping[Key, Identity], int]:
     """Number the voices and write what differs, in one transaction; who everybody is now, and how many rows differed."""
     clusters = [decision.cluster for decision in decided.decisions]
-    kept = kept_numbers(clusters, numbers_before)
-    waiting = without_number(clusters, kept, speakers.rank.tolist())
+    kept = kept_voice_ids(clusters, numbers_before)
+    waiting = clusters_without_id(clusters, kept, speakers.rank.tolist())
     with database.connect() as connection:
-        numbers = kept | dict(zip(waiting, new_voices(connection, len(waiting)), strict=True))
+        numbers = kept | dict(zip(waiting, create_voices(connection, len(waiting)), strict=True))
         after = {
             key: _identity(decision, numbers, space, made_at)
             for key, decision, made_at in zip(speakers.keys, decided.decisions, speakers.made_at, strict=True)
         }
-        write_moments(connection, moments)
+        write_segment_overrides(connection, moments)
         write_former(connection, before, after, said)
         return after, write_identities(connection, before, after)
 
 
-def _identity(decision: Decision, numbers: Mapping[int, int], space: VoiceSpace, made_at: datetime) -> Identity:
+def _identity(decision: Assignment, numbers: Mapping[int, int], space: VoiceSpace, made_at: datetime) -> Identity:
     return Identity(
         person_id=decision.person_id,
         voice_id=None if decision.cluster is None else numbers[decision.cluster],

@@ -12,15 +12,15 @@ from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
 from earshot.speakers.corrections.claims import spans_by_video
-from earshot.speakers.corrections.constraints import read_turns, rulings_of
-from earshot.speakers.people.directory import Who
-from earshot.speakers.people.forget import Counted, count
+from earshot.speakers.corrections.constraints import derive_constraints, read_turns
+from earshot.speakers.people.directory import SpeakerRef
+from earshot.speakers.people.forget import ForgetSummary, count_traces
 from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.people import find_person, merge_people, rename_person
 from earshot.storage.database import Database
 
 
-def rename(database: Database, settings: Settings, who: Who, name: str) -> str:
+def rename(database: Database, settings: Settings, who: SpeakerRef, name: str) -> str:
     """Give a person another name; returns it as it is kept. Raises EarshotError where it is no name, or another person's."""
     _refuse_listed(settings, who)
     there = find_person(database, name)
@@ -31,7 +31,7 @@ def rename(database: Database, settings: Settings, who: Who, name: str) -> str:
     return rename_person(database, who.person_id, name)
 
 
-def merge(database: Database, settings: Settings, one: Who, into: Who) -> Counted:
+def merge(database: Database, settings: Settings, one: SpeakerRef, into: SpeakerRef) -> ForgetSummary:
     """Give all that is known of the one person to the other, and remove the one; returns how much that is.
 
     Raises EarshotError where corrections would contradict each other, and changes nothing.
@@ -42,12 +42,12 @@ def merge(database: Database, settings: Settings, one: Who, into: Who) -> Counte
         raise EarshotError(f"{one.name} and {into.name} are one person already.", "Name two people.")
     _refuse_listed(settings, one)
     _refuse_contradiction(database, one, into)
-    counted = count(database, one)
+    counted = count_traces(database, one)
     merge_people(database, one.person_id, into.person_id)
     return counted
 
 
-def _refuse_listed(settings: Settings, who: Who) -> None:
+def _refuse_listed(settings: Settings, who: SpeakerRef) -> None:
     for person in read_people(settings.people):
         if name_key(person.name) == name_key(who.name):
             raise EarshotError(
@@ -57,7 +57,7 @@ def _refuse_listed(settings: Settings, who: Who) -> None:
             )
 
 
-def _refuse_contradiction(database: Database, one: Who, into: Who) -> None:
+def _refuse_contradiction(database: Database, one: SpeakerRef, into: SpeakerRef) -> None:
     """Where something says that the one speaks and that the other never does, or that they are two voices."""
     before = list_corrections(database)
     after = [replace(each, person_id=into.person_id) if each.person_id == one.person_id else each for each in before]
@@ -71,4 +71,4 @@ def _refuse_contradiction(database: Database, one: Who, into: Who) -> None:
 
 def _contradictions(database: Database, corrections: Sequence[Correction]) -> set[str]:
     turns = read_turns(database, spans_by_video(corrections))
-    return set(rulings_of(corrections, turns).contradictions.values())
+    return set(derive_constraints(corrections, turns).contradictions.values())

@@ -1,6 +1,6 @@
 """Enrolment: recordings in which somebody is known to speak become samples with vectors, and a judgement of their worth.
 
-`enrol_pending()` does that for every enrolment that today's voice space has no judgement of, recording after recording, and
+`assess_pending()` does that for every enrolment that today's voice space has no judgement of, recording after recording, and
 loads models only when there is something to compute. Who speaks in a file is found by diarizing the excerpt; a video's stored
 turns are used, and its audio from the media store. A vector that is known of the same sound is read, not computed.
 
@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.errors import RecordingUnusable, VideoError
-from earshot.common.excerpt import VIDEO, Excerpt, clock
-from earshot.common.timeline import Times
+from earshot.common.excerpt import VIDEO, Excerpt, format_time
+from earshot.common.timeline import Interval
 from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE, decode
 from earshot.models.cache import ModelsResource
@@ -30,28 +30,28 @@ from earshot.speakers.tables.enrolments import (
     Enrolment,
     Quality,
     Samples,
-    keep,
     pending_enrolments,
+    save_assessment,
 )
-from earshot.speakers.tables.voice_cache import SampleSpan, known_vectors
+from earshot.speakers.tables.voice_cache import SampleSpan, cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
-from earshot.speakers.voices.enrolment_quality import clean_speech, judge, sample_spans
-from earshot.storage.catalog.videos import find
+from earshot.speakers.voices.enrolment_quality import assess_quality, clean_speech, enrolment_spans
+from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStoreResource, samples_sha256
 
 # A player rounds the time at which a recording ends.
-TOLERATED_END_S = 0.5
+END_TOLERANCE_S = 0.5
 
 
 @dataclass(frozen=True)
-class Recording:
+class EnrolmentAudio:
     """int16 samples, mono, 16 kHz, and their sha256; a video's turns, None for a file; the times that must not be used."""
 
     samples: np.ndarray
     sha256: str
     turns: pd.DataFrame | None
-    forgotten: tuple[Times, ...] = ()
+    forgotten: tuple[Interval, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -59,7 +59,7 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Assessment:
     """What became of one enrolment: its quality, or the problem why it could not be read. The problem may hold a path."""
 
     enrolment: Enrolment
@@ -67,7 +67,7 @@ class Judgement:
     problem: str = ""
 
 
-def enrol_pending(database: Database) -> list[Judgement]:
+def assess_pending(database: Database) -> list[Assessment]:
     """Make samples of, and judge, every enrolment that is not judged in today's voice space. Call it with lock `people` held.
 
     Raises what is no recording's fault: Misconfigured.
@@ -78,28 +78,30 @@ def enrol_pending(database: Database) -> list[Judgement]:
     return [judgement for _, group in by_recording for judgement in _of_recording(database, space, list(group))]
 
 
-def _of_recording(database: Database, space: VoiceSpace, enrolments: Sequence[Enrolment]) -> Iterator[Judgement]:
+def _of_recording(database: Database, space: VoiceSpace, enrolments: Sequence[Enrolment]) -> Iterator[Assessment]:
     try:
         recording = open_recording(database, enrolments[0].excerpt)
     except (RecordingUnusable, VideoError) as error:
-        yield from (Judgement(each, None, str(error)) for each in enrolments)
+        yield from (Assessment(each, None, str(error)) for each in enrolments)
         return
     for each in enrolments:
         try:
-            quality, samples = take_samples(database, space, recording, each.excerpt)
+            quality, samples = extract_samples(database, space, recording, each.excerpt)
         except (RecordingUnusable, VideoError) as error:
-            yield Judgement(each, None, str(error))
+            yield Assessment(each, None, str(error))
             continue
-        keep(database, each.enrolment_id, space, quality, samples)
-        yield Judgement(each, quality)
+        save_assessment(database, each.enrolment_id, space, quality, samples)
+        yield Assessment(each, quality)
 
 
-def open_recording(database: Database, excerpt: Excerpt) -> Recording:
+def open_recording(database: Database, excerpt: Excerpt) -> EnrolmentAudio:
     """The recording that an excerpt is of. Raises RecordingUnusable, InvalidMedia or NoAudio."""
     return _video(database, excerpt.recording) if excerpt.kind == VIDEO else _file(Path(excerpt.recording))
 
 
-def take_samples(database: Database, space: VoiceSpace, recording: Recording, excerpt: Excerpt) -> tuple[Quality, Samples]:
+def extract_samples(
+    database: Database, space: VoiceSpace, recording: EnrolmentAudio, excerpt: Excerpt
+) -> tuple[Quality, Samples]:
     """What an excerpt is worth, and its samples with their vectors. Raises RecordingUnusable beyond the recording's end."""
     times = _inside(excerpt, recording.duration_s)
     first, last = (round(time * SAMPLE_RATE) for time in times)
@@ -107,16 +109,16 @@ def take_samples(database: Database, space: VoiceSpace, recording: Recording, ex
     sound /= 32768.0
     turns = _diarized(sound, times[0]) if recording.turns is None else recording.turns
     speech = clean_speech(turns, times, recording.forgotten)
-    spans = sample_spans(speech.clean)
+    spans = enrolment_spans(speech.clean)
     samples = Samples(recording.sha256, tuple(spans), _vectors(database, space, recording.sha256, sound, first, spans))
-    return judge(speech, samples.vectors, samples.seconds, float(np.sqrt(np.dot(sound, sound) / len(sound)))), samples
+    return assess_quality(speech, samples.vectors, samples.seconds, float(np.sqrt(np.dot(sound, sound) / len(sound)))), samples
 
 
-def _inside(excerpt: Excerpt, duration_s: float) -> Times:
+def _inside(excerpt: Excerpt, duration_s: float) -> Interval:
     end = duration_s if excerpt.end_s is None else excerpt.end_s
-    if excerpt.start_s >= duration_s or end > duration_s + TOLERATED_END_S:
+    if excerpt.start_s >= duration_s or end > duration_s + END_TOLERANCE_S:
         raise RecordingUnusable(
-            f"{excerpt.times} reaches beyond the end of {excerpt.recording}, which is {clock(duration_s)} long.",
+            f"{excerpt.times} reaches beyond the end of {excerpt.recording}, which is {format_time(duration_s)} long.",
             "Correct the times.",
         )
     return excerpt.start_s, min(end, duration_s)
@@ -125,18 +127,18 @@ def _inside(excerpt: Excerpt, duration_s: float) -> Times:
 # --- recordings ----------------------------------------------------------------------------------------------------------
 
 
-def _file(path: Path) -> Recording:
+def _file(path: Path) -> EnrolmentAudio:
     try:
         samples = decode(path)
     except FileNotFoundError:
         raise RecordingUnusable(f"There is no file {path}.", "Put it back, or name where it is now.") from None
     except OSError as error:
         raise RecordingUnusable(f"{path} cannot be read: {error.strerror}.", "Check its rights.") from error
-    return Recording(samples, samples_sha256(samples), turns=None)
+    return EnrolmentAudio(samples, samples_sha256(samples), turns=None)
 
 
-def _video(database: Database, video_id: str) -> Recording:
-    video = find(database, video_id)
+def _video(database: Database, video_id: str) -> EnrolmentAudio:
+    video = get_video(database, video_id)
     if video is None:
         raise RecordingUnusable(f"There is no video {video_id!r} in the library.", "`earshot videos` lists those there are.")
     audio = database.frame("audio", video_id, "uri")
@@ -151,7 +153,7 @@ def _video(database: Database, video_id: str) -> Recording:
             f"The audio of {video_id} is no longer in the media store.", "Materialize its `audio` again."
         ) from None
     forgotten = database.query("SELECT start_s, end_s FROM forgotten_spans WHERE video_id = %s ORDER BY start_s", [video_id])
-    return Recording(
+    return EnrolmentAudio(
         samples,
         audio.samples_sha256.iloc[0],
         database.frame("turns", video_id, "turn_index"),
@@ -172,7 +174,7 @@ def _vectors(
     database: Database, space: VoiceSpace, audio_sha256: str, sound: np.ndarray, first: int, spans: Sequence[SampleSpan]
 ) -> np.ndarray:
     """A vector for each span of a recording, of which `sound` begins at sample `first`."""
-    known = known_vectors(database, space, audio_sha256)
+    known = cached_embeddings(database, space, audio_sha256)
     missing = [span for span in spans if span not in known]
     if missing:
         encoder = ModelsResource().voice_encoder(_device())

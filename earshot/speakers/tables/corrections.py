@@ -24,7 +24,7 @@ KINDS = ("is", "never", "same", "different")
 
 
 @dataclass(frozen=True)
-class Span:
+class CorrectedSpan:
     """A stretch of a video, in seconds."""
 
     video_id: str
@@ -39,8 +39,8 @@ class Correction:
     correction_id: int
     kind: str
     person_id: int | None
-    spans: tuple[Span, ...]
-    others: tuple[Span, ...] = ()
+    spans: tuple[CorrectedSpan, ...]
+    others: tuple[CorrectedSpan, ...] = ()
 
 
 def list_corrections(database: Database, video_id: str | None = None) -> list[Correction]:
@@ -52,9 +52,9 @@ def list_corrections(database: Database, video_id: str | None = None) -> list[Co
             {"video": video_id},
         ).fetchall()
         heads = connection.execute("SELECT correction_id, kind, person_id FROM corrections ORDER BY correction_id").fetchall()
-    sides: defaultdict[tuple[int, int], list[Span]] = defaultdict(list)
+    sides: defaultdict[tuple[int, int], list[CorrectedSpan]] = defaultdict(list)
     for row in rows:
-        sides[row["correction_id"], row["side"]].append(Span(row["video_id"], row["start_s"], row["end_s"]))
+        sides[row["correction_id"], row["side"]].append(CorrectedSpan(row["video_id"], row["start_s"], row["end_s"]))
     found = [
         Correction(**head, spans=tuple(sides[head["correction_id"], 0]), others=tuple(sides[head["correction_id"], 1]))
         for head in heads
@@ -63,7 +63,7 @@ def list_corrections(database: Database, video_id: str | None = None) -> list[Co
 
 
 def add_correction(
-    database: Database, kind: str, person_id: int | None, spans: Sequence[Span], others: Sequence[Span] = ()
+    database: Database, kind: str, person_id: int | None, spans: Sequence[CorrectedSpan], others: Sequence[CorrectedSpan] = ()
 ) -> int:
     """Keep a correction; returns its number. Whether it agrees with the others is asked before, not here."""
     with database.connect() as connection:
@@ -76,7 +76,7 @@ def add_correction(
     return row["correction_id"]
 
 
-def _copy_spans(connection: Connection, correction_id: int, side: int, spans: Iterable[Span]) -> None:
+def _copy_spans(connection: Connection, correction_id: int, side: int, spans: Iterable[CorrectedSpan]) -> None:
     statement = "COPY corrected_spans (correction_id, side, video_id, start_s, end_s) FROM STDIN"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for span in dict.fromkeys(spans):

@@ -76,14 +76,16 @@ def pending_enrolments(database: Database, space: VoiceSpace) -> list[Enrolment]
     ]
 
 
-def keep(database: Database, enrolment_id: int, space: VoiceSpace, quality: Quality, samples: Samples) -> None:
+def save_assessment(database: Database, enrolment_id: int, space: VoiceSpace, quality: Quality, samples: Samples) -> None:
     """Replace what is kept of an enrolment in this space; nothing where it has been removed meanwhile."""
     with database.connect() as connection:
-        keep_within(connection, enrolment_id, space, quality, samples)
+        save_assessment_within(connection, enrolment_id, space, quality, samples)
 
 
-def keep_within(connection: Connection, enrolment_id: int, space: VoiceSpace, quality: Quality, samples: Samples) -> None:
-    """`keep()` as part of the caller's transaction."""
+def save_assessment_within(
+    connection: Connection, enrolment_id: int, space: VoiceSpace, quality: Quality, samples: Samples
+) -> None:
+    """`save_assessment()` as part of the caller's transaction."""
     known = {**space.columns, "enrolment": enrolment_id}
     if not connection.execute("SELECT 1 FROM enrolments WHERE enrolment_id = %s FOR KEY SHARE", [enrolment_id]).fetchall():
         return

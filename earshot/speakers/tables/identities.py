@@ -22,7 +22,9 @@ from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.storage.database import Connection, Database
 
 Key = tuple[str, str]  # video_id, local_speaker
-Moment = tuple[str, float, float, int]  # video_id, start_s, end_s, person_id: who speaks then, whoever the local speaker is
+SegmentOverride = tuple[
+    str, float, float, int
+]  # video_id, start_s, end_s, person_id: who speaks then, whoever the local speaker is
 
 NO_VECTOR = "no vector: none of its turns has one"
 OTHER_MODEL = "other model"
@@ -96,7 +98,7 @@ def read_identities(database: Database) -> dict[Key, Identity]:
     return {row[:2]: Identity(*row[2:]) for row in _tuples(database, statement)}
 
 
-def new_voices(connection: Connection, count: int) -> list[int]:
+def create_voices(connection: Connection, count: int) -> list[int]:
     """So many numbers that no voice ever had, rising; part of the caller's transaction."""
     rows = connection.execute(
         "INSERT INTO voices OVERRIDING SYSTEM VALUE "
@@ -153,7 +155,7 @@ def write_former(
         )
 
 
-def write_moments(connection: Connection, moments: Sequence[Moment]) -> None:
+def write_segment_overrides(connection: Connection, moments: Sequence[SegmentOverride]) -> None:
     """These moments and no others. They are few: of corrections that speak of less than a whole speaker."""
     connection.execute("DELETE FROM corrected_moments")
     with connection.cursor() as cursor:

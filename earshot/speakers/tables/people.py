@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from earshot.common.errors import EarshotError
 from earshot.common.excerpt import Excerpt
-from earshot.config.names import ALLOWED, name_key, person_name
+from earshot.config.names import ALLOWED, name_key, parse_person_name
 from earshot.config.people_file import ListedPerson, read_people
 from earshot.config.settings import Settings
 from earshot.storage.database import Connection, Database
@@ -93,7 +93,7 @@ def merge_people(database: Database, one: int, into: int) -> None:
 def checked_name(text: str) -> str:
     """The name as it is kept; raises EarshotError where it is none."""
     try:
-        return person_name(text)
+        return parse_person_name(text)
     except ValueError as error:
         raise EarshotError(f"The name {error}.", f"Allowed: {ALLOWED}") from None
 

@@ -12,7 +12,7 @@ from earshot.storage.database import Database
 SampleSpan = tuple[int, int]  # first sample, and the one after the last
 
 
-def known_vectors(database: Database, space: VoiceSpace, audio_sha256: str) -> dict[SampleSpan, np.ndarray]:
+def cached_embeddings(database: Database, space: VoiceSpace, audio_sha256: str) -> dict[SampleSpan, np.ndarray]:
     """The vectors, (dimension,), that spans of this recording have in this space."""
     rows = database.query(
         """

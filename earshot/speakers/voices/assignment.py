@@ -33,24 +33,24 @@ import numpy as np
 
 from earshot.models.registry import Thresholds
 from earshot.speakers.tables.identities import Speakers
-from earshot.speakers.voices.clustering import Clustering, Key, Nodes, Pair, closure, cluster, nothing_known
-from earshot.speakers.voices.cosine import ONE, as_cosine, as_product, has_direction, on_grid
+from earshot.speakers.voices.clustering import Clustering, Key, Nodes, Pair, cluster, connected_labels, empty_clustering
+from earshot.speakers.voices.cosine import SCALE, as_cosine, as_product, is_usable, quantize
 from earshot.speakers.voices.profiles import Nearest, Profiles, nearest_people
 
 if TYPE_CHECKING:
-    from earshot.speakers.corrections.constraints import Rulings
+    from earshot.speakers.corrections.constraints import IdentityConstraints
 
-SHORTEST_CLEAR_S = 2.0
+MIN_CLEAR_S = 2.0
 
 NO_DIRECTION = "no vector: its own says nothing (all zeros, or values that are no numbers)"
-TOO_SHORT = f"too short: less than {SHORTEST_CLEAR_S:g} s of clear speech"
+TOO_SHORT = f"too short: less than {MIN_CLEAR_S:g} s of clear speech"
 AMBIGUOUS = "ambiguous: a second person is nearly as near"
 CONTESTED = "contested: another speaker that cannot be the same person is nearer to this person"
 TWO_PEOPLE = "contradiction: a correction says that this is one voice with others, and they are near to two people"
 
 
 @dataclass(frozen=True)
-class Decision:
+class Assignment:
     """Who one local speaker is. `cluster` is a number that the members of one anonymous voice share, not the voice's own.
 
     `decided_by`, `reason`, `score`, `margin` and `component` are those of table `identities`.
@@ -66,15 +66,15 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Decided:
+class Assignments:
     """A decision for each speaker, in order; `clustered`: how many had to be clustered again."""
 
-    decisions: Sequence[Decision]
+    decisions: Sequence[Assignment]
     clustered: int
 
 
 @dataclass(frozen=True)
-class Said:
+class IndexedConstraints:
     """What corrections say, by position: Rulings without those that are gone.
 
     `groups`: the members of a group of `same` speakers, under each of them; `different`: both directions, spread over groups.
@@ -91,26 +91,26 @@ class Said:
         return self.groups.get(index, (index,))
 
 
-def decide(
-    speakers: Speakers, profiles: Profiles, rulings: "Rulings", limits: Thresholds, before: Clustering | None = None
-) -> Decided:
+def assign(
+    speakers: Speakers, profiles: Profiles, rulings: "IdentityConstraints", limits: Thresholds, before: Clustering | None = None
+) -> Assignments:
     """Who each of these speakers is. `before`: how they were clustered last time, so that only what changed is done again."""
-    said = said_of(speakers.keys, rulings)
+    said = index_constraints(speakers.keys, rulings)
     comparable, grid = _on_grid(speakers)
-    long_enough = speakers.clear_s >= SHORTEST_CLEAR_S
+    long_enough = speakers.clear_s >= MIN_CLEAR_S
     tellable = comparable & long_enough
     nearest = nearest_people(grid, comparable, profiles, said.named, said.never)
-    decided = [Decision(reason=reason) for reason in _reasons(speakers, comparable, long_enough, said)]
+    decided = [Assignment(reason=reason) for reason in _reasons(speakers, comparable, long_enough, said)]
     open_ones = tellable & ~_mask(len(grid), [*said.named, *said.contradictions])
     near = open_ones & (nearest.first >= as_product(limits.threshold))
     sure = near & ~(nearest.first - nearest.second < as_product(limits.margin))  # NaN: nobody is second
     for index in np.flatnonzero(near & ~sure):
-        decided[index] = _with_person(Decision(reason=AMBIGUOUS), None, nearest, int(index))
-    settled = _name(decided, speakers.keys, grid, tellable, sure, nearest, profiles.people, said, limits.threshold)
+        decided[index] = _with_person(Assignment(reason=AMBIGUOUS), None, nearest, int(index))
+    settled = _assign_people(decided, speakers.keys, grid, tellable, sure, nearest, profiles.people, said, limits.threshold)
     nodes = np.flatnonzero(open_ones & ~near & ~_mask(len(grid), settled))
     clustered = _voices(decided, speakers.keys, grid, nodes, said, limits.threshold, before)
     _complete_groups(decided, said, settled)
-    return Decided(decided, clustered)
+    return Assignments(decided, clustered)
 
 
 def kind_of(reason: str) -> str:
@@ -121,7 +121,7 @@ def kind_of(reason: str) -> str:
 # --- what is known -------------------------------------------------------------------------------------------------------
 
 
-def said_of(keys: Sequence[Key], rulings: "Rulings") -> Said:
+def index_constraints(keys: Sequence[Key], rulings: "IdentityConstraints") -> IndexedConstraints:
     """The rulings by position among these keys."""
     place = {key: index for index, key in enumerate(keys)}
 
@@ -129,7 +129,7 @@ def said_of(keys: Sequence[Key], rulings: "Rulings") -> Said:
         return frozenset((place[one], place[other]) for one, other in pairs if one in place and other in place)
 
     groups = _same_groups(len(keys), there(rulings.same))
-    return Said(
+    return IndexedConstraints(
         named={place[key]: person for key, person in rulings.named.items() if key in place},
         never={place[key]: people for key, people in rulings.never.items() if key in place},
         groups=groups,
@@ -139,7 +139,7 @@ def said_of(keys: Sequence[Key], rulings: "Rulings") -> Said:
 
 
 def _same_groups(count: int, same: frozenset[Pair]) -> dict[int, tuple[int, ...]]:
-    label, members = closure(count, same), dict[int, list[int]]()
+    label, members = connected_labels(count, same), dict[int, list[int]]()
     ends = sorted({end for pair in same for end in pair})
     for end in ends:
         members.setdefault(int(label[end]), []).append(end)
@@ -160,13 +160,13 @@ def _spread(pairs: Iterable[Pair], groups: dict[int, tuple[int, ...]]) -> dict[i
 def _on_grid(speakers: Speakers) -> tuple[np.ndarray, np.ndarray]:
     """Which speakers can be compared, and all vectors on the grid, zeros for the others."""
     free = np.array([not obstacle for obstacle in speakers.obstacles], dtype=bool)
-    comparable = free & has_direction(speakers.vectors)
+    comparable = free & is_usable(speakers.vectors)
     grid = np.zeros_like(speakers.vectors)
-    grid[comparable] = on_grid(speakers.vectors[comparable])
+    grid[comparable] = quantize(speakers.vectors[comparable])
     return comparable, grid
 
 
-def _reasons(speakers: Speakers, comparable: np.ndarray, long_enough: np.ndarray, said: Said) -> Iterator[str]:
+def _reasons(speakers: Speakers, comparable: np.ndarray, long_enough: np.ndarray, said: IndexedConstraints) -> Iterator[str]:
     """Why nothing but a correction can name a speaker; "" where its voice may."""
     for index, obstacle in enumerate(speakers.obstacles):
         if index in said.contradictions:
@@ -186,15 +186,15 @@ def _mask(count: int, positions: Iterable[int]) -> np.ndarray:
 # --- people --------------------------------------------------------------------------------------------------------------
 
 
-def _with_person(decision: Decision, person_id: int | None, nearest: Nearest, index: int) -> Decision:
+def _with_person(decision: Assignment, person_id: int | None, nearest: Nearest, index: int) -> Assignment:
     """The decision with this person, and the score and margin of the nearest."""
     first, second = nearest.first[index], nearest.second[index]
-    return Decision(
+    return Assignment(
         person_id=person_id,
         decided_by=decision.decided_by,
         reason=decision.reason,
         score=_plain(as_cosine(first)),
-        margin=_plain((first - second) / ONE),
+        margin=_plain((first - second) / SCALE),
     )
 
 
@@ -204,7 +204,7 @@ def _plain(value: np.ndarray | float) -> float | None:
 
 
 @dataclass(frozen=True)
-class _Claim:
+class _Candidate:
     """Speakers that are one voice, and the person that they are near to, or by correction are."""
 
     person_id: int
@@ -212,19 +212,19 @@ class _Claim:
     members: tuple[int, ...]
 
 
-def _name(
-    decided: list[Decision],
+def _assign_people(
+    decided: list[Assignment],
     keys: Sequence[Key],
     grid: np.ndarray,
     tellable: np.ndarray,
     sure: np.ndarray,
     nearest: Nearest,
     people: np.ndarray,
-    said: Said,
+    said: IndexedConstraints,
     threshold: float,
 ) -> set[int]:
     """Decide all whom a correction or a profile speaks for, and return them: the others are voices, or stay as they are."""
-    claims = [_Claim(person, np.inf, (index,)) for index, person in said.named.items()]
+    claims = [_Candidate(person, np.inf, (index,)) for index, person in said.named.items()]
     settled = set(said.named) | set(said.contradictions)
     for index in np.flatnonzero(sure):
         group = said.group(int(index))
@@ -232,21 +232,26 @@ def _name(
             settled.update(group)
             persons = {int(people[nearest.person[one]]) for one in group if sure[one]}
             if len(persons) == 1:
-                claims.append(_Claim(persons.pop(), max(nearest.first[one] for one in group if sure[one]), group))
+                claims.append(_Candidate(persons.pop(), max(nearest.first[one] for one in group if sure[one]), group))
             else:
                 for one in group:
-                    decided[one] = Decision(reason=TWO_PEOPLE)
-    for claim, kept in _contest(claims, keys, grid, tellable, said, as_product(threshold)):
+                    decided[one] = Assignment(reason=TWO_PEOPLE)
+    for claim, kept in _resolve_rivals(claims, keys, grid, tellable, said, as_product(threshold)):
         for one in claim.members:
             by_profile = one not in said.named and sure[one]
-            told = Decision(decided_by="profile" if by_profile else "correction") if kept else Decision(reason=CONTESTED)
+            told = Assignment(decided_by="profile" if by_profile else "correction") if kept else Assignment(reason=CONTESTED)
             decided[one] = _with_person(told, claim.person_id if kept else None, nearest, one)
     return settled
 
 
-def _contest(
-    claims: Iterable[_Claim], keys: Sequence[Key], grid: np.ndarray, tellable: np.ndarray, said: Said, level: float
-) -> Iterator[tuple[_Claim, bool]]:
+def _resolve_rivals(
+    claims: Iterable[_Candidate],
+    keys: Sequence[Key],
+    grid: np.ndarray,
+    tellable: np.ndarray,
+    said: IndexedConstraints,
+    level: float,
+) -> Iterator[tuple[_Candidate, bool]]:
     """Each claim, and whether it holds beside those that are better."""
     holders: dict[tuple[int, str], list[int]] = {}
     held: dict[int, int] = {}
@@ -266,11 +271,11 @@ def _contest(
 
 
 def _voices(
-    decided: list[Decision],
+    decided: list[Assignment],
     keys: Sequence[Key],
     grid: np.ndarray,
     positions: np.ndarray,
-    said: Said,
+    said: IndexedConstraints,
     threshold: float,
     before: Clustering | None,
 ) -> int:
@@ -285,9 +290,9 @@ def _voices(
         frozenset((place[one], place[other]) for one, other in chains),
         frozenset((place[one], place[other]) for one, other in apart if one in place and other in place),
     )
-    found = cluster(nodes, threshold, _of_positions(before or nothing_known(len(keys)), positions))
+    found = cluster(nodes, threshold, _of_positions(before or empty_clustering(len(keys)), positions))
     for index, position in enumerate(positions):
-        decided[position] = Decision(
+        decided[position] = Assignment(
             cluster=int(positions[found.cluster[index]]),
             decided_by="voice",
             score=_plain(found.score[index]),
@@ -301,11 +306,11 @@ def _of_positions(before: Clustering, positions: np.ndarray) -> Clustering:
     return Clustering(before.component[positions], before.cluster[positions], before.score[positions], before.margin[positions])
 
 
-def _complete_groups(decided: list[Decision], said: Said, settled: set[int]) -> None:
+def _complete_groups(decided: list[Assignment], said: IndexedConstraints, settled: set[int]) -> None:
     """Whoever is one voice with others by correction, and could not be clustered, has their voice."""
     for group in dict.fromkeys(said.groups.values()):
         if settled.isdisjoint(group):
             clusters = [decided[one].cluster for one in group if decided[one].cluster is not None]
             for one in group:
                 if decided[one].cluster is None:
-                    decided[one] = Decision(cluster=clusters[0] if clusters else group[0], decided_by="correction")
+                    decided[one] = Assignment(cluster=clusters[0] if clusters else group[0], decided_by="correction")

@@ -3,7 +3,8 @@
 What a cosine is worth depends on the recordings: languages, microphones, how long people speak. So the threshold can be read
 off the library itself. Its pairs are of four kinds:
 
-- `halves` (one person): the earlier and the later half of one local speaker's clear speech. Optimistic: the same session, the
+- `halves` (one person): the earlier and the later half of one local speaker's clear speech. Optimistic: the same session,
+the
   same microphone, the same room. Scores over months and microphones are lower.
 - `across` (one person): two recordings of which corrections or enrolments say that the same person speaks.
 - `one video` (two people): two local speakers of one video, if no correction says that they are one. Where the diarization
@@ -15,7 +16,7 @@ are decided by: centroids, weighted by seconds, of at least SHORTEST_CLEAR_S of 
 similarity, in one voice space.
 
 The threshold for a rate is the lowest cosine, in steps of 0.0001, that at most this share of the pairs of two people reach.
-A rate needs one pair of two people in 1/rate at the very least; below MOST_CERTAIN of them would-be false accepts it is
+A rate needs one pair of two people in 1/rate at the very least; below RULE_OF_30 of them would-be false accepts it is
 rough (Doddington's "rule of 30": 30 errors for 90 % confidence to be within 30 % of the true rate). The equal error rate is
 where both kinds of error cross on the DET curve. The margin between two people is not calibrated.
 """
@@ -29,11 +30,11 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.errors import EarshotError
-from earshot.speakers.voices.assignment import SHORTEST_CLEAR_S
+from earshot.speakers.voices.assignment import MIN_CLEAR_S
 
 HALVES, ACROSS, ONE_VIDEO, NAMED = "halves", "across", "one video", "named"
 ONE_PERSON, TWO_PEOPLE = (HALVES, ACROSS), (ONE_VIDEO, NAMED)
-MOST_CERTAIN = 30
+RULE_OF_30 = 30
 STEP = 0.0001
 
 COLUMNS = ["kind", "score", "first", "second"]
@@ -44,7 +45,7 @@ class TooFewPairs(EarshotError):
 
 
 @dataclass(frozen=True)
-class Speaker:
+class CalibrationSpeaker:
     """One speaker of one recording, with the vectors (turns, dimension) and seconds of the clear turns, in order of time.
 
     `person` is who was said to speak, by a correction or an enrolment: a person's id; below 0 for one who is known to be the
@@ -65,7 +66,7 @@ class Calibration:
     """A threshold and what it rests on.
 
     `rate` was asked for; `false_accepts` and `false_rejects` are the shares found at the threshold (rejects None without pairs
-    of one person), `eer` the equal error rate and `eer_threshold` where it is. `rough`: it rests on few false accepts.
+    of one person), `eer` the equal error rate and `eer_threshold` where it is. `low_confidence`: it rests on few false accepts.
     """
 
     rate: float
@@ -76,28 +77,28 @@ class Calibration:
     eer_threshold: float | None
     one_person: int
     two_people: int
-    rough: bool
+    low_confidence: bool
 
 
-def pairs_of(speakers: Sequence[Speaker]) -> pd.DataFrame:
+def pairs_of(speakers: Sequence[CalibrationSpeaker]) -> pd.DataFrame:
     """All pairs of whom it is known: kind, score (cosine), first, second (places in `speakers`; the same for halves)."""
-    long_enough = [place for place, speaker in enumerate(speakers) if speaker.seconds.sum() >= SHORTEST_CLEAR_S]
+    long_enough = [place for place, speaker in enumerate(speakers) if speaker.seconds.sum() >= MIN_CLEAR_S]
     rows = [*_halves(speakers, long_enough), *_one_video(speakers, long_enough), *_said(speakers, long_enough)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     return frame.astype({"score": float, "first": int, "second": int})
 
 
-def _halves(speakers: Sequence[Speaker], places: Iterable[int]) -> Iterator[tuple]:
+def _halves(speakers: Sequence[CalibrationSpeaker], places: Iterable[int]) -> Iterator[tuple]:
     for place in places:
         speaker = speakers[place]
         middle = np.cumsum(speaker.seconds) - speaker.seconds / 2
         earlier = middle < speaker.seconds.sum() / 2
-        if not speaker.enrolled and min(speaker.seconds[earlier].sum(), speaker.seconds[~earlier].sum()) >= SHORTEST_CLEAR_S:
+        if not speaker.enrolled and min(speaker.seconds[earlier].sum(), speaker.seconds[~earlier].sum()) >= MIN_CLEAR_S:
             score = _centroid(speaker, earlier) @ _centroid(speaker, ~earlier)
             yield HALVES, float(score), place, place
 
 
-def _one_video(speakers: Sequence[Speaker], places: Iterable[int]) -> Iterator[tuple]:
+def _one_video(speakers: Sequence[CalibrationSpeaker], places: Iterable[int]) -> Iterator[tuple]:
     of_video = defaultdict(list)
     for place in places:
         if not speakers[place].enrolled:
@@ -109,7 +110,7 @@ def _one_video(speakers: Sequence[Speaker], places: Iterable[int]) -> Iterator[t
                 yield ONE_VIDEO, score, first, second
 
 
-def _said(speakers: Sequence[Speaker], places: Iterable[int]) -> Iterator[tuple]:
+def _said(speakers: Sequence[CalibrationSpeaker], places: Iterable[int]) -> Iterator[tuple]:
     """Pairs of different recordings of whom something was said."""
     for first, second, score in _scores(speakers, [place for place in places if speakers[place].person is not None]):
         one, other = speakers[first], speakers[second]
@@ -121,7 +122,7 @@ def _said(speakers: Sequence[Speaker], places: Iterable[int]) -> Iterator[tuple]
             yield NAMED, score, first, second
 
 
-def _scores(speakers: Sequence[Speaker], places: Sequence[int]) -> Iterator[tuple[int, int, float]]:
+def _scores(speakers: Sequence[CalibrationSpeaker], places: Sequence[int]) -> Iterator[tuple[int, int, float]]:
     if len(places) < 2:
         return
     matrix = np.stack([_centroid(speakers[place]) for place in places])
@@ -131,7 +132,7 @@ def _scores(speakers: Sequence[Speaker], places: Sequence[int]) -> Iterator[tupl
         yield places[row], places[column], score
 
 
-def _centroid(speaker: Speaker, chosen: np.ndarray | slice = slice(None)) -> np.ndarray:
+def _centroid(speaker: CalibrationSpeaker, chosen: np.ndarray | slice = slice(None)) -> np.ndarray:
     """Unit length, float64; zeros where the turns cancel each other out."""
     mean = (speaker.vectors[chosen].astype(np.float64) * speaker.seconds[chosen, None]).sum(axis=0)
     return mean / max(float(np.linalg.norm(mean)), 1e-12)
@@ -157,7 +158,7 @@ def calibrate(pairs: pd.DataFrame, rate: float) -> Calibration:
         eer_threshold=eer_threshold,
         one_person=len(one),
         two_people=len(two),
-        rough=len(two) * rate < MOST_CERTAIN,
+        low_confidence=len(two) * rate < RULE_OF_30,
     )
 
 

@@ -38,7 +38,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from earshot.speakers.voices.cosine import ONE, as_cosine, as_product, products
+from earshot.speakers.voices.cosine import SCALE, as_cosine, as_product, quantized_dot
 
 Key = tuple[str, str]  # video_id, local_speaker
 Pair = tuple[int, int]  # positions of two nodes
@@ -86,7 +86,7 @@ class Clustering:
     clustered: int = 0
 
 
-def nothing_known(count: int) -> Clustering:
+def empty_clustering(count: int) -> Clustering:
     """What to give as `before` for nodes that were never clustered; a component of 0 is none."""
     return Clustering(np.zeros(count, np.int64), np.full(count, -1, np.int64), np.full(count, np.nan), np.full(count, np.nan))
 
@@ -98,7 +98,7 @@ def cluster(nodes: Nodes, threshold: float, before: Clustering | None = None, la
     a `different` pair is inside a group of `same` ones.
     """
     _refuse(nodes)
-    level, before = as_product(threshold), before or nothing_known(len(nodes.keys))
+    level, before = as_product(threshold), before or empty_clustering(len(nodes.keys))
     digests = _node_digests(nodes)
     loose = ~_unchanged(nodes, digests, before.component, level)
     labels = _labels(nodes, loose, before.component, level)
@@ -112,7 +112,7 @@ def cluster(nodes: Nodes, threshold: float, before: Clustering | None = None, la
     return found
 
 
-def closure(count: int, pairs: frozenset[Pair]) -> np.ndarray:
+def connected_labels(count: int, pairs: frozenset[Pair]) -> np.ndarray:
     """A label for each of so many positions: equal where pairs, one after another, lead from one to the other."""
     if not pairs:
         return np.arange(count)
@@ -123,7 +123,7 @@ def closure(count: int, pairs: frozenset[Pair]) -> np.ndarray:
 def _refuse(nodes: Nodes) -> None:
     if any(first >= second for first, second in zip(nodes.keys, nodes.keys[1:], strict=False)):
         raise ValueError("the keys must be sorted, each there once")
-    group = closure(len(nodes.keys), nodes.same)
+    group = connected_labels(len(nodes.keys), nodes.same)
     for first, second in nodes.different:
         if group[first] == group[second]:
             raise ValueError(f"{nodes.keys[first]} and {nodes.keys[second]} are said to be the same and different")
@@ -165,7 +165,7 @@ def _groups(labels: np.ndarray, positions: np.ndarray) -> Iterator[np.ndarray]:
 
 def _kept(before: Clustering, touched: np.ndarray) -> Clustering:
     """The outcome so far: what is not touched, its clusters numbered by their first members."""
-    found = nothing_known(len(touched))
+    found = empty_clustering(len(touched))
     kept = np.flatnonzero(~touched)
     for members in _groups(before.cluster[kept], kept):
         found.cluster[members] = members[0]
@@ -190,7 +190,7 @@ def _labels(nodes: Nodes, loose: np.ndarray, component: np.ndarray, level: float
         rows = positions[start : start + TILE]
         for at in range(start, len(order), TILE):
             columns = order[at : at + TILE]
-            first, second = np.nonzero(products(vectors[rows], vectors[columns]) >= level)
+            first, second = np.nonzero(quantized_dot(vectors[rows], vectors[columns]) >= level)
             labels = _joined(labels, rows[first], columns[second])
     return labels
 
@@ -208,7 +208,7 @@ def _joined(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.nda
 
 def _parts(nodes: Nodes, members: np.ndarray, level: float, largest: int) -> Iterator[np.ndarray]:
     """The component itself, or where it is too large its parts at a raised threshold; `same` pairs are never parted."""
-    if len(members) <= largest or level > 1.01 * ONE:  # above, only `same` pairs are left
+    if len(members) <= largest or level > 1.01 * SCALE:  # above, only `same` pairs are left
         yield members
         return
     raised = level + as_product(RAISE)
@@ -227,7 +227,7 @@ def _clusters(nodes: Nodes, members: np.ndarray, level: float, largest: int) -> 
     for part in _parts(nodes, members, level, largest):
         if len(part) > 1:
             tree = linkage(_distances(nodes, part, level), method="average")
-            for voice in _groups(fcluster(tree, max(ONE - level + 1.0, SAME), criterion="distance"), part):
+            for voice in _groups(fcluster(tree, max(SCALE - level + 1.0, SAME), criterion="distance"), part):
                 first[np.searchsorted(members, voice)] = voice[0]
     return first
 
@@ -235,19 +235,19 @@ def _clusters(nodes: Nodes, members: np.ndarray, level: float, largest: int) -> 
 def _distances(nodes: Nodes, members: np.ndarray, level: float) -> np.ndarray:
     """ONE + 1 minus the product for each pair of members, in scipy's condensed order; constraints as the module says."""
     count, vectors = len(members), nodes.vectors[members]
-    forbidden = 8.0 * ONE * count * count
+    forbidden = 8.0 * SCALE * count * count
     condensed = np.empty(count * (count - 1) // 2)
     videos = np.unique([nodes.keys[member][0] for member in members], return_inverse=True)[1]
     for start in range(0, count, TILE):
-        found = products(vectors[start : start + TILE], vectors[start:])
+        found = quantized_dot(vectors[start : start + TILE], vectors[start:])
         one_video = videos[start : start + TILE, None] == videos[None, start:]
-        distances = np.where(one_video & (found < level), forbidden, np.maximum(ONE + 1.0 - found.astype(np.float64), 1.0))
+        distances = np.where(one_video & (found < level), forbidden, np.maximum(SCALE + 1.0 - found.astype(np.float64), 1.0))
         for row in range(len(found)):
             at = _condensed(count, start + row, start + row + 1)
             condensed[at : at + count - start - row - 1] = distances[row, row + 1 :]
     for first, second in _inside(nodes.different_from, members):
         condensed[_condensed(count, first, second)] = forbidden
-    for group in _groups(closure(count, _inside(nodes.same_as, members)), np.arange(count)):
+    for group in _groups(connected_labels(count, _inside(nodes.same_as, members)), np.arange(count)):
         for index, first in enumerate(group):
             condensed[_condensed(count, first, group[index + 1 :])] = SAME
     return condensed
@@ -296,4 +296,4 @@ def _scores_of(vectors: np.ndarray, own: np.ndarray, sums: np.ndarray, sizes: np
     means = to_clusters / sizes
     means[rows, own] = -np.inf
     nearest = means.max(axis=1)
-    return as_cosine(score), np.where(np.isneginf(nearest), np.nan, score - nearest) / ONE
+    return as_cosine(score), np.where(np.isneginf(nearest), np.nan, score - nearest) / SCALE

@@ -14,34 +14,34 @@ import math
 import numpy as np
 
 STEPS = 4000  # (4000 + sqrt(dimension) / 2)^2 < 2^24 up to 36,000 dimensions
-ONE = STEPS * STEPS  # the product of a direction with itself, give or take the rounding
+SCALE = STEPS * STEPS  # the product of a direction with itself, give or take the rounding
 
 
-def has_direction(vectors: np.ndarray) -> np.ndarray:
+def is_usable(vectors: np.ndarray) -> np.ndarray:
     """Which rows can be compared at all: none of their values is missing or infinite, and not all are zero."""
     with np.errstate(over="ignore"):
         lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     return np.isfinite(lengths) & (lengths > 0.0)
 
 
-def on_grid(vectors: np.ndarray) -> np.ndarray:
+def quantize(vectors: np.ndarray) -> np.ndarray:
     """The rows at unit length in steps of 1/STEPS: whole numbers, as float32. Raises ValueError for one without direction."""
-    if not has_direction(vectors).all():
+    if not is_usable(vectors).all():
         raise ValueError("a vector of zeros, or with a value that is no number, has no direction")
     exact = vectors.astype(np.float64)
     return np.rint(exact / np.linalg.norm(exact, axis=1, keepdims=True) * STEPS).astype(np.float32)
 
 
-def products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def quantized_dot(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The product of each row on the left with each on the right, both on the grid."""
     return left @ right.T
 
 
 def as_product(cosine: float) -> float:
     """The smallest product that counts as this cosine or more."""
-    return float(math.ceil(round(cosine * ONE, 3)))
+    return float(math.ceil(round(cosine * SCALE, 3)))
 
 
 def as_cosine(products: np.ndarray) -> np.ndarray:
     """Cosines, -1 to 1, of products."""
-    return np.clip(products.astype(np.float64) / ONE, -1.0, 1.0)
+    return np.clip(products.astype(np.float64) / SCALE, -1.0, 1.0)

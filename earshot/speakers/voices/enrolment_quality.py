@@ -7,11 +7,11 @@ a second voice that the diarization did not tell from the first.
 | constant | value | why |
 |---|---|---|
 | `SAMPLE_S` | 4 s | a length that the voice encoder takes as it is: long enough for a steady vector, short enough for several |
-| `SHORTEST_SAMPLE_S` | 1 s | the encoder's shortest; below it, sound would be repeated to fill it |
-| `MOST_SAMPLES` | 75 | 300 s, the most that Microsoft's speaker recognition took: more would outweigh other recordings |
-| `LEAST_CLEAN_S` | 3 s | below, verification is known to become unstable (arXiv 2606.16115, on VoxCeleb) |
+| `MIN_SAMPLE_S` | 1 s | the encoder's shortest; below it, sound would be repeated to fill it |
+| `MAX_SAMPLES` | 75 | 300 s, the most that Microsoft's speaker recognition took: more would outweigh other recordings |
+| `MIN_CLEAN_S` | 3 s | below, verification is known to become unstable (arXiv 2606.16115, on VoxCeleb) |
 | `GOOD_CLEAN_S` | 10 s | the shortest condition of NIST's evaluations (10sec-10sec); Microsoft asked for 20 s |
-| `MOST_OTHER_SHARE` | 0.15 | of all speech: a diarization error rate of 0.1 is usual, so this much is not its error alone |
+| `MAX_OTHER_SHARE` | 0.15 | of all speech: a diarization error rate of 0.1 is usual, so this much is not its error alone |
 | `WIDE_SPREAD` | 0.7 | measured, see below |
 
 Measured with CAM++ on the six voices in the recordings of bench/corpora/episodes.py, as the diarization told them apart. Spread
@@ -29,17 +29,17 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from earshot.common.timeline import Stretches, Times, cut
+from earshot.common.timeline import Interval, Timeline, build_timeline
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.speakers.tables.enrolments import REFUSED, Quality
 from earshot.speakers.tables.voice_cache import SampleSpan
 
 SAMPLE_S = 4.0
-SHORTEST_SAMPLE_S = 1.0
-MOST_SAMPLES = 75
-LEAST_CLEAN_S = 3.0
+MIN_SAMPLE_S = 1.0
+MAX_SAMPLES = 75
+MIN_CLEAN_S = 3.0
 GOOD_CLEAN_S = 10.0
-MOST_OTHER_SHARE = 0.15
+MAX_OTHER_SHARE = 0.15
 WIDE_SPREAD = 0.7
 # Below this level (60 dB under full scale) a recording that holds no speech is called silent.
 SILENT_LEVEL = 0.001
@@ -52,7 +52,7 @@ class Speech:
     The times of clean speech that are long enough for a sample; for how many seconds another voice is heard, and anybody.
     """
 
-    clean: tuple[Times, ...]
+    clean: tuple[Interval, ...]
     other_voice_s: float
     heard_s: float
 
@@ -61,35 +61,35 @@ class Speech:
         return sum(end - start for start, end in self.clean)
 
 
-def clean_speech(turns: pd.DataFrame, excerpt: Times, forgotten: Sequence[Times] = ()) -> Speech:
+def clean_speech(turns: pd.DataFrame, excerpt: Interval, forgotten: Sequence[Interval] = ()) -> Speech:
     """Of turns (start_s, end_s, local_speaker), what the main voice says alone in an excerpt, but for what was forgotten."""
-    parts = cut(turns, [excerpt, *forgotten])
+    parts = build_timeline(turns, [excerpt, *forgotten])
     if not parts.speakers:
         return Speech((), 0.0, 0.0)
-    inside = parts.within([excerpt]) & ~parts.within(forgotten)
+    inside = parts.mask([excerpt]) & ~parts.mask(forgotten)
     spoken = parts.speaking & inside
     main = int(np.argmax(spoken @ parts.lengths))  # the first of two that speak equally long
     others = np.asarray(np.delete(spoken, main, axis=0).any(axis=0))
-    clean = tuple(run for run in _runs(parts, spoken[main] & ~others) if run[1] - run[0] >= SHORTEST_SAMPLE_S)
+    clean = tuple(run for run in _runs(parts, spoken[main] & ~others) if run[1] - run[0] >= MIN_SAMPLE_S)
     return Speech(clean, parts.seconds(others), parts.seconds(spoken[main] | others))
 
 
-def _runs(parts: Stretches, chosen: np.ndarray) -> list[Times]:
+def _runs(parts: Timeline, chosen: np.ndarray) -> list[Interval]:
     """The chosen stretches, neighbours joined."""
     changes = np.flatnonzero(np.diff(chosen.astype(int), prepend=0, append=0))
     edges = parts.edges[changes].tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def sample_spans(clean: Sequence[Times]) -> list[SampleSpan]:
+def enrolment_spans(clean: Sequence[Interval]) -> list[SampleSpan]:
     """Equal parts of each time of clean speech, of 1 to 4 s, as (first sample, one past the last) of the recording.
 
-    Where there are more than MOST_SAMPLES, as many of them, spread evenly: not the first ones.
+    Where there are more than MAX_SAMPLES, as many of them, spread evenly: not the first ones.
     """
     spans = [span for start, end in clean for span in _parts(start, end)]
-    if len(spans) <= MOST_SAMPLES:
+    if len(spans) <= MAX_SAMPLES:
         return spans
-    return [spans[place] for place in np.linspace(0, len(spans) - 1, MOST_SAMPLES).round().astype(int)]
+    return [spans[place] for place in np.linspace(0, len(spans) - 1, MAX_SAMPLES).round().astype(int)]
 
 
 def _parts(start: float, end: float) -> list[SampleSpan]:
@@ -98,7 +98,7 @@ def _parts(start: float, end: float) -> list[SampleSpan]:
     return list(pairwise(np.linspace(first, last, count + 1).round().astype(int).tolist()))
 
 
-def judge(speech: Speech, vectors: np.ndarray, seconds: np.ndarray, level: float) -> Quality:
+def assess_quality(speech: Speech, vectors: np.ndarray, seconds: np.ndarray, level: float) -> Quality:
     """The verdict on an excerpt, from its speech, its samples' vectors and lengths, and the root mean square of its sound."""
     spread = lowest_cosine(vectors, seconds)
     refusals = _refusals(speech, level)
@@ -127,11 +127,11 @@ def _refusals(speech: Speech, level: float) -> list[str]:
     if speech.heard_s == 0.0:
         return ["it is silent" if level < SILENT_LEVEL else "nobody speaks in it: music or noise only"]
     reasons = []
-    if speech.clean_s < LEAST_CLEAN_S:
-        reasons.append(f"{tenths(speech.clean_s)} s of clean speech, and {LEAST_CLEAN_S:g} s is the least")
+    if speech.clean_s < MIN_CLEAN_S:
+        reasons.append(f"{tenths(speech.clean_s)} s of clean speech, and {MIN_CLEAN_S:g} s is the least")
     share = speech.other_voice_s / speech.heard_s
-    if share > MOST_OTHER_SHARE:
-        reasons.append(f"another voice is heard in {share:.0%} of its speech ({MOST_OTHER_SHARE:.0%} is the most)")
+    if share > MAX_OTHER_SHARE:
+        reasons.append(f"another voice is heard in {share:.0%} of its speech ({MAX_OTHER_SHARE:.0%} is the most)")
     return reasons
 
 

@@ -5,7 +5,7 @@ Each turn has a *condition*, which says what it is good for. The first that appl
 | condition | of the turn | its vector |
 |---|---|---|
 | forgotten | at least half lies in time that was forgotten | none is made |
-| too_short | it is shorter than SHORTEST_TURN_S | made, and used where the speaker has nothing better |
+| too_short | it is shorter than MIN_TURN_S | made, and used where the speaker has nothing better |
 | overlapped | others speak during more than OVERLAPPED_SHARE of it | the same, before too_short ones |
 | clear | everything else | what centroids are made of |
 
@@ -15,13 +15,13 @@ Which of two videos' speakers are the same person is not decided here.
 import numpy as np
 import pandas as pd
 
-from earshot.common.timeline import HALF, Times, cut
+from earshot.common.timeline import HALF, Interval, build_timeline
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.speakers.tables.voice_cache import SampleSpan
 
 # Measured with CAM++ (a turn against half a minute of its own voice and of six others, bench/corpora/episodes.py's recordings):
 # the equal error rate is 16 % at a quarter of a second, 13 % at a half, 9 % at one second, 6 % from one and a half on.
-SHORTEST_TURN_S = 0.5
+MIN_TURN_S = 0.5
 # Measured the same way, a second voice as loud as the first mixed into the end of turns of 2 and 4 s: with a tenth or a fifth
 # of the turn covered, its cosine to its own voice falls by 0.03 at most, with half by 0.06 to 0.14, with three quarters the
 # second voice is as near as the first.
@@ -31,18 +31,18 @@ OVERLAPPED_SHARE = 0.2
 USED = ("clear", "overlapped", "too_short")
 
 
-def sample_spans(turns: pd.DataFrame, samples: int) -> list[SampleSpan]:
+def turn_spans(turns: pd.DataFrame, samples: int) -> list[SampleSpan]:
     """(first sample, one past the last) of each turn, at least one sample long and inside the audio."""
     first = (turns.start_s * SAMPLE_RATE).round().astype(int).clip(0, max(samples - 1, 0))
     last = (turns.end_s * SAMPLE_RATE).round().astype(int).clip(upper=samples)
     return [(start, max(end, start + 1)) for start, end in zip(first.tolist(), last.tolist(), strict=True)]
 
 
-def conditions(turns: pd.DataFrame, forgotten: list[Times]) -> list[str]:
+def conditions(turns: pd.DataFrame, forgotten: list[Interval]) -> list[str]:
     """The condition of each of a video's turns (start_s, end_s, local_speaker); `forgotten`: spans in seconds."""
     times = list(zip(turns.start_s.tolist(), turns.end_s.tolist(), strict=True))
-    stretches = cut(turns, forgotten)
-    forgotten_s = stretches.covered_s(stretches.within(forgotten), times)
+    stretches = build_timeline(turns, forgotten)
+    forgotten_s = stretches.covered_s(stretches.mask(forgotten), times)
     overlapped_s = stretches.covered_s(stretches.speaking.sum(axis=0) > 1, times)
     return [
         _condition(end - start, *covered)
@@ -53,7 +53,7 @@ def conditions(turns: pd.DataFrame, forgotten: list[Times]) -> list[str]:
 def _condition(turn_s: float, forgotten_s: float, overlapped_s: float) -> str:
     if forgotten_s >= HALF * turn_s > 0.0:
         return "forgotten"
-    if turn_s < SHORTEST_TURN_S:
+    if turn_s < MIN_TURN_S:
         return "too_short"
     return "overlapped" if overlapped_s > OVERLAPPED_SHARE * turn_s else "clear"
 

@@ -3,11 +3,11 @@
 Pure; the order of it is speaker_turns.py. The evidence is of the whole audio, never of its beginning alone:
 
 1. *How many speak.* The segmentation network hears every second of the audio in several windows of ten seconds. Where somebody
-   else speaks within some seconds of the first, these windows hold a second speaker (`doubt_before`).
+   else speaks within some seconds of the first, these windows hold a second speaker (`reason_for_doubt`).
 2. *Who speaks.* A voice that comes after a long pause, or is taken for the first, is left to the speaker network: it embeds
    WINDOW_S of speech, pauses left out, in every WINDOW_STEP_S of speech (`windows`), and each window is held against
    everybody's profile by the rule that local speakers are named by: nearest, at or above the threshold, nearer than the
-   second by the margin (`decide`).
+   second by the margin (`accept_monologue`).
 
 All windows must say the same person. Any doubt means that the video is diarized in full: too little speech, nobody enrolled,
 one window that says somebody else or nobody. A wrong no costs the windows; a wrong yes would give one person another's words.
@@ -26,11 +26,11 @@ import pandas as pd
 
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.registry import Thresholds
-from earshot.speakers.voices.cosine import ONE, as_cosine, as_product, has_direction, on_grid
+from earshot.speakers.voices.cosine import SCALE, as_cosine, as_product, is_usable, quantize
 from earshot.speakers.voices.profiles import Profiles, nearest_people
 
 # Below it the whole diarization takes little, and so few windows prove little.
-SHORTEST_SPEECH_S = 30.0
+MIN_SPEECH_S = 30.0
 # Speech in a window: as long as a piece that the speaker network is given. With CAM++ windows of a recording score 0.87 or more
 # against a profile of its other part (those of 3 s: 0.79 or more), and 0.55 or less where 3 of the 4 s are of an unlike voice.
 WINDOW_S = 4.0
@@ -41,8 +41,8 @@ WINDOW_STEP_S = 5.0
 # held a second one, for 0.29 s. A real one is heard by nearly all windows that he speaks in, which are fewer at the
 # beginning and the end; of those that hear one and the same second, this share may be wrong.
 SECOND_SPEAKER_S = 0.25
-HEARD_S = 10.0  # of a segmentation window
-TOLERATED_SHARE = 0.2
+SEGMENTATION_WINDOW_S = 10.0  # of a segmentation window
+TOLERANCE_SHARE = 0.2
 
 NO_PROFILE = "no profile: nobody is enrolled in this voice space"
 
@@ -59,27 +59,27 @@ class Monologue:
     windows: int = 0
 
 
-def full_way(reason: str, windows: int = 0) -> Monologue:
+def diarize_in_full(reason: str, windows: int = 0) -> Monologue:
     """The decision to diarize in full."""
     return Monologue(False, reason, windows=windows)
 
 
-def doubt_before(speech: pd.DataFrame, second_speaker_s: np.ndarray, step_s: float) -> str:
+def reason_for_doubt(speech: pd.DataFrame, second_speaker_s: np.ndarray, step_s: float) -> str:
     """Why no voice needs to be looked at, "" where it should be.
 
     `speech`: stretches (start_s, end_s) in which anybody speaks; `second_speaker_s`: of each segmentation window in order, the
     seconds of its second speaker; a window begins every `step_s`.
     """
     speech_s = float((speech.end_s - speech.start_s).sum())
-    if speech_s < SHORTEST_SPEECH_S:
-        return f"little speech: {speech_s:.1f} s, {SHORTEST_SPEECH_S:g} s are needed"
+    if speech_s < MIN_SPEECH_S:
+        return f"little speech: {speech_s:.1f} s, {MIN_SPEECH_S:g} s are needed"
     two = second_speaker_s >= SECOND_SPEAKER_S
-    second = np.ones(round(HEARD_S / step_s))  # the windows that hear one and the same second
-    doubtful = np.convolve(two, second) > TOLERATED_SHARE * np.convolve(np.ones(len(two)), second)
+    second = np.ones(round(SEGMENTATION_WINDOW_S / step_s))  # the windows that hear one and the same second
+    doubtful = np.convolve(two, second) > TOLERANCE_SHARE * np.convolve(np.ones(len(two)), second)
     if doubtful.any():
         near = max(int(np.argmax(doubtful)) + 1 - len(second), 0)
         near_s = step_s * (near + int(np.argmax(two[near:])))
-        return f"second speaker: one is heard, first between {near_s:g} and {near_s + HEARD_S:g} s"
+        return f"second speaker: one is heard, first between {near_s:g} and {near_s + SEGMENTATION_WINDOW_S:g} s"
     return ""
 
 
@@ -104,28 +104,28 @@ def _spans(speech: Sequence[tuple[int, int]], until: np.ndarray, begin: int, end
     )
 
 
-def joined(samples: np.ndarray, chosen: Iterable[Spans]) -> tuple[np.ndarray, list[tuple[int, int]]]:
+def merge_intervals(samples: np.ndarray, chosen: Iterable[Spans]) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """The windows' samples in one row, and where each begins and ends in it."""
     parts = [np.concatenate([samples[start:stop] for start, stop in spans]) for spans in chosen]
     edges = np.cumsum([0, *(len(part) for part in parts)]).tolist()
     return np.concatenate(parts), list(pairwise(edges))
 
 
-def decide(vectors: np.ndarray, profiles: Profiles, limits: Thresholds) -> Monologue:
+def accept_monologue(vectors: np.ndarray, profiles: Profiles, limits: Thresholds) -> Monologue:
     """Whether all windows (one vector each, in order of time) say the same person."""
     count = len(vectors)
     if not len(profiles.people):
-        return full_way(NO_PROFILE, count)
-    if not count or not has_direction(vectors).all():
-        return full_way("no vector: a window's says nothing", count)
-    nearest = nearest_people(on_grid(vectors), np.ones(count, dtype=bool), profiles, {}, {})
-    score, ahead = as_cosine(nearest.first), (nearest.first - nearest.second) / ONE
+        return diarize_in_full(NO_PROFILE, count)
+    if not count or not is_usable(vectors).all():
+        return diarize_in_full("no vector: a window's says nothing", count)
+    nearest = nearest_people(quantize(vectors), np.ones(count, dtype=bool), profiles, {}, {})
+    score, ahead = as_cosine(nearest.first), (nearest.first - nearest.second) / SCALE
     sure = (nearest.first >= as_product(limits.threshold)) & ~(nearest.first - nearest.second < as_product(limits.margin))
     if not sure.all():
         index = int(np.argmin(sure))
-        return full_way(f"unsure: window {index + 1} of {count} is at {score[index]:.2f}, {_told(ahead[index])}", count)
+        return diarize_in_full(f"unsure: window {index + 1} of {count} is at {score[index]:.2f}, {_told(ahead[index])}", count)
     if (nearest.person != nearest.person[0]).any():
-        return full_way("two people: the windows say more than one", count)
+        return diarize_in_full("two people: the windows say more than one", count)
     reason = f"one voice: {count} windows at {score.min():.2f} or more, {_told(ahead.min())}"
     return Monologue(True, reason, int(profiles.people[nearest.person[0]]), count)
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from earshot.speakers.voices.cosine import has_direction, on_grid, products
+from earshot.speakers.voices.cosine import is_usable, quantize, quantized_dot
 
-CANCELLED = 0.01  # a mean of unit vectors that is shorter points somewhere by rounding alone
+MIN_NORM = 0.01  # a mean of unit vectors that is shorter points somewhere by rounding alone
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,14 @@ def profiles_of(samples: pd.DataFrame, dimension: int) -> Profiles:
         return Profiles(np.zeros(0, np.int64), np.zeros((0, dimension), np.float32))
     vectors = np.stack(samples.embedding.tolist()).astype(np.float64)
     seconds = samples.seconds.to_numpy(np.float64)
-    telling = has_direction(vectors) & (seconds > 0.0)
+    telling = is_usable(vectors) & (seconds > 0.0)
     people, own = np.unique(samples.person_id.to_numpy(np.int64)[telling], return_inverse=True)
     weighted = vectors[telling] / np.linalg.norm(vectors[telling], axis=1, keepdims=True) * seconds[telling, None]
     sums = np.zeros((len(people), dimension))
     np.add.at(sums, own, weighted)
     means = sums / np.bincount(own, weights=seconds[telling], minlength=len(people))[:, None]
-    there = np.linalg.norm(means, axis=1) >= CANCELLED
-    return Profiles(people[there], on_grid(means[there]))
+    there = np.linalg.norm(means, axis=1) >= MIN_NORM
+    return Profiles(people[there], quantize(means[there]))
 
 
 def nearest_people(
@@ -69,7 +69,7 @@ def nearest_people(
     count, rows = len(grid), np.arange(len(grid))
     if not place:
         return Nearest(np.full(count, -1), np.full(count, np.nan), np.full(count, np.nan))
-    found = products(grid, profiles.vectors).astype(np.float64)
+    found = quantized_dot(grid, profiles.vectors).astype(np.float64)
     found[~comparable] = -np.inf
     for index, people in never.items():
         found[index, [place[person] for person in people if person in place]] = -np.inf

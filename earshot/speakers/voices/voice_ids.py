@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 
-def kept_numbers(clusters: Sequence[int | None], before: Sequence[int | None]) -> dict[int, int]:
+def kept_voice_ids(clusters: Sequence[int | None], before: Sequence[int | None]) -> dict[int, int]:
     """The numbers of those clusters that keep one: for each speaker, in order, its cluster and the number that it had."""
     first: dict[int, int] = {}
     counts: Counter[tuple[int, int]] = Counter()
@@ -28,7 +28,7 @@ def kept_numbers(clusters: Sequence[int | None], before: Sequence[int | None]) -
     return kept
 
 
-def without_number(clusters: Sequence[int | None], kept: Mapping[int, int], rank: Sequence[int]) -> list[int]:
+def clusters_without_id(clusters: Sequence[int | None], kept: Mapping[int, int], rank: Sequence[int]) -> list[int]:
     """The clusters that need a new number, in the order of their first members by rank."""
     waiting = [(rank[index], cluster) for index, cluster in enumerate(clusters) if cluster is not None and cluster not in kept]
     return list(dict.fromkeys(cluster for _, cluster in sorted(waiting, key=lambda item: item[0])))

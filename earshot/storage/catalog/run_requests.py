@@ -14,7 +14,7 @@ from earshot.storage.catalog.videos import PERMANENT_STATES
 from earshot.storage.database import Connection, Database
 
 # Dagster submits about nine runs a second, and a tick has 60 s.
-MOST_A_TICK = 50
+MAX_PER_TICK = 50
 # In the queue: after new uploads (10), before backfills (0).
 RETRY_PRIORITY = 5
 
@@ -67,7 +67,7 @@ def request_retries(database: Database, sensor: str) -> int:
 
 
 def next_requests(
-    database: Database, sensor: str, cursor: str | None, sources: Sequence[str] | None = None, limit: int = MOST_A_TICK
+    database: Database, sensor: str, cursor: str | None, sources: Sequence[str] | None = None, limit: int = MAX_PER_TICK
 ) -> tuple[list[RunRequested], str]:
     """The next requests of a sensor, and the cursor that passes them. Deletes what the given cursor has passed.
 

@@ -15,8 +15,8 @@ from earshot.storage.catalog.videos import PERMANENT_STATES
 from earshot.storage.database import Database
 
 FIRST_PAUSE_S = 3600.0  # YouTube's own words on a rate limit: "for up to an hour"
-LONGEST_PAUSE_S = 24 * 3600.0
-LONGEST_RETRY_S = 6 * 3600.0  # between two looks at a source that cannot be listed
+MAX_PAUSE_S = 24 * 3600.0
+MAX_RETRY_S = 6 * 3600.0  # between two looks at a source that cannot be listed
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SourceState:
         """Whether it is time to look at it again."""
         if self.paused:
             return False
-        wait_s = min(every_s * 2.0 ** min(self.failures, 20), max(LONGEST_RETRY_S, every_s))
+        wait_s = min(every_s * 2.0 ** min(self.failures, 20), max(MAX_RETRY_S, every_s))
         return self.looked_at is None or datetime.now(UTC) >= self.looked_at + timedelta(seconds=wait_s)
 
 
@@ -71,7 +71,7 @@ def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
     ]
 
 
-def count_videos(database: Database, sources: Sequence[str]) -> dict[str, dict[str, int]]:
+def count_source_videos(database: Database, sources: Sequence[str]) -> dict[str, dict[str, int]]:
     """How many videos each of these sources ever `listed`, how many of them are `wanted`, and how many `ready`, `failed` or
     `unavailable` (private, removed, ...).
     """
@@ -87,7 +87,7 @@ def count_videos(database: Database, sources: Sequence[str]) -> dict[str, dict[s
     return {row["source"]: row for row in rows}
 
 
-def record_look(database: Database, source: str) -> None:
+def record_poll(database: Database, source: str) -> None:
     """It answered that nothing has changed."""
     database.query("UPDATE sources SET looked_at = now(), failures = 0, last_error = NULL WHERE source = %s", [source])
 
@@ -132,7 +132,7 @@ def pause(database: Database, source: str, message: str, pause_s: float | None =
                 secs => coalesce(%(pause_s)s, least(%(first_s)s * 2.0 ^ least(s.blocks, 20), %(longest_s)s))) END
         RETURNING paused_until
         """,
-        {"source": source, "message": message, "pause_s": pause_s, "first_s": FIRST_PAUSE_S, "longest_s": LONGEST_PAUSE_S},
+        {"source": source, "message": message, "pause_s": pause_s, "first_s": FIRST_PAUSE_S, "longest_s": MAX_PAUSE_S},
     )
     return rows[0]["paused_until"]
 

@@ -69,7 +69,7 @@ def register_within(connection: Connection, videos: Sequence[Video]) -> None:
         )
 
 
-def find(database: Database, video_id: str) -> Video | None:
+def get_video(database: Database, video_id: str) -> Video | None:
     """The video of this key, None where there is none."""
     rows = database.query(f"SELECT {_COLUMNS} FROM videos WHERE video_id = %s", [video_id])  # noqa: S608
     return Video(**rows[0]) if rows else None
@@ -120,7 +120,7 @@ def count_keys(database: Database, source: str | None = None) -> int:
     return database.query(statement, {"source": source})[0]["videos"]
 
 
-def forget_attempts(database: Database, video_ids: Sequence[str]) -> None:
+def reset_attempts(database: Database, video_ids: Sequence[str]) -> None:
     """Somebody asked for these videos to be tried again: their failed attempts count no more."""
     database.query("UPDATE videos SET attempts = 0 WHERE video_id = ANY(%s)", [list(video_ids)])
 
@@ -148,7 +148,7 @@ def record_failure(database: Database, video_id: str, error: EarshotError, pause
     A video that is ready stays so: what was done before is still there and found, however a second try ended. `paused_until`
     is until when its source is left alone, where that is why.
     """
-    video = find(database, video_id)
+    video = get_video(database, video_id)
     if video is None:
         return
     fate = fate_of(error, _attempts(video, error), paused_until)

@@ -14,8 +14,8 @@ import pandas as pd
 from earshot.transcripts.word_speakers import PAUSE_S, ends_sentence
 
 # Subtitling's common limits (e.g. the BBC's and Netflix's guidelines): two lines of 42 characters, 7 s on screen.
-LINE_CHARACTERS = 42
-LONGEST_S = 7.0
+MAX_LINE_LENGTH = 42
+MAX_CUE_S = 7.0
 
 
 def cut_cues(words: pd.DataFrame, shown: Sequence[str], names: Sequence[int]) -> list[range]:
@@ -82,15 +82,15 @@ class _Screen:
         if first == last:
             return True
         if (
-            self.width(first, last) > 2 * LINE_CHARACTERS + 1
-            or max(self.ends[first : last + 1]) - self.starts[first] > LONGEST_S
+            self.width(first, last) > 2 * MAX_LINE_LENGTH + 1
+            or max(self.ends[first : last + 1]) - self.starts[first] > MAX_CUE_S
         ):
             return False
-        room = self.first_letter[first] + LINE_CHARACTERS - self.names[first]
+        room = self.first_letter[first] + MAX_LINE_LENGTH - self.names[first]
         on_first_line = bisect_right(self.last_letter, room, first, last + 1) - 1
         if on_first_line == last:
             return True
         second = self.last_break[on_first_line] + 1 if on_first_line >= first else first
         if second <= first and not self.names[first]:
             return False
-        return self.width(max(second, first), last) <= LINE_CHARACTERS
+        return self.width(max(second, first), last) <= MAX_LINE_LENGTH

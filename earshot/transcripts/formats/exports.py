@@ -29,7 +29,7 @@ from typing import Any
 import pandas as pd
 
 from earshot.common.text import one_line
-from earshot.common.times import browsable, hms
+from earshot.common.times import browsable, format_hms
 from earshot.storage.catalog.videos import Video
 from earshot.transcripts.formats.subtitles import as_srt, as_vtt
 from earshot.transcripts.passages import Limits, cut_passages
@@ -51,7 +51,7 @@ _NO_VALUE = frozenset(
 
 
 @dataclass(frozen=True)
-class Together:
+class CombinedFormat:
     """One file of many recordings: `opening`, what `one` makes of each with `between` them, `closing`."""
 
     one: Callable[[Recording], str]
@@ -77,11 +77,13 @@ class Format:
 
     export: Callable[[Recording], str]
     suffix: str
-    together: Together | None = None
+    together: CombinedFormat | None = None
 
 
 def as_txt(recording: Recording) -> str:
-    said = [f"[{hms(row['start_s'])}] {one_line(speaker.shown)}: {row['text']}\n" for row, speaker in _by_speaker(recording)]
+    said = [
+        f"[{format_hms(row['start_s'])}] {one_line(speaker.shown)}: {row['text']}\n" for row, speaker in _by_speaker(recording)
+    ]
     return "".join([_heading(recording.video), *(["\n"] if said else []), *said])
 
 
@@ -133,14 +135,14 @@ def _segments(recording: Recording) -> str:
     return ",\n".join(json.dumps(segment, ensure_ascii=False) for segment in segments)
 
 
-SEGLST = Together(_segments, opening="[\n", between=",\n", closing="\n]\n")
+SEGLST = CombinedFormat(_segments, opening="[\n", between=",\n", closing="\n]\n")
 
 FORMATS = {
     "srt": Format(as_srt, ".srt"),
     "vtt": Format(as_vtt, ".vtt"),
-    "txt": Format(as_txt, ".txt", Together(as_txt, between="\n")),
-    "json": Format(as_json, ".json", Together(as_json_line)),
-    "rttm": Format(as_rttm, ".rttm", Together(as_rttm)),
+    "txt": Format(as_txt, ".txt", CombinedFormat(as_txt, between="\n")),
+    "json": Format(as_json, ".json", CombinedFormat(as_json_line)),
+    "rttm": Format(as_rttm, ".rttm", CombinedFormat(as_rttm)),
     "seglst": Format(as_seglst, ".seglst.json", SEGLST),  # by this ending meeteval knows it
 }
 

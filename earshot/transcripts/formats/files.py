@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from earshot.common.atomic_files import make_folder, whole_file
+from earshot.common.atomic_files import atomic_file, make_folder
 from earshot.storage.catalog.videos import Video
 from earshot.transcripts.formats.exports import Format
 from earshot.transcripts.recordings import Recording
@@ -54,5 +54,5 @@ def _files_by_key(folder: Path, suffix: str) -> defaultdict[str, set[Path]]:
 def to_file(pieces: Iterable[str], path: Path) -> None:
     """One file of text that comes in pieces, in a folder that is made where there is none. Raises EarshotError."""
     make_folder(path.parent)
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         file.writelines(pieces)

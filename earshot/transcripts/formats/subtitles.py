@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from earshot.common.text import one_line
-from earshot.transcripts.formats.cues import LINE_CHARACTERS, cut_cues
-from earshot.transcripts.passages import SHORTEST_S
+from earshot.transcripts.formats.cues import MAX_LINE_LENGTH, cut_cues
+from earshot.transcripts.passages import MIN_PASSAGE_S
 from earshot.transcripts.recordings import Recording
 from earshot.transcripts.word_speakers import sentence_speakers
 
-NAME_CHARACTERS = 24  # of a name on the screen: more would leave its words no room
-SHORTEST_CUE_S = 0.001
+MAX_NAME_LENGTH = 24  # of a name on the screen: more would leave its words no room
+MIN_CUE_S = 0.001
 
 _TAG_BEGINS = re.compile(r"<(?=/?[A-Za-z])")
 
@@ -65,11 +65,11 @@ def _cues(recording: Recording) -> list[_Cue]:
     cues: list[_Cue] = []
     for part, following in zip_longest(parts, parts[1:]):
         start = max(starts[part.start], cues[-1].end_s if cues else 0.0)
-        end = max(max(ends[part.start : part.stop]), starts[part.start] + SHORTEST_S)
+        end = max(max(ends[part.start : part.stop]), starts[part.start] + MIN_PASSAGE_S)
         if following is not None:
             end = min(end, starts[following.start])
         text = "".join(texts[part.start : part.stop]).strip()
-        cues.append(_Cue(start, max(end, start + SHORTEST_CUE_S), shown[part.start], text))
+        cues.append(_Cue(start, max(end, start + MIN_CUE_S), shown[part.start], text))
     return cues
 
 
@@ -80,11 +80,11 @@ def _names(shown: Sequence[str]) -> list[int]:
 
 def _on_screen(name: str) -> str:
     line = one_line(name)
-    return line if len(line) <= NAME_CHARACTERS else f"{line[: NAME_CHARACTERS - 1].rstrip()}…"
+    return line if len(line) <= MAX_NAME_LENGTH else f"{line[: MAX_NAME_LENGTH - 1].rstrip()}…"
 
 
 def _lines(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, LINE_CHARACTERS, break_long_words=False, break_on_hyphens=False))
+    return "\n".join(textwrap.wrap(text, MAX_LINE_LENGTH, break_long_words=False, break_on_hyphens=False))
 
 
 def _clock(seconds: float, mark: str) -> str:

@@ -8,24 +8,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earshot.common.atomic_files import make_folder, whole_file
+from earshot.common.atomic_files import atomic_file, make_folder
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 
 if TYPE_CHECKING:
     from earshot.transcripts.search.query import Hit
 
-Place = tuple[str, float]  # a video's key, and seconds of it
+ResultPlace = tuple[str, float]  # a video's key, and seconds of it
 
 
 def keep_results(hits: "Sequence[Hit]") -> None:
     """In place of those of the search before. Raises EarshotError where EARSHOT_HOME cannot be written to."""
     make_folder(_path().parent)
-    with whole_file(_path()) as file:
+    with atomic_file(_path()) as file:
         json.dump({hit.place: (hit.video_id, hit.start_s) for hit in hits}, file)
 
 
-def find_result(number: int) -> Place:
+def find_result(number: int) -> ResultPlace:
     """Where the result of this number is; raises EarshotError where the last search printed none."""
     kept = _read()
     if str(number) not in kept:
@@ -35,7 +35,7 @@ def find_result(number: int) -> Place:
     return video_id, start_s
 
 
-def _read() -> Mapping[str, Place]:
+def _read() -> Mapping[str, ResultPlace]:
     try:
         return json.loads(_path().read_text(encoding="utf-8"))
     except FileNotFoundError:

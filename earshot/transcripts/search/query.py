@@ -14,18 +14,18 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from earshot.common.errors import EarshotError
-from earshot.common.text import counted
-from earshot.common.times import link
+from earshot.common.text import pluralize
+from earshot.common.times import link_at
 from earshot.models.cache import ModelsResource
 from earshot.models.device import Device
 from earshot.models.text.text_encoder import TextEncoder
-from earshot.speakers.people.directory import Who
+from earshot.speakers.people.directory import SpeakerRef
 from earshot.storage.database import Database
 from earshot.transcripts.recordings import keys_with
-from earshot.transcripts.search.text_models import list_text_models, not_searched, searched_model
+from earshot.transcripts.search.text_models import count_unsearched, list_text_models, searched_model
 
-MOST_RESULTS = 200  # that search_passages() can reach
-LONGEST_QUESTION = 10_000
+MAX_RESULTS = 200  # that search_passages() can reach
+MAX_QUESTION_LENGTH = 10_000
 # Characters that no text has: some that Postgres refuses, others that hide what is asked.
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -41,7 +41,7 @@ class Filters:
     Both days belong to it. A video without a date is in no range of days.
     """
 
-    speaker: Who | None = None
+    speaker: SpeakerRef | None = None
     sources: tuple[str, ...] = ()
     videos: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()  # as whisper's codes
@@ -53,7 +53,7 @@ EVERYTHING = Filters()
 
 
 @dataclass(frozen=True)
-class Copy:
+class Duplicate:
     """The same passage in another video."""
 
     video_id: str
@@ -88,7 +88,7 @@ class Hit:
     words: float
     score: float
     link: str
-    copies: tuple[Copy, ...] = ()
+    copies: tuple[Duplicate, ...] = ()
 
 
 def search(
@@ -103,8 +103,8 @@ def search(
 
     Raises EarshotError where the question asks for nothing, or a page is out of reach.
     """
-    if limit * page > MOST_RESULTS:
-        told = f"Page {page} of {limit} passages each goes beyond the {MOST_RESULTS} best."
+    if limit * page > MAX_RESULTS:
+        told = f"Page {page} of {limit} passages each goes beyond the {MAX_RESULTS} best."
         raise EarshotError(told, "Ask more narrowly, or read the exports.")
     with database.snapshot() as seen:  # one connection, whose server process knows the tables the second time
         checked, asked = check_question(seen, question)
@@ -123,8 +123,8 @@ def check_question(database: Database, question: str) -> tuple[str, str]:
     text = " ".join(_CONTROL.sub(" ", question).split())
     if not text:
         raise EarshotError(f"The search text is empty: {question!r}.", 'Write what you look for: earshot search "..."')
-    if len(text) > LONGEST_QUESTION:
-        raise EarshotError(f"The search text has {len(text)} characters.", f"Allowed: at most {LONGEST_QUESTION}.")
+    if len(text) > MAX_QUESTION_LENGTH:
+        raise EarshotError(f"The search text has {len(text)} characters.", f"Allowed: at most {MAX_QUESTION_LENGTH}.")
     asked = database.query("SELECT question_asked(%s) AS asked", [text])[0]["asked"]
     if not any(character.isalnum() for character in asked):
         told = f"{text[:80]!r} says nothing that is to be found."
@@ -176,8 +176,8 @@ def explain(database: Database, hits: Sequence[Hit], filters: Filters, page: int
         told.append("No passage fits." if filters == EVERYTHING else "No passage fits, among those that were looked through.")
     undated = count_undated(database, filters)
     if undated:
-        told.append(f"Left out because their date is not known: {counted(undated, 'video')}.")
-    left_out = not_searched(database) if len(models) > 1 else 0
+        told.append(f"Left out because their date is not known: {pluralize(undated, 'video')}.")
+    left_out = count_unsearched(database) if len(models) > 1 else 0
     if left_out:
         others = ", ".join(model.model for model in models if not model.searched)
         told.append(
@@ -231,9 +231,11 @@ def _day_after(day: date) -> datetime | None:
 def _hit(row: dict[str, Any]) -> Hit:
     url, said = row.pop("url"), row.pop("said")
     copies = tuple(
-        Copy(**{key: copy[key] for key in ("video_id", "title", "start_s", "end_s")}, link=link(copy["url"], copy["start_s"]))
+        Duplicate(
+            **{key: copy[key] for key in ("video_id", "title", "start_s", "end_s")}, link=link_at(copy["url"], copy["start_s"])
+        )
         for copy in row.pop("copies")
     )
     del row["passage_index"]
     speakers = tuple(row.pop("speakers"))
-    return Hit(**row, speakers=speakers, text=said, link=link(url, row["start_s"]), copies=copies)
+    return Hit(**row, speakers=speakers, text=said, link=link_at(url, row["start_s"]), copies=copies)

@@ -1,7 +1,7 @@
 """Text models of which there are passages, and the one of them that is searched: table `text_models`.
 
 Vectors of two models are never compared, so passages of a new model are brought in beside those of the old one, which goes on
-being searched. `waiting_for()` counts what the new one still lacks, and `switch_to()` makes it the searched one, at once and
+being searched. `count_missing()` counts what the new one still lacks, and `switch_to()` makes it the searched one, at once and
 for everybody: ingest_assets/assets/search_index.py says when. The first model of a library is searched from its first passage
 on.
 """
@@ -68,7 +68,7 @@ def register_text_model(database: Database, model: Model) -> None:
         )
 
 
-def waiting_for(database: Database, model: TextModel) -> int:
+def count_missing(database: Database, model: TextModel) -> int:
     """Videos that are searched, and of which this model has not been run."""
     rows = database.query(
         """
@@ -83,7 +83,7 @@ def waiting_for(database: Database, model: TextModel) -> int:
     return rows[0]["videos"]
 
 
-def not_searched(database: Database) -> int:
+def count_unsearched(database: Database) -> int:
     """Videos whose passages are all of models that are not searched."""
     rows = database.query(
         "SELECT count(DISTINCT p.video_id) AS videos FROM text_models m JOIN passages p USING (model, model_revision) "

@@ -19,7 +19,7 @@ from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
-from earshot.speakers.tables.enrolments import Quality, Samples, keep
+from earshot.speakers.tables.enrolments import Quality, Samples, save_assessment
 from earshot.speakers.tables.people import add_enrolment, add_person, list_people, sync_people
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.catalog.videos import Video, register
@@ -87,7 +87,7 @@ def known(database: Database, name: str, excerpt: Excerpt, vector: np.ndarray) -
     with database.connect() as connection:
         enrolment_id = add_enrolment(connection, add_person(database, name).person_id, excerpt, listed=False)
     sample = Samples(f"of {name}", ((0, 160_000),), vector[None].astype(np.float32))
-    keep(database, enrolment_id, space, Quality("good", "", 10.0, 0.0, None), sample)
+    save_assessment(database, enrolment_id, space, Quality("good", "", 10.0, 0.0, None), sample)
 
 
 # --- what is wrong -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from earshot.cli.reading.export import export_command
-from earshot.common.errors import EarshotError, HalfIngested, NotTranscribed
+from earshot.common.errors import EarshotError, InconsistentVideo, NotTranscribed
 from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
@@ -264,7 +264,7 @@ def test_of_named_videos_each_must_have_a_transcript_before_anything_is_written(
 
 def test_one_half_ingested_video_is_refused(three: Database) -> None:
     run_stages(three, "b", "text_embeddings", "speaker_turns")
-    with pytest.raises(HalfIngested, match="earshot ingest 'https://x/b'"):
+    with pytest.raises(InconsistentVideo, match="earshot ingest 'https://x/b'"):
         run("b")
 
 

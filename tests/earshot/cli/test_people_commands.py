@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from earshot.cli.commands import cli
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.config.settings import read_settings
-from earshot.speakers.people.directory import changes, who_is_who
+from earshot.speakers.people.directory import describe_changes, labels
 from earshot.speakers.people.identify import identify, read_profiles
 from earshot.speakers.tables.corrections import list_corrections
 from earshot.speakers.tables.people import find_person, list_people
@@ -63,11 +63,11 @@ def misused(*arguments: str) -> str:
 
 
 def voice_of(database: Database, video: str, speaker: str) -> str:
-    return who_is_who(database)[video, speaker]
+    return labels(database)[video, speaker]
 
 
 def all_named(database: Database, name: str) -> list[tuple[str, str]]:
-    return [key for key, label in who_is_who(database).items() if label == name]
+    return [key for key, label in labels(database).items() if label == name]
 
 
 # --- list and show -------------------------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ def test_two_voices_are_made_one_and_again_two_by_undo(talks: Database) -> None:
 def test_undo_restores_names_numbers_and_lists(talks: Database, said: tuple[str, ...]) -> None:
     speak(talks, "v4", ["eve"])
     people("correct", "v4@SPEAKER_00", "--is", "Eve")
-    numbers = sorted({label.removeprefix("voice ") for label in who_is_who(talks).values()} - {"Eve"}, key=int)
+    numbers = sorted({label.removeprefix("voice ") for label in labels(talks).values()} - {"Eve"}, key=int)
     words = [numbered_as(word, numbers) for word in said]
     before = state(talks)
     people("correct", *words)
@@ -351,7 +351,7 @@ def state(database: Database) -> dict[str, Any]:
     """All that undo must give back."""
     profiles = read_profiles(database, voice_space(read_settings()))
     return {
-        "who": who_is_who(database),
+        "who": labels(database),
         "people": list_people(database),
         "corrections": [each.correction_id for each in list_corrections(database)],
         "profiles": (profiles.people.tolist(), profiles.vectors.round(5).tolist()),
@@ -368,14 +368,14 @@ def test_voices_are_named_without_quotes(talks: Database, option: str, told: str
 
 
 def test_undo_of_the_first_of_two_names_leaves_the_number_for_the_second(talks: Database) -> None:
-    before = who_is_who(talks)
+    before = labels(talks)
     people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
     people("correct", "v1@SPEAKER_00", "--is", "Ben")
     first, second = (str(each.correction_id) for each in list_corrections(talks))
     people("correct", "--undo", first)
     assert voice_of(talks, "v1", FIRST) == "Ben"
     assert "Ben goes with it" in people("correct", "--undo", second)
-    assert who_is_who(talks) == before
+    assert labels(talks) == before
     assert list_people(talks) == []
 
 
@@ -494,7 +494,7 @@ def test_a_voice_is_split_where_it_was_joined_last_and_the_videos_of_each_side_a
     assert len(all_named(database, whole)) == 5
     told = people("correct", whole, "--split")
     assert "One is in a1, a2.\nThe other is in b1, b2, b3." in told
-    sides = [{who_is_who(database)[video, FIRST] for video in group} for group in (("a1", "a2"), ("b1", "b2", "b3"))]
+    sides = [{labels(database)[video, FIRST] for video in group} for group in (("a1", "a2"), ("b1", "b2", "b3"))]
     assert [len(side) for side in sides] == [1, 1]
     assert sides[0] != sides[1]
 
@@ -639,11 +639,11 @@ def test_a_removed_person_is_gone_with_corrections_and_is_a_voice_again(talks: D
 
 
 def test_removed_person_is_the_voice_of_before(talks: Database) -> None:
-    before = who_is_who(talks)
+    before = labels(talks)
     people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
     people("correct", "v1@SPEAKER_01", "--is", "Ana")
     people("remove", "Ana", "--yes")
-    assert who_is_who(talks) == before
+    assert labels(talks) == before
 
 
 def test_remove_asks_and_leaves_everything_for_a_no(talks: Database) -> None:
@@ -678,5 +678,5 @@ def test_who_is_in_people_yaml_is_not_removed_and_the_line_is_told(talks: Databa
 def test_changes_are_told_per_new_name() -> None:
     before = {("v1", "A"): "voice 1", ("v2", "A"): "voice 1", ("v2", "B"): "voice 2"}
     after = {("v1", "A"): "Ana", ("v2", "A"): "Ana", ("v2", "B"): "voice 2", ("v3", "A"): "Unknown"}
-    assert changes(before, after) == ["2 speakers in 2 videos are now Ana.", "1 speaker in 1 video is now Unknown."]
-    assert changes(after, after) == []
+    assert describe_changes(before, after) == ["2 speakers in 2 videos are now Ana.", "1 speaker in 1 video is now Unknown."]
+    assert describe_changes(after, after) == []

@@ -11,7 +11,7 @@ from earshot.cli.reading.search import search_command
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 from earshot.media.playing import PLAYERS, stored_audio
-from earshot.storage.catalog.videos import find, set_duration
+from earshot.storage.catalog.videos import get_video, set_duration
 from earshot.storage.database import Database
 from tests.support.spoken_videos import add_video
 
@@ -164,6 +164,6 @@ def test_audio_that_is_not_here_is_refused(talk: Path, database: Database, uri: 
 def test_audio_is_found_under_the_media_folder(talk: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_MEDIA", str(talk.parent))
     keep_audio(database, talk.name)
-    video = find(database, "v")
+    video = get_video(database, "v")
     assert video is not None
     assert stored_audio(database, video) == talk

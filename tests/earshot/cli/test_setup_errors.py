@@ -21,7 +21,7 @@ from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database
 from earshot.storage.full_disk import explaining_full_disk
 from earshot.storage.media_store import MediaStoreResource, require_media_store
-from ingest_assets.operations.ingest import Choice, ingest
+from ingest_assets.operations.ingest import IngestChoice, ingest
 from resources.instance.home import open_instance
 from tests.support.earshot_up import EARSHOT
 
@@ -109,7 +109,7 @@ def recording(tmp_path: Path) -> Path:
 def _refused(database: Database, recording: Path) -> Misconfigured:
     """What ends `ingest` of this recording, and that its video is as it was before."""
     with pytest.raises(Misconfigured) as refused:
-        list(ingest([source_named(str(recording))], Choice(), database, open_instance()))
+        list(ingest([source_named(str(recording))], IngestChoice(), database, open_instance()))
     [video] = list_videos(database)
     assert (video.state, video.attempts) == ("new", 0)
     return refused.value

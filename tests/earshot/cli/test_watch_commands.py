@@ -15,9 +15,9 @@ import pytest
 
 from earshot.cli import main
 from earshot.common.errors import InvalidMedia, LiveOrUpcoming, Removed
-from earshot.sources.polling import look_around
+from earshot.sources.polling import poll_sources
 from earshot.storage.catalog.source_states import pause, states_of
-from earshot.storage.catalog.videos import STAGES, Video, find, list_videos, record_failure, register
+from earshot.storage.catalog.videos import STAGES, Video, get_video, list_videos, record_failure, register
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database
 from ingest_assets.operations.staleness import expected_versions
@@ -167,7 +167,7 @@ def test_current_videos_share_one_line(
     earshot: Earshot, site: Site, database: Database, tmp_path: Path, names: list[str], line: str
 ) -> None:
     watch(tmp_path, f"feed: {feed(site, *names)}")
-    look_around(watched_sources(), database)
+    poll_sources(watched_sources(), database)
     for video_id in ids(database).values():
         for stage in STAGES:
             run_stage(database, video_id, stage, expected_versions()[stage], f"{stage} of {video_id}")
@@ -206,7 +206,7 @@ def test_a_dry_run_says_why_each_video_is_left_out(earshot: Earshot, site: Site,
 def test_a_dry_run_changes_nothing(earshot: Earshot, site: Site, database: Database, tmp_path: Path) -> None:
     known = feed(site, "e2", "e1", path="/known.xml")
     watch(tmp_path, f"feed: {known}")
-    look_around(watched_sources(), database)
+    poll_sources(watched_sources(), database)
     record_failure(database, ids(database)["e1"], Removed("gone"))
     fresh = feed(site, "undated", "e9")
     before = everything(database)
@@ -273,7 +273,7 @@ def test_a_video_that_is_gone_is_tried_again_by_its_name(
     assert "404" in ended.outcomes[0]["error"]
     assert tries(site, "/e1.mp3") > before
     assert tries(site, "/e2.mp3") == others
-    assert find(database, video_id).attempts == 1  # pyright: ignore[reportOptionalMemberAccess]
+    assert get_video(database, video_id).attempts == 1  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_all_that_are_gone_are_tried_again_by_their_state_and_no_others(
@@ -349,7 +349,7 @@ def test_retry_asks_a_source_that_was_left_alone_and_which_blocks_again(
     ended = earshot("retry", "v1", "--json")
     assert ended.code == 1
     assert "429" in ended.outcomes[0]["error"]
-    video, [state] = find(database, "v1"), states_of(database, [source])
+    video, [state] = get_video(database, "v1"), states_of(database, [source])
     assert video is not None
     assert (video.state, video.attempts, video.retry_at) == ("new", 0, state.paused_until)
     assert state.blocks == 1
@@ -394,7 +394,7 @@ def test_sources_tells_how_it_stands_with_each(earshot: Earshot, site: Site, dat
         f"{{feed: '{site.url}/busy.xml', name: busy}}",
         f"{{folder: '{tmp_path}', name: never}}",
     )
-    look_around([source for source in watched_sources() if source.name != "never"], database)
+    poll_sources([source for source in watched_sources() if source.name != "never"], database)
     database.query("UPDATE videos SET state = 'ready'")
     good, bad, busy, never = json.loads(earshot("sources", "--json").out)
     assert (good["source"], good["kind"], good["state"]) == ("good", "feed", "ok")
@@ -414,7 +414,7 @@ def test_sources_tells_how_it_stands_with_each(earshot: Earshot, site: Site, dat
 
 def test_sources_counts_failed_and_unavailable_videos(earshot: Earshot, site: Site, database: Database, tmp_path: Path) -> None:
     watch(tmp_path, f"feed: {feed(site, 'e4', 'e3', 'e2', 'e1')}")
-    look_around(watched_sources(), database)
+    poll_sources(watched_sources(), database)
     for title, error in {"e1": InvalidMedia("cut off"), "e2": Removed("gone"), "e3": Removed("gone")}.items():
         record_failure(database, ids(database)[title], error)
     [row] = json.loads(earshot("sources", "--json").out)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from earshot.common.atomic_files import make_folder, whole_file, whole_folder
+from earshot.common.atomic_files import atomic_file, atomic_folder, make_folder
 from earshot.common.errors import EarshotError
 
 
 def test_a_file_takes_its_place_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("before")
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         file.write("Naïve…\r\n")
         file.flush()
         assert path.read_text() == "before"
@@ -29,7 +29,7 @@ def test_an_error_leaves_no_trace(tmp_path: Path, before: str | None, error: typ
         path.write_text(before)
 
     def write_and_fail() -> None:
-        with whole_file(path) as file:
+        with atomic_file(path) as file:
             file.write("half")
             raise error
 
@@ -40,7 +40,7 @@ def test_an_error_leaves_no_trace(tmp_path: Path, before: str | None, error: typ
 
 def test_what_a_killed_process_left_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / ".a.txt.partial").write_text("much more than there will be")
-    with whole_file(tmp_path / "a.txt") as file:
+    with atomic_file(tmp_path / "a.txt") as file:
         file.write("whole")
     assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == {"a.txt": "whole"}
 
@@ -48,7 +48,7 @@ def test_what_a_killed_process_left_is_no_obstacle(tmp_path: Path) -> None:
 def test_a_link_stays_one_and_rights_are_those_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "a.txt").symlink_to(tmp_path / "there" / "b.txt")
-    with whole_file(tmp_path / "a.txt") as file:
+    with atomic_file(tmp_path / "a.txt") as file:
         file.write("whole")
     (tmp_path / "other").touch()
     assert (tmp_path / "a.txt").is_symlink()
@@ -61,7 +61,7 @@ def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
     read: list[str] = []
     reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
     reader.start()
-    with whole_file(tmp_path / "pipe") as file:
+    with atomic_file(tmp_path / "pipe") as file:
         file.write("whole")
     reader.join(10)
     assert (read, os.listdir(tmp_path)) == (["whole"], ["pipe"])
@@ -70,7 +70,7 @@ def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
 def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path, why in ((tmp_path / "no" / "a", "No such file or directory"), (tmp_path / "file" / "a", "Not a directory")):
-        with pytest.raises(EarshotError, match=f"{path} cannot be written: {why}"), whole_file(path):
+        with pytest.raises(EarshotError, match=f"{path} cannot be written: {why}"), atomic_file(path):
             pass
     with pytest.raises(EarshotError, match="cannot be written"):
         make_folder(tmp_path / "file" / "folder")
@@ -78,10 +78,10 @@ def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
 
 def test_a_folder_takes_its_place_at_the_end_and_an_error_leaves_no_trace(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "folder"
-    with pytest.raises(FileNotFoundError), whole_folder(path) as beside:
+    with pytest.raises(FileNotFoundError), atomic_folder(path) as beside:
         (beside / "a.txt").rename(beside / "there is none")
     assert os.listdir(path.parent) == []
-    with whole_folder(path) as beside:
+    with atomic_folder(path) as beside:
         (beside / "a.txt").write_text("whole")
         assert not path.exists()
     assert os.listdir(path.parent) == ["folder"]
@@ -90,9 +90,9 @@ def test_a_folder_takes_its_place_at_the_end_and_an_error_leaves_no_trace(tmp_pa
 
 def test_of_two_that_make_a_folder_the_first_ones_stays(tmp_path: Path) -> None:
     path = tmp_path / "folder"
-    with whole_folder(path) as slow:
+    with atomic_folder(path) as slow:
         (slow / "a.txt").write_text("second")
-        with whole_folder(path) as quick:
+        with atomic_folder(path) as quick:
             (quick / "a.txt").write_text("first")
     assert (path / "a.txt").read_text() == "first"
     assert os.listdir(tmp_path) == ["folder"]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earshot.common.errors import Misconfigured
-from earshot.common.excerpt import FILE, VIDEO, Excerpt, clock, moment, span
-from earshot.config.names import LONGEST, name_key, person_name
+from earshot.common.excerpt import FILE, VIDEO, Excerpt, format_time, parse_span, parse_time
+from earshot.config.names import MAX_LENGTH, name_key, parse_person_name
 from earshot.config.people_file import ListedPerson, read_people
 from earshot.config.settings import PROJECT_ROOT
 
@@ -308,18 +308,18 @@ def test_what_is_no_file_is_told(folder: Path) -> None:
 @given(st.text(max_size=120))
 def test_any_text_is_a_name_or_refused_and_a_name_stays_what_it_is(text: str) -> None:
     try:
-        name = person_name(text)
+        name = parse_person_name(text)
     except ValueError:
         return
-    assert person_name(name) == name
-    assert 1 <= len(name) <= LONGEST
+    assert parse_person_name(name) == name
+    assert 1 <= len(name) <= MAX_LENGTH
     assert name_key(name) == name_key(text.strip(" \t\u00a0")) or name != text
     assert len(name.splitlines()) == 1
 
 
 @pytest.mark.parametrize(("one", "other"), [("Strauß", "STRAUSS"), ("Zoë", "zoe\u0308"), ("ΣΊΣΥΦΟΣ", "σίσυφος")])
 def test_names_in_other_capitals_and_forms_are_one(one: str, other: str) -> None:
-    assert name_key(person_name(one)) == name_key(person_name(other))
+    assert name_key(parse_person_name(one)) == name_key(parse_person_name(other))
 
 
 @pytest.mark.parametrize(
@@ -335,23 +335,23 @@ def test_names_in_other_capitals_and_forms_are_one(one: str, other: str) -> None
     ],
 )
 def test_a_time_is_seconds_or_a_clocks(text: str, seconds: float) -> None:
-    assert moment(text) == seconds
+    assert parse_time(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "1m", "-1", "1:5", "1:60", "1:75:00", "1:1:1", ":30", "1e3", "٣", "1:30:", "nan"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
-        moment(text)
+        parse_time(text)
 
 
 @given(st.integers(0, 360_000_000))
 def test_a_time_told_is_read_as_what_it_was(milliseconds: int) -> None:
-    assert moment(clock(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+    assert parse_time(format_time(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
 
 
 def test_a_span_has_an_end_after_its_start() -> None:
-    assert span("1:30-2:00") == (90.0, 120.0)
-    assert span("0 - 1.5") == (0.0, 1.5)
+    assert parse_span("1:30-2:00") == (90.0, 120.0)
+    assert parse_span("0 - 1.5") == (0.0, 1.5)
 
 
 @pytest.mark.parametrize(
@@ -359,4 +359,4 @@ def test_a_span_has_an_end_after_its_start() -> None:
 )
 def test_what_is_no_span_is_refused(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        span(text)
+        parse_span(text)

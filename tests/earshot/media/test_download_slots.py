@@ -16,7 +16,7 @@ import pytest
 from earshot.common.errors import Blocked, Retryable
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Kind, Source
-from earshot.media.download_slots import taking_turn
+from earshot.media.download_slots import download_slot
 from earshot.models import measurement
 from earshot.models.measurement import Measurement
 from earshot.storage.database import Database
@@ -26,12 +26,12 @@ FEED = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", pause_
 TAKE = """
 import json, sys, time
 from earshot.storage.database import open_database
-from earshot.media.download_slots import taking_turn
+from earshot.media.download_slots import download_slot
 from earshot.config.sources_file import Kind, Source
 at_once, pause_s = int(sys.argv[1]), float(sys.argv[2])
 source = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", at_once=at_once, pause_s=pause_s)
 for _ in range(3):
-    with taking_turn(open_database(), source):
+    with download_slot(open_database(), source):
         started = time.time()
         time.sleep(0.15)
         print(json.dumps([started, time.time()]), flush=True)
@@ -39,9 +39,9 @@ for _ in range(3):
 HOLD = """
 import sys
 from earshot.storage.database import open_database
-from earshot.media.download_slots import taking_turn
+from earshot.media.download_slots import download_slot
 from earshot.config.sources_file import Kind, Source
-with taking_turn(open_database(), Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast")):
+with download_slot(open_database(), Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast")):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -92,7 +92,7 @@ def test_threads_of_one_process_take_turns_as_well(database: Database) -> None:
 
     def take(_: int) -> None:
         nonlocal at_work
-        with taking_turn(database, FEED):
+        with download_slot(database, FEED):
             with lock:
                 at_work += 1
                 most.append(at_work)
@@ -109,16 +109,16 @@ def test_as_many_as_a_source_allows_are_fetched_at_once(database: Database) -> N
     together = threading.Barrier(2)
 
     def take(_: int) -> None:
-        with taking_turn(database, replace(FEED, at_once=2)):
+        with download_slot(database, replace(FEED, at_once=2)):
             together.wait(timeout=60)
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(take, range(2)))
-    with taking_turn(database, replace(FEED, at_once=2)), taking_turn(database, replace(FEED, at_once=2)):
+    with download_slot(database, replace(FEED, at_once=2)), download_slot(database, replace(FEED, at_once=2)):
         waiting = threading.Event()
 
         def third() -> None:
-            with taking_turn(database, replace(FEED, at_once=2)):
+            with download_slot(database, replace(FEED, at_once=2)):
                 waiting.set()
 
         thread = threading.Thread(target=third)
@@ -129,41 +129,41 @@ def test_as_many_as_a_source_allows_are_fetched_at_once(database: Database) -> N
 
 
 def test_sources_do_not_wait_for_each_other(database: Database, held_by_another: subprocess.Popen[str]) -> None:
-    with taking_turn(database, replace(FEED, address="https://other.example/feed.xml")):
+    with download_slot(database, replace(FEED, address="https://other.example/feed.xml")):
         assert held_by_another.poll() is None
 
 
 def test_a_process_that_dies_gives_its_turn_back(database: Database, held_by_another: subprocess.Popen[str]) -> None:
     held_by_another.kill()
-    with taking_turn(database, FEED):
+    with download_slot(database, FEED):
         assert held_by_another.wait() != 0
 
 
 def test_a_turn_is_given_back_and_its_end_kept_after_an_error(database: Database) -> None:
-    with pytest.raises(Retryable), taking_turn(database, FEED):
+    with pytest.raises(Retryable), download_slot(database, FEED):
         raise Retryable("the network")
     assert database.query("SELECT 1 FROM sources WHERE fetched_at IS NOT NULL")
-    with taking_turn(database, FEED):
+    with download_slot(database, FEED):
         pass
 
 
 def test_local_files_wait_for_nobody(database: Database) -> None:
     folder = Source(Kind.FOLDER, "/srv/recordings", "Recordings", pause_s=3600.0)
     for _ in range(2):
-        with taking_turn(database, folder), taking_turn(database, folder):
+        with download_slot(database, folder), download_slot(database, folder):
             pass
     assert database.query("SELECT 1 FROM sources") == []
 
 
 def test_a_clock_that_was_set_back_makes_no_pause_longer(database: Database) -> None:
     database.query("INSERT INTO sources (source, fetched_at) VALUES (%s, now() + interval '1 day')", [FEED.address])
-    with taking_turn(database, replace(FEED, pause_s=0.1)):
+    with download_slot(database, replace(FEED, pause_s=0.1)):
         pass
 
 
 def test_a_paused_source_is_not_asked(database: Database) -> None:
     pause_source(database, 600.0)
-    with pytest.raises(Blocked, match="A podcast is left alone for another 10 min") as raised, taking_turn(database, FEED):
+    with pytest.raises(Blocked, match="A podcast is left alone for another 10 min") as raised, download_slot(database, FEED):
         pytest.fail("a turn was given")
     assert raised.value.pause_s == pytest.approx(600.0, abs=120.0)
     assert database.query("SELECT 1 FROM sources WHERE fetched_at IS NOT NULL") == []
@@ -171,7 +171,7 @@ def test_a_paused_source_is_not_asked(database: Database) -> None:
 
 def test_a_pause_that_is_over_stops_nobody(database: Database) -> None:
     pause_source(database, -1.0)
-    with taking_turn(database, FEED):
+    with download_slot(database, FEED):
         pass
 
 
@@ -182,7 +182,7 @@ def test_who_waited_for_a_download_that_had_the_source_paused_asks_for_nothing(
 
     def wait() -> None:
         try:
-            with taking_turn(database, FEED):
+            with download_slot(database, FEED):
                 outcome.append("asked")
         except Blocked:
             outcome.append("blocked")

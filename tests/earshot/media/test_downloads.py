@@ -31,9 +31,9 @@ from earshot.common.errors import (
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Source, source_named
 from earshot.media import downloads
-from earshot.media.downloads import FORGOTTEN_S, RESERVE_BYTES, Fetched, download, download_folder, refuse_truncated
+from earshot.media.downloads import ABANDONED_AFTER_S, RESERVE_BYTES, Fetched, download, download_folder, refuse_truncated
 from earshot.media.fetching import MediaSourceResource
-from earshot.storage.catalog.videos import Video, find, register
+from earshot.storage.catalog.videos import Video, get_video, register
 from earshot.storage.database import Database, DatabaseResource
 from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.assets.audio import audio
@@ -57,7 +57,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(downloads, "LONGEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(downloads, "MAX_PAUSE_S", 0.01)
     with misbehaving() as server:
         yield server
 
@@ -295,7 +295,7 @@ def test_what_is_unfinished_stays_after_an_error_that_may_pass(earshot_home: Pat
 
 
 def test_what_no_try_came_back_for_is_forgotten(earshot_home: Path) -> None:
-    for name, age_s in (("recent", FORGOTTEN_S - 3600), ("old", FORGOTTEN_S + 3600)):
+    for name, age_s in (("recent", ABANDONED_AFTER_S - 3600), ("old", ABANDONED_AFTER_S + 3600)):
         part = earshot_home / "downloads" / name / "0123" / "talk.mp3.part"
         part.parent.mkdir(parents=True)
         part.write_bytes(b"half")
@@ -576,7 +576,7 @@ def test_audio_shorter_than_the_site_says_is_not_kept(site: Site, database: Data
     page = page_of(site.put("/talk.mp3", Answer(media, headers=AUDIO)), duration="PT1M")
     with DagsterInstance.ephemeral() as instance:
         assert not materialize_audio(database, site.put("/page", page), instance)
-    video = find(database, "generic-talk-0")
+    video = get_video(database, "generic-talk-0")
     assert video is not None
     assert "'Talk' has 20 s of the 60 s that the site gives" in (video.last_error or "")
     assert database.query("SELECT 1 FROM audio") == []
@@ -589,7 +589,7 @@ def test_no_secret_reaches_the_event_log_or_the_catalogue(site: Site, database: 
         assert not materialize_audio(database, url, instance)
         (run,) = instance.get_runs()
         log = "\n".join(str(entry) for entry in instance.all_logs(run.run_id))
-    video = find(database, "generic-talk-0")
+    video = get_video(database, "generic-talk-0")
     assert "HTTP Error 500" in log
     assert "s3cretpart" not in log
     assert video is not None

@@ -19,14 +19,14 @@ from earshot.models.device import (
     assert_compute_type,
     assert_placed,
     cpu_name,
-    execution_of,
+    execution_of_network,
     require_device,
     require_memory,
 )
 from earshot.models.registry import CAMPPLUS, SEGMENTATION, SETS
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
-from earshot.storage.catalog.videos import find, register
+from earshot.storage.catalog.videos import get_video, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.operations.ingest import QUIET
@@ -178,10 +178,10 @@ def test_every_model_says_what_memory_it_needs() -> None:
 def test_where_a_network_runs_is_read_from_its_parameters_at_that_moment() -> None:
     network = torch.nn.Linear(2, 2)
     gpu = Device("cuda", "NVIDIA GeForce RTX 5080", "GPU-bbbb")
-    read = execution_of(network, CAMPPLUS, gpu, 64)
+    read = execution_of_network(network, CAMPPLUS, gpu, 64)
     assert (read.device_asked, read.device, read.device_name, read.compute_type) == ("cuda", "cpu", cpu_name(), "float32")
-    assert execution_of(network.to("meta"), CAMPPLUS, gpu, 64).device == "meta"
-    assert execution_of(network.half(), CAMPPLUS, gpu, 64).compute_type == "float16"
+    assert execution_of_network(network.to("meta"), CAMPPLUS, gpu, 64).device == "meta"
+    assert execution_of_network(network.half(), CAMPPLUS, gpu, 64).compute_type == "float16"
 
 
 def test_a_model_that_lies_on_another_device_is_refused() -> None:
@@ -218,7 +218,7 @@ def test_without_the_device_audio_succeeds_no_gpu_stage_leaves_a_row_and_the_vid
     assert [row["asset"] for row in database.query("SELECT asset FROM asset_timings")] == ["audio"]
     for table, order in (("segments", "segment_index"), ("turns", "turn_index"), ("passages", "passage_index")):
         assert database.frame(table, video.video_id, order).empty
-    found = find(database, video.video_id)
+    found = get_video(database, video.video_id)
     assert found is not None
     assert found.state == "new"
     assert "asks for cuda" in (found.last_error or "")

@@ -131,7 +131,7 @@ def test_a_clustering_of_some_voices_is_that_of_all(monkeypatch: pytest.MonkeyPa
     clustering.instantiate(CAMPPLUS_PARAMETERS["clustering"])
     heard = SlidingWindowFeature(active, SlidingWindow(duration=10.0, step=2.0))
     of_all, _, _ = clustering(voices, segmentations=heard)
-    monkeypatch.setattr("earshot.models.voice.pipelines.MOST_CLUSTERED", 100)
+    monkeypatch.setattr("earshot.models.voice.pipelines.MAX_CLUSTERED", 100)
     of_some, _, _ = clustering(voices, segmentations=heard)
     same = [len(np.unique(found[said_by == person])) for found in (of_all, of_some) for person in range(3)]
     assert same == [1] * 6

@@ -7,8 +7,8 @@ import torch
 from earshot.common.errors import GpuUnavailable, OutOfMemory
 from earshot.models.cache import ModelsResource
 from earshot.models.device import Device, cpu_name
-from earshot.models.measurement import Tally
-from earshot.models.oom_batching import fitting, spread
+from earshot.models.measurement import CallCounter
+from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 
 TORCH = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
 CTRANSLATE2 = RuntimeError("CUDA failed with error out of memory")
@@ -20,7 +20,7 @@ class Work:
 
     def __init__(self, fits: int, error: BaseException) -> None:
         self.fits, self.error, self.tried = fits, error, list[int]()
-        self.tally = Tally()
+        self.tally = CallCounter()
 
     def __call__(self, batch_size: int) -> str:
         self.tried.append(batch_size)
@@ -34,7 +34,7 @@ class Work:
 @pytest.mark.parametrize("error", [TORCH, CTRANSLATE2, CUBLAS, MemoryError()])
 def test_the_batch_is_halved_until_it_fits_and_the_tally_tells(error: BaseException) -> None:
     work = Work(fits=9, error=error)
-    assert fitting(work, 64, work.tally) == "in batches of 8"
+    assert with_oom_fallback(work, 64, work.tally) == "in batches of 8"
     assert work.tried == [64, 32, 16, 8]
     assert (work.tally.batch_size, work.tally.memory_retries) == (8, 3)
 
@@ -42,13 +42,13 @@ def test_the_batch_is_halved_until_it_fits_and_the_tally_tells(error: BaseExcept
 def test_what_the_failed_tries_counted_is_not_counted_twice() -> None:
     work = Work(fits=25, error=TORCH)
     work.tally.count(7)  # what another call of the same stage counted before
-    fitting(work, 100, work.tally)
+    with_oom_fallback(work, 100, work.tally)
     assert work.tally.inputs == 107
 
 
 def test_what_fits_leaves_no_trace() -> None:
     work = Work(fits=64, error=TORCH)
-    fitting(work, 64, work.tally)
+    with_oom_fallback(work, 64, work.tally)
     assert (work.tally.batch_size, work.tally.memory_retries) == (None, 0)
 
 
@@ -56,7 +56,7 @@ def test_what_fits_leaves_no_trace() -> None:
 def test_one_input_that_does_not_fit_is_a_clear_failure_after_every_half(error: BaseException) -> None:
     work = Work(fits=0, error=error)
     with pytest.raises(OutOfMemory, match="Memory ran out with one input at a time") as failed:
-        fitting(work, 8, work.tally)
+        with_oom_fallback(work, 8, work.tally)
     assert work.tried == [8, 4, 2, 1]
     assert "nvidia-smi" in failed.value.remedy
     assert failed.value.__cause__ is error
@@ -73,7 +73,7 @@ def test_one_input_that_does_not_fit_is_a_clear_failure_after_every_half(error: 
 def test_a_device_lost_in_the_middle_is_named_and_not_tried_again(error: RuntimeError) -> None:
     work = Work(fits=0, error=error)
     with pytest.raises(GpuUnavailable, match="The GPU failed in the middle of a stage: ") as failed:
-        fitting(work, 8, work.tally)
+        with_oom_fallback(work, 8, work.tally)
     assert work.tried == [8]
     assert "\n" not in failed.value.message
     assert "dmesg" in failed.value.remedy
@@ -81,13 +81,13 @@ def test_a_device_lost_in_the_middle_is_named_and_not_tried_again(error: Runtime
 
 @pytest.mark.parametrize(("most", "sizes"), [(1, [1]), (3, [1, 3]), (32, [1, 2, 8, 32]), (256, [1, 4, 16, 64, 256])])
 def test_warm_up_tries_sizes_from_one_to_the_largest(most: int, sizes: list[int]) -> None:
-    assert spread(most) == sizes
+    assert spread_sizes(most) == sizes
 
 
 def test_missing_cuda_library_is_named_with_its_remedy() -> None:
     work = Work(fits=0, error=RuntimeError("Library libcublas.so.12 is not found or cannot be loaded"))
     with pytest.raises(GpuUnavailable, match=r"A CUDA library is missing: Library libcublas\.so\.12 is not found") as failed:
-        fitting(work, 8, work.tally)
+        with_oom_fallback(work, 8, work.tally)
     assert work.tried == [8]
     assert "make env" in failed.value.remedy
 
@@ -95,7 +95,7 @@ def test_missing_cuda_library_is_named_with_its_remedy() -> None:
 def test_any_other_error_passes_unchanged() -> None:
     work = Work(fits=0, error=RuntimeError("expected a tensor"))
     with pytest.raises(RuntimeError, match="expected a tensor"):
-        fitting(work, 8, work.tally)
+        with_oom_fallback(work, 8, work.tally)
 
 
 @pytest.mark.slow
@@ -115,7 +115,7 @@ def test_a_real_model_whose_memory_runs_out_gives_the_same_vectors_in_smaller_ba
         return forward(features, **options)
 
     monkeypatch.setattr(transformer, "forward", runs_out)
-    tally = Tally()
+    tally = CallCounter()
     assert np.allclose(encoder.encode(texts, tally), expected, atol=1e-6)
     assert (tally.batch_size, tally.memory_retries, tally.inputs) == (4, 3, 20)
     assert tally.calls == 5

@@ -11,7 +11,7 @@ from bench.harness.server import answering
 from earshot.config.sources_file import Source, source_named
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database
-from ingest_assets.operations.ingest import Choice, Outcome, ingest
+from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from resources.instance.home import open_instance
 
 FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>A feed</title>{items}</channel></rss>"""
@@ -56,7 +56,9 @@ def site() -> Iterator[Site]:
 
 def test_a_blocking_site_is_left_alone_and_the_next_source_goes_on(site: Site, database: Database) -> None:
     sources = [f"{site.url}/blocked.xml", f"{site.url}/gone.xml"]
-    outcomes = [step for step in ingest(_named(sources), Choice(), database, open_instance()) if isinstance(step, Outcome)]
+    outcomes = [
+        step for step in ingest(_named(sources), IngestChoice(), database, open_instance()) if isinstance(step, Outcome)
+    ]
     assert [outcome.result for outcome in outcomes] == ["failed"] * 5
     first, untried, *gone = outcomes
     assert first.blocked
@@ -69,7 +71,7 @@ def test_a_blocking_site_is_left_alone_and_the_next_source_goes_on(site: Site, d
 
 
 def test_a_video_that_was_refused_stays_new_and_keeps_the_reason(site: Site, database: Database) -> None:
-    list(ingest(_named([f"{site.url}/blocked.xml"]), Choice(), database, open_instance()))
+    list(ingest(_named([f"{site.url}/blocked.xml"]), IngestChoice(), database, open_instance()))
     states = {video.title: (video.state, video.attempts, bool(video.last_error)) for video in list_videos(database)}
     assert states == {"blocked 1": ("new", 0, True), "blocked 2": ("new", 0, False), "blocked 3": ("new", 0, False)}
 
@@ -78,12 +80,12 @@ def test_a_source_that_blocked_is_not_asked_again_before_its_pause_is_over_unles
     site: Site, database: Database
 ) -> None:
     named = _named([f"{site.url}/blocked.xml"])
-    list(ingest(named, Choice(), database, open_instance()))
+    list(ingest(named, IngestChoice(), database, open_instance()))
     asked = len(site.asked)
-    [outcome] = [step for step in ingest(named, Choice(), database, open_instance()) if isinstance(step, Outcome)]
+    [outcome] = [step for step in ingest(named, IngestChoice(), database, open_instance()) if isinstance(step, Outcome)]
     assert "left alone until" in outcome.error
     assert len(site.asked) == asked
-    list(ingest(named, Choice(force=True), database, open_instance()))
+    list(ingest(named, IngestChoice(force=True), database, open_instance()))
     assert len(site.asked) > asked
 
 

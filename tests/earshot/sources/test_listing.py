@@ -14,9 +14,9 @@ from bench.corpora.episodes import write_mp3
 from earshot.common.errors import AddressRefused, Blocked, NotAFeed, Removed, Retryable, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source, source_named
 from earshot.sources import listing
-from earshot.sources.listing import examine, is_url, list_all, look
+from earshot.sources.listing import fetch_details, is_url, list_all, poll
 from earshot.sources.net.ytdlp_errors import NETWORK, OF_A_SOURCE
-from earshot.sources.selection import WANTED, decide
+from earshot.sources.selection import WANTED, judge_entry
 from earshot.storage.catalog.entries import Entry, Listing, Live, Validators
 from tests.support.http_server import Answer, Site, moved, too_many
 
@@ -39,7 +39,7 @@ FEED = b"""<?xml version="1.0" encoding="UTF-8"?>
 FEED_KEYS = ["generic-ep-2-9f6d8d70", "generic-https-podcast-example-p-1-5981ed01", "generic-zero-9d4241b6"]
 
 
-@pytest.fixture(params=[list_all, lambda source: look(source, NOTHING, {})], ids=["list_all", "look"])
+@pytest.fixture(params=[list_all, lambda source: poll(source, NOTHING, {})], ids=["list_all", "look"])
 def listed(request: pytest.FixtureRequest) -> Callable[[Source], Listing]:
     """Listing everything, and looking without having looked before, which for all but channels and long lists is the same."""
     return request.param
@@ -96,17 +96,17 @@ def test_the_keys_of_a_feed_are_those_that_libraries_were_filled_with(site: Site
 
 def test_a_feed_that_has_not_changed_is_nothing_new(site: Site) -> None:
     source = source_named(site.put("/feed.xml", Answer(FEED, etag='"7"')))
-    first = look(source, NOTHING, {})
+    first = poll(source, NOTHING, {})
     assert first is not None
-    assert look(source, first.validators, {}) is None
-    assert look(source, Validators(etag='"6"'), {}) is not None
+    assert poll(source, first.validators, {}) is None
+    assert poll(source, Validators(etag='"6"'), {}) is not None
 
 
 def test_a_feed_without_entries_is_told_where_everything_is_asked_for_and_awaited_where_it_is_watched(site: Site) -> None:
     empty = source_named(site.put("/feed.xml", Answer(b"<rss version='2.0'><channel><title>New</title></channel></rss>")))
     with pytest.raises(SourceUnusable, match=r"feed\.xml: nothing is listed there"):
         list_all(empty)
-    watched = look(empty, NOTHING, {})
+    watched = poll(empty, NOTHING, {})
     assert watched is not None
     assert (watched.entries, watched.complete) == ((), True)
 
@@ -153,15 +153,15 @@ def test_a_page_that_plays_several_films_lists_each(site: Site) -> None:
 
 
 def test_a_look_at_a_long_page_takes_its_head_and_says_that_there_is_more(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "HEAD", "1:2")
+    monkeypatch.setattr(listing, "RECENT", "1:2")
     page = film_page(*[f"{site.url}/{name}.mp4" for name in "abc"])
     source = source_named(site.put("/films.html", Answer(page, headers=HTML)))
-    head = look(source, NOTHING, {})
+    head = poll(source, NOTHING, {})
     assert head is not None
     assert [entry.title for entry in head.entries] == ["Films (1)", "Films (2)"]
     assert (head.complete, head.total) == (False, 3)
     site.put("/films.html", Answer(film_page(f"{site.url}/a.mp4", f"{site.url}/b.mp4"), headers=HTML))
-    whole = look(source, NOTHING, {})
+    whole = poll(source, NOTHING, {})
     assert whole is not None
     assert (len(whole.entries), whole.complete, whole.total) == (2, True, 2)
 
@@ -264,7 +264,7 @@ def entry_at(url: str, **facts: object) -> Entry:
 def test_a_page_gives_the_date_and_length_that_the_listing_did_not(site: Site) -> None:
     page = talk_page(contentUrl=f"{site.url}/talk.mp4", duration="PT1H2M5S", uploadDate="2026-01-12")
     source = source_named(site.put("/talk.html", Answer(page, headers=HTML)))
-    examined = examine(entry_at(source.address), source)
+    examined = fetch_details(entry_at(source.address), source)
     assert examined.published_at == datetime(2026, 1, 12, tzinfo=UTC)
     assert examined.duration_s == 3725
     assert site.asked_for("/talk.mp4") == []
@@ -274,16 +274,16 @@ def test_what_the_listing_said_stays_and_so_does_the_key(site: Site) -> None:
     page = talk_page(contentUrl=f"{site.url}/talk.mp4", duration="PT9M", uploadDate="2020-01-01")
     source = source_named(site.put("/talk.html", Answer(page, headers=HTML)))
     told = entry_at(source.address, channel="A channel", published_at=UPLOADED, duration_s=65.0, live=Live.NO)
-    assert examine(told, source) == told
+    assert fetch_details(told, source) == told
 
 
 def test_a_page_that_tells_no_date_leaves_it_untold_and_the_video_out_by_date(site: Site) -> None:
     page = talk_page(contentUrl=f"{site.url}/talk.mp4", duration="PT9M")
     source = replace(source_named(site.put("/talk.html", Answer(page, headers=HTML))), since=date(2026, 1, 1))
-    examined = examine(entry_at(source.address), source)
+    examined = fetch_details(entry_at(source.address), source)
     assert (examined.published_at, examined.duration_s) == (None, 540)
-    assert decide(examined, source, asked=True).reason == "its upload date cannot be told"
-    assert decide(examined, replace(source, since=None), asked=True) == WANTED
+    assert judge_entry(examined, source, asked=True).reason == "its upload date cannot be told"
+    assert judge_entry(examined, replace(source, since=None), asked=True) == WANTED
 
 
 @pytest.mark.parametrize(
@@ -299,30 +299,30 @@ def test_a_page_that_tells_no_date_leaves_it_untold_and_the_video_out_by_date(si
 def test_the_last_change_of_a_file_on_its_server_is_no_upload_date(site: Site, body: bytes, content_type: str) -> None:
     answer = Answer(body, headers={"Content-Type": content_type}, last_modified=LAST_CHANGE)
     source = source_named(site.put("/talk", answer))
-    assert examine(entry_at(source.address), source).published_at is None
+    assert fetch_details(entry_at(source.address), source).published_at is None
     assert [entry.published_at for entry in list_all(source).entries] == [None]
 
 
 def test_media_that_is_gone_is_told_of_the_video(site: Site) -> None:
     source = source_named(f"{site.url}/gone.html")
     with pytest.raises(Removed, match="404"):
-        examine(entry_at(source.address), source)
+        fetch_details(entry_at(source.address), source)
 
 
 def test_a_page_whose_site_has_had_enough_blocks_and_one_that_fails_may_pass(site: Site) -> None:
     busy = source_named(site.put("/busy.html", too_many("60")))
     with pytest.raises(Blocked) as caught:
-        examine(entry_at(busy.address), busy)
+        fetch_details(entry_at(busy.address), busy)
     assert caught.value.pause_s == 60.0
     failing = source_named(site.put("/failing.html", Answer(status=500)))
     with pytest.raises(Retryable, match="500"):
-        examine(entry_at(failing.address), failing)
+        fetch_details(entry_at(failing.address), failing)
 
 
 def test_an_entry_that_leads_to_another_address_of_this_machine_is_refused(site: Site) -> None:
     source = source_named(site.put("/feed.xml", Answer(FEED)))
     with pytest.raises(AddressRefused, match=r"127\.0\.0\.2"):
-        examine(entry_at(site.url.replace("127.0.0.1", "127.0.0.2") + "/talk.html"), source)
+        fetch_details(entry_at(site.url.replace("127.0.0.1", "127.0.0.2") + "/talk.html"), source)
     assert site.asked == []
 
 
@@ -369,16 +369,16 @@ def test_a_file_is_listed_at_once_when_it_is_asked_for_whatever_clock_its_disk_k
 
 def test_a_watched_folder_may_be_empty_and_leaves_what_is_new_to_settle(tmp_path: Path) -> None:
     source = source_named(str(tmp_path))
-    assert look(source, NOTHING, {}) == Listing((), complete=True)
+    assert poll(source, NOTHING, {}) == Listing((), complete=True)
     (tmp_path / "talk.mp3").write_bytes(b"being written")
-    assert look(source, NOTHING, {}) == Listing((), complete=True)
+    assert poll(source, NOTHING, {}) == Listing((), complete=True)
     assert len(list_all(source).entries) == 1
 
 
 def test_a_folder_without_media_and_a_path_to_nothing_are_told(tmp_path: Path) -> None:
     with pytest.raises(SourceUnusable, match=r"no audio or video file in this folder.*\.flac .*\.mp3"):
         list_all(source_named(str(tmp_path)))
-    for listed in (list_all, lambda source: look(source, NOTHING, {})):
+    for listed in (list_all, lambda source: poll(source, NOTHING, {})):
         with pytest.raises(SourceUnusable, match=r"gone\.mp3: no such file or folder. Check the path"):
             listed(source_named(str(tmp_path / "gone.mp3")))
 
@@ -389,7 +389,7 @@ def test_the_length_of_a_file_is_read_from_it_and_its_date_is_not_made_up(tmp_pa
     os.utime(path, (0, UPLOADED.timestamp()))
     source = source_named(str(path))
     [entry] = list_all(source).entries
-    examined = examine(entry, source)
+    examined = fetch_details(entry, source)
     assert examined.duration_s == pytest.approx(2.0, abs=0.1)
     assert examined == replace(entry, duration_s=examined.duration_s)
     assert examined.published_at is None
@@ -398,9 +398,9 @@ def test_the_length_of_a_file_is_read_from_it_and_its_date_is_not_made_up(tmp_pa
 def test_a_file_whose_length_nobody_can_tell_has_none(tmp_path: Path) -> None:
     (tmp_path / "notes.mp3").write_text("no recording at all")
     source = source_named(str(tmp_path))
-    assert [examine(entry, source).duration_s for entry in list_all(source).entries] == [None]
+    assert [fetch_details(entry, source).duration_s for entry in list_all(source).entries] == [None]
     gone = Entry("file-gone", str(tmp_path / "gone.mp3"), "gone")
-    assert examine(gone, source).duration_s is None
+    assert fetch_details(gone, source).duration_s is None
 
 
 def test_a_path_is_no_url() -> None:

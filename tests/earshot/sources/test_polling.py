@@ -10,11 +10,11 @@ import pytest
 from earshot.common.errors import Blocked, LiveOrUpcoming, Private, SourceBlocked
 from earshot.config.sources_file import Kind, Source, source_named
 from earshot.sources import listing, polling
-from earshot.sources.polling import list_whole, look_around
+from earshot.sources.polling import list_fully, poll_sources
 from earshot.storage.catalog.entries import Entry, Listing, Live
 from earshot.storage.catalog.run_requests import request_retries
 from earshot.storage.catalog.source_states import states_of
-from earshot.storage.catalog.videos import find, list_videos, record_failure
+from earshot.storage.catalog.videos import get_video, list_videos, record_failure
 from earshot.storage.database import Database
 from tests.support.feeds import FIRST_DAY, feed
 from tests.support.http_server import Answer, Site, moved, too_many
@@ -41,7 +41,7 @@ def reasons(database: Database) -> dict[str, str]:
 
 def test_what_a_feed_has_is_registered_and_asked_for_newest_first(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1", "e3", "e2")))
-    [looked] = look_around([podcast(site)], database)
+    [looked] = poll_sources([podcast(site)], database)
     assert (looked.new, looked.asked_for, looked.error, looked.to_list) == (3, 3, "", "")
     assert asked_for(database) == ["e3", "e2", "e1"]
     assert {video.state for video in list_videos(database)} == {"new"}
@@ -50,9 +50,9 @@ def test_what_a_feed_has_is_registered_and_asked_for_newest_first(site: Site, da
 def test_looks_with_nothing_new_ask_with_the_etag_and_write_nothing_down(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1"), etag='"1"'))
     source = podcast(site)
-    look_around([source], database)
+    poll_sources([source], database)
     for _ in range(3):
-        assert [(one.new, one.asked_for) for one in look_around([source], database)] == [(0, 0)]
+        assert [(one.new, one.asked_for) for one in poll_sources([source], database)] == [(0, 0)]
     assert [one.headers.get("If-None-Match") for one in site.asked_for("/feed.xml")] == [None, '"1"', '"1"', '"1"']
     assert asked_for(database) == ["e1"]
 
@@ -61,7 +61,7 @@ def test_a_source_is_left_alone_until_it_is_due(site: Site, database: Database) 
     site.put("/feed.xml", Answer(feed("e1")))
     source = replace(podcast(site), every_s=3600.0)
     for _ in range(3):
-        look_around([source], database)
+        poll_sources([source], database)
     assert len(site.asked_for("/feed.xml")) == 1
 
 
@@ -69,7 +69,7 @@ def test_a_source_that_fails_is_told_and_stops_no_other(site: Site, database: Da
     site.put("/bad.xml", Answer(status=500))
     site.put("/cut.xml", Answer(feed("e1", "e2")[:-40]))
     site.put("/good.xml", Answer(feed("e9")))
-    looks = look_around([podcast(site, path) for path in ("/bad.xml", "/cut.xml", "/good.xml")], database)
+    looks = poll_sources([podcast(site, path) for path in ("/bad.xml", "/cut.xml", "/good.xml")], database)
     errors = {looked.source.name: looked.error for looked in looks}
     assert "500" in errors["/bad.xml"]
     assert "cut short" in errors["/cut.xml"]
@@ -79,7 +79,7 @@ def test_a_source_that_fails_is_told_and_stops_no_other(site: Site, database: Da
 
 def test_a_bug_in_one_look_is_told_and_stops_no_other(site: Site, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     site.put("/good.xml", Answer(feed("e9")))
-    real = polling.look
+    real = polling.poll
 
     def broken(source: Source, *rest: object) -> Listing | None:
         if source.name == "/broken.xml":
@@ -87,7 +87,7 @@ def test_a_bug_in_one_look_is_told_and_stops_no_other(site: Site, database: Data
         return real(source, *rest)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(polling, "look", broken)
-    looks = look_around([podcast(site, "/broken.xml"), podcast(site, "/good.xml")], database)
+    looks = poll_sources([podcast(site, "/broken.xml"), podcast(site, "/good.xml")], database)
     assert [looked.error for looked in looks if looked.error] == ["/broken.xml: ZeroDivisionError: nobody thought of this"]
     assert asked_for(database) == ["e9"]
 
@@ -96,10 +96,10 @@ def test_a_feed_that_was_cut_short_loses_nothing_once_it_is_whole(site: Site, da
     whole = feed("e2", "e1")
     site.put("/feed.xml", Answer(whole[:-60], etag='"cut"'), Answer(whole, etag='"whole"'))
     source = podcast(site)
-    look_around([source], database)
+    poll_sources([source], database)
     assert asked_for(database) == []
     database.query("UPDATE sources SET looked_at = NULL")
-    look_around([source], database)
+    poll_sources([source], database)
     assert asked_for(database) == ["e2", "e1"]
 
 
@@ -109,7 +109,7 @@ def test_a_source_that_cannot_be_listed_is_asked_less_and_less_often(site: Site,
     waits = []
     for _ in range(3):
         database.query("UPDATE sources SET looked_at = looked_at - interval '1 day'")
-        look_around([source], database)
+        poll_sources([source], database)
         [state] = states_of(database, [source.address])
         assert state.looked_at is not None
         moved_back = [replace(state, looked_at=state.looked_at - timedelta(seconds=s)) for s in (119, 121, 239, 241, 479, 481)]
@@ -120,19 +120,19 @@ def test_a_source_that_cannot_be_listed_is_asked_less_and_less_often(site: Site,
 def test_a_site_that_asks_to_be_left_alone_is_not_asked_before(site: Site, database: Database) -> None:
     site.put("/feed.xml", too_many("7200"), Answer(feed("e1")))
     source = podcast(site)
-    [looked] = look_around([source], database)
+    [looked] = poll_sources([source], database)
     assert "Left alone until" in looked.error
     [state] = states_of(database, [source.address])
     assert state.paused_until is not None
     assert timedelta(minutes=115) < state.paused_until - datetime.now(UTC) < timedelta(minutes=125)
-    assert look_around([source], database) == []
+    assert poll_sources([source], database) == []
     assert len(site.asked_for("/feed.xml")) == 1
 
 
 def test_a_title_that_changed_is_told_and_runs_nothing(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1", title="Before")), Answer(feed("e1", title="After")))
-    look_around([podcast(site)], database)
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     assert asked_for(database) == ["After"]
     assert [video.title for video in list_videos(database)] == ["After"]
 
@@ -141,73 +141,73 @@ def test_what_two_feeds_of_a_host_list_is_one_video_and_one_run(site: Site, data
     site.put("/a.xml", Answer(feed("e1", "e2")))
     site.put("/b.xml", Answer(feed("e2", "e3")))
     for source in (podcast(site, "/a.xml"), podcast(site, "/b.xml")):
-        look_around([source], database)
+        poll_sources([source], database)
     assert sorted(asked_for(database)) == ["e1", "e2", "e3"]
     assert len(list_videos(database)) == 3
 
 
 def test_an_entry_that_was_removed_stays_in_the_library(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1", "e2")), Answer(feed("e2")))
-    look_around([podcast(site)], database)
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     assert len(list_videos(database)) == 2
     assert [row["title"] for row in database.query("SELECT title FROM listed WHERE NOT present")] == ["e1"]
 
 
 def test_what_failed_is_run_again_once_its_media_moved(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1", media=f"{site.url}/old")), Answer(feed("e1", media=f"{site.url}/new")))
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     [video] = list_videos(database)
     record_failure(database, video.video_id, Private("private"))
     database.query("DELETE FROM run_requests")
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     assert asked_for(database) == ["e1"]
-    again = find(database, video.video_id)
+    again = get_video(database, video.video_id)
     assert again is not None
     assert (again.state, again.url, again.attempts) == ("new", f"{site.url}/new/e1.mp3", 0)
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     assert asked_for(database) == ["e1"]
 
 
 def test_a_token_that_changes_at_each_look_is_no_move(site: Site, database: Database) -> None:
     with_token = [feed("e1").replace(b".mp3", f".mp3?token={token}".encode()) for token in "ab"]
     site.put("/feed.xml", *[Answer(body) for body in with_token])
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     [video] = list_videos(database)
     record_failure(database, video.video_id, Private("private"))
     database.query("DELETE FROM run_requests")
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     assert asked_for(database) == []
-    assert find(database, video.video_id).url.endswith("?token=b")  # pyright: ignore[reportOptionalMemberAccess]
+    assert get_video(database, video.video_id).url.endswith("?token=b")  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_a_video_that_was_deleted_and_put_back_is_run_again_in_the_same_partition(site: Site, database: Database) -> None:
     both, one = Answer(feed("e1", "e2")), Answer(feed("e2"))
     site.put("/feed.xml", both, one, both)
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     gone = next(video for video in list_videos(database) if video.title == "e1")
     record_failure(database, gone.video_id, Private("its owner has hidden it"))
     database.query("DELETE FROM run_requests")
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     assert asked_for(database) == []
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     assert asked_for(database) == ["e1"]
     assert len(list_videos(database)) == 2
 
 
 def test_what_is_ready_is_never_asked_for_again_by_a_listing(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1")), Answer(feed("e1", media="https://elsewhere.example")))
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     database.query("UPDATE videos SET state = 'ready'")
     database.query("DELETE FROM run_requests")
-    look_around([podcast(site)], database)
+    poll_sources([podcast(site)], database)
     assert asked_for(database) == []
 
 
 def test_twenty_thousand_entries_are_kept_and_decided_in_order(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed(*[f"e{number}" for number in range(20_000, 0, -1)])))
     source = replace(podcast(site), limit=100)
-    [looked] = look_around([source], database)
+    [looked] = poll_sources([source], database)
     assert (looked.new, looked.asked_for, looked.error) == (20_000, 100, "")
     assert asked_for(database)[:2] == ["e20000", "e19999"]
 
@@ -215,9 +215,9 @@ def test_twenty_thousand_entries_are_kept_and_decided_in_order(site: Site, datab
 def test_the_limit_is_for_what_was_there_first_and_later_uploads_always_come(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e3", "e2", "e1")), Answer(feed("e5", "e4", "e3", "e2", "e1")))
     source = replace(podcast(site), limit=1)
-    look_around([source], database)
+    poll_sources([source], database)
     assert asked_for(database) == ["e3"]
-    look_around([source], database)
+    poll_sources([source], database)
     assert asked_for(database) == ["e3", "e5", "e4"]
     assert reasons(database) == {"e2": "beyond the limit of 1", "e1": "beyond the limit of 1"}
 
@@ -225,21 +225,21 @@ def test_the_limit_is_for_what_was_there_first_and_later_uploads_always_come(sit
 def test_other_options_decide_anew_what_was_left_out(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e3", "e2", "e1"), etag='"1"'))
     source = replace(podcast(site), since=date(2026, 1, 3))
-    look_around([source], database)
+    poll_sources([source], database)
     assert reasons(database)["e1"] == "uploaded 2026-01-01, before 2026-01-03"
-    look_around([replace(source, since=date(2026, 1, 2))], database)
+    poll_sources([replace(source, since=date(2026, 1, 2))], database)
     assert asked_for(database) == ["e3", "e2"]
 
 
 def test_the_language_of_a_source_goes_with_its_videos(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1")))
-    look_around([podcast(site, language="de")], database)
+    poll_sources([podcast(site, language="de")], database)
     assert [video.language for video in list_videos(database)] == ["de"]
 
 
 def test_a_feed_may_not_send_us_to_an_address_of_this_machine_that_nobody_named(site: Site, database: Database) -> None:
     site.put("/feed.xml", moved(site.url.replace("127.0.0.1", "127.0.0.2") + "/feed.xml"))
-    [looked] = look_around([podcast(site)], database)
+    [looked] = poll_sources([podcast(site)], database)
     assert "127.0.0.2" in looked.error
     assert "allow_private" in looked.error
 
@@ -247,10 +247,10 @@ def test_a_feed_may_not_send_us_to_an_address_of_this_machine_that_nobody_named(
 def test_a_single_video_is_looked_at_once(site: Site, database: Database) -> None:
     site.put("/talk.mp3", Answer(b"ID3" + bytes(1000), headers={"Content-Type": "audio/mpeg"}))
     source = replace(source_named(f"{site.url}/talk.mp3"), every_s=0.0)
-    look_around([source], database)
+    poll_sources([source], database)
     asked = len(site.asked)
     assert asked_for(database) == ["talk"]
-    assert look_around([source], database) == []
+    assert poll_sources([source], database) == []
     assert len(site.asked) == asked
 
 
@@ -262,25 +262,25 @@ def test_a_file_is_taken_once_it_has_stopped_growing(
 ) -> None:
     source = replace(source_named(str(tmp_path)), every_s=0.0)
     (tmp_path / "talk.wav").write_bytes(b"half of ")
-    assert [(one.new, one.error) for one in look_around([source], database)] == [(0, "")]
+    assert [(one.new, one.error) for one in poll_sources([source], database)] == [(0, "")]
     with (tmp_path / "talk.wav").open("ab") as file:
         file.write(b"a recording")
-    monkeypatch.setattr(listing, "SETTLED_S", 0.05)
+    monkeypatch.setattr(listing, "STABLE_S", 0.05)
     time.sleep(0.1)
-    assert [one.new for one in look_around([source], database)] == [1]
+    assert [one.new for one in poll_sources([source], database)] == [1]
     assert asked_for(database) == ["talk"]
 
 
 def test_a_file_that_has_not_changed_is_not_read_again(
     tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "SETTLED_S", 0.0001)
+    monkeypatch.setattr(listing, "STABLE_S", 0.0001)
     source = replace(source_named(str(tmp_path)), every_s=0.0)
     (tmp_path / "talk.wav").write_bytes(b"a recording")
     time.sleep(0.01)
-    look_around([source], database)
+    poll_sources([source], database)
     monkeypatch.setattr("earshot.sources.folders._content_digest", lambda file: pytest.fail(f"{file} was read again"))
-    assert [one.error for one in look_around([source], database)] == [""]
+    assert [one.error for one in poll_sources([source], database)] == [""]
 
 
 # --- what needs YouTube itself: its answers are composed, the deciding and keeping is real ------------------------------------
@@ -326,33 +326,33 @@ def upload(day: int, **facts: object) -> Entry:
 
 
 def test_a_channel_is_listed_whole_first_and_by_its_feed_from_then_on(channel: Channel, database: Database) -> None:
-    [looked] = look_around([CHANNEL], database)
+    [looked] = poll_sources([CHANNEL], database)
     assert looked.to_list
     assert asked_for(database) == []
-    [same] = look_around([CHANNEL], database)
+    [same] = poll_sources([CHANNEL], database)
     assert same.to_list == looked.to_list
-    assert list_whole(CHANNEL, database).new == 3
+    assert list_fully(CHANNEL, database).new == 3
     channel.uploads.insert(0, upload(4))
-    [later] = look_around([CHANNEL], database)
+    [later] = poll_sources([CHANNEL], database)
     assert (later.new, later.asked_for, later.to_list) == (1, 1, "")
     assert asked_for(database) == ["video-00003", "video-00002", "video-00001", "video-00004"]
     assert channel.whole == 1
 
 
 def test_a_feed_that_shows_nothing_known_has_the_channel_listed_whole(channel: Channel, database: Database) -> None:
-    list_whole(CHANNEL, database)
+    list_fully(CHANNEL, database)
     channel.uploads = [upload(day) for day in range(9, 0, -1)]
-    [looked] = look_around([CHANNEL], database)
+    [looked] = poll_sources([CHANNEL], database)
     assert looked.to_list
     assert looked.asked_for == 0
-    list_whole(CHANNEL, database)
+    list_fully(CHANNEL, database)
     assert sorted(asked_for(database)) == [f"video-{day:05d}" for day in range(1, 10)]
-    assert [one.to_list for one in look_around([CHANNEL], database)] == [""]
+    assert [one.to_list for one in poll_sources([CHANNEL], database)] == [""]
 
 
 def test_an_upload_without_a_date_is_asked_for_it_before_it_is_held_against_one(channel: Channel, database: Database) -> None:
     channel.pages = {entry.video_id: entry for entry in channel.uploads}
-    list_whole(replace(CHANNEL, since=date(2026, 1, 2)), database)
+    list_fully(replace(CHANNEL, since=date(2026, 1, 2)), database)
     assert asked_for(database) == ["video-00003", "video-00002"]
     assert channel.asked == ["video-00003", "video-00002", "video-00001"]
     assert [video.published_at for video in list_videos(database)] == [FIRST_DAY + timedelta(days) for days in (2, 1)]
@@ -370,43 +370,43 @@ def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_wa
     monkeypatch.setattr(polling, "examine", examine)
     source = replace(CHANNEL, since=date(2026, 1, 1))
     with pytest.raises(Blocked):
-        list_whole(source, database)
+        list_fully(source, database)
     assert asked_for(database) == ["video-00003"]
-    assert look_around([source], database) == []
+    assert poll_sources([source], database) == []
     with pytest.raises(SourceBlocked, match="left alone until"):
-        list_whole(source, database)
+        list_fully(source, database)
     database.query("UPDATE sources SET paused_until = now() - interval '1 second'")
     monkeypatch.setattr(polling, "examine", lambda entry, _: upload(int(entry.video_id[-5:])))
-    look_around([source], database)
+    poll_sources([source], database)
     assert asked_for(database) == ["video-00003", "video-00002", "video-00001"]
 
 
 def test_what_a_tick_left_open_is_decided_by_later_ones_before_the_source_is_due_again(
     channel: Channel, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polling, "ASKS_A_TICK", 1)
+    monkeypatch.setattr(polling, "MAX_FETCHES_PER_TICK", 1)
     source = replace(CHANNEL, every_s=3600.0, since=date(2026, 1, 1))
     channel.pages = {entry.video_id: entry for entry in channel.uploads}
     channel.uploads = [replace(entry, published_at=None) for entry in channel.uploads]
     channel.newest = 3
     database.query("INSERT INTO sources (source, filled) VALUES (%s, true)", [source.address])
     monkeypatch.setattr(polling, "_has_gap", lambda *_: False)
-    ticks = [[one.asked_for for one in look_around([source], database)] for _ in range(4)]
+    ticks = [[one.asked_for for one in poll_sources([source], database)] for _ in range(4)]
     assert ticks == [[1], [1], [1], []]
 
 
 def test_an_announced_video_waits_for_its_start_in_its_one_row(channel: Channel, database: Database) -> None:
     starts = datetime.now(UTC) + timedelta(days=1)
     channel.uploads = [upload(9, live=Live.UPCOMING, starts_at=starts), upload(1)]
-    list_whole(CHANNEL, database)
+    list_fully(CHANNEL, database)
     assert asked_for(database) == ["video-00001"]
-    announced = find(database, "video-00009")
+    announced = get_video(database, "video-00009")
     assert announced is not None
     assert announced.state == "live_or_upcoming"
     assert announced.retry_at is not None
     assert timedelta(0) < announced.retry_at - starts < timedelta(hours=1)
     channel.uploads = [upload(9, live=Live.WAS_LIVE), upload(1)]
-    look_around([CHANNEL], database)
+    poll_sources([CHANNEL], database)
     assert len(list_videos(database)) == 2
 
 
@@ -415,7 +415,7 @@ def test_from_upcoming_to_live_to_archived_it_is_one_video_whose_states_follow(c
     states = []
     for live in (Live.UPCOMING, Live.ON_AIR, Live.WAS_LIVE):
         channel.uploads = [upload(9, live=live, starts_at=starts if live is Live.UPCOMING else None)]
-        list_whole(CHANNEL, database)
+        list_fully(CHANNEL, database)
         if live is Live.ON_AIR:  # its start has passed, and the sensor's run finds it on air
             record_failure(database, "video-00009", LiveOrUpcoming("It is on air."))
         [video] = list_videos(database)
@@ -429,5 +429,5 @@ def test_from_upcoming_to_live_to_archived_it_is_one_video_whose_states_follow(c
 
 def test_an_unlisted_video_that_was_named_is_wanted_like_any_other(channel: Channel, database: Database) -> None:
     channel.uploads = [upload(1, members_only=False)]
-    list_whole(replace(CHANNEL, kind=Kind.URL, address=channel.uploads[0].url), database)
+    list_fully(replace(CHANNEL, kind=Kind.URL, address=channel.uploads[0].url), database)
     assert asked_for(database) == ["video-00001"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from earshot.common.errors import Blocked, Permanent, Private
 from earshot.config.sources_file import Kind, Source
-from earshot.sources.selection import WANTED, Decision, decide, decisions, in_order
+from earshot.sources.selection import WANTED, Selection, in_order, judge_entry, select_entries
 from earshot.storage.catalog.entries import Entry, Live
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def nobody(entry: Entry) -> Entry | None:
 
 
 def verdicts(entries: list[Entry], source: Source, ask=nobody, room: int | None = None) -> dict[str, str]:
-    return {entry.video_id: made.verdict for entry, made in decisions(entries, source, ask, room)}
+    return {entry.video_id: made.verdict for entry, made in select_entries(entries, source, ask, room)}
 
 
 # --- order ---------------------------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def test_newest_first_is_every_video_once_by_falling_date(listing: list[str]) ->
 
 
 def test_without_options_everything_is_wanted_and_nothing_is_asked() -> None:
-    assert decide(FILM, CHANNEL) == WANTED
+    assert judge_entry(FILM, CHANNEL) == WANTED
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,15 @@ def test_without_options_everything_is_wanted_and_nothing_is_asked() -> None:
 )
 def test_each_option_leaves_out_with_its_reason(facts: dict, options: dict, reason: str) -> None:
     entry, source = replace(FILM, **facts), replace(CHANNEL, **options)
-    assert decide(entry, source) == Decision("left_out", reason)
+    assert judge_entry(entry, source) == Selection("left_out", reason)
 
 
 def test_members_only_videos_are_wanted_by_who_can_see_them() -> None:
-    assert decide(replace(FILM, members_only=True), replace(CHANNEL, skip_members_only=False)) == WANTED
+    assert judge_entry(replace(FILM, members_only=True), replace(CHANNEL, skip_members_only=False)) == WANTED
 
 
 def test_an_upload_of_the_first_moment_of_the_day_counts() -> None:
-    assert decide(replace(FILM, published_at=FIRST_DAY), replace(CHANNEL, since=date(2026, 1, 1))) == WANTED
+    assert judge_entry(replace(FILM, published_at=FIRST_DAY), replace(CHANNEL, since=date(2026, 1, 1))) == WANTED
 
 
 @pytest.mark.parametrize(
@@ -112,32 +112,32 @@ def test_an_upload_of_the_first_moment_of_the_day_counts() -> None:
     ],
 )
 def test_what_a_decision_needs_and_nobody_told_must_be_asked(options: dict, missing: str) -> None:
-    assert decide(FILM, replace(CHANNEL, **options)) == Decision("open", missing)
+    assert judge_entry(FILM, replace(CHANNEL, **options)) == Selection("open", missing)
 
 
 def test_a_date_that_cannot_be_told_is_not_invented() -> None:
-    decision = decide(FILM, replace(CHANNEL, since=date(2026, 1, 1)), asked=True)
-    assert decision == Decision("left_out", "its upload date cannot be told")
+    decision = judge_entry(FILM, replace(CHANNEL, since=date(2026, 1, 1)), asked=True)
+    assert decision == Selection("left_out", "its upload date cannot be told")
 
 
 def test_a_kind_that_youtube_does_not_tell_is_the_usual_one() -> None:
-    assert decide(FILM, replace(CHANNEL, skip_shorts=True, skip_live=True), asked=True) == WANTED
+    assert judge_entry(FILM, replace(CHANNEL, skip_shorts=True, skip_live=True), asked=True) == WANTED
 
 
 def test_no_video_longer_than_three_minutes_is_asked_whether_it_is_a_short() -> None:
     source = replace(CHANNEL, skip_shorts=True)
-    assert decide(replace(FILM, duration_s=181.0), source) == WANTED
-    assert decide(replace(FILM, duration_s=180.0), source).verdict == "open"
+    assert judge_entry(replace(FILM, duration_s=181.0), source) == WANTED
+    assert judge_entry(replace(FILM, duration_s=180.0), source).verdict == "open"
 
 
 def test_shorts_and_broadcasts_are_asked_of_no_other_site() -> None:
     episode = Entry("generic-a", "https://podcast.example/a.mp3", "An episode")
-    assert decide(episode, replace(CHANNEL, skip_shorts=True, skip_live=True)) == WANTED
+    assert judge_entry(episode, replace(CHANNEL, skip_shorts=True, skip_live=True)) == WANTED
 
 
 def test_what_is_to_come_has_neither_date_nor_length_to_be_asked_for() -> None:
     coming = replace(FILM, live=Live.UPCOMING)
-    assert decide(coming, replace(CHANNEL, since=date(2026, 1, 1), longer_than_s=60.0)) == WANTED
+    assert judge_entry(coming, replace(CHANNEL, since=date(2026, 1, 1), longer_than_s=60.0)) == WANTED
 
 
 # --- a listing -----------------------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def test_what_is_to_come_has_neither_date_nor_length_to_be_asked_for() -> None:
 
 def test_the_limit_counts_what_is_wanted_and_says_why_the_rest_is_not() -> None:
     source = replace(CHANNEL, limit=2, since=date(2026, 1, 2))
-    made = list(decisions(listed("a2", "b1", "c3", "d4"), source, nobody, source.limit))
+    made = list(select_entries(listed("a2", "b1", "c3", "d4"), source, nobody, source.limit))
     assert [(entry.video_id, decision.verdict) for entry, decision in made] == [
         ("a2", "wanted"),
         ("b1", "left_out"),
@@ -169,7 +169,7 @@ def test_nothing_beyond_the_limit_is_asked_for() -> None:
 
 def test_what_was_asked_is_told_with_the_decision() -> None:
     source = replace(CHANNEL, since=date(2026, 1, 1))
-    [(entry, decision)] = decisions(listed("a"), source, lambda entry: replace(entry, published_at=FIRST_DAY), None)
+    [(entry, decision)] = select_entries(listed("a"), source, lambda entry: replace(entry, published_at=FIRST_DAY), None)
     assert (entry.published_at, decision) == (FIRST_DAY, WANTED)
 
 
@@ -187,8 +187,8 @@ def test_a_video_whose_own_page_says_that_it_cannot_be_had_is_left_out_with_that
     def refuse(_: Entry) -> Entry | None:
         raise Private("This video is private.")
 
-    [(_, decision)] = decisions(listed("a"), replace(CHANNEL, since=date(2026, 1, 1)), refuse, None)
-    assert decision == Decision("left_out", "This video is private.")
+    [(_, decision)] = select_entries(listed("a"), replace(CHANNEL, since=date(2026, 1, 1)), refuse, None)
+    assert decision == Selection("left_out", "This video is private.")
     assert issubclass(Private, Permanent)
 
 
@@ -197,4 +197,4 @@ def test_a_site_that_blocks_ends_the_asking() -> None:
         raise Blocked("Too many requests.")
 
     with pytest.raises(Blocked):
-        list(decisions(listed("a"), replace(CHANNEL, since=date(2026, 1, 1)), block, None))
+        list(select_entries(listed("a"), replace(CHANNEL, since=date(2026, 1, 1)), block, None))

@@ -30,7 +30,14 @@ from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
 from earshot.common.errors import AddressRefused
 from earshot.config.sources_file import Kind, Source
 from earshot.sources.net.session import session
-from earshot.sources.net.ssrf_guard import REMEDY, guarded, is_public, refusal, refuse_private, refused
+from earshot.sources.net.ssrf_guard import (
+    REMEDY,
+    address_refused,
+    find_refusal,
+    is_public,
+    refuse_private,
+    restrict_connections,
+)
 
 NAMED, OTHER = "127.0.0.1", "127.0.0.2"
 PUBLIC = "93.184.216.34"
@@ -133,11 +140,11 @@ def read(source: Source, url: str) -> bytes:
 def connects(source: Source, host: str, port: int = 443) -> bool:
     """Whether the hook lets a connection to this address through; none is made."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with guarded(source), socket.socket(family) as connection:
+    with restrict_connections(source), socket.socket(family) as connection:
         try:
             sys.audit("socket.connect", connection, (host, port))
         except PermissionError as error:
-            return refusal(error) != host
+            return find_refusal(error) != host
         return True
 
 
@@ -176,7 +183,7 @@ def test_a_redirect_to_a_private_address_is_refused_and_nothing_asked_there(name
     named.moves["/moved"] = f"{other.url}/talk.mp3"
     with pytest.raises(TransportError) as caught:
         read(feed_at(f"{named.url}/feed.xml"), f"{named.url}/moved")
-    assert refusal(caught.value) == OTHER
+    assert find_refusal(caught.value) == OTHER
     assert named.asked == ["/moved"]
     assert other.asked == []
 
@@ -207,7 +214,7 @@ def test_media_at_a_private_address_is_refused_whatever_yt_dlp_makes_of_it(
     options = {"outtmpl": {"default": str(tmp_path / "talk.%(ext)s")}, "retries": 1}
     with session(source, **options) as downloader, pytest.raises(YoutubeDLError) as caught:
         downloader.extract_info(f"{other.url}/talk.mp3", download=download)
-    assert refusal(caught.value) == OTHER
+    assert find_refusal(caught.value) == OTHER
     assert other.asked == []
 
 
@@ -223,7 +230,7 @@ def test_media_that_move_to_a_private_address_after_they_were_looked_at_are_refu
         named.moves["/talk.mp3"] = f"{other.url}/talk.mp3"
         with pytest.raises(YoutubeDLError) as caught:
             downloader.process_info(found)
-    assert refusal(caught.value) == OTHER
+    assert find_refusal(caught.value) == OTHER
     assert other.asked == []
     assert list(tmp_path.iterdir()) == []
 
@@ -235,7 +242,7 @@ def test_a_stream_whose_pieces_lie_at_a_private_address_is_refused(named: Site, 
     options = {"outtmpl": template, "fragment_retries": 0, "skip_unavailable_fragments": False}
     with session(feed_at(f"{named.url}/feed.xml"), **options) as downloader, pytest.raises(YoutubeDLError) as caught:
         downloader.extract_info(f"{named.url}/talk.m3u8", download=True)
-    assert refusal(caught.value) == OTHER
+    assert find_refusal(caught.value) == OTHER
     assert other.asked == []
 
 
@@ -260,7 +267,7 @@ def test_connections_that_another_source_keeps_are_not_shared(named: Site, other
     assert read(free, f"{other.url}/talk.mp3") == other.pages["/talk.mp3"]
     with pytest.raises(TransportError) as caught:
         read(feed_at(f"{named.url}/feed.xml"), f"{other.url}/talk.mp3")
-    assert refusal(caught.value) == OTHER
+    assert find_refusal(caught.value) == OTHER
     assert len(other.asked) == 1
 
 
@@ -271,7 +278,7 @@ def test_a_name_that_resolves_to_a_private_address_is_refused(other: Site, monke
     resolving(monkeypatch, cdn_example=(OTHER,))
     with pytest.raises(TransportError) as caught:
         read(PUBLIC_FEED, other.url.replace(OTHER, "cdn.example"))
-    assert refusal(caught.value) == OTHER
+    assert find_refusal(caught.value) == OTHER
     assert other.asked == []
 
 
@@ -284,7 +291,7 @@ def test_a_name_that_resolves_to_another_address_once_it_was_looked_at_is_refuse
     resolving(monkeypatch, cdn_example=(OTHER,))
     with pytest.raises(TransportError) as caught:
         read(PUBLIC_FEED, url)
-    assert refusal(caught.value) == OTHER
+    assert find_refusal(caught.value) == OTHER
     assert other.asked == []
 
 
@@ -358,12 +365,12 @@ def test_the_guard_ends_with_its_block_also_when_that_fails(named: Site) -> None
         return urllib.request.urlopen(f"{named.url}/feed.xml").status
 
     assert fetch() == 200
-    with pytest.raises(ZeroDivisionError), guarded(PUBLIC_FEED):
+    with pytest.raises(ZeroDivisionError), restrict_connections(PUBLIC_FEED):
         raise ZeroDivisionError
     assert fetch() == 200
-    with guarded(PUBLIC_FEED), pytest.raises(OSError, match="refused") as caught:
+    with restrict_connections(PUBLIC_FEED), pytest.raises(OSError, match="refused") as caught:
         fetch()
-    assert refusal(caught.value) == NAMED
+    assert find_refusal(caught.value) == NAMED
     assert fetch() == 200
 
 
@@ -373,7 +380,7 @@ def test_other_threads_go_where_they_like_meanwhile(named: Site) -> None:
     def fetch() -> None:
         reached.append(urllib.request.urlopen(f"{named.url}/feed.xml").read())
 
-    with guarded(PUBLIC_FEED):
+    with restrict_connections(PUBLIC_FEED):
         thread = threading.Thread(target=fetch)
         thread.start()
         thread.join()
@@ -382,7 +389,7 @@ def test_other_threads_go_where_they_like_meanwhile(named: Site) -> None:
 
 def test_of_blocks_in_each_other_the_inner_one_counts(named: Site) -> None:
     source = feed_at(f"{named.url}/feed.xml")
-    with guarded(source):
+    with restrict_connections(source):
         assert not connects(PUBLIC_FEED, NAMED)
         assert connects(feed_at("https://podcasts.example/", allow_private=True), OTHER)
         with pytest.raises(PermissionError), socket.socket() as connection:
@@ -393,7 +400,7 @@ def test_of_blocks_in_each_other_the_inner_one_counts(named: Site) -> None:
 
 def test_every_way_of_connecting_is_judged(other: Site) -> None:
     port = int(other.url.rpartition(":")[2])
-    with guarded(PUBLIC_FEED):
+    with restrict_connections(PUBLIC_FEED):
         with socket.socket() as connection, pytest.raises(PermissionError):
             connection.connect_ex((OTHER, port))
         with pytest.raises(PermissionError):
@@ -409,7 +416,7 @@ def test_sockets_of_this_machine_that_are_no_addresses_are_let_be(tmp_path: Path
     with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as connection:
         listening.bind(path)
         listening.listen()
-        with guarded(PUBLIC_FEED):
+        with restrict_connections(PUBLIC_FEED):
             connection.connect(path)
         assert connection.getpeername() == path
 
@@ -420,10 +427,10 @@ def test_a_program_that_would_fetch_by_itself_is_not_started(tmp_path: Path) -> 
     program.write_text(f"#!/bin/sh\ntouch {ran}\n")
     program.chmod(0o755)
     words = [str(program), "-i", "https://cdn.example/live.m3u8?token=x"]
-    with guarded(PUBLIC_FEED):
+    with restrict_connections(PUBLIC_FEED):
         with pytest.raises(PermissionError) as caught:
             subprocess.run(words, check=True)
-        assert refusal(caught.value) == "ffmpeg, which connects by itself, for cdn.example"
+        assert find_refusal(caught.value) == "ffmpeg, which connects by itself, for cdn.example"
         assert not ran.exists()
         subprocess.run([program, "-i", "talk.mp3"], check=True)
         assert ran.exists()
@@ -508,7 +515,7 @@ def test_a_refusal_says_which_address_and_what_to_do_and_no_secret() -> None:
         " host. Set `allow_private: true` for its source in sources.yaml, or EARSHOT_ALLOW_PRIVATE_ADDRESSES=1, if you mean"
         " it."
     )
-    assert str(refused("https://a.example/", "10.0.0.1")).endswith(REMEDY)
+    assert str(address_refused("https://a.example/", "10.0.0.1")).endswith(REMEDY)
 
 
 def test_a_name_is_refused_where_all_that_it_resolves_to_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -546,18 +553,18 @@ def test_entries_at_the_named_host_and_where_private_addresses_are_allowed_are_l
 
 
 def test_a_refusal_is_found_in_errors_that_keep_it_without_its_words() -> None:
-    with guarded(PUBLIC_FEED), pytest.raises(PermissionError) as caught:
+    with restrict_connections(PUBLIC_FEED), pytest.raises(PermissionError) as caught:
         socket.create_connection((OTHER, 80))
     unread = ExtractorError("Unable to read this page", cause=TransportError("Lost", cause=caught.value))
     told = DownloadError("Nothing came", exc_info=(type(unread), unread, None))
     assert OTHER not in f"{told} {unread.__cause__}"
-    assert refusal(told) == OTHER
+    assert find_refusal(told) == OTHER
 
 
 def test_an_error_that_comes_from_elsewhere_is_no_refusal() -> None:
-    assert refusal(ConnectionRefusedError(111, "Connection refused")) is None
-    assert refusal(YoutubeDLError("HTTP Error 403: Forbidden")) is None
+    assert find_refusal(ConnectionRefusedError(111, "Connection refused")) is None
+    assert find_refusal(YoutubeDLError("HTTP Error 403: Forbidden")) is None
     looped = ValueError("round and round")
     looped.__cause__ = ValueError("again")
     looped.__cause__.__cause__ = looped
-    assert refusal(looped) is None
+    assert find_refusal(looped) is None

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from earshot.common.errors import InvalidMedia, Retryable
-from earshot.sources.troubles import Trouble, changes, read_troubles
-from earshot.storage.catalog.source_states import pause, record_listing_failure, record_look
+from earshot.sources.troubles import Trouble, describe_changes, read_troubles
+from earshot.storage.catalog.source_states import pause, record_listing_failure, record_poll
 from earshot.storage.catalog.videos import Video, record_failure, register
 from earshot.storage.database import Database
 
@@ -37,7 +37,7 @@ def test_nothing_is_wrong_with_a_source_that_was_read(sources: Path, database: D
     assert sources
     assert messages(database) == []
     record_listing_failure(database, FEED, "Harbour Talk: the site answers 500.")
-    record_look(database, FEED)
+    record_poll(database, FEED)
     assert messages(database) == []
 
 
@@ -79,19 +79,19 @@ def test_failed_videos_are_told_by_source_with_an_example(sources: Path, databas
 def test_each_change_is_told_once() -> None:
     feed = Trouble("A", "source_unreadable", "error", "A cannot be read.", "A can be read again.")
     worse = Trouble("A", "source_unreadable", "error", "A cannot be read, at all.", "A can be read again.")
-    told, lines = changes({}, [feed])
+    told, lines = describe_changes({}, [feed])
     assert lines == ["ERROR: A cannot be read."]
-    told, lines = changes(told, [feed])
+    told, lines = describe_changes(told, [feed])
     assert lines == []
-    told, lines = changes(told, [worse])
+    told, lines = describe_changes(told, [worse])
     assert lines == ["ERROR: A cannot be read, at all."]
-    told, lines = changes(told, [])
+    told, lines = describe_changes(told, [])
     assert (told, lines) == ({}, ["A can be read again."])
 
 
 def test_refused_file_ends_no_other_trouble() -> None:
     feed = Trouble("A", "source_unreadable", "error", "A cannot be read.", "A can be read again.")
     refused = Trouble("sources.yaml", "sources_refused", "error", "Line 3.", "sources.yaml is read again.")
-    told, lines = changes(changes({}, [feed])[0], [refused])
+    told, lines = describe_changes(describe_changes({}, [feed])[0], [refused])
     assert lines == ["ERROR: Line 3."]
-    assert changes(told, [feed]) == ({feed.key: feed}, ["sources.yaml is read again."])
+    assert describe_changes(told, [feed]) == ({feed.key: feed}, ["sources.yaml is read again."])

@@ -31,8 +31,8 @@ from earshot.common.errors import (
     VideoError,
 )
 from earshot.config.sources_file import Kind, Source
-from earshot.sources.net.conditional_get import LONGEST_PAUSE_S
-from earshot.sources.net.ytdlp_errors import RULES, explain
+from earshot.sources.net.conditional_get import MAX_PAUSE_S
+from earshot.sources.net.ytdlp_errors import RULES, translate
 
 URL = "https://www.youtube.com/watch?v=BaW_jenozKc"
 
@@ -119,7 +119,7 @@ MESSAGES: list[tuple[str, type[VideoError], str | None]] = [
 
 @pytest.mark.parametrize(("words", "kind", "state"), MESSAGES)
 def test_a_message_is_told_for_what_it_is(words: str, kind: type[VideoError], state: str | None) -> None:
-    told = explain(said(words), URL, SOURCE)
+    told = translate(said(words), URL, SOURCE)
     assert type(told) is kind
     assert isinstance(told, VideoError)
     assert told.state == state
@@ -150,13 +150,13 @@ def http_error(status: int, **headers: str) -> HTTPError:
     ],
 )
 def test_what_yt_dlp_wrapped_tells_more_than_its_words(cause: Exception, kind: type[VideoError]) -> None:
-    assert type(explain(wrapped(cause), URL, SOURCE)) is kind
+    assert type(translate(wrapped(cause), URL, SOURCE)) is kind
     outer = ExtractorError("Unable to download webpage", cause=cause)
-    assert type(explain(wrapped(outer), URL, SOURCE)) is kind
+    assert type(translate(wrapped(outer), URL, SOURCE)) is kind
 
 
 def test_what_is_refused_for_its_version_says_that_yt_dlp_may_be_too_old() -> None:
-    for told in (explain(wrapped(http_error(403)), URL, SOURCE), explain(said("No video formats found!"), URL, SOURCE)):
+    for told in (translate(wrapped(http_error(403)), URL, SOURCE), translate(said("No video formats found!"), URL, SOURCE)):
         assert "yt-dlp is too old" in told.remedy
 
 
@@ -164,7 +164,7 @@ def test_a_message_comes_without_prefix_and_advice_on_bugs() -> None:
     error = DownloadError(
         "\x1b[0;31mERROR:\x1b[0m [youtube] BaW_jenozKc: It broke; please report this issue on  https://github.com/yt-dlp"
     )
-    assert explain(error, URL, SOURCE).message == f"{URL}: It broke."
+    assert translate(error, URL, SOURCE).message == f"{URL}: It broke."
 
 
 def test_every_rule_is_the_first_that_matches_some_message() -> None:
@@ -178,7 +178,7 @@ SET_UP = ["unable to write data: [Errno 28] No space left on device", "failed to
 
 @pytest.mark.parametrize(("words", "kind"), list(zip(SET_UP, (DiskFull, Misconfigured), strict=True)))
 def test_what_is_wrong_on_this_machine_is_no_fault_of_the_video(words: str, kind: type[EarshotError]) -> None:
-    assert type(explain(said(words), URL, SOURCE)) is kind
+    assert type(translate(said(words), URL, SOURCE)) is kind
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_what_is_wrong_on_this_machine_is_no_fault_of_the_video(words: str, kind
     ],
 )
 def test_the_start_of_a_broadcast_is_read_from_the_words(words: str, seconds: float | None) -> None:
-    told = explain(said(words), URL, SOURCE)
+    told = translate(said(words), URL, SOURCE)
     assert isinstance(told, LiveOrUpcoming)
     assert told.starts_in_s == seconds
 
@@ -205,8 +205,8 @@ def test_the_start_of_a_broadcast_is_read_from_the_words(words: str, seconds: fl
         ("120", 120.0),
         ("0", 0.0),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-        ("99999999999999999999", LONGEST_PAUSE_S),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_PAUSE_S),
+        ("99999999999999999999", MAX_PAUSE_S),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_PAUSE_S),
         ("", None),
         ("-5", None),
         ("a while", None),
@@ -214,29 +214,29 @@ def test_the_start_of_a_broadcast_is_read_from_the_words(words: str, seconds: fl
     ],
 )
 def test_a_site_that_blocks_may_say_for_how_long(header: str, seconds: float | None) -> None:
-    told = explain(wrapped(http_error(429, **{"Retry-After": header})), URL, SOURCE)
+    told = translate(wrapped(http_error(429, **{"Retry-After": header})), URL, SOURCE)
     assert isinstance(told, Blocked)
     assert told.pause_s == seconds
 
 
 def test_a_site_that_blocks_may_say_until_when() -> None:
     until = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
-    told = explain(wrapped(http_error(429, **{"Retry-After": until})), URL, SOURCE)
+    told = translate(wrapped(http_error(429, **{"Retry-After": until})), URL, SOURCE)
     assert isinstance(told, Blocked)
     assert told.pause_s == pytest.approx(3600.0, abs=300.0)
 
 
 def test_without_a_javascript_runtime_the_user_is_told_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     words = "Requested format is not available. Use --list-formats for a list of available formats"
-    assert "deno" not in explain(said(words), URL, SOURCE).remedy
+    assert "deno" not in translate(said(words), URL, SOURCE).remedy
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / name))
     monkeypatch.setenv("PATH", str(tmp_path))
-    told = explain(said(words), URL, SOURCE)
+    told = translate(said(words), URL, SOURCE)
     assert type(told) is Retryable
     assert "deno" in told.remedy
     assert "make env" in told.remedy
     elsewhere = DownloadError(f"ERROR: [generic] talk: {words}")
-    assert "deno" not in explain(elsewhere, URL, SOURCE).remedy
+    assert "deno" not in translate(elsewhere, URL, SOURCE).remedy
 
 
 def test_no_secret_of_the_address_or_of_the_proxy_is_told() -> None:
@@ -245,13 +245,13 @@ def test_no_secret_of_the_address_or_of_the_proxy_is_told() -> None:
         said("pa ssw0rd was refused by http://somebody:pa%20ssw0rd@proxy.example:8080"),
         wrapped(UnsupportedError(URL)),
     ):
-        told = str(explain(error, "https://user:hunter2@media.example/talk.mp3?token=abcdefgh", source))
+        told = str(translate(error, "https://user:hunter2@media.example/talk.mp3?token=abcdefgh", source))
         assert "media.example/talk.mp3" in told
         assert not [secret for secret in ("ssw0rd", "somebody", "hunter2", "abcdefgh") if secret in told]
 
 
 def test_an_address_that_was_refused_is_told_as_such() -> None:
-    told = explain(said("Got error: [Errno 13] <refused: 10.0.0.1>. Giving up after 5 retries"), URL, SOURCE)
+    told = translate(said("Got error: [Errno 13] <refused: 10.0.0.1>. Giving up after 5 retries"), URL, SOURCE)
     assert type(told) is AddressRefused
     assert "10.0.0.1" in told.message
     assert "allow_private" in told.remedy

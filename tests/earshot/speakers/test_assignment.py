@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earshot.models.registry import Thresholds
-from earshot.speakers.corrections.constraints import Rulings
+from earshot.speakers.corrections.constraints import IdentityConstraints
 from earshot.speakers.tables.identities import NO_VECTOR, Key, Speakers
-from earshot.speakers.voices.assignment import Decision, decide, kind_of
+from earshot.speakers.voices.assignment import Assignment, assign, kind_of
 from earshot.speakers.voices.profiles import profiles_of
-from earshot.speakers.voices.voice_ids import kept_numbers, without_number
+from earshot.speakers.voices.voice_ids import clusters_without_id, kept_voice_ids
 
 LIMITS = Thresholds(threshold=0.5, margin=0.1, source="this test")
-NOTHING = Rulings({}, {}, frozenset(), frozenset(), {})
+NOTHING = IdentityConstraints({}, {}, frozenset(), frozenset(), {})
 ANNA, BERT, CLEO = 3, 7, 12
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -58,8 +58,8 @@ def rulings(
     same: Sequence[tuple[str, str]] = (),
     different: Sequence[tuple[str, str]] = (),
     contradictions: dict[str, str] | None = None,
-) -> Rulings:
-    return Rulings(
+) -> IdentityConstraints:
+    return IdentityConstraints(
         {key(name): person for name, person in (named or {}).items()},
         {key(name): frozenset(people) for name, people in (never or {}).items()},
         frozenset((key(one), key(other)) for one, other in same),
@@ -68,13 +68,13 @@ def rulings(
     )
 
 
-def who(given: Speakers, known: pd.DataFrame | None = None, ruled: Rulings = NOTHING) -> dict[str, Decision]:
+def who(given: Speakers, known: pd.DataFrame | None = None, ruled: IdentityConstraints = NOTHING) -> dict[str, Assignment]:
     profiles = profiles_of(enrolled() if known is None else known, 3)
-    decided = decide(given, profiles, ruled, LIMITS)
+    decided = assign(given, profiles, ruled, LIMITS)
     return {" ".join(name): decision for name, decision in zip(given.keys, decided.decisions, strict=True)}
 
 
-def told(decision: Decision) -> int | str:
+def told(decision: Assignment) -> int | str:
     """The person, else what the decision is in a word."""
     if decision.person_id is not None:
         return decision.person_id
@@ -315,7 +315,9 @@ RULED = st.builds(
 
 @settings(deadline=None, max_examples=150)
 @given(SPEAKERS, PEOPLE, RULED, st.randoms(use_true_random=False))
-def test_every_name_has_its_ground_and_the_order_does_not_matter(found: dict, people: dict, ruled: Rulings, random) -> None:
+def test_every_name_has_its_ground_and_the_order_does_not_matter(
+    found: dict, people: dict, ruled: IdentityConstraints, random
+) -> None:
     names = list(found)
     random.shuffle(names)
     seconds = {name: found[name][1] for name in names}
@@ -351,9 +353,9 @@ def test_every_name_has_its_ground_and_the_order_does_not_matter(found: dict, pe
     ],
 )
 def test_a_cluster_keeps_the_number_of_most_of_its_members(clusters: list, before: list, kept: dict) -> None:
-    assert kept_numbers(clusters, before) == kept
+    assert kept_voice_ids(clusters, before) == kept
 
 
 def test_new_numbers_are_given_in_the_order_of_publication() -> None:
-    assert without_number([0, 1, None, 0, 3], {3: 5}, [9, 4, 0, 2, 1]) == [0, 1]
-    assert without_number([0, 1, None, 0, 3], {}, [9, 4, 0, 5, 1]) == [3, 1, 0]
+    assert clusters_without_id([0, 1, None, 0, 3], {3: 5}, [9, 4, 0, 2, 1]) == [0, 1]
+    assert clusters_without_id([0, 1, None, 0, 3], {}, [9, 4, 0, 5, 1]) == [3, 1, 0]

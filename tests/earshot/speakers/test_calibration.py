@@ -18,11 +18,11 @@ from earshot.cli import main
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.models.registry import model_set
-from earshot.speakers.corrections.constraints import Rulings
-from earshot.speakers.people.calibration_data import people_said, read_material
+from earshot.speakers.corrections.constraints import IdentityConstraints
+from earshot.speakers.people.calibration_data import known_identities, read_calibration_data
 from earshot.speakers.people.identify import identify
-from earshot.speakers.tables.corrections import Span, add_correction
-from earshot.speakers.tables.enrolments import Quality, Samples, keep
+from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
+from earshot.speakers.tables.enrolments import Quality, Samples, save_assessment
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, thresholds, voice_space
 from earshot.speakers.voices.calibration import (
@@ -32,7 +32,7 @@ from earshot.speakers.voices.calibration import (
     NAMED,
     ONE_VIDEO,
     STEP,
-    Speaker,
+    CalibrationSpeaker,
     TooFewPairs,
     calibrate,
     equal_error_rate,
@@ -56,12 +56,14 @@ def vectors(person: int, turns: int, seed: int, likeness: float = 0.8) -> np.nda
     return (mixed / np.linalg.norm(mixed, axis=1, keepdims=True)).astype(np.float32)
 
 
-def speaker(recording: str, name: str, person: int | None = None, voice: int = 1, seconds: float = 8.0, **more: Any) -> Speaker:
+def speaker(
+    recording: str, name: str, person: int | None = None, voice: int = 1, seconds: float = 8.0, **more: Any
+) -> CalibrationSpeaker:
     turns = vectors(voice, 4, seed=abs(hash((recording, name))) % 1000)
-    return Speaker(recording, name, person, turns, np.full(4, seconds / 4), **more)
+    return CalibrationSpeaker(recording, name, person, turns, np.full(4, seconds / 4), **more)
 
 
-def kinds(speakers: list[Speaker]) -> list[tuple[str, int, int]]:
+def kinds(speakers: list[CalibrationSpeaker]) -> list[tuple[str, int, int]]:
     return [(row.kind, row.first, row.second) for row in pairs_of(speakers).itertuples()]
 
 
@@ -93,17 +95,17 @@ def test_every_pair_of_whom_it_is_known_is_made_once_and_no_other() -> None:
 
 def test_halves_are_disjoint_and_each_is_long_enough_to_tell() -> None:
     turns = np.eye(4, DIMENSION, dtype=np.float32)
-    uneven = Speaker("a", "S0", None, turns, np.array([5.0, 1.0, 1.0, 1.0]))
+    uneven = CalibrationSpeaker("a", "S0", None, turns, np.array([5.0, 1.0, 1.0, 1.0]))
     [row] = pairs_of([uneven]).itertuples()
     assert row.kind == HALVES
     assert row.score == pytest.approx(0.0)  # what is shared by both halves would show
-    assert kinds([Speaker("a", "S0", None, turns, np.array([6.5, 0.5, 0.5, 0.5]))]) == []
-    assert kinds([Speaker("a", "S0", None, turns[:1], np.array([60.0]))]) == []
+    assert kinds([CalibrationSpeaker("a", "S0", None, turns, np.array([6.5, 0.5, 0.5, 0.5]))]) == []
+    assert kinds([CalibrationSpeaker("a", "S0", None, turns[:1], np.array([60.0]))]) == []
 
 
 def test_a_half_weighs_its_turns_by_their_seconds() -> None:
     turns = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]], dtype=np.float32)
-    [row] = pairs_of([Speaker("a", "S0", None, turns, np.array([4.0, 1.0, 5.0]))]).itertuples()
+    [row] = pairs_of([CalibrationSpeaker("a", "S0", None, turns, np.array([4.0, 1.0, 5.0]))]).itertuples()
     assert row.score == pytest.approx(4.0 / np.sqrt(17.0))
 
 
@@ -136,8 +138,8 @@ def test_an_enrolment_is_compared_with_other_recordings_only() -> None:
 
 def test_people_are_those_that_corrections_name_and_a_number_of_their_own_for_who_is_only_said_to_be_one() -> None:
     a, b, c, d, e = [(video, "S0") for video in "abcde"]
-    rulings = Rulings({d: 9, e: 9}, {}, frozenset({(a, b), (b, c), (d, e)}), frozenset(), {})
-    said = people_said(rulings)
+    rulings = IdentityConstraints({d: 9, e: 9}, {}, frozenset({(a, b), (b, c), (d, e)}), frozenset(), {})
+    said = known_identities(rulings)
     assert (said[d], said[e]) == (9, 9)
     assert said[a] == said[b] == said[c] < 0
 
@@ -185,8 +187,8 @@ def test_a_rate_that_the_pairs_cannot_tell_is_refused_and_the_one_named_is_possi
 
 def test_few_false_accepts_are_called_rough() -> None:
     scores = np.linspace(0.0, 0.5, 1000).tolist()
-    assert calibrate(as_pairs([0.9], scores), 0.01).rough
-    assert not calibrate(as_pairs([0.9], scores), 0.05).rough
+    assert calibrate(as_pairs([0.9], scores), 0.01).low_confidence
+    assert not calibrate(as_pairs([0.9], scores), 0.05).low_confidence
 
 
 def test_the_pairs_to_be_looked_at_are_those_of_two_people_that_pass_the_highest_first() -> None:
@@ -236,11 +238,11 @@ def add_video(
     database.replace(video_id, {"turns": turns, "voice_embeddings": per_turn, "local_speakers": speakers})
 
 
-def spans_of(database: Database, video_id: str, name: str) -> list[Span]:
+def spans_of(database: Database, video_id: str, name: str) -> list[CorrectedSpan]:
     rows = database.query(
         "SELECT start_s, end_s FROM turns WHERE video_id = %s AND local_speaker = %s ORDER BY turn_index", [video_id, name]
     )
-    return [Span(video_id, row["start_s"], row["end_s"]) for row in rows]
+    return [CorrectedSpan(video_id, row["start_s"], row["end_s"]) for row in rows]
 
 
 @pytest.fixture
@@ -259,7 +261,7 @@ def filled(database: Database, space: VoiceSpace, monkeypatch: pytest.MonkeyPatc
 
 def test_speakers_are_read_with_their_clear_turns_in_order_of_time(filled: Database, space: VoiceSpace) -> None:
     filled.query("UPDATE voice_embeddings SET condition = 'overlapped' WHERE video_id = 'v3' AND turn_index = 0")
-    material = read_material(filled, space)
+    material = read_calibration_data(filled, space)
     assert (len(material.speakers), material.videos, material.videos_read, material.other_spaces) == (50, 10, 10, 0)
     first = next(found for found in material.speakers if (found.recording, found.name) == ("v3", "S0"))
     assert first.vectors == pytest.approx(vectors(1, 4, seed=3)[1:], abs=1e-6)
@@ -269,7 +271,7 @@ def test_speakers_are_read_with_their_clear_turns_in_order_of_time(filled: Datab
 def test_vectors_of_another_voice_space_are_left_out_and_told(filled: Database, space: VoiceSpace) -> None:
     for column, video in (("model", "v1"), ("model_revision", "v2"), ("preparation", "v3")):
         filled.query(f"UPDATE voice_embeddings SET {column} = 'older' WHERE video_id = %s", [video])  # noqa: S608
-    material = read_material(filled, space)
+    material = read_calibration_data(filled, space)
     assert material.other_spaces == 3
     assert {found.recording for found in material.speakers}.isdisjoint({"v1", "v2", "v3"})
 
@@ -284,11 +286,11 @@ def test_corrections_make_pairs_of_one_person_and_what_profiles_decided_makes_no
             "FROM local_speakers WHERE local_speaker = 'S0'",
             [person],
         )
-    assert ACROSS not in set(pairs_of(read_material(filled, space).speakers).kind)
+    assert ACROSS not in set(pairs_of(read_calibration_data(filled, space).speakers).kind)
     for video in ("v0", "v4", "v7"):
         add_correction(filled, "is", person, spans_of(filled, video, "S0"))
     add_correction(filled, "same", None, spans_of(filled, "v1", "S0"), spans_of(filled, "v2", "S0"))
-    pairs = pairs_of(read_material(filled, space).speakers)
+    pairs = pairs_of(read_calibration_data(filled, space).speakers)
     across = pairs[pairs.kind == ACROSS]
     assert len(across) == 3 + 1
     assert across.score.min() > 0.7
@@ -298,18 +300,18 @@ def test_enrolments_in_use_make_pairs_and_refused_ones_do_not(filled: Database, 
     people = [add_person(filled, name).person_id for name in ("Ada", "Berta")]
     for place, (person, verdict) in enumerate([(people[0], "good"), (people[0], "fair"), (people[1], "refused")]):
         enrol(filled, space, person, f"/{place}.wav", verdict, vectors(1 if person == people[0] else 2, 3, seed=40 + place))
-    pairs = pairs_of(read_material(filled, space).speakers)
+    pairs = pairs_of(read_calibration_data(filled, space).speakers)
     assert (pairs.kind == ACROSS).sum() == 1
     assert NAMED not in set(pairs.kind)
     enrol(filled, space, people[1], "/3.wav", "good", vectors(2, 3, seed=43))
-    assert (pairs_of(read_material(filled, space).speakers).kind == NAMED).sum() == 2
+    assert (pairs_of(read_calibration_data(filled, space).speakers).kind == NAMED).sum() == 2
 
 
 def enrol(database: Database, space: VoiceSpace, person: int, recording: str, verdict: str, samples: np.ndarray) -> None:
     with database.connect() as connection:
         number = add_enrolment(connection, person, Excerpt(FILE, recording), listed=False)
     spans = [(place * 48_000, (place + 1) * 48_000) for place in range(len(samples))]
-    keep(database, number, space, Quality(verdict, "", 9.0, 0.0, None), Samples(recording, tuple(spans), samples))
+    save_assessment(database, number, space, Quality(verdict, "", 9.0, 0.0, None), Samples(recording, tuple(spans), samples))
 
 
 # --- the command ---------------------------------------------------------------------------------------------------------
@@ -435,6 +437,8 @@ def test_a_plot_of_an_unknown_format_is_refused_before_anything_is_done(
     assert ended.code == 2
     assert ".png, .svg, .pdf" in ended.err
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("earshot.speakers.people.calibration_data.read_material", lambda *_: pytest.fail("the library was read"))
+        patch.setattr(
+            "earshot.speakers.people.calibration_data.read_calibration_data", lambda *_: pytest.fail("the library was read")
+        )
         assert earshot("people", "calibrate", "--plot", str(tmp_path / "scores.bmp")).code == 2
     assert filled.query("SELECT 1 FROM voice_thresholds") == []

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from earshot.speakers.voices.clustering import Clustering, Nodes, cluster, nothing_known
-from earshot.speakers.voices.cosine import ONE, as_cosine, as_product, has_direction, on_grid, products
+from earshot.speakers.voices.clustering import Clustering, Nodes, cluster, empty_clustering
+from earshot.speakers.voices.cosine import SCALE, as_cosine, as_product, is_usable, quantize, quantized_dot
 
 THRESHOLD = 0.5
 DIMENSION = 12
@@ -30,7 +30,7 @@ def keys(count: int, speakers: int = 1) -> list[tuple[str, str]]:
 
 def nodes(vectors: np.ndarray, speakers: int = 1, **constraints: set[tuple[int, int]]) -> Nodes:
     pairs = {kind: frozenset(given) for kind, given in constraints.items()}
-    return Nodes(keys(len(vectors), speakers), on_grid(vectors), **pairs)
+    return Nodes(keys(len(vectors), speakers), quantize(vectors), **pairs)
 
 
 def parts(found: Clustering) -> set[frozenset[int]]:
@@ -46,11 +46,11 @@ def at_angles(*degrees: float) -> np.ndarray:
 
 
 def test_a_product_is_the_same_in_whatever_company_it_is_computed() -> None:
-    grid = on_grid(voices([*range(40)] * 5, dimension=192))
-    whole = products(grid, grid)
+    grid = quantize(voices([*range(40)] * 5, dimension=192))
+    whole = quantized_dot(grid, grid)
     for a, b in [(0, 1), (7, 190)]:
-        assert np.array_equal(products(grid[a : a + 1], grid[b : b + 3]), whole[a : a + 1, b : b + 3])
-    assert np.array_equal(products(grid[::-1, ::-1], grid[:, ::-1]), whole[::-1])
+        assert np.array_equal(quantized_dot(grid[a : a + 1], grid[b : b + 3]), whole[a : a + 1, b : b + 3])
+    assert np.array_equal(quantized_dot(grid[::-1, ::-1], grid[:, ::-1]), whole[::-1])
     assert np.array_equal(whole, np.rint(whole))
 
 
@@ -58,17 +58,17 @@ def test_a_product_is_the_same_in_whatever_company_it_is_computed() -> None:
 def test_the_grid_costs_less_than_a_thousandth_of_a_cosine(dimension: int) -> None:
     vectors = voices([0] * 50 + [1] * 50, dimension=dimension)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    grid = on_grid(vectors)
-    assert np.abs(as_cosine(products(grid, grid)) - unit @ unit.T).max() < 1e-3
-    assert as_cosine(np.diag(products(grid, grid))).max() <= 1.0
+    grid = quantize(vectors)
+    assert np.abs(as_cosine(quantized_dot(grid, grid)) - unit @ unit.T).max() < 1e-3
+    assert as_cosine(np.diag(quantized_dot(grid, grid))).max() <= 1.0
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
 def test_a_vector_without_direction_is_refused(value: float) -> None:
     vectors = np.stack([np.ones(3), np.full(3, value)])
-    assert has_direction(vectors).tolist() == [True, False]
+    assert is_usable(vectors).tolist() == [True, False]
     with pytest.raises(ValueError, match="no direction"):
-        on_grid(vectors)
+        quantize(vectors)
 
 
 # --- what a voice is -----------------------------------------------------------------------------------------------------
@@ -108,11 +108,11 @@ def test_the_only_voice_of_its_component_has_no_margin() -> None:
 
 
 def test_a_pair_exactly_at_the_threshold_is_one_voice() -> None:
-    vectors = on_grid(at_angles(0, 60))
-    exact = float(products(vectors, vectors)[0, 1])
-    assert as_product(0.5) == ONE / 2
-    assert len(parts(cluster(Nodes(keys(2), vectors), exact / ONE))) == 1
-    assert len(parts(cluster(Nodes(keys(2), vectors), (exact + 1) / ONE))) == 2
+    vectors = quantize(at_angles(0, 60))
+    exact = float(quantized_dot(vectors, vectors)[0, 1])
+    assert as_product(0.5) == SCALE / 2
+    assert len(parts(cluster(Nodes(keys(2), vectors), exact / SCALE))) == 1
+    assert len(parts(cluster(Nodes(keys(2), vectors), (exact + 1) / SCALE))) == 2
 
 
 def test_nobody_is_no_voice() -> None:
@@ -123,10 +123,10 @@ def test_nobody_is_no_voice() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_by_components_it_is_what_clustering_everything_at_once_is(seed: int) -> None:
     people = np.random.default_rng(seed).integers(0, 25, 120).tolist()
-    vectors = on_grid(voices(people, seed, likeness=0.55, dimension=32))
+    vectors = quantize(voices(people, seed, likeness=0.55, dimension=32))
     found = cluster(Nodes(keys(120), vectors), THRESHOLD)
-    at_once = np.maximum(ONE - products(vectors, vectors).astype(np.float64), 0)[np.triu_indices(120, 1)]
-    labels = fcluster(linkage(at_once, "average"), ONE - as_product(THRESHOLD), "distance")
+    at_once = np.maximum(SCALE - quantized_dot(vectors, vectors).astype(np.float64), 0)[np.triu_indices(120, 1)]
+    labels = fcluster(linkage(at_once, "average"), SCALE - as_product(THRESHOLD), "distance")
     assert parts(found) == {frozenset(np.flatnonzero(labels == label).tolist()) for label in set(labels)}
     assert 1 < len(set(found.component)) < len(parts(found)) < 120  # so that components do hold several voices
 
@@ -186,7 +186,7 @@ def test_the_same_and_different_is_refused(same: set[tuple[int, int]]) -> None:
 
 def test_unsorted_keys_are_refused() -> None:
     with pytest.raises(ValueError, match="sorted"):
-        cluster(Nodes(keys(2)[::-1], on_grid(at_angles(0, 0))), THRESHOLD)
+        cluster(Nodes(keys(2)[::-1], quantize(at_angles(0, 0))), THRESHOLD)
 
 
 # --- large components ----------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ class Library:
             for kind, pairs in self.pairs.items()
         }
         vectors = np.concatenate([np.zeros((0, DIMENSION)), *(self.vectors[key] for key in ordered)])
-        given = Nodes(ordered, on_grid(vectors), frozenset(found["same"]))
+        given = Nodes(ordered, quantize(vectors), frozenset(found["same"]))
         together = said_to_be_one(given)
         apart = {pair for pair in found["different"] if not any(set(pair) <= part for part in together)}
         return replace(given, different=frozenset(apart))
@@ -252,7 +252,7 @@ def said_to_be_one(given: Nodes) -> set[frozenset[int]]:
 
 def carried(keys_now: list, keys_before: list, found: Clustering) -> Clustering:
     """What is remembered of the last time, under arbitrary numbers of voices."""
-    before, place = nothing_known(len(keys_now)), {key: index for index, key in enumerate(keys_before)}
+    before, place = empty_clustering(len(keys_now)), {key: index for index, key in enumerate(keys_before)}
     for index, key in enumerate(keys_now):
         if key in place:
             before.component[index] = found.component[place[key]]
@@ -286,7 +286,9 @@ def test_whatever_came_went_or_changed_it_is_what_clustering_everything_gives(ba
             assert not any(pair <= part for pair in map(frozenset, given.different))
         for one, other in combinations(range(len(given.keys)), 2):
             if given.keys[one][0] == given.keys[other][0] and found.cluster[one] == found.cluster[other]:
-                alike = products(given.vectors[one : one + 1], given.vectors[other : other + 1])[0, 0] >= as_product(THRESHOLD)
+                alike = quantized_dot(given.vectors[one : one + 1], given.vectors[other : other + 1])[0, 0] >= as_product(
+                    THRESHOLD
+                )
                 assert alike or any({one, other} <= group for group in said_to_be_one(given))
 
 

@@ -12,10 +12,10 @@ from dagster import DagsterInstance
 from earshot.cli.commands import cli
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
-from earshot.speakers.people.directory import Who, find_known, who_is_who
-from earshot.speakers.people.forget import count, forget
+from earshot.speakers.people.directory import SpeakerRef, labels, resolve
+from earshot.speakers.people.forget import count_traces, forget
 from earshot.speakers.people.identify import identify
-from earshot.speakers.tables.corrections import Span, add_correction, list_corrections
+from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, list_corrections
 from earshot.speakers.tables.people import add_person, find_person, list_people
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database
@@ -39,7 +39,7 @@ def talks(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     speak(database, "v3", ["host"])
     enrol(database, NAME, "host")
     identify(database)
-    known = [key for key, label in who_is_who(database).items() if label == NAME]
+    known = [key for key, label in labels(database).items() if label == NAME]
     assert known == [("v1", FIRST), ("v2", FIRST), ("v3", FIRST)]
     return database
 
@@ -138,7 +138,7 @@ def test_nothing_is_left_of_a_forgotten_person_in_any_table_or_file(
     talks: Database, instance: DagsterInstance, home: Path
 ) -> None:
     assert instance
-    add_correction(talks, "is", add_person(talks, NAME).person_id, [Span("v1", 0.0, 10.0)])
+    add_correction(talks, "is", add_person(talks, NAME).person_id, [CorrectedSpan("v1", 0.0, 10.0)])
     identify(talks)
     secrets = secrets_of(talks)
     enrol(talks, "Ben", "somebody else", notes="")  # statistics are taken of two names and more
@@ -154,15 +154,15 @@ def test_nothing_is_left_of_a_forgotten_person_in_any_table_or_file(
 
 
 def test_what_others_said_is_as_it_was_and_the_person_is_unknown_from_then_on(talks: Database) -> None:
-    guest = who_is_who(talks)["v1", SECOND]
+    guest = labels(talks)["v1", SECOND]
     before = talks.query("SELECT * FROM local_speakers WHERE local_speaker = %s ORDER BY video_id", [SECOND])
     run(NAME, "--yes")
     assert vectors_of(talks, "v1") == {0: "forgotten", 1: "clear", 2: "forgotten", 3: "clear"}
     assert set(vectors_of(talks, "v3").values()) == {"forgotten"}
     assert talks.query("SELECT * FROM local_speakers WHERE local_speaker = %s ORDER BY video_id", [SECOND]) == before
-    labels = who_is_who(talks)
-    assert {labels["v1", SECOND], labels["v2", SECOND]} == {guest}
-    assert {labels["v1", FIRST], labels["v2", FIRST], labels["v3", FIRST]} == {"Unknown"}
+    after = labels(talks)
+    assert {after["v1", SECOND], after["v2", SECOND]} == {guest}
+    assert {after["v1", FIRST], after["v2", FIRST], after["v3", FIRST]} == {"Unknown"}
     assert list_people(talks) == []
 
 
@@ -172,14 +172,14 @@ def test_no_later_run_makes_a_vector_of_it_again_not_even_diarized_otherwise(tal
     keep(talks, "v1", pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker", "voice"]))
     identify(talks)
     assert vectors_of(talks, "v1") == {0: "forgotten", 1: "clear", 2: "forgotten", 3: "clear"}
-    assert who_is_who(talks)["v1", "X"] == "Unknown"
+    assert labels(talks)["v1", "X"] == "Unknown"
 
 
 def test_the_same_sound_in_another_video_is_forgotten_with_it(talks: Database) -> None:
     turns = speak(talks, "v1", ["host", "guest"])
     keep(talks, "copy", turns.assign(voice=["nobody", "guest", "nobody", "guest"]), audio="sha256 of v1")
     identify(talks)
-    assert who_is_who(talks)["copy", FIRST] != NAME  # not even known to be the person
+    assert labels(talks)["copy", FIRST] != NAME  # not even known to be the person
     run(NAME, "--yes")
     assert vectors_of(talks, "copy") == vectors_of(talks, "v1")
     assert talks.query("SELECT start_s FROM forgotten_spans WHERE video_id = 'copy' ORDER BY 1") == [
@@ -207,7 +207,7 @@ def test_a_single_turn_of_the_person_is_forgotten_and_its_speaker_keeps_the_rest
     speak(talks, "w", ["guest", "other"], rounds=4)
     person = find_person(talks, NAME)
     assert person is not None
-    add_correction(talks, "is", person.person_id, [Span("w", 20.0, 30.0)])
+    add_correction(talks, "is", person.person_id, [CorrectedSpan("w", 20.0, 30.0)])
     [whole] = talks.query("SELECT clear_s, centroid FROM local_speakers WHERE video_id = 'w' AND local_speaker = %s", [FIRST])
     run(NAME, "--yes")
     assert [turn for turn, condition in vectors_of(talks, "w").items() if condition == "forgotten"] == [2]
@@ -242,24 +242,26 @@ def test_the_spans_of_an_enrolment_are_forgotten_unless_it_was_refused(talks: Da
 
 def test_corrections_of_others_lose_what_they_say_of_that_time_and_go_when_nothing_is_left(talks: Database) -> None:
     other = add_person(talks, "Ben").person_id
-    never = add_correction(talks, "never", other, [Span("v1", 0.0, 10.0), Span("v1", 20.0, 30.0)])
-    apart = add_correction(talks, "different", None, [Span("v1", 0.0, 10.0)], [Span("v1", 10.0, 20.0)])
-    kept = add_correction(talks, "is", other, [Span("v1", 10.0, 20.0), Span("v2", 0.5, 9.5), Span("v2", 30.0, 40.0)])
+    never = add_correction(talks, "never", other, [CorrectedSpan("v1", 0.0, 10.0), CorrectedSpan("v1", 20.0, 30.0)])
+    apart = add_correction(talks, "different", None, [CorrectedSpan("v1", 0.0, 10.0)], [CorrectedSpan("v1", 10.0, 20.0)])
+    kept = add_correction(
+        talks, "is", other, [CorrectedSpan("v1", 10.0, 20.0), CorrectedSpan("v2", 0.5, 9.5), CorrectedSpan("v2", 30.0, 40.0)]
+    )
     run(NAME, "--yes")
     [left] = list_corrections(talks)
     assert never < apart < kept == left.correction_id
-    assert left.spans == (Span("v1", 10.0, 20.0), Span("v2", 30.0, 40.0))
+    assert left.spans == (CorrectedSpan("v1", 10.0, 20.0), CorrectedSpan("v2", 30.0, 40.0))
 
 
 # --- an anonymous voice, and what is refused -----------------------------------------------------------------------------
 
 
 def test_an_anonymous_voice_is_forgotten_without_being_named(talks: Database) -> None:
-    guest = who_is_who(talks)["v1", SECOND]
+    guest = labels(talks)["v1", SECOND]
     run(guest, "--yes")
     assert vectors_of(talks, "v2") == {0: "clear", 1: "forgotten", 2: "clear", 3: "forgotten"}
-    labels = who_is_who(talks)
-    assert (labels["v1", SECOND], labels["v1", FIRST]) == ("Unknown", NAME)
+    after = labels(talks)
+    assert (after["v1", SECOND], after["v1", FIRST]) == ("Unknown", NAME)
 
 
 def test_a_person_whom_people_yaml_names_is_not_forgotten_and_the_line_is_told(talks: Database) -> None:
@@ -289,7 +291,7 @@ def test_who_is_not_known_is_an_error_and_nothing_else(talks: Database) -> None:
 
 
 def test_while_a_run_is_at_work_on_one_of_the_videos_nothing_is_forgotten(talks: Database) -> None:
-    who = find_known(talks, NAME)
+    who = resolve(talks, NAME)
     with held_by_another(talks, video_lock("v2")), pytest.raises(EarshotError, match="a run is at work on v2"):
         forget(talks, who)
     assert find_person(talks, NAME) is not None
@@ -298,8 +300,8 @@ def test_while_a_run_is_at_work_on_one_of_the_videos_nothing_is_forgotten(talks:
 
 def test_a_person_who_speaks_nowhere_is_forgotten_too(talks: Database) -> None:
     enrol(talks, "Silent", "somebody else")
-    silent = find_known(talks, "Silent")
-    assert (count(talks, silent).speakers, count(talks, silent).enrolments) == (0, 1)
+    silent = resolve(talks, "Silent")
+    assert (count_traces(talks, silent).speakers, count_traces(talks, silent).enrolments) == (0, 1)
     forget(talks, silent)
     assert find_person(talks, "Silent") is None
-    assert count(talks, Who("voice 999", voice_id=999)).turns == 0
+    assert count_traces(talks, SpeakerRef("voice 999", voice_id=999)).turns == 0

@@ -16,8 +16,8 @@ from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.people import identify as identification
 from earshot.speakers.people.identify import Identified, identify
-from earshot.speakers.tables.corrections import Span, add_correction, remove_correction
-from earshot.speakers.tables.enrolments import Quality, Samples, keep
+from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, remove_correction
+from earshot.speakers.tables.enrolments import Quality, Samples, save_assessment
 from earshot.speakers.tables.identities import Identity, Key, read_identities, read_speakers, write_identities
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, voice_space
@@ -72,7 +72,9 @@ def enrol(database: Database, name: str, vector: np.ndarray) -> int:
     person = add_person(database, name)
     with database.connect() as connection:
         number = add_enrolment(connection, person.person_id, Excerpt(FILE, f"/{person.person_id}.wav", 0.0, 20.0), False)
-    keep(database, number, space(), Quality("good", "", 20.0, 0.0, None), Samples("aa", [(0, 320_000)], vector[None]))
+    save_assessment(
+        database, number, space(), Quality("good", "", 20.0, 0.0, None), Samples("aa", [(0, 320_000)], vector[None])
+    )
     return person.person_id
 
 
@@ -148,7 +150,7 @@ def test_a_correction_names_a_speaker_teaches_the_profile_and_is_taken_back(data
     identify(database)
     before = rows(database)
     person = add_person(database, NAME).person_id
-    number = add_correction(database, "is", person, [Span("a", 60.0, 120.0)])
+    number = add_correction(database, "is", person, [CorrectedSpan("a", 60.0, 120.0)])
     assert identify(database).by_correction == 1
     assert (rows(database)["a", "S1"].person_id, rows(database)["a", "S1"].decided_by) == (person, "correction")
     assert rows(database)["a", "S0"] == before["a", "S0"]
@@ -162,8 +164,8 @@ def test_same_and_different_bind_the_voices(database: Database) -> None:
         speak(database, video, {"S0": voice(person, ord(video))})
     identify(database)
     first = voices(database)
-    add_correction(database, "different", None, [Span("a", 0, 60)], [Span("b", 0, 60)])
-    add_correction(database, "same", None, [Span("a", 0, 60)], [Span("c", 0, 60)])
+    add_correction(database, "different", None, [CorrectedSpan("a", 0, 60)], [CorrectedSpan("b", 0, 60)])
+    add_correction(database, "same", None, [CorrectedSpan("a", 0, 60)], [CorrectedSpan("c", 0, 60)])
     assert identify(database).written == 3
     numbers = voices(database)
     assert numbers["a S0"] == numbers["c S0"] != numbers["b S0"]
@@ -174,7 +176,7 @@ def test_same_and_different_bind_the_voices(database: Database) -> None:
 def test_who_is_too_short_has_the_voice_that_a_correction_gives_it_also_the_next_time(database: Database) -> None:
     speak(database, "a", {"S0": voice(1)})
     speak(database, "b", {"S0": voice(2)}, clear_s=1.0)
-    add_correction(database, "same", None, [Span("a", 0, 60)], [Span("b", 0, 60)])
+    add_correction(database, "same", None, [CorrectedSpan("a", 0, 60)], [CorrectedSpan("b", 0, 60)])
     found, again = identify(database), identify(database)
     assert (found.voices, found.recurring_voices, found.by_correction, found.unknown) == (1, 1, 0, {})
     assert (again.clustered, again.written) == (0, 0)

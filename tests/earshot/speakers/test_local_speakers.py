@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earshot.common.timeline import Times
+from earshot.common.timeline import Interval
 from earshot.media.decoding import SAMPLE_RATE
-from earshot.speakers.voices.local_speakers import OVERLAPPED_SHARE, SHORTEST_TURN_S, conditions, local_speakers, sample_spans
+from earshot.speakers.voices.local_speakers import MIN_TURN_S, OVERLAPPED_SHARE, conditions, local_speakers, turn_spans
 from earshot.storage.database import Database
 
 Turn = tuple[float, float, str]
@@ -21,16 +21,16 @@ def turns_frame(*turns: Turn) -> pd.DataFrame:
 
 def test_a_span_is_the_turn_in_samples() -> None:
     turns = turns_frame((0.0, 1.0, "A"), (1.25, 2.5, "B"))
-    assert sample_spans(turns, 10 * SAMPLE_RATE) == [(0, 16_000), (20_000, 40_000)]
+    assert turn_spans(turns, 10 * SAMPLE_RATE) == [(0, 16_000), (20_000, 40_000)]
 
 
 def test_a_turn_beyond_the_end_is_cut_there() -> None:
-    assert sample_spans(turns_frame((0.5, 2.0, "A")), SAMPLE_RATE) == [(8_000, 16_000)]
+    assert turn_spans(turns_frame((0.5, 2.0, "A")), SAMPLE_RATE) == [(8_000, 16_000)]
 
 
 @pytest.mark.parametrize("start_s", [0.25, 1.0, 3.0])
 def test_a_turn_without_length_or_after_the_end_has_one_sample(start_s: float) -> None:
-    ((first, last),) = sample_spans(turns_frame((start_s, start_s, "A")), SAMPLE_RATE)
+    ((first, last),) = turn_spans(turns_frame((start_s, start_s, "A")), SAMPLE_RATE)
     assert last - first == 1
     assert 0 <= first < last <= SAMPLE_RATE
 
@@ -42,7 +42,7 @@ SECONDS = st.floats(-1.0, 20.0)
 @given(st.lists(st.tuples(SECONDS, SECONDS)), st.integers(1, 15 * SAMPLE_RATE))
 def test_every_span_lies_in_the_audio_and_is_not_empty(times: list[tuple[float, float]], samples: int) -> None:
     turns = turns_frame(*((min(pair), max(pair), "A") for pair in times))
-    spans = sample_spans(turns, samples)
+    spans = turn_spans(turns, samples)
     assert len(spans) == len(turns)
     assert all(0 <= first < last <= samples for first, last in spans)
 
@@ -50,7 +50,7 @@ def test_every_span_lies_in_the_audio_and_is_not_empty(times: list[tuple[float, 
 # --- conditions ----------------------------------------------------------------------------------------------------------
 
 
-def condition_of(*turns: Turn, forgotten: list[Times] | None = None) -> list[str]:
+def condition_of(*turns: Turn, forgotten: list[Interval] | None = None) -> list[str]:
     return conditions(turns_frame(*turns), forgotten or [])
 
 
@@ -59,7 +59,7 @@ def test_a_turn_that_nobody_else_speaks_in_is_clear() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "condition"), [(0.1, "too_short"), (SHORTEST_TURN_S - 0.01, "too_short"), (SHORTEST_TURN_S, "clear")]
+    ("seconds", "condition"), [(0.1, "too_short"), (MIN_TURN_S - 0.01, "too_short"), (MIN_TURN_S, "clear")]
 )
 def test_a_turn_too_short_to_tell_is_marked(seconds: float, condition: str) -> None:
     assert condition_of((0.0, seconds, "A")) == [condition]
@@ -87,7 +87,7 @@ def test_what_two_others_say_at_the_same_time_overlaps_once() -> None:
         ([(4.0, 9.0)], "clear"),
     ],
 )
-def test_a_turn_is_forgotten_from_one_half_on(spans: list[Times], condition: str) -> None:
+def test_a_turn_is_forgotten_from_one_half_on(spans: list[Interval], condition: str) -> None:
     assert condition_of((0.0, 4.0, "A"), forgotten=spans) == [condition]
 
 
@@ -164,7 +164,7 @@ def test_turns_without_length_give_a_centroid_without_nan() -> None:
 
 def test_no_turns_give_no_spans_no_conditions_and_no_speakers(database: Database) -> None:
     for turns in (turns_frame(), database.frame("turns", "nobody", "turn_index")):
-        assert sample_spans(turns, SAMPLE_RATE) == []
+        assert turn_spans(turns, SAMPLE_RATE) == []
         assert conditions(turns, []) == conditions(turns, [(0.0, 1.0)]) == []
         found = local_speakers(turns.assign(condition=[], embedding=[]))
         assert found.empty

@@ -20,27 +20,27 @@ from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
 from earshot.models.measurement import Measurement
 from earshot.models.registry import Thresholds
-from earshot.speakers.tables.corrections import Span, add_correction
-from earshot.speakers.tables.enrolments import Quality, Samples, keep
+from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
+from earshot.speakers.tables.enrolments import Quality, Samples, save_assessment
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import voice_space
-from earshot.speakers.voices.cosine import on_grid
+from earshot.speakers.voices.cosine import quantize
 from earshot.speakers.voices.monologue import (
+    MIN_SPEECH_S,
     NO_PROFILE,
-    SHORTEST_SPEECH_S,
     WINDOW_S,
     WINDOW_STEP_S,
-    decide,
-    doubt_before,
-    full_way,
-    joined,
+    accept_monologue,
+    diarize_in_full,
+    merge_intervals,
+    reason_for_doubt,
     windows,
 )
 from earshot.speakers.voices.profiles import Profiles
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.assets.speaker_turns import _monologue, speaker_turns
-from ingest_assets.stages.stage import Stage
+from ingest_assets.stages.stage import StageRun
 from tests.support.one_video import metadata_of, put_audio, run
 
 if TYPE_CHECKING:  # imports torch
@@ -52,7 +52,7 @@ LIMITS = Thresholds(0.6, 0.1, "a test")
 
 def people(**profiles: np.ndarray) -> Profiles:
     """Profiles by id, as p7=EAST."""
-    return Profiles(np.array([int(name[1:]) for name in profiles]), on_grid(np.stack(list(profiles.values()))))
+    return Profiles(np.array([int(name[1:]) for name in profiles]), quantize(np.stack(list(profiles.values()))))
 
 
 def between(one: np.ndarray, other: np.ndarray, cosine: float) -> np.ndarray:
@@ -78,34 +78,34 @@ def second_in(*heard: int, seconds: float = 1.0) -> np.ndarray:
 
 
 def test_little_speech_is_a_doubt_however_long_the_audio() -> None:
-    short = speech_of((0.0, SHORTEST_SPEECH_S / 2), (500.0, 499.9 + SHORTEST_SPEECH_S / 2))
-    assert "little speech: 29.9 s" in doubt_before(short, second_in(), 1.0)
-    assert "little speech: 0.0 s" in doubt_before(speech_of(), np.zeros(1), 1.0)
+    short = speech_of((0.0, MIN_SPEECH_S / 2), (500.0, 499.9 + MIN_SPEECH_S / 2))
+    assert "little speech: 29.9 s" in reason_for_doubt(short, second_in(), 1.0)
+    assert "little speech: 0.0 s" in reason_for_doubt(speech_of(), np.zeros(1), 1.0)
 
 
 def test_one_speaker_throughout_is_no_doubt() -> None:
-    assert doubt_before(LONG, second_in(), 1.0) == ""
+    assert reason_for_doubt(LONG, second_in(), 1.0) == ""
 
 
 @pytest.mark.parametrize("heard", [range(3), range(20, 30), range(47, 50), (0, 4, 9)])
 def test_a_second_speaker_in_three_of_ten_windows_is_a_doubt_wherever_they_are(heard: tuple[int, ...]) -> None:
-    assert doubt_before(LONG, second_in(*heard), 1.0).startswith("second speaker:")
+    assert reason_for_doubt(LONG, second_in(*heard), 1.0).startswith("second speaker:")
 
 
 @pytest.mark.parametrize("heard", [0, 1, 2, 47, 48, 49])
 def test_at_the_beginning_and_the_end_where_few_windows_hear_a_second_one_of_them_is_enough(heard: int) -> None:
-    assert f"between {heard} and {heard + 10} s" in doubt_before(LONG, second_in(heard), 1.0)
+    assert f"between {heard} and {heard + 10} s" in reason_for_doubt(LONG, second_in(heard), 1.0)
 
 
 def test_a_single_window_that_hears_two_is_taken_for_an_error_also_in_several_places() -> None:
-    assert doubt_before(LONG, second_in(5, 14, 23, 32, 41), 1.0) == ""
-    assert doubt_before(LONG, second_in(*range(50), seconds=0.2), 1.0) == ""
+    assert reason_for_doubt(LONG, second_in(5, 14, 23, 32, 41), 1.0) == ""
+    assert reason_for_doubt(LONG, second_in(*range(50), seconds=0.2), 1.0) == ""
 
 
 def test_a_long_video_does_not_dilute_a_second_speaker() -> None:
     found = np.zeros(10_000)
     found[9_000:9_003] = 0.5
-    assert "between 9000 and 9010 s" in doubt_before(LONG, found, 1.0)
+    assert "between 9000 and 9010 s" in reason_for_doubt(LONG, found, 1.0)
 
 
 # --- windows -------------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def test_windows_hold_the_same_amount_of_speech_and_no_pause_and_reach_from_the_
 
 def test_windows_that_are_joined_keep_their_samples() -> None:
     samples = np.arange(100, dtype=np.float32)
-    row, spans = joined(samples, [((0, 3), (10, 12)), ((50, 55),)])
+    row, spans = merge_intervals(samples, [((0, 3), (10, 12)), ((50, 55),)])
     assert [row[first:last].tolist() for first, last in spans] == [[0, 1, 2, 10, 11], [50, 51, 52, 53, 54]]
 
 
@@ -142,13 +142,15 @@ def test_windows_that_are_joined_keep_their_samples() -> None:
 
 
 def test_windows_that_all_say_the_same_person_are_a_monologue() -> None:
-    found = decide(np.stack([EAST, between(EAST, UP, 0.7), between(EAST, NORTH, 0.9)]), people(p7=EAST, p9=NORTH), LIMITS)
+    found = accept_monologue(
+        np.stack([EAST, between(EAST, UP, 0.7), between(EAST, NORTH, 0.9)]), people(p7=EAST, p9=NORTH), LIMITS
+    )
     assert (found.taken, found.person_id, found.windows) == (True, 7, 3)
     assert found.reason == "one voice: 3 windows at 0.70 or more, 0.46 ahead of the second person"
 
 
 def test_one_enrolled_person_needs_no_margin() -> None:
-    found = decide(np.stack([EAST]), people(p7=EAST), LIMITS)
+    found = accept_monologue(np.stack([EAST]), people(p7=EAST), LIMITS)
     assert found.taken
     assert "nobody else enrolled" in found.reason
 
@@ -168,15 +170,15 @@ def test_one_enrolled_person_needs_no_margin() -> None:
 def test_one_window_of_doubt_anywhere_means_the_full_way(position: int, other: np.ndarray) -> None:
     vectors = np.stack([EAST] * 20)
     vectors[position] = other
-    found = decide(vectors, people(p7=EAST, p9=NORTH), LIMITS)
+    found = accept_monologue(vectors, people(p7=EAST, p9=NORTH), LIMITS)
     assert (found.taken, found.person_id) == (False, None)
     assert found.reason
 
 
 def test_without_profiles_or_windows_nothing_is_taken() -> None:
     nobody = Profiles(np.zeros(0, np.int64), np.zeros((0, 3), np.float32))
-    assert decide(np.stack([EAST]), nobody, LIMITS).reason == NO_PROFILE
-    assert not decide(np.zeros((0, 3)), people(p7=EAST), LIMITS).taken
+    assert accept_monologue(np.stack([EAST]), nobody, LIMITS).reason == NO_PROFILE
+    assert not accept_monologue(np.zeros((0, 3)), people(p7=EAST), LIMITS).taken
 
 
 # --- the asset, with real models on recordings ---------------------------------------------------------------------------
@@ -201,16 +203,16 @@ def diarizer(home: Path) -> "Diarizer":
 
 
 @pytest.fixture
-def at_work(database: Database, monkeypatch: pytest.MonkeyPatch) -> Stage:
+def at_work(database: Database, monkeypatch: pytest.MonkeyPatch) -> StageRun:
     """Asset speaker_turns at work on a video, the short way on; nobody is enrolled."""
     monkeypatch.setenv("EARSHOT_MONOLOGUE", "1")
     video = Video("v1", "/v1.mp3", "/", "v1")
     register(database, [video])
-    return Stage(build_asset_context(partition_key="v1"), database, video, Measurement())
+    return StageRun(build_asset_context(partition_key="v1"), database, video, Measurement())
 
 
 @pytest.fixture
-def enrolled(at_work: Stage, diarizer: "Diarizer", narrator: np.ndarray) -> int:
+def enrolled(at_work: StageRun, diarizer: "Diarizer", narrator: np.ndarray) -> int:
     """The narrator is enrolled with 20 seconds from the end of his recording; his id."""
     return enrol(at_work.database, diarizer.voices(narrator, [(24 * SAMPLE_RATE, len(narrator))]))
 
@@ -221,7 +223,7 @@ def enrol(database: Database, vectors: np.ndarray) -> int:
     with database.connect() as connection:
         enrolment_id = add_enrolment(connection, person.person_id, Excerpt("file", "/narrator.wav", 24.0), listed=False)
     samples = Samples("of the narrator", ((0, 20 * SAMPLE_RATE),), vectors)
-    keep(database, enrolment_id, voice_space(read_settings()), Quality("good", "", 20.0, 0.0, None), samples)
+    save_assessment(database, enrolment_id, voice_space(read_settings()), Quality("good", "", 20.0, 0.0, None), samples)
     return person.person_id
 
 
@@ -240,7 +242,7 @@ def compared(reference: pd.DataFrame, hypothesis: pd.DataFrame) -> float:
 
 @pytest.mark.slow
 def test_a_monologue_is_taken_and_its_turns_are_those_of_the_full_way(
-    at_work: Stage, enrolled: int, diarizer: "Diarizer", narrator: np.ndarray
+    at_work: StageRun, enrolled: int, diarizer: "Diarizer", narrator: np.ndarray
 ) -> None:
     found, segmentation = _monologue(at_work, diarizer, narrator)
     assert (found.taken, found.person_id) == (True, enrolled), found.reason
@@ -269,7 +271,7 @@ def test_a_monologue_is_taken_and_its_turns_are_those_of_the_full_way(
     ],
 )
 def test_a_second_voice_anywhere_means_the_full_way(
-    at_work: Stage, enrolled: int, diarizer: "Diarizer", parts: list[tuple[Clip | float, float]], reason: str
+    at_work: StageRun, enrolled: int, diarizer: "Diarizer", parts: list[tuple[Clip | float, float]], reason: str
 ) -> None:
     samples = np.concatenate(
         [silence(part) if isinstance(part, float) else clip_samples(part)[: round(s * SAMPLE_RATE)] for part, s in parts]
@@ -281,17 +283,17 @@ def test_a_second_voice_anywhere_means_the_full_way(
     assert segmentation is not None
 
 
-def test_without_profile_or_with_a_correction_nothing_is_computed(at_work: Stage) -> None:
+def test_without_profile_or_with_a_correction_nothing_is_computed(at_work: StageRun) -> None:
     unused = cast("Diarizer", None)
-    assert _monologue(at_work, unused, silence(1.0)) == (full_way(NO_PROFILE), None)
+    assert _monologue(at_work, unused, silence(1.0)) == (diarize_in_full(NO_PROFILE), None)
     person_id = enrol(at_work.database, np.eye(192, dtype=np.float32)[:1])
-    add_correction(at_work.database, "is", person_id, [Span("v1", 0.0, 1.0)])
+    add_correction(at_work.database, "is", person_id, [CorrectedSpan("v1", 0.0, 1.0)])
     found, segmentation = _monologue(at_work, unused, silence(1.0))
     assert (found.taken, segmentation) == (False, None)
     assert found.reason == "corrected: a correction speaks of this video"
 
 
-def test_the_short_way_is_off_by_default(at_work: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_short_way_is_off_by_default(at_work: StageRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EARSHOT_MONOLOGUE")
     found, segmentation = _monologue(at_work, cast("Diarizer", None), silence(1.0))
     assert (found.taken, segmentation) == (False, None)
@@ -299,7 +301,7 @@ def test_the_short_way_is_off_by_default(at_work: Stage, monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
-def test_the_asset_keeps_the_turns_and_tells_which_way_was_gone(at_work: Stage, enrolled: int, narrator: np.ndarray) -> None:
+def test_the_asset_keeps_the_turns_and_tells_which_way_was_gone(at_work: StageRun, enrolled: int, narrator: np.ndarray) -> None:
     put_audio(at_work.database, "v1", narrator)
     told = metadata_of(run(speaker_turns, "v1"))
     assert (told["path"], told["person_id"], told["speakers"]) == ("monologue", str(enrolled), "1")
@@ -314,7 +316,7 @@ def test_the_asset_keeps_the_turns_and_tells_which_way_was_gone(at_work: Stage, 
 
 
 @pytest.mark.slow
-def test_in_doubt_the_asset_goes_the_full_way_and_says_why(at_work: Stage, enrolled: int) -> None:
+def test_in_doubt_the_asset_goes_the_full_way_and_says_why(at_work: StageRun, enrolled: int) -> None:
     put_audio(at_work.database, "v1", clip_samples(DIALOGUE)[: 14 * SAMPLE_RATE])
     told = metadata_of(run(speaker_turns, "v1"))
     assert enrolled
@@ -325,7 +327,7 @@ def test_in_doubt_the_asset_goes_the_full_way_and_says_why(at_work: Stage, enrol
 
 @pytest.mark.slow
 def test_a_failure_of_the_short_way_is_the_assets_failure(
-    at_work: Stage, enrolled: int, diarizer: "Diarizer", narrator: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    at_work: StageRun, enrolled: int, diarizer: "Diarizer", narrator: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> np.ndarray:
         raise RuntimeError("the windows cannot be embedded")

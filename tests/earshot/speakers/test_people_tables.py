@@ -10,13 +10,13 @@ import pytest
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
-from earshot.speakers.tables.corrections import Span, add_correction
+from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
 from earshot.speakers.tables.enrolments import (
     Quality,
     Samples,
-    keep,
     pending_enrolments,
     profile_samples,
+    save_assessment,
 )
 from earshot.speakers.tables.people import (
     add_enrolment,
@@ -26,7 +26,7 @@ from earshot.speakers.tables.people import (
     overlapping,
     sync_people,
 )
-from earshot.speakers.tables.voice_cache import known_vectors
+from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
@@ -145,7 +145,7 @@ def test_the_tables_follow_the_file(database: Database, people_file: Path) -> No
 def test_what_stays_in_the_file_keeps_its_rows_and_its_judgements(database: Database, people_file: Path) -> None:
     sync(database, people_file, listed("Ada: a b", "Bob: c"))
     for enrolment in pending_enrolments(database, SPACE):
-        keep(database, enrolment.enrolment_id, SPACE, GOOD, samples((0, 10)))
+        save_assessment(database, enrolment.enrolment_id, SPACE, GOOD, samples((0, 10)))
     before = everything(database)
     sync(database, people_file, listed("Bob: c", "Ada: b a"))
     assert everything(database) == before
@@ -193,7 +193,7 @@ def test_who_has_corrections_outlives_the_file(database: Database, people_file: 
     sync(database, people_file, listed("Ada: a", "Bob: b"))
     ada = find_person(database, "Ada")
     assert ada is not None
-    add_correction(database, kind, ada.person_id, [Span("v1", 0.0, 5.0)])
+    add_correction(database, kind, ada.person_id, [CorrectedSpan("v1", 0.0, 5.0)])
     sync(database, people_file, "")
     assert rows(database) == [("Ada", False, None, None)]
 
@@ -202,7 +202,7 @@ def test_an_enrolment_of_the_command_line_that_the_file_takes_up_belongs_to_the_
     database: Database, people_file: Path
 ) -> None:
     enrolment_id = enrol(database, "Ada", Excerpt(FILE, "/a"))
-    keep(database, enrolment_id, SPACE, GOOD, samples((0, 10)))
+    save_assessment(database, enrolment_id, SPACE, GOOD, samples((0, 10)))
     sync(database, people_file, listed("Ada: a"))
     assert rows(database) == [("Ada", True, "/a", True)]
     assert pending_enrolments(database, SPACE) == []
@@ -245,7 +245,7 @@ def test_an_enrolment_is_pending_until_it_is_judged_and_again_in_another_space(d
     enrolment_id = enrol(database, "Ada", Excerpt(FILE, "/a", 2.0))
     (pending,) = pending_enrolments(database, SPACE)
     assert (pending.enrolment_id, pending.excerpt) == (enrolment_id, Excerpt(FILE, "/a", 2.0))
-    keep(database, enrolment_id, SPACE, GOOD, samples((0, 10)))
+    save_assessment(database, enrolment_id, SPACE, GOOD, samples((0, 10)))
     assert pending_enrolments(database, SPACE) == []
     for other in (
         VoiceSpace("b-model", "1", "whole", 3),
@@ -258,8 +258,8 @@ def test_an_enrolment_is_pending_until_it_is_judged_and_again_in_another_space(d
 
 def test_a_judgement_is_replaced_with_its_samples(database: Database) -> None:
     enrolment_id = enrol(database, "Ada", Excerpt(FILE, "/a"))
-    keep(database, enrolment_id, SPACE, GOOD, samples((0, 10), (10, 20)))
-    keep(database, enrolment_id, SPACE, Quality("fair", "short", 4.0, 0.0, None), samples((5, 9), vectors=[UP]))
+    save_assessment(database, enrolment_id, SPACE, GOOD, samples((0, 10), (10, 20)))
+    save_assessment(database, enrolment_id, SPACE, Quality("fair", "short", 4.0, 0.0, None), samples((5, 9), vectors=[UP]))
     judged = database.query("SELECT verdict, reasons, clean_s, other_voice_s, spread FROM enrolment_judgements")
     assert judged == [{"verdict": "fair", "reasons": "short", "clean_s": 4.0, "other_voice_s": 0.0, "spread": None}]
     assert profile_samples(database, SPACE).embedding.iloc[0].tolist() == UP.tolist()
@@ -269,16 +269,20 @@ def test_a_judgement_is_replaced_with_its_samples(database: Database) -> None:
 def test_what_was_removed_meanwhile_is_not_kept(database: Database) -> None:
     enrolment_id = enrol(database, "Ada", Excerpt(FILE, "/a"))
     database.query("DELETE FROM enrolments")
-    keep(database, enrolment_id, SPACE, GOOD, samples((0, 10)))
+    save_assessment(database, enrolment_id, SPACE, GOOD, samples((0, 10)))
     assert database.query("SELECT * FROM enrolment_judgements") == []
 
 
 def test_profile_samples_are_those_of_what_was_not_refused(database: Database) -> None:
     ada, bob = add_person(database, "Ada").person_id, add_person(database, "Bob").person_id
-    keep(database, enrol(database, "Bob", Excerpt(FILE, "/b")), SPACE, GOOD, samples((0, 32_000), vectors=[NORTH], sha256="bb"))
-    keep(database, enrol(database, "Ada", Excerpt(FILE, "/a")), SPACE, GOOD, samples((0, 16_000), (16_000, 24_000)))
+    save_assessment(
+        database, enrol(database, "Bob", Excerpt(FILE, "/b")), SPACE, GOOD, samples((0, 32_000), vectors=[NORTH], sha256="bb")
+    )
+    save_assessment(database, enrol(database, "Ada", Excerpt(FILE, "/a")), SPACE, GOOD, samples((0, 16_000), (16_000, 24_000)))
     refused = Quality("refused", "another voice", 4.0, 3.0, 0.4)
-    keep(database, enrol(database, "Ada", Excerpt(FILE, "/c")), SPACE, refused, samples((0, 9), vectors=[UP], sha256="cc"))
+    save_assessment(
+        database, enrol(database, "Ada", Excerpt(FILE, "/c")), SPACE, refused, samples((0, 9), vectors=[UP], sha256="cc")
+    )
     found = profile_samples(database, SPACE)
     assert found.person_id.tolist() == [ada, ada, bob]
     assert found.seconds.tolist() == [1.0, 0.5, 2.0]
@@ -292,11 +296,13 @@ def test_profile_samples_of_nobody_have_their_columns(database: Database) -> Non
 
 
 def test_a_vector_is_known_by_its_sound_its_place_and_its_space(database: Database) -> None:
-    keep(database, enrol(database, "Ada", Excerpt(FILE, "/a")), SPACE, GOOD, samples((0, 10), (10, 20), vectors=[EAST, UP]))
-    found = known_vectors(database, SPACE, "aa")
+    save_assessment(
+        database, enrol(database, "Ada", Excerpt(FILE, "/a")), SPACE, GOOD, samples((0, 10), (10, 20), vectors=[EAST, UP])
+    )
+    found = cached_embeddings(database, SPACE, "aa")
     assert {span: vector.tolist() for span, vector in found.items()} == {(0, 10): EAST.tolist(), (10, 20): UP.tolist()}
-    assert known_vectors(database, SPACE, "bb") == {}
-    assert known_vectors(database, VoiceSpace("a-model", "1", "cut", 3), "aa") == {}
+    assert cached_embeddings(database, SPACE, "bb") == {}
+    assert cached_embeddings(database, VoiceSpace("a-model", "1", "cut", 3), "aa") == {}
 
 
 def test_the_vector_of_a_turn_is_known_too(database: Database) -> None:
@@ -306,4 +312,4 @@ def test_the_vector_of_a_turn_is_known_too(database: Database) -> None:
         "preparation, embedding) VALUES ('v1', 0, 'aa', 3, 7, 'a-model', '1', 'whole', %s)",
         [NORTH],
     )
-    assert known_vectors(database, SPACE, "aa")[3, 7].tolist() == NORTH.tolist()
+    assert cached_embeddings(database, SPACE, "aa")[3, 7].tolist() == NORTH.tolist()

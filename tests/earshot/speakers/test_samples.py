@@ -18,26 +18,26 @@ from earshot.config.settings import read_settings
 from earshot.media.decoding import SAMPLE_RATE
 from earshot.models import cache
 from earshot.models.voice.voice_encoder import VoiceEncoder
-from earshot.speakers.people.enrol import alike
-from earshot.speakers.people.samples import Judgement, Recording, enrol_pending, take_samples
+from earshot.speakers.people.enrol import similar_people
+from earshot.speakers.people.samples import Assessment, EnrolmentAudio, assess_pending, extract_samples
 from earshot.speakers.tables.enrolments import Quality, profile_samples
 from earshot.speakers.tables.people import add_enrolment, add_person, list_people, sync_people
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.speakers.voices.enrolment_quality import (
-    MOST_OTHER_SHARE,
-    MOST_SAMPLES,
+    MAX_OTHER_SHARE,
+    MAX_SAMPLES,
+    MIN_SAMPLE_S,
     SAMPLE_S,
-    SHORTEST_SAMPLE_S,
     Speech,
+    assess_quality,
     clean_speech,
-    judge,
+    enrolment_spans,
     lowest_cosine,
     profile,
-    sample_spans,
 )
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from earshot.storage.media_store import MediaStoreResource, place_of, samples_sha256
+from earshot.storage.media_store import MediaStoreResource, location_of, samples_sha256
 from tests.support import timing_rows
 
 Turn = tuple[float, float, str]
@@ -51,7 +51,7 @@ def turns(*rows: Turn) -> pd.DataFrame:
 
 
 def judged(speech: Speech, vectors: np.ndarray = NOTHING, level: float = LOUD) -> Quality:
-    return judge(speech, vectors, np.ones(len(vectors)), level)
+    return assess_quality(speech, vectors, np.ones(len(vectors)), level)
 
 
 def alone(seconds: float, other_s: float = 0.0) -> Speech:
@@ -112,7 +112,7 @@ def test_clean_speech_lies_in_the_excerpt_in_order_and_in_one_voices_turns(
 
 
 def test_clean_speech_is_cut_into_equal_samples_of_four_seconds_at_most() -> None:
-    assert sample_spans([(1.0, 4.0), (10.0, 19.0)]) == [
+    assert enrolment_spans([(1.0, 4.0), (10.0, 19.0)]) == [
         (16_000, 64_000),
         (160_000, 208_000),
         (208_000, 256_000),
@@ -120,21 +120,21 @@ def test_clean_speech_is_cut_into_equal_samples_of_four_seconds_at_most() -> Non
     ]
 
 
-@given(st.lists(st.floats(SHORTEST_SAMPLE_S, 200.0), max_size=8))
+@given(st.lists(st.floats(MIN_SAMPLE_S, 200.0), max_size=8))
 def test_every_sample_is_of_one_to_four_seconds_inside_clean_speech(lengths: list[float]) -> None:
     starts = np.cumsum([0.0, *lengths[:-1]]) + np.arange(len(lengths)) if lengths else []
     clean = [(float(start), float(start + length)) for start, length in zip(starts, lengths, strict=True)]
-    spans = sample_spans(clean)
-    assert len(spans) <= MOST_SAMPLES
+    spans = enrolment_spans(clean)
+    assert len(spans) <= MAX_SAMPLES
     assert spans == sorted(set(spans))
     for first, last in spans:
-        assert SHORTEST_SAMPLE_S * SAMPLE_RATE - 1 <= last - first <= SAMPLE_S * SAMPLE_RATE + 1
+        assert MIN_SAMPLE_S * SAMPLE_RATE - 1 <= last - first <= SAMPLE_S * SAMPLE_RATE + 1
         assert any(start * SAMPLE_RATE - 1 <= first and last <= end * SAMPLE_RATE + 1 for start, end in clean)
 
 
 def test_of_a_long_recording_samples_from_all_over_it_are_taken() -> None:
-    spans = sample_spans([(0.0, 3600.0)])
-    assert len(spans) == MOST_SAMPLES
+    spans = enrolment_spans([(0.0, 3600.0)])
+    assert len(spans) == MAX_SAMPLES
     assert spans[0][0] == 0
     assert spans[-1][1] == 3600 * SAMPLE_RATE
     gaps = np.diff([first for first, _ in spans]) / SAMPLE_RATE
@@ -229,16 +229,16 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return asked
 
 
-def enrolled(database: Database, *enrolments: tuple[str, Excerpt]) -> dict[str, Judgement]:
+def enrolled(database: Database, *enrolments: tuple[str, Excerpt]) -> dict[str, Assessment]:
     """Add these enrolments and judge what is pending; a judgement of each name."""
     for name, excerpt in enrolments:
         with database.connect() as connection:
             add_enrolment(connection, add_person(database, name).person_id, excerpt, listed=False)
     names = {person.person_id: person.name for person in list_people(database)}
-    return {names[each.enrolment.person_id]: each for each in enrol_pending(database)}
+    return {names[each.enrolment.person_id]: each for each in assess_pending(database)}
 
 
-def quality(judgement: Judgement) -> Quality:
+def quality(judgement: Assessment) -> Quality:
     assert judgement.problem == ""
     assert judgement.quality is not None
     return judgement.quality
@@ -278,7 +278,7 @@ def test_recordings_of_people_become_profiles_by_way_of_the_file(
         encoding="utf-8",
     )
     sync_people(database, replace(read_settings(), people=tmp_path / "people.yaml"))
-    found = enrol_pending(database)
+    found = assess_pending(database)
     by_place = {Path(each.enrolment.excerpt.recording).name: each for each in found}
     narrator, line = quality(by_place["one narrator.wav"]), quality(by_place["the line.wav"])
     assert (narrator.verdict, narrator.other_voice_s) == ("good", 0.0)
@@ -293,12 +293,12 @@ def test_recordings_of_people_become_profiles_by_way_of_the_file(
     kept = profile_samples(database, voice_space(read_settings()))
     assert kept.seconds.sum() == pytest.approx(narrator.clean_s + line.clean_s, abs=0.01)
     assert len(encoded) == len(kept)
-    ((one, other, cosine),) = alike(database)  # the narrator speaks in both
+    ((one, other, cosine),) = similar_people(database)  # the narrator speaks in both
     assert {one.name, other.name} == {"Zoë 🎙️", "O'Brien"}
     assert cosine > 0.7
 
     encoded.clear()
-    again = enrol_pending(database)
+    again = assess_pending(database)
     assert {each.problem for each in again} == {by_place["gone.wav"].problem, by_place["gone"].problem}
     assert encoded == []
 
@@ -322,7 +322,7 @@ def test_two_voices_music_and_silence_are_refused_and_say_why(database: Database
     found = enrolled(database, *((name, Excerpt(FILE, str(path))) for name, path in files.items()))
     two = quality(found["Two"])
     assert two.verdict == "refused"
-    assert two.other_voice_s / (two.clean_s + two.other_voice_s) > MOST_OTHER_SHARE
+    assert two.other_voice_s / (two.clean_s + two.other_voice_s) > MAX_OTHER_SHARE
     assert "another voice is heard in" in two.reasons
     assert quality(found["Music"]) == Quality("refused", "nobody speaks in it: music or noise only", 0.0, 0.0, None)
     assert quality(found["Silence"]) == Quality("refused", "it is silent", 0.0, 0.0, None)
@@ -372,7 +372,7 @@ def test_a_video_is_enrolled_by_its_stored_turns_but_for_what_was_forgotten(
 def test_a_video_that_is_not_ingested_or_has_lost_its_audio_is_told_and_stays_pending(database: Database, video: str) -> None:
     register(database, [Video("v-2", "/v2", "/", "Two")])
     excerpts = [("One", Excerpt(VIDEO, video, 0.0, 5.0)), ("Two", Excerpt(VIDEO, "v-2", 0.0, 5.0))]
-    place_of(database.frame("audio", video, "uri").uri.iloc[0]).unlink()
+    location_of(database.frame("audio", video, "uri").uri.iloc[0]).unlink()
     for _ in range(2):
         found = enrolled(database, *excerpts)
         assert found["One"].problem == "The audio of v-1 is no longer in the media store. Materialize its `audio` again."
@@ -406,10 +406,10 @@ def test_a_file_that_is_no_recording_is_told_and_the_others_go_on(
 def test_times_beyond_the_end_are_refused_before_anything_is_loaded(
     database: Database, start: float, end: float | None
 ) -> None:
-    recording = Recording(np.zeros(10 * SAMPLE_RATE, dtype=np.int16), "aa", turns())
+    recording = EnrolmentAudio(np.zeros(10 * SAMPLE_RATE, dtype=np.int16), "aa", turns())
     space, loads = voice_space(read_settings()), cache.loads()
     with pytest.raises(RecordingUnusable, match="which is 0:10 long"):
-        take_samples(database, space, recording, Excerpt(FILE, "/a.wav", start, end))
-    rounded, _ = take_samples(database, space, recording, Excerpt(FILE, "/a.wav", 1.0, 10.4))
+        extract_samples(database, space, recording, Excerpt(FILE, "/a.wav", start, end))
+    rounded, _ = extract_samples(database, space, recording, Excerpt(FILE, "/a.wav", 1.0, 10.4))
     assert rounded.reasons == "it is silent"
     assert cache.loads() == loads

@@ -15,7 +15,7 @@ from earshot.models import registry
 from earshot.models.cache import ModelsResource
 from earshot.models.device import require_device
 from earshot.models.files import locate
-from earshot.speakers.tables.voice_cache import known_vectors
+from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import PREPARATION, VoiceSpace
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
@@ -43,7 +43,7 @@ def embedded(database: Database) -> Database:
 
 
 def test_a_vector_computed_before_is_read_as_the_numbers_it_was(embedded: Database) -> None:
-    known = known_vectors(embedded, SPACE, "of the samples")
+    known = cached_embeddings(embedded, SPACE, "of the samples")
     assert list(known) == [(0, 16_000)]
     assert np.array([known[0, 16_000]], dtype=np.float32).tolist() == [EAST.tolist()]
 
@@ -61,7 +61,7 @@ def test_a_vector_computed_before_is_read_as_the_numbers_it_was(embedded: Databa
 def test_a_vector_of_other_audio_or_of_another_voice_space_is_not_read(
     embedded: Database, audio_sha256: str, space: VoiceSpace
 ) -> None:
-    assert known_vectors(embedded, space, audio_sha256) == {}
+    assert cached_embeddings(embedded, space, audio_sha256) == {}
 
 
 def test_a_changed_preparation_makes_the_asset_out_of_date() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from earshot.config.settings import PROJECT_ROOT
 from earshot.storage.database import Database
-from earshot.storage.locks import acquire, holding, is_held_elsewhere, release, try_acquire
+from earshot.storage.locks import acquire, is_held_elsewhere, lock, release, try_acquire
 
 HOLD = """
 import sys
@@ -58,20 +58,20 @@ def test_what_another_process_holds_cannot_be_taken(database: Database) -> None:
 
 
 def test_what_this_process_holds_no_other_can_take_until_it_is_given_back(database: Database) -> None:
-    with holding(database.url, "video a"):
+    with lock(database.url, "video a"):
         assert not free_for_another(database, "video a")
     assert free_for_another(database, "video a")
 
 
 def test_a_lock_is_given_back_after_an_error(database: Database) -> None:
-    with pytest.raises(RuntimeError, match="at work"), holding(database.url, "video a"):
+    with pytest.raises(RuntimeError, match="at work"), lock(database.url, "video a"):
         raise RuntimeError("at work")
     assert free_for_another(database, "video a")
 
 
 def test_a_process_may_take_again_what_it_holds_and_keeps_it_to_the_outer_end(database: Database) -> None:
-    with holding(database.url, "video a"):
-        with holding(database.url, "video a"):
+    with lock(database.url, "video a"):
+        with lock(database.url, "video a"):
             assert try_acquire(database.url, "video a")
             assert not is_held_elsewhere(database.url, "video a")
         assert not free_for_another(database, "video a")

@@ -15,7 +15,7 @@ import soundfile
 
 from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.media.decoding import SAMPLE_RATE
-from earshot.storage.media_store import MediaStoreResource, place_of
+from earshot.storage.media_store import MediaStoreResource, location_of
 from tests.support.earshot_up import EARSHOT
 
 SAMPLES = np.arange(-800, 800, dtype=np.int16)
@@ -29,7 +29,7 @@ def test_audio_is_found_where_the_media_folder_is_now(monkeypatch: pytest.Monkey
     monkeypatch.setenv("EARSHOT_MEDIA", str(tmp_path / "after"))
     assert np.array_equal(store.read(name), SAMPLES)
     for whole in ("/elsewhere/v.flac", "memory://bucket/v.flac"):  # of a file system whose package is installed
-        assert str(place_of(whole)) == whole
+        assert str(location_of(whole)) == whole
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from sqlalchemy.pool import QueuePool
 
 from earshot.storage import locks, outages
 from earshot.storage.database import Database
-from earshot.storage.locks import holding, is_held_elsewhere, wait_for_holders
-from earshot.storage.outages import connect_patiently, make_dagster_patient
-from ingest_assets.stages.stage import again_after_outage
+from earshot.storage.locks import is_held_elsewhere, lock, wait_for_holders
+from earshot.storage.outages import connect_with_retry, install_reconnect
+from ingest_assets.stages.stage import retry_after_outage
 from tests.support.earshot_up import wait
 
 
@@ -49,31 +49,31 @@ def refusing(times: float) -> Callable[[], str]:
 
 def test_a_server_that_never_answered_is_not_waited_for() -> None:
     with pytest.raises(Refused, match="1"):
-        connect_patiently("server", refusing(1), Refused)
+        connect_with_retry("server", refusing(1), Refused)
 
 
 def test_a_server_that_has_answered_is_waited_for() -> None:
-    assert connect_patiently("server", refusing(0), Refused) == "opened after 1"
-    assert connect_patiently("server", refusing(3), Refused) == "opened after 4"
+    assert connect_with_retry("server", refusing(0), Refused) == "opened after 1"
+    assert connect_with_retry("server", refusing(3), Refused) == "opened after 4"
     with pytest.raises(Refused, match="1"):
-        connect_patiently("another", refusing(1), Refused)
+        connect_with_retry("another", refusing(1), Refused)
 
 
 def test_a_server_that_stays_away_is_told_as_it_refused() -> None:
-    connect_patiently("server", refusing(0), Refused)
+    connect_with_retry("server", refusing(0), Refused)
     with pytest.raises(Refused):
-        connect_patiently("server", refusing(float("inf")), Refused)
+        connect_with_retry("server", refusing(float("inf")), Refused)
 
 
 def test_what_is_not_a_refusal_is_not_waited_for() -> None:
-    connect_patiently("server", refusing(0), Refused)
+    connect_with_retry("server", refusing(0), Refused)
     with pytest.raises(Refused, match="1"):
-        connect_patiently("server", refusing(2), KeyError)
+        connect_with_retry("server", refusing(2), KeyError)
 
 
 def test_dagster_finds_a_connection_that_was_broken_before_it_uses_it(database: Database) -> None:
-    make_dagster_patient()
-    make_dagster_patient()
+    install_reconnect()
+    install_reconnect()
     opened: list[int] = []
 
     def connect() -> object:
@@ -95,7 +95,7 @@ def test_dagster_finds_a_connection_that_was_broken_before_it_uses_it(database: 
 def test_a_run_is_tried_again_after_a_statement_was_lost_with_the_server(
     database: Database, instance: DagsterInstance, driver: Any
 ) -> None:
-    @asset(hooks={again_after_outage})
+    @asset(hooks={retry_after_outage})
     def interrupted() -> None:
         connection = driver.connect(database.url)
         database.query("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
@@ -109,7 +109,7 @@ def test_a_run_is_tried_again_after_a_statement_was_lost_with_the_server(
 
 
 def test_a_run_is_not_tried_again_after_another_failure(database: Database, instance: DagsterInstance) -> None:
-    @asset(hooks={again_after_outage})
+    @asset(hooks={retry_after_outage})
     def mistaken() -> None:
         database.query("SELECT nothing FROM nowhere")
 
@@ -120,9 +120,9 @@ def test_a_run_is_not_tried_again_after_another_failure(database: Database, inst
 def test_a_lock_whose_connection_broke_is_taken_back_and_given_back_at_the_end(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "KEEP_S", 0.05)
+    monkeypatch.setattr(locks, "HEARTBEAT_S", 0.05)
     key = (os.getpid(), database.url, "kept")
-    with holding(database.url, "kept"):
+    with lock(database.url, "kept"):
         broken = locks._held[key]
         database.query("SELECT pg_terminate_backend(%s)", [broken.info.backend_pid])
         wait(lambda: locks._held[key] is not broken, 10, "the lock was not taken back")
@@ -135,7 +135,7 @@ def test_a_lock_that_somebody_took_meanwhile_stays_with_him(database: Database, 
     take_back = locks._take_back
     monkeypatch.setattr(locks, "_take_back", lambda *_: None)  # the keeper comes too late
     key = (os.getpid(), database.url, "lost")
-    with holding(database.url, "lost"), psycopg.connect(database.url, autocommit=True) as other:
+    with lock(database.url, "lost"), psycopg.connect(database.url, autocommit=True) as other:
         mine = locks._held[key]
         database.query("SELECT pg_terminate_backend(%s)", [mine.info.backend_pid])
         wait(lambda: not _taken(database, "lost"), 10, "the server did not notice")

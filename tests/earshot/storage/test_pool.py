@@ -8,7 +8,7 @@ import pytest
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.storage.database import Database
-from earshot.storage.pool import connected
+from earshot.storage.pool import pooled_connection
 
 
 def server_process(database: Database) -> int:
@@ -84,5 +84,8 @@ def test_a_forked_process_has_its_own(database: Database) -> None:
 
 
 def test_a_server_that_is_not_there_is_told() -> None:
-    with pytest.raises(DatabaseUnusable, match="Postgres does not answer"), connected("postgresql://127.0.0.1:9/earshot"):
+    with (
+        pytest.raises(DatabaseUnusable, match="Postgres does not answer"),
+        pooled_connection("postgresql://127.0.0.1:9/earshot"),
+    ):
         pass

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from earshot.storage.catalog.run_requests import MOST_A_TICK, RunRequested, next_requests, request_runs
+from earshot.storage.catalog.run_requests import MAX_PER_TICK, RunRequested, next_requests, request_runs
 from earshot.storage.catalog.source_states import pause
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
@@ -23,7 +23,7 @@ def ask_for(database: Database, *video_ids: str, source: str = "a", priority: in
 
 
 def tick(
-    database: Database, cursor: str | None = None, limit: int = MOST_A_TICK, sources: Sequence[str] | None = None
+    database: Database, cursor: str | None = None, limit: int = MAX_PER_TICK, sources: Sequence[str] | None = None
 ) -> tuple[list[str], str]:
     """The videos that a tick with this cursor gives, and the cursor that passes them."""
     found, after = next_requests(database, SENSOR, cursor, sources, limit)
@@ -71,7 +71,7 @@ def test_a_tick_gives_no_more_than_its_limit_and_shares_it(database: Database) -
 def test_a_tick_of_a_sensor_gives_at_most_fifty(database: Database) -> None:
     ask_for(database, *(f"a{number:03}" for number in range(70)))
     first, cursor = tick(database)
-    assert len(first) == MOST_A_TICK == 50
+    assert len(first) == MAX_PER_TICK == 50
     assert tick(database, cursor)[0] == [f"a{number:03}" for number in range(50, 70)]
 
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from earshot.storage.catalog.entries import Validators
 from earshot.storage.catalog.source_states import (
-    LONGEST_RETRY_S,
+    MAX_RETRY_S,
     SourceState,
     lift_pause,
     needs_listing,
     pause,
     record_listing_failure,
-    record_look,
+    record_poll,
     record_served,
     states_of,
 )
@@ -67,7 +67,7 @@ def test_states_come_in_the_order_they_were_asked_for(database: Database) -> Non
 
 
 def test_a_look_that_went_well_ends_what_was_wrong(database: Database) -> None:
-    for end in (record_look, needs_listing):
+    for end in (record_poll, needs_listing):
         be_known(database)
         record_listing_failure(database, FEED, "500")
         assert (state(database).failures, state(database).last_error) == (1, "500")
@@ -105,19 +105,19 @@ def looked(seconds_ago: float, failures: int = 0) -> SourceState:
 
 
 def test_each_failure_doubles_the_wait_up_to_six_hours() -> None:
-    for failures, wait_s in ((0, 900.0), (1, 1800.0), (2, 3600.0), (4, 14_400.0), (5, LONGEST_RETRY_S), (9, LONGEST_RETRY_S)):
+    for failures, wait_s in ((0, 900.0), (1, 1800.0), (2, 3600.0), (4, 14_400.0), (5, MAX_RETRY_S), (9, MAX_RETRY_S)):
         assert not looked(wait_s - 5.0, failures).due(900.0)
         assert looked(wait_s + 5.0, failures).due(900.0)
 
 
 def test_a_source_that_is_looked_at_once_a_day_is_not_asked_more_often_because_it_fails() -> None:
-    assert not looked(LONGEST_RETRY_S + 5.0, failures=3).due(86_400.0)
+    assert not looked(MAX_RETRY_S + 5.0, failures=3).due(86_400.0)
     assert looked(86_405.0, failures=3).due(86_400.0)
 
 
 @given(st.integers(0, 1_000_000), st.floats(10.0, 365 * 86_400.0))
 def test_however_often_it_has_failed_it_is_due_some_day(failures: int, every_s: float) -> None:
-    longest_s = max(every_s, LONGEST_RETRY_S)
+    longest_s = max(every_s, MAX_RETRY_S)
     assert looked(longest_s + 5.0, failures).due(every_s)
     assert not looked(every_s - 5.0, failures).due(every_s)
 

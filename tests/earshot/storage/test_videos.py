@@ -25,7 +25,7 @@ from earshot.storage.catalog.videos import (
     Video,
     count_keys,
     count_videos,
-    find,
+    get_video,
     list_videos,
     mark_ready_if_complete,
     record_crash,
@@ -41,7 +41,7 @@ TALK = Video("v1", "https://x/a.mp3", "https://x/feed.xml", "A talk", "A channel
 
 
 def known(database: Database, video_id: str = "v1") -> Video:
-    video = find(database, video_id)
+    video = get_video(database, video_id)
     assert video is not None
     return video
 
@@ -61,12 +61,12 @@ def leave_timings(database: Database, *stages: str, video_id: str = "v1") -> Non
 
 def test_a_video_comes_back_as_it_was_registered(database: Database) -> None:
     register(database, [TALK])
-    assert find(database, "v1") == TALK
+    assert get_video(database, "v1") == TALK
     assert (TALK.state, TALK.attempts, TALK.last_error) == ("new", 0, None)
 
 
 def test_a_video_nobody_registered_is_not_found(database: Database) -> None:
-    assert find(database, "v1") is None
+    assert get_video(database, "v1") is None
 
 
 def test_registering_again_refreshes_title_and_address(database: Database) -> None:

@@ -17,7 +17,7 @@ from earshot.config.settings import read_settings
 from earshot.sources.troubles import Trouble
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from earshot.timings.alerts import Told, quiet, read_told, send_alerts, send_troubles, write_told
+from earshot.timings.alerts import LastAlert, is_muted, read_last_alerts, send_alerts, send_troubles, write_last_alerts
 from sensors.alerts import alerts
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -84,7 +84,10 @@ def states(database: Database) -> list[str | None]:
 def test_a_stage_with_the_same_cause_is_quiet_for_a_while_unless_it_becomes_worse(
     told: str | None, now: str, hours: float, expected: bool
 ) -> None:
-    assert quiet(Told(now, NOW + timedelta(hours=hours)), Told(told, NOW) if told else None, quiet_hours=24.0) is expected
+    assert (
+        is_muted(LastAlert(now, NOW + timedelta(hours=hours)), LastAlert(told, NOW) if told else None, quiet_hours=24.0)
+        is expected
+    )
 
 
 def test_once_per_stage_and_cause(database: Database, receiver: Receiver) -> None:
@@ -188,9 +191,9 @@ def test_trouble_is_posted_in_the_form_of_a_failed_check(database: Database, rec
 
 
 def test_trouble_is_told_once_within_the_quiet_hours(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: dict[str, Told] = {}
+    told: dict[str, LastAlert] = {}
     assert send_troubles([FEED, FILES], told, read_settings()) == [FEED, FILES]
-    told = read_told(write_told(told))
+    told = read_last_alerts(write_last_alerts(told))
     assert send_troubles([FEED, FILES], told, read_settings()) == []
     monkeypatch.setenv("EARSHOT_ALERT_QUIET_HOURS", "0")
     assert send_troubles([FEED, FILES], told, read_settings()) == [FEED, FILES]

@@ -52,13 +52,13 @@ def test_what_the_spread_explains_is_not_flagged() -> None:
 
 
 def test_with_too_few_videos_nothing_is_claimed() -> None:
-    assert judge(Cost(1000.0, 200.0), steady(MINIMUM_VIDEOS - 1)).level is Level.UNJUDGED
+    assert judge(Cost(1000.0, 200.0), steady(MINIMUM_VIDEOS - 1)).level is Level.NOT_EVALUATED
     assert judge(Cost(1000.0, 200.0), steady(MINIMUM_VIDEOS)).level is Level.ERROR
 
 
 def test_what_did_no_work_is_neither_judged_nor_part_of_a_baseline() -> None:
-    assert judge(Cost(3.0, 0.0), steady()).level is Level.UNJUDGED
-    assert judge(Cost(10.0, 200.0), [Cost(0.1, 0.0)] * 30).level is Level.UNJUDGED
+    assert judge(Cost(3.0, 0.0), steady()).level is Level.NOT_EVALUATED
+    assert judge(Cost(10.0, 200.0), [Cost(0.1, 0.0)] * 30).level is Level.NOT_EVALUATED
 
 
 def test_flagged_videos_do_not_become_the_new_normal() -> None:
@@ -85,7 +85,7 @@ def test_whatever_the_figures_a_verdict_is_given_and_slower_is_never_judged_mild
     seconds: list[float], now: float, units: float
 ) -> None:
     history = [Cost(value, units) for value in seconds]
-    order = [Level.UNJUDGED, Level.OK, Level.WARN, Level.ERROR]
+    order = [Level.NOT_EVALUATED, Level.OK, Level.WARN, Level.ERROR]
     quick, slow = judge(Cost(now, units), history), judge(Cost(now * 3, units), history)
     assert order.index(slow.level) >= order.index(quick.level)
     if quick.level.flagged:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from earshot.timings.causes import UNKNOWN, judged_s, prove
+from earshot.timings.causes import UNKNOWN, billable_s, diagnose
 from earshot.timings.timing import Timing
 from tests.support.timing_rows import usual
 
@@ -32,7 +32,7 @@ HISTORY = [usual()] * 10
     ],
 )
 def test_a_cause_is_proved_by_its_figures(cause: str, said: str, now: Timing) -> None:
-    found = prove(now, HISTORY)
+    found = diagnose(now, HISTORY)
     assert found[0].name == cause
     assert said in found[0].evidence
 
@@ -40,7 +40,7 @@ def test_a_cause_is_proved_by_its_figures(cause: str, said: str, now: Timing) ->
 def test_a_process_that_waits_for_the_cpu_it_computes_on_is_starved() -> None:
     on_cpu = {"device": "cpu", "device_asked": "cpu", "gpu_util_mean": None, "gpu_clock_mhz": None}
     history = [usual(**on_cpu, cpu_s=20.0)] * 10
-    [cause] = prove(usual(**on_cpu, wall_s=50.5, compute_s=50.0, cpu_s=20.0), history)
+    [cause] = diagnose(usual(**on_cpu, wall_s=50.5, compute_s=50.0, cpu_s=20.0), history)
     assert cause.name == "starved"
     assert "0.40 CPU seconds per second, usually 1.90" in cause.evidence
 
@@ -48,34 +48,34 @@ def test_a_process_that_waits_for_the_cpu_it_computes_on_is_starved() -> None:
 def test_cache_that_misses_as_often_as_ever_is_no_cause() -> None:
     history = [usual(cache_misses=300.0)] * 10
     now = usual(wall_s=30.5, compute_s=30.0, inputs=900.0, cache_misses=900.0)
-    assert [cause.name for cause in prove(now, history)] == ["more_items"]
+    assert [cause.name for cause in diagnose(now, history)] == ["more_items"]
 
 
 def test_a_cpu_that_waits_for_the_gpu_is_no_cause() -> None:
-    assert prove(usual(wall_s=50.5, compute_s=50.0), HISTORY) == [UNKNOWN]
+    assert diagnose(usual(wall_s=50.5, compute_s=50.0), HISTORY) == [UNKNOWN]
 
 
 def test_slower_without_any_figure_that_explains_it_is_unknown() -> None:
-    assert prove(usual(wall_s=50.5, compute_s=50.0, cpu_s=60.0), HISTORY) == [UNKNOWN]
+    assert diagnose(usual(wall_s=50.5, compute_s=50.0, cpu_s=60.0), HISTORY) == [UNKNOWN]
 
 
 def test_a_part_that_explains_less_than_half_of_the_excess_is_not_the_cause() -> None:
-    assert prove(usual(wall_s=50.5, compute_s=35.0, io_s=10.0, cpu_s=60.0), HISTORY) == [UNKNOWN]
-    assert prove(usual(wall_s=50.5, compute_s=45.0, load_s=5.0, model_loads=2.0, cpu_s=60.0), HISTORY) == [UNKNOWN]
+    assert diagnose(usual(wall_s=50.5, compute_s=35.0, io_s=10.0, cpu_s=60.0), HISTORY) == [UNKNOWN]
+    assert diagnose(usual(wall_s=50.5, compute_s=45.0, load_s=5.0, model_loads=2.0, cpu_s=60.0), HISTORY) == [UNKNOWN]
 
 
 def test_the_one_load_that_each_process_needs_is_not_held_against_the_stage() -> None:
-    assert judged_s(usual(wall_s=22.5, load_s=12.0, model_loads=1.0)) == pytest.approx(10.5)
-    assert judged_s(usual(wall_s=22.5, load_s=12.0, model_loads=2.0)) == pytest.approx(22.5)
+    assert billable_s(usual(wall_s=22.5, load_s=12.0, model_loads=1.0)) == pytest.approx(10.5)
+    assert billable_s(usual(wall_s=22.5, load_s=12.0, model_loads=2.0)) == pytest.approx(22.5)
 
 
 def test_two_causes_are_both_told_the_more_certain_first() -> None:
     now = usual(device="cpu", wall_s=60.0, compute_s=59.0, batch_mean=1.0)
-    assert [cause.name for cause in prove(now, HISTORY)][:2] == ["device", "batch_size"]
+    assert [cause.name for cause in diagnose(now, HISTORY)][:2] == ["device", "batch_size"]
 
 
 def test_without_a_history_only_what_proves_itself_is_claimed() -> None:
     slow = usual(wall_s=60.0, io_s=50.0, batch_mean=1.0, gpu_util_mean=1.0, cpu_s=60.0)
-    assert prove(slow, []) == [UNKNOWN]
-    assert [cause.name for cause in prove(usual(device="cpu"), [])] == ["device"]
-    assert [cause.name for cause in prove(usual(memory_retries=1.0), [])] == ["batch_size"]
+    assert diagnose(slow, []) == [UNKNOWN]
+    assert [cause.name for cause in diagnose(usual(device="cpu"), [])] == ["device"]
+    assert [cause.name for cause in diagnose(usual(memory_retries=1.0), [])] == ["batch_size"]

@@ -28,10 +28,10 @@ from earshot.storage.catalog.videos import STAGES, Video, register
 from earshot.storage.database import Database, DatabaseResource
 from earshot.timings import timing as timings
 from earshot.timings.comparison import FASTER, NO_DIFFERENCE, SLOWER, compare
-from earshot.timings.history import IDENTITY
+from earshot.timings.history import BASELINE_KEY
 from earshot.timings.plots import COLOURS, SLOW, as_png, check_suffix, item_rates, pictures, save, stage_times, usual_rates
-from earshot.timings.queries import read_failing, read_timings
-from earshot.timings.report import cache_rate, clock_s, gpu_use, latest, report, seconds_per_input, sheet, trend
+from earshot.timings.queries import read_open_failures, read_timings
+from earshot.timings.report import cache_rate, clock_s, gpu_use, latest, report, report_table, seconds_per_input, trend
 from earshot.timings.timing import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
 from ingest_assets.assets.performance import performance
 
@@ -144,10 +144,10 @@ def test_by_the_clock_counts_idle_time_and_loading_and_x_real_time_does_not() ->
 
 
 def test_the_sheet_leaves_out_gpu_and_cache_where_nothing_was_measured() -> None:
-    without = [text for text, _ in sheet(report(library(2), STAGES)).headings]
+    without = [text for text, _ in report_table(report(library(2), STAGES)).headings]
     assert without[-2:] == ["share", "trend"]
     measured = report([row(gpu_util_mean=50.0, cache_hits=1.0), row("v1", "audio")], STAGES)
-    headings, [audio, transcript, total] = sheet(measured).headings, sheet(measured).rows
+    headings, [audio, transcript, total] = report_table(measured).headings, report_table(measured).rows
     assert [text for text, _ in headings][-2:] == ["GPU", "cache"]
     assert (audio[-2:], transcript[-2:], total[-2:]) == (["", ""], ["50%", "100%"], ["", ""])
 
@@ -155,13 +155,13 @@ def test_the_sheet_leaves_out_gpu_and_cache_where_nothing_was_measured() -> None
 def test_the_sheet_of_a_large_library_stays_within_110_columns() -> None:
     large = {"audio_s": 150_000.0, "wall_s": 60_000.0, "load_s": 3_000.0, "compute_s": 50_000.0, "gpu_util_mean": 100.0}
     rows = [row(f"v{i}", stage, cache_hits=1.0, **large) for i in range(50) for stage in STAGES]
-    written = sheet(report(rows, STAGES))
+    written = report_table(report(rows, STAGES))
     widths = [max(map(len, column)) for column in zip([text for text, _ in written.headings], *written.rows, strict=True)]
     assert sum(widths) + 2 * (len(widths) - 1) <= 110
 
 
 def test_markdown_has_a_line_per_stage() -> None:
-    lines = sheet(report(library(2), STAGES)).markdown.splitlines()
+    lines = report_table(report(library(2), STAGES)).markdown.splitlines()
     assert lines[0].startswith("| stage | videos |")
     assert len(lines) == 2 + len(STAGES) + 1
     assert {line.count("|") for line in lines} == {lines[0].count("|")}
@@ -233,7 +233,7 @@ def test_what_else_differs_is_noted() -> None:
     rows = [*runs([1.0] * 6), *runs([1.0] * 6, git_commit=NEW, model="n", device="cuda")]
     [compared] = compare(rows, "aaaa", "bbbb")
     assert compared.note == "model was m, is n; device was cpu, is cuda"
-    assert set(IDENTITY) >= {"model", "device"}
+    assert set(BASELINE_KEY) >= {"model", "device"}
 
 
 def test_a_code_version_matches_as_a_whole_and_a_commit_from_four_characters_on() -> None:
@@ -409,7 +409,7 @@ def test_the_asset_shows_the_table_the_pictures_and_the_totals(database: Databas
     fail(database, 1.0, "It was slow.")
     told = made(database)
     total = report(rows, STAGES).iloc[-1]
-    assert told["stages"] == sheet(report(rows, STAGES)).markdown
+    assert told["stages"] == report_table(report(rows, STAGES)).markdown
     assert picture(told["time_per_audio_hour"]).width == picture(told["items_per_second"]).width > 500
     assert (told["audio_hours"], told["videos"], told["open_regressions"]) == (pytest.approx(0.1), 6.0, 1.0)
     assert (told["x_realtime"], told["rtf"]) == (pytest.approx(total.x_realtime), pytest.approx(total.rtf))
@@ -455,16 +455,16 @@ def test_failing_checks_are_told_once_per_cause_with_the_newest_and_how_many(dat
     for days_ago in (9.0, 3.0, 2.0):
         fail(database, days_ago, f"Slow {days_ago}.")
     fail(database, 1.0, "Elsewhere.", "device", "device")
-    device, slow = read_failing(database)
+    device, slow = read_open_failures(database)
     assert (device.cause, device.times, slow.cause, slow.times, slow.message) == ("device", 1, "starved", 2, "Slow 2.0.")
     assert re.fullmatch(r"WARN transcript \(2 times in 7 days, the worst \S+ \S+, v1\): Slow 2\.0\.", str(slow))
-    assert read_failing(database, "another") == []
+    assert read_open_failures(database, "another") == []
 
 
 def test_failing_checks_are_as_bad_as_their_worst(database: Database) -> None:
     fail(database, 3.0, "Twice as slow.", severity="error")
     fail(database, 2.0, "Slow.")
-    [slow] = read_failing(database)
+    [slow] = read_open_failures(database)
     assert (slow.severity, slow.message, slow.times) == ("error", "Twice as slow.", 2)
 
 
@@ -473,7 +473,7 @@ def test_an_accepted_slowness_is_no_longer_told_but_a_wrong_device_is(database: 
     fail(database, 1.0, "Slow.")
     fail(database, 1.0, "Elsewhere.", "device", "device")
     assert called("--accept", "transcript").exit_code == 0
-    assert [failing.cause for failing in read_failing(database)] == ["device"]
+    assert [failing.cause for failing in read_open_failures(database)] == ["device"]
 
 
 def called(*arguments: str) -> Result:

@@ -10,7 +10,7 @@ from dagster import FloatMetadataValue, TextMetadataValue
 
 from bench.drill.drill import CALL_S, INPUT_S, drill_clock
 from earshot.cli.output import describe_speed
-from earshot.models.measurement import Execution, Measurement
+from earshot.models.measurement import ExecutionInfo, Measurement
 from earshot.timings.timing import (
     KEYS,
     SUMMARY_COLUMNS,
@@ -23,7 +23,7 @@ from earshot.timings.timing import (
     timing,
 )
 
-EXECUTION = Execution("cpu", "cpu", "a processor", "whisper-base", "d01c", "int8", 8)
+EXECUTION = ExecutionInfo("cpu", "cpu", "a processor", "whisper-base", "d01c", "int8", 8)
 ORDER = ("audio", "transcript", "speaker_turns")
 
 

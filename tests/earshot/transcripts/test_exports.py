@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from earshot.common.times import hms
-from earshot.speakers.people.directory import Who
-from earshot.transcripts.formats.cues import LINE_CHARACTERS
+from earshot.common.times import format_hms
+from earshot.speakers.people.directory import SpeakerRef
+from earshot.transcripts.formats.cues import MAX_LINE_LENGTH
 from earshot.transcripts.formats.exports import FORMATS
 from earshot.transcripts.recordings import Recording, spoken_by
 from earshot.transcripts.speaker_names import Names, Speaker
@@ -44,7 +44,7 @@ def test_txt_says_unknown_where_nobody_was_heard() -> None:
     [(0.0, "0:00:00"), (59.999, "0:00:59"), (3661.0, "1:01:01"), (90_000.0, "25:00:00"), (360_000.0, "100:00:00")],
 )
 def test_a_clock_without_fractions_counts_hours_beyond_a_day(seconds: float, text: str) -> None:
-    assert hms(seconds) == text
+    assert format_hms(seconds) == text
 
 
 # --- subtitles -----------------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def test_subtitles_count_hours_beyond_a_day(hours: int, clock: str) -> None:
 
 
 def test_a_word_longer_than_a_line_stands_on_a_line_of_its_own() -> None:
-    long = "x" * (LINE_CHARACTERS + 10)
+    long = "x" * (MAX_LINE_LENGTH + 10)
     cues = read_srt(export(recording([(0.0, 1.0, " so"), (1.0, 2.0, f" {long}")], [(0.0, 2.0, "S")]), "srt"))
     assert long in [line for cue in cues for line in cue.lines]
 
@@ -125,7 +125,7 @@ def test_subtitles_hold_every_word_in_order(there: Recording) -> None:
 @given(recordings())
 def test_no_line_is_longer_than_a_screen_holds(there: Recording) -> None:
     for cue in read_srt(export(there, "srt")):
-        assert all(len(line) <= LINE_CHARACTERS for line in cue.lines)
+        assert all(len(line) <= MAX_LINE_LENGTH for line in cue.lines)
 
 
 def test_a_full_cue_with_the_name_of_its_speaker_fits_two_lines() -> None:
@@ -330,7 +330,7 @@ def test_part_of_one_speaker_has_their_words_turns_and_passages_alone() -> None:
     ]  # fmt: skip
     turns = [(0.0, 1.0, "SPEAKER_00"), (1.125, 1.375, "SPEAKER_01"), (1.5, 3.0, "SPEAKER_00"), (3.25, 4.0, "SPEAKER_01")]
     there = recording(words, turns, KNOWN)
-    ana, other = spoken_by(there, Who(ANA.shown, person_id=1)), spoken_by(there, Who("voice 7", voice_id=7))
+    ana, other = spoken_by(there, SpeakerRef(ANA.shown, person_id=1)), spoken_by(there, SpeakerRef("voice 7", voice_id=7))
     assert export(ana, "txt").splitlines()[3:] == ["[0:00:00] Ana López: At least, they do."]
     assert export(other, "txt").splitlines()[3:] == ["[0:00:01] voice 7: yeah,", "[0:00:03] voice 7: No."]
     assert [cue.lines for cue in read_srt(export(other, "srt"))] == [["voice 7: yeah,"], ["No."]]
@@ -344,7 +344,9 @@ def test_part_of_one_speaker_has_their_words_turns_and_passages_alone() -> None:
 def test_parts_of_all_speakers_have_every_word_once(there: Recording) -> None:
     labels = there.word_speakers()
     known = {label: Speaker(f"voice {i}", voice=i) for i, label in enumerate(sorted({each for each in labels if each}))}
-    parts = [spoken_by(replace(there, names=Names(known)), Who(each.shown, voice_id=each.voice)) for each in known.values()]
+    parts = [
+        spoken_by(replace(there, names=Names(known)), SpeakerRef(each.shown, voice_id=each.voice)) for each in known.values()
+    ]
     words = [word for part in parts for word in part.words.text]
     assert sorted(words) == sorted(text for text, label in zip(there.words.text, labels, strict=True) if label)
     assert ["".join(part.words.text).split() for part in parts] == [" ".join(part.passages.text).split() for part in parts]
@@ -412,7 +414,7 @@ def test_no_name_makes_a_cue_larger_than_a_screen(there: Recording, name: str) -
     known = replace(there, names=Names({"SPEAKER_00": Speaker(name)}))
     for cue in read_srt(export(known, "srt")):
         assert len(cue.lines) <= 2
-        assert all(len(line) <= LINE_CHARACTERS for line in cue.lines)
+        assert all(len(line) <= MAX_LINE_LENGTH for line in cue.lines)
 
 
 @pytest.mark.parametrize(

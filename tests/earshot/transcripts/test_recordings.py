@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from earshot.common.errors import HalfIngested, NotTranscribed
+from earshot.common.errors import InconsistentVideo, NotTranscribed
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from earshot.transcripts.recordings import Tally, read_recording, read_recordings
+from earshot.transcripts.recordings import ExportCounts, read_recording, read_recordings
 from earshot.transcripts.search.text_models import register_text_model
 from tests.support.library import fill, run_stages
 from tests.support.spoken_videos import MODEL
@@ -93,7 +93,7 @@ def test_a_video_deleted_while_it_is_read_is_whole(database: Database, monkeypat
 def test_passages_older_than_what_they_are_made_from_are_refused(database: Database, stages: Sequence[str]) -> None:
     fill(database, ["v"], said=[" Good", " day."])
     run_stages(database, "v", *stages)
-    with pytest.raises(HalfIngested, match="its passages are not of its present words and turns"):
+    with pytest.raises(InconsistentVideo, match="its passages are not of its present words and turns"):
         read_recording(database, "v")
     run_stages(database, "v", "text_embeddings")
     assert texts(database, "v") == ([" Good", " day."], ["Good day."])
@@ -102,7 +102,7 @@ def test_passages_older_than_what_they_are_made_from_are_refused(database: Datab
 def test_a_video_that_never_came_to_passages_is_refused(database: Database) -> None:
     fill(database, ["v"], said=[])
     database.query("DELETE FROM stage_outputs WHERE asset <> 'transcript'")
-    with pytest.raises(HalfIngested, match="v is not ingested to its end"):
+    with pytest.raises(InconsistentVideo, match="v is not ingested to its end"):
         read_recording(database, "v")
 
 
@@ -129,7 +129,7 @@ def test_passages_of_more_or_fewer_words_are_refused(database: Database, said: l
     ]
     columns = ["word_index", "segment_index", "start_s", "end_s", "text", "probability"]
     database.replace("v", {"words": pd.DataFrame(rows, columns=columns)})
-    with pytest.raises(HalfIngested, match="v is not ingested to its end"):
+    with pytest.raises(InconsistentVideo, match="v is not ingested to its end"):
         read_recording(database, "v")
 
 
@@ -137,7 +137,7 @@ def test_of_many_each_that_cannot_be_read_is_counted_and_the_others_come(databas
     fill(database, ["a", "c", "d"], said=[" Good", " day."])
     register(database, [Video("b", "/b.mp3", "/", "B")])
     run_stages(database, "c", "text_embeddings", "transcript")
-    tally, refused = Tally(), list[str]()
+    tally, refused = ExportCounts(), list[str]()
     found = [there.video.video_id for there in read_recordings(database, ["a", "b", "c", "d", "gone"], tally, refused.append)]
-    assert (found, tally) == (["a", "d"], Tally(read=2, untranscribed=2, refused=1))
+    assert (found, tally) == (["a", "d"], ExportCounts(read=2, untranscribed=2, refused=1))
     assert [why.split()[0] for why in refused] == ["c"]

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from earshot.cli.reading.search import search_command
 from earshot.common.errors import EarshotError
-from earshot.common.text import counted
+from earshot.common.text import pluralize
 from earshot.models.cache import ModelsResource
-from earshot.speakers.people.directory import Who, find_known
+from earshot.speakers.people.directory import SpeakerRef, resolve
 from earshot.speakers.tables.people import add_person
 from earshot.storage.database import Database
 from earshot.transcripts.search.query import (
@@ -199,7 +199,7 @@ def mixed(database: Database) -> Database:
     for name in ("Ana", "Ben"):
         add_person(database, name)
     for number in range(0, 12, 4):
-        identify(database, f"v{number}", "SPEAKER_00", person_id=find_known(database, "Ana").person_id, decided_by="profile")
+        identify(database, f"v{number}", "SPEAKER_00", person_id=resolve(database, "Ana").person_id, decided_by="profile")
     return database
 
 
@@ -225,7 +225,7 @@ def test_filters_leave_exactly_what_fits(
     until: date | None,
     ana: bool,
 ) -> None:
-    chosen = Filters(find_known(mixed, "Ana") if ana else None, sources, videos, languages, since, until)
+    chosen = Filters(resolve(mixed, "Ana") if ana else None, sources, videos, languages, since, until)
     hits = found(mixed, "statement", limit=50, filters=chosen)
     rows = mixed.query(
         "SELECT video_id, source, published_at, p.language, local_speaker FROM videos JOIN passages p USING (video_id)"
@@ -282,7 +282,7 @@ def test_in_a_large_library_the_index_finds_what_comparing_all_does_through_ever
         "video_id = 'v07'": Filters(languages=("de",)),
         "video_id = 'v05'": Filters(sources=("https://x/5",)),
         "video_id <= 'v23'": Filters(videos=tuple(f"v{video:02d}" for video in range(24))),
-        "video_id = 'v03'": Filters(speaker=find_known(many, "Ana")),
+        "video_id = 'v03'": Filters(speaker=resolve(many, "Ana")),
     }
     for condition, filters in cases.items():
         hits = found(many, "between", limit=10, filters=filters)
@@ -315,7 +315,7 @@ def people(database: Database) -> Database:
 
 
 def person(database: Database, name: str) -> int:
-    who = find_known(database, name)
+    who = resolve(database, name)
     assert who.person_id is not None
     return who.person_id
 
@@ -339,24 +339,24 @@ def identified(people: Database) -> Database:
 def test_of_one_speaker_everything_is_found_however_much_nearer_others_are(
     identified: Database, speaker: str, videos: list[str]
 ) -> None:
-    hits = found(identified, "alpha", filters=Filters(speaker=find_known(identified, speaker)))
+    hits = found(identified, "alpha", filters=Filters(speaker=resolve(identified, speaker)))
     assert sorted(hit.video_id for hit in hits) == videos
 
 
 def test_of_one_speaker_nothing_is_found_that_an_earlier_diarization_gave_him(identified: Database) -> None:
     hear_again(identified, "a", "SPEAKER_01")
-    assert [hit.video_id for hit in found(identified, "alpha", filters=Filters(speaker=find_known(identified, "Ana")))] == ["b"]
+    assert [hit.video_id for hit in found(identified, "alpha", filters=Filters(speaker=resolve(identified, "Ana")))] == ["b"]
     assert {hit.speakers for hit in found(identified, "gamma") if hit.video_id == "a"} == {("SPEAKER_00",), ("SPEAKER_01",)}
 
 
 @pytest.mark.parametrize("text", ["Cy", "voice 8", "voice", "voice x", "SPEAKER_00", "", f"voice {10**30}"])
 def test_looking_for_somebody_who_is_not_known_says_so(identified: Database, text: str) -> None:
     with pytest.raises(EarshotError, match=r"Nobody is called|There is no voice"):
-        find_known(identified, text)
+        resolve(identified, text)
 
 
 def test_somebody_who_says_nothing_is_found_nowhere_and_told_so(identified: Database) -> None:
-    ben = Filters(speaker=find_known(identified, "Ben"))
+    ben = Filters(speaker=resolve(identified, "Ben"))
     hits = found(identified, "alpha", filters=ben)
     assert hits == []
     assert explain(identified, hits, ben) == "No passage that fits is known to be by Ben."
@@ -365,7 +365,7 @@ def test_somebody_who_says_nothing_is_found_nowhere_and_told_so(identified: Data
 def test_a_corrected_moment_is_found_as_hers_and_its_passage_names_both(identified: Database) -> None:
     add_video(identified, "d", *[("SPEAKER_00", "alpha")] * 3)
     say_is(identified, person(identified, "Ana"), "d", 15.0, 20.0)  # half of a passage
-    hers = Filters(speaker=find_known(identified, "Ana"))
+    hers = Filters(speaker=resolve(identified, "Ana"))
     assert sorted((hit.video_id, hit.start_s, hit.speakers) for hit in found(identified, "alpha", filters=hers)) == [
         ("a", 10.0, ("Ana",)), ("b", 0.0, ("Ana",)), ("d", 10.0, ("SPEAKER_00", "Ana"))
     ]  # fmt: skip
@@ -377,9 +377,9 @@ def test_what_was_corrected_away_from_a_speaker_is_not_found_as_his(people: Data
     add_video(people, "v", *[("SPEAKER_00", "alpha")] * 3)
     identify(people, "v", "SPEAKER_00", voice_id=7, decided_by="voice", reason="")
     say_is(people, person(people, "Ana"), "v", 10.0, 20.0)
-    of_voice = found(people, "alpha", filters=Filters(speaker=Who("voice 7", voice_id=7)))
+    of_voice = found(people, "alpha", filters=Filters(speaker=SpeakerRef("voice 7", voice_id=7)))
     assert sorted(hit.start_s for hit in of_voice) == [0.0, 20.0]
-    assert [hit.start_s for hit in found(people, "alpha", filters=Filters(speaker=find_known(people, "Ana")))] == [10.0]
+    assert [hit.start_s for hit in found(people, "alpha", filters=Filters(speaker=resolve(people, "Ana")))] == [10.0]
 
 
 Moments = list[tuple[str, float, float]]
@@ -518,11 +518,11 @@ def test_days_say_how_many_videos_they_leave_out_for_want_of_a_date(
 ) -> None:
     told = explain(partly_dated, found(partly_dated, "alpha", filters=filters), filters)
     assert count_undated(partly_dated, filters) == left_out
-    assert told.endswith(f"Left out because their date is not known: {counted(left_out, 'video')}.") == bool(left_out)
+    assert told.endswith(f"Left out because their date is not known: {pluralize(left_out, 'video')}.") == bool(left_out)
 
 
 def test_undated_videos_of_others_do_not_count_where_one_speaker_is_asked_for(partly_dated: Database) -> None:
-    ana = find_known(partly_dated, "Ana")
+    ana = resolve(partly_dated, "Ana")
     assert count_undated(partly_dated, Filters(speaker=ana, since=date(2020, 1, 1))) == 1
 
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from earshot.common.times import hms_exact
+from earshot.common.times import format_exact
 from earshot.transcripts.recordings import Recording
 from earshot.transcripts.speaker_names import Names, Speaker
-from earshot.transcripts.turn_times import Time, TurnTimes, turn_times, turns_alone, typed_time
+from earshot.transcripts.turn_times import TurnTimes, TypedTime, parse_typed_time, turn_times, turns_alone
 from earshot.transcripts.word_turns import whole_words, word_turns
 from tests.support.export_recordings import export, recording
 
@@ -59,7 +59,7 @@ TELEPHONE = with_turns(recording(HEARD, ALONE), TURNS)
 
 
 def speaker_at(times: TurnTimes, text: str) -> list[str]:
-    return times.turns.local_speaker.iloc[times.meant(typed_time(text))].tolist()
+    return times.turns.local_speaker.iloc[times.meant(parse_typed_time(text))].tolist()
 
 
 def printed_lines(there: Recording) -> list[tuple[str, str]]:
@@ -74,38 +74,38 @@ def test_whole_second_means_the_line_that_is_printed_there() -> None:
     times = turn_times(NEITHER)
     assert ("0:00:09", A) in printed_lines(NEITHER)
     assert speaker_at(times, "9") == speaker_at(times, "0:00:09") == [A]
-    assert times.meant(typed_time("0:00:08")) == [1]  # not the "Hello." that is just being said then
-    assert times.meant(typed_time("0:00:07")) == [0]
+    assert times.meant(parse_typed_time("0:00:08")) == [1]  # not the "Hello." that is just being said then
+    assert times.meant(parse_typed_time("0:00:07")) == [0]
 
 
 def test_decimals_are_exact() -> None:
     times = turn_times(NEITHER)
-    assert times.meant(typed_time("9.1")) == [1]
-    assert times.meant(typed_time("9.7")) == [2]
-    assert times.meant(typed_time("0:00:08.0")) == [0]
+    assert times.meant(parse_typed_time("9.1")) == [1]
+    assert times.meant(parse_typed_time("9.7")) == [2]
+    assert times.meant(parse_typed_time("0:00:08.0")) == [0]
 
 
 def test_decimals_that_a_word_starts_at_mean_the_turn_of_the_word() -> None:
-    assert turn_times(NEITHER).meant(typed_time("00:00:09,300")) == [2]
+    assert turn_times(NEITHER).meant(parse_typed_time("00:00:09,300")) == [2]
 
 
 def test_second_at_which_no_line_starts_means_the_turn_spoken_then() -> None:
     times = turn_times(recording([(0.5, 1.0, " A."), (30.0, 30.5, " B.")], [(0.5, 20.0, A), (30.0, 31.0, B)]))
-    assert times.meant(typed_time("12")) == [0]
-    assert times.meant(typed_time("25")) == []
+    assert times.meant(parse_typed_time("12")) == [0]
+    assert times.meant(parse_typed_time("25")) == []
 
 
 def test_turn_that_starts_within_the_second_goes_before_one_that_covers_it() -> None:
     times = turns_alone(pd.DataFrame([(0.0, 9.5, A), (9.5, 12.0, B)], columns=["start_s", "end_s", "local_speaker"]))
-    assert times.meant(typed_time("9")) == [1]
-    assert times.meant(typed_time("9.0")) == [0]
+    assert times.meant(parse_typed_time("9")) == [1]
+    assert times.meant(parse_typed_time("9.0")) == [0]
 
 
 def test_two_speakers_lines_in_one_second_are_both_meant_and_have_times_of_their_own() -> None:
     times = turn_times(recording([(3.1, 3.3, " Yes."), (3.6, 4.4, " No.")], [(3.0, 3.4, A), (3.5, 5.0, B)]))
-    assert times.meant(typed_time("3")) == [0, 1]
+    assert times.meant(parse_typed_time("3")) == [0, 1]
     assert [str(times.time_of(row)) for row in (0, 1)] == ["0:00:03.000", "0:00:03.500"]
-    assert [times.meant(typed_time(str(times.time_of(row)))) for row in (0, 1)] == [[0], [1]]
+    assert [times.meant(parse_typed_time(str(times.time_of(row)))) for row in (0, 1)] == [[0], [1]]
 
 
 def test_turn_in_which_its_speaker_is_never_alone_has_no_time() -> None:
@@ -118,13 +118,13 @@ def test_line_of_a_moment_means_the_turn_that_the_moment_lies_in() -> None:
     words = [(0.5, 9.5, " Who"), (9.5, 9.9, " are"), (10.2, 10.9, " you,"), (12.0, 19.0, " then?")]
     there = recording(words, [(0.0, 9.95, A), (10.05, 20.0, A)], ana)
     assert printed_lines(there) == [("0:00:00", A), ("0:00:10", "Ana")]
-    assert turn_times(there).meant(typed_time("0:00:10")) == [1]
+    assert turn_times(there).meant(parse_typed_time("0:00:10")) == [1]
 
 
 @pytest.mark.parametrize("text", ["noon", "0:75:00", "1,2,3", "-1"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text.replace(",", "."))):
-        typed_time(text)
+        parse_typed_time(text)
 
 
 def test_every_line_of_a_real_recording_means_a_turn_of_its_speaker() -> None:
@@ -132,13 +132,13 @@ def test_every_line_of_a_real_recording_means_a_turn_of_its_speaker() -> None:
     lines = printed_lines(TELEPHONE)
     assert [speaker_at(times, text) for text, _ in lines] == [[speaker] for _, speaker in lines]
     assert ("0:00:09", A) in lines
-    assert times.meant(typed_time("0:00:09")) == [TURNS.index((9.97, 10.983, A))]
+    assert times.meant(parse_typed_time("0:00:09")) == [TURNS.index((9.97, 10.983, A))]
 
 
 def test_every_time_suggested_for_a_real_turn_means_it() -> None:
     times = turn_times(TELEPHONE)
     suggested = [times.time_of(row) for row in range(len(TURNS))]
-    assert [times.meant(typed_time(str(time))) for time in suggested if time] == [
+    assert [times.meant(parse_typed_time(str(time))) for time in suggested if time] == [
         [row] for row, time in enumerate(suggested) if time
     ]
     assert [row for row, time in enumerate(suggested) if time is None] == [TURNS.index((18.205, 18.391, A))]
@@ -231,7 +231,7 @@ def _exclusive(turns: Sequence[tuple[float, float, str]]) -> list[tuple[float, f
 
 def means(times: TurnTimes, text: str, speaker: str) -> None:
     """Typed, this time means a turn of this speaker; or several, each of which has a time of its own, one of them his."""
-    meant = times.meant(typed_time(text))
+    meant = times.meant(parse_typed_time(text))
     speakers = set(times.turns.local_speaker.iloc[meant])
     assert speaker in speakers
     if len(meant) == 1:
@@ -239,7 +239,7 @@ def means(times: TurnTimes, text: str, speaker: str) -> None:
     for row in meant:
         time = times.time_of(row)
         if time is not None:
-            assert times.meant(typed_time(str(time))) == [row]
+            assert times.meant(parse_typed_time(str(time))) == [row]
 
 
 @settings(deadline=None, max_examples=60)
@@ -252,11 +252,11 @@ def test_every_printed_time_means_whose_line_it_stands_at(there: Recording) -> N
     document = json.loads(export(there, "json"))
     for word in document["words"]:
         if word["local_speaker"]:
-            means(times, hms_exact(word["start_s"]), word["local_speaker"])
+            means(times, format_exact(word["start_s"]), word["local_speaker"])
     for row, turn in enumerate(document["turns"]):
-        means(times, hms_exact(turn["start_s"]), turn["local_speaker"])
+        means(times, format_exact(turn["start_s"]), turn["local_speaker"])
         suggested = times.time_of(row)
-        assert suggested is None or times.meant(typed_time(str(suggested))) == [row]
+        assert suggested is None or times.meant(parse_typed_time(str(suggested))) == [row]
 
 
 @settings(deadline=None, max_examples=60)
@@ -282,9 +282,9 @@ def test_whole_second_never_means_two_turns_unless_two_start_in_it_or_both_are_s
     there: Recording, second: int
 ) -> None:
     times = turn_times(there)
-    meant = times.meant(Time(float(second)))
+    meant = times.meant(TypedTime(float(second)))
     if len(meant) > 1:
         starts = times.turns.start_s.iloc[meant].to_numpy()
-        begun = (starts.astype(int) == second) | np.isin(meant, list(times.lines.at(Time(float(second)))))
+        begun = (starts.astype(int) == second) | np.isin(meant, list(times.lines.at(TypedTime(float(second)))))
         spoken = (starts <= second) & (times.turns.end_s.iloc[meant].to_numpy() > second)
         assert begun.all() or spoken.all()
