@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pandas as pd
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
@@ -38,7 +39,10 @@ KEPT_DAYS = 90
 
 @dataclass(frozen=True)
 class BackfillFilter:
-    """Of which videos. Empty tuples and None: of all. `since` and `until` are days (UTC) of publishing; both belong to it."""
+    """Of which videos. Empty tuples and None: of all. `since` and `until` are days (UTC) of publishing; both belong to it.
+
+    A video without a date is in no range of days.
+    """
 
     sources: tuple[str, ...] = ()  # addresses
     videos: tuple[str, ...] = ()
@@ -151,24 +155,34 @@ def cancel(instance: DagsterInstance, backfill_id: str) -> None:
 
 
 def read_progress(database: Database, instance: DagsterInstance, backfill_id: str) -> Progress:
-    """Raises EarshotError where `earshot backfill` started no such backfill."""
+    """Of any backfill over videos, also one from the UI. Raises EarshotError where there is none, or it has no videos."""
     backfill = _backfill(instance, backfill_id)
     kept = database.query("SELECT videos FROM backfills WHERE backfill_id = %s", [backfill_id])
-    if not kept:
-        raise EarshotError(f"Backfill {backfill_id} was not started by `earshot backfill`.", "The UI shows how far it is.")
+    of_videos = kept[0]["videos"] if kept else len(_targets(backfill))
+    if of_videos == 0:
+        raise EarshotError(f"Backfill {backfill_id} is not one over videos.", "The UI shows how far it is.")
 
     def count(*statuses: DagsterRunStatus, **tags: str) -> int:
         return instance.get_runs_count(RunsFilter(tags={BACKFILL_ID_TAG: backfill_id, **tags}, statuses=statuses))
 
     return Progress(
         backfill.status.value,
-        kept[0]["videos"],
+        of_videos,
         done=count(DagsterRunStatus.SUCCESS),
         failed=count(DagsterRunStatus.FAILURE) - count(DagsterRunStatus.FAILURE, **{WILL_RETRY_TAG: "true"}),
         working=count(*ACTIVE),
         since_s=(backfill.backfill_end_timestamp or time.time()) - backfill.backfill_timestamp,
         error=backfill.error.message if backfill.error else "",
     )
+
+
+def _targets(backfill: PartitionBackfill) -> set[str]:
+    """The videos that a backfill runs any stage of, by what Dagster keeps of it."""
+    if backfill.asset_backfill_data is None:
+        return set(backfill.partition_names or [])
+    subsets = backfill.asset_backfill_data.target_subset.partitions_subsets_by_asset_key
+    of_stages = [subset for key, subset in subsets.items() if key.to_user_string() in STAGES]
+    return {video_id for subset in of_stages for video_id in subset.get_partition_keys()}
 
 
 def _backfill(instance: DagsterInstance, backfill_id: str) -> PartitionBackfill:
@@ -178,28 +192,45 @@ def _backfill(instance: DagsterInstance, backfill_id: str) -> PartitionBackfill:
     return backfill
 
 
+def count_undated(database: Database, which: BackfillFilter) -> int:
+    """The videos that `since` and `until` leave out because their date is not known, of those that the rest of it leaves."""
+    if which.since is None and which.until is None:
+        return 0
+    statement = f"SELECT count(*) AS videos {_READY} AND v.published_at IS NULL"
+    return database.query(statement, _parameters(which))[0]["videos"]
+
+
+_READY = """
+    FROM videos v LEFT JOIN transcripts t USING (video_id)
+    WHERE v.state = 'ready'
+        AND (%(sources)s::text[] IS NULL OR v.source = ANY(%(sources)s))
+        AND (%(videos)s::text[] IS NULL OR v.video_id = ANY(%(videos)s))
+        AND (%(languages)s::text[] IS NULL OR t.language = ANY(%(languages)s))
+"""
+
+
 def _ready(database: Database, which: BackfillFilter) -> list[str]:
     """The videos it may concern, the newest upload first."""
     rows = database.query(
-        """
-        SELECT v.video_id FROM videos v LEFT JOIN transcripts t USING (video_id)
-        WHERE v.state = 'ready'
-            AND (%(sources)s::text[] IS NULL OR v.source = ANY(%(sources)s))
-            AND (%(videos)s::text[] IS NULL OR v.video_id = ANY(%(videos)s))
-            AND (%(languages)s::text[] IS NULL OR t.language = ANY(%(languages)s))
+        f"""
+        SELECT v.video_id {_READY}
             AND (%(since)s::date IS NULL OR (v.published_at AT TIME ZONE 'UTC')::date >= %(since)s)
             AND (%(until)s::date IS NULL OR (v.published_at AT TIME ZONE 'UTC')::date <= %(until)s)
         ORDER BY v.published_at DESC NULLS LAST, v.video_id
         """,
-        {
-            "sources": list(which.sources) or None,
-            "videos": list(which.videos) or None,
-            "languages": list(which.languages) or None,
-            "since": which.since,
-            "until": which.until,
-        },
+        _parameters(which),
     )
     return [row["video_id"] for row in rows]
+
+
+def _parameters(which: BackfillFilter) -> dict[str, Any]:
+    return {
+        "sources": list(which.sources) or None,
+        "videos": list(which.videos) or None,
+        "languages": list(which.languages) or None,
+        "since": which.since,
+        "until": which.until,
+    }
 
 
 def _everything(database: Database, video_ids: list[str], stages: Sequence[str], named: Sequence[str]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from earshot.cli.arguments import Day, known_language, known_video
 from earshot.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
 from earshot.common.errors import EarshotError
-from earshot.common.text import pluralize
+from earshot.common.text import left_out_undated, pluralize
 from earshot.common.times import format_hms
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.catalog.watched_sources import address_of
@@ -42,7 +42,10 @@ SILENCE_S = 90.0  # of Dagster's daemon, which tells every 30 s that it is there
 @click.option("--keep-previous", is_flag=True, help="Keep what is replaced, in schema `previous` of the database.")
 @click.option("--detach", is_flag=True, help="Start it and return; --watch shows it later.")
 @click.option(
-    "--watch", "watched", metavar="ID", help="Show a backfill that was started before, and at its end what it changed."
+    "--watch",
+    "watched",
+    metavar="ID",
+    help="Show a backfill that was started before, here or in the UI, and at its end what it changed, where that is known.",
 )
 @click.option("--cancel", "cancelled", metavar="ID", help="Stop a backfill; what was done stays.")
 @json_option
@@ -92,7 +95,10 @@ def backfill_command(
         elif as_json and chosen.empty:
             print_json(_as_json(None, backfill.Progress("nothing to do", 0, 0, 0, 0, 0.0), [], []))
         elif not as_json:
-            _tell_plan(chosen, database)
+            _tell_plan(chosen, database, instance)
+        undated = left_out_undated(backfill.count_undated(database, which))
+        if undated:
+            click.echo(undated, err=as_json)
         if dry_run or chosen.empty:
             return
         title = " ".join([*stages, *(["what is out of date"] if stale else [])])
@@ -103,19 +109,21 @@ def backfill_command(
         _tell_result(backfill_id, database, instance, as_json)
 
 
-def _tell_plan(chosen: "pd.DataFrame", database: Database) -> None:
-    from earshot.timings.forecast import forecast
+def _tell_plan(chosen: "pd.DataFrame", database: Database, instance: "DagsterInstance") -> None:
+    from ingest_assets.operations.forecast import forecast, stages_at_once
 
     if chosen.empty:
         click.echo("Nothing is to be done.")
         return
     print_stale(chosen)
-    found = forecast(database, chosen)
+    found = forecast(database, chosen, stages_at_once(instance))
     told = f"{pluralize(found.videos, 'video')}: {format_hms(found.work_s)} of work by their last timings"
+    if found.spread_s < found.work_s:
+        told += f", {format_hms(found.spread_s)} with {found.at_once} stages at once"
     if found.around_s is None:
         click.echo(f"{told}, starting the runs not counted.")
     else:
-        click.echo(f"{told}, {format_hms(found.work_s + found.around_s)} with what lately passed between two stages.")
+        click.echo(f"{told}, {format_hms(found.spread_s + found.around_s)} with what lately passed between two stages.")
 
 
 def _who_works_on_it(instance: "DagsterInstance") -> str:
@@ -163,17 +171,23 @@ def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstanc
     if as_json:
         print_json(_as_json(backfill_id, progress, changes, examples))
     else:
-        print_table(*_change_table(changes))
-        for example in examples:
-            click.echo(
-                f"{example.title} [{format_hms(example.start_s)}]\n  was: {example.was}\n"
-                f"  is:  {example.now or 'not there any more'}"
-            )
+        _print_changes(changes, examples)
         click.echo(f"{progress.done} done, {progress.failed} failed, in {format_hms(progress.since_s)}.")
     if progress.error:
         raise EarshotError(progress.error, "Once that is mended: earshot backfill --stale")
     if progress.failed or progress.done < progress.videos:
         raise EarshotError(*_not_done(progress))
+
+
+def _print_changes(changes: "Sequence[StageChange]", examples: "Sequence[Example]") -> None:
+    if not changes:
+        click.echo("What it changed is not known: that is kept of backfills that `earshot backfill` starts.")
+        return
+    print_table(*_change_table(changes))
+    for example in examples:
+        click.echo(
+            f"{example.title} [{format_hms(example.start_s)}]\n  was: {example.was}\n  is:  {example.now or 'not there any more'}"
+        )
 
 
 def _not_done(progress: "backfill.Progress") -> tuple[str, str]:

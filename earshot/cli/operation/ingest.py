@@ -18,7 +18,7 @@ from earshot.config.settings import read_settings
 from earshot.storage.catalog.videos import STAGES, STATES, Video, list_videos
 from earshot.storage.database import Database, open_database
 from earshot.timings.timing import summarize
-from ingest_assets.stages.progress import watching
+from ingest_assets.stages.progress import described, watching
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -149,8 +149,7 @@ class _Watch:
             return
         if share >= 1.0:
             self._finished.add(stage)
-        text = f"{stage} {share:.0%}"
-        self.bars.update(self._task, completed=len(self._finished), stage=text)
+        self.bars.update(self._task, completed=len(self._finished), stage=described(stage, share))
 
     def end(self, outcome: "Outcome") -> None:
         if self._task is not None:
