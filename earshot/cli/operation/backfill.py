@@ -186,7 +186,8 @@ def _print_changes(changes: "Sequence[StageChange]", examples: "Sequence[Example
     print_table(*_change_table(changes))
     for example in examples:
         click.echo(
-            f"{example.title} [{format_hms(example.start_s)}]\n  was: {example.was}\n  is:  {example.now or 'not there any more'}"
+            f"{example.title} [{format_hms(example.start_s)}]\n  was: {example.was}\n"
+            f"  is:  {example.now or 'not there any more'}"
         )
 
 
