@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import pandas as pd
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
@@ -38,7 +39,10 @@ KEPT_DAYS = 90
 
 @dataclass(frozen=True)
 class Which:
-    """Of which videos. Empty tuples and None: of all. `since` and `until` are days (UTC) of publishing; both belong to it."""
+    """Of which videos. Empty tuples and None: of all. `since` and `until` are days (UTC) of publishing; both belong to it.
+
+    A video without a date is in no range of days.
+    """
 
     sources: tuple[str, ...] = ()  # addresses
     videos: tuple[str, ...] = ()
@@ -176,28 +180,45 @@ def _backfill(instance: DagsterInstance, backfill_id: str) -> PartitionBackfill:
     return backfill
 
 
+def count_undated(database: Database, which: Which) -> int:
+    """The videos that `since` and `until` leave out because their date is not known, of those that the rest of it leaves."""
+    if which.since is None and which.until is None:
+        return 0
+    statement = f"SELECT count(*) AS videos {_READY} AND v.published_at IS NULL"
+    return database.query(statement, _parameters(which))[0]["videos"]
+
+
+_READY = """
+    FROM videos v LEFT JOIN transcripts t USING (video_id)
+    WHERE v.state = 'ready'
+        AND (%(sources)s::text[] IS NULL OR v.source = ANY(%(sources)s))
+        AND (%(videos)s::text[] IS NULL OR v.video_id = ANY(%(videos)s))
+        AND (%(languages)s::text[] IS NULL OR t.language = ANY(%(languages)s))
+"""
+
+
 def _ready(database: Database, which: Which) -> list[str]:
     """The videos it may concern, the newest upload first."""
     rows = database.query(
-        """
-        SELECT v.video_id FROM videos v LEFT JOIN transcripts t USING (video_id)
-        WHERE v.state = 'ready'
-            AND (%(sources)s::text[] IS NULL OR v.source = ANY(%(sources)s))
-            AND (%(videos)s::text[] IS NULL OR v.video_id = ANY(%(videos)s))
-            AND (%(languages)s::text[] IS NULL OR t.language = ANY(%(languages)s))
+        f"""
+        SELECT v.video_id {_READY}
             AND (%(since)s::date IS NULL OR (v.published_at AT TIME ZONE 'UTC')::date >= %(since)s)
             AND (%(until)s::date IS NULL OR (v.published_at AT TIME ZONE 'UTC')::date <= %(until)s)
         ORDER BY v.published_at DESC NULLS LAST, v.video_id
         """,
-        {
-            "sources": list(which.sources) or None,
-            "videos": list(which.videos) or None,
-            "languages": list(which.languages) or None,
-            "since": which.since,
-            "until": which.until,
-        },
+        _parameters(which),
     )
     return [row["video_id"] for row in rows]
+
+
+def _parameters(which: Which) -> dict[str, Any]:
+    return {
+        "sources": list(which.sources) or None,
+        "videos": list(which.videos) or None,
+        "languages": list(which.languages) or None,
+        "since": which.since,
+        "until": which.until,
+    }
 
 
 def _everything(database: Database, video_ids: list[str], stages: Sequence[str], named: Sequence[str]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from typing import Any
 from ingest_assets.known_voices import Who
 from ingest_assets.moments import link
 from ingest_assets.recordings import keys_with
-from ingest_assets.wording import counted
+from ingest_assets.wording import left_out_undated
 from resources.database import Database
 from resources.errors import EarshotError
 from resources.gpu import Device
@@ -174,9 +174,7 @@ def explain(database: Database, hits: Sequence[Hit], filters: Filters, page: int
         told.append(f"No passage that fits is known to be by {filters.speaker.name}.")
     elif not hits:
         told.append("No passage fits." if filters == EVERYTHING else "No passage fits, among those that were looked through.")
-    undated = count_undated(database, filters)
-    if undated:
-        told.append(f"Left out because their date is not known: {counted(undated, 'video')}.")
+    told.append(left_out_undated(count_undated(database, filters)))
     left_out = not_searched(database) if len(models) > 1 else 0
     if left_out:
         others = ", ".join(model.model for model in models if not model.searched)
@@ -185,7 +183,7 @@ def explain(database: Database, hits: Sequence[Hit], filters: Filters, page: int
             f"{'is' if left_out == 1 else 'are'} not searched yet: the library is searched with {models[0].model} until "
             "`text_embeddings` has been run over all of it (a backfill in the UI)."
         )
-    return " ".join(told)
+    return " ".join(filter(None, told))
 
 
 def count_undated(database: Database, filters: Filters) -> int:

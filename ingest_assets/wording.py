@@ -1,4 +1,4 @@
-"""Wording: how many of something, lists of numbers, and names, as messages and lines of text have them."""
+"""Wording: how many of something, what is left out, lists of numbers, and names, as messages and lines of text have them."""
 
 import re
 from collections.abc import Iterable
@@ -11,6 +11,11 @@ _NOT_ON_A_LINE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 def counted(count: int, noun: str) -> str:
     """1 video; 3 videos."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def left_out_undated(count: int) -> str:
+    """What a filter by days says of the videos that it leaves out since their date is not known; "" where there are none."""
+    return f"Left out because their date is not known: {counted(count, 'video')}." if count else ""
 
 
 def numbered(numbers: Iterable[int]) -> str:

@@ -1,5 +1,6 @@
 """What a backfill is asked to do, how Dagster is asked, how far it is, and when it is stopped. No run is started here."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -315,6 +316,32 @@ def test_a_dry_run_tells_what_and_how_long_and_starts_nothing(instance: DagsterI
     assert told.splitlines()[3].startswith("3 videos: 0:01:03 of work by their last timings")
     assert len(instance.get_backfills()) == before
     assert run("--stale") == "Nothing is to be done.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--since", "2026-01-02"], "Left out because their date is not known: 2 videos."),
+        (["--until", "2026-01-02", "--video", "c", "--video", "a"], "Left out because their date is not known: 1 video."),
+        (["--since", "2026-01-02", "--video", "a"], ""),
+        ([], ""),
+    ],
+)
+def test_videos_left_out_for_want_of_a_date_are_counted(
+    instance: DagsterInstance, ingested: Database, arguments: list[str], told: str
+) -> None:
+    assert instance
+    ingested.query("UPDATE videos SET published_at = NULL WHERE video_id IN ('b', 'c')")
+    said = [line for line in run("audio", "--dry-run", *arguments).splitlines() if "date" in line]
+    assert said == [told] * bool(told)
+
+
+def test_json_of_a_plan_stays_json_where_undated_videos_are_left_out(instance: DagsterInstance, ingested: Database) -> None:
+    assert instance
+    ingested.query("UPDATE videos SET published_at = NULL WHERE video_id = 'b'")
+    ended = CliRunner().invoke(backfill_command, ["audio", "--since", "2026-01-02", "--dry-run", "--json"])
+    assert {row["video_id"] for row in json.loads(ended.stdout)} == {"a"}
+    assert ended.stderr == "Left out because their date is not known: 1 video.\n"
 
 
 def test_without_the_daemon_it_is_started_and_says_that_it_waits(instance: DagsterInstance, ingested: Database) -> None:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from ingest_assets.cli.arguments import Day, known_language, known_video
 from ingest_assets.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
 from ingest_assets.moments import hms
-from ingest_assets.wording import counted
+from ingest_assets.wording import counted, left_out_undated
 from resources.catalogue import STAGES
 from resources.database import Database, open_database
 from resources.errors import EarshotError
@@ -93,6 +93,9 @@ def backfill_command(
             print_json(_as_json(None, backfill.Progress("nothing to do", 0, 0, 0, 0, 0.0), [], []))
         elif not as_json:
             _tell_plan(chosen, database)
+        undated = left_out_undated(backfill.count_undated(database, which))
+        if undated:
+            click.echo(undated, err=as_json)
         if dry_run or chosen.empty:
             return
         title = " ".join([*stages, *(["what is out of date"] if stale else [])])
