@@ -130,6 +130,16 @@ def test_many_subtitles_are_a_folder_without_being_told(three: Database, tmp_pat
     assert list(files(tmp_path / "new")) == ["A [a].vtt", "B [b].vtt"]
 
 
+@pytest.mark.parametrize("name", ["there.srt", "new.srt/"])
+def test_folder_may_be_called_like_a_file_where_it_is_there_or_ends_in_a_slash(
+    three: Database, tmp_path: Path, name: str
+) -> None:
+    assert three
+    (tmp_path / "there.srt").mkdir()
+    assert run("a", "b", "--format", "srt", "--output", f"{tmp_path}/{name}").exit_code == 0
+    assert list(files(tmp_path / name)) == ["A [a].srt", "B [b].srt"]
+
+
 def test_file_of_an_earlier_title_or_version_is_replaced(three: Database, tmp_path: Path) -> None:
     for name in ("a.txt", "Old title [a].txt", "Old title [a].srt", "Other [gone].txt", "notes a.txt"):
         (tmp_path / name).write_text("old")
@@ -243,7 +253,12 @@ def test_speaker_who_does_not_speak_there_is_refused(ana: Database, arguments: l
         (["--all", "--source", "x"], "Name videos, or --source, --all or --speaker"),
         (["--all", "--format", "srt"], "srt of several videos is a file each: name a folder with --output"),
         (["a", "b", "--format", "vtt"], "vtt of several videos is a file each"),
-        (["--all", "--format", "vtt", "--output", __file__], "is no folder"),
+        (["--all", "--format", "vtt", "--output", __file__], "is a file: name a folder"),
+        (
+            ["--all", "--format", "srt", "--output", "nowhere/all.srt"],
+            "called like one: name a folder with --output, such as nowhere/all/",
+        ),
+        (["a", "b", "--format", "vtt", "--output", "Both.TXT"], "called like one: name a folder with --output, such as Both/"),
         (["a", "--format", "doc"], "'doc' is not one of"),
     ],
 )

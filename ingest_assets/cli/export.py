@@ -93,9 +93,20 @@ def _place(output: str | None, format_name: str, many: bool) -> _Place:
             raise click.UsageError(f"{format_name} of several videos is a file each: name a folder with --output.")
         return _Place(None, is_folder=False)
     path = Path(output)
-    if path.is_file() and not together:
-        raise click.UsageError(f"{format_name} of several videos is a file each, and {output} is no folder.")
+    if not together and _is_called_a_file(path, output):
+        told = "a file" if path.is_file() else "called like one"
+        raise click.UsageError(
+            f"{format_name} of several videos is a file each, and {output} is {told}: "
+            f"name a folder with --output, such as {path.with_suffix('')}/."
+        )
     return _Place(path, is_folder=path.is_dir() or output.endswith("/") or not together)
+
+
+def _is_called_a_file(path: Path, output: str) -> bool:
+    """Whether it is a file, or would be a new folder with the ending of a format: all.srt, but not all.srt/."""
+    endings = tuple(form.suffix for form in FORMATS.values())
+    is_folder = path.is_dir() or output.endswith("/")
+    return path.is_file() or (not is_folder and path.name.lower().endswith(endings))
 
 
 @dataclass(frozen=True)
