@@ -30,6 +30,8 @@ LONGEST_QUESTION = 10_000
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")  # punctuation around a word
+# A phrase in quotation marks, with the dash of one that must not be said.
+_PHRASE = re.compile("""-?["“”„«»][^"“”„«»]*["“”„«»]""")
 # Thai, Lao, Burmese, Khmer, Chinese, Japanese.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
@@ -132,28 +134,48 @@ def check_question(database: Database, question: str) -> tuple[str, str]:
     return text, asked
 
 
-# A word of the question is absent where no language could have it: where one takes it for a stop word, it may be said. Words
-# with marks within (x-ray, 3.5) are there, too, where a passage has all their parts.
-_ABSENT = """
-    SELECT word FROM unnest(%(words)s::text[]) WITH ORDINALITY AS asked (word, nth), spoken_languages() s,
-        LATERAL (SELECT plainto_tsquery(s.config, word) AS whole, plainto_tsquery(s.config, plain_words(word)) AS parts) q
-    GROUP BY word, nth
-    HAVING bool_and(numnode(whole) > 0 AND NOT EXISTS (
-        SELECT FROM passages p WHERE p.search_text @@ (whole || parts) AND p.language = ANY(s.languages)))
-    ORDER BY nth
+@dataclass(frozen=True)
+class AskedWord:
+    """A word of a question, no stop word, and whether some passage of the library has it in any form."""
+
+    word: str
+    said: bool
+
+
+# A word is absent where no language has it: where one takes it for a stop word, it may be said. Words with marks within (x-ray,
+# 3.5) are there, too, where a passage has all their parts.
+_ASKED = """
+    SELECT word, bool_or(said) AS said
+    FROM unnest(%(words)s::text[]) WITH ORDINALITY AS asked (word, nth), spoken_languages() s,
+        LATERAL (SELECT plainto_tsquery(s.config, word) AS whole, plainto_tsquery(s.config, plain_words(word)) AS parts) q,
+        LATERAL (SELECT numnode(whole) > 0 AND EXISTS (
+            SELECT FROM passages p WHERE p.search_text @@ (whole || parts) AND p.language = ANY(s.languages)) AS said) f
+    GROUP BY word, nth HAVING bool_or(said) OR bool_and(numnode(whole) > 0) ORDER BY nth
 """
 
 
-def absent_words(database: Database, question: str) -> list[str]:
-    """The words of a question that no passage of the library has in any form, whatever the filters.
+def asked_words(database: Database, question: str) -> list[AskedWord]:
+    """The words that a question asks for, whatever the filters; the same word once.
 
-    Not told of scripts without spaces, in which whole runs of characters count as words.
+    Words of scripts without spaces are left out: in those, whole runs of characters count as words.
     """
     with database.snapshot() as seen:
         _, asked = check_question(seen, question)
         words = dict.fromkeys(_EDGES.sub("", word) for word in asked.split() if not _UNSPACED.search(word))
         seen.query("SET LOCAL enable_seqscan = off")  # a word that nothing has is known from the index at once
-        return [row["word"] for row in seen.query(_ABSENT, {"words": [word for word in words if word]})]
+        return [AskedWord(**row) for row in seen.query(_ASKED, {"words": [word for word in words if word]})]
+
+
+def notable_absences(question: str, asked: Sequence[AskedWord], by_words: bool) -> list[str]:
+    """The absent words that a reader of the results should know of.
+
+    By words alone that is all of them; by meaning too, where the others may be answered nevertheless, those that are quoted,
+    names and numbers (a capital or a digit begins them), and all where none of the question's words is said.
+    """
+    every = by_words or not any(word.said for word in asked)
+    quoted = {_EDGES.sub("", word) for phrase in _PHRASE.findall(question) if phrase[0] != "-" for word in phrase.split()}
+    absent = [each.word for each in asked if not each.said]
+    return [word for word in absent if every or word in quoted or word[0].isupper() or word[0].isdigit()]
 
 
 def searching_encoder(database: Database, models: ModelsResource, device: Device) -> TextEncoder | None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ingest_assets.cli.search import search_command
 from ingest_assets.known_voices import Who, find_known
 from ingest_assets.names import speaker_names
-from ingest_assets.search import EVERYTHING, Filters, Hit, absent_words, check_question, count_undated, explain, search
+from ingest_assets.search import EVERYTHING, Filters, Hit, asked_words, check_question, count_undated, explain, search
 from ingest_assets.wording import counted
 from resources.database import Database
 from resources.errors import EarshotError
@@ -614,13 +614,34 @@ def test_text_that_begins_with_two_dashes_stands_after_two_dashes(command: Any) 
     ],
 )
 def test_a_word_that_no_transcript_has_is_said(command: Any, arguments: list[str], absent: list[str]) -> None:
-    told = "\nNo transcript has the word" in f"\n{command(*arguments).stdout}"
+    told = "\nNo transcript has the word" in f"\n{command(*arguments, '--words').stdout}"
     assert (told, json.loads(command(*arguments, "--json").stdout)["absent_words"]) == (bool(absent), absent)
 
 
 def test_a_word_is_absent_only_where_no_language_has_it(speech: Database) -> None:
     add_video(speech, "de", ("A", "Die Häuser waren verkauft worden"), language="de")
-    assert absent_words(speech, "Haus boats die zeppelin") == ["zeppelin"]
+    asked = asked_words(speech, "Haus boats die zeppelin")
+    assert [(each.word, each.said) for each in asked] == [("Haus", True), ("boats", True), ("zeppelin", False)]
+
+
+@pytest.mark.usefixtures("speech")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["what", "floats", "a", "boat"], ""),  # answered by meaning nevertheless
+        (["what", "floats", "a", "boat", "--words"], "'floats'"),
+        (['boat "floats"'], "'floats'"),
+        (["boat „floats“"], "'floats'"),
+        (['boat -"it floats" floats'], ""),
+        (["boat", "Marianne", "floats", "1984"], "'Marianne', '1984'"),
+        (["zeppelin", "floats"], "'zeppelin', 'floats'"),  # none is said
+    ],
+)
+def test_absent_words_of_a_question_by_meaning_are_said_only_where_they_matter(
+    command: Any, arguments: list[str], told: str
+) -> None:
+    said = [line for line in command(*arguments).stdout.splitlines() if line.startswith("No transcript has")]
+    assert said == ([f"No transcript has the word{'s' if ',' in told else ''} {told}."] if told else [])
 
 
 @pytest.mark.usefixtures("speech")

@@ -93,10 +93,11 @@ def search_command(
     from ingest_assets.known_voices import find_known
     from ingest_assets.search import (
         Filters,
-        absent_words,
+        asked_words,
         check_question,
         count_undated,
         explain,
+        notable_absences,
         search,
         searching_encoder,
     )
@@ -115,14 +116,15 @@ def search_command(
     )
     encoder = searching_encoder(database, ModelsResource(), device) if device else None
     hits = search(database, encoder, question, limit, page, filters)
-    absent = absent_words(database, question)
+    asked = asked_words(database, question)
     _keep(hits)
     if as_json:
         undated = count_undated(database, filters)
+        absent = [word.word for word in asked if not word.said]
         print_json({"hits": [asdict(hit) for hit in hits], "absent_words": absent, "undated_videos_left_out": undated})
     else:
         _print_hits(hits, context)
-        _print_absent(absent)
+        _print_absent(notable_absences(question, asked, words))
     told = explain(database, hits, filters, page)
     if told:
         click.echo(told, err=bool(hits) or as_json)
