@@ -7,6 +7,7 @@ is data: it says what a listing shows and what a retry may do. Functions over a 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from resources.database import Connection, Database
 from resources.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured
@@ -75,26 +76,32 @@ def find(database: Database, video_id: str) -> Video | None:
     return Video(**rows[0]) if rows else None
 
 
-_LISTED = (
-    f"SELECT {_COLUMNS} FROM videos WHERE %(state)s::text IS NULL OR state = %(state)s "  # noqa: S608
-    "ORDER BY published_at DESC NULLS LAST, registered_at DESC, video_id LIMIT %(most)s"
-)
+_CHOSEN = """
+    FROM videos WHERE (%(state)s::text IS NULL OR state = %(state)s)
+        AND (%(among)s::text[] IS NULL OR video_id = ANY(%(among)s))
+"""
+_LISTED = f"SELECT {_COLUMNS} {_CHOSEN} ORDER BY published_at DESC NULLS LAST, registered_at DESC, video_id LIMIT %(most)s"
 
 
-def list_videos(database: Database, state: str | None = None, most: int | None = None) -> list[Video]:
-    """All videos, or those of one state, or the first of them; newest upload first, undated ones last."""
-    return [Video(**row) for row in database.query(_LISTED, {"state": state, "most": most})]
+def list_videos(
+    database: Database, state: str | None = None, most: int | None = None, among: Sequence[str] | None = None
+) -> list[Video]:
+    """All videos, or those of one state, or `among` these keys, or the first; newest upload first, undated ones last."""
+    return [Video(**row) for row in database.query(_LISTED, _chosen(state, among, most))]
 
 
-def stream_videos(database: Database, state: str | None = None) -> Iterator[Video]:
+def stream_videos(database: Database, state: str | None = None, among: Sequence[str] | None = None) -> Iterator[Video]:
     """`list_videos()` one by one: memory does not grow with the library."""
-    return (Video(**row) for row in database.stream(_LISTED, {"state": state, "most": None}))
+    return (Video(**row) for row in database.stream(_LISTED, _chosen(state, among)))
 
 
-def count_videos(database: Database, state: str | None = None) -> int:
-    """How many there are, or in this state."""
-    statement = "SELECT count(*) AS videos FROM videos WHERE %(state)s::text IS NULL OR state = %(state)s"
-    return database.query(statement, {"state": state})[0]["videos"]
+def count_videos(database: Database, state: str | None = None, among: Sequence[str] | None = None) -> int:
+    """How many `stream_videos()` gives."""
+    return database.query(f"SELECT count(*) AS videos {_CHOSEN}", _chosen(state, among))[0]["videos"]
+
+
+def _chosen(state: str | None, among: Sequence[str] | None, most: int | None = None) -> dict[str, Any]:
+    return {"state": state, "among": None if among is None else list(among), "most": most}
 
 
 def stream_keys(database: Database, source: str | None = None) -> Iterator[str]:

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from resources.locks import PARTITION_TAG, is_held_elsewhere, run_lock
 from resources.postgres import ServerUrls
 
-QUEUED, WAITING, RUNNING = "queued", "waiting", "running"
+ACTIVITIES = QUEUED, WAITING, RUNNING = "queued", "waiting", "running"
 AT_WORK = ["STARTED", "CANCELING"]
 
 _RUNS = """

@@ -102,3 +102,31 @@ def test_videos_shows_activity_and_keeps_states(runs: DagsterInstance, database:
         "queued": "queued",
         "again": "ready, queued",
     }
+
+
+def keys_in(state: str) -> list[str]:
+    """What `--state` finds, both ways of printing alike."""
+    listed = json.loads(CliRunner().invoke(videos_command, ["--json", "--state", state], catch_exceptions=False).stdout)
+    shown = CliRunner().invoke(videos_command, ["--state", state], catch_exceptions=False).stdout
+    keys = [row["video_id"] for row in listed]
+    assert [line.split()[0] for line in shown.splitlines()[1:]] == keys
+    return keys
+
+
+def test_state_filter_takes_every_state_that_videos_prints(runs: DagsterInstance, database: Database) -> None:
+    register(database, [Video(key, f"/{key}", "/", key) for key in ("again", "fresh", "queued", "runs", "waits")])
+    database.query("UPDATE videos SET state = 'ready' WHERE video_id = 'again'")
+    for key in ("queued", "again"):
+        queue_run(runs, works, {PARTITION_TAG: key})
+    first, second = at_work(runs, "runs", "transcript"), at_work(runs, "waits", "audio")
+    for run in (first, second):
+        runs.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "transcript")
+    with held_by_another(database, run_lock(first.run_id)), held_by_another(database, run_lock(second.run_id)):
+        assert (keys_in("queued"), keys_in("running"), keys_in("waiting")) == (["again", "queued"], ["runs"], ["waits"])
+        assert (keys_in("ready"), keys_in("new")) == (["again"], ["fresh", "queued", "runs", "waits"])
+
+
+def test_state_in_which_no_video_is_at_work_says_so(runs: DagsterInstance, database: Database) -> None:
+    register(database, [Video("fresh", "/fresh", "/", "fresh")])
+    assert runs
+    assert CliRunner().invoke(videos_command, ["--state", "running"]).stdout == "No video is running.\n"

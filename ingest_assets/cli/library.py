@@ -10,26 +10,29 @@ from ingest_assets.moments import hms
 from resources.catalogue import STATES, Video, count_videos, list_videos, stream_videos
 from resources.database import open_database
 from resources.postgres import server_urls
-from resources.run_activity import Activity, read_activities
+from resources.run_activity import ACTIVITIES, Activity, read_activities
 from resources.settings import read_settings
 
 MOST_SHOWN = 1000  # nobody reads more, and a table must measure all its rows before it shows one
 
 
 @click.command("videos")
-@click.option("--state", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--state", type=click.Choice([*ACTIVITIES, *STATES]), help="Only those in this state, or at work so.")
 @json_option
 def videos_command(state: str | None, as_json: bool) -> None:
     """List the videos that are known, the state of each, and when what failed is tried again by itself.
 
-    A video at work is `queued`, `running` a stage, or `waiting` for its turn to compute one.
+    A video at work is `queued`, `running` a stage, or `waiting` for its turn to compute one. One that is run again is in its
+    state besides, `ready, queued`, and --state finds it by both; --state new finds those at work for the first time, too.
     """
     database = open_database()
     activities = read_activities(server_urls(read_settings()))
+    among = [video_id for video_id, at_work in activities.items() if at_work.run == state] if state in ACTIVITIES else None
+    kept = state if among is None else None
     if as_json:
-        print_json_rows(_json_row(video, activities.get(video.video_id)) for video in stream_videos(database, state))
+        print_json_rows(_json_row(video, activities.get(video.video_id)) for video in stream_videos(database, kept, among))
         return
-    videos = list_videos(database, state, MOST_SHOWN)
+    videos = list_videos(database, kept, MOST_SHOWN, among)
     if not videos:
         click.echo(f"No video is {state}." if state else "No videos yet. Start with: earshot ingest SOURCE")
         return
@@ -51,7 +54,7 @@ def videos_command(state: str | None, as_json: bool) -> None:
     ]
     print_table(headings, rows)
     if len(videos) == MOST_SHOWN:
-        click.echo(f"The newest {MOST_SHOWN:,} of {count_videos(database, state):,} videos; --json has them all.")
+        click.echo(f"The newest {MOST_SHOWN:,} of {count_videos(database, kept, among):,} videos; --json has them all.")
 
 
 def _json_row(video: Video, activity: Activity | None) -> dict[str, Any]:
