@@ -26,3 +26,9 @@ def watching(watcher: Watcher) -> Iterator[None]:
         yield
     finally:
         _watcher.reset(token)
+
+
+def described(stage: str, share: float) -> str:
+    """transcript 40%; the stage alone until the first percent of it is done, as while its model loads."""
+    percent = f"{share:.0%}"
+    return stage if percent == "0%" else f"{stage} {percent}"

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from ingest_assets.cli.arguments import Day, known_video
 from ingest_assets.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
-from ingest_assets.progress import watching
+from ingest_assets.progress import described, watching
 from ingest_assets.timings import summarize
 from resources.catalogue import STAGES, STATES, Video, list_videos
 from resources.database import Database, open_database
@@ -149,8 +149,7 @@ class _Watch:
             return
         if share >= 1.0:
             self._finished.add(stage)
-        text = f"{stage} {share:.0%}"
-        self.bars.update(self._task, completed=len(self._finished), stage=text)
+        self.bars.update(self._task, completed=len(self._finished), stage=described(stage, share))
 
     def end(self, outcome: "Outcome") -> None:
         if self._task is not None:
