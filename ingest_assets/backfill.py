@@ -153,24 +153,34 @@ def cancel(instance: DagsterInstance, backfill_id: str) -> None:
 
 
 def read_progress(database: Database, instance: DagsterInstance, backfill_id: str) -> Progress:
-    """Raises EarshotError where `earshot backfill` started no such backfill."""
+    """Of any backfill over videos, also one from the UI. Raises EarshotError where there is none, or it has no videos."""
     backfill = _backfill(instance, backfill_id)
     kept = database.query("SELECT videos FROM backfills WHERE backfill_id = %s", [backfill_id])
-    if not kept:
-        raise EarshotError(f"Backfill {backfill_id} was not started by `earshot backfill`.", "The UI shows how far it is.")
+    of_videos = kept[0]["videos"] if kept else len(_targets(backfill))
+    if of_videos == 0:
+        raise EarshotError(f"Backfill {backfill_id} is not one over videos.", "The UI shows how far it is.")
 
     def count(*statuses: DagsterRunStatus, **tags: str) -> int:
         return instance.get_runs_count(RunsFilter(tags={BACKFILL_ID_TAG: backfill_id, **tags}, statuses=statuses))
 
     return Progress(
         backfill.status.value,
-        kept[0]["videos"],
+        of_videos,
         done=count(DagsterRunStatus.SUCCESS),
         failed=count(DagsterRunStatus.FAILURE) - count(DagsterRunStatus.FAILURE, **{WILL_RETRY_TAG: "true"}),
         working=count(*WAITING_OR_WORKING),
         since_s=(backfill.backfill_end_timestamp or time.time()) - backfill.backfill_timestamp,
         error=backfill.error.message if backfill.error else "",
     )
+
+
+def _targets(backfill: PartitionBackfill) -> set[str]:
+    """The videos that a backfill runs any stage of, by what Dagster keeps of it."""
+    if backfill.asset_backfill_data is None:
+        return set(backfill.partition_names or [])
+    subsets = backfill.asset_backfill_data.target_subset.partitions_subsets_by_asset_key
+    of_stages = [subset for key, subset in subsets.items() if key.to_user_string() in STAGES]
+    return {video_id for subset in of_stages for video_id in subset.get_partition_keys()}
 
 
 def _backfill(instance: DagsterInstance, backfill_id: str) -> PartitionBackfill:

@@ -1,15 +1,18 @@
 """What a backfill is asked to do, how Dagster is asked, how far it is, and when it is stopped. No run is started here."""
 
 import json
+import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, job, op
-from dagster._core.execution.backfill import BulkActionStatus
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.storage.tags import BACKFILL_ID_TAG, MAX_RETRIES_TAG
+from dagster._core.utils import make_new_backfill_id
 
 from ingest_assets import staleness
 from ingest_assets.backfill import Which, cancel, choose, launch, read_progress, with_below
@@ -154,12 +157,58 @@ def test_old_backfills_are_forgotten_when_a_new_one_is_started(instance: Dagster
     assert ingested.query("SELECT 1 FROM backfill_before WHERE backfill_id = %s", [first]) == []
 
 
-def test_a_backfill_that_is_not_ours_or_not_there_is_told(instance: DagsterInstance, ingested: Database) -> None:
+def test_a_backfill_that_is_not_there_is_told(instance: DagsterInstance, ingested: Database) -> None:
     with pytest.raises(EarshotError, match="There is no backfill 'nothing'"):
         read_progress(ingested, instance, "nothing")
-    backfill_id = started(ingested, instance, "audio")
-    ingested.query("DELETE FROM backfills")
-    with pytest.raises(EarshotError, match="was not started by `earshot backfill`"):
+
+
+def of_the_ui(instance: DagsterInstance, **asked: Any) -> str:
+    """A backfill as the UI launches one of assets."""
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id=make_new_backfill_id(),
+        asset_graph=defs.resolve_asset_graph(),
+        backfill_timestamp=time.time(),
+        tags={},
+        dynamic_partitions_store=instance,
+        title=None,
+        description=None,
+        run_config=None,
+        **asked,
+    )
+    instance.add_backfill(backfill)
+    return backfill.backfill_id
+
+
+@pytest.mark.parametrize(
+    ("asked", "videos"),
+    [({"all_partitions": True, "partition_names": None}, 3), ({"all_partitions": False, "partition_names": ["b"]}, 1)],
+)
+def test_backfill_of_the_ui_can_be_watched(
+    instance: DagsterInstance, ingested: Database, asked: dict[str, Any], videos: int
+) -> None:
+    instance.add_dynamic_partitions("videos", KEYS)
+    backfill_id = of_the_ui(instance, asset_selection=[AssetKey("transcript"), AssetKey("text_embeddings")], **asked)
+    assert read_progress(ingested, instance, backfill_id).videos == videos
+    for _ in range(videos):
+        success(instance, backfill_id)
+    end(instance, backfill_id, BulkActionStatus.COMPLETED_SUCCESS)
+    assert run("--watch", backfill_id).splitlines()[-2:] == [
+        "What it changed is not known: that is kept of backfills that `earshot backfill` starts.",
+        f"{videos} done, 0 failed, in 0:01:00.",
+    ]
+
+
+def test_backfill_of_a_job_can_be_watched(instance: DagsterInstance, ingested: Database) -> None:
+    backfill = PartitionBackfill(
+        make_new_backfill_id(), BulkActionStatus.REQUESTED, False, {}, time.time(), partition_names=["a", "b"]
+    )
+    instance.add_backfill(backfill)
+    assert read_progress(ingested, instance, backfill.backfill_id).videos == 2
+
+
+def test_backfill_that_concerns_no_video_is_refused(instance: DagsterInstance, ingested: Database) -> None:
+    backfill_id = of_the_ui(instance, asset_selection=[AssetKey("people")], all_partitions=True, partition_names=None)
+    with pytest.raises(EarshotError, match=r"is not one over videos\. The UI shows how far it is"):
         read_progress(ingested, instance, backfill_id)
 
 

@@ -42,7 +42,10 @@ SILENCE_S = 90.0  # of Dagster's daemon, which tells every 30 s that it is there
 @click.option("--keep-previous", is_flag=True, help="Keep what is replaced, in schema `previous` of the database.")
 @click.option("--detach", is_flag=True, help="Start it and return; --watch shows it later.")
 @click.option(
-    "--watch", "watched", metavar="ID", help="Show a backfill that was started before, and at its end what it changed."
+    "--watch",
+    "watched",
+    metavar="ID",
+    help="Show a backfill that was started before, here or in the UI, and at its end what it changed, where that is known.",
 )
 @click.option("--cancel", "cancelled", metavar="ID", help="Stop a backfill; what was done stays.")
 @json_option
@@ -166,16 +169,23 @@ def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstanc
     if as_json:
         print_json(_as_json(backfill_id, progress, changes, examples))
     else:
-        print_table(*_change_table(changes))
-        for example in examples:
-            click.echo(
-                f"{example.title} [{hms(example.start_s)}]\n  was: {example.was}\n  is:  {example.now or 'not there any more'}"
-            )
+        _print_changes(changes, examples)
         click.echo(f"{progress.done} done, {progress.failed} failed, in {hms(progress.since_s)}.")
     if progress.error:
         raise EarshotError(progress.error, "Once that is mended: earshot backfill --stale")
     if progress.failed or progress.done < progress.videos:
         raise EarshotError(*_not_done(progress))
+
+
+def _print_changes(changes: "Sequence[StageChange]", examples: "Sequence[Example]") -> None:
+    if not changes:
+        click.echo("What it changed is not known: that is kept of backfills that `earshot backfill` starts.")
+        return
+    print_table(*_change_table(changes))
+    for example in examples:
+        click.echo(
+            f"{example.title} [{hms(example.start_s)}]\n  was: {example.was}\n  is:  {example.now or 'not there any more'}"
+        )
 
 
 def _not_done(progress: "backfill.Progress") -> tuple[str, str]:
