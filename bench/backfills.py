@@ -24,13 +24,13 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from dagster import DagsterRunStatus, RunsFilter
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from bench.figures import measured_on, own_home
 from bench.sizes import timed
 from bench.stale import leave
 from ingest_assets.backfill import Which, choose
-from ingest_assets.forecast import forecast
+from ingest_assets.forecast import forecast, stages_at_once
 from ingest_assets.instance import open_instance
 from ingest_assets.partitions import videos
 from ingest_assets.search import search, searching_encoder
@@ -256,7 +256,7 @@ def figures(
         work_s=round(row["work_s"], 1),
         beside_work_s_per_video=round((runs_s - row["work_s"]) / count, 2),
         run_s=round(float(np.median([end - start for start, end in zip(starts, ends, strict=True)])), 2),
-        forecast_s=once_more_s(database),
+        forecast_s=once_more_s(database, instance),
         worker_mb=memory,
         cpu_s=cpu_s,
         before=latencies(before),
@@ -264,10 +264,10 @@ def figures(
     )
 
 
-def once_more_s(database: Database) -> float:
+def once_more_s(database: Database, instance: DagsterInstance) -> float:
     mark_stale(database)
-    found = forecast(database, choose(database, STAGES, True, Which()))
-    return round(found.work_s + (found.around_s or 0.0), 1)
+    found = forecast(database, choose(database, STAGES, True, Which()), stages_at_once(instance))
+    return round(found.spread_s + (found.around_s or 0.0), 1)
 
 
 def main() -> None:

@@ -1,13 +1,16 @@
 """How long a backfill is said to take: from timings in a real Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+from dagster import DagsterInstance
 
-from ingest_assets.forecast import IDLE_S, Forecast, forecast
+from ingest_assets.forecast import IDLE_S, POOL, Forecast, forecast, spread_s, stages_at_once, usually_between
+from ingest_assets.instance import open_instance
 from resources.database import Database
+from resources.workforce import Place
 from tests.timing_rows import keep, usual
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -28,27 +31,108 @@ def test_what_passes_between_runs_and_between_their_stages_is_added(database: Da
     for run in range(3):  # each: 2 s, then 1 s of work, 0.25 s; 1 s of work, 0.25 s more
         start_s = run * 4.5
         ended(database, f"run-{run}", [start_s + 3.0, start_s + 4.25], took_s=1.0)
-    found = forecast(database, chosen(("a", "x", 1.0), ("a", "y", 2.0), ("b", "y", 3.0)))
-    assert found == Forecast(2, 6.0, pytest.approx(2 * 2.25 + 0.25))
+    found = forecast(database, chosen(("a", "x", 1.0), ("a", "y", 2.0), ("b", "y", 3.0)), 1)
+    assert found == Forecast(2, 6.0, 1, 6.0, pytest.approx(2 * 2.25 + 0.25))
 
 
 def test_models_that_are_loaded_for_each_video_are_counted(database: Database) -> None:
     for run in range(3):
         ended(database, f"run-{run}", [run * 10.0], took_s=1.0, load_s=7.0)
-    assert forecast(database, chosen(("a", "x", 1.0))).around_s == pytest.approx(9.0)
+    assert forecast(database, chosen(("a", "x", 1.0)), 1).around_s == pytest.approx(9.0)
 
 
 def test_time_without_anything_to_do_tells_nothing(database: Database) -> None:
     for run in range(3):
         ended(database, f"run-{run}", [run * 2 * IDLE_S], took_s=1.0)
-    assert forecast(database, chosen(("a", "x", 1.0))).around_s is None
+    assert forecast(database, chosen(("a", "x", 1.0)), 1).around_s is None
 
 
 def test_stages_that_overlap_take_no_time_away(database: Database) -> None:
     for run in range(3):
         ended(database, f"run-{run}", [run * 1.0], took_s=5.0)
-    assert forecast(database, chosen(("a", "x", 1.0))) == Forecast(1, 1.0, 0.0)
+    assert forecast(database, chosen(("a", "x", 1.0)), 1) == Forecast(1, 1.0, 1, 1.0, 0.0)
 
 
 def test_what_never_ran_counts_as_nothing(database: Database) -> None:
-    assert forecast(database, chosen(("a", "x", float("nan")), ("b", "x", 2.0))) == Forecast(2, 2.0, None)
+    assert forecast(database, chosen(("a", "x", float("nan")), ("b", "x", 2.0)), 1) == Forecast(2, 2.0, 1, 2.0, None)
+
+
+# --- several stages at once ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("at_once", "seconds"), [(1, 12.0), (2, 6.0), (4, 4.0)])  # with four the longest video decides
+def test_work_is_spread_over_the_stages_at_once(at_once: int, seconds: float) -> None:
+    work = chosen(("a", "x", 1.0), ("a", "y", 3.0), ("b", "x", 4.0), ("c", "x", 3.0), ("d", "x", 1.0))
+    assert spread_s(work, at_once) == seconds
+
+
+def test_work_of_one_video_is_not_spread() -> None:
+    assert spread_s(chosen(("a", "x", 1.0), ("a", "y", 3.0)), 2) == 4.0
+
+
+def passed(*seconds: float, took_s: float, load_s: float = 0.0) -> pd.DataFrame:
+    """Stages of runs of their own that ended so long after each other."""
+    steps = pd.DataFrame({"passed_s": seconds, "wall_s": took_s + load_s, "load_s": load_s})
+    return steps.assign(first=True)
+
+
+@pytest.mark.parametrize(
+    ("steps", "at_once", "seconds"),
+    [
+        (passed(12.0, 12.0, took_s=10.0), 2, 2.0),  # one after another, as `earshot ingest` does: all of it between
+        (passed(5.0, 5.0, 5.0, took_s=10.0), 2, 0.0),  # side by side, without a pause
+        (passed(6.0, 6.0, 6.0, took_s=10.0), 2, 1.0),  # with one
+        (passed(*[9.0, 1.0] * 20, took_s=10.0), 2, 0.0),  # ready in pairs
+        (passed(2.5, 2.5, took_s=10.0), 4, 0.0),
+        (passed(5.0, 5.0, took_s=10.0), 1, 0.0),
+        (passed(7.0, 7.0, took_s=10.0, load_s=4.0), 2, 2.0),
+    ],
+)
+def test_of_stages_side_by_side_only_their_share_is_work(steps: pd.DataFrame, at_once: int, seconds: float) -> None:
+    assert usually_between(steps, at_once) == {True: pytest.approx(seconds)}
+
+
+def test_forecast_of_two_at_once_is_what_the_same_took(database: Database) -> None:
+    for run in range(20):  # two at a time, 10 s each, one ready every 5.5 s
+        ended(database, f"run-{run}", [run * 5.5], took_s=10.0)
+    found = forecast(database, chosen(*[(f"v{number}", "x", 10.0) for number in range(20)]), 2)
+    assert (found.work_s, found.spread_s) == (200.0, 100.0)
+    assert found.around_s == pytest.approx(20 * 0.5)
+
+
+@pytest.fixture
+def pools(instance: DagsterInstance) -> Iterator[DagsterInstance]:
+    """The instance, whose pool nobody has given another number of slots, now or afterwards."""
+    instance.event_log_storage.delete_concurrency_limit(POOL)
+    yield instance
+    instance.event_log_storage.delete_concurrency_limit(POOL)
+
+
+@pytest.mark.parametrize(
+    ("device", "workers", "slots", "at_once"),
+    [("cpu", "2", None, 1), ("cuda", "2", None, 2), ("cuda", "1", None, 1), ("cuda", "4", 4, 4), ("cuda", "2", 4, 2),
+     ("cpu", "0", None, 1)],
+)  # fmt: skip
+def test_at_once_are_the_slots_or_fewer_workers(
+    pools: DagsterInstance, monkeypatch: pytest.MonkeyPatch, device: str, workers: str, slots: int | None, at_once: int
+) -> None:
+    monkeypatch.setenv("EARSHOT_DEVICE", device)
+    monkeypatch.setenv("EARSHOT_WORKERS", workers)
+    if slots is not None:
+        pools.event_log_storage.set_concurrency_slots(POOL, slots)
+    with open_instance() as opened:
+        assert stages_at_once(opened) == at_once
+
+
+def test_workers_that_are_there_count_instead_of_those_that_up_would_start(
+    pools: DagsterInstance, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pools
+    monkeypatch.setenv("EARSHOT_DEVICE", "cuda")
+    place = Place(database.url)
+    place.hold()
+    try:
+        with open_instance() as opened:
+            assert stages_at_once(opened) == 1
+    finally:
+        place.leave()

@@ -95,7 +95,7 @@ def backfill_command(
         elif as_json and chosen.empty:
             print_json(_as_json(None, backfill.Progress("nothing to do", 0, 0, 0, 0, 0.0), [], []))
         elif not as_json:
-            _tell_plan(chosen, database)
+            _tell_plan(chosen, database, instance)
         undated = left_out_undated(backfill.count_undated(database, which))
         if undated:
             click.echo(undated, err=as_json)
@@ -109,19 +109,21 @@ def backfill_command(
         _tell_result(backfill_id, database, instance, as_json)
 
 
-def _tell_plan(chosen: "pd.DataFrame", database: Database) -> None:
-    from ingest_assets.forecast import forecast
+def _tell_plan(chosen: "pd.DataFrame", database: Database, instance: "DagsterInstance") -> None:
+    from ingest_assets.forecast import forecast, stages_at_once
 
     if chosen.empty:
         click.echo("Nothing is to be done.")
         return
     print_stale(chosen)
-    found = forecast(database, chosen)
+    found = forecast(database, chosen, stages_at_once(instance))
     told = f"{counted(found.videos, 'video')}: {hms(found.work_s)} of work by their last timings"
+    if found.spread_s < found.work_s:
+        told += f", {hms(found.spread_s)} with {found.at_once} stages at once"
     if found.around_s is None:
         click.echo(f"{told}, starting the runs not counted.")
     else:
-        click.echo(f"{told}, {hms(found.work_s + found.around_s)} with what lately passed between two stages.")
+        click.echo(f"{told}, {hms(found.spread_s + found.around_s)} with what lately passed between two stages.")
 
 
 def _who_works_on_it(instance: "DagsterInstance") -> str:
