@@ -37,6 +37,7 @@ test-fast: env
 lint: env
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pyright --warnings
 
 bench: env

@@ -24,8 +24,8 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel, decode_audio
 
 from bench.contenders.work import Span, Work, timed
+from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import Settings
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.device import COMPUTE_TYPES, Device
 from earshot.models.files import locate
 from earshot.models.registry import ModelSet, model_set

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.contenders.work import Span, Work, timed
 from earshot.media.decoding import decode
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import Device
 
 
@@ -23,7 +23,7 @@ class BareCalls:
     name = "bare"
 
     def __init__(self, device: Device) -> None:
-        models = ModelsResource()
+        models = Models()
         self._transcriber, self._diarizer = models.transcriber(device), models.diarizer(device)
         self._voice, self._text = models.voice_encoder(device), models.text_encoder(device)
 

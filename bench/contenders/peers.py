@@ -28,8 +28,8 @@ from faster_whisper import decode_audio
 
 from bench.contenders.work import Span, StageWork, Work
 from bench.harness.figures import NotDone
+from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import PROJECT_ROOT, Settings
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.models.device import COMPUTE_TYPES, Device
 from earshot.models.files import locate
 from earshot.models.registry import model_set

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.corpora.episodes import EPISODES, TELEPHONE, Clip, clip_samples, episode_samples, write_mp3
-from earshot.media.decoding import SAMPLE_RATE
+from earshot.common.audio import SAMPLE_RATE
 
 # Of the telephone call: both speakers are heard. What loads and warms models before anything is measured.
 FIRST = Clip(TELEPHONE.package, TELEPHONE.path, 6.5, 14.5)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from earshot.config.settings import read_settings
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 
 PACKAGES = (
@@ -52,7 +52,7 @@ class Corpus:
 def real_corpus() -> Corpus:
     """Real passages, each once, in an order that depends on their texts alone; found and embedded once for these packages."""
     settings = read_settings()
-    encoder = ModelsResource().text_encoder(require_device(settings.device))
+    encoder = Models().text_encoder(require_device(settings.device))
     known = [encoder.execution.model_revision, *(f"{package} {_version(package)}" for package in PACKAGES)]
     kept = settings.home / "bench" / f"corpus-{hashlib.sha256(repr(known).encode()).hexdigest()[:12]}.npz"
     if not kept.exists():

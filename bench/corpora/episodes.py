@@ -17,7 +17,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 from faster_whisper import decode_audio
 
-from earshot.media.decoding import SAMPLE_RATE
+from earshot.common.audio import SAMPLE_RATE
 
 FEED_NAME = "feed.xml"
 

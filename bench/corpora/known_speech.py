@@ -18,7 +18,7 @@ from pyannote.core import Annotation, Segment
 from pyannote.database.util import load_rttm
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_path, clip_samples
-from earshot.media.decoding import SAMPLE_RATE
+from earshot.common.audio import SAMPLE_RATE
 
 _MOONSHINE = "moonshine_voice"
 

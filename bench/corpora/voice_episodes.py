@@ -32,7 +32,7 @@ from pyannote.core import Annotation, Segment, Timeline
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
-from earshot.media.decoding import SAMPLE_RATE
+from earshot.common.audio import SAMPLE_RATE
 
 PAUSE_S = 0.5
 # Of the G.712 telephone channel.

@@ -29,8 +29,8 @@ from bench.corpora.known_speech import Known, joined, known_recordings
 from bench.demo import choose_device
 from bench.harness.figures import measured_on, own_home, write
 from earshot.cli.output import print_table
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.cache import ModelsResource
+from earshot.common.audio import SAMPLE_RATE
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.transcripts.word_speakers import NEAR_S, attribute_words
 
@@ -108,7 +108,7 @@ def said_by(words: pd.DataFrame, speakers: Sequence[str | None]) -> dict[str, st
     return joined((speaker or "", text) for speaker, text in zip(speakers, words.text.tolist(), strict=True))
 
 
-def heard(known: Known, models: ModelsResource, device: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def heard(known: Known, models: Models, device: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Words, turns and exclusive turns of a recording, by the pipeline's models."""
     placed = require_device(device)
     words = models.transcriber(placed).transcribe(known.samples, language="en").words
@@ -178,7 +178,7 @@ def main() -> None:
     os.environ["EARSHOT_DEVICE"] = device
     print(f"Device: {device} ({reason}).")
     with own_home():
-        found = [(known, heard(known, ModelsResource(), device)) for known in known_recordings()]
+        found = [(known, heard(known, Models(), device)) for known in known_recordings()]
     scores = [score(known, *spoken) for known, spoken in found]
     moved = [score_moved([(known, words) for known, (words, _, _) in found], border_s) for border_s in BORDERS_S]
     report(scores, moved)

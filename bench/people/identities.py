@@ -20,9 +20,10 @@ from bench.harness.figures import own_home
 from bench.harness.per_size import peak_mb, print_sizes, timed
 from earshot.config.settings import read_settings
 from earshot.speakers.people.identify import identify
-from earshot.speakers.tables.identities import Identity, Key, read_identities
+from earshot.speakers.tables.identities import Identity, read_identities
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, voice_space
 from earshot.speakers.voices.cosine import quantize, quantized_dot
+from earshot.speakers.voices.speakers import Key
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
 

@@ -24,8 +24,9 @@ import numpy as np
 
 from bench.corpora.voice_episodes import CAST, Spoiling, spoil, stretches
 from bench.demo import choose_device
+from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE, decode
+from earshot.media.decoding import decode
 from earshot.models.device import require_device
 from earshot.models.registry import model_set
 from earshot.speakers.voices.calibration import equal_error_rate, false_accepts, false_rejects
@@ -57,9 +58,9 @@ def main() -> None:
 
 def load_encoder() -> "VoiceEncoder":
     """The voice model of today's set."""
-    from earshot.models.cache import ModelsResource
+    from earshot.models.cache import Models
 
-    return ModelsResource().voice_encoder(require_device(read_settings().device))
+    return Models().voice_encoder(require_device(read_settings().device))
 
 
 def from_folder(folder: Path) -> Recordings:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from bench.harness.median_range import Spread
 from earshot.cli.output import print_table
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES
 
 EARSHOT = "earshot"
 AROUND = "around the stages"

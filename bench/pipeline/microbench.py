@@ -18,18 +18,19 @@ from dagster import DagsterEventType, DagsterInstance
 from psycopg import sql
 
 from bench.pipeline.overhead import Cost, Sampling
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import Device
 from earshot.models.measurement import CallCounter, ExecutionInfo, Measurement, clock
 from earshot.models.nvml import GpuSampler
 from earshot.models.registry import Floor
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES, UPSTREAM
 from earshot.storage.database import Database
 from earshot.timings.history import read_history
-from earshot.timings.timing import KEYS, Timing, metadata, timing
-from ingest_assets.operations.staleness import UPSTREAM
-from ingest_assets.stages.checks import check_result, evaluate
+from earshot.timings.judgement import evaluate
+from earshot.timings.timing import KEYS, Timing, timing
+from ingest_assets.stages.checks import check_result
 from ingest_assets.stages.freshness import Version
+from ingest_assets.stages.metadata import metadata
 from ingest_assets.stages.outputs import StageResult, record_result
 
 if TYPE_CHECKING:  # it imports torch
@@ -63,7 +64,7 @@ def measure_costs(
 
 def _model_of(asset: str, row: Mapping[str, Any], device: Device) -> tuple[Callable[[], ExecutionInfo], Sequence[Floor]]:
     """What asks the stage's loaded model what it ran on, and the model's floors. `audio` has no model."""
-    models, chosen = ModelsResource(), ModelsResource().model_set()
+    models, chosen = Models(), Models().model_set()
     model = chosen.of_stage(asset)
     if model is None:
         return lambda: execution_of_row(row), ()

@@ -27,7 +27,7 @@ from bench.demo import choose_device
 from bench.harness.figures import Row, measured_on, own_home, write
 from bench.pipeline.ingesting import measure
 from earshot.cli.output import print_table
-from earshot.media.decoding import SAMPLE_RATE
+from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import require_device
 from earshot.models.nvml import GpuSampler, GpuUse
 from earshot.storage.database import open_database

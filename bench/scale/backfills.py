@@ -30,15 +30,15 @@ from bench.harness.figures import measured_on, own_home
 from bench.harness.per_size import timed
 from bench.scale.stale import leave
 from earshot.config.settings import read_settings
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import cpu_name, require_device
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database, open_database
 from earshot.transcripts.search.query import search, searching_encoder
 from ingest_assets.operations.backfill import BackfillFilter, choose
 from ingest_assets.operations.forecast import forecast, stages_at_once
-from ingest_assets.operations.staleness import read_stale
 from ingest_assets.partitions import videos
+from ingest_assets.stages.staleness import read_stale
 from resources.instance.home import open_instance
 
 VIDEOS = 1_000
@@ -165,7 +165,7 @@ def up(home: Path) -> Iterator[tuple[psutil.Process, str]]:
 def questions(database: Database, url: str) -> dict[str, Callable[[], object]]:
     """What somebody who uses Earshot asks meanwhile."""
     settings = read_settings()
-    encoder = searching_encoder(database, ModelsResource(), require_device(settings.device))
+    encoder = searching_encoder(database, Models(), require_device(settings.device))
     asked: dict[str, Callable[[], object]] = {"search": lambda: search(database, encoder, "how far is the harbour")}
     return asked | {f"page: {page}": lambda text=text: graphql(url, text) for page, text in PAGES.items()}
 
@@ -210,7 +210,7 @@ def note_memory(memory: dict[str, int], process: psutil.Process, database: Datab
 
 def celery(process: psutil.Process) -> list[psutil.Process]:
     """The processes that `up` looks after as workers."""
-    return [child for child in process.children() if "ingest_assets.operations.worker_app" in command_line(child)]
+    return [child for child in process.children() if "ingest_assets.worker_app" in command_line(child)]
 
 
 def command_line(process: psutil.Process) -> str:

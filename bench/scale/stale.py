@@ -15,12 +15,13 @@ from unittest import mock
 
 from bench.harness.figures import own_home
 from bench.harness.per_size import peak_mb, print_sizes, timed
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database, open_database
-from ingest_assets.operations import staleness
 from ingest_assets.operations.backfill import BackfillFilter, choose, launch
-from ingest_assets.operations.staleness import expected_versions, read_stale
 from ingest_assets.partitions import videos
+from ingest_assets.stages import staleness
+from ingest_assets.stages.staleness import read_stale
+from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
 
 SIZES = (1_000, 100_000)

@@ -33,7 +33,7 @@ from bench.harness.figures import measured_on, own_home, write
 from bench.pipeline.ingesting import measure
 from earshot.cli.output import print_table
 from earshot.config.settings import read_settings
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.catalog.videos import Video, register
@@ -87,7 +87,7 @@ def main() -> None:
     print(f"Device: {device} ({reason}).")
     distractors = real_corpus()  # kept in the user's home, not in this one
     with own_home() as home:
-        database, encoder = open_database(), ModelsResource().text_encoder(require_device(device))
+        database, encoder = open_database(), Models().text_encoder(require_device(device))
         library = [*recordings(database, home), *read_aloud(database)]
         add_distractors(database, encoder, distractors)
         cuts = list(product(LIMITS_S, (False, True)))

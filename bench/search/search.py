@@ -25,11 +25,10 @@ from bench.corpora.corpus import Corpus, grown, real_corpus
 from bench.demo import choose_device
 from bench.harness.figures import measured_on, own_home, write
 from earshot.cli.output import print_table
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.registry import MINILM
 from earshot.models.text.text_encoder import TextEncoder
-from earshot.speakers.people.directory import SpeakerRef
 from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
@@ -37,6 +36,7 @@ from earshot.storage.server import stop_embedded
 from earshot.transcripts.search.query import EVERYTHING, Filters, search
 from earshot.transcripts.search.text_models import register_text_model, searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes
+from earshot.transcripts.speaker_names import SpeakerRef
 
 SIZES = (10_000, 100_000, 1_000_000)
 PER_VIDEO = 250  # passages of an hour or so
@@ -69,7 +69,7 @@ def main() -> None:
     with own_home() as home:
         open_database()
         stop_embedded(home)  # as after any restart: from then on it has the memory that it was given
-        database, encoder = open_database(), ModelsResource().text_encoder(require_device(device))
+        database, encoder = open_database(), Models().text_encoder(require_device(device))
         register_text_model(database, MINILM)
         ana = SpeakerRef("Ana", person_id=add_person(database, "Ana").person_id)
         rows = [at_size(database, encoder, base, real.texts[:HELD_OUT], size, ana) for size in sizes]

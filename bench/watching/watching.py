@@ -31,9 +31,9 @@ from bench.harness.server import serving
 from bench.watching.watched_library import WatchedLibrary
 from earshot.cli.output import print_table
 from earshot.config.sources_file import Kind, Source
+from earshot.media import fetching
 from earshot.media.download_slots import download_slot
 from earshot.media.downloads import download_folder
-from earshot.media.fetching import MediaSourceResource
 from earshot.models.device import cpu_name
 from earshot.sources.listing import list_all, poll
 from earshot.sources.listings import save_listing
@@ -233,7 +233,7 @@ def measure_downloads(library: WatchedLibrary, pause_s: float, count: int) -> Ro
 def fetch(database: Database, video: Video, source: Source) -> float:
     """Fetch a video as asset `audio` does; the moment when it was there."""
     with download_folder(video) as folder, download_slot(database, source):
-        MediaSourceResource().fetch(video, folder, source)
+        fetching.fetch(video, folder, source)
         return monotonic()
 
 

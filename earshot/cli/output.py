@@ -59,7 +59,7 @@ def print_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str
 
 def print_stale(stale: pd.DataFrame) -> None:
     """What is out of date (`read_stale()`'s columns), a row for each stage and reason."""
-    from ingest_assets.operations.staleness import stale_sheet
+    from ingest_assets.stages.staleness import stale_sheet
 
     table = stale_sheet(stale)
     print_table(table.headings, table.rows)

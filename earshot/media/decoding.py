@@ -16,9 +16,9 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import InvalidMedia, NoAudio
 
-SAMPLE_RATE = 16_000
 # Encoders pad and containers round: a missing end counts from here on.
 TOLERANCE_SHARE = 0.02
 TOLERANCE_S = 0.5

@@ -1,7 +1,7 @@
 """Loaded models, kept for the life of the process.
 
 Dagster sets resources up anew for each run, so the models cannot live on one: they are cached here, keyed by what was
-loaded and where to, and the second video of a process finds them warm. `ModelsResource` hands them to assets, for a
+loaded and where to, and the second video of a process finds them warm. `Models` hands them to assets, for a
 device that GpuResource has proved; the load, warm-up included, is timed by the caller. Loads are counted: a process that
 loads one model twice does something wrong, and its timing must show it.
 
@@ -12,8 +12,6 @@ here and never decodes, so that one warning is dropped while it is imported, and
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING
-
-from dagster import ConfigurableResource
 
 from earshot.config.settings import Settings, read_settings
 from earshot.models.device import Device, require_memory
@@ -29,7 +27,7 @@ if TYPE_CHECKING:  # each of these imports torch
 _loads = 0
 
 
-class ModelsResource(ConfigurableResource):
+class Models:
     """The models of `EARSHOT_MODELS`, loaded once per process.
 
     Raises ModelUnavailable, or GpuUnavailable where a model does not fit or is misplaced.

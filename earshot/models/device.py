@@ -20,10 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagster import ConfigurableResource
-
 from earshot.common.errors import GpuUnavailable
-from earshot.config.settings import read_settings
 from earshot.models.measurement import ExecutionInfo
 from earshot.models.nvml import MEGABYTE, driver_version, find_gpu, gpus
 from earshot.models.registry import Model
@@ -45,14 +42,6 @@ class Device:
     kind: str
     name: str
     uuid: str = ""
-
-
-class GpuResource(ConfigurableResource):
-    """Gives assets the device that the user asked for, or an error."""
-
-    def require(self) -> Device:
-        """The proved device; raises GpuUnavailable."""
-        return require_device(read_settings().device)
 
 
 def require_device(kind: str) -> Device:

@@ -10,7 +10,7 @@ each other. Which server this is decides earshot/storage/server.py.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from pathlib import Path
@@ -18,12 +18,10 @@ from typing import Any
 
 import pandas as pd
 import psycopg
-from dagster import ConfigurableResource, InitResourceContext
 from psycopg import sql
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.config.settings import read_settings
-from earshot.storage.locks import PARTITION_TAG, lock, run_lock, video_lock
 from earshot.storage.pool import Connection, pooled_connection, read_only
 from earshot.storage.server import server_urls
 
@@ -141,29 +139,6 @@ def _values(column: pd.Series, column_type: str) -> list[Any]:
 def _series(values: list[Any]) -> pd.Series:
     """A column in which NULL stays None: pandas' own string and float columns would make it NaN."""
     return pd.Series(values, dtype=object if not values or None in values else None)
-
-
-class DatabaseResource(ConfigurableResource):
-    """Gives assets the database of this home."""
-
-    def open(self) -> Database:
-        return open_database()
-
-    @contextmanager
-    def yield_for_execution(self, context: InitResourceContext) -> Iterator["DatabaseResource"]:
-        """Hold the locks of the run and of its video for as long as the run's resources live.
-
-        The run's, so that a killed run can be told from a slow one. The video's, because one process works on a video at a
-        time; here, before the first step, because a step that waited for it with its slot in pool `gpu` already claimed would
-        keep that slot from the very run it waits for.
-        """
-        assert context.run is not None  # assets are only ever run
-        url, video_id = self.open().url, context.run.tags.get(PARTITION_TAG)
-        with ExitStack() as locks:
-            locks.enter_context(lock(url, run_lock(context.run.run_id)))
-            if video_id is not None:
-                locks.enter_context(lock(url, video_lock(video_id)))
-            yield self
 
 
 def open_database() -> Database:

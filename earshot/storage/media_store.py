@@ -17,18 +17,17 @@ from typing import Literal
 import fsspec
 import numpy as np
 import soundfile
-from dagster import ConfigurableResource
 from fsspec.registry import known_implementations
 from upath import UPath
 
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import Misconfigured
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.full_disk import explaining_full_disk
 
 
-class MediaStoreResource(ConfigurableResource):
+class MediaStore:
     """Reads and writes audio under `EARSHOT_MEDIA`."""
 
     def write(self, video_id: str, samples: np.ndarray) -> str:

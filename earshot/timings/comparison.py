@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from earshot.common.errors import Misconfigured
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES
 from earshot.timings.baseline import MINIMUM_VIDEOS
 from earshot.timings.history import BASELINE_KEY
 from earshot.timings.report import Row, seconds_per_input

@@ -26,7 +26,7 @@ from matplotlib.ticker import NullLocator
 from PIL import Image
 
 from earshot.common.errors import Misconfigured
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES
 from earshot.timings.baseline import SPREAD_WINDOW, Cost, Level, judge
 from earshot.timings.history import BASELINE_KEY
 from earshot.timings.report import Row, latest

@@ -14,12 +14,11 @@ Nothing is compared or judged here.
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Self
 
 import pandas as pd
-from dagster import MetadataValue
 
 from earshot.config.settings import PROJECT_ROOT
 from earshot.models.device import library_versions
@@ -139,14 +138,6 @@ def timing(
         driver=driver_version() if execution.device == "cuda" else "",
         libraries=library_versions(),
     )
-
-
-def metadata(timing: Timing) -> dict[str, MetadataValue]:
-    """Every key as Dagster metadata, always of the same type, so that the UI plots it over partitions."""
-    return {
-        key: MetadataValue.text(value) if key in TEXT_KEYS else MetadataValue.float(value)
-        for key, value in asdict(timing).items()
-    }
 
 
 def summarize(rows: Sequence[dict[str, Any]], order: Sequence[str]) -> pd.DataFrame:

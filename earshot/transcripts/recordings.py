@@ -10,22 +10,18 @@ is earshot/transcripts/formats/exports.py.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from earshot.common.errors import InconsistentVideo, NotTranscribed
+from earshot.storage.catalog.stages import UPSTREAM
 from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_names import Names, Speaker, speaker_names
+from earshot.transcripts.speaker_names import Names, Speaker, SpeakerRef, speaker_names
 from earshot.transcripts.word_speakers import attribute_words
 
-if TYPE_CHECKING:
-    from earshot.speakers.people.directory import SpeakerRef
-
-# The stage that makes passages, and those that it makes them from. The asset graph says so too, but takes seconds to import.
-PASSAGES, PASSAGES_FROM = "text_embeddings", ("transcript", "speaker_turns")
+PASSAGES = "text_embeddings"  # the stage that makes them
 
 # The model of a video's passages, where they are made from what the stages above have now.
 _PASSAGES_OF = """
@@ -106,7 +102,7 @@ def read_recordings(
             yield recording
 
 
-def spoken_by(recording: Recording, who: "SpeakerRef") -> Recording:
+def spoken_by(recording: Recording, who: SpeakerRef) -> Recording:
     """What this person or voice says: these words and turns, and of passages the part that consists of such words.
 
     A back-channel of somebody else is left out, also where it stands in a sentence of this speaker's.
@@ -127,7 +123,7 @@ def spoken_by(recording: Recording, who: "SpeakerRef") -> Recording:
     )
 
 
-def _is(speaker: Speaker, who: "SpeakerRef") -> bool:
+def _is(speaker: Speaker, who: SpeakerRef) -> bool:
     return speaker.person == who.name if who.voice_id is None else speaker.voice == who.voice_id
 
 
@@ -145,7 +141,7 @@ def _passages_of(recording: Recording, said: np.ndarray, labels: Sequence[str | 
     return pd.DataFrame(rows, columns=recording.passages.columns, dtype=object)
 
 
-def keys_with(database: Database, who: "SpeakerRef", source: str | None = None) -> list[str]:
+def keys_with(database: Database, who: SpeakerRef, source: str | None = None) -> list[str]:
     """The videos, or those of one source, in which somebody is known to speak, in the order of their keys."""
     rows = database.query(
         """
@@ -178,7 +174,7 @@ def _passages(database: Database, video: Video, words: int) -> pd.DataFrame:
 
     Raises InconsistentVideo where they are not made from the words and turns that are there, or not of so many words.
     """
-    runs = database.query(_PASSAGES_OF, {"video": video.video_id, "passages": PASSAGES, "above": list(PASSAGES_FROM)})
+    runs = database.query(_PASSAGES_OF, {"video": video.video_id, "passages": PASSAGES, "above": sorted(UPSTREAM[PASSAGES])})
     rows = database.query(
         "SELECT start_s, end_s, local_speaker, first_word, last_word, text FROM passages "
         "WHERE video_id = %s AND (model, model_revision) = (%s, %s) ORDER BY passage_index",

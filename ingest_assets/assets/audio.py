@@ -11,32 +11,29 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 from soundfile import LibsndfileError
 
-from earshot.media.decoding import SAMPLE_RATE, decode
+from earshot.common.audio import SAMPLE_RATE
+from earshot.media.decoding import decode
 from earshot.media.download_slots import download_slot
 from earshot.media.downloads import Fetched, download_folder, refuse_truncated
-from earshot.media.fetching import MediaSourceResource
 from earshot.models.device import cpu_name
 from earshot.models.measurement import ExecutionInfo
 from earshot.storage.catalog.videos import set_duration
 from earshot.storage.catalog.watched_sources import source_of
-from earshot.storage.database import DatabaseResource
-from earshot.storage.media_store import MediaStoreResource, samples_sha256
-from ingest_assets.partitions import videos
-from ingest_assets.stages.checks import check_specs
-from ingest_assets.stages.stage import StageRun, retry_after_outage, stage
+from earshot.storage.media_store import samples_sha256
+from ingest_assets.stages.stage import StageRun, stage
+from ingest_assets.stages.video_asset import video_asset
+from resources.database import DatabaseResource
+from resources.media_source import MediaSourceResource
+from resources.media_store import MediaStoreResource
 
 
-@asset(
-    partitions_def=videos,
-    group_name="video",
-    code_version="1",
-    check_specs=check_specs("audio"),
-    hooks={retry_after_outage},
+@video_asset(
     kinds={"ffmpeg"},
     description="16 kHz mono FLAC in the media store; sha256 of its samples; truncated downloads refused.",
+    pool=None,
 )
 def audio(
     context: AssetExecutionContext,
@@ -63,7 +60,7 @@ def _is_whole(at_work: StageRun, media_store: MediaStoreResource) -> bool:
     """Whether the media store still has what the video's row of `audio` speaks of, undamaged."""
     row = at_work.rows("audio", "uri").iloc[0]
     try:
-        return samples_sha256(media_store.read(row.uri)) == row.samples_sha256
+        return samples_sha256(media_store.open().read(row.uri)) == row.samples_sha256
     except (FileNotFoundError, LibsndfileError):
         return False
 
@@ -78,7 +75,7 @@ def _fetch(at_work: StageRun, media_source: MediaSourceResource, media_store: Me
             at_work.measurement.tally.count(seconds, calls=seconds)
         refuse_truncated(fetched, seconds, at_work.video.title)
     with at_work.measurement.reading_writing():
-        uri = media_store.write(at_work.video.video_id, samples)
+        uri = media_store.open().write(at_work.video.video_id, samples)
     return {
         "uri": uri,
         "samples_sha256": samples_sha256(samples),

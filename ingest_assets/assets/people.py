@@ -16,9 +16,9 @@ from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataV
 from earshot.common.errors import DatabaseUnusable, EarshotError, GpuUnavailable, ModelUnavailable
 from earshot.models.measurement import Measurement
 from earshot.speakers.people.identify import Identified, identify
-from earshot.storage.database import DatabaseResource
 from ingest_assets.assets.voice_embeddings import voice_embeddings
 from ingest_assets.stages.stage import FORCE_TAG
+from resources.database import DatabaseResource
 
 # Errors whose words never quote people.yaml.
 NAMELESS = (DatabaseUnusable, GpuUnavailable, ModelUnavailable)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from dagster import MaterializeResult, MetadataValue, asset
 
-from earshot.storage.catalog.videos import STAGES
-from earshot.storage.database import DatabaseResource
+from earshot.storage.catalog.stages import STAGES
 from earshot.timings.queries import OpenFailure, read_open_failures, read_timings
 from earshot.timings.report import Row, report, report_table
 from earshot.timings.timing import hours_by_the_clock
@@ -21,7 +20,8 @@ from ingest_assets.assets.speaker_turns import speaker_turns
 from ingest_assets.assets.text_embeddings import text_embeddings
 from ingest_assets.assets.transcript import transcript
 from ingest_assets.assets.voice_embeddings import voice_embeddings
-from ingest_assets.operations.staleness import read_stale, stale_sheet
+from ingest_assets.stages.staleness import read_stale, stale_sheet
+from resources.database import DatabaseResource
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

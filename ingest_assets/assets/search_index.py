@@ -18,11 +18,12 @@ from dagster import MaterializeResult, MetadataValue, asset
 
 from earshot.config.settings import read_settings
 from earshot.models.registry import Model, model_set
-from earshot.storage.database import Database, DatabaseResource
+from earshot.storage.database import Database
 from earshot.storage.locks import lock
 from earshot.transcripts.search.text_models import TextModel, count_missing, list_text_models, switch_to
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes, is_indexed
 from ingest_assets.assets.text_embeddings import text_embeddings
+from resources.database import DatabaseResource
 
 # Fewer are compared one by one in 15 ms (docs/search.md).
 INDEXED_FROM = 10_000

@@ -14,12 +14,10 @@ The short way counts no inputs: its seconds must not be held against those of di
 from typing import TYPE_CHECKING
 
 import numpy as np
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
+from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.cache import ModelsResource
-from earshot.models.device import GpuResource
 from earshot.speakers.people.identify import read_profiles
 from earshot.speakers.tables.voice_space import thresholds, voice_space
 from earshot.speakers.voices.local_speakers import turn_spans
@@ -33,14 +31,14 @@ from earshot.speakers.voices.monologue import (
     reason_for_doubt,
     windows,
 )
-from earshot.storage.database import DatabaseResource
-from earshot.storage.media_store import MediaStoreResource
-from ingest_assets.assets.audio import audio
-from ingest_assets.partitions import videos
-from ingest_assets.stages.checks import check_specs
 from ingest_assets.stages.outputs import content_digest
-from ingest_assets.stages.stage import StageRun, retry_after_outage, stage
+from ingest_assets.stages.stage import StageRun, stage
 from ingest_assets.stages.stored_audio import read_audio
+from ingest_assets.stages.video_asset import video_asset
+from resources.database import DatabaseResource
+from resources.gpu import GpuResource
+from resources.media_store import MediaStoreResource
+from resources.models import ModelsResource
 
 if TYPE_CHECKING:  # imports torch
     from earshot.models.voice.diarizer import Diarizer, Segmentation
@@ -49,14 +47,7 @@ if TYPE_CHECKING:  # imports torch
 WINDOWS_AT_ONCE = 64
 
 
-@asset(
-    partitions_def=videos,
-    group_name="video",
-    code_version="2",
-    check_specs=check_specs("speaker_turns"),
-    hooks={retry_after_outage},
-    deps=[audio],
-    pool="gpu",
+@video_asset(
     kinds={"pyannote"},
     description="Turns (start, end, local speaker, overlap) and an exclusive version for attributing words.",
 )
@@ -70,7 +61,7 @@ def speaker_turns(
     with stage(context, database) as at_work:
         if at_work.is_current:
             return at_work.reuse()
-        diarizer = at_work.load(gpu, models.diarizer)
+        diarizer = at_work.load(gpu, models.open().diarizer)
         sound = read_audio(at_work, media_store)
         found, segmentation = _monologue(at_work, diarizer, sound.samples)
         with at_work.measurement.computing():
@@ -83,7 +74,7 @@ def speaker_turns(
             diarizer.execution,
             sound.duration_s,
             items=len(turns),
-            floors=models.model_set().diarization.floors,
+            floors=models.open().model_set().diarization.floors,
             content=content_digest(turns, exclusive),
             speakers=str(turns.local_speaker.nunique()),
             path="monologue" if found.taken else "full",

@@ -6,33 +6,23 @@ model's window, and embedded. Table `passages`; its `local_speaker` is whose sen
 says which one is searched.
 """
 
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
-from earshot.models.cache import ModelsResource
-from earshot.models.device import GpuResource
-from earshot.storage.database import DatabaseResource
 from earshot.transcripts.passages import Limits, cut_passages
 from earshot.transcripts.search.text_models import register_text_model
 from earshot.transcripts.word_speakers import attribute_words, sentence_speakers
-from ingest_assets.assets.speaker_turns import speaker_turns
-from ingest_assets.assets.transcript import transcript
-from ingest_assets.partitions import videos
-from ingest_assets.stages.checks import check_specs
 from ingest_assets.stages.outputs import content_digest
-from ingest_assets.stages.stage import retry_after_outage, stage
+from ingest_assets.stages.stage import stage
+from ingest_assets.stages.video_asset import video_asset
+from resources.database import DatabaseResource
+from resources.gpu import GpuResource
+from resources.models import ModelsResource
 
 # Long enough to answer a question on its own, short enough that a hit points at the sentence that was meant.
 PASSAGE_S = 20.0
 
 
-@asset(
-    partitions_def=videos,
-    group_name="video",
-    code_version="2",
-    check_specs=check_specs("text_embeddings"),
-    hooks={retry_after_outage},
-    deps=[transcript, speaker_turns],
-    pool="gpu",
+@video_asset(
     kinds={"huggingface", "postgres"},
     description="Passages of one speaker, cut at sentences, with their vectors: what search reads.",
 )
@@ -42,8 +32,8 @@ def text_embeddings(
     with stage(context, database) as at_work:
         if at_work.is_current:
             return at_work.reuse()
-        encoder = at_work.load(gpu, models.passage_encoder)
-        register_text_model(at_work.database, models.model_set().text)
+        encoder = at_work.load(gpu, models.open().passage_encoder)
+        register_text_model(at_work.database, models.open().model_set().text)
         words, transcripts = at_work.rows("words", "word_index"), at_work.rows("transcripts", "video_id")
         exclusive, turns = at_work.rows("exclusive_turns", "turn_index"), at_work.rows("turns", "turn_index")
         with at_work.measurement.computing():
@@ -59,7 +49,7 @@ def text_embeddings(
             execution,
             at_work.video.duration_s or 0.0,
             items=len(passages),
-            floors=models.model_set().text.floors,
+            floors=models.open().model_set().text.floors,
             content=content_digest(passages[["start_s", "end_s", "local_speaker", "text"]]),
             words=str(len(words)),
         )

@@ -4,28 +4,19 @@ Silero VAD runs first, so silence gives no words. Tables `transcripts`, `segment
 """
 
 import pandas as pd
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
-from earshot.models.cache import ModelsResource
-from earshot.models.device import GpuResource
-from earshot.storage.database import DatabaseResource
-from earshot.storage.media_store import MediaStoreResource
-from ingest_assets.assets.audio import audio
-from ingest_assets.partitions import videos
-from ingest_assets.stages.checks import check_specs
 from ingest_assets.stages.outputs import content_digest
-from ingest_assets.stages.stage import retry_after_outage, stage
+from ingest_assets.stages.stage import stage
 from ingest_assets.stages.stored_audio import read_audio
+from ingest_assets.stages.video_asset import video_asset
+from resources.database import DatabaseResource
+from resources.gpu import GpuResource
+from resources.media_store import MediaStoreResource
+from resources.models import ModelsResource
 
 
-@asset(
-    partitions_def=videos,
-    group_name="video",
-    code_version="1",
-    check_specs=check_specs("transcript"),
-    hooks={retry_after_outage},
-    deps=[audio],
-    pool="gpu",
+@video_asset(
     kinds={"whisper"},
     description="Segments and words with times and probabilities, language detected; silence gives no words.",
 )
@@ -39,7 +30,7 @@ def transcript(
     with stage(context, database) as at_work:
         if at_work.is_current:
             return at_work.reuse()
-        transcriber = at_work.load(gpu, models.transcriber)
+        transcriber = at_work.load(gpu, models.open().transcriber)
         sound = read_audio(at_work, media_store)
         with at_work.measurement.computing():
             found = transcriber.transcribe(sound.samples, at_work.report, at_work.measurement.tally, at_work.video.language)
@@ -57,7 +48,7 @@ def transcript(
             execution,
             sound.duration_s,
             items=len(found.segments),
-            floors=models.model_set().speech.floors,
+            floors=models.open().model_set().speech.floors,
             content=content_digest(found.words[["start_s", "end_s", "text"]], pd.DataFrame({"language": [found.language]})),
             language=found.language or "none: nothing was said",
             words=str(len(found.words)),

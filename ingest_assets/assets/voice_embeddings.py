@@ -9,32 +9,23 @@ The preparation is part of the code version, so that a changed one makes the ass
 
 import numpy as np
 import pandas as pd
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
+from earshot.common.audio import SampleSpan
 from earshot.config.settings import read_settings
-from earshot.models.cache import ModelsResource
-from earshot.models.device import GpuResource
-from earshot.speakers.tables.voice_cache import SampleSpan, cached_embeddings
-from earshot.speakers.tables.voice_space import PREPARATION, VoiceSpace, voice_space
+from earshot.speakers.tables.voice_cache import cached_embeddings
+from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
 from earshot.speakers.voices.local_speakers import conditions, local_speakers, turn_spans
-from earshot.storage.database import DatabaseResource
-from earshot.storage.media_store import MediaStoreResource
-from ingest_assets.assets.audio import audio
-from ingest_assets.assets.speaker_turns import speaker_turns
-from ingest_assets.partitions import videos
-from ingest_assets.stages.checks import check_specs
-from ingest_assets.stages.stage import StageRun, retry_after_outage, stage
+from ingest_assets.stages.stage import StageRun, stage
 from ingest_assets.stages.stored_audio import read_audio
+from ingest_assets.stages.video_asset import video_asset
+from resources.database import DatabaseResource
+from resources.gpu import GpuResource
+from resources.media_store import MediaStoreResource
+from resources.models import ModelsResource
 
 
-@asset(
-    partitions_def=videos,
-    group_name="video",
-    code_version=f"2 {PREPARATION}",
-    check_specs=check_specs("voice_embeddings"),
-    hooks={retry_after_outage},
-    deps=[audio, speaker_turns],
-    pool="gpu",
+@video_asset(
     kinds={"pyannote"},
     description="One vector per turn, cached by content; a centroid per local speaker.",
 )
@@ -48,7 +39,7 @@ def voice_embeddings(
     with stage(context, database) as at_work:
         if at_work.is_current:
             return at_work.reuse()
-        encoder = at_work.load(gpu, models.voice_encoder)
+        encoder = at_work.load(gpu, models.open().voice_encoder)
         sound, space = read_audio(at_work, media_store), voice_space(read_settings())
         turns = _spanned(at_work, len(sound.samples))
         wanted = turns.span[turns.condition != "forgotten"].tolist()
@@ -65,7 +56,7 @@ def voice_embeddings(
             items=len(missing),
             cache_hits=hits,
             cache_misses=len(wanted) - hits,
-            floors=models.model_set().voice.floors,
+            floors=models.open().model_set().voice.floors,
             turns=str(len(turns)),
         )
 

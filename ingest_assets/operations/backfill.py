@@ -23,12 +23,12 @@ from dagster._core.utils import make_new_backfill_id
 
 from earshot.common.errors import EarshotError
 from earshot.storage.catalog.previous_rows import KEEP_TAG
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES, UPSTREAM
 from earshot.storage.database import Database
 from ingest_assets.operations.runs import ACTIVE
-from ingest_assets.operations.staleness import COLUMNS, UPSTREAM, read_stale
 from ingest_assets.partitions import videos
 from ingest_assets.stages.stage import FORCE_TAG
+from ingest_assets.stages.staleness import COLUMNS, read_stale
 
 # Behind new uploads (10), retries (5) and whatever is started by hand (0).
 BACKFILL_PRIORITY = -10

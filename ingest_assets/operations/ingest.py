@@ -27,6 +27,7 @@ from earshot.sources.polling import select
 from earshot.sources.selection import Selection
 from earshot.storage.catalog.entries import Entry
 from earshot.storage.catalog.source_states import lift_pause
+from earshot.storage.catalog.stages import UPSTREAM
 from earshot.storage.catalog.videos import (
     PERMANENT_STATES,
     Video,
@@ -40,14 +41,14 @@ from earshot.storage.database import Database
 from earshot.storage.locks import lock, run_lock, video_lock
 from earshot.storage.media_store import require_media_store
 from ingest_assets.assets.search_index import plan
-from ingest_assets.definitions import defs
+from ingest_assets.graph import graph
 from ingest_assets.operations.run_failures import failure_of
 from ingest_assets.operations.runs import LOCKED_FIRST_TAG, end_dead_runs
-from ingest_assets.operations.staleness import UPSTREAM, expected_versions
 from ingest_assets.partitions import videos
 from ingest_assets.stages.freshness import reasons_to_run
 from ingest_assets.stages.outputs import read_outputs
 from ingest_assets.stages.stage import FORCE_TAG
+from ingest_assets.stages.versions import expected_versions
 
 # Runs print nothing on the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -130,7 +131,7 @@ def keep_search_index(database: Database, instance: DagsterInstance) -> dict[str
 
 def _run_over_all(instance: DagsterInstance, job_name: str, otherwise: str) -> dict[str, float]:
     """A run of a job of one unpartitioned asset; the figures that it tells."""
-    result = defs.resolve_job_def(job_name).execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
+    result = graph.resolve_job_def(job_name).execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
     if not result.success:
         failure = failure_of(result)
         if failure.interrupted:
@@ -209,7 +210,7 @@ def _run(
 ) -> Outcome:
     run_id = make_new_run_id()
     with lock(database.url, run_lock(run_id)):
-        result = defs.resolve_job_def("ingest_video").execute_in_process(
+        result = graph.resolve_job_def("ingest_video").execute_in_process(
             run_id=run_id,
             instance=instance,
             partition_key=video_id,

@@ -14,7 +14,8 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from earshot.storage.catalog.videos import record_crash
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG, is_held_elsewhere, run_lock, wait_for_holders
-from earshot.timings.timing import Timing, metadata
+from earshot.timings.timing import Timing
+from ingest_assets.stages.metadata import metadata
 
 ACTIVE = [
     DagsterRunStatus.QUEUED,

@@ -1,6 +1,6 @@
 """Workers: each a process that does whole videos, one after another, with its models loaded once.
 
-A worker is a Celery worker of one process (ingest_assets/operations/worker_app.py), looked after by `earshot up` or `earshot
+A worker is a Celery worker of one process (ingest_assets/worker_app.py), looked after by `earshot up` or `earshot
 worker`: `ensure_running()` is called again and again, and starts it anew where it died, where the code is another one than it
 was started with, and where it has grown beyond `EARSHOT_WORKER_MEMORY_GB`; the last two once its video is done, for which it is
 asked to end and takes no other. As long as it is looked after it holds a place in the workforce, by which the queue knows how
@@ -76,7 +76,7 @@ class Worker:
             return None
         died = self._process is not None and not self._ending
         code = f" (exit code {self._process.returncode})" if self._process is not None else ""
-        command = [sys.executable, "-m", "celery", "--app", "ingest_assets.operations.worker_app", "worker", "--pool=prefork"]
+        command = [sys.executable, "-m", "celery", "--app", "ingest_assets.worker_app", "worker", "--pool=prefork"]
         command += ["--concurrency=1", f"--hostname={self.name}@{socket.gethostname()}", f"--queues={QUEUE}", "--loglevel=INFO"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         self._code, self._started, self._ending = code_digest(), time.monotonic(), False

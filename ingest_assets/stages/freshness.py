@@ -6,7 +6,7 @@ below a stage that is out of date counts as out of date too, until that has run 
 keeps all that is ingest_assets/stages/outputs.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 
@@ -32,7 +32,7 @@ class Output:
 
 
 def reasons_to_run(
-    expected: Mapping[str, Version], upstream: Mapping[str, set[str]], outputs: Mapping[str, Output]
+    expected: Mapping[str, Version], upstream: Mapping[str, Set[str]], outputs: Mapping[str, Output]
 ) -> dict[str, str]:
     """Why each stage that is out of date is so, in the order of `expected`, which lists each after all that it is made from."""
     stale: dict[str, str] = {}
@@ -45,7 +45,7 @@ def reasons_to_run(
     return stale
 
 
-def reason_to_run(version: Version, upstream: set[str], output: Output | None, outputs: Mapping[str, Output]) -> str:
+def reason_to_run(version: Version, upstream: Set[str], output: Output | None, outputs: Mapping[str, Output]) -> str:
     """Why one stage is not what today's version would make of the outputs above it as they are; "" where it is."""
     if output is None:
         return "never run to its end"

@@ -7,7 +7,7 @@ by these rows says ingest_assets/stages/freshness.py.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from earshot.storage.database import Connection, Database
+from earshot.timings.judgement import Evaluation
 from earshot.timings.timing import Timing, git_commit
-from ingest_assets.stages.checks import Evaluation
 from ingest_assets.stages.freshness import Output, Version
 
 
@@ -29,7 +29,7 @@ class StageResult:
     asset: str
     run_id: str
     version: Version
-    upstream: set[str]
+    upstream: Set[str]
     content: str
     figures: Timing
     examined: Evaluation
@@ -58,7 +58,7 @@ def read_outputs(database: Database, video_ids: Sequence[str]) -> Mapping[str, d
     return found
 
 
-def find_stale_videos(database: Database, expected: Mapping[str, Version], upstream: Mapping[str, set[str]]) -> list[str]:
+def find_stale_videos(database: Database, expected: Mapping[str, Version], upstream: Mapping[str, Set[str]]) -> list[str]:
     """The `ready` videos of which a stage has no output, or one of another version, or one made from something else: those
     for which `reasons_to_run()` gives a reason. Asked of the database, so that what is current need not be read.
     """
@@ -129,7 +129,7 @@ def record_result(database: Database, left: StageResult) -> None:
         _insert(connection, "stage_outputs", output, "timing_id")
 
 
-def _contents(connection: Connection, video_id: str, stages: set[str]) -> dict[str, str]:
+def _contents(connection: Connection, video_id: str, stages: Set[str]) -> dict[str, str]:
     """What these stages left; nobody else writes, for the run holds the video's lock."""
     rows = connection.execute(
         "SELECT asset, content FROM stage_outputs WHERE video_id = %s AND asset = ANY(%s)", [video_id, list(stages)]

@@ -34,23 +34,28 @@ from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
-from earshot.config.settings import read_settings
 from earshot.models import cache
-from earshot.models.device import Device, GpuResource
+from earshot.models.device import Device
 from earshot.models.measurement import ExecutionInfo, Measurement
-from earshot.models.registry import Floor, model_set
+from earshot.models.registry import Floor
 from earshot.storage.catalog.previous_rows import KEEP_TAG, keep_previous
 from earshot.storage.catalog.source_states import pause
+from earshot.storage.catalog.stages import UPSTREAM
 from earshot.storage.catalog.videos import Video, get_video, mark_ready_if_complete, record_failure
-from earshot.storage.database import Database, DatabaseResource
+from earshot.storage.database import Database
 from earshot.storage.full_disk import explaining_full_disk
 from earshot.storage.outages import is_outage
 from earshot.timings.history import read_history
-from earshot.timings.timing import Timing, metadata, timing
+from earshot.timings.judgement import CHECKS, CheckOutcome, evaluate, replay
+from earshot.timings.timing import Timing, timing
 from ingest_assets.stages import progress
-from ingest_assets.stages.checks import CHECKS, CheckOutcome, check_result, evaluate, replay
+from ingest_assets.stages.checks import check_result
 from ingest_assets.stages.freshness import Output, Version, reason_to_run
+from ingest_assets.stages.metadata import metadata
 from ingest_assets.stages.outputs import StageResult, invalidate_output, read_outputs, record_result
+from ingest_assets.stages.versions import stage_version
+from resources.database import DatabaseResource
+from resources.gpu import GpuResource
 
 Loaded = TypeVar("Loaded")
 
@@ -80,12 +85,12 @@ class StageRun:
     @cached_property
     def version(self) -> Version:
         """What today's code and models leave."""
-        return stage_version(self.asset, self.context.assets_def.code_versions_by_key[self.context.asset_key])
+        return stage_version(self.asset)
 
     @property
-    def upstream(self) -> set[str]:
+    def upstream(self) -> frozenset[str]:
         """The stages whose rows this one reads."""
-        return {key.to_user_string() for key in self.context.assets_def.dependency_keys}
+        return UPSTREAM[self.asset]
 
     @property
     def is_current(self) -> bool:
@@ -186,12 +191,6 @@ class StageRun:
             metadata=metadata(figures) | {key: MetadataValue.text(value) for key, value in details.items()},
             check_results=[check_result(finding) for finding in findings],
         )
-
-
-def stage_version(asset: str, code_version: str | None) -> Version:
-    """What today's code and models leave at this stage. Of `audio` the code alone counts, not the decoder's version."""
-    model = model_set(read_settings()).of_stage(asset)
-    return Version(code_version or "", model.name, model.revision) if model else Version(code_version or "")
 
 
 @contextmanager

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import InvalidMedia
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.storage.media_store import MediaStoreResource
 from ingest_assets.stages.stage import StageRun
+from resources.media_store import MediaStoreResource
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def read_audio(stage: StageRun, media_store: MediaStoreResource) -> VideoAudio:
     row = stage.rows("audio", "uri").iloc[0]
     with stage.measurement.reading_writing():
         try:
-            samples = media_store.read(row.uri, "float32")
+            samples = media_store.open().read(row.uri, "float32")
         except FileNotFoundError as error:
             raise InvalidMedia(f"{row.uri} is no longer in the media store.", "Materialize `audio` again.") from error
     return VideoAudio(samples, row.samples_sha256)

@@ -27,12 +27,14 @@ from bench.pipeline.microbench import check_events_s, execution_of_row, measure_
 from bench.pipeline.overhead import Cost, Sampling, as_record, describe_sampling, shares
 from bench.pipeline.overhead import table_row as share_row
 from bench.pipeline.pipeline import growth, microbench, pipeline, short_videos, starts
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import GpuUnavailable, ModelUnavailable
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE, decode
+from earshot.media.decoding import decode
 from earshot.models import nvml
 from earshot.models.device import Device
-from earshot.storage.catalog.videos import STAGES, Video, register
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from earshot.storage.media_store import samples_sha256
 from earshot.timings.history import read_history

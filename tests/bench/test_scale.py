@@ -21,11 +21,11 @@ from bench.harness.pages import Load, Question, slowest
 from bench.pipeline.ingesting import measure
 from bench.scale.big_library import copy_video
 from bench.scale.scale import calls_of, scale
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG
-from ingest_assets.operations.staleness import read_stale
 from ingest_assets.partitions import videos
+from ingest_assets.stages.staleness import read_stale
 from resources.instance.home import open_instance
 from sensors.new_uploads import new_uploads
 from tests.support.sensor_daemon import Daemon

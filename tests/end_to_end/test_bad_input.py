@@ -12,9 +12,9 @@ import soundfile
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.harness.server import serving
+from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import Video, get_video, list_videos
 from earshot.storage.database import Database
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest

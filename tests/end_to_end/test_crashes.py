@@ -16,9 +16,10 @@ import soundfile
 from dagster import AssetKey, AssetRecordsFilter, DagsterRunStatus, RunsFilter
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
+from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.storage.catalog.videos import STAGES, get_video, list_videos
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import get_video, list_videos
 from earshot.storage.database import Database
 from earshot.storage.locks import is_held_elsewhere, video_lock
 from resources.instance.home import open_instance

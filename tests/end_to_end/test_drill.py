@@ -13,7 +13,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from bench.drill.drill import FAULTS, HEALTHY_VIDEOS, Fault, drill_clock, ingest_one, write_clip
 from earshot.config.settings import read_settings
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database
 from earshot.timings.alerts import send_alerts
 from earshot.timings.history import read_history

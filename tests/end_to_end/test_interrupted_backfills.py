@@ -14,13 +14,13 @@ import pytest
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.cli.operation.service import MARK
 from earshot.config.sources_file import source_named
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database, open_database
 from earshot.storage.locks import lock, video_lock
 from earshot.storage.server import stop_embedded
 from ingest_assets.operations.backfill import BackfillFilter, Progress, cancel, choose, launch, read_progress
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
-from ingest_assets.operations.staleness import read_stale
+from ingest_assets.stages.staleness import read_stale
 from resources.instance.home import open_instance
 from tests.support.earshot_up import EARSHOT, free_port, running_up, wait
 

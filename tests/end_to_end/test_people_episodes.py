@@ -16,8 +16,8 @@ from dagster import DagsterInstance
 
 from bench.corpora.voice_episodes import CAST, ENROLLED, EPISODES, compose, error_rate, people_of, stretches
 from bench.people.people import PrintedFigures, centroid_scores, compose_library, judge, second_run, told
+from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.speakers.people.identify import identify
 from earshot.speakers.tables.voice_space import thresholds
 from earshot.storage.database import Database

@@ -23,16 +23,17 @@ from bench.people.attribution import PLAIN_WORDS
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import source_named
 from earshot.models import cache
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
-from earshot.storage.catalog.videos import STAGES, get_video
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.timings.timing import KEYS, TEXT_KEYS
 from earshot.transcripts.formats.exports import as_json, as_rttm, as_seglst
 from earshot.transcripts.recordings import read_recording
 from earshot.transcripts.search.query import search
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
-from ingest_assets.operations.staleness import expected_versions
+from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
 
 pytestmark = pytest.mark.slow
@@ -97,7 +98,7 @@ def test_every_word_is_in_exactly_one_passage(ingested: Ingested) -> None:
 
 
 def test_every_turn_has_a_vector_and_every_local_speaker_a_centroid_of_the_model_that_is_named(ingested: Ingested) -> None:
-    voice = ModelsResource().model_set().voice
+    voice = Models().model_set().voice
     for key in ingested.keys:
         turns = ingested.database.frame("turns", key, "turn_index")
         vectors = ingested.database.frame("voice_embeddings", key, "turn_index")
@@ -261,7 +262,7 @@ def test_the_narrator_of_two_episodes_is_nearer_to_himself_than_to_anybody_else(
 
 @pytest.mark.parametrize("episode", EPISODES, ids=lambda episode: episode.guid)
 def test_each_question_finds_the_passage_that_answers_it_first(ingested: Ingested, episode: Episode) -> None:
-    encoder = ModelsResource().text_encoder(require_device("cpu"))
+    encoder = Models().text_encoder(require_device("cpu"))
     best = search(ingested.database, encoder, episode.question)[0]
     assert PLAIN_WORDS(episode.answer) in PLAIN_WORDS(best.text)
     assert best.video_id == ingested.keys[EPISODES.index(episode)]

@@ -23,7 +23,8 @@ from bench.harness.server import serving
 from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
-from earshot.storage.catalog.videos import STAGES, get_video, register
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import get_video, register
 from earshot.storage.database import Database
 from earshot.timings.timing import KEYS, TEXT_KEYS
 from ingest_assets.definitions import defs

@@ -23,7 +23,8 @@ from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
-from earshot.storage.catalog.videos import STAGES, get_video, register
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import get_video, register
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.operations import workers

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import Device, require_device
 
 HERE = Path(__file__).parent
@@ -26,5 +26,5 @@ def cuda(home: Path, monkeypatch: pytest.MonkeyPatch) -> Device:
 
 
 @pytest.fixture
-def models() -> ModelsResource:
-    return ModelsResource()
+def models() -> Models:
+    return Models()

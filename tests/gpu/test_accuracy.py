@@ -8,8 +8,8 @@ import pytest
 from bench.contenders.rounds import error_rate
 from bench.corpora.known_speech import known_recordings
 from bench.people.attribution import PLAIN_WORDS
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.cache import ModelsResource
+from earshot.common.audio import SAMPLE_RATE
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 
 
@@ -27,7 +27,7 @@ def errors() -> dict[str, Errors]:
 
 
 def _errors(kind: str) -> Errors:
-    models, device, known = ModelsResource(), require_device(kind), known_recordings()
+    models, device, known = Models(), require_device(kind), known_recordings()
     transcriber, diarizer = models.transcriber(device), models.diarizer(device)
     heard = ["".join(transcriber.transcribe(each.samples).words.text) for each in known]
     rates = []

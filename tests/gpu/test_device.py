@@ -56,8 +56,8 @@ def test_device_lost_in_the_middle_of_a_stage_ends_it() -> None:
         import torch
         from earshot.common.errors import GpuUnavailable
         from earshot.models.device import require_device
-        from earshot.models.cache import ModelsResource
-        encoder = ModelsResource().text_encoder(require_device("cuda"))
+        from earshot.models.cache import Models
+        encoder = Models().text_encoder(require_device("cuda"))
         try:  # reading beyond the end stops every kernel of this process from here on
             torch.ones(1, device="cuda")[torch.tensor([2], device="cuda")].item()
         except RuntimeError:

@@ -12,7 +12,7 @@ from bench.corpora.composed import repeated
 from bench.corpora.episodes import EPISODES, episode_samples, write_mp3
 from bench.drill.drill import FAULTS, DrillClock, ingest_one
 from earshot.models import cache
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.storage.database import Database
 from earshot.timings.baseline import MINIMUM_VIDEOS, SLACK_S
@@ -24,7 +24,7 @@ SECONDS = 180  # long enough for a fault to cost more than the half second below
 @contextmanager
 def _moved_to_the_cpu() -> Iterator[None]:
     """The text encoder's network on the CPU while cuda is asked for: what Earshot was made after."""
-    encoder = ModelsResource().text_encoder(require_device("cuda"))
+    encoder = Models().text_encoder(require_device("cuda"))
     encoder._model.to("cpu").float()
     yield
     encoder._model.to("cuda").half()

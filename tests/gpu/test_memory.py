@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from earshot.common.errors import GpuUnavailable, OutOfMemory
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import Device, require_memory
 from earshot.models.measurement import CallCounter
 from earshot.models.registry import SETS
@@ -32,7 +32,7 @@ def filled(left_mb: int) -> Iterator[None]:
     torch.cuda.empty_cache()
 
 
-def test_batch_is_halved_until_it_fits(cuda: Device, models: ModelsResource) -> None:
+def test_batch_is_halved_until_it_fits(cuda: Device, models: Models) -> None:
     encoder = models.text_encoder(cuda)
     expected, tally = encoder.encode(LONG_TEXTS), CallCounter()
     with filled(left_mb=150):
@@ -44,7 +44,7 @@ def test_batch_is_halved_until_it_fits(cuda: Device, models: ModelsResource) -> 
     assert (found * expected).sum(axis=1).min() >= 0.999
 
 
-def test_one_input_that_does_not_fit_is_an_error(cuda: Device, models: ModelsResource) -> None:
+def test_one_input_that_does_not_fit_is_an_error(cuda: Device, models: Models) -> None:
     voice = models.voice_encoder(cuda)
     with filled(left_mb=2), pytest.raises(OutOfMemory, match="one input at a time"):
         voice.encode(np.zeros(128_000, dtype=np.float32), [(0, 128_000)] * 64)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.corpora.episodes import TELEPHONE, clip_samples
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import Device, require_device
 
 LOADERS = {
@@ -23,13 +23,13 @@ def samples() -> np.ndarray:
 
 
 @pytest.mark.parametrize(("loader", "compute_type"), LOADERS.items())
-def test_model_is_placed_on_the_device(cuda: Device, models: ModelsResource, loader: str, compute_type: str) -> None:
+def test_model_is_placed_on_the_device(cuda: Device, models: Models, loader: str, compute_type: str) -> None:
     execution = getattr(models, loader)(cuda).execution
     assert (execution.device_asked, execution.device, execution.compute_type) == ("cuda", "cuda", compute_type)
     assert execution.device_name == cuda.name
 
 
-def test_words_are_those_of_the_cpu(cuda: Device, models: ModelsResource, samples: np.ndarray) -> None:
+def test_words_are_those_of_the_cpu(cuda: Device, models: Models, samples: np.ndarray) -> None:
     here, there = (
         models.transcriber(device).transcribe(samples).words.text.str.lower().tolist()
         for device in (cuda, require_device("cpu"))
@@ -38,19 +38,19 @@ def test_words_are_those_of_the_cpu(cuda: Device, models: ModelsResource, sample
     assert same >= 0.95 * max(len(here), len(there))
 
 
-def test_turns_are_those_of_the_cpu(cuda: Device, models: ModelsResource, samples: np.ndarray) -> None:
+def test_turns_are_those_of_the_cpu(cuda: Device, models: Models, samples: np.ndarray) -> None:
     here, there = (models.diarizer(device).diarize(samples)[0] for device in (cuda, require_device("cpu")))
     assert here.local_speaker.tolist() == there.local_speaker.tolist()
     assert np.abs(here[["start_s", "end_s"]].to_numpy() - there[["start_s", "end_s"]].to_numpy()).max() <= 0.1
 
 
-def test_voices_are_those_of_the_cpu(cuda: Device, models: ModelsResource, samples: np.ndarray) -> None:
+def test_voices_are_those_of_the_cpu(cuda: Device, models: Models, samples: np.ndarray) -> None:
     spans = [(0, 48_000), (48_000, 64_000), (64_000, 320_000)]
     here, there = (models.voice_encoder(device).encode(samples, spans) for device in (cuda, require_device("cpu")))
     assert (here * there).sum(axis=1).min() >= 0.999
 
 
-def test_text_vectors_find_the_same_neighbours_as_single_precision(cuda: Device, models: ModelsResource) -> None:
+def test_text_vectors_find_the_same_neighbours_as_single_precision(cuda: Device, models: Models) -> None:
     texts = [f"Passage {index} is about {topic}." for index, topic in enumerate(("cats", "wine", "the moon", "tax law"))]
     vectors = models.text_encoder(cuda).encode(texts)
     there = models.text_encoder(require_device("cpu")).encode(texts)

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from earshot.config.settings import PROJECT_ROOT
-from ingest_assets.operations.staleness import expected_versions
+from ingest_assets.stages.versions import expected_versions
 
 RECORD = Path(__file__).with_suffix(".json")
 NETWORKS = {
@@ -31,13 +31,13 @@ MACHINERY = {
     "earshot/speakers/people": "identify",
     "earshot/speakers/tables": "voice_cache voice_space",
     "earshot/speakers/voices": "monologue",
-    "earshot/storage/catalog": "videos watched_sources",
+    "earshot/storage/catalog": "stages videos watched_sources",
     "earshot/storage": "database media_store",
     "earshot/transcripts/search": "text_models",
     "ingest_assets": "partitions",
-    "ingest_assets/stages": "checks freshness outputs stage",
+    "ingest_assets/stages": "checks freshness metadata outputs stage versions video_asset",
 }
-PACKAGES = {"earshot", "ingest_assets", "resources"}
+PACKAGES = {"earshot", "ingest_assets"}
 
 
 def digests() -> dict[str, dict[str, str]]:

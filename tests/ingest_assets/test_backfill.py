@@ -17,15 +17,16 @@ from dagster._core.utils import make_new_backfill_id
 from earshot.cli.operation.backfill import backfill_command
 from earshot.common.errors import EarshotError, InvalidMedia, Removed
 from earshot.storage.catalog.previous_rows import KEEP_TAG
-from earshot.storage.catalog.videos import STAGES, Video, get_video, mark_ready_if_complete, record_failure, register
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import Video, get_video, mark_ready_if_complete, record_failure, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
-from ingest_assets.operations import staleness
 from ingest_assets.operations.backfill import BackfillFilter, cancel, choose, launch, read_progress, with_below
 from ingest_assets.operations.ingest import QUIET
-from ingest_assets.operations.staleness import expected_versions
+from ingest_assets.stages import staleness
 from ingest_assets.stages.freshness import Version
 from ingest_assets.stages.stage import FORCE_TAG
+from ingest_assets.stages.versions import expected_versions
 from sensors import failing_backfills
 from sensors.failing_backfills import FIRST, stop_if_failing
 from tests.support.library import run_stage

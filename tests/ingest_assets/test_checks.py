@@ -8,9 +8,10 @@ from earshot.models.registry import COMMUNITY_1, MINILM, Floor
 from earshot.storage.database import Database
 from earshot.timings.baseline import SPREAD_WINDOW, Level
 from earshot.timings.history import RECENT, History, Past, accept_speed, read_history
+from earshot.timings.judgement import CHECKS, CheckOutcome, Evaluation, evaluate
 from earshot.timings.timing import Timing
-from ingest_assets.definitions import video_assets
-from ingest_assets.stages.checks import CHECKS, CheckOutcome, Evaluation, check_result, check_specs, evaluate
+from ingest_assets.jobs import video_assets
+from ingest_assets.stages.checks import check_result, check_specs
 from tests.support.timing_rows import keep, usual
 
 ASSET = "text_embeddings"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ingest_assets.operations.staleness import expected_versions
+from ingest_assets.stages.versions import expected_versions
 from tests.ingest_assets.code_versions import NETWORKS, RECORD, digests, modules_of
 
 TOLD = (

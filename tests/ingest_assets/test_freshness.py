@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from earshot.storage.catalog.videos import STAGES
-from ingest_assets.operations.staleness import UPSTREAM
+from earshot.storage.catalog.stages import STAGES, UPSTREAM
 from ingest_assets.stages.freshness import Output, Version, reason_to_run, reasons_to_run
 
 EXPECTED = {stage: Version("1", f"model of {stage}", "r1") for stage in STAGES}

@@ -8,17 +8,19 @@ from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInPr
 from dagster._core.errors import DagsterMaxRetriesExceededError
 
 from bench.corpora.episodes import TELEPHONE, clip_samples
+from earshot.common.audio import SAMPLE_RATE
 from earshot.config.sources_file import source_named
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.previous_rows import KEEP_TAG, KEPT
-from earshot.storage.catalog.videos import STAGES, get_video
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Connection, Database
-from earshot.storage.media_store import MediaStoreResource
+from earshot.storage.media_store import MediaStore
 from ingest_assets.definitions import defs
 from ingest_assets.operations.ingest import QUIET, IngestChoice, Outcome, ingest
-from ingest_assets.operations.staleness import expected_versions, read_stale
 from ingest_assets.stages.outputs import invalidate_output
 from ingest_assets.stages.stage import FORCE_TAG, MAX_OUTAGE_RETRIES
+from ingest_assets.stages.staleness import read_stale
+from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
 from tests.support.library import run_stage
 
@@ -202,7 +204,7 @@ def breaking_connections(monkeypatch: pytest.MonkeyPatch, times: int) -> list[st
 def test_audio_that_is_damaged_or_gone_is_fetched_again(talk: Talk) -> None:
     [row] = talk.database.query("SELECT uri FROM audio")
     assert talk.timed(talk.materialize("audio")) == set()
-    MediaStoreResource().write(talk.video_id, clip_samples(TELEPHONE)[:SAMPLE_RATE].astype("int16"))
+    MediaStore().write(talk.video_id, clip_samples(TELEPHONE)[:SAMPLE_RATE].astype("int16"))
     run = defs.resolve_job_def("ingest_video").execute_in_process(
         instance=talk.instance,
         partition_key=talk.video_id,

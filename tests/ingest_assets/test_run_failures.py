@@ -10,12 +10,13 @@ import pytest
 import soundfile
 from dagster import DagsterInstance
 
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import DatabaseUnusable, DiskFull, EarshotError
 from earshot.config.sources_file import source_named
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.storage.catalog.videos import list_videos
-from earshot.storage.database import Database, DatabaseResource
+from earshot.storage.database import Database
 from ingest_assets.operations.ingest import IngestChoice, Outcome, identify_speakers, ingest
+from resources.database import DatabaseResource
 
 UNUSABLE = DatabaseUnusable("The server is away.", "Start it.")
 

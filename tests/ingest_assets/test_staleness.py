@@ -9,12 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from earshot.cli.library.stale import stale_command
-from earshot.storage.catalog.videos import STAGES, Video, mark_ready_if_complete, register
+from earshot.storage.catalog.stages import STAGES, UPSTREAM
+from earshot.storage.catalog.videos import Video, mark_ready_if_complete, register
 from earshot.storage.database import Database
-from ingest_assets.operations import staleness
-from ingest_assets.operations.staleness import UPSTREAM, expected_versions, read_stale, summarize_stale
+from ingest_assets.stages import staleness
 from ingest_assets.stages.freshness import Version, reasons_to_run
 from ingest_assets.stages.outputs import find_stale_videos, invalidate_output, read_outputs
+from ingest_assets.stages.staleness import read_stale, summarize_stale
+from ingest_assets.stages.versions import expected_versions
 from tests.support.library import leave_outputs, run_stage
 from tests.support.timing_rows import usual
 

@@ -9,14 +9,13 @@ import numpy as np
 from pgvector import Vector
 
 from earshot.models.registry import Model
-from earshot.storage.catalog import videos
+from earshot.storage.catalog.stages import UPSTREAM
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Connection, Database
 from earshot.timings.baseline import Level
+from earshot.timings.judgement import Evaluation
 from earshot.timings.timing import Timing
 from earshot.transcripts.search.text_models import register_text_model
-from ingest_assets.operations.staleness import UPSTREAM
-from ingest_assets.stages.checks import Evaluation
 from ingest_assets.stages.freshness import Version
 from ingest_assets.stages.outputs import StageResult, record_result
 from tests.support.spoken_videos import MODEL
@@ -60,7 +59,7 @@ def leave_outputs(connection: Connection, keys: Sequence[str], timings: Sequence
         "FROM asset_timings WHERE video_id = ANY(%s) ORDER BY video_id, asset, timing_id DESC "
         "ON CONFLICT (video_id, asset) DO UPDATE SET timing_id = excluded.timing_id, code_version = excluded.code_version, "
         "model = excluded.model, model_revision = excluded.model_revision",
-        [list(videos.STAGES), list(keys)],
+        [list(STAGES), list(keys)],
     )
 
 

@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 from dagster import AssetsDefinition, DagsterInstance, ExecuteInProcessResult, materialize
 
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.cache import ModelsResource
-from earshot.models.device import GpuResource
+from earshot.common.audio import SAMPLE_RATE
 from earshot.storage.catalog.videos import Video, register
-from earshot.storage.database import Database, DatabaseResource
-from earshot.storage.media_store import MediaStoreResource, samples_sha256
+from earshot.storage.database import Database
+from earshot.storage.media_store import MediaStore, samples_sha256
 from ingest_assets.partitions import videos
 from ingest_assets.stages.stage import FORCE_TAG
+from resources.database import DatabaseResource
+from resources.gpu import GpuResource
+from resources.media_store import MediaStoreResource
+from resources.models import ModelsResource
 from tests.support.library import run_stages
 
 RESOURCES = {
@@ -29,7 +31,7 @@ def put_audio(database: Database, video_id: str, samples: np.ndarray) -> None:
     whole = (samples * 32768.0).astype(np.int16)
     register(database, [Video(video_id, f"/{video_id}.mp3", "/", video_id)])
     row = {
-        "uri": MediaStoreResource().write(video_id, whole),
+        "uri": MediaStore().write(video_id, whole),
         "samples_sha256": samples_sha256(whole),
         "samples": len(whole),
         "sample_rate": SAMPLE_RATE,

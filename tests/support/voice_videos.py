@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.speakers.voices.local_speakers import conditions, local_speakers
 from earshot.storage.catalog.videos import Video, register

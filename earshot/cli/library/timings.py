@@ -8,7 +8,7 @@ import click
 
 from earshot.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
 from earshot.common.times import format_hms
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database, open_database
 from earshot.timings.baseline import MINIMUM_VIDEOS
 from earshot.timings.comparison import Comparison, compare

@@ -14,7 +14,7 @@ from earshot.cli.output import console, json_option, json_rows, print_json, prin
 from earshot.common.errors import EarshotError
 from earshot.common.text import left_out_undated, pluralize
 from earshot.common.times import format_hms
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database
 

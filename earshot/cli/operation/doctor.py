@@ -20,7 +20,7 @@ from earshot.common.errors import EarshotError, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.settings_file import origins, settings_path, variable_of
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.files import locate
 from earshot.models.nvml import GpuSampler, driver_version
@@ -28,7 +28,7 @@ from earshot.models.registry import model_set
 from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
-from earshot.storage.media_store import MediaStoreResource, location_of
+from earshot.storage.media_store import MediaStore, location_of
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _models() -> str:
 
 
 def _models_at_work() -> str:
-    models, device = ModelsResource(), require_device(read_settings().device)
+    models, device = Models(), require_device(read_settings().device)
     try:
         loaded = [load(device) for load in (models.transcriber, models.diarizer, models.voice_encoder, models.text_encoder)]
     except (RuntimeError, OSError) as error:  # of torch and ctranslate2: a library is missing, or does not fit the device
@@ -138,7 +138,7 @@ def _downloader() -> str:
 
 def _media_store() -> str:
     media, samples = read_settings().media, np.arange(-800, 800, dtype=np.int16)
-    store = MediaStoreResource()
+    store = MediaStore()
     try:
         uri = store.write(".doctor", samples)
         read = store.read(uri)

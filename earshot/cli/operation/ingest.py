@@ -15,7 +15,8 @@ from earshot.cli.arguments import Day, known_video
 from earshot.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from earshot.common.errors import EarshotError, SourceUnusable
 from earshot.config.settings import read_settings
-from earshot.storage.catalog.videos import STAGES, STATES, Video, list_videos
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import STATES, Video, list_videos
 from earshot.storage.database import Database, open_database
 from earshot.timings.timing import summarize
 from ingest_assets.stages.progress import described, watching

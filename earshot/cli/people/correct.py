@@ -9,8 +9,8 @@ import click
 from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
-    from earshot.speakers.corrections.claims import Key
     from earshot.speakers.corrections.commands import CorrectionResult
+    from earshot.speakers.voices.speakers import Key
 
 
 class _UnquotedVoices(click.Command):

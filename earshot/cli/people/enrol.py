@@ -14,9 +14,9 @@ from earshot.common.errors import EarshotError
 from earshot.common.excerpt import FILE, TIME_PATTERN, VIDEO, Excerpt, parse_span
 from earshot.common.text import pluralize
 from earshot.config.settings import read_settings
-from earshot.speakers.tables.enrolments import Quality
 from earshot.speakers.tables.people import Person, checked_name, find_person, names_of_people, sync_people
 from earshot.speakers.tables.voice_space import thresholds
+from earshot.speakers.voices.enrolment_quality import Quality
 from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:

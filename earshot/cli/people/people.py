@@ -19,8 +19,8 @@ from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
-    from earshot.speakers.people.directory import SpeakerRef
     from earshot.speakers.people.forget import ForgetSummary
+    from earshot.transcripts.speaker_names import SpeakerRef
 
 MOST_SHOWN = 240  # characters of what a voice says: enough to know it by
 

@@ -35,7 +35,7 @@ from earshot.transcripts.recordings import (
 )
 
 if TYPE_CHECKING:
-    from earshot.speakers.people.directory import SpeakerRef
+    from earshot.transcripts.speaker_names import SpeakerRef
 
 
 @click.command("export")

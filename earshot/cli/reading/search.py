@@ -90,7 +90,7 @@ def search_command(
 
     "Several words" in quotation marks must be said in this order; -word must not be said.
     """
-    from earshot.models.cache import ModelsResource
+    from earshot.models.cache import Models
     from earshot.speakers.people.directory import resolve
     from earshot.transcripts.search.query import (
         Filters,
@@ -114,7 +114,7 @@ def search_command(
         since=since.date() if since else None,
         until=until.date() if until else None,
     )
-    encoder = searching_encoder(database, ModelsResource(), device) if device else None
+    encoder = searching_encoder(database, Models(), device) if device else None
     hits = search(database, encoder, question, limit, page, filters)
     asked = asked_words(database, question)
     _keep(hits)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from earshot.media.decoding import SAMPLE_RATE
+from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback

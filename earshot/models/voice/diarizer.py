@@ -24,7 +24,7 @@ import soundfile
 import torch
 from pyannote.core import Annotation, SlidingWindowFeature
 
-from earshot.media.decoding import SAMPLE_RATE
+from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import Device, assert_placed, execution_of_network
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import with_oom_fallback

@@ -25,7 +25,7 @@ from pyannote.audio.pipelines.clustering import AgglomerativeClustering
 from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeature
 from pyannote.core.utils.generators import string_generator
 
-from earshot.media.decoding import SAMPLE_RATE
+from earshot.common.audio import SAMPLE_RATE
 from earshot.models.measurement import CallCounter
 from earshot.models.registry import Model
 from earshot.models.voice.campplus import load_campplus

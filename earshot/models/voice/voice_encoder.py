@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from earshot.media.decoding import SAMPLE_RATE
+from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import Device, assert_placed, execution_of_network
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback

@@ -19,8 +19,7 @@ import pandas as pd
 
 from earshot.common.timeline import HALF, Interval, Timeline, build_timeline
 from earshot.speakers.tables.corrections import CorrectedSpan, Correction
-
-Key = tuple[str, str]  # (video_id, local_speaker)
+from earshot.speakers.voices.speakers import Key
 
 # Who holds a speaker's time must hold this many times what the second does.
 DOMINANCE_RATIO = 2.0

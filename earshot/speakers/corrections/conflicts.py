@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from earshot.common.text import join_numbers
-from earshot.speakers.corrections.claims import Key, Named, SpeakerClaims
+from earshot.speakers.corrections.claims import Named, SpeakerClaims
+from earshot.speakers.voices.speakers import Key
 
 # More numbers than this in one message help nobody.
 

@@ -10,7 +10,6 @@ The asset `people` (earshot/speakers/people/identify.py) applies the rulings; no
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +20,6 @@ from earshot.common.timeline import HALF, Interval, Timeline, build_timeline
 from earshot.speakers.corrections.claims import (
     NOBODY,
     IntervalLabels,
-    Key,
     SpeakerClaims,
     claims_from,
     label_intervals,
@@ -31,25 +29,11 @@ from earshot.speakers.corrections.claims import (
 from earshot.speakers.corrections.conflicts import SameVoiceGroups, conflicts_among
 from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.voices.identity_constraints import IdentityConstraints, KeyPair
+from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
 from earshot.transcripts.word_speakers import attribute_words
 from earshot.transcripts.word_turns import Spoken, whole_words
-
-Pair = tuple[Key, Key]
-
-
-@dataclass(frozen=True)
-class IdentityConstraints:
-    """What corrections bind the machine to. Who is in `contradictions` (with the reason, without names) is in no other part.
-
-    `same` has just enough pairs to join who is one voice; `different` has each pair. The smaller key of a pair comes first.
-    """
-
-    named: dict[Key, int]
-    never: dict[Key, frozenset[int]]
-    same: frozenset[Pair]
-    different: frozenset[Pair]
-    contradictions: dict[Key, str]
 
 
 def derive_constraints(corrections: Sequence[Correction], turns: pd.DataFrame) -> IdentityConstraints:
@@ -220,6 +204,6 @@ def _never(
     return {key: frozenset(people) for key, people in found.items() if key not in refused}
 
 
-def _chain(keys: Iterable[Key]) -> Iterable[Pair]:
+def _chain(keys: Iterable[Key]) -> Iterable[KeyPair]:
     ordered = sorted(keys)
     return pairwise(ordered)

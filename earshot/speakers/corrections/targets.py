@@ -23,10 +23,11 @@ from earshot.common.errors import EarshotError, InconsistentVideo, NotTranscribe
 from earshot.common.text import pluralize
 from earshot.common.timeline import build_timeline
 from earshot.common.times import format_hms
-from earshot.speakers.corrections.claims import Key, spans_in
+from earshot.speakers.corrections.claims import spans_in
 from earshot.speakers.corrections.constraints import read_constraints, read_turns
 from earshot.speakers.tables.corrections import CorrectedSpan, Correction
 from earshot.speakers.tables.people import find_person
+from earshot.speakers.voices.speakers import Key
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.transcripts.recordings import read_recording

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from earshot.speakers.corrections.constraints import IdentityConstraints, Pair, read_constraints
+from earshot.speakers.corrections.constraints import read_constraints
 from earshot.speakers.people.identify import Identified, identify
-from earshot.speakers.tables.identities import Key
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold
 from earshot.speakers.voices.calibration import Calibration, CalibrationSpeaker
+from earshot.speakers.voices.identity_constraints import IdentityConstraints, KeyPair
+from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
 
 MAX_VIDEOS = 500  # of ten speakers each, 22,500 pairs of two people: enough for a rate of 0.002 that is not rough
@@ -53,7 +54,7 @@ def known_identities(rulings: IdentityConstraints) -> dict[Key, int]:
     return said
 
 
-def _groups(pairs: Iterable[Pair]) -> list[set[Key]]:
+def _groups(pairs: Iterable[KeyPair]) -> list[set[Key]]:
     groups: list[set[Key]] = []
     for pair in pairs:
         touched = [group for group in groups if group & set(pair)]

@@ -6,7 +6,6 @@ the voice space that its row names.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,25 +14,18 @@ import pandas as pd
 from earshot.common.errors import EarshotError
 from earshot.common.times import link_at
 from earshot.config.names import name_key
-from earshot.speakers.corrections.claims import Key, corrections_touching
+from earshot.speakers.corrections.claims import corrections_touching
 from earshot.speakers.corrections.constraints import read_turns
 from earshot.speakers.corrections.targets import describe_correction, describe_speakers, members_of, voice_number
 from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.people import find_person, list_people
 from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.speakers.voices.assignment import kind_of
+from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
+from earshot.transcripts.speaker_names import SpeakerRef
 
 UNKNOWN = "Unknown"
-
-
-@dataclass(frozen=True)
-class SpeakerRef:
-    """A person or an anonymous voice; the other id is None."""
-
-    name: str
-    person_id: int | None = None
-    voice_id: int | None = None
 
 
 def resolve(database: Database, text: str) -> SpeakerRef:

@@ -16,7 +16,7 @@ from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.people.identify import PEOPLE_LOCK, read_profiles
 from earshot.speakers.people.samples import Assessment, assess_pending, extract_samples, open_recording
-from earshot.speakers.tables.enrolments import Quality, Samples, save_assessment_within
+from earshot.speakers.tables.enrolments import save_assessment_within
 from earshot.speakers.tables.people import (
     Person,
     add_enrolment,
@@ -28,7 +28,7 @@ from earshot.speakers.tables.people import (
 )
 from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_space
 from earshot.speakers.voices.cosine import as_cosine, quantize, quantized_dot
-from earshot.speakers.voices.enrolment_quality import profile
+from earshot.speakers.voices.enrolment_quality import Quality, Samples, profile
 from earshot.storage.database import Database
 from earshot.storage.locks import lock
 

@@ -18,20 +18,20 @@ from typing import Any
 import pandas as pd
 import psycopg
 
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import EarshotError
 from earshot.common.timeline import EMPTY_TURNS, HALF, Interval, build_timeline
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.speakers.corrections.claims import Key
 from earshot.speakers.corrections.constraints import attributed_turns, read_turns
-from earshot.speakers.people.directory import SpeakerRef
 from earshot.speakers.people.identify import PEOPLE_LOCK, identify
 from earshot.speakers.tables.corrections import list_corrections
 from earshot.speakers.voices.local_speakers import local_speakers
+from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Connection, Database
 from earshot.storage.locks import is_held_elsewhere, lock, video_lock
+from earshot.transcripts.speaker_names import SpeakerRef
 
 # All at once, and always in this order: no stage writes a vector between what is found and what is removed.
 _LOCK = (

@@ -26,9 +26,7 @@ from earshot.speakers.tables.enrolments import profile_samples
 from earshot.speakers.tables.identities import (
     OTHER_MODEL,
     Identity,
-    Key,
     SegmentOverride,
-    Speakers,
     create_voices,
     former_numbers,
     read_identities,
@@ -42,6 +40,7 @@ from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_sp
 from earshot.speakers.voices.assignment import Assignment, Assignments, assign, kind_of
 from earshot.speakers.voices.clustering import Clustering, empty_clustering
 from earshot.speakers.voices.profiles import Profiles, profiles_of
+from earshot.speakers.voices.speakers import Key, Speakers
 from earshot.speakers.voices.voice_ids import clusters_without_id, kept_voice_ids
 from earshot.storage.database import Database
 from earshot.storage.locks import lock

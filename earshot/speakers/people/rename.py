@@ -13,11 +13,11 @@ from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
 from earshot.speakers.corrections.claims import spans_by_video
 from earshot.speakers.corrections.constraints import derive_constraints, read_turns
-from earshot.speakers.people.directory import SpeakerRef
 from earshot.speakers.people.forget import ForgetSummary, count_traces
 from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.people import find_person, merge_people, rename_person
 from earshot.storage.database import Database
+from earshot.transcripts.speaker_names import SpeakerRef
 
 
 def rename(database: Database, settings: Settings, who: SpeakerRef, name: str) -> str:

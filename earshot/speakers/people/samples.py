@@ -19,26 +19,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from earshot.common.audio import SAMPLE_RATE, SampleSpan
 from earshot.common.errors import RecordingUnusable, VideoError
 from earshot.common.excerpt import VIDEO, Excerpt, format_time
 from earshot.common.timeline import Interval
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE, decode
-from earshot.models.cache import ModelsResource
+from earshot.media.decoding import decode
+from earshot.models.cache import Models
 from earshot.models.device import Device, require_device
-from earshot.speakers.tables.enrolments import (
-    Enrolment,
-    Quality,
-    Samples,
-    pending_enrolments,
-    save_assessment,
-)
-from earshot.speakers.tables.voice_cache import SampleSpan, cached_embeddings
+from earshot.speakers.tables.enrolments import Enrolment, pending_enrolments, save_assessment
+from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
-from earshot.speakers.voices.enrolment_quality import assess_quality, clean_speech, enrolment_spans
+from earshot.speakers.voices.enrolment_quality import Quality, Samples, assess_quality, clean_speech, enrolment_spans
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
-from earshot.storage.media_store import MediaStoreResource, samples_sha256
+from earshot.storage.media_store import MediaStore, samples_sha256
 
 # A player rounds the time at which a recording ends.
 END_TOLERANCE_S = 0.5
@@ -147,7 +142,7 @@ def _video(database: Database, video_id: str) -> EnrolmentAudio:
         why = f" (state {video.state}{f': {video.last_error}' if video.last_error else ''})"
         raise RecordingUnusable(f"{video_id} is not ingested{why}.", "Try again when it is: `earshot videos` shows.")
     try:
-        samples = MediaStoreResource().read(audio.uri.iloc[0])
+        samples = MediaStore().read(audio.uri.iloc[0])
     except FileNotFoundError:
         raise RecordingUnusable(
             f"The audio of {video_id} is no longer in the media store.", "Materialize its `audio` again."
@@ -166,7 +161,7 @@ def _video(database: Database, video_id: str) -> EnrolmentAudio:
 
 def _diarized(sound: np.ndarray, start_s: float) -> pd.DataFrame:
     """Turns of an excerpt's sound, in seconds of its recording."""
-    turns, _ = ModelsResource().diarizer(_device()).diarize(sound)
+    turns, _ = Models().diarizer(_device()).diarize(sound)
     return turns.assign(start_s=turns.start_s + start_s, end_s=turns.end_s + start_s)
 
 
@@ -177,7 +172,7 @@ def _vectors(
     known = cached_embeddings(database, space, audio_sha256)
     missing = [span for span in spans if span not in known]
     if missing:
-        encoder = ModelsResource().voice_encoder(_device())
+        encoder = Models().voice_encoder(_device())
         made = encoder.encode(sound, [(start - first, end - first) for start, end in missing])
         known |= dict(zip(missing, made, strict=True))
     return np.array([known[span] for span in spans], dtype=np.float32).reshape(len(spans), space.dimension)

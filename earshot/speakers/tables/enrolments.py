@@ -9,13 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.excerpt import Excerpt
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.speakers.tables.voice_cache import SampleSpan
 from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.voices.enrolment_quality import Quality, Samples
 from earshot.storage.database import Connection, Database
-
-REFUSED = "refused"
 
 
 @dataclass(frozen=True)
@@ -25,38 +23,6 @@ class Enrolment:
     enrolment_id: int
     person_id: int
     excerpt: Excerpt
-
-
-@dataclass(frozen=True)
-class Quality:
-    """What an excerpt is worth in one voice space.
-
-    `verdict` is `good`, `fair` or `refused`; `reasons` is "" where it is good. Seconds of clean speech, and of another voice;
-    `spread`: the lowest cosine of a sample to their mean, None for a single sample.
-    """
-
-    verdict: str
-    reasons: str
-    clean_s: float
-    other_voice_s: float
-    spread: float | None
-
-    @property
-    def refused(self) -> bool:
-        return self.verdict == REFUSED
-
-
-@dataclass(frozen=True)
-class Samples:
-    """The samples of an excerpt: the recording's sha256, n spans in it, and (n, dimension) float32 vectors of length one."""
-
-    audio_sha256: str
-    spans: tuple[SampleSpan, ...]
-    vectors: np.ndarray
-
-    @property
-    def seconds(self) -> np.ndarray:
-        return np.array([(last - first) / SAMPLE_RATE for first, last in self.spans])
 
 
 def pending_enrolments(database: Database, space: VoiceSpace) -> list[Enrolment]:

@@ -19,31 +19,15 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.voices.speakers import Key, Speakers
 from earshot.storage.database import Connection, Database
 
-Key = tuple[str, str]  # video_id, local_speaker
 SegmentOverride = tuple[
     str, float, float, int
 ]  # video_id, start_s, end_s, person_id: who speaks then, whoever the local speaker is
 
 NO_VECTOR = "no vector: none of its turns has one"
 OTHER_MODEL = "other model"
-
-
-@dataclass(frozen=True)
-class Speakers:
-    """All local speakers in order of their keys.
-
-    `vectors` is (n, dimension), float32, zeros where `obstacles` says why there is nothing to compare ("" where there is).
-    `clear_s` are seconds, `rank` is the place in order of (published_at, video_id, local_speaker), undated videos last.
-    """
-
-    keys: Sequence[Key]
-    vectors: np.ndarray
-    obstacles: Sequence[str]
-    clear_s: np.ndarray
-    rank: np.ndarray
-    made_at: Sequence[datetime]
 
 
 @dataclass(frozen=True)

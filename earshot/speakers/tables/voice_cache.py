@@ -6,10 +6,9 @@ Turns keep theirs in table `voice_embeddings`, enrolments in `enrolment_samples`
 
 import numpy as np
 
+from earshot.common.audio import SampleSpan
 from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.storage.database import Database
-
-SampleSpan = tuple[int, int]  # first sample, and the one after the last
 
 
 def cached_embeddings(database: Database, space: VoiceSpace, audio_sha256: str) -> dict[SampleSpan, np.ndarray]:

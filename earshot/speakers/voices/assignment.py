@@ -27,18 +27,15 @@ What cannot be told is never filled in: there is no way through this module that
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from earshot.models.registry import Thresholds
-from earshot.speakers.tables.identities import Speakers
-from earshot.speakers.voices.clustering import Clustering, Key, Nodes, Pair, cluster, connected_labels, empty_clustering
+from earshot.speakers.voices.clustering import Clustering, Nodes, Pair, cluster, connected_labels, empty_clustering
 from earshot.speakers.voices.cosine import SCALE, as_cosine, as_product, is_usable, quantize
+from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.profiles import Nearest, Profiles, nearest_people
-
-if TYPE_CHECKING:
-    from earshot.speakers.corrections.constraints import IdentityConstraints
+from earshot.speakers.voices.speakers import Key, Speakers
 
 MIN_CLEAR_S = 2.0
 
@@ -92,7 +89,7 @@ class IndexedConstraints:
 
 
 def assign(
-    speakers: Speakers, profiles: Profiles, rulings: "IdentityConstraints", limits: Thresholds, before: Clustering | None = None
+    speakers: Speakers, profiles: Profiles, rulings: IdentityConstraints, limits: Thresholds, before: Clustering | None = None
 ) -> Assignments:
     """Who each of these speakers is. `before`: how they were clustered last time, so that only what changed is done again."""
     said = index_constraints(speakers.keys, rulings)
@@ -121,7 +118,7 @@ def kind_of(reason: str) -> str:
 # --- what is known -------------------------------------------------------------------------------------------------------
 
 
-def index_constraints(keys: Sequence[Key], rulings: "IdentityConstraints") -> IndexedConstraints:
+def index_constraints(keys: Sequence[Key], rulings: IdentityConstraints) -> IndexedConstraints:
     """The rulings by position among these keys."""
     place = {key: index for index, key in enumerate(keys)}
 

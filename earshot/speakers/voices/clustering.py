@@ -39,8 +39,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from earshot.speakers.voices.cosine import SCALE, as_cosine, as_product, quantized_dot
+from earshot.speakers.voices.speakers import Key
 
-Key = tuple[str, str]  # video_id, local_speaker
 Pair = tuple[int, int]  # positions of two nodes
 
 LARGEST = 10_000

@@ -29,10 +29,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from earshot.common.audio import SAMPLE_RATE, SampleSpan
 from earshot.common.timeline import Interval, Timeline, build_timeline
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.speakers.tables.enrolments import REFUSED, Quality
-from earshot.speakers.tables.voice_cache import SampleSpan
 
 SAMPLE_S = 4.0
 MIN_SAMPLE_S = 1.0
@@ -43,6 +41,41 @@ MAX_OTHER_SHARE = 0.15
 WIDE_SPREAD = 0.7
 # Below this level (60 dB under full scale) a recording that holds no speech is called silent.
 SILENT_LEVEL = 0.001
+
+
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What an excerpt is worth in one voice space.
+
+    `verdict` is `good`, `fair` or `refused`; `reasons` is "" where it is good. Seconds of clean speech, and of another voice;
+    `spread`: the lowest cosine of a sample to their mean, None for a single sample.
+    """
+
+    verdict: str
+    reasons: str
+    clean_s: float
+    other_voice_s: float
+    spread: float | None
+
+    @property
+    def refused(self) -> bool:
+        return self.verdict == REFUSED
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of an excerpt: the recording's sha256, n spans in it, and (n, dimension) float32 vectors of length one."""
+
+    audio_sha256: str
+    spans: tuple[SampleSpan, ...]
+    vectors: np.ndarray
+
+    @property
+    def seconds(self) -> np.ndarray:
+        return np.array([(last - first) / SAMPLE_RATE for first, last in self.spans])
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ Which of two videos' speakers are the same person is not decided here.
 import numpy as np
 import pandas as pd
 
+from earshot.common.audio import SAMPLE_RATE, SampleSpan
 from earshot.common.timeline import HALF, Interval, build_timeline
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.speakers.tables.voice_cache import SampleSpan
 
 # Measured with CAM++ (a turn against half a minute of its own voice and of six others, bench/corpora/episodes.py's recordings):
 # the equal error rate is 16 % at a quarter of a second, 13 % at a half, 9 % at one second, 6 % from one and a half on.

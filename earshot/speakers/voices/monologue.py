@@ -24,7 +24,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from earshot.media.decoding import SAMPLE_RATE
+from earshot.common.audio import SAMPLE_RATE
 from earshot.models.registry import Thresholds
 from earshot.speakers.voices.cosine import SCALE, as_cosine, as_product, is_usable, quantize
 from earshot.speakers.voices.profiles import Profiles, nearest_people

@@ -11,6 +11,7 @@ from typing import Any
 
 from earshot.common.backoff import fate_of
 from earshot.common.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured
+from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Connection, Database
 
 STATES = (
@@ -21,8 +22,6 @@ STATES = (
 PERMANENT_STATES = ("members_only", "private", "removed", "geo_blocked", "age_restricted", "no_audio")
 
 KEYS_AT_ONCE = 1000  # a page of `stream_keys()`
-
-STAGES = ("audio", "transcript", "speaker_turns", "voice_embeddings", "text_embeddings")
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from typing import Any
 from earshot.common.errors import EarshotError
 from earshot.common.text import left_out_undated
 from earshot.common.times import link_at
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import Device
 from earshot.models.text.text_encoder import TextEncoder
-from earshot.speakers.people.directory import SpeakerRef
 from earshot.storage.database import Database
 from earshot.transcripts.recordings import keys_with
 from earshot.transcripts.search.text_models import count_unsearched, list_text_models, searched_model
+from earshot.transcripts.speaker_names import SpeakerRef
 
 MAX_RESULTS = 200  # that search_passages() can reach
 MAX_QUESTION_LENGTH = 10_000
@@ -178,7 +178,7 @@ def notable_absences(question: str, asked: Sequence[AskedWord], by_words: bool) 
     return [word for word in absent if every or word in quoted or word[0].isupper() or word[0].isdigit()]
 
 
-def searching_encoder(database: Database, models: ModelsResource, device: Device) -> TextEncoder | None:
+def searching_encoder(database: Database, models: Models, device: Device) -> TextEncoder | None:
     """The text encoder that this library's passages were made with; None where there are no passages."""
     searched = searched_model(database)
     return models.text_encoder(device, searched.described) if searched else None

@@ -6,15 +6,15 @@ import pytest
 from click.testing import CliRunner
 
 from earshot.cli.operation import doctor
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import Device
 
 
 def test_library_that_is_missing_is_not_proved_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(_self: ModelsResource, _device: Device) -> None:
+    def load(_self: Models, _device: Device) -> None:
         raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
 
-    monkeypatch.setattr(ModelsResource, "transcriber", load)
+    monkeypatch.setattr(Models, "transcriber", load)
     monkeypatch.setattr(doctor, "PROOFS", {"models at work": doctor.PROOFS["models at work"]})
     ended = CliRunner().invoke(doctor.doctor, ["--json"])
     [finding] = json.loads(ended.output)

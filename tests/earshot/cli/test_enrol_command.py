@@ -14,14 +14,15 @@ import soundfile
 
 from bench.corpora.episodes import clip_samples
 from earshot.cli import main
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
-from earshot.speakers.tables.enrolments import Quality, Samples, save_assessment
+from earshot.speakers.tables.enrolments import save_assessment
 from earshot.speakers.tables.people import add_enrolment, add_person, list_people, sync_people
 from earshot.speakers.tables.voice_space import voice_space
+from earshot.speakers.voices.enrolment_quality import Quality, Samples
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from tests.earshot.speakers.test_samples import BECKETT, CALL, NARRATOR, music
@@ -181,7 +182,7 @@ def library_of_one(database: Database) -> str:
 
 
 def _speaker(samples: np.ndarray) -> dict[str, Any]:
-    (centroid,) = ModelsResource().voice_encoder(require_device("cpu")).encode(samples, [(0, len(samples))])
+    (centroid,) = Models().voice_encoder(require_device("cpu")).encode(samples, [(0, len(samples))])
     seconds = len(samples) / SAMPLE_RATE
     about = {"local_speaker": "SPEAKER_00", "speech_s": seconds, "clear_s": seconds, "turns": 1, "centroid": centroid}
     return {**about, **voice_space(read_settings()).columns}

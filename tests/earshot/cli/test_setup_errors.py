@@ -12,17 +12,17 @@ import psycopg
 import pytest
 import soundfile
 
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import DiskFull, Misconfigured, SourceUnusable
 from earshot.config.home import make_home
 from earshot.config.sources_file import source_named
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.media.fetching import MediaSourceResource
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database
 from earshot.storage.full_disk import explaining_full_disk
-from earshot.storage.media_store import MediaStoreResource, require_media_store
+from earshot.storage.media_store import MediaStore, require_media_store
 from ingest_assets.operations.ingest import IngestChoice, ingest
 from resources.instance.home import open_instance
+from resources.media_source import MediaSourceResource
 from tests.support.earshot_up import EARSHOT
 
 
@@ -79,7 +79,7 @@ def test_media_url_without_its_package_names_it_and_how_to_install_it(monkeypatc
         require_media_store()
     assert ".venv/bin/uv pip install --python .venv/bin/python s3fs fsspec==" in refused.value.remedy
     with pytest.raises(Misconfigured, match="needs the package s3fs"):
-        MediaStoreResource().read("v.flac")
+        MediaStore().read("v.flac")
 
 
 def test_media_url_of_unknown_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_full_disk_under_media_is_told_as_such(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("EARSHOT_MEDIA", str(tmp_path))
     (tmp_path / ".v.flac.partial").symlink_to("/dev/full")
     with pytest.raises(DiskFull, match="The disk is full"):
-        MediaStoreResource().write("v", np.zeros(16_000, dtype=np.int16))
+        MediaStore().write("v", np.zeros(16_000, dtype=np.int16))
     assert not (tmp_path / "v.flac").exists()
 
 

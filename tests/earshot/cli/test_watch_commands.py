@@ -17,11 +17,12 @@ from earshot.cli import main
 from earshot.common.errors import InvalidMedia, LiveOrUpcoming, Removed
 from earshot.sources.polling import poll_sources
 from earshot.storage.catalog.source_states import pause, states_of
-from earshot.storage.catalog.videos import STAGES, Video, get_video, list_videos, record_failure, register
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import Video, get_video, list_videos, record_failure, register
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database
-from ingest_assets.operations.staleness import expected_versions
 from ingest_assets.partitions import videos
+from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
 from tests.support.http_server import Answer, Site, too_many
 from tests.support.library import run_stage

@@ -11,8 +11,9 @@ import soundfile
 from av.packet import Packet
 
 from bench.corpora.episodes import write_mp3
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import InvalidMedia, NoAudio
-from earshot.media.decoding import SAMPLE_RATE, decode
+from earshot.media.decoding import decode
 
 FRAMES_PER_S = 10
 FASTSTART = {"movflags": "faststart"}  # the index in front, so that a cut file still opens

@@ -32,12 +32,13 @@ from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Source, source_named
 from earshot.media import downloads
 from earshot.media.downloads import ABANDONED_AFTER_S, RESERVE_BYTES, Fetched, download, download_folder, refuse_truncated
-from earshot.media.fetching import MediaSourceResource
 from earshot.storage.catalog.videos import Video, get_video, register
-from earshot.storage.database import Database, DatabaseResource
-from earshot.storage.media_store import MediaStoreResource
+from earshot.storage.database import Database
 from ingest_assets.assets.audio import audio
 from ingest_assets.partitions import videos
+from resources.database import DatabaseResource
+from resources.media_source import MediaSourceResource
+from resources.media_store import MediaStoreResource
 from tests.support.http_server import Answer, Site, misbehaving, moved, too_many
 
 RATE = 16_000

@@ -17,7 +17,7 @@ from bench.harness.server import serving
 from earshot.common.errors import Removed, SourceUnusable
 from earshot.config.sources_file import source_named
 from earshot.media.downloads import Fetched
-from earshot.media.fetching import MediaSourceResource
+from earshot.media.fetching import fetch
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
 from earshot.storage.catalog.entries import is_url
@@ -151,7 +151,7 @@ def test_a_local_file_is_fetched_where_it_lies(tmp_path: Path) -> None:
     path = tmp_path / f"{AWKWARD}.mp3"
     path.write_bytes(b"anything")
     (video,) = listed(str(path))
-    assert MediaSourceResource().fetch(video, tmp_path / "downloads", source_named(str(path))) == Fetched(path, "file")
+    assert fetch(video, tmp_path / "downloads", source_named(str(path))) == Fetched(path, "file")
 
 
 def test_a_local_file_that_is_gone_is_removed(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_local_file_that_is_gone_is_removed(tmp_path: Path) -> None:
     (video,) = listed(str(path))
     path.unlink()
     with pytest.raises(Removed, match=r"talk\.mp3 is no longer there"):
-        MediaSourceResource().fetch(video, tmp_path, source_named(str(path)))
+        fetch(video, tmp_path, source_named(str(path)))
 
 
 # --- listing over HTTP ---------------------------------------------------------------------------------------------------
@@ -245,5 +245,5 @@ def test_what_a_feed_lists_can_be_fetched_under_an_awkward_name(site: Site, tmp_
     shutil.copy(recording, site.folder / f"{AWKWARD}.mp3")
     write_feed(site.folder, item("ep-1", "One", f"{site.url}/{quote(AWKWARD)}.mp3"))
     (video,) = listed(f"{site.url}/feed.xml")
-    fetched = MediaSourceResource().fetch(video, tmp_path, source_named(video.source))
+    fetched = fetch(video, tmp_path, source_named(video.source))
     assert fetched.path.read_bytes() == recording.read_bytes()

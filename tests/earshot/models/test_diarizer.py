@@ -11,8 +11,8 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from bench.corpora.known_speech import telephone
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.cache import ModelsResource
+from earshot.common.audio import SAMPLE_RATE
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 
 pytestmark = pytest.mark.slow
@@ -29,11 +29,11 @@ def samples() -> np.ndarray:
 def diarized(home: object, samples: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turns and exclusive turns of the telephone call."""
     assert home
-    return ModelsResource().diarizer(require_device("cpu")).diarize(samples)
+    return Models().diarizer(require_device("cpu")).diarize(samples)
 
 
 def _shared() -> Any:
-    return ModelsResource().diarizer(require_device("cpu"))._pipeline
+    return Models().diarizer(require_device("cpu"))._pipeline
 
 
 def _file(samples: np.ndarray) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_pyannote_does_not_turn_tensor_floats_off_for_others(samples: np.ndarray
     before = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = True
     try:
-        ModelsResource().diarizer(require_device("cpu")).diarize(samples[: 12 * SAMPLE_RATE])
+        Models().diarizer(require_device("cpu")).diarize(samples[: 12 * SAMPLE_RATE])
         assert torch.backends.cudnn.allow_tf32
     finally:
         torch.backends.cudnn.allow_tf32 = before
@@ -157,7 +157,7 @@ def test_turns_are_in_order_inside_the_audio_and_exclusive_ones_do_not_overlap(
 def test_a_segmentation_that_is_there_already_gives_the_same_turns_and_is_not_computed_again(
     samples: np.ndarray, diarized: tuple[pd.DataFrame, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    diarizer = ModelsResource().diarizer(require_device("cpu"))
+    diarizer = Models().diarizer(require_device("cpu"))
     segmentation = diarizer.segment(samples)
     monkeypatch.setattr(diarizer._pipeline._segmentation, "slide", None)
     for expected, found in zip(diarized, diarizer.diarize(samples, segmentation=segmentation), strict=True):
@@ -169,7 +169,7 @@ def test_a_segmentation_that_is_there_already_gives_the_same_turns_and_is_not_co
 def test_segmenting_a_block_of_windows_at_a_time_changes_nothing(
     samples: np.ndarray, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    diarizer, part = ModelsResource().diarizer(require_device("cpu")), samples[: round(seconds * SAMPLE_RATE)]
+    diarizer, part = Models().diarizer(require_device("cpu")), samples[: round(seconds * SAMPLE_RATE)]
     whole = diarizer.segment(part).windows
     monkeypatch.setattr("earshot.models.voice.pipelines.BLOCK_WINDOWS", 4)
     blocks = diarizer.segment(part).windows
@@ -178,7 +178,7 @@ def test_segmenting_a_block_of_windows_at_a_time_changes_nothing(
 
 
 def test_a_segmentation_tells_one_speaker_from_two(home: object, samples: np.ndarray) -> None:
-    diarizer = ModelsResource().diarizer(require_device("cpu"))
+    diarizer = Models().diarizer(require_device("cpu"))
     two = diarizer.segment(samples).second_speaker_s
     assert two.shape == (11,)
     assert np.median(two) > 1.0
@@ -189,7 +189,7 @@ def test_a_segmentation_tells_one_speaker_from_two(home: object, samples: np.nda
 
 
 def test_where_nobody_speaks_the_short_way_has_no_turns(home: object) -> None:
-    diarizer = ModelsResource().diarizer(require_device("cpu"))
+    diarizer = Models().diarizer(require_device("cpu"))
     turns, exclusive = diarizer.one_speaker(diarizer.segment(np.zeros(SAMPLE_RATE, dtype=np.float32)), 1.0)
     assert turns.empty
     assert exclusive.empty
@@ -199,13 +199,13 @@ def test_where_nobody_speaks_the_short_way_has_no_turns(home: object) -> None:
 def test_the_diarizers_voice_vectors_are_those_of_the_voice_encoder(home: object, samples: np.ndarray) -> None:
     spans = [(110_000, 118_000), (133_000, 157_000), (230_000, 430_000)]
     device = require_device("cpu")
-    found = ModelsResource().diarizer(device).voices(samples, spans)
-    np.testing.assert_allclose(found, ModelsResource().voice_encoder(device).encode(samples, spans), atol=2e-3)
+    found = Models().diarizer(device).voices(samples, spans)
+    np.testing.assert_allclose(found, Models().voice_encoder(device).encode(samples, spans), atol=2e-3)
     assert home
 
 
 def test_a_voice_vector_does_not_depend_on_the_turns_embedded_with_it(home: object, samples: np.ndarray) -> None:
-    encoder = ModelsResource().voice_encoder(require_device("cpu"))
+    encoder = Models().voice_encoder(require_device("cpu"))
     spans = [(110_000, 118_000), (133_000, 157_000), (167_000, 235_000), (230_000, 430_000), (300_000, 300_100)]
     together = encoder.encode(samples, spans)
     alone = np.concatenate([encoder.encode(samples, [span]) for span in spans])

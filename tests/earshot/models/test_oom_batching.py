@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from earshot.common.errors import GpuUnavailable, OutOfMemory
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import Device, cpu_name
 from earshot.models.measurement import CallCounter
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
@@ -103,7 +103,7 @@ def test_a_real_model_whose_memory_runs_out_gives_the_same_vectors_in_smaller_ba
     home: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert home
-    encoder = ModelsResource().text_encoder(Device("cpu", cpu_name()))
+    encoder = Models().text_encoder(Device("cpu", cpu_name()))
     texts = [f"Sentence number {index} about something else." for index in range(20)]
     expected = encoder.encode(texts)
     transformer = encoder._model[0]

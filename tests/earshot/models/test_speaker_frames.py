@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.voice.campplus import FRAME_SAMPLES, frame_count
 from earshot.models.voice.speaker_frames import EDGE, window_frames
@@ -48,7 +48,7 @@ def test_the_recording_passes_once_whatever_the_windows() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("home")
 def test_a_frame_count_is_that_of_the_network() -> None:
-    network: Any = ModelsResource().voice_encoder(require_device("cpu"))._model
+    network: Any = Models().voice_encoder(require_device("cpu"))._model
     for samples in (16_000, 40_000, WINDOW):
         with torch.inference_mode():
             assert network.forward_frames(torch.zeros(1, 1, samples)).shape[-1] == frame_count(samples)

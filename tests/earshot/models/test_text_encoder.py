@@ -7,7 +7,7 @@ import pytest
 
 from bench.corpora.monologues import talks
 from earshot.config.settings import read_settings
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.files import locate
 from earshot.models.registry import MINILM
@@ -29,7 +29,7 @@ def texts() -> list[str]:
 @pytest.fixture(scope="module")
 def encoder(home: object) -> TextEncoder:
     assert home
-    return ModelsResource().text_encoder(require_device("cpu"))
+    return Models().text_encoder(require_device("cpu"))
 
 
 @pytest.fixture(scope="module")

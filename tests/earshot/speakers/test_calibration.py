@@ -22,7 +22,7 @@ from earshot.speakers.corrections.constraints import IdentityConstraints
 from earshot.speakers.people.calibration_data import known_identities, read_calibration_data
 from earshot.speakers.people.identify import identify
 from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
-from earshot.speakers.tables.enrolments import Quality, Samples, save_assessment
+from earshot.speakers.tables.enrolments import save_assessment
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, thresholds, voice_space
 from earshot.speakers.voices.calibration import (
@@ -41,6 +41,7 @@ from earshot.speakers.voices.calibration import (
     pairs_of,
     threshold_for,
 )
+from earshot.speakers.voices.enrolment_quality import Quality, Samples
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 

@@ -12,7 +12,7 @@ from dagster import DagsterInstance
 from earshot.cli.commands import cli
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
-from earshot.speakers.people.directory import SpeakerRef, labels, resolve
+from earshot.speakers.people.directory import labels, resolve
 from earshot.speakers.people.forget import count_traces, forget
 from earshot.speakers.people.identify import identify
 from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, list_corrections
@@ -21,6 +21,7 @@ from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database
 from earshot.storage.locks import video_lock
 from earshot.storage.server import server_urls
+from earshot.transcripts.speaker_names import SpeakerRef
 from tests.earshot.storage.test_locks import held_by_another
 from tests.support.voice_videos import keep, speak, voice
 

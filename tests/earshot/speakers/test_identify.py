@@ -17,10 +17,12 @@ from earshot.config.settings import read_settings
 from earshot.speakers.people import identify as identification
 from earshot.speakers.people.identify import Identified, identify
 from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, remove_correction
-from earshot.speakers.tables.enrolments import Quality, Samples, save_assessment
-from earshot.speakers.tables.identities import Identity, Key, read_identities, read_speakers, write_identities
+from earshot.speakers.tables.enrolments import save_assessment
+from earshot.speakers.tables.identities import Identity, read_identities, read_speakers, write_identities
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, voice_space
+from earshot.speakers.voices.enrolment_quality import Quality, Samples
+from earshot.speakers.voices.speakers import Key
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Connection, Database
 from ingest_assets.definitions import defs

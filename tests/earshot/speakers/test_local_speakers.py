@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.timeline import Interval
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.speakers.voices.local_speakers import MIN_TURN_S, OVERLAPPED_SHARE, conditions, local_speakers, turn_spans
 from earshot.storage.database import Database
 

@@ -13,18 +13,19 @@ from pyannote.core import Annotation, Segment
 from pyannote.metrics.diarization import DiarizationErrorRate
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.measurement import Measurement
 from earshot.models.registry import Thresholds
 from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
-from earshot.speakers.tables.enrolments import Quality, Samples, save_assessment
+from earshot.speakers.tables.enrolments import save_assessment
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.speakers.voices.cosine import quantize
+from earshot.speakers.voices.enrolment_quality import Quality, Samples
 from earshot.speakers.voices.monologue import (
     MIN_SPEECH_S,
     NO_PROFILE,
@@ -199,7 +200,7 @@ def narrator() -> np.ndarray:
 @pytest.fixture
 def diarizer(home: Path) -> "Diarizer":
     assert home.exists()
-    return ModelsResource().diarizer(require_device("cpu"))
+    return Models().diarizer(require_device("cpu"))
 
 
 @pytest.fixture

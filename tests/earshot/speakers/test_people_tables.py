@@ -11,13 +11,7 @@ from earshot.common.errors import EarshotError, Misconfigured
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
-from earshot.speakers.tables.enrolments import (
-    Quality,
-    Samples,
-    pending_enrolments,
-    profile_samples,
-    save_assessment,
-)
+from earshot.speakers.tables.enrolments import pending_enrolments, profile_samples, save_assessment
 from earshot.speakers.tables.people import (
     add_enrolment,
     add_person,
@@ -28,6 +22,7 @@ from earshot.speakers.tables.people import (
 )
 from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
+from earshot.speakers.voices.enrolment_quality import Quality, Samples
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from tests.earshot.config.test_people_file import NAMES

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
+from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import RecordingUnusable
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.models import cache
 from earshot.models.voice.voice_encoder import VoiceEncoder
 from earshot.speakers.people.enrol import similar_people
 from earshot.speakers.people.samples import Assessment, EnrolmentAudio, assess_pending, extract_samples
-from earshot.speakers.tables.enrolments import Quality, profile_samples
+from earshot.speakers.tables.enrolments import profile_samples
 from earshot.speakers.tables.people import add_enrolment, add_person, list_people, sync_people
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.speakers.voices.enrolment_quality import (
@@ -28,6 +28,7 @@ from earshot.speakers.voices.enrolment_quality import (
     MAX_SAMPLES,
     MIN_SAMPLE_S,
     SAMPLE_S,
+    Quality,
     Speech,
     assess_quality,
     clean_speech,
@@ -37,7 +38,7 @@ from earshot.speakers.voices.enrolment_quality import (
 )
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from earshot.storage.media_store import MediaStoreResource, location_of, samples_sha256
+from earshot.storage.media_store import MediaStore, location_of, samples_sha256
 from tests.support import timing_rows
 
 Turn = tuple[float, float, str]
@@ -259,7 +260,7 @@ def video(database: Database, home: Path) -> str:
     register(database, [Video("v-1", "/nowhere.wav", "/", "Beckett")])
     frame = turns((0.0, 5.0, "SPEAKER_01"), (5.5, 9.0, "SPEAKER_01"), (9.1, 9.5, "SPEAKER_00")).assign(overlap=False)
     frame.insert(0, "turn_index", range(len(frame)))
-    about = {"uri": MediaStoreResource().write("v-1", samples), "samples_sha256": samples_sha256(samples)}
+    about = {"uri": MediaStore().write("v-1", samples), "samples_sha256": samples_sha256(samples)}
     size = {"samples": len(samples), "sample_rate": SAMPLE_RATE, "duration_s": len(samples) / SAMPLE_RATE, "downloader": "file"}
     database.replace("v-1", {"audio": pd.DataFrame([{**about, **size}]), "turns": frame})
     timing_rows.keep(database, "speaker_turns", timing_rows.usual(), "v-1")

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from bench.corpora.episodes import TELEPHONE, clip_samples
+from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
-from earshot.media.decoding import SAMPLE_RATE
 from earshot.models import registry
-from earshot.models.cache import ModelsResource
+from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.files import locate
 from earshot.speakers.tables.voice_cache import cached_embeddings
@@ -203,7 +203,7 @@ def test_a_preparation_always_does_the_same_to_samples(home: Path, monkeypatch: 
     from earshot.models.voice.campplus import MEL_BANDS, load_campplus
 
     assert home.exists()
-    encoder = ModelsResource().voice_encoder(require_device("cpu"))
+    encoder = Models().voice_encoder(require_device("cpu"))
     given = hashlib.sha256()
 
     def listening(waveforms: "torch.Tensor") -> "torch.Tensor":

@@ -14,15 +14,15 @@ import pytest
 import soundfile
 
 from bench.corpora.episodes import TELEPHONE, clip_samples
-from earshot.media.decoding import SAMPLE_RATE
-from earshot.storage.media_store import MediaStoreResource, location_of
+from earshot.common.audio import SAMPLE_RATE
+from earshot.storage.media_store import MediaStore, location_of
 from tests.support.earshot_up import EARSHOT
 
 SAMPLES = np.arange(-800, 800, dtype=np.int16)
 
 
 def test_audio_is_found_where_the_media_folder_is_now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    store = MediaStoreResource()
+    store = MediaStore()
     monkeypatch.setenv("EARSHOT_MEDIA", str(tmp_path / "before"))
     name = store.write("v", SAMPLES)
     (tmp_path / "before").rename(tmp_path / "after")

@@ -20,8 +20,8 @@ from earshot.common.errors import (
     Retryable,
     SourceUnusable,
 )
+from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import (
-    STAGES,
     Video,
     count_keys,
     count_videos,

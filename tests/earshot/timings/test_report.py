@@ -24,8 +24,9 @@ from PIL import Image
 from earshot.cli.library.timings import ROW_KEYS, timings_command
 from earshot.cli.output import describe_speed
 from earshot.common.errors import Misconfigured
-from earshot.storage.catalog.videos import STAGES, Video, register
-from earshot.storage.database import Database, DatabaseResource
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import Video, register
+from earshot.storage.database import Database
 from earshot.timings import timing as timings
 from earshot.timings.comparison import FASTER, NO_DIFFERENCE, SLOWER, compare
 from earshot.timings.history import BASELINE_KEY
@@ -34,6 +35,7 @@ from earshot.timings.queries import read_open_failures, read_timings
 from earshot.timings.report import cache_rate, clock_s, gpu_use, latest, report, report_table, seconds_per_input, trend
 from earshot.timings.timing import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
 from ingest_assets.assets.performance import performance
+from resources.database import DatabaseResource
 
 Row = dict[str, Any]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

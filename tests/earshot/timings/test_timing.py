@@ -16,12 +16,12 @@ from earshot.timings.timing import (
     SUMMARY_COLUMNS,
     TEXT_KEYS,
     Timing,
-    metadata,
     real_time_factor,
     summarize,
     times_real_time,
     timing,
 )
+from ingest_assets.stages.metadata import metadata
 
 EXECUTION = ExecutionInfo("cpu", "cpu", "a processor", "whisper-base", "d01c", "int8", 8)
 ORDER = ("audio", "transcript", "speaker_turns")

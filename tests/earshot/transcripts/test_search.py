@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from earshot.cli.reading.search import search_command
 from earshot.common.errors import EarshotError
 from earshot.common.text import pluralize
-from earshot.models.cache import ModelsResource
-from earshot.speakers.people.directory import SpeakerRef, resolve
+from earshot.models.cache import Models
+from earshot.speakers.people.directory import resolve
 from earshot.speakers.tables.people import add_person
 from earshot.storage.database import Database
 from earshot.transcripts.search.query import (
@@ -32,7 +32,7 @@ from earshot.transcripts.search.query import (
 )
 from earshot.transcripts.search.text_models import searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, is_indexed
-from earshot.transcripts.speaker_names import speaker_names
+from earshot.transcripts.speaker_names import SpeakerRef, speaker_names
 from tests.support.spoken_videos import MODEL, Encoder, add_video, hear_again, identify, say_is
 
 OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -539,7 +539,7 @@ def test_the_command_says_how_many_videos_have_no_date(command: Any) -> None:
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`earshot search` with the test's text model; returns the result of a run."""
-    monkeypatch.setattr(ModelsResource, "text_encoder", lambda *_: Encoder())
+    monkeypatch.setattr(Models, "text_encoder", lambda *_: Encoder())
     monkeypatch.setattr("earshot.transcripts.search.text_models.TextModel.described", MODEL)
     return lambda *arguments: CliRunner().invoke(search_command, list(arguments))
 

@@ -349,11 +349,11 @@ def test_of_those_who_speak_at_once_the_last_to_begin_has_the_exclusive_turn() -
 def test_the_words_of_a_telephone_call_are_given_to_who_said_them(home: Path) -> None:
     from bench.corpora.known_speech import telephone
     from bench.people.attribution import heard, score
-    from earshot.models.cache import ModelsResource
+    from earshot.models.cache import Models
 
     assert home.exists()
     call = telephone()
-    words, turns, exclusive = heard(call, ModelsResource(), os.environ["EARSHOT_DEVICE"])
+    words, turns, exclusive = heard(call, Models(), os.environ["EARSHOT_DEVICE"])
     measured = score(call, words, turns, exclusive)
     print(measured)
     # Measured: DER 0.071, WER 0.160, cpWER 0.198, of 81 words; by their middles 0.173, two words less. That the rules bear
@@ -368,10 +368,10 @@ def test_the_words_of_a_telephone_call_are_given_to_who_said_them(home: Path) ->
 def test_true_turns_with_borders_a_bit_off_cost_fewer_words_than_by_their_middles(home: Path) -> None:
     from bench.corpora.known_speech import QUICK, compose
     from bench.people.attribution import heard, score_moved
-    from earshot.models.cache import ModelsResource
+    from earshot.models.cache import Models
 
     assert home.exists()
     known = compose("quick", QUICK[:5], 0.1)
-    words, _, _ = heard(known, ModelsResource(), os.environ["EARSHOT_DEVICE"])
+    words, _, _ = heard(known, Models(), os.environ["EARSHOT_DEVICE"])
     moved = score_moved([(known, words)], 0.2)
     assert moved.cpwer_after < moved.cpwer_before

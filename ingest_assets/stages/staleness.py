@@ -12,24 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from earshot.common.times import format_hms
-from earshot.storage.catalog.videos import STAGES
+from earshot.storage.catalog.stages import STAGES, UPSTREAM
 from earshot.storage.database import Database
 from earshot.timings.report import Table
-from ingest_assets.jobs import video_assets
 from ingest_assets.stages.freshness import Version, reasons_to_run
 from ingest_assets.stages.outputs import find_stale_videos, read_outputs
-from ingest_assets.stages.stage import stage_version
+from ingest_assets.stages.versions import expected_versions
 
-UPSTREAM = {asset.key.to_user_string(): {dep.to_user_string() for dep in asset.dependency_keys} for asset in video_assets}
 COLUMNS = ["video_id", "title", "source", "stage", "reason", "took_s"]
 STAGE = COLUMNS.index("stage")
 AT_ONCE = 5_000  # videos of which all outputs are in memory; of 100,000 they take more than a gigabyte
-
-
-def expected_versions() -> dict[str, Version]:
-    """What today's code and model set would leave, by stage, upstream first."""
-    names = {asset.key.to_user_string(): asset.code_versions_by_key[asset.key] for asset in video_assets}
-    return {name: stage_version(name, code_version) for name, code_version in names.items()}
 
 
 def read_stale(database: Database, stages: Sequence[str] = STAGES) -> pd.DataFrame:

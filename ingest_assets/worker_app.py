@@ -1,6 +1,6 @@
 """What a worker runs: dagster-celery's application, with the broker of `EARSHOT_BROKER`.
 
-`celery --app ingest_assets.operations.worker_app worker` is started by ingest_assets/operations/workers.py. Its one child
+`celery --app ingest_assets.worker_app worker` is started by ingest_assets/operations/workers.py. Its one child
 process does whole runs, one after another, and lives on between them, so that a model is loaded once (earshot/models/cache.py).
 The child imports the definitions before it takes a run, and holds a run's lock from its first moment, so that a run that has
 begun without a lock is known to be dead.

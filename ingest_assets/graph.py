@@ -1,0 +1,29 @@
+"""The asset graph with its jobs and resources, and no sensors: what a process needs that runs videos itself.
+
+Importing this loads no torch: models are imported where they are first used.
+"""
+
+from dagster import Definitions, in_process_executor
+
+from ingest_assets.assets.people import people
+from ingest_assets.assets.performance import performance
+from ingest_assets.assets.search_index import search_index
+from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
+from resources.database import DatabaseResource
+from resources.gpu import GpuResource
+from resources.media_source import MediaSourceResource
+from resources.media_store import MediaStoreResource
+from resources.models import ModelsResource
+
+graph = Definitions(
+    assets=[*video_assets, people, search_index, performance],
+    jobs=[identify_people, ingest_video, keep_search_index, list_source],
+    executor=in_process_executor,
+    resources={
+        "database": DatabaseResource(),
+        "gpu": GpuResource(),
+        "media_source": MediaSourceResource(),
+        "media_store": MediaStoreResource(),
+        "models": ModelsResource(),
+    },
+)

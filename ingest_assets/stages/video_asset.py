@@ -1,0 +1,38 @@
+"""`@video_asset`: a stage of a video as an asset, with all that the five have in common.
+
+Partition, code version, upstream assets, the three checks and the hook after an outage come with the name; a stage is declared
+in earshot/storage/catalog/stages.py and ingest_assets/stages/versions.py.
+"""
+
+from collections.abc import Callable, Set
+from typing import Any
+
+from dagster import AssetKey, AssetsDefinition, asset
+
+from earshot.storage.catalog.stages import UPSTREAM
+from ingest_assets.partitions import videos
+from ingest_assets.stages.checks import check_specs
+from ingest_assets.stages.stage import retry_after_outage
+from ingest_assets.stages.versions import CODE_VERSIONS
+
+GPU_POOL = "gpu"  # holds as many steps as may compute at once (dagster.yaml)
+
+
+def video_asset(*, kinds: Set[str], description: str, pool: str | None = GPU_POOL) -> Callable[..., AssetsDefinition]:
+    """The decorator of a stage; its function is called as the stage is."""
+
+    def decorate(function: Callable[..., Any]) -> AssetsDefinition:
+        stage = function.__name__
+        return asset(
+            partitions_def=videos,
+            group_name="video",
+            code_version=CODE_VERSIONS[stage],
+            check_specs=check_specs(stage),
+            hooks={retry_after_outage},
+            deps=[AssetKey(name) for name in sorted(UPSTREAM[stage])],
+            pool=pool,
+            kinds=set(kinds),
+            description=description,
+        )(function)
+
+    return decorate

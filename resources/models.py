@@ -1,0 +1,13 @@
+"""Resource `models`: the models, loaded once per process."""
+
+from dagster import ConfigurableResource
+
+from earshot.models.cache import Models
+
+
+class ModelsResource(ConfigurableResource):
+    """The models of `EARSHOT_MODELS`."""
+
+    def open(self) -> Models:
+        """Loads a model at its first use, for a device that resource `gpu` has proved."""
+        return Models()
