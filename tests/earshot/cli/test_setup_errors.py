@@ -18,7 +18,7 @@ from earshot.config.home import make_home
 from earshot.config.sources_file import source_named
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database
-from earshot.storage.full_disk import explaining_full_disk
+from earshot.storage.full_disk import disk_full, explaining_full_disk
 from earshot.storage.media_store import MediaStore, require_media_store
 from ingest_assets.operations.ingest import IngestChoice, ingest
 from resources.instance.home import open_instance
@@ -93,7 +93,14 @@ def test_full_disk_under_media_is_told_as_such(monkeypatch: pytest.MonkeyPatch, 
     (tmp_path / ".v.flac.partial").symlink_to("/dev/full")
     with pytest.raises(DiskFull, match="The disk is full"):
         MediaStore().write("v", np.zeros(16_000, dtype=np.int16))
-    assert not (tmp_path / "v.flac").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_names_media_folder_outside_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EARSHOT_HOME", str(tmp_path / "home"))
+    assert f"EARSHOT_HOME is {tmp_path}/home." in str(disk_full("No space left on device"))
+    monkeypatch.setenv("EARSHOT_MEDIA", "/mnt/audio")
+    assert f"EARSHOT_HOME is {tmp_path}/home, EARSHOT_MEDIA is /mnt/audio." in str(disk_full("No space left on device"))
 
 
 # --- ingesting -----------------------------------------------------------------------------------------------------------
