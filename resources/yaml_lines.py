@@ -138,6 +138,6 @@ def mapping(node: yaml.Node, known: Iterable[str], problems: Problems) -> dict[s
 
 
 def suggestion(key: str, known: Iterable[str]) -> str:
-    """What to write instead of an unknown key."""
+    """What to write instead of an unknown key: the nearest known key, or all of them where none is near."""
     near = difflib.get_close_matches(key.lower(), list(known), n=1)
-    return (f"Did you mean {near[0]}? " if near else "") + f"Allowed: {', '.join(known)}."
+    return f"Did you mean {near[0]}?" if near else f"Allowed: {', '.join(known)}."

@@ -151,8 +151,8 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file(folder: Path)
         """,
     )
     assert [line.partition(": ")[0] for line in told] == [f"people.yaml, line {number}" for number in (1, 4, 5, 6, 8)]
-    assert told[0].endswith("unknown key 'peple'. Did you mean people? Allowed: people.")
-    assert "unknown key 'note'. Did you mean notes? Allowed: name, notes, samples." in told[1]
+    assert told[0].endswith("unknown key 'peple'. Did you mean people?")
+    assert "unknown key 'note'. Did you mean notes?" in told[1]
     assert "samples is empty. Allowed: a list of recordings" in told[2]
     assert "a person has no name." in told[3]
     assert "a span ends at 0:10, and starts at 0:20. Allowed: an end after the start." in told[4]

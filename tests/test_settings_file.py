@@ -101,7 +101,7 @@ def test_empty_file_leaves_defaults(write: Write, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('# mine\ndevise = "cpu"\n', "earshot.toml, line 2: unknown key 'devise'. Did you mean device? Allowed: home, "),
+        ('# mine\ndevise = "cpu"\n', "earshot.toml, line 2: unknown key 'devise'. Did you mean device?"),
         ("[earshot]\ndevice = 'cpu'\n", "earshot.toml, line 1: unknown key 'earshot'."),
         ('models = "bundled"\ndevice = "gpu"\n', "earshot.toml, line 2: device is 'gpu'. Set it to one of: cuda, cpu."),
         ("workers = -1\n", "earshot.toml, line 1: workers is '-1'. Set it to a whole number, 0 or more."),
