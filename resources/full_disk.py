@@ -8,6 +8,7 @@ import psycopg
 import psycopg2.errors
 
 from resources.errors import DiskFull, chain_of
+from resources.redaction import without_secrets
 from resources.settings import read_settings
 
 WORDS = "No space left on device"  # as the operating system says it, and with it Postgres and Dagster
@@ -26,9 +27,12 @@ def explaining_full_disk() -> Iterator[None]:
 
 
 def disk_full(said: str) -> DiskFull:
-    """The error for a full disk, of which the system said this. EARSHOT_HOME is named: nearly all that grows lies there."""
+    """The error for a full disk, of which the system said this. Where Earshot's data grows is named: it may be two disks."""
+    settings = read_settings()
+    media = without_secrets(settings.media)
+    elsewhere = "" if media.startswith(f"{settings.home}/") else f", EARSHOT_MEDIA is {media}"
     return DiskFull(
-        f"The disk is full ({' '.join(said.split())}); EARSHOT_HOME is {read_settings().home}.",
+        f"The disk is full ({' '.join(said.split())}); EARSHOT_HOME is {settings.home}{elsewhere}.",
         "Free some space, or move the library to a larger disk (docs/settings.md), then run the same command again.",
     )
 

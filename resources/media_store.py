@@ -12,6 +12,8 @@ A store that cannot be made or written is a wrong set-up, and no video's fault; 
 import hashlib
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 import fsspec
@@ -38,7 +40,7 @@ class MediaStoreResource(ConfigurableResource):
         soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         temporary = target.with_name(f".{target.name}.partial")  # one name: what a killed process left is overwritten
         try:
-            with explaining_full_disk():
+            with explaining_full_disk(), _removed_on_error(temporary):
                 temporary.write_bytes(buffer.getvalue())
                 temporary.rename(target)
         except OSError as error:
@@ -60,6 +62,17 @@ def place_of(uri: str) -> UPath:
     whole = uri if "://" in uri or uri.startswith("/") else f"{read_settings().media}/{uri}"
     _require_package(whole)
     return UPath(whole)
+
+
+@contextmanager
+def _removed_on_error(file: UPath) -> Iterator[None]:
+    """A full disk gets back the room that half a file takes."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+        raise
 
 
 def require_media_store() -> UPath:

@@ -18,7 +18,7 @@ from resources.catalogue import list_videos
 from resources.database import Database
 from resources.decoding import SAMPLE_RATE
 from resources.errors import DiskFull, Misconfigured, SourceUnusable
-from resources.full_disk import explaining_full_disk
+from resources.full_disk import disk_full, explaining_full_disk
 from resources.home import make_home
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource, require_media_store
@@ -93,7 +93,14 @@ def test_full_disk_under_media_is_told_as_such(monkeypatch: pytest.MonkeyPatch, 
     (tmp_path / ".v.flac.partial").symlink_to("/dev/full")
     with pytest.raises(DiskFull, match="The disk is full"):
         MediaStoreResource().write("v", np.zeros(16_000, dtype=np.int16))
-    assert not (tmp_path / "v.flac").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_names_media_folder_outside_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EARSHOT_HOME", str(tmp_path / "home"))
+    assert f"EARSHOT_HOME is {tmp_path}/home." in str(disk_full("No space left on device"))
+    monkeypatch.setenv("EARSHOT_MEDIA", "/mnt/audio")
+    assert f"EARSHOT_HOME is {tmp_path}/home, EARSHOT_MEDIA is /mnt/audio." in str(disk_full("No space left on device"))
 
 
 # --- ingesting -----------------------------------------------------------------------------------------------------------
