@@ -2,7 +2,8 @@
 
 `connect_patiently()` is how Earshot's own connections are made (resources/connections.py), and Dagster's, to which
 `make_dagster_patient()` adds it by SQLAlchemy's events. A server that has never answered this process is a wrong set-up and is
-told at once; one that has is waited for, PATIENCE_S long. A statement that was under way when the server went is lost with it,
+told at once; one that has is waited for, PATIENCE_S long, and once: Dagster connects again and again, and would otherwise wait
+for hours for a server that is gone for good. A statement that was under way when the server went is lost with it,
 which is told by `is_outage()`: ingest_assets/stage.py has the stage, or the run, done again.
 """
 
@@ -31,6 +32,7 @@ def connect_patiently(server: str, connect: Callable[[], Opened], refused: type[
             opened = connect()
         except refused:
             if time.monotonic() >= deadline:
+                _answered.discard(server)
                 raise
             time.sleep(PAUSE_S)
         else:

@@ -65,6 +65,16 @@ def test_a_server_that_stays_away_is_told_as_it_refused() -> None:
         connect_patiently("server", refusing(float("inf")), Refused)
 
 
+def test_server_that_stayed_away_is_waited_for_once() -> None:
+    connect_patiently("server", refusing(0), Refused)
+    with pytest.raises(Refused):
+        connect_patiently("server", refusing(float("inf")), Refused)
+    with pytest.raises(Refused, match="1"):
+        connect_patiently("server", refusing(1), Refused)
+    connect_patiently("server", refusing(0), Refused)
+    assert connect_patiently("server", refusing(3), Refused) == "opened after 4"
+
+
 def test_what_is_not_a_refusal_is_not_waited_for() -> None:
     connect_patiently("server", refusing(0), Refused)
     with pytest.raises(Refused, match="1"):
