@@ -154,7 +154,7 @@ def measure_hook() -> float:
     """Seconds by which the hook that counts the text encoder's calls makes one call longer."""
     import torch
 
-    from earshot.models.text.text_encoder import _counting
+    from earshot.models.text.sentence_encoder import counting_calls
 
     model, texts = torch.nn.Sequential(torch.nn.Identity()), {"input_ids": [0] * 8}
 
@@ -163,7 +163,7 @@ def measure_hook() -> float:
             model[0](texts)
 
     bare_s = seconds(call_many, 3)
-    with _counting(cast("SentenceTransformer", model), CallCounter()):
+    with counting_calls(cast("SentenceTransformer", model), CallCounter()):
         return (seconds(call_many, 3) - bare_s) / PER_CALL
 
 

@@ -36,7 +36,7 @@ from earshot.storage.server import stop_embedded
 from earshot.transcripts.search.query import EVERYTHING, Filters, search
 from earshot.transcripts.search.text_models import register_text_model, searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes
-from earshot.transcripts.speaker_names import SpeakerRef
+from earshot.transcripts.speaker_refs import SpeakerRef
 
 SIZES = (10_000, 100_000, 1_000_000)
 PER_VIDEO = 250  # passages of an hour or so

@@ -1,17 +1,20 @@
 """How commands print: tables for people, JSON for programs."""
 
 import json
+import math
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from earshot.common.times import format_hms
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
@@ -36,7 +39,7 @@ def print_json_rows(rows: Iterable[Mapping[str, Any]]) -> None:
     sys.stdout.write("[]\n" if before == "[" else "\n]\n")
 
 
-def json_rows(frame: pd.DataFrame) -> Sequence[Mapping[Hashable, Any]]:
+def json_rows(frame: "pd.DataFrame") -> Sequence[Mapping[Hashable, Any]]:
     """The rows of a frame for JSON: what is missing is null, which NaN is not."""
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
@@ -57,7 +60,7 @@ def print_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str
     console().print(table, soft_wrap=False)
 
 
-def print_stale(stale: pd.DataFrame) -> None:
+def print_stale(stale: "pd.DataFrame") -> None:
     """What is out of date (`read_stale()`'s columns), a row for each stage and reason."""
     from ingest_assets.stages.staleness import stale_sheet
 
@@ -65,7 +68,7 @@ def print_stale(stale: pd.DataFrame) -> None:
     print_table(table.headings, table.rows)
 
 
-def print_timing_table(summary: pd.DataFrame) -> None:
+def print_timing_table(summary: "pd.DataFrame") -> None:
     """The table per stage, as `summarize()` makes it, within 80 columns: `speed` is times real time."""
     headings = [
         ("stage", "left"), ("audio", "right"), ("wall s", "right"), ("load s", "right"), ("comp s", "right"), ("RTF", "right"),
@@ -82,7 +85,7 @@ def print_timing_table(summary: pd.DataFrame) -> None:
     print_table(headings, rows, last_apart=True)
 
 
-def describe_speed(summary: pd.DataFrame) -> str:
+def describe_speed(summary: "pd.DataFrame") -> str:
     """The total in one sentence."""
     total = summary.iloc[-1]
     speed = total.x_realtime
@@ -96,4 +99,4 @@ def describe_speed(summary: pd.DataFrame) -> str:
 
 
 def _figure(value: float, digits: int) -> str:
-    return "" if pd.isna(value) else f"{value:.{digits}f}"
+    return "" if math.isnan(value) else f"{value:.{digits}f}"

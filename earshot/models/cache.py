@@ -94,10 +94,15 @@ def _voice_encoder(settings: Settings, device: Device) -> "VoiceEncoder":
 
 @cache
 def _text_encoder(model: Model, settings: Settings, device: Device) -> "TextEncoder":
-    from earshot.models.text.text_encoder import TextEncoder
-
     _begin_load(device, model)
-    return TextEncoder(model, locate(model, settings), device)
+    folder = locate(model, settings)
+    if device.kind == "cpu" and model.int8:
+        from earshot.models.text.int8_encoder import Int8Encoder
+
+        return Int8Encoder(model, folder, device)
+    from earshot.models.text.sentence_encoder import SentenceEncoder
+
+    return SentenceEncoder(model, folder, device)
 
 
 def _begin_load(device: Device, *models: Model) -> None:

@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import psycopg
 from psycopg import sql
 
@@ -24,6 +23,9 @@ from earshot.common.errors import DatabaseUnusable
 from earshot.config.settings import read_settings
 from earshot.storage.pool import Connection, pooled_connection, read_only
 from earshot.storage.server import server_urls
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ROWS_AT_ONCE = 1000  # of `stream()`
@@ -71,8 +73,10 @@ class Database:
             cursor.itersize = ROWS_AT_ONCE
             yield from cursor.execute(statement, parameters)  # pyright: ignore[reportArgumentType]
 
-    def frame(self, table: str, video_id: str, order: str) -> pd.DataFrame:
+    def frame(self, table: str, video_id: str, order: str) -> "pd.DataFrame":
         """A video's rows of one table as a DataFrame in order of one column, with all columns even where there are no rows."""
+        import pandas as pd
+
         statement = sql.SQL("SELECT * FROM {} WHERE video_id = %s ORDER BY {}").format(
             sql.Identifier(table), sql.Identifier(order)
         )
@@ -82,7 +86,7 @@ class Database:
             rows = cursor.fetchall()
         return pd.DataFrame({column: _series([row[column] for row in rows]) for column in columns})
 
-    def replace(self, video_id: str, frames: Mapping[str, pd.DataFrame], only: Mapping[str, str] | None = None) -> None:
+    def replace(self, video_id: str, frames: "Mapping[str, pd.DataFrame]", only: Mapping[str, str] | None = None) -> None:
         """Replace the video's rows of each table by those of the frame (without the column video_id), all or nothing.
 
         With `only`, rows that have these values in these columns are replaced, and the video's others stay.
@@ -94,7 +98,7 @@ class Database:
         self,
         connection: Connection,
         video_id: str,
-        frames: Mapping[str, pd.DataFrame],
+        frames: "Mapping[str, pd.DataFrame]",
         only: Mapping[str, str] | None = None,
     ) -> None:
         """`replace()` as part of the caller's transaction."""
@@ -105,7 +109,7 @@ class Database:
             connection.execute(statement)
             self._copy(connection, table, frame.assign(video_id=video_id))
 
-    def _copy(self, connection: Connection, table: str, frame: pd.DataFrame) -> None:
+    def _copy(self, connection: Connection, table: str, frame: "pd.DataFrame") -> None:
         columns = [str(column) for column in frame.columns]
         types = self._types(connection, table)
         statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
@@ -128,7 +132,7 @@ class Database:
         return self._column_types[table]
 
 
-def _values(column: pd.Series, column_type: str) -> list[Any]:
+def _values(column: "pd.Series", column_type: str) -> list[Any]:
     """Plain Python values: psycopg has no dumper for numpy's integers, and a missing text must be NULL, not NaN."""
     values = column.tolist()
     if column_type != "text":
@@ -136,8 +140,10 @@ def _values(column: pd.Series, column_type: str) -> list[Any]:
     return [None if missing else value for value, missing in zip(values, column.isna().tolist(), strict=True)]
 
 
-def _series(values: list[Any]) -> pd.Series:
+def _series(values: list[Any]) -> "pd.Series":
     """A column in which NULL stays None: pandas' own string and float columns would make it NaN."""
+    import pandas as pd
+
     return pd.Series(values, dtype=object if not values or None in values else None)
 
 

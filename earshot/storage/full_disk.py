@@ -4,13 +4,9 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
-import psycopg2.errors
-
 from earshot.common.errors import DiskFull, error_chain
-from earshot.common.redaction import without_secrets
-from earshot.config.settings import read_settings
 
+SQLSTATE = "53100"  # disk_full, as psycopg 3 (`sqlstate`) and psycopg 2 (`pgcode`) have it
 WORDS = "No space left on device"  # as the operating system says it, and with it Postgres and Dagster
 
 
@@ -19,7 +15,7 @@ def explaining_full_disk() -> Iterator[None]:
     """For the block: an error that a full disk caused is raised as DiskFull; all others as they are."""
     try:
         yield
-    except (OSError, psycopg.Error, psycopg2.Error) as error:
+    except Exception as error:
         cause = next((found for found in error_chain(error) if _is_full(found)), None)
         if cause is None:
             raise
@@ -28,6 +24,10 @@ def explaining_full_disk() -> Iterator[None]:
 
 def disk_full(said: str) -> DiskFull:
     """The error for a full disk, of which the system said this. Where Earshot's data grows is named: it may be two disks."""
+    # Every command loads this module to end well, and few end here.
+    from earshot.common.redaction import without_secrets
+    from earshot.config.settings import read_settings
+
     settings = read_settings()
     media = without_secrets(settings.media)
     elsewhere = "" if media.startswith(f"{settings.home}/") else f", EARSHOT_MEDIA is {media}"
@@ -40,4 +40,4 @@ def disk_full(said: str) -> DiskFull:
 def _is_full(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, psycopg.errors.DiskFull | psycopg2.errors.DiskFull)
+    return SQLSTATE in (getattr(error, "sqlstate", None), getattr(error, "pgcode", None))

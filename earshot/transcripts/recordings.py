@@ -18,7 +18,8 @@ from earshot.common.errors import InconsistentVideo, NotTranscribed
 from earshot.storage.catalog.stages import UPSTREAM
 from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_names import Names, Speaker, SpeakerRef, speaker_names
+from earshot.transcripts.speaker_names import Names, Speaker, speaker_names
+from earshot.transcripts.speaker_refs import SpeakerRef
 from earshot.transcripts.word_speakers import attribute_words
 
 PASSAGES = "text_embeddings"  # the stage that makes them
@@ -139,20 +140,6 @@ def _passages_of(recording: Recording, said: np.ndarray, labels: Sequence[str | 
             counted = {"first_word": int(place[own[0]]), "last_word": int(place[own[-1]]), "local_speaker": labels[own[0]]}
             rows.append({**row, **left, **counted})
     return pd.DataFrame(rows, columns=recording.passages.columns, dtype=object)
-
-
-def keys_with(database: Database, who: SpeakerRef, source: str | None = None) -> list[str]:
-    """The videos, or those of one source, in which somebody is known to speak, in the order of their keys."""
-    rows = database.query(
-        """
-        SELECT video_id FROM videos WHERE (%(source)s::text IS NULL OR source = %(source)s) AND video_id IN (
-            SELECT video_id FROM current_identities WHERE person_id = %(person)s OR voice_id = %(voice)s
-            UNION SELECT video_id FROM corrected_moments WHERE person_id = %(person)s)
-        ORDER BY video_id
-        """,
-        {"source": source, "person": who.person_id, "voice": who.voice_id},
-    )
-    return [row["video_id"] for row in rows]
 
 
 def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | None]:

@@ -28,15 +28,6 @@ from earshot.storage.database import Database
 
 
 @dataclass(frozen=True)
-class SpeakerRef:
-    """A person or an anonymous voice; the other id is None."""
-
-    name: str
-    person_id: int | None = None
-    voice_id: int | None = None
-
-
-@dataclass(frozen=True)
 class Speaker:
     """Who speaks: as it is shown, with the person's name or the anonymous voice's number where there is one."""
 

@@ -14,6 +14,7 @@ from bench.drill.drill import FAULTS, DrillClock, ingest_one
 from earshot.models import cache
 from earshot.models.cache import Models
 from earshot.models.device import require_device
+from earshot.models.text.sentence_encoder import SentenceEncoder
 from earshot.storage.database import Database
 from earshot.timings.baseline import MINIMUM_VIDEOS, SLACK_S
 from ingest_assets.operations.ingest import Outcome
@@ -25,6 +26,7 @@ SECONDS = 180  # long enough for a fault to cost more than the half second below
 def _moved_to_the_cpu() -> Iterator[None]:
     """The text encoder's network on the CPU while cuda is asked for: what Earshot was made after."""
     encoder = Models().text_encoder(require_device("cuda"))
+    assert isinstance(encoder, SentenceEncoder)
     encoder._model.to("cpu").float()
     yield
     encoder._model.to("cuda").half()

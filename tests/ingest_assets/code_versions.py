@@ -1,6 +1,6 @@
 """What the logic of each asset was when its code version was last looked at: tests/ingest_assets/code_versions.json.
 
-An asset's logic is its own module, the one of the network that it loads, and all that these import of the project, but for
+An asset's logic is its own module, those of the network that it loads, and all that these import of the project, but for
 other assets and for MACHINERY, which decides how something is done and not what comes out. Of it a digest is kept, without
 comments and docstrings.
 
@@ -18,10 +18,10 @@ from ingest_assets.stages.versions import expected_versions
 
 RECORD = Path(__file__).with_suffix(".json")
 NETWORKS = {
-    "transcript": "earshot/models/speech/transcriber.py",
-    "speaker_turns": "earshot/models/voice/diarizer.py",
-    "voice_embeddings": "earshot/models/voice/voice_encoder.py",
-    "text_embeddings": "earshot/models/text/text_encoder.py",
+    "transcript": ["earshot/models/speech/transcriber.py"],
+    "speaker_turns": ["earshot/models/voice/diarizer.py"],
+    "voice_embeddings": ["earshot/models/voice/voice_encoder.py"],
+    "text_embeddings": ["earshot/models/text/int8_encoder.py", "earshot/models/text/sentence_encoder.py"],
 }
 MACHINERY = {
     "earshot/common": "errors",
@@ -52,7 +52,7 @@ def modules_of(asset: str) -> list[str]:
     """The modules that decide what the asset leaves, as paths from the project's root, sorted."""
     others = {f"ingest_assets/assets/{other}.py" for other in expected_versions() if other != asset}
     left_out = others | {f"{package}/{name}.py" for package, names in MACHINERY.items() for name in names.split()}
-    found, waiting = set(), {f"ingest_assets/assets/{asset}.py"} | ({NETWORKS[asset]} if asset in NETWORKS else set())
+    found, waiting = set(), {f"ingest_assets/assets/{asset}.py"} | set(NETWORKS.get(asset, []))
     while waiting:
         module = waiting.pop()
         found.add(module)

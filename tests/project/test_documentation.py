@@ -2,7 +2,7 @@
 
 import re
 
-from earshot.cli.commands import cli
+from earshot.cli.commands import COMMANDS
 from earshot.config.settings import PROJECT_ROOT
 from earshot.timings.timing import KEYS
 from earshot.transcripts.formats.exports import FORMATS
@@ -11,7 +11,7 @@ README = (PROJECT_ROOT / "README.md").read_text()
 
 
 def test_every_command_is_in_the_readme() -> None:
-    assert [name for name in cli.commands if f"earshot {name}" not in README] == []
+    assert [name for name in COMMANDS if f"earshot {name}" not in README] == []
 
 
 def test_the_readme_fits_and_what_it_points_to_is_there() -> None:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earshot.cli.output import json_option, print_json, print_table
-from earshot.cli.people.calibrate import calibrate_command
-from earshot.cli.people.correct import Change, correct_command, tell_changes
-from earshot.cli.people.enrol import enrol_command
+from earshot.cli.people.correct import Change, tell_changes
 from earshot.common.errors import EarshotError
 from earshot.common.text import one_line, pluralize
 from earshot.common.times import format_hms
@@ -20,22 +18,12 @@ from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
     from earshot.speakers.people.forget import ForgetSummary
-    from earshot.transcripts.speaker_names import SpeakerRef
+    from earshot.transcripts.speaker_refs import SpeakerRef
 
 MOST_SHOWN = 240  # characters of what a voice says: enough to know it by
 
 
-@click.group("people")
-def people_group() -> None:
-    """Who is speaking: people, their recordings, and corrections."""
-
-
-people_group.add_command(enrol_command)
-people_group.add_command(correct_command)
-people_group.add_command(calibrate_command)
-
-
-@people_group.command("list")
+@click.command("list")
 @json_option
 def list_command(as_json: bool) -> None:
     """List people and anonymous voices, those of most videos first: how much they speak, and how that was decided.
@@ -80,7 +68,7 @@ def _decided(row: dict[str, Any]) -> list[str]:
     return [f"{count} by {what}" for what, count in row["decided_by"].items()] + moments
 
 
-@people_group.command("show")
+@click.command("show")
 @click.argument("who", nargs=-1, required=True)
 @json_option
 def show_command(who: tuple[str, ...], as_json: bool) -> None:
@@ -146,7 +134,7 @@ def _enrolment(row: dict[str, Any]) -> str:
     return f"Enrolled by {row['kind']} {row['recording']}, {format_hms(row['start_s'])} to {until}: {judged}{reasons}"
 
 
-@people_group.command("rename")
+@click.command("rename")
 @click.argument("old")
 @click.argument("new")
 def rename_command(old: str, new: str) -> None:
@@ -158,7 +146,7 @@ def rename_command(old: str, new: str) -> None:
     tell_changes(database, lambda: Change(f"{who.name} is called {rename(database, read_settings(), who, new)} now."))
 
 
-@people_group.command("merge")
+@click.command("merge")
 @click.argument("one")
 @click.argument("other")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -178,7 +166,7 @@ def _merged(gone: "SpeakerRef", stays: "SpeakerRef", found: "ForgetSummary") -> 
     return f"{gone.name} is {stays.name}, who has {_taken(found)} more."
 
 
-@people_group.command("remove")
+@click.command("remove")
 @click.argument("name", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove_command(name: tuple[str, ...], yes: bool) -> None:
@@ -195,7 +183,7 @@ def remove_command(name: tuple[str, ...], yes: bool) -> None:
         tell_changes(database, lambda: Change(f"{who.name} is removed: {_taken(remove(database, who))}."))
 
 
-@people_group.command("forget")
+@click.command("forget")
 @click.argument("who", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def forget_command(who: tuple[str, ...], yes: bool) -> None:

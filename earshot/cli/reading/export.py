@@ -24,18 +24,11 @@ from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database
 from earshot.transcripts.formats.exports import FORMATS, Format
 from earshot.transcripts.formats.files import to_file, to_folder
-from earshot.transcripts.recordings import (
-    ExportCounts,
-    Recording,
-    find_transcribed,
-    keys_with,
-    read_recording,
-    read_recordings,
-    spoken_by,
-)
+from earshot.transcripts.recordings import ExportCounts, Recording, find_transcribed, read_recording, read_recordings, spoken_by
+from earshot.transcripts.speaker_refs import keys_with
 
 if TYPE_CHECKING:
-    from earshot.transcripts.speaker_names import SpeakerRef
+    from earshot.transcripts.speaker_refs import SpeakerRef
 
 
 @click.command("export")

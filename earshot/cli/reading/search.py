@@ -17,11 +17,12 @@ from earshot.common.times import format_hms
 from earshot.config.settings import read_settings
 from earshot.models.device import require_device
 from earshot.storage.catalog.watched_sources import address_of
-from earshot.storage.database import open_database
+from earshot.storage.database import Database, open_database
 from earshot.transcripts.search.last_search import keep_results
 
 if TYPE_CHECKING:
     from earshot.transcripts.search.query import Hit
+    from earshot.transcripts.speaker_refs import SpeakerRef
 
 
 class _TextCommand(click.Command):
@@ -91,7 +92,6 @@ def search_command(
     "Several words" in quotation marks must be said in this order; -word must not be said.
     """
     from earshot.models.cache import Models
-    from earshot.speakers.people.directory import resolve
     from earshot.transcripts.search.query import (
         Filters,
         asked_words,
@@ -107,7 +107,7 @@ def search_command(
     database, question = open_database(), " ".join(text)
     check_question(database, question)
     filters = Filters(
-        speaker=None if speaker is None else resolve(database, speaker),
+        speaker=_speaker(database, speaker),
         sources=tuple(address_of(database, source) for source in sources),
         videos=tuple(known_video(database, video).video_id for video in videos),
         languages=tuple(known_language(database, language) for language in languages),
@@ -128,6 +128,14 @@ def search_command(
     told = explain(database, hits, filters, page)
     if told:
         click.echo(told, err=bool(hits) or as_json)
+
+
+def _speaker(database: Database, name: str | None) -> "SpeakerRef | None":
+    if name is None:
+        return None
+    from earshot.speakers.people.directory import resolve  # pandas and scipy with it
+
+    return resolve(database, name)
 
 
 def _keep(hits: "Sequence[Hit]") -> None:

@@ -23,7 +23,7 @@ from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.speakers.voices.assignment import kind_of
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_names import SpeakerRef
+from earshot.transcripts.speaker_refs import SpeakerRef
 
 UNKNOWN = "Unknown"
 

@@ -31,7 +31,7 @@ from earshot.speakers.voices.local_speakers import local_speakers
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Connection, Database
 from earshot.storage.locks import is_held_elsewhere, lock, video_lock
-from earshot.transcripts.speaker_names import SpeakerRef
+from earshot.transcripts.speaker_refs import SpeakerRef
 
 # All at once, and always in this order: no stage writes a vector between what is found and what is removed.
 _LOCK = (

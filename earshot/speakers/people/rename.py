@@ -17,7 +17,7 @@ from earshot.speakers.people.forget import ForgetSummary, count_traces
 from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.people import find_person, merge_people, rename_person
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_names import SpeakerRef
+from earshot.transcripts.speaker_refs import SpeakerRef
 
 
 def rename(database: Database, settings: Settings, who: SpeakerRef, name: str) -> str:

@@ -20,9 +20,8 @@ from earshot.models.cache import Models
 from earshot.models.device import Device
 from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.database import Database
-from earshot.transcripts.recordings import keys_with
 from earshot.transcripts.search.text_models import count_unsearched, list_text_models, searched_model
-from earshot.transcripts.speaker_names import SpeakerRef
+from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
 
 MAX_RESULTS = 200  # that search_passages() can reach
 MAX_QUESTION_LENGTH = 10_000

@@ -6,9 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from bench.corpora.episodes import TELEPHONE, clip_path
+from earshot.cli.commands import COMMANDS, cli
+from earshot.cli.lazy_group import LazyCommand, LazyGroup
+from earshot.cli.people.group import COMMANDS as PEOPLE_COMMANDS
+from earshot.cli.people.group import people_group
 from earshot.config.settings import PROJECT_ROOT
 from earshot.models.registry import SETS
 from earshot.storage.catalog.videos import Video, list_videos, register
@@ -138,3 +143,26 @@ def test_the_doctor_names_what_is_wrong_with_its_remedy_and_proves_the_rest(data
     assert failed == {"device", "models at work", "media store"}
     assert "EARSHOT_DEVICE=cpu" in findings["device"]["detail"]
     assert "cannot be made" in findings["media store"]["detail"]
+
+
+@pytest.mark.parametrize(("group", "commands"), [(cli, COMMANDS), (people_group, PEOPLE_COMMANDS)])
+def test_summaries_of_commands_are_the_first_sentences_of_their_help(
+    group: LazyGroup, commands: dict[str, LazyCommand]
+) -> None:
+    loaded = {name: command.load() for name, command in commands.items()}
+    assert {name: command.name for name, command in loaded.items()} == {name: name for name in commands}
+    assert {name: command.get_short_help_str(1000) for name, command in loaded.items()} == {
+        name: command.summary for name, command in commands.items()
+    }
+    assert group.list_commands(click.Context(group)) == sorted(commands)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["people", "--help"], ["videos", "--help"], ["search", "--help"]])
+def test_help_loads_neither_dagster_nor_torch_nor_pandas(arguments: list[str]) -> None:
+    program = (
+        "import sys\nfrom earshot.cli.commands import cli\n"
+        f"cli.main({arguments!r}, standalone_mode=False)\n"
+        "sys.exit(', '.join({'dagster', 'torch', 'pandas', 'sqlalchemy'} & sys.modules.keys()) or 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -1,5 +1,7 @@
 """Memory that runs out: what torch and ctranslate2 say then is raised at their boundary, on any machine."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from earshot.models.cache import Models
 from earshot.models.device import Device, cpu_name
 from earshot.models.measurement import CallCounter
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
+from earshot.models.text.int8_encoder import Int8Encoder
 
 TORCH = torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
 CTRANSLATE2 = RuntimeError("CUDA failed with error out of memory")
@@ -106,15 +109,16 @@ def test_a_real_model_whose_memory_runs_out_gives_the_same_vectors_in_smaller_ba
     encoder = Models().text_encoder(Device("cpu", cpu_name()))
     texts = [f"Sentence number {index} about something else." for index in range(20)]
     expected = encoder.encode(texts)
-    transformer = encoder._model[0]
-    forward = transformer.forward
+    assert isinstance(encoder, Int8Encoder)
+    forward = encoder._forward
 
-    def runs_out(features: dict[str, torch.Tensor], **options: object) -> object:
-        if len(features["input_ids"]) > 4:
+    def runs_out(few: Sequence[str], counted: CallCounter) -> np.ndarray:
+        if len(few) > 4:
+            counted.count(len(few))
             raise TORCH
-        return forward(features, **options)
+        return forward(few, counted)
 
-    monkeypatch.setattr(transformer, "forward", runs_out)
+    monkeypatch.setattr(encoder, "_forward", runs_out)
     tally = CallCounter()
     assert np.allclose(encoder.encode(texts, tally), expected, atol=1e-6)
     assert (tally.batch_size, tally.memory_retries, tally.inputs) == (4, 3, 20)

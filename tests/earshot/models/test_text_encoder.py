@@ -1,20 +1,24 @@
 """Text vectors in other precisions than the model's own: hardly others, and what finds what stays."""
 
+import subprocess
+import sys
 from itertools import islice
 
 import numpy as np
 import pytest
 
 from bench.corpora.monologues import talks
-from earshot.config.settings import read_settings
+from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.files import locate
 from earshot.models.registry import MINILM
+from earshot.models.text.sentence_encoder import SentenceEncoder
 from earshot.models.text.text_encoder import TextEncoder
 
 pytestmark = pytest.mark.slow
 
+ODD = ("", "  spaces around  ", "beyond the window " * 200, "Grüße, 東京, emoji 🎧!")
 LENGTHS = (3, 12, 25, 40, 60)  # words
 
 
@@ -56,12 +60,42 @@ def test_eight_bits_give_nearly_the_same_vectors_and_the_same_neighbours(
     assert kept > 0.9
 
 
-def test_vectors_are_those_of_sentence_transformers_own_way(encoder: TextEncoder, texts: list[str]) -> None:
+def test_vectors_are_those_of_sentence_transformers_own_way(home: object, texts: list[str]) -> None:
     """Tokens are cut by the tokenizer itself, ahead of the network; what comes out is the same."""
-    odd = [*texts, "", "  spaces around  ", "beyond the window " * 200]
-    expected = encoder._model.encode(odd, batch_size=encoder.execution.batch_size, show_progress_bar=False)
+    from sentence_transformers import SentenceTransformer
+
+    assert home
+    folder, odd = locate(MINILM, read_settings()), [*texts, *ODD]
+    expected = SentenceTransformer(str(folder), device="cpu", local_files_only=True).encode(odd, show_progress_bar=False)
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(encoder.encode(odd), expected, atol=1e-6)
+    found = SentenceEncoder(MINILM, folder, require_device("cpu")).encode(odd)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_eight_bits_cut_words_as_transformers_does(encoder: TextEncoder, texts: list[str]) -> None:
+    from transformers import AutoTokenizer
+
+    words = [word for text in [*texts, *ODD] for word in text.split()]
+    whole = AutoTokenizer.from_pretrained(locate(MINILM, read_settings()))
+    assert encoder.token_counts(words) == [len(whole.tokenize(word)) for word in words]
+    assert encoder.token_counts([]) == []
+
+
+def test_odd_texts_have_vectors_in_eight_bits(encoder: TextEncoder) -> None:
+    vectors = encoder.encode(ODD)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+
+def test_searching_needs_no_torch(home: object) -> None:
+    program = (
+        "import sys\nfrom earshot.models.cache import Models\nfrom earshot.models.device import require_device\n"
+        "print(Models().text_encoder(require_device('cpu')).encode(['a question']).shape)\n"
+        "sys.exit(bool({'torch', 'transformers', 'pandas', 'dagster'} & sys.modules.keys()))"
+    )
+    assert home
+    Models().text_encoder(require_device("cpu"))  # converted, once
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
+    assert (ended.returncode, ended.stdout) == (0, "(1, 384)\n"), ended.stderr
 
 
 def test_a_vector_hardly_depends_on_the_texts_beside_it(encoder: TextEncoder, texts: list[str]) -> None:
@@ -74,9 +108,9 @@ def test_half_precision_as_a_gpu_has_it_gives_the_same_vectors(texts: list[str],
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(locate(MINILM, read_settings())), device="cpu", local_files_only=True).half()
-    found = model.encode(texts, show_progress_bar=False).astype(np.float32)
+    found = model.encode(texts[::8], show_progress_bar=False).astype(np.float32)
     found /= np.linalg.norm(found, axis=1, keepdims=True)
-    assert (found * in_single_precision).sum(axis=1).min() > 0.999
+    assert (found * in_single_precision[::8]).sum(axis=1).min() > 0.999
 
 
 def _nearest(vectors: np.ndarray) -> np.ndarray:

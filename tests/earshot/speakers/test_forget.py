@@ -21,7 +21,7 @@ from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database
 from earshot.storage.locks import video_lock
 from earshot.storage.server import server_urls
-from earshot.transcripts.speaker_names import SpeakerRef
+from earshot.transcripts.speaker_refs import SpeakerRef
 from tests.earshot.storage.test_locks import held_by_another
 from tests.support.voice_videos import keep, speak, voice
 

@@ -17,7 +17,8 @@ from earshot.common.times import format_hms
 from earshot.transcripts.formats.cues import MAX_LINE_LENGTH
 from earshot.transcripts.formats.exports import FORMATS
 from earshot.transcripts.recordings import Recording, spoken_by
-from earshot.transcripts.speaker_names import Names, Speaker, SpeakerRef
+from earshot.transcripts.speaker_names import Names, Speaker
+from earshot.transcripts.speaker_refs import SpeakerRef
 from tests.support.export_recordings import NAMES, VIDEO, export, recording, recordings, said_at, small
 
 # --- txt -----------------------------------------------------------------------------------------------------------------

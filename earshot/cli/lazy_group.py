@@ -1,0 +1,44 @@
+"""A group whose commands are imported when they are called, and not to print the help of the group."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from textwrap import shorten
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True)
+class LazyCommand:
+    """Where a command is, as `module:name`, and the first sentence of its help."""
+
+    place: str
+    summary: str
+
+    def load(self) -> click.Command:
+        """Import it."""
+        module, _, name = self.place.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+class LazyGroup(click.Group):
+    """A group of commands by name."""
+
+    def __init__(self, *args: Any, lazy_commands: Mapping[str, LazyCommand], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.lazy_commands = lazy_commands
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(self.lazy_commands)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        command = self.lazy_commands.get(cmd_name)
+        return command.load() if command else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = self.list_commands(ctx)
+        limit = formatter.width - 6 - max(map(len, names))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, shorten(self.lazy_commands[name].summary, limit, placeholder="...")) for name in names])

@@ -1,0 +1,114 @@
+"""A text encoder on the CPU in eight-bit integers: tokenizers cuts texts, ctranslate2 runs the network, numpy pools.
+
+Neither torch nor transformers is imported, but once: the network is converted from the model's verified files at its first use,
+into a folder beside them. Vectors are not quite those of single precision; how far apart they are, and that search finds as
+well, is measured (docs/performance.md, tests/earshot/models/test_text_encoder.py).
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from tokenizers import Tokenizer
+
+from earshot.common.atomic_files import atomic_folder
+from earshot.common.errors import ModelUnavailable
+from earshot.models.device import Device, execution_info
+from earshot.models.measurement import CallCounter, ExecutionInfo
+from earshot.models.registry import Model
+from earshot.models.text.text_encoder import SPECIAL_TOKENS, TextEncoder
+
+BATCH_SIZE = 32
+COMPUTE_TYPE = "int8"
+MEAN_OF_TOKENS = "pooling_mode_mean_tokens"
+
+
+class Int8Encoder(TextEncoder):
+    """A sentence-transformers model whose vectors are the mean of its tokens'. Raises ModelUnavailable for any other."""
+
+    def __init__(self, model: Model, folder: Path, device: Device) -> None:
+        _require_mean_pooling(model, folder)
+        self._description, self._device = model, device
+        self.dimension = model.dimension
+        self.window = int(_read(folder / "sentence_bert_config.json")["max_seq_length"]) - SPECIAL_TOKENS
+        self._words, self._texts = _tokenizer(folder), _tokenizer(folder)
+        self._texts.enable_truncation(self.window + SPECIAL_TOKENS)
+        self._texts.enable_padding(pad_id=_read(folder / "config.json")["pad_token_id"])
+        self._network = ctranslate2.Encoder(
+            str(_converted(folder)), device="cpu", compute_type=COMPUTE_TYPE, inter_threads=1, intra_threads=_threads()
+        )
+        self.encode(["Warm-up."])
+
+    def _execution(self) -> ExecutionInfo:
+        found = self._network
+        return execution_info(found.device, found.compute_type, self._description, self._device, BATCH_SIZE)
+
+    def _embed(self, texts: Sequence[str], batch_size: int, tally: CallCounter) -> np.ndarray:
+        batches = [texts[first : first + batch_size] for first in range(0, len(texts), batch_size)]
+        return np.concatenate([self._forward(batch, tally) for batch in batches])
+
+    def _forward(self, texts: Sequence[str], tally: CallCounter) -> np.ndarray:
+        """The mean of each text's token vectors: float32, (texts, dimension)."""
+        encodings = self._texts.encode_batch(list(texts))
+        tokens = np.array([encoding.ids for encoding in encodings], dtype=np.int32)
+        mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int32)
+        lengths = mask.sum(axis=1, dtype=np.int32)
+        tally.count(len(texts))
+        states = self._network.forward_batch(*map(ctranslate2.StorageView.from_array, (tokens, lengths))).last_hidden_state
+        return np.einsum("ntd,nt->nd", np.array(states), mask.astype(np.float32)) / lengths[:, np.newaxis]
+
+    def token_counts(self, words: Sequence[str]) -> list[int]:
+        return [len(encoding.ids) for encoding in self._words.encode_batch(list(words), add_special_tokens=False)]
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    """The model's own, which neither cuts off nor pads."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _require_mean_pooling(model: Model, folder: Path) -> None:
+    pooling = _read(folder / "1_Pooling" / "config.json")
+    modes = {name for name, chosen in pooling.items() if name.startswith("pooling_mode_") and chosen}
+    if modes != {MEAN_OF_TOKENS}:
+        raise ModelUnavailable(
+            f"{model.name} pools by {', '.join(sorted(modes))}; in eight bits only {MEAN_OF_TOKENS} is known.",
+            "Set `int8` to False for this model in earshot/models/registry.py.",
+        )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text())
+    return content
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _converted(folder: Path) -> Path:
+    """The folder that ctranslate2 reads; made at first use."""
+    target = folder.with_name(f"{folder.name}-{COMPUTE_TYPE}")
+    if not target.exists():
+        with atomic_folder(target) as converted:
+            _convert(folder, converted)
+    return target
+
+
+def _convert(folder: Path, target: Path) -> None:
+    """Without transformers' line about an argument that ctranslate2 still calls by its old name."""
+    from ctranslate2.converters import TransformersConverter
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        TransformersConverter(str(folder)).convert(str(target), quantization=COMPUTE_TYPE, force=True)
+    finally:
+        logging.set_verbosity(before)
