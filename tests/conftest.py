@@ -29,11 +29,14 @@ os.environ.pop("EARSHOT_WORKER_MEMORY_GB", None)
 os.environ.pop("EARSHOT_BROKER", None)
 os.environ.pop("EARSHOT_ALLOW_PRIVATE_ADDRESSES", None)
 
+from earshot.models.device import configure_libraries
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
 from tests.support.http_server import Site, misbehaving
+
+configure_libraries()  # some tests import torch before anything of the library asks for a device
 
 # Modules that take a minute and more. `make test` gives modules to two processes: these must not be begun last, nor two of
 # those that run `earshot up` at once.

@@ -44,8 +44,24 @@ class Device:
     uuid: str = ""
 
 
+def configure_libraries() -> None:
+    """Settings of the process that must be in place before torch is first imported, unless the user made others.
+
+    How long OpenMP's threads spin before they sleep: with its default, two torch threads on a machine whose other core is busy
+    took 9.4 s for work that one thread does in 0.5 s; without any spinning each of a network's many small steps waits for a
+    thread to wake, and two threads are slower than one. Five hundred looks, some microseconds, are between
+    (docs/performance.md). And pyannote.audio reports usage to its makers unless told not to: what a user transcribes is
+    private.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "500")
+    os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
 def require_device(kind: str) -> Device:
     """The device of this kind, proved once per process. A failure is not remembered: a driver may come back."""
+    configure_libraries()
     return _prove_cuda() if kind == "cuda" else Device("cpu", cpu_name())
 
 

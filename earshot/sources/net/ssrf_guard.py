@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import PurePath
 from typing import Any
@@ -71,6 +72,7 @@ def restrict_connections(source: Source) -> Iterator[None]:
     Blocks may lie in each other; the inner source counts. A generator that is left waiting inside the block leaves the
     rule on for whoever reads it. Raises Misconfigured where a setting is not one of those allowed.
     """
+    _install_hook()
     rule = None if _may_lead_anywhere(source) else _Rule(_host_of(source.address), _proxies_of(source))
     token = _rule.set(rule)
     try:
@@ -163,7 +165,10 @@ def _judge_program(program: str, words: list[Any]) -> None:
             raise _Refused(f"{PurePath(str(program)).name}, which connects by itself, for {_host_of(url[0])}")
 
 
-sys.addaudithook(_audit)
+@cache
+def _install_hook() -> None:
+    """Once per process, at the first block: a hook cannot be taken back."""
+    sys.addaudithook(_audit)
 
 
 # --- hosts and their addresses -------------------------------------------------------------------------------------------
