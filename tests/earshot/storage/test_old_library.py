@@ -1,0 +1,44 @@
+"""A library made by earlier code opens, migrates, and nothing of it is stale. tests/fixtures/README.md says how it was made."""
+
+import gzip
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from earshot.config.settings import PROJECT_ROOT
+from earshot.storage.catalog.videos import list_videos
+from earshot.storage.database import Database, migrate
+from earshot.transcripts.recordings import read_recording
+from ingest_assets.stages.staleness import read_stale
+
+DUMP = PROJECT_ROOT / "tests" / "fixtures" / "library-9df3fc5.sql.gz"
+TELEPHONE = "file-c319b4abca767b12"
+
+
+@pytest.fixture(scope="module")
+def old(library: Database) -> Iterator[Database]:
+    """The library as that commit left it, in a database of its own on the session's server, migrated."""
+    name = "old_library"
+    url = make_conninfo(library.url, dbname=name)
+    with psycopg.connect(library.url, autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        lines = gzip.decompress(DUMP.read_bytes()).decode().splitlines()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("\n".join(line for line in lines if not line.startswith("\\")).encode())
+        assert migrate(url)
+        yield Database(url)
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def test_nothing_of_an_old_library_is_stale(old: Database) -> None:
+    assert [video.state for video in list_videos(old)] == ["ready", "ready"]
+    assert read_stale(old).empty
+
+
+def test_names_given_in_an_old_library_are_kept(old: Database) -> None:
+    recording = read_recording(old, TELEPHONE)
+    assert "Nell" in {speaker.person for speaker in recording.names.by_label.values()}
+    assert recording.words.text.str.len().sum() > 100
