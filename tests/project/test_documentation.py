@@ -22,7 +22,7 @@ def test_the_readme_fits_and_what_it_points_to_is_there() -> None:
 
 
 def test_every_setting_is_on_the_page_of_settings() -> None:
-    page = (PROJECT_ROOT / "docs" / "settings.md").read_text()
+    page = (PROJECT_ROOT / "docs" / "reference" / "settings.md").read_text()
     settings = (PROJECT_ROOT / "earshot" / "config" / "settings.py").read_text()
     names = set(re.findall(r"EARSHOT_[A-Z_]+", settings))
     assert names
@@ -30,12 +30,12 @@ def test_every_setting_is_on_the_page_of_settings() -> None:
 
 
 def test_every_figure_of_a_timing_is_explained() -> None:
-    explained = (PROJECT_ROOT / "docs" / "timings.md").read_text()
+    explained = (PROJECT_ROOT / "docs" / "reference" / "timings.md").read_text()
     assert [key for key in KEYS if f"`{key}`" not in explained] == []
 
 
 def test_every_cause_is_in_the_page_on_the_drill() -> None:
-    page = (PROJECT_ROOT / "docs" / "regression-drill.md").read_text()
+    page = (PROJECT_ROOT / "docs" / "measurements" / "regression-drill.md").read_text()
     table = (PROJECT_ROOT / "earshot" / "timings" / "causes.py").read_text()
     causes = re.findall(r"^\| (\w+) \|", table, flags=re.MULTILINE)
     assert {"device", "starved"} <= set(causes)
@@ -43,6 +43,6 @@ def test_every_cause_is_in_the_page_on_the_drill() -> None:
 
 
 def test_every_format_of_exports_is_explained() -> None:
-    explained = (PROJECT_ROOT / "docs" / "exports.md").read_text()
+    explained = (PROJECT_ROOT / "docs" / "guides" / "export.md").read_text()
     assert [name for name in FORMATS if f"\n| `{name}` |" not in explained] == []
     assert [name for name in FORMATS if f"`{name}`" not in README] == []

@@ -3,7 +3,7 @@
 sentence-transformers cuts texts into tokens, sorts and batches them, and pools; only the network in the middle is another one
 here, with the same inputs and outputs. It is made once from the model's verified files, into a folder beside them. What it
 gives is not quite what the network in single precision gives; how far apart they are, and that search finds as well, is
-measured (docs/performance.md, tests/earshot/models/test_text_encoder.py).
+measured (docs/measurements/performance.md, tests/earshot/models/test_text_encoder.py).
 """
 
 import os
