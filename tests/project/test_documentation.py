@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from earshot.cli.commands import cli
@@ -22,17 +23,27 @@ BASENAMES = {path.name for path in MODULES}
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```$", flags=re.DOTALL | re.MULTILINE)
+# What is typed after `earshot`: in a code span, or after a prompt.
+_COMMAND = re.compile(r"(?:`|^\$ )(?:\.venv/bin/)?earshot ([^`#|\n]*)", flags=re.MULTILINE)
 # A path with a slash, or a module's file alone; `<asset>.py` and a URL's end are neither.
 _PATH = re.compile(r"(?<![\w./<>-])((?:[\w-]+/)+[\w.-]+\.(?:py|sql|md|json)|[\w-]+\.py)\b(?!\()")
 
 
-def test_every_command_is_in_readme() -> None:
-    assert [name for name in cli.commands if f"earshot {name}" not in README] == []
+@pytest.mark.parametrize("page", [PROJECT_ROOT / "README.md", REFERENCE / "commands.md"], ids=lambda page: page.name)
+def test_every_command_is_explained(page: Path) -> None:
+    explained = page.read_text()
+    assert [name for name in cli.list_commands(click.Context(cli)) if f"earshot {name}" not in explained] == []
 
 
-def test_every_command_is_in_reference() -> None:
-    page = (REFERENCE / "commands.md").read_text()
-    assert [name for name in cli.commands if f"earshot {name}" not in page] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT_ROOT)))
+def test_every_command_and_option_in_page_exists(page: Path) -> None:
+    assert [typed for typed in _COMMAND.findall(page.read_text()) if _unknown(typed)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT_ROOT)))
+def test_every_make_target_in_page_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([\w-]+):", (PROJECT_ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"(?:`|^\$ )make ([\w-]+)", page.read_text(), flags=re.MULTILINE)) <= targets
 
 
 def test_readme_has_at_most_200_lines() -> None:
@@ -90,6 +101,22 @@ def test_every_export_format_is_explained() -> None:
     explained = (REFERENCE / "export-formats.md").read_text()
     assert [name for name in FORMATS if f"\n| `{name}` |" not in explained] == []
     assert [name for name in FORMATS if f"`{name}`" not in README] == []
+
+
+def _unknown(typed: str) -> list[str]:
+    """What this command line has and `earshot` has not. A word in capitals stands for what a user types."""
+    command: click.Command = cli
+    context = click.Context(cli)
+    words = re.sub(r"'[^']*'|\"[^\"]*\"", "TEXT", typed).split(" -- ")[0].split()
+    options = [word.partition("=")[0] for word in words if word.startswith("--") and word != "--"]
+    names = [word for word in words if not word.startswith("-")]
+    while isinstance(command, click.Group) and names and not names[0].isupper():
+        found = command.get_command(context, name := names.pop(0))
+        if found is None:
+            return [name]
+        command = found
+    known = {option for group in (cli, command) for parameter in group.params for option in parameter.opts}
+    return [option for option in options if option not in {*known, "--help"}]
 
 
 def _relative_links(page: Path) -> list[str]:
