@@ -7,7 +7,7 @@ any machine, however busy.
 
     make drill
 
-tests/end_to_end/test_drill.py plays the same faults and asserts what docs/regression-drill.md shows.
+tests/end_to_end/test_drill.py plays the same faults and asserts what docs/measurements/regression-drill.md shows.
 """
 
 import tempfile

@@ -2,7 +2,7 @@
 
 A series is what a stage leaves over a channel's videos: seconds for an amount of work that differs from video to video, with
 noise in proportion and, one time in a hundred, an outlier. `python -m bench.drill.rule_simulation` prints the table that
-docs/regression-drill.md shows; seeds are fixed, so that it prints the same everywhere.
+docs/measurements/regression-drill.md shows; seeds are fixed, so that it prints the same everywhere.
 """
 
 import math

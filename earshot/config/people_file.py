@@ -1,8 +1,8 @@
 """people.yaml: people by name, and recordings in which they speak.
 
 `read_people()` reads the whole file or refuses it: every error in it is told at once, each with its line, key, value and what
-is allowed (docs/people.md has the keys). Only names are not repeated in errors, which may end in logs, where no name must
-stand: the line says which is meant. No recording is opened here, and none need be there yet.
+is allowed (keys: docs/reference/people-file.md). Only names are not repeated in errors, which may end in logs, where no name
+must stand: the line says which is meant. No recording is opened here, and none need be there yet.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from earshot.config.names import ALLOWED, name_key, parse_person_name
 from earshot.config.source_options import is_plain, local_path
 from earshot.config.yaml_errors import Problems, YamlValue, is_null, line_of, mapping, read_text, shape_of, tree
 
-SHAPE = "A person is an entry of the list `people:`, such as `- name: Ada Lovelace`; docs/people.md shows all."
+SHAPE = "A person is an entry of the list `people:`, such as `- name: Ada Lovelace`; see docs/reference/people-file.md."
 SAMPLES = "a list of recordings, such as `- file: ada.wav`, or `- video: dQw4w9WgXcQ` with `spans` below it."
 SPANS = f"a list of [start, end], each {TIME_PATTERN}, such as [[10, 25], [1:02:00, 1:02:30]]."
 MAX_NOTES_LENGTH = 10_000

@@ -18,9 +18,9 @@
 | `EARSHOT_ALLOW_PRIVATE_ADDRESSES` | none | `1`: any source may lead to private and loopback addresses |
 | `HF_TOKEN` | none | for the gated models of `large` |
 
-The file is read by earshot/config/settings_file.py; docs/settings.md explains it to users. Read on each call, never at import,
-so that tests and subprocesses see what they set. Dagster's own settings are in dagster.yaml, and sources and people have files
-of their own.
+The file is read by earshot/config/settings_file.py; docs/reference/settings.md explains it to users. Read on each call, never
+at import, so that tests and subprocesses see what they set. Dagster's own settings are in dagster.yaml, and sources and people
+have files of their own.
 """
 
 from collections.abc import Mapping

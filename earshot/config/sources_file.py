@@ -2,8 +2,8 @@
 
 `read_sources()` reads the whole file or refuses it: every error in it is told at once, each with its line, key, value and what
 is allowed. The file is read as YAML's tree of nodes, which knows the lines; what each option takes is in
-earshot/config/source_options.py, and for users in docs/sources.md. `source_named()` makes a source of what is typed on a
-command line. Nothing is listed or fetched here, and a folder need not be there yet.
+earshot/config/source_options.py, for users docs/reference/sources-file.md. `source_named()` makes a source of what is typed on
+a command line. Nothing is listed or fetched here, and a folder need not be there yet.
 """
 
 import os
@@ -24,7 +24,7 @@ from earshot.config.yaml_errors import Problems, YamlValue, is_null, line_of, ma
 
 # www.example.com, or a host with something below it: example.com/feed.xml, but not the name of a file, interview.mp3.
 _WEB_HOST = re.compile(r"www\.[^/\s]+\.|([\w-]+\.)+[a-z]{2,}(:\d+)?/", re.IGNORECASE)
-SHAPE = "A source is an entry of the list `sources:`, such as `- channel: https://...`; docs/sources.md shows all."
+SHAPE = "A source is an entry of the list `sources:`, such as `- channel: https://...`; see docs/reference/sources-file.md."
 
 
 FOLDER_EVERY_S = 60.0  # looking at names and sizes asks nobody else for anything

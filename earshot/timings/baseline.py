@@ -6,8 +6,8 @@ flagged themselves; so a slowness that stays is flagged until it is mended or ac
 A video is slower when its ratio to the median is at least WARN_RATIO and its distance at least SINGLE_SPREADS of the spread
 (median absolute deviation over the last SPREAD_WINDOW, scaled to a standard deviation, never below SMALLEST_SPREAD, widened
 where few videos are known); from ERROR_RATIO it is an error. A smaller slowness shows in three videos together: the same with
-the mean of the last three and TRIPLE_SPREADS. The two factors were chosen on simulated series (docs/regression-drill.md has
-the table).
+the mean of the last three and TRIPLE_SPREADS. The two factors were chosen on simulated series
+(docs/measurements/regression-drill.md has the table).
 
 Nothing is judged on less than MINIMUM_VIDEOS, nor flagged for less than SLACK_S or SLACK_UNITS units of work: few texts, or a
 few seconds of audio, are mostly rounding. A video with less work than any in the baseline is expected to cost what the

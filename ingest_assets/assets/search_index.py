@@ -25,7 +25,7 @@ from earshot.transcripts.search.vector_index import build_index, drop_index, ind
 from ingest_assets.assets.text_embeddings import text_embeddings
 from resources.database import DatabaseResource
 
-# Fewer are compared one by one in 15 ms (docs/search.md).
+# Fewer are compared one by one in 15 ms (docs/measurements/search.md).
 INDEXED_FROM = 10_000
 LOCK = "search_index"
 

@@ -15,7 +15,7 @@ from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.storage.server import server_urls
 
 # How many stages compute at once. A CPU is full with one. On a GPU one stage alone keeps a fifth of an H200 busy, since the CPU
-# works too: two at once are 1.7 times as fast, and neither slower than alone (docs/performance.md).
+# works too: two at once are 1.7 times as fast, and neither slower than alone (docs/measurements/performance.md).
 GPU_SLOTS = 2
 
 

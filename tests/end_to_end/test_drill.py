@@ -1,7 +1,7 @@
 """The predecessor's regression, played again: real models, runs, checks and database, on the drill's clock.
 
 One video is ingested with each fault after a history of healthy ones (bench/drill/drill.py). Each must be flagged on that first
-video, at its stage, with its cause, and no other stage with it. docs/regression-drill.md shows the same.
+video, at its stage, with its cause, and no other stage with it. docs/measurements/regression-drill.md shows the same.
 """
 
 from collections.abc import Iterator

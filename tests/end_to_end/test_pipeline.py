@@ -233,7 +233,7 @@ def test_the_turns_of_the_telephone_call_are_right(ingested: Ingested, tmp_path:
 
 
 def test_exports_of_real_episodes_are_as_their_schema_says_and_hold_every_word(ingested: Ingested) -> None:
-    schema = json.loads((PROJECT_ROOT / "docs" / "export.schema.json").read_text())
+    schema = json.loads((PROJECT_ROOT / "docs" / "reference" / "export.schema.json").read_text())
     for key in ingested.keys:
         there = read_recording(ingested.database, key)
         document = json.loads(as_json(there))

@@ -21,7 +21,7 @@ def sources_command(as_json: bool) -> None:
 
     sources, database = watched_sources(), open_database()
     if not sources and not as_json:
-        click.echo(f"No sources are watched: {read_settings().sources} names none (docs/sources.md says how).")
+        click.echo(f"No sources are watched: {read_settings().sources} names none (see docs/guides/sources.md).")
         return
     addresses = [source.address for source in sources]
     counts = count_source_videos(database, addresses)

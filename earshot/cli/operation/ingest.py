@@ -56,7 +56,7 @@ def ingest_command(
     except SourceUnusable as error:
         raise click.UsageError(str(error)) from error
     if not chosen:
-        raise click.UsageError(f"Name a SOURCE, or write some into {read_settings().sources} (docs/sources.md says how).")
+        raise click.UsageError(f"Name a SOURCE, or write some into {read_settings().sources} (see docs/guides/sources.md).")
     asked = {"limit": limit, "newest_first": newest_first or None, "since": since.date() if since else None}
     given = {name: value for name, value in asked.items() if value is not None}
     _run(lambda *kept: _ingest([replace(source, **given) for source in chosen], dry_run, force, *kept), as_json, dry_run)

@@ -39,7 +39,7 @@ def calibrate_command(rate: float, plot: Path | None, accepted: bool, as_json: b
     """Compute from this library from which cosine similarity on two voices are one person.
 
     Compared are halves of one speaker, speakers of one video, and whom corrections and enrolments name; never what the machine
-    decided itself. docs/people.md says more.
+    decided itself. docs/guides/people.md says more.
     """
     from earshot.speakers.people.calibration_data import accept_calibration, read_calibration_data
     from earshot.speakers.voices.calibration import calibrate, pairs_of

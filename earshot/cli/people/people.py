@@ -189,7 +189,7 @@ def remove_command(name: tuple[str, ...], yes: bool) -> None:
 def forget_command(who: tuple[str, ...], yes: bool) -> None:
     """Forget WHO (a name, or "voice 7"): profile, recordings, corrections, and all vectors of that voice, for good.
 
-    Audio, transcripts and backups stay; docs/people.md says more.
+    Audio, transcripts and backups stay; docs/guides/forgetting.md says more.
     """
     from earshot.speakers.people.directory import resolve
     from earshot.speakers.people.forget import count_traces, forget, require_unlisted
@@ -204,7 +204,7 @@ def forget_command(who: tuple[str, ...], yes: bool) -> None:
     gone = forget(database, known)
     click.echo(
         f"Forgotten: {_spoken(gone)}, {_taken(gone)}. Audio, transcripts, backups and the write-ahead log are as they were "
-        "(docs/people.md)."
+        "(docs/guides/forgetting.md)."
     )
 
 

@@ -2,7 +2,7 @@
 
 Neither torch nor transformers is imported, but once: the network is converted from the model's verified files at its first use,
 into a folder beside them. Vectors are not quite those of single precision; how far apart they are, and that search finds as
-well, is measured (docs/performance.md, tests/earshot/models/test_text_encoder.py).
+well, is measured (docs/measurements/performance.md, tests/earshot/models/test_text_encoder.py).
 """
 
 import json

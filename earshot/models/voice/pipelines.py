@@ -4,8 +4,9 @@ Stock `get_embeddings` runs the speaker network once per window *and speaker* ov
 it once per window, with all the speakers' masks pooled from it, and its output is the same
 (tests/earshot/models/test_diarizer.py). `SharedFramesDiarization` runs it once over the recording
 (earshot/models/voice/speaker_frames.py), which changes the output a little. With the bundled models, of which that is measured,
-it is what `load_pipeline()` gives, and a window begins every two seconds instead of every one: docs/performance.md has error
-rates and speeds. For community-1, which cannot be had where this is developed, it gives the one whose output is pyannote's own.
+it is what `load_pipeline()` gives, and a window begins every two seconds instead of every one: docs/measurements/performance.md
+has error rates and speeds. For community-1, which cannot be had where this is developed, it gives the one whose output is
+pyannote's own.
 
 Segmentation, counting, clustering and the making of turns are pyannote's.
 """
@@ -41,8 +42,8 @@ CAMPPLUS_STEP = 0.2
 COMMUNITY_1_STEP = 0.1
 
 # Distances between CAM++ centroids below which two clusters are one speaker. Chosen on 42 minutes in 27 recordings of known
-# speakers (docs/performance.md), of which it gets the number of speakers right most often, with least speech misgiven; on the
-# telephone call the two are told apart up to 0.62.
+# speakers (docs/measurements/performance.md), of which it gets the number of speakers right most often, with least speech
+# misgiven; on the telephone call the two are told apart up to 0.62.
 CAMPPLUS_THRESHOLD = 0.60
 # pyannote's published values for segmentation-3.0 with agglomerative clustering and for community-1; the least size of a
 # cluster, 12 windows there, is one of time.

@@ -6,7 +6,7 @@ once: the recording is cut into blocks as long as a window, whose first and last
 since there the network sees less than it would in the middle; a window's frames are then read from those of the recording.
 
 That is not quite what the network would give for the window alone: a frame sees the block around it, not the window, and the
-filter bank is centred over the block. What this does to the diarization is measured (docs/performance.md).
+filter bank is centred over the block. What this does to the diarization is measured (docs/measurements/performance.md).
 
 A window's frames are given in order of time, and what no later window needs is forgotten: an hour would be 370 MB.
 """

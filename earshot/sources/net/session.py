@@ -5,7 +5,7 @@ and a site sees one visitor. A session belongs to the thread that opened it. yt-
 ends: it is given a copy in memory, the user's file is only read.
 
 What is asked through a session is in earshot/sources/net/conditional_get.py (feeds), listing.py and downloads.py; where it may
-lead, in addresses.py.
+lead, in ssrf_guard.py.
 """
 
 import io

@@ -1,11 +1,11 @@
 """Identification: who every local speaker of the library is, from what is there to what is written. No Dagster.
 
 The order of it, one process at a time (lock `people`): people.yaml is read, enrolments that were not judged yet are, profiles
-are made of their samples and of what corrections teach, and every local speaker is decided (identity.py). Then, in one
+are made of their samples and of what corrections teach, and every local speaker is decided (assignment.py). Then, in one
 transaction, new voices get numbers and the rows that differ are written. Whatever fails, every identity stays as it was.
 
 It is a function of all centroids, enrolments and corrections alone, in whatever order they came; only the numbers of voices
-remember the past (voice_numbers.py). One more video is held against the people and against all other speakers, which is a
+remember the past (voice_ids.py). One more video is held against the people and against all other speakers, which is a
 matrix product, and only the components that it touches are clustered again; `full=True` clusters all. The moments at which a
 correction has somebody else speak than the local speaker is are written too (table `corrected_moments`).
 """

@@ -1,4 +1,4 @@
-"""Identity: who each local speaker is. Pure functions; the order of it, and what is read and written, is identification.py.
+"""Identity: who each local speaker is. Pure functions; the order of it, and what is read and written, is identify.py.
 
 A local speaker is decided by the first of these that applies. Scores are cosines (cosine.py).
 

@@ -1,6 +1,6 @@
 """Profiles: what is known of people's voices, and which person is nearest to each local speaker. Pure functions.
 
-A person's profile is one vector, the mean of all samples. Whether the nearest person is near enough is decided in identity.py.
+A person's profile is one vector, the mean of all samples. assignment.py decides whether the nearest one is near enough.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Previous rows: what a stage had left of a video before it was run again, where the run was asked to keep it.
 
 They are copied to the table of the same name in schema `previous`, in the transaction that replaces them; one generation, so
-that what was kept before goes. `earshot backfill --keep-previous` asks for it. They are read by SQL (docs/backfill.md).
+that what was kept before goes. `earshot backfill --keep-previous` asks for it. They are read by SQL (docs/guides/backfill.md).
 
 Voices are not kept: forgetting a person must find every vector of theirs. Nor is audio, which no backfill changes by itself.
 """

@@ -4,7 +4,7 @@
 |---|---|---|---|
 | `srt`, `vtt` | subtitles: earshot/transcripts/formats/subtitles.py | words | on change; a voice tag |
 | `txt` | title, date and link, then one line a passage: `[h:mm:ss] Ana: text` | passages | one a line |
-| `json` | everything, words with their speakers: docs/export.schema.json | all | see below |
+| `json` | everything, words with their speakers: docs/reference/export.schema.json | all | see below |
 | `rttm` | who spoke when, overlap kept, as diarization tools read it | turns | a field without spaces: `_field_labels` |
 | `seglst` | who said what when, as meeteval reads it to score transcripts | words | the same |
 
@@ -148,7 +148,7 @@ FORMATS = {
 
 
 def _document(recording: Recording) -> dict[str, Any]:
-    """The object that docs/export.schema.json describes."""
+    """The object that docs/reference/export.schema.json describes."""
     video, names, turns = recording.video, recording.names, recording.turns
     passages = _by_speaker(recording)
     spoken = pd.DataFrame([row for row, _ in passages], columns=PASSAGE_KEYS, dtype=object)

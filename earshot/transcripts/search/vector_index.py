@@ -2,7 +2,7 @@
 
 It is an expression index, `(embedding::halfvec(n)) halfvec_cosine_ops`, of the passages of that model alone: half the bytes of
 the table's vectors, by which candidates are found; they are compared by the whole vectors afterwards. It is built concurrently,
-so that searching and writing go on meanwhile, and kept by Postgres from then on. Figures: docs/search.md.
+so that searching and writing go on meanwhile, and kept by Postgres from then on. Figures: docs/measurements/search.md.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from psycopg import sql
 from earshot.storage.database import Connection, Database
 from earshot.transcripts.search.text_models import TextModel
 
-# With the ef_search of search_passages() they reach the recall that is wanted among a million: docs/search.md.
+# With the ef_search of search_passages() they reach the recall that is wanted among a million: docs/measurements/search.md.
 LINKS, CANDIDATES = 16, 128
 # What a build may use. A graph that does not fit is built many times as slowly.
 MEMORY = "2GB"

@@ -61,7 +61,7 @@ def test_every_setting_can_be_written(write: Write, tmp_path: Path) -> None:
     assert (settings.sources, settings.people) == (tmp_path / "mine.yaml", Path.home() / "people.yaml")
     assert (settings.workers, settings.worker_memory_gb, settings.broker) == (3, 12.0, "none")
     assert (settings.monologue, settings.allow_private_addresses) == (True, False)
-    assert len(KEYS) == 15, "a new setting belongs into this test and docs/settings.md"
+    assert len(KEYS) == 15, "a new setting belongs into this test and docs/reference/settings.md"
 
 
 def test_environment_wins_over_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_file_is_named_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_is_in_its_page() -> None:
-    page = (PROJECT_ROOT / "docs" / "settings.md").read_text()
+    page = (PROJECT_ROOT / "docs" / "reference" / "settings.md").read_text()
     assert [key for key in KEYS if f"| `{key}` | `{variable_of(key)}` |" not in page] == []
 
 

@@ -616,7 +616,7 @@ def test_every_field_of_a_source_can_be_set_and_every_kind_be_named(folder: Path
 
 
 def test_every_key_and_its_default_is_in_the_docs(folder: Path) -> None:
-    page = (PROJECT_ROOT / "docs" / "sources.md").read_text()
+    page = (PROJECT_ROOT / "docs" / "reference" / "sources-file.md").read_text()
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     first_columns = " ".join(row.split("|")[1] for row in rows)
     assert [key for key in (*addresses(folder), *options(folder)) if f"`{key}`" not in first_columns] == []
@@ -644,7 +644,7 @@ def test_the_clones_own_file_watches_nothing_until_its_examples_are_let_in(folde
 
 
 def test_the_example_of_the_docs_is_good(folder: Path) -> None:
-    page = (PROJECT_ROOT / "docs" / "sources.md").read_text()
+    page = (PROJECT_ROOT / "docs" / "reference" / "sources-file.md").read_text()
     example, *_ = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
     assert {source.kind for source in read(folder, example)} == set(Kind)
 

@@ -25,7 +25,7 @@ from earshot.transcripts.formats.exports import FORMATS
 from earshot.transcripts.recordings import Recording
 from tests.support.export_recordings import anything, export, recording, said_at, small
 
-SCHEMA = json.loads((PROJECT_ROOT / "docs" / "export.schema.json").read_text())
+SCHEMA = json.loads((PROJECT_ROOT / "docs" / "reference" / "export.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
 EACH = settings(deadline=None, max_examples=60)
 SILENT, ONE_WORD = recording([], []), said_at(0.0)
