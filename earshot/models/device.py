@@ -50,8 +50,8 @@ def configure_libraries() -> None:
     How long OpenMP's threads spin before they sleep: with its default, two torch threads on a machine whose other core is busy
     took 9.4 s for work that one thread does in 0.5 s; without any spinning each of a network's many small steps waits for a
     thread to wake, and two threads are slower than one. Five hundred looks, some microseconds, are between
-    (docs/measurements/performance.md). And pyannote.audio reports usage to its makers unless told not to: what a user transcribes is
-    private.
+    (docs/measurements/performance.md). And pyannote.audio reports usage to its makers unless told not to: what a user
+    transcribes is private.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "500")
