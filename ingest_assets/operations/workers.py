@@ -29,6 +29,8 @@ from resources.instance.worker_slots import WorkerSlot
 
 PACKAGES = ("earshot", "ingest_assets", "resources", "sensors")
 CHECK_S = 2.0  # between two looks at the code and at the memory
+# Celery forgets a SIGTERM that comes while it starts: it is sent until the worker has ended. A second one changes nothing.
+ASK_AGAIN_S = 2.0
 RESTART_S = 5.0  # before a worker that died is started again
 
 
@@ -54,7 +56,10 @@ class Worker:
             self._place.acquire()
         if self._process is None or self._process.poll() is not None:
             return self._start()
-        if not self._ending and (reason := self._reason_to_end()):
+        if self._ending:
+            self._process.send_signal(signal.SIGTERM)
+            return None
+        if reason := self._reason_to_end():
             self._ending = True
             self._process.send_signal(signal.SIGTERM)
             return f"Worker {self.name} is replaced once its video is done: {reason}."
@@ -67,9 +72,10 @@ class Worker:
     def end(self) -> None:
         """Ask it to end once its video is done, and wait for that; its place is given back at once."""
         self._place.release()
-        if self._process is not None:
+        while self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(ASK_AGAIN_S)
 
     def _start(self) -> str | None:
         if not self._ending and time.monotonic() - self._started < RESTART_S:
