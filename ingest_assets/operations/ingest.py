@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
-from dagster._core.utils import make_new_run_id
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
@@ -48,6 +47,7 @@ from ingest_assets.partitions import videos
 from ingest_assets.stages.freshness import reasons_to_run
 from ingest_assets.stages.outputs import read_outputs
 from ingest_assets.stages.stage import FORCE_TAG
+from resources.instance.dagster_internals import make_new_run_id
 
 # Runs print nothing on the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
-from dagster_shared.utils.warnings import PreviewWarning
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue, PreviewWarning
 
 from earshot.models.registry import Floor
 from earshot.timings.baseline import MINIMUM_VIDEOS, SLACK_S, Cost, Level, Verdict, judge

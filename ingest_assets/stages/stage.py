@@ -30,8 +30,6 @@ from dagster import (
     RetryRequested,
     failure_hook,
 )
-from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
-from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
 from earshot.config.settings import read_settings
@@ -51,6 +49,7 @@ from ingest_assets.stages import progress
 from ingest_assets.stages.checks import CHECKS, CheckOutcome, check_result, evaluate, replay
 from ingest_assets.stages.freshness import Output, Version, reason_to_run
 from ingest_assets.stages.outputs import StageResult, invalidate_output, read_outputs, record_result
+from resources.instance.dagster_internals import RETRY_ON_ASSET_OR_OP_FAILURE_TAG, capture_interrupts, check_captured_interrupt
 
 Loaded = TypeVar("Loaded")
 

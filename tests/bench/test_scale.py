@@ -19,8 +19,9 @@ from dagster import (
 from bench.corpora.composed import write_first
 from bench.harness.pages import Load, Question, slowest
 from bench.pipeline.ingesting import measure
+from bench.scale import scale
 from bench.scale.big_library import copy_video
-from bench.scale.scale import calls_of, scale
+from bench.scale.scale import calls_of
 from earshot.storage.catalog.videos import STAGES
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG

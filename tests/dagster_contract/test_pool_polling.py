@@ -25,7 +25,7 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 from ingest_assets.definitions import defs
 from resources.instance.home import GPU_SLOTS, prepare_dagster_home
 from resources.instance.pool_polling import FIRST_LOOK_S, LONGER
-from tests.support.queued_runs import queue_run
+from tests.dagster_contract.queued_runs import queue_run
 
 POOL = "one_at_a_time"
 WAITED_S = 2.0

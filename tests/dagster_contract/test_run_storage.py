@@ -9,7 +9,7 @@ from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import Queued
 from dagster_postgres import PostgresRunStorage
 
 from resources.instance.run_storage import QUEUED, EarshotRunStorage
-from tests.support.queued_runs import queue_run
+from tests.dagster_contract.queued_runs import queue_run
 
 PRIORITIES = ["", "-10", "10", "5", "0", "ten", "10", "-10", "5", ""]
 

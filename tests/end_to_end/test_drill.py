@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import pytest
 from dagster import AssetCheckKey, AssetCheckSeverity, AssetKey
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from bench.drill.drill import FAULTS, HEALTHY_VIDEOS, Fault, drill_clock, ingest_one, write_clip
 from earshot.config.settings import read_settings
@@ -20,6 +19,7 @@ from earshot.timings.history import read_history
 from earshot.timings.timing import Timing
 from ingest_assets.operations.ingest import Outcome
 from resources.instance.home import open_instance
+from tests.dagster_contract.internals import AssetCheckExecutionRecord
 
 pytestmark = pytest.mark.slow
 CHECKS = ("device", "floor", "regression")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pytest
 import soundfile
 from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInProcessResult, Failure
-from dagster._core.errors import DagsterMaxRetriesExceededError
 
 from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.config.sources_file import source_named
@@ -20,6 +19,7 @@ from ingest_assets.operations.staleness import expected_versions, read_stale
 from ingest_assets.stages.outputs import invalidate_output
 from ingest_assets.stages.stage import FORCE_TAG, MAX_OUTAGE_RETRIES
 from resources.instance.home import open_instance
+from tests.dagster_contract.internals import DagsterMaxRetriesExceededError
 from tests.support.library import run_stage
 
 pytestmark = pytest.mark.slow

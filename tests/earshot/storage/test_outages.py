@@ -9,7 +9,6 @@ import psycopg
 import psycopg2
 import pytest
 from dagster import DagsterInstance, asset, materialize
-from dagster._core.storage.tags import WILL_RETRY_TAG
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import QueuePool
 
@@ -18,6 +17,7 @@ from earshot.storage.database import Database
 from earshot.storage.locks import is_held_elsewhere, lock, wait_for_holders
 from earshot.storage.outages import connect_with_retry, install_reconnect
 from ingest_assets.stages.stage import retry_after_outage
+from resources.instance.dagster_internals import WILL_RETRY_TAG
 from tests.support.earshot_up import wait
 
 
@@ -29,7 +29,7 @@ class Refused(Exception):
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has answered so far, and who has is waited for a little."""
     monkeypatch.setattr(outages, "_answered", set())
-    monkeypatch.setattr(outages, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(outages, "RECONNECT_S", 0.2)
     monkeypatch.setattr(outages, "PAUSE_S", 0.01)
 
 
