@@ -7,7 +7,7 @@ dagster-postgres, whose connections wait for a server that is restarted (earshot
 Outside the webserver dagster-postgres makes a connection for each statement or two, 350 for a video of five stages: each is a
 process that Postgres starts, and that must first read its catalogues. Here a process keeps its connections, and all instances
 that it opens share them, since each run opens one and none closes it. What of dagster-postgres a large library does not bear
-is bounded in resources/instance/event_log.py and resources/instance/run_storage.py.
+is bounded in resources/instance/event_log.py.
 """
 
 import os
@@ -26,7 +26,6 @@ from earshot.storage.outages import install_reconnect
 from earshot.storage.pool import MAX_OVERFLOW, POOL_SIZE, RECYCLE_S
 from earshot.storage.server import server_urls
 from resources.instance.event_log import EarshotEventLog
-from resources.instance.run_storage import EarshotRunStorage
 
 _TABLES_LOCK = 0x0EA2DA65  # any number that is always the same
 
@@ -50,7 +49,6 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
         with _one_at_a_time(urls.dagster):
             storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
             storage._event_log_storage = EarshotEventLog(url)
-            storage._run_storage = EarshotRunStorage(url)
         parts: list[Any] = [storage.event_log_storage, storage.run_storage, storage.schedule_storage]
         for part in parts:
             part._engine = _engine(url, os.getpid())
