@@ -1,4 +1,4 @@
-"""Checks: what is said of a stage's timing the moment it is there. Three per stage, partition by partition.
+"""Checks: what is said of a stage's timing the moment it is there. Three per stage and video.
 
 - `device`: what ran is what was asked for. An error, whatever the speed.
 - `floor`: at least as fast as the model table says it must be on such a device. An error; passes where no floor is known.
@@ -10,19 +10,17 @@ of
 that no video is without them and none costs a step more.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue, PreviewWarning
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
 
 from earshot.models.registry import Floor
 from earshot.timings.baseline import MINIMUM_VIDEOS, SLACK_S, Cost, Level, Verdict, judge
 from earshot.timings.causes import Cause, billable_s, diagnose
 from earshot.timings.history import History
 from earshot.timings.timing import Timing
-from ingest_assets.partitions import videos
 
 # What a GPU may take beyond its floor: the driver loads kernels at their first use, which took 1.4 s of a process' first eight
 # texts on an H200 (bench/results/gpu-9df3fc57a24a.json). A timing does not tell those seconds from slow ones.
@@ -156,17 +154,13 @@ def _because(causes: Sequence[Cause]) -> str:
 def check_specs(asset: str) -> list[AssetCheckSpec]:
     """What an asset declares to yield.
 
-    Dagster warns at every start that partitions of checks are in preview; they are wanted, so that one warning is dropped.
+    Without partitions of their own, which Dagster has in preview and cannot show for many videos: each result names its
+    video and the materialization that it judged.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreviewWarning)
-        return [
-            AssetCheckSpec(name, asset=asset, description=description, partitions_def=videos)
-            for name, description in CHECKS.items()
-        ]
+    return [AssetCheckSpec(name, asset=asset, description=description) for name, description in CHECKS.items()]
 
 
-def check_result(finding: CheckOutcome) -> AssetCheckResult:
+def check_result(finding: CheckOutcome, video_id: str) -> AssetCheckResult:
     """A finding as Dagster shows it."""
     figures = {"ratio": finding.ratio, "expected_s": finding.expected_s, "videos": float(finding.videos)}
     return AssetCheckResult(
@@ -175,6 +169,7 @@ def check_result(finding: CheckOutcome) -> AssetCheckResult:
         severity=AssetCheckSeverity.WARN if finding.level is Level.WARN else AssetCheckSeverity.ERROR,
         description=finding.message,
         metadata={
+            "video_id": MetadataValue.text(video_id),
             "verdict": MetadataValue.text(finding.level.value),
             "cause": MetadataValue.text(finding.cause),
             **{key: MetadataValue.float(value) for key, value in figures.items()},

@@ -183,7 +183,7 @@ class StageRun:
         self.report(1.0)
         return MaterializeResult(
             metadata=metadata(figures) | {key: MetadataValue.text(value) for key, value in details.items()},
-            check_results=[check_result(finding) for finding in findings],
+            check_results=[check_result(finding, self.video.video_id) for finding in findings],
         )
 
 

@@ -88,7 +88,7 @@ def test_a_copys_checks_are_of_its_own_materialization(copied: Copied) -> None:
     [check] = [
         record
         for record in log.get_asset_check_execution_history(AssetCheckKey(key, "floor"), limit=1000)
-        if record.partition == "copy-0000007"
+        if record.run_id == run_of(copied, "copy-0000007")
     ]
     assert check.event is not None
     assert check.event.dagster_event is not None
