@@ -195,7 +195,7 @@ def breaking_connections(monkeypatch: pytest.MonkeyPatch, times: int) -> list[st
             broke.append(asset)
             connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    monkeypatch.setattr("ingest_assets.stages.stage.drop_output", breaking)
+    monkeypatch.setattr("ingest_assets.stages.stage.invalidate_output", breaking)
     return broke
 
 
