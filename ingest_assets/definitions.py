@@ -3,7 +3,7 @@
 Importing this loads no torch: models are imported where they are first used.
 """
 
-from dagster import Definitions, in_process_executor
+from dagster import Definitions
 
 from earshot.media.fetching import MediaSourceResource
 from earshot.models.cache import ModelsResource
@@ -14,7 +14,7 @@ from ingest_assets.assets.people import people
 from ingest_assets.assets.performance import performance
 from ingest_assets.assets.search_index import search_index
 from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
-from resources.instance.pool_polling import patch_pool_polling
+from resources.instance.pool_polling import patient_executor
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
@@ -25,14 +25,12 @@ from sensors.performance_daily import performance_daily
 from sensors.retries import retries
 from sensors.search_upkeep import search_upkeep
 
-patch_pool_polling()
-
 defs = Definitions(
     assets=[*video_assets, people, search_index, performance],
     jobs=[identify_people, ingest_video, keep_search_index, list_source],
     schedules=[performance_daily],
     sensors=[alerts, dead_runs, failed_runs, failing_backfills, new_uploads, new_voices, retries, search_upkeep],
-    executor=in_process_executor,
+    executor=patient_executor,
     resources={
         "database": DatabaseResource(),
         "gpu": GpuResource(),
