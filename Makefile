@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast test-gpu lint bench bench-people bench-search bench-scale drill lock clean delete-library browser
+.PHONY: env demo up down test test-fast test-gpu lint canary bench bench-people bench-search bench-scale drill lock clean delete-library browser
 
 env: .venv/.complete
 
@@ -40,6 +40,15 @@ lint: env
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pyright --warnings
 
+# Whether Dagster's internals that Earshot uses are in the newest Dagster what they are in the pinned one. For who raises the pin.
+canary: env
+	@rm -rf .canary && $(BIN)/uv venv --quiet --python $(BIN)/python .canary
+	@sed 's/^\(dagster[a-z-]*\)==/\1>=/' requirements.lock >.canary/requirements.txt
+	@$(BIN)/uv pip install --quiet --python .canary/bin/python -r .canary/requirements.txt
+	@$(BIN)/uv pip install --quiet --python .canary/bin/python --no-deps --no-build-isolation --editable .
+	@.canary/bin/python -c 'import dagster; print("tests/dagster_contract with Dagster", dagster.__version__)'
+	@.canary/bin/python -m pytest tests/dagster_contract
+
 bench: env
 	@$(BIN)/python -m bench.pipeline
 
@@ -71,7 +80,7 @@ lock: env
 # The environment, not the library; what runs from it is stopped first.
 clean:
 	-@[ ! -x $(BIN)/earshot ] || $(BIN)/earshot down
-	rm -rf .venv
+	rm -rf .venv .canary
 
 # The library in the clone: all that was ingested, and every name and correction. Asks first, unless told YES=1.
 delete-library:

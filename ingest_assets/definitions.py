@@ -3,7 +3,6 @@
 from dagster import Definitions
 
 from ingest_assets.graph import graph
-from resources.instance.pool_polling import patch_pool_polling
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
@@ -13,8 +12,6 @@ from sensors.new_voices import new_voices
 from sensors.performance_daily import performance_daily
 from sensors.retries import retries
 from sensors.search_upkeep import search_upkeep
-
-patch_pool_polling()
 
 defs = Definitions.merge(
     graph,

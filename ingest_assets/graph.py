@@ -3,7 +3,7 @@
 Importing this loads no torch: models are imported where they are first used.
 """
 
-from dagster import Definitions, in_process_executor
+from dagster import Definitions
 
 from ingest_assets.assets.people import people
 from ingest_assets.assets.performance import performance
@@ -11,6 +11,7 @@ from ingest_assets.assets.search_index import search_index
 from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
+from resources.instance.pool_polling import patient_executor
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
 from resources.models import ModelsResource
@@ -18,7 +19,7 @@ from resources.models import ModelsResource
 graph = Definitions(
     assets=[*video_assets, people, search_index, performance],
     jobs=[identify_people, ingest_video, keep_search_index, list_source],
-    executor=in_process_executor,
+    executor=patient_executor,
     resources={
         "database": DatabaseResource(),
         "gpu": GpuResource(),

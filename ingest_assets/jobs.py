@@ -6,7 +6,7 @@ decides who speaks in all videos, `keep_search_index` keeps what search goes by 
 sources.yaml.
 """
 
-from dagster import Failure, OpExecutionContext, RunRequest, define_asset_job, in_process_executor, job, op
+from dagster import Failure, OpExecutionContext, RunRequest, define_asset_job, job, op
 
 from earshot.common.errors import EarshotError
 from earshot.sources.polling import list_fully
@@ -20,6 +20,7 @@ from ingest_assets.assets.speaker_turns import speaker_turns
 from ingest_assets.assets.text_embeddings import text_embeddings
 from ingest_assets.assets.transcript import transcript
 from ingest_assets.assets.voice_embeddings import voice_embeddings
+from resources.instance.pool_polling import patient_executor
 
 SOURCE_TAG = "earshot/source"
 # The queue's order: new uploads before retries (5) before backfills (0); finding out what there is, and who, before all.
@@ -31,19 +32,19 @@ video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddi
 
 # One run per video, all its stages in one process, so that models are loaded once per run and not once per stage.
 ingest_video = define_asset_job(
-    "ingest_video", selection=video_assets, executor_def=in_process_executor, description="Makes one video searchable."
+    "ingest_video", selection=video_assets, executor_def=patient_executor, description="Makes one video searchable."
 )
 
 identify_people = define_asset_job(
     "identify_people",
     selection=[people],
-    executor_def=in_process_executor,
+    executor_def=patient_executor,
     description="Works out who speaks in all videos; new_voices starts it.",
 )
 keep_search_index = define_asset_job(
     "keep_search_index",
     selection=[search_index],
-    executor_def=in_process_executor,
+    executor_def=patient_executor,
     description="Keeps the index of search in order; search_upkeep starts it.",
 )
 
@@ -66,7 +67,7 @@ def list_everything(context: OpExecutionContext) -> None:
         raise Failure(" ".join(failures), allow_retries=False)
 
 
-@job(executor_def=in_process_executor, description="Reads everything that a source has; new_uploads starts it.")
+@job(executor_def=patient_executor, description="Reads everything that a source has; new_uploads starts it.")
 def list_source() -> None:
     list_everything()
 

@@ -14,8 +14,6 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import task_postrun, task_prerun, worker_process_init
-from dagster._grpc.types import ExecuteRunArgs
-from dagster._serdes import unpack_value
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_execute_job_task
 
@@ -23,6 +21,7 @@ from earshot.config.settings import read_settings
 from earshot.storage.locks import lock, run_lock
 from earshot.storage.server import server_urls
 from resources.instance.broker import CELERY
+from resources.instance.dagster_internals import ExecuteRunArgs, unpack_value
 
 _locks = ExitStack()
 

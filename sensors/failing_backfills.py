@@ -20,11 +20,15 @@ from dagster import (
     SkipReason,
     sensor,
 )
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
-from dagster._core.storage.tags import BACKFILL_ID_TAG
-from dagster_shared.error import SerializableErrorInfo
 
 from earshot.common.errors import StageMissing
+from resources.instance.dagster_internals import (
+    BACKFILL_ID_TAG,
+    BulkActionsFilter,
+    BulkActionStatus,
+    PartitionBackfill,
+    SerializableErrorInfo,
+)
 
 FIRST, LATER = 5, 20
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]

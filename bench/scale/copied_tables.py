@@ -219,7 +219,6 @@ DAGSTER = (
         OF_RUN,
         {
             "id": numbered("id", "asset_check_executions"),
-            "partition": KEY,
             "run_id": RUN,
             "evaluation_event": told("evaluation_event"),
             "evaluation_event_timestamp": earlier("evaluation_event_timestamp"),

@@ -25,8 +25,6 @@ from pathlib import Path
 from typing import Any
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter, SensorDefinition, build_sensor_context
-from dagster._core.storage.tags import BACKFILL_ID_TAG
-from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import PAGE_SIZE
 
 from bench.corpora.composed import FIRST, write_first
 from bench.corpora.episodes import Clip, clip_samples, write_mp3
@@ -47,8 +45,8 @@ from earshot.storage.server import stop_embedded
 from ingest_assets.assets.search_index import plan
 from ingest_assets.definitions import defs
 from ingest_assets.operations.backfill import BackfillFilter, cancel, choose, launch, read_progress
+from resources.instance.dagster_internals import BACKFILL_ID_TAG
 from resources.instance.home import open_instance
-from resources.instance.run_storage import QUEUED
 from sensors.new_voices import NEW_VOICES, state_of
 from sensors.search_upkeep import SEARCH_UPKEEP
 
@@ -57,6 +55,7 @@ TICKS, CALLS, LOADS = 10, 3, 3
 BACKFILLED = 1_000
 PATIENCE_S = 600.0
 LOOK_S = 0.5
+QUEUE_PAGE = 100  # runs that Dagster's daemon reads at once
 
 Row = dict[str, Any]
 
@@ -225,10 +224,17 @@ def measure_backfill(database: Database, instance: DagsterInstance) -> Row:
 
     waited = {"first_queued_s": wait(1), "first_begun_s": wait(1, begun), "all_queued_s": wait(count)}
     progress = spread(lambda: read_progress(database, instance, backfill_id), CALLS)
-    next_runs = spread(lambda: instance.get_runs(QUEUED, limit=PAGE_SIZE, ascending=True), CALLS)  # as Dagster's daemon asks
+    queue = spread(lambda: read_queue(instance), CALLS)
     cancel(instance, backfill_id)
     seconds = {"choose_s": choose_s, "launch_s": launch_s, **waited}
-    return {"id": backfill_id, "videos": count, **seconds, "progress": progress, "next_runs": next_runs}
+    return {"id": backfill_id, "videos": count, **seconds, "progress": progress, "queue": queue}
+
+
+def read_queue(instance: DagsterInstance) -> None:
+    """Read all queued runs, page by page, as Dagster's daemon does before it starts one."""
+    queued, cursor = RunsFilter(statuses=[DagsterRunStatus.QUEUED]), None
+    while page := instance.get_runs(queued, cursor, limit=QUEUE_PAGE, ascending=True):
+        cursor = page[-1].run_id
 
 
 # --- what is told --------------------------------------------------------------------------------------------------------
@@ -248,7 +254,7 @@ def report(figures: Row) -> None:
     print_table([("page", "left"), seconds, ("answers kB", "right"), ("slowest questions, s", "left")], rows)
     told = {key: value for key, value in backfill.items() if isinstance(value, int | float)}
     print("Backfill: " + ", ".join(f"{key} {value:,.1f}" for key, value in told.items()), end="")
-    print(f", progress {text(backfill['progress'])} s, who is next in the queue {text(backfill['next_runs'])} s")
+    print(f", progress {text(backfill['progress'])} s, the queue read once {text(backfill['queue'])} s")
 
 
 def asked(page: Row) -> str:

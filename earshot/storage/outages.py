@@ -1,10 +1,10 @@
 """A database server that is restarted while work goes on: connections wait for it, instead of failing what was hours of work.
 
-`connect_with_retry()` is how Earshot's own connections are made (earshot/storage/pool.py), and Dagster's, to which
-`install_reconnect()` adds it by SQLAlchemy's events. A server that has never answered this process is a wrong set-up and is
-told at once; one that has is waited for, RECONNECT_S long, and once: Dagster connects again and again, and would otherwise wait
-for hours for a server that is gone for good. A statement that was under way when the server went is lost with it,
-which is told by `is_outage()`: ingest_assets/stages/stage.py has the stage, or the run, done again.
+`connect_with_retry()` is how Earshot's own connections are made (earshot/storage/pool.py), and Dagster's, to whose
+engine `wait_for_restarts()` adds it (resources/instance/storage.py). A server that has never answered this process is a wrong
+set-up and is told at once; one that has is waited for, RECONNECT_S long, and once: Dagster connects again and again, and would
+otherwise wait for hours for a server that is gone for good. A statement that was under way when the server went is lost with
+it, which is told by `is_outage()`: ingest_assets/stages/stage.py has the stage, or the run, done again.
 """
 
 import time
@@ -13,8 +13,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import psycopg2
-from sqlalchemy import Dialect, Engine, event, exc
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Dialect, Engine, event
 
 RECONNECT_S = 45.0
 PAUSE_S = 0.5
@@ -49,33 +48,12 @@ def is_outage(error: BaseException | None) -> bool:
     return False
 
 
-def install_reconnect() -> None:
-    """Let SQLAlchemy's engines, which only Dagster uses here, wait likewise; call it as often as you like."""
-    if not event.contains(Engine, "do_connect", _connect):
-        event.listen(Engine, "do_connect", _connect)
-    check_kept_connections()
-
-
-def check_kept_connections() -> None:
-    """Have every connection that a pool has kept looked at before it is used again; call it as often as you like."""
-    if not event.contains(QueuePool, "checkout", _check):
-        event.listen(QueuePool, "checkout", _check)
+def wait_for_restarts(engine: Engine) -> None:
+    """Let the connections of this SQLAlchemy engine, which only Dagster's storage uses here, wait likewise."""
+    event.listen(engine, "do_connect", _connect)
 
 
 def _connect(dialect: Dialect, _record: object, arguments: tuple[Any, ...], parameters: dict[str, Any]) -> object:
     server = f"{arguments} {parameters.get('host')} {parameters.get('port')} {parameters.get('dbname')}"
     refused = dialect.loaded_dbapi.OperationalError
     return connect_with_retry(server, lambda: dialect.connect(*arguments, **parameters), refused)
-
-
-def _check(connection: Any, _record: object, _proxy: object) -> None:
-    """One that a restart has broken is replaced. Of both drivers.
-
-    SQLAlchemy's `pool_pre_ping` does the same, but the webserver's pools are made by Dagster, without it.
-    """
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        connection.rollback()
-    except (psycopg.Error, psycopg2.Error) as error:
-        raise exc.DisconnectionError from error

@@ -1,36 +1,47 @@
 """Connections to Earshot's database, kept: a video's five stages ask for some sixty, and each costs Postgres a process.
 
-A process keeps POOL_SIZE of them in a pool of SQLAlchemy's, which Dagster's come from too (resources/instance/storage.py), and
-lets more be made while they are used. One that a restart of the server has broken is found before it is used, and a server that
-is away is waited for (earshot/storage/outages.py). A connection is in a transaction while it is used, and is given back without
-one.
+A process keeps one in a psycopg_pool, and more for as long as they are needed. One that a restart of the server has broken is
+found before it is used, and a server that is away is waited for (earshot/storage/outages.py). A connection is in a transaction
+while it is used, and is given back without one.
 
 Statements are not prepared, as psycopg else would after the fifth time: a plan that Postgres then keeps for all values is
 another one, and for a search among vectors a slow one.
 
-Locks are not taken on these: they have connections of their own (earshot/storage/locks.py).
+Locks are not taken on these: they have connections of their own (earshot/storage/locks.py). Dagster's storage has a pool of its
+own too, with psycopg 2, which dagster-postgres needs (resources/instance/storage.py).
 """
 
+import atexit
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, cast
+from typing import Any, Self
 
 import psycopg
 from pgvector.psycopg import register_vector
 from psycopg.rows import dict_row
-from sqlalchemy import exc
-from sqlalchemy.pool import QueuePool
+from psycopg_pool import ConnectionPool
 
 from earshot.common.errors import DatabaseUnusable
-from earshot.storage.outages import check_kept_connections, connect_with_retry
+from earshot.storage.outages import RECONNECT_S, connect_with_retry
 
-POOL_SIZE = 2  # connections of a process to a database; of a hundred, which is what Postgres allows
-MAX_OVERFLOW = 20  # beyond these, while they are used: a daemon's sensors and a code server's ticks ask at once
-RECYCLE_S = 3600  # a connection that is older is made anew
+KEPT = 1  # connections of a process to a database; of a hundred, which is what Postgres allows
+MOST = 22  # at once: a daemon's sensors and a code server's ticks ask together
+MAX_IDLE_S = 10.0  # after which one of those beyond KEPT that were not needed is closed, and then the next
+MAX_LIFETIME_S = 3600.0  # a connection that is older is made anew
 
 Connection = psycopg.Connection[dict[str, Any]]
+
+
+class _PatientConnection(psycopg.Connection[Any]):
+    """A connection that waits for a server that is restarted."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
+        connect = super().connect
+        return connect_with_retry(conninfo, lambda: connect(conninfo, **kwargs), psycopg.OperationalError)
 
 
 @contextmanager
@@ -40,17 +51,15 @@ def pooled_connection(url: str) -> Iterator[Connection]:
     Raises DatabaseUnusable where Postgres does not answer.
     """
     try:
-        kept = _pool(url, os.getpid()).connect()
-    except (psycopg.OperationalError, exc.TimeoutError) as error:
+        pool = _pool(url, os.getpid())
+        connection = pool.getconn()
+    except psycopg.OperationalError as error:  # also where all are in use for too long
         raise DatabaseUnusable(f"Postgres does not answer: {str(error).strip()}.", "Run `earshot doctor`.") from error
-    connection = cast(Connection, kept.dbapi_connection)
     try:
-        yield connection
-        connection.commit()
+        with connection:
+            yield connection
     finally:
-        if connection.closed:
-            kept.invalidate()
-        kept.close()
+        pool.putconn(connection)
 
 
 @contextmanager
@@ -68,23 +77,33 @@ def read_only(url: str) -> Iterator[Connection]:
 
 
 @cache
-def _pool(url: str, _process: int) -> QueuePool:
-    """Of one process: a forked one must not use its parent's."""
-    # The first one: later ones know vectors by it. Asking the server takes as long as connecting does.
-    known: list[Connection] = []
+def _pool(url: str, process: int) -> ConnectionPool[Connection]:
+    """Of one process: a forked one must not use its parent's. Raises psycopg.OperationalError where nothing answers."""
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it would tell users of each connection that it replaces
+    made: dict[str, Any] = {"connect_timeout": 10, "row_factory": dict_row, "prepare_threshold": None}
+    # The pool's threads try again and again; that nothing answers at all is known here. And they know vectors from this one:
+    # asking the server for each connection takes as long as connecting does.
+    with _PatientConnection.connect(url, **made) as first:
+        register_vector(first)
+    pool: ConnectionPool[Any] = ConnectionPool(
+        url,
+        connection_class=_PatientConnection,
+        kwargs={**made, "context": first},
+        min_size=KEPT,
+        max_size=MOST,
+        open=False,
+        check=ConnectionPool.check_connection,
+        timeout=RECONNECT_S,
+        max_lifetime=MAX_LIFETIME_S,
+        max_idle=MAX_IDLE_S,
+        reconnect_timeout=0.0,  # each attempt has waited already
+    )
+    pool.open(wait=True, timeout=RECONNECT_S)  # else who asks first has it grow
+    atexit.register(_close, pool, process)
+    return pool
 
-    def make() -> Connection:
-        connection = connect_with_retry(url, lambda: _connect(url, known), psycopg.OperationalError)
-        if not known:
-            register_vector(connection)
-            connection.commit()
-            known.append(connection)
-        return connection
 
-    check_kept_connections()
-    return QueuePool(cast(Any, make), pool_size=POOL_SIZE, max_overflow=MAX_OVERFLOW, recycle=RECYCLE_S, use_lifo=True)
-
-
-def _connect(url: str, known: list[Connection]) -> Connection:
-    context = known[0] if known else None
-    return Connection.connect(url, row_factory=dict_row, connect_timeout=10, context=context, prepare_threshold=None)
+def _close(pool: ConnectionPool[Any], process: int) -> None:
+    """Stop the pool's threads, which a process else waits for at its end; not those of a parent."""
+    if os.getpid() == process:
+        pool.close()

@@ -16,10 +16,6 @@ from typing import Any
 
 import pandas as pd
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
-from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionStatus, PartitionBackfill
-from dagster._core.storage.tags import BACKFILL_ID_TAG, PRIORITY_TAG, WILL_RETRY_TAG
-from dagster._core.utils import make_new_backfill_id
 
 from earshot.common.errors import EarshotError
 from earshot.storage.catalog.previous_rows import KEEP_TAG
@@ -29,6 +25,16 @@ from ingest_assets.operations.runs import ACTIVE
 from ingest_assets.partitions import videos
 from ingest_assets.stages.stage import FORCE_TAG
 from ingest_assets.stages.staleness import COLUMNS, read_stale
+from resources.instance.dagster_internals import (
+    BACKFILL_ID_TAG,
+    BULK_ACTION_TERMINAL_STATUSES,
+    PRIORITY_TAG,
+    WILL_RETRY_TAG,
+    AssetGraphSubset,
+    BulkActionStatus,
+    PartitionBackfill,
+    make_new_backfill_id,
+)
 
 # Behind new uploads (10), retries (5) and whatever is started by hand (0).
 BACKFILL_PRIORITY = -10

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
-from dagster._core.utils import make_new_run_id
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
@@ -49,6 +48,8 @@ from ingest_assets.stages.freshness import reasons_to_run
 from ingest_assets.stages.outputs import read_outputs
 from ingest_assets.stages.stage import FORCE_TAG
 from ingest_assets.stages.versions import expected_versions
+from resources.instance.dagster_internals import make_new_run_id
+from resources.instance.pool_polling import patch_pool_polling
 
 # Runs print nothing on the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -131,6 +132,7 @@ def keep_search_index(database: Database, instance: DagsterInstance) -> dict[str
 
 def _run_over_all(instance: DagsterInstance, job_name: str, otherwise: str) -> dict[str, float]:
     """A run of a job of one unpartitioned asset; the figures that it tells."""
+    patch_pool_polling()
     result = graph.resolve_job_def(job_name).execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
     if not result.success:
         failure = failure_of(result)
@@ -209,6 +211,7 @@ def _run(
     source: str, video_id: str, stages: tuple[str, ...], force: bool, database: Database, instance: DagsterInstance
 ) -> Outcome:
     run_id = make_new_run_id()
+    patch_pool_polling()
     with lock(database.url, run_lock(run_id)):
         result = graph.resolve_job_def("ingest_video").execute_in_process(
             run_id=run_id,

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from dagster import DagsterEvent, DagsterEventType, ExecuteInProcessResult
-from dagster._core.errors import DagsterExecutionInterruptedError
-from dagster_shared.error import SerializableErrorInfo
+from dagster import DagsterEvent, DagsterEventType, DagsterExecutionInterruptedError, ExecuteInProcessResult
 
 from earshot.common import errors
 from earshot.common.errors import DiskFull, EarshotError
 from earshot.storage.full_disk import WORDS, disk_full
+from resources.instance.dagster_internals import SerializableErrorInfo
 
 INTERRUPTIONS = (DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)
 

@@ -4,30 +4,22 @@ What is checked, and how, is earshot/timings/judgement.py. The asset yields the 
 without them and none costs a step more.
 """
 
-import warnings
-
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
-from dagster_shared.utils.warnings import PreviewWarning
 
 from earshot.timings.baseline import Level
 from earshot.timings.judgement import CHECKS, CheckOutcome
-from ingest_assets.partitions import videos
 
 
 def check_specs(asset: str) -> list[AssetCheckSpec]:
     """What an asset declares to yield.
 
-    Dagster warns at every start that partitions of checks are in preview; they are wanted, so that one warning is dropped.
+    Without partitions of their own, which Dagster has in preview and cannot show for many videos: each result names its
+    video and the materialization that it judged.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PreviewWarning)
-        return [
-            AssetCheckSpec(name, asset=asset, description=description, partitions_def=videos)
-            for name, description in CHECKS.items()
-        ]
+    return [AssetCheckSpec(name, asset=asset, description=description) for name, description in CHECKS.items()]
 
 
-def check_result(finding: CheckOutcome) -> AssetCheckResult:
+def check_result(finding: CheckOutcome, video_id: str) -> AssetCheckResult:
     """A finding as Dagster shows it."""
     figures = {"ratio": finding.ratio, "expected_s": finding.expected_s, "videos": float(finding.videos)}
     return AssetCheckResult(
@@ -36,6 +28,7 @@ def check_result(finding: CheckOutcome) -> AssetCheckResult:
         severity=AssetCheckSeverity.WARN if finding.level is Level.WARN else AssetCheckSeverity.ERROR,
         description=finding.message,
         metadata={
+            "video_id": MetadataValue.text(video_id),
             "verdict": MetadataValue.text(finding.level.value),
             "cause": MetadataValue.text(finding.cause),
             **{key: MetadataValue.float(value) for key, value in figures.items()},

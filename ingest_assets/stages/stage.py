@@ -30,8 +30,6 @@ from dagster import (
     RetryRequested,
     failure_hook,
 )
-from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
-from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
 from earshot.models import cache
@@ -56,6 +54,7 @@ from ingest_assets.stages.outputs import StageResult, invalidate_output, read_ou
 from ingest_assets.stages.versions import stage_version
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
+from resources.instance.dagster_internals import RETRY_ON_ASSET_OR_OP_FAILURE_TAG, capture_interrupts, check_captured_interrupt
 
 Loaded = TypeVar("Loaded")
 
@@ -189,7 +188,7 @@ class StageRun:
         self.report(1.0)
         return MaterializeResult(
             metadata=metadata(figures) | {key: MetadataValue.text(value) for key, value in details.items()},
-            check_results=[check_result(finding) for finding in findings],
+            check_results=[check_result(finding, self.video.video_id) for finding in findings],
         )
 
 

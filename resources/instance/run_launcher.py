@@ -14,7 +14,7 @@ from typing import Any
 
 from celery.exceptions import DuplicateTaskNameWarning
 from dagster import DagsterRunStatus
-from dagster._core.launcher import DefaultRunLauncher, RunLauncher
+from dagster._core.launcher import DefaultRunLauncher, LaunchRunContext, RunLauncher
 from dagster._core.run_coordinator.queued_run_coordinator import QueuedRunCoordinator, RunQueueConfig
 from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
@@ -25,9 +25,6 @@ from earshot.storage.locks import is_held_elsewhere, run_lock
 from earshot.storage.server import server_urls
 from resources.instance.broker import CELERY, QUEUE
 from resources.instance.worker_slots import count_workers
-
-# dagster-celery names its task to Celery for each run that it launches.
-warnings.filterwarnings("ignore", category=DuplicateTaskNameWarning)
 
 DEQUEUE_S = 0.5  # between two looks at the queue; no less of it makes Dagster's daemon look more often
 
@@ -58,6 +55,12 @@ class EarshotRunLauncher(CeleryRunLauncher):
     @property
     def supports_resume_run(self) -> bool:
         return False
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """As dagster-celery, which names its task to Celery for each run, and of which Celery warns each time."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DuplicateTaskNameWarning)
+            super().launch_run(context)
 
     def terminate(self, run_id: str) -> bool:
         """Interrupt the run where it is at work; one that no worker has begun is over at once."""

@@ -2,12 +2,12 @@
 
 dagster.yaml names this class; whichever program opens the instance (webserver, daemon, `dagster dev`, the command line)
 then finds the server of `EARSHOT_HOME` or `EARSHOT_DATABASE_URL`, starting the embedded one by need. Everything else is
-dagster-postgres, whose connections wait for a server that is restarted (earshot/storage/outages.py).
+dagster-postgres, on connections that wait for a server that is restarted (earshot/storage/outages.py).
 
 Outside the webserver dagster-postgres makes a connection for each statement or two, 350 for a video of five stages: each is a
 process that Postgres starts, and that must first read its catalogues. Here a process keeps its connections, and all instances
 that it opens share them, since each run opens one and none closes it. What of dagster-postgres a large library does not bear
-is bounded in resources/instance/event_log.py and resources/instance/run_storage.py.
+is bounded in resources/instance/event_log.py.
 """
 
 import os
@@ -18,17 +18,42 @@ from typing import Any
 
 import psycopg
 from dagster._serdes import ConfigurableClassData
-from dagster_postgres import DagsterPostgresStorage
-from sqlalchemy import Engine, create_engine
+from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage, PostgresScheduleStorage
+from dagster_postgres.utils import set_pg_statement_timeout
+from sqlalchemy import Engine, create_engine, event
 
 from earshot.config.settings import read_settings
-from earshot.storage.outages import install_reconnect
-from earshot.storage.pool import MAX_OVERFLOW, POOL_SIZE, RECYCLE_S
+from earshot.storage.outages import wait_for_restarts
 from earshot.storage.server import server_urls
 from resources.instance.event_log import EarshotEventLog
-from resources.instance.run_storage import EarshotRunStorage
 
 _TABLES_LOCK = 0x0EA2DA65  # any number that is always the same
+KEPT = 2  # connections of a process; of a hundred, which is what Postgres allows
+MAX_OVERFLOW = 20  # beyond these, while they are used: a daemon's sensors and a code server's ticks ask at once
+RECYCLE_S = 3600  # a connection that is older is made anew
+
+
+class _OneEngine:
+    """One of dagster-postgres' storages, on the engine that its process has for all of them."""
+
+    postgres_url: str
+    _engine: Engine
+
+    def share_engine(self) -> None:
+        self._engine = _engine(self.postgres_url, os.getpid())
+
+    def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
+        """What the webserver asks for; `statement_timeout` in milliseconds, `pool_recycle` in seconds."""
+        self._engine = _engine(self.postgres_url, os.getpid(), max_overflow, pool_recycle, statement_timeout)
+
+
+class _EventLog(_OneEngine, EarshotEventLog): ...
+
+
+class _Runs(_OneEngine, PostgresRunStorage): ...
+
+
+class _Schedules(_OneEngine, PostgresScheduleStorage): ...
 
 
 class EarshotDagsterStorage(DagsterPostgresStorage):
@@ -44,16 +69,15 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, Any],  # noqa: ARG003 - the class takes no configuration
     ) -> "EarshotDagsterStorage":
-        install_reconnect()
         urls = server_urls(read_settings())
         url = urls.dagster_sqlalchemy
         with _one_at_a_time(urls.dagster):
             storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
-            storage._event_log_storage = EarshotEventLog(url)
-            storage._run_storage = EarshotRunStorage(url)
-        parts: list[Any] = [storage.event_log_storage, storage.run_storage, storage.schedule_storage]
-        for part in parts:
-            part._engine = _engine(url, os.getpid())
+        storage._event_log_storage = _EventLog(url)
+        storage._run_storage = _Runs(url, should_autocreate_tables=False)
+        storage._schedule_storage = _Schedules(url, should_autocreate_tables=False)
+        for part in (storage._event_log_storage, storage._run_storage, storage._schedule_storage):
+            part.share_engine()
         return storage
 
 
@@ -76,13 +100,20 @@ _made: set[str] = set()
 
 
 @cache
-def _engine(url: str, _process: int) -> Engine:
-    """As dagster-postgres makes it for the webserver; a forked process has its own."""
-    return create_engine(
+def _engine(
+    url: str, _process: int, max_overflow: int = MAX_OVERFLOW, recycle_s: int = RECYCLE_S, statement_timeout_ms: int = 0
+) -> Engine:
+    """A forked process has its own. Without a `statement_timeout_ms` statements take as long as they do."""
+    engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
-        pool_size=POOL_SIZE,
-        max_overflow=MAX_OVERFLOW,
-        pool_recycle=RECYCLE_S,
+        pool_size=KEPT,
+        max_overflow=max_overflow,
+        pool_recycle=recycle_s,
         pool_use_lifo=True,
+        pool_pre_ping=True,  # finds a connection that a restart has broken before it is used
     )
+    wait_for_restarts(engine)
+    if statement_timeout_ms:
+        event.listen(engine, "connect", lambda connection, _: set_pg_statement_timeout(connection, statement_timeout_ms))
+    return engine

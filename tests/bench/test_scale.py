@@ -19,8 +19,9 @@ from dagster import (
 from bench.corpora.composed import write_first
 from bench.harness.pages import Load, Question, slowest
 from bench.pipeline.ingesting import measure
+from bench.scale import scale
 from bench.scale.big_library import copy_video
-from bench.scale.scale import calls_of, scale
+from bench.scale.scale import calls_of
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG
@@ -87,7 +88,7 @@ def test_a_copys_checks_are_of_its_own_materialization(copied: Copied) -> None:
     [check] = [
         record
         for record in log.get_asset_check_execution_history(AssetCheckKey(key, "floor"), limit=1000)
-        if record.partition == "copy-0000007"
+        if record.run_id == run_of(copied, "copy-0000007")
     ]
     assert check.event is not None
     assert check.event.dagster_event is not None

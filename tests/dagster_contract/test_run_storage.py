@@ -1,17 +1,19 @@
-"""Which queued run is next: held against what Dagster's daemon would choose from all of them, in a real Postgres."""
+"""Runs are asked of Dagster's own storage, so that its answers hold for every caller; its daemon chooses by priority."""
 
 from collections.abc import Sequence
 
 import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter, job, op
-from dagster._core.storage.tags import PRIORITY_TAG
+from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster_postgres import PostgresRunStorage
 
-from resources.instance.run_storage import QUEUED, EarshotRunStorage
-from tests.support.queued_runs import queue_run
+from resources.instance.dagster_internals import PRIORITY_TAG
+from tests.dagster_contract.queued_runs import queue_run
 
 PRIORITIES = ["", "-10", "10", "5", "0", "ten", "10", "-10", "5", ""]
+BY_PRIORITY = [2, 6, 3, 8, 0, 4, 5, 9, 1, 7]  # places in PRIORITIES; the first come, first served among equals
+QUEUED = RunsFilter(statuses=[DagsterRunStatus.QUEUED])
 
 
 @op
@@ -25,11 +27,10 @@ def does_nothing() -> None:
 
 @pytest.fixture
 def queued(instance: DagsterInstance) -> list[str]:
-    """Runs of these priorities, one after another, and one that is at work already."""
-    for run in instance.get_runs(QUEUED):
+    """Runs of these priorities, one after another."""
+    for run in instance.get_runs(RunsFilter(statuses=[*ACTIVE_RUN_STATUSES, DagsterRunStatus.QUEUED])):
         instance.delete_run(run.run_id)
     runs = [queue_run(instance, does_nothing, {PRIORITY_TAG: priority} if priority else {}) for priority in PRIORITIES]
-    instance.create_run_for_job(does_nothing, status=DagsterRunStatus.STARTED, tags={PRIORITY_TAG: "99"})
     return [run.run_id for run in runs]
 
 
@@ -37,20 +38,35 @@ def ids(runs: Sequence[DagsterRun]) -> list[str]:
     return [run.run_id for run in runs]
 
 
-def test_the_next_are_those_that_the_daemon_would_choose_from_all(instance: DagsterInstance, queued: list[str]) -> None:
-    storage = instance.run_storage
-    assert isinstance(storage, EarshotRunStorage)
-    every = PostgresRunStorage.get_runs(storage, QUEUED, ascending=True)
-    assert ids(every) == queued
-    chosen = ids(QueuedRunCoordinatorDaemon(1.0)._priority_sort(every))
-    assert ids(storage.get_runs(QUEUED, limit=100, ascending=True)) == chosen
-    assert ids(storage.get_runs(QUEUED, limit=4, ascending=True)) == chosen[:3]
+@pytest.mark.parametrize("limit", [1, 2, 4, 100, None])
+@pytest.mark.parametrize("place", [None, 0, 3, 9])
+def test_queue_is_paged_in_the_order_in_which_runs_came(
+    instance: DagsterInstance, queued: list[str], place: int | None, limit: int | None
+) -> None:
+    cursor = None if place is None else queued[place]
+    later, earlier = queued[0 if place is None else place + 1 :], queued[:place]
+    assert ids(instance.get_runs(QUEUED, cursor, limit, ascending=True)) == later[:limit]
+    assert ids(instance.get_runs(QUEUED, cursor, limit)) == earlier[::-1][:limit]
 
 
-def test_every_other_question_is_answered_as_by_dagster(instance: DagsterInstance, queued: list[str]) -> None:
-    storage = instance.run_storage
-    assert ids(storage.get_runs(QUEUED)) == queued[::-1]
-    assert ids(storage.get_runs(QUEUED, ascending=True)) == queued
-    assert ids(storage.get_runs(QUEUED, cursor=queued[3], limit=3, ascending=True)) == queued[4:7]
-    of_ten = RunsFilter(statuses=[DagsterRunStatus.QUEUED], tags={PRIORITY_TAG: "10"})
-    assert ids(storage.get_runs(of_ten, limit=5, ascending=True)) == [queued[2], queued[6]]
+@pytest.mark.parametrize("limit", [1, 2, 4, 100])
+@pytest.mark.parametrize("filters", [QUEUED, RunsFilter(statuses=QUEUED.statuses, tags={PRIORITY_TAG: "10"}), None])
+def test_answers_are_those_of_dagsters_own_storage(
+    instance: DagsterInstance, queued: list[str], filters: RunsFilter | None, limit: int
+) -> None:
+    own = PostgresRunStorage(instance.run_storage.postgres_url)  # pyright: ignore[reportAttributeAccessIssue]
+    for cursor in (None, queued[0], queued[5]):
+        for ascending in (True, False):
+            asked = (filters, cursor, limit, None, ascending)
+            assert instance.run_storage.get_runs(*asked) == own.get_runs(*asked)
+
+
+@pytest.mark.parametrize("page_size", [1, 3, 100])
+def test_daemon_starts_the_highest_priority_first(
+    instance: DagsterInstance, queued: list[str], monkeypatch: pytest.MonkeyPatch, page_size: int
+) -> None:
+    monkeypatch.setenv("EARSHOT_BROKER", "none")
+    monkeypatch.setenv("EARSHOT_WORKERS", "7")
+    daemon = QueuedRunCoordinatorDaemon(1.0, page_size=page_size)
+    chosen = daemon._get_runs_to_dequeue(instance, instance.get_concurrency_config(), None)
+    assert ids(chosen) == [queued[place] for place in BY_PRIORITY[:7]]

@@ -1,20 +1,24 @@
 """Dagster's storage: its tables are made by one process, whose connections are kept and replaced where they have broken."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
+import psycopg2
 import pytest
 from dagster import DagsterInstance
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata, SqlEventLogStorageTable
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import text
 
+from earshot.storage import outages
 from earshot.storage.database import Database
 from resources.instance.home import open_instance
 from resources.instance.storage import EarshotDagsterStorage
 
 PARTS = ("event_log_storage", "run_storage", "schedule_storage")
+STATEMENT_MS = 15_007
 
 
 def _server_process(storage: Any) -> int:
@@ -22,10 +26,24 @@ def _server_process(storage: Any) -> int:
         return connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
 
 
+def _opened() -> DagsterInstance:
+    return open_instance()
+
+
+def _opened_as_webserver() -> DagsterInstance:
+    """As dagster-webserver opens it by default, but for how long a statement may take."""
+    opened = open_instance()
+    opened.optimize_for_webserver(statement_timeout=STATEMENT_MS, pool_recycle=3600, max_overflow=20)
+    return opened
+
+
+@pytest.mark.parametrize("open_as", [_opened, _opened_as_webserver])
 @pytest.mark.parametrize("part", PARTS)
-def test_a_connection_is_kept_and_a_broken_one_is_replaced(database: Database, instance: DagsterInstance, part: str) -> None:
+def test_a_connection_is_kept_and_a_broken_one_is_replaced(
+    database: Database, instance: DagsterInstance, part: str, open_as: Callable[[], DagsterInstance]
+) -> None:
     assert instance
-    storage = getattr(open_instance(), part)
+    storage = getattr(open_as(), part)
     first = _server_process(storage)
     assert _server_process(storage) == first
     database.query("SELECT pg_terminate_backend(%s)", [first])
@@ -36,6 +54,37 @@ def test_all_instances_of_a_process_share_their_connections(instance: DagsterIns
     assert instance
     parts = [getattr(open_instance(), part) for part in PARTS for _ in range(5)]
     assert len({_server_process(storage) for storage in parts}) == 1
+
+
+@pytest.mark.parametrize("open_as", [_opened, _opened_as_webserver])
+@pytest.mark.parametrize("part", PARTS)
+def test_server_that_comes_back_is_waited_for(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, part: str, open_as: Callable[[], DagsterInstance]
+) -> None:
+    assert instance
+    storage = getattr(open_as(), part)
+    first, connect, refusals = _server_process(storage), psycopg2.connect, [1, 2]
+
+    def refuse_twice(*arguments: Any, **parameters: Any) -> Any:
+        if refusals:
+            refusals.pop()
+            raise psycopg2.OperationalError("the database system is starting up")
+        return connect(*arguments, **parameters)
+
+    monkeypatch.setattr(outages, "PAUSE_S", 0.01)
+    storage._engine.dispose()
+    monkeypatch.setattr(psycopg2, "connect", refuse_twice)
+    assert _server_process(storage) != first
+    assert refusals == []
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_statement_of_the_webserver_is_ended_after_its_time(instance: DagsterInstance, part: str) -> None:
+    assert instance
+    with getattr(_opened_as_webserver(), part)._engine.connect() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == f"{STATEMENT_MS}ms"
+    with getattr(_opened(), part)._engine.connect() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == "0"
 
 
 def test_second_process_waits_until_the_first_has_made_all_tables(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

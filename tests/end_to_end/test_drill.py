@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import pytest
 from dagster import AssetCheckKey, AssetCheckSeverity, AssetKey
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 from bench.drill.drill import FAULTS, HEALTHY_VIDEOS, Fault, drill_clock, ingest_one, write_clip
 from earshot.config.settings import read_settings
@@ -20,6 +19,7 @@ from earshot.timings.history import read_history
 from earshot.timings.timing import Timing
 from ingest_assets.operations.ingest import Outcome
 from resources.instance.home import open_instance
+from tests.dagster_contract.internals import AssetCheckExecutionRecord
 
 pytestmark = pytest.mark.slow
 CHECKS = ("device", "floor", "regression")
@@ -57,10 +57,10 @@ def _failures(drill: Drill, outcome: Outcome) -> list[tuple[str, str, str, str]]
     return [(row["asset"], row["check_name"], row["severity"], row["cause"]) for row in rows]
 
 
-def _last_evaluation(asset: str, check: str, partition: str) -> AssetCheckExecutionRecord:
+def _evaluation(asset: str, check: str, run_id: str) -> AssetCheckExecutionRecord:
     storage = open_instance().event_log_storage
     records = storage.get_asset_check_execution_history(AssetCheckKey(AssetKey(asset), check), limit=50)
-    return next(record for record in records if record.evaluation is not None and record.evaluation.partition == partition)
+    return next(record for record in records if record.run_id == run_id)
 
 
 def test_no_healthy_video_is_flagged(drill: Drill) -> None:
@@ -88,16 +88,17 @@ def test_what_is_printed_names_the_stage_how_much_and_the_cause(drill: Drill) ->
     assert "Cause: starved" in said
 
 
-def test_dagster_shows_every_check_of_every_stage_for_the_partition_it_was_made_for(drill: Drill) -> None:
+def test_dagster_shows_every_check_of_every_stage_with_the_video_it_judged(drill: Drill) -> None:
     fault = next(fault for fault in FAULTS if fault.name == "throttled")
     outcome = drill.outcomes[fault.name]
     assert outcome.video is not None
     failed = []
     for asset in STAGES:
         for check in CHECKS:
-            evaluation = _last_evaluation(asset, check, outcome.video.video_id).evaluation
+            evaluation = _evaluation(asset, check, outcome.run_id).evaluation
             assert evaluation is not None
             assert evaluation.severity is AssetCheckSeverity.ERROR
+            assert evaluation.metadata["video_id"].value == outcome.video.video_id
             if not evaluation.passed:
                 failed.append((asset, check))
     assert failed == [(fault.stage, "regression")]

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from dagster import DagsterRunStatus, RunsFilter
-from dagster._core.launcher import DefaultRunLauncher
+from dagster import DagsterRunStatus, DefaultRunLauncher, RunsFilter
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.cli.operation.service import MARK, _left_over

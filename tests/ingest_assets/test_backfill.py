@@ -10,9 +10,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, job, op
-from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
-from dagster._core.storage.tags import BACKFILL_ID_TAG, MAX_RETRIES_TAG
-from dagster._core.utils import make_new_backfill_id
 
 from earshot.cli.operation.backfill import backfill_command
 from earshot.common.errors import EarshotError, InvalidMedia, Removed
@@ -27,8 +24,10 @@ from ingest_assets.stages import staleness
 from ingest_assets.stages.freshness import Version
 from ingest_assets.stages.stage import FORCE_TAG
 from ingest_assets.stages.versions import expected_versions
+from resources.instance.dagster_internals import BACKFILL_ID_TAG, BulkActionStatus, PartitionBackfill, make_new_backfill_id
 from sensors import failing_backfills
 from sensors.failing_backfills import FIRST, stop_if_failing
+from tests.dagster_contract.internals import MAX_RETRIES_TAG
 from tests.support.library import run_stage
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3)]

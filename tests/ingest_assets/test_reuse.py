@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pytest
 import soundfile
 from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInProcessResult, Failure
-from dagster._core.errors import DagsterMaxRetriesExceededError
 
 from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.common.audio import SAMPLE_RATE
@@ -22,6 +21,7 @@ from ingest_assets.stages.stage import FORCE_TAG, MAX_OUTAGE_RETRIES
 from ingest_assets.stages.staleness import read_stale
 from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
+from tests.dagster_contract.internals import DagsterMaxRetriesExceededError
 from tests.support.library import run_stage
 
 pytestmark = pytest.mark.slow
@@ -197,7 +197,7 @@ def breaking_connections(monkeypatch: pytest.MonkeyPatch, times: int) -> list[st
             broke.append(asset)
             connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    monkeypatch.setattr("ingest_assets.stages.stage.drop_output", breaking)
+    monkeypatch.setattr("ingest_assets.stages.stage.invalidate_output", breaking)
     return broke
 
 

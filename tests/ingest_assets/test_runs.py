@@ -1,18 +1,22 @@
 """Which runs are taken for dead: the lock decides, and then whether the run has ended meanwhile."""
 
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus
-from dagster._core.test_utils import create_run_for_test
+from dagster import DagsterInstance, DagsterRunStatus, job
 
 from earshot.storage.database import Database
 from ingest_assets.operations import runs
 from ingest_assets.operations.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG, end_dead_runs
 
 
+@job
+def does_nothing() -> None: ...
+
+
 @pytest.fixture
 def started(instance: DagsterInstance) -> str:
     """A run that has started, and whose lock nobody holds."""
-    return create_run_for_test(instance, status=DagsterRunStatus.STARTED, tags={LOCKED_FIRST_TAG: "true"}).run_id
+    tags = {LOCKED_FIRST_TAG: "true"}
+    return instance.create_run_for_job(does_nothing, status=DagsterRunStatus.STARTED, tags=tags).run_id
 
 
 def _status(instance: DagsterInstance, run_id: str) -> DagsterRunStatus:

@@ -9,15 +9,15 @@ import psycopg
 import psycopg2
 import pytest
 from dagster import DagsterInstance, asset, materialize
-from dagster._core.storage.tags import WILL_RETRY_TAG
 from sqlalchemy import create_engine, text
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import NullPool
 
 from earshot.storage import locks, outages
 from earshot.storage.database import Database
 from earshot.storage.locks import is_held_elsewhere, lock, wait_for_holders
-from earshot.storage.outages import connect_with_retry, install_reconnect
+from earshot.storage.outages import connect_with_retry, wait_for_restarts
 from ingest_assets.stages.stage import retry_after_outage
+from resources.instance.dagster_internals import WILL_RETRY_TAG
 from tests.support.earshot_up import wait
 
 
@@ -29,7 +29,7 @@ class Refused(Exception):
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has answered so far, and who has is waited for a little."""
     monkeypatch.setattr(outages, "_answered", set())
-    monkeypatch.setattr(outages, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(outages, "RECONNECT_S", 0.2)
     monkeypatch.setattr(outages, "PAUSE_S", 0.01)
 
 
@@ -81,24 +81,21 @@ def test_what_is_not_a_refusal_is_not_waited_for() -> None:
         connect_with_retry("server", refusing(2), KeyError)
 
 
-def test_dagster_finds_a_connection_that_was_broken_before_it_uses_it(database: Database) -> None:
-    install_reconnect()
-    install_reconnect()
-    opened: list[int] = []
+def test_only_the_engine_that_was_named_waits(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = database.url.replace("postgresql://", "postgresql+psycopg2://", 1)
+    named, another = create_engine(url, poolclass=NullPool), create_engine(url, poolclass=NullPool)
+    wait_for_restarts(named)
+    opened: list[str] = []
 
-    def connect() -> object:
-        connection = psycopg2.connect(database.url)
-        opened.append(connection.info.backend_pid)
-        return connection
+    def count(server: str, connect: Callable[[], object], refused: type[Exception]) -> object:
+        opened.append(server)
+        return connect_with_retry(server, connect, refused)
 
-    engine = create_engine("postgresql+psycopg2://", creator=connect, poolclass=QueuePool, pool_size=1)
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
-    database.query("SELECT pg_terminate_backend(%s)", [opened[-1]])
-    with engine.connect() as connection:
-        assert connection.execute(text("SELECT 'still here'")).scalar() == "still here"
-    engine.dispose()
-    assert len(opened) == 2
+    monkeypatch.setattr(outages, "connect_with_retry", count)
+    for engine in (named, another):
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
+    assert len(opened) == 1
 
 
 @pytest.mark.parametrize("driver", [psycopg, psycopg2])

@@ -14,8 +14,8 @@ from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG, run_lock
 from earshot.storage.server import server_urls
+from tests.dagster_contract.queued_runs import queue_run
 from tests.earshot.storage.test_locks import held_by_another
-from tests.support.queued_runs import queue_run
 
 POOL = "tried_here"
 
