@@ -5,11 +5,10 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from earshot.common.redaction import without_secrets
 from earshot.config import source_options as read
@@ -20,7 +19,6 @@ SOURCES = "a list of sources, such as `- channel: https://...`; docs/sources.md 
 LANGUAGE = f"a code of whisper's: {' '.join(sorted(read.LANGUAGES))}."
 RATE = "bytes per second, from 1: a number, or one such as 500K or 2M."
 NAME = "some words, at most 100 characters."
-LENGTH = "a duration such as 90, 90s, 10m, 1h30m or 1:30:00, from {} to 365d."
 PATH = "the path of {}; a relative one starts in the folder of this file."
 COOKIES = PATH.format("a file that exists, in Netscape's format")
 PROXY = (
@@ -29,19 +27,21 @@ PROXY = (
 )
 
 
-def _takes(allowed: str, alias: str | None = None, **limits: Any) -> Any:
-    return Field(description=allowed, alias=alias, **limits)
+def _takes(allowed: str, **limits: Any) -> Any:
+    return Field(description=allowed, **limits)
 
 
 def _whole(lowest: int, highest: int) -> Any:
     return Field(ge=lowest, le=highest, description=f"a whole number from {lowest} to {highest}.")
 
 
-def _seconds(shortest_s: float) -> BeforeValidator:
-    return of_text(partial(read.parse_duration, shortest_s))
+def _lasts(key: str, shortest_s: int) -> Any:
+    allowed = f"a duration such as 90, 90s, 10m, 1h30m or 1:30:00, from {shortest_s}s to 365d."
+    return Field(alias=key, ge=shortest_s, le=365 * read.DAY_S, description=allowed)
 
 
 Web = Annotated[str, AfterValidator(read.web_address), _takes("an http or https URL. A folder is named by `folder`.")]
+DURATION = of_text(read.parse_duration)
 Truth = Annotated[bool | None, _takes("true or false.")]
 
 
@@ -60,11 +60,11 @@ class Anywhere(Model):
 
     newest_first: Truth = None
     limit: Annotated[int | None, _whole(1, 1_000_000)] = None
-    longer_than_s: Annotated[float | None, _seconds(1.0), _takes(LENGTH.format("1s"), "longer_than")] = None
-    shorter_than_s: Annotated[float | None, _seconds(1.0), _takes(LENGTH.format("1s"), "shorter_than")] = None
+    longer_than_s: Annotated[float | None, _lasts("longer_than", 1), DURATION] = None
+    shorter_than_s: Annotated[float | None, _lasts("shorter_than", 1), DURATION] = None
     language: Annotated[str | None, _takes(LANGUAGE, pattern=f"^({'|'.join(read.LANGUAGES)})$"), of_text(str.lower)] = None
     priority: Annotated[int | None, _whole(-10, 10)] = None
-    every_s: Annotated[float | None, _seconds(10.0), _takes(LENGTH.format("10s"), "every")] = None
+    every_s: Annotated[float | None, _lasts("every", 10), DURATION] = None
 
 
 class Options(Anywhere):
@@ -78,9 +78,9 @@ class Options(Anywhere):
     skip_members_only: Truth = None
     cookies: Annotated[Path | None, of_path(read.cookies_path), _takes(COOKIES)] = None
     proxy: Annotated[str | None, of_text(read.parse_proxy), _takes(PROXY)] = None
-    rate: Annotated[int | None, of_text(read.parse_rate), _takes(RATE)] = None
+    rate: Annotated[int | None, _takes(RATE, ge=1), of_text(read.parse_rate)] = None
     at_once: Annotated[int | None, _whole(1, 8)] = None
-    pause_s: Annotated[float | None, _seconds(0.0), _takes(LENGTH.format("0s"), "pause")] = None
+    pause_s: Annotated[float | None, _lasts("pause", 0), DURATION] = None
     allow_private: Truth = None
 
 

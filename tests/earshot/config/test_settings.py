@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,12 @@ def test_every_setting_is_read_from_file(monkeypatch: pytest.MonkeyPatch, write:
 def test_every_setting_is_in_its_page() -> None:
     page = (PROJECT_ROOT / "docs" / "settings.md").read_text()
     assert [key for key in KEYS if f"| `{key}` | `{variable_of(key)}` |" not in page] == []
+
+
+def test_config_imports_nothing_slow() -> None:
+    program = "import sys; from earshot.config import people_file, settings, sources_file; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT).stdout
+    assert {"pydantic", "yaml", "dagster", "torch", "psycopg", "numpy"} & set(said.split()) == set()
 
 
 def test_environment_wins_over_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
