@@ -14,14 +14,14 @@ FOLDER = Path(__file__).with_name("mistakes")
 READERS: dict[str, Callable[[Path], object]] = {
     "sources.yaml": read_sources,
     "people.yaml": read_people,
-    "earshot.toml": lambda _: read_settings(),
+    "settings.toml": lambda _: read_settings(),
 }
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_all_mistakes_of_a_file_are_told_at_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(FOLDER)
-    monkeypatch.setenv("EARSHOT_SETTINGS", str(FOLDER / "earshot.toml"))
+    monkeypatch.setenv("EARSHOT_SETTINGS", str(FOLDER / "settings.toml"))
     for variable in ("EARSHOT_HOME", "EARSHOT_DEVICE"):
         monkeypatch.delenv(variable, raising=False)
     with pytest.raises(InvalidConfig) as caught:

@@ -131,7 +131,7 @@ def test_broker_url_is_where_runs_are_left(monkeypatch: pytest.MonkeyPatch, valu
     assert read_settings().broker_url == url
 
 
-# --- what is wrong (earshot.toml's words are in mistakes/) ------------------------------------------------------------------
+# --- what is wrong (the words are in mistakes/settings.txt) ------------------------------------------------------------------
 
 WRONG = {
     "device": ["gpu", "CPU", "cuda:1"],
