@@ -2,6 +2,7 @@
 
     EarshotError
     ├── Misconfigured           the user's set-up: nothing about a video is wrong; exit code 2
+    │   ├── InvalidConfig       a file that the user wrote, or a setting, is wrong: every mistake with its line
     │   ├── GpuUnavailable      CUDA was asked for and cannot be proved to work
     │   ├── ModelUnavailable    a model's files are missing, or are not the pinned ones
     │   ├── DatabaseUnusable    no server, no right to it, or a schema newer than this code
@@ -34,6 +35,7 @@ Every error says what was wrong, with which value, and (`remedy`) what to do.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 
 class EarshotError(Exception):
@@ -50,6 +52,24 @@ class EarshotError(Exception):
 
 class Misconfigured(EarshotError):
     """The set-up is wrong; no video is to blame and none changes its state."""
+
+
+class Mistake(NamedTuple):
+    """One thing that a user wrote wrongly. `line` is None for an environment variable; `value` is as errors may show it."""
+
+    line: int | None
+    key: str
+    value: str
+    message: str
+    remedy: str
+
+
+class InvalidConfig(Misconfigured):
+    """sources.yaml, people.yaml or the settings are wrong. `mistakes`: all that is wrong, in the order of the file."""
+
+    def __init__(self, message: str, mistakes: tuple[Mistake, ...] = ()) -> None:
+        super().__init__(message)
+        self.mistakes = mistakes
 
 
 class GpuUnavailable(Misconfigured):

@@ -1,62 +1,47 @@
 """Settings: everything a user chooses, read from the environment, and from earshot.toml what that does not set.
 
-| variable | default | meaning |
-|---|---|---|
-| `EARSHOT_HOME` | `.earshot/` in the clone | database, media, assembled models, Dagster's own files |
-| `EARSHOT_DATABASE_URL` | the embedded server | a Postgres server with pgvector to use instead |
-| `EARSHOT_MEDIA` | `$EARSHOT_HOME/media` | where audio is kept: a path, or a URL such as `s3://bucket/prefix` |
-| `EARSHOT_DEVICE` | `cuda` | `cuda` or `cpu`; nothing else happens |
-| `EARSHOT_MODELS` | `bundled` | `bundled` or `large`, see earshot/models/registry.py |
-| `EARSHOT_ALERT_URL` | none | where failed checks, and sources that cannot be read, are sent, as a POST of JSON |
-| `EARSHOT_ALERT_QUIET_HOURS` | `24` | how long a stage with the same cause is not told again |
-| `EARSHOT_SOURCES` | `sources.yaml` in the clone | the sources that are watched, see earshot/config/sources_file.py |
-| `EARSHOT_PEOPLE` | `people.yaml` in the clone | recordings of people, see earshot/config/people_file.py |
-| `EARSHOT_WORKERS` | `2` | how many videos are at work at once: one computes while another is downloaded |
-| `EARSHOT_WORKER_MEMORY_GB` | `8` | a worker that has more is replaced by a fresh one once its video is done |
-| `EARSHOT_BROKER` | started by `earshot up` | a Redis or Valkey URL, for workers on several machines; `none`: no workers |
-| `EARSHOT_MONOLOGUE` | `0` | `1`: the short way for a video of one enrolled voice, see earshot/speakers/voices/monologue.py |
-| `EARSHOT_ALLOW_PRIVATE_ADDRESSES` | none | `1`: any source may lead to private and loopback addresses |
-| `HF_TOKEN` | none | for the gated models of `large` |
-
-The file is read by earshot/config/settings_file.py; docs/reference/settings.md explains it to users. Read on each call, never
-at import, so that tests and subprocesses see what they set. Dagster's own settings are in dagster.yaml, and sources and people
-have files of their own.
+docs/reference/settings.md explains each to users; earshot/config/settings_file.py reads the file. Read on each call, never at
+import, so that tests and subprocesses see what they set. Dagster's own settings are in dagster.yaml, and sources and people
+have files of their own. No pydantic here: it takes 0.2 s of CPU, and every command reads the settings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from earshot.common.errors import Misconfigured
-from earshot.config.settings_file import PROJECT_ROOT, Value, read_values
-from earshot.config.source_options import address_shown
+from earshot.config.mistakes import Mistakes
+from earshot.config.settings_file import PROJECT_ROOT, Value, read_values, settings_path
+from earshot.config.source_options import HIDDEN, address_shown
 
 DEVICES = ("cuda", "cpu")
 MODEL_SETS = ("bundled", "large")
 BROKERS = ("redis://", "rediss://", "redis+socket://")
 NO_BROKER = "none"
-BOOLEANS: Mapping[str, bool] = {"": False, "0": False, "false": False, "1": True, "true": True}
+BOOLEANS: Mapping[str, bool] = {"0": False, "false": False, "1": True, "true": True}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One reading of the environment and earshot.toml. `database_url` is None where the embedded server is used."""
+    """One reading of the environment and earshot.toml."""
 
-    home: Path
-    database_url: str | None
-    media: str
-    device: str
-    models: str
-    hub_token: str | None
-    alert_url: str | None
-    alert_quiet_hours: float
-    sources: Path
-    people: Path
-    workers: int
-    worker_memory_gb: float
-    broker: str | None
-    monologue: bool
-    allow_private_addresses: bool
+    home: Path  # database, media, assembled models, Dagster's own files
+    media: str  # where audio is kept: a full path, or a URL such as s3://bucket/prefix without a slash at its end
+    sources: Path  # earshot/config/sources_file.py
+    people: Path  # earshot/config/people_file.py
+    database_url: str | None = None  # a Postgres server with pgvector; None: the embedded one
+    device: str = "cuda"  # Earshot never changes to the other by itself
+    models: str = "bundled"  # earshot/models/registry.py
+    hub_token: str | None = None  # of the Hugging Face hub, for the gated models of `large`
+    alert_url: str | None = None  # gets failed checks and sources that cannot be read, as a POST of JSON
+    alert_quiet_hours: float = 24.0  # until a stage with the same cause is told again
+    workers: int = 2  # videos at work at once: one computes while another is downloaded
+    worker_memory_gb: float = 8.0  # a worker with more is replaced by a fresh one once its video is done
+    broker: str | None = None  # for workers on several machines, or NO_BROKER; None: the one that `earshot up` starts
+    monologue: bool = False  # the short way for a video of one enrolled voice (earshot/speakers/voices/monologue.py)
+    allow_private_addresses: bool = False  # of any source
 
     @property
     def broker_url(self) -> str | None:
@@ -65,98 +50,92 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """The settings of this process; raises Misconfigured naming the setting, its value and what is allowed."""
-    values = read_values()
-    home = _home(values["home"])
-    return Settings(
-        home=home,
-        database_url=values["database_url"].text or None,
-        media=_media(values["media"], home),
-        device=_choice(values["device"], DEVICES),
-        models=_choice(values["models"], MODEL_SETS),
-        hub_token=values["hf_token"].text or None,
-        alert_url=_web_address(values["alert_url"]),
-        alert_quiet_hours=_number(values["alert_quiet_hours"], 24.0, "a number of hours, 0 or more"),
-        sources=_file(values["sources"], "sources.yaml"),
-        people=_file(values["people"], "people.yaml"),
-        workers=int(_number(values["workers"], 2, "a whole number, 0 or more", int)),
-        worker_memory_gb=_number(values["worker_memory_gb"], 8.0, "a number of gigabytes, 0 or more"),
-        broker=_broker(values["broker"]),
-        monologue=_truth(values["monologue"]),
-        allow_private_addresses=_truth(values["allow_private_addresses"]),
-    )
+    """The settings of this process. Raises InvalidConfig with every setting that is wrong, its value and what is allowed."""
+    mistakes = Mistakes(settings_path())
+    read = {FIELDS.get(key, key): _read(value, mistakes) for key, value in read_values(mistakes).items()}
+    mistakes.raise_if_any()
+    home = read.get("home", PROJECT_ROOT / ".earshot")
+    files = {name: (PROJECT_ROOT / f"{name}.yaml").resolve() for name in ("sources", "people")}
+    return Settings(**{"home": home, "media": str(home / "media"), **files, **read})
+
+
+def _read(value: Value, mistakes: Mistakes) -> Any:
+    """The value of a setting; None where it is not allowed."""
+    try:
+        return READERS[value.key](value) if value.key in READERS else value.text
+    except (ValueError, RuntimeError) as error:  # RuntimeError: the home of a user who does not exist
+        shown = SHOWS.get(value.key, repr)(value.text)
+        mistakes.add(value.line, value.key, shown, f"{value.name} is {shown}.", str(error))
+        return None
+
+
+# --- how each is read: a ValueError says what to do ------------------------------------------------------------------------
 
 
 def _home(value: Value) -> Path:
-    home = _full(value).resolve() if value.text else PROJECT_ROOT / ".earshot"
+    home = _full(value).resolve()
     if any(character.isspace() for character in str(home)):
-        raise Misconfigured(
-            f"{value.named} is {str(home)!r}, and the embedded Postgres cannot live in a path with spaces.",
-            "Set it to a path without any.",
-        )
+        raise ValueError("Set it to a path without spaces: the embedded Postgres cannot live in one with them.")
     return home
 
 
-def _media(value: Value, home: Path) -> str:
-    """A URL without a slash at its end, or the full path of a folder."""
-    if "://" in value.text:
-        return value.text.rstrip("/")
-    return str(_full(value) if value.text else home / "media")
+def _media(value: Value) -> str:
+    return value.text.rstrip("/") if "://" in value.text else str(_full(value))
 
 
 def _full(value: Value) -> Path:
-    """A path that is the same from whatever folder a command is typed in; raises Misconfigured for another."""
+    """A path that is the same from whatever folder a command is typed in."""
     path = Path(value.text).expanduser()
     if not path.is_absolute() and value.folder is None:
-        raise Misconfigured(
-            f"{value.named} is {value.text!r}, a relative path: in each folder it would be another place.",
-            f"Write it in full, such as {value.named}={path.resolve()}.",
+        raise ValueError(
+            f"A relative path would be another place in each folder: write it in full, such as {value.name}={path.resolve()}."
         )
     return (value.folder or Path()) / path
 
 
-def _file(value: Value, default: str) -> Path:
-    if not value.text:
-        return (PROJECT_ROOT / default).resolve()
+def _file(value: Value) -> Path:
     return ((value.folder or Path.cwd()) / Path(value.text).expanduser()).resolve()
 
 
-def _choice(value: Value, allowed: tuple[str, ...]) -> str:
-    chosen = value.text or allowed[0]
-    if chosen not in allowed:
-        raise Misconfigured(f"{value.named} is {chosen!r}.", f"Set it to one of: {', '.join(allowed)}.")
-    return chosen
+def _one_of(allowed: tuple[str, ...], value: Value) -> str:
+    if value.text not in allowed:
+        raise ValueError(f"Set it to one of: {', '.join(allowed)}.")
+    return value.text
 
 
 def _truth(value: Value) -> bool:
     if value.text not in BOOLEANS:
-        raise Misconfigured(f"{value.named} is {value.text!r}.", "Set it to 1 or 0, in earshot.toml to true or false.")
+        raise ValueError("Set it to 1 or 0, in earshot.toml to true or false.")
     return BOOLEANS[value.text]
 
 
-def _web_address(value: Value) -> str | None:
-    if value.text and not value.text.startswith(("http://", "https://")):
-        raise Misconfigured(
-            f"{value.named} is {address_shown(value.text)}.", "Set it to a URL that begins with http:// or https://."
-        )
-    return value.text or None
+def _url(beginnings: tuple[str, ...], also: str, value: Value) -> str:
+    if not value.text.startswith(beginnings) and value.text != also:
+        raise ValueError(f"Set it to a URL that begins with {' or '.join(beginnings)}{also and f', or to {also}'}.")
+    return value.text
 
 
-def _broker(value: Value) -> str | None:
-    if value.text and value.text != NO_BROKER and not value.text.startswith(BROKERS):
-        raise Misconfigured(
-            f"{value.named} is not the URL of a Redis or Valkey server.",  # which may hold a password: it is not repeated
-            f"Set it to one that begins with one of {', '.join(BROKERS)}; or to {NO_BROKER}; or unset it.",
-        )
-    return value.text or None
+def _number(kind: type[int] | type[float], value: Value) -> float:
+    with suppress(ValueError):
+        if 0 <= (number := kind(value.text)) < float("inf"):
+            return number
+    raise ValueError(f"Set it to a {'whole ' * (kind is int)}number, 0 or more.")
 
 
-def _number(value: Value, default: float, allowed: str, kind: type[int] | type[float] = float) -> float:
-    text = value.text or str(default)
-    try:
-        number = kind(text)
-    except ValueError:
-        number = -1.0
-    if not 0.0 <= number < float("inf"):
-        raise Misconfigured(f"{value.named} is {text!r}.", f"Set it to {allowed}.")
-    return number
+READERS: Mapping[str, Callable[[Value], Any]] = {
+    "home": _home,
+    "media": _media,
+    "sources": _file,
+    "people": _file,
+    "device": partial(_one_of, DEVICES),
+    "models": partial(_one_of, MODEL_SETS),
+    "alert_url": partial(_url, ("http://", "https://"), ""),
+    "alert_quiet_hours": partial(_number, float),
+    "workers": partial(_number, int),
+    "worker_memory_gb": partial(_number, float),
+    "broker": partial(_url, BROKERS, NO_BROKER),
+    "monologue": _truth,
+    "allow_private_addresses": _truth,
+}
+FIELDS = {"hf_token": "hub_token"}  # of `Settings`, where the key is another
+SHOWS: Mapping[str, Callable[[str], str]] = {"alert_url": address_shown, "broker": lambda _: HIDDEN}

@@ -1,8 +1,7 @@
 """earshot.toml: the settings of earshot/config/settings.py in a file, beneath those of the environment.
 
 The file lies in the clone, or where EARSHOT_SETTINGS says. Its keys are the names of the variables in lower case without
-`EARSHOT_`, and `hf_token`. `read_values()` says for each variable what it was given, and where; what a value means, and whether
-it is allowed, earshot/config/settings.py decides. Read on each call, so that every process sees the file as it is now.
+`EARSHOT_`, and `hf_token`. What a value means, and whether it is allowed, earshot/config/settings.py decides.
 """
 
 import os
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from earshot.common.errors import Misconfigured
-from earshot.config.yaml_errors import Problems, called, quoted, read_text, suggestion
+from earshot.config.mistakes import Mistakes, read_text
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "EARSHOT_SETTINGS"
@@ -25,14 +24,17 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Value:
-    """What a setting was given: `text`, "" where it was not; `named` is what an error calls it.
+    """What a setting was given: by the environment, or on a line of earshot.toml, in whose folder relative paths start."""
 
-    `folder` is where a relative path starts, None for the folder that the user is in.
-    """
-
+    key: str
     text: str
-    named: str
+    line: int | None = None
     folder: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What the user calls the setting where he wrote it."""
+        return self.key if self.line else variable_of(self.key)
 
 
 def settings_path() -> Path:
@@ -43,16 +45,21 @@ def settings_path() -> Path:
     return chosen
 
 
-def read_values() -> dict[str, Value]:
-    """What each setting was given, by its key: the environment wins over the file. Raises Misconfigured."""
-    written = _written(settings_path())
-    return {key: _of_environment(key) or written.get(key) or Value("", variable_of(key)) for key in KEYS}
+def read_values(mistakes: Mistakes) -> dict[str, Value]:
+    """What is set, by key: the environment wins over the file. Raises Misconfigured where the file cannot be read."""
+    written = _written(settings_path(), mistakes)
+    return {key: value for key in KEYS if (value := _of_environment(key) or written.get(key))}
 
 
 def origins() -> dict[str, list[str]]:
-    """The keys that the environment sets, and those that the file does."""
-    set_here = [key for key in KEYS if _of_environment(key)]
-    return {"environment": set_here, "file": [key for key in _written(settings_path()) if key not in set_here]}
+    """The keys that the environment sets, and those that the file does. Raises Misconfigured where the file is wrong."""
+    mistakes = Mistakes(settings_path())
+    values = read_values(mistakes).values()
+    mistakes.raise_if_any()
+    return {
+        "environment": [value.key for value in values if value.line is None],
+        "file": [value.key for value in values if value.line],
+    }
 
 
 def variable_of(key: str) -> str:
@@ -62,52 +69,40 @@ def variable_of(key: str) -> str:
 
 def _of_environment(key: str) -> Value | None:
     text = os.environ.get(variable_of(key))
-    return Value(text, variable_of(key)) if text else None
+    return Value(key, text) if text else None
 
 
-def _written(path: Path) -> dict[str, Value]:
+def _written(path: Path, mistakes: Mistakes) -> dict[str, Value]:
     """What the file gives, by key."""
-    try:
-        text = read_text(path, VARIABLE)
-    except FileNotFoundError as error:
-        if path == PROJECT_ROOT / "earshot.toml":
-            return {}
-        raise Misconfigured(f"There is no file {path}.", f"Write it, or correct {VARIABLE}.") from error
-    problems = Problems(path)
-    given = _parsed(text, problems)
-    values = {key: _value(key, given[key], path, text, problems) for key in given}
-    problems.raise_if_any()
-    return values
+    text = read_text(path, VARIABLE, may_miss=path == PROJECT_ROOT / "earshot.toml")
+    return _values(_parsed(text, mistakes), text, path.parent, mistakes)
 
 
-def _parsed(text: str, problems: Problems) -> dict[str, Any]:
+def _parsed(text: str, mistakes: Mistakes) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
         line = int(at[1]) if at and at[1] else text.count("\n") + 1
         said = str(error)[: at.start()] if at else str(error)
-        problems.add(line, f"not TOML: {said}.", 'Write one `key = "value"` per line, text between quotes.')
+        mistakes.add(line, "", "", f"not TOML: {said}.", 'Write one `key = "value"` per line, text between quotes.')
         return {}
 
 
-def _value(key: str, given: Any, path: Path, text: str, problems: Problems) -> Value:
-    line = _line_of(key, text)
-    if key not in KEYS:
-        problems.add(line, f"unknown key {quoted(key)}.", suggestion(key, KEYS))
-    elif isinstance(given, bool) or not isinstance(given, str | int | float):
-        given = _shape(given)
-        if given not in ("true", "false"):
-            problems.add(line, f"{key} is {given}.", "Allowed: a text, a number, true or false.")
-    elif given == "":
-        problems.add(line, f"{key} is empty.", "Give it a value, or remove the line.")
-    return Value(str(given), f"{called(path)}, line {line}: {key}", path.parent)
-
-
-def _shape(given: object) -> str:
-    if isinstance(given, bool):
-        return str(given).lower()
-    return "a table" if isinstance(given, dict) else "a list" if isinstance(given, list) else "a date or time"
+def _values(given: dict[str, Any], text: str, folder: Path, mistakes: Mistakes) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for key, value in given.items():
+        line = _line_of(key, text)
+        if key not in KEYS:
+            mistakes.add_unknown_key(line, key, KEYS, "the file")
+        elif not isinstance(value, str | int | float):
+            shape = "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a date or time"
+            mistakes.add(line, key, shape, f"{key} is {shape}.", "Allowed: a text, a number, true or false.")
+        elif value == "":
+            mistakes.add(line, key, "empty", f"{key} is empty.", "Give it a value, or remove the line.")
+        else:
+            values[key] = Value(key, str(value).lower() if isinstance(value, bool) else str(value), line, folder)
+    return values
 
 
 def _line_of(key: str, text: str) -> int:

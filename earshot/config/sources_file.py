@@ -1,9 +1,9 @@
 """sources.yaml: the sources that are watched, and what is wanted of each.
 
-`read_sources()` reads the whole file or refuses it: every error in it is told at once, each with its line, key, value and what
-is allowed. The file is read as YAML's tree of nodes, which knows the lines; what each option takes is in
-earshot/config/source_options.py, for users docs/reference/sources-file.md. `source_named()` makes a source of what is typed on
-a command line. Nothing is listed or fetched here, and a folder need not be there yet.
+`read_sources()` reads the whole file or refuses it with every mistake at once, each with its line, key, value and what is
+allowed. Which keys there are is in earshot/config/sources_model.py, and for users in docs/reference/sources-file.md.
+`source_named()` makes a source of what is typed on a command line. Nothing is listed or fetched here, and a folder need not be
+there yet.
 """
 
 import os
@@ -14,18 +14,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from earshot.common.errors import Misconfigured, SourceUnusable
+from earshot.common.errors import SourceUnusable
 from earshot.common.redaction import without_secrets
+from earshot.config.mistakes import read_text
 from earshot.config.settings import PROJECT_ROOT
-from earshot.config.source_options import Option, address_shown, addresses, is_plain, local_path, options, web_address
-from earshot.config.yaml_errors import Problems, YamlValue, is_null, line_of, mapping, quoted, read_text, shape_of, tree
+from earshot.config.source_options import address_shown, local_path, web_address
 
 # www.example.com, or a host with something below it: example.com/feed.xml, but not the name of a file, interview.mp3.
 _WEB_HOST = re.compile(r"www\.[^/\s]+\.|([\w-]+\.)+[a-z]{2,}(:\d+)?/", re.IGNORECASE)
-SHAPE = "A source is an entry of the list `sources:`, such as `- channel: https://...`; see docs/reference/sources-file.md."
-
 
 FOLDER_EVERY_S = 60.0  # looking at names and sizes asks nobody else for anything
 
@@ -97,127 +93,16 @@ def source_named(address: str, **chosen: Any) -> Source:
 def read_sources(path: Path) -> tuple[Source, ...]:
     """The sources in the file, in its order; none where it is empty, or is the clone's own and missing.
 
-    Raises Misconfigured with every error in it, one per line.
+    Raises InvalidConfig with every mistake in it.
     """
-    problems = Problems(path)
-    root = tree(_text(path), problems)
-    listed = _sources(root, _Table(options(path.parent), addresses(path.parent)), problems) if root else []
-    _refuse_twice(listed, problems)
-    problems.raise_if_any()
-    return tuple(source for source, _ in listed)
+    from earshot.config.sources_model import read_entries  # here: pydantic takes 0.2 s, which only this can spare
+
+    text = read_text(path, "EARSHOT_SOURCES", may_miss=path == PROJECT_ROOT / "sources.yaml")
+    return tuple(_source(Kind(kind), address, chosen) for kind, address, chosen in read_entries(path, text))
 
 
-# --- the file ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Table:
-    """What a source may be given: options, and the addresses of the kinds, both by their keys."""
-
-    options: dict[str, Option]
-    addresses: dict[str, Option]
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_text(path, "EARSHOT_SOURCES")
-    except FileNotFoundError as error:
-        if path == PROJECT_ROOT / "sources.yaml":
-            return ""
-        raise Misconfigured(f"There is no file {path}.", "Write it, or correct EARSHOT_SOURCES.") from error
-
-
-# --- what it holds -------------------------------------------------------------------------------------------------------
-
-
-def _sources(root: yaml.Node, table: _Table, problems: Problems) -> list[tuple[Source, YamlValue]]:
-    """The sources without errors, each with where its address stands."""
-    top = mapping(root, ("sources", "defaults"), problems)
-    if top is None:
-        problems.add(line_of(root), f"the file is {shape_of(root)}.", f"Begin it with `sources:`. {SHAPE}")
-        return []
-    shared = _defaults(top["defaults"], table, problems) if "defaults" in top else {}
-    if "sources" not in top or is_null(top["sources"].node):
-        return []
-    listed = top["sources"].node
-    if not isinstance(listed, yaml.SequenceNode):
-        problems.add(top["sources"].line, f"sources is {top['sources'].shown()}.", SHAPE)
-        return []
-    return [found for item in listed.value if (found := _source(item, shared, table, problems))]
-
-
-def _defaults(given: YamlValue, table: _Table, problems: Problems) -> dict[str, Any]:
-    found = mapping(given.node, [key for key in table.options if key != "name"], problems)
-    if found is None:
-        problems.add(given.line, f"defaults is {given.shown()}.", "Write one `option: value` per line below it.")
-    return _values(found or {}, table.options, problems)
-
-
-def _values(given: dict[str, YamlValue], known: dict[str, Option], problems: Problems) -> dict[str, Any]:
-    """The values of those of `given` that are known; None where what is built in is asked for."""
-    values: dict[str, Any] = {}
-    for key in (key for key in given if key in known):
-        entry, option = given[key], known[key]
-        try:
-            # Nothing at all after a key is a slip; `null` or `~`, written out, is meant.
-            if not entry.text or not is_plain(entry.text):
-                raise ValueError(entry.text)
-            values[key] = None if is_null(entry.node) and option.field != "address" else option.read(entry.text)
-        except ValueError:
-            problems.add(entry.line, f"{key} is {entry.shown(option.shown)}.", f"Allowed: {option.allowed}")
-    return values
-
-
-def _source(item: yaml.Node, shared: dict[str, Any], table: _Table, problems: Problems) -> tuple[Source, YamlValue] | None:
-    line = line_of(item)
-    given = mapping(item, (*table.addresses, *table.options), problems)
-    if given is None:
-        problems.add(line, f"a source is {shape_of(item)}.", SHAPE)
-        return None
-    own = _values(given, table.options, problems)
-    address = _values(given, table.addresses, problems)
-    kinds = [Kind(key) for key in given if key in table.addresses]
-    if len(kinds) != 1:
-        told = f"a source is {' and '.join(kinds)} at once." if kinds else "a source has no kind."
-        problems.add(line, told, f"Allowed: one of {', '.join(Kind)}.")
-        return None
-    if kinds[0] is Kind.FOLDER:
-        _refuse_for_folder(given, table, problems)
-        shared = {key: value for key, value in shared.items() if table.options[key].of_folders}
-    chosen = {key: value for key, value in {**shared, **own}.items() if value is not None}
-    _refuse_empty_range(chosen, given, line, problems)
-    if not address:
-        return None
-    fields = {table.options[key].field: value for key, value in chosen.items()}
-    found = {"skip_members_only": "cookies" not in fields, "name": without_secrets(address[kinds[0]]), **fields}
-    if kinds[0] is Kind.FOLDER:
-        found.setdefault("every_s", FOLDER_EVERY_S)
-    return Source(kind=kinds[0], address=address[kinds[0]], **found), given[kinds[0]]
-
-
-def _refuse_for_folder(given: dict[str, YamlValue], table: _Table, problems: Problems) -> None:
-    for key in given:
-        if key in table.options and not table.options[key].of_folders:
-            problems.add(given[key].line, f"{key} makes no sense for a folder.", "Leave it out here.")
-
-
-def _refuse_empty_range(chosen: dict[str, Any], given: dict[str, YamlValue], line: int, problems: Problems) -> None:
-    longer, shorter = chosen.get("longer_than"), chosen.get("shorter_than")
-    if longer is not None and shorter is not None and longer >= shorter:
-        at = min((given[key].line for key in ("longer_than", "shorter_than") if key in given), default=line)
-        told = f"longer_than is {longer:g} s and shorter_than {shorter:g} s, which leaves nothing."
-        problems.add(at, told, "Allowed: a longer_than below shorter_than.")
-
-
-def _refuse_twice(listed: list[tuple[Source, YamlValue]], problems: Problems) -> None:
-    addresses: dict[str, int] = {}
-    names: dict[str, int] = {}
-    for source, given in listed:
-        if source.address in addresses:
-            told = f"{source.kind} {quoted(source.address)} is on line {addresses[source.address]} already."
-            problems.add(given.line, told, "Name each source once.")
-        elif source.name in names:
-            told = f"the source on line {names[source.name]} is called {quoted(source.name)} already."
-            problems.add(given.line, told, "Give one of them another `name`.")
-        addresses.setdefault(source.address, given.line)
-        names.setdefault(source.name, given.line)
+def _source(kind: Kind, address: str, chosen: dict[str, Any]) -> Source:
+    built_in = {"skip_members_only": "cookies" not in chosen, "name": without_secrets(address)}
+    if kind is Kind.FOLDER:
+        built_in["every_s"] = FOLDER_EVERY_S
+    return Source(**{"kind": kind, "address": address, **built_in, **chosen})

@@ -44,7 +44,7 @@ class TypedTime:
 def parse_typed_time(text: str) -> TypedTime:
     """`90`, `1:30`, `0:01:30.250`, also with a comma as SRT has it. Raises ValueError for anything else."""
     plain = text.strip().replace(",", ".")
-    return TypedTime(parse_time(plain), exact=True) if "." in plain else TypedTime(parse_duration(0.0, plain))
+    return TypedTime(parse_time(plain), exact=True) if "." in plain else TypedTime(parse_duration(plain))
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def test_every_figure_is_measured(watched: WatchedLibrary, monkeypatch: pytest.M
         found.append(real_look(*given))
         return found[-1]
 
-    monkeypatch.setattr("earshot.sources.polling.look", look)
+    monkeypatch.setattr("earshot.sources.polling.poll", look)
     figures = measure(watched, TINY)
     ticks, filled = figures["ticks"], figures["first_fill"]
     # Of the second library 13 were there before: the served feed's 10, and those of 3 ticks.

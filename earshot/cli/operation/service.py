@@ -83,7 +83,7 @@ def up(host: str, port: int) -> None:
         "webserver": _start("webserver", ["-h", host, "-p", str(port), *workspace], logs),
         "daemon": _start("daemon", ["run", *workspace], logs),
     }
-    workers = _workers(settings.workers, logs) if read_settings().broker_url else []
+    workers = _workers(settings.workers, logs) if broker or settings.broker_url else []
     state = _state_file(settings.home)
     state.write_text(json.dumps({"pid": os.getpid(), "url": f"http://{host}:{port}"}))
     try:

@@ -93,14 +93,14 @@ def _enrol(name: str, excerpts: Sequence[Excerpt], notes: str, as_json: bool) ->
     from earshot.speakers.people.enrol import assess, count_usage, enrol
     from earshot.speakers.people.identify import identify
 
-    database = open_database()
-    sync_people(database, read_settings())
+    database, settings = open_database(), read_settings()
+    sync_people(database, settings)
     person = find_person(database, name)
     if notes and person is not None and person.listed:
-        raise click.UsageError(f"The notes on {person.name} stand in {read_settings().people}: change them there.")
+        raise click.UsageError(f"The notes on {person.name} stand in {settings.people}: change them there.")
     examined, before = assess(database, name, excerpts), count_usage(database, person)
     if not as_json:
-        _tell_examined(database, name, examined)
+        _tell_examined(database, name, examined, thresholds(database, settings).threshold)
     kept = [each for each in examined if not each.quality.refused]
     if kept:
         person = enrol(database, name, notes, kept)
@@ -113,8 +113,8 @@ def _enrol(name: str, excerpts: Sequence[Excerpt], notes: str, as_json: bool) ->
     return 0 if len(kept) == len(examined) else 1
 
 
-def _tell_examined(database: Database, name: str, examined: "Iterable[AssessedExcerpt]") -> None:
-    names, limit = names_of_people(database), thresholds(database, read_settings()).threshold
+def _tell_examined(database: Database, name: str, examined: "Iterable[AssessedExcerpt]", limit: float) -> None:
+    names = names_of_people(database)
     as_one = f"one voice is {limit:.2f} or more"
     for each in examined:
         _tell(each.excerpt, each.quality)

@@ -1,145 +1,207 @@
-"""What a user may set, what it is without, and what is told about a value that is not allowed."""
+"""Settings: what a user may set, what holds without, how a wrong one is told; and earshot.toml beneath the environment."""
 
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from earshot.common.errors import Misconfigured
-from earshot.config.settings import PROJECT_ROOT, read_settings
+from earshot.common.errors import InvalidConfig, Misconfigured
+from earshot.config.settings import PROJECT_ROOT, Settings, read_settings
+from earshot.config.settings_file import KEYS, origins, variable_of
+from resources.instance.home import prepare_dagster_home
+from tests.support.earshot_up import EARSHOT
 
-VARIABLES = ("EARSHOT_HOME", "EARSHOT_DATABASE_URL", "EARSHOT_MEDIA", "EARSHOT_DEVICE", "EARSHOT_MODELS", "HF_TOKEN")
+Write = Callable[[str], Path]
 
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
+    for key in KEYS:
+        monkeypatch.delenv(variable_of(key), raising=False)
 
 
-def test_without_any_variable_everything_has_a_default() -> None:
-    settings = read_settings()
-    assert settings.home == PROJECT_ROOT / ".earshot"
-    assert settings.media == str(PROJECT_ROOT / ".earshot" / "media")
-    assert (settings.device, settings.models) == ("cuda", "bundled")
-    assert (settings.database_url, settings.hub_token) == (None, None)
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Makes the settings file of this process."""
+
+    def written(text: str) -> Path:
+        path = tmp_path / "earshot.toml"
+        path.write_text(text)
+        monkeypatch.setenv("EARSHOT_SETTINGS", str(path))
+        return path
+
+    return written
 
 
-def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    without = read_settings()
-    for variable in VARIABLES:
-        monkeypatch.setenv(variable, "")
-    assert read_settings() == without
-
-
-def test_what_is_set_is_what_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    chosen = (str(tmp_path), "postgresql://u@h/earshot", "s3://bucket/audio", "cpu", "large", "a token")
-    for variable, value in zip(VARIABLES, chosen, strict=True):
-        monkeypatch.setenv(variable, value)
-    settings = read_settings()
-    assert settings.home == tmp_path
-    assert (settings.database_url, settings.media, settings.device, settings.models, settings.hub_token) == chosen[1:]
-
-
-def test_media_lie_in_the_home_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EARSHOT_HOME", str(tmp_path))
-    assert read_settings().media == str(tmp_path / "media")
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "allowed"),
-    [
-        ("EARSHOT_DEVICE", "gpu", ["cuda", "cpu"]),
-        ("EARSHOT_DEVICE", "CPU", ["cuda", "cpu"]),
-        ("EARSHOT_DEVICE", "cuda:1", ["cuda", "cpu"]),
-        ("EARSHOT_MODELS", "small", ["bundled", "large"]),
-    ],
+DEFAULTS = Settings(
+    home=PROJECT_ROOT / ".earshot",
+    media=str(PROJECT_ROOT / ".earshot" / "media"),
+    sources=PROJECT_ROOT / "sources.yaml",
+    people=PROJECT_ROOT / "people.yaml",
 )
-def test_an_unknown_value_is_told_with_its_variable_and_what_is_allowed(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: list[str]
-) -> None:
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(Misconfigured) as told:
-        read_settings()
-    assert told.value.message == f"{variable} is {value!r}."
-    assert told.value.remedy == f"Set it to one of: {', '.join(allowed)}."
+CHOSEN = Settings(
+    home=Path("/a/home"), database_url="postgresql://u:p@h/earshot", media="s3://bucket/audio", device="cpu", models="large",
+    alert_url="https://hooks.example.com/x", alert_quiet_hours=1.5, sources=Path("/a/mine.yaml"),
+    people=Path("/home/ada/p.yaml"), workers=3, worker_memory_gb=12.0, broker="none", monologue=True,
+    allow_private_addresses=True, hub_token="hf_x",
+)  # fmt: skip
+WRITTEN = {
+    "home": "/a/home", "database_url": "postgresql://u:p@h/earshot", "media": "s3://bucket/audio/", "device": "cpu",
+    "models": "large", "alert_url": "https://hooks.example.com/x", "alert_quiet_hours": 1.5, "sources": "/a/mine.yaml",
+    "people": "~/p.yaml", "workers": 3, "worker_memory_gb": 12, "broker": "none", "monologue": True,
+    "allow_private_addresses": True, "hf_token": "hf_x",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["my home", "tab\there"])
-def test_a_home_with_spaces_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
-    monkeypatch.setenv("EARSHOT_HOME", str(tmp_path / name))
-    with pytest.raises(Misconfigured, match="EARSHOT_HOME") as told:
-        read_settings()
-    assert repr(str(tmp_path / name)) in told.value.message
+def test_defaults_hold_for_what_is_not_set_or_empty(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+    assert read_settings() == DEFAULTS
+    write("# nothing\n")
+    for key in KEYS:
+        monkeypatch.setenv(variable_of(key), "")
+    assert read_settings() == DEFAULTS
+    assert hash(read_settings()) == hash(DEFAULTS)
+    monkeypatch.setenv("EARSHOT_HOME", "/b")
+    assert (read_settings().home, read_settings().media) == (Path("/b"), "/b/media")
 
 
-def test_tilde_is_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("EARSHOT_HOME", "~/there")
-    monkeypatch.setenv("EARSHOT_MEDIA", "~/audio")
-    assert (read_settings().home, read_settings().media) == (tmp_path / "there", str(tmp_path / "audio"))
+def test_every_setting_is_read_from_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    for key in KEYS:
+        monkeypatch.setenv(variable_of(key), str(WRITTEN[key]).replace("True", "1"))
+    assert read_settings() == CHOSEN
+    assert origins() == {"environment": list(KEYS), "file": []}
 
 
-@pytest.mark.parametrize("variable", ["EARSHOT_HOME", "EARSHOT_MEDIA"])
-def test_relative_folder_is_refused_with_its_full_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str) -> None:
+def test_every_setting_is_read_from_file(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    write("".join(f"{key} = {json.dumps(value)}\n" for key, value in WRITTEN.items()))
+    assert read_settings() == CHOSEN
+    assert origins() == {"environment": [], "file": list(KEYS)}
+
+
+def test_every_setting_is_in_its_page() -> None:
+    page = (PROJECT_ROOT / "docs" / "reference" / "settings.md").read_text()
+    assert [key for key in KEYS if f"| `{key}` | `{variable_of(key)}` |" not in page] == []
+
+
+def test_config_imports_nothing_slow() -> None:
+    program = "import sys; from earshot.config import people_file, settings, sources_file; print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT).stdout
+    assert {"pydantic", "yaml", "dagster", "torch", "psycopg", "numpy"} & set(said.split()) == set()
+
+
+def test_environment_wins_over_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    write('device = "cpu"\nmodels = "large"\n')
+    monkeypatch.setenv("EARSHOT_MODELS", "bundled")
+    monkeypatch.setenv("EARSHOT_DEVICE", "")
+    assert (read_settings().device, read_settings().models) == ("cpu", "bundled")
+    assert origins() == {"environment": ["models"], "file": ["device"]}
+
+
+def test_relative_path_of_file_starts_in_its_folder(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write('home = "library"\nmedia = "audio"\nsources = "s.yaml"\n')
+    monkeypatch.chdir("/")
+    settings = read_settings()
+    assert (settings.home, settings.media, settings.sources) == (
+        tmp_path / "library",
+        str(tmp_path / "audio"),
+        tmp_path / "s.yaml",
+    )
+
+
+def test_children_in_other_folders_see_same_settings(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    write(f'home = "{tmp_path}/home"\n')
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(variable, "here")
-    with pytest.raises(Misconfigured) as refused:
-        read_settings()
-    assert f"{variable} is 'here', a relative path" in refused.value.message
-    assert f"{variable}={tmp_path}/here" in refused.value.remedy
-
-
-def test_settings_are_read_anew_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert read_settings().device == "cuda"
-    monkeypatch.setenv("EARSHOT_DEVICE", "cpu")
-    assert read_settings().device == "cpu"
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "allowed"),
-    [
-        ("EARSHOT_ALERT_URL", "hooks.example.com", "http:// or https://"),
-        ("EARSHOT_ALERT_QUIET_HOURS", "a day", "a number of hours"),
-        ("EARSHOT_ALERT_QUIET_HOURS", "-1", "a number of hours"),
-        ("EARSHOT_ALERT_QUIET_HOURS", "inf", "a number of hours"),
-    ],
-)
-def test_a_wrong_setting_of_the_alerts_is_named_with_what_is_allowed(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: str
-) -> None:
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(Misconfigured) as refused:
-        read_settings()
-    assert refused.value.message == f"{variable} is {value!r}."
-    assert allowed in refused.value.remedy
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "allowed"),
-    [
-        ("EARSHOT_WORKERS", "two", "a whole number, 0 or more"),
-        ("EARSHOT_WORKERS", "-1", "a whole number, 0 or more"),
-        ("EARSHOT_WORKERS", "1.5", "a whole number, 0 or more"),
-        ("EARSHOT_WORKER_MEMORY_GB", "8 GB", "a number of gigabytes, 0 or more"),
-    ],
-)
-def test_a_wrong_setting_of_the_workers_is_named_with_what_is_allowed(
-    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: str
-) -> None:
-    monkeypatch.setenv(variable, value)
-    with pytest.raises(Misconfigured) as told:
-        read_settings()
-    assert (told.value.message, told.value.remedy) == (f"{variable} is {value!r}.", f"Set it to {allowed}.")
-
-
-def test_a_wrong_broker_is_refused_without_repeating_what_may_hold_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EARSHOT_BROKER", "amqp://earshot:secret@library")
-    with pytest.raises(Misconfigured, match="EARSHOT_BROKER is not the URL of a Redis or Valkey server") as told:
-        read_settings()
-    assert "secret" not in str(told.value)
+    monkeypatch.setenv("EARSHOT_SOURCES", "mine.yaml")
+    monkeypatch.setenv("DAGSTER_HOME", "")  # put back after the test
+    prepare_dagster_home()
+    before = read_settings()
+    monkeypatch.chdir("/")
+    assert read_settings() == before
+    assert before.sources == tmp_path / "mine.yaml"
 
 
 @pytest.mark.parametrize(("value", "url"), [("none", None), ("", None), ("redis://:x@library/0", "redis://:x@library/0")])
-def test_runs_are_left_where_the_broker_is(monkeypatch: pytest.MonkeyPatch, value: str, url: str | None) -> None:
+def test_broker_url_is_where_runs_are_left(monkeypatch: pytest.MonkeyPatch, value: str, url: str | None) -> None:
     monkeypatch.setenv("EARSHOT_BROKER", value)
     assert read_settings().broker_url == url
+
+
+# --- what is wrong (the words are in mistakes/settings.txt) ------------------------------------------------------------------
+
+WRONG = {
+    "device": ["gpu", "CPU", "cuda:1"],
+    "models": ["small"],
+    "home": ["here", "/my home", "/tab\there", "~no_such_user/x"],
+    "media": ["here"],
+    "alert_url": ["hooks.example.com", "u:secret@h/x"],
+    "alert_quiet_hours": ["a day", "-1", "inf", "nan"],
+    "workers": ["two", "-1", "1.5"],
+    "worker_memory_gb": ["8 GB"],
+    "broker": ["amqp://earshot:secret@library"],
+    "monologue": ["yes"],
+    "allow_private_addresses": ["maybe"],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WRONG.items() for value in values])
+def test_wrong_variable_is_refused_without_secrets(monkeypatch: pytest.MonkeyPatch, key: str, value: str) -> None:
+    monkeypatch.setenv(variable_of(key), value)
+    with pytest.raises(InvalidConfig, match=f"^{variable_of(key)} is ") as caught:
+        read_settings()
+    (mistake,) = caught.value.mistakes
+    assert (mistake.line, mistake.key) == (None, key)
+    assert mistake.value == repr(value) or "secret" in mistake.value or "secret" in value
+    assert value == "u:secret@h/x" or "secret@" not in str(caught.value)
+
+
+def test_wrong_variables_and_lines_are_told_at_once(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+    write("workers = true\na = 1\n")
+    monkeypatch.setenv("EARSHOT_DEVICE", "gpu")
+    with pytest.raises(InvalidConfig) as caught:
+        read_settings()
+    assert [(mistake.line, mistake.key) for mistake in caught.value.mistakes] == [(None, "device"), (1, "workers"), (2, "a")]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("device.name = 'cpu'\n", 1),
+        ("\ndevice = cpu\n", 2),
+        ("hf_token = secret\n", 1),
+        ('broker = ["redis://:secret@h"]\n', 1),
+        ('device = "cpu"\ndevice = "cpu"\n', 2),
+    ],
+)
+def test_other_shape_and_what_is_not_toml_is_refused(write: Write, text: str, line: int) -> None:
+    write(text)
+    with pytest.raises(InvalidConfig) as caught:
+        read_settings()
+    assert [mistake.line for mistake in caught.value.mistakes] == [line]
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/no/such.toml", "my.toml"])
+def test_named_file_must_be_there_and_named_in_full(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv("EARSHOT_SETTINGS", path)
+    with pytest.raises(Misconfigured, match=path):
+        read_settings()
+
+
+@pytest.mark.slow
+def test_doctor_names_origins_of_settings_and_no_secret(write: Write, tmp_path: Path) -> None:
+    path = write(f'home = "{tmp_path}"\nmodels = "bundled"\nalert_url = "https://hooks.example.com/x?key=secret"\n')
+    environment = {**os.environ, "EARSHOT_MODELS": "bundled", "EARSHOT_DEVICE": "gpu"}
+    refused = subprocess.run([EARSHOT, "doctor", "--json"], capture_output=True, text=True, check=False, env=environment)
+    assert refused.returncode == 1
+    assert "EARSHOT_DEVICE is 'gpu'" in json.loads(refused.stdout)[0]["detail"]
+    program = "from earshot.cli.operation.doctor import _settings; print(_settings())"
+    environment["EARSHOT_DEVICE"] = "cpu"
+    python = str(Path(EARSHOT).with_name("python"))
+    said = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True, env=environment).stdout
+    assert f"the environment sets EARSHOT_DEVICE, EARSHOT_MODELS, {path} sets home, alert_url, the rest is as usual" in said
+    assert "secret" not in said

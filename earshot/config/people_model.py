@@ -1,0 +1,155 @@
+"""people.yaml as models: which keys there are, what each takes, and what must hold between them.
+
+`read_people()` imports this when it reads, since pydantic takes a while (earshot/config/yaml_model.py). Names and notes are not
+repeated in errors, which may end in logs, where no name must stand.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import yaml
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from earshot.common.excerpt import FILE, TIME_PATTERN, VIDEO, Excerpt, format_time, parse_time
+from earshot.config.mistakes import quoted
+from earshot.config.names import ALLOWED, name_key, parse_person_name
+from earshot.config.source_options import file_path
+from earshot.config.yaml_model import Model, YamlFile, line_of, of_path, or_empty, refusal
+
+PEOPLE = "a list of people, such as `- name: Ada Lovelace`; docs/reference/people-file.md shows all."
+SAMPLES = "a list of recordings, such as `- file: ada.wav`, or `- video: dQw4w9WgXcQ` with `spans` below it."
+SPANS = f"a list of [start, end], each {TIME_PATTERN}, such as [[10, 25], [1:02:00, 1:02:30]]."
+RECORDING = (
+    "the path of a recording; a relative one starts in the folder of this file. What is on the web is ingested, then a `video`."
+)
+NOTES = "text of at most 10000 characters, none of them a control character."
+VIDEO_KEY = "a video's key, as `earshot videos` lists it."
+
+
+def _name(written: Any) -> Any:
+    try:
+        return parse_person_name(written) if isinstance(written, str) else written
+    except ValueError as error:
+        raise refusal(f"the name {error}.") from None
+
+
+def _span(node: yaml.Node) -> tuple[int, float, float]:
+    """Its line, start and end."""
+    written = [time.value for time in node.value] if isinstance(node, yaml.SequenceNode) else node.value
+    try:
+        start, end = map(parse_time, written if isinstance(written, list) else ())
+    except (ValueError, TypeError):  # not two, no times, not even texts
+        told = f"[{', '.join(map(str, written))}]" if isinstance(written, list) else str(written)
+        raise refusal(f"a span is {quoted(told)}.") from None
+    if end <= start:
+        told = f"a span ends at {format_time(end)}, and starts at {format_time(start)}."
+        raise refusal(told, "Allowed: an end after the start.")
+    return line_of(node), start, end
+
+
+class Sample(Model):
+    model_config = ConfigDict(title="a sample")
+
+    file: Annotated[str, of_path(file_path), Field(description=RECORDING)] = ""
+    video: Annotated[str, Field(pattern=r"^[^\s\p{Cc}]+$", description=VIDEO_KEY)] = ""
+    spans: Annotated[
+        Sequence[Annotated[tuple[int, float, float], BeforeValidator(_span)]], Field(min_length=1, description=SPANS)
+    ] = ()
+
+    def mistakes(self) -> Iterator[tuple[str, str, str]]:
+        given = self.model_fields_set & {FILE, VIDEO}
+        if len(given) != 1:
+            told = "a sample is a file and a video at once." if given else "a sample is neither a file nor a video."
+            yield "", told, f"Allowed: {SAMPLES}"
+        elif VIDEO in given and "spans" not in self.model_fields_set:
+            yield "", "a video has no spans.", f"Say when this person speaks: {SPANS}"
+
+    def excerpts(self) -> Iterator[tuple[int, Excerpt]]:
+        """The line and each part of it that is right; all of a file that has no spans."""
+        kind, recording = (FILE, self.file) if self.file else (VIDEO, self.video)
+        whole = [(self.line(), 0.0, None)] if self.file and "spans" not in self.model_fields_set else []
+        for line, start_s, end_s in self.spans or whole if recording else ():
+            yield line, Excerpt(kind, recording, start_s, end_s)
+
+
+class Person(Model):
+    model_config = ConfigDict(title="a person")
+
+    name: Annotated[str, BeforeValidator(_name), Field(description=ALLOWED)] = ""
+    notes: Annotated[str, or_empty(""), Field(max_length=10_000, pattern=r"^(\P{Cc}|[\n\t])*$", description=NOTES)] = ""
+    samples: Annotated[Sequence[Sample], Field(min_length=1, description=SAMPLES)] = ()
+
+    def placed(self) -> list["Placed"]:
+        """The excerpts of all samples."""
+        return [Placed(*each, self) for sample in self.samples for each in sample.excerpts()]
+
+    def mistakes(self) -> Iterator[tuple[str, str, str]]:
+        if "name" not in self.model_fields_set:
+            yield "", "a person has no name.", f"Allowed: {ALLOWED}"
+        if "samples" not in self.model_fields_set:
+            yield "", "a person has no samples.", f"Allowed: {SAMPLES}"
+
+
+class PeopleFile(Model):
+    model_config = ConfigDict(title="the file")
+
+    people: Annotated[Sequence[Person], or_empty(()), Field(description=PEOPLE)] = ()
+
+
+SHOWS = {key: lambda text: f"a text of length {len(text)}" for key in ("people", "name", "notes")}
+
+
+class Placed(NamedTuple):
+    """An excerpt, its line, and whose it is: two people may stand on one line."""
+
+    line: int
+    excerpt: Excerpt
+    person: Person
+
+
+def read_entries(path: Path, text: str) -> list[tuple[str, int, str, tuple[Excerpt, ...]]]:
+    """Name, its line, notes and excerpts of each person. Raises InvalidConfig with every mistake."""
+    file = YamlFile(path, SHOWS)
+    people = file.read(PeopleFile, text).people
+    _refuse_repeated_names(file, people)
+    _refuse_overlaps(file, people)
+    file.raise_if_any()
+    return [(each.name, each.line("name"), each.notes, tuple(one.excerpt for one in each.placed())) for each in people]
+
+
+def _refuse_repeated_names(file: YamlFile, people: Sequence[Person]) -> None:
+    lines: dict[str, int] = {}
+    for person in people:
+        key = name_key(person.name)
+        if key and key in lines:
+            told = f"the name is that of the person on line {lines[key]} already (capitals do not count)."
+            remedy = "One person: put all recordings below one name. Two people: tell the names apart."
+            file.refuse(person, "name", told, remedy)
+        lines.setdefault(key, person.line("name"))
+
+
+def _refuse_overlaps(file: YamlFile, people: Sequence[Person]) -> None:
+    by_recording: defaultdict[tuple[str, str], list[Placed]] = defaultdict(list)
+    for person in people:
+        for one in person.placed():
+            by_recording[one.excerpt.kind, one.excerpt.recording].append(one)
+    for group in by_recording.values():
+        group.sort(key=lambda one: (one.excerpt.start_s, one.line))
+        longest = group[0]
+        for one in group[1:]:
+            if one.excerpt.overlaps(longest.excerpt):
+                _refuse_overlap(file, *sorted((longest, one), key=lambda each: each.line))
+            longest = max(longest, one, key=lambda each: each.excerpt.last_s)
+
+
+def _refuse_overlap(file: YamlFile, first: Placed, second: Placed) -> None:
+    here, there = second.excerpt.times, first.excerpt.times
+    if first.person is second.person:
+        told = f"{here} of a recording overlaps {there} of it on line {first.line}."
+        remedy = "Name each part of a recording once."
+    else:
+        told = f"{here} of a recording is given to this person, and {there} of it to another on line {first.line}."
+        remedy = "A part of a recording has one person speaking in it, alone."
+    file.refuse(second.person, "samples", told, remedy, second.line)

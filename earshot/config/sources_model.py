@@ -1,0 +1,163 @@
+"""sources.yaml as models: which keys there are, what each takes, and what must hold between them.
+
+`read_sources()` imports this when it reads, since pydantic takes a while (earshot/config/yaml_model.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from earshot.common.redaction import without_secrets
+from earshot.config import source_options as read
+from earshot.config.mistakes import quoted
+from earshot.config.yaml_model import Model, YamlFile, of_path, of_text, or_empty
+
+SOURCES = "a list of sources, such as `- channel: https://...`; docs/reference/sources-file.md shows all."
+LANGUAGE = f"a code of whisper's: {' '.join(sorted(read.LANGUAGES))}."
+RATE = "bytes per second, from 1: a number, or one such as 500K or 2M."
+NAME = "some words, at most 100 characters."
+PATH = "the path of {}; a relative one starts in the folder of this file."
+COOKIES = PATH.format("a file that exists, in Netscape's format")
+PROXY = (
+    f"scheme://user:password@host:port, the scheme one of {', '.join(read.PROXY_SCHEMES)}; @ / ? # % in a password are "
+    "written %40 %2F %3F %23 %25."
+)
+
+
+def _takes(allowed: str, **limits: Any) -> Any:
+    return Field(description=allowed, **limits)
+
+
+def _whole(lowest: int, highest: int) -> Any:
+    return Field(ge=lowest, le=highest, description=f"a whole number from {lowest} to {highest}.")
+
+
+def _lasts(key: str, shortest_s: int) -> Any:
+    allowed = f"a duration such as 90, 90s, 10m, 1h30m or 1:30:00, from {shortest_s}s to 365d."
+    return Field(alias=key, ge=shortest_s, le=365 * read.DAY_S, description=allowed)
+
+
+Web = Annotated[str, AfterValidator(read.web_address), _takes("an http or https URL. A folder is named by `folder`.")]
+DURATION = of_text(read.parse_duration)
+Truth = Annotated[bool | None, _takes("true or false.")]
+
+
+class Address(Model):
+    """The key that says what a source is, and where."""
+
+    channel: Web = ""
+    playlist: Web = ""
+    feed: Web = ""
+    folder: Annotated[str, of_path(read.file_path), _takes(PATH.format("a folder"))] = ""
+    url: Web = ""
+
+
+class Anywhere(Model):
+    """The options that mean something for a folder, too. A null asks for what is built in."""
+
+    newest_first: Truth = None
+    limit: Annotated[int | None, _whole(1, 1_000_000)] = None
+    longer_than_s: Annotated[float | None, _lasts("longer_than", 1), DURATION] = None
+    shorter_than_s: Annotated[float | None, _lasts("shorter_than", 1), DURATION] = None
+    language: Annotated[str | None, _takes(LANGUAGE, pattern=f"^({'|'.join(read.LANGUAGES)})$"), of_text(str.lower)] = None
+    priority: Annotated[int | None, _whole(-10, 10)] = None
+    every_s: Annotated[float | None, _lasts("every", 10), DURATION] = None
+
+
+class Options(Anywhere):
+    """All that `defaults` may hold."""
+
+    model_config = ConfigDict(title="defaults")
+
+    since: Annotated[date | None, of_text(read.parse_date), _takes("a date such as 2024-01-31.")] = None
+    skip_shorts: Truth = None
+    skip_live: Truth = None
+    skip_members_only: Truth = None
+    cookies: Annotated[Path | None, of_path(read.cookies_path), _takes(COOKIES)] = None
+    proxy: Annotated[str | None, of_text(read.parse_proxy), _takes(PROXY)] = None
+    rate: Annotated[int | None, _takes(RATE, ge=1), of_text(read.parse_rate)] = None
+    at_once: Annotated[int | None, _whole(1, 8)] = None
+    pause_s: Annotated[float | None, _lasts("pause", 0), DURATION] = None
+    allow_private: Truth = None
+
+
+class Entry(Options, Address):
+    model_config = ConfigDict(title="a source")
+
+    # Without secrets, in case its address was taken for it.
+    name: Annotated[str | None, _takes(NAME, pattern=r"^\P{Cc}{1,100}$"), of_text(without_secrets)] = None
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds it is given, also with a wrong address; it ought to be one."""
+        return [kind for kind in Address.model_fields if kind in self.model_fields_set]
+
+    @property
+    def address(self) -> str:
+        """Empty where it was refused, and where it is not one."""
+        return getattr(self, self.kinds[0]) if len(self.kinds) == 1 else ""
+
+    def chosen(self, defaults: Options | None) -> dict[str, Any]:
+        """The options that are not left as they are built in, by the fields of `Source`; its own win over the defaults."""
+        of_folders = set(Anywhere.model_fields) if self.folder else None
+        shared = defaults.model_dump(exclude_unset=True, include=of_folders) if defaults else {}
+        own = self.model_dump(exclude_unset=True, exclude=set(Address.model_fields))
+        return {field: value for field, value in {**shared, **own}.items() if value is not None}
+
+    def mistakes(self) -> Iterator[tuple[str, str, str]]:
+        if len(self.kinds) != 1:
+            told = f"a source is {' and '.join(self.kinds)} at once." if self.kinds else "a source has no kind."
+            yield "", told, f"Allowed: one of {', '.join(Address.model_fields)}."
+        for name in self.model_fields_set & WEB_ONLY.keys() if self.kinds == ["folder"] else ():
+            yield WEB_ONLY[name], f"{WEB_ONLY[name]} makes no sense for a folder.", "Leave it out here."
+
+
+class SourcesFile(Model):
+    model_config = ConfigDict(title="the file")
+
+    sources: Annotated[Sequence[Entry], or_empty(()), _takes(SOURCES)] = ()
+    defaults: Annotated[Options | None, or_empty(None), _takes("one `option: value` per line below it.")] = None
+
+
+WEB_ONLY = {name: field.alias or name for name, field in Options.model_fields.items() if name not in Anywhere.model_fields}
+SHOWS = {"cookies": read.cookies_shown, "proxy": read.proxy_shown, **dict.fromkeys(Address.model_fields, read.address_shown)}
+
+
+def read_entries(path: Path, text: str) -> list[tuple[str, str, dict[str, Any]]]:
+    """Kind, address and chosen options of each source. Raises InvalidConfig with every mistake."""
+    file = YamlFile(path, SHOWS)
+    found = file.read(SourcesFile, text)
+    entries = [(entry, entry.chosen(found.defaults)) for entry in found.sources]
+    _refuse_empty_ranges(file, entries)
+    _refuse_repeated(file, found.sources)
+    file.raise_if_any()
+    return [(entry.kinds[0], entry.address, chosen) for entry, chosen in entries]
+
+
+def _refuse_empty_ranges(file: YamlFile, entries: list[tuple[Entry, dict[str, Any]]]) -> None:
+    for entry, chosen in entries:
+        longer, shorter = chosen.get("longer_than_s", 0.0), chosen.get("shorter_than_s", float("inf"))
+        if longer >= shorter:
+            told = f"longer_than is {longer:g} s and shorter_than {shorter:g} s, which leaves nothing."
+            own = [key for key in ("longer_than", "shorter_than") if f"{key}_s" in entry.model_fields_set]
+            file.refuse(entry, min(own, key=entry.line, default=""), told, "Allowed: a longer_than below shorter_than.")
+
+
+def _refuse_repeated(file: YamlFile, entries: Sequence[Entry]) -> None:
+    addresses: dict[str, int] = {}
+    names: dict[str, int] = {}
+    for entry in entries:
+        if not entry.address:
+            continue
+        kind, address, name = entry.kinds[0], entry.address, entry.name or without_secrets(entry.address)
+        if address in addresses:
+            told = f"{kind} {quoted(address)} is on line {addresses[address]} already."
+            file.refuse(entry, kind, told, "Name each source once.")
+        elif name in names:
+            told = f"the source on line {names[name]} is called {quoted(name)} already."
+            file.refuse(entry, kind, told, "Give one of them another `name`.")
+        addresses.setdefault(address, entry.line(kind))
+        names.setdefault(name, entry.line(kind))

@@ -1,0 +1,30 @@
+"""The words of every mistake: `mistakes/` has files with all that can be wrong, and what is told about each."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from earshot.common.errors import InvalidConfig
+from earshot.config.people_file import read_people
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import read_sources
+
+FOLDER = Path(__file__).with_name("mistakes")
+READERS: dict[str, Callable[[Path], object]] = {
+    "sources.yaml": read_sources,
+    "people.yaml": read_people,
+    "settings.toml": lambda _: read_settings(),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_all_mistakes_of_a_file_are_told_at_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(FOLDER)
+    monkeypatch.setenv("EARSHOT_SETTINGS", str(FOLDER / "settings.toml"))
+    for variable in ("EARSHOT_HOME", "EARSHOT_DEVICE"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(InvalidConfig) as caught:
+        READERS[name](FOLDER / name)
+    assert str(caught.value).splitlines() == (FOLDER / name).with_suffix(".txt").read_text().splitlines()
+    assert "hunter2pass" not in f"{caught.value} {caught.value.mistakes}"
