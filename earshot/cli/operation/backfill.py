@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from earshot.cli.arguments import Day, known_language, known_video
+from earshot.cli.arguments import Day
 from earshot.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
 from earshot.common.errors import EarshotError
 from earshot.common.text import left_out_undated, pluralize
 from earshot.common.times import format_hms
+from earshot.library.lookup import known_language, known_video
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database

@@ -11,10 +11,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from earshot.cli.arguments import Day, known_video
+from earshot.cli.arguments import Day
 from earshot.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from earshot.common.errors import EarshotError, SourceUnusable
 from earshot.config.settings import read_settings
+from earshot.library.lookup import known_video
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import STATES, Video, list_videos
 from earshot.storage.database import Database, open_database

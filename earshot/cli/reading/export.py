@@ -16,9 +16,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from earshot.cli.arguments import known_video
 from earshot.common.errors import EarshotError
 from earshot.common.text import pluralize
+from earshot.library.lookup import known_video
 from earshot.storage.catalog.videos import count_keys, stream_keys
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database

@@ -9,12 +9,13 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
-from earshot.cli.arguments import Day, known_language, known_video
+from earshot.cli.arguments import Day
 from earshot.cli.output import console, json_option, print_json
 from earshot.common.errors import EarshotError
 from earshot.common.text import pluralize
 from earshot.common.times import format_hms
 from earshot.config.settings import read_settings
+from earshot.library.lookup import known_language, known_video
 from earshot.models.device import require_device
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import open_database
