@@ -4,7 +4,7 @@ WHO is a person's name, in any capitals, or an anonymous voice: `voice 7`. After
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from earshot.common.errors import EarshotError
@@ -133,7 +133,7 @@ class People:
         return SpeakerDetails(
             **{key: shown[key] for key in ("name", "person_id", "voice_id", "notes", "score")},
             speaks=tuple(_appearance(row) for row in shown["speaks"]),
-            moments=tuple(Moment(**row) for row in shown["moments"]),
+            moments=tuple(_moment(row) for row in shown["moments"]),
             enrolments=tuple(Enrolment(**row) for row in shown["enrolments"]),
             corrections=tuple(each["told"] for each in shown["corrections"]),
         )
@@ -184,3 +184,7 @@ def known_person(database: Database, text: str) -> SpeakerRef:
 
 def _appearance(row: Mapping[str, Any]) -> Appearance:
     return Appearance(**{**row, "excerpt": Said(**row["excerpt"]) if row["excerpt"] else None})
+
+
+def _moment(row: Mapping[str, Any]) -> Moment:
+    return Moment(**{field.name: row[field.name] for field in fields(Moment)})
