@@ -223,7 +223,8 @@ class Library:
         begins and each outcome as it ends. A video that fails is an outcome; Misconfigured ends everything: the device or a
         model is not there. It loads Dagster.
         """
-        from earshot.library.runs import IngestChoice, ingest_sources, named_sources
+        from earshot.library.runs import IngestChoice, ingest_sources
+        from earshot.library.sources import named_sources
 
         chosen = named_sources(sources, limit, newest_first, since)
         return ingest_sources(self.database, chosen, IngestChoice(dry_run=dry_run, force=force), tell)

@@ -1,7 +1,7 @@
 """Runs: ingesting sources in this process, and backfills by Dagster's daemon. Importing this module loads Dagster."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 import pandas as pd
@@ -13,7 +13,6 @@ from earshot.config.sources_file import Source
 from earshot.library.lookup import Names, find_names, known_stages
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import Video
-from earshot.storage.catalog.watched_sources import source_of, watched_sources
 from earshot.storage.database import Database
 from ingest_assets.operations import backfill
 from ingest_assets.operations.ingest import IngestChoice, Outcome, identify_speakers, ingest, keep_search_index
@@ -47,17 +46,6 @@ class Backfill:
     backfill_id: str | None
     stages: pd.DataFrame
     undated_videos_left_out: int
-
-
-def named_sources(names: Sequence[str], limit: int | None, newest_first: bool, since: date | None) -> list[Source]:
-    """The sources named, or those of sources.yaml, with what is asked here in place of their own options.
-
-    Raises SourceUnusable for what is no source, Misconfigured where the file is wrong.
-    """
-    chosen = [source_of(name) for name in names] if names else watched_sources()
-    asked = {"limit": limit, "newest_first": newest_first or None, "since": since}
-    given = {name: value for name, value in asked.items() if value is not None}
-    return [replace(source, **given) for source in chosen]
 
 
 def ingest_sources(

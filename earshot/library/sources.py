@@ -1,11 +1,12 @@
-"""Sources: what each that is watched has given, and what stands in the way of one."""
+"""Sources: those named for an ingest, and what each that is watched has given and what stands in its way."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from earshot.config.sources_file import Source
 from earshot.storage.catalog.source_states import SourceState, count_source_videos, states_of
+from earshot.storage.catalog.watched_sources import source_of, watched_sources
 from earshot.storage.database import Database
 
 COUNTS = ("listed", "wanted", "ready", "failed", "unavailable")
@@ -30,6 +31,17 @@ class WatchedSource:
     failed: int
     unavailable: int
     state: str
+
+
+def named_sources(names: Sequence[str], limit: int | None, newest_first: bool, since: date | None) -> list[Source]:
+    """The sources named, or those of sources.yaml, with what is asked here in place of their own options.
+
+    Raises SourceUnusable for what is no source, Misconfigured where the file is wrong.
+    """
+    chosen = [source_of(name) for name in names] if names else watched_sources()
+    asked = {"limit": limit, "newest_first": newest_first or None, "since": since}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return [replace(source, **given) for source in chosen]
 
 
 def describe_sources(database: Database, watched: Sequence[Source]) -> list[WatchedSource]:

@@ -73,6 +73,7 @@ def backfill_command(
     """
     if sum([bool(stages or stale), watched is not None, cancelled is not None]) != 1:
         raise click.UsageError("Name STAGEs, or --stale; or a backfill with --watch or --cancel.")
+    from earshot.library.runs import backfill_title
     from ingest_assets.operations import backfill
     from resources.instance.home import open_instance
 
@@ -102,7 +103,7 @@ def backfill_command(
             click.echo(undated, err=as_json)
         if dry_run or chosen.empty:
             return
-        title = " ".join([*stages, *(["what is out of date"] if stale else [])])
+        title = backfill_title(stages, stale)
         backfill_id = backfill.launch(chosen, () if stale else stages, title, database, instance, keep_previous)
         click.echo(f"Backfill {backfill_id} is started. {_who_works_on_it(instance)}", err=True)
     if not detach:
