@@ -8,10 +8,13 @@ from psycopg import sql
 
 from earshot.storage.database import Database
 from earshot.timings.report import Row
+from earshot.timings.timing import KEYS
 
 RECENT_DAYS = 7.0
 # A report is of this many timings at most, the newest: ten thousand videos, which fit into 300 MB.
 MAX_TIMINGS = 50_000
+# The columns of `asset_timings` that are shown to programs, in this order.
+ROW_KEYS = ("video_id", "asset", "recorded_at", "run_id", "code_version", "git_commit", "speed", *KEYS)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import click
 
 from earshot.cli.output import json_option, json_rows, print_json, print_stale
 from earshot.common.text import pluralize
+from earshot.library.library import Library
 from earshot.storage.catalog.stages import STAGES
-from earshot.storage.database import open_database
 
 
 @click.command("stale")
@@ -16,9 +16,7 @@ def stale_command(stages: tuple[str, ...], as_json: bool) -> None:
 
     `took` is what these stages took last time, without loading models. With --json each stage of each video is told.
     """
-    from ingest_assets.stages.staleness import read_stale
-
-    stale = read_stale(open_database(), stages or STAGES)
+    stale = Library().stale(stages)
     if as_json:
         print_json(json_rows(stale))
     elif stale.empty:

@@ -13,13 +13,12 @@ from earshot.storage.database import Database, open_database
 from earshot.timings.baseline import MINIMUM_VIDEOS
 from earshot.timings.comparison import Comparison, compare
 from earshot.timings.history import accept_speed
-from earshot.timings.queries import MAX_TIMINGS, OpenFailure, read_open_failures, read_timings, stream_timings
+from earshot.timings.queries import MAX_TIMINGS, ROW_KEYS, OpenFailure, read_open_failures, read_timings, stream_timings
 from earshot.timings.report import Row, clock_s, report, report_table
-from earshot.timings.timing import KEYS, commit_named, hours_by_the_clock
+from earshot.timings.timing import commit_named, hours_by_the_clock
 
 DAY_S = 86400.0
 MOST_DAYS = 36500.0
-ROW_KEYS = ("video_id", "asset", "recorded_at", "run_id", "code_version", "git_commit", "speed", *KEYS)
 
 
 def _days(_context: click.Context, _option: click.Parameter, days: float | None) -> float | None:

@@ -1,23 +1,17 @@
 """`earshot videos`: what is in the library, and what is done with it now."""
 
-from dataclasses import asdict
-from typing import Any
-
 import click
 
 from earshot.cli.output import json_option, print_json_rows, print_table
 from earshot.common.times import format_hms
-from earshot.config.settings import read_settings
-from earshot.storage.catalog.run_activity import ACTIVITIES, Activity, read_activities
-from earshot.storage.catalog.videos import STATES, Video, count_videos, list_videos, stream_videos
+from earshot.library.videos import VIDEO_STATES, find_videos
 from earshot.storage.database import open_database
-from earshot.storage.server import server_urls
 
 MOST_SHOWN = 1000  # nobody reads more, and a table must measure all its rows before it shows one
 
 
 @click.command("videos")
-@click.option("--state", type=click.Choice([*ACTIVITIES, *STATES]), help="Only those in this state, or at work so.")
+@click.option("--state", type=click.Choice(VIDEO_STATES), help="Only those in this state, or at work so.")
 @json_option
 def videos_command(state: str | None, as_json: bool) -> None:
     """List the videos that are known, the state of each, and when what failed is tried again by itself.
@@ -25,14 +19,11 @@ def videos_command(state: str | None, as_json: bool) -> None:
     A video at work is `queued`, `running` a stage, or `waiting` for its turn to compute one. One that is run again is in its
     state besides, `ready, queued`, and --state finds it by both; --state new finds those at work for the first time, too.
     """
-    database = open_database()
-    activities = read_activities(server_urls(read_settings()))
-    among = [video_id for video_id, at_work in activities.items() if at_work.run == state] if state in ACTIVITIES else None
-    kept = state if among is None else None
+    listing = find_videos(open_database(), state)
     if as_json:
-        print_json_rows(_json_row(video, activities.get(video.video_id)) for video in stream_videos(database, kept, among))
+        print_json_rows(vars(video) for video in listing.stream())
         return
-    videos = list_videos(database, kept, MOST_SHOWN, among)
+    videos = listing.first(MOST_SHOWN)
     if not videos:
         click.echo(f"No video is {state}." if state else "No videos yet. Start with: earshot ingest SOURCE")
         return
@@ -43,7 +34,7 @@ def videos_command(state: str | None, as_json: bool) -> None:
     rows = [
         (
             video.video_id,
-            _shown_state(video, activities.get(video.video_id)),
+            video.condition,
             format_hms(video.duration_s) if video.duration_s else "",
             f"{video.published_at:%Y-%m-%d}" if video.published_at else "",
             video.title,
@@ -54,15 +45,4 @@ def videos_command(state: str | None, as_json: bool) -> None:
     ]
     print_table(headings, rows)
     if len(videos) == MOST_SHOWN:
-        click.echo(f"The newest {MOST_SHOWN:,} of {count_videos(database, kept, among):,} videos; --json has them all.")
-
-
-def _json_row(video: Video, activity: Activity | None) -> dict[str, Any]:
-    return asdict(video) | {"run": activity.run if activity else None, "stage": activity.stage if activity else None}
-
-
-def _shown_state(video: Video, activity: Activity | None) -> str:
-    """ready; running: transcript; or, of a video that is run again, both."""
-    if activity is None:
-        return video.state
-    return str(activity) if video.state == "new" else f"{video.state}, {activity}"
+        click.echo(f"The newest {MOST_SHOWN:,} of {listing.count():,} videos; --json has them all.")

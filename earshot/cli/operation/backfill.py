@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from earshot.cli.arguments import Day, known_language, known_video
+from earshot.cli.arguments import Day
 from earshot.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
 from earshot.common.errors import EarshotError
 from earshot.common.text import left_out_undated, pluralize
 from earshot.common.times import format_hms
+from earshot.library.lookup import known_language, known_video
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database
@@ -72,6 +73,7 @@ def backfill_command(
     """
     if sum([bool(stages or stale), watched is not None, cancelled is not None]) != 1:
         raise click.UsageError("Name STAGEs, or --stale; or a backfill with --watch or --cancel.")
+    from earshot.library.runs import backfill_title
     from ingest_assets.operations import backfill
     from resources.instance.home import open_instance
 
@@ -101,7 +103,7 @@ def backfill_command(
             click.echo(undated, err=as_json)
         if dry_run or chosen.empty:
             return
-        title = " ".join([*stages, *(["what is out of date"] if stale else [])])
+        title = backfill_title(stages, stale)
         backfill_id = backfill.launch(chosen, () if stale else stages, title, database, instance, keep_previous)
         click.echo(f"Backfill {backfill_id} is started. {_who_works_on_it(instance)}", err=True)
     if not detach:

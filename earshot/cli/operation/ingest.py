@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +10,11 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from earshot.cli.arguments import Day, known_video
+from earshot.cli.arguments import Day
 from earshot.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from earshot.common.errors import EarshotError, SourceUnusable
 from earshot.config.settings import read_settings
+from earshot.library.lookup import known_video
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import STATES, Video, list_videos
 from earshot.storage.database import Database, open_database
@@ -49,17 +49,15 @@ def ingest_command(
 
     Videos that are current are skipped; one that fails is told, and the others go on.
     """
-    from earshot.storage.catalog.watched_sources import source_of, watched_sources
+    from earshot.library.sources import named_sources
 
     try:
-        chosen: Sequence[Source] = [source_of(source) for source in sources] if sources else watched_sources()
+        chosen = named_sources(sources, limit, newest_first, since.date() if since else None)
     except SourceUnusable as error:
         raise click.UsageError(str(error)) from error
     if not chosen:
         raise click.UsageError(f"Name a SOURCE, or write some into {read_settings().sources} (see docs/guides/sources.md).")
-    asked = {"limit": limit, "newest_first": newest_first or None, "since": since.date() if since else None}
-    given = {name: value for name, value in asked.items() if value is not None}
-    _run(lambda *kept: _ingest([replace(source, **given) for source in chosen], dry_run, force, *kept), as_json, dry_run)
+    _run(lambda *kept: _ingest(chosen, dry_run, force, *kept), as_json, dry_run)
 
 
 @click.command("retry")
@@ -94,6 +92,7 @@ def _run(
     work: "Callable[[Database, DagsterInstance], Iterator[Outcome | Video]]", as_json: bool, dry_run: bool = False
 ) -> None:
     """Do the work under a progress bar and report it; the exit code is 1 where something failed."""
+    from earshot.library.runs import finish_ingest
     from resources.instance.home import open_instance
 
     # Dagster's instance first: it starts the server and tells where Dagster's files are.
@@ -109,7 +108,7 @@ def _run(
                 watch.end(step)
         watch.tell_current()
     try:
-        speakers = _finish(database, instance, outcomes)
+        speakers = finish_ingest(database, instance, outcomes)
     except EarshotError:
         _report(outcomes, {}, database, as_json)
         raise
@@ -189,16 +188,6 @@ def _line(outcome: "Outcome") -> str:
 def _plain(title: str) -> str:
     """A title on one line."""
     return " ".join(title.split())
-
-
-def _finish(database: Database, instance: "DagsterInstance", outcomes: Sequence["Outcome"]) -> dict[str, float]:
-    """What is done over all videos where some have come: the index of search, and who speaks, whose counts are returned."""
-    from ingest_assets.operations.ingest import identify_speakers, keep_search_index
-
-    if not any(outcome.result == "done" for outcome in outcomes):
-        return {}
-    keep_search_index(database, instance)
-    return identify_speakers(instance)
 
 
 def _report(outcomes: Sequence["Outcome"], speakers: Mapping[str, float], database: Database, as_json: bool) -> None:

@@ -75,17 +75,13 @@ class Change:
 
 def tell_changes(database: Database, change: Callable[[], Change]) -> None:
     """Make a change, decide anew who speaks, and tell both; nobody else changes anything meanwhile."""
-    from earshot.speakers.people.directory import describe_changes, labels
-    from earshot.speakers.people.identify import PEOPLE_LOCK, identify
-    from earshot.storage.locks import lock
+    from earshot.library.corrections import deciding_anew
 
-    with lock(database.url, PEOPLE_LOCK):
-        before = labels(database)
+    with deciding_anew(database) as decision:
         done = change()
         click.echo(done.told)
-        identify(database, said=done.said, undone=done.undone)
-        told = describe_changes(before, labels(database))
-    click.echo("\n".join(told) if told else "No speaker's name changed.")
+        decision.said, decision.undone = done.said, done.undone
+    click.echo("\n".join(decision.renamed) if decision.renamed else "No speaker's name changed.")
 
 
 def _person(database: Database, text: str, is_name: str | None, never_name: str | None) -> Change:
@@ -122,13 +118,11 @@ def _voices(database: Database, text: str, same_as: str | None, not_same_as: str
 
 
 def _split(database: Database, text: str) -> Change:
-    from earshot.common.errors import EarshotError
+    from earshot.library.corrections import anonymous_voice
     from earshot.speakers.corrections.commands import split_voice
-    from earshot.speakers.corrections.targets import Target, voice_number
+    from earshot.speakers.corrections.targets import Target
 
-    number = voice_number(text)
-    if number is None:
-        raise EarshotError(f"{text!r} is no anonymous voice, and only those are split.", "Name one, such as 'voice 7'.")
+    number = anonymous_voice(text)
     entered, one, other = split_voice(database, number)
 
     def videos(part: Target) -> str:

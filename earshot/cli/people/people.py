@@ -14,7 +14,7 @@ from earshot.common.times import format_hms
 from earshot.config.people_file import read_people
 from earshot.config.settings import read_settings
 from earshot.speakers.tables.voice_space import voice_space
-from earshot.storage.database import Database, open_database
+from earshot.storage.database import open_database
 
 if TYPE_CHECKING:
     from earshot.speakers.people.forget import ForgetSummary
@@ -139,10 +139,11 @@ def _enrolment(row: dict[str, Any]) -> str:
 @click.argument("new")
 def rename_command(old: str, new: str) -> None:
     """Give the person OLD the name NEW, in all that is shown and exported from now on."""
+    from earshot.library.people import known_person
     from earshot.speakers.people.rename import rename
 
     database = open_database()
-    who = _person(database, old)
+    who = known_person(database, old)
     tell_changes(database, lambda: Change(f"{who.name} is called {rename(database, read_settings(), who, new)} now."))
 
 
@@ -152,11 +153,12 @@ def rename_command(old: str, new: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def merge_command(one: str, other: str, yes: bool) -> None:
     """Make two people one: the OTHER has the enrolments, corrections and notes of ONE, whose name is gone. There is no undo."""
+    from earshot.library.people import known_person
     from earshot.speakers.people.forget import count_traces
     from earshot.speakers.people.rename import merge
 
     database = open_database()
-    gone, stays = _person(database, one), _person(database, other)
+    gone, stays = known_person(database, one), known_person(database, other)
     told = _taken(count_traces(database, gone))
     if _agreed(yes, f"Make {gone.name} ({told}) and {stays.name} one person, {stays.name}, for good?", "Nobody was merged."):
         tell_changes(database, lambda: Change(_merged(gone, stays, merge(database, read_settings(), gone, stays))))
@@ -174,10 +176,11 @@ def remove_command(name: tuple[str, ...], yes: bool) -> None:
 
     Vectors of what they said stay: `earshot people forget` takes those as well.
     """
+    from earshot.library.people import known_person
     from earshot.speakers.people.forget import count_traces, remove, require_unlisted
 
     database = open_database()
-    who = _person(database, " ".join(name))
+    who = known_person(database, " ".join(name))
     require_unlisted(read_settings(), who.name)
     if _agreed(yes, f"Remove {who.name} ({_taken(count_traces(database, who))}) for good?", "Nobody was removed."):
         tell_changes(database, lambda: Change(f"{who.name} is removed: {_taken(remove(database, who))}."))
@@ -222,15 +225,6 @@ def _agreed(yes: bool, question: str, refused: str) -> bool:
     if not agreed:
         click.echo(refused)
     return agreed
-
-
-def _person(database: Database, text: str) -> "SpeakerRef":
-    from earshot.speakers.people.directory import resolve
-
-    who = resolve(database, text)
-    if who.person_id is None:
-        raise EarshotError(f"{who.name} is nobody's name.", "`earshot people forget` forgets an anonymous voice.")
-    return who
 
 
 def _taken(found: "ForgetSummary") -> str:

@@ -4,9 +4,8 @@ One video is a file. Many are a folder with a file each, or one file where the f
 JSON Lines. Many videos without a transcript are left out and counted; a video that is named must have one.
 """
 
-import shlex
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +15,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from earshot.cli.arguments import known_video
-from earshot.common.errors import EarshotError
 from earshot.common.text import pluralize
-from earshot.storage.catalog.videos import count_keys, stream_keys
-from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database
 from earshot.transcripts.formats.exports import FORMATS, Format
 from earshot.transcripts.formats.files import to_file, to_folder
-from earshot.transcripts.recordings import ExportCounts, Recording, find_transcribed, read_recording, read_recordings, spoken_by
-from earshot.transcripts.speaker_refs import keys_with
+from earshot.transcripts.recordings import ExportCounts, read_recording, read_recordings
 
 if TYPE_CHECKING:
-    from earshot.transcripts.speaker_refs import SpeakerRef
+    from earshot.library.exports import Selected
 
 
 @click.command("export")
@@ -53,7 +47,7 @@ def export_command(
     A VIDEO is named by its key or its title. Of many, srt and vtt are a folder; the others may be one file, json then JSON
     Lines.
     """
-    from earshot.speakers.people.directory import resolve
+    from earshot.library.exports import select_videos
 
     named_all = everything or (speaker is not None and source is None and not videos)
     if [bool(videos), source is not None, named_all].count(True) != 1:
@@ -61,13 +55,11 @@ def export_command(
     form, named = FORMATS[format_name], list(dict.fromkeys(videos))
     place = _place(output, format_name, many=len(named) != 1)
     database = open_database()
-    who = None if speaker is None else resolve(database, speaker)
-    keys = _named(database, named, who)
+    chosen = select_videos(database, named, source, speaker)
     if len(named) == 1:
-        _export_one(database, keys[0], who, form, place)
+        _export_one(database, chosen, form, place)
     else:
-        chosen = _Chosen(keys, len(keys)) if named else _of_source(database, source, who)
-        _export_many(database, chosen, who, form, place)
+        _export_many(database, chosen, form, place)
 
 
 @dataclass(frozen=True)
@@ -102,58 +94,21 @@ def _is_called_a_file(path: Path, output: str) -> bool:
     return path.is_file() or (not is_folder and path.name.lower().endswith(endings))
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """Which videos are exported, in this order, and how many they are."""
-
-    keys: Iterable[str]
-    count: int
-
-
-def _named(database: Database, videos: Sequence[str], who: "SpeakerRef | None") -> list[str]:
-    """The keys of these videos; raises EarshotError where one has no transcript, or the speaker is not in it."""
-    keys = list(dict.fromkeys(known_video(database, video).video_id for video in videos))
-    for key in keys:
-        find_transcribed(database, key)  # before anything is written
-    strange = sorted(set(keys) - set(keys_with(database, who))) if who else []
-    if who and strange:
-        told = f"{who.name} is not known to speak in {', '.join(strange)}."
-        raise EarshotError(told, f"`earshot people show {shlex.quote(who.name)}` lists where.")
-    return keys
-
-
-def _of_source(database: Database, source: str | None, who: "SpeakerRef | None") -> _Chosen:
-    """The videos of a source, or all; only those in which the speaker is known to speak."""
-    address = None if source is None else address_of(database, source)
-    if who is not None:
-        keys = keys_with(database, who, address)
-        if not keys:
-            raise EarshotError(f"{who.name} is not known to speak in any of them.", "`earshot people list` shows who does.")
-        return _Chosen(keys, len(keys))
-    count = count_keys(database, address)
-    if count == 0:
-        raise EarshotError("The library has no video yet.", "Start with: earshot ingest SOURCE")
-    return _Chosen(stream_keys(database, address), count)
-
-
-def _export_one(database: Database, key: str, who: "SpeakerRef | None", form: Format, place: _Place) -> None:
-    recording = _part(read_recording(database, key), who)
+def _export_one(database: Database, chosen: "Selected", form: Format, place: _Place) -> None:
+    [key] = chosen.keys
+    recording = chosen.part(read_recording(database, key))
     if place.path is not None and place.is_folder:
         to_folder([recording], form, place.path)
     else:
         _write([form.export(recording)], place.path)
 
 
-def _part(recording: Recording, who: "SpeakerRef | None") -> Recording:
-    return recording if who is None else spoken_by(recording, who)
-
-
-def _export_many(database: Database, chosen: _Chosen, who: "SpeakerRef | None", form: Format, place: _Place) -> None:
+def _export_many(database: Database, chosen: "Selected", form: Format, place: _Place) -> None:
     """Export them under a progress bar; the exit code is 1 where one was refused."""
     tally = ExportCounts()
     with _progress(chosen, quiet=place.path is None and sys.stdout.isatty()) as (keys, terminal):
         read = read_recordings(database, keys, tally, lambda why: terminal.print(f"✗ {why}", markup=False))
-        recordings = (_part(recording, who) for recording in read)
+        recordings = map(chosen.part, read)
         if place.path is not None and place.is_folder:
             to_folder(recordings, form, place.path)
         else:
@@ -173,7 +128,7 @@ def _write(pieces: Iterable[str], path: Path | None) -> None:
 
 
 @contextmanager
-def _progress(chosen: _Chosen, quiet: bool) -> Iterator[tuple[Iterable[str], Console]]:
+def _progress(chosen: "Selected", quiet: bool) -> Iterator[tuple[Iterable[str], Console]]:
     """The keys, with a bar on stderr that says how many of them were taken, and the console it is on."""
     terminal = Console(stderr=True, soft_wrap=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from earshot.cli.arguments import known_video
 from earshot.common.errors import EarshotError
 from earshot.common.excerpt import parse_time
 from earshot.common.times import format_hms
+from earshot.library.lookup import known_video
 from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database, open_database
 

@@ -9,20 +9,16 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
-from earshot.cli.arguments import Day, known_language, known_video
+from earshot.cli.arguments import Day
 from earshot.cli.output import console, json_option, print_json
 from earshot.common.errors import EarshotError
 from earshot.common.text import pluralize
 from earshot.common.times import format_hms
-from earshot.config.settings import read_settings
-from earshot.models.device import require_device
-from earshot.storage.catalog.watched_sources import address_of
-from earshot.storage.database import Database, open_database
+from earshot.library.library import Library
 from earshot.transcripts.search.last_search import keep_results
 
 if TYPE_CHECKING:
     from earshot.transcripts.search.query import Hit
-    from earshot.transcripts.speaker_refs import SpeakerRef
 
 
 class _TextCommand(click.Command):
@@ -91,51 +87,28 @@ def search_command(
 
     "Several words" in quotation marks must be said in this order; -word must not be said.
     """
-    from earshot.models.cache import Models
-    from earshot.transcripts.search.query import (
-        Filters,
-        asked_words,
-        check_question,
-        count_undated,
-        explain,
-        notable_absences,
-        search,
-        searching_encoder,
-    )
-
-    device = None if words else require_device(read_settings().device)
-    database, question = open_database(), " ".join(text)
-    check_question(database, question)
-    filters = Filters(
-        speaker=_speaker(database, speaker),
-        sources=tuple(address_of(database, source) for source in sources),
-        videos=tuple(known_video(database, video).video_id for video in videos),
-        languages=tuple(known_language(database, language) for language in languages),
+    found = Library().search(
+        " ".join(text),
+        limit=limit,
+        page=page,
+        speaker=speaker,
+        sources=sources,
+        videos=videos,
+        languages=languages,
         since=since.date() if since else None,
         until=until.date() if until else None,
+        words_only=words,
     )
-    encoder = searching_encoder(database, Models(), device) if device else None
-    hits = search(database, encoder, question, limit, page, filters)
-    asked = asked_words(database, question)
-    _keep(hits)
+    _keep(found.hits)
     if as_json:
-        undated = count_undated(database, filters)
-        absent = [word.word for word in asked if not word.said]
-        print_json({"hits": [asdict(hit) for hit in hits], "absent_words": absent, "undated_videos_left_out": undated})
+        undated = found.undated_videos_left_out
+        hits = [asdict(hit) for hit in found.hits]
+        print_json({"hits": hits, "absent_words": found.absent_words, "undated_videos_left_out": undated})
     else:
-        _print_hits(hits, context)
-        _print_absent(notable_absences(question, asked, words))
-    told = explain(database, hits, filters, page)
-    if told:
-        click.echo(told, err=bool(hits) or as_json)
-
-
-def _speaker(database: Database, name: str | None) -> "SpeakerRef | None":
-    if name is None:
-        return None
-    from earshot.speakers.people.directory import resolve  # pandas and scipy with it
-
-    return resolve(database, name)
+        _print_hits(found.hits, context)
+        _print_absent(found.notable_absences)
+    if found.note:
+        click.echo(found.note, err=bool(found.hits) or as_json)
 
 
 def _keep(hits: "Sequence[Hit]") -> None:

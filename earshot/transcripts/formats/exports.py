@@ -94,11 +94,11 @@ def _heading(video: Video) -> str:
 
 
 def as_json(recording: Recording) -> str:
-    return json.dumps(_document(recording), ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(document(recording), ensure_ascii=False, indent=1) + "\n"
 
 
 def as_json_line(recording: Recording) -> str:
-    return json.dumps(_document(recording), ensure_ascii=False) + "\n"
+    return json.dumps(document(recording), ensure_ascii=False) + "\n"
 
 
 def as_rttm(recording: Recording) -> str:
@@ -147,7 +147,7 @@ FORMATS = {
 }
 
 
-def _document(recording: Recording) -> dict[str, Any]:
+def document(recording: Recording) -> dict[str, Any]:
     """The object that docs/reference/export.schema.json describes."""
     video, names, turns = recording.video, recording.names, recording.turns
     passages = _by_speaker(recording)

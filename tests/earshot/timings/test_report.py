@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from earshot.cli.library.timings import ROW_KEYS, timings_command
+from earshot.cli.library.timings import timings_command
 from earshot.cli.output import describe_speed
 from earshot.common.errors import Misconfigured
 from earshot.storage.catalog.stages import STAGES
@@ -31,7 +31,7 @@ from earshot.timings import timing as timings
 from earshot.timings.comparison import FASTER, NO_DIFFERENCE, SLOWER, compare
 from earshot.timings.history import BASELINE_KEY
 from earshot.timings.plots import COLOURS, SLOW, as_png, check_suffix, item_rates, pictures, save, stage_times, usual_rates
-from earshot.timings.queries import read_open_failures, read_timings
+from earshot.timings.queries import ROW_KEYS, read_open_failures, read_timings
 from earshot.timings.report import cache_rate, clock_s, gpu_use, latest, report, report_table, seconds_per_input, trend
 from earshot.timings.timing import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
 from ingest_assets.assets.performance import performance

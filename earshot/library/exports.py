@@ -1,0 +1,127 @@
+"""Exports: which videos are exported, and of whom; and their files."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from earshot.common.errors import EarshotError
+from earshot.library.lookup import Names, known_video, several
+from earshot.library.transcript import known_format
+from earshot.speakers.people.directory import resolve
+from earshot.storage.catalog.videos import count_keys, stream_keys
+from earshot.storage.catalog.watched_sources import address_of
+from earshot.storage.database import Database
+from earshot.transcripts.formats.files import to_file, to_folder
+from earshot.transcripts.recordings import ExportCounts, Recording, find_transcribed, read_recordings, spoken_by
+from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """How many videos were exported, how many have no transcript and were left out, and the messages of those refused.
+
+    Refused is a video that is being ingested again, or whose ingest broke off: what is kept of it does not fit together.
+    """
+
+    videos: int
+    untranscribed: int
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Which videos are exported, in this order, how many they are, and who is heard in them: everybody where it is None."""
+
+    keys: Iterable[str]
+    count: int
+    who: SpeakerRef | None
+
+    def part(self, recording: Recording) -> Recording:
+        """What is exported of a recording."""
+        return recording if self.who is None else spoken_by(recording, self.who)
+
+
+def select_videos(database: Database, videos: Sequence[str], source: str | None, speaker: str | None) -> Selected:
+    """The videos named, or those of a source, or all; of many only those in which the speaker is known to speak.
+
+    Raises EarshotError where a named video has no transcript or the speaker is not in it, and where there is no video at all.
+    """
+    who = None if speaker is None else resolve(database, speaker)
+    if videos:
+        keys = _named(database, videos, who)
+        return Selected(keys, len(keys), who)
+    return _of_source(database, source, who)
+
+
+def _named(database: Database, videos: Sequence[str], who: SpeakerRef | None) -> list[str]:
+    """The keys of these videos; raises EarshotError where one has no transcript, or the speaker is not in it."""
+    keys = list(dict.fromkeys(known_video(database, video).video_id for video in videos))
+    for key in keys:
+        find_transcribed(database, key)  # before anything is written
+    strange = sorted(set(keys) - set(keys_with(database, who))) if who else []
+    if who and strange:
+        told = f"{who.name} is not known to speak in {', '.join(strange)}."
+        raise EarshotError(told, f"`earshot people show {quote(who.name)}` lists where.")
+    return keys
+
+
+def _of_source(database: Database, source: str | None, who: SpeakerRef | None) -> Selected:
+    """The videos of a source, or all; only those in which the speaker is known to speak."""
+    address = None if source is None else address_of(database, source)
+    if who is not None:
+        keys = keys_with(database, who, address)
+        if not keys:
+            raise EarshotError(f"{who.name} is not known to speak in any of them.", "`earshot people list` shows who does.")
+        return Selected(keys, len(keys), who)
+    count = count_keys(database, address)
+    if count == 0:
+        raise EarshotError("The library has no video yet.", "Start with: earshot ingest SOURCE")
+    return Selected(stream_keys(database, address), count, None)
+
+
+def export_folder(
+    database: Database, folder: Path, format_name: str, videos: Names, source: str | None, speaker: str | None
+) -> ExportSummary:
+    """A file for each video, in a folder that is made where there is none."""
+    form, reading = known_format(format_name), _Reading(database, _selected(database, videos, source, speaker))
+    to_folder(reading.recordings(), form, folder)
+    return reading.summary
+
+
+def export_file(
+    database: Database, path: Path, format_name: str, videos: Names, source: str | None, speaker: str | None
+) -> ExportSummary:
+    """One file of all of them. Raises EarshotError where the format has no such file, and there are several."""
+    form, reading = known_format(format_name), _Reading(database, _selected(database, videos, source, speaker))
+    if form.together is not None and len(several(videos)) != 1:
+        to_file(form.together.pieces(reading.recordings()), path)
+    elif reading.selected.count == 1:
+        to_file((form.export(recording) for recording in reading.recordings()), path)
+    else:
+        raise EarshotError(f"{format_name} of several videos is a file each.", "Export them into a folder.")
+    return reading.summary
+
+
+def _selected(database: Database, videos: Names, source: str | None, speaker: str | None) -> Selected:
+    if several(videos) and source is not None:
+        raise EarshotError(f"Both videos and the source {source!r} are named.", "Name one of the two, or none for all videos.")
+    return select_videos(database, several(videos), source, speaker)
+
+
+class _Reading:
+    """The recordings of the videos selected, and, once they were read, how many of them there were."""
+
+    def __init__(self, database: Database, selected: Selected) -> None:
+        self.selected = selected
+        self._database = database
+        self._counts = ExportCounts()
+        self._refused: list[str] = []
+
+    def recordings(self) -> Iterable[Recording]:
+        read = read_recordings(self._database, self.selected.keys, self._counts, self._refused.append)
+        return map(self.selected.part, read)
+
+    @property
+    def summary(self) -> ExportSummary:
+        return ExportSummary(self._counts.read, self._counts.untranscribed, tuple(self._refused))

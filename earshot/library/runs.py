@@ -1,0 +1,117 @@
+"""Runs: ingesting sources in this process, and backfills by Dagster's daemon. Importing this module loads Dagster."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+from dagster import DagsterInstance
+
+from earshot.common.errors import EarshotError
+from earshot.config.settings import read_settings
+from earshot.config.sources_file import Source
+from earshot.library.lookup import Names, find_names, known_stages
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import Video
+from earshot.storage.database import Database
+from ingest_assets.operations import backfill
+from ingest_assets.operations.ingest import IngestChoice, Outcome, identify_speakers, ingest, keep_search_index
+from resources.instance.home import open_instance
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What became of each source or video, and the counts of asset `people` where anything was done, else none.
+
+    `done` and `failed` are those outcomes; a failed one has its `error`.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    speakers: dict[str, float]
+
+    @property
+    def done(self) -> tuple[Outcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.result == "done")
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.result == "failed")
+
+
+@dataclass(frozen=True, eq=False)
+class Backfill:
+    """What is run again: a row for each stage of each video, as `Library.stale()` has them, and videos without a date that a
+    range of days leaves out. `backfill_id` is None where nothing was started."""
+
+    backfill_id: str | None
+    stages: pd.DataFrame
+    undated_videos_left_out: int
+
+
+def ingest_sources(
+    database: Database, sources: Sequence[Source], choice: IngestChoice, tell: Callable[[Outcome | Video], object]
+) -> IngestResult:
+    """Ingest them one video after another; `tell` has each video as it begins, and each outcome."""
+    if not sources:
+        raise EarshotError(f"No source is named, and {read_settings().sources} names none.", "Name a URL, a file or a folder.")
+    instance = open_instance()
+    outcomes = tuple(_told(ingest(sources, choice, database, instance), tell))
+    return IngestResult(outcomes, finish_ingest(database, instance, outcomes))
+
+
+def _told(steps: Iterator[Outcome | Video], tell: Callable[[Outcome | Video], object]) -> Iterator[Outcome]:
+    for step in steps:
+        tell(step)
+        if isinstance(step, Outcome):
+            yield step
+
+
+def finish_ingest(database: Database, instance: DagsterInstance, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """What is done over all videos where some have come: the index of search, and who speaks, whose counts are returned."""
+    if not any(outcome.result == "done" for outcome in outcomes):
+        return {}
+    keep_search_index(database, instance)
+    return identify_speakers(instance)
+
+
+@dataclass(frozen=True)
+class BackfillRequest:
+    """What is asked for: stages (empty with `only_stale`: all), of which videos, the newest `limit` of them."""
+
+    stages: Names
+    only_stale: bool
+    sources: Names
+    videos: Names
+    languages: Names
+    since: date | None
+    until: date | None
+    limit: int | None
+
+
+def start_backfill(database: Database, request: BackfillRequest, keep_previous: bool, dry_run: bool) -> Backfill:
+    """Choose what is to be run again, and start it unless it is nothing, or a dry run."""
+    stages = known_stages(request.stages)
+    if not stages and not request.only_stale:
+        raise EarshotError("No stage is named.", f"Name some of {', '.join(STAGES)}, or ask for what is stale.")
+    found = find_names(database, request.sources, request.videos, request.languages)
+    which = backfill.BackfillFilter(found.sources, found.videos, found.languages, request.since, request.until)
+    chosen = backfill.choose(database, stages or STAGES, request.only_stale, which, request.limit)
+    undated = backfill.count_undated(database, which)
+    if dry_run or chosen.empty:
+        return Backfill(None, chosen, undated)
+    title, forced = backfill_title(stages, request.only_stale), () if request.only_stale else stages
+    backfill_id = backfill.launch(chosen, forced, title, database, open_instance(), keep_previous)
+    return Backfill(backfill_id, chosen, undated)
+
+
+def backfill_title(stages: Sequence[str], only_stale: bool) -> str:
+    """As the UI shows the backfill."""
+    return " ".join([*stages, *(["what is out of date"] if only_stale else [])])
+
+
+def backfill_progress(database: Database, backfill_id: str) -> backfill.Progress:
+    return backfill.read_progress(database, open_instance(), backfill_id)
+
+
+def cancel_backfill(backfill_id: str) -> None:
+    backfill.cancel(open_instance(), backfill_id)

@@ -1,0 +1,68 @@
+"""Sources: those named for an ingest, and what each that is watched has given and what stands in its way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from earshot.config.sources_file import Source
+from earshot.storage.catalog.source_states import SourceState, count_source_videos, states_of
+from earshot.storage.catalog.watched_sources import source_of, watched_sources
+from earshot.storage.database import Database
+
+COUNTS = ("listed", "wanted", "ready", "failed", "unavailable")
+
+
+@dataclass(frozen=True)
+class WatchedSource:
+    """A source that is watched.
+
+    Counted are videos: `listed` by the source so far, `wanted` of them by sources.yaml, and how many are `ready`, `failed` or
+    `unavailable` (private, removed, ...). `state` is `ok`, or says in words what stands in its way; `looked_at` is None where
+    nothing was asked of it yet.
+    """
+
+    name: str
+    address: str
+    kind: str
+    looked_at: datetime | None
+    listed: int
+    wanted: int
+    ready: int
+    failed: int
+    unavailable: int
+    state: str
+
+
+def named_sources(names: Sequence[str], limit: int | None, newest_first: bool, since: date | None) -> list[Source]:
+    """The sources named, or those of sources.yaml, with what is asked here in place of their own options.
+
+    Raises SourceUnusable for what is no source, Misconfigured where the file is wrong.
+    """
+    chosen = [source_of(name) for name in names] if names else watched_sources()
+    asked = {"limit": limit, "newest_first": newest_first or None, "since": since}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return [replace(source, **given) for source in chosen]
+
+
+def describe_sources(database: Database, watched: Sequence[Source]) -> list[WatchedSource]:
+    """These sources, in their order."""
+    addresses = [source.address for source in watched]
+    counts = count_source_videos(database, addresses)
+    states = states_of(database, addresses)
+    return [_watched(source, state, counts.get(source.address, {})) for source, state in zip(watched, states, strict=True)]
+
+
+def _watched(source: Source, state: SourceState, counts: dict[str, int]) -> WatchedSource:
+    counted = {count: counts.get(count, 0) for count in COUNTS}
+    return WatchedSource(source.name, source.address, source.kind.value, state.looked_at, **counted, state=_condition(state))
+
+
+def _condition(state: SourceState) -> str:
+    if state.paused:
+        return f"left alone until {state.paused_until:%Y-%m-%d %H:%M} UTC: {state.last_error}"
+    if state.last_error:
+        times = "once" if state.failures == 1 else f"{state.failures} times"
+        return f"failed {times}: {state.last_error}" if state.failures else state.last_error
+    if state.looked_at is None:
+        return "not looked at yet: `earshot up` does"
+    return "ok" if state.filled else "to be listed whole"

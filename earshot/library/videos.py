@@ -1,0 +1,69 @@
+"""Videos: what is in the library, and what is done with each now."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from earshot.common.errors import EarshotError
+from earshot.config.settings import read_settings
+from earshot.storage.catalog.run_activity import ACTIVITIES, Activity, read_activities
+from earshot.storage.catalog.videos import STATES, Video, count_videos, list_videos, stream_videos
+from earshot.storage.database import Database
+from earshot.storage.server import server_urls
+
+VIDEO_STATES = (*ACTIVITIES, *STATES)
+
+
+@dataclass(frozen=True)
+class ListedVideo(Video):
+    """A video of the catalogue, and what is done with it now.
+
+    `run` is `queued`, `running` a stage or `waiting` for its turn to compute one, None where nothing is done; `stage` is that
+    stage. `duration_s` is in seconds; times have a time zone.
+    """
+
+    run: str | None = None
+    stage: str | None = None
+
+    @property
+    def condition(self) -> str:
+        """`ready`; `running: transcript`; or, of a video that is run again, both."""
+        if self.run is None:
+            return self.state
+        at_work = str(Activity(self.run, self.stage))
+        return at_work if self.state == "new" else f"{self.state}, {at_work}"
+
+
+@dataclass(frozen=True)
+class VideoListing:
+    """The videos in one state, or at work so, or all, as they are at one moment."""
+
+    database: Database
+    activities: dict[str, Activity]
+    state: str | None
+    among: Sequence[str] | None
+
+    def first(self, limit: int | None) -> list[ListedVideo]:
+        """The newest uploads, undated ones last; all without a limit."""
+        return [self._listed(video) for video in list_videos(self.database, self.state, limit, self.among)]
+
+    def stream(self) -> Iterator[ListedVideo]:
+        """All of them one by one: memory does not grow with the library."""
+        return (self._listed(video) for video in stream_videos(self.database, self.state, self.among))
+
+    def count(self) -> int:
+        return count_videos(self.database, self.state, self.among)
+
+    def _listed(self, video: Video) -> ListedVideo:
+        at_work = self.activities.get(video.video_id)
+        return ListedVideo(**vars(video), run=at_work.run, stage=at_work.stage) if at_work else ListedVideo(**vars(video))
+
+
+def find_videos(database: Database, state: str | None) -> VideoListing:
+    """Those of VIDEO_STATES `state`, or all; raises EarshotError where it is none of them."""
+    if state is not None and state not in VIDEO_STATES:
+        raise EarshotError(f"There is no state {state!r}.", f"States: {', '.join(VIDEO_STATES)}.")
+    activities = read_activities(server_urls(read_settings()))
+    if state not in ACTIVITIES:
+        return VideoListing(database, activities, state, None)
+    among = [video_id for video_id, at_work in activities.items() if at_work.run == state]
+    return VideoListing(database, activities, None, among)
