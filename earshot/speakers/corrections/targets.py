@@ -24,7 +24,7 @@ from earshot.common.text import pluralize
 from earshot.common.timeline import build_timeline
 from earshot.common.times import format_hms
 from earshot.speakers.corrections.claims import spans_in
-from earshot.speakers.corrections.constraints import read_constraints, read_turns
+from earshot.speakers.corrections.constraints import derive_constraints, read_corrections, read_turns
 from earshot.speakers.tables.corrections import CorrectedSpan, Correction
 from earshot.speakers.tables.people import find_person
 from earshot.speakers.voices.speakers import Key
@@ -124,7 +124,7 @@ def split_in_two(database: Database, voice_id: int) -> tuple[Target, Target]:
     keys = [(row["video_id"], row["local_speaker"]) for row in rows]
     distances = squareform(pdist([row["centroid"].to_numpy() for row in rows], "cosine"))
     place = {key: index for index, key in enumerate(keys)}
-    for one, other in read_constraints(database).same:
+    for one, other in derive_constraints(read_corrections(database)).same:
         if one in place and other in place:
             distances[place[one], place[other]] = distances[place[other], place[one]] = 0.0
     labels = cut_tree(linkage(squareform(distances, checks=False), "average"), n_clusters=2).ravel()

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from earshot.speakers.corrections.constraints import read_constraints
+from earshot.speakers.corrections.constraints import derive_constraints, read_corrections
 from earshot.speakers.people.identify import Identified, identify
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold
 from earshot.speakers.voices.calibration import Calibration, CalibrationSpeaker
@@ -36,7 +36,7 @@ class CalibrationData:
 
 def read_calibration_data(database: Database, space: VoiceSpace) -> CalibrationData:
     """Every speaker of whom something can be told in this voice space."""
-    rulings = read_constraints(database)
+    rulings = derive_constraints(read_corrections(database))
     said = known_identities(rulings)
     chosen, videos = _videos(database, space, {video_id for video_id, _ in said})
     left_out = rulings.contradictions.keys()

@@ -14,7 +14,7 @@ import pandas as pd
 from earshot.common.errors import EarshotError
 from earshot.common.times import link_at
 from earshot.config.names import name_key
-from earshot.speakers.corrections.claims import corrections_touching
+from earshot.speakers.corrections.claims import CorrectionSet, corrections_touching
 from earshot.speakers.corrections.constraints import read_turns
 from earshot.speakers.corrections.targets import describe_correction, describe_speakers, members_of, voice_number
 from earshot.speakers.tables.corrections import Correction, list_corrections
@@ -118,7 +118,8 @@ def show_known(database: Database, who: SpeakerRef, space: VoiceSpace) -> dict[s
 
 def _corrections_of(database: Database, who: SpeakerRef, speakers: set[Key]) -> list[Correction]:
     corrections = list_corrections(database)
-    touched = corrections_touching(corrections, read_turns(database, {video_id for video_id, _ in speakers}), speakers)
+    said = CorrectionSet(corrections, read_turns(database, {video_id for video_id, _ in speakers}))
+    touched = corrections_touching(said, speakers)
     named = who.person_id is not None
     return [each for each in corrections if (named and each.person_id == who.person_id) or each.correction_id in touched]
 

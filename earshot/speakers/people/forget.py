@@ -24,6 +24,7 @@ from earshot.common.timeline import EMPTY_TURNS, HALF, Interval, build_timeline
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
+from earshot.speakers.corrections.claims import CorrectionSet
 from earshot.speakers.corrections.constraints import attributed_turns, read_turns
 from earshot.speakers.people.identify import PEOPLE_LOCK, identify
 from earshot.speakers.tables.corrections import list_corrections
@@ -138,10 +139,14 @@ def _speakers(database: Database, who: SpeakerRef) -> set[Key]:
 def _spoken(database: Database, who: SpeakerRef) -> dict[str, list[Interval]]:
     """By video, the times of all turns of who is identified, and of those that corrections or enrolments give to the person."""
     speakers, enrolled = _speakers(database, who), _enrolled(database, who)
-    corrections = [each for each in list_corrections(database) if each.kind == "is"]
-    told_in = {span.video_id for each in corrections if each.person_id == who.person_id for span in each.spans}
+    corrections = list_corrections(database)
+    told_in = {
+        span.video_id for each in corrections if each.kind == "is" and each.person_id == who.person_id for span in each.spans
+    }
     turns = read_turns(database, {video_id for video_id, _ in speakers} | told_in | enrolled.keys())
-    told = {turn for turn, (person, _) in attributed_turns(corrections, turns).items() if person == who.person_id}
+    told = {
+        turn for turn, (person, _) in attributed_turns(CorrectionSet(corrections, turns)).items() if person == who.person_id
+    }
     found = {}
     for video_id, of_video in turns.groupby("video_id", sort=True):
         times = list(zip(of_video.start_s.tolist(), of_video.end_s.tolist(), strict=True))

@@ -4,17 +4,15 @@ here.
 Neither is for anonymous voices: those are named, and said to be one, by corrections.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from earshot.common.errors import EarshotError
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
-from earshot.speakers.corrections.claims import spans_by_video
-from earshot.speakers.corrections.constraints import derive_constraints, read_turns
+from earshot.speakers.corrections.claims import CorrectionSet
+from earshot.speakers.corrections.constraints import derive_constraints, read_corrections
 from earshot.speakers.people.forget import ForgetSummary, count_traces
-from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.people import find_person, merge_people, rename_person
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_names import SpeakerRef
@@ -59,9 +57,11 @@ def _refuse_listed(settings: Settings, who: SpeakerRef) -> None:
 
 def _refuse_contradiction(database: Database, one: SpeakerRef, into: SpeakerRef) -> None:
     """Where something says that the one speaks and that the other never does, or that they are two voices."""
-    before = list_corrections(database)
-    after = [replace(each, person_id=into.person_id) if each.person_id == one.person_id else each for each in before]
-    broken = _contradictions(database, after) - _contradictions(database, before)
+    before = read_corrections(database)
+    merged = [
+        replace(each, person_id=into.person_id) if each.person_id == one.person_id else each for each in before.corrections
+    ]
+    broken = _contradictions(replace(before, corrections=merged)) - _contradictions(before)
     if broken:
         raise EarshotError(
             f"{one.name} and {into.name} cannot be one person: then {'; '.join(sorted(broken))}.",
@@ -69,6 +69,5 @@ def _refuse_contradiction(database: Database, one: SpeakerRef, into: SpeakerRef)
         )
 
 
-def _contradictions(database: Database, corrections: Sequence[Correction]) -> set[str]:
-    turns = read_turns(database, spans_by_video(corrections))
-    return set(derive_constraints(corrections, turns).contradictions.values())
+def _contradictions(said: CorrectionSet) -> set[str]:
+    return set(derive_constraints(said).contradictions.values())

@@ -139,12 +139,15 @@ def write_former(
         )
 
 
-def write_segment_overrides(connection: Connection, moments: Sequence[SegmentOverride]) -> None:
-    """These moments and no others. They are few: of corrections that speak of less than a whole speaker."""
+def write_segment_overrides(connection: Connection, overrides: Sequence[SegmentOverride]) -> None:
+    """These overrides and no others, without those of a video or a person that was deleted meanwhile. They are few: of
+    corrections that speak of less than a whole speaker."""
     connection.execute("DELETE FROM corrected_moments")
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO corrected_moments (video_id, start_s, end_s, person_id) VALUES (%s, %s, %s, %s)", moments
+            "INSERT INTO corrected_moments (video_id, start_s, end_s, person_id) "
+            "SELECT video_id, %s, %s, person_id FROM videos, people WHERE video_id = %s AND person_id = %s",
+            [(start, end, video_id, person_id) for video_id, start, end, person_id in overrides],
         )
 
 

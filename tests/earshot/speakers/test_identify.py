@@ -1,15 +1,19 @@
 """Identification: the whole order of it over a real database. Vectors are made up; how they come about is tested elsewhere."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import psycopg
 import pytest
 from dagster import DagsterInstance, ExecuteInProcessResult
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from earshot.common.errors import Misconfigured
 from earshot.common.excerpt import FILE, Excerpt
@@ -18,7 +22,13 @@ from earshot.speakers.people import identify as identification
 from earshot.speakers.people.identify import Identified, identify
 from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, remove_correction
 from earshot.speakers.tables.enrolments import save_assessment
-from earshot.speakers.tables.identities import Identity, read_identities, read_speakers, write_identities
+from earshot.speakers.tables.identities import (
+    Identity,
+    read_identities,
+    read_speakers,
+    write_identities,
+    write_segment_overrides,
+)
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, voice_space
 from earshot.speakers.voices.enrolment_quality import Quality, Samples
@@ -341,7 +351,7 @@ def test_a_failure_while_deciding_leaves_every_row_as_it_was(database: Database,
     identify(database)
     before = rows(database)
     enrol(database, NAME, voice(1))
-    monkeypatch.setattr(identification, "decide", lambda *_: 1 / 0)
+    monkeypatch.setattr(identification, "assign", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         identify(database)
     assert rows(database) == before
@@ -367,6 +377,51 @@ def test_a_video_that_goes_while_it_is_decided_is_left_out(database: Database) -
     with database.connect() as connection:
         write_identities(connection, {}, after)
     assert rows(database) == {("a", "S0"): after["a", "S0"]}
+
+
+def test_segments_of_a_video_or_a_person_deleted_meanwhile_are_left_out(database: Database) -> None:
+    speak(database, "a", {"S0": voice(1)})
+    person = add_person(database, NAME).person_id
+    with database.connect() as connection:
+        write_segment_overrides(connection, [("a", 0.0, 1.0, person), ("a", 2.0, 3.0, person + 1), ("gone", 0.0, 1.0, person)])
+    assert database.query("SELECT video_id, start_s FROM corrected_moments") == [{"video_id": "a", "start_s": 0.0}]
+
+
+# --- what is read --------------------------------------------------------------------------------------------------------
+
+READ = (
+    "corrections", "corrected_spans", "turns", "exclusive_turns", "words", "voice_embeddings", "enrolment_samples",
+    "local_speakers", "identities", "former_voices", "voice_thresholds",
+)  # fmt: skip
+
+
+def test_each_table_is_read_by_one_statement_of_one_snapshot(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[str, int, bool]] = []
+
+    def record(kind: type[psycopg.Cursor | psycopg.ServerCursor]) -> None:
+        execute = kind.execute
+
+        def recorded(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+            text = query.as_string() if isinstance(query, sql.Composable) else str(query)
+            if text.lstrip().startswith("SELECT"):
+                read.append((text, id(self.connection), bool(self.connection.read_only)))
+            return execute(self, query, *arguments, **options)
+
+        monkeypatch.setattr(kind, "execute", recorded)
+
+    for video in ("a", "b"):
+        speak(database, video, {"S0": voice(1), "S1": voice(2)})
+    person = enrol(database, NAME, voice(1))
+    add_correction(database, "is", person, [CorrectedSpan("a", 60.0, 120.0), CorrectedSpan("b", 60.0, 70.0)])
+    record(psycopg.Cursor)
+    record(psycopg.ServerCursor)
+    assert identify(database).by_correction == 1
+    assert database.query("SELECT video_id FROM corrected_moments") == [{"video_id": "b"}]
+    for table in READ:
+        [(_, connection, read_only)] = [each for each in read if re.search(rf"FROM {table}\b", each[0])]
+        assert read_only
+        assert connection == next(each[1] for each in read if each[2])
+    assert sum(read_only for *_, read_only in read) == len(READ)
 
 
 # --- the asset -----------------------------------------------------------------------------------------------------------
