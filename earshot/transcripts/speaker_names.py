@@ -18,6 +18,7 @@ from then on. What decided is not told here: that is in table `identities`. Sear
 rules in SQL (function `passage_speakers`).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -46,6 +47,7 @@ class Speaker:
 
 
 NOBODY = Speaker("Unknown")
+_VOICE = re.compile(r"voice[\s-]*(\d{1,18})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -90,4 +92,15 @@ def speaker_names(database: Database, video_id: str) -> Names:
 def _speaker(label: str, name: str | None, voice_id: int | None) -> Speaker:
     if name is not None:
         return Speaker(name, person=name)
-    return Speaker(label) if voice_id is None else Speaker(f"voice {voice_id}", voice=voice_id)
+    return Speaker(label) if voice_id is None else Speaker(voice_label(voice_id), voice=voice_id)
+
+
+def voice_label(voice_id: int) -> str:
+    """What an anonymous voice is called, here and in the SQL function `passage_speakers`: voice 7."""
+    return f"voice {voice_id}"
+
+
+def parse_voice_label(text: str) -> int | None:
+    """7 of `voice 7`, `voice-7` or `Voice7`, None of anything else."""
+    written = _VOICE.fullmatch(text.strip())
+    return int(written[1]) if written else None

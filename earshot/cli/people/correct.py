@@ -124,9 +124,10 @@ def _voices(database: Database, text: str, same_as: str | None, not_same_as: str
 def _split(database: Database, text: str) -> Change:
     from earshot.common.errors import EarshotError
     from earshot.speakers.corrections.commands import split_voice
-    from earshot.speakers.corrections.targets import Target, voice_number
+    from earshot.speakers.corrections.targets import Target
+    from earshot.transcripts.speaker_names import parse_voice_label, voice_label
 
-    number = voice_number(text)
+    number = parse_voice_label(text)
     if number is None:
         raise EarshotError(f"{text!r} is no anonymous voice, and only those are split.", "Name one, such as 'voice 7'.")
     entered, one, other = split_voice(database, number)
@@ -134,7 +135,9 @@ def _split(database: Database, text: str) -> Change:
     def videos(part: Target) -> str:
         return ", ".join(dict.fromkeys(video_id for video_id, _ in part.speakers))
 
-    told = f"{_number(entered)}: voice {number} is two voices.\nOne is in {videos(one)}.\nThe other is in {videos(other)}."
+    told = (
+        f"{_number(entered)}: {voice_label(number)} is two voices.\nOne is in {videos(one)}.\nThe other is in {videos(other)}."
+    )
     return Change(told, entered.number)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.timeline import HALF, Interval, Timeline, build_timeline
-from earshot.speakers.tables.corrections import CorrectedSpan, Correction
+from earshot.speakers.tables.corrections import CorrectedSpan, Correction, CorrectionKind
 from earshot.speakers.voices.speakers import Key
 
 # Who holds a speaker's time must hold this many times what the second does.
@@ -84,11 +84,11 @@ class CorrectionSet:
         """What they say of the speakers of these turns."""
         return _claims(self)
 
-    def of_kind(self, kind: str) -> "CorrectionSet":
+    def of_kind(self, kind: CorrectionKind) -> "CorrectionSet":
         """Those of one kind."""
         return replace(self, corrections=[each for each in self.corrections if each.kind == kind])
 
-    def people(self, kind: str) -> dict[int, int]:
+    def people(self, kind: CorrectionKind) -> dict[int, int]:
         """correction_id -> person_id of the corrections of this kind, `is` or `never`."""
         return {
             each.correction_id: each.person_id for each in self.corrections if each.kind == kind and each.person_id is not None
@@ -96,7 +96,7 @@ class CorrectionSet:
 
     def videos(self) -> Iterator[CorrectedVideo]:
         """The videos with turns that they speak of, in order."""
-        spans, named = _spans_by_video(self.corrections), self.people("is")
+        spans, named = _spans_by_video(self.corrections), self.people(CorrectionKind.IS)
         for video_id, turns in self.turns[self.turns.video_id.isin(list(spans))].groupby("video_id", sort=True):
             here = spans[str(video_id)]
             timeline = build_timeline(turns, (span for each in here.values() for span in each))
@@ -134,7 +134,7 @@ def _spans_by_video(corrections: Iterable[Correction]) -> dict[str, dict[Side, l
 
 
 def _claims(said: CorrectionSet) -> SpeakerClaims:
-    claims, excluded = SpeakerClaims(), said.people("never")
+    claims, excluded = SpeakerClaims(), said.people(CorrectionKind.NEVER)
     sides: defaultdict[Side, set[Key]] = defaultdict(set)
     for video in said.videos():
         _name(claims, video)
@@ -145,7 +145,7 @@ def _claims(said: CorrectionSet) -> SpeakerClaims:
     for correction in sorted(said.corrections, key=lambda each: each.correction_id):
         one, other = (frozenset(sides[correction.correction_id, side]) for side in (0, 1))
         if one and other:  # a side of which nothing is left (its videos are gone) says nothing
-            if correction.kind == "same":
+            if correction.kind == CorrectionKind.SAME:
                 claims.same[correction.correction_id] = one | other
             else:
                 claims.different[correction.correction_id] = one, other

@@ -13,7 +13,7 @@ from earshot.common.errors import EarshotError
 from earshot.common.text import MAX_NUMBERS, join_numbers
 from earshot.speakers.corrections.constraints import find_conflicts, read_corrections
 from earshot.speakers.corrections.targets import Target, describe_correction, split_in_two, subtract
-from earshot.speakers.tables.corrections import CorrectedSpan, Correction, add_correction, list_corrections
+from earshot.speakers.tables.corrections import CorrectedSpan, Correction, CorrectionKind, add_correction, list_corrections
 from earshot.speakers.tables.people import add_person, checked_name, find_person, names_of_people
 from earshot.storage.database import Database
 
@@ -32,7 +32,7 @@ class CorrectionResult:
 
 def assign_person(database: Database, subject: Target, name: str) -> CorrectionResult:
     """`subject` is spoken by this person, who is added where nobody has the name."""
-    return _about_person(database, "is", subject, name)
+    return _about_person(database, CorrectionKind.IS, subject, name)
 
 
 def exclude_person(database: Database, subject: Target, name: str) -> CorrectionResult:
@@ -40,7 +40,7 @@ def exclude_person(database: Database, subject: Target, name: str) -> Correction
     _require_whole_speaker(subject)
     if find_person(database, name) is None:
         raise EarshotError(f"Nobody is called {name!r}, so nobody is taken for them.", "`earshot people list` shows all.")
-    return _about_person(database, "never", subject, name)
+    return _about_person(database, CorrectionKind.NEVER, subject, name)
 
 
 def merge_voices(database: Database, one: Target, other: Target) -> CorrectionResult:
@@ -48,7 +48,7 @@ def merge_voices(database: Database, one: Target, other: Target) -> CorrectionRe
     _require_whole_speaker(one, other)
     if set(one.speakers) == set(other.speakers):
         raise EarshotError(f"{one.label} and {other.label} are one already.", "Name two voices.")
-    return _about_voices(database, "same", one, other)
+    return _about_voices(database, CorrectionKind.SAME, one, other)
 
 
 def separate_voices(database: Database, one: Target, other: Target) -> CorrectionResult:
@@ -57,26 +57,26 @@ def separate_voices(database: Database, one: Target, other: Target) -> Correctio
     rest = subtract(database, one, other)
     if not rest.speakers:
         raise EarshotError(f"{one.label} and {other.label} are one speaker.", "Name two voices.")
-    return _about_voices(database, "different", rest, other)
+    return _about_voices(database, CorrectionKind.DIFFERENT, rest, other)
 
 
 def split_voice(database: Database, voice_id: int) -> tuple[CorrectionResult, Target, Target]:
     """The two parts that this anonymous voice was joined from last are two voices; returned with the parts."""
     one, other = split_in_two(database, voice_id)
-    return _about_voices(database, "different", one, other), one, other
+    return _about_voices(database, CorrectionKind.DIFFERENT, one, other), one, other
 
 
-def _about_person(database: Database, kind: str, subject: Target, name: str) -> CorrectionResult:
+def _about_person(database: Database, kind: CorrectionKind, subject: Target, name: str) -> CorrectionResult:
     checked_name(name)
     known = find_person(database, name)
     new, earlier = _checked(database, kind, known.person_id if known else NEW_PERSON, subject.spans)
-    over = _overruled(earlier, new) if kind == "is" else ()
+    over = _overruled(earlier, new) if kind == CorrectionKind.IS else ()
     person = known or add_person(database, name)
     number = add_correction(database, kind, person.person_id, subject.spans)
     return CorrectionResult(number, person.name, known is None, over)
 
 
-def _about_voices(database: Database, kind: str, one: Target, other: Target) -> CorrectionResult:
+def _about_voices(database: Database, kind: CorrectionKind, one: Target, other: Target) -> CorrectionResult:
     _checked(database, kind, None, one.spans, other.spans)
     return CorrectionResult(add_correction(database, kind, None, one.spans, other.spans))
 
@@ -92,7 +92,7 @@ def _require_whole_speaker(*subjects: Target) -> None:
 
 def _checked(
     database: Database,
-    kind: str,
+    kind: CorrectionKind,
     person_id: int | None,
     spans: tuple[CorrectedSpan, ...],
     others: tuple[CorrectedSpan, ...] = (),

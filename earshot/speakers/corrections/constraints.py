@@ -21,9 +21,9 @@ from earshot.common.text import join_numbers
 from earshot.common.timeline import HALF
 from earshot.speakers.corrections.claims import NOBODY, CorrectedVideo, CorrectionSet, SpeakerClaims
 from earshot.speakers.corrections.conflicts import SameVoiceGroups, conflicts_among
-from earshot.speakers.tables.corrections import Correction, list_corrections
+from earshot.speakers.tables.corrections import Correction, CorrectionKind, list_corrections
 from earshot.speakers.tables.identities import SegmentOverride
-from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
@@ -156,9 +156,10 @@ def samples_from_corrections(database: Database, space: VoiceSpace, said: Correc
     """
     spoken = attributed_turns(said)
     rows = database.query(
-        "SELECT video_id, turn_index, embedding FROM voice_embeddings WHERE video_id = ANY(%(videos)s) AND condition = 'clear' "
-        "AND model = %(model)s AND model_revision = %(model_revision)s AND preparation = %(preparation)s "
-        "ORDER BY video_id, turn_index",
+        in_space(
+            "SELECT video_id, turn_index, embedding FROM voice_embeddings WHERE video_id = ANY(%(videos)s) "
+            "AND condition = 'clear' AND {in_space} ORDER BY video_id, turn_index"
+        ),
         {**space.columns, "videos": sorted({video_id for video_id, _ in spoken})},
     )
     samples = [
@@ -172,7 +173,7 @@ def samples_from_corrections(database: Database, space: VoiceSpace, said: Correc
 def attributed_turns(said: CorrectionSet) -> dict[tuple[str, int], tuple[int, float]]:
     """Who speaks in which turn: (video_id, turn_index) -> (person_id, seconds of the turn). Half and half is nobody's."""
     found: defaultdict[tuple[str, int], list[tuple[int, float]]] = defaultdict(list)
-    for video in said.of_kind("is").videos():
+    for video in said.of_kind(CorrectionKind.IS).videos():
         times = list(zip(video.turns.start_s.tolist(), video.turns.end_s.tolist(), strict=True))
         for person in set(video.people.tolist()) - {NOBODY}:
             covered = video.timeline.covered_s(video.people == person, times)

@@ -16,24 +16,25 @@ from earshot.common.times import link_at
 from earshot.config.names import name_key
 from earshot.speakers.corrections.claims import CorrectionSet, corrections_touching
 from earshot.speakers.corrections.constraints import read_turns
-from earshot.speakers.corrections.targets import describe_correction, describe_speakers, members_of, voice_number
+from earshot.speakers.corrections.targets import describe_correction, describe_speakers, members_of
 from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.people import find_person, list_people
-from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.speakers.voices.assignment import kind_of
+from earshot.speakers.voices.enrolment_quality import Verdict
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_names import SpeakerRef
+from earshot.transcripts.speaker_names import NOBODY, SpeakerRef, parse_voice_label, voice_label
 
-UNKNOWN = "Unknown"
+UNKNOWN = NOBODY.shown
 
 
 def resolve(database: Database, text: str) -> SpeakerRef:
     """Who is meant by a name, or by `voice 7`; raises EarshotError, with names that are nearly the same."""
-    number = voice_number(text)
+    number = parse_voice_label(text)
     if number is not None:
         members_of(database, number)
-        return SpeakerRef(f"voice {number}", voice_id=number)
+        return SpeakerRef(voice_label(number), voice_id=number)
     person = find_person(database, text)
     if person is None:
         told = suggest(database, text)
@@ -85,7 +86,7 @@ def list_known(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
     moments = _moments(database)
     rows = [{**row, **enrolled.get(row["person_id"], {}), "moments": moments.get(row["person_id"], 0)} for row in rows]
     unknown = groups.pop(("unknown", 0), [])
-    rows += [_known(kind, f"voice {number}", found, voice_id=number) for (kind, number), found in groups.items()]
+    rows += [_known(kind, voice_label(number), found, voice_id=number) for (kind, number), found in groups.items()]
     rows.sort(key=lambda row: (-row["videos"], -row["speech_s"], row["kind"], row["person_id"] or row["voice_id"]))
     if unknown:
         reasons = dict(Counter(kind_of(row["reason"]) for row in unknown).most_common())
@@ -180,24 +181,14 @@ def _moments(database: Database) -> dict[int, int]:
 def enrolments_of(database: Database, person_id: int, space: VoiceSpace) -> list[dict[str, Any]]:
     """The person's recordings with their judgements in this space; verdict None: not judged yet."""
     return database.query(
-        """
-        SELECT e.enrolment_id, e.kind, e.recording, e.start_s, e.end_s, e.listed, j.verdict, j.reasons, j.clean_s,
-            j.other_voice_s, j.spread
-        FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id
-            AND j.model = %(model)s AND j.model_revision = %(model_revision)s AND j.preparation = %(preparation)s
-        WHERE e.person_id = %(person)s ORDER BY e.enrolment_id
-        """,
+        in_space("""
+            SELECT e.enrolment_id, e.kind, e.recording, e.start_s, e.end_s, e.listed, j.verdict, j.reasons, j.clean_s,
+                j.other_voice_s, j.spread
+            FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id AND {in_space}
+            WHERE e.person_id = %(person)s ORDER BY e.enrolment_id
+        """),
         {**space.columns, "person": person_id},
     )
-
-
-def count_other_models(database: Database, space: VoiceSpace) -> int:
-    """Videos whose voices were taken with another model, and so are not compared with today's."""
-    counted = (
-        "SELECT count(DISTINCT video_id) AS videos FROM local_speakers WHERE centroid IS NOT NULL AND "
-        "(model, model_revision, preparation) IS DISTINCT FROM (%(model)s, %(model_revision)s, %(preparation)s)"
-    )
-    return database.query(counted, space.columns)[0]["videos"]
 
 
 def _identities(database: Database) -> list[dict[str, Any]]:
@@ -228,18 +219,17 @@ def _known(
 def _enrolled(database: Database, space: VoiceSpace) -> dict[int, dict[str, Any]]:
     """Per person: clean seconds of the enrolments that are used, and how many have which verdict."""
     rows = database.query(
-        """
-        SELECT e.person_id, coalesce(j.verdict, 'pending') AS verdict, count(*) AS enrolments, sum(j.clean_s) AS clean_s
-        FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id
-            AND j.model = %(model)s AND j.model_revision = %(model_revision)s AND j.preparation = %(preparation)s
-        GROUP BY 1, 2 ORDER BY 1, 2
-        """,
+        in_space("""
+            SELECT e.person_id, coalesce(j.verdict, 'pending') AS verdict, count(*) AS enrolments, sum(j.clean_s) AS clean_s
+            FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id AND {in_space}
+            GROUP BY 1, 2 ORDER BY 1, 2
+        """),
         space.columns,
     )
     frame = pd.DataFrame(rows, columns=["person_id", "verdict", "enrolments", "clean_s"])
     return {
         int(str(person)): {
-            "enrolled_s": float(group.clean_s[group.verdict.isin(["good", "fair"])].sum()),
+            "enrolled_s": float(group.clean_s[group.verdict.isin([Verdict.GOOD, Verdict.FAIR])].sum()),
             "enrolments": dict(zip(group.verdict, group.enrolments.tolist(), strict=True)),
         }
         for person, group in frame.groupby("person_id")
@@ -247,4 +237,4 @@ def _enrolled(database: Database, space: VoiceSpace) -> dict[int, dict[str, Any]
 
 
 def _display_name(row: dict[str, Any]) -> str:
-    return row["name"] or (f"voice {row['voice_id']}" if row["voice_id"] else UNKNOWN)
+    return row["name"] or (voice_label(row["voice_id"]) if row["voice_id"] else UNKNOWN)

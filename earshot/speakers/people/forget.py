@@ -27,7 +27,7 @@ from earshot.config.settings import Settings
 from earshot.speakers.corrections.claims import CorrectionSet
 from earshot.speakers.corrections.constraints import attributed_turns, read_turns
 from earshot.speakers.people.identify import PEOPLE_LOCK, identify
-from earshot.speakers.tables.corrections import list_corrections
+from earshot.speakers.tables.corrections import CorrectionKind, list_corrections
 from earshot.speakers.voices.local_speakers import local_speakers
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Connection, Database
@@ -141,7 +141,10 @@ def _spoken(database: Database, who: SpeakerRef) -> dict[str, list[Interval]]:
     speakers, enrolled = _speakers(database, who), _enrolled(database, who)
     corrections = list_corrections(database)
     told_in = {
-        span.video_id for each in corrections if each.kind == "is" and each.person_id == who.person_id for span in each.spans
+        span.video_id
+        for each in corrections
+        if each.kind == CorrectionKind.IS and each.person_id == who.person_id
+        for span in each.spans
     }
     turns = read_turns(database, {video_id for video_id, _ in speakers} | told_in | enrolled.keys())
     told = {

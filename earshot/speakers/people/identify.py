@@ -45,7 +45,7 @@ from earshot.speakers.tables.identities import (
 )
 from earshot.speakers.tables.people import sync_people
 from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_space
-from earshot.speakers.voices.assignment import Assignment, Assignments, assign, kind_of
+from earshot.speakers.voices.assignment import Assignment, Assignments, DecidedBy, assign, kind_of
 from earshot.speakers.voices.clustering import Clustering, empty_clustering
 from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.profiles import Profiles, profiles_of
@@ -199,12 +199,12 @@ def _identity(decision: Assignment, numbers: Mapping[int, int], space: VoiceSpac
 def _counted(after: Mapping[Key, Identity], people: int, clustered: int, written: int, judgements: int) -> Identified:
     rows = after.values()
     videos = Counter(voice for _, voice in {(key[0], row.voice_id) for key, row in after.items() if row.voice_id is not None})
-    unknown = Counter(kind_of(row.reason) for row in rows if row.decided_by == "nothing")
+    unknown = Counter(kind_of(row.reason) for row in rows if row.decided_by == DecidedBy.NOTHING)
     return Identified(
         speakers=len(after),
         people=people,
-        by_correction=sum(row.person_id is not None and row.decided_by == "correction" for row in rows),
-        by_profile=sum(row.person_id is not None and row.decided_by == "profile" for row in rows),
+        by_correction=sum(row.person_id is not None and row.decided_by == DecidedBy.CORRECTION for row in rows),
+        by_profile=sum(row.person_id is not None and row.decided_by == DecidedBy.PROFILE for row in rows),
         voices=len(videos),
         recurring_voices=sum(count > 1 for count in videos.values()),
         unknown=dict(sorted(unknown.items())),

@@ -15,12 +15,20 @@ What follows from them all together is earshot/speakers/corrections/constraints.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from earshot.common.errors import EarshotError
 from earshot.speakers.tables.people import remove_if_empty
 from earshot.storage.database import Connection, Database
 
-KINDS = ("is", "never", "same", "different")
+
+class CorrectionKind(StrEnum):
+    """What a correction says, as table `corrections` holds it."""
+
+    IS = "is"
+    NEVER = "never"
+    SAME = "same"
+    DIFFERENT = "different"
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Correction:
     """One correction; a higher `correction_id` was made later. `person_id` of `is` and `never`; `others` of the two others."""
 
     correction_id: int
-    kind: str
+    kind: CorrectionKind
     person_id: int | None
     spans: tuple[CorrectedSpan, ...]
     others: tuple[CorrectedSpan, ...] = ()
@@ -56,14 +64,18 @@ def list_corrections(database: Database, video_id: str | None = None) -> list[Co
     for row in rows:
         sides[row["correction_id"], row["side"]].append(CorrectedSpan(row["video_id"], row["start_s"], row["end_s"]))
     found = [
-        Correction(**head, spans=tuple(sides[head["correction_id"], 0]), others=tuple(sides[head["correction_id"], 1]))
-        for head in heads
+        Correction(number, CorrectionKind(kind), person_id, tuple(sides[number, 0]), tuple(sides[number, 1]))
+        for number, kind, person_id in (head.values() for head in heads)
     ]
     return [correction for correction in found if video_id is None or correction.spans or correction.others]
 
 
 def add_correction(
-    database: Database, kind: str, person_id: int | None, spans: Sequence[CorrectedSpan], others: Sequence[CorrectedSpan] = ()
+    database: Database,
+    kind: CorrectionKind,
+    person_id: int | None,
+    spans: Sequence[CorrectedSpan],
+    others: Sequence[CorrectedSpan] = (),
 ) -> int:
     """Keep a correction; returns its number. Whether it agrees with the others is asked before, not here."""
     with database.connect() as connection:

@@ -19,6 +19,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.voices.assignment import DecidedBy
 from earshot.speakers.voices.speakers import Key, Speakers
 from earshot.storage.database import Connection, Database
 
@@ -36,7 +37,7 @@ class Identity:
 
     person_id: int | None
     voice_id: int | None
-    decided_by: str
+    decided_by: DecidedBy
     reason: str
     score: float | None
     margin: float | None
@@ -79,7 +80,7 @@ def read_speakers(database: Database, space: VoiceSpace) -> Speakers:
 def read_identities(database: Database) -> dict[Key, Identity]:
     """What was decided last, by local speaker; also of those that are gone since."""
     statement = sql.SQL("SELECT {} FROM identities").format(sql.SQL(", ").join(map(sql.Identifier, COLUMNS)))
-    return {row[:2]: Identity(*row[2:]) for row in _tuples(database, statement)}
+    return {row[:2]: Identity(*row[2:4], DecidedBy(row[4]), *row[5:]) for row in _tuples(database, statement)}
 
 
 def create_voices(connection: Connection, count: int) -> list[int]:

@@ -271,7 +271,8 @@ def test_speakers_are_read_with_their_clear_turns_in_order_of_time(filled: Datab
 
 def test_vectors_of_another_voice_space_are_left_out_and_told(filled: Database, space: VoiceSpace) -> None:
     for column, video in (("model", "v1"), ("model_revision", "v2"), ("preparation", "v3")):
-        filled.query(f"UPDATE voice_embeddings SET {column} = 'older' WHERE video_id = %s", [video])  # noqa: S608
+        for table in ("voice_embeddings", "local_speakers"):
+            filled.query(f"UPDATE {table} SET {column} = 'older' WHERE video_id = %s", [video])  # noqa: S608
     material = read_calibration_data(filled, space)
     assert material.other_spaces == 3
     assert {found.recording for found in material.speakers}.isdisjoint({"v1", "v2", "v3"})

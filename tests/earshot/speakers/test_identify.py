@@ -31,7 +31,7 @@ from earshot.speakers.tables.identities import (
 )
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, voice_space
-from earshot.speakers.voices.enrolment_quality import Quality, Samples
+from earshot.speakers.voices.enrolment_quality import Quality, Samples, Verdict
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Connection, Database
@@ -85,7 +85,7 @@ def enrol(database: Database, name: str, vector: np.ndarray) -> int:
     with database.connect() as connection:
         number = add_enrolment(connection, person.person_id, Excerpt(FILE, f"/{person.person_id}.wav", 0.0, 20.0), False)
     save_assessment(
-        database, number, space(), Quality("good", "", 20.0, 0.0, None), Samples("aa", [(0, 320_000)], vector[None])
+        database, number, space(), Quality(Verdict.GOOD, "", 20.0, 0.0, None), Samples("aa", [(0, 320_000)], vector[None])
     )
     return person.person_id
 

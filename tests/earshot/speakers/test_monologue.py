@@ -25,7 +25,7 @@ from earshot.speakers.tables.enrolments import save_assessment
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.speakers.voices.cosine import quantize
-from earshot.speakers.voices.enrolment_quality import Quality, Samples
+from earshot.speakers.voices.enrolment_quality import Quality, Samples, Verdict
 from earshot.speakers.voices.monologue import (
     MIN_SPEECH_S,
     NO_PROFILE,
@@ -224,7 +224,7 @@ def enrol(database: Database, vectors: np.ndarray) -> int:
     with database.connect() as connection:
         enrolment_id = add_enrolment(connection, person.person_id, Excerpt("file", "/narrator.wav", 24.0), listed=False)
     samples = Samples("of the narrator", ((0, 20 * SAMPLE_RATE),), vectors)
-    save_assessment(database, enrolment_id, voice_space(read_settings()), Quality("good", "", 20.0, 0.0, None), samples)
+    save_assessment(database, enrolment_id, voice_space(read_settings()), Quality(Verdict.GOOD, "", 20.0, 0.0, None), samples)
     return person.person_id
 
 
