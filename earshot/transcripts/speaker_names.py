@@ -11,7 +11,7 @@ count, view `current_identities`). Shown is, of the words, passages and turns of
 | nobody (words where no speaker was heard) | `Unknown` |
 
 A correction that speaks of moments rather than of a whole local speaker ("this turn is Ana") goes before that: what has its
-middle in such a moment (table `corrected_moments`) is that person's, whoever else was heard there.
+middle in such a moment (table `segment_overrides`) is that person's, whoever else was heard there.
 
 Names are read when they are shown and stored nowhere else, so that naming a voice names it in all that is exported or found
 from then on. What decided is not told here: that is in table `identities`. Search tells the speakers of a passage by the same
@@ -82,7 +82,7 @@ def speaker_names(database: Database, video_id: str) -> Names:
     )
     by_label = {row["local_speaker"]: _speaker(row["local_speaker"], row["name"], row["voice_id"]) for row in rows}
     corrected = database.query(
-        "SELECT start_s, end_s, name FROM corrected_moments JOIN people USING (person_id) WHERE video_id = %s ORDER BY start_s",
+        "SELECT start_s, end_s, name FROM segment_overrides JOIN people USING (person_id) WHERE video_id = %s ORDER BY start_s",
         [video_id],
     )
     moments = tuple((row["start_s"], row["end_s"], Speaker(row["name"], person=row["name"])) for row in corrected)

@@ -139,7 +139,7 @@ def appearances(database: Database, person_id: int | None = None, voice_id: int 
         FROM identities i JOIN videos v USING (video_id) LEFT JOIN local_speakers l USING (video_id, local_speaker)
             LEFT JOIN LATERAL (SELECT p.start_s, p.text FROM searched_passages p
                 WHERE p.video_id = i.video_id AND p.local_speaker = i.local_speaker
-                    AND NOT EXISTS (SELECT FROM corrected_moments m
+                    AND NOT EXISTS (SELECT FROM segment_overrides m
                         WHERE m.video_id = p.video_id AND m.start_s < p.end_s AND m.end_s > p.start_s)
                 ORDER BY p.end_s - p.start_s DESC, p.start_s LIMIT 1) said ON true
         WHERE i.person_id = %(person)s OR i.voice_id = %(voice)s
@@ -157,7 +157,7 @@ def moments_of(database: Database, person_id: int) -> list[dict[str, Any]]:
         """
         SELECT m.video_id, v.title, v.url, coalesce(min(w.start_s), m.start_s) AS start_s, m.end_s,
             btrim(coalesce(string_agg(w.text, '' ORDER BY w.word_index), '')) AS text
-        FROM corrected_moments m JOIN videos v USING (video_id) LEFT JOIN words w ON w.video_id = m.video_id
+        FROM segment_overrides m JOIN videos v USING (video_id) LEFT JOIN words w ON w.video_id = m.video_id
             AND m.start_s <= (w.start_s + w.end_s) / 2 AND m.end_s > (w.start_s + w.end_s) / 2
         WHERE m.person_id = %s GROUP BY m.video_id, m.start_s, m.end_s, v.video_id ORDER BY m.video_id, m.start_s
         """,
@@ -174,7 +174,7 @@ def _appearance(row: dict[str, Any]) -> dict[str, Any]:
 
 def _moments(database: Database) -> dict[int, int]:
     """In how many videos each person has moments."""
-    rows = database.query("SELECT person_id, count(DISTINCT video_id) AS videos FROM corrected_moments GROUP BY person_id")
+    rows = database.query("SELECT person_id, count(DISTINCT video_id) AS videos FROM segment_overrides GROUP BY person_id")
     return {row["person_id"]: row["videos"] for row in rows}
 
 

@@ -37,7 +37,7 @@ from earshot.transcripts.speaker_names import SpeakerRef
 # All at once, and always in this order: no stage writes a vector between what is found and what is removed.
 _LOCK = (
     "LOCK TABLE people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, forgotten_spans, "
-    "identities, corrected_moments, local_speakers, voice_embeddings IN ACCESS EXCLUSIVE MODE"
+    "identities, segment_overrides, local_speakers, voice_embeddings IN ACCESS EXCLUSIVE MODE"
 )
 # Giving a column the type that it has drops its statistics; ANALYZE would keep those of a table that has become empty.
 _WITHOUT_STATISTICS = (
@@ -50,7 +50,7 @@ _WITHOUT_STATISTICS = (
 # FULL writes a table anew: otherwise the bytes of what was removed stay in its file until something is written over them.
 _VACUUM = (
     "VACUUM (FULL, ANALYZE) people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, "
-    "identities, corrected_moments, local_speakers, voice_embeddings",
+    "identities, segment_overrides, local_speakers, voice_embeddings",
     "VACUUM (FULL) pg_statistic",
 )
 

@@ -7,8 +7,8 @@ identity stays as it was.
 
 It is a function of all centroids, enrolments and corrections alone, in whatever order they came; only the numbers of voices
 remember the past (voice_ids.py). One more video is held against the people and against all other speakers, which is a
-matrix product, and only the components that it touches are clustered again; `full=True` clusters all. The moments at which a
-correction has somebody else speak than the local speaker is are written too (table `corrected_moments`).
+matrix product, and only the components that it touches are clustered again; `full=True` clusters all. The segments in which a
+correction has somebody else speak than the local speaker is are written too (table `segment_overrides`).
 """
 
 from collections import Counter

@@ -1,5 +1,5 @@
 """Identities: who each local speaker is, as it was decided last. Tables `identities`, `voices`, `former_voices` and
-`corrected_moments`; reads `local_speakers`.
+`segment_overrides`; reads `local_speakers`.
 
 `read_speakers()` gives the centroids of the whole library as one matrix. A centroid of another voice space is never in it: its
 speaker comes with what stands in the way, which names the model and what to do. `write_identities()` writes the rows that
@@ -143,10 +143,10 @@ def write_former(
 def write_segment_overrides(connection: Connection, overrides: Sequence[SegmentOverride]) -> None:
     """These overrides and no others, without those of a video or a person that was deleted meanwhile. They are few: of
     corrections that speak of less than a whole speaker."""
-    connection.execute("DELETE FROM corrected_moments")
+    connection.execute("DELETE FROM segment_overrides")
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO corrected_moments (video_id, start_s, end_s, person_id) "
+            "INSERT INTO segment_overrides (video_id, start_s, end_s, person_id) "
             "SELECT video_id, %s, %s, person_id FROM videos, people WHERE video_id = %s AND person_id = %s",
             [(start, end, video_id, person_id) for video_id, start, end, person_id in overrides],
         )

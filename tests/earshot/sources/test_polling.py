@@ -32,7 +32,7 @@ def asked_for(database: Database) -> list[str]:
 
 
 def reasons(database: Database) -> dict[str, str]:
-    rows = database.query("SELECT title, reason FROM listed WHERE decision = 'left_out' ORDER BY position")
+    rows = database.query("SELECT title, reason FROM source_videos WHERE decision = 'left_out' ORDER BY position")
     return {row["title"]: row["reason"] for row in rows}
 
 
@@ -151,7 +151,7 @@ def test_an_entry_that_was_removed_stays_in_the_library(site: Site, database: Da
     poll_sources([podcast(site)], database)
     poll_sources([podcast(site)], database)
     assert len(list_videos(database)) == 2
-    assert [row["title"] for row in database.query("SELECT title FROM listed WHERE NOT present")] == ["e1"]
+    assert [row["title"] for row in database.query("SELECT title FROM source_videos WHERE NOT present")] == ["e1"]
 
 
 def test_what_failed_is_run_again_once_its_media_moved(site: Site, database: Database) -> None:
@@ -389,7 +389,7 @@ def test_what_a_tick_left_open_is_decided_by_later_ones_before_the_source_is_due
     channel.pages = {entry.video_id: entry for entry in channel.uploads}
     channel.uploads = [replace(entry, published_at=None) for entry in channel.uploads]
     channel.newest = 3
-    database.query("INSERT INTO sources (source, filled) VALUES (%s, true)", [source.address])
+    database.query("INSERT INTO sources (source, fully_listed) VALUES (%s, true)", [source.address])
     monkeypatch.setattr(polling, "_has_gap", lambda *_: False)
     ticks = [[one.asked_for for one in poll_sources([source], database)] for _ in range(4)]
     assert ticks == [[1], [1], [1], []]

@@ -384,7 +384,7 @@ def test_segments_of_a_video_or_a_person_deleted_meanwhile_are_left_out(database
     person = add_person(database, NAME).person_id
     with database.connect() as connection:
         write_segment_overrides(connection, [("a", 0.0, 1.0, person), ("a", 2.0, 3.0, person + 1), ("gone", 0.0, 1.0, person)])
-    assert database.query("SELECT video_id, start_s FROM corrected_moments") == [{"video_id": "a", "start_s": 0.0}]
+    assert database.query("SELECT video_id, start_s FROM segment_overrides") == [{"video_id": "a", "start_s": 0.0}]
 
 
 # --- what is read --------------------------------------------------------------------------------------------------------
@@ -416,7 +416,7 @@ def test_each_table_is_read_by_one_statement_of_one_snapshot(database: Database,
     record(psycopg.Cursor)
     record(psycopg.ServerCursor)
     assert identify(database).by_correction == 1
-    assert database.query("SELECT video_id FROM corrected_moments") == [{"video_id": "b"}]
+    assert database.query("SELECT video_id FROM segment_overrides") == [{"video_id": "b"}]
     for table in READ:
         [(_, connection, read_only)] = [each for each in read if re.search(rf"FROM {table}\b", each[0])]
         assert read_only
