@@ -6,7 +6,7 @@ different and one person. Nobody in it can be named, since nothing tells which o
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -117,23 +117,17 @@ def _between(
     found = [
         Conflict(group, groups.linking_corrections(here[group], there[group]) | {number}) for group in here if group in there
     ]
-    for person, (left, right) in _people_on_both(here, there, people):
-        if left != right:
-            numbers = frozenset({number})
-            for group, key in ((left, here[left]), (right, there[right])):
-                named_key, said = people[group][person]
-                numbers |= said.corrections | groups.linking_corrections(named_key, key)
-            found.append(Conflict(left | right, numbers))
-    return found
-
-
-def _people_on_both(
-    here: Iterable[frozenset[Key]],
-    there: Iterable[frozenset[Key]],
-    people: Mapping[frozenset[Key], Mapping[int, tuple[Key, Named]]],
-) -> list[tuple[int, tuple[frozenset[Key], frozenset[Key]]]]:
-    right: defaultdict[int, list[frozenset[Key]]] = defaultdict(list)
+    of_person: defaultdict[int, list[frozenset[Key]]] = defaultdict(list)
     for group in there:
-        for person in people.get(group, {}):
-            right[person].append(group)
-    return [(person, (group, other)) for group in here for person in people.get(group, {}) for other in right[person]]
+        for person in people.get(group, ()):
+            of_person[person].append(group)
+    for left in here:
+        for person in people.get(left, ()):
+            for right in of_person[person]:
+                if left != right:
+                    numbers = frozenset({number})
+                    for group, key in ((left, here[left]), (right, there[right])):
+                        named_key, said = people[group][person]
+                        numbers |= said.corrections | groups.linking_corrections(named_key, key)
+                    found.append(Conflict(left | right, numbers))
+    return found

@@ -65,9 +65,9 @@ def parse_target(database: Database, text: str) -> Target:
     try:
         at = parse_typed_time(part)
     except ValueError:
-        raise EarshotError(
-            f"{part!r} is neither a speaker of {video_id} nor a time in it. Its speakers: {_speakers(turns)}.", FORMS
-        ) from None
+        speakers = ", ".join(sorted(set(turns.local_speaker)))
+        told = f"{part!r} is neither a speaker of {video_id} nor a time in it. Its speakers: {speakers}."
+        raise EarshotError(told, FORMS) from None
     return _turn(database, video_id, turns, at)
 
 
@@ -166,10 +166,6 @@ def _turns_of(database: Database, video_id: str) -> pd.DataFrame:
     if turns.empty:
         raise EarshotError(f"In {video_id} nobody was heard to speak.", "`earshot videos` shows whether it is ready.")
     return turns
-
-
-def _speakers(turns: pd.DataFrame) -> str:
-    return ", ".join(sorted(set(turns.local_speaker)))
 
 
 def _whole(database: Database, label: str, speakers: Sequence[Key]) -> Target:

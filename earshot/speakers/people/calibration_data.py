@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from earshot.speakers.corrections.conflicts import SameVoiceGroups
 from earshot.speakers.corrections.constraints import derive_constraints, read_corrections
 from earshot.speakers.people.identify import Identified, identify
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, count_other_spaces, in_space
 from earshot.speakers.voices.calibration import Calibration, CalibrationSpeaker
-from earshot.speakers.voices.identity_constraints import IdentityConstraints, KeyPair
+from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
 
@@ -47,19 +48,12 @@ def read_calibration_data(database: Database, space: VoiceSpace) -> CalibrationD
 
 def known_identities(rulings: IdentityConstraints) -> dict[Key, int]:
     """Who is named, by person; who is only said to be the same as others, by a number below 0 that they share."""
-    said = dict(rulings.named)
-    for number, group in enumerate(_groups(rulings.same), start=1):
+    said, groups = dict(rulings.named), SameVoiceGroups(dict(enumerate(map(frozenset, rulings.same))))
+    together = dict.fromkeys(groups.group_of(key) for pair in sorted(rulings.same) for key in pair)
+    for number, group in enumerate(together, start=1):
         if not any(key in said for key in group):
             said |= dict.fromkeys(group, -number)
     return said
-
-
-def _groups(pairs: Iterable[KeyPair]) -> list[set[Key]]:
-    groups: list[set[Key]] = []
-    for pair in pairs:
-        touched = [group for group in groups if group & set(pair)]
-        groups = [group for group in groups if group not in touched] + [set(pair).union(*touched)]
-    return groups
 
 
 def _videos(database: Database, space: VoiceSpace, wanted: set[str]) -> tuple[list[str], int]:

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-import pandas as pd
-
 from earshot.common.errors import EarshotError
 from earshot.common.times import link_at
 from earshot.config.names import name_key
@@ -21,7 +19,6 @@ from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.people import find_person, list_people
 from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.speakers.voices.assignment import kind_of
-from earshot.speakers.voices.enrolment_quality import Verdict
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_names import NOBODY, SpeakerRef, parse_voice_label, voice_label
@@ -77,14 +74,22 @@ def list_known(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
     `pending`: how many}) in this space; of Unknown also reasons ({kind: speakers}).
     """
     groups: defaultdict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
-    for row in _identities(database):
+    identities = database.query(
+        "SELECT video_id, person_id, voice_id, decided_by, reason, coalesce(speech_s, 0) AS speech_s "
+        "FROM identities LEFT JOIN local_speakers USING (video_id, local_speaker) ORDER BY video_id, local_speaker"
+    )
+    for row in identities:
         kind = "person" if row["person_id"] else "voice" if row["voice_id"] else "unknown"
         groups[kind, row["person_id"] or row["voice_id"] or 0].append(row)
     enrolled = _enrolled(database, space)
-    people = database.query("SELECT person_id, name FROM people ORDER BY person_id")
-    rows = [_known("person", each["name"], groups.pop(("person", each["person_id"]), []), each["person_id"]) for each in people]
-    moments = _moments(database)
-    rows = [{**row, **enrolled.get(row["person_id"], {}), "moments": moments.get(row["person_id"], 0)} for row in rows]
+    people = database.query(
+        "SELECT person_id, name, count(DISTINCT video_id) AS moments FROM people LEFT JOIN segment_overrides USING (person_id) "
+        "GROUP BY person_id ORDER BY person_id"
+    )
+    rows = [
+        {**_known("person", "", groups.pop(("person", each["person_id"]), [])), **each, **enrolled.get(each["person_id"], {})}
+        for each in people
+    ]
     unknown = groups.pop(("unknown", 0), [])
     rows += [_known(kind, voice_label(number), found, voice_id=number) for (kind, number), found in groups.items()]
     rows.sort(key=lambda row: (-row["videos"], -row["speech_s"], row["kind"], row["person_id"] or row["voice_id"]))
@@ -172,12 +177,6 @@ def _appearance(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "link": link_at(url, row["first_s"] or 0.0), "excerpt": excerpt}
 
 
-def _moments(database: Database) -> dict[int, int]:
-    """In how many videos each person has moments."""
-    rows = database.query("SELECT person_id, count(DISTINCT video_id) AS videos FROM segment_overrides GROUP BY person_id")
-    return {row["person_id"]: row["videos"] for row in rows}
-
-
 def enrolments_of(database: Database, person_id: int, space: VoiceSpace) -> list[dict[str, Any]]:
     """The person's recordings with their judgements in this space; verdict None: not judged yet."""
     return database.query(
@@ -191,20 +190,11 @@ def enrolments_of(database: Database, person_id: int, space: VoiceSpace) -> list
     )
 
 
-def _identities(database: Database) -> list[dict[str, Any]]:
-    return database.query(
-        "SELECT video_id, local_speaker, person_id, voice_id, decided_by, reason, coalesce(speech_s, 0) AS speech_s "
-        "FROM identities LEFT JOIN local_speakers USING (video_id, local_speaker) ORDER BY video_id, local_speaker"
-    )
-
-
-def _known(
-    kind: str, name: str, rows: list[dict[str, Any]], person_id: int | None = None, voice_id: int | None = None
-) -> dict[str, Any]:
+def _known(kind: str, name: str, rows: list[dict[str, Any]], voice_id: int | None = None) -> dict[str, Any]:
     return {
         "kind": kind,
         "name": name,
-        "person_id": person_id,
+        "person_id": None,
         "voice_id": voice_id,
         "videos": len({row["video_id"] for row in rows}),
         "speakers": len(rows),
@@ -220,20 +210,16 @@ def _enrolled(database: Database, space: VoiceSpace) -> dict[int, dict[str, Any]
     """Per person: clean seconds of the enrolments that are used, and how many have which verdict."""
     rows = database.query(
         in_space("""
-            SELECT e.person_id, coalesce(j.verdict, 'pending') AS verdict, count(*) AS enrolments, sum(j.clean_s) AS clean_s
-            FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id AND {in_space}
-            GROUP BY 1, 2 ORDER BY 1, 2
+            SELECT person_id, coalesce(sum(clean_s) FILTER (WHERE verdict IN ('good', 'fair')), 0) AS enrolled_s,
+                json_object_agg(verdict, enrolments ORDER BY verdict) AS enrolments
+            FROM (SELECT e.person_id, coalesce(verdict, 'pending') AS verdict, count(*) AS enrolments, sum(clean_s) AS clean_s
+                FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id AND {in_space}
+                GROUP BY 1, 2) counted
+            GROUP BY person_id
         """),
         space.columns,
     )
-    frame = pd.DataFrame(rows, columns=["person_id", "verdict", "enrolments", "clean_s"])
-    return {
-        int(str(person)): {
-            "enrolled_s": float(group.clean_s[group.verdict.isin([Verdict.GOOD, Verdict.FAIR])].sum()),
-            "enrolments": dict(zip(group.verdict, group.enrolments.tolist(), strict=True)),
-        }
-        for person, group in frame.groupby("person_id")
-    }
+    return {row.pop("person_id"): row for row in rows}
 
 
 def _display_name(row: dict[str, Any]) -> str:

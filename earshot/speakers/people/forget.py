@@ -34,11 +34,12 @@ from earshot.storage.database import Connection, Database
 from earshot.storage.locks import is_held_elsewhere, lock, video_lock
 from earshot.transcripts.speaker_names import SpeakerRef
 
-# All at once, and always in this order: no stage writes a vector between what is found and what is removed.
-_LOCK = (
-    "LOCK TABLE people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, forgotten_spans, "
-    "identities, segment_overrides, local_speakers, voice_embeddings IN ACCESS EXCLUSIVE MODE"
+_TABLES = (
+    "people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, identities, segment_overrides, "
+    "local_speakers, voice_embeddings"
 )
+# All at once, and always in this order: no stage writes a vector between what is found and what is removed.
+_LOCK = f"LOCK TABLE {_TABLES}, forgotten_spans IN ACCESS EXCLUSIVE MODE"
 # Giving a column the type that it has drops its statistics; ANALYZE would keep those of a table that has become empty.
 _WITHOUT_STATISTICS = (
     "ALTER TABLE people ALTER COLUMN name TYPE text, ALTER COLUMN notes TYPE text",
@@ -48,11 +49,7 @@ _WITHOUT_STATISTICS = (
     "ALTER TABLE voice_embeddings ALTER COLUMN embedding TYPE vector",
 )
 # FULL writes a table anew: otherwise the bytes of what was removed stay in its file until something is written over them.
-_VACUUM = (
-    "VACUUM (FULL, ANALYZE) people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, "
-    "identities, segment_overrides, local_speakers, voice_embeddings",
-    "VACUUM (FULL) pg_statistic",
-)
+_VACUUM = (f"VACUUM (FULL, ANALYZE) {_TABLES}", "VACUUM (FULL) pg_statistic")
 
 
 @dataclass(frozen=True)

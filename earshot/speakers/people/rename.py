@@ -10,7 +10,6 @@ from earshot.common.errors import EarshotError
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
-from earshot.speakers.corrections.claims import CorrectionSet
 from earshot.speakers.corrections.constraints import derive_constraints, read_corrections
 from earshot.speakers.people.forget import ForgetSummary, count_traces
 from earshot.speakers.tables.people import find_person, merge_people, rename_person
@@ -61,13 +60,11 @@ def _refuse_contradiction(database: Database, one: SpeakerRef, into: SpeakerRef)
     merged = [
         replace(each, person_id=into.person_id) if each.person_id == one.person_id else each for each in before.corrections
     ]
-    broken = _contradictions(replace(before, corrections=merged)) - _contradictions(before)
+    after = replace(before, corrections=merged)
+    now, then = (set(derive_constraints(said).contradictions.values()) for said in (before, after))
+    broken = then - now
     if broken:
         raise EarshotError(
             f"{one.name} and {into.name} cannot be one person: then {'; '.join(sorted(broken))}.",
             f"Take back what is wrong: earshot people correct --undo NUMBER. `earshot people show {into.name}` lists them.",
         )
-
-
-def _contradictions(said: CorrectionSet) -> set[str]:
-    return set(derive_constraints(said).contradictions.values())

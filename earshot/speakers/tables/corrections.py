@@ -51,23 +51,20 @@ class Correction:
     others: tuple[CorrectedSpan, ...] = ()
 
 
-def list_corrections(database: Database, video_id: str | None = None) -> list[Correction]:
-    """All corrections, oldest first; or what they say of one video, without the spans in others."""
+def list_corrections(database: Database) -> list[Correction]:
+    """All corrections, oldest first."""
     with database.connect() as connection:
-        rows = connection.execute(
-            "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans "
-            "WHERE %(video)s::text IS NULL OR video_id = %(video)s ORDER BY correction_id, side, video_id, start_s, end_s",
-            {"video": video_id},
-        ).fetchall()
         heads = connection.execute("SELECT correction_id, kind, person_id FROM corrections ORDER BY correction_id").fetchall()
+        rows = connection.execute(
+            "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans ORDER BY 1, 2, 3, 4, 5"
+        ).fetchall()
     sides: defaultdict[tuple[int, int], list[CorrectedSpan]] = defaultdict(list)
     for row in rows:
-        sides[row["correction_id"], row["side"]].append(CorrectedSpan(row["video_id"], row["start_s"], row["end_s"]))
-    found = [
+        sides[row.pop("correction_id"), row.pop("side")].append(CorrectedSpan(**row))
+    return [
         Correction(number, CorrectionKind(kind), person_id, tuple(sides[number, 0]), tuple(sides[number, 1]))
         for number, kind, person_id in (head.values() for head in heads)
     ]
-    return [correction for correction in found if video_id is None or correction.spans or correction.others]
 
 
 def add_correction(

@@ -13,7 +13,7 @@ from earshot.common.audio import SAMPLE_RATE
 from earshot.common.excerpt import Excerpt
 from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.speakers.voices.enrolment_quality import Quality, Samples
-from earshot.storage.database import Connection, Database
+from earshot.storage.database import Database
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,19 @@ def save_assessment(database: Database, enrolment_id: int, space: VoiceSpace, qu
             {**known, **vars(quality)},
         )
         connection.execute(in_space("DELETE FROM enrolment_samples WHERE enrolment_id = %(enrolment)s AND {in_space}"), known)
-        _insert_samples(connection, known, samples)
-
-
-def _insert_samples(connection: Connection, known: dict[str, object], samples: Samples) -> None:
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            INSERT INTO enrolment_samples (enrolment_id, sample_index, model, model_revision, preparation, audio_sha256,
-                first_sample, last_sample, embedding)
-            VALUES (%(enrolment)s, %(index)s, %(model)s, %(model_revision)s, %(preparation)s, %(sha256)s, %(first)s, %(last)s,
-                %(vector)s)
-            """,
-            [
-                {**known, "index": index, "sha256": samples.audio_sha256, "first": first, "last": last, "vector": vector}
-                for index, ((first, last), vector) in enumerate(zip(samples.spans, samples.vectors, strict=True))
-            ],
-        )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                """
+                INSERT INTO enrolment_samples (enrolment_id, sample_index, model, model_revision, preparation, audio_sha256,
+                    first_sample, last_sample, embedding)
+                VALUES (%(enrolment)s, %(index)s, %(model)s, %(model_revision)s, %(preparation)s, %(sha256)s, %(first)s,
+                    %(last)s, %(vector)s)
+                """,
+                [
+                    {**known, "index": index, "sha256": samples.audio_sha256, "first": first, "last": last, "vector": vector}
+                    for index, ((first, last), vector) in enumerate(zip(samples.spans, samples.vectors, strict=True))
+                ],
+            )
 
 
 def profile_samples(database: Database, space: VoiceSpace) -> pd.DataFrame:

@@ -23,9 +23,8 @@ from earshot.speakers.voices.assignment import DecidedBy
 from earshot.speakers.voices.speakers import Key, Speakers
 from earshot.storage.database import Connection, Database
 
-SegmentOverride = tuple[
-    str, float, float, int
-]  # video_id, start_s, end_s, person_id: who speaks then, whoever the local speaker is
+# video_id, start_s, end_s, person_id: who speaks then, whoever the local speaker is.
+SegmentOverride = tuple[str, float, float, int]
 
 NO_VECTOR = "no vector: none of its turns has one"
 OTHER_MODEL = "other model"

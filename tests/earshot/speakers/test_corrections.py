@@ -235,11 +235,7 @@ def test_a_person_who_is_named_anew_contradicts_nothing() -> None:
     said = [says(1, "is", ANA, A, B), says(2, "same", None, A, others=(B,))]
     assert conflicts([*said, says(3, "is", BEN, A, B)]) == []
     assert conflicts([*said, says(3, "is", BEN, A)]) == [1, 2]
-
-
-def test_correcting_single_turns_of_a_named_speaker_contradicts_nothing_even_when_he_turns_out_to_be_two() -> None:
-    said = [says(1, "is", ANA, A)]
-    assert conflicts([*said, Correction(2, "is", BEN, spans((0, 4)))]) == []
+    assert conflicts([says(1, "is", ANA, A), Correction(2, "is", BEN, spans((0, 4)))]) == []  # single turns of a named speaker
 
 
 def test_two_sides_that_a_new_diarization_took_for_one_speaker_contradict_themselves() -> None:
@@ -298,23 +294,26 @@ def test_corrections_that_were_each_accepted_leave_nobody_contradicted(said: lis
 # --- moments -------------------------------------------------------------------------------------------------------------
 
 
-def test_moments_of_another_person_are_what_does_not_rule_the_speaker() -> None:
-    said = [says(1, "is", ANA, A), Correction(2, "is", BEN, spans((2, 4))), Correction(3, "is", BEN, spans((10, 13)))]
-    assert segment_overrides(CorrectionSet(said, FOUR)) == {"v": [(2.0, 4.0, BEN), (10.0, 13.0, BEN)]}
+ANA_IS_A = says(1, "is", ANA, A)
+SIX = [Correction(1, "is", ANA, spans((0, 6))), Correction(2, "is", BEN, spans((6, 10)))]
 
 
-def test_a_speaker_named_as_a_whole_leaves_no_moments() -> None:
-    assert segment_overrides(CorrectionSet([says(1, "is", ANA, A, C)], FOUR)) == {}
-
-
-def test_after_a_new_diarization_the_part_that_is_another_speakers_stays_a_moment() -> None:
-    again = turns(("X", 0, 6), ("Y", 6, 30))
-    assert segment_overrides(CorrectionSet([says(1, "is", ANA, A)], again)) == {"v": [(6.0, 10.0, ANA)]}
-
-
-def test_moments_of_a_mixed_speaker_are_all_that_was_said() -> None:
-    said = [Correction(1, "is", ANA, spans((0, 6))), Correction(2, "is", BEN, spans((6, 10)))]
-    assert segment_overrides(CorrectionSet(said, FOUR)) == {"v": [(0.0, 6.0, ANA), (6.0, 10.0, BEN)]}
+@pytest.mark.parametrize(
+    ("said", "made", "overrides"),
+    [
+        pytest.param(
+            [ANA_IS_A, Correction(2, "is", BEN, spans((2, 4))), Correction(3, "is", BEN, spans((10, 13)))],
+            FOUR, [(2.0, 4.0, BEN), (10.0, 13.0, BEN)], id="another person's segments",
+        ),
+        pytest.param([says(1, "is", ANA, A, C)], FOUR, [], id="a speaker named as a whole"),
+        pytest.param(
+            [ANA_IS_A], turns(("X", 0, 6), ("Y", 6, 30)), [(6.0, 10.0, ANA)], id="another speaker's after a new diarization",
+        ),
+        pytest.param(SIX, FOUR, [(0.0, 6.0, ANA), (6.0, 10.0, BEN)], id="all of an ambiguous speaker"),
+    ],
+)  # fmt: skip
+def test_segment_overrides(said: list[Correction], made: pd.DataFrame, overrides: list) -> None:
+    assert segment_overrides(CorrectionSet(said, made)).get("v", []) == overrides
 
 
 @settings(deadline=None)
@@ -386,7 +385,6 @@ def test_corrections_are_kept_with_both_sides_and_taken_back_by_number(database:
         Correction(first, "is", ana, spans((0.0, 10.0), (20.5, 30.0))),
         Correction(second, "different", None, spans((0.0, 10.0)), spans((10.0, 20.0))),
     ]
-    assert list_corrections(database, "another") == []
     remove_correction(database, first)
     assert [each.correction_id for each in list_corrections(database)] == [second]
     with pytest.raises(EarshotError, match=f"There is no correction {first}; there are {second}"):

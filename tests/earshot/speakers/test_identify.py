@@ -16,27 +16,23 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from earshot.common.errors import Misconfigured
-from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.people import identify as identification
 from earshot.speakers.people.identify import Identified, identify
 from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, remove_correction
-from earshot.speakers.tables.enrolments import save_assessment
 from earshot.speakers.tables.identities import (
-    Identity,
     read_identities,
     read_speakers,
     write_identities,
     write_segment_overrides,
 )
-from earshot.speakers.tables.people import add_enrolment, add_person
+from earshot.speakers.tables.people import add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, voice_space
-from earshot.speakers.voices.enrolment_quality import Quality, Samples, Verdict
-from earshot.speakers.voices.speakers import Key
 from earshot.storage.catalog.videos import Video, register
-from earshot.storage.database import Connection, Database
+from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.stages.stage import FORCE_TAG
+from tests.support.voice_videos import enrol
 
 NAME = "Żaneta O'Brien 🎙"
 
@@ -79,19 +75,7 @@ def speak(
     database.replace(video, {"local_speakers": rows, "turns": turns.assign(end_s=turns.start_s + 60.0)})
 
 
-def enrol(database: Database, name: str, vector: np.ndarray) -> int:
-    """A person with one good sample."""
-    person = add_person(database, name)
-    with database.connect() as connection:
-        number = add_enrolment(connection, person.person_id, Excerpt(FILE, f"/{person.person_id}.wav", 0.0, 20.0), False)
-    save_assessment(
-        database, number, space(), Quality(Verdict.GOOD, "", 20.0, 0.0, None), Samples("aa", [(0, 320_000)], vector[None])
-    )
-    return person.person_id
-
-
-def rows(database: Database) -> dict[Key, Identity]:
-    return read_identities(database)
+rows = read_identities
 
 
 def voices(database: Database) -> dict[str, int | None]:
@@ -330,31 +314,20 @@ def test_vectors_are_read_as_they_were_written(database: Database) -> None:
 # --- failures ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_failure_before_the_commit_leaves_every_row_as_it_was(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(connection: Connection, before: Mapping[Key, Identity], after: Mapping[Key, Identity]) -> int:
-        write_identities(connection, before, after)
-        raise ZeroDivisionError
-
+@pytest.mark.parametrize("step", ["assign", "write_segment_overrides", "write_identities"])
+def test_a_failure_after_any_step_leaves_every_row_as_it_was(
+    database: Database, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     speak(database, "a", {"S0": voice(1)})
     identify(database)
     before, numbers = rows(database), database.query("SELECT * FROM voices")
     speak(database, "b", {"S0": voice(1, 5), "S1": voice(2)})
-    monkeypatch.setattr(identification, "write_identities", fails)
+    taken = getattr(identification, step)
+    monkeypatch.setattr(identification, step, lambda *arguments: (taken(*arguments), 1 / 0))
     with pytest.raises(ZeroDivisionError):
         identify(database)
     assert rows(database) == before
     assert database.query("SELECT * FROM voices") == numbers
-
-
-def test_a_failure_while_deciding_leaves_every_row_as_it_was(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    speak(database, "a", {"S0": voice(1)})
-    identify(database)
-    before = rows(database)
-    enrol(database, NAME, voice(1))
-    monkeypatch.setattr(identification, "assign", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        identify(database)
-    assert rows(database) == before
 
 
 def test_a_people_file_that_is_wrong_changes_nobody(database: Database, people_file: Path) -> None:
