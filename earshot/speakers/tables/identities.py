@@ -79,7 +79,7 @@ def read_speakers(database: Database, space: VoiceSpace) -> Speakers:
 def read_identities(database: Database) -> dict[Key, Identity]:
     """What was decided last, by local speaker; also of those that are gone since."""
     statement = sql.SQL("SELECT {} FROM identities").format(sql.SQL(", ").join(map(sql.Identifier, COLUMNS)))
-    return {row[:2]: Identity(*row[2:4], DecidedBy(row[4]), *row[5:]) for row in _tuples(database, statement)}
+    return {row[:2]: Identity(*[*row[2:4], DecidedBy(row[4]), *row[5:]]) for row in _tuples(database, statement)}
 
 
 def create_voices(connection: Connection, count: int) -> list[int]:
