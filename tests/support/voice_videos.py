@@ -88,7 +88,7 @@ def enrol(
     spans = tuple((index * length, (index + 1) * length) for index in range(len(vectors)))
     with database.transaction() as whole, whole.connect() as connection:
         number = add_enrolment(connection, person.person_id, excerpt, listed=False)
-        samples = Samples(f"sha256 of {excerpt.recording}", spans, np.array(vectors, dtype=np.float32))
+        samples = Samples(f"sha256 of enrolment {number}", spans, np.array(vectors, dtype=np.float32))
         quality = Quality(verdict, "", seconds * len(vectors), 0.0, None)
         save_assessment(whole, number, voice_space(read_settings()), quality, samples)
     return person.person_id
