@@ -119,12 +119,12 @@ def list_sources() -> None:
     with open_database().connect() as connection:
         digest = options_digest(Source(Kind.FEED, "", ""))
         connection.execute(
-            "INSERT INTO sources (source, options, filled, looked_at) "
+            "INSERT INTO sources (source, options, fully_listed, looked_at) "
             "SELECT DISTINCT source, %s, true, now() FROM videos WHERE video_id LIKE 'copy-%%'",
             [digest],
         )
         connection.execute(
-            "INSERT INTO listed (source, video_id, url, title, backlog, decision) "
+            "INSERT INTO source_videos (source, video_id, url, title, backlog, decision) "
             "SELECT source, video_id, url, title, true, 'wanted' FROM videos WHERE video_id LIKE 'copy-%'"
         )
         sources = connection.execute("SELECT source FROM sources ORDER BY source").fetchall()

@@ -211,7 +211,7 @@ def by_meaning(database: Database, encoder: TextEncoder, text: str) -> list[Hit]
     """The passages nearest in meaning; quotation marks mean nothing."""
     [vector] = encoder.encode([text.replace('"', "")])
     rows = database.query("SELECT * FROM search_passages('', %s, %s)", [vector, RANKED])
-    return [Hit(**{key: row[key] for key in row if key in _SHARED}, text=row["said"], link=row["url"]) for row in rows]
+    return [Hit(**{key: row[key] for key in row if key in _SHARED}, text=row["text"], link=row["url"]) for row in rows]
 
 
 _SHARED = set(Hit.__dataclass_fields__) - {"copies", "text", "link"}

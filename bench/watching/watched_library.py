@@ -108,12 +108,12 @@ _ADDED = """
         LATERAL (SELECT %(url)s::text || n / %(of_a_source)s::int || '.xml' AS source) AS feed
 """
 _SOURCES = """
-    INSERT INTO sources (source, options, filled, looked_at) SELECT DISTINCT source, %s, true, now() FROM added
+    INSERT INTO sources (source, options, fully_listed, looked_at) SELECT DISTINCT source, %s, true, now() FROM added
     ON CONFLICT (source) DO NOTHING
 """
 _VIDEOS = "INSERT INTO videos (video_id, url, source, title) SELECT video_id, url, source, title FROM added"
 _LISTED = """
-    INSERT INTO listed (source, video_id, url, title, backlog, decision)
+    INSERT INTO source_videos (source, video_id, url, title, backlog, decision)
     SELECT source, video_id, url, title, true, 'wanted' FROM added ORDER BY n
 """
 

@@ -18,7 +18,7 @@ from earshot.speakers.corrections.commands import (
     separate_voices,
     split_voice,
 )
-from earshot.speakers.corrections.targets import describe_correction, parse_target, voice_number
+from earshot.speakers.corrections.targets import describe_correction, parse_target
 from earshot.speakers.people.directory import describe_changes, labels
 from earshot.speakers.people.identify import PEOPLE_LOCK, identify
 from earshot.speakers.tables.corrections import CorrectedSpan, list_corrections, remove_correction
@@ -27,6 +27,7 @@ from earshot.speakers.tables.people import names_of_people
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
 from earshot.storage.locks import lock
+from earshot.transcripts.speaker_names import parse_voice_label
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ class Corrections:
                 each.others,
                 describe_correction(each, people),
             )
-            for each in list_corrections(self._database, video_id)
+            for each in list_corrections(self._database)
+            if video_id is None or any(span[0] == video_id for span in (*each.spans, *each.others))
         ]
 
     def assign(self, what: str, person: str) -> SpeakerChange:
@@ -148,7 +150,7 @@ class Corrections:
 
 def anonymous_voice(text: str) -> int:
     """7 of `voice 7`; raises EarshotError for anything else."""
-    number = voice_number(text)
+    number = parse_voice_label(text)
     if number is None:
         raise EarshotError(f"{text!r} is no anonymous voice, and only those are split.", "Name one, such as 'voice 7'.")
     return number

@@ -65,4 +65,4 @@ def _condition(state: SourceState) -> str:
         return f"failed {times}: {state.last_error}" if state.failures else state.last_error
     if state.looked_at is None:
         return "not looked at yet: `earshot up` does"
-    return "ok" if state.filled else "to be listed whole"
+    return "ok" if state.fully_listed else "to be listed whole"

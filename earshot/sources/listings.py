@@ -1,4 +1,4 @@
-"""What each source ever listed, and what was decided about it: table `listed`.
+"""What each source ever listed, and what was decided about it: table `source_videos`.
 
 `save_listing()` keeps what a look found: what is new becomes `open`, in the order in which it shall be decided; what moved,
 or came back, is opened again. `save_decisions()` then writes decisions down. What is wanted is registered in the catalogue and
@@ -29,11 +29,11 @@ NEW_UPLOADS = "new_uploads"  # the sensor that asks for what is wanted
 
 @dataclass(frozen=True)
 class OpenEntry:
-    """An entry that is to be decided. `backlog`: it was there when the source was first listed; `asks`: in vain, so far."""
+    """An entry that is to be decided. `backlog`: it was there when the source was first listed. `fetches` failed so far."""
 
     entry: Entry
     backlog: bool
-    asks: int
+    fetches: int
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class StoredDecision:
 def known_files(database: Database, source: str) -> dict[str, KnownFile]:
     """The files of a folder as they were at the last look, by path."""
     rows = database.query(
-        "SELECT url, video_id, fingerprint FROM listed WHERE source = %s AND fingerprint IS NOT NULL", [source]
+        "SELECT url, video_id, fingerprint FROM source_videos WHERE source = %s AND fingerprint IS NOT NULL", [source]
     )
     return {row["url"]: KnownFile(row["video_id"], row["fingerprint"]) for row in rows}
 
 
 def count_known(database: Database, source: str, video_ids: Sequence[str]) -> int:
     """How many of these the source has listed before."""
-    counted = "SELECT count(*) AS known FROM listed WHERE source = %s AND video_id = ANY(%s)"
+    counted = "SELECT count(*) AS known FROM source_videos WHERE source = %s AND video_id = ANY(%s)"
     return database.query(counted, [source, list(video_ids)])[0]["known"]
 
 
@@ -65,8 +65,8 @@ def save_listing(database: Database, source: Source, listing: Listing, entries: 
     The validators are kept with it, in one transaction: a listing that was not kept is fetched again.
     """
     with database.connect() as connection:
-        filled = _lock(connection, source.address)
-        first = not filled and _is_unlisted(connection, source.address)
+        fully_listed = _lock(connection, source.address)
+        first = not fully_listed and _is_unlisted(connection, source.address)
         known = _rows(connection, source.address, None if listing.complete else [entry.video_id for entry in entries])
         new = [entry for entry in entries if entry.video_id not in known]
         _insert(connection, source.address, new, backlog=first)
@@ -82,7 +82,8 @@ def reopen(database: Database, source: Source, options: str) -> None:
     with database.connect() as connection:
         _lock(connection, source.address)
         connection.execute(
-            "UPDATE listed SET decision = 'open', asks = 0 WHERE source = %s AND decision = 'left_out'", [source.address]
+            "UPDATE source_videos SET decision = 'open', fetches = 0 WHERE source = %s AND decision = 'left_out'",
+            [source.address],
         )
         connection.execute("UPDATE sources SET options = %s WHERE source = %s", [options, source.address])
 
@@ -91,23 +92,23 @@ def open_entries(database: Database, source: str) -> list[OpenEntry]:
     """What is to be decided about this source, in order."""
     statement = (
         "SELECT video_id, url, title, channel, published_at, duration_s, live, starts_at, short, members_only, fingerprint, "
-        "backlog, asks FROM listed WHERE source = %s AND decision = 'open' AND present ORDER BY position"
+        "backlog, fetches FROM source_videos WHERE source = %s AND decision = 'open' AND present ORDER BY position"
     )
     return [
-        OpenEntry(backlog=row.pop("backlog"), asks=row.pop("asks"), entry=_entry(row))
+        OpenEntry(backlog=row.pop("backlog"), fetches=row.pop("fetches"), entry=_entry(row))
         for row in database.query(statement, [source])
     ]
 
 
 def count_wanted_backlog(database: Database, source: str) -> int:
     """How many of what was there at first are wanted: what `limit` counts."""
-    statement = "SELECT count(*) AS wanted FROM listed WHERE source = %s AND backlog AND decision = 'wanted'"
+    statement = "SELECT count(*) AS wanted FROM source_videos WHERE source = %s AND backlog AND decision = 'wanted'"
     return database.query(statement, [source])[0]["wanted"]
 
 
 def count_fetch(database: Database, source: str, video_id: str) -> None:
     """Its own page was asked in vain."""
-    database.query("UPDATE listed SET asks = asks + 1 WHERE source = %s AND video_id = %s", [source, video_id])
+    database.query("UPDATE source_videos SET fetches = fetches + 1 WHERE source = %s AND video_id = %s", [source, video_id])
 
 
 def save_decisions(database: Database, source: Source, decided: Sequence[StoredDecision]) -> list[str]:
@@ -119,7 +120,7 @@ def save_decisions(database: Database, source: Source, decided: Sequence[StoredD
         _write(connection, source.address, still_open)
         wanted = [one.entry for one in still_open if one.verdict == "wanted"]
         register_within(connection, [video_of(entry, source) for entry in wanted])
-        return _ask_for(connection, source, wanted, {key for key, row in rows.items() if row["again"]})
+        return _ask_for(connection, source, wanted, {key for key, row in rows.items() if row["retry"]})
 
 
 def with_known_details(database: Database, entries: Sequence[Entry]) -> list[Entry]:
@@ -128,7 +129,7 @@ def with_known_details(database: Database, entries: Sequence[Entry]) -> list[Ent
         """
         SELECT video_id, max(published_at) AS published_at, max(duration_s) AS duration_s, max(live) AS live,
             bool_or(short) AS short, bool_or(members_only) AS members_only
-        FROM (SELECT video_id, published_at, duration_s, live, short, members_only FROM listed
+        FROM (SELECT video_id, published_at, duration_s, live, short, members_only FROM source_videos
               UNION ALL SELECT video_id, published_at, duration_s, NULL, NULL, NULL FROM videos) AS told
         WHERE video_id = ANY(%s) GROUP BY video_id
         """,
@@ -164,18 +165,18 @@ def video_of(entry: Entry, source: Source) -> Video:
 def _lock(connection: Connection, source: str) -> bool:
     """Lock the source's row, making it where there is none, until the transaction ends. Whether it was listed whole."""
     connection.execute("INSERT INTO sources (source) VALUES (%s) ON CONFLICT (source) DO NOTHING", [source])
-    row = connection.execute("SELECT filled FROM sources WHERE source = %s FOR UPDATE", [source]).fetchone()
+    row = connection.execute("SELECT fully_listed FROM sources WHERE source = %s FOR UPDATE", [source]).fetchone()
     assert row is not None
-    return row["filled"]
+    return row["fully_listed"]
 
 
 def _is_unlisted(connection: Connection, source: str) -> bool:
-    return connection.execute("SELECT 1 FROM listed WHERE source = %s LIMIT 1", [source]).fetchone() is None
+    return connection.execute("SELECT 1 FROM source_videos WHERE source = %s LIMIT 1", [source]).fetchone() is None
 
 
 def _rows(connection: Connection, source: str, video_ids: Sequence[str] | None) -> dict[str, dict[str, Any]]:
     chosen = connection.execute(
-        "SELECT * FROM listed WHERE source = %(source)s AND (%(ids)s::text[] IS NULL OR video_id = ANY(%(ids)s))",
+        "SELECT * FROM source_videos WHERE source = %(source)s AND (%(ids)s::text[] IS NULL OR video_id = ANY(%(ids)s))",
         {"source": source, "ids": None if video_ids is None else list(video_ids)},
     )
     return {row["video_id"]: row for row in chosen}
@@ -193,7 +194,7 @@ def _insert(connection: Connection, source: str, entries: Sequence[Entry], backl
     with connection.cursor() as cursor:
         cursor.executemany(
             """
-            INSERT INTO listed (source, video_id, url, title, channel, published_at, duration_s, live, starts_at, short,
+            INSERT INTO source_videos (source, video_id, url, title, channel, published_at, duration_s, live, starts_at, short,
                 members_only, fingerprint, backlog)
             VALUES (%(source)s, %(video_id)s, %(url)s, %(title)s, %(channel)s, %(published_at)s, %(duration_s)s, %(live)s,
                 %(starts_at)s, %(short)s, %(members_only)s, %(fingerprint)s, %(backlog)s)
@@ -205,19 +206,19 @@ def _insert(connection: Connection, source: str, entries: Sequence[Entry], backl
 def _refresh(connection: Connection, source: str, entries: Sequence[Entry], known: Mapping[str, dict[str, Any]]) -> None:
     """What a source now says otherwise of what is known; what it no longer says stays."""
     changed = [entry for entry in entries if _differs(entry, known[entry.video_id])]
-    again = {entry.video_id for entry in changed if _moved_or_back(entry, known[entry.video_id])}
+    retry = {entry.video_id for entry in changed if _moved_or_back(entry, known[entry.video_id])}
     with connection.cursor() as cursor:
         cursor.executemany(
             """
-            UPDATE listed SET url = %(url)s, title = %(title)s, channel = coalesce(%(channel)s, channel),
+            UPDATE source_videos SET url = %(url)s, title = %(title)s, channel = coalesce(%(channel)s, channel),
                 published_at = coalesce(%(published_at)s, published_at), duration_s = coalesce(%(duration_s)s, duration_s),
                 live = coalesce(%(live)s, live), starts_at = coalesce(%(starts_at)s, starts_at),
                 short = coalesce(%(short)s, short), members_only = coalesce(%(members_only)s, members_only),
-                fingerprint = %(fingerprint)s, present = true, again = again OR %(again)s,
-                decision = CASE WHEN %(again)s THEN 'open' ELSE decision END
+                fingerprint = %(fingerprint)s, present = true, retry = retry OR %(retry)s,
+                decision = CASE WHEN %(retry)s THEN 'open' ELSE decision END
             WHERE source = %(source)s AND video_id = %(video_id)s
             """,
-            [{**asdict(entry), "source": source, "again": entry.video_id in again} for entry in changed],
+            [{**asdict(entry), "source": source, "retry": entry.video_id in retry} for entry in changed],
         )
         cursor.executemany(
             "UPDATE videos SET title = %s, url = %s, updated_at = now() WHERE video_id = %s",
@@ -244,7 +245,8 @@ def _media_location(url: str) -> str:
 
 def _mark_unlisted(connection: Connection, source: str, video_ids: set[str]) -> None:
     connection.execute(
-        "UPDATE listed SET present = false WHERE source = %s AND video_id = ANY(%s) AND present", [source, list(video_ids)]
+        "UPDATE source_videos SET present = false WHERE source = %s AND video_id = ANY(%s) AND present",
+        [source, list(video_ids)],
     )
 
 
@@ -252,7 +254,7 @@ def _record_listing(connection: Connection, source: str, listing: Listing) -> No
     connection.execute(
         """
         UPDATE sources SET etag = %s, last_modified = %s, total = coalesce(%s, total), looked_at = now(), failures = 0,
-            last_error = NULL, filled = filled OR %s, listings = listings + %s::int
+            last_error = NULL, fully_listed = fully_listed OR %s, listings = listings + %s::int
         WHERE source = %s
         """,
         [listing.validators.etag, listing.validators.last_modified, listing.total, listing.complete, listing.complete, source],
@@ -263,7 +265,7 @@ def _write(connection: Connection, source: str, decided: Sequence[StoredDecision
     with connection.cursor() as cursor:
         cursor.executemany(
             """
-            UPDATE listed SET decision = %(verdict)s, reason = %(reason)s, again = false, channel = %(channel)s,
+            UPDATE source_videos SET decision = %(verdict)s, reason = %(reason)s, retry = false, channel = %(channel)s,
                 published_at = %(published_at)s, duration_s = %(duration_s)s, live = %(live)s, starts_at = %(starts_at)s,
                 short = %(short)s, members_only = %(members_only)s
             WHERE source = %(source)s AND video_id = %(video_id)s
@@ -272,7 +274,7 @@ def _write(connection: Connection, source: str, decided: Sequence[StoredDecision
         )
 
 
-def _ask_for(connection: Connection, source: Source, wanted: Sequence[Entry], again: set[str]) -> list[str]:
+def _ask_for(connection: Connection, source: Source, wanted: Sequence[Entry], retry: set[str]) -> list[str]:
     """Of the wanted videos, ask for those that nobody has asked for yet, and for those whose failure may be over."""
     rows = connection.execute(
         "SELECT video_id, state, requested_at FROM videos WHERE video_id = ANY(%s)", [[entry.video_id for entry in wanted]]
@@ -285,7 +287,7 @@ def _ask_for(connection: Connection, source: Source, wanted: Sequence[Entry], ag
             _wait_for(connection, entry)
         elif row["state"] == "new" and row["requested_at"] is None:
             asked.append(entry.video_id)
-        elif entry.video_id in again and row["state"] not in ("new", "ready", "live_or_upcoming"):
+        elif entry.video_id in retry and row["state"] not in ("new", "ready", "live_or_upcoming"):
             connection.execute(
                 "UPDATE videos SET state = 'new', attempts = 0, retry_at = NULL WHERE video_id = %s", [entry.video_id]
             )

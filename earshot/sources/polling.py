@@ -82,7 +82,7 @@ def _outcome(source: Source, future: "Future[PollResult | None]", database: Data
 def _poll_within(source: Source, state: SourceState, database: Database, deadline: float) -> PollResult | None:
     if state.paused or time.monotonic() > deadline:
         return None
-    named_once = source.kind is Kind.URL and state.filled  # a single video: there is nothing more to come
+    named_once = source.kind is Kind.URL and state.fully_listed  # a single video: there is nothing more to come
     options, due = options_digest(source), state.due(source.every_s) and not named_once
     if options != state.options:
         listings.reopen(database, source, options)
@@ -103,9 +103,9 @@ def _poll(source: Source, state: SourceState, database: Database) -> PollResult:
     if found is None:
         record_poll(database, source.address)
         return PollResult(source, to_list=_to_list(state))
-    if not found.complete and (not state.filled or _has_gap(found, source, state, database)):
+    if not found.complete and (not state.fully_listed or _has_gap(found, source, state, database)):
         needs_listing(database, source.address)
-        return PollResult(source, to_list=_to_list(replace(state, filled=False)))
+        return PollResult(source, to_list=_to_list(replace(state, fully_listed=False)))
     return PollResult(source, new=_save(source, found, database))
 
 
@@ -119,7 +119,7 @@ def _has_gap(found: Listing, source: Source, state: SourceState, database: Datab
 
 def _to_list(state: SourceState) -> str:
     """The key of the run that lists a source: the same until a listing ended, and for six hours if it died."""
-    return "" if state.filled else f"{state.listings}:{int(time.time() // (6 * 3600))}"
+    return "" if state.fully_listed else f"{state.listings}:{int(time.time() // (6 * 3600))}"
 
 
 def list_fully(source: Source, database: Database) -> PollResult:
@@ -179,8 +179,8 @@ def decide_pending(source: Source, database: Database, most_asks: int | None = N
     entries = listings.open_entries(database, source.address)
     if not entries:
         return 0
-    asks = {one.entry.video_id: one.asks for one in entries}
-    ask = _page_fetcher(source, _give_up(source, database, asks), most_asks, deadline)
+    fetches = {one.entry.video_id: one.fetches for one in entries}
+    ask = _page_fetcher(source, _give_up(source, database, fetches), most_asks, deadline)
     backlog, later = ([one.entry for one in entries if one.backlog == there] for there in (True, False))
     room = None if source.limit is None else max(0, source.limit - listings.count_wanted_backlog(database, source.address))
     decided: list[StoredDecision] = []
@@ -237,12 +237,12 @@ def _page_fetcher(
     return ask
 
 
-def _give_up(source: Source, database: Database, asks: Mapping[str, int]) -> Callable[[Entry, Retryable], None]:
+def _give_up(source: Source, database: Database, fetches: Mapping[str, int]) -> Callable[[Entry, Retryable], None]:
     """What to do when a page was asked in vain: leave the decision open, unless it has been asked often enough."""
 
     def in_vain(entry: Entry, error: Retryable) -> None:
         listings.count_fetch(database, source.address, entry.video_id)
-        if asks[entry.video_id] + 1 >= MAX_FETCHES:
+        if fetches[entry.video_id] + 1 >= MAX_FETCHES:
             _decide_without_details(entry, error)
 
     return in_vain

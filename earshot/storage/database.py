@@ -38,13 +38,13 @@ class Database:
 
     url: str
     _column_types: dict[str, dict[str, str]] = field(default_factory=dict, compare=False, repr=False)
-    _snapshot: Connection | None = field(default=None, compare=False, repr=False)
+    _connection: Connection | None = field(default=None, compare=False, repr=False)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection in a transaction, committed at the end, rolled back on an error; rows come as dictionaries."""
-        if self._snapshot is not None:
-            yield self._snapshot
+        if self._connection is not None:
+            yield self._connection
             return
         with pooled_connection(self.url) as connection:
             yield connection
@@ -55,13 +55,21 @@ class Database:
 
         Within another snapshot it is that one.
         """
-        if self._snapshot is not None:
+        if self._connection is not None:
             yield self
             return
         with read_only(self.url) as connection:
-            yield changed(self, _snapshot=connection)
+            yield changed(self, _connection=connection)
 
-    def query(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+    @contextmanager
+    def transaction(self) -> Iterator["Database"]:
+        """The database in one transaction: what is done with it in the block is kept at its end, or rolled back on an error."""
+        with self.connect() as connection:
+            yield changed(self, _connection=connection)
+
+    def query(
+        self, statement: str | sql.Composable, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[dict[str, Any]]:
         """The rows of a SELECT, or of anything with RETURNING; [] for a statement that returns none. Vectors are pgvector's."""
         with self.connect() as connection:
             cursor = connection.execute(statement, parameters)  # pyright: ignore[reportArgumentType]

@@ -11,13 +11,14 @@ count, view `current_identities`). Shown is, of the words, passages and turns of
 | nobody (words where no speaker was heard) | `Unknown` |
 
 A correction that speaks of moments rather than of a whole local speaker ("this turn is Ana") goes before that: what has its
-middle in such a moment (table `corrected_moments`) is that person's, whoever else was heard there.
+middle in such a moment (table `segment_overrides`) is that person's, whoever else was heard there.
 
 Names are read when they are shown and stored nowhere else, so that naming a voice names it in all that is exported or found
 from then on. What decided is not told here: that is in table `identities`. Search tells the speakers of a passage by the same
 rules in SQL (function `passage_speakers`).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -37,6 +38,7 @@ class Speaker:
 
 
 NOBODY = Speaker("Unknown")
+_VOICE = re.compile(r"voice[\s-]*(\d{1,18})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def speaker_names(database: Database, video_id: str) -> Names:
     )
     by_label = {row["local_speaker"]: _speaker(row["local_speaker"], row["name"], row["voice_id"]) for row in rows}
     corrected = database.query(
-        "SELECT start_s, end_s, name FROM corrected_moments JOIN people USING (person_id) WHERE video_id = %s ORDER BY start_s",
+        "SELECT start_s, end_s, name FROM segment_overrides JOIN people USING (person_id) WHERE video_id = %s ORDER BY start_s",
         [video_id],
     )
     moments = tuple((row["start_s"], row["end_s"], Speaker(row["name"], person=row["name"])) for row in corrected)
@@ -81,4 +83,15 @@ def speaker_names(database: Database, video_id: str) -> Names:
 def _speaker(label: str, name: str | None, voice_id: int | None) -> Speaker:
     if name is not None:
         return Speaker(name, person=name)
-    return Speaker(label) if voice_id is None else Speaker(f"voice {voice_id}", voice=voice_id)
+    return Speaker(label) if voice_id is None else Speaker(voice_label(voice_id), voice=voice_id)
+
+
+def voice_label(voice_id: int) -> str:
+    """What an anonymous voice is called, here and in the SQL function `passage_speakers`: voice 7."""
+    return f"voice {voice_id}"
+
+
+def parse_voice_label(text: str) -> int | None:
+    """7 of `voice 7`, `voice-7` or `Voice7`, None of anything else."""
+    written = _VOICE.fullmatch(text.strip())
+    return int(written[1]) if written else None

@@ -20,7 +20,7 @@ def keys_with(database: Database, who: SpeakerRef, source: str | None = None) ->
         """
         SELECT video_id FROM videos WHERE (%(source)s::text IS NULL OR source = %(source)s) AND video_id IN (
             SELECT video_id FROM current_identities WHERE person_id = %(person)s OR voice_id = %(voice)s
-            UNION SELECT video_id FROM corrected_moments WHERE person_id = %(person)s)
+            UNION SELECT video_id FROM segment_overrides WHERE person_id = %(person)s)
         ORDER BY video_id
         """,
         {"source": source, "person": who.person_id, "voice": who.voice_id},

@@ -113,7 +113,7 @@ def test_to_earshot_all_is_current_and_each_video_its_own(copied: Copied) -> Non
 @pytest.mark.slow
 def test_the_sources_have_nothing_new(copied: Copied) -> None:
     assert Daemon(new_uploads, copied.instance, copied.database).tick() == []
-    listed = copied.database.query("SELECT count(*) AS videos FROM listed WHERE decision = 'wanted'")
+    listed = copied.database.query("SELECT count(*) AS videos FROM source_videos WHERE decision = 'wanted'")
     assert listed == [{"videos": COPIES}]
 
 

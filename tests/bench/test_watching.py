@@ -111,6 +111,8 @@ def test_a_fill_that_leaves_out_an_entry_ends_the_benchmark(watched: WatchedLibr
 
 def test_a_library_that_grew_has_listed_and_decided_all_it_knows(watched: WatchedLibrary) -> None:
     assert [url.rpartition("/")[2] for url in watched.grow(12, of_a_source=5)] == ["feed-0.xml", "feed-1.xml", "feed-2.xml"]
-    decided = watched.database.query("SELECT decision, backlog, count(*) AS videos FROM listed GROUP BY decision, backlog")
+    decided = watched.database.query(
+        "SELECT decision, backlog, count(*) AS videos FROM source_videos GROUP BY decision, backlog"
+    )
     assert decided == [{"decision": "wanted", "backlog": True, "videos": 12}]
     assert watched.count() == 12

@@ -6,8 +6,12 @@ import numpy as np
 import pandas as pd
 
 from earshot.common.audio import SAMPLE_RATE
+from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
+from earshot.speakers.tables.enrolments import save_assessment
+from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import voice_space
+from earshot.speakers.voices.enrolment_quality import Quality, Samples, Verdict
 from earshot.speakers.voices.local_speakers import conditions, local_speakers
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
@@ -67,6 +71,27 @@ def keep(database: Database, video_id: str, turns: pd.DataFrame, audio: str | No
             "local_speakers": local_speakers(embedded).assign(**space),
         },
     )
+
+
+def enrol(
+    database: Database,
+    name: str,
+    *vectors: np.ndarray,
+    recording: str = "",
+    notes: str = "",
+    verdict: Verdict = Verdict.GOOD,
+    seconds: float = 20.0,
+) -> int:
+    """A file is enrolled for this person and assessed: a sample of so many seconds for each vector. Returns the person's id."""
+    person, length = add_person(database, name, notes), round(seconds * SAMPLE_RATE)
+    excerpt = Excerpt(FILE, recording or f"/recordings/{name}.wav")
+    spans = tuple((index * length, (index + 1) * length) for index in range(len(vectors)))
+    with database.transaction() as whole, whole.connect() as connection:
+        number = add_enrolment(connection, person.person_id, excerpt, listed=False)
+        samples = Samples(f"sha256 of enrolment {number}", spans, np.array(vectors, dtype=np.float32))
+        quality = Quality(verdict, "", seconds * len(vectors), 0.0, None)
+        save_assessment(whole, number, voice_space(read_settings()), quality, samples)
+    return person.person_id
 
 
 def _near(direction: np.ndarray, rng: np.random.Generator) -> np.ndarray:

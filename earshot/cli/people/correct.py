@@ -121,6 +121,7 @@ def _split(database: Database, text: str) -> Change:
     from earshot.library.corrections import anonymous_voice
     from earshot.speakers.corrections.commands import split_voice
     from earshot.speakers.corrections.targets import Target
+    from earshot.transcripts.speaker_names import voice_label
 
     number = anonymous_voice(text)
     entered, one, other = split_voice(database, number)
@@ -128,7 +129,9 @@ def _split(database: Database, text: str) -> Change:
     def videos(part: Target) -> str:
         return ", ".join(dict.fromkeys(video_id for video_id, _ in part.speakers))
 
-    told = f"{_number(entered)}: voice {number} is two voices.\nOne is in {videos(one)}.\nThe other is in {videos(other)}."
+    told = (
+        f"{_number(entered)}: {voice_label(number)} is two voices.\nOne is in {videos(one)}.\nThe other is in {videos(other)}."
+    )
     return Change(told, entered.number)
 
 

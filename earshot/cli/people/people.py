@@ -30,11 +30,12 @@ def list_command(as_json: bool) -> None:
 
     What is wrong in people.yaml, if anything is, comes last: until it is right nobody is identified anew.
     """
-    from earshot.speakers.people.directory import count_other_models, list_known
+    from earshot.speakers.people.directory import list_known
+    from earshot.speakers.tables.voice_space import count_other_spaces
 
     settings = read_settings()
     database, space = open_database(), voice_space(settings)
-    rows, others = list_known(database, space), count_other_models(database, space)
+    rows, others = list_known(database, space), count_other_spaces(database, space)
     if as_json:
         print_json(rows)
     elif not rows:

@@ -1,29 +1,32 @@
-"""Statements: what corrections say of the local speakers of today's diarization. Pure functions.
+"""Claims: what corrections say of the local speakers of today's diarization. Pure functions.
 
 Corrections speak of time (earshot/speakers/tables/corrections.py), so each diarization is asked anew whom they mean: a
 correction speaks of a local speaker where its spans cover at least half of that speaker's own time
 (earshot/common/timeline.py).
 
 **The last word counts.** A moment is spoken by the person whom the newest `is` that covers it names: a later one takes its time
-out of earlier ones, and taken back gives it back. So single turns can be put right inside a speaker who was named as a whole,
-and a speaker is who holds at least half of his time; where another person holds more than half as much as that, he is *mixed*:
-two people whom the diarization took for one, and named after neither.
+out of earlier ones, and taken back gives it back. So single turns can be put right inside a speaker who was named as a whole.
+A speaker takes the name that covers at least half of its own time. If a second name covers more than half as much, the
+diarization probably merged two people: the speaker is *ambiguous*, and named after neither.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from earshot.common.timeline import HALF, Interval, Timeline, build_timeline
-from earshot.speakers.tables.corrections import CorrectedSpan, Correction
+from earshot.speakers.tables.corrections import CorrectedSpan, Correction, CorrectionKind
 from earshot.speakers.voices.speakers import Key
 
 # Who holds a speaker's time must hold this many times what the second does.
 DOMINANCE_RATIO = 2.0
 NOBODY = -1
+
+Side = tuple[int, int]  # correction_id; 0 for its spans, 1 for the other voice's
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,10 @@ class Named:
 
 @dataclass(frozen=True)
 class SpeakerClaims:
-    """What is said of local speakers. Nothing is concluded from two statements yet.
+    """What is said of local speakers. Nothing is concluded from two claims yet.
 
-    `ambiguous`: who cannot be named, with the corrections that name two people in him. `never`: per speaker and person the
-    corrections. `same`: per correction all whom it says to be one voice. `different`: per correction its two sides.
+    `ambiguous`: who cannot be named, with the corrections that name two people in that speaker. `never`: per speaker and person
+    the corrections. `same`: per correction all whom it says to be one voice. `different`: per correction its two sides.
     """
 
     named: dict[Key, Named] = field(default_factory=dict)
@@ -50,75 +53,70 @@ class SpeakerClaims:
 
 
 @dataclass(frozen=True)
-class IntervalLabels:
-    """Per stretch, the person of the newest `is` that covers it, and that correction; NOBODY where there is none."""
+class CorrectedVideo:
+    """A video that corrections speak of, with its turns and the time of each side.
 
+    Of each stretch of `timeline`, which is cut by both: `people` is the person of the newest `is` that covers it, and `by` that
+    correction's number; NOBODY where there is none.
+    """
+
+    video_id: str
+    turns: pd.DataFrame
+    spans: Mapping[Side, list[Interval]]
+    timeline: Timeline
     people: np.ndarray
-    corrections: np.ndarray
+    by: np.ndarray
+
+    def corrections_in(self, where: np.ndarray) -> frozenset[int]:
+        """The numbers of those that name somebody in these stretches."""
+        return frozenset(np.unique(self.by[where]).tolist())
 
 
-def claims_from(corrections: Sequence[Correction], turns: pd.DataFrame) -> SpeakerClaims:
-    """What the corrections say of the speakers in `turns` (video_id, local_speaker, start_s, end_s)."""
-    spans, statements = spans_by_video(corrections), SpeakerClaims()
-    named, excluded = person_by_correction(corrections, "is"), person_by_correction(corrections, "never")
-    sides: defaultdict[tuple[int, int], set[Key]] = defaultdict(set)
-    for video_id, of_video in turns[turns.video_id.isin(list(spans))].groupby("video_id", sort=True):
-        here = spans[str(video_id)]
-        stretches = build_timeline(of_video, (span for each in here.values() for span in each))
-        _name(statements, str(video_id), stretches, label_intervals(stretches, named, here))
-        _exclude(statements, str(video_id), stretches, excluded, here)
-        for (number, side), times in here.items():
-            if number not in named and number not in excluded:
-                speakers = stretches.speakers_mostly_in(stretches.mask(times))
-                sides[number, side].update((str(video_id), speaker) for speaker in speakers)
-    for correction in sorted(corrections, key=lambda each: each.correction_id):
-        one, other = (frozenset(sides[correction.correction_id, side]) for side in (0, 1))
-        if one and other:  # a side of which nothing is left (its videos are gone) says nothing
-            if correction.kind == "same":
-                statements.same[correction.correction_id] = one | other
-            else:
-                statements.different[correction.correction_id] = one, other
-    return statements
+@dataclass(frozen=True)
+class CorrectionSet:
+    """Corrections, and all turns (video_id, turn_index, local_speaker, start_s, end_s) of the videos that are asked about."""
+
+    corrections: Sequence[Correction]
+    turns: pd.DataFrame
+
+    @cached_property
+    def claims(self) -> SpeakerClaims:
+        """What they say of the speakers of these turns."""
+        return _claims(self)
+
+    def of_kind(self, kind: CorrectionKind) -> "CorrectionSet":
+        """Those of one kind."""
+        return replace(self, corrections=[each for each in self.corrections if each.kind == kind])
+
+    def people(self, kind: CorrectionKind) -> dict[int, int]:
+        """correction_id -> person_id of the corrections of this kind, `is` or `never`."""
+        return {
+            each.correction_id: each.person_id for each in self.corrections if each.kind == kind and each.person_id is not None
+        }
+
+    def videos(self) -> Iterator[CorrectedVideo]:
+        """The videos with turns that they speak of, in order."""
+        spans, named = _spans_by_video(self.corrections), self.people(CorrectionKind.IS)
+        for video_id, turns in self.turns[self.turns.video_id.isin(list(spans))].groupby("video_id", sort=True):
+            here = spans[str(video_id)]
+            timeline = build_timeline(turns, (span for each in here.values() for span in each))
+            people = np.full(len(timeline.lengths), NOBODY, dtype=np.int64)
+            by = people.copy()
+            for number, side in sorted(here):
+                if number in named:
+                    covered = timeline.mask(here[number, side])
+                    people[covered], by[covered] = named[number], number
+            yield CorrectedVideo(str(video_id), turns, here, timeline, people, by)
 
 
-def corrections_touching(corrections: Sequence[Correction], turns: pd.DataFrame, speakers: Container[Key]) -> set[int]:
+def corrections_touching(said: CorrectionSet, speakers: Container[Key]) -> set[int]:
     """The numbers of the corrections that speak of any of these speakers' own time, however short."""
-    spans, found = spans_by_video(corrections), set[int]()
-    for video_id, of_video in turns.groupby("video_id", sort=True):
-        here = spans.get(str(video_id), {})
-        stretches = build_timeline(of_video, (span for each in here.values() for span in each))
-        meant = [(str(video_id), speaker) in speakers for speaker in stretches.speakers]
-        own = stretches.solo[meant].any(axis=0)
-        found |= {number for (number, _), each in here.items() if (own & stretches.mask(each)).any()}
+    found = set[int]()
+    for video in said.videos():
+        meant = [(video.video_id, speaker) in speakers for speaker in video.timeline.speakers]
+        own = video.timeline.solo[meant].any(axis=0)
+        found |= {number for (number, _), each in video.spans.items() if (own & video.timeline.mask(each)).any()}
     return found
-
-
-def spans_by_video(corrections: Iterable[Correction]) -> dict[str, dict[tuple[int, int], list[Interval]]]:
-    """Per video, the times of each side of each correction: (correction_id, 0 or 1) -> [(start_s, end_s)]."""
-    found: defaultdict[str, defaultdict[tuple[int, int], list[Interval]]] = defaultdict(lambda: defaultdict(list))
-    for correction in corrections:
-        for side, spans in enumerate((correction.spans, correction.others)):
-            for span in spans:
-                found[span.video_id][correction.correction_id, side].append((span.start_s, span.end_s))
-    return {video_id: dict(sides) for video_id, sides in found.items()}
-
-
-def person_by_correction(corrections: Iterable[Correction], kind: str) -> dict[int, int]:
-    """correction_id -> person_id of the corrections of this kind, `is` or `never`."""
-    return {each.correction_id: each.person_id for each in corrections if each.kind == kind and each.person_id is not None}
-
-
-def label_intervals(
-    stretches: Timeline, named: Mapping[int, int], spans: Mapping[tuple[int, int], list[Interval]]
-) -> IntervalLabels:
-    """Who speaks in each stretch of a video, by the last word on it. `named`: the person of each `is`, by its number."""
-    people = np.full(len(stretches.lengths), NOBODY, dtype=np.int64)
-    by = people.copy()
-    for number, side in sorted(spans):
-        if number in named:
-            covered = stretches.mask(spans[number, side])
-            people[covered], by[covered] = named[number], number
-    return IntervalLabels(people, by)
 
 
 def spans_in(video_id: str, times: Iterable[Interval]) -> tuple[CorrectedSpan, ...]:
@@ -126,36 +124,57 @@ def spans_in(video_id: str, times: Iterable[Interval]) -> tuple[CorrectedSpan, .
     return tuple(CorrectedSpan(video_id, start, end) for start, end in times)
 
 
-def _name(statements: SpeakerClaims, video_id: str, stretches: Timeline, said: IntervalLabels) -> None:
-    for speaker, own in zip(stretches.speakers, stretches.solo, strict=True):
-        people = set(said.people[own].tolist()) - {NOBODY}
-        by_person = {person: stretches.seconds(own & (said.people == person)) for person in sorted(people)}
+def _spans_by_video(corrections: Iterable[Correction]) -> dict[str, dict[Side, list[Interval]]]:
+    found: defaultdict[str, defaultdict[Side, list[Interval]]] = defaultdict(lambda: defaultdict(list))
+    for correction in corrections:
+        for side, spans in enumerate((correction.spans, correction.others)):
+            for span in spans:
+                found[span.video_id][correction.correction_id, side].append((span.start_s, span.end_s))
+    return {video_id: dict(sides) for video_id, sides in found.items()}
+
+
+def _claims(said: CorrectionSet) -> SpeakerClaims:
+    claims, excluded = SpeakerClaims(), said.people(CorrectionKind.NEVER)
+    sides: defaultdict[Side, set[Key]] = defaultdict(set)
+    for video in said.videos():
+        _name(claims, video)
+        _exclude(claims, video, excluded)
+        for side, times in video.spans.items():
+            speakers = video.timeline.speakers_mostly_in(video.timeline.mask(times))
+            sides[side].update((video.video_id, speaker) for speaker in speakers)
+    for correction in sorted(said.corrections, key=lambda each: each.correction_id):
+        one, other = (frozenset(sides[correction.correction_id, side]) for side in (0, 1))
+        if one and other:  # a side of which nothing is left (its videos are gone) says nothing
+            if correction.kind == CorrectionKind.SAME:
+                claims.same[correction.correction_id] = one | other
+            else:
+                claims.different[correction.correction_id] = one, other
+    return claims
+
+
+def _name(claims: SpeakerClaims, video: CorrectedVideo) -> None:
+    """Who holds a speaker's own time, or which two people do."""
+    timeline = video.timeline
+    for speaker, own in zip(timeline.speakers, timeline.solo, strict=True):
+        people = set(video.people[own].tolist()) - {NOBODY}
+        by_person = {person: timeline.seconds(own & (video.people == person)) for person in sorted(people)}
         first, second = [*sorted(people, key=lambda person: -by_person[person]), NOBODY, NOBODY][:2]
-        if first == NOBODY or by_person[first] < HALF * stretches.seconds(own):
+        if first == NOBODY or by_person[first] < HALF * timeline.seconds(own):
             continue
         if by_person[first] >= DOMINANCE_RATIO * by_person.get(second, 0.0):
-            statements.named[video_id, speaker] = Named(first, _label(said, own & (said.people == first)))
+            corrections = video.corrections_in(own & (video.people == first))
+            claims.named[video.video_id, speaker] = Named(first, corrections)
         else:
-            statements.ambiguous[video_id, speaker] = _label(said, own & np.isin(said.people, [first, second]))
+            claims.ambiguous[video.video_id, speaker] = video.corrections_in(own & np.isin(video.people, [first, second]))
 
 
-def _label(said: IntervalLabels, where: np.ndarray) -> frozenset[int]:
-    return frozenset(np.unique(said.corrections[where]).tolist())
-
-
-def _exclude(
-    statements: SpeakerClaims,
-    video_id: str,
-    stretches: Timeline,
-    excluded: Mapping[int, int],
-    spans: Mapping[tuple[int, int], list[Interval]],
-) -> None:
-    """Of whom it is said that he is never somebody; several corrections about one person count together."""
+def _exclude(claims: SpeakerClaims, video: CorrectedVideo, excluded: Mapping[int, int]) -> None:
+    """Who is said never to be somebody; several corrections about one person count together."""
     by_person: defaultdict[int, list[int]] = defaultdict(list)
-    for number, _ in spans:
+    for number, _ in video.spans:
         if number in excluded:
             by_person[excluded[number]].append(number)
     for person, numbers in by_person.items():
-        covered = stretches.mask(span for number in numbers for span in spans[number, 0])
-        for speaker in stretches.speakers_mostly_in(covered):
-            statements.never.setdefault((video_id, speaker), {})[person] = frozenset(numbers)
+        covered = video.timeline.mask(span for number in numbers for span in video.spans[number, 0])
+        for speaker in video.timeline.speakers_mostly_in(covered):
+            claims.never.setdefault((video.video_id, speaker), {})[person] = frozenset(numbers)

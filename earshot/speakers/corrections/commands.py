@@ -5,16 +5,15 @@ back. One exception: a later `is` takes the time that it covers out of earlier o
 that a changed mind needs no undoing. Who everybody is then is decided by earshot/speakers/people/identify.py, not here.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from earshot.common.errors import EarshotError
 from earshot.common.text import MAX_NUMBERS, join_numbers
-from earshot.common.timeline import EMPTY_TURNS, build_timeline
-from earshot.speakers.corrections.claims import spans_by_video
-from earshot.speakers.corrections.constraints import find_conflicts, read_turns
+from earshot.speakers.corrections.constraints import find_conflicts, read_corrections
 from earshot.speakers.corrections.targets import Target, describe_correction, split_in_two, subtract
-from earshot.speakers.tables.corrections import Correction, add_correction, list_corrections
+from earshot.speakers.tables.corrections import CorrectedSpan, Correction, CorrectionKind, add_correction, list_corrections
 from earshot.speakers.tables.people import add_person, checked_name, find_person, names_of_people
 from earshot.storage.database import Database
 
@@ -33,7 +32,7 @@ class CorrectionResult:
 
 def assign_person(database: Database, subject: Target, name: str) -> CorrectionResult:
     """`subject` is spoken by this person, who is added where nobody has the name."""
-    return _about_person(database, "is", subject, name)
+    return _about_person(database, CorrectionKind.IS, subject, name)
 
 
 def exclude_person(database: Database, subject: Target, name: str) -> CorrectionResult:
@@ -41,7 +40,7 @@ def exclude_person(database: Database, subject: Target, name: str) -> Correction
     _require_whole_speaker(subject)
     if find_person(database, name) is None:
         raise EarshotError(f"Nobody is called {name!r}, so nobody is taken for them.", "`earshot people list` shows all.")
-    return _about_person(database, "never", subject, name)
+    return _about_person(database, CorrectionKind.NEVER, subject, name)
 
 
 def merge_voices(database: Database, one: Target, other: Target) -> CorrectionResult:
@@ -49,7 +48,7 @@ def merge_voices(database: Database, one: Target, other: Target) -> CorrectionRe
     _require_whole_speaker(one, other)
     if set(one.speakers) == set(other.speakers):
         raise EarshotError(f"{one.label} and {other.label} are one already.", "Name two voices.")
-    return _about_voices(database, "same", one, other)
+    return _about_voices(database, CorrectionKind.SAME, one, other)
 
 
 def separate_voices(database: Database, one: Target, other: Target) -> CorrectionResult:
@@ -58,37 +57,28 @@ def separate_voices(database: Database, one: Target, other: Target) -> Correctio
     rest = subtract(database, one, other)
     if not rest.speakers:
         raise EarshotError(f"{one.label} and {other.label} are one speaker.", "Name two voices.")
-    return _about_voices(database, "different", rest, other)
+    return _about_voices(database, CorrectionKind.DIFFERENT, rest, other)
 
 
 def split_voice(database: Database, voice_id: int) -> tuple[CorrectionResult, Target, Target]:
     """The two parts that this anonymous voice was joined from last are two voices; returned with the parts."""
     one, other = split_in_two(database, voice_id)
-    return _about_voices(database, "different", one, other), one, other
+    return _about_voices(database, CorrectionKind.DIFFERENT, one, other), one, other
 
 
-def _about_person(database: Database, kind: str, subject: Target, name: str) -> CorrectionResult:
+def _about_person(database: Database, kind: CorrectionKind, subject: Target, name: str) -> CorrectionResult:
     checked_name(name)
     known = find_person(database, name)
-    earlier = list_corrections(database)
-    person_id = known.person_id if known else NEW_PERSON
-    correction = Correction(_next(earlier), kind, person_id, subject.spans)
-    _refuse_conflict(database, earlier, correction)
-    over = _overruled(earlier, correction) if kind == "is" else ()
+    new, earlier = _checked(database, kind, known.person_id if known else NEW_PERSON, subject.spans)
+    over = _overruled(earlier, new) if kind == CorrectionKind.IS else ()
     person = known or add_person(database, name)
     number = add_correction(database, kind, person.person_id, subject.spans)
     return CorrectionResult(number, person.name, known is None, over)
 
 
-def _about_voices(database: Database, kind: str, one: Target, other: Target) -> CorrectionResult:
-    earlier = list_corrections(database)
-    _refuse_conflict(database, earlier, Correction(_next(earlier), kind, None, one.spans, other.spans))
+def _about_voices(database: Database, kind: CorrectionKind, one: Target, other: Target) -> CorrectionResult:
+    _checked(database, kind, None, one.spans, other.spans)
     return CorrectionResult(add_correction(database, kind, None, one.spans, other.spans))
-
-
-def _next(earlier: Sequence[Correction]) -> int:
-    """A number above all that were given; the database gives the one that is kept."""
-    return max((each.correction_id for each in earlier), default=0) + 1
 
 
 def _require_whole_speaker(*subjects: Target) -> None:
@@ -100,10 +90,19 @@ def _require_whole_speaker(*subjects: Target) -> None:
             )
 
 
-def _refuse_conflict(database: Database, earlier: Sequence[Correction], new: Correction) -> None:
-    conflicts = find_conflicts(earlier, new, read_turns(database, spans_by_video([*earlier, new])))
+def _checked(
+    database: Database,
+    kind: CorrectionKind,
+    person_id: int | None,
+    spans: tuple[CorrectedSpan, ...],
+    others: tuple[CorrectedSpan, ...] = (),
+) -> tuple[Correction, Sequence[Correction]]:
+    """The correction, numbered above all earlier ones, and those. Raises EarshotError where it contradicts them."""
+    earlier = list_corrections(database)
+    new = Correction(max((each.correction_id for each in earlier), default=0) + 1, kind, person_id, spans, others)
+    conflicts = find_conflicts(read_corrections(database, [*earlier, new]), new.correction_id)
     if not conflicts:
-        return
+        return new, earlier
     people = names_of_people(database)
     told = "; ".join(describe_correction(each, people) for each in earlier if each.correction_id in conflicts[:MAX_NUMBERS])
     known = f"correction{'s'[: len(conflicts) != 1]} {join_numbers(conflicts)}"
@@ -115,11 +114,12 @@ def _refuse_conflict(database: Database, earlier: Sequence[Correction], new: Cor
 
 def _overruled(earlier: Sequence[Correction], new: Correction) -> tuple[int, ...]:
     """The corrections that gave some of this time to other people."""
-    others = [each for each in earlier if each.kind == "is" and each.person_id != new.person_id]
-    found: set[int] = set()
-    for sides in spans_by_video([*others, new]).values():
-        if (new.correction_id, 0) in sides:
-            stretches = build_timeline(EMPTY_TURNS, (span for spans in sides.values() for span in spans))
-            mine = stretches.mask(sides[new.correction_id, 0])
-            found |= {number for (number, _), spans in sides.items() if (mine & stretches.mask(spans)).any()}
-    return tuple(sorted(found - {new.correction_id}))
+    mine: defaultdict[str, list[CorrectedSpan]] = defaultdict(list)
+    for span in new.spans:
+        mine[span.video_id].append(span)
+    others = (each for each in earlier if each.kind == new.kind and each.person_id != new.person_id)
+    return tuple(
+        each.correction_id
+        for each in others
+        if any(span.start_s < own.end_s and own.start_s < span.end_s for span in each.spans for own in mine[span.video_id])
+    )

@@ -1,20 +1,18 @@
-"""Contradictions: statements that cannot all be true, and the corrections behind them. Pure functions.
+"""Conflicts: claims that cannot all be true, and the corrections behind them. Pure functions.
 
-`same` puts local speakers into groups, each of which is one voice. A contradiction is a group with two people in it; one that
+`same` puts local speakers into groups, each of which is one voice. A conflict is a group with two people in it; one that
 is said to be a person and never that person; one whose members are also said to be different; and two that are said to be
 different and one person. Nobody in it can be named, since nothing tells which of the corrections is the wrong one.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
 from earshot.common.text import join_numbers
 from earshot.speakers.corrections.claims import Named, SpeakerClaims
 from earshot.speakers.voices.speakers import Key
-
-# More numbers than this in one message help nobody.
 
 
 @dataclass(frozen=True)
@@ -72,15 +70,15 @@ class SameVoiceGroups:
         return found
 
 
-def conflicts_among(statements: SpeakerClaims) -> list[Conflict]:
-    """All that cannot be true together, mixed speakers apart: those are no slip of whoever corrected."""
-    groups = SameVoiceGroups(statements.same)
-    people = people_of(groups, statements.named)
-    spoken_of = [*statements.named, *statements.never, *(key for keys in statements.same.values() for key in keys)]
+def conflicts_among(claims: SpeakerClaims) -> list[Conflict]:
+    """All that cannot be true together, ambiguous speakers apart: those are no slip of whoever corrected."""
+    groups = SameVoiceGroups(claims.same)
+    people = people_of(groups, claims.named)
+    spoken_of = [*claims.named, *claims.never, *(key for keys in claims.same.values() for key in keys)]
     found: dict[Conflict, None] = {}
     for group in dict.fromkeys(groups.group_of(key) for key in sorted(set(spoken_of))):
-        found |= dict.fromkeys(_inside(group, groups, people.get(group, {}), statements))
-    for number, (one, other) in statements.different.items():
+        found |= dict.fromkeys(_inside(group, groups, people.get(group, {}), claims))
+    for number, (one, other) in claims.different.items():
         found |= dict.fromkeys(_between(number, one, other, groups, people))
     return list(found)
 
@@ -94,15 +92,15 @@ def people_of(groups: SameVoiceGroups, named: Mapping[Key, Named]) -> dict[froze
 
 
 def _inside(
-    group: frozenset[Key], groups: SameVoiceGroups, people: Mapping[int, tuple[Key, Named]], statements: SpeakerClaims
+    group: frozenset[Key], groups: SameVoiceGroups, people: Mapping[int, tuple[Key, Named]], claims: SpeakerClaims
 ) -> list[Conflict]:
     found = []
     for (one, said), (other, also) in combinations(people.values(), 2):
         found.append(Conflict(group, said.corrections | also.corrections | groups.linking_corrections(one, other)))
-    for key in sorted(group & statements.never.keys()):
-        for person in sorted(statements.never[key].keys() & people.keys()):
+    for key in sorted(group & claims.never.keys()):
+        for person in sorted(claims.never[key].keys() & people.keys()):
             one, said = people[person]
-            numbers = said.corrections | statements.never[key][person] | groups.linking_corrections(one, key)
+            numbers = said.corrections | claims.never[key][person] | groups.linking_corrections(one, key)
             found.append(Conflict(group, numbers))
     return found
 
@@ -119,23 +117,17 @@ def _between(
     found = [
         Conflict(group, groups.linking_corrections(here[group], there[group]) | {number}) for group in here if group in there
     ]
-    for person, (left, right) in _people_on_both(here, there, people):
-        if left != right:
-            numbers = frozenset({number})
-            for group, key in ((left, here[left]), (right, there[right])):
-                named_key, said = people[group][person]
-                numbers |= said.corrections | groups.linking_corrections(named_key, key)
-            found.append(Conflict(left | right, numbers))
-    return found
-
-
-def _people_on_both(
-    here: Iterable[frozenset[Key]],
-    there: Iterable[frozenset[Key]],
-    people: Mapping[frozenset[Key], Mapping[int, tuple[Key, Named]]],
-) -> list[tuple[int, tuple[frozenset[Key], frozenset[Key]]]]:
-    right: defaultdict[int, list[frozenset[Key]]] = defaultdict(list)
+    of_person: defaultdict[int, list[frozenset[Key]]] = defaultdict(list)
     for group in there:
-        for person in people.get(group, {}):
-            right[person].append(group)
-    return [(person, (group, other)) for group in here for person in people.get(group, {}) for other in right[person]]
+        for person in people.get(group, ()):
+            of_person[person].append(group)
+    for left in here:
+        for person in people.get(left, ()):
+            for right in of_person[person]:
+                if left != right:
+                    numbers = frozenset({number})
+                    for group, key in ((left, here[left]), (right, there[right])):
+                        named_key, said = people[group][person]
+                        numbers |= said.corrections | groups.linking_corrections(named_key, key)
+                    found.append(Conflict(left | right, numbers))
+    return found

@@ -11,7 +11,6 @@ A subject is told in spans of time, which is what a correction keeps (earshot/sp
 when he is the only one to speak. Nothing is written here.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,18 +23,17 @@ from earshot.common.text import pluralize
 from earshot.common.timeline import build_timeline
 from earshot.common.times import format_hms
 from earshot.speakers.corrections.claims import spans_in
-from earshot.speakers.corrections.constraints import read_constraints, read_turns
-from earshot.speakers.tables.corrections import CorrectedSpan, Correction
+from earshot.speakers.corrections.constraints import derive_constraints, read_corrections, read_turns
+from earshot.speakers.tables.corrections import CorrectedSpan, Correction, CorrectionKind
 from earshot.speakers.tables.people import find_person
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.transcripts.recordings import read_recording
-from earshot.transcripts.speaker_names import Names, speaker_names
+from earshot.transcripts.speaker_names import Names, parse_voice_label, speaker_names, voice_label
 from earshot.transcripts.turn_times import TurnTimes, TypedTime, parse_typed_time, turn_times, turns_alone
 
 FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or a turn by its time: VIDEO@0:12:30."
-_VOICE = re.compile(r"voice[\s-]*(\d{1,18})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -53,17 +51,11 @@ class Target:
         return self.label if len(self.speakers) == 1 else f"{self.label} ({describe_speakers(self.speakers)})"
 
 
-def voice_number(text: str) -> int | None:
-    """7 of `voice 7`, None of anything else."""
-    written = _VOICE.fullmatch(text.strip())
-    return int(written[1]) if written else None
-
-
 def parse_target(database: Database, text: str) -> Target:
     """What is meant; raises EarshotError that says what there is instead."""
-    number = voice_number(text)
+    number = parse_voice_label(text)
     if number is not None:
-        return _whole(database, f"voice {number}", members_of(database, number))
+        return _whole(database, voice_label(number), members_of(database, number))
     video_id, mark, part = text.strip().rpartition("@")
     if not mark:
         return _whole_video(database, text.strip())
@@ -73,9 +65,9 @@ def parse_target(database: Database, text: str) -> Target:
     try:
         at = parse_typed_time(part)
     except ValueError:
-        raise EarshotError(
-            f"{part!r} is neither a speaker of {video_id} nor a time in it. Its speakers: {_speakers(turns)}.", FORMS
-        ) from None
+        speakers = ", ".join(sorted(set(turns.local_speaker)))
+        told = f"{part!r} is neither a speaker of {video_id} nor a time in it. Its speakers: {speakers}."
+        raise EarshotError(told, FORMS) from None
     return _turn(database, video_id, turns, at)
 
 
@@ -124,12 +116,12 @@ def split_in_two(database: Database, voice_id: int) -> tuple[Target, Target]:
     keys = [(row["video_id"], row["local_speaker"]) for row in rows]
     distances = squareform(pdist([row["centroid"].to_numpy() for row in rows], "cosine"))
     place = {key: index for index, key in enumerate(keys)}
-    for one, other in read_constraints(database).same:
+    for one, other in derive_constraints(read_corrections(database)).same:
         if one in place and other in place:
             distances[place[one], place[other]] = distances[place[other], place[one]] = 0.0
     labels = cut_tree(linkage(squareform(distances, checks=False), "average"), n_clusters=2).ravel()
     parts = ([key for key, label in zip(keys, labels, strict=True) if label == part] for part in (labels[0], 1 - labels[0]))
-    one, other = (_whole(database, f"a part of voice {voice_id}", part) for part in parts)
+    one, other = (_whole(database, f"a part of {voice_label(voice_id)}", part) for part in parts)
     return one, other
 
 
@@ -149,10 +141,10 @@ def describe_speakers(speakers: Sequence[Key]) -> str:
 def describe_correction(correction: Correction, people: dict[int, str]) -> str:
     """A correction in one line, its number first; `people`: names by person_id."""
     said = {
-        "is": f"is {people.get(correction.person_id or 0, '')}",
-        "never": f"is never {people.get(correction.person_id or 0, '')}",
-        "same": f"is one voice with {_places(correction.others)}",
-        "different": f"is not the voice of {_places(correction.others)}",
+        CorrectionKind.IS: f"is {people.get(correction.person_id or 0, '')}",
+        CorrectionKind.NEVER: f"is never {people.get(correction.person_id or 0, '')}",
+        CorrectionKind.SAME: f"is one voice with {_places(correction.others)}",
+        CorrectionKind.DIFFERENT: f"is not the voice of {_places(correction.others)}",
     }[correction.kind]
     return f"{correction.correction_id}: {_places(correction.spans)} {said}"
 
@@ -174,10 +166,6 @@ def _turns_of(database: Database, video_id: str) -> pd.DataFrame:
     if turns.empty:
         raise EarshotError(f"In {video_id} nobody was heard to speak.", "`earshot videos` shows whether it is ready.")
     return turns
-
-
-def _speakers(turns: pd.DataFrame) -> str:
-    return ", ".join(sorted(set(turns.local_speaker)))
 
 
 def _whole(database: Database, label: str, speakers: Sequence[Key]) -> Target:

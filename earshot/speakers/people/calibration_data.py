@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from earshot.speakers.corrections.constraints import read_constraints
+from earshot.speakers.corrections.conflicts import SameVoiceGroups
+from earshot.speakers.corrections.constraints import derive_constraints, read_corrections
 from earshot.speakers.people.identify import Identified, identify
-from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold
+from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, count_other_spaces, in_space
 from earshot.speakers.voices.calibration import Calibration, CalibrationSpeaker
-from earshot.speakers.voices.identity_constraints import IdentityConstraints, KeyPair
+from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
 
@@ -36,36 +37,28 @@ class CalibrationData:
 
 def read_calibration_data(database: Database, space: VoiceSpace) -> CalibrationData:
     """Every speaker of whom something can be told in this voice space."""
-    rulings = read_constraints(database)
+    rulings = derive_constraints(read_corrections(database))
     said = known_identities(rulings)
     chosen, videos = _videos(database, space, {video_id for video_id, _ in said})
     left_out = rulings.contradictions.keys()
     rows = [row for row in _turns(database, space, chosen) if (row["recording"], row["name"]) not in left_out]
     speakers = [*_speakers(rows, said, enrolled=False), *_speakers(_samples(database, space), {}, enrolled=True)]
-    return CalibrationData(speakers, len(chosen), videos, _other_spaces(database, space))
+    return CalibrationData(speakers, len(chosen), videos, count_other_spaces(database, space))
 
 
 def known_identities(rulings: IdentityConstraints) -> dict[Key, int]:
     """Who is named, by person; who is only said to be the same as others, by a number below 0 that they share."""
-    said = dict(rulings.named)
-    for number, group in enumerate(_groups(rulings.same), start=1):
+    said, groups = dict(rulings.named), SameVoiceGroups(dict(enumerate(map(frozenset, rulings.same))))
+    together = dict.fromkeys(groups.group_of(key) for pair in sorted(rulings.same) for key in pair)
+    for number, group in enumerate(together, start=1):
         if not any(key in said for key in group):
             said |= dict.fromkeys(group, -number)
     return said
 
 
-def _groups(pairs: Iterable[KeyPair]) -> list[set[Key]]:
-    groups: list[set[Key]] = []
-    for pair in pairs:
-        touched = [group for group in groups if group & set(pair)]
-        groups = [group for group in groups if group not in touched] + [set(pair).union(*touched)]
-    return groups
-
-
 def _videos(database: Database, space: VoiceSpace, wanted: set[str]) -> tuple[list[str], int]:
     rows = database.query(
-        "SELECT DISTINCT video_id, md5(video_id) AS place FROM local_speakers WHERE model = %(model)s "
-        "AND model_revision = %(model_revision)s AND preparation = %(preparation)s ORDER BY place",
+        in_space("SELECT DISTINCT video_id, md5(video_id) AS place FROM local_speakers WHERE {in_space} ORDER BY place"),
         space.columns,
     )
     ids = [row["video_id"] for row in rows]
@@ -74,10 +67,12 @@ def _videos(database: Database, space: VoiceSpace, wanted: set[str]) -> tuple[li
 
 def _turns(database: Database, space: VoiceSpace, video_ids: Sequence[str]) -> list[dict[str, Any]]:
     return database.query(
-        "SELECT v.video_id AS recording, local_speaker AS name, embedding, end_s - start_s AS seconds "
-        "FROM voice_embeddings v JOIN turns USING (video_id, turn_index) WHERE v.video_id = ANY(%(videos)s) "
-        "AND condition = 'clear' AND model = %(model)s AND model_revision = %(model_revision)s "
-        "AND preparation = %(preparation)s AND vector_norm(embedding) > 0 ORDER BY v.video_id, local_speaker, turn_index",
+        in_space(
+            "SELECT v.video_id AS recording, local_speaker AS name, embedding, end_s - start_s AS seconds "
+            "FROM voice_embeddings v JOIN turns USING (video_id, turn_index) WHERE v.video_id = ANY(%(videos)s) "
+            "AND condition = 'clear' AND {in_space} AND vector_norm(embedding) > 0 "
+            "ORDER BY v.video_id, local_speaker, turn_index"
+        ),
         {**space.columns, "videos": list(video_ids)},
     )
 
@@ -85,12 +80,13 @@ def _turns(database: Database, space: VoiceSpace, video_ids: Sequence[str]) -> l
 def _samples(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
     """Of enrolments that are not refused."""
     return database.query(
-        "SELECT recording, 'enrolment ' || enrolment_id AS name, person_id, embedding, "
-        "(last_sample - first_sample) / 16000.0::double precision AS seconds "
-        "FROM enrolment_samples JOIN enrolments USING (enrolment_id) "
-        "JOIN enrolment_judgements USING (enrolment_id, model, model_revision, preparation) WHERE verdict <> 'refused' "
-        "AND model = %(model)s AND model_revision = %(model_revision)s AND preparation = %(preparation)s "
-        "AND vector_norm(embedding) > 0 ORDER BY recording, enrolment_id, sample_index",
+        in_space(
+            "SELECT recording, 'enrolment ' || enrolment_id AS name, person_id, embedding, "
+            "(last_sample - first_sample) / 16000.0::double precision AS seconds "
+            "FROM enrolment_samples JOIN enrolments USING (enrolment_id) "
+            "JOIN enrolment_judgements USING (enrolment_id, model, model_revision, preparation) WHERE verdict <> 'refused' "
+            "AND {in_space} AND vector_norm(embedding) > 0 ORDER BY recording, enrolment_id, sample_index"
+        ),
         space.columns,
     )
 
@@ -111,15 +107,6 @@ def _speakers(rows: Iterable[dict[str, Any]], said: Mapping[Key, int], enrolled:
         )
         for key, group in groups.items()
     ]
-
-
-def _other_spaces(database: Database, space: VoiceSpace) -> int:
-    rows = database.query(
-        "SELECT count(DISTINCT video_id) AS videos FROM voice_embeddings WHERE embedding IS NOT NULL AND "
-        "(model, model_revision, preparation) <> (%(model)s, %(model_revision)s, %(preparation)s)",
-        space.columns,
-    )
-    return rows[0]["videos"]
 
 
 def accept_calibration(database: Database, space: VoiceSpace, found: Calibration) -> Identified:

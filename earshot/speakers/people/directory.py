@@ -9,31 +9,30 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-import pandas as pd
-
 from earshot.common.errors import EarshotError
 from earshot.common.times import link_at
 from earshot.config.names import name_key
-from earshot.speakers.corrections.claims import corrections_touching
+from earshot.speakers.corrections.claims import CorrectionSet, corrections_touching
 from earshot.speakers.corrections.constraints import read_turns
-from earshot.speakers.corrections.targets import describe_correction, describe_speakers, members_of, voice_number
+from earshot.speakers.corrections.targets import describe_correction, describe_speakers, members_of
 from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.people import find_person, list_people
-from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.speakers.voices.assignment import kind_of
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
+from earshot.transcripts.speaker_names import NOBODY, parse_voice_label, voice_label
 from earshot.transcripts.speaker_refs import SpeakerRef
 
-UNKNOWN = "Unknown"
+UNKNOWN = NOBODY.shown
 
 
 def resolve(database: Database, text: str) -> SpeakerRef:
     """Who is meant by a name, or by `voice 7`; raises EarshotError, with names that are nearly the same."""
-    number = voice_number(text)
+    number = parse_voice_label(text)
     if number is not None:
         members_of(database, number)
-        return SpeakerRef(f"voice {number}", voice_id=number)
+        return SpeakerRef(voice_label(number), voice_id=number)
     person = find_person(database, text)
     if person is None:
         told = suggest(database, text)
@@ -76,16 +75,24 @@ def list_known(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
     `pending`: how many}) in this space; of Unknown also reasons ({kind: speakers}).
     """
     groups: defaultdict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
-    for row in _identities(database):
+    identities = database.query(
+        "SELECT video_id, person_id, voice_id, decided_by, reason, coalesce(speech_s, 0) AS speech_s "
+        "FROM identities LEFT JOIN local_speakers USING (video_id, local_speaker) ORDER BY video_id, local_speaker"
+    )
+    for row in identities:
         kind = "person" if row["person_id"] else "voice" if row["voice_id"] else "unknown"
         groups[kind, row["person_id"] or row["voice_id"] or 0].append(row)
     enrolled = _enrolled(database, space)
-    people = database.query("SELECT person_id, name FROM people ORDER BY person_id")
-    rows = [_known("person", each["name"], groups.pop(("person", each["person_id"]), []), each["person_id"]) for each in people]
-    moments = _moments(database)
-    rows = [{**row, **enrolled.get(row["person_id"], {}), "moments": moments.get(row["person_id"], 0)} for row in rows]
+    people = database.query(
+        "SELECT person_id, name, count(DISTINCT video_id) AS moments FROM people LEFT JOIN segment_overrides USING (person_id) "
+        "GROUP BY person_id ORDER BY person_id"
+    )
+    rows = [
+        {**_known("person", "", groups.pop(("person", each["person_id"]), [])), **each, **enrolled.get(each["person_id"], {})}
+        for each in people
+    ]
     unknown = groups.pop(("unknown", 0), [])
-    rows += [_known(kind, f"voice {number}", found, voice_id=number) for (kind, number), found in groups.items()]
+    rows += [_known(kind, voice_label(number), found, voice_id=number) for (kind, number), found in groups.items()]
     rows.sort(key=lambda row: (-row["videos"], -row["speech_s"], row["kind"], row["person_id"] or row["voice_id"]))
     if unknown:
         reasons = dict(Counter(kind_of(row["reason"]) for row in unknown).most_common())
@@ -118,7 +125,8 @@ def show_known(database: Database, who: SpeakerRef, space: VoiceSpace) -> dict[s
 
 def _corrections_of(database: Database, who: SpeakerRef, speakers: set[Key]) -> list[Correction]:
     corrections = list_corrections(database)
-    touched = corrections_touching(corrections, read_turns(database, {video_id for video_id, _ in speakers}), speakers)
+    said = CorrectionSet(corrections, read_turns(database, {video_id for video_id, _ in speakers}))
+    touched = corrections_touching(said, speakers)
     named = who.person_id is not None
     return [each for each in corrections if (named and each.person_id == who.person_id) or each.correction_id in touched]
 
@@ -137,7 +145,7 @@ def appearances(database: Database, person_id: int | None = None, voice_id: int 
         FROM identities i JOIN videos v USING (video_id) LEFT JOIN local_speakers l USING (video_id, local_speaker)
             LEFT JOIN LATERAL (SELECT p.start_s, p.text FROM searched_passages p
                 WHERE p.video_id = i.video_id AND p.local_speaker = i.local_speaker
-                    AND NOT EXISTS (SELECT FROM corrected_moments m
+                    AND NOT EXISTS (SELECT FROM segment_overrides m
                         WHERE m.video_id = p.video_id AND m.start_s < p.end_s AND m.end_s > p.start_s)
                 ORDER BY p.end_s - p.start_s DESC, p.start_s LIMIT 1) said ON true
         WHERE i.person_id = %(person)s OR i.voice_id = %(voice)s
@@ -155,7 +163,7 @@ def moments_of(database: Database, person_id: int) -> list[dict[str, Any]]:
         """
         SELECT m.video_id, v.title, v.url, coalesce(min(w.start_s), m.start_s) AS start_s, m.end_s,
             btrim(coalesce(string_agg(w.text, '' ORDER BY w.word_index), '')) AS text
-        FROM corrected_moments m JOIN videos v USING (video_id) LEFT JOIN words w ON w.video_id = m.video_id
+        FROM segment_overrides m JOIN videos v USING (video_id) LEFT JOIN words w ON w.video_id = m.video_id
             AND m.start_s <= (w.start_s + w.end_s) / 2 AND m.end_s > (w.start_s + w.end_s) / 2
         WHERE m.person_id = %s GROUP BY m.video_id, m.start_s, m.end_s, v.video_id ORDER BY m.video_id, m.start_s
         """,
@@ -170,49 +178,24 @@ def _appearance(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "link": link_at(url, row["first_s"] or 0.0), "excerpt": excerpt}
 
 
-def _moments(database: Database) -> dict[int, int]:
-    """In how many videos each person has moments."""
-    rows = database.query("SELECT person_id, count(DISTINCT video_id) AS videos FROM corrected_moments GROUP BY person_id")
-    return {row["person_id"]: row["videos"] for row in rows}
-
-
 def enrolments_of(database: Database, person_id: int, space: VoiceSpace) -> list[dict[str, Any]]:
     """The person's recordings with their judgements in this space; verdict None: not judged yet."""
     return database.query(
-        """
-        SELECT e.enrolment_id, e.kind, e.recording, e.start_s, e.end_s, e.listed, j.verdict, j.reasons, j.clean_s,
-            j.other_voice_s, j.spread
-        FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id
-            AND j.model = %(model)s AND j.model_revision = %(model_revision)s AND j.preparation = %(preparation)s
-        WHERE e.person_id = %(person)s ORDER BY e.enrolment_id
-        """,
+        in_space("""
+            SELECT e.enrolment_id, e.kind, e.recording, e.start_s, e.end_s, e.listed, j.verdict, j.reasons, j.clean_s,
+                j.other_voice_s, j.spread
+            FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id AND {in_space}
+            WHERE e.person_id = %(person)s ORDER BY e.enrolment_id
+        """),
         {**space.columns, "person": person_id},
     )
 
 
-def count_other_models(database: Database, space: VoiceSpace) -> int:
-    """Videos whose voices were taken with another model, and so are not compared with today's."""
-    counted = (
-        "SELECT count(DISTINCT video_id) AS videos FROM local_speakers WHERE centroid IS NOT NULL AND "
-        "(model, model_revision, preparation) IS DISTINCT FROM (%(model)s, %(model_revision)s, %(preparation)s)"
-    )
-    return database.query(counted, space.columns)[0]["videos"]
-
-
-def _identities(database: Database) -> list[dict[str, Any]]:
-    return database.query(
-        "SELECT video_id, local_speaker, person_id, voice_id, decided_by, reason, coalesce(speech_s, 0) AS speech_s "
-        "FROM identities LEFT JOIN local_speakers USING (video_id, local_speaker) ORDER BY video_id, local_speaker"
-    )
-
-
-def _known(
-    kind: str, name: str, rows: list[dict[str, Any]], person_id: int | None = None, voice_id: int | None = None
-) -> dict[str, Any]:
+def _known(kind: str, name: str, rows: list[dict[str, Any]], voice_id: int | None = None) -> dict[str, Any]:
     return {
         "kind": kind,
         "name": name,
-        "person_id": person_id,
+        "person_id": None,
         "voice_id": voice_id,
         "videos": len({row["video_id"] for row in rows}),
         "speakers": len(rows),
@@ -227,23 +210,18 @@ def _known(
 def _enrolled(database: Database, space: VoiceSpace) -> dict[int, dict[str, Any]]:
     """Per person: clean seconds of the enrolments that are used, and how many have which verdict."""
     rows = database.query(
-        """
-        SELECT e.person_id, coalesce(j.verdict, 'pending') AS verdict, count(*) AS enrolments, sum(j.clean_s) AS clean_s
-        FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id
-            AND j.model = %(model)s AND j.model_revision = %(model_revision)s AND j.preparation = %(preparation)s
-        GROUP BY 1, 2 ORDER BY 1, 2
-        """,
+        in_space("""
+            SELECT person_id, coalesce(sum(clean_s) FILTER (WHERE verdict IN ('good', 'fair')), 0) AS enrolled_s,
+                json_object_agg(verdict, enrolments ORDER BY verdict) AS enrolments
+            FROM (SELECT e.person_id, coalesce(verdict, 'pending') AS verdict, count(*) AS enrolments, sum(clean_s) AS clean_s
+                FROM enrolments e LEFT JOIN enrolment_judgements j ON j.enrolment_id = e.enrolment_id AND {in_space}
+                GROUP BY 1, 2) counted
+            GROUP BY person_id
+        """),
         space.columns,
     )
-    frame = pd.DataFrame(rows, columns=["person_id", "verdict", "enrolments", "clean_s"])
-    return {
-        int(str(person)): {
-            "enrolled_s": float(group.clean_s[group.verdict.isin(["good", "fair"])].sum()),
-            "enrolments": dict(zip(group.verdict, group.enrolments.tolist(), strict=True)),
-        }
-        for person, group in frame.groupby("person_id")
-    }
+    return {row.pop("person_id"): row for row in rows}
 
 
 def _display_name(row: dict[str, Any]) -> str:
-    return row["name"] or (f"voice {row['voice_id']}" if row["voice_id"] else UNKNOWN)
+    return row["name"] or (voice_label(row["voice_id"]) if row["voice_id"] else UNKNOWN)

@@ -16,19 +16,19 @@ from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.people.identify import PEOPLE_LOCK, read_profiles
 from earshot.speakers.people.samples import Assessment, assess_pending, extract_samples, open_recording
-from earshot.speakers.tables.enrolments import save_assessment_within
+from earshot.speakers.tables.enrolments import save_assessment
 from earshot.speakers.tables.people import (
     Person,
     add_enrolment,
-    add_person_within,
+    add_person,
     find_person,
     list_people,
     overlapping,
     sync_people,
 )
 from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_space
-from earshot.speakers.voices.cosine import as_cosine, quantize, quantized_dot
-from earshot.speakers.voices.enrolment_quality import Quality, Samples, profile
+from earshot.speakers.voices.cosine import as_cosine, mean_direction, quantize, quantized_dot
+from earshot.speakers.voices.enrolment_quality import Quality, Samples
 from earshot.storage.database import Database
 from earshot.storage.locks import lock
 
@@ -91,7 +91,7 @@ def _compared(
     profiles = read_profiles(database, space)
     if quality.refused or not len(profiles.people):
         return AssessedExcerpt(excerpt, quality, samples)
-    mean = quantize(profile(samples.vectors, samples.seconds)[None])
+    mean = quantize(mean_direction(samples.vectors, samples.seconds)[None])
     cosines = np.asarray(as_cosine(quantized_dot(mean, profiles.vectors)[0])).tolist()
     by_person = dict(zip(profiles.people.tolist(), cosines, strict=True))
     own = by_person.pop(person.person_id, None) if person else None
@@ -103,12 +103,12 @@ def _compared(
 def enrol(database: Database, name: str, notes: str, examined: Sequence[AssessedExcerpt]) -> Person:
     """Keep what was not refused, and the person with it, in one transaction. One at least was not refused."""
     space = voice_space(read_settings())
-    with database.connect() as connection:
-        person = add_person_within(connection, name, notes)
+    with database.transaction() as whole, whole.connect() as connection:
+        person = add_person(whole, name, notes)
         for each in examined:
             if not each.quality.refused:
                 enrolment_id = add_enrolment(connection, person.person_id, each.excerpt, listed=False)
-                save_assessment_within(connection, enrolment_id, space, each.quality, each.samples)
+                save_assessment(whole, enrolment_id, space, each.quality, each.samples)
     return person
 
 

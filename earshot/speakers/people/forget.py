@@ -24,20 +24,22 @@ from earshot.common.timeline import EMPTY_TURNS, HALF, Interval, build_timeline
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
+from earshot.speakers.corrections.claims import CorrectionSet
 from earshot.speakers.corrections.constraints import attributed_turns, read_turns
 from earshot.speakers.people.identify import PEOPLE_LOCK, identify
-from earshot.speakers.tables.corrections import list_corrections
+from earshot.speakers.tables.corrections import CorrectionKind, list_corrections
 from earshot.speakers.voices.local_speakers import local_speakers
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Connection, Database
 from earshot.storage.locks import is_held_elsewhere, lock, video_lock
 from earshot.transcripts.speaker_refs import SpeakerRef
 
-# All at once, and always in this order: no stage writes a vector between what is found and what is removed.
-_LOCK = (
-    "LOCK TABLE people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, forgotten_spans, "
-    "identities, corrected_moments, local_speakers, voice_embeddings IN ACCESS EXCLUSIVE MODE"
+_TABLES = (
+    "people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, identities, segment_overrides, "
+    "local_speakers, voice_embeddings"
 )
+# All at once, and always in this order: no stage writes a vector between what is found and what is removed.
+_LOCK = f"LOCK TABLE {_TABLES}, forgotten_spans IN ACCESS EXCLUSIVE MODE"
 # Giving a column the type that it has drops its statistics; ANALYZE would keep those of a table that has become empty.
 _WITHOUT_STATISTICS = (
     "ALTER TABLE people ALTER COLUMN name TYPE text, ALTER COLUMN notes TYPE text",
@@ -47,11 +49,7 @@ _WITHOUT_STATISTICS = (
     "ALTER TABLE voice_embeddings ALTER COLUMN embedding TYPE vector",
 )
 # FULL writes a table anew: otherwise the bytes of what was removed stay in its file until something is written over them.
-_VACUUM = (
-    "VACUUM (FULL, ANALYZE) people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, "
-    "identities, corrected_moments, local_speakers, voice_embeddings",
-    "VACUUM (FULL) pg_statistic",
-)
+_VACUUM = (f"VACUUM (FULL, ANALYZE) {_TABLES}", "VACUUM (FULL) pg_statistic")
 
 
 @dataclass(frozen=True)
@@ -138,10 +136,17 @@ def _speakers(database: Database, who: SpeakerRef) -> set[Key]:
 def _spoken(database: Database, who: SpeakerRef) -> dict[str, list[Interval]]:
     """By video, the times of all turns of who is identified, and of those that corrections or enrolments give to the person."""
     speakers, enrolled = _speakers(database, who), _enrolled(database, who)
-    corrections = [each for each in list_corrections(database) if each.kind == "is"]
-    told_in = {span.video_id for each in corrections if each.person_id == who.person_id for span in each.spans}
+    corrections = list_corrections(database)
+    told_in = {
+        span.video_id
+        for each in corrections
+        if each.kind == CorrectionKind.IS and each.person_id == who.person_id
+        for span in each.spans
+    }
     turns = read_turns(database, {video_id for video_id, _ in speakers} | told_in | enrolled.keys())
-    told = {turn for turn, (person, _) in attributed_turns(corrections, turns).items() if person == who.person_id}
+    told = {
+        turn for turn, (person, _) in attributed_turns(CorrectionSet(corrections, turns)).items() if person == who.person_id
+    }
     found = {}
     for video_id, of_video in turns.groupby("video_id", sort=True):
         times = list(zip(of_video.start_s.tolist(), of_video.end_s.tolist(), strict=True))

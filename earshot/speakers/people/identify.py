@@ -1,13 +1,14 @@
 """Identification: who every local speaker of the library is, from what is there to what is written. No Dagster.
 
-The order of it, one process at a time (lock `people`): people.yaml is read, enrolments that were not judged yet are, profiles
-are made of their samples and of what corrections teach, and every local speaker is decided (assignment.py). Then, in one
-transaction, new voices get numbers and the rows that differ are written. Whatever fails, every identity stays as it was.
+The order of it, one process at a time (lock `people`): people.yaml is read, and enrolments that were not judged yet are. Then
+everything that decides is read in one snapshot, each table once (`_read`); every local speaker is decided by pure functions
+(assignment.py); and in one transaction new voices get numbers and the rows that differ are written. Whatever fails, every
+identity stays as it was.
 
 It is a function of all centroids, enrolments and corrections alone, in whatever order they came; only the numbers of voices
 remember the past (voice_ids.py). One more video is held against the people and against all other speakers, which is a
-matrix product, and only the components that it touches are clustered again; `full=True` clusters all. The moments at which a
-correction has somebody else speak than the local speaker is are written too (table `corrected_moments`).
+matrix product, and only the components that it touches are clustered again; `full=True` clusters all. The segments in which a
+correction has somebody else speak than the local speaker is are written too (table `segment_overrides`).
 """
 
 from collections import Counter
@@ -19,8 +20,15 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from earshot.config.settings import read_settings
-from earshot.speakers.corrections.constraints import read_constraints, read_segment_overrides, samples_from_corrections
+from earshot.config.settings import Settings, read_settings
+from earshot.models.registry import Thresholds
+from earshot.speakers.corrections.claims import CorrectionSet
+from earshot.speakers.corrections.constraints import (
+    derive_constraints,
+    read_corrections,
+    read_segment_overrides,
+    samples_from_corrections,
+)
 from earshot.speakers.people.samples import assess_pending
 from earshot.speakers.tables.enrolments import profile_samples
 from earshot.speakers.tables.identities import (
@@ -37,8 +45,9 @@ from earshot.speakers.tables.identities import (
 )
 from earshot.speakers.tables.people import sync_people
 from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_space
-from earshot.speakers.voices.assignment import Assignment, Assignments, assign, kind_of
+from earshot.speakers.voices.assignment import Assignment, Assignments, DecidedBy, assign, kind_of
 from earshot.speakers.voices.clustering import Clustering, empty_clustering
+from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.profiles import Profiles, profiles_of
 from earshot.speakers.voices.speakers import Key, Speakers
 from earshot.speakers.voices.voice_ids import clusters_without_id, kept_voice_ids
@@ -82,23 +91,53 @@ def identify(
     with lock(database.url, PEOPLE_LOCK):
         sync_people(database, settings)
         judgements = assess_pending(database)
-        space = voice_space(settings)
-        profiles = read_profiles(database, space)
-        speakers, before = read_speakers(database, space), read_identities(database)
-        numbers = _numbers(database, speakers.keys, before, undone)
-        known = empty_clustering(len(speakers.keys)) if full else previous_clustering(speakers.keys, before)
-        decided = assign(speakers, profiles, read_constraints(database), thresholds(database, settings), known)
-        after, written = _write(database, space, speakers, before, numbers, decided, read_segment_overrides(database), said)
-    return _counted(after, len(profiles.people), decided.clustered, written, len(judgements))
+        reading = _read(database, settings)
+        keys = reading.speakers.keys
+        known = empty_clustering(len(keys)) if full else previous_clustering(keys, reading.before)
+        decided = assign(reading.speakers, reading.profiles, reading.constraints, reading.limits, known)
+        after, written = _write(database, voice_space(settings), reading, _numbers(reading, undone), decided, said)
+    return _counted(after, len(reading.profiles.people), decided.clustered, written, len(judgements))
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """All that is decided from, as it was at one moment: `before` are the identities, `former` the last numbers of voices."""
+
+    speakers: Speakers
+    before: Mapping[Key, Identity]
+    former: Mapping[Key, int]
+    profiles: Profiles
+    constraints: IdentityConstraints
+    overrides: Sequence[SegmentOverride]
+    limits: Thresholds
+
+
+def _read(database: Database, settings: Settings) -> _Reading:
+    space = voice_space(settings)
+    with database.snapshot() as then:
+        said = read_corrections(then)
+        return _Reading(
+            speakers=read_speakers(then, space),
+            before=read_identities(then),
+            former=former_numbers(then),
+            profiles=_profiles(then, space, said),
+            constraints=derive_constraints(said),
+            overrides=read_segment_overrides(then, said),
+            limits=thresholds(then, settings),
+        )
 
 
 def read_profiles(database: Database, space: VoiceSpace) -> Profiles:
     """Everybody's profile in this voice space, from enrolments and from what corrections teach."""
-    samples = [
-        frame for frame in (profile_samples(database, space), samples_from_corrections(database, space)) if not frame.empty
-    ]
+    with database.snapshot() as then:
+        return _profiles(then, space, read_corrections(then))
+
+
+def _profiles(database: Database, space: VoiceSpace, said: CorrectionSet) -> Profiles:
+    samples = (profile_samples(database, space), samples_from_corrections(database, space, said))
+    known = [frame for frame in samples if not frame.empty]
     columns = ["person_id", "embedding", "seconds"]
-    return profiles_of(pd.concat(samples) if samples else pd.DataFrame(columns=columns), space.dimension)
+    return profiles_of(pd.concat(known) if known else pd.DataFrame(columns=columns), space.dimension)
 
 
 def previous_clustering(keys: Sequence[Key], before: Mapping[Key, Identity]) -> Clustering:
@@ -113,26 +152,22 @@ def previous_clustering(keys: Sequence[Key], before: Mapping[Key, Identity]) -> 
     return found
 
 
-def _numbers(
-    database: Database, keys: Sequence[Key], before: Mapping[Key, Identity], undone: Mapping[Key, int]
-) -> list[int | None]:
+def _numbers(reading: _Reading, undone: Mapping[Key, int]) -> list[int | None]:
     """The number of each speaker's voice: the one that undo gives back, else its own, else the last that it had."""
-    former = former_numbers(database)
-    own = {key: row.voice_id for key, row in before.items() if row.voice_id is not None}
-    return [undone.get(key) or own.get(key) or former.get(key) for key in keys]
+    own = {key: row.voice_id for key, row in reading.before.items()}
+    return [undone.get(key) or own.get(key) or reading.former.get(key) for key in reading.speakers.keys]
 
 
 def _write(
     database: Database,
     space: VoiceSpace,
-    speakers: Speakers,
-    before: Mapping[Key, Identity],
+    reading: _Reading,
     numbers_before: Sequence[int | None],
     decided: Assignments,
-    moments: Sequence[SegmentOverride],
     said: int | None,
 ) -> tuple[Mapping[Key, Identity], int]:
     """Number the voices and write what differs, in one transaction; who everybody is now, and how many rows differed."""
+    speakers, before = reading.speakers, reading.before
     clusters = [decision.cluster for decision in decided.decisions]
     kept = kept_voice_ids(clusters, numbers_before)
     waiting = clusters_without_id(clusters, kept, speakers.rank.tolist())
@@ -142,7 +177,7 @@ def _write(
             key: _identity(decision, numbers, space, made_at)
             for key, decision, made_at in zip(speakers.keys, decided.decisions, speakers.made_at, strict=True)
         }
-        write_segment_overrides(connection, moments)
+        write_segment_overrides(connection, reading.overrides)
         write_former(connection, before, after, said)
         return after, write_identities(connection, before, after)
 
@@ -164,12 +199,12 @@ def _identity(decision: Assignment, numbers: Mapping[int, int], space: VoiceSpac
 def _counted(after: Mapping[Key, Identity], people: int, clustered: int, written: int, judgements: int) -> Identified:
     rows = after.values()
     videos = Counter(voice for _, voice in {(key[0], row.voice_id) for key, row in after.items() if row.voice_id is not None})
-    unknown = Counter(kind_of(row.reason) for row in rows if row.decided_by == "nothing")
+    unknown = Counter(kind_of(row.reason) for row in rows if row.decided_by == DecidedBy.NOTHING)
     return Identified(
         speakers=len(after),
         people=people,
-        by_correction=sum(row.person_id is not None and row.decided_by == "correction" for row in rows),
-        by_profile=sum(row.person_id is not None and row.decided_by == "profile" for row in rows),
+        by_correction=sum(row.person_id is not None and row.decided_by == DecidedBy.CORRECTION for row in rows),
+        by_profile=sum(row.person_id is not None and row.decided_by == DecidedBy.PROFILE for row in rows),
         voices=len(videos),
         recurring_voices=sum(count > 1 for count in videos.values()),
         unknown=dict(sorted(unknown.items())),

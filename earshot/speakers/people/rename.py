@@ -4,17 +4,14 @@ here.
 Neither is for anonymous voices: those are named, and said to be one, by corrections.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from earshot.common.errors import EarshotError
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
-from earshot.speakers.corrections.claims import spans_by_video
-from earshot.speakers.corrections.constraints import derive_constraints, read_turns
+from earshot.speakers.corrections.constraints import derive_constraints, read_corrections
 from earshot.speakers.people.forget import ForgetSummary, count_traces
-from earshot.speakers.tables.corrections import Correction, list_corrections
 from earshot.speakers.tables.people import find_person, merge_people, rename_person
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_refs import SpeakerRef
@@ -59,16 +56,15 @@ def _refuse_listed(settings: Settings, who: SpeakerRef) -> None:
 
 def _refuse_contradiction(database: Database, one: SpeakerRef, into: SpeakerRef) -> None:
     """Where something says that the one speaks and that the other never does, or that they are two voices."""
-    before = list_corrections(database)
-    after = [replace(each, person_id=into.person_id) if each.person_id == one.person_id else each for each in before]
-    broken = _contradictions(database, after) - _contradictions(database, before)
+    before = read_corrections(database)
+    merged = [
+        replace(each, person_id=into.person_id) if each.person_id == one.person_id else each for each in before.corrections
+    ]
+    after = replace(before, corrections=merged)
+    now, then = (set(derive_constraints(said).contradictions.values()) for said in (before, after))
+    broken = then - now
     if broken:
         raise EarshotError(
             f"{one.name} and {into.name} cannot be one person: then {'; '.join(sorted(broken))}.",
             f"Take back what is wrong: earshot people correct --undo NUMBER. `earshot people show {into.name}` lists them.",
         )
-
-
-def _contradictions(database: Database, corrections: Sequence[Correction]) -> set[str]:
-    turns = read_turns(database, spans_by_video(corrections))
-    return set(derive_constraints(corrections, turns).contradictions.values())

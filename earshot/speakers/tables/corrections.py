@@ -15,12 +15,20 @@ What follows from them all together is earshot/speakers/corrections/constraints.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from earshot.common.errors import EarshotError
 from earshot.speakers.tables.people import remove_if_empty
 from earshot.storage.database import Connection, Database
 
-KINDS = ("is", "never", "same", "different")
+
+class CorrectionKind(StrEnum):
+    """What a correction says, as table `corrections` holds it."""
+
+    IS = "is"
+    NEVER = "never"
+    SAME = "same"
+    DIFFERENT = "different"
 
 
 @dataclass(frozen=True)
@@ -37,33 +45,34 @@ class Correction:
     """One correction; a higher `correction_id` was made later. `person_id` of `is` and `never`; `others` of the two others."""
 
     correction_id: int
-    kind: str
+    kind: CorrectionKind
     person_id: int | None
     spans: tuple[CorrectedSpan, ...]
     others: tuple[CorrectedSpan, ...] = ()
 
 
-def list_corrections(database: Database, video_id: str | None = None) -> list[Correction]:
-    """All corrections, oldest first; or what they say of one video, without the spans in others."""
+def list_corrections(database: Database) -> list[Correction]:
+    """All corrections, oldest first."""
     with database.connect() as connection:
-        rows = connection.execute(
-            "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans "
-            "WHERE %(video)s::text IS NULL OR video_id = %(video)s ORDER BY correction_id, side, video_id, start_s, end_s",
-            {"video": video_id},
-        ).fetchall()
         heads = connection.execute("SELECT correction_id, kind, person_id FROM corrections ORDER BY correction_id").fetchall()
+        rows = connection.execute(
+            "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans ORDER BY 1, 2, 3, 4, 5"
+        ).fetchall()
     sides: defaultdict[tuple[int, int], list[CorrectedSpan]] = defaultdict(list)
     for row in rows:
-        sides[row["correction_id"], row["side"]].append(CorrectedSpan(row["video_id"], row["start_s"], row["end_s"]))
-    found = [
-        Correction(**head, spans=tuple(sides[head["correction_id"], 0]), others=tuple(sides[head["correction_id"], 1]))
-        for head in heads
+        sides[row.pop("correction_id"), row.pop("side")].append(CorrectedSpan(**row))
+    return [
+        Correction(number, CorrectionKind(kind), person_id, tuple(sides[number, 0]), tuple(sides[number, 1]))
+        for number, kind, person_id in (head.values() for head in heads)
     ]
-    return [correction for correction in found if video_id is None or correction.spans or correction.others]
 
 
 def add_correction(
-    database: Database, kind: str, person_id: int | None, spans: Sequence[CorrectedSpan], others: Sequence[CorrectedSpan] = ()
+    database: Database,
+    kind: CorrectionKind,
+    person_id: int | None,
+    spans: Sequence[CorrectedSpan],
+    others: Sequence[CorrectedSpan] = (),
 ) -> int:
     """Keep a correction; returns its number. Whether it agrees with the others is asked before, not here."""
     with database.connect() as connection:

@@ -11,9 +11,9 @@ import pandas as pd
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.excerpt import Excerpt
-from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.speakers.voices.enrolment_quality import Quality, Samples
-from earshot.storage.database import Connection, Database
+from earshot.storage.database import Database
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,11 @@ class Enrolment:
 def pending_enrolments(database: Database, space: VoiceSpace) -> list[Enrolment]:
     """Those without a judgement in this space; one recording's stand together."""
     rows = database.query(
-        """
-        SELECT enrolment_id, person_id, kind, recording, start_s, end_s FROM enrolments e WHERE NOT EXISTS (
-            SELECT FROM enrolment_judgements j WHERE j.enrolment_id = e.enrolment_id AND model = %(model)s
-            AND model_revision = %(model_revision)s AND preparation = %(preparation)s)
-        ORDER BY kind, recording, start_s, enrolment_id
-        """,
+        in_space("""
+            SELECT enrolment_id, person_id, kind, recording, start_s, end_s FROM enrolments e WHERE NOT EXISTS (
+                SELECT FROM enrolment_judgements j WHERE j.enrolment_id = e.enrolment_id AND {in_space})
+            ORDER BY kind, recording, start_s, enrolment_id
+        """),
         space.columns,
     )
     return [
@@ -44,64 +43,48 @@ def pending_enrolments(database: Database, space: VoiceSpace) -> list[Enrolment]
 
 def save_assessment(database: Database, enrolment_id: int, space: VoiceSpace, quality: Quality, samples: Samples) -> None:
     """Replace what is kept of an enrolment in this space; nothing where it has been removed meanwhile."""
-    with database.connect() as connection:
-        save_assessment_within(connection, enrolment_id, space, quality, samples)
-
-
-def save_assessment_within(
-    connection: Connection, enrolment_id: int, space: VoiceSpace, quality: Quality, samples: Samples
-) -> None:
-    """`save_assessment()` as part of the caller's transaction."""
     known = {**space.columns, "enrolment": enrolment_id}
-    if not connection.execute("SELECT 1 FROM enrolments WHERE enrolment_id = %s FOR KEY SHARE", [enrolment_id]).fetchall():
-        return
-    connection.execute(
-        """
-        INSERT INTO enrolment_judgements
-            (enrolment_id, model, model_revision, preparation, verdict, reasons, clean_s, other_voice_s, spread)
-        VALUES (%(enrolment)s, %(model)s, %(model_revision)s, %(preparation)s, %(verdict)s, %(reasons)s, %(clean_s)s,
-            %(other_voice_s)s, %(spread)s)
-        ON CONFLICT (enrolment_id, model, model_revision, preparation) DO UPDATE SET verdict = excluded.verdict,
-            reasons = excluded.reasons, clean_s = excluded.clean_s, other_voice_s = excluded.other_voice_s,
-            spread = excluded.spread
-        """,
-        {**known, **vars(quality)},
-    )
-    connection.execute(
-        "DELETE FROM enrolment_samples WHERE enrolment_id = %(enrolment)s AND model = %(model)s "
-        "AND model_revision = %(model_revision)s AND preparation = %(preparation)s",
-        known,
-    )
-    _insert_samples(connection, known, samples)
-
-
-def _insert_samples(connection: Connection, known: dict[str, object], samples: Samples) -> None:
-    with connection.cursor() as cursor:
-        cursor.executemany(
+    with database.connect() as connection:
+        if not connection.execute("SELECT 1 FROM enrolments WHERE enrolment_id = %s FOR KEY SHARE", [enrolment_id]).fetchall():
+            return
+        connection.execute(
             """
-            INSERT INTO enrolment_samples (enrolment_id, sample_index, model, model_revision, preparation, audio_sha256,
-                first_sample, last_sample, embedding)
-            VALUES (%(enrolment)s, %(index)s, %(model)s, %(model_revision)s, %(preparation)s, %(sha256)s, %(first)s, %(last)s,
-                %(vector)s)
+            INSERT INTO enrolment_judgements
+                (enrolment_id, model, model_revision, preparation, verdict, reasons, clean_s, other_voice_s, spread)
+            VALUES (%(enrolment)s, %(model)s, %(model_revision)s, %(preparation)s, %(verdict)s, %(reasons)s, %(clean_s)s,
+                %(other_voice_s)s, %(spread)s)
+            ON CONFLICT (enrolment_id, model, model_revision, preparation) DO UPDATE SET verdict = excluded.verdict,
+                reasons = excluded.reasons, clean_s = excluded.clean_s, other_voice_s = excluded.other_voice_s,
+                spread = excluded.spread
             """,
-            [
-                {**known, "index": index, "sha256": samples.audio_sha256, "first": first, "last": last, "vector": vector}
-                for index, ((first, last), vector) in enumerate(zip(samples.spans, samples.vectors, strict=True))
-            ],
+            {**known, **vars(quality)},
         )
+        connection.execute(in_space("DELETE FROM enrolment_samples WHERE enrolment_id = %(enrolment)s AND {in_space}"), known)
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                """
+                INSERT INTO enrolment_samples (enrolment_id, sample_index, model, model_revision, preparation, audio_sha256,
+                    first_sample, last_sample, embedding)
+                VALUES (%(enrolment)s, %(index)s, %(model)s, %(model_revision)s, %(preparation)s, %(sha256)s, %(first)s,
+                    %(last)s, %(vector)s)
+                """,
+                [
+                    {**known, "index": index, "sha256": samples.audio_sha256, "first": first, "last": last, "vector": vector}
+                    for index, ((first, last), vector) in enumerate(zip(samples.spans, samples.vectors, strict=True))
+                ],
+            )
 
 
 def profile_samples(database: Database, space: VoiceSpace) -> pd.DataFrame:
     """person_id, embedding (float32, length one), seconds: every sample of an enrolment that was not refused, in this space."""
     rows = database.query(
-        """
-        SELECT person_id, embedding, (last_sample - first_sample)::float8 / %(rate)s AS seconds
-        FROM enrolment_samples JOIN enrolment_judgements USING (enrolment_id, model, model_revision, preparation)
-            JOIN enrolments USING (enrolment_id)
-        WHERE model = %(model)s AND model_revision = %(model_revision)s AND preparation = %(preparation)s
-            AND verdict != 'refused'
-        ORDER BY person_id, audio_sha256, first_sample, last_sample, enrolment_id, sample_index
-        """,
+        in_space("""
+            SELECT person_id, embedding, (last_sample - first_sample)::float8 / %(rate)s AS seconds
+            FROM enrolment_samples JOIN enrolment_judgements USING (enrolment_id, model, model_revision, preparation)
+                JOIN enrolments USING (enrolment_id)
+            WHERE {in_space} AND verdict != 'refused'
+            ORDER BY person_id, audio_sha256, first_sample, last_sample, enrolment_id, sample_index
+        """),
         {**space.columns, "rate": SAMPLE_RATE},
     )
     return pd.DataFrame(

@@ -1,5 +1,5 @@
 """Identities: who each local speaker is, as it was decided last. Tables `identities`, `voices`, `former_voices` and
-`corrected_moments`; reads `local_speakers`.
+`segment_overrides`; reads `local_speakers`.
 
 `read_speakers()` gives the centroids of the whole library as one matrix. A centroid of another voice space is never in it: its
 speaker comes with what stands in the way, which names the model and what to do. `write_identities()` writes the rows that
@@ -19,12 +19,12 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.voices.assignment import DecidedBy
 from earshot.speakers.voices.speakers import Key, Speakers
 from earshot.storage.database import Connection, Database
 
-SegmentOverride = tuple[
-    str, float, float, int
-]  # video_id, start_s, end_s, person_id: who speaks then, whoever the local speaker is
+# video_id, start_s, end_s, person_id: who speaks then, whoever the local speaker is.
+SegmentOverride = tuple[str, float, float, int]
 
 NO_VECTOR = "no vector: none of its turns has one"
 OTHER_MODEL = "other model"
@@ -36,7 +36,7 @@ class Identity:
 
     person_id: int | None
     voice_id: int | None
-    decided_by: str
+    decided_by: DecidedBy
     reason: str
     score: float | None
     margin: float | None
@@ -79,7 +79,7 @@ def read_speakers(database: Database, space: VoiceSpace) -> Speakers:
 def read_identities(database: Database) -> dict[Key, Identity]:
     """What was decided last, by local speaker; also of those that are gone since."""
     statement = sql.SQL("SELECT {} FROM identities").format(sql.SQL(", ").join(map(sql.Identifier, COLUMNS)))
-    return {row[:2]: Identity(*row[2:]) for row in _tuples(database, statement)}
+    return {row[:2]: Identity(*[*row[2:4], DecidedBy(row[4]), *row[5:]]) for row in _tuples(database, statement)}
 
 
 def create_voices(connection: Connection, count: int) -> list[int]:
@@ -139,12 +139,15 @@ def write_former(
         )
 
 
-def write_segment_overrides(connection: Connection, moments: Sequence[SegmentOverride]) -> None:
-    """These moments and no others. They are few: of corrections that speak of less than a whole speaker."""
-    connection.execute("DELETE FROM corrected_moments")
+def write_segment_overrides(connection: Connection, overrides: Sequence[SegmentOverride]) -> None:
+    """These overrides and no others, without those of a video or a person that was deleted meanwhile. They are few: of
+    corrections that speak of less than a whole speaker."""
+    connection.execute("DELETE FROM segment_overrides")
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO corrected_moments (video_id, start_s, end_s, person_id) VALUES (%s, %s, %s, %s)", moments
+            "INSERT INTO segment_overrides (video_id, start_s, end_s, person_id) "
+            "SELECT video_id, %s, %s, person_id FROM videos, people WHERE video_id = %s AND person_id = %s",
+            [(start, end, video_id, person_id) for video_id, start, end, person_id in overrides],
         )
 
 

@@ -54,13 +54,8 @@ def add_person(database: Database, name: str, notes: str = "", listed: bool = Fa
     Raises EarshotError where it is no name.
     """
     with database.connect() as connection:
-        return add_person_within(connection, name, notes, listed)
-
-
-def add_person_within(connection: Connection, name: str, notes: str = "", listed: bool = False) -> Person:
-    """`add_person()` as part of the caller's transaction."""
-    connection.execute(_LOCK)
-    return _add(connection, checked_name(name), notes, listed)
+        connection.execute(_LOCK)
+        return _add(connection, checked_name(name), notes, listed)
 
 
 def rename_person(database: Database, person_id: int, name: str) -> str:

@@ -7,22 +7,19 @@ Turns keep theirs in table `voice_embeddings`, enrolments in `enrolment_samples`
 import numpy as np
 
 from earshot.common.audio import SampleSpan
-from earshot.speakers.tables.voice_space import VoiceSpace
+from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.storage.database import Database
 
 
 def cached_embeddings(database: Database, space: VoiceSpace, audio_sha256: str) -> dict[SampleSpan, np.ndarray]:
     """The vectors, (dimension,), that spans of this recording have in this space."""
     rows = database.query(
-        """
-        SELECT first_sample, last_sample, embedding FROM (
-            SELECT first_sample, last_sample, embedding, audio_sha256, model, model_revision, preparation FROM enrolment_samples
-            UNION ALL
-            SELECT first_sample, last_sample, embedding, audio_sha256, model, model_revision, preparation FROM voice_embeddings
-        ) AS kept
-        WHERE audio_sha256 = %(audio_sha256)s AND model = %(model)s AND model_revision = %(model_revision)s
-            AND preparation = %(preparation)s AND vector_dims(embedding) = %(dimension)s
-        """,
+        in_space("""
+            SELECT first_sample, last_sample, embedding FROM enrolment_samples
+            WHERE audio_sha256 = %(audio_sha256)s AND {in_space} AND vector_dims(embedding) = %(dimension)s
+            UNION ALL SELECT first_sample, last_sample, embedding FROM voice_embeddings
+            WHERE audio_sha256 = %(audio_sha256)s AND {in_space} AND vector_dims(embedding) = %(dimension)s
+        """),
         {**space.columns, "audio_sha256": audio_sha256, "dimension": space.dimension},
     )
     return {(row["first_sample"], row["last_sample"]): row["embedding"].to_numpy() for row in rows}

@@ -6,6 +6,9 @@ similarity of two vectors, from -1 to 1.
 """
 
 from dataclasses import dataclass
+from typing import LiteralString
+
+from psycopg import sql
 
 from earshot.config.settings import Settings
 from earshot.models.registry import Thresholds, model_set
@@ -30,6 +33,14 @@ class VoiceSpace:
         return {"model": self.model, "model_revision": self.model_revision, "preparation": self.preparation}
 
 
+def in_space(statement: LiteralString) -> sql.Composed:
+    """The statement with `{in_space}` in it as a condition: rows of the space whose `columns` are among the parameters."""
+    return sql.SQL(statement).format(in_space=_IN_SPACE)
+
+
+_IN_SPACE = sql.SQL("model = %(model)s AND model_revision = %(model_revision)s AND preparation = %(preparation)s")
+
+
 def voice_space(settings: Settings) -> VoiceSpace:
     """The space that this process makes vectors in, known without loading the model."""
     model = model_set(settings).voice
@@ -41,8 +52,7 @@ def thresholds(database: Database, settings: Settings) -> Thresholds:
     space, default = voice_space(settings), model_set(settings).voice.thresholds
     assert default is not None  # every voice model has one
     rows = database.query(
-        "SELECT threshold, source FROM voice_thresholds WHERE model = %(model)s AND model_revision = %(model_revision)s "
-        "AND preparation = %(preparation)s ORDER BY accepted_at DESC LIMIT 1",
+        in_space("SELECT threshold, source FROM voice_thresholds WHERE {in_space} ORDER BY accepted_at DESC LIMIT 1"),
         space.columns,
     )
     if not rows:
@@ -57,3 +67,11 @@ def accept_threshold(database: Database, space: VoiceSpace, threshold: float, so
         "VALUES (%(model)s, %(model_revision)s, %(preparation)s, %(threshold)s, %(source)s)",
         {**space.columns, "threshold": threshold, "source": source},
     )
+
+
+def count_other_spaces(database: Database, space: VoiceSpace) -> int:
+    """Videos whose voices were made in another space, and so are never compared with those of this one."""
+    counted = in_space(
+        "SELECT count(DISTINCT video_id) AS videos FROM local_speakers WHERE centroid IS NOT NULL AND NOT ({in_space})"
+    )
+    return database.query(counted, space.columns)[0]["videos"]

@@ -26,6 +26,7 @@ What cannot be told is never filled in: there is no way through this module that
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
@@ -46,6 +47,15 @@ CONTESTED = "contested: another speaker that cannot be the same person is nearer
 TWO_PEOPLE = "contradiction: a correction says that this is one voice with others, and they are near to two people"
 
 
+class DecidedBy(StrEnum):
+    """What decided who a local speaker is, as table `identities` holds it."""
+
+    CORRECTION = "correction"
+    PROFILE = "profile"
+    VOICE = "voice"
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True)
 class Assignment:
     """Who one local speaker is. `cluster` is a number that the members of one anonymous voice share, not the voice's own.
@@ -55,7 +65,7 @@ class Assignment:
 
     person_id: int | None = None
     cluster: int | None = None
-    decided_by: str = "nothing"
+    decided_by: DecidedBy = DecidedBy.NOTHING
     reason: str = ""
     score: float | None = None
     margin: float | None = None
@@ -236,7 +246,11 @@ def _assign_people(
     for claim, kept in _resolve_rivals(claims, keys, grid, tellable, said, as_product(threshold)):
         for one in claim.members:
             by_profile = one not in said.named and sure[one]
-            told = Assignment(decided_by="profile" if by_profile else "correction") if kept else Assignment(reason=CONTESTED)
+            told = (
+                Assignment(decided_by=DecidedBy.PROFILE if by_profile else DecidedBy.CORRECTION)
+                if kept
+                else Assignment(reason=CONTESTED)
+            )
             decided[one] = _with_person(told, claim.person_id if kept else None, nearest, one)
     return settled
 
@@ -291,7 +305,7 @@ def _voices(
     for index, position in enumerate(positions):
         decided[position] = Assignment(
             cluster=int(positions[found.cluster[index]]),
-            decided_by="voice",
+            decided_by=DecidedBy.VOICE,
             score=_plain(found.score[index]),
             margin=_plain(found.margin[index]),
             component=int(found.component[index]),
@@ -310,4 +324,4 @@ def _complete_groups(decided: list[Assignment], said: IndexedConstraints, settle
             clusters = [decided[one].cluster for one in group if decided[one].cluster is not None]
             for one in group:
                 if decided[one].cluster is None:
-                    decided[one] = Assignment(cluster=clusters[0] if clusters else group[0], decided_by="correction")
+                    decided[one] = Assignment(cluster=clusters[0] if clusters else group[0], decided_by=DecidedBy.CORRECTION)

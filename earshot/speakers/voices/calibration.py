@@ -31,6 +31,7 @@ import pandas as pd
 
 from earshot.common.errors import EarshotError
 from earshot.speakers.voices.assignment import MIN_CLEAR_S
+from earshot.speakers.voices.cosine import mean_direction
 
 HALVES, ACROSS, ONE_VIDEO, NAMED = "halves", "across", "one video", "named"
 ONE_PERSON, TWO_PEOPLE = (HALVES, ACROSS), (ONE_VIDEO, NAMED)
@@ -133,9 +134,7 @@ def _scores(speakers: Sequence[CalibrationSpeaker], places: Sequence[int]) -> It
 
 
 def _centroid(speaker: CalibrationSpeaker, chosen: np.ndarray | slice = slice(None)) -> np.ndarray:
-    """Unit length, float64; zeros where the turns cancel each other out."""
-    mean = (speaker.vectors[chosen].astype(np.float64) * speaker.seconds[chosen, None]).sum(axis=0)
-    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return mean_direction(speaker.vectors[chosen], speaker.seconds[chosen])
 
 
 def scores_of(pairs: pd.DataFrame, kinds: Sequence[str]) -> np.ndarray:

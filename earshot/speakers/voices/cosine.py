@@ -24,6 +24,12 @@ def is_usable(vectors: np.ndarray) -> np.ndarray:
     return np.isfinite(lengths) & (lengths > 0.0)
 
 
+def mean_direction(vectors: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """The mean of rows weighted by seconds, at unit length, float64; zeros where they cancel each other out."""
+    mean = seconds.astype(np.float64) @ vectors.astype(np.float64)
+    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+
+
 def quantize(vectors: np.ndarray) -> np.ndarray:
     """The rows at unit length in steps of 1/STEPS: whole numbers, as float32. Raises ValueError for one without direction."""
     if not is_usable(vectors).all():

@@ -24,6 +24,7 @@ another microphone spread samples, too. The mean of 1, 2, 4, 8, 12 s of the narr
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +32,7 @@ import pandas as pd
 
 from earshot.common.audio import SAMPLE_RATE, SampleSpan
 from earshot.common.timeline import Interval, Timeline, build_timeline
+from earshot.speakers.voices.cosine import mean_direction
 
 SAMPLE_S = 4.0
 MIN_SAMPLE_S = 1.0
@@ -43,18 +45,23 @@ WIDE_SPREAD = 0.7
 SILENT_LEVEL = 0.001
 
 
-REFUSED = "refused"
+class Verdict(StrEnum):
+    """What an excerpt is worth, as table `enrolment_judgements` holds it."""
+
+    GOOD = "good"
+    FAIR = "fair"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What an excerpt is worth in one voice space.
+    """What an excerpt is worth in one voice space. `reasons` is "" where it is good.
 
-    `verdict` is `good`, `fair` or `refused`; `reasons` is "" where it is good. Seconds of clean speech, and of another voice;
+    Seconds of clean speech, and of another voice;
     `spread`: the lowest cosine of a sample to their mean, None for a single sample.
     """
 
-    verdict: str
+    verdict: Verdict
     reasons: str
     clean_s: float
     other_voice_s: float
@@ -62,7 +69,7 @@ class Quality:
 
     @property
     def refused(self) -> bool:
-        return self.verdict == REFUSED
+        return self.verdict == Verdict.REFUSED
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,7 @@ def assess_quality(speech: Speech, vectors: np.ndarray, seconds: np.ndarray, lev
     spread = lowest_cosine(vectors, seconds)
     refusals = _refusals(speech, level)
     reasons = refusals or _doubts(speech, spread)
-    verdict = REFUSED if refusals else "fair" if reasons else "good"
+    verdict = Verdict.REFUSED if refusals else Verdict.FAIR if reasons else Verdict.GOOD
     return Quality(verdict, "; ".join(reasons), speech.clean_s, speech.other_voice_s, spread)
 
 
@@ -147,13 +154,7 @@ def tenths(seconds: float) -> str:
 
 def lowest_cosine(vectors: np.ndarray, seconds: np.ndarray) -> float | None:
     """The lowest cosine of a sample to their mean; None for less than two."""
-    return float((vectors @ profile(vectors, seconds)).min()) if len(vectors) > 1 else None
-
-
-def profile(vectors: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """The mean of vectors, weighted by their seconds, scaled to length one."""
-    mean = (vectors * seconds[:, None]).sum(axis=0)
-    return mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return float((vectors @ mean_direction(vectors, seconds)).min()) if len(vectors) > 1 else None
 
 
 def _refusals(speech: Speech, level: float) -> list[str]:

@@ -30,7 +30,7 @@ class SourceState:
     options: str
     validators: Validators
     total: int | None
-    filled: bool
+    fully_listed: bool
     looked_at: datetime | None
     listings: int
     failures: int
@@ -56,10 +56,11 @@ def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
     """The states of these sources, in their order; a source of which nothing is known has that of a new row."""
     rows = database.query(
         """
-        SELECT asked.source, coalesce(options, '') AS options, etag, last_modified, total, coalesce(filled, false) AS filled,
-            looked_at, coalesce(listings, 0) AS listings, coalesce(failures, 0) AS failures, last_error,
+        SELECT asked.source, coalesce(options, '') AS options, etag, last_modified, total,
+            coalesce(fully_listed, false) AS fully_listed, looked_at, coalesce(listings, 0) AS listings,
+            coalesce(failures, 0) AS failures, last_error,
             coalesce(blocks, 0) AS blocks, paused_until,
-            EXISTS (SELECT 1 FROM listed l WHERE l.source = asked.source AND decision = 'open' AND present) AS undecided
+            EXISTS (SELECT 1 FROM source_videos l WHERE l.source = asked.source AND decision = 'open' AND present) AS undecided
         FROM unnest(%s::text[]) WITH ORDINALITY AS asked (source, place) LEFT JOIN sources s ON s.source = asked.source
         ORDER BY place
         """,
@@ -80,7 +81,7 @@ def count_source_videos(database: Database, sources: Sequence[str]) -> dict[str,
         SELECT l.source, count(*) AS listed, count(*) FILTER (WHERE decision = 'wanted') AS wanted,
             count(*) FILTER (WHERE v.state = 'ready') AS ready, count(*) FILTER (WHERE v.state = 'failed') AS failed,
             count(*) FILTER (WHERE v.state = ANY(%s)) AS unavailable
-        FROM listed l LEFT JOIN videos v USING (video_id) WHERE l.source = ANY(%s) GROUP BY l.source
+        FROM source_videos l LEFT JOIN videos v USING (video_id) WHERE l.source = ANY(%s) GROUP BY l.source
         """,
         [list(PERMANENT_STATES), list(sources)],
     )
@@ -97,7 +98,7 @@ def needs_listing(database: Database, source: str) -> None:
     database.query(
         """
         INSERT INTO sources (source, looked_at) VALUES (%s, now()) ON CONFLICT (source) DO UPDATE SET
-            looked_at = now(), failures = 0, last_error = NULL, filled = false
+            looked_at = now(), failures = 0, last_error = NULL, fully_listed = false
         """,
         [source],
     )

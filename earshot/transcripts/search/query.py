@@ -248,7 +248,7 @@ def _day_after(day: date) -> datetime | None:
 
 
 def _hit(row: dict[str, Any]) -> Hit:
-    url, said = row.pop("url"), row.pop("said")
+    url = row.pop("url")
     copies = tuple(
         Duplicate(
             **{key: copy[key] for key in ("video_id", "title", "start_s", "end_s")}, link=link_at(copy["url"], copy["start_s"])
@@ -257,4 +257,4 @@ def _hit(row: dict[str, Any]) -> Hit:
     )
     del row["passage_index"]
     speakers = tuple(row.pop("speakers"))
-    return Hit(**row, speakers=speakers, text=said, link=link_at(url, row["start_s"]), copies=copies)
+    return Hit(**row, speakers=speakers, link=link_at(url, row["start_s"]), copies=copies)

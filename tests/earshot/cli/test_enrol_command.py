@@ -22,7 +22,7 @@ from earshot.models.device import require_device
 from earshot.speakers.tables.enrolments import save_assessment
 from earshot.speakers.tables.people import add_enrolment, add_person, list_people, sync_people
 from earshot.speakers.tables.voice_space import voice_space
-from earshot.speakers.voices.enrolment_quality import Quality, Samples
+from earshot.speakers.voices.enrolment_quality import Quality, Samples, Verdict
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from tests.earshot.speakers.test_samples import BECKETT, CALL, NARRATOR, music
@@ -88,7 +88,7 @@ def known(database: Database, name: str, excerpt: Excerpt, vector: np.ndarray) -
     with database.connect() as connection:
         enrolment_id = add_enrolment(connection, add_person(database, name).person_id, excerpt, listed=False)
     sample = Samples(f"of {name}", ((0, 160_000),), vector[None].astype(np.float32))
-    save_assessment(database, enrolment_id, space, Quality("good", "", 10.0, 0.0, None), sample)
+    save_assessment(database, enrolment_id, space, Quality(Verdict.GOOD, "", 10.0, 0.0, None), sample)
 
 
 # --- what is wrong -------------------------------------------------------------------------------------------------------

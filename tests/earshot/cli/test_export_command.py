@@ -211,7 +211,7 @@ def ana(three: Database) -> Database:
         identify(three, key, "SPEAKER_00", person_id=person, decided_by="profile", reason="")
     three.query("INSERT INTO voices (voice_id) OVERRIDING SYSTEM VALUE VALUES (7)")
     identify(three, "b", "SPEAKER_00", voice_id=7, decided_by="voice", reason="")
-    three.query("INSERT INTO corrected_moments (video_id, start_s, end_s, person_id) VALUES ('b', 1, 2, %s)", [person])
+    three.query("INSERT INTO segment_overrides (video_id, start_s, end_s, person_id) VALUES ('b', 1, 2, %s)", [person])
     return three
 
 

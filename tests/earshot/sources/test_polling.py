@@ -32,7 +32,7 @@ def asked_for(database: Database) -> list[str]:
 
 
 def reasons(database: Database) -> dict[str, str]:
-    rows = database.query("SELECT title, reason FROM listed WHERE decision = 'left_out' ORDER BY position")
+    rows = database.query("SELECT title, reason FROM source_videos WHERE decision = 'left_out' ORDER BY position")
     return {row["title"]: row["reason"] for row in rows}
 
 
@@ -86,7 +86,7 @@ def test_a_bug_in_one_look_is_told_and_stops_no_other(site: Site, database: Data
             raise ZeroDivisionError("nobody thought of this")
         return real(source, *rest)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(polling, "look", broken)
+    monkeypatch.setattr(polling, "poll", broken)
     looks = poll_sources([podcast(site, "/broken.xml"), podcast(site, "/good.xml")], database)
     assert [looked.error for looked in looks if looked.error] == ["/broken.xml: ZeroDivisionError: nobody thought of this"]
     assert asked_for(database) == ["e9"]
@@ -151,7 +151,7 @@ def test_an_entry_that_was_removed_stays_in_the_library(site: Site, database: Da
     poll_sources([podcast(site)], database)
     poll_sources([podcast(site)], database)
     assert len(list_videos(database)) == 2
-    assert [row["title"] for row in database.query("SELECT title FROM listed WHERE NOT present")] == ["e1"]
+    assert [row["title"] for row in database.query("SELECT title FROM source_videos WHERE NOT present")] == ["e1"]
 
 
 def test_what_failed_is_run_again_once_its_media_moved(site: Site, database: Database) -> None:
@@ -300,14 +300,14 @@ class Channel:
     asked: list[str] = field(default_factory=list)
     whole: int = 0
 
-    def look(self, *_: object) -> Listing | None:
+    def poll(self, *_: object) -> Listing | None:
         return Listing(tuple(self.uploads[: self.newest]), complete=False)
 
     def list_all(self, _: Source) -> Listing:
         self.whole += 1
         return Listing(tuple(replace(entry, published_at=None) for entry in self.uploads), complete=True)
 
-    def examine(self, entry: Entry, _: Source) -> Entry:
+    def fetch_details(self, entry: Entry, _: Source) -> Entry:
         self.asked.append(entry.video_id)
         return self.pages[entry.video_id]
 
@@ -315,7 +315,7 @@ class Channel:
 @pytest.fixture
 def channel(monkeypatch: pytest.MonkeyPatch) -> Channel:
     played = Channel([upload(3), upload(2), upload(1)])
-    for name in ("look", "list_all", "examine"):
+    for name in ("poll", "list_all", "fetch_details"):
         monkeypatch.setattr(polling, name, getattr(played, name))
     return played
 
@@ -367,7 +367,7 @@ def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_wa
             raise Blocked("Sign in to confirm you're not a bot.", pause_s=600.0)
         return upload(int(entry.video_id[-5:]))
 
-    monkeypatch.setattr(polling, "examine", examine)
+    monkeypatch.setattr(polling, "fetch_details", examine)
     source = replace(CHANNEL, since=date(2026, 1, 1))
     with pytest.raises(Blocked):
         list_fully(source, database)
@@ -376,7 +376,7 @@ def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_wa
     with pytest.raises(SourceBlocked, match="left alone until"):
         list_fully(source, database)
     database.query("UPDATE sources SET paused_until = now() - interval '1 second'")
-    monkeypatch.setattr(polling, "examine", lambda entry, _: upload(int(entry.video_id[-5:])))
+    monkeypatch.setattr(polling, "fetch_details", lambda entry, _: upload(int(entry.video_id[-5:])))
     poll_sources([source], database)
     assert asked_for(database) == ["video-00003", "video-00002", "video-00001"]
 
@@ -389,7 +389,7 @@ def test_what_a_tick_left_open_is_decided_by_later_ones_before_the_source_is_due
     channel.pages = {entry.video_id: entry for entry in channel.uploads}
     channel.uploads = [replace(entry, published_at=None) for entry in channel.uploads]
     channel.newest = 3
-    database.query("INSERT INTO sources (source, filled) VALUES (%s, true)", [source.address])
+    database.query("INSERT INTO sources (source, fully_listed) VALUES (%s, true)", [source.address])
     monkeypatch.setattr(polling, "_has_gap", lambda *_: False)
     ticks = [[one.asked_for for one in poll_sources([source], database)] for _ in range(4)]
     assert ticks == [[1], [1], [1], []]

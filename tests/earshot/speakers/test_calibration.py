@@ -15,15 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earshot.cli import main
-from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.models.registry import model_set
 from earshot.speakers.corrections.constraints import IdentityConstraints
 from earshot.speakers.people.calibration_data import known_identities, read_calibration_data
 from earshot.speakers.people.identify import identify
 from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
-from earshot.speakers.tables.enrolments import save_assessment
-from earshot.speakers.tables.people import add_enrolment, add_person
+from earshot.speakers.tables.people import add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, thresholds, voice_space
 from earshot.speakers.voices.calibration import (
     ACROSS,
@@ -41,9 +39,10 @@ from earshot.speakers.voices.calibration import (
     pairs_of,
     threshold_for,
 )
-from earshot.speakers.voices.enrolment_quality import Quality, Samples
+from earshot.speakers.voices.enrolment_quality import Verdict
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
+from tests.support.voice_videos import enrol
 
 DIMENSION = 192
 DEFAULT = model_set(read_settings()).voice.thresholds
@@ -271,7 +270,8 @@ def test_speakers_are_read_with_their_clear_turns_in_order_of_time(filled: Datab
 
 def test_vectors_of_another_voice_space_are_left_out_and_told(filled: Database, space: VoiceSpace) -> None:
     for column, video in (("model", "v1"), ("model_revision", "v2"), ("preparation", "v3")):
-        filled.query(f"UPDATE voice_embeddings SET {column} = 'older' WHERE video_id = %s", [video])  # noqa: S608
+        for table in ("voice_embeddings", "local_speakers"):
+            filled.query(f"UPDATE {table} SET {column} = 'older' WHERE video_id = %s", [video])  # noqa: S608
     material = read_calibration_data(filled, space)
     assert material.other_spaces == 3
     assert {found.recording for found in material.speakers}.isdisjoint({"v1", "v2", "v3"})
@@ -298,21 +298,14 @@ def test_corrections_make_pairs_of_one_person_and_what_profiles_decided_makes_no
 
 
 def test_enrolments_in_use_make_pairs_and_refused_ones_do_not(filled: Database, space: VoiceSpace) -> None:
-    people = [add_person(filled, name).person_id for name in ("Ada", "Berta")]
-    for place, (person, verdict) in enumerate([(people[0], "good"), (people[0], "fair"), (people[1], "refused")]):
-        enrol(filled, space, person, f"/{place}.wav", verdict, vectors(1 if person == people[0] else 2, 3, seed=40 + place))
+    for place, (name, verdict) in enumerate([("Ada", Verdict.GOOD), ("Ada", Verdict.FAIR), ("Berta", Verdict.REFUSED)]):
+        takes = vectors(1 if name == "Ada" else 2, 3, seed=40 + place)
+        enrol(filled, name, *takes, recording=f"/{place}.wav", verdict=verdict, seconds=3.0)
     pairs = pairs_of(read_calibration_data(filled, space).speakers)
     assert (pairs.kind == ACROSS).sum() == 1
     assert NAMED not in set(pairs.kind)
-    enrol(filled, space, people[1], "/3.wav", "good", vectors(2, 3, seed=43))
+    enrol(filled, "Berta", *vectors(2, 3, seed=43), recording="/3.wav", seconds=3.0)
     assert (pairs_of(read_calibration_data(filled, space).speakers).kind == NAMED).sum() == 2
-
-
-def enrol(database: Database, space: VoiceSpace, person: int, recording: str, verdict: str, samples: np.ndarray) -> None:
-    with database.connect() as connection:
-        number = add_enrolment(connection, person, Excerpt(FILE, recording), listed=False)
-    spans = [(place * 48_000, (place + 1) * 48_000) for place in range(len(samples))]
-    save_assessment(database, number, space, Quality(verdict, "", 9.0, 0.0, None), Samples(recording, tuple(spans), samples))
 
 
 # --- the command ---------------------------------------------------------------------------------------------------------
@@ -405,7 +398,7 @@ def test_what_is_no_rate_is_refused(rate: str, earshot: Earshot) -> None:
 
 
 def test_videos_of_another_model_are_told_on_stderr(filled: Database, earshot: Earshot) -> None:
-    filled.query("UPDATE voice_embeddings SET model_revision = 'older' WHERE video_id = 'v1'")
+    filled.query("UPDATE local_speakers SET model_revision = 'older' WHERE video_id = 'v1'")
     ended = earshot("people", "calibrate", "--false-accepts", "0.05", "--json")
     assert "1 video has vectors of another model" in ended.err
     assert "run voice_embeddings for them again" in ended.err

@@ -1,5 +1,6 @@
 """What corrections say of local speakers: by time, through new diarizations, against each other, and as samples."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -11,12 +12,12 @@ from hypothesis import strategies as st
 from earshot.common.errors import EarshotError
 from earshot.common.timeline import build_timeline
 from earshot.config.settings import read_settings
-from earshot.speakers.corrections.claims import claims_from
+from earshot.speakers.corrections.claims import CorrectionSet
 from earshot.speakers.corrections.constraints import (
     attributed_turns,
     derive_constraints,
     find_conflicts,
-    read_constraints,
+    read_corrections,
     read_segment_overrides,
     samples_from_corrections,
     segment_overrides,
@@ -24,6 +25,7 @@ from earshot.speakers.corrections.constraints import (
 from earshot.speakers.tables.corrections import CorrectedSpan, Correction, add_correction, list_corrections, remove_correction
 from earshot.speakers.tables.people import add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
+from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 
@@ -51,38 +53,47 @@ def says(number: int, kind: str, person: int | None, *speakers: tuple[str, str],
     )
 
 
+def constraints(said: Sequence[Correction], made: pd.DataFrame = FOUR) -> IdentityConstraints:
+    return derive_constraints(CorrectionSet(said, made))
+
+
+def conflicts(said: Sequence[Correction]) -> list[int]:
+    """Those that the last of these contradicts."""
+    return find_conflicts(CorrectionSet(said, FOUR), said[-1].correction_id)
+
+
 # --- whom a correction speaks of -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("until", "named"), [(10.0, {A: ANA}), (5.0, {A: ANA}), (4.9, {})])
 def test_a_correction_speaks_of_who_has_at_least_half_of_his_time_in_it(until: float, named: dict) -> None:
-    assert derive_constraints([Correction(1, "is", ANA, spans((0.0, until)))], FOUR).named == named
+    assert constraints([Correction(1, "is", ANA, spans((0.0, until)))]).named == named
 
 
 def test_single_turns_of_one_person_count_together() -> None:
     parts = turns(("A", 0, 4), ("B", 4, 10), ("A", 10, 14), ("A", 20, 24))
     one, two = (Correction(number, "is", ANA, spans(time)) for number, time in ((1, (0, 4)), (2, (10, 14))))
-    assert derive_constraints([one], parts).named == {}
-    assert derive_constraints([one, two], parts).named == {A: ANA}
+    assert constraints([one], parts).named == {}
+    assert constraints([one, two], parts).named == {A: ANA}
 
 
 def test_who_only_speaks_while_another_does_is_not_meant_by_what_is_said_of_the_other() -> None:
     talk = turns(("A", 0, 30), ("B", 10, 12), ("B", 20, 21))
-    assert derive_constraints([Correction(1, "is", ANA, spans((0, 10), (12, 20), (21, 30)))], talk).named == {A: ANA}
-    assert derive_constraints([Correction(1, "is", BEN, spans((10, 12), (20, 21)))], talk).named == {B: BEN}
+    assert constraints([Correction(1, "is", ANA, spans((0, 10), (12, 20), (21, 30)))], talk).named == {A: ANA}
+    assert constraints([Correction(1, "is", BEN, spans((10, 12), (20, 21)))], talk).named == {B: BEN}
 
 
 def test_a_correction_survives_that_speakers_are_called_otherwise_and_turns_lie_elsewhere() -> None:
     correction = Correction(1, "is", ANA, spans((0.0, 9.8), (20.3, 31.0)))
     again = turns(("X", 0.4, 6.1), ("X", 6.9, 10.3), ("Y", 10.6, 20.1), ("X", 20.0, 29.0), ("Z", 31.0, 40.0))
-    assert derive_constraints([correction], again).named == {("v", "X"): ANA}
+    assert constraints([correction], again).named == {("v", "X"): ANA}
 
 
 def test_corrections_of_a_video_without_turns_or_without_corrections_rule_nobody() -> None:
     nothing = turns()
-    assert derive_constraints([says(1, "is", ANA, A)], nothing).named == {}
-    assert derive_constraints([], FOUR) == derive_constraints([], nothing)
-    assert derive_constraints([Correction(1, "is", ANA, spans((0, 10), video="other"))], FOUR).named == {}
+    assert constraints([says(1, "is", ANA, A)], nothing).named == {}
+    assert constraints([]) == constraints([], nothing)
+    assert constraints([Correction(1, "is", ANA, spans((0, 10), video="other"))]).named == {}
 
 
 # --- the last word -------------------------------------------------------------------------------------------------------
@@ -90,20 +101,20 @@ def test_corrections_of_a_video_without_turns_or_without_corrections_rule_nobody
 
 def test_the_newest_word_on_a_moment_counts_whatever_the_order_they_are_given_in() -> None:
     old, new = says(3, "is", ANA, A, B), says(7, "is", BEN, B)
-    assert derive_constraints([new, old], FOUR).named == {A: ANA, B: BEN}
-    assert derive_constraints([old], FOUR).named == {A: ANA, B: ANA}
+    assert constraints([new, old]).named == {A: ANA, B: BEN}
+    assert constraints([old]).named == {A: ANA, B: ANA}
 
 
 def test_two_people_named_in_one_speaker_leave_him_unknown_unless_one_clearly_has_more() -> None:
     ana, ben = Correction(3, "is", ANA, spans((0, 6))), Correction(7, "is", BEN, spans((6, 10)))
-    rulings = derive_constraints([ana, ben], FOUR)
+    rulings = constraints([ana, ben])
     assert rulings.named == {}
     assert list(rulings.contradictions) == [A]
     assert rulings.contradictions[A].startswith("corrections 3 and 7 name two people")
     clearly = Correction(7, "is", BEN, spans((6, 9)))
-    assert derive_constraints([ana, clearly], FOUR).named == {A: ANA}
+    assert constraints([ana, clearly]).named == {A: ANA}
     even = [Correction(3, "is", ANA, spans((0, 5))), Correction(7, "is", BEN, spans((5, 10)))]
-    assert derive_constraints(even, FOUR).named == {}
+    assert constraints(even).named == {}
 
 
 SPAN = st.tuples(st.integers(0, 39), st.integers(1, 20)).map(lambda pair: (pair[0], pair[0] + pair[1]))
@@ -119,7 +130,7 @@ def corrections_of(said: list) -> list[Correction]:
 @given(SAID, TURNS)
 def test_a_named_speaker_has_half_of_his_time_and_twice_the_other_persons_from_the_newest_words(said: list, made: list) -> None:
     frame = turns(*((speaker, start, end) for speaker, (start, end) in made))
-    rulings = derive_constraints(corrections_of(said), frame)
+    rulings = constraints(corrections_of(said), frame)
     for speaker in set(frame.local_speaker):
         # The same, second by second: edges are whole seconds.
         spoken = {second for name, (start, end) in made if name == speaker for second in range(start, end)}
@@ -141,27 +152,27 @@ def test_a_named_speaker_has_half_of_his_time_and_twice_the_other_persons_from_t
 
 def test_who_is_one_voice_with_a_named_speaker_has_the_name_through_any_number_of_others() -> None:
     said = [says(1, "is", ANA, A), says(2, "same", None, A, others=(B,)), says(3, "same", None, B, C, others=(D,))]
-    rulings = derive_constraints(said, FOUR)
+    rulings = constraints(said)
     assert rulings.named == {A: ANA, B: ANA, C: ANA, D: ANA}
     assert rulings.contradictions == {}
 
 
 def test_pairs_join_all_that_are_one_voice_and_part_each_that_is_different() -> None:
-    rulings = derive_constraints([says(1, "same", None, A, B, others=(C,)), says(2, "different", None, D, others=(C, A))], FOUR)
+    rulings = constraints([says(1, "same", None, A, B, others=(C,)), says(2, "different", None, D, others=(C, A))])
     assert rulings.same == {(A, B), (B, C)}
     assert rulings.different == {(C, D), (A, D)}
 
 
 def test_who_differs_from_a_named_voice_is_never_that_person_and_nor_is_who_is_one_with_him() -> None:
     said = [says(1, "is", ANA, A), says(2, "different", None, A, others=(B,)), says(3, "same", None, B, others=(C,))]
-    assert derive_constraints(said, FOUR).never == {B: {ANA}, C: {ANA}}
-    assert derive_constraints([says(1, "never", ANA, A), says(2, "never", BEN, A)], FOUR).never == {A: {ANA, BEN}}
+    assert constraints(said).never == {B: {ANA}, C: {ANA}}
+    assert constraints([says(1, "never", ANA, A), says(2, "never", BEN, A)]).never == {A: {ANA, BEN}}
 
 
 def test_a_correction_of_which_one_side_is_gone_says_nothing() -> None:
     gone = Correction(1, "same", None, spans(TIMES[A], TIMES[B]))
-    assert derive_constraints([gone], FOUR).same == frozenset()
-    assert derive_constraints([Correction(1, "different", None, spans(TIMES[A]))], FOUR).different == frozenset()
+    assert constraints([gone]).same == frozenset()
+    assert constraints([Correction(1, "different", None, spans(TIMES[A]))]).different == frozenset()
 
 
 # --- contradictions ------------------------------------------------------------------------------------------------------
@@ -198,7 +209,7 @@ CIRCLES = {
 def test_whoever_is_in_a_contradiction_is_named_by_nothing_and_the_corrections_are_numbered(
     said: list[Correction], unknown: set, numbers: str
 ) -> None:
-    rulings = derive_constraints([*said, says(9, "is", BEN, D)], FOUR)
+    rulings = constraints([*said, says(9, "is", BEN, D)])
     assert rulings.contradictions == dict.fromkeys(unknown, f"corrections {numbers} contradict each other")
     assert rulings.named == {D: BEN}
     assert not {key for pair in (*rulings.same, *rulings.different) for key in pair} & unknown
@@ -208,9 +219,8 @@ def test_whoever_is_in_a_contradiction_is_named_by_nothing_and_the_corrections_a
 @pytest.mark.parametrize("said", [said for said, *_ in CIRCLES.values()], ids=CIRCLES.keys())
 def test_the_correction_that_closes_a_circle_is_told_whom_it_contradicts(said: list[Correction]) -> None:
     *earlier, last = said
-    assert find_conflicts(earlier, last, FOUR) == [each.correction_id for each in earlier]
-    for index, each in enumerate(earlier):
-        assert find_conflicts(earlier[:index], each, FOUR) == []
+    assert conflicts([*earlier, last]) == [each.correction_id for each in earlier]
+    assert all(conflicts(earlier[:count]) == [] for count in range(1, len(said)))
 
 
 def test_a_contradiction_names_the_shortest_way_and_leaves_out_who_has_no_part_in_it() -> None:
@@ -218,23 +228,19 @@ def test_a_contradiction_names_the_shortest_way_and_leaves_out_who_has_no_part_i
         says(1, "same", None, A, others=(B,)), says(2, "same", None, B, others=(C,)), says(3, "same", None, A, others=(C,)),
         says(4, "is", ANA, A),
     ]  # fmt: skip
-    assert find_conflicts(said, says(5, "is", BEN, C), FOUR) == [3, 4]
+    assert conflicts([*said, says(5, "is", BEN, C)]) == [3, 4]
 
 
 def test_a_person_who_is_named_anew_contradicts_nothing() -> None:
     said = [says(1, "is", ANA, A, B), says(2, "same", None, A, others=(B,))]
-    assert find_conflicts(said, says(3, "is", BEN, A, B), FOUR) == []
-    assert find_conflicts(said, says(3, "is", BEN, A), FOUR) == [1, 2]
-
-
-def test_correcting_single_turns_of_a_named_speaker_contradicts_nothing_even_when_he_turns_out_to_be_two() -> None:
-    said = [says(1, "is", ANA, A)]
-    assert find_conflicts(said, Correction(2, "is", BEN, spans((0, 4))), FOUR) == []
+    assert conflicts([*said, says(3, "is", BEN, A, B)]) == []
+    assert conflicts([*said, says(3, "is", BEN, A)]) == [1, 2]
+    assert conflicts([says(1, "is", ANA, A), Correction(2, "is", BEN, spans((0, 4)))]) == []  # single turns of a named speaker
 
 
 def test_two_sides_that_a_new_diarization_took_for_one_speaker_contradict_themselves() -> None:
     apart = Correction(4, "different", None, spans((0, 5)), spans((5, 10)))
-    assert derive_constraints([apart], FOUR).contradictions == {A: "correction 4 contradicts itself"}
+    assert constraints([apart]).contradictions == {A: "correction 4 contradicts itself"}
 
 
 KIND = st.sampled_from(["is", "never", "same", "different"])
@@ -256,11 +262,11 @@ def anything_said(draw: st.DrawFn) -> list[Correction]:
 @settings(deadline=None, max_examples=80)
 @given(anything_said(), st.randoms())
 def test_what_is_not_told_to_be_contradictory_can_all_be_true_and_the_order_does_not_matter(said: list, random: object) -> None:
-    rulings = derive_constraints(said, FOUR)
+    rulings = constraints(said)
     shuffled = list(said)
     random.shuffle(shuffled)  # pyright: ignore[reportAttributeAccessIssue]
-    assert derive_constraints(shuffled, FOUR) == rulings
-    statements = claims_from(said, FOUR)
+    assert constraints(shuffled) == rulings
+    statements = CorrectionSet(said, FOUR).claims
     for one, other in (pair for keys in statements.same.values() for pair in ((x, y) for x in keys for y in keys)):
         assert rulings.named.get(one) == rulings.named.get(other)
         assert (one in rulings.contradictions) == (other in rulings.contradictions)
@@ -280,38 +286,41 @@ def test_what_is_not_told_to_be_contradictory_can_all_be_true_and_the_order_does
 def test_corrections_that_were_each_accepted_leave_nobody_contradicted(said: list) -> None:
     kept: list[Correction] = []
     for each in said:
-        if not find_conflicts(kept, each, FOUR):
+        if not conflicts([*kept, each]):
             kept.append(each)
-    assert derive_constraints(kept, FOUR).contradictions == {}
+    assert constraints(kept).contradictions == {}
 
 
 # --- moments -------------------------------------------------------------------------------------------------------------
 
 
-def test_moments_of_another_person_are_what_does_not_rule_the_speaker() -> None:
-    said = [says(1, "is", ANA, A), Correction(2, "is", BEN, spans((2, 4))), Correction(3, "is", BEN, spans((10, 13)))]
-    assert segment_overrides(said, FOUR) == [(2.0, 4.0, BEN), (10.0, 13.0, BEN)]
+ANA_IS_A = says(1, "is", ANA, A)
+SIX = [Correction(1, "is", ANA, spans((0, 6))), Correction(2, "is", BEN, spans((6, 10)))]
 
 
-def test_a_speaker_named_as_a_whole_leaves_no_moments() -> None:
-    assert segment_overrides([says(1, "is", ANA, A, C)], FOUR) == []
-
-
-def test_after_a_new_diarization_the_part_that_is_another_speakers_stays_a_moment() -> None:
-    again = turns(("X", 0, 6), ("Y", 6, 30))
-    assert segment_overrides([says(1, "is", ANA, A)], again) == [(6.0, 10.0, ANA)]
-
-
-def test_moments_of_a_mixed_speaker_are_all_that_was_said() -> None:
-    said = [Correction(1, "is", ANA, spans((0, 6))), Correction(2, "is", BEN, spans((6, 10)))]
-    assert segment_overrides(said, FOUR) == [(0.0, 6.0, ANA), (6.0, 10.0, BEN)]
+@pytest.mark.parametrize(
+    ("said", "made", "overrides"),
+    [
+        pytest.param(
+            [ANA_IS_A, Correction(2, "is", BEN, spans((2, 4))), Correction(3, "is", BEN, spans((10, 13)))],
+            FOUR, [(2.0, 4.0, BEN), (10.0, 13.0, BEN)], id="another person's segments",
+        ),
+        pytest.param([says(1, "is", ANA, A, C)], FOUR, [], id="a speaker named as a whole"),
+        pytest.param(
+            [ANA_IS_A], turns(("X", 0, 6), ("Y", 6, 30)), [(6.0, 10.0, ANA)], id="another speaker's after a new diarization",
+        ),
+        pytest.param(SIX, FOUR, [(0.0, 6.0, ANA), (6.0, 10.0, BEN)], id="all of an ambiguous speaker"),
+    ],
+)  # fmt: skip
+def test_segment_overrides(said: list[Correction], made: pd.DataFrame, overrides: list) -> None:
+    assert segment_overrides(CorrectionSet(said, made)).get("v", []) == overrides
 
 
 @settings(deadline=None)
 @given(SAID, TURNS)
 def test_moments_never_overlap_and_are_in_order(said: list, made: list) -> None:
     frame = turns(*((speaker, start, end) for speaker, (start, end) in made))
-    found = segment_overrides(corrections_of(said), frame)
+    found = segment_overrides(CorrectionSet(corrections_of(said), frame)).get("v", [])
     assert found == sorted(found)
     assert all(start < end for start, end, _ in found)
     assert all(before[1] <= after[0] for before, after in pairwise(found))
@@ -334,7 +343,7 @@ def test_the_spans_of_a_speakers_own_time_mean_that_speaker_and_no_other(made: l
     stretches = build_timeline(frame)
     for index, speaker in enumerate(stretches.speakers):
         times = stretches.merged(stretches.solo[index])
-        named = derive_constraints([Correction(1, "is", ANA, spans(*times))], frame).named
+        named = constraints([Correction(1, "is", ANA, spans(*times))], frame).named
         assert ("v", speaker) in named
         alone = stretches.speaking[index] & (stretches.speaking.sum(axis=0) == 1)
         if stretches.seconds(alone) >= 1.0:
@@ -376,7 +385,6 @@ def test_corrections_are_kept_with_both_sides_and_taken_back_by_number(database:
         Correction(first, "is", ana, spans((0.0, 10.0), (20.5, 30.0))),
         Correction(second, "different", None, spans((0.0, 10.0)), spans((10.0, 20.0))),
     ]
-    assert list_corrections(database, "another") == []
     remove_correction(database, first)
     assert [each.correction_id for each in list_corrections(database)] == [second]
     with pytest.raises(EarshotError, match=f"There is no correction {first}; there are {second}"):
@@ -389,10 +397,10 @@ def test_rulings_and_moments_are_read_over_the_turns_of_today(database: Database
     ana, ben = (add_person(database, name).person_id for name in ("Ana", "Ben"))
     add_correction(database, "is", ana, (*spans((0, 10)), *spans((0, 10), video="w")))
     add_correction(database, "is", ben, spans((12, 14)))
-    assert read_constraints(database).named == {A: ana, ("w", "A"): ana}
-    assert read_segment_overrides(database) == [("v", 12.0, 14.0, ben)]
+    assert derive_constraints(read_corrections(database)).named == {A: ana, ("w", "A"): ana}
+    assert read_segment_overrides(database, read_corrections(database)) == [("v", 12.0, 14.0, ben)]
     keep_video(database, "v", turns(("X", 0.5, 11), ("Y", 11, 40)), space)  # run again, diarized otherwise
-    assert read_constraints(database).named == {("v", "X"): ana, ("w", "A"): ana}
+    assert derive_constraints(read_corrections(database)).named == {("v", "X"): ana, ("w", "A"): ana}
 
 
 def test_a_video_that_goes_takes_along_what_was_said_of_it(database: Database, space: VoiceSpace) -> None:
@@ -400,7 +408,7 @@ def test_a_video_that_goes_takes_along_what_was_said_of_it(database: Database, s
     number = add_correction(database, "is", add_person(database, "Ana").person_id, spans((0, 10)))
     database.query("DELETE FROM videos")
     assert [(each.correction_id, each.spans) for each in list_corrections(database)] == [(number, ())]
-    assert read_constraints(database) == derive_constraints([], FOUR)
+    assert derive_constraints(read_corrections(database)) == constraints([])
 
 
 def test_clear_turns_that_are_half_covered_teach_the_person_last_named(database: Database, space: VoiceSpace) -> None:
@@ -409,7 +417,7 @@ def test_clear_turns_that_are_half_covered_teach_the_person_last_named(database:
     add_correction(database, "is", ana, spans((0, 15), (20, 24)))
     add_correction(database, "is", ben, spans((0, 10)))
     add_correction(database, "never", ana, spans((30, 40)))
-    samples = samples_from_corrections(database, space)
+    samples = samples_from_corrections(database, space, read_corrections(database))
     found = [(row.person_id, row.embedding[0], row.seconds) for row in samples.itertuples()]
     assert found == [(ben, 1.0, 10.0), (ana, 2.0, 10.0)]
     assert samples.embedding[0].dtype == np.float32
@@ -419,11 +427,11 @@ def test_clear_turns_that_are_half_covered_teach_the_person_last_named(database:
 def test_what_is_not_clear_or_of_another_model_teaches_nothing(database: Database, space: VoiceSpace, columns: dict) -> None:
     keep_video(database, "v", FOUR, space, **columns)
     add_correction(database, "is", add_person(database, "Ana").person_id, spans((0, 10)))
-    samples = samples_from_corrections(database, space)
+    samples = samples_from_corrections(database, space, read_corrections(database))
     assert samples.empty
     assert list(samples.columns) == ["person_id", "embedding", "seconds"]
 
 
 def test_a_turn_that_is_told_half_and_half_teaches_nobody() -> None:
     said = [Correction(1, "is", ANA, spans((0, 26))), Correction(2, "is", BEN, spans((10, 15)))]
-    assert attributed_turns(said, FOUR) == {("v", 0): (ANA, 10.0), ("v", 2): (ANA, 10.0)}
+    assert attributed_turns(CorrectionSet(said, FOUR)) == {("v", 0): (ANA, 10.0), ("v", 2): (ANA, 10.0)}

@@ -23,7 +23,7 @@ from earshot.storage.locks import video_lock
 from earshot.storage.server import server_urls
 from earshot.transcripts.speaker_refs import SpeakerRef
 from tests.earshot.storage.test_locks import held_by_another
-from tests.support.voice_videos import keep, speak, voice
+from tests.support.voice_videos import enrol, keep, speak, voice
 
 FIRST, SECOND = "SPEAKER_00", "SPEAKER_01"
 NAME = "Žofie “Q” Nováková-Xyzzy 🎤"
@@ -38,32 +38,11 @@ def talks(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     speak(database, "v1", ["host", "guest"])
     speak(database, "v2", ["host", "guest"])
     speak(database, "v3", ["host"])
-    enrol(database, NAME, "host")
+    enrol(database, NAME, voice("host"), notes=NOTES)
     identify(database)
     known = [key for key, label in labels(database).items() if label == NAME]
     assert known == [("v1", FIRST), ("v2", FIRST), ("v3", FIRST)]
     return database
-
-
-def enrol(database: Database, name: str, sounds_like: str, notes: str = NOTES) -> None:
-    """An enrolment of a file, judged good, with a sample of this voice."""
-    person, space = add_person(database, name, notes), voice_space(read_settings())
-    [row] = database.query(
-        "INSERT INTO enrolments (person_id, kind, recording, start_s, listed) VALUES (%s, 'file', %s, 0, false) "
-        "RETURNING enrolment_id",
-        [person.person_id, f"/recordings/{name}.wav"],
-    )
-    known = {**space.columns, "id": row["enrolment_id"], "vector": voice(sounds_like).astype(np.float32)}
-    database.query(
-        "INSERT INTO enrolment_judgements VALUES (%(id)s, %(model)s, %(model_revision)s, %(preparation)s, 'good', '', 30, 0, "
-        "NULL)",
-        known,
-    )
-    database.query(
-        "INSERT INTO enrolment_samples VALUES (%(id)s, 0, %(model)s, %(model_revision)s, %(preparation)s, 'sha', 0, 160000, "
-        "%(vector)s)",
-        known,
-    )
 
 
 def run(*arguments: str, answer: str | None = None) -> str:
@@ -142,7 +121,7 @@ def test_nothing_is_left_of_a_forgotten_person_in_any_table_or_file(
     add_correction(talks, "is", add_person(talks, NAME).person_id, [CorrectedSpan("v1", 0.0, 10.0)])
     identify(talks)
     secrets = secrets_of(talks)
-    enrol(talks, "Ben", "somebody else", notes="")  # statistics are taken of two names and more
+    enrol(talks, "Ben", voice("somebody else"))  # statistics are taken of two names and more
     settle(talks)
     assert {found.partition(":")[0] for found in found_in_databases(secrets)} >= {"people", "voice_embeddings", "pg_stats"}
     assert found_in_files(home, secrets)
@@ -300,7 +279,7 @@ def test_while_a_run_is_at_work_on_one_of_the_videos_nothing_is_forgotten(talks:
 
 
 def test_a_person_who_speaks_nowhere_is_forgotten_too(talks: Database) -> None:
-    enrol(talks, "Silent", "somebody else")
+    enrol(talks, "Silent", voice("somebody else"), notes=NOTES)
     silent = resolve(talks, "Silent")
     assert (count_traces(talks, silent).speakers, count_traces(talks, silent).enrolments) == (0, 1)
     forget(talks, silent)

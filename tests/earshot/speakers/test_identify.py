@@ -1,32 +1,38 @@
 """Identification: the whole order of it over a real database. Vectors are made up; how they come about is tested elsewhere."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import psycopg
 import pytest
 from dagster import DagsterInstance, ExecuteInProcessResult
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from earshot.common.errors import Misconfigured
-from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.people import identify as identification
 from earshot.speakers.people.identify import Identified, identify
 from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, remove_correction
-from earshot.speakers.tables.enrolments import save_assessment
-from earshot.speakers.tables.identities import Identity, read_identities, read_speakers, write_identities
-from earshot.speakers.tables.people import add_enrolment, add_person
+from earshot.speakers.tables.identities import (
+    read_identities,
+    read_speakers,
+    write_identities,
+    write_segment_overrides,
+)
+from earshot.speakers.tables.people import add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, voice_space
-from earshot.speakers.voices.enrolment_quality import Quality, Samples
-from earshot.speakers.voices.speakers import Key
 from earshot.storage.catalog.videos import Video, register
-from earshot.storage.database import Connection, Database
+from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.stages.stage import FORCE_TAG
+from tests.support.voice_videos import enrol
 
 NAME = "Żaneta O'Brien 🎙"
 
@@ -69,19 +75,7 @@ def speak(
     database.replace(video, {"local_speakers": rows, "turns": turns.assign(end_s=turns.start_s + 60.0)})
 
 
-def enrol(database: Database, name: str, vector: np.ndarray) -> int:
-    """A person with one good sample."""
-    person = add_person(database, name)
-    with database.connect() as connection:
-        number = add_enrolment(connection, person.person_id, Excerpt(FILE, f"/{person.person_id}.wav", 0.0, 20.0), False)
-    save_assessment(
-        database, number, space(), Quality("good", "", 20.0, 0.0, None), Samples("aa", [(0, 320_000)], vector[None])
-    )
-    return person.person_id
-
-
-def rows(database: Database) -> dict[Key, Identity]:
-    return read_identities(database)
+rows = read_identities
 
 
 def voices(database: Database) -> dict[str, int | None]:
@@ -320,31 +314,20 @@ def test_vectors_are_read_as_they_were_written(database: Database) -> None:
 # --- failures ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_failure_before_the_commit_leaves_every_row_as_it_was(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(connection: Connection, before: Mapping[Key, Identity], after: Mapping[Key, Identity]) -> int:
-        write_identities(connection, before, after)
-        raise ZeroDivisionError
-
+@pytest.mark.parametrize("step", ["assign", "write_segment_overrides", "write_identities"])
+def test_a_failure_after_any_step_leaves_every_row_as_it_was(
+    database: Database, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     speak(database, "a", {"S0": voice(1)})
     identify(database)
     before, numbers = rows(database), database.query("SELECT * FROM voices")
     speak(database, "b", {"S0": voice(1, 5), "S1": voice(2)})
-    monkeypatch.setattr(identification, "write_identities", fails)
+    taken = getattr(identification, step)
+    monkeypatch.setattr(identification, step, lambda *arguments: (taken(*arguments), 1 / 0))
     with pytest.raises(ZeroDivisionError):
         identify(database)
     assert rows(database) == before
     assert database.query("SELECT * FROM voices") == numbers
-
-
-def test_a_failure_while_deciding_leaves_every_row_as_it_was(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    speak(database, "a", {"S0": voice(1)})
-    identify(database)
-    before = rows(database)
-    enrol(database, NAME, voice(1))
-    monkeypatch.setattr(identification, "decide", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        identify(database)
-    assert rows(database) == before
 
 
 def test_a_people_file_that_is_wrong_changes_nobody(database: Database, people_file: Path) -> None:
@@ -367,6 +350,51 @@ def test_a_video_that_goes_while_it_is_decided_is_left_out(database: Database) -
     with database.connect() as connection:
         write_identities(connection, {}, after)
     assert rows(database) == {("a", "S0"): after["a", "S0"]}
+
+
+def test_segments_of_a_video_or_a_person_deleted_meanwhile_are_left_out(database: Database) -> None:
+    speak(database, "a", {"S0": voice(1)})
+    person = add_person(database, NAME).person_id
+    with database.connect() as connection:
+        write_segment_overrides(connection, [("a", 0.0, 1.0, person), ("a", 2.0, 3.0, person + 1), ("gone", 0.0, 1.0, person)])
+    assert database.query("SELECT video_id, start_s FROM segment_overrides") == [{"video_id": "a", "start_s": 0.0}]
+
+
+# --- what is read --------------------------------------------------------------------------------------------------------
+
+READ = (
+    "corrections", "corrected_spans", "turns", "exclusive_turns", "words", "voice_embeddings", "enrolment_samples",
+    "local_speakers", "identities", "former_voices", "voice_thresholds",
+)  # fmt: skip
+
+
+def test_each_table_is_read_by_one_statement_of_one_snapshot(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[str, int, bool]] = []
+
+    def record(kind: type[psycopg.Cursor | psycopg.ServerCursor]) -> None:
+        execute = kind.execute
+
+        def recorded(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+            text = query.as_string() if isinstance(query, sql.Composable) else str(query)
+            if text.lstrip().startswith("SELECT"):
+                read.append((text, id(self.connection), bool(self.connection.read_only)))
+            return execute(self, query, *arguments, **options)
+
+        monkeypatch.setattr(kind, "execute", recorded)
+
+    for video in ("a", "b"):
+        speak(database, video, {"S0": voice(1), "S1": voice(2)})
+    person = enrol(database, NAME, voice(1))
+    add_correction(database, "is", person, [CorrectedSpan("a", 60.0, 120.0), CorrectedSpan("b", 60.0, 70.0)])
+    record(psycopg.Cursor)
+    record(psycopg.ServerCursor)
+    assert identify(database).by_correction == 1
+    assert database.query("SELECT video_id FROM segment_overrides") == [{"video_id": "b"}]
+    for table in READ:
+        [(_, connection, read_only)] = [each for each in read if re.search(rf"FROM {table}\b", each[0])]
+        assert read_only
+        assert connection == next(each[1] for each in read if each[2])
+    assert sum(read_only for *_, read_only in read) == len(READ)
 
 
 # --- the asset -----------------------------------------------------------------------------------------------------------

@@ -14,18 +14,12 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.audio import SAMPLE_RATE
-from earshot.common.excerpt import Excerpt
-from earshot.config.settings import read_settings
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.measurement import Measurement
 from earshot.models.registry import Thresholds
 from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
-from earshot.speakers.tables.enrolments import save_assessment
-from earshot.speakers.tables.people import add_enrolment, add_person
-from earshot.speakers.tables.voice_space import voice_space
 from earshot.speakers.voices.cosine import quantize
-from earshot.speakers.voices.enrolment_quality import Quality, Samples
 from earshot.speakers.voices.monologue import (
     MIN_SPEECH_S,
     NO_PROFILE,
@@ -43,6 +37,7 @@ from earshot.storage.database import Database
 from ingest_assets.assets.speaker_turns import _monologue, speaker_turns
 from ingest_assets.stages.stage import StageRun
 from tests.support.one_video import metadata_of, put_audio, run
+from tests.support.voice_videos import enrol
 
 if TYPE_CHECKING:  # imports torch
     from earshot.models.voice.diarizer import Diarizer
@@ -215,17 +210,7 @@ def at_work(database: Database, monkeypatch: pytest.MonkeyPatch) -> StageRun:
 @pytest.fixture
 def enrolled(at_work: StageRun, diarizer: "Diarizer", narrator: np.ndarray) -> int:
     """The narrator is enrolled with 20 seconds from the end of his recording; his id."""
-    return enrol(at_work.database, diarizer.voices(narrator, [(24 * SAMPLE_RATE, len(narrator))]))
-
-
-def enrol(database: Database, vectors: np.ndarray) -> int:
-    """Enrol a person by one vector; the person's id."""
-    person = add_person(database, "Narrator")
-    with database.connect() as connection:
-        enrolment_id = add_enrolment(connection, person.person_id, Excerpt("file", "/narrator.wav", 24.0), listed=False)
-    samples = Samples("of the narrator", ((0, 20 * SAMPLE_RATE),), vectors)
-    save_assessment(database, enrolment_id, voice_space(read_settings()), Quality("good", "", 20.0, 0.0, None), samples)
-    return person.person_id
+    return enrol(at_work.database, "Narrator", *diarizer.voices(narrator, [(24 * SAMPLE_RATE, len(narrator))]))
 
 
 def silence(seconds: float) -> np.ndarray:
@@ -287,7 +272,7 @@ def test_a_second_voice_anywhere_means_the_full_way(
 def test_without_profile_or_with_a_correction_nothing_is_computed(at_work: StageRun) -> None:
     unused = cast("Diarizer", None)
     assert _monologue(at_work, unused, silence(1.0)) == (diarize_in_full(NO_PROFILE), None)
-    person_id = enrol(at_work.database, np.eye(192, dtype=np.float32)[:1])
+    person_id = enrol(at_work.database, "Narrator", np.eye(192)[0])
     add_correction(at_work.database, "is", person_id, [CorrectedSpan("v1", 0.0, 1.0)])
     found, segmentation = _monologue(at_work, unused, silence(1.0))
     assert (found.taken, segmentation) == (False, None)

@@ -22,12 +22,12 @@ from earshot.speakers.tables.people import (
 )
 from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
-from earshot.speakers.voices.enrolment_quality import Quality, Samples
+from earshot.speakers.voices.enrolment_quality import Quality, Samples, Verdict
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from tests.earshot.config.test_people_file import NAMES
 
-GOOD = Quality("good", "", 12.5, 0.25, 0.8)
+GOOD = Quality(Verdict.GOOD, "", 12.5, 0.25, 0.8)
 SPACE = VoiceSpace("a-model", "1", "whole", 3)
 EAST, NORTH, UP = np.eye(3, dtype=np.float32)
 
@@ -254,7 +254,9 @@ def test_an_enrolment_is_pending_until_it_is_judged_and_again_in_another_space(d
 def test_a_judgement_is_replaced_with_its_samples(database: Database) -> None:
     enrolment_id = enrol(database, "Ada", Excerpt(FILE, "/a"))
     save_assessment(database, enrolment_id, SPACE, GOOD, samples((0, 10), (10, 20)))
-    save_assessment(database, enrolment_id, SPACE, Quality("fair", "short", 4.0, 0.0, None), samples((5, 9), vectors=[UP]))
+    save_assessment(
+        database, enrolment_id, SPACE, Quality(Verdict.FAIR, "short", 4.0, 0.0, None), samples((5, 9), vectors=[UP])
+    )
     judged = database.query("SELECT verdict, reasons, clean_s, other_voice_s, spread FROM enrolment_judgements")
     assert judged == [{"verdict": "fair", "reasons": "short", "clean_s": 4.0, "other_voice_s": 0.0, "spread": None}]
     assert profile_samples(database, SPACE).embedding.iloc[0].tolist() == UP.tolist()
@@ -274,7 +276,7 @@ def test_profile_samples_are_those_of_what_was_not_refused(database: Database) -
         database, enrol(database, "Bob", Excerpt(FILE, "/b")), SPACE, GOOD, samples((0, 32_000), vectors=[NORTH], sha256="bb")
     )
     save_assessment(database, enrol(database, "Ada", Excerpt(FILE, "/a")), SPACE, GOOD, samples((0, 16_000), (16_000, 24_000)))
-    refused = Quality("refused", "another voice", 4.0, 3.0, 0.4)
+    refused = Quality(Verdict.REFUSED, "another voice", 4.0, 3.0, 0.4)
     save_assessment(
         database, enrol(database, "Ada", Excerpt(FILE, "/c")), SPACE, refused, samples((0, 9), vectors=[UP], sha256="cc")
     )

@@ -23,6 +23,7 @@ from earshot.speakers.people.samples import Assessment, EnrolmentAudio, assess_p
 from earshot.speakers.tables.enrolments import profile_samples
 from earshot.speakers.tables.people import add_enrolment, add_person, list_people, sync_people
 from earshot.speakers.tables.voice_space import voice_space
+from earshot.speakers.voices.cosine import mean_direction
 from earshot.speakers.voices.enrolment_quality import (
     MAX_OTHER_SHARE,
     MAX_SAMPLES,
@@ -30,11 +31,11 @@ from earshot.speakers.voices.enrolment_quality import (
     SAMPLE_S,
     Quality,
     Speech,
+    Verdict,
     assess_quality,
     clean_speech,
     enrolment_spans,
     lowest_cosine,
-    profile,
 )
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
@@ -143,7 +144,7 @@ def test_of_a_long_recording_samples_from_all_over_it_are_taken() -> None:
 
 
 def test_a_profile_weighs_samples_by_their_seconds() -> None:
-    assert profile(np.array([EAST, NORTH]), np.array([3.0, 4.0])) == pytest.approx([0.6, 0.8])
+    assert mean_direction(np.array([EAST, NORTH]), np.array([3.0, 4.0])) == pytest.approx([0.6, 0.8])
 
 
 def test_spread_is_the_lowest_cosine_of_a_sample_to_their_mean() -> None:
@@ -325,8 +326,8 @@ def test_two_voices_music_and_silence_are_refused_and_say_why(database: Database
     assert two.verdict == "refused"
     assert two.other_voice_s / (two.clean_s + two.other_voice_s) > MAX_OTHER_SHARE
     assert "another voice is heard in" in two.reasons
-    assert quality(found["Music"]) == Quality("refused", "nobody speaks in it: music or noise only", 0.0, 0.0, None)
-    assert quality(found["Silence"]) == Quality("refused", "it is silent", 0.0, 0.0, None)
+    assert quality(found["Music"]) == Quality(Verdict.REFUSED, "nobody speaks in it: music or noise only", 0.0, 0.0, None)
+    assert quality(found["Silence"]) == Quality(Verdict.REFUSED, "it is silent", 0.0, 0.0, None)
     assert quality(found["Over music"]).verdict == "fair"
     assert quality(found["Moment"]).reasons.endswith("s of clean speech, and 3 s is the least")
     kept = profile_samples(database, voice_space(read_settings()))
@@ -356,7 +357,7 @@ def test_a_video_is_enrolled_by_its_stored_turns_but_for_what_was_forgotten(
     whole, end = Excerpt(VIDEO, video, 0.0, 5.2), Excerpt(VIDEO, video, 5.5, 9.963)
     found = enrolled(database, ("Whole", whole), ("End", end))
     assert quality(found["Whole"]) == Quality(
-        "fair", "5.0 s of clean speech; 10 s or more is better", 5.0, 0.0, pytest.approx(0.9, abs=0.1)
+        Verdict.FAIR, "5.0 s of clean speech; 10 s or more is better", 5.0, 0.0, pytest.approx(0.9, abs=0.1)
     )
     assert (quality(found["End"]).clean_s, quality(found["End"]).other_voice_s) == (3.5, pytest.approx(0.4))
     assert sorted(encoded) == [(0, 40_000), (0, 56_000), (40_000, 80_000)], "relative to each excerpt"

@@ -1,8 +1,9 @@
 """Rows are replaced whole or not at all, and the schema is brought up to date once, in a real Postgres."""
 
+import shutil
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.models.registry import Model
+from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import MIGRATIONS, Database, migrate
 from earshot.transcripts.search.text_models import register_text_model
@@ -267,6 +269,20 @@ def test_a_database_newer_than_the_code_is_refused_and_left_alone(fresh: str, tm
     assert "b" not in tables(fresh)
 
 
+def before_migration(url: str, folder: Path, name: str) -> tuple[Database, Callable[[], list[str]]]:
+    """A database as it was before this migration, and what applies it."""
+    for file in sorted(MIGRATIONS.glob("[0-9]*.sql")):
+        if file.name < name:
+            shutil.copy(file, folder)
+    migrate(url, folder)
+
+    def apply() -> list[str]:
+        shutil.copy(MIGRATIONS / name, folder)
+        return migrate(url, folder)
+
+    return Database(url), apply
+
+
 @pytest.mark.parametrize(
     ("media", "uris", "names"),
     [
@@ -279,18 +295,52 @@ def test_audio_under_media_folder_is_named_relative_to_it(
     fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: str, uris: list[str], names: list[str]
 ) -> None:
     monkeypatch.setenv("EARSHOT_MEDIA", media)
-    files = sorted(MIGRATIONS.glob("[0-9]*.sql"))
-    [renaming] = [file for file in files if file.name.endswith("_audio_names.sql")]
-    for file in files[: files.index(renaming)]:
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    migrate(fresh, tmp_path)
-    old = Database(fresh)
+    old, renaming = before_migration(fresh, tmp_path, "0009_audio_names.sql")
     register(old, [KNOWN, OTHER])
     for video, uri in zip((KNOWN, OTHER), uris, strict=True):
         old.query("INSERT INTO audio VALUES (%s, %s, 'sha', 1, 16000, 1.0, 'file')", [video.video_id, uri])
-    (tmp_path / renaming.name).write_bytes(renaming.read_bytes())
-    assert migrate(fresh, tmp_path) == [renaming.name]
+    assert renaming() == ["0009_audio_names.sql"]
     assert [row["uri"] for row in old.query("SELECT uri FROM audio ORDER BY video_id")] == names
+
+
+def test_segment_overrides_keep_rows_old_name_and_search(fresh: str, tmp_path: Path) -> None:
+    old, apply = before_migration(fresh, tmp_path, "0011_segment_overrides.sql")
+    register(old, [KNOWN])
+    [person] = old.query("INSERT INTO people (name, notes, listed) VALUES ('Ana', '', false) RETURNING person_id")
+    row = {"video_id": KNOWN.video_id, "start_s": 1.0, "end_s": 2.0, "person_id": person["person_id"]}
+    old.query("INSERT INTO corrected_moments VALUES (%(video_id)s, %(start_s)s, %(end_s)s, %(person_id)s)", row)
+    old.query("INSERT INTO text_models VALUES ('m', '1', 2, now())")
+    old.query("INSERT INTO words VALUES (%s, 0, 0, 1.2, 1.6, ' Bridge', 0.9)", [KNOWN.video_id])
+    old.query("INSERT INTO transcripts VALUES (%s, 'en', 1, 'm', '1')", [KNOWN.video_id])
+    old.query(
+        "INSERT INTO passages (video_id, passage_index, start_s, end_s, first_word, last_word, text, model, model_revision, "
+        "embedding, language) VALUES (%s, 0, 0, 3, 0, 0, 'A bridge', 'm', '1', '[1, 0]', 'en')",
+        [KNOWN.video_id],
+    )
+    [before] = old.query("SELECT * FROM search_passages('bridge', '[1, 0]')")
+    assert apply() == ["0011_segment_overrides.sql"]
+    assert old.query("SELECT * FROM segment_overrides") == old.query("SELECT * FROM corrected_moments") == [row]
+    [after] = old.query("SELECT * FROM search_passages('bridge', '[1, 0]', person => %s)", [person["person_id"]])
+    assert after["speakers"] == ["Ana"]
+    assert {"said" if name == "text" else name: value for name, value in after.items()} == before
+    functions = old.query("SELECT prosrc FROM pg_proc WHERE proname IN ('search_passages', 'passage_speakers')")
+    assert all("segment_overrides" in each["prosrc"] and "corrected" + "_moments" not in each["prosrc"] for each in functions)
+
+
+def test_source_videos_keep_rows_and_old_names(fresh: str, tmp_path: Path) -> None:
+    old, apply = before_migration(fresh, tmp_path, "0012_source_videos.sql")
+    old.query("INSERT INTO sources (source, filled) VALUES ('https://x', true)")
+    old.query(
+        "INSERT INTO listed (source, video_id, url, title, asks, again, backlog) "
+        "VALUES ('https://x', 'v', 'u', 't', 3, true, false)"
+    )
+    before = old.query("SELECT * FROM listed")
+    assert apply() == ["0012_source_videos.sql"]
+    assert old.query("SELECT * FROM listed") == before
+    assert old.query("SELECT video_id, fetches, retry FROM source_videos") == [{"video_id": "v", "fetches": 3, "retry": True}]
+    assert states_of(old, ["https://x"])[0].fully_listed
+    old.query("INSERT INTO source_videos (source, video_id, url, title, backlog) VALUES ('https://x', 'w', 'u', 't', true)")
+    assert [row["video_id"] for row in old.query("SELECT video_id FROM source_videos ORDER BY position")] == ["v", "w"]
 
 
 @pytest.mark.parametrize(

@@ -78,22 +78,22 @@ def test_a_look_that_went_well_ends_what_was_wrong(database: Database) -> None:
 
 def test_a_gap_has_the_source_listed_whole_once_more(database: Database) -> None:
     be_known(database)
-    database.query("UPDATE sources SET filled = true")
-    assert state(database).filled
+    database.query("UPDATE sources SET fully_listed = true")
+    assert state(database).fully_listed
     needs_listing(database, FEED)
-    assert not state(database).filled
+    assert not state(database).fully_listed
 
 
 def test_only_what_is_open_and_still_listed_is_to_be_decided(database: Database) -> None:
     be_known(database)
     for decision, present in (("wanted", True), ("left_out", True), ("open", False)):
         database.query(
-            "INSERT INTO listed (source, video_id, url, title, backlog, present, decision) "
+            "INSERT INTO source_videos (source, video_id, url, title, backlog, present, decision) "
             "VALUES (%(source)s, %(decision)s, '', '', true, %(present)s, %(decision)s)",
             {"source": FEED, "decision": decision, "present": present},
         )
     assert not state(database).undecided
-    database.query("UPDATE listed SET present = true")
+    database.query("UPDATE source_videos SET present = true")
     assert [one.undecided for one in states_of(database, [FEED, OTHER])] == [True, False]
 
 
