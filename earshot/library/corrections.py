@@ -102,7 +102,7 @@ class Corrections:
                 describe_correction(each, people),
             )
             for each in list_corrections(self._database)
-            if video_id is None or any(span[0] == video_id for span in (*each.spans, *each.others))
+            if video_id is None or any(span.video_id == video_id for span in (*each.spans, *each.others))
         ]
 
     def assign(self, what: str, person: str) -> SpeakerChange:
