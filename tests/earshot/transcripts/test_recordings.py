@@ -93,7 +93,7 @@ def test_a_video_deleted_while_it_is_read_is_whole(database: Database, monkeypat
 def test_passages_older_than_what_they_are_made_from_are_refused(database: Database, stages: Sequence[str]) -> None:
     fill(database, ["v"], said=[" Good", " day."])
     run_stages(database, "v", *stages)
-    with pytest.raises(InconsistentVideo, match="its passages are not of its present words and turns"):
+    with pytest.raises(InconsistentVideo, match="its passages do not match its current words and turns"):
         read_recording(database, "v")
     run_stages(database, "v", "text_embeddings")
     assert texts(database, "v") == ([" Good", " day."], ["Good day."])
