@@ -208,7 +208,7 @@ def test_trouble_that_was_refused_is_offered_again(database: Database, receiver:
         context = build_sensor_context()
         said = [alerts(context).skip_message or "" for _ in range(3)]
     assert database
-    assert "The alert of sources.yaml was not accepted" in said[0]
+    assert "did not accept the alert about sources.yaml" in said[0]
     assert said[1].startswith("Told 1: No source is watched until sources.yaml is corrected. ")
     assert said[2] == "Nothing is wrong that was not told before."
     assert receiver.accepted == 1
