@@ -196,7 +196,7 @@ def test_the_compute_type_that_was_asked_for_is_accepted(wanted: str, found: str
 
 @pytest.mark.parametrize(("wanted", "found"), [("int8", "float32"), ("float16", "float32"), ("float16", "int8_float16")])
 def test_another_compute_type_than_asked_for_is_refused(wanted: str, found: str) -> None:
-    with pytest.raises(GpuUnavailable, match=f"whisper was to compute in {wanted}, but does in {found}"):
+    with pytest.raises(GpuUnavailable, match=f"whisper should compute in {wanted}, but computes in {found}"):
         assert_compute_type("whisper", wanted, found)
 
 

@@ -188,7 +188,7 @@ def test_a_segmentation_tells_one_speaker_from_two(home: object, samples: np.nda
     assert home
 
 
-def test_where_nobody_speaks_the_short_way_has_no_turns(home: object) -> None:
+def test_one_speaker_of_silence_has_no_turns(home: object) -> None:
     diarizer = Models().diarizer(require_device("cpu"))
     turns, exclusive = diarizer.one_speaker(diarizer.segment(np.zeros(SAMPLE_RATE, dtype=np.float32)), 1.0)
     assert turns.empty
