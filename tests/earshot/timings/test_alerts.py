@@ -1,4 +1,4 @@
-"""Alerts: told once per stage and cause, to a real HTTP server on loopback, and not lost when it refuses."""
+"""Alerts: sent once per stage and cause, to a real HTTP server on loopback, and sent again after a refusal."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 @dataclass
 class Receiver:
-    """A server that refuses the first `refusals` requests; `bodies` are what it was sent, refused ones too."""
+    """A server that refuses the first `refusals` requests; `bodies` are all requests' bodies."""
 
     url: str = ""
     refusals: int = 0
@@ -55,7 +55,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 
 def fail(database: Database, asset: str = "text_embeddings", cause: str = "device", severity: str = "error") -> None:
-    """A failed check, as a stage leaves it."""
+    """A failed check, as a stage records it."""
     database.query(
         "INSERT INTO check_failures (video_id, asset, check_name, severity, cause, message, run_id) "
         "VALUES ('v1', %s, 'regression', %s, %s, %s, 'run-1')",

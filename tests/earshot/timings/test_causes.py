@@ -1,4 +1,4 @@
-"""Causes: each is proved by its own figures, and nothing is claimed without."""
+"""Causes: each needs its own figures as evidence."""
 
 import pytest
 
