@@ -62,7 +62,7 @@ def download_folder(video: Video) -> Iterator[Path]:
     """The folder for this video's media during the block, with any unfinished download from the same address.
 
     The folder is deleted after the block, except unfinished files after an error that is not Permanent. A process that dies
-    leaves everything. Files from another address, or of ABANDONED_AFTER_S, are deleted first.
+    leaves everything. Files from another address, or older than ABANDONED_AFTER_S, are deleted first.
     """
     parent = read_settings().home / "downloads" / video.video_id
     folder = parent / hashlib.sha256(video.url.encode()).hexdigest()[:16]

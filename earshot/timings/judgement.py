@@ -90,7 +90,7 @@ def floor_outcome(asset: str, now: Timing, history: History, floors: Sequence[Fl
 def regression_outcome(asset: str, now: Timing, history: History, speed: Verdict) -> CheckOutcome:
     """The worse of two verdicts: seconds per unit of work (`speed`), and work per second of audio."""
     if not now.inputs:
-        message = f"{asset} had nothing to compute that compares: its results were cached, or it took a shortcut."
+        message = f"{asset} had nothing to compute, so nothing to compare: its results were cached, or it took a shortcut."
         return CheckOutcome("regression", Level.NOT_EVALUATED, message)
     if speed.level is Level.NOT_EVALUATED:
         begun = f"A new baseline began: {history.changed}. " if history.changed else ""
