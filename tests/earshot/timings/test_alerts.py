@@ -152,8 +152,8 @@ def test_the_sensor_tries_again_until_it_is_accepted_and_then_no_more(database: 
     fail(database)
     said = [alerts(build_sensor_context()) for _ in range(4)]
     messages = [skipped.skip_message or "" for skipped in said]
-    assert "not accepted by EARSHOT_ALERT_URL: HTTP Error 503" in messages[0]
-    assert "not accepted" in messages[1]
+    assert "did not accept the alert about text_embeddings: HTTP Error 503" in messages[0]
+    assert "did not accept" in messages[1]
     assert messages[2] == "Told 1: text_embeddings took too long. Cause: device."
     assert messages[3] == "Nothing is wrong that was not told before."
     assert (len(receiver.bodies), receiver.accepted) == (3, 1)
