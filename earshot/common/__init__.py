@@ -1,1 +1,1 @@
-"""The ground floor: errors, times, text, files. It imports nothing of Earshot and no database."""
+"""Shared helpers for errors, times, text and files. Imports nothing else of Earshot, and no database."""

@@ -1,4 +1,4 @@
-"""Whole files and folders: each is written beside its place and moved there, so that nobody ever sees half of one."""
+"""Atomic files and folders: each is written next to its target and then renamed, so no reader ever sees half of one."""
 
 import os
 import shutil
@@ -13,42 +13,42 @@ from earshot.common.errors import EarshotError
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[TextIO]:
-    """A file of UTF-8 text to write to, which takes the place of `path` at the end of the block; on an error there is no trace.
+    """Open a UTF-8 text file that replaces `path` when the block ends; an error leaves no trace.
 
-    What is no plain file (a pipe, /dev/stdout) is written to as it is. Raises EarshotError where nothing can be written.
+    Writes directly to anything but a regular file (a pipe, /dev/stdout). Raises EarshotError if `path` cannot be written.
     """
     with _explaining(path):
         if path.exists() and not path.is_file():
             with path.open("w", encoding="utf-8", newline="\n") as file:
                 yield file
             return
-        target = path.resolve()  # a link stays one
-        beside = target.with_name(f".{target.name}.partial")  # one name: what a killed process left is overwritten
+        target = path.resolve()  # keeps a symbolic link
+        partial = target.with_name(f".{target.name}.partial")  # a fixed name: overwrites what a killed process left
         try:
-            with beside.open("w", encoding="utf-8", newline="\n") as file:
+            with partial.open("w", encoding="utf-8", newline="\n") as file:
                 yield file
-            beside.replace(target)
+            partial.replace(target)
         finally:
-            beside.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill, which becomes `path` at the end of the block; on an error there is no trace.
+    """Make a folder to fill that becomes `path` when the block ends; an error leaves no trace.
 
-    Where another process was first, its folder stays and this one goes.
+    If another process was first, its folder stays and this one is deleted.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        yield beside
+        yield partial
         try:
-            os.rename(beside, path)
+            os.rename(partial, path)
         except OSError:
             if not path.exists():
                 raise
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
@@ -60,6 +60,6 @@ def _explaining(path: Path) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder and those above it, where they are missing; raises EarshotError where that cannot be."""
+    """Create the folder and its missing parents; raises EarshotError if that fails."""
     with _explaining(path):
         path.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What audio is inside Earshot: mono, at one sample rate, which every model here was trained on."""
+"""The audio format inside Earshot: mono, at the one sample rate that every model here was trained on."""
 
 SAMPLE_RATE = 16_000  # Hz
 

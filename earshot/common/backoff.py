@@ -1,10 +1,10 @@
-"""What a failure makes of a video: its state, and when it is tried again by itself. Pure functions of the error.
+"""The retry policy: what state a failure puts a video in, and when to retry. Pure functions of the error.
 
-What is permanent is not tried again. What may pass is, after pauses that grow, at most as often as its class says
-(earshot/common/errors.py), then it is `failed`. A broadcast is tried once it has begun. A site that blocks, and a set-up that
-is wrong, are no fault of the video: they count as no attempt.
+Permanent errors are never retried. Retryable ones are, with growing pauses and a limit on attempts that their class sets
+(earshot/common/errors.py); then the video is `failed`. A broadcast is retried after its announced start. A site that blocks
+this machine and a wrong set-up are not the video's fault and do not count as attempts.
 
-The retries are made by sensors/retries.py.
+sensors/retries.py carries out the retries.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from datetime import UTC, datetime, timedelta
 from earshot.common.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured, Retryable, VideoError
 
 MAX_PAUSE_S = 24 * 3600.0
-# After a set-up that was wrong, or a block whose end nobody told.
+# After a wrong set-up, or a block for which the site gave no end.
 SET_UP_PAUSE_S = 3600.0
-# Between the announced start of a broadcast and the first look at whether it is over and archived.
+# From the announced start of a broadcast to the first check whether it is over and archived.
 AFTER_START_S = 1800.0
 
 
 @dataclass(frozen=True)
 class Fate:
-    """`state` None leaves it as it is; `retry_at` None: never by itself."""
+    """`state` None keeps the video's state; `retry_at` None means no automatic retry."""
 
     state: str | None
     attempts: int
@@ -30,7 +30,7 @@ class Fate:
 
 
 def fate_of(error: EarshotError, attempts: int, paused_until: datetime | None = None) -> Fate:
-    """What becomes of a video that has failed `attempts` times before this error."""
+    """The next state and retry of a video that had failed `attempts` times before this error."""
     now = datetime.now(UTC)
     if isinstance(error, Blocked | Misconfigured):
         return Fate(None, attempts, str(error), paused_until or now + timedelta(seconds=SET_UP_PAUSE_S))

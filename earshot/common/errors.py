@@ -1,37 +1,37 @@
 """The errors Earshot raises, as one tree.
 
     EarshotError
-    ├── Misconfigured           the user's set-up: nothing about a video is wrong; exit code 2
+    ├── Misconfigured           the user's set-up is wrong, not a video; exit code 2
     │   ├── InvalidConfig       a file that the user wrote, or a setting, is wrong: every mistake with its line
-    │   ├── GpuUnavailable      CUDA was asked for and cannot be proved to work
+    │   ├── GpuUnavailable      CUDA was requested but does not demonstrably work
     │   ├── ModelUnavailable    a model's files are missing, or are not the pinned ones
-    │   ├── DatabaseUnusable    no server, no right to it, or a schema newer than this code
-    │   └── DiskFull            the disk is full, or too little space is left to fetch anything
-    ├── AlertRefused            the receiver of alerts did not accept one; it is offered again
-    ├── RecordingUnusable       a recording of a person is gone, or has no such part; it is tried again
-    ├── NotTranscribed          a video that is asked for is not known, or has no transcript
-    ├── StageMissing            a stage that this one reads has left nothing for the video: nothing new is known of it
-    ├── InconsistentVideo       what is kept of a video is partly of an older ingest; it will be whole again
-    ├── SourceUnusable          a source cannot be listed: no such file, nothing at the URL; the other sources go on
+    │   ├── DatabaseUnusable    no server, no permission, or a schema newer than this code
+    │   └── DiskFull            the disk is full, or has too little space for another download
+    ├── AlertRefused            the receiver did not accept an alert; it is sent again later
+    ├── RecordingUnusable       a person's recording is gone, or does not contain its span; tried again later
+    ├── NotTranscribed          the requested video is unknown, or has no transcript
+    ├── StageMissing            an upstream stage has no result for the video; the video's state does not change
+    ├── InconsistentVideo       a video's rows partly come from an older ingest; the next ingest repairs it
+    ├── SourceUnusable          a source cannot be listed: no such file, nothing at the URL; other sources continue
     │   ├── SourceBlocked       its site refuses to serve this machine for now
-    │   └── NotAFeed            there is something, but no feed
-    └── VideoError              one video; the others go on
-        ├── Permanent           never tried again unless asked: the state says why
-        │   ├── InvalidMedia    not audio or video, empty, or cut in the middle
+    │   └── NotAFeed            the address holds something other than a feed
+    └── VideoError              one video failed; other videos continue
+        ├── Permanent           retried only on request; the state says why
+        │   ├── InvalidMedia    not audio or video, empty, or truncated
         │   ├── NoAudio         a video without an audio track
         │   ├── Removed         the site says that it is gone
-        │   ├── Private         its owner keeps it to himself
-        │   ├── MembersOnly     the channel's members may see it
-        │   ├── GeoBlocked      not from where this machine is
-        │   ├── AgeRestricted   not without an adult's account
-        │   └── AddressRefused  it leads to a private address that nobody named
-        ├── Retryable           may work later: network, server error
+        │   ├── Private         its owner has made it private
+        │   ├── MembersOnly     only members of the channel may see it
+        │   ├── GeoBlocked      not available in this machine's country
+        │   ├── AgeRestricted   needs an adult's account
+        │   └── AddressRefused  it leads to a private address that the user did not name
+        ├── Retryable           may succeed later: network, server error
         │   ├── LiveOrUpcoming  not broadcast to the end yet
-        │   ├── Truncated       less came than the site said there is
-        │   └── OutOfMemory     one input at a time did not fit into what memory was free
-        └── Blocked             the site refuses to serve this machine for now: the whole source must wait
+        │   ├── Truncated       the download is shorter than the site says
+        │   └── OutOfMemory     even a single input did not fit into the free memory
+        └── Blocked             the site refuses to serve this machine for now; the whole source pauses
 
-Every error says what was wrong, with which value, and (`remedy`) what to do.
+Every error says what was wrong and with which value; its `remedy` says what to do.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ from typing import NamedTuple
 
 
 class EarshotError(Exception):
-    """Anything Earshot can explain. `remedy` says what to do, in one sentence."""
+    """Any error that Earshot can explain. `remedy` says what to do, in one sentence."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ class EarshotError(Exception):
 
 
 class Misconfigured(EarshotError):
-    """The set-up is wrong; no video is to blame and none changes its state."""
+    """The set-up is wrong; no video changes its state."""
 
 
 class Mistake(NamedTuple):
@@ -73,7 +73,7 @@ class InvalidConfig(Misconfigured):
 
 
 class GpuUnavailable(Misconfigured):
-    """A CUDA device was asked for and could not be proved to work."""
+    """A CUDA device was requested, but the proof that it works failed."""
 
 
 class ModelUnavailable(Misconfigured):
@@ -81,38 +81,38 @@ class ModelUnavailable(Misconfigured):
 
 
 class DatabaseUnusable(Misconfigured):
-    """The database cannot be reached, or its schema is not one this code may touch."""
+    """The database cannot be reached, or this code does not support its schema."""
 
 
 class DiskFull(Misconfigured):
-    """The disk is full, or fetching one more video could fill it."""
+    """The disk is full, or one more download could fill it."""
 
 
 class RecordingUnusable(EarshotError):
-    """A recording that a person is to be known by is gone, or has no such part; the others are used.
+    """A person's recording is gone, or does not contain its span; that person's other recordings are still used.
 
-    The message may hold a path: not for logs.
+    The message may contain a path: do not log it.
     """
 
 
 class NotTranscribed(EarshotError):
-    """There is no such video, or nothing of what is said in it."""
+    """There is no such video, or it has no transcript."""
 
 
 class StageMissing(EarshotError):
-    """A stage reads what another has not made for this video. What is known of the video stays as it is."""
+    """An upstream stage has no result for this video. The video's state does not change."""
 
 
 class InconsistentVideo(EarshotError):
-    """What one stage left of a video is older than what it is made from."""
+    """A stage's result for a video is older than its inputs."""
 
 
 class SourceUnusable(EarshotError):
-    """What the user named as a source is not there, or nothing can be listed in it."""
+    """The user's source does not exist, or cannot be listed."""
 
 
 class SourceBlocked(SourceUnusable):
-    """The source's site has had enough of this machine. `pause_s`: how long it asks to be left alone, where it says."""
+    """The source's site refuses to serve this machine. `pause_s`: for how many seconds, if the site says."""
 
     def __init__(self, message: str, remedy: str = "", pause_s: float | None = None) -> None:
         super().__init__(message, remedy)
@@ -120,21 +120,21 @@ class SourceBlocked(SourceUnusable):
 
 
 class AlertRefused(EarshotError):
-    """The address that alerts go to cannot be reached, or answered with an error."""
+    """The receiver of alerts cannot be reached, or answered with an error."""
 
 
 class NotAFeed(SourceUnusable):
-    """What lies at a feed's address is something else."""
+    """A feed's address holds something other than a feed."""
 
 
 class VideoError(EarshotError):
-    """One video cannot be processed. `state` is what table `videos` then says of it; None leaves it as it is."""
+    """One video cannot be processed. `state` is its new state in table `videos`; None keeps the old one."""
 
     state: str | None = "failed"
 
 
 class Permanent(VideoError):
-    """Trying again would end the same way."""
+    """A retry would fail in the same way."""
 
 
 class InvalidMedia(Permanent):
@@ -172,7 +172,7 @@ class GeoBlocked(Permanent):
 
 
 class AgeRestricted(Permanent):
-    """The site asks for an account of somebody old enough."""
+    """The site asks for an adult's account."""
 
     state = "age_restricted"
 
@@ -182,7 +182,7 @@ class AddressRefused(Permanent):
 
 
 class Retryable(VideoError):
-    """The same request may succeed later: after `first_pause_s`, then `growth` times longer, `most_attempts` times in all."""
+    """May succeed later: retried after `first_pause_s`, then `growth` times longer each time; `most_attempts` in all."""
 
     first_pause_s = 300.0
     growth = 3.0
@@ -190,7 +190,7 @@ class Retryable(VideoError):
 
 
 class LiveOrUpcoming(Retryable):
-    """It is announced or on air, and not archived yet. `starts_in_s`: seconds until its start, where that was told."""
+    """A broadcast that is announced or on air, but not archived yet. `starts_in_s`: seconds until it starts, if known."""
 
     state = "live_or_upcoming"
     first_pause_s = 1800.0
@@ -203,17 +203,17 @@ class LiveOrUpcoming(Retryable):
 
 
 class Truncated(Retryable):
-    """What was fetched ends before the duration that the site gives."""
+    """The download is shorter than the duration that the site gives."""
 
 
 class OutOfMemory(Retryable):
-    """The batch was halved down to one input, and memory still ran out."""
+    """Memory ran out even after the batch was halved down to one input."""
 
 
 class Blocked(VideoError):
-    """The site takes this machine for a bot, or has had enough of it: no video of the source can be had for now.
+    """The site takes this machine for a bot or limits its rate: no video of the source can be fetched for now.
 
-    `pause_s`: how long it asks to be left alone, where it says.
+    `pause_s`: for how many seconds, if the site says.
     """
 
     state = None
@@ -224,11 +224,11 @@ class Blocked(VideoError):
 
 
 def error_chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it wraps, the first cause last. `exc_info` and `cause` are where yt-dlp's errors keep theirs."""
-    found: BaseException | None = error
+    """The error and every error it wraps, the root cause last. yt-dlp's errors keep theirs in `exc_info` and `cause`."""
+    link: BaseException | None = error
     seen: set[int] = set()
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        yield found
-        wrapped = (getattr(found, "exc_info", None) or (None, None))[1] or getattr(found, "cause", None)
-        found = wrapped or found.__cause__ or found.__context__
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        wrapped = (getattr(link, "exc_info", None) or (None, None))[1] or getattr(link, "cause", None)
+        link = wrapped or link.__cause__ or link.__context__

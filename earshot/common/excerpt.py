@@ -1,6 +1,6 @@
-"""Excerpts: recordings and times, as people.yaml, the command line and table `enrolments` name what somebody says.
+"""Excerpts: part of a recording in which a person speaks, as people.yaml, the command line and table `enrolments` give it.
 
-A time is seconds (`90`, `12.5`) or a clock's (`1:30`, `1:02:03.5`); a span is two of them. Nothing is opened here.
+A time is in seconds (`90`, `12.5`) or h:mm:ss (`1:30`, `1:02:03.5`); a span is two times. No file is opened here.
 """
 
 import re
@@ -15,7 +15,7 @@ _SECONDS = re.compile(r"\d{1,7}(?:\.\d{1,6})?", re.ASCII)
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Part of a recording, in seconds; to its end where `end_s` is None. `recording`: a video's key, or an absolute path."""
+    """Part of a recording, in seconds; `end_s` None means its end. `recording` is a video's key or an absolute path."""
 
     kind: str
     recording: str
@@ -24,32 +24,32 @@ class Excerpt:
 
     @property
     def last_s(self) -> float:
-        """Where it ends at the latest."""
+        """Its end in seconds; infinity where `end_s` is None."""
         return float("inf") if self.end_s is None else self.end_s
 
     @property
     def times(self) -> str:
-        """Its times for people: `0:10-1:02:03.5`."""
+        """Its span for display: `0:10-1:02:03.5`."""
         return f"{format_time(self.start_s)}-{'end' if self.end_s is None else format_time(self.end_s)}"
 
     def overlaps(self, other: "Excerpt") -> bool:
-        """Whether some of it is part of the other, too."""
-        one_recording = (self.kind, self.recording) == (other.kind, other.recording)
-        return one_recording and self.start_s < other.last_s and other.start_s < self.last_s
+        """Whether both share some time of the same recording."""
+        same_recording = (self.kind, self.recording) == (other.kind, other.recording)
+        return same_recording and self.start_s < other.last_s and other.start_s < self.last_s
 
 
 def parse_time(text: str) -> float:
     """Seconds of `90`, `12.5`, `1:30`, `1:02:03.5`. Raises ValueError for anything else."""
     if _SECONDS.fullmatch(text):
         return float(text)
-    found = _CLOCK.fullmatch(text)
-    if not found or (found[1] and int(found[2]) > 59):
+    match = _CLOCK.fullmatch(text)
+    if not match or (match[1] and int(match[2]) > 59):
         raise ValueError(text)
-    return int(found[1] or 0) * 3600.0 + int(found[2]) * 60.0 + float(found[3])
+    return int(match[1] or 0) * 3600.0 + int(match[2]) * 60.0 + float(match[3])
 
 
 def parse_span(text: str) -> tuple[float, float]:
-    """Start and end of `10-25` or `1:30-2:00`, in seconds. Raises ValueError, also where it does not end after it starts."""
+    """Start and end of `10-25` or `1:30-2:00`, in seconds. Raises ValueError, also unless the end is after the start."""
     start, _, end = text.partition("-")
     times = parse_time(start.strip()), parse_time(end.strip())
     if times[1] <= times[0]:
@@ -58,7 +58,7 @@ def parse_span(text: str) -> tuple[float, float]:
 
 
 def format_time(seconds: float) -> str:
-    """`0:10`, `12:03.5`, `1:02:03`: to the millisecond, as `parse_time()` reads it."""
+    """`0:10`, `12:03.5`, `1:02:03`: to the millisecond, readable by `parse_time()`."""
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     minutes, seconds_left = divmod(whole, 60)
     hours, minutes_left = divmod(minutes, 60)

@@ -1,7 +1,7 @@
-"""Log files of a bounded size: the newest lines in `x.log`, older ones in `x.log.1` up to `x.log.3`.
+"""Log rotation: the newest lines are in `x.log`, older ones in `x.log.1` to `x.log.3`.
 
-The processes that write a log open it to append and keep it open for as long as they live, so a full log is copied and then
-emptied rather than renamed. What they write in between, in milliseconds, is lost.
+Writers keep a log open for appending as long as they live, so a full log is copied and truncated, not renamed. Lines written
+between copy and truncation, a few milliseconds, are lost.
 """
 
 import os
@@ -9,17 +9,17 @@ import shutil
 from pathlib import Path
 
 MAX_BYTES = 10_000_000
-KEPT = 3  # full logs
+KEPT = 3  # rotated logs
 
 
 def rotate(folder: Path, most_bytes: int = MAX_BYTES) -> None:
-    """Put each log of this folder that is full aside, and drop the oldest of those. Raises OSError where the disk is full."""
+    """Rotate each full log of this folder and delete its oldest copy. Raises OSError if the disk is full."""
     for log in folder.glob("*.log"):
         if log.stat().st_size >= most_bytes:
-            _put_aside(log)
+            _rotate(log)
 
 
-def _put_aside(log: Path) -> None:
+def _rotate(log: Path) -> None:
     copy = _older(log, 0)
     try:
         shutil.copyfile(log, copy)

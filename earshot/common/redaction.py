@@ -1,17 +1,17 @@
-"""Secrets kept out of what is written: logs, metadata, errors, run configurations.
+"""Redaction: removes secrets from logs, metadata, errors and run configurations.
 
-`without_secrets()` goes through a text once for what looks like it holds a secret, and again until nothing changes:
+`without_secrets()` applies these rules to a text until nothing changes:
 
-- in a URL, userinfo (`user:password@`) is dropped. In its path, query and fragment, `name=value` keeps its value only where
-  the name is one of `HARMLESS`; any other value becomes `…`. What is not such a pair stays, but for evident tokens.
-- an *evident token* has 24 characters or more (a file's suffix not counted), both letters and digits, and changes between
-  small letters, capitals and digits at every fourth or more often (a capital that begins a word, a hyphen or a dot is no
-  change). Random text changes at every second, words and dates at every sixth or less. Kept although they look alike:
-  UUIDs, ids of YouTube's channels and playlists, and files named by a digest, unless the file is a feed.
-- a query without its URL, as in urllib3's messages, is treated as one.
-- outside URLs, the values of `Authorization` and `Cookie`, and of what ends in one of `SECRET_NAMES`.
+- In a URL, userinfo (`user:password@`) is dropped. In its path, query and fragment, `name=value` keeps its value only if the
+  name is in `HARMLESS`; any other value becomes `…`. Parts that are no such pair stay, except evident tokens.
+- An *evident token* has at least 24 characters (without a file's suffix), both letters and digits, and changes between small
+  letters, capitals and digits at least once per four characters (a word's first capital, a hyphen or a dot is no change).
+  Random text changes every two characters, words and dates every six or more. Kept although they look alike: UUIDs, YouTube's
+  channel and playlist ids, and files named by a digest, unless the file is a feed.
+- A query without its URL, as in urllib3's messages, is treated like one within a URL.
+- Outside URLs, the values of `Authorization`, `Cookie` and names that end in one of `SECRET_NAMES` are replaced.
 
-A secret that looks like nothing of this is only replaced where the caller knows it and gives it.
+A secret that matches none of these is replaced only if the caller passes it in `also`.
 """
 
 import re
@@ -24,21 +24,21 @@ HARMLESS = frozenset({
 })  # fmt: skip
 SECRET_NAMES = ("token", "password", "passwd", "secret", "api_key", "api-key", "apikey")
 
-# Shorter ones stand in ordinary words.
+# Shorter secrets occur within ordinary words.
 MIN_KNOWN_LENGTH = 4
 
 _USERINFO = r"""
     [^\s/?\#"<>]*@
-    # A password that nobody escaped goes to the last @ there is, unless what follows the colon is a port.
+    # An unescaped password extends to the last @, unless a port follows the colon.
     | [^\s/?\#@:\["<>]*:(?!\d*(?:[/?\#]|$))[^\s"<>]{0,256}@
 """
 _HOST = r"""(?:\[[\w:.%]*\] | [^\s/?\#"<>,;:'(){}\[\]|]*)(?::\d*)?"""
-# A URL inside another one is looked at for itself.
+# A URL inside another one is matched separately.
 _REST = r"""(?:(?!(?:https?|ftps?|socks\w{0,2})://)[^\s"<>])*"""
 _NAME_END = r"""[\\'"]*[ \t]*[:=][ \t]*(?:b(?=[\\'"]))?[\\'"]*"""
 _QUOTED = r"""(?<=")[^"\n]+ | (?<=')[^'\n]+"""
 _VALUE = rf"""{_QUOTED} | [^\s,;&'"<>]+"""
-# A scheme (Bearer), then what needs no quotes, then further pairs: parameters of Digest, further cookies.
+# A scheme (Bearer), then an unquoted value, then further pairs: parameters of Digest, further cookies.
 _HEADER_VALUE = rf"""
     {_QUOTED} | (?:[a-z][\w-]*[ \t]+)?(?:[^\s,;'"]|"[^"\n]*")+(?:[,;][ ]*[^\s,;='"]+=(?:[^\s,;'"]|"[^"\n]*")*)*
 """
@@ -59,12 +59,12 @@ _DIGEST_FILE = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})\.(?!rss|x
 
 
 def without_secrets(text: str, also: Iterable[str] = ()) -> str:
-    """The text with what may be a secret in it replaced by `…`; the same again changes nothing.
+    """The text with every possible secret replaced by `…`; idempotent.
 
-    `also`: secrets that the caller knows, of four characters or more, also as URLs write them.
+    `also`: secrets that the caller knows, replaced as they are and URL-encoded; those under MIN_KNOWN_LENGTH are ignored.
     """
     known = sorted({form for secret in also for form in _forms(secret)}, key=lambda form: (-len(form), form))
-    while (cleaned := _once(text, known)) != text:  # ends: each time something is gone that was not `…`
+    while (cleaned := _once(text, known)) != text:  # terminates: each pass removes something that was not `…`
         text = cleaned
     return text
 
@@ -80,27 +80,27 @@ def _forms(secret: str) -> list[str]:
     return [form for form in forms if len(form) >= MIN_KNOWN_LENGTH]
 
 
-def _replacement(found: re.Match[str]) -> str:
-    if found["scheme"] is not None:
-        return found["scheme"] + found["host"] + _redacted(found["rest"])
-    address = found["path"] or found["query"]
-    return _redacted(address) if address else (found["header"] or found["name"]) + HIDDEN
+def _replacement(match: re.Match[str]) -> str:
+    if match["scheme"] is not None:
+        return match["scheme"] + match["host"] + _redact_url(match["rest"])
+    address = match["path"] or match["query"]
+    return _redact_url(address) if address else (match["header"] or match["name"]) + HIDDEN
 
 
-def _redacted(rest: str) -> str:
-    """Path, query and fragment of a URL without secrets; what ends the sentence around the URL is none of them."""
+def _redact_url(rest: str) -> str:
+    """A URL's path, query and fragment without secrets; punctuation of the sentence around the URL stays."""
     inner = re.sub(r"(?<=://)[^/?#]*@", "", rest.rstrip(_CLOSING))
     address, hash_sign, fragment = inner.partition("#")
     path, question_mark, query = address.partition("?")
-    parts = _each(path, r"([/;&])"), question_mark, _each(query, r"(&)"), hash_sign, _each(fragment, r"(&)")
+    parts = _redact(path, r"([/;&])"), question_mark, _redact(query, r"(&)"), hash_sign, _redact(fragment, r"(&)")
     return "".join(parts) + rest[len(rest.rstrip(_CLOSING)) :]
 
 
-def _each(text: str, separators: str) -> str:
-    return "".join(_part(part) for part in re.split(separators, text))
+def _redact(text: str, separators: str) -> str:
+    return "".join(_redact_part(part) for part in re.split(separators, text))
 
 
-def _part(part: str) -> str:
+def _redact_part(part: str) -> str:
     name, equals, value = part.partition("=")
     if not equals:
         return HIDDEN if _is_token(part) else part
@@ -110,11 +110,11 @@ def _part(part: str) -> str:
 
 
 def _is_token(part: str) -> bool:
-    """Whether a part of a URL is evidently a token, by the rule at the head of this module."""
-    written = unquote(part)
-    if any(pattern.fullmatch(written) for pattern in (_UUID, _YOUTUBE_ID, _DIGEST_FILE)):
+    """Whether a part of a URL is an evident token, as the module's docstring defines it."""
+    decoded = unquote(part)
+    if any(pattern.fullmatch(decoded) for pattern in (_UUID, _YOUTUBE_ID, _DIGEST_FILE)):
         return False
-    name = re.sub(r"\.[A-Za-z0-9]{2,5}$", "", written)  # the 3 of .mp3 tells nothing
+    name = re.sub(r"\.[A-Za-z0-9]{2,5}$", "", decoded)  # without the suffix: the 3 of .mp3 does not count
     runs = re.findall(r"[A-Za-z0-9]+", name)
     letters = "".join(runs)
     changes = len(re.findall(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+", name)) - len(runs)

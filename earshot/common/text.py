@@ -1,4 +1,4 @@
-"""Wording: how many of something, what is left out, lists of numbers, and names, as messages and lines of text have them."""
+"""Wording for messages: counts, lists of numbers, and text on a single line."""
 
 import re
 from collections.abc import Iterable
@@ -14,18 +14,18 @@ def pluralize(count: int, noun: str) -> str:
 
 
 def left_out_undated(count: int) -> str:
-    """What a filter by days says of the videos that it leaves out since their date is not known; "" where there are none."""
+    """The note of a date filter about the videos it skips because their date is unknown; "" if there are none."""
     return f"Left out because their date is not known: {pluralize(count, 'video')}." if count else ""
 
 
 def join_numbers(numbers: Iterable[int]) -> str:
-    """3 and 7; 3, 7 and 9; of many the first."""
-    told = [str(number) for number in sorted(numbers)]
-    if len(told) > MAX_NUMBERS:
-        told = [*told[: MAX_NUMBERS - 1], f"{len(told) - MAX_NUMBERS + 1} more"]
-    return " and ".join([", ".join(told[:-1]), told[-1]] if told[1:] else told)
+    """3 and 7; 3, 7 and 9; only the first of many, and how many more."""
+    items = [str(number) for number in sorted(numbers)]
+    if len(items) > MAX_NUMBERS:
+        items = [*items[: MAX_NUMBERS - 1], f"{len(items) - MAX_NUMBERS + 1} more"]
+    return " and ".join([", ".join(items[:-1]), items[-1]] if items[1:] else items)
 
 
 def one_line(text: str) -> str:
-    """The text with each run of white space, line breaks and control characters as one space."""
+    """The text with each run of whitespace and control characters replaced by one space."""
     return _NOT_ON_A_LINE.sub(" ", text).strip()

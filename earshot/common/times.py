@@ -1,6 +1,6 @@
-"""Moments: a time in a recording as people read it, and the link that opens the recording there.
+"""Times in a recording: formats them for people, and makes links that open the recording there.
 
-How a time is written by people is read in earshot/common/excerpt.py.
+earshot/common/excerpt.py parses the times that people write.
 """
 
 from pathlib import Path
@@ -20,9 +20,9 @@ def format_exact(seconds: float) -> str:
 
 
 def link_at(url: str, start_s: float) -> str:
-    """A link that opens the recording at this second, in the way the site knows; a Media Fragment elsewhere.
+    """A link that opens the recording at this second: `t=` for YouTube, a Media Fragment elsewhere.
 
-    `url` is an http(s) URL or an absolute path, as `Video.url`.
+    `url` is an http(s) URL or an absolute path, like `Video.url`.
     """
     seconds = int(start_s)
     host = urlsplit(url).hostname or ""
@@ -32,5 +32,5 @@ def link_at(url: str, start_s: float) -> str:
 
 
 def browsable(url: str) -> str:
-    """What a browser opens: the URL, or file:// and the path, escaped."""
+    """A URL for a browser: the URL itself, or the path as an escaped file:// URL."""
     return Path(url).as_uri() if url.startswith("/") else url

@@ -1,1 +1,1 @@
-"""The audio of one video: downloaded, decoded, played."""
+"""The audio of one video: downloads, decodes and plays it."""

@@ -1,11 +1,11 @@
-"""Decoding: any audio or video file to 16 kHz mono samples, or a clear refusal.
+"""Decoding: turns any audio or video file into 16 kHz mono samples, or refuses it with a clear error.
 
-PyAV (FFmpeg inside its wheel) opens the file and says what is in it; faster-whisper's `decode_audio` decodes and resamples.
-What this adds is honesty about files that are not whole: faster-whisper skips what it cannot decode, so a file cut in the
-middle would quietly give half a transcript. The samples that came out are held against the duration that the file declares;
-for WAV, whose duration FFmpeg takes from the file's size, against the size that its header declares. A cut Ogg file declares
-nothing and passes, and so does an MP3 without a Xing or Info header: its size shrinks with its duration, and that its last
-frame is not complete proves no loss, since recordings of streams end so too.
+PyAV (with FFmpeg in its wheel) inspects the file; faster-whisper's `decode_audio` decodes and resamples it. This module adds
+the detection of truncated files: faster-whisper skips what it cannot decode, so half a file would silently give half a
+transcript. The decoded length is compared with the duration that the file declares; for WAV, whose duration FFmpeg derives from
+the file's size, with the size in its header. Truncated Ogg files declare nothing and pass. So do MP3 files without a Xing or
+Info header: their duration follows from their size, and an incomplete last frame proves no loss, since recordings of streams
+end so too.
 """
 
 import gc
@@ -19,10 +19,10 @@ from av.container import InputContainer
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import InvalidMedia, NoAudio
 
-# Encoders pad and containers round: a missing end counts from here on.
+# Encoders pad and containers round: a missing end up to the larger of these is accepted.
 TOLERANCE_SHARE = 0.02
 TOLERANCE_S = 0.5
-# Formats whose header says how long they are. For others FFmpeg guesses from the first frame's bit rate, and guesses badly.
+# Formats with the duration in their header. For others FFmpeg guesses it from the first frame's bit rate, and guesses badly.
 DECLARING_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac", "aiff", "avi", "asf"})
 
 
@@ -33,17 +33,17 @@ def decode(path: Path) -> np.ndarray:
     declared_s = _declared_duration(path)
     samples = _samples(path)
     if len(samples) == 0:
-        raise InvalidMedia(f"{path.name} has an audio track without any sound in it.", "Get the file again.")
+        raise InvalidMedia(f"{path.name} has an empty audio track.", "Get the file again.")
     _refuse_truncated(path, len(samples) / SAMPLE_RATE, declared_s)
     return samples
 
 
 def _declared_duration(path: Path) -> float:
-    """Seconds of audio that the file says it holds; 0 where it does not say."""
+    """Seconds of audio that the file declares; 0 if it declares none."""
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
-                raise NoAudio(f"{path.name} has no audio track, only {_tracks(container)}.", "Nothing can be heard in it.")
+                raise NoAudio(f"{path.name} has no audio track, only {_tracks(container)}.", "There is nothing to transcribe.")
             stream = container.streams.audio[0]
             if container.format.name == "wav":
                 return _wav_duration(path, (stream.duration or 0) * float(stream.time_base or 0))
@@ -57,8 +57,8 @@ def _declared_duration(path: Path) -> float:
             return (container.duration or 0) / 1_000_000
     except av.error.FFmpegError as error:
         raise InvalidMedia(
-            f"{path.name} cannot be read as audio or video ({error.strerror}): it is damaged, cut off, or something else.",
-            "Play it to see what it is, and get it again.",
+            f"{path.name} cannot be read as audio or video ({error.strerror}): it is damaged, truncated, or not media.",
+            "Check whether it plays, and get it again.",
         ) from error
 
 
@@ -67,7 +67,7 @@ def _tracks(container: InputContainer) -> str:
 
 
 def _wav_duration(path: Path, readable_s: float) -> float:
-    """FFmpeg's duration, scaled to the size that the RIFF header declares. Streamed files declare 0 or the largest number."""
+    """FFmpeg's duration, scaled to the size in the RIFF header. Streamed files declare 0 or the largest number."""
     with path.open("rb") as file:
         head = file.read(8)
     declared, size = int.from_bytes(head[4:8], "little") + 8, path.stat().st_size
@@ -77,7 +77,7 @@ def _wav_duration(path: Path, readable_s: float) -> float:
 
 
 def _mp3_declares_duration(path: Path) -> bool:
-    """Whether a Xing or Info header, which counts the frames, follows the ID3 tag."""
+    """Whether a Xing or Info header, with the number of frames, follows the ID3 tag."""
     with path.open("rb") as file:
         head = file.read(10)
         if head[:3] == b"ID3":  # its size: four bytes of seven bits
@@ -89,8 +89,8 @@ def _mp3_declares_duration(path: Path) -> bool:
 def _samples(path: Path) -> np.ndarray:
     from faster_whisper import decode_audio
 
-    # decode_audio collects garbage, for the resampler's sake. With a million objects of Dagster and torch to look through that
-    # takes longer than decoding five minutes; what is there before has no part in it.
+    # decode_audio runs the garbage collector, because of the resampler. With a million objects of Dagster and torch that takes
+    # longer than decoding five minutes, so the existing objects are excluded.
     gc.freeze()
     try:
         decoded = decode_audio(str(path), sampling_rate=SAMPLE_RATE)
@@ -98,7 +98,7 @@ def _samples(path: Path) -> np.ndarray:
         raise InvalidMedia(f"{path.name} cannot be decoded: {error}.", "Get the file again.") from error
     finally:
         gc.unfreeze()
-    # decode_audio divides 16-bit samples by 32768; this gives back exactly those.
+    # decode_audio divides 16-bit samples by 32768; this restores them exactly.
     return (np.asarray(decoded) * 32768.0).astype(np.int16)
 
 
@@ -113,7 +113,7 @@ def _refuse_truncated(path: Path, decoded_s: float, declared_s: float) -> None:
 
 
 def _plays_to_the_end(path: Path, declared_s: float) -> bool:
-    """Whether another track reaches the declared end: then the audio is just shorter than the picture."""
+    """Whether another track reaches the declared end: then the audio is merely shorter than the picture."""
     with av.open(str(path)) as container:
         if not container.streams.video:
             return False

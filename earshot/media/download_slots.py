@@ -1,11 +1,10 @@
-"""Politeness: a source is asked for few videos at a time, with pauses between, by all processes together.
+"""Download slots: limits how many downloads a source serves at a time, across all processes.
 
-`download_slot()` is around each download. A source has `at_once` places, kept in Postgres (earshot/storage/locks.py), so that
-a process that dies gives its own back; between the end of one download and the start of the next lie `pause_s`. A
-source that is paused (its site refused us) is not asked at all: whoever would, and whoever has waited so long, is told so.
+Each download runs in a `download_slot()`. A source has `at_once` slots, held in Postgres (earshot/storage/locks.py), so a dead
+process frees its slot. `pause_s` separates the end of one download from the start of the next. While a source is paused because
+its site refused this machine, downloads fail with Blocked, including those that already wait for a slot.
 
-Who pauses a source, and for how long, is earshot/storage/catalog/source_states.py. Listing takes no turn: it is asked for at
-intervals.
+earshot/storage/catalog/source_states.py pauses sources. Listings need no slot; they run at intervals.
 """
 
 import math
@@ -23,9 +22,9 @@ from earshot.storage.locks import semaphore
 
 @contextmanager
 def download_slot(database: Database, source: Source) -> Iterator[None]:
-    """Wait for a download's turn and hold it for the block. Raises Blocked, with nothing asked, where the source is paused.
+    """Wait for a slot and hold it during the block. Raises Blocked, without a request, if the source is paused.
 
-    Local files are fetched from nobody, and wait for nobody.
+    Local files need no slot.
     """
     if not is_url(source.address):
         yield
@@ -34,14 +33,14 @@ def download_slot(database: Database, source: Source) -> Iterator[None]:
 
     def wait() -> None:
         time.sleep(_pause_left_s(database, source))
-        _refuse_paused(database, source)  # it may have been since, by the very download that was waited for
+        _refuse_paused(database, source)  # the download before this one may have paused it
 
     with semaphore(database.url, f"downloads of {source.address}", source.at_once, before=wait):
         try:
             yield
         finally:
             _record_end(database, source)
-        record_served(database, source.address)  # it serves us, so that whoever waits for that may go on
+        record_served(database, source.address)  # the site serves this machine: resets its count of blocks
 
 
 def _refuse_paused(database: Database, source: Source) -> None:
@@ -53,14 +52,14 @@ def _refuse_paused(database: Database, source: Source) -> None:
     if rows:
         left_s = rows[0]["left_s"]
         raise Blocked(
-            f"{source.name} is left alone for another {math.ceil(left_s / 60)} min: its site had refused us.",
-            "Its videos are tried again by themselves after that.",
+            f"{source.name} is paused for another {math.ceil(left_s / 60)} min: its site refused this machine.",
+            "Its videos are retried automatically after that.",
             pause_s=left_s,
         )
 
 
 def _pause_left_s(database: Database, source: Source) -> float:
-    """Seconds until the source may be asked for the next video. Never more than its pause, whatever a clock did since."""
+    """Seconds until the next download may start. Never more than the source's pause, even if a clock was changed."""
     rows = database.query(
         "SELECT extract(epoch FROM now() - fetched_at)::float8 AS ago_s FROM sources "
         "WHERE source = %s AND fetched_at IS NOT NULL",

@@ -1,13 +1,12 @@
-"""Downloads: the media of one video fetched through its source's session, audio only where the site offers it, as it is.
+"""Downloads: fetches the media of one video with yt-dlp, through its source's session; only the audio, if the site offers that.
 
-`download()` asks the site for what it has, refuses what cannot or should not be fetched (not broadcast yet, no sound, no room
-on the disk), and only then fetches. Nothing is transcoded. Short interruptions are bridged by yt-dlp, which goes on where it
-was; what it had to leave unfinished stays in `download_folder()`, so that the next try, by this process or another,
-goes on there too. `refuse_truncated()` holds what was decoded against the length that the site gives.
+`download()` first reads the site's description of the video and refuses what cannot or should not be fetched (not broadcast
+yet, no sound, no space on the disk). Nothing is transcoded. yt-dlp resumes after short interruptions; an unfinished file stays
+in `download_folder()`, where the next attempt, by any process, resumes it. `refuse_truncated()` compares the decoded length
+with the site's.
 
-How often, and how many at a time, is earshot/media/download_slots.py; what a failure means,
-earshot/sources/net/ytdlp_errors.py. A file that changes at its address between two tries is not noticed here: sites give each
-recording an address of its own.
+earshot/media/download_slots.py limits the rate; earshot/sources/net/ytdlp_errors.py translates failures. A file that changes at
+its address between two attempts goes unnoticed: sites give each recording an address of its own.
 """
 
 import hashlib
@@ -32,18 +31,18 @@ from earshot.sources.net.ssrf_guard import refuse_private
 from earshot.sources.net.ytdlp_errors import ARCHIVED, LATER, UPDATE, secrets_of, translate
 from earshot.storage.catalog.videos import Video
 
-# The best that has sound alone; else the smallest detour, sound and picture in one file.
+# The best audio-only format; else the best one with sound and picture in one file.
 FORMAT = "bestaudio/best"
-# Interruptions that one try bridges, and the longest pause before going on: half a second, doubled each time.
+# Interruptions that one attempt survives, and the longest pause before resuming: half a second, doubled each time.
 INTERRUPTIONS = 5
 MAX_PAUSE_S = 8.0
-# Kept free for what else needs the disk (the database, decoded audio: 115 MB an hour). Sizes that sites give are estimates.
+# Disk space kept free for the rest (the database, decoded audio: 115 MB an hour). Sizes that sites give are estimates.
 RESERVE_BYTES = 1 << 30
 MARGIN = 1.2
-# Sites round lengths, and encoders pad: a missing end counts from here on.
+# Sites round durations, and encoders pad: a missing end up to the larger of these is accepted.
 TOLERANCE_S = 5.0
 TOLERANCE_SHARE = 0.02
-# What no try came back for: its video has failed for good, or is gone.
+# Unfinished downloads of this age are deleted: their video has failed for good, or is gone.
 ABANDONED_AFTER_S = 14 * 86_400.0
 
 _UNFINISHED = re.compile(r"\.(part|ytdl|part-Frag\d+(\.part)?)$")
@@ -51,7 +50,7 @@ _UNFINISHED = re.compile(r"\.(part|ytdl|part-Frag\d+(\.part)?)$")
 
 @dataclass(frozen=True)
 class Fetched:
-    """A media file, what fetched it (`file`, or yt-dlp with its version), and the length that its site gives, if any."""
+    """A media file, its downloader (`file`, or yt-dlp with its version), and the duration that the site gives, if any."""
 
     path: Path
     downloader: str
@@ -60,10 +59,10 @@ class Fetched:
 
 @contextmanager
 def download_folder(video: Video) -> Iterator[Path]:
-    """The folder for this video's media, with what an earlier try left unfinished at the same address, for the block.
+    """The folder for this video's media during the block, with any unfinished download from the same address.
 
-    Nothing of it stays after the block, but for what is unfinished where the error may pass: not after a Permanent one. A
-    process that dies leaves all of it. Begun from another address, or long ago, it is removed.
+    The folder is deleted after the block, except unfinished files after an error that is not Permanent. A process that dies
+    leaves everything. Files from another address, or older than ABANDONED_AFTER_S, are deleted first.
     """
     parent = read_settings().home / "downloads" / video.video_id
     folder = parent / hashlib.sha256(video.url.encode()).hexdigest()[:16]
@@ -79,40 +78,40 @@ def download_folder(video: Video) -> Iterator[Path]:
 
 
 def download(video: Video, folder: Path, source: Source) -> Fetched:
-    """The video's media in the folder. Raises a VideoError, or DiskFull; neither tells a secret."""
+    """Download the video's media into the folder. Raises a VideoError or DiskFull, without secrets in the message."""
     refuse_private(video.url, source)
     name = without_secrets(video.url, also=secrets_of(source))
-    room, said = _room(folder), _Said()
+    room, messages = _room(folder), _Messages()
     _refuse_too_large(0, room, folder, name)
     try:
-        with session(source, logger=said, max_filesize=room, **_OPTIONS) as downloader:
+        with session(source, logger=messages, max_filesize=room, **_OPTIONS) as downloader:
             _set_up(downloader, folder, video.video_id)
-            found = _only_one(downloader.extract_info(video.url, download=False), name)
-            _refuse_unfit(found, said, name)
-            refuse_private(found.get("url") or video.url, source)
-            _refuse_too_large(found.get("filesize") or found.get("filesize_approx") or 0, room, folder, name)
-            done = downloader.process_ie_result(found, download=True)
+            info = _single_video(downloader.extract_info(video.url, download=False), name)
+            _refuse_unfit(info, messages, name)
+            refuse_private(info.get("url") or video.url, source)
+            _refuse_too_large(info.get("filesize") or info.get("filesize_approx") or 0, room, folder, name)
+            done = downloader.process_ie_result(info, download=True)
             path = Path(downloader.prepare_filename(done))
     except YoutubeDLError as error:
         raise translate(error, video.url, source) from None
     if not path.is_file():
-        _refuse_too_large(said.size_refused(), room, folder, name)
+        _refuse_too_large(messages.size_refused(), room, folder, name)
         raise Retryable(f"{name}: yt-dlp fetched nothing, and did not say why.", LATER)
-    return Fetched(path, downloader_version(), found.get("duration"))
+    return Fetched(path, downloader_version(), info.get("duration"))
 
 
 def refuse_truncated(fetched: Fetched, decoded_s: float, title: str) -> None:
-    """Raise Truncated where the file's sound ends well before the length that the site gives."""
+    """Raise Truncated if the file's sound ends well before the duration that the site gives."""
     given_s = fetched.duration_s or 0.0
     if given_s - decoded_s > max(TOLERANCE_S, TOLERANCE_SHARE * given_s):
         raise Truncated(f"{title!r} has {decoded_s:.0f} s of the {given_s:.0f} s that the site gives.", LATER)
 
 
-# --- what is asked of yt-dlp ---------------------------------------------------------------------------------------------
+# --- yt-dlp --------------------------------------------------------------------------------------------------------------
 
 
-class _Said:
-    """yt-dlp's logger: its errors arrive as exceptions; what else it says can explain what it did not do."""
+class _Messages:
+    """yt-dlp's logger. Errors arrive as exceptions; the other messages can explain what yt-dlp did not do."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -126,12 +125,12 @@ class _Said:
     def error(self, message: str) -> None: ...
 
     def find(self, words: str) -> re.Match[str] | None:
-        return next((found for message in self.messages if (found := re.search(words, message))), None)
+        return next((match for message in self.messages if (match := re.search(words, message))), None)
 
     def size_refused(self) -> int:
-        """Bytes of what was not fetched for its size; 0 where nothing was."""
-        told = self.find(r"larger than max-filesize \((\d+) bytes")
-        return int(told[1]) if told else 0
+        """The size in bytes of a file that yt-dlp refused as too large; 0 if none."""
+        match = self.find(r"larger than max-filesize \((\d+) bytes")
+        return int(match[1]) if match else 0
 
 
 def _pause_s(n: int) -> float:
@@ -140,61 +139,61 @@ def _pause_s(n: int) -> float:
 
 _OPTIONS: Any = {
     "noplaylist": True,
-    "playlist_items": "1:2",  # enough to see that it is not one video
+    "playlist_items": "1:2",  # two entries show that the address holds more than one video
     "continuedl": True,
     "retries": INTERRUPTIONS,
     "fragment_retries": INTERRUPTIONS,
     "file_access_retries": INTERRUPTIONS,
     "retry_sleep_functions": dict.fromkeys(("http", "fragment", "file_access"), _pause_s),
-    "skip_unavailable_fragments": False,  # else a hole in the sound, and nobody told
+    "skip_unavailable_fragments": False,  # else the sound has silent gaps
 }
 
 
 def _set_up(downloader: yt_dlp.YoutubeDL, folder: Path, video_id: str) -> None:
-    """What yt-dlp reads only when it is made, and this session was made for other purposes."""
+    """Set options that yt-dlp reads only in its constructor, since sessions are also made for other purposes."""
     session: Any = downloader
     session.format_selector = session.build_format_selector(FORMAT)
-    # With the format, since the next try may be offered another one, which must not continue this one's file.
+    # The name includes the format: another attempt may be offered another one, which must not resume this file.
     name = str(folder / video_id).replace("%", "%%") + ".%(format_id)s.%(ext)s"
     session.params["outtmpl"] = {**session.params["outtmpl"], "default": name}
 
 
-# --- what is refused before it is fetched --------------------------------------------------------------------------------
+# --- refusals before the download ----------------------------------------------------------------------------------------
 
 
-def _only_one(found: Any, name: str) -> Any:
-    """The one video of what was found at an address."""
-    videos = list(found["entries"]) if found and "entries" in found else [found]
+def _single_video(info: Any, name: str) -> Any:
+    """The only video at an address; raises InvalidMedia if there are none or several."""
+    videos = list(info["entries"]) if info and "entries" in info else [info]
     if len(videos) != 1 or not videos[0]:
-        count = "nothing" if len(videos) == 0 else "more than one video"
-        raise InvalidMedia(f"{name}: {count} lies there, not one video.", "Ingest the address as a source of its own.")
+        count = "no video" if len(videos) == 0 else "more than one video"
+        raise InvalidMedia(f"{name} holds {count}; exactly one is expected.", "Ingest the address as a source of its own.")
     return videos[0]
 
 
-def _refuse_unfit(found: dict[str, Any], said: _Said, name: str) -> None:
-    if found.get("live_status") in ("is_upcoming", "is_live", "post_live"):
-        raise _not_archived(found, name)
-    formats = found.get("formats") or [found]
+def _refuse_unfit(info: dict[str, Any], messages: _Messages, name: str) -> None:
+    if info.get("live_status") in ("is_upcoming", "is_live", "post_live"):
+        raise _not_archived(info, name)
+    formats = info.get("formats") or [info]
     pictures = any(form.get("vcodec") not in (None, "none") for form in formats)
     if not pictures or any(form.get("acodec") != "none" for form in formats):
         return
-    if said.find(r"formats? .*(missing|skipped)|require a GVS PO Token"):
-        raise Retryable(f"{name}: no format with sound was offered, but not all formats were.", UPDATE)
-    raise NoAudio(f"{name}: none of its {len(formats)} formats has sound.", "Nothing can be heard in it.")
+    if messages.find(r"formats? .*(missing|skipped)|require a GVS PO Token"):
+        raise Retryable(f"{name}: the site offered no format with sound, but some formats are missing.", UPDATE)
+    raise NoAudio(f"{name}: none of its {len(formats)} formats has sound.", "There is nothing to transcribe.")
 
 
-def _not_archived(found: dict[str, Any], name: str) -> LiveOrUpcoming:
-    starts_at = found.get("release_timestamp")
-    starts_in_s = max(starts_at - time.time(), 0.0) if starts_at and found["live_status"] == "is_upcoming" else None
-    what = {"is_upcoming": "is not on air yet", "is_live": "is on air", "post_live": "is over, but not archived yet"}
-    return LiveOrUpcoming(f"{name}: it {what[found['live_status']]}.", ARCHIVED, starts_in_s)
+def _not_archived(info: dict[str, Any], name: str) -> LiveOrUpcoming:
+    starts_at = info.get("release_timestamp")
+    starts_in_s = max(starts_at - time.time(), 0.0) if starts_at and info["live_status"] == "is_upcoming" else None
+    status = {"is_upcoming": "is not on air yet", "is_live": "is on air", "post_live": "is over, but not archived yet"}
+    return LiveOrUpcoming(f"{name}: it {status[info['live_status']]}.", ARCHIVED, starts_in_s)
 
 
 # --- the folder and its disk ---------------------------------------------------------------------------------------------
 
 
 def _room(folder: Path) -> int:
-    """How many bytes a file in this folder may have, with those that are already there."""
+    """The maximum size in bytes of a file in this folder, including what is already there."""
     return int((shutil.disk_usage(folder).free - RESERVE_BYTES) / MARGIN) + _size(folder)
 
 
@@ -203,7 +202,7 @@ def _refuse_too_large(size: float, room: int, folder: Path, name: str) -> None:
         return
     free, needed = shutil.disk_usage(folder).free, max(size - _size(folder), 0.0) * MARGIN + RESERVE_BYTES
     raise DiskFull(
-        f"{folder} has {free / 1e9:.1f} GB free, and {needed / 1e9:.1f} GB are needed for {name}.",
+        f"{folder} has {free / 1e9:.1f} GB free, but {name} needs {needed / 1e9:.1f} GB.",
         "Free some space, or set EARSHOT_HOME to a larger disk.",
     )
 
@@ -213,7 +212,7 @@ def _size(folder: Path) -> int:
 
 
 def _unfinished(folder: Path) -> bool:
-    """Whether something in the folder can be continued. What is whole, and was refused all the same, is removed."""
+    """Whether the folder holds a download to resume. Deletes finished files, which were refused."""
     for file in folder.iterdir():
         if not _UNFINISHED.search(file.name):
             file.unlink()
@@ -221,11 +220,11 @@ def _unfinished(folder: Path) -> bool:
 
 
 def _remove_others(folder: Path) -> None:
-    """Remove what an earlier try of this video left at another address, and what was left long ago of any video."""
+    """Delete unfinished downloads of this video from other addresses, and abandoned ones of any video."""
     siblings = [path for path in folder.parent.glob("*") if path != folder]
-    forgotten = [path for path in folder.parent.parent.glob("*") if path != folder.parent and _age_s(path) > ABANDONED_AFTER_S]
-    for path in siblings + forgotten:
-        shutil.rmtree(path, ignore_errors=True)  # another process may be at it
+    abandoned = [path for path in folder.parent.parent.glob("*") if path != folder.parent and _age_s(path) > ABANDONED_AFTER_S]
+    for path in siblings + abandoned:
+        shutil.rmtree(path, ignore_errors=True)  # another process may be deleting it, too
 
 
 def _age_s(folder: Path) -> float:

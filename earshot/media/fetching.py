@@ -1,6 +1,6 @@
-"""What assets are given to get a video's media: over HTTP by earshot/media/downloads.py, local files where they lie.
+"""Fetching: gets a video's media for an asset, by earshot/media/downloads.py for URLs, in place for local files.
 
-Which videos a source has is listed in earshot/sources/listing.py.
+earshot/sources/listing.py lists the videos of a source.
 """
 
 from pathlib import Path
@@ -13,10 +13,10 @@ from earshot.storage.catalog.videos import Video
 
 
 def fetch(video: Video, folder: Path, source: Source) -> Fetched:
-    """The video's media file, in `folder` or where it already lies. Raises a VideoError, or DiskFull."""
+    """The video's media file, downloaded to `folder` or already local. Raises a VideoError or DiskFull."""
     if is_url(video.url):
         return download(video, folder, source)
     path = Path(video.url)
     if not path.is_file():
-        raise Removed(f"{path} is no longer there.", "Put the file back, or ingest it from where it is now.")
+        raise Removed(f"{path} is no longer there.", "Put the file back, or ingest it from its new location.")
     return Fetched(path, "file")

@@ -1,7 +1,6 @@
-"""Playing: Earshot's own copy of a video's audio, from one moment on, with a player that is installed here.
+"""Playing: the command that plays Earshot's copy of a video's audio from a given time on.
 
-No player comes with Earshot: the first of PLAYERS that is on PATH is used. A copy in a media store that
-is not on this machine (`s3://...`) is refused.
+Earshot includes no player; it uses the first of PLAYERS on PATH. It refuses audio in a remote media store (`s3://...`).
 """
 
 import shutil
@@ -13,7 +12,7 @@ from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database
 from earshot.storage.media_store import location_of
 
-# How each program plays `{file}` from `{at}` seconds on to its end, and then ends itself.
+# Arguments that make each program play `{file}` from `{at}` seconds to the end, and then exit.
 PLAYERS = {
     "ffplay": ("-nodisp", "-autoexit", "-loglevel", "error", "-ss", "{at}", "{file}"),
     "mpv": ("--no-video", "--start={at}", "{file}"),
@@ -24,26 +23,26 @@ PLAYERS = {
 
 
 def stored_audio(database: Database, video: Video) -> Path:
-    """The file of the video's audio; raises EarshotError where it has none, or none on this machine."""
+    """The file of the video's audio; raises EarshotError if it has none, or none on this machine."""
     rows = database.query("SELECT uri FROM audio WHERE video_id = %s", [video.video_id])
     if not rows:
         raise EarshotError(
             f"{video.video_id} has no audio yet (state {video.state}).", f"Ingest it: earshot ingest {video.url!r}"
         )
-    kept = location_of(rows[0]["uri"])
-    if kept.protocol not in ("", "file"):
-        raise EarshotError(f"The audio of {video.video_id} is not on this machine: {kept}", "Copy it here and play the copy.")
-    if not kept.is_file():
-        raise EarshotError(f"{kept} is no longer in the media store.", f"Ingest it again: earshot ingest {video.url!r}")
-    return Path(kept.path)
+    audio = location_of(rows[0]["uri"])
+    if audio.protocol not in ("", "file"):
+        raise EarshotError(f"The audio of {video.video_id} is not on this machine: {audio}", "Copy it here and play the copy.")
+    if not audio.is_file():
+        raise EarshotError(f"{audio} is no longer in the media store.", f"Ingest it again: earshot ingest {video.url!r}")
+    return Path(audio.path)
 
 
 def player_command(file: Path, start_s: float) -> list[str]:
-    """The command that plays the file from this second on; raises EarshotError where no player is installed."""
+    """The command that plays the file from this second on; raises EarshotError if no player is installed."""
     for program, arguments in PLAYERS.items():
-        found = shutil.which(program)
-        if found:
-            return [found, *(argument.format(file=file, at=f"{start_s:.3f}") for argument in arguments)]
+        executable = shutil.which(program)
+        if executable:
+            return [executable, *(argument.format(file=file, at=f"{start_s:.3f}") for argument in arguments)]
     raise EarshotError(
         f"No player is installed: none of {', '.join(PLAYERS)} is on PATH.",
         f"Install one (ffplay comes with ffmpeg: apt install ffmpeg), or open {file} at {format_hms(start_s)} in another.",

@@ -1,1 +1,1 @@
-"""The models and the device they run on. Nothing here knows a video or the database."""
+"""The models and the device they run on. Nothing here depends on videos or the database."""

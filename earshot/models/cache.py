@@ -1,12 +1,12 @@
-"""Loaded models, kept for the life of the process.
+"""The model cache: keeps loaded models for the life of the process.
 
-Dagster sets resources up anew for each run, so the models cannot live on one: they are cached here, keyed by what was
-loaded and where to, and the second video of a process finds them warm. `Models` hands them to assets, for a
-device that GpuResource has proved; the load, warm-up included, is timed by the caller. Loads are counted: a process that
-loads one model twice does something wrong, and its timing must show it.
+Dagster creates resources for each run, so they cannot hold models. Models are cached here by settings and device, and the
+second video of a process finds them warm. `Models` gives them to assets, for a device that GpuResource has checked; the caller
+times the load, including warm-up. Loads are counted: a process that loads a model twice does something wrong, and its timing
+must show it.
 
-pyannote.audio warns at import, over several lines, when torchcodec finds no FFmpeg on the machine. It is given waveforms
-here and never decodes, so that one warning is dropped while it is imported, and nothing else.
+pyannote.audio prints a long warning at import if torchcodec finds no FFmpeg. Here it gets waveforms and never decodes, so this
+one warning is suppressed.
 """
 
 import warnings
@@ -30,7 +30,7 @@ _loads = 0
 class Models:
     """The models of `EARSHOT_MODELS`, loaded once per process.
 
-    Raises ModelUnavailable, or GpuUnavailable where a model does not fit or is misplaced.
+    Raises ModelUnavailable, or GpuUnavailable if a model does not fit or ends up on the wrong device.
     """
 
     def transcriber(self, device: Device) -> "Transcriber":
@@ -43,12 +43,12 @@ class Models:
         return _voice_encoder(read_settings(), device)
 
     def text_encoder(self, device: Device, model: Model | None = None) -> "TextEncoder":
-        """That of the model set, or of the model that a library is searched with."""
+        """The encoder of this model, or of the model set by default."""
         settings = read_settings()
         return _text_encoder(model or model_set(settings).text, settings, device)
 
     def passage_encoder(self, device: Device) -> "TextEncoder":
-        """The text encoder, warmed for many passages and not only for a question."""
+        """The text encoder, warmed up for batches of passages and not only for a question."""
         encoder = self.text_encoder(device)
         encoder.warm_up_for_passages()
         return encoder
@@ -58,7 +58,7 @@ class Models:
 
 
 def loads() -> int:
-    """How many models this process has loaded so far, each time counted."""
+    """How many model loads this process has done so far."""
     return _loads
 
 

@@ -1,15 +1,14 @@
-"""The GPU: asked for, proved, never replaced.
+"""The device: checks that the requested device works, and never falls back to another one.
 
-`EARSHOT_DEVICE` is `cuda` (the default) or `cpu`, and nothing else happens. Asked for CUDA, `GpuResource.require()`
-proves it before the first model loads: torch sees a device and a kernel runs on it, ctranslate2 (faster-whisper's
-engine) sees it and supports the compute type, NVML lets its use be measured. `require_memory()` holds the free memory against
-what a model declares; after loading, `assert_placed()` compares where its parameters are with where they should be. Whatever
-fails raises GpuUnavailable with what was asked, what was found and what to do. There is no path from here to the other device.
+`EARSHOT_DEVICE` is `cuda` (the default) or `cpu`. For CUDA, `GpuResource.require()` checks before the first model loads that
+torch sees a device and runs a kernel on it, that ctranslate2 (faster-whisper's engine) sees it and supports the compute type,
+and that NVML can measure its utilisation. `require_memory()` compares the free memory with what a model declares; after
+loading, `assert_placed()` compares the device of its parameters with the requested one. Every failure raises GpuUnavailable
+with what was requested, what was found and what to do.
 
-Of several devices the first is used that CUDA_VISIBLE_DEVICES leaves visible.
+With several GPUs, the first one visible in CUDA_VISIBLE_DEVICES is used.
 
-Assets call `require()` themselves: checked while resources are set up, a missing device would end the whole run, `audio`
-included.
+Assets call `require()` themselves: a check during resource setup would fail the whole run, including `audio`.
 """
 
 import importlib.metadata
@@ -34,9 +33,9 @@ CPU_INSTEAD = "To run on the CPU on purpose, set EARSHOT_DEVICE=cpu."
 
 @dataclass(frozen=True)
 class Device:
-    """A device that was proved to work: `kind` as torch and ctranslate2 name it, `name` for people.
+    """A device that works: `kind` is torch's and ctranslate2's name for it, `name` is for people.
 
-    `uuid` is NVML's name of a GPU, "" for the CPU.
+    `uuid` identifies a GPU to NVML, "" for the CPU.
     """
 
     kind: str
@@ -45,13 +44,12 @@ class Device:
 
 
 def configure_libraries() -> None:
-    """Settings of the process that must be in place before torch is first imported, unless the user made others.
+    """Set environment variables that must be in place before torch is first imported; the user's own values stay.
 
-    How long OpenMP's threads spin before they sleep: with its default, two torch threads on a machine whose other core is busy
-    took 9.4 s for work that one thread does in 0.5 s; without any spinning each of a network's many small steps waits for a
-    thread to wake, and two threads are slower than one. Five hundred looks, some microseconds, are between
-    (docs/measurements/performance.md). And pyannote.audio reports usage to its makers unless told not to: what a user
-    transcribes is private.
+    GOMP_SPINCOUNT is how long OpenMP's threads spin before they sleep. With the default, two torch threads on a machine whose
+    other core is busy took 9.4 s for work that one thread does in 0.5 s; without any spinning each of a network's many small
+    steps waits for a thread to wake, and two threads are slower than one. Five hundred spins, some microseconds, are a
+    compromise (docs/measurements/performance.md). pyannote.audio's reports of usage to its makers are switched off for privacy.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "500")
@@ -60,7 +58,7 @@ def configure_libraries() -> None:
 
 
 def require_device(kind: str) -> Device:
-    """The device of this kind, proved once per process. A failure is not remembered: a driver may come back."""
+    """The device of this kind, checked once per process. Failures are not cached: a driver may come back."""
     configure_libraries()
     return _prove_cuda() if kind == "cuda" else Device("cpu", cpu_name())
 
@@ -93,7 +91,7 @@ def _prove_cuda() -> Device:
 
 
 def _undetected() -> str:
-    """What NVML lists and torch does not see."""
+    """The part of the message about GPUs that NVML lists and torch does not see."""
     listed = gpus()
     if not listed:
         return ""
@@ -110,7 +108,7 @@ def _unavailable(finding: str, remedy: str) -> GpuUnavailable:
 
 
 def require_memory(device: Device, *models: Model) -> None:
-    """Raise GpuUnavailable unless the GPU has as much free memory as these models declare; the CPU is not asked."""
+    """Raise GpuUnavailable unless the GPU has as much free memory as these models declare; passes on the CPU."""
     if device.kind != "cuda":
         return
     import torch
@@ -126,28 +124,28 @@ def require_memory(device: Device, *models: Model) -> None:
 
 
 def assert_placed(model_name: str, wanted: str, found: str) -> None:
-    """Raise GpuUnavailable unless a loaded model is on the device that was asked for."""
+    """Raise GpuUnavailable unless a loaded model is on the requested device."""
     if found != wanted:
         raise GpuUnavailable(f"Model {model_name} was loaded for {wanted}, but its parameters are on {found}.")
 
 
 def assert_compute_type(model_name: str, wanted: str, found: str) -> None:
-    """Raise GpuUnavailable unless ctranslate2 took the compute type it was asked for; it may convert by itself.
+    """Raise GpuUnavailable unless ctranslate2 uses the requested compute type; it may convert to another.
 
-    `int8` is answered by what the rest is computed in too, such as `int8_float32`.
+    For `int8` it also reports the type of the remaining computations, such as `int8_float32`.
     """
     if found.partition("_")[0] != wanted:
-        raise GpuUnavailable(f"Model {model_name} was to compute in {wanted}, but does in {found}.", CPU_INSTEAD)
+        raise GpuUnavailable(f"Model {model_name} should compute in {wanted}, but computes in {found}.", CPU_INSTEAD)
 
 
 def execution_of_network(network: "torch.nn.Module", model: Model, device: Device, batch_size: int) -> ExecutionInfo:
-    """Where this network's parameters are at this moment, and in which precision."""
+    """The device and precision of this network's parameters, read now."""
     parameter = next(network.parameters())
     return execution_info(parameter.device.type, str(parameter.dtype).removeprefix("torch."), model, device, batch_size)
 
 
 def execution_info(found: str, compute_type: str, model: Model, device: Device, batch_size: int) -> ExecutionInfo:
-    """What was asked of a model (`device`, `batch_size`) beside the kind of device and the precision it was found in."""
+    """Combines what was requested of a model (`device`, `batch_size`) with the device and precision it really has."""
     return ExecutionInfo(
         device_asked=device.kind,
         device=found,
@@ -161,14 +159,14 @@ def execution_info(found: str, compute_type: str, model: Model, device: Device, 
 
 @cache
 def library_versions() -> str:
-    """The versions of the libraries that compute, in one line."""
+    """The versions of the computing libraries, in one line."""
     names = ("torch", "ctranslate2", "faster-whisper", "pyannote.audio", "sentence-transformers")
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
 
 
 @cache
 def cpu_name() -> str:
-    """The processor's model, as Linux names it."""
+    """The processor's model name, from Linux if possible."""
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

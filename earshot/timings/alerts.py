@@ -1,12 +1,12 @@
-"""Alerts: failed checks and troubles, told to whoever should know, once.
+"""Alerts: reports each failed check and each trouble once.
 
-Every failed check is a row of `check_failures`. `send_alerts()` takes those that nobody has dealt with, oldest first: a log
-line for each and, where EARSHOT_ALERT_URL is set, a POST of JSON (its key `text` is what Slack and Mattermost show). The same
-stage with the same cause stays quiet for EARSHOT_ALERT_QUIET_HOURS afterwards, unless a warning has become an error. A row is
-marked only once its alert was accepted; what the other side refused is offered again at the next call, so that nothing is lost.
+Every failed check is a row of `check_failures`. `send_alerts()` handles the pending rows, oldest first: it logs a line and, if
+EARSHOT_ALERT_URL is set, POSTs JSON (Slack and Mattermost show its key `text`). More failures of the same stage and cause are
+muted for EARSHOT_ALERT_QUIET_HOURS, unless a warning has become an error. A row is marked as sent only after the receiver has
+accepted it; a refused alert is sent again at the next call, so none is lost.
 
-`send_troubles()` does the same with what does not work at all (earshot/sources/troubles.py): in the same form, what a trouble
-does not have (stage, run) as null. What of them was told, and when, the sensor keeps in its cursor.
+`send_troubles()` does the same for things that do not work at all (earshot/sources/troubles.py), in the same JSON with null for
+missing fields (stage, run). The sensor stores in its cursor which troubles were sent, and when.
 """
 
 import json
@@ -24,7 +24,7 @@ from earshot.sources.troubles import Trouble
 from earshot.storage.database import Database
 
 TIMEOUT_S = 10
-# Told per call; the rest follows at the next. Bounds how long a slow receiver can hold the sensor.
+# Alerts per call; the rest follow at the next. Limits how long a slow receiver can block the sensor.
 MAX_AT_ONCE = 50
 
 log = logging.getLogger("earshot.alerts")
@@ -32,7 +32,7 @@ log = logging.getLogger("earshot.alerts")
 
 @dataclass(frozen=True)
 class CheckFailure:
-    """A row of `check_failures`; `title` is the video's, None where it is no longer known."""
+    """A row of `check_failures`; `title` is the video's, None if the video was deleted."""
 
     failure_id: int
     recorded_at: datetime
@@ -48,25 +48,25 @@ class CheckFailure:
 
 @dataclass(frozen=True)
 class LastAlert:
-    """A failure of a stage and cause, or a trouble, that is told or was: how bad, and from when."""
+    """The severity and time of an alert, for one stage and cause or for one trouble."""
 
     severity: str
     at: datetime
 
 
-def is_muted(now: LastAlert, told: LastAlert | None, quiet_hours: float) -> bool:
-    """Whether this was told already, in effect: the last of its kind not long ago, and no worse now."""
-    if told is None or now.at - told.at >= timedelta(hours=quiet_hours):
+def is_muted(now: LastAlert, last: LastAlert | None, quiet_hours: float) -> bool:
+    """Whether the last alert of this kind was sent less than `quiet_hours` ago and was as severe."""
+    if last is None or now.at - last.at >= timedelta(hours=quiet_hours):
         return False
-    return told.severity == "error" or now.severity == "warn"
+    return last.severity == "error" or now.severity == "warn"
 
 
 def send_alerts(database: Database, settings: Settings) -> list[CheckFailure]:
-    """Deal with what is pending; returns what was told. Raises AlertRefused where the receiver does not accept."""
+    """Send or mute the pending failures; returns those sent. Raises AlertRefused if the receiver does not accept one."""
     sent = []
     for failure in _pending(database):
         now = LastAlert(failure.severity, failure.recorded_at)
-        if is_muted(now, _last_told(database, failure), settings.alert_quiet_hours):
+        if is_muted(now, _last_sent(database, failure), settings.alert_quiet_hours):
             _mark(database, failure, "quiet")
             continue
         name = failure.title or failure.video_id
@@ -78,9 +78,9 @@ def send_alerts(database: Database, settings: Settings) -> list[CheckFailure]:
 
 
 def send_troubles(troubles: Sequence[Trouble], told: dict[str, LastAlert], settings: Settings) -> list[Trouble]:
-    """Deal with what does not work now; returns what was told, and enters it in `told`, by the troubles' keys.
+    """Send or mute the current troubles; returns those sent, and records them in `told` by their keys.
 
-    Raises AlertRefused where the receiver does not accept; what it had accepted by then is entered.
+    Raises AlertRefused if the receiver does not accept one; the ones accepted before are recorded.
     """
     sent = []
     for trouble in troubles:
@@ -98,14 +98,14 @@ def send_troubles(troubles: Sequence[Trouble], told: dict[str, LastAlert], setti
 
 
 def read_last_alerts(cursor: str | None) -> dict[str, LastAlert]:
-    """What `write_last_alerts()` wrote."""
-    kept = json.loads(cursor or "{}")
-    return {key: LastAlert(severity, datetime.fromisoformat(at)) for key, (severity, at) in kept.items()}
+    """Parses the cursor that `write_last_alerts()` made."""
+    alerts = json.loads(cursor or "{}")
+    return {key: LastAlert(severity, datetime.fromisoformat(at)) for key, (severity, at) in alerts.items()}
 
 
 def write_last_alerts(told: Mapping[str, LastAlert]) -> str:
-    """The troubles that were told, for a sensor's cursor."""
-    return json.dumps({key: (one.severity, one.at.isoformat()) for key, one in told.items()})
+    """The troubles that were sent, as a sensor's cursor."""
+    return json.dumps({key: (alert.severity, alert.at.isoformat()) for key, alert in told.items()})
 
 
 def _pending(database: Database) -> list[CheckFailure]:
@@ -117,7 +117,7 @@ def _pending(database: Database) -> list[CheckFailure]:
     return [CheckFailure(**row) for row in rows]
 
 
-def _last_told(database: Database, failure: CheckFailure) -> LastAlert | None:
+def _last_sent(database: Database, failure: CheckFailure) -> LastAlert | None:
     rows = database.query(
         "SELECT severity, recorded_at AS at FROM check_failures WHERE alert = 'sent' AND asset = %s AND cause = %s "
         "ORDER BY failure_id DESC LIMIT 1",
@@ -133,12 +133,12 @@ def _mark(database: Database, failure: CheckFailure, alert: str) -> None:
 
 
 def _post(settings: Settings, document: Mapping[str, Any], text: str) -> None:
-    """Send it to EARSHOT_ALERT_URL, where that is set."""
+    """POST the document to EARSHOT_ALERT_URL, if set."""
     if settings.alert_url is None:
         return
-    told = {"text": text, **document, "recorded_at": document["recorded_at"].isoformat()}
+    body = {"text": text, **document, "recorded_at": document["recorded_at"].isoformat()}
     request = urllib.request.Request(
-        settings.alert_url, data=json.dumps(told).encode(), headers={"Content-Type": "application/json"}, method="POST"
+        settings.alert_url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
     )
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):
@@ -146,5 +146,5 @@ def _post(settings: Settings, document: Mapping[str, Any], text: str) -> None:
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         about = document["asset"] or document["title"]
         raise AlertRefused(
-            f"The alert of {about} was not accepted by EARSHOT_ALERT_URL: {error}.", "It is offered again."
+            f"EARSHOT_ALERT_URL did not accept the alert about {about}: {error}.", "It will be sent again."
         ) from error

@@ -1,17 +1,17 @@
-"""The baseline rule: is this stage slower than it was, beyond what its own spread explains? A pure function.
+"""The baseline rule: decides whether a stage has become slower by more than its usual spread. A pure function.
 
-What is compared is seconds per unit of work (`Cost`), in logarithms, with the last WINDOW comparable videos that were not
-flagged themselves; so a slowness that stays is flagged until it is mended or accepted, and does not become the new normal.
+It compares the logarithm of seconds per unit of work (`Cost`) with the last WINDOW comparable videos that were not flagged.
+Flagged videos never enter the baseline, so a lasting slowdown stays flagged until it is fixed or accepted.
 
-A video is slower when its ratio to the median is at least WARN_RATIO and its distance at least SINGLE_SPREADS of the spread
-(median absolute deviation over the last SPREAD_WINDOW, scaled to a standard deviation, never below SMALLEST_SPREAD, widened
-where few videos are known); from ERROR_RATIO it is an error. A smaller slowness shows in three videos together: the same with
-the mean of the last three and TRIPLE_SPREADS. The two factors were chosen on simulated series
-(docs/measurements/regression-drill.md has the table).
+A video is flagged if its ratio to the median is at least WARN_RATIO and its distance at least SINGLE_SPREADS times the spread
+(median absolute deviation over the last SPREAD_WINDOW, scaled to a standard deviation, at least SMALLEST_SPREAD, widened if
+there are few videos); from ERROR_RATIO on it is an error. The same rule with the mean of the last three videos and
+TRIPLE_SPREADS detects smaller slowdowns. Both factors were chosen on simulated series (table in
+docs/measurements/regression-drill.md).
 
-Nothing is judged on less than MINIMUM_VIDEOS, nor flagged for less than SLACK_S or SLACK_UNITS units of work: few texts, or a
-few seconds of audio, are mostly rounding. A video with less work than any in the baseline is expected to cost what the
-smallest would. Why it is slower is not asked here: earshot/timings/causes.py.
+There is no verdict with fewer than MINIMUM_VIDEOS, and no flag for an excess below SLACK_S or SLACK_UNITS units of work: the
+cost of a few texts or seconds of audio is mostly rounding. A video with less work than any in the baseline is expected to cost
+as much as the smallest one. earshot/timings/causes.py looks for the reason.
 """
 
 import math
@@ -22,19 +22,19 @@ from enum import StrEnum
 import numpy as np
 
 WINDOW = 20
-SPREAD_WINDOW = 60  # a spread takes more videos than a median to be known as well
+SPREAD_WINDOW = 60  # estimating a spread as well as a median takes more videos
 FEW_VIDEOS = 2.0
 MINIMUM_VIDEOS = 5
 WARN_RATIO, ERROR_RATIO = 1.3, 2.0
 SINGLE_SPREADS, TRIPLE_SPREADS = 3.0, 2.2
-SMALLEST_SPREAD = 0.05  # 5 %: timings that agree better do so by chance
-MAD_TO_SIGMA = 1.4826  # of a normal distribution
+SMALLEST_SPREAD = 0.05  # 5 %: closer agreement is chance
+MAD_TO_SIGMA = 1.4826  # for a normal distribution
 SLACK_S = 0.5
 SLACK_UNITS = 4.0
 
 
 class Level(StrEnum):
-    """What became of a judgement; `NOT_EVALUATED` where there was nothing to compare with."""
+    """The result of a judgement; `NOT_EVALUATED` if there was nothing to compare with."""
 
     NOT_EVALUATED = "unjudged"
     OK = "ok"
@@ -48,7 +48,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Cost:
-    """What some work cost: seconds, for so many units. `flagged` says that it was found too slow when it was new."""
+    """The seconds spent on so many units of work. `flagged`: it was too slow by the baseline of its time."""
 
     seconds: float
     units: float
@@ -65,7 +65,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`ratio` is to `expected_s`, which is the median of `videos` (`unit_s` per unit). `spread` is a share (0.1 is 10 %)."""
+    """`ratio` is actual to expected seconds; `expected_s` follows from the median of `videos` (`unit_s` per unit).
+
+    `spread` is a share (0.1 is 10 %).
+    """
 
     level: Level
     videos: int
@@ -94,19 +97,19 @@ def judge(now: Cost, history: Sequence[Cost]) -> Verdict:
 
 
 def _together(now: Cost, past: Sequence[Cost]) -> Level:
-    """The last three videos as one, against what was usual before them."""
+    """The verdict on the last three videos together, against those before them."""
     before = [cost for cost in past[:-2] if not cost.flagged][-SPREAD_WINDOW:]
     if len(before) < MINIMUM_VIDEOS:
         return Level.OK
     median, spread = _center(before)
     distances = [cost.logarithm - median for cost in (*past[-2:], now)]
-    if min(distances) < math.log(WARN_RATIO) / 2:  # one slow video among three was judged when it came
+    if min(distances) < math.log(WARN_RATIO) / 2:  # not all three are slow: a single slow one was already judged alone
         return Level.OK
     return _level(math.exp(float(np.mean(distances))), TRIPLE_SPREADS * spread)
 
 
 def _center(usual: Sequence[Cost]) -> tuple[float, float]:
-    """Median of the last WINDOW logarithms, and the spread of all of them."""
+    """The median of the last WINDOW logarithms, and the spread of all."""
     logarithms = np.array([cost.logarithm for cost in usual])
     deviation = MAD_TO_SIGMA * float(np.median(np.abs(logarithms - np.median(logarithms))))
     spread = max(deviation, SMALLEST_SPREAD) * (1.0 + FEW_VIDEOS / len(usual))

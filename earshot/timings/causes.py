@@ -1,19 +1,19 @@
 """Causes: why a stage was slow, as far as its timing proves it. Pure functions.
 
-`diagnose()` holds a timing against comparable ones and returns what explains at least half of the excess, the most certain
-first; where nothing does, the cause is `unknown`, and that is said too: a guess costs more days than an honest gap.
+`diagnose()` compares a timing with earlier ones and returns the causes that explain at least half of the excess, the most
+certain first. If nothing does, it says `unknown`: a wrong guess would cost more time than an honest gap.
 
-| cause | proved by |
+| cause | evidence |
 |---|---|
-| device | the model's parameters were not where they were asked to be |
-| cold_load | the process loaded the stage's model once more, and the load makes up half of the excess |
-| io_wait | reading, writing and the network make up half of the excess |
+| device | the model's parameters were on another device than requested |
+| cold_load | the process loaded the stage's model again, and the load is at least half of the excess |
+| io_wait | reading, writing and the network are at least half of the excess |
 | cache_misses | more work per audio second, and a larger share of it missed the cache |
 | more_items | more work per audio second |
 | batch_size | fewer inputs per model call, or memory that ran out |
 | gpu_clock | the GPU ran at a lower clock |
 | gpu_idle | the GPU did less than usual while the process kept a core busy |
-| starved | the process used the CPU seconds it always does, but waited for them |
+| starved | the process used as many CPU seconds as usual, but had to wait for them |
 """
 
 from collections.abc import Callable, Sequence
@@ -23,33 +23,33 @@ from statistics import median
 from earshot.timings.timing import Timing
 
 MIN_SHARE = 0.5
-INCREASE = 1.3  # from this ratio on, more is more
+INCREASE = 1.3  # the smallest ratio that counts as an increase
 IDLE_SHARE = 0.5
 BUSY_CORE = 0.8  # CPU seconds per second
 
 
 @dataclass(frozen=True)
 class Cause:
-    """`name` is one of the table's words, or `unknown`; `evidence` the figures, in words."""
+    """`name` is a cause of the table above, or `unknown`; `evidence` puts the figures in words."""
 
     name: str
     evidence: str
 
 
-UNKNOWN = Cause("unknown", "nothing that was measured explains it")
+UNKNOWN = Cause("unknown", "no measurement explains it")
 
 
 def diagnose(now: Timing, usual: Sequence[Timing]) -> list[Cause]:
-    """The causes that the figures prove, the most certain first; [UNKNOWN] where there is none.
+    """The causes that the figures prove, the most certain first; [UNKNOWN] if there are none.
 
-    Without anything usual to compare with, only what proves itself is left.
+    Without `usual` timings only the causes that need no comparison are tried.
     """
-    found = [cause for proof in (_PROOFS if usual else _SELF_EVIDENT) if (cause := proof(now, usual)) is not None]
-    return found or [UNKNOWN]
+    causes = [cause for proof in (_PROOFS if usual else _SELF_EVIDENT) if (cause := proof(now, usual)) is not None]
+    return causes or [UNKNOWN]
 
 
 def billable_s(timing: Timing) -> float:
-    """The seconds a stage is held to account for: all but the one load of its model that each process needs."""
+    """The seconds that count as a stage's cost: wall time without the one model load that every process needs."""
     return timing.wall_s - (timing.load_s if timing.model_loads <= 1 else 0.0)
 
 
@@ -69,7 +69,7 @@ def _io_wait(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     expected_s = _expected(now, usual, lambda timing: timing.io_s)
     if not _explains(now.io_s - expected_s, now, usual):
         return None
-    return Cause("io_wait", f"{now.io_s:.1f} s went into reading, writing and the network, {expected_s:.1f} s were expected")
+    return Cause("io_wait", f"{now.io_s:.1f} s went into reading, writing and the network; expected {expected_s:.1f} s")
 
 
 def _cache_misses(now: Timing, usual: Sequence[Timing]) -> Cause | None:
@@ -88,13 +88,13 @@ def _more_items(now: Timing, usual: Sequence[Timing]) -> Cause | None:
 
 def _batch_size(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     if now.memory_retries:
-        return Cause("batch_size", f"memory ran out {now.memory_retries:.0f} times, {now.batch_size:.0f} inputs a call fitted")
+        return Cause("batch_size", f"memory ran out {now.memory_retries:.0f} times; only {now.batch_size:.0f} inputs fitted")
     before = _usually(usual, lambda timing: timing.batch_mean)
     if not 0 < now.batch_mean <= MIN_SHARE * before:
         return None
     return Cause(
         "batch_size",
-        f"{now.batch_mean:.1f} inputs per model call (up to {now.batch_size:.0f} meant), usually {before:.1f}",
+        f"{now.batch_mean:.1f} inputs per model call (at most {now.batch_size:.0f}), usually {before:.1f}",
     )
 
 
@@ -102,7 +102,7 @@ def _gpu_clock(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     before = _usually(usual, lambda timing: timing.gpu_clock_mhz)
     if not now.gpu_clock_mhz or now.gpu_clock_mhz * INCREASE > before:
         return None
-    return Cause("gpu_clock", f"the GPU ran at {now.gpu_clock_mhz:.0f} MHz, usually at {before:.0f}: hot, or short of power")
+    return Cause("gpu_clock", f"the GPU ran at {now.gpu_clock_mhz:.0f} MHz, usually at {before:.0f}: too hot or power-limited")
 
 
 def _gpu_idle(now: Timing, usual: Sequence[Timing]) -> Cause | None:
@@ -114,7 +114,7 @@ def _gpu_idle(now: Timing, usual: Sequence[Timing]) -> Cause | None:
 
 
 def _cpu_starved(now: Timing, usual: Sequence[Timing]) -> Cause | None:
-    """Only where the CPU computes: a CPU that waits for a GPU is as it should be."""
+    """Only for stages on the CPU: waiting for a GPU is normal."""
     expected_s = _expected(now, usual, lambda timing: timing.cpu_s)
     computed_s = _expected(now, usual, lambda timing: timing.compute_s)
     if now.device != "cpu" or now.cpu_s > INCREASE * expected_s or now.compute_s < INCREASE * computed_s:
@@ -123,7 +123,7 @@ def _cpu_starved(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     return Cause(
         "starved",
         f"the process got {now.cpu_s / now.wall_s:.2f} CPU seconds per second, usually {before:.2f}, for the same work: "
-        "it waited, or others had the CPU",
+        "it waited, or other processes used the CPU",
     )
 
 
@@ -135,12 +135,12 @@ _SELF_EVIDENT = (_device, _batch_size)
 
 
 def density(timing: Timing) -> float:
-    """Inputs per second of audio: how much there was to do."""
+    """Inputs per second of audio."""
     return timing.inputs / timing.audio_s if timing.audio_s else 0.0
 
 
 def _more_work(now: Timing, usual: Sequence[Timing]) -> float | None:
-    """How many times the usual work per audio second this was, where that is at least INCREASE."""
+    """The ratio of work per audio second to the usual, if at least INCREASE; else None."""
     before = _usually(usual, density)
     return density(now) / before if before and density(now) >= INCREASE * before else None
 
@@ -151,17 +151,17 @@ def _missed(timing: Timing) -> float:
 
 
 def _usually(usual: Sequence[Timing], figure: Callable[[Timing], float | None]) -> float:
-    """The median of a figure over the timings that have it; 0 where none has."""
+    """The median of a figure over the timings that have it; 0 if none has."""
     values = [value for timing in usual if (value := figure(timing)) is not None]
     return median(values) if values else 0.0
 
 
 def _expected(now: Timing, usual: Sequence[Timing], seconds: Callable[[Timing], float]) -> float:
-    """The usual seconds per input, for as many inputs as now."""
+    """The seconds that this many inputs usually take."""
     return now.inputs * _usually(usual, lambda timing: seconds(timing) / timing.inputs if timing.inputs else None)
 
 
 def _explains(part_s: float, now: Timing, usual: Sequence[Timing]) -> bool:
-    """Whether these seconds are half of what the work took too long, if it took too long at all."""
+    """Whether the work took too long and these seconds are at least half of the excess."""
     expected_s = _expected(now, usual, billable_s)
     return billable_s(now) >= INCREASE * expected_s and part_s >= MIN_SHARE * (billable_s(now) - expected_s)

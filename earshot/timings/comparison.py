@@ -1,11 +1,10 @@
-"""The comparison: one version of the code held against another, by the timings that each has left. Pure functions.
+"""The comparison of two versions of the code, by the timings of each. Pure functions.
 
-A version is a git commit (its first characters, at least COMMIT_PREFIX, or a name that git knows it by) or, where there is none
-of that commit, a code version. What is
-compared, per stage, is seconds per input. Where MINIMUM_VIDEOS videos have run with both, they are compared video by video, and
-only they; otherwise all timings of the one with all of the other, and a note says so where the videos differ.
+A version is a git commit (at least COMMIT_PREFIX first characters, or a name that git knows) or, if no timing has that commit,
+a code version. Each stage is compared by its seconds per input. If at least MINIMUM_VIDEOS videos ran with both versions, only
+those are compared, video by video; otherwise all timings of both, with a note if their videos differ.
 
-The interval of the ratio is a bootstrap of medians. It knows the spread of the timings; it does not know that a machine was
+The interval of the ratio is a bootstrap of medians. It reflects the spread of the timings; it cannot tell that the machine was
 busy while only one of the versions ran.
 """
 
@@ -31,10 +30,10 @@ NO_DIFFERENCE = "no difference that the spread allows to claim"
 
 @dataclass(frozen=True)
 class Comparison:
-    """One stage with version B against the same with A. Seconds are per input; None where there are too few to tell.
+    """One stage, version B against version A. Seconds are per input; None if there are too few timings.
 
-    `paired`: `a_n` and `b_n` are videos, the same ones, and `ratio` is the median of their ratios, not the ratio of the two
-    medians. Otherwise they are timings. `note` says what else differs.
+    If `paired`, `a_n` and `b_n` count the same videos, and `ratio` is the median of their ratios, not the ratio of the medians.
+    Otherwise they count timings. `note` says what else differs.
     """
 
     asset: str
@@ -52,7 +51,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _Sample:
-    """The logarithms of two sets of costs; of the same videos in the same order where `paired`."""
+    """The logarithms of two sets of costs; if `paired`, of the same videos in the same order."""
 
     a: np.ndarray
     b: np.ndarray
@@ -66,9 +65,9 @@ class _Sample:
 def compare(
     rows: Sequence[Row], a: str, b: str, commit_named: Callable[[str], str | None] = lambda _name: None
 ) -> list[Comparison]:
-    """Each stage that ran with A or B (rows oldest first). Raises Misconfigured where one of the two is not known.
+    """Compares each stage that ran with A or B (rows oldest first). Raises Misconfigured if either version is unknown.
 
-    `commit_named` gives the commit that git knows by a name.
+    `commit_named` resolves a name of git's to a commit.
     """
     before, after = _version(rows, a, commit_named(a)), _version(rows, b, commit_named(b))
     assets = {row["asset"] for row in (*before, *after)}
@@ -76,19 +75,19 @@ def compare(
 
 
 def _version(rows: Sequence[Row], name: str, commit: str | None) -> list[Row]:
-    """The rows of a commit, which git may know by this name, or else of a code version."""
-    begins = commit or name
-    of_commit = [row for row in rows if len(begins) >= COMMIT_PREFIX and (row["git_commit"] or "").startswith(begins)]
+    """The rows of this commit, or else of this code version."""
+    prefix = commit or name
+    of_commit = [row for row in rows if len(prefix) >= COMMIT_PREFIX and (row["git_commit"] or "").startswith(prefix)]
     commits = {row["git_commit"] for row in of_commit}
     if len(commits) > 1:
-        raise Misconfigured(f"{name!r} begins {len(commits)} commits: {_listed(sorted(commits))}.", "Give more of it.")
-    found = of_commit or [row for row in rows if row["code_version"] == name]
-    if found:
-        return found
+        raise Misconfigured(f"{name!r} begins {len(commits)} commits: {_listed(sorted(commits))}.", "Give more characters.")
+    of_version = of_commit or [row for row in rows if row["code_version"] == name]
+    if of_version:
+        return of_version
     commits, versions = (_newest_first(row[key] for row in rows) for key in ("git_commit", "code_version"))
     known_as = f" ({commit[:10]})" if commit and not commit.startswith(name) else ""
     raise Misconfigured(
-        f"No timing is of {name!r}{known_as}, neither as a commit ({COMMIT_PREFIX} characters or more) nor as a code version.",
+        f"No timing has {name!r}{known_as} as its commit ({COMMIT_PREFIX} characters or more) or code version.",
         f"Known, newest first: commits {_listed(commits)}; code versions {_listed(versions)}.",
     )
 
@@ -145,7 +144,7 @@ def _sample(a: Sequence[_Cost], b: Sequence[_Cost]) -> _Sample:
 
 
 def _by_video(costs: Sequence[_Cost]) -> dict[str, float]:
-    """One cost per video: the median of its runs."""
+    """The median cost of each video's runs."""
     runs: dict[str, list[float]] = {}
     for cost in costs:
         runs.setdefault(cost.video_id, []).append(cost.logarithm)
@@ -162,7 +161,7 @@ def _ratio(sample: _Sample) -> float:
 
 
 def _interval(sample: _Sample) -> tuple[float, float]:
-    """95 % of the ratios that samples like this one give; the same each time it is asked."""
+    """A 95 % bootstrap interval of the ratio; deterministic."""
     random = np.random.default_rng(0)
     if sample.paired:
         differences = _medians(sample.b - sample.a, random)
@@ -185,10 +184,10 @@ def _verdict(low: float | None, high: float | None, fewest: int) -> str:
 
 
 def _note(a: Sequence[_Cost], b: Sequence[_Cost], paired: bool) -> str:
-    """What differs between the two beside the code."""
+    """What else differs between the two versions."""
     notes = []
-    for place, key in enumerate(BASELINE_KEY):
-        was, now = ({cost.identity[place] for cost in costs} for costs in (a, b))
+    for index, key in enumerate(BASELINE_KEY):
+        was, now = ({cost.identity[index] for cost in costs} for costs in (a, b))
         if was != now:
             notes.append(f"{key} was {_named(was)}, is {_named(now)}")
     if not paired and {cost.video_id for cost in a} != {cost.video_id for cost in b}:

@@ -1,9 +1,8 @@
-"""History: the timings that a new one is held against, from table `asset_timings`.
+"""History: the earlier timings that a new one is compared with, from table `asset_timings`.
 
-Comparable are timings of the same stage, model, revision, device and compute type: where one of these changes, a new baseline
-begins. The batch size is not among them. It is a cause of slowness, and a baseline that began anew with each batch size would
-hide exactly that. What was found slower when it was new stays out of the medians (earshot/timings/baseline.py), until
-`accept_speed()` declares today's speed the new normal.
+Timings are comparable if stage, model, revision, device and compute type are the same; a change of any of these begins a new
+baseline. The batch size is not among them: it is a cause of slowness, which a new baseline would hide. Flagged timings stay
+out of the medians (earshot/timings/baseline.py) until `accept_speed()` declares the current speed normal.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,12 +13,12 @@ from earshot.timings.baseline import SPREAD_WINDOW, Level
 from earshot.timings.timing import Timing
 
 BASELINE_KEY = ("model", "model_revision", "device", "device_name", "compute_type")
-RECENT = 2  # these are looked at also where they were flagged: the rule takes the last three videos together
+RECENT = 2  # read even if flagged: the rule also judges the last three videos together
 
 
 @dataclass(frozen=True)
 class Past:
-    """One earlier timing, and what the check said of its speed when it was new."""
+    """One earlier timing, and the verdict on its speed at the time."""
 
     timing: Timing
     speed: Level
@@ -27,14 +26,14 @@ class Past:
 
 @dataclass(frozen=True)
 class History:
-    """Comparable timings, oldest first. `changed` says in words what began a new baseline, "" where nothing did."""
+    """Comparable timings, oldest first. `changed` says what began a new baseline, "" if nothing did."""
 
     comparable: tuple[Past, ...]
     changed: str = ""
 
 
 def read_history(database: Database, asset: str, now: Timing) -> History:
-    """The timings that `now`, not yet kept, is to be held against."""
+    """The timings to compare `now`, which is not stored yet, with."""
     same = " AND ".join(f"{key} = %({key})s" for key in BASELINE_KEY)
     rows = database.query(
         f"""
@@ -54,7 +53,7 @@ def read_history(database: Database, asset: str, now: Timing) -> History:
 
 
 def _change(database: Database, asset: str, now: Timing) -> str:
-    """What differs from the stage's last timing, whatever it ran on; or that a speed was accepted."""
+    """What differs from the stage's last timing, or that its speed was accepted."""
     rows = database.query(
         f"SELECT {', '.join(BASELINE_KEY)} FROM asset_timings WHERE asset = %s ORDER BY timing_id DESC LIMIT 1",  # noqa: S608
         [asset],
@@ -68,7 +67,7 @@ def _change(database: Database, asset: str, now: Timing) -> str:
 
 
 def accept_speed(database: Database, asset: str) -> int:
-    """Begin the stage's baseline anew with its next timing; returns how many timings no longer count."""
+    """Start a new baseline with the stage's next timing; returns how many timings no longer count."""
     rows = database.query(
         "INSERT INTO accepted_speeds (asset, timing_id) "
         "SELECT asset, max(timing_id) FROM asset_timings WHERE asset = %s GROUP BY asset RETURNING timing_id",

@@ -1,9 +1,9 @@
-"""Judgement: three checks of one stage's timing. Pure functions; how Dagster shows them is ingest_assets/stages/checks.py.
+"""Judgement: three checks of one stage's timing. Pure functions; ingest_assets/stages/checks.py shows them in Dagster.
 
-- `device`: what ran is what was asked for. An error, whatever the speed.
-- `floor`: at least as fast as the model table says it must be on such a device. An error; passes where no floor is known.
-- `regression`: not slower than it was (WARN from 1.3 times, ERROR from 2 times, earshot/timings/baseline.py), neither per
-  unit of work nor in how much work there is per second of audio. More work is a WARN at most: nothing runs slower.
+- `device`: the stage ran on the requested device. Otherwise an ERROR, whatever the speed.
+- `floor`: it was at least as fast as the model registry demands for the device. Otherwise an ERROR; passes without a floor.
+- `regression`: it was not slower than before (WARN from 1.3 times, ERROR from 2 times, earshot/timings/baseline.py), neither
+  per unit of work nor by more work per second of audio. More work is a WARN at most: nothing runs slower.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,20 +16,20 @@ from earshot.timings.causes import Cause, billable_s, diagnose
 from earshot.timings.history import History
 from earshot.timings.timing import Timing
 
-# What a GPU may take beyond its floor: the driver loads kernels at their first use, which took 1.4 s of a process' first eight
-# texts on an H200 (bench/results/gpu-9df3fc57a24a.json). A timing does not tell those seconds from slow ones.
+# Allowance beyond a GPU's floor: the driver loads kernels at their first use, which took 1.4 s for a process' first eight texts
+# on an H200 (bench/results/gpu-9df3fc57a24a.json). A timing cannot tell those seconds from slow computing.
 FIRST_USE_S = 3.0
 
 CHECKS = {
-    "device": "What ran is on the device that was asked for.",
-    "floor": "At least as fast as the model must be on such a device.",
-    "regression": "Not slower than the same stage was on earlier videos.",
+    "device": "The stage ran on the requested device.",
+    "floor": "The model was at least as fast as it must be on this device.",
+    "regression": "The stage was not slower than on earlier videos.",
 }
 
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What one check found. `cause` is "" where it passed; `level` is OK or NOT_EVALUATED then."""
+    """The result of one check. `cause` is "" if it passed, with `level` OK or NOT_EVALUATED."""
 
     check: str
     level: Level
@@ -42,14 +42,14 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The findings of all three checks; `speed` is kept with the timing and decides whether it counts in later baselines."""
+    """The results of all three checks; `speed` is stored with the timing and decides whether later baselines include it."""
 
     findings: tuple[CheckOutcome, ...]
     speed: Level
 
 
 def evaluate(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> Evaluation:
-    """Hold one stage's timing against what was asked, what must be, and what was."""
+    """Run all three checks of one stage's timing."""
     speed = judge(_cost(now), [replace(_cost(past.timing), flagged=past.speed.flagged) for past in history.comparable])
     findings = (
         device_outcome(asset, now),
@@ -60,7 +60,7 @@ def evaluate(asset: str, now: Timing, history: History, floors: Sequence[Floor])
 
 
 def device_outcome(asset: str, now: Timing) -> CheckOutcome:
-    """An error where the model was elsewhere than asked."""
+    """An error if the model was on another device than requested."""
     if now.device != now.device_asked:
         message = f"{asset} was asked to run on {now.device_asked} and ran on {now.device} ({now.device_name})."
         return CheckOutcome("device", Level.ERROR, message, "device")
@@ -68,7 +68,7 @@ def device_outcome(asset: str, now: Timing) -> CheckOutcome:
 
 
 def floor_outcome(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> CheckOutcome:
-    """An error where the stage was below a floor of the device that was asked for, by more than rounding."""
+    """An error if the stage was below a floor of the requested device by more than rounding."""
     for floor in floors:
         if floor.device != now.device_asked or floor.device_name not in now.device_name or not now.inputs:
             continue
@@ -90,11 +90,11 @@ def floor_outcome(asset: str, now: Timing, history: History, floors: Sequence[Fl
 def regression_outcome(asset: str, now: Timing, history: History, speed: Verdict) -> CheckOutcome:
     """The worse of two verdicts: seconds per unit of work (`speed`), and work per second of audio."""
     if not now.inputs:
-        message = f"{asset} had nothing to compute that could be compared: it was there already, or a shorter way was taken."
+        message = f"{asset} had nothing to compute, so nothing to compare: its results were cached, or it took a shortcut."
         return CheckOutcome("regression", Level.NOT_EVALUATED, message)
     if speed.level is Level.NOT_EVALUATED:
         begun = f"A new baseline began: {history.changed}. " if history.changed else ""
-        known = f"{speed.videos} of the {MINIMUM_VIDEOS} videos that are needed are known"
+        known = f"{speed.videos} of the {MINIMUM_VIDEOS} videos needed so far"
         return CheckOutcome(
             "regression", Level.NOT_EVALUATED, f"{begun}Nothing to compare {asset} with yet: {known}.", videos=speed.videos
         )
@@ -112,13 +112,12 @@ def regression_outcome(asset: str, now: Timing, history: History, speed: Verdict
 
 
 def replay(check: str, failed: Sequence[Mapping[str, Any]]) -> CheckOutcome:
-    """What a check found when the rows were made that are used again; `failed` are that run's rows of `check_failures`."""
+    """The result of a check for reused rows, as of the run that made them; `failed` are its rows of `check_failures`."""
     for row in failed:
         if row["check_name"] == check:
             return CheckOutcome(check, Level(row["severity"]), f"When this was made: {row['message']}", row["cause"])
-    return CheckOutcome(
-        check, Level.NOT_EVALUATED, "Nothing ran: what is there is what would be made. When it was made, the check passed."
-    )
+    message = "Nothing ran: the result is up to date. When it was made, the check passed."
+    return CheckOutcome(check, Level.NOT_EVALUATED, message)
 
 
 def _cost(timing: Timing) -> Cost:
@@ -126,7 +125,7 @@ def _cost(timing: Timing) -> Cost:
 
 
 def _amount(timing: Timing, speed: Verdict) -> Cost:
-    """Work per second of audio, expressed in the seconds that such work usually takes, so that the same slack applies."""
+    """Work per second of audio, in the seconds that such work usually takes, so that the same slack applies."""
     return Cost(timing.inputs * speed.unit_s, timing.audio_s)
 
 

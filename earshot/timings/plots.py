@@ -1,14 +1,14 @@
-"""Plots: table `asset_timings` as pictures. Pure functions from its rows, oldest first, to matplotlib figures.
+"""Plots of table `asset_timings`. Pure functions from its rows, oldest first, to matplotlib figures.
 
-- `stage_times()`: what an hour of audio costs, by stage, over the videos in order of time. From MAX_BARS videos on, a bar is
-  several of them together.
-- `item_rates()`: items per second of each timing, the band of what was usual before it, and what the checks found too slow. The
-  band is the baseline's (earshot/timings/baseline.py), of the comparable timings before; as the checks also count what is not
-  computing (files, network, a model loaded again), a timing may be marked within its band. Accepted speeds do not move it.
-- `pictures()`: both in one.
+- `stage_times()`: the cost of an hour of audio by stage, for the videos in order of time. Beyond MAX_BARS videos, each bar
+  combines several.
+- `item_rates()`: items per second of each timing, the usual band before it, and the timings that were flagged as too slow. The
+  band is the baseline (earshot/timings/baseline.py) of earlier comparable timings. The checks also count time outside model
+  calls (files, network, reloading a model), so a timing within the band can be flagged. Accepted speeds do not move the band.
+- `pictures()`: both in one figure.
 
-Both axes of time are by order, not by the clock: videos come in bursts. Importing matplotlib takes a second, so this module is
-imported where it is used.
+The time axes show order, not the clock, because videos come in bursts. Importing matplotlib takes a second, so import this
+module only where it is used.
 """
 
 import math
@@ -39,7 +39,7 @@ PALETTE = 128
 DOTS_PER_INCH = 90
 WIDTH_INCHES, TIMES_INCHES, RATE_INCHES = 9.0, 3.2, 1.3
 SLOW = "found too slow"
-# Told apart by people who see few colours too (Okabe and Ito); red is left to what is slow.
+# Distinguishable with colour blindness (Okabe and Ito); red is reserved for slow timings.
 COLOURS: dict[str, str] = dict(zip(STAGES, ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9"), strict=True))
 SLOW_COLOUR = "#d00000"
 
@@ -59,7 +59,7 @@ def item_rates(rows: Sequence[Row]) -> Figure:
 
 
 def pictures(rows: Sequence[Row]) -> Figure:
-    """Both, one below the other."""
+    """Stage times above, item rates below."""
     heights = [TIMES_INCHES, _rates_inches(rows)]
     figure = _figure(sum(heights))
     above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -69,9 +69,9 @@ def pictures(rows: Sequence[Row]) -> Figure:
 
 
 def as_png(figure: Figure) -> bytes:
-    """The picture as the bytes of a PNG, in few colours: half the size, and no eye sees it.
+    """The figure as a PNG with a small palette: half the size, without visible difference.
 
-    By octree: the median cut gives rare colours away, and red is rare.
+    Quantized by octree: median cut drops rare colours, and red is rare.
     """
     drawn, small = BytesIO(), BytesIO()
     figure.savefig(drawn, format="png")
@@ -80,16 +80,16 @@ def as_png(figure: Figure) -> bytes:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the picture in the format that the file's name asks for. Raises Misconfigured where that cannot be."""
+    """Write the figure in the format of the file's suffix. Raises Misconfigured if that fails."""
     kind = check_suffix(path)
     try:
         figure.savefig(path, format=kind)
     except OSError as error:
-        raise Misconfigured(f"{path} cannot be written: {error.strerror}.", "Name a file in a folder of yours.") from error
+        raise Misconfigured(f"{path} cannot be written: {error.strerror}.", "Choose a folder that you can write to.") from error
 
 
 def check_suffix(path: Path) -> str:
-    """The format, by the file's name; Misconfigured where it is none of FORMATS."""
+    """The format of the file's suffix; raises Misconfigured unless it is one of FORMATS."""
     kind = path.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
         allowed = ", ".join(f".{name}" for name in FORMATS)
@@ -130,7 +130,7 @@ def _draw_times(figure: FigureBase, rows: Sequence[Row]) -> None:
 
 
 def _by_video(rows: Sequence[Row]) -> list[list[Row]]:
-    """The last timings of each video, in order of its last one."""
+    """The latest timings of each video; videos in order of their last timing."""
     videos: dict[str, list[Row]] = {}
     for row in latest(rows):
         videos.setdefault(row["video_id"], []).append(row)
@@ -138,7 +138,7 @@ def _by_video(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _minutes_per_hour(videos: Iterable[Sequence[Row]], stage: str) -> float:
-    """Minutes of the stage's work per hour of its audio, of these videos together."""
+    """Minutes of the stage's work per hour of audio, over these videos together."""
     timings = [row for video in videos for row in video if row["asset"] == stage]
     audio_s = sum(row["audio_s"] for row in timings)
     return 60.0 * sum(row["wall_s"] - row["load_s"] for row in timings) / audio_s if audio_s else 0.0
@@ -149,7 +149,7 @@ def _end(videos: Sequence[Sequence[Row]]) -> datetime:
 
 
 def _reversed(axes: Axes) -> tuple[list[Any], list[Any]]:
-    """The legend in the order in which the bars are stacked."""
+    """The legend's entries in the order of the stacked bars."""
     handles, labels = axes.get_legend_handles_labels()
     return handles[::-1], labels[::-1]
 
@@ -165,16 +165,16 @@ def _draw_rates(figure: FigureBase, rows: Sequence[Row]) -> None:
 
 
 def _draw_rate(axes: Axes, stage: str, rows: Sequence[Row]) -> None:
-    """One stage. The place on the x axis is that among all rows, so that what lies above each other was done together."""
-    places = [place for place, row in enumerate(rows) if row["asset"] == stage and row["items_per_s"] > 0]
-    timings = [rows[place] for place in places]
-    few = len(places) < FEW_POINTS
+    """Plot one stage. A timing's x is its index among all rows, so that points above each other are from the same time."""
+    indices = [index for index, row in enumerate(rows) if row["asset"] == stage and row["items_per_s"] > 0]
+    timings = [rows[index] for index in indices]
+    few = len(indices) < FEW_POINTS
     rates = [row["items_per_s"] for row in timings]
-    axes.plot(places, rates, "o", color=COLOURS[stage], markersize=4 if few else 1.5, alpha=1.0 if few else 0.4)
+    axes.plot(indices, rates, "o", color=COLOURS[stage], markersize=4 if few else 1.5, alpha=1.0 if few else 0.4)
     low, middle, high = usual_rates(timings)
-    axes.fill_between(places, low, high, color="0.3", alpha=0.2, linewidth=0, zorder=3, label="usual")
-    axes.plot(places, middle, color="0.2", linewidth=0.8, zorder=3)
-    slow = [(place, row["items_per_s"]) for place, row in zip(places, timings, strict=True) if Level(row["speed"]).flagged]
+    axes.fill_between(indices, low, high, color="0.3", alpha=0.2, linewidth=0, zorder=3, label="usual")
+    axes.plot(indices, middle, color="0.2", linewidth=0.8, zorder=3)
+    slow = [(index, row["items_per_s"]) for index, row in zip(indices, timings, strict=True) if Level(row["speed"]).flagged]
     axes.plot(*_columns(slow), "x", color=SLOW_COLOUR, markersize=7 if few else 5, markeredgewidth=1.5, zorder=4, label=SLOW)
     _scale(axes, rates)
     axes.set_ylabel(stage.replace("_", "\n"), fontsize=8)
@@ -186,18 +186,18 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
 
 
 def _scale(axes: Axes, rates: Sequence[float]) -> None:
-    """Logarithmic: half as fast is as far below as twice as fast is above."""
+    """Logarithmic: half as fast and twice as fast are equally far away."""
     axes.set_yscale("log")
     axes.yaxis.set_minor_locator(NullLocator())
     if rates:
         bottom, top = min(rates) / 1.5, max(rates) * 1.5
         axes.set_ylim(bottom, top)
-        ticks = np.geomspace(bottom, top, 5)[1:4]  # matplotlib's own leave a range within one decade without any
+        ticks = np.geomspace(bottom, top, 5)[1:4]  # matplotlib's own are missing in a range within one decade
         axes.set_yticks(ticks, [f"{tick:.2g}" if tick < 100 else f"{tick:.0f}" for tick in ticks])
 
 
 def usual_rates(timings: Sequence[Row]) -> tuple[list[float], list[float], list[float]]:
-    """For each of a stage's timings, what was usual of comparable ones before: low, median, high; NaN where too few were."""
+    """For each of a stage's timings, the usual rates of earlier comparable ones: low, median, high; NaN if too few."""
     before: dict[tuple[str, ...], deque[Cost]] = defaultdict(lambda: deque(maxlen=SPREAD_WINDOW))
     low, middle, high = [], [], []
     for row in timings:
@@ -213,9 +213,9 @@ def usual_rates(timings: Sequence[Row]) -> tuple[list[float], list[float], list[
 
 
 def _mark_times(axes: Axes, times: Sequence[datetime], shift: float = 0.0) -> None:
-    """Up to DATES dates along the x axis, with the hour where they lie near each other."""
-    places = sorted({int(place) for place in np.linspace(0, len(times) - 1, DATES)}) if times else []
-    near = bool(times) and (max(times) - min(times)).days < len(places)
+    """Label the x axis with up to DATES dates, with the time of day if they are close together."""
+    indices = sorted({int(index) for index in np.linspace(0, len(times) - 1, DATES)}) if times else []
+    near = bool(times) and (max(times) - min(times)).days < len(indices)
     written = "%Y-%m-%d\n%H:%M" if near else "%Y-%m-%d"
-    axes.set_xticks([place + shift for place in places], [times[place].strftime(written) for place in places], fontsize=8)
+    axes.set_xticks([index + shift for index in indices], [times[index].strftime(written) for index in indices], fontsize=8)
     axes.margins(x=0.01)

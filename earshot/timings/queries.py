@@ -1,4 +1,4 @@
-"""Records: what is kept of timings and failed checks, read for the report. Nothing is added up or judged here."""
+"""Queries: reads timings and failed checks for the report. Nothing is added up or judged here."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from earshot.timings.report import Row
 from earshot.timings.timing import KEYS
 
 RECENT_DAYS = 7.0
-# A report is of this many timings at most, the newest: ten thousand videos, which fit into 300 MB.
+# A report covers at most this many of the newest timings: ten thousand videos, which fit into 300 MB.
 MAX_TIMINGS = 50_000
 # The columns of `asset_timings` that are shown to programs, in this order.
 ROW_KEYS = ("video_id", "asset", "recorded_at", "run_id", "code_version", "git_commit", "speed", *KEYS)
@@ -19,7 +19,7 @@ ROW_KEYS = ("video_id", "asset", "recorded_at", "run_id", "code_version", "git_c
 
 @dataclass(frozen=True)
 class OpenFailure:
-    """What failed of one stage for one cause lately: the newest of the worst, and how many there were."""
+    """The recent failures of one stage for one cause: the newest of the most severe, and how many there were."""
 
     asset: str
     check_name: str
@@ -45,7 +45,7 @@ _TIMINGS = (
 def read_timings(
     database: Database, video_id: str | None = None, days: float | None = None, most: int = MAX_TIMINGS
 ) -> list[Row]:
-    """The newest rows of `asset_timings`, oldest of them first: of one video, or of the last so many days, where asked."""
+    """The newest `most` rows of `asset_timings`, oldest first; optionally only of one video or of the last `days`."""
     rows = database.query(
         f"SELECT * FROM {_TIMINGS} ORDER BY timing_id DESC LIMIT %(most)s",  # noqa: S608
         {"video": video_id, "days": days, "most": most},
@@ -56,17 +56,14 @@ def read_timings(
 def stream_timings(
     database: Database, keys: Sequence[str], video_id: str | None = None, days: float | None = None
 ) -> Iterator[Row]:
-    """These columns of every row that `read_timings()` would read, however many, one by one: memory does not grow."""
+    """These columns of all rows, filtered like `read_timings()`, streamed one by one in constant memory."""
     columns = sql.SQL(", ").join(map(sql.Identifier, keys))
     statement = sql.SQL("SELECT {} FROM {} ORDER BY timing_id").format(columns, sql.SQL(_TIMINGS))
     return database.stream(statement.as_string(), {"video": video_id, "days": days})
 
 
 def read_open_failures(database: Database, video_id: str | None = None) -> list[OpenFailure]:
-    """What failed within RECENT_DAYS, newest first, once per stage and cause, with the worst of it.
-
-    A slowness accepted since is not told.
-    """
+    """The failures within RECENT_DAYS, newest first, the most severe per stage and cause; without slowdowns accepted since."""
     rows = database.query(
         "SELECT DISTINCT ON (asset, cause) asset, check_name, severity, cause, message, video_id, recorded_at, "
         "count(*) OVER (PARTITION BY asset, cause) AS times FROM check_failures AS failure "

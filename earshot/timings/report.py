@@ -1,10 +1,10 @@
-"""The report: table `asset_timings` as people read it. Pure functions over its rows, as dictionaries, oldest first.
+"""The report: summarizes table `asset_timings` for people. Pure functions over its rows, as dictionaries, oldest first.
 
-`report()` has a row per stage: what `timings.summarize()` says of the last run of each stage of each video, and what only
-several runs tell: a stage's share of the work, its trend, the GPU's use, the cache. `report_table()` makes text of it, for a
-terminal and for Dagster alike, so that both show the same figures.
+`report()` has a row per stage: the sums of `summarize()` over each video's last run of the stage, and figures that need several
+runs: share of the work, trend, GPU utilisation, cache hits. `report_table()` formats it as text for the terminal and for
+Dagster, so that both show the same figures.
 
-Where the rows come from: earshot/timings/queries.py. Two versions are held against each other in earshot/timings/comparison.py.
+earshot/timings/queries.py reads the rows; earshot/timings/comparison.py compares two versions.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,10 +26,10 @@ REPORT_COLUMNS = [*SUMMARY_COLUMNS, "share", "trend", "gpu_util_mean", "cache_ra
 
 
 def report(rows: Sequence[Row], order: Sequence[str]) -> pd.DataFrame:
-    """A row per stage in the given order, and the last, `total`, which has no trend, GPU or cache.
+    """One row per stage in the given order, then `total`, which has no trend, GPU or cache figures.
 
-    Columns: asset, REPORT_COLUMNS. `share` is of the total's wall seconds without loading; `trend` is the seconds per input now
-    to those before (1.1: a tenth more); `gpu_util_mean` in percent, `cache_rate` a share. NaN where there is no figure.
+    Columns: asset, REPORT_COLUMNS. `share` is of the total's wall seconds without loading; `trend` is the ratio of seconds per
+    input now to before (1.1: a tenth more); `gpu_util_mean` is in percent, `cache_rate` a share. NaN for missing figures.
     """
     last = latest(rows)
     summary = summarize(last, order)
@@ -46,46 +46,46 @@ def report(rows: Sequence[Row], order: Sequence[str]) -> pd.DataFrame:
 
 
 def latest(rows: Sequence[Row]) -> list[Row]:
-    """The last run of each stage of each video."""
+    """The last run of each stage for each video."""
     return list({(row["video_id"], row["asset"]): row for row in rows}.values())
 
 
 def seconds_per_input(row: Row) -> float | None:
-    """What one unit of the stage's work cost; None where nothing was computed."""
+    """The stage's cost per input; None if nothing was computed."""
     timing = Timing.of_row(row)
     seconds = billable_s(timing)
     return seconds / timing.inputs if timing.inputs > 0 and seconds > 0 else None
 
 
 def trend(rows: Sequence[Row]) -> float | None:
-    """Median seconds per input of a stage's last WINDOW timings to that of the WINDOW before; None where too few are known."""
+    """Ratio of the median seconds per input in a stage's last WINDOW timings to the WINDOW before; None if too few."""
     costs = [cost for row in rows if (cost := seconds_per_input(row)) is not None]
     before, now = costs[-2 * WINDOW : -WINDOW], costs[-WINDOW:]
     return median(now) / median(before) if min(len(before), len(now)) >= MINIMUM_VIDEOS else None
 
 
 def gpu_use(rows: Sequence[Row]) -> float | None:
-    """Mean utilisation in percent, each timing by its length; None where no GPU was sampled."""
+    """Mean utilisation in percent, weighted by duration; None if no GPU was sampled."""
     sampled = [row for row in rows if row["gpu_util_mean"] is not None and row["wall_s"] > 0]
     seconds = sum(row["wall_s"] for row in sampled)
     return sum(row["gpu_util_mean"] * row["wall_s"] for row in sampled) / seconds if sampled else None
 
 
 def cache_rate(rows: Sequence[Row]) -> float | None:
-    """The share that was found in the cache; None where nothing was looked up."""
+    """The share of cache lookups that hit; None without lookups."""
     hits = sum(row["cache_hits"] for row in rows)
     asked = hits + sum(row["cache_misses"] for row in rows)
     return hits / asked if asked else None
 
 
 def clock_s(rows: Sequence[Row]) -> float:
-    """From the beginning of the first timing to the end of the last, in seconds."""
+    """Seconds from the start of the first timing to the end of the last."""
     begin = min((row["recorded_at"] - timedelta(seconds=row["wall_s"]) for row in rows), default=None)
     return (max(row["recorded_at"] for row in rows) - begin).total_seconds() if begin else 0.0
 
 
 def _of_stages(summary: pd.DataFrame, rows: Sequence[Row], figure: Callable[[Sequence[Row]], float | None]) -> pd.Series:
-    """A column for the summary: the figure of each stage's rows, none for the total."""
+    """A column for the summary: the figure of each stage's rows, empty for the total."""
     of_stage: dict[str, list[Row]] = {str(asset): [] for asset in summary.asset}
     for row in rows:
         of_stage.setdefault(row["asset"], []).append(row)
@@ -109,7 +109,7 @@ class Table:
 
 @dataclass(frozen=True)
 class _Column:
-    """`optional` columns are left out where no stage has a figure."""
+    """`optional` columns are left out if no stage has a figure."""
 
     heading: str
     key: str
@@ -118,7 +118,7 @@ class _Column:
 
 
 def _decimals(digits: int) -> Callable[[float], str]:
-    """Fixed decimals, none from 100 on: there they say nothing, and the table keeps its width."""
+    """Fixed decimals, none from 100 on, where they are insignificant; this also limits the table's width."""
     return lambda value: f"{value:.0f}" if value >= 100 else f"{value:.{digits}f}"
 
 
@@ -144,7 +144,7 @@ _COLUMNS = (
 
 
 def report_table(reported: pd.DataFrame) -> Table:
-    """The report as text, "" where there is no figure; `speed` is times real time. At most 110 columns wide."""
+    """The report as text, "" for missing figures; `speed` is times real time. At most 110 columns wide."""
     shown = [column for column in _COLUMNS if not (column.optional and reported[column.key].isna().all())]
     rows = [
         ["" if pd.isna(row[column.key]) else column.text(row[column.key]) for column in shown]

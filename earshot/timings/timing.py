@@ -1,13 +1,13 @@
 """Timings: what one stage of one video cost, with the same keys everywhere.
 
 `Timing` is a row of table `asset_timings` and, key by key, the metadata of a materialization: floats for figures, text for
-what ran. Real-time factor and x real time are defined here and nowhere else, so that they cannot contradict each other:
+models and devices. Real-time factor and x real time are defined only here, so that they cannot contradict each other:
 
 - `rtf` = compute_s / audio_s, the share of the audio's length spent inside model calls; smaller is faster.
-- `x_realtime` = audio_s / (wall_s - load_s), hours of audio done per hour of wall clock once models are loaded: reading,
-  writing and waiting included. "Hours of audio per hour" is this same number.
-- `hours_by_the_clock` = audio_s / clock_s, over a stretch of time instead of a stage's work: idle time and loading count too,
-  and what ran side by side counts once. Wherever it is told, it is told as "by the clock".
+- `x_realtime` = audio_s / (wall_s - load_s), hours of audio processed per hour of wall clock once models are loaded, including
+  reading, writing and waiting. "Hours of audio per hour" is the same number.
+- `hours_by_the_clock` = audio_s / clock_s, over a period instead of a stage's work: it includes idle time and loading, and
+  counts parallel work once. It is always labelled "by the clock".
 
 Nothing is compared or judged here.
 """
@@ -28,10 +28,10 @@ from earshot.models.nvml import driver_version
 
 @dataclass(frozen=True)
 class Timing:
-    """One stage of one video. Seconds unless the name says otherwise; None where nothing was measured.
+    """One stage of one video. In seconds unless the name says otherwise; None if not measured.
 
-    `items` are what the stage leaves (segments, turns, vectors, passages), `inputs` what it worked through to make them
-    (seconds of audio decoded, windows, pieces, texts), `batch_mean` the inputs per model call, `batch_size` how many at most.
+    `items` counts the stage's results (segments, turns, vectors, passages), `inputs` what it processed to get them (seconds of
+    audio decoded, windows, pieces, texts); `batch_mean` is the mean number of inputs per model call, `batch_size` the maximum.
     """
 
     audio_s: float
@@ -67,7 +67,7 @@ class Timing:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
-        """The timing that a row of `asset_timings` keeps, among its other columns."""
+        """The timing in a row of `asset_timings`, without its other columns."""
         return cls(**{key: row[key] for key in KEYS})
 
 
@@ -76,21 +76,21 @@ TEXT_KEYS = frozenset(field.name for field in fields(Timing) if field.type is st
 
 
 def real_time_factor(compute_s: float, audio_s: float) -> float:
-    """Seconds of computing per second of audio; 0 for no audio."""
+    """Seconds of computing per second of audio; 0 without audio."""
     return compute_s / audio_s if audio_s else 0.0
 
 
 def times_real_time(audio_s: float, wall_s: float, load_s: float) -> float:
-    """Seconds of audio per second of wall clock, loading of models left out; 0 where no time passed."""
+    """Seconds of audio per second of wall clock without loading models; 0 if no time passed."""
     working_s = wall_s - load_s
     return audio_s / working_s if working_s > 0 else 0.0
 
 
 def hours_by_the_clock(audio_s: float, clock_s: float) -> float:
-    """Hours of audio per hour of the clock, idle time and loading included; 0 where no time passed.
+    """Hours of audio per hour of the clock, including idle time and loading; 0 if no time passed.
 
-    Not x real time: that is the speed while working, this is what a stretch of time (`clock_s`) yielded. It is the smaller
-    one, except where stages ran side by side.
+    Unlike x real time, the speed while working, this is the yield of a period (`clock_s`). It is smaller, unless stages ran in
+    parallel.
     """
     return audio_s / clock_s if clock_s > 0 else 0.0
 
@@ -103,7 +103,7 @@ def timing(
     cache_hits: int = 0,
     cache_misses: int = 0,
 ) -> Timing:
-    """The timing of a stage whose work is done: reads the measurement's clocks now."""
+    """The timing of a finished stage; reads the measurement's clocks now."""
     wall_s, compute_s, tally = measurement.wall_s, measurement.compute_s, measurement.tally
     gpu = measurement.gpu_use()
     return Timing(
@@ -141,7 +141,7 @@ def timing(
 
 
 def summarize(rows: Sequence[dict[str, Any]], order: Sequence[str]) -> pd.DataFrame:
-    """Rows of `asset_timings` (dictionaries) added up per stage, in the given order, with a last row `total`.
+    """Sums the rows of `asset_timings` (dictionaries) per stage, in the given order, with a last row `total`.
 
     Columns: asset, videos, audio_s, wall_s, load_s, compute_s, rtf, x_realtime, items, items_per_s, device. The total's
     audio counts each video once; its device is empty.
@@ -179,15 +179,15 @@ def _rates(row: dict[str, Any]) -> dict[str, float]:
 
 @cache
 def git_commit() -> str | None:
-    """The commit this code was checked out from, None outside a clone."""
+    """The commit of this checkout; None outside a clone."""
     return commit_named("HEAD")
 
 
 def commit_named(name: str) -> str | None:
-    """The commit that git knows by this name (HEAD~1, a branch, the beginning of a hash); None where it knows none."""
+    """The commit with this name in git (HEAD~1, a branch, the beginning of a hash); None if there is none."""
     command = ["git", "-C", str(PROJECT_ROOT), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True)
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return found.stdout.strip()
+    return result.stdout.strip()

@@ -1,1 +1,1 @@
-"""Words, who said them, and the passages made of them."""
+"""Transcripts: words, their speakers, and the passages, exports and search made from them."""

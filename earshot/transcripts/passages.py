@@ -1,12 +1,11 @@
-"""Passages: words joined into stretches of one speaker's speech, cut at sentence ends. Pure functions over DataFrames.
+"""Passages: joins words into stretches of one speaker's speech, cut at sentence ends. Pure functions over DataFrames.
 
-The speaker is the one under whom a word is shown (`sentence_speakers()` of earshot/transcripts/word_speakers.py), so that a
-short back-channel lies inside the passage whose sentence it falls into.
+The speaker of a word is the one it is displayed with (`sentence_speakers()` of earshot/transcripts/word_speakers.py), so a
+short back-channel stays inside the passage that it interrupts.
 
-Words become sentences (ending at `.?!` and the like, at a change of speaker, or at a long pause); sentences of one speaker
-are joined while they fit the limits: seconds, and `weight`, which is tokens where passages are embedded (the text model's
-window) and characters where they become subtitles. A single sentence beyond the limits is cut between words. Every word is
-in exactly one passage; none is empty and none has length zero.
+Words become sentences (ending at `.?!` and the like, at a change of speaker, or at a long pause). Sentences of one speaker are
+joined while they fit the limits in seconds and in `weight`, which is tokens for embedding (the text model's window). A single
+sentence beyond the limits is cut between words. Every word is in exactly one passage; no passage is empty or of length zero.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,14 +15,14 @@ import pandas as pd
 
 from earshot.transcripts.word_speakers import PAUSE_S, ends_sentence
 
-MIN_PASSAGE_S = 0.01  # whisper's alignment sometimes gives a word no length
+MIN_PASSAGE_S = 0.01  # whisper's alignment sometimes gives a word zero length
 
 PASSAGE_COLUMNS = ["passage_index", "start_s", "end_s", "local_speaker", "first_word", "last_word", "text"]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one passage may hold. A single word beyond them stands alone."""
+    """The maximum size of a passage. A single word beyond it is a passage of its own."""
 
     seconds: float
     weight: int
@@ -31,7 +30,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Words first to last (inclusive) of one speaker."""
+    """The words from first to last (inclusive), all of one speaker."""
 
     first: int
     last: int
@@ -40,17 +39,16 @@ class _Stretch:
     weight: int
     speaker: str | None
 
-    def followed_by(self, other: "_Stretch") -> "_Stretch":
-        return _Stretch(
-            self.first, other.last, self.start_s, max(self.end_s, other.end_s), self.weight + other.weight, self.speaker
-        )
+    def followed_by(self, following: "_Stretch") -> "_Stretch":
+        end_s, weight = max(self.end_s, following.end_s), self.weight + following.weight
+        return _Stretch(self.first, following.last, self.start_s, end_s, weight, self.speaker)
 
     def fits(self, limits: Limits) -> bool:
         return self.end_s - self.start_s <= limits.seconds and self.weight <= limits.weight
 
 
 def cut_passages(words: pd.DataFrame, speakers: Sequence[str | None], weights: Sequence[int], limits: Limits) -> pd.DataFrame:
-    """Passages of words (start_s, end_s, text) in order, with whom each is shown under, and its weight; see PASSAGE_COLUMNS."""
+    """The passages (PASSAGE_COLUMNS) of words (start_s, end_s, text) in order; `speakers` and `weights` are per word."""
     texts = words.text.tolist()
     single = [
         _Stretch(i, i, start, max(end, start + MIN_PASSAGE_S), weight, speaker)
@@ -65,12 +63,12 @@ def cut_passages(words: pd.DataFrame, speakers: Sequence[str | None], weights: S
         for index, p in enumerate(passages)
     ]
     frame = pd.DataFrame(rows, columns=PASSAGE_COLUMNS)
-    # As objects: pandas' string columns would turn the None of an unknown speaker into NaN.
+    # dtype object: pandas' string columns would turn an unknown speaker's None into NaN.
     return frame.assign(local_speaker=pd.Series([p.speaker for p in passages], dtype=object))
 
 
 def _join(stretches: Sequence[_Stretch], limits: Limits, ends: Callable[[int], bool]) -> list[_Stretch]:
-    """Join neighbours of one speaker until one ends, a pause comes, or the limits are reached."""
+    """Join neighbours of one speaker until `ends` holds for the last word, a pause follows, or the limits are reached."""
     joined: list[_Stretch] = []
     for stretch in stretches:
         if joined and _belongs(joined[-1], stretch) and not ends(joined[-1].last):

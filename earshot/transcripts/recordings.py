@@ -1,11 +1,11 @@
-"""Recordings: what the library holds of one video, as exports read it.
+"""Recordings: everything the library holds of a video, read for exports.
 
-`read_recording()` reads one video in one snapshot of the database: deleted or corrected meanwhile, it comes as it was before or
-as it is after. A stage writes all its rows at once, but stages follow each other: a video that is being ingested again, or
-whose ingest broke off, has for a while new words beside passages of the old ones. Such a mixture is refused.
+`read_recording()` reads a video in one database snapshot, so a concurrent deletion or correction is seen entirely or not at
+all. Each stage writes its rows in one transaction, but stages run one after another: while a video is ingested again, or after
+an interrupted ingest, it has new words next to passages of the old ones. Such a video is refused as inconsistent.
 
-`read_recordings()` reads many, one in memory at a time; `spoken_by()` is what one person says in one. What a recording becomes
-is earshot/transcripts/formats/exports.py.
+`read_recordings()` reads many, with one in memory at a time; `spoken_by()` reduces a recording to one speaker.
+earshot/transcripts/formats/exports.py turns recordings into text.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,9 +22,9 @@ from earshot.transcripts.speaker_names import Names, Speaker, speaker_names
 from earshot.transcripts.speaker_refs import SpeakerRef
 from earshot.transcripts.word_speakers import attribute_words
 
-PASSAGES = "text_embeddings"  # the stage that makes them
+PASSAGES = "text_embeddings"  # the stage that makes passages
 
-# The model of a video's passages, where they are made from what the stages above have now.
+# The model of a video's passages, if they were made from the current results of the upstream stages.
 _PASSAGES_OF = """
     SELECT model, model_revision FROM stage_outputs o WHERE video_id = %(video)s AND asset = %(passages)s AND NOT EXISTS (
         SELECT FROM unnest(%(above)s::text[]) AS above
@@ -35,10 +35,10 @@ _PASSAGES_OF = """
 
 @dataclass(frozen=True)
 class Recording:
-    """What the database holds of one video, each frame in order of time, and who its speakers are.
+    """One video's rows and its speakers' names. Each frame is in order of time, times are seconds of the recording.
 
     words: start_s, end_s, text, probability. turns and exclusive_turns: start_s, end_s, local_speaker; turns also overlap.
-    passages: start_s, end_s, local_speaker, first_word, last_word (inclusive), text. Seconds of the recording.
+    passages: start_s, end_s, local_speaker, first_word, last_word (inclusive), text.
     """
 
     video: Video
@@ -48,10 +48,10 @@ class Recording:
     exclusive_turns: pd.DataFrame
     passages: pd.DataFrame
     names: Names
-    spoken: tuple[str | None, ...] | None = None  # of a part: `word_speakers()`, which depend on words that are left out
+    spoken: tuple[str | None, ...] | None = None  # `word_speakers()` of an excerpt, which depend on words outside it
 
     def word_speakers(self) -> list[str | None]:
-        """The local speaker of each word, None where nobody was heard."""
+        """The local speaker of each word, None where the diarization found no speaker."""
         if self.spoken is not None:
             return list(self.spoken)
         return attribute_words(self.words, self.exclusive_turns, self.turns)
@@ -59,7 +59,7 @@ class Recording:
 
 @dataclass
 class ExportCounts:
-    """How many videos were read, had no transcript (or were deleted meanwhile), and were refused as a mixture."""
+    """How many videos were read, had no transcript (or were deleted meanwhile), and were refused as inconsistent."""
 
     read: int = 0
     untranscribed: int = 0
@@ -71,25 +71,25 @@ class ExportCounts:
 
 
 def read_recording(database: Database, video_id: str) -> Recording:
-    """The video as it is at one moment. Raises NotTranscribed, and InconsistentVideo for a mixture."""
-    with database.snapshot() as at_once:
-        video, language = find_transcribed(at_once, video_id)
-        words = at_once.frame("words", video_id, "word_index")
+    """The video, from one snapshot. Raises NotTranscribed, or InconsistentVideo if its rows are of two ingests."""
+    with database.snapshot() as snapshot:
+        video, language = find_transcribed(snapshot, video_id)
+        words = snapshot.frame("words", video_id, "word_index")
         return Recording(
             video=video,
             language=language,
             words=words,
-            turns=at_once.frame("turns", video_id, "turn_index"),
-            exclusive_turns=at_once.frame("exclusive_turns", video_id, "turn_index"),
-            passages=_passages(at_once, video, len(words)),
-            names=speaker_names(at_once, video_id),
+            turns=snapshot.frame("turns", video_id, "turn_index"),
+            exclusive_turns=snapshot.frame("exclusive_turns", video_id, "turn_index"),
+            passages=_passages(snapshot, video, len(words)),
+            names=speaker_names(snapshot, video_id),
         )
 
 
 def read_recordings(
     database: Database, keys: Iterable[str], tally: ExportCounts, refused: Callable[[str], None]
 ) -> Iterator[Recording]:
-    """The recordings of these videos, counted in `tally`; `refused` is told which is a mixture, and what to do."""
+    """The recordings of these videos, counted in `tally`; `refused` receives the message about each inconsistent one."""
     for key in keys:
         try:
             recording = read_recording(database, key)
@@ -104,23 +104,23 @@ def read_recordings(
 
 
 def spoken_by(recording: Recording, who: SpeakerRef) -> Recording:
-    """What this person or voice says: these words and turns, and of passages the part that consists of such words.
+    """The recording reduced to the words, turns and parts of passages that this person or voice speaks.
 
-    A back-channel of somebody else is left out, also where it stands in a sentence of this speaker's.
+    Leaves out other speakers' back-channels, even within this speaker's sentences.
     """
     labels, names = recording.word_speakers(), recording.names
-    said = np.array([_is(speaker, who) for speaker in names.of_spans(recording.words, labels)], dtype=bool)
+    own = np.array([_is(speaker, who) for speaker in names.of_spans(recording.words, labels)], dtype=bool)
     turns, exclusive = (
-        part[[_is(speaker, who) for speaker in names.of_spans(part, part.local_speaker.tolist())]].reset_index(drop=True)
-        for part in (recording.turns, recording.exclusive_turns)
+        frame[[_is(speaker, who) for speaker in names.of_spans(frame, frame.local_speaker.tolist())]].reset_index(drop=True)
+        for frame in (recording.turns, recording.exclusive_turns)
     )
     return replace(
         recording,
-        words=recording.words[said].reset_index(drop=True),
+        words=recording.words[own].reset_index(drop=True),
         turns=turns,
         exclusive_turns=exclusive,
-        passages=_passages_of(recording, said, labels),
-        spoken=tuple(label for label, own in zip(labels, said, strict=True) if own),
+        passages=_own_passages(recording, own, labels),
+        spoken=tuple(label for label, is_own in zip(labels, own, strict=True) if is_own),
     )
 
 
@@ -128,22 +128,22 @@ def _is(speaker: Speaker, who: SpeakerRef) -> bool:
     return speaker.person == who.name if who.voice_id is None else speaker.voice == who.voice_id
 
 
-def _passages_of(recording: Recording, said: np.ndarray, labels: Sequence[str | None]) -> pd.DataFrame:
-    """The passages, each of its words that are said by one speaker; `first_word` and `last_word` count those words alone."""
-    rows, place = [], np.cumsum(said) - 1
+def _own_passages(recording: Recording, own: np.ndarray, labels: Sequence[str | None]) -> pd.DataFrame:
+    """The passages reduced to a speaker's words (`own`); `first_word` and `last_word` count only those words."""
+    rows, own_index = [], np.cumsum(own) - 1
     for row in recording.passages.to_dict("records"):
-        own = [index for index in range(row["first_word"], row["last_word"] + 1) if said[index]]
-        if own:
-            words = recording.words.iloc[own]
-            times = {"start_s": words.start_s.iloc[0], "end_s": words.end_s.max(), "text": "".join(words.text).strip()}
-            left = times if len(own) <= row["last_word"] - row["first_word"] else {}
-            counted = {"first_word": int(place[own[0]]), "last_word": int(place[own[-1]]), "local_speaker": labels[own[0]]}
-            rows.append({**row, **left, **counted})
+        inside = [index for index in range(row["first_word"], row["last_word"] + 1) if own[index]]
+        if inside:
+            words = recording.words.iloc[inside]
+            part = {"start_s": words.start_s.iloc[0], "end_s": words.end_s.max(), "text": "".join(words.text).strip()}
+            changed = part if len(inside) <= row["last_word"] - row["first_word"] else {}
+            first, last = int(own_index[inside[0]]), int(own_index[inside[-1]])
+            rows.append({**row, **changed, "first_word": first, "last_word": last, "local_speaker": labels[inside[0]]})
     return pd.DataFrame(rows, columns=recording.passages.columns, dtype=object)
 
 
 def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | None]:
-    """The video and the language it is in; raises NotTranscribed where there is no such video, or no transcript of it."""
+    """The video and its language; raises NotTranscribed if there is no such video, or it has no transcript."""
     video = get_video(database, video_id)
     if video is None:
         raise NotTranscribed(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
@@ -157,9 +157,9 @@ def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | No
 
 
 def _passages(database: Database, video: Video, words: int) -> pd.DataFrame:
-    """The passages that were made last, of whichever text model, without their vectors, which are most of what is kept of them.
+    """The latest passages, of whichever text model, without their vectors, which are most of their data.
 
-    Raises InconsistentVideo where they are not made from the words and turns that are there, or not of so many words.
+    Raises InconsistentVideo if they were not made from the current words and turns, or from another number of words.
     """
     runs = database.query(_PASSAGES_OF, {"video": video.video_id, "passages": PASSAGES, "above": sorted(UPSTREAM[PASSAGES])})
     rows = database.query(
@@ -170,8 +170,8 @@ def _passages(database: Database, video: Video, words: int) -> pd.DataFrame:
     covered = rows[-1]["last_word"] + 1 if rows else 0
     if not runs or covered != words:
         raise InconsistentVideo(
-            f"{video.video_id} is not ingested to its end: its passages are not of its present words and turns.",
-            f"Wait for the ingest that is at work on it, or start one: earshot ingest {video.url!r}",
+            f"{video.video_id} is not ingested to its end: its passages do not match its current words and turns.",
+            f"Wait for its running ingest, or start one: earshot ingest {video.url!r}",
         )
     columns = ["start_s", "end_s", "local_speaker", "first_word", "last_word", "text"]
-    return pd.DataFrame(rows, columns=columns, dtype=object)  # of objects: a speaker who is None stays None
+    return pd.DataFrame(rows, columns=columns, dtype=object)  # dtype object: a speaker of None stays None

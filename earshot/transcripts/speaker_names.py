@@ -1,21 +1,20 @@
-"""Names: who the speakers of a video are where users read: exports and search.
+"""Speaker names: how exports and search display the speakers of a video.
 
-The asset `people` decides who each local speaker is (table `identities`; what it decided from an earlier diarization does not
-count, view `current_identities`). Shown is, of the words, passages and turns of
+The asset `people` identifies each local speaker (table `identities`; view `current_identities` leaves out decisions about an
+earlier diarization). A local speaker is displayed as follows:
 
-| a local speaker who is | shown as |
+| the local speaker is | displayed as |
 |---|---|
 | a known person | the person's name |
 | an anonymous voice | `voice 7`, the same number in every video |
 | Unknown, or not identified yet | the label within this video, `SPEAKER_00`: two unknown voices stay two |
-| nobody (words where no speaker was heard) | `Unknown` |
+| none (words outside all turns) | `Unknown` |
 
-A correction that speaks of moments rather than of a whole local speaker ("this turn is Ana") goes before that: what has its
-middle in such a moment (table `segment_overrides`) is that person's, whoever else was heard there.
+A correction of a time range ("this turn is Ana") takes precedence: a word, passage or turn with its middle in such a range
+(table `segment_overrides`) is that person's, whatever the diarization says.
 
-Names are read when they are shown and stored nowhere else, so that naming a voice names it in all that is exported or found
-from then on. What decided is not told here: that is in table `identities`. Search tells the speakers of a passage by the same
-rules in SQL (function `passage_speakers`).
+Names are looked up at display time and not copied, so naming a voice changes every later export and search. Why a speaker got
+a name is in table `identities`. Search applies the same rules in SQL (function `passage_speakers`).
 """
 
 import re
@@ -30,7 +29,7 @@ from earshot.storage.database import Database
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who speaks: as it is shown, with the person's name or the anonymous voice's number where there is one."""
+    """A speaker's displayed name, and the person's name or the anonymous voice's number if there is one."""
 
     shown: str
     person: str | None = None
@@ -43,30 +42,30 @@ _VOICE = re.compile(r"voice[\s-]*(\d{1,18})", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Names:
-    """The speakers of one video: by local speaker, and by moments (start_s, end_s), disjoint and in order of time."""
+    """The speakers of one video: by label, and by corrected time range (start_s, end_s), disjoint and in order."""
 
     by_label: Mapping[str, Speaker] = field(default_factory=dict)
     moments: tuple[tuple[float, float, Speaker], ...] = ()
 
     def of_label(self, label: object) -> Speaker:
-        """Who this local speaker is. Not a label (None, pandas' NaN): nobody was heard."""
+        """The speaker with this label; NOBODY if it is none (None, pandas' NaN)."""
         return self.by_label.get(label, Speaker(label)) if isinstance(label, str) else NOBODY
 
     def of_spans(self, spans: pd.DataFrame, labels: Sequence[object]) -> list[Speaker]:
-        """Who says each word or turn (start_s, end_s) that was given to this local speaker."""
-        found = [self.of_label(label) for label in labels]
+        """The speaker of each word or turn (start_s, end_s), given its local speaker."""
+        speakers = [self.of_label(label) for label in labels]
         if not self.moments:
-            return found
+            return speakers
         middles = ((spans.start_s + spans.end_s) / 2).to_numpy(dtype=float)
         last = np.searchsorted([start for start, _, _ in self.moments], middles, side="right") - 1
         return [
             self.moments[moment][2] if moment >= 0 and middle < self.moments[moment][1] else speaker
-            for speaker, moment, middle in zip(found, last, middles, strict=True)
+            for speaker, moment, middle in zip(speakers, last, middles, strict=True)
         ]
 
 
 def speaker_names(database: Database, video_id: str) -> Names:
-    """The speakers of this video as they are known now."""
+    """The speakers of this video as currently identified."""
     rows = database.query(
         "SELECT local_speaker, voice_id, name FROM current_identities LEFT JOIN people USING (person_id) WHERE video_id = %s",
         [video_id],

@@ -1,4 +1,4 @@
-"""Who a search or an export is about: a person, or an anonymous voice, and the videos they speak in."""
+"""Speaker references: the person or anonymous voice that a search or export is limited to, and that speaker's videos."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class SpeakerRef:
 
 
 def keys_with(database: Database, who: SpeakerRef, source: str | None = None) -> list[str]:
-    """The videos, or those of one source, in which somebody is known to speak, in the order of their keys."""
+    """Keys of the videos (of one source, if given) in which this speaker is known to speak, sorted."""
     rows = database.query(
         """
         SELECT video_id FROM videos WHERE (%(source)s::text IS NULL OR source = %(source)s) AND video_id IN (

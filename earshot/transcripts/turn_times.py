@@ -1,17 +1,16 @@
-"""Turn times: which turn a time means that somebody read somewhere, and which time means a turn. Pure.
+"""Turn times: finds the turn that a typed time refers to, and a time that refers to a turn. Pure.
 
-Exports, search and tables print at what second a line starts, rounded down; SRT, JSON and the like print when a word or a turn
-does, to the millisecond. Whoever types such a time back means the turn of what is printed there, not whoever else is just
-finishing a sentence:
+Exports, search and tables print the second at which a line starts, rounded down; SRT, JSON and similar formats print the start
+of a word or turn to the millisecond. A user who types such a time means the turn printed there, not one that is just ending:
 
-| a time | means the turn |
+| a time | refers to the turn |
 |---|---|
-| of whole seconds | whose line is printed at that second, else the one that starts within it |
-| with decimals | that starts in that millisecond, or a word of which does |
-| at which nothing starts | that is spoken then |
+| in whole seconds | whose line is printed at that second, else the one that starts within it |
+| with decimals | that starts in that millisecond, or that has a word starting there |
+| at which nothing starts | that is being spoken then |
 
-Several are meant where two lines start in one second, or two speak at once: then none is chosen here. Of turns that no line
-shows (a breath, a "yeah" in somebody's sentence) only decimals speak where a line starts in the same second.
+If two lines start in one second, or two people speak at once, all their turns are returned. A turn without a line (a breath, a
+"yeah" in another speaker's sentence) needs decimals if a line starts in the same second.
 """
 
 from collections.abc import Iterable
@@ -32,7 +31,7 @@ EXACT_S = 0.001
 
 @dataclass(frozen=True)
 class TypedTime:
-    """A time as it was typed, in seconds; `exact` where it has decimals."""
+    """A time that a user typed, in seconds; `exact` if it has decimals."""
 
     seconds: float
     exact: bool = False
@@ -42,59 +41,59 @@ class TypedTime:
 
 
 def parse_typed_time(text: str) -> TypedTime:
-    """`90`, `1:30`, `0:01:30.250`, also with a comma as SRT has it. Raises ValueError for anything else."""
+    """Parses `90`, `1:30`, `0:01:30.250`, also with SRT's comma. Raises ValueError for anything else."""
     plain = text.strip().replace(",", ".")
     return TypedTime(parse_time(plain), exact=True) if "." in plain else TypedTime(parse_duration(plain))
 
 
 @dataclass(frozen=True)
 class Starts:
-    """Things that start at these seconds, and the rows of the turns that they belong to."""
+    """Start times (of turns, lines or words) in seconds, and the row of the turn that each belongs to."""
 
     seconds: np.ndarray
     rows: np.ndarray
 
     def at(self, time: TypedTime) -> set[int]:
-        """The turns of what is printed at this time."""
+        """The rows of the turns with a start printed as this time."""
         if time.exact:
-            found = np.abs(self.seconds - time.seconds) < EXACT_S
+            matches = np.abs(self.seconds - time.seconds) < EXACT_S
         else:
-            found = self.seconds.astype(np.int64) == int(time.seconds)
-        return set(self.rows[found].tolist())
+            matches = self.seconds.astype(np.int64) == int(time.seconds)
+        return set(self.rows[matches].tolist())
 
 
 @dataclass(frozen=True)
 class TurnTimes:
-    """One video's turns (start_s, end_s, local_speaker), the lines that show them, and their words."""
+    """One video's turns (start_s, end_s, local_speaker), and the starts of their printed lines and of their words."""
 
     turns: pd.DataFrame
     lines: Starts
     words: Starts
 
     def meant(self, time: TypedTime) -> list[int]:
-        """The rows of the turns that this time may mean: one where it is clear, none where nobody speaks."""
+        """The rows of the turns that this time may refer to: one if unambiguous, none in silence."""
         begun = _starts(self.turns.start_s, range(len(self.turns))).at(time)
-        found = begun | self.words.at(time) if time.exact else self.lines.at(time) or begun
-        return sorted(found) or self._spoken(time.seconds)
+        rows = begun | self.words.at(time) if time.exact else self.lines.at(time) or begun
+        return sorted(rows) or self._spoken(time.seconds)
 
     def time_of(self, row: int) -> TypedTime | None:
-        """A time that means this turn and no other: the plainest. None where its speaker is never alone in it."""
+        """The simplest time that refers to this turn only. None if its speaker never speaks alone in it."""
         start, alone = float(self.turns.start_s.iloc[row]), self.alone(row)
         times = [
             TypedTime(float(int(start))),
             TypedTime(start, exact=True),
-            *(TypedTime(sum(each) / 2, exact=True) for each in alone),
+            *(TypedTime(sum(interval) / 2, exact=True) for interval in alone),
         ]
         return next((time for time in times if alone and self.meant(parse_typed_time(str(time))) == [row]), None)
 
     def alone(self, row: int) -> list[Interval]:
-        """When nobody but this turn's speaker speaks in it, which is what a correction keeps of it."""
-        turn, stretches = self.turns.iloc[row], build_timeline(self.turns)
-        own = stretches.solo[stretches.speakers.index(turn.local_speaker)]
-        return stretches.merged(stretches.mask([(turn.start_s, turn.end_s)]) & own)
+        """The intervals of this turn in which only its speaker speaks; a correction of the turn stores these."""
+        turn, timeline = self.turns.iloc[row], build_timeline(self.turns)
+        solo = timeline.solo[timeline.speakers.index(turn.local_speaker)]
+        return timeline.merged(timeline.mask([(turn.start_s, turn.end_s)]) & solo)
 
     def _spoken(self, at: float) -> list[int]:
-        """The turns that are spoken at this moment; of several of one speaker the shortest."""
+        """The turns being spoken at this second; only the shortest if all are of one speaker."""
         starts, ends = self.turns.start_s.to_numpy(dtype=float), self.turns.end_s.to_numpy(dtype=float)
         rows = np.flatnonzero((starts <= at) & (at < ends)).tolist()
         return [min(rows, key=lambda row: ends[row] - starts[row])] if len(self._speakers(rows)) == 1 else rows
@@ -104,7 +103,7 @@ class TurnTimes:
 
 
 def turn_times(recording: Recording) -> TurnTimes:
-    """The times of a recording whose words and passages are known, too."""
+    """The turn times of a recording, with its printed lines and words."""
     words, turns = recording.words, recording.turns
     shown = np.full(len(words), None, dtype=object)
     first: list[int] = []
@@ -118,19 +117,19 @@ def turn_times(recording: Recording) -> TurnTimes:
 
 
 def turns_alone(turns: pd.DataFrame) -> TurnTimes:
-    """The times of a video of which only the turns are known."""
-    nothing = _starts((), ())
-    return TurnTimes(turns, nothing, nothing)
+    """The turn times of a video without known words or passages."""
+    no_starts = _starts((), ())
+    return TurnTimes(turns, no_starts, no_starts)
 
 
 def _line_starts(recording: Recording, words: slice, speaker: object) -> list[int]:
-    """The words with which a line of a passage begins: its first, and each with which somebody else is shown."""
+    """The words that start a line of a passage: the first, and each at which the displayed speaker changes."""
     inside = recording.words.iloc[words]
-    said = recording.names.of_spans(inside, [speaker] * len(inside))
-    return [words.start + place for place in range(len(said)) if place == 0 or said[place] != said[place - 1]]
+    names = recording.names.of_spans(inside, [speaker] * len(inside))
+    return [words.start + index for index in range(len(names)) if index == 0 or names[index] != names[index - 1]]
 
 
 def _starts(seconds: Iterable[float], rows: Iterable[int]) -> Starts:
-    """Without what belongs to no turn."""
+    """Leaves out starts that belong to no turn."""
     times, turns = np.array(list(seconds), dtype=np.float64), np.array(list(rows), dtype=np.int64)
     return Starts(times[turns != NO_TURN], turns[turns != NO_TURN])

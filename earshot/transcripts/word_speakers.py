@@ -1,27 +1,26 @@
-"""Words and who said them. Pure functions over DataFrames.
+"""Word speakers: attributes each word to a local speaker. Pure functions over DataFrames.
 
-`attribute_words()` gives each word to a local speaker, by these rules:
+`attribute_words()` follows these rules:
 
-1. A word belongs to the exclusive turn that it overlaps most; of two that it overlaps alike, to the earlier.
-2. A word between turns, where whisper heard a word and the diarization nobody, goes to the turn nearest to its middle, at
-   most `NEAR_S` away. Further off, or with no turns at all, its speaker is unknown: never guessed.
-3. A word may also be another's: of whoever else speaks at its middle (in overlapped speech an exclusive turn is one of two
-   right answers), of a speaker whose turn begins or ends within `BORDER_S` of its middle (borders of turns and times of words
-   are no more exact than that), and, of a word between turns, of every speaker within `NEAR_S`.
-4. A sentence is one speaker's where it can be: where each of its words may be his. So a change of speaker a word or two away
-   from the end of a sentence comes to lie there ("Neither did / I." becomes "Neither did I. /"). If it may be several
-   speakers', it is his whose exclusive turns it overlaps longest.
-5. But no turn loses all its words that way, unless he who gets them speaks during them too: what the diarization heard as a
-   turn of its own, however short, stays with whom it heard. A "yeah" into a pause of another's sentence is still the
-   listener's; of two who speak at once, whisper mostly writes down the one whose sentence it is.
+1. A word belongs to the exclusive turn that it overlaps most; in a tie, to the earlier one.
+2. A word between turns, which whisper heard and the diarization did not, goes to the turn nearest to its middle, if that is at
+   most `NEAR_S` away. Otherwise its speaker is unknown; there is no guess.
+3. A word also has possible speakers: anyone speaking at its middle (in overlapped speech an exclusive turn is one of two right
+   answers), anyone whose turn begins or ends within `BORDER_S` of its middle (turn borders and word times are no more exact
+   than that), and, for a word between turns, every speaker within `NEAR_S`.
+4. If one speaker is possible for every word of a sentence, that speaker gets the sentence. So a change of speaker a word or two
+   away from the end of a sentence moves there ("Neither did / I." becomes "Neither did I. /"). Among several such speakers, the
+   one whose exclusive turns overlap the sentence longest gets it.
+5. But no turn loses all its words to rule 4, unless the new speaker also speaks during them: a turn of its own, however short,
+   keeps its speaker. A "yeah" in a pause of another speaker's sentence is still the listener's; when two speak at once, whisper
+   mostly transcribes the one whose sentence it is.
 
-Such a back-channel must not tear the other's sentence apart where it is read: `sentence_speakers()` says under whom each word
-is shown in passages and subtitles. A run of at most `BACK_CHANNEL_WORDS` words and `BACK_CHANNEL_S` seconds is shown with the
-sentence it falls into, where the same speaker was in the middle of it before and goes on after.
+A back-channel must not break up another speaker's sentence in the text: `sentence_speakers()` gives the speaker that each word
+is displayed with in passages and subtitles. A run of at most `BACK_CHANNEL_WORDS` words and `BACK_CHANNEL_S` seconds is
+displayed with the sentence that it interrupts, if the same speaker continues the sentence afterwards.
 
-Sentences are as whisper writes them: they end at `.?!` and the like, or at a pause. Without such marks rule 4 has little to go
-by, and words stay where rules 1 and 2 put them. Who a local speaker is, is not asked here:
-earshot/transcripts/speaker_names.py.
+Sentences end at whisper's `.?!` and the like, or at a pause. Without punctuation, rule 4 rarely applies and words stay where
+rules 1 and 2 put them. earshot/transcripts/speaker_names.py names the local speakers.
 """
 
 import re
@@ -33,8 +32,8 @@ import numpy as np
 import pandas as pd
 
 NEAR_S = 1.0  # breaths and hesitations are shorter; a guess over a longer silence would often be wrong
-BORDER_S = 0.25  # the collar within which scoring of diarization (NIST's md-eval) holds no border against a system
-BACK_CHANNEL_WORDS = 3  # "yeah", "mhm", "oh I see": more than that says something of its own
+BORDER_S = 0.25  # the collar within which diarization scoring (NIST's md-eval) forgives a wrong border
+BACK_CHANNEL_WORDS = 3  # "yeah", "mhm", "oh I see": more words are a statement of their own
 BACK_CHANNEL_S = 1.0
 
 SENTENCE_END = re.compile(r"[.?!…。！？]['\"”’»)\]]*$")
@@ -44,7 +43,7 @@ PAUSE_S = 2.0
 def attribute_words(words: pd.DataFrame, exclusive_turns: pd.DataFrame, turns: pd.DataFrame) -> list[str | None]:
     """The local speaker of each word (start_s, end_s, text), None where unknown.
 
-    Exclusive turns and turns (start_s, end_s, local_speaker) come in order of time, as the diarizer gives them.
+    Exclusive turns and turns (start_s, end_s, local_speaker) must be in order of time, like the diarizer's.
     """
     if words.empty or exclusive_turns.empty:
         return [None] * len(words)
@@ -53,26 +52,26 @@ def attribute_words(words: pd.DataFrame, exclusive_turns: pd.DataFrame, turns: p
     speaker = np.append(exclusive_turns.local_speaker.map(labels.index).to_numpy(dtype=int), -1)[turn]
     per_label = [(_of(exclusive_turns, label), _of(turns, label)) for label in labels]
     seconds = np.stack([_seconds(spoken, exclusive) for exclusive, _ in per_label], axis=1)
-    away = [np.minimum(_distances(spoken, exclusive), _distances(spoken, every)) for exclusive, every in per_label]
+    away = [np.minimum(_distances(spoken, exclusive), _distances(spoken, full)) for exclusive, full in per_label]
     away = np.stack(away, axis=1)
     reach = np.where(seconds.sum(axis=1) > 0.0, BORDER_S, NEAR_S)
-    left = np.bincount(turn[turn >= 0], minlength=len(exclusive_turns))
+    words_per_turn = np.bincount(turn[turn >= 0], minlength=len(exclusive_turns))
     evidence = _Evidence(turn, away <= reach[:, None], away == 0.0, seconds)
-    for words_of in _sentences(words):
-        if len(set(speaker[words_of])) > 1:
-            speaker[words_of] = _whose(speaker[words_of], evidence.of(words_of), left)
+    for sentence in _sentences(words):
+        if len(set(speaker[sentence])) > 1:
+            speaker[sentence] = _unify(speaker[sentence], evidence.of(sentence), words_per_turn)
     return [labels[index] if index >= 0 else None for index in speaker]
 
 
 def sentence_speakers(words: pd.DataFrame, speakers: Sequence[str | None]) -> list[str | None]:
-    """Under which local speaker each word (start_s, end_s, text) is shown: its own, or his whose sentence it falls into."""
+    """The local speaker that each word (start_s, end_s, text) is displayed with: its own, or that of the sentence around it."""
     shown = list(speakers)
     runs = _runs(speakers)
     texts, starts, ends = words.text.tolist(), words.start_s.tolist(), words.end_s.tolist()
     for before, run, after in zip(runs, runs[1:], runs[2:], strict=False):
         outer = speakers[before[0]]
         if None in (outer, speakers[run[0]]) or outer != speakers[after[0]] or outer != shown[before[0]]:
-            continue  # the last: `before` is itself a back-channel, and nobody's sentence
+            continue  # the last condition: `before` is itself a back-channel
         short = len(run) <= BACK_CHANNEL_WORDS and ends[run[-1]] - starts[run[0]] <= BACK_CHANNEL_S
         gaps = (starts[run[0]] - ends[before[-1]], starts[after[0]] - ends[run[-1]])
         goes_on = not ends_sentence(texts[before[-1]]) and _continues(texts[run[-1]], texts[after[0]])
@@ -87,7 +86,7 @@ def ends_sentence(text: str) -> bool:
 
 
 def _continues(text: str, following: str) -> bool:
-    """Whether a sentence goes on from one word to the next: also past a full stop ("Yeah."), where no capital follows."""
+    """Whether a sentence continues with the next word; it does even after a full stop ("Yeah.") if a small letter follows."""
     return not ends_sentence(text) or following.strip()[:1].islower()
 
 
@@ -107,8 +106,8 @@ class _Spoken:
 
 @dataclass(frozen=True)
 class _Evidence:
-    """Of each word: its exclusive turn; and by speaker, whether it may be his, he speaks at its middle, and the seconds of it
-    that lie in his exclusive turns."""
+    """For each word its exclusive turn; for each word and speaker, whether the word may be theirs, whether they speak at its
+    middle, and how many of its seconds lie in their exclusive turns."""
 
     turn: np.ndarray
     possible: np.ndarray
@@ -124,7 +123,7 @@ def _of(turns: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 def _own_turns(spoken: _Spoken, exclusive_turns: pd.DataFrame) -> np.ndarray:
-    """Rules 1 and 2: the index of each word's turn, -1 where it has none."""
+    """Rules 1 and 2: the index of each word's turn, -1 for none."""
     starts, ends = exclusive_turns.start_s.to_numpy(dtype=float), exclusive_turns.end_s.to_numpy(dtype=float)
     first = np.searchsorted(ends, spoken.starts, side="right")
     after = np.searchsorted(starts, spoken.ends, side="left")
@@ -139,7 +138,7 @@ def _own_turns(spoken: _Spoken, exclusive_turns: pd.DataFrame) -> np.ndarray:
 
 
 def _nearest(times: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The index of the nearest of these spans, which do not overlap, and the seconds to it; of two, the earlier."""
+    """The index of the nearest of these disjoint spans and the seconds to it; the earlier one in a tie."""
     following = np.searchsorted(starts, times, side="right")
     before, after = np.clip(following - 1, 0, None), np.clip(following, None, len(starts) - 1)
     to_before = np.where(following > 0, np.maximum(0.0, times - ends[before]), np.inf)
@@ -148,7 +147,7 @@ def _nearest(times: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[n
 
 
 def _seconds(spoken: _Spoken, turns: pd.DataFrame) -> np.ndarray:
-    """Seconds of each word that lie in these turns, which do not overlap."""
+    """Seconds of each word within these disjoint turns."""
     if turns.empty:
         return np.zeros(len(spoken.starts))
     times = turns[["start_s", "end_s"]].to_numpy(dtype=float)
@@ -165,7 +164,7 @@ def _distances(spoken: _Spoken, turns: pd.DataFrame) -> np.ndarray:
 
 
 def _sentences(words: pd.DataFrame) -> list[slice]:
-    """Words first to last of each sentence, as slices."""
+    """The words of each sentence, as slices."""
     texts, starts, ends = words.text.tolist(), words.start_s.tolist(), words.end_s.tolist()
     first = [
         index
@@ -175,26 +174,26 @@ def _sentences(words: pd.DataFrame) -> list[slice]:
     return [slice(start, end) for start, end in zip(first, [*first[1:], len(texts)], strict=True)]
 
 
-def _whose(hers: np.ndarray, evidence: _Evidence, left: np.ndarray) -> np.ndarray:
-    """Rules 4 and 5 for one sentence: the speaker of each word. `left` counts the words of each turn, in all sentences."""
-    fair = [
+def _unify(speakers: np.ndarray, evidence: _Evidence, words_per_turn: np.ndarray) -> np.ndarray:
+    """Rules 4 and 5 for one sentence: the speaker of each word. `words_per_turn` counts the words of all sentences."""
+    candidates = [
         speaker
         for speaker in np.flatnonzero(evidence.possible.all(axis=0))
-        if all(_may_lose(turn, speaker, evidence, left) for turn in np.unique(evidence.turn[hers != speaker]))
+        if all(_may_lose(turn, speaker, evidence, words_per_turn) for turn in np.unique(evidence.turn[speakers != speaker]))
     ]
-    if not fair:
-        return hers
-    return np.full(len(hers), max(fair, key=lambda speaker: evidence.seconds[:, speaker].sum()))
+    if not candidates:
+        return speakers
+    return np.full(len(speakers), max(candidates, key=lambda speaker: evidence.seconds[:, speaker].sum()))
 
 
-def _may_lose(turn: np.intp, speaker: np.intp, evidence: _Evidence, left: np.ndarray) -> bool:
-    """Whether the words of a turn may go to this speaker: some are left, or he speaks during each of them anyway."""
+def _may_lose(turn: np.intp, speaker: np.intp, evidence: _Evidence, words_per_turn: np.ndarray) -> bool:
+    """Rule 5: whether this speaker may get the turn's words: it keeps others, or the speaker speaks during all of them."""
     lost = evidence.turn == turn
-    return left[turn] > lost.sum() or bool(evidence.speaking[lost, speaker].all())
+    return words_per_turn[turn] > lost.sum() or bool(evidence.speaking[lost, speaker].all())
 
 
 def _runs(speakers: Sequence[str | None]) -> list[range]:
-    """Stretches of words of one speaker."""
+    """Maximal runs of words of one speaker."""
     changes = [index for index in range(1, len(speakers)) if speakers[index] != speakers[index - 1]]
     borders = [0, *changes, len(speakers)]
     return [range(first, after) for first, after in pairwise(borders) if after > first]

@@ -1,7 +1,7 @@
-"""Log-mel features: what whisper sees of 30 s of sound, computed on the GPU.
+"""Log-mel features: computes whisper's input for 30 s of sound on the GPU.
 
-faster-whisper computes them with numpy, a tenth of a transcription's time on a GPU. `GpuLogMel` takes the place of its feature
-extractor and differs from it by rounding (tests/gpu/test_log_mel.py). On the CPU faster-whisper's own is used.
+faster-whisper computes them with numpy, a tenth of a transcription's time on a GPU. `GpuLogMel` replaces its feature extractor
+there and differs only by rounding (tests/gpu/test_log_mel.py). The CPU uses faster-whisper's own.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 from torch.nn.functional import pad
 
-DYNAMIC_RANGE = 8.0  # powers of ten below the loudest; this and the scale below are whisper's (whisper/audio.py)
+DYNAMIC_RANGE = 8.0  # powers of ten below the loudest; whisper's value, like the scale below (whisper/audio.py)
 MIN_POWER = 1e-10
 
 
@@ -17,7 +17,7 @@ class GpuLogMel(FeatureExtractor):
     """faster-whisper's feature extractor with its arithmetic on a torch device."""
 
     def __init__(self, like: FeatureExtractor, device: str) -> None:
-        """With the sizes of `like`, the one that the model was loaded with."""
+        """Takes the sizes of `like`, the model's original extractor."""
         super().__init__(like.mel_filters.shape[0], like.sampling_rate, like.hop_length, like.chunk_length, like.n_fft)
         self._filters = torch.from_numpy(like.mel_filters.astype(np.float32)).to(device)
         self._window = torch.hann_window(like.n_fft, device=device)
@@ -25,7 +25,7 @@ class GpuLogMel(FeatureExtractor):
     def __call__(self, waveform: np.ndarray, padding: int = 160, chunk_length: int | None = None) -> np.ndarray:
         """(mel bands, frames) of float32 samples; frames of 10 ms."""
         if chunk_length is not None:
-            raise NotImplementedError("whisper's models of today all hear 30 s")
+            raise NotImplementedError("all current whisper models take 30 s")
         samples = pad(torch.from_numpy(waveform).to(self._window.device), (0, padding))
         spectrum = torch.stft(samples, self.n_fft, self.hop_length, window=self._window, return_complex=True)
         powers = self._filters @ spectrum[:, :-1].abs().square()

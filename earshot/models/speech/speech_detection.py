@@ -1,11 +1,11 @@
-"""Speech detection: faster-whisper's Silero VAD, with its convolutions spread over the processor's cores.
+"""Speech detection: runs faster-whisper's Silero VAD on all cores.
 
-faster-whisper runs the network in one thread, 400 times as fast as real time: on a GPU more than half of a transcription.
-Nine tenths of that are convolutions that see one window of 32 ms each; only a small LSTM behind them goes from window to
-window. `spread_over_cores()` cuts the network between the two, runs the first part in threads and the second in order. The
-probabilities are the same to the last bit (tests/earshot/models/test_speech_detection.py).
+faster-whisper runs the network in one thread, 400 times as fast as real time, which is more than half of a transcription on a
+GPU. Convolutions over single windows of 32 ms take nine tenths of that; only a small LSTM after them carries state between
+windows. `spread_over_cores()` splits the network between the two, runs the first part in threads and the second in order. The
+probabilities are identical to the last bit (tests/earshot/models/test_speech_detection.py).
 
-What is speech by those probabilities is decided by faster-whisper.
+faster-whisper decides from these probabilities what is speech.
 """
 
 import os
@@ -23,11 +23,11 @@ from faster_whisper.utils import get_assets_path
 from faster_whisper.vad import get_vad_model
 from onnx.utils import Extractor
 
-SLICE_WINDOWS = 256  # of 32 ms, a call of the convolutions; smaller and larger ones are slower
+SLICE_WINDOWS = 256  # windows of 32 ms per call of the convolutions; smaller and larger slices are slower
 
 
 class SplitSession:
-    """The VAD network in two parts, called as one onnxruntime session is: `run()` is all that faster-whisper uses."""
+    """The VAD network in two parts, with the interface of an onnxruntime session, of which faster-whisper uses only `run()`."""
 
     def __init__(self, path: Path, threads: int) -> None:
         network = onnx.load(path)
@@ -40,7 +40,7 @@ class SplitSession:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="speech-detection")
 
     def run(self, names: list[str] | None, inputs: dict[str, np.ndarray]) -> list[Any]:
-        """Outputs for `input` (windows, samples), going on from the state `h` and `c` of the windows before."""
+        """Outputs for `input` (windows, samples), continuing from the state `h` and `c` of earlier windows."""
         windows = inputs["input"]
         slices = (windows[first : first + SLICE_WINDOWS] for first in range(0, len(windows), SLICE_WINDOWS))
         features = np.concatenate(list(self._threads.map(self._convolve, slices)))
@@ -53,13 +53,13 @@ class SplitSession:
 
 @contextmanager
 def spread_over_cores() -> Iterator[None]:
-    """Within the block faster-whisper's VAD model, of which a process has one, uses all cores."""
+    """Make faster-whisper's VAD model, shared by the whole process, use all cores within the block."""
     model: Any = get_vad_model()
-    usual, model.session = model.session, _split_session()
+    original, model.session = model.session, _split_session()
     try:
         yield
     finally:
-        model.session = usual
+        model.session = original
 
 
 @cache
@@ -69,7 +69,7 @@ def _split_session() -> SplitSession:
 
 
 def _session(network: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    """With the options that faster-whisper gives its own session."""
+    """A session with the options of faster-whisper's own."""
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = options.intra_op_num_threads = 1
     options.enable_cpu_mem_arena = False

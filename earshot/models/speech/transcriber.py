@@ -1,8 +1,8 @@
-"""Transcription with faster-whisper, batched.
+"""Transcription with faster-whisper, in batches.
 
-`Transcriber.transcribe()` takes samples and returns segments and words as DataFrames. Silero VAD (inside faster-whisper)
-cuts the audio first, so that silence gives no words; word times come from whisper's own attention alignment. The language
-is detected per video. Nothing here corrects the text.
+`Transcriber.transcribe()` takes samples and returns segments and words as DataFrames. faster-whisper's Silero VAD first cuts
+the audio, so that silence yields no words; word times come from whisper's attention alignment. The language is detected per
+video. The text is not corrected.
 """
 
 import os
@@ -31,7 +31,7 @@ WORD_COLUMNS = ["word_index", "segment_index", "start_s", "end_s", "text", "prob
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was said. `language` is None where nothing was said; words keep whisper's leading spaces."""
+    """The transcript of one video. `language` is None if nothing was said; words keep whisper's leading spaces."""
 
     language: str | None
     language_probability: float
@@ -40,7 +40,7 @@ class Transcript:
 
 
 class CountedPipeline(BatchedInferencePipeline):
-    """faster-whisper's pipeline, with the windows it gives to the model, and the calls, counted in `tally`."""
+    """faster-whisper's pipeline; counts windows and model calls in `tally`."""
 
     tally = CallCounter()
 
@@ -50,7 +50,7 @@ class CountedPipeline(BatchedInferencePipeline):
 
 
 class Transcriber:
-    """A loaded whisper model, on the device that was asked for."""
+    """A loaded whisper model, on the requested device."""
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
         self._whisper = WhisperModel(
@@ -71,7 +71,7 @@ class Transcriber:
     def _warm_up(self, most: int) -> None:
         """Transcribe noise in batches up to `most`, without VAD, which would find no speech in it.
 
-        A GPU loads other kernels for other batches, at their first use: 1.2 s that would count as the first video's.
+        A GPU loads different kernels for each batch size at first use: 1.2 s that would count for the first video.
         """
         noise = np.random.default_rng(0).normal(0.0, 0.1, SAMPLE_RATE).astype(np.float32)
         for windows in spread_sizes(most):
@@ -80,7 +80,7 @@ class Transcriber:
 
     @property
     def execution(self) -> ExecutionInfo:
-        """Where and how the model runs, as ctranslate2 says now."""
+        """Where and how the model runs, according to ctranslate2."""
         network = self._whisper.model
         batch_size = BATCH_SIZE[self._device.kind]
         return execution_info(network.device, network.compute_type, self._description, self._device, batch_size)
@@ -92,9 +92,9 @@ class Transcriber:
         tally: CallCounter | None = None,
         language: str | None = None,
     ) -> Transcript:
-        """Transcribe float32 samples, mono, 16 kHz, in this language (whisper's code) or the one that is heard.
+        """Transcribe float32 samples, mono, 16 kHz, in this language (whisper's code) or the detected one.
 
-        `progress` is told the share done, 0 to 1; windows and model calls are counted in `tally`.
+        `progress` receives the share done, 0 to 1; `tally` counts windows and model calls.
         """
         counted = tally or CallCounter()
         return with_oom_fallback(
@@ -111,11 +111,11 @@ class Transcriber:
     ) -> Transcript:
         self._pipeline.tally = tally
         with spread_over_cores():
-            found, information = self._pipeline.transcribe(
+            transcribed, information = self._pipeline.transcribe(
                 samples, batch_size=batch_size, word_timestamps=True, vad_filter=True, language=language
             )
         segments, words = [], []
-        for index, segment in enumerate(found):
+        for index, segment in enumerate(transcribed):
             segments.append(
                 (
                     index,
@@ -130,7 +130,7 @@ class Transcriber:
             for word in segment.words or []:
                 if not word.word.strip():
                     continue
-                # The alignment now and then ends a word before it starts; time never runs backwards here.
+                # The alignment sometimes ends a word before its start.
                 end = max(word.start, word.end)
                 words.append((len(words), index, word.start, end, word.word, word.probability))
             progress(segment.end * SAMPLE_RATE / len(samples))

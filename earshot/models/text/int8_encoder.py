@@ -1,8 +1,8 @@
-"""A text encoder on the CPU in eight-bit integers: tokenizers cuts texts, ctranslate2 runs the network, numpy pools.
+"""The text encoder for the CPU, in eight-bit integers: tokenizers tokenizes, ctranslate2 runs the network, numpy pools.
 
-Neither torch nor transformers is imported, but once: the network is converted from the model's verified files at its first use,
-into a folder beside them. Vectors are not quite those of single precision; how far apart they are, and that search finds as
-well, is measured (docs/measurements/performance.md, tests/earshot/models/test_text_encoder.py).
+torch and transformers are imported only at first use, to convert the model's verified files into a folder next to them. The
+vectors differ slightly from single precision; how much, and that search finds as well, is measured
+(docs/measurements/performance.md, tests/earshot/models/test_text_encoder.py).
 """
 
 import json
@@ -28,7 +28,7 @@ MEAN_OF_TOKENS = "pooling_mode_mean_tokens"
 
 
 class Int8Encoder(TextEncoder):
-    """A sentence-transformers model whose vectors are the mean of its tokens'. Raises ModelUnavailable for any other."""
+    """A sentence-transformers model that pools by the mean of its tokens. Raises ModelUnavailable for any other."""
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
         _require_mean_pooling(model, folder)
@@ -44,8 +44,8 @@ class Int8Encoder(TextEncoder):
         self.encode(["Warm-up."])
 
     def _execution(self) -> ExecutionInfo:
-        found = self._network
-        return execution_info(found.device, found.compute_type, self._description, self._device, BATCH_SIZE)
+        network = self._network
+        return execution_info(network.device, network.compute_type, self._description, self._device, BATCH_SIZE)
 
     def _embed(self, texts: Sequence[str], batch_size: int, tally: CallCounter) -> np.ndarray:
         batches = [texts[first : first + batch_size] for first in range(0, len(texts), batch_size)]
@@ -66,7 +66,7 @@ class Int8Encoder(TextEncoder):
 
 
 def _tokenizer(folder: Path) -> Tokenizer:
-    """The model's own, which neither cuts off nor pads."""
+    """The model's tokenizer, without truncation and padding."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -78,7 +78,7 @@ def _require_mean_pooling(model: Model, folder: Path) -> None:
     modes = {name for name, chosen in pooling.items() if name.startswith("pooling_mode_") and chosen}
     if modes != {MEAN_OF_TOKENS}:
         raise ModelUnavailable(
-            f"{model.name} pools by {', '.join(sorted(modes))}; in eight bits only {MEAN_OF_TOKENS} is known.",
+            f"{model.name} pools by {', '.join(sorted(modes))}; the eight-bit encoder supports only {MEAN_OF_TOKENS}.",
             "Set `int8` to False for this model in earshot/models/registry.py.",
         )
 
@@ -93,7 +93,7 @@ def _threads() -> int:
 
 
 def _converted(folder: Path) -> Path:
-    """The folder that ctranslate2 reads; made at first use."""
+    """The converted model's folder for ctranslate2, made at first use."""
     target = folder.with_name(f"{folder.name}-{COMPUTE_TYPE}")
     if not target.exists():
         with atomic_folder(target) as converted:
@@ -102,7 +102,7 @@ def _converted(folder: Path) -> Path:
 
 
 def _convert(folder: Path, target: Path) -> None:
-    """Without transformers' line about an argument that ctranslate2 still calls by its old name."""
+    """Convert the model, without transformers' warning about an argument that ctranslate2 still passes by its old name."""
     from ctranslate2.converters import TransformersConverter
     from transformers.utils import logging
 

@@ -1,7 +1,7 @@
-"""A text encoder run by sentence-transformers: in half precision on a GPU, in single precision on the CPU.
+"""The text encoder with sentence-transformers: in half precision on a GPU, in single precision on the CPU.
 
-Tokens are cut by the model's own tokenizer, called without transformers' wrapper, in threads ahead of the network: the wrapper
-does 4,000 texts a second in one thread, and a GPU would wait for it.
+The model's own tokenizer runs in threads ahead of the network, without transformers' wrapper, which does 4,000 texts a second
+in one thread: a GPU would wait for it.
 """
 
 import os
@@ -24,7 +24,7 @@ from earshot.models.registry import Model
 from earshot.models.text.text_encoder import SPECIAL_TOKENS, TextEncoder
 
 BATCH_SIZE = {"cuda": 256, "cpu": 32}
-WARM_UP_WORDS = (6, 14, 30, 62, 126)  # the last is more than a passage of 20 s has
+WARM_UP_WORDS = (6, 14, 30, 62, 126)  # a passage of 20 s has fewer than the last
 
 
 class SentenceEncoder(TextEncoder):
@@ -45,7 +45,7 @@ class SentenceEncoder(TextEncoder):
         self._warm_for_passages = device.kind != "cuda"
 
     def warm_up_for_passages(self) -> None:
-        """Have a GPU load the kernels that passages need: others for each size of batch, 1.4 s in all. A question needs few."""
+        """Make a GPU load the kernels for passages, which differ by batch size: 1.4 s in all. A question needs few of them."""
         if self._warm_for_passages:
             return
         for count in spread_sizes(BATCH_SIZE[self._device.kind]):
@@ -58,17 +58,17 @@ class SentenceEncoder(TextEncoder):
         return execution_of_network(transformer.model, self._description, self._device, BATCH_SIZE[self._device.kind])
 
     def _embed(self, texts: Sequence[str], batch_size: int, tally: CallCounter) -> np.ndarray:
-        """Vectors stay on the device until all are there, so that it never waits."""
+        """Vectors stay on the device until all are computed, so that it never waits."""
         batches = [texts[first : first + batch_size] for first in range(0, len(texts), batch_size)]
         with torch.inference_mode(), counting_calls(self._model, tally):
-            cut = self._threads.map(self._features, batches)
-            vectors = [self._model(_moved(features, self._model.device))["sentence_embedding"] for features in cut]
+            tokenized = self._threads.map(self._features, batches)
+            vectors = [self._model(_moved(features, self._model.device))["sentence_embedding"] for features in tokenized]
             return torch.cat(vectors).float().cpu().numpy()
 
     def _features(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
         """The network's input for one batch: int64 (texts, tokens), shorter texts padded."""
         encodings = self._tokenizer.encode_batch(list(texts))
-        tokens, mask = (torch.tensor([getattr(each, name) for each in encodings]) for name in ("ids", "attention_mask"))
+        tokens, mask = (torch.tensor([getattr(text, name) for text in encodings]) for name in ("ids", "attention_mask"))
         features = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": torch.zeros_like(tokens)}
         return {name: features[name] for name in self._model.tokenizer.model_input_names}
 
@@ -80,7 +80,7 @@ class SentenceEncoder(TextEncoder):
 
 
 def _own_tokenizer(tokenizer: Any, window: int) -> Tokenizer:
-    """A copy of what transformers wraps, cutting off at `window` tokens and padding to the longest of a batch."""
+    """A copy of the tokenizer inside transformers' wrapper, truncating to `window` tokens and padding to a batch's longest."""
     own = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     own.enable_truncation(window)
     own.enable_padding(pad_id=tokenizer.pad_token_id, pad_type_id=tokenizer.pad_token_type_id, pad_token=tokenizer.pad_token)
@@ -93,7 +93,7 @@ def _moved(features: dict[str, torch.Tensor], device: torch.device) -> dict[str,
 
 @contextmanager
 def counting_calls(model: SentenceTransformer, tally: CallCounter) -> Iterator[None]:
-    """Count the calls of the transformer inside, with as many texts as each was given: what ran, not what was meant."""
+    """Count the transformer's real calls and the texts in each during the block."""
 
     def count(_module: object, arguments: tuple[Any, ...]) -> None:
         tally.count(len(arguments[0]["input_ids"]))

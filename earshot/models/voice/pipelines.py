@@ -1,14 +1,13 @@
-"""pyannote.audio's SpeakerDiarization, made faster: what earshot/models/voice/diarizer.py runs.
+"""Faster versions of pyannote.audio's SpeakerDiarization, for earshot/models/voice/diarizer.py.
 
 Stock `get_embeddings` runs the speaker network once per window *and speaker* over the same samples. `OnePassDiarization` runs
-it once per window, with all the speakers' masks pooled from it, and its output is the same
-(tests/earshot/models/test_diarizer.py). `SharedFramesDiarization` runs it once over the recording
-(earshot/models/voice/speaker_frames.py), which changes the output a little. With the bundled models, of which that is measured,
-it is what `load_pipeline()` gives, and a window begins every two seconds instead of every one: docs/measurements/performance.md
-has error rates and speeds. For community-1, which cannot be had where this is developed, it gives the one whose output is
-pyannote's own.
+it once per window and pools it for all speakers, with the same output (tests/earshot/models/test_diarizer.py).
+`SharedFramesDiarization` runs it once over the recording (earshot/models/voice/speaker_frames.py), which changes the output a
+little. `load_pipeline()` uses the latter for the bundled models, where this was measured, with a window every two seconds
+instead of every one (error rates and speeds: docs/measurements/performance.md). For community-1, which was not available during
+development, it uses the former, whose output is pyannote's own.
 
-Segmentation, counting, clustering and the making of turns are pyannote's.
+Segmentation, speaker counting and clustering are pyannote's.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,21 +31,21 @@ from earshot.models.registry import Model
 from earshot.models.voice.campplus import load_campplus
 from earshot.models.voice.speaker_frames import window_frames
 
-# All pairs of 8,000 take 256 MB, four hours of one voice; of twelve hours it would be 2.3 GB.
+# All pairs of 8,000 vectors take 256 MB, for four hours of one voice; twelve hours would take 2.3 GB.
 MAX_CLUSTERED = 8000
-BLOCK_WINDOWS = 256  # segmented at a time: 160 MB of samples, and a multiple of every batch
+BLOCK_WINDOWS = 256  # windows segmented at a time: 160 MB of samples, and a multiple of every batch size
 
-# From one window's beginning to the next, as a share of a window of 10 s. pyannote's own is 0.1, which is kept where nothing
-# else was measured.
+# From the start of one window to the next, as a share of a window of 10 s. pyannote's own is 0.1, kept where nothing else was
+# measured.
 CAMPPLUS_STEP = 0.2
 COMMUNITY_1_STEP = 0.1
 
-# Distances between CAM++ centroids below which two clusters are one speaker. Chosen on 42 minutes in 27 recordings of known
-# speakers (docs/measurements/performance.md), of which it gets the number of speakers right most often, with least speech
-# misgiven; on the telephone call the two are told apart up to 0.62.
+# The distance between CAM++ centroids below which two clusters are one speaker. Chosen on 42 minutes in 27 recordings of known
+# speakers (docs/measurements/performance.md): it gets the number of speakers right most often, with the least misattributed
+# speech; on the telephone call, values up to 0.62 keep the two speakers apart.
 CAMPPLUS_THRESHOLD = 0.60
-# pyannote's published values for segmentation-3.0 with agglomerative clustering and for community-1; the least size of a
-# cluster, 12 windows there, is one of time.
+# pyannote's published values for segmentation-3.0 with agglomerative clustering and for community-1. Its minimum cluster size
+# of 12 windows stands for a time, which is 6 windows here.
 CAMPPLUS_PARAMETERS = {
     "segmentation": {"min_duration_off": 0.0},
     "clustering": {"method": "centroid", "min_cluster_size": 6, "threshold": CAMPPLUS_THRESHOLD},
@@ -58,40 +57,40 @@ COMMUNITY_1_PARAMETERS = {
 
 
 class NoPLDA(PLDA):
-    """Stands where the pipeline's constructor would fetch a PLDA from the hub; agglomerative clustering uses none."""
+    """A placeholder, for which the pipeline's constructor fetches no PLDA from the hub; agglomerative clustering uses none."""
 
     def __init__(self) -> None:
         pass
 
 
 class BoundedClustering(AgglomerativeClustering):
-    """pyannote's, which looks at all pairs of voices, of at most MAX_CLUSTERED of them, spread over the recording.
+    """pyannote's clustering, which compares all pairs, limited to MAX_CLUSTERED vectors spread over the recording.
 
-    All others are given to the nearest centroid, as pyannote does with every voice after clustering.
+    The others are assigned to the nearest centroid, as pyannote does with every vector after clustering.
     """
 
     def filter_embeddings(
         self, embeddings: np.ndarray, segmentations: SlidingWindowFeature | None = None, min_active_ratio: float = 0.2
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        found, windows, speakers = super().filter_embeddings(embeddings, segmentations, min_active_ratio)
-        if len(found) <= MAX_CLUSTERED:
-            return found, windows, speakers
-        chosen = np.linspace(0, len(found) - 1, MAX_CLUSTERED).round().astype(int)
-        return found[chosen], windows[chosen], speakers[chosen]
+        usable, windows, speakers = super().filter_embeddings(embeddings, segmentations, min_active_ratio)
+        if len(usable) <= MAX_CLUSTERED:
+            return usable, windows, speakers
+        chosen = np.linspace(0, len(usable) - 1, MAX_CLUSTERED).round().astype(int)
+        return usable[chosen], windows[chosen], speakers[chosen]
 
 
 class OnePassDiarization(SpeakerDiarization):
-    """pyannote's pipeline with the speaker network run once per window instead of once per window and speaker.
+    """pyannote's pipeline, running the speaker network once per window instead of once per window and speaker.
 
-    Windows and calls of the speaker network are counted in `tally`.
+    `tally` counts the speaker network's windows and calls.
     """
 
     tally = CallCounter()
 
     def get_segmentations(self, file: Any, hook: Callable[..., None] | None = None) -> SlidingWindowFeature:
-        """As the stock method returns, unless the file brings them along under "segmentations".
+        """Same result as the stock method, or the file's own "segmentations", if given.
 
-        A block of windows at a time: the stock method copies all of them first, which takes 2.3 GB for an hour.
+        Works on one block of windows at a time: the stock method first copies all of them, 2.3 GB for an hour.
         """
         if "segmentations" in file:
             return file["segmentations"]
@@ -106,7 +105,7 @@ class OnePassDiarization(SpeakerDiarization):
         return SlidingWindowFeature(np.concatenate([part.data for part in parts]), parts[0].sliding_window)
 
     def one_speaker(self, segmentations: SlidingWindowFeature) -> Annotation:
-        """What the pipeline gives from here on where all the windows' speakers end in one cluster."""
+        """The pipeline's result if its clustering puts all speakers of all windows into one cluster."""
         count = self.speaker_count(segmentations, self._segmentation.model.receptive_field, warm_up=(0.0, 0.0))
         count.data = np.minimum(count.data, 1).astype(np.int8)
         if count.data.max() == 0:
@@ -118,12 +117,12 @@ class OnePassDiarization(SpeakerDiarization):
 
     @staticmethod
     def to_diarization(segmentations: SlidingWindowFeature, count: SlidingWindowFeature) -> SlidingWindowFeature:
-        """As the stock method returns, (frames, speakers) of 0 and 1, without its loop over frames.
+        """Same result as the stock method, (frames, speakers) of 0 and 1, without its loop over frames.
 
-        `segmentations` is (windows, frames, speakers), `count` (frames, 1): how many speak.
+        `segmentations` is (windows, frames, speakers), `count` (frames, 1) the number of active speakers.
         """
         summed: Any = Inference.aggregate(segmentations, count.sliding_window, missing=0.0, skip_average=True)
-        lacking = max(0, int(np.max(count.data)) - summed.data.shape[1])  # more at once than there are clusters
+        lacking = max(0, int(np.max(count.data)) - summed.data.shape[1])  # if more speak at once than there are clusters
         activity: Any = SlidingWindowFeature(np.pad(summed.data, ((0, 0), (0, lacking))), summed.sliding_window)
         extent = activity.extent & count.extent
         activity, speaking = activity.crop(extent, return_data=False), np.asarray(count.crop(extent))
@@ -138,12 +137,12 @@ class OnePassDiarization(SpeakerDiarization):
     def to_annotation(
         discrete_diarization: SlidingWindowFeature, min_duration_on: float = 0.0, min_duration_off: float = 0.0
     ) -> Annotation:
-        """As the stock method returns, of (frames, speakers) of 0 and 1, without its loop over frames.
+        """Same result as the stock method, from (frames, speakers) of 0 and 1, without its loop over frames.
 
-        Shortest durations are not supported: none of the pipelines here has one.
+        Minimum durations are not supported: no pipeline here has one.
         """
         if min_duration_on or min_duration_off:
-            raise NotImplementedError("speech and pauses have no shortest duration here")
+            raise NotImplementedError("minimum durations of speech and pauses are not supported")
         active, window = np.asarray(discrete_diarization.data) > 0.5, discrete_diarization.sliding_window
         starts = window.start + np.arange(len(active)) * window.step
         middles = (0.5 * (starts + (starts + window.duration))).tolist()
@@ -151,7 +150,7 @@ class OnePassDiarization(SpeakerDiarization):
         for speaker, (speaks, track) in enumerate(zip(active.T, tracks, strict=False)):
             changes = np.flatnonzero(np.diff(speaks.astype(np.int8), prepend=0, append=0))
             for first, last in changes.reshape(-1, 2):
-                end = min(last, len(middles) - 1)  # stock pyannote gives the last frame no length
+                end = min(last, len(middles) - 1)  # like stock pyannote, which gives the last frame no length
                 annotation[Segment(middles[first], middles[end]), track] = speaker
         return annotation
 
@@ -162,13 +161,12 @@ class OnePassDiarization(SpeakerDiarization):
         exclude_overlap: bool = False,
         hook: Callable[..., None] | None = None,
     ) -> np.ndarray:
-        """(windows, speakers, dimension), as the stock method returns with `exclude_overlap` off."""
+        """Same result as the stock method without `exclude_overlap`: (windows, speakers, dimension)."""
         if exclude_overlap:
-            raise NotImplementedError("the masks of overlapped speech are not excluded in one pass")
+            raise NotImplementedError("excluding overlapped speech is not supported")
         masks = np.nan_to_num(binary_segmentations.data).astype(np.float32).transpose(0, 2, 1)
         count, speakers, _ = masks.shape
-        # One array from the start: a small one kept after each batch leaves holes in the heap that no batch fits in again,
-        # 1.3 GB an hour.
+        # Allocated at once: a small array kept from each batch would fragment the heap, by 1.3 GB an hour.
         vectors = np.empty((count, speakers, self._embedding.dimension), np.float32)
         network, device = voice_network(self), self._embedding.device
         with torch.inference_mode():
@@ -184,7 +182,7 @@ class OnePassDiarization(SpeakerDiarization):
         return vectors
 
     def _window_frames(self, file: Any, windows: SlidingWindow, count: int) -> Iterator[torch.Tensor]:
-        """The speaker network's frames of each window, from a pass over it alone."""
+        """The speaker network's frames of each window, computed separately for each."""
         network, device = voice_network(self), self._embedding.device
         for first in range(0, count, self.embedding_batch_size):
             spans = [windows[index] for index in range(first, min(first + self.embedding_batch_size, count))]
@@ -193,8 +191,7 @@ class OnePassDiarization(SpeakerDiarization):
 
 
 class SharedFramesDiarization(OnePassDiarization):
-    """The same with the speaker network run once over the recording, whatever the windows:
-    earshot/models/voice/speaker_frames.py."""
+    """OnePassDiarization, running the speaker network only once over the recording (earshot/models/voice/speaker_frames.py)."""
 
     def _window_frames(self, file: Any, windows: SlidingWindow, count: int) -> Iterator[torch.Tensor]:
         network, device = voice_network(self), self._embedding.device
@@ -204,8 +201,8 @@ class SharedFramesDiarization(OnePassDiarization):
 
 
 def load_pipeline(model: Model, folder: Path, voice_folder: Path, batch_size: int) -> OnePassDiarization:
-    """The pipeline of this model set's diarization, on the CPU; both folders are verified (earshot/models/files.py)."""
-    if model.repository:  # community-1 brings everything in subfolders of one repository
+    """The pipeline of this diarization model, on the CPU, from verified folders (earshot/models/files.py)."""
+    if model.repository:  # community-1 has everything in subfolders of one repository
         pipeline = OnePassDiarization(
             segmentation=str(folder / "segmentation"),
             segmentation_step=COMMUNITY_1_STEP,
@@ -218,7 +215,7 @@ def load_pipeline(model: Model, folder: Path, voice_folder: Path, batch_size: in
         pipeline.instantiate(COMMUNITY_1_PARAMETERS)
         return pipeline
     segmentation = PyannoteModel.from_pretrained(str(folder / "pytorch_model.bin"))
-    assert segmentation is not None  # None is for a repository that could not be fetched; this is a file
+    assert segmentation is not None  # None means a failed download; this is a file
     pipeline = SharedFramesDiarization(
         segmentation=segmentation,
         segmentation_step=CAMPPLUS_STEP,
@@ -234,6 +231,6 @@ def load_pipeline(model: Model, folder: Path, voice_folder: Path, batch_size: in
 
 
 def voice_network(pipeline: SpeakerDiarization) -> Any:
-    """Its speaker network: one of pyannote's models, with `forward_frames` and `forward_embedding`."""
-    embedding: Any = pipeline._embedding  # pyannote wraps several kinds; ours are all its own models
+    """The pipeline's speaker network: a pyannote model with `forward_frames` and `forward_embedding`."""
+    embedding: Any = pipeline._embedding  # pyannote wraps several kinds; here it is always a pyannote model
     return embedding.model_

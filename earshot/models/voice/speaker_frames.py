@@ -1,14 +1,14 @@
-"""Speaker frames: what CAM++ makes of a whole recording before it pools, computed once.
+"""Speaker frames: runs CAM++ up to its pooling once over a whole recording, for all windows.
 
-A diarization asks for the voices in windows of ten seconds, of which one begins every two. pyannote's pipeline runs the network
-on each, so that every second of the recording passes through it five times (ten times at pyannote's own step). Here it passes
-once: the recording is cut into blocks as long as a window, whose first and last EDGE frames are left to their neighbours,
-since there the network sees less than it would in the middle; a window's frames are then read from those of the recording.
+A diarization needs voices in windows of ten seconds, one every two seconds. pyannote's pipeline runs the network on each, so it
+processes every second of the recording five times (ten times at pyannote's own step). Here it does so once: the recording is
+cut into overlapping blocks as long as a window. A block's first and last EDGE frames come from its neighbours, because the
+network has less context there. A window's frames are then taken from those of the recording.
 
-That is not quite what the network would give for the window alone: a frame sees the block around it, not the window, and the
-filter bank is centred over the block. What this does to the diarization is measured (docs/measurements/performance.md).
+The result differs slightly from running the network on the window alone: a frame's context is its block, not the window, and
+the filter bank is centred over the block. The effect on the diarization is measured (docs/measurements/performance.md).
 
-A window's frames are given in order of time, and what no later window needs is forgotten: an hour would be 370 MB.
+Windows come in order of time, and frames that no later window needs are dropped: an hour would take 370 MB.
 """
 
 import math
@@ -19,7 +19,7 @@ from torch.nn.functional import pad
 
 from earshot.models.voice.campplus import FRAME_SAMPLES, frame_count
 
-EDGE = 75  # frames, a second and a half: what a block leaves to the ones beside it; less makes more errors
+EDGE = 75  # frames (1.5 s) at each end of a block that its neighbours provide; fewer cause more errors
 
 
 def window_frames(
@@ -29,9 +29,9 @@ def window_frames(
     window: int,
     batch_size: int,
 ) -> Iterator[torch.Tensor]:
-    """(features, frames) of each window of `window` samples; windows overlap, and come in order of their first samples.
+    """(features, frames) of each window of `window` samples; windows overlap, and `starts` (samples) are in order.
 
-    `network` makes (blocks, features, frames) of (blocks, 1, samples). `waveform` is (1, samples), silence beyond its end.
+    `network` turns (blocks, 1, samples) into (blocks, features, frames). `waveform` is (1, samples), padded with silence.
     """
     length = frame_count(window)
     blocks = _blocks(network, waveform, starts[-1] // FRAME_SAMPLES + length, window, batch_size)
@@ -46,9 +46,9 @@ def window_frames(
 def _blocks(
     network: Callable[[torch.Tensor], torch.Tensor], waveform: torch.Tensor, frames: int, window: int, batch_size: int
 ) -> Iterator[torch.Tensor]:
-    """So many frames of the recording from its beginning, piece by piece."""
+    """At least the first `frames` frames of the recording, block by block."""
     length = frame_count(window)
-    hop = length - 2 * EDGE  # frames from the beginning of one block to that of the next
+    hop = length - 2 * EDGE  # frames from the start of one block to the next
     count = 1 + max(0, math.ceil((frames - length) / hop))
     for first in range(0, count, batch_size):
         numbers = range(first, min(first + batch_size, count))

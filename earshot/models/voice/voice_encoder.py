@@ -1,12 +1,11 @@
-"""Voice embeddings: a unit vector for a stretch of speech.
+"""Voice embeddings: a unit vector for a span of speech.
 
-Turns differ in length, and a batch needs one length. Each turn is cut into equal pieces of at most 8 s, each piece repeated
-to the next of four lengths (as CAM++'s authors pad short speech), pieces of one length batched, and a turn's vector is the
-mean over its pieces, scaled to length one. A turn's vector therefore does not depend on which other turns were embedded
-with it, which is what lets it be cached.
+Spans differ in length, but a batch needs one length. Each span is cut into equal pieces of at most 8 s; each piece is repeated
+to fill the next of four lengths (as CAM++'s authors pad short speech); pieces of one length are batched. A span's vector is the
+mean over its pieces, scaled to length one. It does not depend on the other spans in the batch, so it can be cached.
 
-All of that is the *preparation* of a voice space (earshot/speakers/tables/voice_space.py): its name there changes with what is
-done here.
+This procedure is the *preparation* of a voice space (earshot/speakers/tables/voice_space.py), whose name there must change with
+it.
 """
 
 import math
@@ -30,7 +29,7 @@ BATCH_SIZE = {"cuda": 64, "cpu": 8}
 
 
 class VoiceEncoder:
-    """A loaded speaker model, on the device that was asked for."""
+    """A loaded speaker model, on the requested device."""
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
         self._model = _load(model, folder).to(torch.device(device.kind)).eval()
@@ -41,19 +40,19 @@ class VoiceEncoder:
 
     @property
     def execution(self) -> ExecutionInfo:
-        """Where and how the model runs, read from its parameters now."""
+        """Where and how the model runs, read from its parameters."""
         return execution_of_network(self._model, self._description, self._device, BATCH_SIZE[self._device.kind])
 
     def _warm_up(self) -> None:
-        """Encode silence of each length; on a GPU, which loads other kernels for other batches, in several sizes."""
+        """Encode silence of each length; on a GPU in several batch sizes, since it loads different kernels for each."""
         quiet = np.zeros(PIECE_LENGTHS[-1], dtype=np.float32)
         for pieces in spread_sizes(BATCH_SIZE[self._device.kind]) if self._device.kind == "cuda" else [1]:
             self.encode(quiet, [(0, length) for length in PIECE_LENGTHS for _ in range(pieces)])
 
     def encode(self, samples: np.ndarray, spans: Sequence[tuple[int, int]], tally: CallCounter | None = None) -> np.ndarray:
-        """A row of length one for each span (first sample, one past the last): float32, (spans, dimension).
+        """A unit vector for each span (first sample, one past the last): float32, (spans, dimension).
 
-        Pieces and model calls are counted in `tally`.
+        `tally` counts pieces and model calls.
         """
         counted = tally or CallCounter()
         return with_oom_fallback(
@@ -69,7 +68,7 @@ def embed(
     batch_size: int,
     tally: CallCounter,
 ) -> np.ndarray:
-    """A row of length one for each span, by a loaded speaker network: the one way from samples to vectors of a voice space."""
+    """A unit vector for each span, by a loaded speaker network: the only way from samples to vectors of a voice space."""
     sums = np.zeros((len(spans), dimension), dtype=np.float32)
     for length, members in _by_length(spans).items():
         for first in range(0, len(members), batch_size):
@@ -88,7 +87,7 @@ def _vectors(network: torch.nn.Module, waveforms: np.ndarray) -> np.ndarray:
 
 
 def _by_length(spans: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, int, int]]]:
-    """Pieces as (span, start, stop), grouped by the length they are repeated to."""
+    """Pieces as (span, start, stop), grouped by the length that each is repeated to."""
     pieces = defaultdict(list)
     for index, (first, last) in enumerate(spans):
         count = max(1, math.ceil((last - first) / PIECE_LENGTHS[-1]))
@@ -108,6 +107,6 @@ def _load(model: Model, folder: Path) -> torch.nn.Module:
         from pyannote.audio import Model as PyannoteModel
 
         loaded = PyannoteModel.from_pretrained(str(folder / "embedding"))
-        assert loaded is not None  # None is for a repository that could not be fetched; this is a folder
+        assert loaded is not None  # None means a failed download; this is a folder
         return loaded
     return load_campplus(folder)

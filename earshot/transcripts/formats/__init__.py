@@ -1,1 +1,1 @@
-"""Transcripts as subtitles, text, JSON, RTTM and SegLST."""
+"""Export formats: transcripts as subtitles, text, JSON, RTTM and SegLST."""

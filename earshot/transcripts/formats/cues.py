@@ -1,8 +1,8 @@
-"""Cues: which words of a recording stand on the screen together. Pure functions; how they are written is subtitles.py.
+"""Cues: decides which words are on the screen together. Pure functions; subtitles.py writes the cues.
 
-A cue has words of one speaker, at most two lines of 42 characters, and 7 s. Sentences (ending at `.?!` and the like, at a
-change of speaker, or at a long pause) are joined while they fit. One that does not fit is cut into as few cues as it takes, as
-even as they can be, so that its last word does not stand alone. A word that does not fit has a cue of its own.
+A cue has words of one speaker, at most two lines of 42 characters, and lasts at most 7 s. Sentences (ending at `.?!` and the
+like, at a change of speaker, or at a long pause) are joined while they fit. A longer sentence is split into as few cues as
+possible, of similar width, so that its last word is not left alone. A word that does not fit has a cue of its own.
 """
 
 from bisect import bisect_right
@@ -19,13 +19,13 @@ MAX_CUE_S = 7.0
 
 
 def cut_cues(words: pd.DataFrame, shown: Sequence[str], names: Sequence[int]) -> list[range]:
-    """The words (start_s, end_s, text) of each cue, in order, every word in one of them.
+    """Each cue's range of words (start_s, end_s, text), in order; every word is in exactly one cue.
 
-    `shown` is who says each word, as it is shown; `names` how many characters stand before it to say so, 0 where none do.
+    `shown` is each word's displayed speaker; `names` is the length of the name printed before each word, 0 for none.
     """
     texts, starts, ends = words.text.tolist(), words.start_s.tolist(), words.end_s.tolist()
     screen = _Screen(texts, starts, ends, names)
-    # Whether a word may stand in the cue of the one before it.
+    # Whether a word may share a cue with the previous one.
     goes_on = [
         index > 0 and shown[index] == shown[index - 1] and starts[index] - ends[index - 1] <= PAUSE_S
         for index in range(len(texts))
@@ -42,17 +42,17 @@ def cut_cues(words: pd.DataFrame, shown: Sequence[str], names: Sequence[int]) ->
 
 
 def _parts(sentence: range, screen: "_Screen") -> list[range]:
-    """The sentence, or as few parts of it as fit; of these ways the one with the least sum of their widths' squares."""
+    """The sentence, split into the fewest parts that fit; among those splits, the one with the least sum of squared widths."""
     if screen.fits(sentence.start, sentence.stop - 1):
         return [sentence]
-    best: dict[int, tuple[int, int, int]] = {sentence.start: (0, 0, sentence.start)}  # by end: parts, squares, the last's start
+    best = {sentence.start: (0, 0, sentence.start)}  # by end: number of parts, sum of squares, start of the last part
     for last in sentence:
-        ways = []
+        splits = []
         for first in range(last, sentence.start - 1, -1):
             if not screen.fits(first, last):
                 break
-            ways.append((best[first][0] + 1, best[first][1] + screen.width(first, last) ** 2, first))
-        best[last + 1] = min(ways)
+            splits.append((best[first][0] + 1, best[first][1] + screen.width(first, last) ** 2, first))
+        best[last + 1] = min(splits)
     parts, stop = [], sentence.stop
     while stop > sentence.start:
         parts.append(range(best[stop][2], stop))
@@ -61,24 +61,24 @@ def _parts(sentence: range, screen: "_Screen") -> list[range]:
 
 
 class _Screen:
-    """Whether words fit a cue, by where their letters begin and end in the text of all; lines break at white space only."""
+    """Decides whether words fit a cue, by the positions of their letters in the whole text; lines break only at whitespace."""
 
     def __init__(self, texts: Sequence[str], starts: Sequence[float], ends: Sequence[float], names: Sequence[int]) -> None:
         self.starts, self.ends, self.names = starts, ends, names
         after = list(accumulate(map(len, texts)))
         self.first_letter = [end - len(text.lstrip()) for end, text in zip(after, texts, strict=True)]
         self.last_letter = [end - len(text) + len(text.rstrip()) for end, text in zip(after, texts, strict=True)]
-        # For each word the last one, itself or before it, that has white space behind it; -1 where there is none.
+        # For each word the last one, up to itself, that is followed by whitespace; -1 for none.
         spaced = [self.last_letter[index] < self.first_letter[index + 1] for index in range(len(texts) - 1)]
         broken = [index if space else -1 for index, space in enumerate([*spaced, True][: len(texts)])]
         self.last_break = list(accumulate(broken, max))
 
     def width(self, first: int, last: int) -> int:
-        """Characters from the first word to the last, both included."""
+        """Characters from the first word to the last, inclusive."""
         return self.last_letter[last] - self.first_letter[first]
 
     def fits(self, first: int, last: int) -> bool:
-        """Whether these words, both included, fit a cue; one word always has its own."""
+        """Whether the words from first to last, inclusive, fit a cue; a single word always does."""
         if first == last:
             return True
         if (

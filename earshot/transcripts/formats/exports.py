@@ -1,20 +1,20 @@
-"""Exports: recordings as subtitles, text, JSON, RTTM or SegLST. Pure functions from what the database holds to text.
+"""Exports: formats recordings as subtitles, text, JSON, RTTM or SegLST. Pure functions from recordings to text.
 
-| format | what it is | made of | how speakers are told |
+| format | content | made of | where speakers are named |
 |---|---|---|---|
-| `srt`, `vtt` | subtitles: earshot/transcripts/formats/subtitles.py | words | on change; a voice tag |
-| `txt` | title, date and link, then one line a passage: `[h:mm:ss] Ana: text` | passages | one a line |
+| `srt`, `vtt` | subtitles: earshot/transcripts/formats/subtitles.py | words | at each change; in a voice tag |
+| `txt` | title, date and link, then one line per passage: `[h:mm:ss] Ana: text` | passages | on each line |
 | `json` | everything, words with their speakers: docs/reference/export.schema.json | all | see below |
-| `rttm` | who spoke when, overlap kept, as diarization tools read it | turns | a field without spaces: `_field_labels` |
-| `seglst` | who said what when, as meeteval reads it to score transcripts | words | the same |
+| `rttm` | who spoke when, with overlap, for diarization tools | turns | in a field without spaces: `_field_labels` |
+| `seglst` | who said what when, for scoring transcripts with meeteval | words | in the same way |
 
-In `json`, words, passages and turns have `local_speaker` as it was heard, `speaker` as shown
-(earshot/transcripts/speaker_names.py), and `person`, a name, and `voice`, a number; null where it is not one. A passage in
-which moments are corrected is several, in `txt` too. In subtitles and passages a short back-channel stands in the sentence it
-falls into; a word of `json` and a segment of `seglst` have who says it.
+In `json`, words, passages and turns have the diarization's `local_speaker`, the displayed `speaker`
+(earshot/transcripts/speaker_names.py), and `person` (a name) and `voice` (a number), null where they do not apply. A passage
+with a corrected time range is split, in `txt` too. In subtitles and passages a short back-channel stays in the sentence that it
+interrupts; words of `json` and segments of `seglst` have their own speaker.
 
-No name breaks a format: what has no place on one line becomes a space, and what a format reads as its own is written as that
-format wants it. Which recordings are exported and what becomes a file of its own is earshot/transcripts/formats/files.py.
+No name can break a format: line breaks become spaces, and each format's special characters are escaped or replaced.
+earshot/transcripts/formats/files.py writes the files.
 """
 
 import json
@@ -40,11 +40,11 @@ PASSAGE_KEYS = ["start_s", "end_s", "local_speaker", "text"]
 TURN_KEYS = ["start_s", "end_s", "local_speaker", "overlap"]
 WORD_KEYS = ["start_s", "end_s", "text", "probability", "local_speaker"]
 
-# meeteval guesses when each word of a segment is said, and warns of segments longer than its collar, usually 5 s.
+# meeteval guesses the time of each word in a segment, and warns about segments longer than its collar, usually 5 s.
 SEGMENT_LIMITS = Limits(seconds=5.0, weight=0)
 
 _NOT_IN_A_FIELD = re.compile(r"[\s\x00-\x1f\x7f-\x9f\"]+")
-# What readers of RTTM take for no value: pandas' list, which pyannote.database reads it with.
+# Strings that readers of RTTM take for a missing value: pandas' list, which pyannote.database uses.
 _NO_VALUE = frozenset(
     ("", "#n/a", "#na", "<na>", "na", "n/a", "nan", "-nan", "none", "null", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
 )
@@ -52,7 +52,7 @@ _NO_VALUE = frozenset(
 
 @dataclass(frozen=True)
 class CombinedFormat:
-    """One file of many recordings: `opening`, what `one` makes of each with `between` them, `closing`."""
+    """One file of many recordings: `opening`, the text `one` makes of each, separated by `between`, and `closing`."""
 
     one: Callable[[Recording], str]
     opening: str = ""
@@ -60,20 +60,20 @@ class CombinedFormat:
     closing: str = ""
 
     def pieces(self, recordings: Iterable[Recording]) -> Iterator[str]:
-        """The file in parts; a recording of which there is nothing to say has none."""
+        """The file in pieces; a recording without content has none."""
         yield self.opening
-        before = ""
+        separator = ""
         for recording in recordings:
             piece = self.one(recording)
             if piece:
-                yield before + piece
-                before = self.between
+                yield separator + piece
+                separator = self.between
         yield self.closing
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a recording becomes a file, whose name ends in `suffix`; and how many become one, if they can."""
+    """How to write one recording to a file with this suffix, and many to a single file (`together`), if possible."""
 
     export: Callable[[Recording], str]
     suffix: str
@@ -81,14 +81,14 @@ class Format:
 
 
 def as_txt(recording: Recording) -> str:
-    said = [
+    lines = [
         f"[{format_hms(row['start_s'])}] {one_line(speaker.shown)}: {row['text']}\n" for row, speaker in _by_speaker(recording)
     ]
-    return "".join([_heading(recording.video), *(["\n"] if said else []), *said])
+    return "".join([_heading(recording.video), *(["\n"] if lines else []), *lines])
 
 
 def _heading(video: Video) -> str:
-    """Title, day of publishing (UTC) where it is known, and link, each on a line."""
+    """Title, publishing date (UTC) if known, and link, each on a line."""
     day = [f"{video.published_at.astimezone(UTC):%Y-%m-%d}"] if video.published_at else []
     return "".join(f"{line}\n" for line in [one_line(video.title) or video.video_id, *day, browsable(video.url)])
 
@@ -116,7 +116,7 @@ def as_seglst(recording: Recording) -> str:
 
 
 def _segments(recording: Recording) -> str:
-    """The objects of a SegLST list, one a line."""
+    """The objects of a SegLST list, one per line."""
     words = recording.words
     speakers = recording.names.of_spans(words, recording.word_speakers())
     labels = _field_labels([*_turn_speakers(recording), *speakers])
@@ -143,7 +143,7 @@ FORMATS = {
     "txt": Format(as_txt, ".txt", CombinedFormat(as_txt, between="\n")),
     "json": Format(as_json, ".json", CombinedFormat(as_json_line)),
     "rttm": Format(as_rttm, ".rttm", CombinedFormat(as_rttm)),
-    "seglst": Format(as_seglst, ".seglst.json", SEGLST),  # by this ending meeteval knows it
+    "seglst": Format(as_seglst, ".seglst.json", SEGLST),  # the suffix that meeteval expects
 }
 
 
@@ -151,7 +151,7 @@ def document(recording: Recording) -> dict[str, Any]:
     """The object that docs/reference/export.schema.json describes."""
     video, names, turns = recording.video, recording.names, recording.turns
     passages = _by_speaker(recording)
-    spoken = pd.DataFrame([row for row, _ in passages], columns=PASSAGE_KEYS, dtype=object)
+    passage_rows = pd.DataFrame([row for row, _ in passages], columns=PASSAGE_KEYS, dtype=object)
     labels = recording.word_speakers()
     words = recording.words.assign(local_speaker=pd.Series(labels, dtype=object))
     return {
@@ -163,23 +163,23 @@ def document(recording: Recording) -> dict[str, Any]:
         "duration_s": video.duration_s,
         "language": recording.language,
         "turns": _records(turns, TURN_KEYS, names.of_spans(turns, turns.local_speaker.tolist())),
-        "passages": _records(spoken, PASSAGE_KEYS, [speaker for _, speaker in passages]),
+        "passages": _records(passage_rows, PASSAGE_KEYS, [speaker for _, speaker in passages]),
         "words": _records(words, WORD_KEYS, names.of_spans(words, labels)),
     }
 
 
 def _by_speaker(recording: Recording) -> list[tuple[dict[Any, Any], Speaker]]:
-    """Passages (PASSAGE_KEYS) with who says them, those of several speakers in parts."""
-    found = []
+    """Each passage (PASSAGE_KEYS) with its speaker; passages of several speakers are split."""
+    passages = []
     for row in recording.passages.to_dict("records"):
         words = recording.words.iloc[row["first_word"] : row["last_word"] + 1]
-        said = recording.names.of_spans(words, [row["local_speaker"]] * len(words))
-        if len(set(said)) > 1:
-            parts = groupby(zip(said, words.to_dict("records"), strict=True), key=itemgetter(0))
-            found += [({**row, **_part([word for _, word in part])}, speaker) for speaker, part in parts]
+        speakers = recording.names.of_spans(words, [row["local_speaker"]] * len(words))
+        if len(set(speakers)) > 1:
+            parts = groupby(zip(speakers, words.to_dict("records"), strict=True), key=itemgetter(0))
+            passages += [({**row, **_part([word for _, word in part])}, speaker) for speaker, part in parts]
         else:
-            found.append((row, said[0] if said else recording.names.of_label(row["local_speaker"])))
-    return found
+            passages.append((row, speakers[0] if speakers else recording.names.of_label(row["local_speaker"])))
+    return passages
 
 
 def _part(words: Sequence[dict[Any, Any]]) -> dict[str, Any]:
@@ -195,10 +195,10 @@ def _turn_speakers(recording: Recording) -> list[Speaker]:
 
 
 def _field_labels(speakers: Sequence[Speaker]) -> dict[Speaker, str]:
-    """Names as fields without spaces: runs of spaces, control characters and double quotes become `_`.
+    """Each speaker's name as a field: runs of whitespace, control characters and double quotes become `_`.
 
-    One that would then read like another's, or like no value (`None`), has `_` behind it, as many as it takes; who comes first
-    in the recording comes first.
+    A label that is taken by an earlier speaker of the recording, or that reads as a missing value (`None`), gets `_` appended
+    until it is unique.
     """
     labels: dict[Speaker, str] = {}
     for speaker in dict.fromkeys(speakers):

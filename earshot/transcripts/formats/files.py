@@ -1,11 +1,10 @@
-"""Exporting: recordings into files. Into a folder, a file each; or all into one, where their format has such a thing.
+"""Export files: writes recordings to a folder, one file each, or all to one file if their format allows it.
 
-Recordings come one after another, so that memory holds one of them, however many there are. Files are written whole
-(earshot/common/atomic_files.py): of an export that is stopped, a folder has the files that were finished, and one file of all
-is as it was before.
+Only one recording is in memory at a time. Files are written atomically (earshot/common/atomic_files.py): an interrupted export
+leaves only finished files in a folder, and leaves a single file as it was.
 
-In a folder a file is called by the video's title, its key in brackets, and the format's suffix. What an earlier export left of
-the same video is replaced, also under an earlier title; files of videos that are gone stay.
+A file in a folder is named after the video's title, with the video's key in brackets and the format's suffix. It replaces the
+file of an earlier export of the same video, even if the title has changed. Files of deleted videos stay.
 """
 
 import re
@@ -18,14 +17,14 @@ from earshot.storage.catalog.videos import Video
 from earshot.transcripts.formats.exports import Format
 from earshot.transcripts.recordings import Recording
 
-TITLE_BYTES = 150  # of the 255 that a file's name may have
-# What some system does not take in a file's name, and white space.
+TITLE_BYTES = 150  # of the 255 that a file name may have
+# Characters that some file system forbids in a name, and whitespace.
 _NOT_IN_A_NAME = re.compile(r'[\s\x00-\x1f\x7f-\x9f/\\:*?"<>|]+')
 _KEY_AT_THE_END = re.compile(r"(?:.* )?\[([A-Za-z0-9_-]+)\]|([A-Za-z0-9_-]+)")
 
 
 def to_folder(recordings: Iterable[Recording], form: Format, folder: Path) -> None:
-    """A file of each recording in the folder, which is made where there is none."""
+    """Write each recording to a file in the folder, which is created if missing."""
     make_folder(folder)
     before = _files_by_key(folder, form.suffix)
     for recording in recordings:
@@ -36,23 +35,23 @@ def to_folder(recordings: Iterable[Recording], form: Format, folder: Path) -> No
 
 
 def file_name(video: Video, suffix: str) -> str:
-    """`Title [KEY].srt`, as any file system takes it."""
+    """`Title [KEY].srt`, valid on any file system."""
     title = _NOT_IN_A_NAME.sub(" ", video.title).encode()[:TITLE_BYTES].decode(errors="ignore").strip(" .")
     return f"{title} [{video.video_id}]{suffix}".lstrip()
 
 
 def _files_by_key(folder: Path, suffix: str) -> defaultdict[str, set[Path]]:
-    """The files that exports of this format left, by the keys of their videos."""
-    found: defaultdict[str, set[Path]] = defaultdict(set)
+    """Files of earlier exports in this format, by their videos' keys."""
+    files: defaultdict[str, set[Path]] = defaultdict(set)
     for path in folder.iterdir():
-        named = _KEY_AT_THE_END.fullmatch(path.name.removesuffix(suffix)) if path.name.endswith(suffix) else None
-        if named:
-            found[named[1] or named[2]].add(path)
-    return found
+        match = _KEY_AT_THE_END.fullmatch(path.name.removesuffix(suffix)) if path.name.endswith(suffix) else None
+        if match:
+            files[match[1] or match[2]].add(path)
+    return files
 
 
 def to_file(pieces: Iterable[str], path: Path) -> None:
-    """One file of text that comes in pieces, in a folder that is made where there is none. Raises EarshotError."""
+    """Write the pieces of text to one file; creates its folder if missing. Raises EarshotError if it cannot be written."""
     make_folder(path.parent)
     with atomic_file(path) as file:
         file.writelines(pieces)

@@ -1,11 +1,11 @@
-"""Subtitles: a recording as SRT or WebVTT. Pure functions.
+"""Subtitles: formats a recording as SRT or WebVTT. Pure functions.
 
-Words are cut into cues (earshot/transcripts/formats/cues.py) of at most two lines of 42 characters and 7 s; no cue reaches into
-the next. SRT has nothing that says who speaks: there `Ana: ` stands before the text where the speaker changes, a name cut to 24
-characters. In WebVTT every cue begins with a voice tag, `<v Ana>`. A short back-channel stands in the sentence it falls into.
+Words are split into cues (earshot/transcripts/formats/cues.py) of at most two lines of 42 characters and 7 s; cues do not
+overlap. SRT has no field for speakers: `Ana: `, cut to 24 characters, precedes the text at each change of speaker. In WebVTT
+every cue begins with a voice tag, `<v Ana>`. A short back-channel stays in the sentence that it interrupts.
 
-No name and no word breaks a file. In WebVTT what would be markup is escaped. SRT knows no escapes: there `-->` becomes an
-arrow, and the `<` of what players would take for a tag, such as `<i>`, a single guillemet.
+No name or word can break a file. WebVTT escapes markup. SRT has no escapes: `-->` becomes an arrow, and the `<` of what players
+would take for a tag, such as `<i>`, a single guillemet.
 """
 
 import html
@@ -21,7 +21,7 @@ from earshot.transcripts.passages import MIN_PASSAGE_S
 from earshot.transcripts.recordings import Recording
 from earshot.transcripts.word_speakers import sentence_speakers
 
-MAX_NAME_LENGTH = 24  # of a name on the screen: more would leave its words no room
+MAX_NAME_LENGTH = 24  # characters on the screen: a longer name would leave no room for words
 MIN_CUE_S = 0.001
 
 _TAG_BEGINS = re.compile(r"<(?=/?[A-Za-z])")
@@ -56,7 +56,7 @@ class _Cue:
 
 
 def _cues(recording: Recording) -> list[_Cue]:
-    """What stands on the screen; no cue reaches into the next."""
+    """The recording's cues, without overlap."""
     words = recording.words
     labels = sentence_speakers(words, recording.word_speakers())
     shown = [speaker.shown for speaker in recording.names.of_spans(words, labels)]
@@ -74,7 +74,7 @@ def _cues(recording: Recording) -> list[_Cue]:
 
 
 def _names(shown: Sequence[str]) -> list[int]:
-    """The characters of the name before each word, 0 where a speaker goes on."""
+    """The length of the name printed before each word, 0 if its speaker also said the previous word."""
     return [0 if index and shown[index - 1] == name else len(f"{_on_screen(name)}: ") for index, name in enumerate(shown)]
 
 
@@ -88,7 +88,7 @@ def _lines(text: str) -> str:
 
 
 def _clock(seconds: float, mark: str) -> str:
-    """hh:mm:ss,mmm; hours grow beyond two digits."""
+    """hh:mm:ss,mmm with this decimal mark; hours may have more than two digits."""
     milliseconds = round(seconds * 1000)
     hours, rest = divmod(milliseconds, 3_600_000)
     minutes, rest = divmod(rest, 60_000)

@@ -1,6 +1,6 @@
-"""The last search: where its results are, by their numbers, for `earshot play 2`.
+"""The last search: remembers where its numbered results are, for `earshot play 2`.
 
-Kept in EARSHOT_HOME, for whoever searches there next: keys of videos and times, nothing of what was asked or said.
+Stored in EARSHOT_HOME until the next search there: only video keys and times, no text of the query or the results.
 """
 
 import json
@@ -15,23 +15,23 @@ from earshot.config.settings import read_settings
 if TYPE_CHECKING:
     from earshot.transcripts.search.query import Hit
 
-ResultPlace = tuple[str, float]  # a video's key, and seconds of it
+ResultPlace = tuple[str, float]  # a video's key, and a time in it in seconds
 
 
 def keep_results(hits: "Sequence[Hit]") -> None:
-    """In place of those of the search before. Raises EarshotError where EARSHOT_HOME cannot be written to."""
+    """Replace the stored results. Raises EarshotError if EARSHOT_HOME cannot be written to."""
     make_folder(_path().parent)
     with atomic_file(_path()) as file:
         json.dump({hit.place: (hit.video_id, hit.start_s) for hit in hits}, file)
 
 
 def find_result(number: int) -> ResultPlace:
-    """Where the result of this number is; raises EarshotError where the last search printed none."""
-    kept = _read()
-    if str(number) not in kept:
-        numbers = f"they are {min(kept, key=int)} to {max(kept, key=int)}" if kept else "it found nothing"
+    """The video and time of this numbered result; raises EarshotError if the last search had no such result."""
+    results = _read()
+    if str(number) not in results:
+        numbers = f"they are {min(results, key=int)} to {max(results, key=int)}" if results else "it found nothing"
         raise EarshotError(f"The last search printed no result {number}: {numbers}.", "Search again: earshot search TEXT")
-    video_id, start_s = kept[str(number)]
+    video_id, start_s = results[str(number)]
     return video_id, start_s
 
 

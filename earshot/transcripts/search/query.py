@@ -1,10 +1,10 @@
-"""Search: the passages that answer a question, by meaning and by words.
+"""Search: finds the passages that answer a question, by meaning and by words.
 
-`search()` embeds what is asked with the text model that the library is searched with, and leaves the rest to the Postgres
-function `search_passages()` (earshot/storage/migrations/0005_search.sql), which other programs may call as well: it says how
-passages are found, joined, filtered and ordered. Everything comes from one statement, so that no search sees half a video.
+`search()` embeds the question with the library's current text model and passes it to the Postgres function
+`search_passages()` (earshot/storage/migrations/0005_search.sql), which other programs may call as well. That function finds,
+joins, filters and ranks passages. A search is one statement, so it never sees half a video.
 
-Nothing is searched but passages: not titles, and not what was never recognised as speech.
+Only passages are searched: neither titles, nor sound that was not recognised as speech.
 """
 
 import re
@@ -23,13 +23,13 @@ from earshot.storage.database import Database
 from earshot.transcripts.search.text_models import count_unsearched, list_text_models, searched_model
 from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
 
-MAX_RESULTS = 200  # that search_passages() can reach
-MAX_QUESTION_LENGTH = 10_000
-# Characters that no text has: some that Postgres refuses, others that hide what is asked.
+MAX_RESULTS = 200  # the most that search_passages() can rank
+MAX_QUESTION_LENGTH = 10_000  # characters
+# Characters that do not belong in a text: Postgres refuses some, others hide parts of the question.
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")  # punctuation around a word
-# A phrase in quotation marks, with the dash of one that must not be said.
+# A phrase in quotation marks; a dash before it excludes it.
 _PHRASE = re.compile("""-?["“”„«»][^"“”„«»]*["“”„«»]""")
 # Thai, Lao, Burmese, Khmer, Chinese, Japanese.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -37,15 +37,15 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3
 
 @dataclass(frozen=True)
 class Filters:
-    """What is looked through. None, and an empty tuple: everything. `since` and `until` are days (UTC) of publishing.
+    """Restricts a search; None and an empty tuple restrict nothing. `since` and `until` are publishing dates (UTC), inclusive.
 
-    Both days belong to it. A video without a date is in no range of days.
+    A video without a date is in no range of dates.
     """
 
     speaker: SpeakerRef | None = None
     sources: tuple[str, ...] = ()
     videos: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()  # as whisper's codes
+    languages: tuple[str, ...] = ()  # whisper's codes
     since: date | None = None
     until: date | None = None
 
@@ -66,11 +66,11 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage that answers: its place from 1 on, where it is, who says it, and how well it answers.
+    """A passage that answers the question: its rank (`place`, from 1), where it is, its speakers and its scores.
 
-    `meaning` is the cosine similarity to the question, -1 to 1, None where only words count; `words` is the share of the
-    question's words that it has, weighted by how rare they are, 0 to 1; `score` joins the two lists, and says something within
-    one search only. `before` and `after` are the passages around it.
+    `meaning` is the cosine similarity to the question, -1 to 1, None in a search by words alone; `words` is the share of the
+    question's words that it contains, weighted by rarity, 0 to 1; `score` combines both rankings and is comparable only within
+    one search. `before` and `after` are the neighbouring passages.
     """
 
     place: int
@@ -100,17 +100,17 @@ def search(
     page: int = 1,
     filters: Filters = EVERYTHING,
 ) -> list[Hit]:
-    """The best passages, or those of a later page of `limit` each; without an encoder, by words alone.
+    """One page of the best passages, `limit` per page; without an encoder, by words alone.
 
-    Raises EarshotError where the question asks for nothing, or a page is out of reach.
+    Raises EarshotError if the question has nothing to search for, or the page is beyond MAX_RESULTS.
     """
     if limit * page > MAX_RESULTS:
-        told = f"Page {page} of {limit} passages each goes beyond the {MAX_RESULTS} best."
-        raise EarshotError(told, "Ask more narrowly, or read the exports.")
-    with database.snapshot() as seen:  # one connection, whose server process knows the tables the second time
-        checked, asked = check_question(seen, question)
+        message = f"Page {page} of {limit} passages each goes beyond the {MAX_RESULTS} best."
+        raise EarshotError(message, "Ask more narrowly, or read the exports.")
+    with database.snapshot() as snapshot:  # one connection: its server process caches the tables for the second query
+        checked, asked = check_question(snapshot, question)
         vector = None if encoder is None else encoder.encode([asked])[0]
-        return [_hit(row) for row in seen.query(_STATEMENT, _arguments(checked, vector, limit, page, filters))]
+        return [_hit(row) for row in snapshot.query(_STATEMENT, _arguments(checked, vector, limit, page, filters))]
 
 
 _STATEMENT = """
@@ -120,7 +120,7 @@ _STATEMENT = """
 
 
 def check_question(database: Database, question: str) -> tuple[str, str]:
-    """The question as it is looked for, and what of it is embedded. Raises EarshotError where it asks for nothing."""
+    """The cleaned question, and the part of it to embed. Raises EarshotError if it has nothing to search for."""
     text = " ".join(_CONTROL.sub(" ", question).split())
     if not text:
         raise EarshotError(f"The search text is empty: {question!r}.", 'Write what you look for: earshot search "..."')
@@ -128,21 +128,21 @@ def check_question(database: Database, question: str) -> tuple[str, str]:
         raise EarshotError(f"The search text has {len(text)} characters.", f"Allowed: at most {MAX_QUESTION_LENGTH}.")
     asked = database.query("SELECT question_asked(%s) AS asked", [text])[0]["asked"]
     if not any(character.isalnum() for character in asked):
-        told = f"{text[:80]!r} says nothing that is to be found."
-        raise EarshotError(told, "Write a word as well: earshot search budget -tax")
+        message = f"{text[:80]!r} contains no word to search for."
+        raise EarshotError(message, "Add a word that must be said: earshot search budget -tax")
     return text, asked
 
 
 @dataclass(frozen=True)
 class AskedWord:
-    """A word of a question, no stop word, and whether some passage of the library has it in any form."""
+    """A word of a question that is no stop word, and whether any passage of the library contains a form of it."""
 
     word: str
     said: bool
 
 
-# A word is absent where no language has it: where one takes it for a stop word, it may be said. Words with marks within (x-ray,
-# 3.5) are there, too, where a passage has all their parts.
+# A word is absent only if it is absent in every language: where it is a stop word, it may be said. A word with punctuation
+# inside (x-ray, 3.5) also counts as said if a passage has all its parts.
 _ASKED = """
     SELECT word, bool_or(said) AS said
     FROM unnest(%(words)s::text[]) WITH ORDINALITY AS asked (word, nth), spoken_languages() s,
@@ -154,61 +154,61 @@ _ASKED = """
 
 
 def asked_words(database: Database, question: str) -> list[AskedWord]:
-    """The words that a question asks for, whatever the filters; the same word once.
+    """The distinct words of a question, whatever the filters.
 
-    Words of scripts without spaces are left out: in those, whole runs of characters count as words.
+    Leaves out words of scripts without spaces, in which whole runs of characters would count as words.
     """
-    with database.snapshot() as seen:
-        _, asked = check_question(seen, question)
+    with database.snapshot() as snapshot:
+        _, asked = check_question(snapshot, question)
         words = dict.fromkeys(_EDGES.sub("", word) for word in asked.split() if not _UNSPACED.search(word))
-        seen.query("SET LOCAL enable_seqscan = off")  # a word that nothing has is known from the index at once
-        return [AskedWord(**row) for row in seen.query(_ASKED, {"words": [word for word in words if word]})]
+        snapshot.query("SET LOCAL enable_seqscan = off")  # the index answers at once for an absent word
+        return [AskedWord(**row) for row in snapshot.query(_ASKED, {"words": [word for word in words if word]})]
 
 
 def notable_absences(question: str, asked: Sequence[AskedWord], by_words: bool) -> list[str]:
     """The absent words that a reader of the results should know of.
 
-    By words alone that is all of them; by meaning too, where the others may be answered nevertheless, those that are quoted,
-    names and numbers (a capital or a digit begins them), and all where none of the question's words is said.
+    In a search by words alone, or if none of the question's words is said: all of them. In a search by meaning, which can
+    answer without the words: those in quotation marks, names and numbers (beginning with a capital or a digit).
     """
-    every = by_words or not any(word.said for word in asked)
+    report_all = by_words or not any(word.said for word in asked)
     quoted = {_EDGES.sub("", word) for phrase in _PHRASE.findall(question) if phrase[0] != "-" for word in phrase.split()}
-    absent = [each.word for each in asked if not each.said]
-    return [word for word in absent if every or word in quoted or word[0].isupper() or word[0].isdigit()]
+    absent = [asked_word.word for asked_word in asked if not asked_word.said]
+    return [word for word in absent if report_all or word in quoted or word[0].isupper() or word[0].isdigit()]
 
 
 def searching_encoder(database: Database, models: Models, device: Device) -> TextEncoder | None:
-    """The text encoder that this library's passages were made with; None where there are no passages."""
+    """The encoder of the library's current text model; None if there are no passages."""
     searched = searched_model(database)
     return models.text_encoder(device, searched.described) if searched else None
 
 
 def explain(database: Database, hits: Sequence[Hit], filters: Filters, page: int = 1) -> str:
-    """What a reader of these hits must know: why there are none, or which videos were not looked through; else ""."""
+    """A note on these hits: why there are none, or which videos were not searched; else ""."""
     models = list_text_models(database)
     if not models:
         return "Nothing has been ingested yet, or nothing was said. Start with: earshot ingest SOURCE"
-    told = []
+    notes = []
     if not hits and page > 1:
-        told.append(f"There is no page {page}.")
+        notes.append(f"There is no page {page}.")
     elif not hits and filters.speaker is not None:
-        told.append(f"No passage that fits is known to be by {filters.speaker.name}.")
+        notes.append(f"No passage that fits is known to be by {filters.speaker.name}.")
     elif not hits:
-        told.append("No passage fits." if filters == EVERYTHING else "No passage fits, among those that were looked through.")
-    told.append(left_out_undated(count_undated(database, filters)))
-    left_out = count_unsearched(database) if len(models) > 1 else 0
-    if left_out:
+        notes.append("No passage fits." if filters == EVERYTHING else "No passage fits, among those that were looked through.")
+    notes.append(left_out_undated(count_undated(database, filters)))
+    unsearched = count_unsearched(database) if len(models) > 1 else 0
+    if unsearched:
         others = ", ".join(model.model for model in models if not model.searched)
-        told.append(
-            f"{left_out} video{'' if left_out == 1 else 's'} with passages of {others} only "
-            f"{'is' if left_out == 1 else 'are'} not searched yet: the library is searched with {models[0].model} until "
+        notes.append(
+            f"{unsearched} video{'' if unsearched == 1 else 's'} with passages of {others} only "
+            f"{'is' if unsearched == 1 else 'are'} not searched yet: the library is searched with {models[0].model} until "
             "`text_embeddings` has been run over all of it (a backfill in the UI)."
         )
-    return " ".join(filter(None, told))
+    return " ".join(filter(None, notes))
 
 
 def count_undated(database: Database, filters: Filters) -> int:
-    """The videos that `since` and `until` leave out because their date is not known, of those that the other filters leave."""
+    """How many videos `since` and `until` exclude only because their date is unknown."""
     if filters.since is None and filters.until is None:
         return 0
     statement = """
@@ -243,7 +243,7 @@ def _arguments(question: str, vector: Any, limit: int, page: int, filters: Filte
 
 
 def _day_after(day: date) -> datetime | None:
-    """When that day is over; None for the last day there is."""
+    """The start of the next day (UTC); None after `date.max`."""
     return None if day == date.max else datetime.combine(date.fromordinal(day.toordinal() + 1), time.min, UTC)
 
 

@@ -1,9 +1,8 @@
-"""Text models of which there are passages, and the one of them that is searched: table `text_models`.
+"""Text models: which of them have passages, and which one is searched (table `text_models`).
 
-Vectors of two models are never compared, so passages of a new model are brought in beside those of the old one, which goes on
-being searched. `count_missing()` counts what the new one still lacks, and `switch_to()` makes it the searched one, at once and
-for everybody: ingest_assets/assets/search_index.py says when. The first model of a library is searched from its first passage
-on.
+Vectors of two models are never compared. Passages of a new model are added next to the old ones, and search keeps using the
+old model. `count_missing()` counts the videos that the new model still lacks; ingest_assets/assets/search_index.py decides when
+`switch_to()` switches all searches to it at once. A library's first model is searched from its first passage on.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from earshot.storage.database import Connection, Database
 
 @dataclass(frozen=True)
 class TextModel:
-    """One row: a model at one revision, and whether it is the one that is searched."""
+    """One row: a model at one revision, and whether it is the searched one."""
 
     model: str
     model_revision: str
@@ -24,12 +23,12 @@ class TextModel:
 
     @property
     def columns(self) -> dict[str, str]:
-        """It as the columns that tables know it by."""
+        """The model as column values of other tables."""
         return {"model": self.model, "model_revision": self.model_revision}
 
     @property
     def described(self) -> Model:
-        """What the code knows of it; raises ModelUnavailable where that is nothing any more."""
+        """The model's definition; raises ModelUnavailable if this version of the code no longer has it."""
         for models in SETS.values():
             if (models.text.name, models.text.revision) == (self.model, self.model_revision):
                 return models.text
@@ -40,7 +39,7 @@ class TextModel:
 
 
 def list_text_models(database: Database) -> list[TextModel]:
-    """All of them, the searched one first."""
+    """All text models, the searched one first."""
     rows = database.query(
         "SELECT model, model_revision, dimension, searched_since IS NOT NULL AS searched FROM text_models "
         "ORDER BY searched_since IS NULL, model, model_revision"
@@ -49,17 +48,17 @@ def list_text_models(database: Database) -> list[TextModel]:
 
 
 def searched_model(database: Database) -> TextModel | None:
-    """The one that is searched; None in a library without passages."""
+    """The searched text model; None in a library without passages."""
     return next((model for model in list_text_models(database) if model.searched), None)
 
 
 def register_text_model(database: Database, model: Model) -> None:
-    """See that passages of this model can be kept; the first model of all is searched from now on."""
-    known = {(each.model, each.model_revision) for each in list_text_models(database)}
-    if (model.name, model.revision) in known:
+    """Add the model if it is missing, so that its passages can be stored; a library's first model becomes the searched one."""
+    registered = {(known.model, known.model_revision) for known in list_text_models(database)}
+    if (model.name, model.revision) in registered:
         return
     with database.connect() as connection:
-        connection.execute("LOCK TABLE text_models IN SHARE ROW EXCLUSIVE MODE")  # two videos may be the first
+        connection.execute("LOCK TABLE text_models IN SHARE ROW EXCLUSIVE MODE")  # two first videos may race
         connection.execute(
             "INSERT INTO text_models (model, model_revision, dimension, searched_since) "
             "SELECT %s, %s, %s, CASE WHEN NOT EXISTS (SELECT FROM text_models WHERE searched_since IS NOT NULL) THEN now() END "
@@ -69,7 +68,7 @@ def register_text_model(database: Database, model: Model) -> None:
 
 
 def count_missing(database: Database, model: TextModel) -> int:
-    """Videos that are searched, and of which this model has not been run."""
+    """The number of searched videos on which this model has not run."""
     rows = database.query(
         """
         SELECT count(DISTINCT s.video_id) AS videos FROM searched_passages s
@@ -84,7 +83,7 @@ def count_missing(database: Database, model: TextModel) -> int:
 
 
 def count_unsearched(database: Database) -> int:
-    """Videos whose passages are all of models that are not searched."""
+    """The number of videos that only have passages of models that are not searched."""
     rows = database.query(
         "SELECT count(DISTINCT p.video_id) AS videos FROM text_models m JOIN passages p USING (model, model_revision) "
         "WHERE m.searched_since IS NULL AND NOT EXISTS (SELECT FROM searched_passages s WHERE s.video_id = p.video_id)"
@@ -93,7 +92,7 @@ def count_unsearched(database: Database) -> int:
 
 
 def switch_to(connection: Connection, model: TextModel) -> None:
-    """From the end of the caller's transaction on, this model is searched and no other."""
+    """Make this the only searched model when the caller's transaction commits."""
     connection.execute("UPDATE text_models SET searched_since = NULL")
     connection.execute(
         "UPDATE text_models SET searched_since = now() WHERE model = %(model)s AND model_revision = %(model_revision)s",

@@ -1,4 +1,4 @@
-"""A file is there whole, or as it was before."""
+"""Files and folders appear complete, or stay as they were."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from earshot.common.atomic_files import atomic_file, atomic_folder, make_folder
 from earshot.common.errors import EarshotError
 
 
-def test_a_file_takes_its_place_at_the_end(tmp_path: Path) -> None:
+def test_file_appears_only_when_complete(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("before")
     with atomic_file(path) as file:
@@ -38,14 +38,14 @@ def test_an_error_leaves_no_trace(tmp_path: Path, before: str | None, error: typ
     assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == ({} if before is None else {"a.txt": before})
 
 
-def test_what_a_killed_process_left_is_no_obstacle(tmp_path: Path) -> None:
+def test_leftover_of_killed_process_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / ".a.txt.partial").write_text("much more than there will be")
     with atomic_file(tmp_path / "a.txt") as file:
         file.write("whole")
     assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == {"a.txt": "whole"}
 
 
-def test_a_link_stays_one_and_rights_are_those_of_any_new_file(tmp_path: Path) -> None:
+def test_symlink_is_kept_and_permissions_are_default(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "a.txt").symlink_to(tmp_path / "there" / "b.txt")
     with atomic_file(tmp_path / "a.txt") as file:
@@ -56,7 +56,7 @@ def test_a_link_stays_one_and_rights_are_those_of_any_new_file(tmp_path: Path) -
     assert (tmp_path / "there" / "b.txt").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
+def test_pipe_is_written_to_directly(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     read: list[str] = []
     reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
@@ -67,7 +67,7 @@ def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
     assert (read, os.listdir(tmp_path)) == (["whole"], ["pipe"])
 
 
-def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
+def test_unwritable_path_gets_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path, why in ((tmp_path / "no" / "a", "No such file or directory"), (tmp_path / "file" / "a", "Not a directory")):
         with pytest.raises(EarshotError, match=f"{path} cannot be written: {why}"), atomic_file(path):
@@ -76,7 +76,7 @@ def test_a_place_that_is_none_is_told(tmp_path: Path) -> None:
         make_folder(tmp_path / "file" / "folder")
 
 
-def test_a_folder_takes_its_place_at_the_end_and_an_error_leaves_no_trace(tmp_path: Path) -> None:
+def test_folder_appears_only_when_complete_and_error_leaves_no_trace(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "folder"
     with pytest.raises(FileNotFoundError), atomic_folder(path) as beside:
         (beside / "a.txt").rename(beside / "there is none")
@@ -88,7 +88,7 @@ def test_a_folder_takes_its_place_at_the_end_and_an_error_leaves_no_trace(tmp_pa
     assert (path / "a.txt").read_text() == "whole"
 
 
-def test_of_two_that_make_a_folder_the_first_ones_stays(tmp_path: Path) -> None:
+def test_first_of_two_concurrent_folders_stays(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     with atomic_folder(path) as slow:
         (slow / "a.txt").write_text("second")

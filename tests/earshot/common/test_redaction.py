@@ -1,4 +1,4 @@
-"""What is a secret in a text is gone, what is none stays readable, and no text is too odd."""
+"""Redaction removes secrets, keeps ordinary text readable, and handles any text."""
 
 import random
 import re
@@ -52,7 +52,7 @@ ORDINARY = [
 
 
 @pytest.mark.parametrize("url", ORDINARY)
-def test_ordinary_addresses_of_videos_and_podcasts_stay_as_they_are(url: str) -> None:
+def test_ordinary_urls_are_unchanged(url: str) -> None:
     text = f"Nothing is at {url}, or '{url}' (see {url})."
     assert without_secrets(text) == text
 
@@ -65,7 +65,7 @@ def test_ordinary_addresses_of_videos_and_podcasts_stay_as_they_are(url: str) ->
         "The cookies file /home/me/cookies.txt cannot be read.", "Why? Because = is no query.",
     ],
 )  # fmt: skip
-def test_a_text_without_addresses_stays_as_it_is(text: str) -> None:
+def test_text_without_urls_is_unchanged(text: str) -> None:
     assert without_secrets(text) == text
 
 
@@ -133,7 +133,7 @@ def test_a_token_in_a_path_is_hidden_wherever_it_stands(token: str) -> None:
     assert without_secrets(f"Max retries exceeded with url: /{token}") == "Max retries exceeded with url: /…"
 
 
-def test_of_random_tokens_nearly_all_are_told() -> None:
+def test_nearly_all_random_tokens_are_recognised() -> None:
     """The rule looks for disorder, which chance sometimes lacks; the shares are those of 24 and of 40 characters."""
     chance = random.Random(0)
     for alphabet in (string.ascii_letters + string.digits, string.ascii_letters + string.digits + "-_", "0123456789abcdef"):
@@ -144,7 +144,7 @@ def test_of_random_tokens_nearly_all_are_told() -> None:
 
 
 @given(st.uuids())
-def test_a_uuid_is_no_token(name: uuid.UUID) -> None:
+def test_uuid_is_not_a_token(name: uuid.UUID) -> None:
     assert without_secrets(f"https://h.example/{name}/1.mp3") == f"https://h.example/{name}/1.mp3"
 
 
@@ -169,7 +169,7 @@ def test_a_uuid_is_no_token(name: uuid.UUID) -> None:
         (f"token=https://me:{SECRET}@h.example/", "token=…"),
     ],
 )
-def test_headers_and_values_by_telling_names_are_hidden_anywhere(text: str, left: str) -> None:
+def test_headers_and_values_with_secret_names_are_hidden(text: str, left: str) -> None:
     cleaned = without_secrets(text)
     assert cleaned.startswith(left)
     assert SECRET not in cleaned
@@ -180,7 +180,7 @@ def test_each_name_of_a_secret_hides_its_value(name: str) -> None:
     assert without_secrets(f"MY_{name.upper()}={SECRET}") == f"MY_{name.upper()}=…"
 
 
-def test_what_the_caller_knows_to_be_secret_is_hidden_in_every_spelling() -> None:
+def test_callers_secrets_are_hidden_in_every_encoding() -> None:
     known = "p@ss/wört 1"
     text = f"{known} | {quote(known, safe='')} | {quote(known, safe='').replace('%20', '+')} | abc"
     assert without_secrets(text, also=[known, "abc", ""]) == "… | … | … | abc"
@@ -192,25 +192,25 @@ def test_what_the_caller_knows_to_be_secret_is_hidden_in_every_spelling() -> Non
 @example("Cookie: a b c d")
 @example("http://a:b@c:x/y@z?k=v?k=v")
 @example("Authorization: " * 3)
-def test_what_was_cleaned_once_stays_as_it_is(text: str) -> None:
+def test_redaction_is_idempotent(text: str) -> None:
     cleaned = without_secrets(text)
     assert without_secrets(cleaned) == cleaned
 
 
 @given(TEXTS, st.lists(TEXTS, max_size=3))
-def test_known_secrets_are_gone_whatever_they_are(text: str, known: list[str]) -> None:
+def test_known_secrets_are_always_removed(text: str, known: list[str]) -> None:
     cleaned = without_secrets(text + "".join(known), known)
     assert not [secret for secret in known if len(secret) >= 4 and secret in cleaned]
     assert without_secrets(cleaned, known) == cleaned
 
 
 @given(st.text(st.sampled_from(string.ascii_letters + "0123456789 .,!()'\n-_@/&;#Üß日"), max_size=200))
-def test_a_text_with_no_sign_of_an_address_or_a_value_stays_as_it_is(text: str) -> None:
+def test_text_without_url_or_value_syntax_is_unchanged(text: str) -> None:
     assert without_secrets(text) == text
 
 
 @given(urls(), st.from_regex(r"\A[A-Za-z0-9!$&'()*+,;=._~-]{1,20}\Z"), st.from_regex(r"\A[A-Za-z0-9!$'()*+,;=._~-]{1,20}\Z"))
-def test_any_address_keeps_its_host_and_loses_its_password_and_its_values(url: str, user: str, password: str) -> None:
+def test_any_url_keeps_its_host_and_loses_password_and_values(url: str, user: str, password: str) -> None:
     scheme, _, rest = url.partition("://")
     host = re.split(r"[/?#]", rest)[0]
     path = rest[len(host) :].partition("#")[0].partition("?")[0]
@@ -231,6 +231,6 @@ def test_any_address_keeps_its_host_and_loses_its_password_and_its_values(url: s
     ],
     ids=lambda text: text[:12],
 )  # fmt: skip
-def test_long_texts_made_to_be_slow_are_read_to_their_end(text: str) -> None:
+def test_adversarial_long_texts_finish(text: str) -> None:
     """In a second or so each; a rule that went through them once for every character would take hours."""
     assert without_secrets(f"{text} https://me:{SECRET}@h.example/").endswith(" https://h.example/")

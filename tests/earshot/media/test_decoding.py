@@ -1,4 +1,4 @@
-"""Real files of several formats become samples; what is empty, cut, without audio or no media at all is refused by name."""
+"""Real files of several formats decode to samples; empty, truncated, silent and non-media files are refused by name."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -22,14 +22,14 @@ Writer = Callable[[Path, np.ndarray], None]
 
 @pytest.fixture(autouse=True, scope="module")
 def _little_garbage() -> Iterator[None]:
-    """faster-whisper collects garbage after each file: let it not go through everything that was ever imported."""
+    """faster-whisper collects garbage after each file: exclude everything imported so far."""
     gc.freeze()
     yield
     gc.unfreeze()
 
 
 def tone(seconds: float) -> np.ndarray:
-    """A tone in noise, so that no codec can make next to nothing of it."""
+    """A tone in noise, which no codec can compress to almost nothing."""
     times = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     noise = np.random.default_rng(0).normal(0.0, 0.05, len(times))
     return (0.3 * np.sin(2 * np.pi * 440 * times) + noise).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Turns, taken by real threads and processes on a real Postgres."""
+"""Download slots, taken by real threads and processes on a real Postgres."""
 
 import json
 import subprocess
@@ -49,7 +49,7 @@ with download_slot(open_database(), Source(Kind.FEED, "https://podcast.example/f
 
 @pytest.fixture
 def held_by_another(database: Database) -> Iterator[subprocess.Popen[str]]:
-    """Another process, which has the source's only turn."""
+    """Another process, which holds the source's only slot."""
     assert database.url
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", HOLD], stdin=pipe, stdout=pipe, text=True, cwd=PROJECT_ROOT) as process:
@@ -70,7 +70,7 @@ def pause_source(database: Database, seconds: float) -> None:
 
 
 def turns_of_two_processes(at_once: int, pause_s: float) -> list[tuple[float, float]]:
-    """When the turns that two processes took began and ended, in order."""
+    """Start and end times of the slots that two processes held, in order."""
     command: list[Any] = [sys.executable, "-c", TAKE, str(at_once), str(pause_s)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT_ROOT) for _ in range(2)]
     printed = [process.communicate()[0] for process in running]
@@ -147,7 +147,7 @@ def test_a_turn_is_given_back_and_its_end_kept_after_an_error(database: Database
         pass
 
 
-def test_local_files_wait_for_nobody(database: Database) -> None:
+def test_local_files_need_no_slot(database: Database) -> None:
     folder = Source(Kind.FOLDER, "/srv/recordings", "Recordings", pause_s=3600.0)
     for _ in range(2):
         with download_slot(database, folder), download_slot(database, folder):
@@ -163,13 +163,13 @@ def test_a_clock_that_was_set_back_makes_no_pause_longer(database: Database) -> 
 
 def test_a_paused_source_is_not_asked(database: Database) -> None:
     pause_source(database, 600.0)
-    with pytest.raises(Blocked, match="A podcast is left alone for another 10 min") as raised, download_slot(database, FEED):
+    with pytest.raises(Blocked, match="A podcast is paused for another 10 min") as raised, download_slot(database, FEED):
         pytest.fail("a turn was given")
     assert raised.value.pause_s == pytest.approx(600.0, abs=120.0)
     assert database.query("SELECT 1 FROM sources WHERE fetched_at IS NOT NULL") == []
 
 
-def test_a_pause_that_is_over_stops_nobody(database: Database) -> None:
+def test_expired_pause_blocks_nothing(database: Database) -> None:
     pause_source(database, -1.0)
     with download_slot(database, FEED):
         pass

@@ -1,4 +1,4 @@
-"""Downloads with the real yt-dlp from real servers on loopback that drop, refuse, redirect and cut short."""
+"""Downloads with the real yt-dlp from real loopback servers that drop, refuse, redirect and truncate."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def ranges(site: Site, path: str) -> list[str | None]:
 
 
 def page_of(media_url: str, **facts: str) -> Answer:
-    """A page that tells of one video as sites tell search engines."""
+    """A page that describes one video as sites do for search engines."""
     told = {"@context": "http://schema.org", "@type": "VideoObject", "name": "Talk", "contentUrl": media_url, **facts}
     page = f'<!DOCTYPE html><html><head><script type="application/ld+json">{json.dumps(told)}</script></head></html>'
     return Answer(page.encode(), headers={"Content-Type": "text/html"})
@@ -315,7 +315,7 @@ def test_without_room_on_the_disk_nothing_is_asked(
 ) -> None:
     usage = DiskUsage(10**12, 0, int(RESERVE_BYTES + min(gigabytes, 0) * 1e9))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(DiskFull, match=r"GB free, and 1\.1 GB are needed for http.*talk\.mp3") as raised:
+    with pytest.raises(DiskFull, match=r"GB free, but http.*talk\.mp3 needs 1\.1 GB") as raised:
         fetch(site.put("/talk.mp3", Answer(b"any", headers=AUDIO)), tmp_path)
     assert str(tmp_path) in raised.value.message
     assert site.asked == []
@@ -326,7 +326,7 @@ def test_a_file_that_would_fill_the_disk_is_not_begun(
 ) -> None:
     url = site.put("/talk.mp3", Answer(media, headers=AUDIO))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, RESERVE_BYTES + len(media)))
-    with pytest.raises(DiskFull, match="are needed for"):  # its size with a margin is more
+    with pytest.raises(DiskFull, match=r"but .* needs"):  # its size with a margin is more
         fetch(url, tmp_path)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, RESERVE_BYTES + int(len(media) * 1.3)))
@@ -353,7 +353,7 @@ def test_a_size_that_the_site_gives_is_held_against_the_disk_before_anything_is_
 ) -> None:
     page = page_of(site.put("/talk.mp3", Answer(media, headers=AUDIO)), contentSize=str(3 * 10**9))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, RESERVE_BYTES + 10**9))
-    with pytest.raises(DiskFull, match=r"has 2\.1 GB free, and 4\.7 GB are needed"):  # 3 GB, a fifth of it, and 1 GiB
+    with pytest.raises(DiskFull, match=r"has 2\.1 GB free, but .* needs 4\.7 GB"):  # 3 GB, a fifth of it, and 1 GiB
         fetch(site.put("/page", page), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -374,10 +374,10 @@ def test_a_video_without_any_sound_is_not_fetched(site: Site, tmp_path: Path) ->
 
 
 def test_no_sound_is_not_concluded_where_formats_are_missing() -> None:
-    said = downloads._Said()
+    said = downloads._Messages()
     found = {"formats": [{"vcodec": "avc1", "acodec": "none"}]}
     said.warning("[youtube] BaW_jenozKc: n challenge solving failed: Some formats may be missing. Ensure you have ...")
-    with pytest.raises(Retryable, match="not all formats were"):
+    with pytest.raises(Retryable, match="some formats are missing"):
         downloads._refuse_unfit(found, said, "a video")
 
 
@@ -385,7 +385,7 @@ def test_no_sound_is_not_concluded_where_formats_are_missing() -> None:
     "formats", [[{"vcodec": "none", "acodec": "none"}], [{"vcodec": "avc1"}], [{"vcodec": "none", "acodec": "opus"}], []]
 )
 def test_no_sound_is_not_concluded_from_pictures_alone_or_from_silence_about_it(formats: list[dict[str, str]]) -> None:
-    downloads._refuse_unfit({"formats": formats}, downloads._Said(), "a video")
+    downloads._refuse_unfit({"formats": formats}, downloads._Messages(), "a video")
 
 
 def test_a_stream_that_has_not_ended_is_live(site: Site, tmp_path: Path) -> None:
@@ -397,10 +397,10 @@ def test_a_stream_that_has_not_ended_is_live(site: Site, tmp_path: Path) -> None
 def test_what_is_announced_says_when_it_starts() -> None:
     found = {"live_status": "is_upcoming", "release_timestamp": time.time() + 3600}
     with pytest.raises(LiveOrUpcoming, match="not on air yet") as raised:
-        downloads._refuse_unfit(found, downloads._Said(), "a video")
+        downloads._refuse_unfit(found, downloads._Messages(), "a video")
     assert raised.value.starts_in_s == pytest.approx(3600, abs=60)
     with pytest.raises(LiveOrUpcoming, match="not archived yet") as raised:
-        downloads._refuse_unfit({**found, "live_status": "post_live"}, downloads._Said(), "a video")
+        downloads._refuse_unfit({**found, "live_status": "post_live"}, downloads._Messages(), "a video")
     assert raised.value.starts_in_s is None
 
 
@@ -555,7 +555,7 @@ def test_a_file_counts_as_truncated_from_five_seconds_or_a_fiftieth_on(
 
 
 def materialize_audio(database: Database, url: str, instance: DagsterInstance, source: Source | None = None) -> bool:
-    """One run of asset `audio` for the media at this URL; whether it went well."""
+    """Runs asset `audio` for the media at this URL; returns whether it succeeded."""
     video = Video("generic-talk-0", url, source.address if source else url, "Talk")
     register(database, [video])
     instance.add_dynamic_partitions(videos.name or "", [video.video_id])

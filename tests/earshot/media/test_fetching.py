@@ -1,4 +1,4 @@
-"""What files, folders, feeds and links list, and what is fetched of them, from real files and real servers on loopback."""
+"""Listing and fetching from files, folders, feeds and links, with real files and real loopback servers."""
 
 import shutil
 import uuid
@@ -52,7 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(server: Site, recording: Path) -> Site:
-    """A part of the server for one test alone, with one recording, talk.mp3."""
+    """A part of the server for one test, with one recording, talk.mp3."""
     name = uuid.uuid4().hex
     part = Site(server.folder / name, f"{server.url}/{name}")
     part.folder.mkdir()
@@ -73,7 +73,7 @@ def write_feed(folder: Path, *items: str) -> None:
 
 
 def listed(address: str) -> list[Video]:
-    """What a user who names this address would have ingested."""
+    """The videos that this address would ingest."""
     source = source_named(address)
     return [video_of(entry, source) for entry in list_all(source).entries]
 

@@ -1,4 +1,4 @@
-"""The device is proved or refused. The answers of torch, ctranslate2 and NVML are substituted: no GPU is needed."""
+"""The device works or is refused. The answers of torch, ctranslate2 and NVML are substituted: no GPU is needed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from resources.instance.home import open_instance
 
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
-    """A proof is remembered for the life of a process; not from one test to the next."""
+    """Clears the cached proof, which otherwise lasts for the life of the process."""
     _prove_cuda.cache_clear()
     yield
     _prove_cuda.cache_clear()
@@ -87,14 +87,14 @@ def test_a_device_that_only_torch_can_use_is_refused(
 
 @dataclass(frozen=True)
 class Properties:
-    """What torch says of the first visible device."""
+    """torch's properties of the first visible device."""
 
     uuid: str
 
 
 @pytest.fixture
 def working(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CUDA device that torch, ctranslate2 and NVML all agree to; NVML lists another one before it."""
+    """A CUDA device that torch, ctranslate2 and NVML agree on; NVML lists another one before it."""
     ones = torch.ones(1024)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
@@ -196,7 +196,7 @@ def test_the_compute_type_that_was_asked_for_is_accepted(wanted: str, found: str
 
 @pytest.mark.parametrize(("wanted", "found"), [("int8", "float32"), ("float16", "float32"), ("float16", "int8_float16")])
 def test_another_compute_type_than_asked_for_is_refused(wanted: str, found: str) -> None:
-    with pytest.raises(GpuUnavailable, match=f"whisper was to compute in {wanted}, but does in {found}"):
+    with pytest.raises(GpuUnavailable, match=f"whisper should compute in {wanted}, but computes in {found}"):
         assert_compute_type("whisper", wanted, found)
 
 

@@ -1,5 +1,5 @@
-"""Diarization and voices with the real models: one pass gives pyannote's own output, shared frames nearly; a vector depends on
-its turn alone."""
+"""Diarization and voices with the real models: one pass gives pyannote's own output, shared frames nearly so; a vector depends
+only on its turn."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def _tracks(found: Any) -> list[Any]:
 
 
 def _parts(pipeline: Any) -> dict[str, Any]:
-    """What another pipeline of the same models, at pyannote's own step, is made of."""
+    """Arguments for another pipeline of the same models, at pyannote's own step."""
     return {
         "segmentation": pipeline._segmentation.model,
         "embedding": pipeline._embedding.model_,
@@ -60,7 +60,7 @@ def _parts(pipeline: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def stock(home: object, samples: np.ndarray) -> Any:
-    """What pyannote's own pipeline makes of the telephone call."""
+    """The output of pyannote's own pipeline for the telephone call."""
     from pyannote.audio.pipelines import SpeakerDiarization
 
     assert home
@@ -92,7 +92,7 @@ def test_shared_frames_give_the_stock_pipelines_speakers_with_voices_that_are_ha
     assert difference < 0.02
     one, other = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (
         found.speaker_embeddings, stock.speaker_embeddings))  # fmt: skip
-    assert sorted((one @ other.T).argmax(axis=1)) == [0, 1]  # in which order they are numbered is nobody's business
+    assert sorted((one @ other.T).argmax(axis=1)) == [0, 1]  # the order of the labels does not matter
     assert (one @ other.T).max(axis=1).min() > 0.97
 
 
@@ -188,7 +188,7 @@ def test_a_segmentation_tells_one_speaker_from_two(home: object, samples: np.nda
     assert home
 
 
-def test_where_nobody_speaks_the_short_way_has_no_turns(home: object) -> None:
+def test_one_speaker_of_silence_has_no_turns(home: object) -> None:
     diarizer = Models().diarizer(require_device("cpu"))
     turns, exclusive = diarizer.one_speaker(diarizer.segment(np.zeros(SAMPLE_RATE, dtype=np.float32)), 1.0)
     assert turns.empty

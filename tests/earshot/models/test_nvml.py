@@ -1,4 +1,4 @@
-"""NVML, its answers substituted at its boundary: two GPUs, one that stops answering, one that tells little, none at all."""
+"""NVML with substituted answers: two GPUs, one that stops answering, one that reports little, none at all."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Memory that runs out: what torch and ctranslate2 say then is raised at their boundary, on any machine."""
+"""Batching when memory runs out: the errors of torch and ctranslate2 are raised at their boundary, on any machine."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ CUBLAS = RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate")
 
 
 class Work:
-    """Model calls over 100 inputs that fit up to a batch size, and tell what they did."""
+    """Model calls over 100 inputs, which fit up to a batch size; records the calls."""
 
     def __init__(self, fits: int, error: BaseException) -> None:
         self.fits, self.error, self.tried = fits, error, list[int]()

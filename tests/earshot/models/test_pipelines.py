@@ -1,4 +1,4 @@
-"""The pipeline's steps without loops over frames give what pyannote's own give."""
+"""The pipeline's steps without loops over frames return the same as pyannote's."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A model's files are the pinned ones, or it is not loaded; what is missing is told with how to get it."""
+"""A model loads only with the pinned files; an error says which file is missing and how to get it."""
 
 import hashlib
 import os
@@ -119,7 +119,7 @@ def test_a_gated_model_is_told_with_its_terms_and_never_with_the_token(
 
 
 def _locate_without_network(home: Path) -> subprocess.CompletedProcess[str]:
-    """What `locate()` returns or raises, and all that is said, where the hub's port is closed."""
+    """The result or error of `locate()` and all its output when the hub's port is closed."""
     program = f"""
 import earshot.models.files
 from earshot.common.errors import ModelUnavailable

@@ -1,4 +1,4 @@
-"""Windows' frames, read from those of a whole recording: with a network whose frames say which samples they were made of."""
+"""Windows' frames, taken from those of a whole recording, with a network whose frames name the samples they come from."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ WINDOW = 160_000
 
 
 class Network:
-    """A frame is the first of its samples; how many blocks it was given is counted."""
+    """Each frame is its first sample; counts the blocks it was given."""
 
     def __init__(self) -> None:
         self.blocks = 0

@@ -1,4 +1,4 @@
-"""The VAD network cut in two gives what faster-whisper's own session gives."""
+"""The VAD network in two parts returns the same as faster-whisper's own session."""
 
 from pathlib import Path
 

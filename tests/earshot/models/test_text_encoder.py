@@ -1,4 +1,4 @@
-"""Text vectors in other precisions than the model's own: hardly others, and what finds what stays."""
+"""Text vectors in reduced precision hardly differ from the model's own, and search results stay the same."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ LENGTHS = (3, 12, 25, 40, 60)  # words
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    """Two hundred texts of different lengths, one after another of chapters that people wrote."""
+    """Two hundred texts of different lengths, in order, from chapters that people wrote."""
     words = [word for talk in islice(talks(), 20) for word in talk.words.text]
     ends = np.cumsum([LENGTHS[index % len(LENGTHS)] for index in range(200)])
     return ["".join(words[end - LENGTHS[index % len(LENGTHS)] : end]).strip() for index, end in enumerate(ends)]
@@ -61,7 +61,7 @@ def test_eight_bits_give_nearly_the_same_vectors_and_the_same_neighbours(
 
 
 def test_vectors_are_those_of_sentence_transformers_own_way(home: object, texts: list[str]) -> None:
-    """Tokens are cut by the tokenizer itself, ahead of the network; what comes out is the same."""
+    """Tokenizing ahead of the network does not change the result."""
     from sentence_transformers import SentenceTransformer
 
     assert home

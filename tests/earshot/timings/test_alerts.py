@@ -1,4 +1,4 @@
-"""Alerts: told once per stage and cause, to a real HTTP server on loopback, and not lost when it refuses."""
+"""Alerts: sent once per stage and cause, to a real HTTP server on loopback, and sent again after a refusal."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 @dataclass
 class Receiver:
-    """A server that refuses the first `refusals` requests; `bodies` are what it was sent, refused ones too."""
+    """A server that refuses the first `refusals` requests; `bodies` are all requests' bodies."""
 
     url: str = ""
     refusals: int = 0
@@ -55,7 +55,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 
 def fail(database: Database, asset: str = "text_embeddings", cause: str = "device", severity: str = "error") -> None:
-    """A failed check, as a stage leaves it."""
+    """A failed check, as a stage records it."""
     database.query(
         "INSERT INTO check_failures (video_id, asset, check_name, severity, cause, message, run_id) "
         "VALUES ('v1', %s, 'regression', %s, %s, %s, 'run-1')",
@@ -152,8 +152,8 @@ def test_the_sensor_tries_again_until_it_is_accepted_and_then_no_more(database: 
     fail(database)
     said = [alerts(build_sensor_context()) for _ in range(4)]
     messages = [skipped.skip_message or "" for skipped in said]
-    assert "not accepted by EARSHOT_ALERT_URL: HTTP Error 503" in messages[0]
-    assert "not accepted" in messages[1]
+    assert "did not accept the alert about text_embeddings: HTTP Error 503" in messages[0]
+    assert "did not accept" in messages[1]
     assert messages[2] == "Told 1: text_embeddings took too long. Cause: device."
     assert messages[3] == "Nothing is wrong that was not told before."
     assert (len(receiver.bodies), receiver.accepted) == (3, 1)
@@ -208,7 +208,7 @@ def test_trouble_that_was_refused_is_offered_again(database: Database, receiver:
         context = build_sensor_context()
         said = [alerts(context).skip_message or "" for _ in range(3)]
     assert database
-    assert "The alert of sources.yaml was not accepted" in said[0]
+    assert "did not accept the alert about sources.yaml" in said[0]
     assert said[1].startswith("Told 1: No source is watched until sources.yaml is corrected. ")
     assert said[2] == "Nothing is wrong that was not told before."
     assert receiver.accepted == 1

@@ -1,4 +1,4 @@
-"""Causes: each is proved by its own figures, and nothing is claimed without."""
+"""Causes: each needs its own figures as evidence."""
 
 import pytest
 
@@ -21,10 +21,10 @@ HISTORY = [usual()] * 10
             usual(wall_s=30.5, compute_s=30.0, inputs=900.0, cache_misses=300.0),
         ),
         ("more_items", "3.0 times as many as usual", usual(wall_s=30.5, compute_s=30.0, inputs=900.0)),
-        ("batch_size", "1.0 inputs per model call (up to 64 meant), usually 60.0", usual(wall_s=40.0, batch_mean=1.0)),
+        ("batch_size", "1.0 inputs per model call (at most 64), usually 60.0", usual(wall_s=40.0, batch_mean=1.0)),
         (
             "batch_size",
-            "memory ran out 3 times, 8 inputs a call fitted",
+            "memory ran out 3 times; only 8 inputs fitted",
             usual(wall_s=20.0, memory_retries=3.0, batch_size=8.0),
         ),
         ("gpu_clock", "at 600 MHz, usually at 2500", usual(wall_s=40.0, compute_s=39.5, gpu_clock_mhz=600.0)),

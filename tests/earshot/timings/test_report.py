@@ -1,4 +1,4 @@
-"""The report of the timings: its figures, the comparison of two versions, the pictures, the asset, the command."""
+"""The timing report: figures, comparison of two versions, plots, asset and command."""
 
 import base64
 import json
@@ -58,7 +58,7 @@ def runs(seconds: Sequence[float], **figures: Any) -> list[Row]:
 
 
 def library(videos: int) -> list[Row]:
-    """All stages of so many videos; every seventh transcript of the last third took twice as long and was found too slow."""
+    """All stages of so many videos; every seventh transcript of the last third took twice as long and was flagged."""
     random = np.random.default_rng(1)
     rows = []
     for video in range(videos):
@@ -392,7 +392,7 @@ def fail(
 
 
 def made(database: Database) -> dict[str, Any]:
-    """The metadata of the asset, materialized as a run does it."""
+    """The asset's metadata after a materialization in a run."""
     assert database
     ended = materialize([performance], resources={"database": DatabaseResource()})
     [event] = ended.get_asset_materialization_events()

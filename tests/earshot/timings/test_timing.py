@@ -1,4 +1,4 @@
-"""What the timings of a stage mean, and that every place that tells a speed tells the same one."""
+"""Timings: what the figures mean, and that every place shows the same speed."""
 
 import re
 from dataclasses import asdict
@@ -34,7 +34,7 @@ def measured(load_s: float = 1.0, compute_s: float = 6.0, io_s: float = 0.5) -> 
 
 
 def row(video_id: str, asset: str, **figures: Any) -> dict[str, Any]:
-    """A row of asset_timings as the database gives it."""
+    """A row of asset_timings as the database returns it."""
     left = asdict(timing(measured(), EXECUTION, audio_s=60.0, items=1))
     return {"timing_id": 1, "video_id": video_id, "asset": asset, **left, **figures}
 

@@ -1,7 +1,7 @@
 """Exports as other programs read them, whatever was said, by whom, and when.
 
-webvtt-py reads WebVTT and SRT, pysubs2 SRT of up to 99 hours, pyannote.database RTTM, jsonschema JSON. meeteval, for whom
-SegLST is written, has no wheel: what its reader documents is held here.
+webvtt-py reads WebVTT and SRT, pysubs2 SRT of up to 99 hours, pyannote.database RTTM, jsonschema JSON. meeteval, for which
+SegLST is written, has no wheel: these tests check what its reader documents.
 """
 
 import html

@@ -35,7 +35,7 @@ def test_txt_begins_with_title_day_and_link() -> None:
     assert export(replace(small(), video=local), "txt").startswith("A talk\nfile:///home/a/Team%20meeting.wav\n\n[0:00:00] ")
 
 
-def test_txt_says_unknown_where_nobody_was_heard() -> None:
+def test_txt_says_unknown_for_words_outside_turns() -> None:
     assert export(small(), "txt").splitlines()[5] == "[0:01:00] Unknown: Naïve…"
 
 
@@ -67,7 +67,7 @@ CUE = re.compile(r"(\d+)\n(\d{2,}):(\d\d):(\d\d),(\d{3}) --> (\d{2,}):(\d\d):(\d
 
 
 def read_srt(text: str) -> list[Cue]:
-    """Every block of an SRT file, each exactly as the format asks."""
+    """Every block of an SRT file; each must match the format exactly."""
     cues = []
     for number, block in enumerate(text.split("\n\n") if text else [], start=1):
         found = CUE.fullmatch(block.rstrip("\n") + "\n")
@@ -267,7 +267,7 @@ def named(names: Names) -> Recording:
     return replace(small(), names=names)
 
 
-def test_each_format_tells_who_speaks_and_nobody_where_nobody_was_heard() -> None:
+def test_each_format_names_speakers_and_marks_unknown_ones() -> None:
     assert [line.split("] ")[1] for line in export(named(KNOWN), "txt").splitlines()[3:]] == [
         "Ana López: Is A < B & C?", "voice 7: No.", "Unknown: Naïve…"
     ]  # fmt: skip

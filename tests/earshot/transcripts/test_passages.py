@@ -1,4 +1,4 @@
-"""Words become passages: no word is lost or doubled, and cuts are where they should be."""
+"""Words become passages: no word is lost or doubled, and cuts are in the right places."""
 
 import re
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Speech:
 
 
 def spoken(text: str, speakers: str = "", limits: Limits = ROOMY) -> Speech:
-    """Half a second a word, each of weight 1; `speakers` is one letter a word, `-` for nobody."""
+    """Half a second a word, each of weight 1; `speakers` is one letter per word, `-` for no speaker."""
     texts = [f" {word}" for word in text.split()]
     names = [None if letter == "-" else letter for letter in speakers or "A" * len(texts)]
     words = pd.DataFrame(
@@ -76,7 +76,7 @@ def test_a_change_of_speaker_is_a_cut() -> None:
     assert passages[["local_speaker", "text"]].to_numpy().tolist() == [["A", "Yes I do"], ["B", "No"]]
 
 
-def test_words_of_nobody_stand_apart_and_their_speaker_is_none() -> None:
+def test_words_without_speaker_get_their_own_passage() -> None:
     assert spoken("Yes hm No", "A-B").passages().local_speaker.tolist() == ["A", None, "B"]
 
 

@@ -1,4 +1,4 @@
-"""Reading a recording: all of it as it was at one moment, or not at all."""
+"""A recording is read from one snapshot, or refused."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,12 +33,12 @@ def test_a_recording_has_what_the_stages_left(database: Database) -> None:
     assert there.word_speakers() == ["SPEAKER_00", "SPEAKER_00"]
 
 
-def test_a_recording_in_which_nothing_is_said_is_one(database: Database) -> None:
+def test_silent_recording_is_readable(database: Database) -> None:
     fill(database, ["v"], said=[])
     assert texts(database, "v") == ([], [])
 
 
-def test_a_video_that_is_not_there_or_not_transcribed_is_told(database: Database) -> None:
+def test_missing_or_untranscribed_video_gets_clear_error(database: Database) -> None:
     with pytest.raises(NotTranscribed, match="There is no video 'v'"):
         read_recording(database, "v")
     register(database, [Video("v", "/a/b.mp3", "/a", "B")])
@@ -47,7 +47,7 @@ def test_a_video_that_is_not_there_or_not_transcribed_is_told(database: Database
 
 
 class Interrupting(Database):
-    """Somebody else writes between two readings of this one: after the first of the words."""
+    """Writes between two queries of this snapshot, after the one for the words."""
 
     def frame(self, table: str, video_id: str, order: str) -> pd.DataFrame:
         found = super().frame(table, video_id, order)
@@ -57,12 +57,12 @@ class Interrupting(Database):
 
 
 def write(database: Database, video_id: str) -> None:
-    """What was said becomes something else, by somebody else."""
+    """Replaces the video's words and speakers."""
     database.query("UPDATE turns SET local_speaker = 'SPEAKER_05' WHERE video_id = %s", [video_id])
     database.query("DELETE FROM passages WHERE video_id = %s", [video_id])
 
 
-def test_what_is_written_while_a_recording_is_read_is_in_all_of_it_or_none(database: Database) -> None:
+def test_recording_is_read_from_one_snapshot(database: Database) -> None:
     fill(database, ["v"], said=[" Good", " day."])
     there = read_recording(Interrupting(database.url), "v")
     assert there.turns.local_speaker.tolist() == ["SPEAKER_00"]
@@ -93,20 +93,20 @@ def test_a_video_deleted_while_it_is_read_is_whole(database: Database, monkeypat
 def test_passages_older_than_what_they_are_made_from_are_refused(database: Database, stages: Sequence[str]) -> None:
     fill(database, ["v"], said=[" Good", " day."])
     run_stages(database, "v", *stages)
-    with pytest.raises(InconsistentVideo, match="its passages are not of its present words and turns"):
+    with pytest.raises(InconsistentVideo, match="its passages do not match its current words and turns"):
         read_recording(database, "v")
     run_stages(database, "v", "text_embeddings")
     assert texts(database, "v") == ([" Good", " day."], ["Good day."])
 
 
-def test_a_video_that_never_came_to_passages_is_refused(database: Database) -> None:
+def test_video_without_passages_is_refused(database: Database) -> None:
     fill(database, ["v"], said=[])
     database.query("DELETE FROM stage_outputs WHERE asset <> 'transcript'")
     with pytest.raises(InconsistentVideo, match="v is not ingested to its end"):
         read_recording(database, "v")
 
 
-def test_of_two_text_models_passages_are_those_that_were_made_last(database: Database) -> None:
+def test_latest_passages_of_two_text_models_are_read(database: Database) -> None:
     fill(database, ["v"], said=[" Good", " day."])
     new = replace(MODEL, name="new")
     register_text_model(database, new)
@@ -133,7 +133,7 @@ def test_passages_of_more_or_fewer_words_are_refused(database: Database, said: l
         read_recording(database, "v")
 
 
-def test_of_many_each_that_cannot_be_read_is_counted_and_the_others_come(database: Database) -> None:
+def test_unreadable_recordings_are_counted_and_skipped(database: Database) -> None:
     fill(database, ["a", "c", "d"], said=[" Good", " day."])
     register(database, [Video("b", "/b.mp3", "/", "B")])
     run_stages(database, "c", "text_embeddings", "transcript")

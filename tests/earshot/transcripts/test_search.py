@@ -1,4 +1,4 @@
-"""Search: what a question finds, by meaning and by words, through which filters, and what it says where it finds nothing."""
+"""Search: results by meaning and by words, filters, and the notes when nothing is found."""
 
 import json
 import threading
@@ -140,7 +140,7 @@ def test_what_must_be_said_and_what_must_not_holds_for_meaning_too(speech: Datab
     assert len(found(speech, "anything -boat")) == len(SPEECH) - 1
 
 
-def test_a_hit_tells_where_when_and_around(speech: Database) -> None:
+def test_hit_has_link_date_and_context(speech: Database) -> None:
     [hit] = search(speech, None, "Kovalenko")
     assert (hit.place, hit.video_id, hit.title, hit.source, hit.language) == (1, "v", "V", "https://x", "en")
     assert (hit.start_s, hit.end_s, hit.link) == (20.0, 29.5, "https://x/v#t=20")
@@ -158,7 +158,7 @@ def test_the_pages_are_the_whole_in_parts(database: Database) -> None:
     assert [hit.place for hit in whole] == list(range(1, 58))
 
 
-def test_a_page_out_of_reach_is_refused(speech: Database) -> None:
+def test_page_beyond_max_results_is_refused(speech: Database) -> None:
     with pytest.raises(EarshotError, match="beyond the 200 best"):
         found(speech, "boat", limit=20, page=11)
 
@@ -337,33 +337,31 @@ def identified(people: Database) -> Database:
 @pytest.mark.parametrize(
     ("speaker", "videos"), [("Ana", ["a", "b"]), ("ana", ["a", "b"]), ("voice 7", ["b"]), ("Voice  7", ["b"])]
 )
-def test_of_one_speaker_everything_is_found_however_much_nearer_others_are(
-    identified: Database, speaker: str, videos: list[str]
-) -> None:
+def test_speaker_filter_finds_everything_despite_nearer_passages(identified: Database, speaker: str, videos: list[str]) -> None:
     hits = found(identified, "alpha", filters=Filters(speaker=resolve(identified, speaker)))
     assert sorted(hit.video_id for hit in hits) == videos
 
 
-def test_of_one_speaker_nothing_is_found_that_an_earlier_diarization_gave_him(identified: Database) -> None:
+def test_speaker_filter_ignores_earlier_diarization(identified: Database) -> None:
     hear_again(identified, "a", "SPEAKER_01")
     assert [hit.video_id for hit in found(identified, "alpha", filters=Filters(speaker=resolve(identified, "Ana")))] == ["b"]
     assert {hit.speakers for hit in found(identified, "gamma") if hit.video_id == "a"} == {("SPEAKER_00",), ("SPEAKER_01",)}
 
 
 @pytest.mark.parametrize("text", ["Cy", "voice 8", "voice", "voice x", "SPEAKER_00", "", f"voice {10**30}"])
-def test_looking_for_somebody_who_is_not_known_says_so(identified: Database, text: str) -> None:
+def test_search_for_unknown_speaker_is_refused(identified: Database, text: str) -> None:
     with pytest.raises(EarshotError, match=r"Nobody is called|There is no voice"):
         resolve(identified, text)
 
 
-def test_somebody_who_says_nothing_is_found_nowhere_and_told_so(identified: Database) -> None:
+def test_search_for_silent_person_finds_nothing_and_says_so(identified: Database) -> None:
     ben = Filters(speaker=resolve(identified, "Ben"))
     hits = found(identified, "alpha", filters=ben)
     assert hits == []
     assert explain(identified, hits, ben) == "No passage that fits is known to be by Ben."
 
 
-def test_a_corrected_moment_is_found_as_hers_and_its_passage_names_both(identified: Database) -> None:
+def test_corrected_time_range_is_found_under_new_speaker(identified: Database) -> None:
     add_video(identified, "d", *[("SPEAKER_00", "alpha")] * 3)
     say_is(identified, person(identified, "Ana"), "d", 15.0, 20.0)  # half of a passage
     hers = Filters(speaker=resolve(identified, "Ana"))
@@ -374,7 +372,7 @@ def test_a_corrected_moment_is_found_as_hers_and_its_passage_names_both(identifi
     assert everybody == [(0.0, ("SPEAKER_00",)), (10.0, ("SPEAKER_00", "Ana")), (20.0, ("SPEAKER_00",))]
 
 
-def test_what_was_corrected_away_from_a_speaker_is_not_found_as_his(people: Database) -> None:
+def test_corrected_time_range_is_not_found_under_old_speaker(people: Database) -> None:
     add_video(people, "v", *[("SPEAKER_00", "alpha")] * 3)
     identify(people, "v", "SPEAKER_00", voice_id=7, decided_by="voice", reason="")
     say_is(people, person(people, "Ana"), "v", 10.0, 20.0)
@@ -428,13 +426,13 @@ def test_search_names_the_speakers_of_a_passage_as_exports_name_those_of_its_wor
 @example(question="a\x00b\ud800")
 @example(question="!!! ??? :: <-> (a | b) & !c")
 @example(question="$statement$ $function$ $1 $11 %1$s %L")
-def test_whatever_is_typed_gives_passages_or_a_clear_message(speech: Database, question: str) -> None:
+def test_any_question_gives_passages_or_clear_error(speech: Database, question: str) -> None:
     try:
         hits = found(speech, question)
         told = ""
     except EarshotError as error:
         hits, told = [], str(error)
-    assert not told or "search text" in told or "says nothing that is to be found" in told
+    assert not told or "search text" in told or "contains no word to search for" in told
     assert {hit.text for hit in hits} <= set(SPEECH.values())
     assert speech.query("SELECT count(*) AS videos FROM videos")[0]["videos"] == 1
 
@@ -445,12 +443,12 @@ def test_whatever_is_typed_gives_passages_or_a_clear_message(speech: Database, q
         ("  ", "The search text is empty"),
         ("\x00\x01", "The search text is empty"),
         ("x" * 10_001, "has 10001 characters"),
-        ("-boat", "'-boat' says nothing that is to be found"),
-        ('-"the boat" --', "says nothing that is to be found"),
-        ("???", "'???' says nothing that is to be found"),
+        ("-boat", "'-boat' contains no word to search for"),
+        ('-"the boat" --', "contains no word to search for"),
+        ("???", "'???' contains no word to search for"),
     ],
 )
-def test_a_question_that_asks_for_nothing_is_refused(speech: Database, question: str, told: str) -> None:
+def test_question_without_search_words_is_refused(speech: Database, question: str, told: str) -> None:
     with pytest.raises(EarshotError, match=told.replace("?", r"\?")):
         check_question(speech, question)
 

@@ -1,4 +1,4 @@
-"""Who the speakers are, where users read: in exports, and by what search tells them too."""
+"""How exports and search display speakers."""
 
 import pandas as pd
 import pytest
@@ -46,12 +46,12 @@ def test_people_voices_and_unknown_ones_are_told_apart(people: Database) -> None
     ]  # fmt: skip
 
 
-def test_a_library_in_which_nobody_was_identified_shows_labels_as_before(database: Database) -> None:
+def test_unidentified_speakers_are_shown_by_label(database: Database) -> None:
     add_video(database, "v", ("SPEAKER_00", "alpha"), (None, "beta"))
     assert speaker_names(database, "v") == Names()
 
 
-def test_what_was_decided_of_an_earlier_diarization_names_nobody(people: Database) -> None:
+def test_identity_of_earlier_diarization_is_ignored(people: Database) -> None:
     add_video(people, "v", ("SPEAKER_00", "alpha"), ("SPEAKER_01", "beta"))
     for label in ("SPEAKER_00", "SPEAKER_01"):
         identify(people, "v", label, person_id=ana_id(people), decided_by="profile", reason="")
@@ -60,7 +60,7 @@ def test_what_was_decided_of_an_earlier_diarization_names_nobody(people: Databas
     assert [names.of_label(label) for label in ("SPEAKER_00", "SPEAKER_01")] == [ANA, Speaker("SPEAKER_01")]
 
 
-def test_what_is_known_of_one_video_names_nobody_in_another(people: Database) -> None:
+def test_identity_applies_to_its_own_video_only(people: Database) -> None:
     for video in ("v", "w"):
         add_video(people, video, ("SPEAKER_00", "alpha"))
     identify(people, "v", "SPEAKER_00", person_id=ana_id(people), decided_by="profile", reason="")

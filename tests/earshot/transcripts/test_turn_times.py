@@ -1,4 +1,4 @@
-"""Which turn a time means: every time that is printed, typed back, means the turn of what is printed there."""
+"""Turn times: every printed time, typed back, refers to the turn printed there."""
 
 import json
 import re
@@ -63,7 +63,7 @@ def speaker_at(times: TurnTimes, text: str) -> list[str]:
 
 
 def printed_lines(there: Recording) -> list[tuple[str, str]]:
-    """The times and speakers of a text export, nobody being named."""
+    """The times and speakers of a text export without names."""
     return re.findall(r"^\[([\d:]+)\] (\S+):", export(there, "txt"), re.MULTILINE)
 
 
@@ -101,7 +101,7 @@ def test_turn_that_starts_within_the_second_goes_before_one_that_covers_it() -> 
     assert times.meant(parse_typed_time("9.0")) == [0]
 
 
-def test_two_speakers_lines_in_one_second_are_both_meant_and_have_times_of_their_own() -> None:
+def test_two_lines_in_one_second_are_ambiguous() -> None:
     times = turn_times(recording([(3.1, 3.3, " Yes."), (3.6, 4.4, " No.")], [(3.0, 3.4, A), (3.5, 5.0, B)]))
     assert times.meant(parse_typed_time("3")) == [0, 1]
     assert [str(times.time_of(row)) for row in (0, 1)] == ["0:00:03.000", "0:00:03.500"]
@@ -156,7 +156,7 @@ def test_word_before_the_border_belongs_to_the_turn_of_its_sentence() -> None:
     assert turns_of(recording(words, [(26.0, 30.3, A), (30.45, 40.0, A)])) == [0, 1, 1, 1]
 
 
-def test_word_that_nobody_was_heard_to_say_has_no_turn() -> None:
+def test_word_without_speaker_has_no_turn() -> None:
     assert turns_of(recording([(0.5, 1.0, " A."), (60.0, 61.0, " B.")], [(0.5, 1.0, A)])) == [0, -1]
 
 
@@ -166,7 +166,7 @@ ANA = Speaker("Ana", person="Ana")
 
 
 def corrected(there: Recording, *moments: tuple[float, float]) -> Recording:
-    """The recording in which Ana is said to speak then."""
+    """The recording with a correction: Ana speaks in these times."""
     made = [(start, end, 1) for start, end in moments]
     whole = whole_words(made, there.words, there.word_speakers(), there.turns)
     return replace(there, names=Names(moments=tuple((start, end, ANA) for start, end, _ in whole)))
@@ -190,7 +190,7 @@ def test_corrected_turn_takes_a_word_in_which_another_begins_to_speak() -> None:
     assert [turn["speaker"] for turn in turns[6:8]] == ["Ana", B]
 
 
-def test_half_a_turn_that_is_said_to_be_somebodys_stays_half() -> None:
+def test_correction_of_half_a_turn_stays_half() -> None:
     words = [(float(second), second + 0.9, f" w{second}") for second in range(10)]
     there = recording(words, [(0.0, 10.0, A)])
     assert texts(corrected(there, (0.0, 5.0))) == ["Ana: w0 w1 w2 w3 w4", f"{A}: w5 w6 w7 w8 w9"]
@@ -244,7 +244,7 @@ def means(times: TurnTimes, text: str, speaker: str) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(talks())
-def test_every_printed_time_means_whose_line_it_stands_at(there: Recording) -> None:
+def test_printed_time_refers_to_turn_of_its_line(there: Recording) -> None:
     times = turn_times(there)
     for text, speaker in printed_lines(there):
         if speaker != "Unknown":

@@ -1,4 +1,4 @@
-"""Which speaker each word is given to, rule by rule, and under whom it is shown."""
+"""Word speakers: attribution rule by rule, and the speaker that each word is displayed with."""
 
 import os
 from pathlib import Path
@@ -44,7 +44,7 @@ def spoken(text: str, start_s: float, length_s: float) -> list[Word]:
 
 
 def attributed(words: list[Word], exclusive: list[Turn], turns: list[Turn] | None = None) -> str:
-    """One letter a word, `-` for nobody. Where no turns are given, nobody overlaps."""
+    """One letter per word, `-` for no speaker. Without turns there is no overlap."""
     given = attribute_words(words_frame(*words), turns_frame(*exclusive), turns_frame(*(turns or exclusive)))
     return "".join(speaker or "-" for speaker in given)
 
@@ -190,7 +190,7 @@ def test_a_pause_ends_a_sentence_like_a_full_stop() -> None:
     assert attributed(words, [(0.0, 0.55, "A"), (0.55, 4.0, "B")]) == "AAABB"
 
 
-def test_in_overlapped_speech_words_go_to_him_of_the_two_whose_sentence_it_is() -> None:
+def test_overlapped_words_go_to_speaker_of_the_sentence() -> None:
     words = [*spoken("I heard a beep you know.", 0.0, 0.5), *spoken("This is Diane.", 3.0, 0.5)]
     exclusive = [(0.0, 1.5, "A"), (1.5, 6.0, "B")]
     assert attributed(words, exclusive) == "AAABBBBBB"
@@ -214,7 +214,7 @@ def test_a_word_far_from_any_turn_stays_unknown_in_the_middle_of_a_sentence() ->
     assert attributed(words, [(0.0, 1.0, "A"), (4.0, 5.0, "A")]) == "A-A"
 
 
-def test_a_sentence_that_may_be_anybodys_is_his_who_speaks_longest_in_it() -> None:
+def test_ambiguous_sentence_goes_to_longest_speaker() -> None:
     words = [*spoken("Well, hello.", 0.0, 0.5), *spoken("Hello you.", 1.0, 0.5), *spoken("Yes.", 2.0, 0.5)]
     speaks = [(0.0, 2.5, "A"), (0.0, 2.5, "B")]
     assert attributed(words, [(0.0, 0.375, "A"), (0.375, 1.5, "B"), (1.5, 2.5, "A")], speaks)[:2] == "BB"
@@ -230,12 +230,12 @@ def test_a_back_channel_with_a_turn_of_its_own_keeps_who_said_it() -> None:
     assert attributed(INTERRUPTED, [(0.0, 1.0, "A"), (1.125, 1.375, "B"), (1.5, 3.0, "A")]) == "AABAA"
 
 
-def test_a_word_heard_while_two_speak_goes_to_him_whose_sentence_it_is() -> None:
+def test_word_in_overlap_goes_to_speaker_of_the_sentence() -> None:
     exclusive = [(0.0, 1.0, "A"), (1.125, 1.375, "B"), (1.375, 3.0, "A")]
     assert attributed(INTERRUPTED, exclusive, [(0.0, 3.0, "A"), (1.125, 1.375, "B")]) == "AAAAA"
 
 
-def test_a_short_answer_that_is_a_sentence_is_nobody_elses() -> None:
+def test_short_answer_keeps_its_speaker() -> None:
     words = [*spoken("Do you?", 0.0, 0.5), *spoken("No.", 1.0, 0.25), *spoken("Then leave.", 1.25, 0.5)]
     assert attributed(words, [(0.0, 1.0, "A"), (1.0, 1.25, "B"), (1.25, 3.0, "A")]) == "AABAA"
 
@@ -245,7 +245,7 @@ TEXTS = st.sampled_from([" a", " b", " c.", " d?"])
 
 @settings(deadline=None)
 @given(SPANS, turn_lists(), st.lists(TEXTS, min_size=8, max_size=8))
-def test_no_turn_that_had_words_loses_them_all_and_nobody_gets_words_out_of_reach(
+def test_every_turn_keeps_words_and_speakers_get_only_near_words(
     spans: list[tuple[float, float]], turns: list[Turn], texts: list[str]
 ) -> None:
     in_order = sorted(spans)
@@ -293,7 +293,7 @@ def test_what_is_no_back_channel_stands_apart(changed: tuple[int, Word], why: st
 
 
 @pytest.mark.parametrize(("count", "apart"), [(BACK_CHANNEL_WORDS, False), (BACK_CHANNEL_WORDS + 1, True)])
-def test_more_than_three_words_say_something_of_their_own(count: int, apart: bool) -> None:
+def test_more_than_three_words_are_no_back_channel(count: int, apart: bool) -> None:
     words = spoken(" ".join(["well"] * (count + 2)), 0.0, 0.125)
     speakers = f"A{'B' * count}A"
     assert shown(words, speakers) == (speakers if apart else "A" * (count + 2))
@@ -303,7 +303,7 @@ def test_between_two_speakers_nothing_is_a_back_channel() -> None:
     assert shown(INTERRUPTED, "AABCC") == "AABCC"
 
 
-def test_words_of_nobody_are_shown_as_nobodys_and_hold_no_back_channel() -> None:
+def test_words_without_speaker_stay_unknown_and_hold_no_back_channel() -> None:
     assert shown(INTERRUPTED, "AA-AA") == "AA-AA"
     assert shown(INTERRUPTED, "--B--") == "--B--"
 
