@@ -86,7 +86,7 @@ def test_a_bug_in_one_look_is_told_and_stops_no_other(site: Site, database: Data
             raise ZeroDivisionError("nobody thought of this")
         return real(source, *rest)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(polling, "look", broken)
+    monkeypatch.setattr(polling, "poll", broken)
     looks = poll_sources([podcast(site, "/broken.xml"), podcast(site, "/good.xml")], database)
     assert [looked.error for looked in looks if looked.error] == ["/broken.xml: ZeroDivisionError: nobody thought of this"]
     assert asked_for(database) == ["e9"]
@@ -292,7 +292,7 @@ CHANNEL = Source(Kind.CHANNEL, UPLOADER, "a channel", every_s=0.0, pause_s=0.0)
 
 @dataclass
 class Channel:
-    """A channel as look(), list_all() and examine() see it: its uploads newest first, with what each page tells."""
+    """A channel as poll(), list_all() and fetch_details() see it: its uploads newest first, with what each page tells."""
 
     uploads: list[Entry]
     pages: dict[str, Entry] = field(default_factory=dict)
@@ -300,14 +300,14 @@ class Channel:
     asked: list[str] = field(default_factory=list)
     whole: int = 0
 
-    def look(self, *_: object) -> Listing | None:
+    def poll(self, *_: object) -> Listing | None:
         return Listing(tuple(self.uploads[: self.newest]), complete=False)
 
     def list_all(self, _: Source) -> Listing:
         self.whole += 1
         return Listing(tuple(replace(entry, published_at=None) for entry in self.uploads), complete=True)
 
-    def examine(self, entry: Entry, _: Source) -> Entry:
+    def fetch_details(self, entry: Entry, _: Source) -> Entry:
         self.asked.append(entry.video_id)
         return self.pages[entry.video_id]
 
@@ -315,7 +315,7 @@ class Channel:
 @pytest.fixture
 def channel(monkeypatch: pytest.MonkeyPatch) -> Channel:
     played = Channel([upload(3), upload(2), upload(1)])
-    for name in ("look", "list_all", "examine"):
+    for name in ("poll", "list_all", "fetch_details"):
         monkeypatch.setattr(polling, name, getattr(played, name))
     return played
 
@@ -367,7 +367,7 @@ def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_wa
             raise Blocked("Sign in to confirm you're not a bot.", pause_s=600.0)
         return upload(int(entry.video_id[-5:]))
 
-    monkeypatch.setattr(polling, "examine", examine)
+    monkeypatch.setattr(polling, "fetch_details", examine)
     source = replace(CHANNEL, since=date(2026, 1, 1))
     with pytest.raises(Blocked):
         list_fully(source, database)
@@ -376,7 +376,7 @@ def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_wa
     with pytest.raises(SourceBlocked, match="left alone until"):
         list_fully(source, database)
     database.query("UPDATE sources SET paused_until = now() - interval '1 second'")
-    monkeypatch.setattr(polling, "examine", lambda entry, _: upload(int(entry.video_id[-5:])))
+    monkeypatch.setattr(polling, "fetch_details", lambda entry, _: upload(int(entry.video_id[-5:])))
     poll_sources([source], database)
     assert asked_for(database) == ["video-00003", "video-00002", "video-00001"]
 
