@@ -534,7 +534,7 @@ def test_a_site_that_is_away_for_no_told_time_is_only_unusable(site: Site) -> No
 
 @pytest.mark.parametrize(
     ("status", "remedy"),
-    [(401, "login"), (403, "cookies"), (404, "nothing lies there"), (410, "for good"), (500, "again later")],
+    [(401, "login"), (403, "cookies"), (404, "Nothing is at this address"), (410, "for good"), (500, "again later")],
 )
 def test_a_status_that_is_an_error_is_told_with_what_to_do(site: Site, status: int, remedy: str) -> None:
     error = refusal(site, Answer(status=status))

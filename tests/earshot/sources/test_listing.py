@@ -211,7 +211,7 @@ def test_a_page_without_media_says_so_with_its_address(site: Site, listed: Calla
 
 
 def test_what_is_not_there_is_told_with_its_status(site: Site, listed: Callable[[Source], Listing]) -> None:
-    with pytest.raises(SourceUnusable, match=r"gone\.xml: .*404.* nothing lies there") as caught:
+    with pytest.raises(SourceUnusable, match=r"gone\.xml: .*404.* Nothing is at this address") as caught:
         listed(source_named(f"{site.url}/gone.xml"))
     assert not isinstance(caught.value, SourceBlocked | NotAFeed)
     assert len(site.asked) == 1
@@ -282,7 +282,7 @@ def test_a_page_that_tells_no_date_leaves_it_untold_and_the_video_out_by_date(si
     source = replace(source_named(site.put("/talk.html", Answer(page, headers=HTML))), since=date(2026, 1, 1))
     examined = fetch_details(entry_at(source.address), source)
     assert (examined.published_at, examined.duration_s) == (None, 540)
-    assert judge_entry(examined, source, asked=True).reason == "its upload date cannot be told"
+    assert judge_entry(examined, source, asked=True).reason == "unknown upload date"
     assert judge_entry(examined, replace(source, since=None), asked=True) == WANTED
 
 

@@ -104,11 +104,11 @@ def test_an_upload_of_the_first_moment_of_the_day_counts() -> None:
 @pytest.mark.parametrize(
     ("options", "missing"),
     [
-        ({"since": date(2026, 1, 1)}, "its upload date must be asked"),
-        ({"longer_than_s": 60.0}, "its length must be asked"),
-        ({"skip_shorts": True}, "its kind must be asked"),
-        ({"skip_live": True}, "its kind must be asked"),
-        ({"since": date(2026, 1, 1), "shorter_than_s": 9.0}, "its upload date and length must be asked"),
+        ({"since": date(2026, 1, 1)}, "its upload date must be fetched"),
+        ({"longer_than_s": 60.0}, "its length must be fetched"),
+        ({"skip_shorts": True}, "its kind must be fetched"),
+        ({"skip_live": True}, "its kind must be fetched"),
+        ({"since": date(2026, 1, 1), "shorter_than_s": 9.0}, "its upload date and length must be fetched"),
     ],
 )
 def test_what_a_decision_needs_and_nobody_told_must_be_asked(options: dict, missing: str) -> None:
@@ -117,7 +117,7 @@ def test_what_a_decision_needs_and_nobody_told_must_be_asked(options: dict, miss
 
 def test_a_date_that_cannot_be_told_is_not_invented() -> None:
     decision = judge_entry(FILM, replace(CHANNEL, since=date(2026, 1, 1)), asked=True)
-    assert decision == Selection("left_out", "its upload date cannot be told")
+    assert decision == Selection("left_out", "unknown upload date")
 
 
 def test_a_kind_that_youtube_does_not_tell_is_the_usual_one() -> None:

@@ -91,7 +91,7 @@ def test_each_change_is_told_once() -> None:
 
 def test_refused_file_ends_no_other_trouble() -> None:
     feed = Trouble("A", "source_unreadable", "error", "A cannot be read.", "A can be read again.")
-    refused = Trouble("sources.yaml", "sources_refused", "error", "Line 3.", "sources.yaml is read again.")
+    refused = Trouble("sources.yaml", "sources_refused", "error", "Line 3.", "sources.yaml is valid again.")
     told, lines = describe_changes(describe_changes({}, [feed])[0], [refused])
     assert lines == ["ERROR: Line 3."]
-    assert describe_changes(told, [feed]) == ({feed.key: feed}, ["sources.yaml is read again."])
+    assert describe_changes(told, [feed]) == ({feed.key: feed}, ["sources.yaml is valid again."])
