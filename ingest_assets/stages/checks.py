@@ -28,7 +28,7 @@ def check_specs(asset: str) -> list[AssetCheckSpec]:
 
 
 def check_result(finding: CheckOutcome) -> AssetCheckResult:
-    """A finding as Dagster shows it."""
+    """An outcome as Dagster shows it."""
     figures = {"ratio": finding.ratio, "expected_s": finding.expected_s, "videos": float(finding.videos)}
     return AssetCheckResult(
         check_name=finding.check,

@@ -209,7 +209,7 @@ def test_backfill_of_a_job_can_be_watched(instance: DagsterInstance, ingested: D
 
 def test_backfill_that_concerns_no_video_is_refused(instance: DagsterInstance, ingested: Database) -> None:
     backfill_id = of_the_ui(instance, asset_selection=[AssetKey("people")], all_partitions=True, partition_names=None)
-    with pytest.raises(EarshotError, match=r"is not one over videos\. The UI shows how far it is"):
+    with pytest.raises(EarshotError, match=r"is not one over videos\. The UI shows its progress"):
         read_progress(ingested, instance, backfill_id)
 
 
@@ -329,7 +329,7 @@ def test_run_without_audio_keeps_known_state_and_says_its_reason(
     assert known is not None
     assert (known.state, known.retry_at) == (state, None)
     said = run_of(instance, "from the UI", video, "transcript")
-    assert said == f"gone has no audio to make transcript from: {error} To try it again: earshot retry gone"
+    assert said == f"gone has no audio to make transcript from: {error} To retry it: earshot retry gone"
     assert get_video(ingested, video.video_id) == known
 
 

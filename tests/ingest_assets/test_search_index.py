@@ -228,7 +228,7 @@ def test_the_sensor_asks_once_for_what_there_is_to_do(indexed_early: Database, i
     assert [request.job_name for request in answer.run_requests or ()] == ["keep_search_index"]
     again = search_upkeep(build_sensor_context(instance, cursor=answer.cursor))
     assert isinstance(again, SkipReason)
-    assert "Asked for already, and it did not help: all-MiniLM" in str(again.skip_message)
+    assert "Already requested, but still to be done: all-MiniLM" in str(again.skip_message)
 
 
 def test_while_a_run_is_under_way_the_sensor_waits(indexed_early: Database, instance: DagsterInstance) -> None:
@@ -238,7 +238,7 @@ def test_while_a_run_is_under_way_the_sensor_waits(indexed_early: Database, inst
         answer = search_upkeep(build_sensor_context(instance))
     finally:
         instance.delete_run(run.run_id)
-    assert "under way" in str(answer.skip_message if isinstance(answer, SkipReason) else "")
+    assert "queued or running" in str(answer.skip_message if isinstance(answer, SkipReason) else "")
 
 
 def test_the_sensor_runs_by_itself() -> None:
