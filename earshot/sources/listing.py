@@ -206,45 +206,45 @@ def _flatten(result: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"channel": channel, **nested} for entry in entries for nested in _flatten(entry)]
 
 
-def _entry(found: dict[str, Any], source: Source, video_id: str = "") -> Entry:
-    given = found.get("webpage_url") or found.get("original_url") or found.get("url") or ""
+def _entry(info: dict[str, Any], source: Source, video_id: str = "") -> Entry:
+    given = info.get("webpage_url") or info.get("original_url") or info.get("url") or ""
     address, smuggled = unsmuggle_url(given, default={})
-    extractor = (found.get("ie_key") or found.get("extractor_key") or "Generic").lower()
+    extractor = (info.get("ie_key") or info.get("extractor_key") or "Generic").lower()
     on_youtube = extractor == "youtube"
     return Entry(
-        video_id=video_id or _key(found, extractor, address, smuggled.get("force_videoid"), source),
-        url=youtube.watch_url(found["id"]) if on_youtube else address,
-        title=found.get("title") or Path(urlsplit(address).path).stem or address,
-        channel=found.get("channel") or found.get("uploader"),
-        published_at=_published(found),
-        duration_s=found.get("duration"),
-        live=_LIVE.get(found.get("live_status") or ""),
-        starts_at=_moment(found.get("release_timestamp")) if found.get("live_status") == "is_upcoming" else None,
-        short=_short(found) if on_youtube else None,
-        members_only=_MEMBERS_ONLY.get(found.get("availability") or ""),
+        video_id=video_id or _key(info, extractor, address, smuggled.get("force_videoid"), source),
+        url=youtube.watch_url(info["id"]) if on_youtube else address,
+        title=info.get("title") or Path(urlsplit(address).path).stem or address,
+        channel=info.get("channel") or info.get("uploader"),
+        published_at=_published(info),
+        duration_s=info.get("duration"),
+        live=_LIVE.get(info.get("live_status") or ""),
+        starts_at=_moment(info.get("release_timestamp")) if info.get("live_status") == "is_upcoming" else None,
+        short=_short(info) if on_youtube else None,
+        members_only=_MEMBERS_ONLY.get(info.get("availability") or ""),
     )
 
 
-def _key(found: dict[str, Any], extractor: str, address: str, guid: str | None, source: Source) -> str:
+def _key(info: dict[str, Any], extractor: str, address: str, guid: str | None, source: Source) -> str:
     if extractor == "youtube":
-        return found["id"]
+        return info["id"]
     if extractor == "html5mediaembed":  # its ids are the page's name and a number
-        return generic_key(None, f"{address}#{found['id']}", source.address)
+        return generic_key(None, f"{address}#{info['id']}", source.address)
     if extractor != "generic":
-        return f"{extractor}-{slug(found['id'])}"
+        return f"{extractor}-{slug(info['id'])}"
     return generic_key(guid, address, source.address)
 
 
-def _published(found: dict[str, Any]) -> datetime | None:
-    day = found.get("upload_date")
-    return _moment(found.get("timestamp")) or (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) if day else None)
+def _published(info: dict[str, Any]) -> datetime | None:
+    day = info.get("upload_date")
+    return _moment(info.get("timestamp")) or (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) if day else None)
 
 
 def _moment(timestamp: float | None) -> datetime | None:
     return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
 
 
-def _short(found: dict[str, Any]) -> bool | None:
-    if "/shorts/" in (found.get("url") or "") or found.get("media_type") == "short":
+def _short(info: dict[str, Any]) -> bool | None:
+    if "/shorts/" in (info.get("url") or "") or info.get("media_type") == "short":
         return True
-    return False if found.get("media_type") else None
+    return False if info.get("media_type") else None

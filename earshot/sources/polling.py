@@ -181,7 +181,7 @@ def decide_pending(source: Source, database: Database, most_asks: int | None = N
         return 0
     asks = {one.entry.video_id: one.asks for one in entries}
     ask = _page_fetcher(source, _give_up(source, database, asks), most_asks, deadline)
-    backlog, later = ([pending.entry for pending in entries if pending.backlog == part] for part in (True, False))
+    backlog, later = ([one.entry for one in entries if one.backlog == there] for there in (True, False))
     room = None if source.limit is None else max(0, source.limit - listings.count_wanted_backlog(database, source.address))
     decided: list[StoredDecision] = []
     try:

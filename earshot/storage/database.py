@@ -42,7 +42,7 @@ class Database:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A connection in a transaction, committed at the end, rolled back on an error; rows are dictionaries."""
+        """A connection in a transaction, committed at the end, rolled back on an error; rows come as dictionaries."""
         if self._snapshot is not None:
             yield self._snapshot
             return
