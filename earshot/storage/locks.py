@@ -27,7 +27,7 @@ PARTITION_TAG = "dagster/partition"
 POLL_S = 0.2
 
 HEARTBEAT_S = 2.0  # between two checks that this process's locks are still held
-HOLDERS_BACK_S = 15.0  # after the server's start, until every live process has its locks back
+HOLDERS_BACK_S = 15.0  # after the server's start; by then every live process has its locks back
 
 _held: dict[tuple[int, str, str], psycopg.Connection] = {}
 _guard = threading.Lock()

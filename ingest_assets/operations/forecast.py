@@ -70,7 +70,7 @@ def stages_at_once(instance: DagsterInstance) -> int:
 
 
 def _steps(database: Database) -> pd.DataFrame:
-    """The recent stages: whether each was its run's first, and seconds since the previous one's end, of it all, of loading."""
+    """The recent stages. Columns: first (of its run), passed_s (since the previous stage ended), wall_s, load_s."""
     rows = database.query(
         """
         SELECT run_id <> lag(run_id) OVER earlier AS first,

@@ -135,9 +135,7 @@ def test_dagster_is_asked_for_exactly_these_stages_of_each_video(instance: Dagst
     assert (backfill.title, backfill.status) == ("a title", BulkActionStatus.REQUESTED)
 
 
-def test_its_runs_are_told_to_keep_what_they_replace_where_that_is_asked_for(
-    instance: DagsterInstance, ingested: Database
-) -> None:
+def test_keep_previous_tags_the_backfills_runs(instance: DagsterInstance, ingested: Database) -> None:
     assert ingested
     run("transcript", "--keep-previous", "--limit", "1", "--detach")
     [backfill] = instance.get_backfills(limit=1)
@@ -279,7 +277,7 @@ def stopped(instance: DagsterInstance, backfill_id: str) -> bool:
     return stop_if_failing(instance, backfill)
 
 
-def test_a_backfill_whose_first_videos_fail_for_one_reason_is_stopped_with_that_reason(
+def test_backfill_stops_when_first_videos_fail_for_one_reason(
     instance: DagsterInstance, ingested: Database, tmp_path: Path
 ) -> None:
     backfill_id, video = started(ingested, instance, "audio"), gone(ingested, instance, tmp_path)

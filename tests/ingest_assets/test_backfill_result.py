@@ -69,7 +69,7 @@ def passages(*texts: str) -> list[dict[str, Any]]:
     return [{"start_s": 10.0 * place, "text": text} for place, text in enumerate(texts)]
 
 
-def test_an_example_is_the_first_passage_that_differs_and_what_stands_there_now() -> None:
+def test_example_is_first_changed_passage_and_its_replacement() -> None:
     rows = [
         row(said_before=passages("one", "two"), said_after=passages("one", "two")),
         row("w", said_before=passages("one", "two"), said_after=passages("one", "zwei")),

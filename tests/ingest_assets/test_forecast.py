@@ -124,7 +124,7 @@ def test_at_once_are_the_slots_or_fewer_workers(
         assert stages_at_once(opened) == at_once
 
 
-def test_workers_that_are_there_count_instead_of_those_that_up_would_start(
+def test_running_workers_count_instead_of_configured_ones(
     pools: DagsterInstance, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pools

@@ -99,7 +99,7 @@ def test_a_library_that_has_grown_gets_its_index_once(indexed_early: Database) -
     assert plan(indexed_early, MODEL).told == ""
 
 
-def test_an_index_whose_building_was_given_up_is_none_and_is_built_again(indexed_early: Database) -> None:
+def test_interrupted_index_build_is_repeated(indexed_early: Database) -> None:
     add_video(indexed_early, "v", *[("A", "alpha")] * 3)
     build_index(indexed_early, OLD_MODEL)
     name = indexed_early.query("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'passages_vectors_%%'")[0]["indexname"]
@@ -132,7 +132,7 @@ def changing(database: Database) -> Database:
     return database
 
 
-def test_until_the_new_model_has_every_video_the_old_one_alone_is_searched(changing: Database) -> None:
+def test_old_model_is_searched_until_new_one_has_every_video(changing: Database) -> None:
     assert count_missing(changing, NEW_MODEL) == 1
     assert plan(changing, NEW).told == ""
     assert {text.split()[-3] for text in said(changing)} == {"old"}
@@ -150,7 +150,7 @@ def test_when_it_has_every_video_it_takes_over_and_the_old_passages_go(changing:
     assert maintain(changing, NEW).switched == 0
 
 
-def test_a_video_in_which_the_new_model_found_nothing_to_embed_is_not_waited_for(changing: Database) -> None:
+def test_video_without_passages_does_not_delay_new_model(changing: Database) -> None:
     add_timing(changing, "w", NEW)
     assert count_missing(changing, NEW_MODEL) == 0
     assert maintain(changing, NEW).switched == 1

@@ -148,9 +148,7 @@ def test_another_model_set_is_noticed(database: Database, ticks: Ticks, monkeypa
 
 
 @pytest.mark.parametrize("status", [status for status in ACTIVE if status != DagsterRunStatus.QUEUED])
-def test_while_a_run_waits_or_works_nothing_is_asked_and_nothing_is_lost(
-    status: DagsterRunStatus, database: Database, ticks: Ticks
-) -> None:
+def test_active_run_defers_requests_and_loses_none(status: DagsterRunStatus, database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0")
     run = ticks.instance.add_run(DagsterRun(job_name="identify_people", status=status))
     try:

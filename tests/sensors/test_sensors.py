@@ -108,7 +108,7 @@ def test_a_started_run_is_ended_once_nobody_holds_its_lock(instance: DagsterInst
 
 
 @pytest.mark.parametrize("status", GRACE_S)
-def test_a_run_whose_process_was_killed_before_it_had_its_lock_is_ended_after_a_while(
+def test_run_killed_before_it_took_its_lock_is_ended_after_grace(
     instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, status: DagsterRunStatus
 ) -> None:
     run = _lost_run(instance, status)

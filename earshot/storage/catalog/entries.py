@@ -61,7 +61,7 @@ class Listing:
 
 
 def generic_key(guid: str | None, address: str, named: str) -> str:
-    """The key of media without an id of its site: `generic-<readable>-<8 hexadecimal digits>`.
+    """The key of media to which no site gives an id: `generic-<readable>-<8 hexadecimal digits>`.
 
     A feed's `guid` stays when the media moves, and is unique on the feed's host (that of `named`, the URL that the user gave).
     Media without a guid is identified by its own address.

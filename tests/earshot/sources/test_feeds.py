@@ -251,7 +251,7 @@ def test_rdf_is_a_feed(site: Site) -> None:
     assert (entry.title, entry.channel, entry.url) == ("One", "Old", "https://x.example/1")
 
 
-def test_youtubes_feed_gives_its_own_ids_dates_and_shorts_and_is_not_all_there_is(site: Site) -> None:
+def test_youtube_feed_has_ids_dates_and_shorts_and_is_incomplete(site: Site) -> None:
     listing = read(site, youtube_feed(YOUTUBE_ID, "abcdefghij_", shorts=("abcdefghij_",)))
     assert not listing.complete
     talk, short = listing.entries
@@ -292,7 +292,7 @@ def test_not_changed_from_a_server_that_was_not_asked_for_it_is_an_error(site: S
 # --- pages ---------------------------------------------------------------------------------------------------------------
 
 
-def test_the_pages_of_a_feed_are_followed_and_the_validators_are_of_the_first(site: Site) -> None:
+def test_feed_pages_are_followed_and_first_has_the_validators(site: Site) -> None:
     site.put("/two.xml", Answer(rss(item("ep-2", "Also on page two"), item("ep-1"), more=next_page("three.xml")), etag='"2"'))
     site.put("/three.xml", Answer(rss(item("ep-0"))))
     listing = read(site, Answer(rss(item("ep-3"), item("ep-2", "Two"), more=next_page("/two.xml")), etag='"1"'))
@@ -309,7 +309,7 @@ def test_pages_that_lead_in_a_circle_are_read_once(site: Site) -> None:
     assert [asked.path for asked in site.asked] == ["/feed.xml", "/two.xml"]
 
 
-def test_pages_without_end_are_left_and_the_listing_is_not_called_complete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_feed_pages_stop_at_limit_and_listing_is_incomplete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "MAX_PAGES", 3)
     for number in range(5):
         site.put(f"/page?{number}", Answer(rss(item(f"ep-{number}"), more=next_page(f"/page?{number + 1}"))))
@@ -676,7 +676,7 @@ def test_any_words_for_a_pause_give_one_that_ends_or_none(told: str) -> None:
     assert found is None or 0.0 <= found <= MAX_PAUSE_S
 
 
-def test_a_pause_is_told_in_seconds_or_as_a_date_and_never_longer_than_a_week() -> None:
+def test_retry_after_is_seconds_or_date_and_at_most_a_week() -> None:
     assert retry_after_s("7", NEW_YEAR) == 7.0
     assert retry_after_s("Thu, 01 Jan 2026 12:31:00 GMT", NEW_YEAR) == 60.0
     assert retry_after_s("Thu, 01 Jan 2026 12:00:00 GMT", NEW_YEAR) == 0.0

@@ -124,7 +124,7 @@ def test_a_kind_that_youtube_does_not_tell_is_the_usual_one() -> None:
     assert judge_entry(FILM, replace(CHANNEL, skip_shorts=True, skip_live=True), asked=True) == WANTED
 
 
-def test_no_video_longer_than_three_minutes_is_asked_whether_it_is_a_short() -> None:
+def test_page_of_video_over_three_minutes_is_not_fetched_for_shorts() -> None:
     source = replace(CHANNEL, skip_shorts=True)
     assert judge_entry(replace(FILM, duration_s=181.0), source) == WANTED
     assert judge_entry(replace(FILM, duration_s=180.0), source).verdict == "open"
@@ -135,7 +135,7 @@ def test_shorts_and_broadcasts_are_asked_of_no_other_site() -> None:
     assert judge_entry(episode, replace(CHANNEL, skip_shorts=True, skip_live=True)) == WANTED
 
 
-def test_what_is_to_come_has_neither_date_nor_length_to_be_asked_for() -> None:
+def test_upcoming_broadcast_needs_no_date_or_length() -> None:
     coming = replace(FILM, live=Live.UPCOMING)
     assert judge_entry(coming, replace(CHANNEL, since=date(2026, 1, 1), longer_than_s=60.0)) == WANTED
 
@@ -178,12 +178,12 @@ def test_with_a_limit_nothing_after_an_open_decision_is_decided() -> None:
     assert verdicts(listed("a", "b2"), source, lambda _: None, source.limit) == {}
 
 
-def test_without_a_limit_what_cannot_be_asked_now_holds_up_nobody() -> None:
+def test_without_limit_an_unfetched_page_holds_up_no_other() -> None:
     source = replace(CHANNEL, since=date(2026, 1, 1))
     assert verdicts(listed("a", "b2"), source, lambda _: None) == {"a": "open", "b2": "wanted"}
 
 
-def test_a_video_whose_own_page_says_that_it_cannot_be_had_is_left_out_with_that() -> None:
+def test_video_unavailable_by_its_page_is_left_out_with_that_reason() -> None:
     def refuse(_: Entry) -> Entry | None:
         raise Private("This video is private.")
 
