@@ -76,7 +76,7 @@ def test_stages_that_are_named_are_run_of_every_video_the_newest_first(ingested:
     assert found.took_s.tolist() == [10.5, 10.5]
 
 
-def test_only_what_is_out_of_date_is_run_where_that_is_asked_for(ingested: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choose_only_stale_stages(ingested: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen(ingested, STAGES, stale=True) == []
     outdate(monkeypatch, "voice_embeddings")
     assert chosen(ingested, STAGES, stale=True) == [(key, "voice_embeddings") for key in ("b", "a", "c")]
@@ -120,7 +120,7 @@ def started(database: Database, instance: DagsterInstance, *stages: str, forced:
     return launch(choose(database, stages, False, BackfillFilter()), forced, "a title", database, instance)
 
 
-def test_dagster_is_asked_for_exactly_these_stages_of_each_video(instance: DagsterInstance, ingested: Database) -> None:
+def test_backfill_targets_exactly_the_chosen_stages(instance: DagsterInstance, ingested: Database) -> None:
     plan = choose(ingested, ["transcript"], False, BackfillFilter())
     plan = plan[~((plan.video_id == "a") & (plan.stage == "transcript"))]
     backfill = instance.get_backfill(launch(plan, ["transcript"], "a title", ingested, instance))
@@ -156,7 +156,7 @@ def test_old_backfills_are_forgotten_when_a_new_one_is_started(instance: Dagster
     assert ingested.query("SELECT 1 FROM backfill_before WHERE backfill_id = %s", [first]) == []
 
 
-def test_a_backfill_that_is_not_there_is_told(instance: DagsterInstance, ingested: Database) -> None:
+def test_unknown_backfill_is_an_error(instance: DagsterInstance, ingested: Database) -> None:
     with pytest.raises(EarshotError, match="There is no backfill 'nothing'"):
         read_progress(ingested, instance, "nothing")
 

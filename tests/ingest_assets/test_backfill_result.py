@@ -30,7 +30,7 @@ def row(video_id: str = "v", stage: str = "text_embeddings", **changed: Any) -> 
     return usual | changed
 
 
-def test_speed_and_content_are_told_by_stage_upstream_first() -> None:
+def test_stage_changes_have_speed_and_content_upstream_first() -> None:
     rows = [row(), row("w", content_after="new", count_after=12), row(stage="transcript", count_before=100, count_after=90)]
     transcript, passages = stage_changes(rows)
     assert (transcript.stage, transcript.noun, transcript.count_before, transcript.count_after) == (

@@ -107,7 +107,7 @@ def test_a_floor_in_real_time_is_held_against_the_audio() -> None:
 # --- regression -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_slow_stage_is_told_with_how_much_than_what_and_why() -> None:
+def test_slow_stage_message_has_ratio_baseline_and_cause() -> None:
     found = examined(usual(wall_s=52.5, compute_s=52.0, batch_mean=1.0))["regression"]
     assert (found.level, found.cause) == (Level.ERROR, "batch_size")
     assert "text_embeddings took 52.5 s for 300 inputs, 5.0 times the 10.5 s expected" in found.message

@@ -14,7 +14,7 @@ TOLD = (
 
 
 @pytest.mark.parametrize("asset", expected_versions())
-def test_logic_that_changed_was_looked_at(asset: str) -> None:
+def test_changed_logic_was_recorded(asset: str) -> None:
     kept = json.loads(RECORD.read_text())[asset]
     assert digests()[asset] == kept, TOLD.format(asset, ", ".join(modules_of(asset)))
 

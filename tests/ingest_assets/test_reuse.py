@@ -123,7 +123,7 @@ def test_failed_check_fails_again_when_output_is_reused(talk: Talk) -> None:
     assert len(talk.database.query("SELECT 1 FROM check_failures")) == 1  # nobody is alerted twice
 
 
-def test_what_a_run_replaces_is_kept_where_that_is_asked_for(talk: Talk) -> None:
+def test_keep_previous_keeps_replaced_rows(talk: Talk) -> None:
     talk.database.query("UPDATE words SET text = ' before' WHERE word_index = 0")
     forced = {FORCE_TAG: "true", KEEP_TAG: "true"}
     talk.materialize("transcript", "voice_embeddings", **forced)

@@ -171,7 +171,7 @@ def test_passages_of_a_model_that_was_given_up_are_removed(changing: Database) -
     assert list_text_models(changing) == [OLD_MODEL]
 
 
-def test_a_video_that_only_the_new_model_has_is_told_as_not_searched(changing: Database) -> None:
+def test_video_of_new_model_only_is_reported_as_not_searched(changing: Database) -> None:
     add_video(changing, "x", ("A", "alpha"))
     changing.query("DELETE FROM passages WHERE video_id = 'x'")
     add_passages(changing, "x", NEW, "new statement x")
@@ -180,7 +180,7 @@ def test_a_video_that_only_the_new_model_has_is_told_as_not_searched(changing: D
     assert told.startswith("1 video with passages of new only is not searched yet: the library is searched with t until")
 
 
-def test_a_model_that_this_version_does_not_have_is_told_with_what_to_do() -> None:
+def test_unknown_model_error_says_what_to_do() -> None:
     with pytest.raises(ModelUnavailable, match="searched with text model t 1, which this version does not have"):
         assert OLD_MODEL.described
     assert TextModel(MINILM.name, MINILM.revision, 384, True).described is MINILM

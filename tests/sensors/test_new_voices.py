@@ -73,14 +73,14 @@ def speak(database: Database, video: str, *speakers: str) -> None:
     database.replace(video, {"local_speakers": rows.assign(**space.columns)})
 
 
-def test_an_empty_library_asks_nothing_whoever_is_in_the_file(database: Database, ticks: Ticks, people_file: Path) -> None:
+def test_empty_library_requests_no_run_whatever_people_yaml_has(database: Database, ticks: Ticks, people_file: Path) -> None:
     people_file.write_text(LISTED)
     add_person(database, "Anna")
     assert not ticks.asks()
     assert "No video has a speaker" in ticks.said
 
 
-def test_a_change_is_asked_for_once(database: Database, ticks: Ticks) -> None:
+def test_change_requests_one_run(database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0")
     assert [ticks.asks() for _ in range(3)] == [True, False, False]
     assert "No new voices" in ticks.said

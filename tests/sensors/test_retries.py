@@ -210,7 +210,7 @@ def test_a_crash_is_failed_and_not_tried_again_but_ready_stays_ready(database: D
     assert (ready.state, ready.last_error, ready.retry_at) == ("ready", "killed", None)
 
 
-def test_a_failure_of_what_nobody_knows_is_no_failure(database: Database) -> None:
+def test_failure_of_unknown_video_is_ignored(database: Database) -> None:
     record_failure(database, "nobody", Retryable("reset"))
     record_crash(database, "nobody", "killed")
     assert get_video(database, "nobody") is None

@@ -405,7 +405,7 @@ def test_a_feed_in_utf_16_is_read(site: Site) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 400))
-def test_whatever_lies_in_a_feed_it_is_read_or_refused(server: Site, junk: bytes, at: int) -> None:
+def test_any_feed_content_is_read_or_refused(server: Site, junk: bytes, at: int) -> None:
     sound = rss(item())
     url = server.put("/feed.xml", Answer(sound[:at] + junk + sound[at:]))
     listing = None
@@ -435,7 +435,7 @@ def test_entities_that_multiply_are_not_expanded(site: Site) -> None:
         (b"<opml version='2.0'><body/></opml>", r"XML of another kind (<opml>)"),
     ],
 )
-def test_what_is_no_feed_is_told_for_what_it_is(site: Site, body: bytes, expected: str) -> None:
+def test_error_describes_what_is_not_a_feed(site: Site, body: bytes, expected: str) -> None:
     error = refusal(site, body)
     assert isinstance(error, NotAFeed)
     assert error.message == f"the feed: {expected}, not a feed."
@@ -447,7 +447,7 @@ def test_media_in_place_of_a_feed_is_not_read_to_its_end(site: Site) -> None:
     assert isinstance(refusal(site, endless), NotAFeed)
 
 
-def test_a_feed_is_told_from_a_page_by_its_root_element() -> None:
+def test_root_element_distinguishes_feed_from_page() -> None:
     begun = b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- <html> -->\n<!DOCTYPE rss [<!ENTITY a '>'>]>\n"
     assert is_feed(begun + b"<rss version='2.0'>")
     assert is_feed(b"<atom:feed xmlns:atom='http://www.w3.org/2005/Atom'>")
@@ -493,7 +493,7 @@ def test_redirects_are_followed_and_the_key_is_of_the_host_that_was_named(site: 
         assert entry.video_id == direct.video_id
 
 
-def test_redirects_without_end_are_told(site: Site) -> None:
+def test_endless_redirects_are_an_error(site: Site) -> None:
     assert "redirects never end" in refusal(site, moved("/feed.xml")).message
 
 
@@ -528,7 +528,7 @@ def test_a_site_that_is_away_until_a_date_blocks_its_source_till_then(site: Site
     assert 0.0 < error.pause_s <= 3600.0
 
 
-def test_a_site_that_is_away_for_no_told_time_is_only_unusable(site: Site) -> None:
+def test_unavailable_site_without_retry_after_is_unusable(site: Site) -> None:
     assert not isinstance(refusal(site, Answer(status=503)), SourceBlocked)
 
 
@@ -536,7 +536,7 @@ def test_a_site_that_is_away_for_no_told_time_is_only_unusable(site: Site) -> No
     ("status", "remedy"),
     [(401, "login"), (403, "cookies"), (404, "Nothing is at this address"), (410, "for good"), (500, "again later")],
 )
-def test_a_status_that_is_an_error_is_told_with_what_to_do(site: Site, status: int, remedy: str) -> None:
+def test_error_status_has_a_remedy(site: Site, status: int, remedy: str) -> None:
     error = refusal(site, Answer(status=status))
     assert f"answers {status} (" in error.message
     assert remedy in error.remedy
@@ -551,14 +551,14 @@ def test_a_server_that_fails_once_is_read_the_next_time(site: Site) -> None:
     assert len(listing.entries) == 1
 
 
-def test_a_server_that_is_not_there_is_told() -> None:
+def test_missing_server_is_an_error() -> None:
     with misbehaving() as gone:
         url = f"{gone.url}/feed.xml"
     with pytest.raises(SourceUnusable, match=r"the feed: it cannot be read: Connection refused\."):
         read_feed(url, source_at(url))
 
 
-def test_a_host_that_has_no_address_is_told() -> None:
+def test_host_without_address_is_an_error() -> None:
     with pytest.raises(SourceUnusable, match="the feed: it cannot be read: "):
         read_feed("http://nowhere.invalid/feed.xml", source_at("http://nowhere.invalid/feed.xml"))
 

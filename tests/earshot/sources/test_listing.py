@@ -121,7 +121,7 @@ def test_empty_feed_is_an_error_when_listed_but_not_when_polled(site: Site) -> N
     ],
     ids=["page", "film", "json", "nothing"],
 )
-def test_something_else_at_the_address_of_a_feed_is_told_and_not_taken(
+def test_feed_address_with_other_content_is_an_error(
     site: Site, listed: Callable[[Source], Listing], answer: Answer, told: str
 ) -> None:
     source = as_feed(source_named(site.put("/feed.xml", answer)))
@@ -210,7 +210,7 @@ def test_a_page_without_media_says_so_with_its_address(site: Site, listed: Calla
 # --- refusals --------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_there_is_told_with_its_status(site: Site, listed: Callable[[Source], Listing]) -> None:
+def test_missing_page_error_has_the_status(site: Site, listed: Callable[[Source], Listing]) -> None:
     with pytest.raises(SourceUnusable, match=r"gone\.xml: .*404.* Nothing is at this address") as caught:
         listed(source_named(f"{site.url}/gone.xml"))
     assert not isinstance(caught.value, SourceBlocked | NotAFeed)
@@ -299,7 +299,7 @@ def test_the_last_change_of_a_file_on_its_server_is_no_upload_date(site: Site, b
     assert [entry.published_at for entry in list_all(source).entries] == [None]
 
 
-def test_media_that_is_gone_is_told_of_the_video(site: Site) -> None:
+def test_missing_media_is_an_error_of_the_video(site: Site) -> None:
     source = source_named(f"{site.url}/gone.html")
     with pytest.raises(Removed, match="404"):
         fetch_details(entry_at(source.address), source)
@@ -369,7 +369,7 @@ def test_a_watched_folder_may_be_empty_and_leaves_what_is_new_to_settle(tmp_path
     assert len(list_all(source).entries) == 1
 
 
-def test_a_folder_without_media_and_a_path_to_nothing_are_told(tmp_path: Path) -> None:
+def test_folder_without_media_and_missing_path_are_errors(tmp_path: Path) -> None:
     with pytest.raises(SourceUnusable, match=r"no audio or video file in this folder.*\.flac .*\.mp3"):
         list_all(source_named(str(tmp_path)))
     for listed in (list_all, lambda source: poll(source, NOTHING, {})):
@@ -389,7 +389,7 @@ def test_the_length_of_a_file_is_read_from_it_and_its_date_is_not_made_up(tmp_pa
     assert examined.published_at is None
 
 
-def test_a_file_whose_length_nobody_can_tell_has_none(tmp_path: Path) -> None:
+def test_file_of_unknown_length_has_none(tmp_path: Path) -> None:
     (tmp_path / "notes.mp3").write_text("no recording at all")
     source = source_named(str(tmp_path))
     assert [fetch_details(entry, source).duration_s for entry in list_all(source).entries] == [None]

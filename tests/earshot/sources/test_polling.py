@@ -65,7 +65,7 @@ def test_a_source_is_left_alone_until_it_is_due(site: Site, database: Database) 
     assert len(site.asked_for("/feed.xml")) == 1
 
 
-def test_a_source_that_fails_is_told_and_stops_no_other(site: Site, database: Database) -> None:
+def test_failing_source_is_reported_and_stops_no_other(site: Site, database: Database) -> None:
     site.put("/bad.xml", Answer(status=500))
     site.put("/cut.xml", Answer(feed("e1", "e2")[:-40]))
     site.put("/good.xml", Answer(feed("e9")))
@@ -105,7 +105,7 @@ def test_a_feed_that_was_cut_short_loses_nothing_once_it_is_whole(site: Site, da
     assert asked_for(database) == ["e2", "e1"]
 
 
-def test_a_source_that_cannot_be_listed_is_asked_less_and_less_often(site: Site, database: Database) -> None:
+def test_unlistable_source_is_polled_with_growing_backoff(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(status=500))
     source = replace(podcast(site), every_s=60.0)
     waits = []
@@ -131,7 +131,7 @@ def test_a_site_that_asks_to_be_left_alone_is_not_asked_before(site: Site, datab
     assert len(site.asked_for("/feed.xml")) == 1
 
 
-def test_a_title_that_changed_is_told_and_runs_nothing(site: Site, database: Database) -> None:
+def test_changed_title_is_stored_and_runs_nothing(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1", title="Before")), Answer(feed("e1", title="After")))
     poll_sources([podcast(site)], database)
     poll_sources([podcast(site)], database)
@@ -246,7 +246,7 @@ def test_feed_may_not_lead_to_unnamed_address_of_this_machine(site: Site, databa
     assert "allow_private" in looked.error
 
 
-def test_a_single_video_is_looked_at_once(site: Site, database: Database) -> None:
+def test_single_video_is_polled_once(site: Site, database: Database) -> None:
     site.put("/talk.mp3", Answer(b"ID3" + bytes(1000), headers={"Content-Type": "audio/mpeg"}))
     source = replace(source_named(f"{site.url}/talk.mp3"), every_s=0.0)
     poll_sources([source], database)

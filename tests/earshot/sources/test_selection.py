@@ -71,7 +71,7 @@ def test_newest_first_is_every_video_once_by_falling_date(listing: list[str]) ->
 # --- one entry -----------------------------------------------------------------------------------------------------------
 
 
-def test_without_options_everything_is_wanted_and_nothing_is_asked() -> None:
+def test_without_options_everything_is_wanted_without_fetching_pages() -> None:
     assert judge_entry(FILM, CHANNEL) == WANTED
 
 
@@ -111,11 +111,11 @@ def test_an_upload_of_the_first_moment_of_the_day_counts() -> None:
         ({"since": date(2026, 1, 1), "shorter_than_s": 9.0}, "its upload date and length must be fetched"),
     ],
 )
-def test_what_a_decision_needs_and_nobody_told_must_be_asked(options: dict, missing: str) -> None:
+def test_decision_with_missing_facts_stays_open(options: dict, missing: str) -> None:
     assert judge_entry(FILM, replace(CHANNEL, **options)) == Selection("open", missing)
 
 
-def test_a_date_that_cannot_be_told_is_not_invented() -> None:
+def test_unknown_date_is_not_invented() -> None:
     decision = judge_entry(FILM, replace(CHANNEL, since=date(2026, 1, 1)), asked=True)
     assert decision == Selection("left_out", "unknown upload date")
 
@@ -155,7 +155,7 @@ def test_the_limit_counts_what_is_wanted_and_says_why_the_rest_is_not() -> None:
     assert made[3][1].reason == "beyond the limit of 2"
 
 
-def test_nothing_beyond_the_limit_is_asked_for() -> None:
+def test_no_page_beyond_the_limit_is_fetched() -> None:
     source = replace(CHANNEL, limit=1, since=date(2026, 1, 1))
     asked: list[str] = []
 
@@ -167,7 +167,7 @@ def test_nothing_beyond_the_limit_is_asked_for() -> None:
     assert asked == ["a"]
 
 
-def test_what_was_asked_is_told_with_the_decision() -> None:
+def test_decision_comes_with_fetched_facts() -> None:
     source = replace(CHANNEL, since=date(2026, 1, 1))
     [(entry, decision)] = select_entries(listed("a"), source, lambda entry: replace(entry, published_at=FIRST_DAY), None)
     assert (entry.published_at, decision) == (FIRST_DAY, WANTED)

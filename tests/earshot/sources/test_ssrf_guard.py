@@ -524,7 +524,7 @@ def test_a_name_is_refused_where_all_that_it_resolves_to_is_private(monkeypatch:
     refuse_private(f"https://{'long' * 20}.example/talk.mp3", PUBLIC_FEED)
 
 
-def test_names_are_not_looked_up_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_not_resolved_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up = resolving(monkeypatch, inside_example=("10.0.0.1",))
     refuse_private("https://inside.example/talk.mp3", feed_at(PUBLIC_FEED.address, proxy="socks5h://127.0.0.1:9050"))
     assert looked_up == []
