@@ -1,1 +1,1 @@
-"""The asset graph, the command line, and below them the pure part: what happens to words, turns, passages and timings."""
+"""The asset graph: stages, assets, jobs, and operations on many videos. The library below it is in earshot/."""

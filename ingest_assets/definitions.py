@@ -1,4 +1,4 @@
-"""What Dagster loads: the asset graph (ingest_assets/graph.py) with the sensors that start its jobs."""
+"""The definitions that Dagster loads: the asset graph (ingest_assets/graph.py) and the sensors that start its jobs."""
 
 from dagster import Definitions
 

@@ -1,6 +1,6 @@
-"""The asset graph with its jobs and resources, and no sensors: what a process needs that runs videos itself.
+"""The asset graph with its jobs and resources, without sensors: all that a process needs to run videos itself.
 
-Importing this loads no torch: models are imported where they are first used.
+Importing this does not load torch: models are imported on first use.
 """
 
 from dagster import Definitions

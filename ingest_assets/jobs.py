@@ -1,8 +1,8 @@
-"""The jobs: `ingest_video` makes one video searchable, `list_source` reads everything that a source has, `identify_people`
-decides who speaks in all videos, `keep_search_index` keeps what search goes by in order.
+"""The jobs: `ingest_video` makes one video searchable, `list_source` lists everything a source has, `identify_people` decides
+who speaks in all videos, `keep_search_index` maintains the search index.
 
-`list_source` is for what takes longer than a sensor may: a channel's first listing, or what was missed. The sensor
-`new_uploads` starts it with the source's name as a tag; without one, as from the launchpad, it lists every source of
+`list_source` does what takes too long for a sensor: a channel's first listing, and later ones that must fill a gap. The sensor
+`new_uploads` starts it with the source's name as a tag; without the tag, as from the launchpad, it lists every source of
 sources.yaml.
 """
 
@@ -23,14 +23,14 @@ from ingest_assets.assets.voice_embeddings import voice_embeddings
 from resources.instance.pool_polling import patient_executor
 
 SOURCE_TAG = "earshot/source"
-# The queue's order: new uploads before retries (5) before backfills (0); finding out what there is, and who, before all.
+# The queue's order: listings and people first, then new uploads, retries (5), runs started by hand (0), backfills (-10).
 NEW_UPLOAD_PRIORITY = 10
 PEOPLE_PRIORITY = 20
 LISTING_PRIORITY = 30
 
 video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddings]
 
-# One run per video, all its stages in one process, so that models are loaded once per run and not once per stage.
+# One run per video, with all stages in one process, so that models are loaded once per run and not once per stage.
 ingest_video = define_asset_job(
     "ingest_video", selection=video_assets, executor_def=patient_executor, description="Makes one video searchable."
 )
@@ -39,19 +39,19 @@ identify_people = define_asset_job(
     "identify_people",
     selection=[people],
     executor_def=patient_executor,
-    description="Works out who speaks in all videos; new_voices starts it.",
+    description="Identifies the speakers in all videos; new_voices starts it.",
 )
 keep_search_index = define_asset_job(
     "keep_search_index",
     selection=[search_index],
     executor_def=patient_executor,
-    description="Keeps the index of search in order; search_upkeep starts it.",
+    description="Maintains the search index; search_upkeep starts it.",
 )
 
 
-@op(description="Lists what is in the source of the run's tag earshot/source, or in every source of sources.yaml.")
+@op(description="Lists the source in the run's tag earshot/source, or every source of sources.yaml.")
 def list_everything(context: OpExecutionContext) -> None:
-    """Fails, saying why, where a source cannot be listed; the others are listed first."""
+    """Raises Failure with the reasons if sources cannot be listed, after it has listed the others."""
     database, name = open_database(), context.run.tags.get(SOURCE_TAG)
     failures = []
     for source in watched_sources():
@@ -62,18 +62,18 @@ def list_everything(context: OpExecutionContext) -> None:
         except EarshotError as error:
             failures.append(str(error))
         else:
-            context.log.info(f"{source.name}: {listed.new} new, {listed.asked_for} asked for.")
+            context.log.info(f"{source.name}: {listed.new} new, {listed.asked_for} runs requested.")
     if failures:
         raise Failure(" ".join(failures), allow_retries=False)
 
 
-@job(executor_def=patient_executor, description="Reads everything that a source has; new_uploads starts it.")
+@job(executor_def=patient_executor, description="Lists everything that a source has; new_uploads starts it.")
 def list_source() -> None:
     list_everything()
 
 
 def run_request(request: RunRequested, name: str, priority: int) -> RunRequest:
-    """The run that a sensor asks for; `name` is what its source is called."""
+    """The run that a sensor requests; `name` is its source's name."""
     return RunRequest(
         run_key=request.run_key,
         job_name=ingest_video.name,

@@ -1,11 +1,9 @@
-"""What a worker runs: dagster-celery's application, with the broker of `EARSHOT_BROKER`.
+"""The worker's Celery application: dagster-celery's, with the broker of `EARSHOT_BROKER`.
 
-`celery --app ingest_assets.worker_app worker` is started by ingest_assets/operations/workers.py. Its one child
-process does whole runs, one after another, and lives on between them, so that a model is loaded once (earshot/models/cache.py).
-The child imports the definitions before it takes a run, and holds a run's lock from its first moment, so that a run that has
-begun without a lock is known to be dead.
-
-The child is forked before anything of torch is imported.
+ingest_assets/operations/workers.py starts `celery --app ingest_assets.worker_app worker`. Its one child process executes whole
+runs, one after another, and survives them, so that models are loaded once (earshot/models/cache.py). The child imports the
+definitions before it takes a run, and holds the run's lock from the first moment, so that a started run without a lock is known
+to be dead. It is forked before torch is imported.
 """
 
 import signal
@@ -47,7 +45,7 @@ def _hold_run(kwargs: dict[str, Any], **_: Any) -> None:
 
 
 @task_postrun.connect
-def _leave_run(**_: Any) -> None:
+def _release_run(**_: Any) -> None:
     _locks.close()
-    # While a run works Dagster catches SIGTERM, and leaves it ignored; an idle worker must end by it.
+    # During a run Dagster handles SIGTERM, and leaves it ignored afterwards; but SIGTERM must end an idle worker.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,1 +1,1 @@
-"""What happens without anybody asking."""
+"""The sensors and the schedule: work that starts automatically."""

@@ -1,6 +1,6 @@
-"""Sensor `alerts`: checks that failed, warnings included, which no run failure ever shows, and sources that do not work.
+"""Sensor `alerts`: reports failed checks, warnings included, which no run failure shows, and troubles with sources.
 
-What is told, to whom and how often says earshot/timings/alerts.py. A receiver that refuses is tried again at the next tick.
+earshot/timings/alerts.py decides what is sent, where and how often. If the receiver refuses, the next tick retries.
 """
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
@@ -18,14 +18,14 @@ from earshot.timings.alerts import read_last_alerts, send_alerts, send_troubles,
     description="Posts slow stages, sources that cannot be read and failed videos to EARSHOT_ALERT_URL, each once.",
 )
 def alerts(context: SensorEvaluationContext) -> SkipReason:
-    """Tells failed checks once per stage and cause, and each trouble once, then again after the quiet hours."""
-    database, settings, told = open_database(), read_settings(), read_last_alerts(context.cursor)
+    """Sends one alert per stage and cause of failed checks, and per trouble; repeats them after the quiet hours."""
+    database, settings, last_alerts = open_database(), read_settings(), read_last_alerts(context.cursor)
     try:
-        sent = [*send_alerts(database, settings), *send_troubles(read_troubles(database), told, settings)]
+        sent = [*send_alerts(database, settings), *send_troubles(read_troubles(database), last_alerts, settings)]
     except AlertRefused as refused:
         context.log.warning(str(refused))
         return SkipReason(str(refused))
     finally:
-        context.update_cursor(write_last_alerts(told))
-    messages = "; ".join(one.message for one in sent)
-    return SkipReason(f"Told {len(sent)}: {messages}" if sent else "Nothing is wrong that was not told before.")
+        context.update_cursor(write_last_alerts(last_alerts))
+    messages = "; ".join(alert.message for alert in sent)
+    return SkipReason(f"Sent {len(sent)}: {messages}" if sent else "No new alerts.")

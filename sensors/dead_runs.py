@@ -1,7 +1,7 @@
-"""Sensor `dead_runs`: a run whose worker was killed is failed, its pool slot given back, the crash written down.
+"""Sensor `dead_runs`: fails runs whose worker was killed, frees their pool slots and records the crash.
 
-What to do with the video then is the run retry's business (dagster.yaml), or the user's. How a dead run is told from a slow
-one says ingest_assets/operations/runs.py.
+Does not retry the video: Dagster's run retries (dagster.yaml) or the user do. ingest_assets/operations/runs.py tells a dead run
+from a slow one.
 """
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
@@ -13,9 +13,9 @@ from ingest_assets.operations.runs import end_dead_runs
 @sensor(
     minimum_interval_seconds=10,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Fails runs whose process was killed and frees their places, so that the queue goes on.",
+    description="Fails runs whose process was killed and frees their slots, so that the queue goes on.",
 )
 def dead_runs(context: SensorEvaluationContext) -> SkipReason:
-    """Fails runs whose process is gone."""
+    """Fails runs whose process has died."""
     ended = end_dead_runs(context.instance, open_database())
     return SkipReason(f"Ended {len(ended)} dead runs: {', '.join(ended)}" if ended else "Every started run is alive.")

@@ -1,10 +1,9 @@
-"""Sensor `failing_backfills`: a backfill whose runs fail one like the other is stopped, and says why.
+"""Sensor `failing_backfills`: stops a backfill whose runs all fail for the same reason, and says why.
 
-The first five runs failed for one reason, or later twenty in a row: the next thousand would fail alike. A reason is the stage
-and the kind of its error, as the tree of errors has it. The backfill fails with the last run's own words, in the UI and in
-`earshot backfill --watch`; what was done stays, and the next backfill of what is out of date goes on from there. Videos without
-what a stage reads (removed ones, say, in a backfill over all that the UI started) each have a reason of their own and stop
-nothing.
+It does so if the first five runs, or later twenty in a row, failed for one reason: the next thousand would fail alike. A reason
+is the stage and the class of its error. The backfill fails with the last run's message, in the UI and in `earshot backfill
+--watch`; finished videos stay, and the next backfill of stale stages continues from there. Videos that lack a stage's inputs
+(removed ones, say, in a backfill of everything from the UI) have reasons of their own and stop nothing.
 """
 
 from collections.abc import Sequence
@@ -40,14 +39,14 @@ ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
     description="Stops a backfill whose videos all fail for the same reason.",
 )
 def failing_backfills(context: SensorEvaluationContext) -> SkipReason:
-    """Stops backfills that only burn through the library."""
-    working = context.instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
-    stopped = [backfill.backfill_id for backfill in working if stop_if_failing(context.instance, backfill)]
-    return SkipReason(f"Stopped {', '.join(stopped)}." if stopped else "No backfill fails on everything.")
+    """Stops backfills that fail on every video."""
+    active = context.instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
+    stopped = [backfill.backfill_id for backfill in active if stop_if_failing(context.instance, backfill)]
+    return SkipReason(f"Stopped {', '.join(stopped)}." if stopped else "No backfill fails on every video.")
 
 
 def stop_if_failing(instance: DagsterInstance, backfill: PartitionBackfill) -> bool:
-    """Fail the backfill where its last runs all failed for one reason; whether it did."""
+    """Fail the backfill if its last runs all failed for one reason. Returns whether it did."""
     records = instance.get_run_records(
         RunsFilter(tags={BACKFILL_ID_TAG: backfill.backfill_id}, statuses=ENDED), limit=LATER, order_by="update_timestamp"
     )
@@ -58,8 +57,8 @@ def stop_if_failing(instance: DagsterInstance, backfill: PartitionBackfill) -> b
     kinds = {(stage, kind) for stage, kind, _ in reasons}
     if len(kinds) > 1 or any(kind == StageMissing.__name__ for _, kind in kinds):
         return False
-    stage, _, told = reasons[0]
-    message = f"Stopped: the last {len(failed)} videos failed for one reason, at {stage}. The last of them: {told}"
+    stage, _, last_message = reasons[0]
+    message = f"Stopped: the last {len(failed)} videos failed for one reason, at {stage}. The last of them: {last_message}"
     instance.update_backfill(
         backfill.with_status(BulkActionStatus.FAILING).with_error(SerializableErrorInfo(message, [], None))
     )
@@ -67,7 +66,7 @@ def stop_if_failing(instance: DagsterInstance, backfill: PartitionBackfill) -> b
 
 
 def _failed_last(records: Sequence[RunRecord]) -> list[RunRecord]:
-    """The runs that failed since the last success, the newest first."""
+    """The runs that failed since the last success, newest first."""
     failed = []
     for record in records:
         if record.dagster_run.status != DagsterRunStatus.FAILURE:
@@ -77,7 +76,7 @@ def _failed_last(records: Sequence[RunRecord]) -> list[RunRecord]:
 
 
 def _reason(instance: DagsterInstance, run_id: str) -> tuple[str, str, str]:
-    """The stage that failed, the kind of its error, and what it said; of a process that died, that."""
+    """The stage that failed, the class of its error, and the message; for a process that died, placeholders."""
     for record in instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE).records:
         event = record.event_log_entry.dagster_event
         if event is None:

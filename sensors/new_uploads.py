@@ -1,8 +1,8 @@
-"""Sensor `new_uploads`: what the sources of sources.yaml have that is new becomes a partition and a run, by itself.
+"""Sensor `new_uploads`: adds a partition and starts a run for each new video of the sources in sources.yaml.
 
-How sources are looked at says earshot/sources/polling.py, how nothing is lost earshot/storage/catalog/run_requests.py. The
-order is always the same: the video's row in the catalogue, then its partition, then its run; the cursor moves only past runs
-that were submitted. New uploads go ahead of backfills in the queue.
+earshot/sources/polling.py polls the sources; earshot/storage/catalog/run_requests.py keeps requests from being lost. The order
+is always the same: the video's row in the catalogue, then its partition, then its run; the cursor passes only submitted runs.
+In the queue new uploads go ahead of backfills.
 """
 
 from collections.abc import Sequence
@@ -23,43 +23,42 @@ from ingest_assets.partitions import videos
     jobs=[ingest_video, list_source],
     minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Looks at the sources of sources.yaml and starts a run for each new video.",
+    description="Polls the sources of sources.yaml and starts a run for each new video.",
 )
 def new_uploads(context: SensorEvaluationContext) -> SensorResult | SkipReason:
-    """Looks at the sources and asks for what is new."""
+    """Polls the sources and requests runs for new videos."""
     database, sources = open_database(), {source.address: source for source in watched_sources()}
     if not sources:
         return SkipReason("sources.yaml names no source.")
-    looks = poll_sources(list(sources.values()), database)
-    _tell(context, looks)
+    polls = poll_sources(list(sources.values()), database)
+    _log(context, polls)
     requests, cursor = next_requests(database, NEW_UPLOADS, context.cursor, list(sources))
-    runs = [run_request(one, sources[one.source].name, NEW_UPLOAD_PRIORITY + one.priority) for one in requests]
-    listings = [_listing_run(looked) for looked in looks if looked.to_list]
+    runs = [run_request(wanted, sources[wanted.source].name, NEW_UPLOAD_PRIORITY + wanted.priority) for wanted in requests]
+    listings = [_listing_run(poll) for poll in polls if poll.to_list]
     if not runs and not listings:
-        return SkipReason(_summary(looks))
+        return SkipReason(_summary(polls))
     return SensorResult(
         run_requests=[*listings, *runs],
-        dynamic_partitions_requests=[videos.build_add_request([one.video_id for one in requests])] if requests else [],
+        dynamic_partitions_requests=[videos.build_add_request([wanted.video_id for wanted in requests])] if requests else [],
         cursor=cursor,
     )
 
 
-def _listing_run(looked: PollResult) -> RunRequest:
+def _listing_run(poll: PollResult) -> RunRequest:
     return RunRequest(
-        run_key=f"list {looked.source.name}:{looked.to_list}",
+        run_key=f"list {poll.source.name}:{poll.to_list}",
         job_name=list_source.name,
-        tags={SOURCE_TAG: looked.source.name, "dagster/priority": str(LISTING_PRIORITY)},
+        tags={SOURCE_TAG: poll.source.name, "dagster/priority": str(LISTING_PRIORITY)},
     )
 
 
-def _tell(context: SensorEvaluationContext, looks: Sequence[PollResult]) -> None:
-    for looked in looks:
-        if looked.error:
-            context.log.warning(looked.error)
-        elif looked.new or looked.asked_for:
-            context.log.info(f"{looked.source.name}: {looked.new} new, {looked.asked_for} asked for.")
+def _log(context: SensorEvaluationContext, polls: Sequence[PollResult]) -> None:
+    for poll in polls:
+        if poll.error:
+            context.log.warning(poll.error)
+        elif poll.new or poll.asked_for:
+            context.log.info(f"{poll.source.name}: {poll.new} new, {poll.asked_for} runs requested.")
 
 
-def _summary(looks: Sequence[PollResult]) -> str:
-    failed = [looked.error for looked in looks if looked.error]
-    return " ".join(["Nothing new.", *failed])
+def _summary(polls: Sequence[PollResult]) -> str:
+    return " ".join(["Nothing new.", *(poll.error for poll in polls if poll.error)])

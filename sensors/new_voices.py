@@ -1,8 +1,8 @@
-"""Sensor `new_voices`: whenever there is something new to go by, everybody is identified again.
+"""Sensor `new_voices`: identifies all speakers again when anything that decides who they are has changed.
 
-That is: local speakers of any video, people.yaml, enrolments and corrections, the threshold, or the model. What it all was when
-a run was last asked for is the cursor; while it is the same, or such a run waits or works, a tick does nothing. A run that
-fails is not asked for again until something changes. What a run does is earshot/speakers/people/identify.py.
+That is: local speakers of any video, people.yaml, enrolments, corrections, the threshold or the model. The cursor is a digest
+of all this as of the last requested run. While it is unchanged, or such a run is queued or running, a tick does nothing; a
+failed run is not requested again until something changes. earshot/speakers/people/identify.py does the work.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from ingest_assets.operations.runs import has_active_run
 
 NEW_VOICES = "new_voices"
 
-# Numbers are never given twice, so that a count and the highest tell every change. Moments are not given in the order in which
-# they are committed, hence their sum. What is listed in people.yaml is left out: runs themselves write that.
+# Ids are never reused, so that the count and the highest id show every change. Times are not assigned in the order of commits,
+# hence their sum. Entries of people.yaml are left out, because the runs themselves write those rows.
 _STATE = """
     SELECT (SELECT array[count(*), sum(extract(epoch FROM made_at))] FROM local_speakers) AS speakers,
         (SELECT array[count(*), max(person_id)] FROM people WHERE NOT listed) AS people,
@@ -34,23 +34,23 @@ _STATE = """
     job=identify_people,
     minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Works out anew who speaks in the videos when there are new voices, enrolments or corrections.",
+    description="Identifies the speakers in the videos again when there are new voices, enrolments or corrections.",
 )
 def new_voices(context: SensorEvaluationContext) -> SensorResult | SkipReason:
-    """Asks for a run of `people` where something has changed."""
+    """Requests a run of `people` if anything has changed."""
     state = state_of(open_database(), read_settings())
     if not state:
-        return SkipReason("Nobody speaks in any video yet.")
+        return SkipReason("No video has a speaker yet.")
     if state == context.cursor:
-        return SkipReason("Nobody new, and nothing new is known of anybody.")
+        return SkipReason("No new voices, enrolments or corrections.")
     if has_active_run(context.instance, identify_people.name):
-        return SkipReason(f"A run of {identify_people.name} is under way.")
+        return SkipReason(f"A run of {identify_people.name} is queued or running.")
     request = RunRequest(job_name=identify_people.name, tags={"dagster/priority": str(PEOPLE_PRIORITY)})
     return SensorResult(run_requests=[request], cursor=state)
 
 
 def state_of(database: Database, settings: Settings) -> str:
-    """A digest of everything that decides who is who; "" where nobody has ever spoken."""
+    """A digest of everything that decides who the speakers are; "" if there are no speakers."""
     [row] = database.query(_STATE)
     if not row["speakers"][0]:
         return ""

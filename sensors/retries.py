@@ -1,7 +1,7 @@
-"""Sensor `retries`: videos whose next try is due are run again.
+"""Sensor `retries`: runs the videos again whose retry is due.
 
-When that is was decided when they failed (earshot/common/backoff.py): a broadcast after its start, a site that had enough of us
-after its pause, a network that failed after pauses that grow. What failed for good has no next try.
+earshot/common/backoff.py set the time when they failed: after the start of a broadcast, after the pause of a site that blocks
+us, or after a growing back-off for a failed network. Videos that failed for good are not retried.
 """
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, SkipReason, sensor
@@ -20,17 +20,17 @@ RETRIES = "retries"
     job=ingest_video,
     minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Runs again the videos whose next try is due.",
+    description="Runs the videos again whose retry is due.",
 )
 def retries(context: SensorEvaluationContext) -> SensorResult | SkipReason:
-    """Asks for the runs of what is due again."""
+    """Requests the runs of the videos that are due."""
     database = open_database()
     request_retries(database, RETRIES)
     requests, cursor = next_requests(database, RETRIES, context.cursor)
     if not requests:
-        return SkipReason("Nothing is due again.")
+        return SkipReason("No retries are due.")
     return SensorResult(
-        run_requests=[run_request(one, without_secrets(one.source), one.priority) for one in requests],
-        dynamic_partitions_requests=[videos.build_add_request([one.video_id for one in requests])],
+        run_requests=[run_request(due, without_secrets(due.source), due.priority) for due in requests],
+        dynamic_partitions_requests=[videos.build_add_request([due.video_id for due in requests])],
         cursor=cursor,
     )

@@ -1,7 +1,7 @@
-"""Sensor `search_upkeep`: starts asset `search_index` when there is something for it to do.
+"""Sensor `search_upkeep`: starts asset `search_index` when `plan()` of ingest_assets/assets/search_index.py has work for it.
 
-What that is, `plan()` of ingest_assets/assets/search_index.py says. While such a run waits or works, a tick does nothing; one
-that failed is asked for again only when something else is to be done, or after a materialization by hand.
+While such a run is queued or running, a tick does nothing. A failed run is requested again only if the plan changes, or after a
+materialization by hand.
 """
 
 from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, SensorResult, SkipReason, sensor
@@ -21,17 +21,17 @@ SEARCH_UPKEEP = "search_upkeep"
     job=keep_search_index,
     minimum_interval_seconds=60,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Keeps the index of search in order as videos come and when the text model changes.",
+    description="Maintains the search index as videos arrive and when the text model changes.",
 )
 def search_upkeep(context: SensorEvaluationContext) -> SensorResult | SkipReason:
-    """Asks for a run of `search_index` where something is to be done that was not asked for before."""
-    told = plan(open_database(), model_set(read_settings()).text).told
-    if not told:
+    """Requests a run of `search_index` if there is work that was not requested before."""
+    work = plan(open_database(), model_set(read_settings()).text).told
+    if not work:
         context.update_cursor("")
-        return SkipReason("The index is there, and the newest text model is searched as soon as it has every video.")
-    if told == context.cursor:
-        return SkipReason(f"Asked for already, and it did not help: {told}.")
+        return SkipReason("The index exists; a new text model takes over once it has embedded every video.")
+    if work == context.cursor:
+        return SkipReason(f"Already requested, but still to be done: {work}.")
     if has_active_run(context.instance, keep_search_index.name):
-        return SkipReason(f"A run of {keep_search_index.name} is under way.")
+        return SkipReason(f"A run of {keep_search_index.name} is queued or running.")
     request = RunRequest(job_name=keep_search_index.name, tags={"dagster/priority": str(PEOPLE_PRIORITY)})
-    return SensorResult(run_requests=[request], cursor=told)
+    return SensorResult(run_requests=[request], cursor=work)

@@ -1,1 +1,1 @@
-"""What a source lists, and which of it is wanted. Media is fetched in earshot/media."""
+"""What a source lists, and which of its videos are wanted. earshot/media fetches the media."""

@@ -1,21 +1,21 @@
-"""The body of a feed as it was read: whether it is one, whether it is whole, and how its commonest faults are repaired.
+"""The raw body of a feed: tells whether it is a feed and complete, and repairs the commonest faults.
 
-Only markup is looked at, with regular expressions, since what is no feed, or half of one, no parser reads. Its meaning is
-read in earshot/sources/feeds.py.
+Works on the markup with regular expressions, because parsers reject what is not a feed or only half of one.
+earshot/sources/feeds.py reads the content.
 """
 
 import re
 
 _ROOTS = {b"rss", b"feed", b"rdf"}
 
-# What may stand before the root element, and the root's own tag. Looked for in the first 64 KiB.
+# What may precede the root element, and the root's own tag. Searched for in the first 64 KiB.
 _PROLOGUE = re.compile(rb"\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE\s[^\[>]*(\[.*?\]\s*)?>", re.DOTALL | re.IGNORECASE)
 _ROOT = re.compile(rb"<((?:[\w.-]+:)?([\w.-]+))[\s/>]")
 _PROLOGUE_BYTES = 1 << 16
 
-# CDATA, kept (to the end where it has none, so that it is looked for once); an ampersand that begins no reference every
-# parser knows; a reference to, or a byte of, what XML forbids. Not the escape byte, with which some encodings of Japanese
-# change between sets of characters.
+# CDATA, kept (up to the end of the body if it is not closed, so that the search runs once); an ampersand that does not begin a
+# reference every parser knows; a reference to a character that XML forbids, or such a byte. The escape byte is allowed: some
+# Japanese encodings use it to switch character sets.
 _FAULT = re.compile(
     rb"(<!\[CDATA\[.*?(?:\]\]>|\Z))|(&)(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9a-f]+);)|&#(\d+|x[0-9a-f]+);|[\x00-\x08\x0b\x0c\x0e-\x1a]",
     re.DOTALL | re.IGNORECASE,
@@ -23,28 +23,28 @@ _FAULT = re.compile(
 
 
 def may_be_feed(head: bytes) -> bool:
-    """Whether a body that begins so may be a feed: it may also be any other markup."""
+    """Whether a body with this beginning may be a feed; it may also be any other markup."""
     return _plain(head).lstrip()[:1] in (b"", b"<")
 
 
 def is_feed(body: bytes) -> bool:
-    """Whether the root element is that of RSS, Atom or RDF."""
+    """Whether the root element is RSS, Atom or RDF."""
     root = _root(body)
     return root is not None and root[2].lower() in _ROOTS
 
 
 def is_whole(body: bytes) -> bool:
-    """Whether the root element is closed, and not by something that an entry quotes."""
+    """Whether the root element is closed. A closing tag quoted inside an entry does not count."""
     root, plain = _root(body), _plain(body)
     if root is None:
         return False
     end = plain.rfind(b"</" + root[1])
-    closing, found, rest = plain[max(end, 0) :].partition(b">")
-    return bool(found) and closing.rstrip() == b"</" + root[1] and not re.search(rb"\]\]>|</?(item|entry)\b", rest)
+    closing, bracket, rest = plain[max(end, 0) :].partition(b">")
+    return bool(bracket) and closing.rstrip() == b"</" + root[1] and not re.search(rb"\]\]>|</?(item|entry)\b", rest)
 
 
 def description(body: bytes) -> str:
-    """What this is that is not a feed, in a few words."""
+    """A few words on what a body is that is not a feed."""
     start, root = _plain(body[:_PROLOGUE_BYTES]).lstrip(), _root(body)
     if not start:
         return "nothing"
@@ -58,9 +58,9 @@ def description(body: bytes) -> str:
 
 
 def repaired(body: bytes) -> bytes:
-    """The body without faults that a strict parser stops at: stray ampersands, and characters that XML does not have.
+    """The body without the faults that stop a strict parser: stray ampersands and characters that XML forbids.
 
-    Entities that a document declares itself are left as they are written, so that none is ever expanded.
+    Entities that the document itself declares stay as written, so that none is ever expanded.
     """
     if b"\0" in body[:4]:  # UTF-16 or UTF-32
         return body
@@ -77,13 +77,13 @@ def _repair(fault: re.Match[bytes]) -> bytes:
 
 
 def _is_character(number: str) -> bool:
-    """Whether XML has the character of this number (XML 1.0, section 2.2)."""
+    """Whether XML allows the character with this number (XML 1.0, section 2.2)."""
     code = int(number[1:20], 16) if number.startswith("x") else int(number[:20])
     return code in (9, 10, 13) or 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
 
 
 def _root(body: bytes) -> re.Match[bytes] | None:
-    """The opening tag of the root element, where there is one: its name as written, and without its prefix."""
+    """The root element's opening tag, if there is one. Groups: the name as written, and the name without its prefix."""
     start, position = _plain(body[:_PROLOGUE_BYTES]), 0
     while skipped := _PROLOGUE.match(start, position):
         position = skipped.end()
@@ -91,5 +91,5 @@ def _root(body: bytes) -> re.Match[bytes] | None:
 
 
 def _plain(body: bytes) -> bytes:
-    """The body with its markup readable as ASCII: without byte order mark, and of UTF-16 and UTF-32 only the letters."""
+    """The body with its markup readable as ASCII: no byte order mark, no zero bytes of UTF-16 and UTF-32."""
     return body.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe")

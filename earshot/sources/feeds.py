@@ -1,13 +1,12 @@
 """Feeds: RSS, Atom and RDF as podcasts publish them, and YouTube's.
 
-`read_feed()` asks with the validators of the last time, so that a feed that has not changed costs nothing, and follows the
-pages of a feed that has several (RFC 5005, section 3). The network is that of the source's session
-(earshot/sources/net/conditional_get.py); feedparser only parses what was read. XML that is not well-formed is read all the
-same; a feed that ends before its end is not, nor is anything taken of a feed whose later page fails: what is new in it would be
-taken for known.
+`read_feed()` sends the validators of the last poll, so that an unchanged feed costs nothing, and follows the pages of a paged
+feed (RFC 5005, section 3). Requests go through the source's session (earshot/sources/net/conditional_get.py); feedparser only
+parses. XML that is not well-formed is accepted. A truncated feed is refused, and so is a feed whose later page fails:
+otherwise its unread entries would later pass for known ones.
 
-Keys are those that yt-dlp's reading of a feed gave before (`generic_key()`): by guid, on the host that the user named. A
-date, a length or an address that cannot be made out is None or left away, never guessed. Media is not looked at here.
+Keys are the same as those of yt-dlp's feed reader (`generic_key()`): by guid, on the host that the user named. A date, a length
+or an address that cannot be parsed is None or omitted, never guessed. Media is not fetched here.
 """
 
 import html
@@ -39,7 +38,7 @@ DEADLINE_S = 60.0  # for all pages together
 MAX_PAGES = 200
 NOTHING_KNOWN = Validators()
 
-# Go writes the year 0001 where there is no date; email.utils would take it for 2001.
+# Go writes the year 0001 for a missing date; email.utils would read it as 2001.
 _BLANK_DATE = re.compile(r"^0\d{3}-|[A-Za-z]{3} 0\d{3}\b")
 _YOUTUBE = "http://www.youtube.com/xml/schemas/2015"
 _MEDIA = ("audio/", "video/")
@@ -49,7 +48,7 @@ _YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 
 @dataclass(frozen=True)
 class _Page:
-    """What one page of a feed says. `of_youtube`: it holds the newest videos only."""
+    """One page of a feed. `of_youtube`: the feed holds only the newest videos."""
 
     entries: tuple[Entry, ...]
     next_url: str | None
@@ -59,10 +58,10 @@ class _Page:
 def read_feed(
     url: str, source: Source, validators: Validators = NOTHING_KNOWN, deadline_s: float = DEADLINE_S
 ) -> Listing | None:
-    """The entries of a feed and of all its pages, newest or oldest first as it has them; None where it has not changed.
+    """The entries of all pages of a feed, in the feed's order; None if the feed has not changed.
 
-    The validators of the listing are those of its first page. Raises NotAFeed where something else lies there,
-    SourceBlocked where the site asks to be left alone, and SourceUnusable where the feed cannot be read to its end.
+    The validators of the listing are those of the first page. Raises NotAFeed for anything else at this URL, SourceBlocked if
+    the site asks for a pause, and SourceUnusable if the feed cannot be read to its end.
     """
     until = time.monotonic() + deadline_s
     first = get(url, source, validators, until, lambda head: _refuse_other(head, source))
@@ -107,11 +106,11 @@ def _page(answer: Response, source: Source) -> _Page:
         )
     if not is_whole(answer.body):
         raise cut_short(source)
-    # A stream, as feedparser would open what it is given as a file's name or a URL.
+    # A stream: feedparser would open a string as a file name or a URL.
     stream: Any = io.BytesIO(repaired(answer.body))
     try:
         parsed: Any = feedparser.parse(stream, sanitize_html=False, resolve_relative_uris=False)
-    except (ValueError, OverflowError, AssertionError) as error:  # its lenient parser, on characters that cannot be
+    except (ValueError, OverflowError, AssertionError) as error:  # from its lenient parser, on impossible characters
         raise SourceUnusable(f"{source.name}: its feed cannot be parsed ({type(error).__name__}).", CHECK) from None
     following = next((link.get("href") for link in parsed.feed.get("links", []) if link.get("rel") == "next"), None)
     return _Page(
@@ -122,7 +121,7 @@ def _page(answer: Response, source: Source) -> _Page:
 
 
 def _refuse_other(head: bytes, source: Source) -> None:
-    """Ends the reading of what cannot be a feed at its beginning: it may be a film."""
+    """Raises NotAFeed as soon as the beginning shows that this is no feed: the rest may be a whole film."""
     if not may_be_feed(head):
         raise NotAFeed(f"{source.name}: {description(head)}, not a feed.", "Open it in a browser to see what it is.")
 
@@ -131,7 +130,7 @@ def _refuse_other(head: bytes, source: Source) -> None:
 
 
 def _entry(item: Any, parsed: Any, base: str, source: Source) -> Entry | None:
-    """The entry that an item is; None for one without media or a page."""
+    """The entry for an item; None if the item has neither media nor a page."""
     links = item.get("links", [])
     channel = _text(parsed.feed.get("title")) or None
     published = published_at(item.get("published"))
@@ -154,36 +153,36 @@ def _title(item: Any, otherwise: str) -> str:
 
 def _guid(item: Any, parsed: Any) -> str | None:
     guid = item.get("id")
-    # feedparser's lenient parser leaves references in it, its strict one resolves them.
+    # feedparser's lenient parser leaves references in the guid, its strict parser resolves them.
     return html.unescape(guid) if guid and isinstance(parsed.get("bozo_exception"), SAXException) else guid
 
 
 def _media(links: list[Any], base: str) -> str | None:
-    """The address of the first enclosure that is said to be audio or video, else of the first that may be."""
+    """The address of the first enclosure declared as audio or video, else of the first that may be."""
     enclosures = [link for link in links if link.get("rel") == "enclosure" and _address(link.get("href"), base)]
     ranked = sorted((rank, number) for number, link in enumerate(enclosures) if (rank := _rank(link)) is not None)
     return _address(enclosures[ranked[0][1]]["href"], base) if ranked else None
 
 
 def _rank(enclosure: Any) -> int | None:
-    """0: said to be audio or video; 1: so by its name; 2: nothing is said; None: something else."""
-    told = (enclosure.get("type") or "").lower()
-    if told.startswith(_MEDIA):
+    """0: declared as audio or video; 1: audio or video by its file name; 2: no type given; None: something else."""
+    declared = (enclosure.get("type") or "").lower()
+    if declared.startswith(_MEDIA):
         return 0
-    named = mimetypes.guess_type(urlsplit(enclosure["href"]).path)[0] or ""
-    if named.startswith(_MEDIA):
+    by_name = mimetypes.guess_type(urlsplit(enclosure["href"]).path)[0] or ""
+    if by_name.startswith(_MEDIA):
         return 1
-    return 2 if {told, named} <= _UNSTATED else None
+    return 2 if {declared, by_name} <= _UNSTATED else None
 
 
 def _link(links: list[Any], base: str) -> str | None:
-    """The address of the page that an item is about."""
+    """The address of the item's web page."""
     addresses = (_address(link.get("href"), base) for link in links if link.get("rel") == "alternate")
     return next((address for address in addresses if address), None)
 
 
 def _address(href: str | None, base: str) -> str | None:
-    """The absolute URL that this is on a page at `base`; None where it is not http or https."""
+    """`href` as an absolute URL, resolved against `base`; None if it is not http or https."""
     try:
         address = (href or "").strip()
         absolute = address if not address or urlsplit(address).scheme else urljoin(base, address)
@@ -193,29 +192,29 @@ def _address(href: str | None, base: str) -> str | None:
         return None
 
 
-def _text(told: str | None) -> str:
-    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", html.unescape(told or "")).split())
+def _text(markup: str | None) -> str:
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", html.unescape(markup or "")).split())
 
 
-def published_at(told: str | None) -> datetime | None:
-    """The moment that a date says as RSS (RFC 822) or Atom (ISO 8601) write it, in UTC; None for what is no date.
+def published_at(date: str | None) -> datetime | None:
+    """Parse a date as RSS (RFC 822) or Atom (ISO 8601) write it; returns it in UTC, or None if it is not a date.
 
-    A date without a zone is taken as UTC, one without a time as the beginning of its day.
+    A date without a zone is read as UTC, a date without a time as the start of that day.
     """
-    text = (told or "").strip()
+    text = (date or "").strip()
     if _BLANK_DATE.search(text):
         return None
     try:
-        found = datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
 
 
-def duration_s(told: str | None) -> float | None:
-    """The seconds that `h:mm:ss`, `mm:ss` or a number of seconds says; None for anything else, and for 0, which is a blank."""
+def duration_s(duration: str | None) -> float | None:
+    """Seconds of `h:mm:ss`, `mm:ss` or a plain number; None for anything else, and for 0, which stands for "unknown"."""
     try:
-        seconds = parse_duration(told)
+        seconds = parse_duration(duration)
     except (ValueError, OverflowError):
         return None
     return float(seconds) if seconds and math.isfinite(seconds) else None

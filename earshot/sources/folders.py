@@ -1,11 +1,9 @@
-"""Folders and files of this machine as sources.
+"""Lists folders and files of this machine as sources. Copies and decodes nothing.
 
-A file is known by its content, so that one file under two names is one video. Reading everything at each look would be dear:
-a file whose size and times are those of the last look is not read again. A file that something still writes to is left
-for a later look: it counts as finished once nothing has changed it for a while (`settled_s`). The time of its last change
-is asked of the file system (ctime), since tools that copy set the time of modification to what they please.
-
-Nothing is copied or decoded here.
+A file's key comes from its content, so that one file under two names is one video. A file whose size and times have not changed
+since the last poll is not read again. A file that is still being written waits for a later poll: it counts as finished once it
+has not changed for `settled_s` seconds. The time of the last change is the file system's ctime, because copying tools set the
+modification time as they please.
 """
 
 import hashlib
@@ -26,29 +24,29 @@ MEDIA_SUFFIXES = frozenset({
 
 @dataclass(frozen=True)
 class KnownFile:
-    """What the last look at a file found."""
+    """A file as the last poll saw it."""
 
     video_id: str
     fingerprint: str
 
 
 def list_folder(source: Source, known: Mapping[str, KnownFile], settled_s: float = 0.0) -> Listing:
-    """The media under a folder, by path, or one file. Raises SourceUnusable where there is none.
+    """The media files under a folder, in order of their paths, or one file. Raises SourceUnusable if there is none.
 
-    `known` has the files of the last look by their absolute paths. A watched folder (`settled_s` above 0) may be empty.
+    `known` maps absolute paths to the files of the last poll. A watched folder (`settled_s` above 0) may be empty.
     """
     path = Path(source.address)
     if path.is_dir():
-        found = sorted(p for p in path.resolve().rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
-        if not found and not settled_s:
+        files = sorted(p for p in path.resolve().rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
+        if not files and not settled_s:
             raise SourceUnusable(
-                f"{source.name}: no audio or video file in this folder.", f"Known by their names: {_suffixes()}."
+                f"{source.name}: no audio or video file in this folder.", f"Names must end in one of: {_suffixes()}."
             )
     elif path.is_file():
-        found = [path]
+        files = [path]
     else:
         raise SourceUnusable(f"{source.name}: no such file or folder.", "Check the path.")
-    return Listing(tuple(_entries(found, known, settled_s)), complete=True)
+    return Listing(tuple(_entries(files, known, settled_s)), complete=True)
 
 
 def _entries(files: Iterable[Path], known: Mapping[str, KnownFile], settled_s: float) -> Iterator[Entry]:
@@ -65,7 +63,9 @@ def _entries(files: Iterable[Path], known: Mapping[str, KnownFile], settled_s: f
         except FileNotFoundError:
             continue  # moved away since the folder was read
         except OSError as error:
-            raise SourceUnusable(f"{file} cannot be read: {error.strerror}.", "Correct its rights, or move it away.") from error
+            raise SourceUnusable(
+                f"{file} cannot be read: {error.strerror}.", "Correct its permissions, or move it away."
+            ) from error
 
 
 def _suffixes() -> str:

@@ -1,16 +1,17 @@
-"""Listing: which videos a source has, without fetching any media.
+"""Listing: finds which videos a source has. Fetches no media and does not decide which videos are wanted
+(earshot/sources/selection.py).
 
-`list_all()` gives everything a source has; `poll()` is what polling does: as little as tells whether something is new.
+`list_all()` returns everything a source has; `poll()` reads just enough to see whether anything is new.
 
-| source | look | all |
+| source | poll | all |
 |---|---|---|
 | YouTube channel | its feed, with ETag: the newest 15 | its uploads playlist, flat |
 | feed | with ETag, all pages | the same |
 | folder, file | a scan; unchanged files are not read | the same |
 | other pages (playlists, sites) | the head of yt-dlp's flat list | yt-dlp's flat list |
 
-A flat list tells little of each video. `fetch_details()` asks one video's own page for the rest: date, length, kind. A date
-that nobody tells stays None. Which videos are wanted is decided in earshot/sources/selection.py.
+A flat list says little about each video. `fetch_details()` reads one video's own page for the rest: date, length, kind. An
+unknown date stays None.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,9 +36,9 @@ from earshot.sources.net.session import session
 from earshot.sources.net.ytdlp_errors import OF_A_SOURCE, cause_of, translate
 from earshot.storage.catalog.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
 
-# Of a page that has no feed: as many as a busy source may add between two looks.
+# Entries to read of a page without a feed: as many as a busy source may add between two polls.
 RECENT = "1:50"
-# A watched folder's file counts as finished when nothing has changed it for so long.
+# A file of a watched folder counts as finished when it has not changed for so long.
 STABLE_S = 60.0
 
 _LIVE = {
@@ -51,7 +52,7 @@ _MEMBERS_ONLY = {"subscriber_only": True, "premium_only": True, "public": False,
 
 
 def list_all(source: Source) -> Listing:
-    """Everything the source has. Raises SourceUnusable, saying why nothing could be listed."""
+    """Everything the source has. Raises SourceUnusable with the reason if it cannot be listed."""
     if not is_url(source.address):
         return list_folder(source, {})
     if youtube.is_channel(source.address):
@@ -64,9 +65,9 @@ def list_all(source: Source) -> Listing:
 
 
 def poll(source: Source, validators: Validators, files: Mapping[str, KnownFile]) -> Listing | None:
-    """What is new may be in; None where the source says that nothing has changed. Raises SourceUnusable.
+    """The part of the source's list where new videos appear; None if the source says that nothing has changed.
 
-    `files` are the files of a folder as the last look found them, by path.
+    `files` are a folder's files of the last poll, by path. Raises SourceUnusable.
     """
     if not is_url(source.address):
         return list_folder(source, files, STABLE_S)
@@ -76,22 +77,22 @@ def poll(source: Source, validators: Validators, files: Mapping[str, KnownFile])
 
 
 def fetch_details(entry: Entry, source: Source) -> Entry:
-    """The entry with what its own page (or file) tells besides. Raises a VideoError."""
+    """The entry, completed from the video's own page or file. Raises a VideoError."""
     if not is_url(entry.url):
         return replace(entry, duration_s=_file_duration_s(Path(entry.url)))
     try:
         with _fetching(source) as downloader:
-            found: Any = downloader.extract_info(entry.url, download=False, process=False)
+            info: Any = downloader.extract_info(entry.url, download=False, process=False)
     except DownloadError as error:
         explained = translate(error, entry.url, source)
         if isinstance(explained, LiveOrUpcoming):
             starts_at = datetime.now(UTC) + timedelta(seconds=explained.starts_in_s) if explained.starts_in_s else None
             return replace(entry, live=Live.UPCOMING, starts_at=starts_at)
         raise explained from None
-    told = _entry(found or {}, source, entry.video_id)
-    known = {name: value for name, value in vars(told).items() if value is not None}
-    said = {name: value for name, value in vars(entry).items() if value is not None}
-    return replace(entry, **(known | said | {"live": told.live or entry.live}))  # the page knows best whether it is over
+    page = _entry(info or {}, source, entry.video_id)
+    of_page = {name: value for name, value in vars(page).items() if value is not None}
+    of_listing = {name: value for name, value in vars(entry).items() if value is not None}
+    return replace(entry, **(of_page | of_listing | {"live": page.live or entry.live}))  # the page knows if a broadcast is over
 
 
 def _file_duration_s(path: Path) -> float | None:
@@ -106,7 +107,7 @@ def _file_duration_s(path: Path) -> float | None:
 
 
 def _feed_or_page(source: Source, validators: Validators, **options: Any) -> Listing | None:
-    """The feed at the source's address; where none lies there, what yt-dlp finds, with these options. None: unchanged."""
+    """The feed at the source's address, else yt-dlp's listing of the page with these options. None: unchanged."""
     if _may_be_feed(source):
         try:
             return read_feed(source.address, source, validators)
@@ -121,12 +122,12 @@ def _nothing_listed(source: Source) -> SourceUnusable:
 
 
 def _may_be_feed(source: Source) -> bool:
-    """Whether the address is one that only yt-dlp's extractor for anything takes: a feed, media, or a page with media."""
+    """Whether yt-dlp has only its generic extractor for the address: a feed, media, or a page with media."""
     if source.kind == Kind.FEED:
         return True
-    with session(source) as downloader:
-        asked: Any = downloader
-        return next(name for name, extractor in asked._ies.items() if extractor.suitable(source.address)) == "Generic"
+    with session(source) as opened:
+        downloader: Any = opened
+        return next(name for name, extractor in downloader._ies.items() if extractor.suitable(source.address)) == "Generic"
 
 
 # --- yt-dlp --------------------------------------------------------------------------------------------------------------
@@ -134,21 +135,21 @@ def _may_be_feed(source: Source) -> bool:
 
 @cache
 def _channel(source: Source) -> str:
-    """The id of a YouTube channel, asked once per process where its address does not say it."""
-    told = youtube.channel_id(source.address) or _extracted(source, source.address, playlist_items="0").get("channel_id")
-    if not told:
+    """The id of a YouTube channel. If the address does not contain it, YouTube is asked once per process."""
+    channel = youtube.channel_id(source.address) or _extracted(source, source.address, playlist_items="0").get("channel_id")
+    if not channel:
         raise SourceUnusable(
-            f"{source.name}: YouTube does not say which channel this is.", "Name it by its /channel/UC... address."
+            f"{source.name}: YouTube does not say which channel this is.", "Use the channel's /channel/UC... address."
         )
-    return told
+    return channel
 
 
 def _flat(source: Source, address: str, **options: Any) -> Listing:
-    found = _extracted(source, address, **options)
-    entries = _flatten(found)
+    result = _extracted(source, address, **options)
+    entries = _flatten(result)
     if not entries:
         raise _nothing_listed(source)
-    total = found.get("playlist_count") if "entries" in found else 1
+    total = result.get("playlist_count") if "entries" in result else 1
     return Listing(
         entries=tuple(_entry(entry, source) for entry in entries),
         complete=not options or total == len(entries),
@@ -158,7 +159,7 @@ def _flat(source: Source, address: str, **options: Any) -> Listing:
 
 @contextmanager
 def _fetching(source: Source, **options: Any) -> Iterator[Any]:
-    """The session, which forgets when what it fetches was last changed: yt-dlp takes that for the day of an upload."""
+    """The session, with Last-Modified removed from responses: yt-dlp would take it for the upload date."""
     with session(source, **options) as opened:
         downloader: Any = opened
         fetch = downloader.urlopen
@@ -178,10 +179,10 @@ def _fetching(source: Source, **options: Any) -> Iterator[Any]:
 def _extracted(source: Source, address: str, **options: Any) -> dict[str, Any]:
     try:
         with _fetching(source, extract_flat=True, **options) as downloader:
-            found: Any = downloader.extract_info(address, download=False, process=True)
+            result: Any = downloader.extract_info(address, download=False, process=True)
     except DownloadError as error:
         raise _unusable(error, source, address) from None
-    return found or {}
+    return result or {}
 
 
 def _unusable(error: DownloadError, source: Source, address: str) -> SourceUnusable:
@@ -196,54 +197,54 @@ def _unusable(error: DownloadError, source: Source, address: str) -> SourceUnusa
     return SourceUnusable(f"{source.name}: {explained.message}", OF_A_SOURCE.get(explained.remedy, explained.remedy))
 
 
-def _flatten(found: dict[str, Any]) -> list[dict[str, Any]]:
+def _flatten(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The videos of a result: itself, or those of a playlist and of the playlists in it (a channel's tabs)."""
-    if "entries" not in found:
-        return [found] if found else []
-    channel = found.get("channel") or found.get("uploader") or found.get("title")
-    entries = [entry for entry in found["entries"] if entry]
+    if "entries" not in result:
+        return [result] if result else []
+    channel = result.get("channel") or result.get("uploader") or result.get("title")
+    entries = [entry for entry in result["entries"] if entry]
     return [{"channel": channel, **nested} for entry in entries for nested in _flatten(entry)]
 
 
-def _entry(found: dict[str, Any], source: Source, video_id: str = "") -> Entry:
-    given = found.get("webpage_url") or found.get("original_url") or found.get("url") or ""
+def _entry(info: dict[str, Any], source: Source, video_id: str = "") -> Entry:
+    given = info.get("webpage_url") or info.get("original_url") or info.get("url") or ""
     address, smuggled = unsmuggle_url(given, default={})
-    extractor = (found.get("ie_key") or found.get("extractor_key") or "Generic").lower()
+    extractor = (info.get("ie_key") or info.get("extractor_key") or "Generic").lower()
     on_youtube = extractor == "youtube"
     return Entry(
-        video_id=video_id or _key(found, extractor, address, smuggled.get("force_videoid"), source),
-        url=youtube.watch_url(found["id"]) if on_youtube else address,
-        title=found.get("title") or Path(urlsplit(address).path).stem or address,
-        channel=found.get("channel") or found.get("uploader"),
-        published_at=_published(found),
-        duration_s=found.get("duration"),
-        live=_LIVE.get(found.get("live_status") or ""),
-        starts_at=_moment(found.get("release_timestamp")) if found.get("live_status") == "is_upcoming" else None,
-        short=_short(found) if on_youtube else None,
-        members_only=_MEMBERS_ONLY.get(found.get("availability") or ""),
+        video_id=video_id or _key(info, extractor, address, smuggled.get("force_videoid"), source),
+        url=youtube.watch_url(info["id"]) if on_youtube else address,
+        title=info.get("title") or Path(urlsplit(address).path).stem or address,
+        channel=info.get("channel") or info.get("uploader"),
+        published_at=_published(info),
+        duration_s=info.get("duration"),
+        live=_LIVE.get(info.get("live_status") or ""),
+        starts_at=_moment(info.get("release_timestamp")) if info.get("live_status") == "is_upcoming" else None,
+        short=_short(info) if on_youtube else None,
+        members_only=_MEMBERS_ONLY.get(info.get("availability") or ""),
     )
 
 
-def _key(found: dict[str, Any], extractor: str, address: str, guid: str | None, source: Source) -> str:
+def _key(info: dict[str, Any], extractor: str, address: str, guid: str | None, source: Source) -> str:
     if extractor == "youtube":
-        return found["id"]
+        return info["id"]
     if extractor == "html5mediaembed":  # its ids are the page's name and a number
-        return generic_key(None, f"{address}#{found['id']}", source.address)
+        return generic_key(None, f"{address}#{info['id']}", source.address)
     if extractor != "generic":
-        return f"{extractor}-{slug(found['id'])}"
+        return f"{extractor}-{slug(info['id'])}"
     return generic_key(guid, address, source.address)
 
 
-def _published(found: dict[str, Any]) -> datetime | None:
-    day = found.get("upload_date")
-    return _moment(found.get("timestamp")) or (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) if day else None)
+def _published(info: dict[str, Any]) -> datetime | None:
+    day = info.get("upload_date")
+    return _moment(info.get("timestamp")) or (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) if day else None)
 
 
 def _moment(timestamp: float | None) -> datetime | None:
     return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
 
 
-def _short(found: dict[str, Any]) -> bool | None:
-    if "/shorts/" in (found.get("url") or "") or found.get("media_type") == "short":
+def _short(info: dict[str, Any]) -> bool | None:
+    if "/shorts/" in (info.get("url") or "") or info.get("media_type") == "short":
         return True
-    return False if found.get("media_type") else None
+    return False if info.get("media_type") else None

@@ -1,11 +1,11 @@
-"""Watching sources: look for what is new, decide about it, and have what is wanted asked for.
+"""Polling: finds new videos of the watched sources, decides which are wanted, and requests their runs.
 
-`poll_sources()` is one tick of the sensor `new_uploads`. Each source that is due is looked at, several at once, each for
-itself: one that cannot be listed is written down and tried later, and the others go on. What takes long is not done in a
-tick: `list_fully()` reads everything a source has, in a run of its own (job `list_source`), the first time and whenever a look
-shows nothing that is known. Decisions that need a video's own page are made a few at a time, politely.
+`poll_sources()` is one tick of the sensor `new_uploads`. It polls the sources that are due, several at once and independently:
+a source that cannot be listed is recorded and retried later, while the others go on. Slow work stays out of the tick:
+`list_fully()` reads everything a source has in a run of its own (job `list_source`), the first time and whenever a poll returns
+only unknown videos. Decisions that need a video's own page are made a few at a time, with pauses between the requests.
 
-Whatever is found is kept before anything is asked for (earshot/sources/listings.py), so that a tick may die at any point.
+Listed videos are stored before any run is requested (earshot/sources/listings.py), so that a tick may die at any point.
 """
 
 import hashlib
@@ -34,41 +34,41 @@ from earshot.storage.catalog.source_states import (
 from earshot.storage.database import Database
 
 PARALLELISM = 8
-# A tick has 60 s (Dagster's limit): no look begins after this, and what is not looked at is first at the next tick.
+# No poll starts later in a tick, which Dagster limits to 60 s; sources that were not polled come first in the next tick.
 TICK_S = 30.0
-# Videos of one source whose own page is asked in one tick, and how often in vain before it is decided without.
+# Pages of a source's videos to fetch in one tick, and failed fetches of one page before the video is decided without it.
 MAX_FETCHES_PER_TICK = 5
 MAX_FETCHES = 5
-FORCE = "`earshot ingest --force` asks it all the same."
+FORCE = "`earshot ingest --force` reads it nevertheless."
 
 
 @dataclass(frozen=True)
 class PollResult:
-    """What one source gave: videos never listed before, those asked for, whether it must be listed whole, what went wrong."""
+    """The result of polling one source: videos never listed before, runs requested, a full listing needed, the error."""
 
     source: Source
     new: int = 0
     asked_for: int = 0
-    to_list: str = ""  # a key that stays the same until it was listed
+    to_list: str = ""  # the key of the full listing's run, "" if none is needed
     error: str = ""
 
 
 def poll_sources(sources: Sequence[Source], database: Database) -> list[PollResult]:
-    """Look at every source that is due, and decide what is open: first whichever was not looked at for longest.
+    """Poll every source that is due, least recently polled first, and decide its pending entries.
 
-    A source with nothing to do is not among what is returned.
+    Returns no result for a source with nothing to do.
     """
     states = states_of(database, [source.address for source in sources])
     deadline = time.monotonic() + TICK_S
     oldest_first = sorted(zip(sources, states, strict=True), key=lambda pair: str(pair[1].looked_at or ""))
     with ThreadPoolExecutor(PARALLELISM, thread_name_prefix="look") as threads:
-        looking = [threads.submit(_poll_within, source, state, database, deadline) for source, state in oldest_first]
-    looked = [_outcome(source, future, database) for (source, _), future in zip(oldest_first, looking, strict=True)]
-    return [one for one in looked if one is not None]
+        polls = [threads.submit(_poll_within, source, state, database, deadline) for source, state in oldest_first]
+    results = [_outcome(source, future, database) for (source, _), future in zip(oldest_first, polls, strict=True)]
+    return [result for result in results if result is not None]
 
 
 def _outcome(source: Source, future: "Future[PollResult | None]", database: Database) -> PollResult | None:
-    """What a look gave. One that failed as nobody foresaw is told, and stops no other source either."""
+    """The result of a poll. An unforeseen error becomes a result, too, so that it does not stop the other sources."""
     error = future.exception()
     if error is None:
         return future.result()
@@ -88,13 +88,13 @@ def _poll_within(source: Source, state: SourceState, database: Database, deadlin
         listings.reopen(database, source, options)
     elif not due and not state.undecided:
         return None
-    looked = PollResult(source)
+    result = PollResult(source)
     try:
         if due:
-            looked = _poll(source, state, database)
-        return replace(looked, asked_for=decide_pending(source, database, MAX_FETCHES_PER_TICK, deadline))
+            result = _poll(source, state, database)
+        return replace(result, asked_for=decide_pending(source, database, MAX_FETCHES_PER_TICK, deadline))
     except (SourceUnusable, Blocked) as error:
-        return replace(looked, error=_record(error, source, database))
+        return replace(result, error=_record(error, source, database))
 
 
 def _poll(source: Source, state: SourceState, database: Database) -> PollResult:
@@ -109,11 +109,11 @@ def _poll(source: Source, state: SourceState, database: Database) -> PollResult:
     return PollResult(source, new=_save(source, found, database))
 
 
-def _has_gap(found: Listing, source: Source, state: SourceState, database: Database) -> bool:
-    """Whether more may be new than this part of the source's list shows."""
-    known = listings.count_known(database, source.address, [entry.video_id for entry in found.entries])
-    if found.total is not None and state.total is not None:
-        return found.total != state.total + len(found.entries) - known
+def _has_gap(listing: Listing, source: Source, state: SourceState, database: Database) -> bool:
+    """Whether the source may have more new videos than this part of its list."""
+    known = listings.count_known(database, source.address, [entry.video_id for entry in listing.entries])
+    if listing.total is not None and state.total is not None:
+        return listing.total != state.total + len(listing.entries) - known
     return known == 0
 
 
@@ -123,7 +123,7 @@ def _to_list(state: SourceState) -> str:
 
 
 def list_fully(source: Source, database: Database) -> PollResult:
-    """Read everything the source has, and decide all of it, however long that takes. Raises what went wrong, kept as well."""
+    """Read everything the source has and decide all of it, however long that takes. Records an error and raises it."""
     state = _state(source, database)
     try:
         new = _save(source, _whole(source, state, database), database)
@@ -134,7 +134,7 @@ def list_fully(source: Source, database: Database) -> PollResult:
 
 
 def _state(source: Source, database: Database) -> SourceState:
-    """The source's state. Raises SourceBlocked where it is left alone."""
+    """The source's state. Raises SourceBlocked while it is paused."""
     (state,) = states_of(database, [source.address])
     if state.paused:
         raise SourceBlocked(f"{source.name} is left alone until {_until(state.paused_until)}: {state.last_error}", FORCE)
@@ -142,20 +142,20 @@ def _state(source: Source, database: Database) -> SourceState:
 
 
 def _whole(source: Source, state: SourceState, database: Database) -> Listing:
-    """Everything there is; of a folder, what has stopped growing."""
+    """Everything the source has; of a folder, the files that have stopped growing."""
     if is_url(source.address):
         return list_all(source)
-    found = poll(source, state.validators, listings.known_files(database, source.address))
-    assert found is not None  # a folder is always read
-    return found
+    listing = poll(source, state.validators, listings.known_files(database, source.address))
+    assert listing is not None  # a folder is always read
+    return listing
 
 
-def _save(source: Source, found: Listing, database: Database) -> int:
-    return listings.save_listing(database, source, found, in_order(found.entries, source.newest_first))
+def _save(source: Source, listing: Listing, database: Database) -> int:
+    return listings.save_listing(database, source, listing, in_order(listing.entries, source.newest_first))
 
 
 def _record(error: EarshotError, source: Source, database: Database) -> str:
-    """Write down why a source could not be read, and how long it is left alone."""
+    """Record why a source could not be read, pausing it if its site refuses. Returns the message."""
     if isinstance(error, Blocked | SourceBlocked):
         until = pause(database, source.address, str(error), error.pause_s)
         return f"{error} Left alone until {_until(until)}."
@@ -171,10 +171,10 @@ def _until(moment: datetime | None) -> str:
 
 
 def decide_pending(source: Source, database: Database, most_asks: int | None = None, deadline: float | None = None) -> int:
-    """Decide what is open about this source; returns how many videos were asked for.
+    """Decide the pending entries of this source; returns how many runs were requested.
 
-    At most `most_asks` videos' own pages are asked, none after the deadline (of `time.monotonic()`); what needs more stays
-    open. Raises Blocked where the site refuses, after what was decided by then was kept.
+    Fetches at most `most_asks` videos' own pages, none after the deadline (of `time.monotonic()`); entries that need more stay
+    pending. Raises Blocked if the site refuses, after storing the decisions made by then.
     """
     entries = listings.open_entries(database, source.address)
     if not entries:
@@ -185,8 +185,8 @@ def decide_pending(source: Source, database: Database, most_asks: int | None = N
     room = None if source.limit is None else max(0, source.limit - listings.count_wanted_backlog(database, source.address))
     decided: list[StoredDecision] = []
     try:
-        for group, places in ((backlog, room), (later, None)):
-            for entry, decision in select_entries(group, source, ask, places):
+        for group, group_room in ((backlog, room), (later, None)):
+            for entry, decision in select_entries(group, source, ask, group_room):
                 if decision.verdict != "open":
                     decided.append(StoredDecision(entry, decision.verdict, decision.reason))
     finally:
@@ -195,18 +195,14 @@ def decide_pending(source: Source, database: Database, most_asks: int | None = N
 
 
 def select(source: Source, database: Database) -> list[tuple[Entry, Selection]]:
-    """List everything the source has and decide all of it at once, for who waits for the answer.
+    """List everything the source has and decide all of it now, for a caller that waits for the result.
 
-    Nothing is kept of it, except that a site refuses us. Raises SourceUnusable, or Blocked.
+    Stores nothing but a pause if the site refuses. Raises SourceUnusable or Blocked.
     """
     _state(source, database)
     try:
-        found = listings.with_known_details(database, list_all(source).entries)
-        return list(
-            select_entries(
-                in_order(found, source.newest_first), source, _page_fetcher(source, _decide_without_details), source.limit
-            )
-        )
+        entries = in_order(listings.with_known_details(database, list_all(source).entries), source.newest_first)
+        return list(select_entries(entries, source, _page_fetcher(source, _decide_without_details), source.limit))
     except (Blocked, SourceBlocked) as error:
         _record(error, source, database)
         raise
@@ -214,11 +210,11 @@ def select(source: Source, database: Database) -> list[tuple[Entry, Selection]]:
 
 def _page_fetcher(
     source: Source,
-    in_vain: Callable[[Entry, Retryable], None],
+    on_retryable: Callable[[Entry, Retryable], None],
     most_asks: int | None = None,
     deadline: float | None = None,
 ) -> Callable[[Entry], Entry | None]:
-    """A function that asks a video's own page, a pause before each but the first, and tells `in_vain` what may pass."""
+    """A function that fetches a video's own page, pausing before all but the first, and calls `on_retryable` on such errors."""
     asked = 0
 
     def ask(entry: Entry) -> Entry | None:
@@ -232,31 +228,31 @@ def _page_fetcher(
         try:
             return fetch_details(entry, source)
         except Retryable as error:
-            return in_vain(entry, error)
+            return on_retryable(entry, error)
 
     return ask
 
 
 def _give_up(source: Source, database: Database, fetches: Mapping[str, int]) -> Callable[[Entry, Retryable], None]:
-    """What to do when a page was asked in vain: leave the decision open, unless it has been asked often enough."""
+    """What to do when fetching a page failed: leave the entry pending, but decide without the page after MAX_FETCHES."""
 
-    def in_vain(entry: Entry, error: Retryable) -> None:
+    def on_retryable(entry: Entry, error: Retryable) -> None:
         listings.count_fetch(database, source.address, entry.video_id)
         if fetches[entry.video_id] + 1 >= MAX_FETCHES:
             _decide_without_details(entry, error)
 
-    return in_vain
+    return on_retryable
 
 
 def _decide_without_details(_entry: Entry, error: Retryable) -> None:
-    """Nobody waits for another answer: the entry is left out, and why."""
-    raise Permanent(f"its page was asked in vain: {error.message}") from None
+    """Give up on the page: the entry is left out, with this error as the reason."""
+    raise Permanent(f"its page could not be fetched: {error.message}") from None
 
 
 def options_digest(source: Source) -> str:
-    """Of what decides which videos are wanted: when it changes, what was left out is decided again."""
-    asked = (
+    """A digest of the options that decide which videos are wanted: when it changes, entries left out are decided again."""
+    options = (
         source.since, source.limit, source.longer_than_s, source.shorter_than_s, source.skip_shorts, source.skip_live,
         source.skip_members_only,
     )  # fmt: skip
-    return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(options).encode()).hexdigest()[:16]

@@ -1,10 +1,10 @@
-"""Which of the videos that a source lists are wanted, in which order, and why the others are not. Pure functions.
+"""Selection: which listed videos are wanted, in which order, and why the others are not. Pure functions.
 
-`judge_entry()` holds one entry against what sources.yaml (or the command line) asks of its source. What a listing does not
-tell, and the decision needs, must first be asked of the video itself: then the decision is open, and `select_entries()` asks.
-What is still not told is not assumed: a video without a date is not taken for a new one.
+`judge_entry()` applies the source's options in sources.yaml (or on the command line) to one entry. If the decision needs a fact
+that the listing lacks, it stays open until `select_entries()` has fetched the video's own page. A fact that is missing there,
+too, is not assumed: a video without a date does not count as new.
 
-Listing, and asking, is earshot/sources/listing.py; what becomes of the decisions, earshot/sources/polling.py.
+earshot/sources/listing.py lists sources and fetches pages; earshot/sources/polling.py stores the decisions.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,13 +16,13 @@ from earshot.config.sources_file import Source
 from earshot.sources.youtube import is_youtube
 from earshot.storage.catalog.entries import Entry, Live
 
-# No Short is longer (YouTube, since 2024-10-15), so that the page of a longer video need not be asked.
+# No Short is longer (YouTube, since 2024-10-15), so that the page of a longer video need not be fetched.
 MAX_SHORT_S = 180.0
 
 
 @dataclass(frozen=True)
 class Selection:
-    """`verdict` is `wanted`, `left_out` or `open`; `reason` says why a video is left out, or what has to be asked."""
+    """`verdict` is `wanted`, `left_out` or `open`; `reason` says why a video is left out, or which facts are missing."""
 
     verdict: str
     reason: str = ""
@@ -34,8 +34,7 @@ WANTED = Selection("wanted")
 def in_order(entries: Sequence[Entry], newest_first: bool) -> list[Entry]:
     """Each video once, in the source's own order or newest first.
 
-    Newest first, a video without a date comes after those with one, in the source's order (which for YouTube is newest
-    first already): a date is never invented.
+    With newest first, undated videos come last, in the source's order (which for YouTube is newest first already).
     """
     unique = list({entry.video_id: entry for entry in entries}.values())
     if newest_first:
@@ -46,10 +45,10 @@ def in_order(entries: Sequence[Entry], newest_first: bool) -> list[Entry]:
 def select_entries(
     entries: Iterable[Entry], source: Source, ask: Callable[[Entry], Entry | None], room: int | None
 ) -> Iterator[tuple[Entry, Selection]]:
-    """Decide each entry in order, at most `room` of them wanted, asking for what is missing.
+    """Decide each entry in order, at most `room` of them wanted, fetching missing facts.
 
-    `ask` gives the entry with what its own page tells, or None where it cannot be asked now: it stays open, and with a limit
-    so do all after it, since it may be one of those that are wanted.
+    `ask` returns the entry completed from its own page, or None if the page cannot be fetched now. The entry then stays open,
+    and with a limit so do all after it, because it may be wanted.
     """
     for entry in entries:
         if room == 0:
@@ -75,7 +74,7 @@ def _decided(entry: Entry, source: Source, ask: Callable[[Entry], Entry | None])
 
 
 def judge_entry(entry: Entry, source: Source, asked: bool = False) -> Selection:
-    """Whether this entry is wanted. `asked`: its own page was asked, what is missing now cannot be had."""
+    """Whether this entry is wanted. `asked`: its own page was fetched, so that what is missing stays unknown."""
     reason = _unwanted(entry, source)
     if reason:
         return Selection("left_out", reason)
@@ -83,13 +82,13 @@ def judge_entry(entry: Entry, source: Source, asked: bool = False) -> Selection:
     if not missing:
         return WANTED
     if not asked:
-        return Selection("open", f"its {' and '.join(missing)} must be asked")
-    untold = [fact for fact in missing if fact in ("upload date", "length")]
-    return Selection("left_out", f"its {' and '.join(untold)} cannot be told") if untold else WANTED
+        return Selection("open", f"its {' and '.join(missing)} must be fetched")
+    unknown = [fact for fact in missing if fact in ("upload date", "length")]
+    return Selection("left_out", f"unknown {' and '.join(unknown)}") if unknown else WANTED
 
 
 def _unwanted(entry: Entry, source: Source) -> str:
-    """Why what is known rules the entry out; "" where it does not."""
+    """Why the known facts rule the entry out; "" if they do not."""
     if source.skip_members_only and entry.members_only:
         return "members only"
     if source.skip_live and entry.live not in (None, Live.NO):
@@ -112,12 +111,12 @@ def _wrong_length(duration_s: float | None, source: Source) -> str:
 
 
 def missing_facts(entry: Entry, source: Source) -> list[str]:
-    """What this source's options depend on and the entry does not tell."""
-    to_come = entry.live in (Live.UPCOMING, Live.ON_AIR)  # it has no upload date and no length yet
+    """The facts that this source's options depend on and the entry lacks."""
+    not_over = entry.live in (Live.UPCOMING, Live.ON_AIR)  # a broadcast has no upload date and no length yet
     by_length = source.longer_than_s is not None or source.shorter_than_s is not None
     needed = {
-        "upload date": source.since is not None and entry.published_at is None and not to_come,
-        "length": by_length and entry.duration_s is None and not to_come,
+        "upload date": source.since is not None and entry.published_at is None and not not_over,
+        "length": by_length and entry.duration_s is None and not not_over,
         "kind": is_youtube(entry.url) and (_may_be_short(entry, source) or (source.skip_live and entry.live is None)),
     }
     return [fact for fact, wanted in needed.items() if wanted]
@@ -129,6 +128,6 @@ def _may_be_short(entry: Entry, source: Source) -> bool:
 
 
 def midnight(source: Source) -> datetime:
-    """The moment from which uploads count. Only for a source with `since`."""
+    """The start of the day from which uploads are wanted. Only for a source with `since`."""
     assert source.since is not None
     return datetime.combine(source.since, time(), UTC)

@@ -1,8 +1,8 @@
-"""Troubles: what does not work and will not mend itself, as it stands now, for the terminal of `earshot up` and for alerts.
+"""Troubles: current problems that need the user, for the terminal of `earshot up` and for alerts.
 
-Sources that are not watched because sources.yaml is refused, a source that cannot be read or whose site refuses this machine,
-and a watched source's videos that failed for good. A slow stage is none: that is a failed check (earshot/timings/alerts.py).
-Messages hold no secrets.
+These are an invalid sources.yaml, because of which no source is watched, a source that cannot be read or whose site refuses
+this machine, and a watched source's videos that failed for good. A slow stage is not a trouble but a failed check
+(earshot/timings/alerts.py). Messages contain no secrets.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ SOURCES_REFUSED = "sources_refused"
 
 @dataclass(frozen=True)
 class Trouble:
-    """`about` is a source's name, or the file; `severity` is `error` or `warn`, as a check's; `over` says that it has ended."""
+    """`about` is a source's name or the file, `severity` is `error` or `warn` as of a check, `over` the message of its end."""
 
     about: str
     cause: str
@@ -38,45 +38,45 @@ class Trouble:
 
 
 def read_troubles(database: Database) -> list[Trouble]:
-    """Everything that does not work now. Of the sources nothing is known while their file is refused."""
+    """All current troubles. While sources.yaml is invalid, nothing is known about the sources."""
     try:
         sources = watched_sources()
     except Misconfigured as error:
         message = f"No source is watched until sources.yaml is corrected. {error}"
-        return [Trouble("sources.yaml", SOURCES_REFUSED, "error", message, "sources.yaml is read again.")]
+        return [Trouble("sources.yaml", SOURCES_REFUSED, "error", message, "sources.yaml is valid again.")]
     addresses = [source.address for source in sources]
     failed = _failed(database, addresses)
-    found: list[Trouble] = []
+    troubles: list[Trouble] = []
     for source, state in zip(sources, states_of(database, addresses), strict=True):
-        found += _of_source(source, state)
+        troubles += _of_source(source, state)
         if source.address in failed:
-            found.append(_failed_videos(source, *failed[source.address]))
-    return found
+            troubles.append(_failed_videos(source, *failed[source.address]))
+    return troubles
 
 
 def _of_source(source: Source, state: SourceState) -> Iterator[Trouble]:
     if state.paused:
         until = f"{state.paused_until:%Y-%m-%d %H:%M} UTC"
         message = f"Source {source.name} is left alone until {until}: {_reason(source, state.last_error)}"
-        yield Trouble(source.name, "source_blocked", "warn", message, f"Source {source.name} is asked again.")
+        yield Trouble(source.name, "source_blocked", "warn", message, f"Source {source.name} is polled again.")
     elif state.failures:
         message = f"Source {source.name}: {_reason(source, state.last_error)}"
         yield Trouble(source.name, "source_unreadable", "error", message, f"Source {source.name} can be read again.")
 
 
 def _reason(source: Source, error: str | None) -> str:
-    """The error without the source's name before it, which the message has, and without secrets."""
+    """The error without secrets, and without the source's name in front, which the message already has."""
     return without_secrets(error or "").removeprefix(f"{source.name}: ")
 
 
 def _failed_videos(source: Source, videos: int, why: str) -> Trouble:
     failed = f"Source {source.name}: {pluralize(videos, 'video')} failed (earshot videos --state failed)"
     message = f"{failed}{', for example' if videos > 1 else ''}: {_reason(source, why)}"
-    return Trouble(source.name, "videos_failed", "warn", message, f"Source {source.name}: no video is failed any more.")
+    return Trouble(source.name, "videos_failed", "warn", message, f"Source {source.name}: no failed videos are left.")
 
 
 def _failed(database: Database, sources: Sequence[str]) -> dict[str, tuple[int, str]]:
-    """By source, how many of its videos failed and are not tried again by themselves, and why one of them did."""
+    """By source: how many of its videos failed without another automatic retry, and the newest one's error."""
     rows = database.query(
         "SELECT source, count(*) AS videos, (array_agg(last_error ORDER BY registered_at DESC, video_id))[1] AS why "
         "FROM videos WHERE state = 'failed' AND retry_at IS NULL AND source = ANY(%s) GROUP BY source",
@@ -86,9 +86,9 @@ def _failed(database: Database, sources: Sequence[str]) -> dict[str, tuple[int, 
 
 
 def describe_changes(before: Mapping[str, Trouble], now: Sequence[Trouble]) -> tuple[dict[str, Trouble], list[str]]:
-    """What stands now, by key, and a line for each that is new, has changed or is over."""
-    standing = {trouble.key: trouble for trouble in now}
-    lines = [str(trouble) for key, trouble in standing.items() if trouble != before.get(key)]
+    """The current troubles by key, and a line for each that is new, has changed or is over."""
+    current = {trouble.key: trouble for trouble in now}
+    lines = [str(trouble) for key, trouble in current.items() if trouble != before.get(key)]
     if any(trouble.cause == SOURCES_REFUSED for trouble in now):
-        return {**before, **standing}, lines  # nothing is known of the others
-    return standing, [*lines, *(trouble.over for key, trouble in before.items() if key not in standing)]
+        return {**before, **current}, lines  # nothing is known about the sources, so their troubles stay
+    return current, [*lines, *(trouble.over for key, trouble in before.items() if key not in current)]

@@ -1,9 +1,7 @@
-"""YouTube's own addresses: what a URL names there, and where its feed and its complete list are.
+"""YouTube's addresses: recognises channels and builds the URLs of their feed and complete list. Fetches nothing.
 
 A channel's videos are in its uploads playlist, whose id is the channel's with UU for UC; the feed holds the newest 15.
-The feed tells dates and costs nothing where nothing is new; the playlist tells everything but dates.
-
-Nothing is fetched here.
+The feed has dates and costs nothing while nothing is new; the playlist has everything but dates.
 """
 
 import re
@@ -11,15 +9,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 HOSTS = frozenset({"youtube.com", "youtu.be", "youtube-nocookie.com"})
-# The paths under which channels live (youtube.com/@name, /channel/UC..., and the two older kinds). Their tabs of Shorts and
-# streams are lists of their own.
+# Paths of channels (youtube.com/@name, /channel/UC..., and the two older kinds). Their tabs of Shorts and streams are separate
+# lists.
 _CHANNEL_PATH = re.compile(r"/(@[^/]+|channel/[^/]+|c/[^/]+|user/[^/]+)(/(videos|featured))?/?$")
 _CHANNEL_ID = re.compile(r"UC[\w-]{22}")
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Where a channel is polled, and where it is listed whole."""
+    """The URLs where a channel is polled and where it is listed in full."""
 
     feed: str
     uploads: str
@@ -31,18 +29,18 @@ def is_youtube(url: str) -> bool:
 
 
 def is_channel(url: str) -> bool:
-    """Whether the URL is a channel's page, or its tab of all videos."""
+    """Whether the URL is a channel's page or its tab of all videos."""
     return is_youtube(url) and _CHANNEL_PATH.match(urlsplit(url).path) is not None
 
 
 def channel_id(url: str) -> str | None:
-    """The channel's id, where the URL itself says it."""
-    found = re.match(rf"/channel/({_CHANNEL_ID.pattern})(/|$)", urlsplit(url).path)
-    return found[1] if found else None
+    """The channel's id, if the URL contains it."""
+    match = re.match(rf"/channel/({_CHANNEL_ID.pattern})(/|$)", urlsplit(url).path)
+    return match[1] if match else None
 
 
 def feed_of(channel: str) -> Feed:
-    """The addresses of a channel's feed and uploads, by its id (UC and 22 characters).
+    """The URLs of a channel's feed and uploads, by its id (UC and 22 characters).
 
     >>> feed_of("UC_x5XG1OV2P6uZZ5FSM9Ttw").uploads
     'https://www.youtube.com/playlist?list=UU_x5XG1OV2P6uZZ5FSM9Ttw'
@@ -54,5 +52,5 @@ def feed_of(channel: str) -> Feed:
 
 
 def watch_url(video_id: str) -> str:
-    """One address for each video, whatever the listing calls it (watch, shorts, live)."""
+    """The one URL for a video, whichever form the listing uses (watch, shorts, live)."""
     return f"https://www.youtube.com/watch?v={video_id}"

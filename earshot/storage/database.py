@@ -1,12 +1,12 @@
 """The database: Earshot's tables, their migrations, and the one way to replace a video's rows.
 
-`Database` has connections to a Postgres whose schema is this code's: numbered SQL files under earshot/storage/migrations are
-applied in order, each in a transaction of its own, under an advisory lock, so that two processes starting at once do it
-once. They find EARSHOT_MEDIA as the Postgres setting `earshot.media`. A database that is newer than the code is refused.
+`open_database()` brings the schema up to date: it applies the numbered SQL files under earshot/storage/migrations in order,
+each in its own transaction, under an advisory lock so that two processes starting at once do it once. Migrations read
+EARSHOT_MEDIA from the Postgres setting `earshot.media`. A database that is newer than the code is refused.
 
-`replace()` is how every stage writes: delete-then-insert of one video's rows in one transaction, with binary COPY. Running
-anything twice changes nothing, and a crash leaves the old rows. `snapshot()` is for who reads several tables that must fit
-each other. Which server this is decides earshot/storage/server.py.
+Every stage writes with `replace()`: it deletes and inserts one video's rows in one transaction, with binary COPY. Running a
+stage twice changes nothing, and a crash leaves the old rows. `snapshot()` reads several tables in one consistent state.
+earshot/storage/server.py chooses the server.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,9 +51,9 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator["Database"]:
-        """The database as it is at the first reading in the block, whoever writes meanwhile. It cannot be written to.
+        """A read-only view of the database as of the block's first query, whatever others write meanwhile.
 
-        Within another snapshot it is that one.
+        A nested snapshot is the outer one.
         """
         if self._connection is not None:
             yield self
@@ -76,13 +76,13 @@ class Database:
             return cursor.fetchall() if cursor.description else []
 
     def stream(self, statement: str, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """As `query()`, a few rows at a time, for what is too much to hold; within one transaction, open until the last."""
+        """Like `query()`, but ROWS_AT_ONCE rows at a time to save memory; the transaction stays open until the last."""
         with self.connect() as connection, connection.cursor(name="stream") as cursor:
             cursor.itersize = ROWS_AT_ONCE
             yield from cursor.execute(statement, parameters)  # pyright: ignore[reportArgumentType]
 
     def frame(self, table: str, video_id: str, order: str) -> "pd.DataFrame":
-        """A video's rows of one table as a DataFrame in order of one column, with all columns even where there are no rows."""
+        """A video's rows of one table as a DataFrame, ordered by one column; without rows it still has all columns."""
         import pandas as pd
 
         statement = sql.SQL("SELECT * FROM {} WHERE video_id = %s ORDER BY {}").format(
@@ -97,7 +97,7 @@ class Database:
     def replace(self, video_id: str, frames: "Mapping[str, pd.DataFrame]", only: Mapping[str, str] | None = None) -> None:
         """Replace the video's rows of each table by those of the frame (without the column video_id), all or nothing.
 
-        With `only`, rows that have these values in these columns are replaced, and the video's others stay.
+        With `only`, replace just the rows that have these values in these columns.
         """
         with self.connect() as connection:
             self.replace_within(connection, video_id, frames, only)
@@ -156,7 +156,7 @@ def _series(values: list[Any]) -> "pd.Series":
 
 
 def open_database() -> Database:
-    """Earshot's database, its server started by need and its schema brought up to this code's."""
+    """Earshot's database. Starts its server if necessary and applies missing migrations."""
     url = server_urls(read_settings()).earshot
     if url not in _ready:
         migrate(url)
@@ -168,7 +168,7 @@ _ready: dict[str, Database] = {}
 
 
 def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
-    """Apply the migrations that are missing; returns their names. Raises DatabaseUnusable where the schema is newer."""
+    """Apply missing migrations; returns their names. Raises DatabaseUnusable if the schema is newer than the code."""
     files = sorted(folder.glob("[0-9]*.sql"))
     applied = []
     try:
@@ -183,7 +183,7 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
                     applied.append(file.name)
     except psycopg.Error as error:
         raise DatabaseUnusable(
-            f"The schema could not be brought up to date: {str(error).strip()}.",
+            f"The database schema could not be updated: {str(error).strip()}.",
             "The server must be PostgreSQL 14 or newer with the extension pgvector, and its user must own the database.",
         ) from error
     return applied
@@ -201,7 +201,7 @@ def _refuse_newer(known: set[int], files: list[Path]) -> None:
     newest = max((int(file.name[:4]) for file in files), default=0)
     if known and max(known) > newest:
         raise DatabaseUnusable(
-            f"The database is at schema version {max(known)}, this code knows versions up to {newest}.",
+            f"The database has schema version {max(known)}, but this code only knows versions up to {newest}.",
             "Update the code (git pull), or point EARSHOT_HOME or EARSHOT_DATABASE_URL at another database.",
         )
 

@@ -1,4 +1,4 @@
-"""A full disk, however Python or Postgres put it, becomes one error, DiskFull: the set-up is to blame, and no video."""
+"""Turns the errors that Python and Postgres raise for a full disk into DiskFull, which is not blamed on a video."""
 
 import errno
 from collections.abc import Iterator
@@ -7,24 +7,24 @@ from contextlib import contextmanager
 from earshot.common.errors import DiskFull, error_chain
 
 SQLSTATE = "53100"  # disk_full, as psycopg 3 (`sqlstate`) and psycopg 2 (`pgcode`) have it
-WORDS = "No space left on device"  # as the operating system says it, and with it Postgres and Dagster
+WORDS = "No space left on device"  # the operating system's message, which Postgres and Dagster quote
 
 
 @contextmanager
 def explaining_full_disk() -> Iterator[None]:
-    """For the block: an error that a full disk caused is raised as DiskFull; all others as they are."""
+    """Within the block, raise errors caused by a full disk as DiskFull, and all others unchanged."""
     try:
         yield
     except Exception as error:
-        cause = next((found for found in error_chain(error) if _is_full(found)), None)
+        cause = next((link for link in error_chain(error) if _is_full(link)), None)
         if cause is None:
             raise
         raise disk_full(str(cause)) from error
 
 
-def disk_full(said: str) -> DiskFull:
-    """The error for a full disk, of which the system said this. Where Earshot's data grows is named: it may be two disks."""
-    # Every command loads this module to end well, and few end here.
+def disk_full(detail: str) -> DiskFull:
+    """The error for a full disk, with the system's message. Names both places where data grows: they may be two disks."""
+    # Imported late: every command loads this module, and few need these.
     from earshot.common.redaction import without_secrets
     from earshot.config.settings import read_settings
 
@@ -32,7 +32,7 @@ def disk_full(said: str) -> DiskFull:
     media = without_secrets(settings.media)
     elsewhere = "" if media.startswith(f"{settings.home}/") else f", EARSHOT_MEDIA is {media}"
     return DiskFull(
-        f"The disk is full ({' '.join(said.split())}); EARSHOT_HOME is {settings.home}{elsewhere}.",
+        f"The disk is full ({' '.join(detail.split())}); EARSHOT_HOME is {settings.home}{elsewhere}.",
         "Free some space, or move the library to a larger disk (docs/guides/library.md), then run the same command again.",
     )
 

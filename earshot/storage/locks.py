@@ -1,14 +1,14 @@
-"""Locks that die with the process that holds them: Postgres advisory locks on a connection of their own.
+"""Locks that are freed when their process dies: Postgres advisory locks, each on its own connection.
 
-Two uses. A video is worked on by one process at a time, so that two `earshot ingest` at once do not write over each other.
-And a run is alive exactly as long as its lock is held: a worker killed with SIGKILL leaves its Dagster run STARTED for
-ever, but its lock is gone (sensors/dead_runs.py acts on that). Re-entrant within a process: what it holds, it
-holds. Servers are given by their libpq URL. `semaphore()` is the exception: its places are kept apart by thread, too.
+They have two uses. Only one process works on a video at a time, so that two `earshot ingest` do not overwrite each other. And a
+run is alive exactly as long as its lock is held: after SIGKILL a worker's Dagster run stays STARTED for ever, but its lock is
+free (sensors/dead_runs.py acts on that). Servers are given by libpq URL. Locks are re-entrant within a process; the slots of
+`semaphore()` are not.
 
-A server that is restarted forgets every lock. A thread takes back what this process still holds, within HEARTBEAT_S of the
-server's answering again; whoever concludes anything from a free lock waits longer than that (`wait_for_holders()`).
+A restarted server has forgotten every lock. A thread acquires this process's locks again within HEARTBEAT_S after the server is
+back. Code that draws conclusions from a free lock must wait longer than that (`wait_for_holders()`).
 
-Not a substitute for transactions: rows are protected by those.
+Not a substitute for transactions, which protect rows.
 """
 
 import hashlib
@@ -20,39 +20,39 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
-# The tag by which Dagster names a run's partition, which here is the video.
+# The tag in which Dagster stores a run's partition, which here is the video.
 PARTITION_TAG = "dagster/partition"
 
-# Between two looks whether one of several places has become free; Postgres can wait for one lock, not for one of many.
+# Interval of polling for a free slot; Postgres can wait for one lock, but not for one of several.
 POLL_S = 0.2
 
-HEARTBEAT_S = 2.0  # between two looks whether what this process holds is still held
-HOLDERS_BACK_S = 15.0  # a server that has been up for so long knows every lock that anybody holds
+HEARTBEAT_S = 2.0  # between two checks that this process's locks are still held
+HOLDERS_BACK_S = 15.0  # after the server's start; by then every live process has its locks back
 
 _held: dict[tuple[int, str, str], psycopg.Connection] = {}
 _guard = threading.Lock()
-_keepers: set[int] = set()  # the processes, of which a fork makes one more, in which a thread keeps the locks
+_keepers: set[int] = set()  # ids of processes whose heartbeat thread runs; a fork needs another
 
 
 def try_acquire(url: str, name: str) -> bool:
-    """Take the lock if nobody else holds it; True as well where this process already does."""
+    """Take the lock if it is free. True also if this process already holds it."""
     if _key(url, name) in _held:
         return True
     return _acquire(url, name, "SELECT pg_try_advisory_lock(%s)")
 
 
 def acquire(url: str, name: str) -> None:
-    """Take the lock, waiting for whoever holds it."""
+    """Take the lock, waiting until it is free."""
     if _key(url, name) not in _held:
         _acquire(url, name, "SELECT pg_advisory_lock(%s) IS NOT NULL")
 
 
 def release(url: str, name: str) -> None:
-    """Give the lock back; nothing where this process does not hold it."""
+    """Release the lock; does nothing if this process does not hold it."""
     with _guard:
         connection = _held.pop(_key(url, name), None)
     if connection is not None:
-        with suppress(psycopg.OperationalError):  # without a server nobody holds anything
+        with suppress(psycopg.OperationalError):  # without a server no lock is held
             # A closed connection's lock is free only once the server has noticed.
             connection.execute("SELECT pg_advisory_unlock(%s)", [_number(name)])
         connection.close()
@@ -60,7 +60,7 @@ def release(url: str, name: str) -> None:
 
 @contextmanager
 def lock(url: str, name: str) -> Iterator[None]:
-    """Hold the lock for the block, unless this process held it before: then it stays held after."""
+    """Hold the lock for the block. If this process held it before, it stays held afterwards."""
     mine = _key(url, name) not in _held
     acquire(url, name)
     try:
@@ -71,7 +71,7 @@ def lock(url: str, name: str) -> Iterator[None]:
 
 
 def is_held_elsewhere(url: str, name: str) -> bool:
-    """Whether another process holds the lock. Leaves it as it is."""
+    """Whether another process holds the lock. Does not change the lock."""
     mine = _key(url, name) in _held
     if not try_acquire(url, name):
         return True
@@ -81,7 +81,7 @@ def is_held_elsewhere(url: str, name: str) -> bool:
 
 
 def wait_for_holders(url: str) -> None:
-    """Wait, on a server that has just been started, for those who held locks before to have them again."""
+    """If the server has just started, wait until the processes that held locks have them back."""
     with psycopg.connect(url, autocommit=True) as connection:
         row = connection.execute("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8").fetchone()
     assert row is not None  # it has one row
@@ -90,11 +90,11 @@ def wait_for_holders(url: str) -> None:
 
 @contextmanager
 def semaphore(url: str, name: str, places: int, before: Callable[[], None]) -> Iterator[None]:
-    """Hold one of so many places for the block: who came first gets the next that is free. Not re-entrant.
+    """Hold one of `places` slots for the block, first come, first served. Not re-entrant.
 
-    With its place taken, but before anybody else's turn, `before` is called; it may wait, or raise and leave.
+    Calls `before` once it has a slot and before the next caller can get one; `before` may wait, or raise to give the slot back.
     """
-    with psycopg.connect(url, autocommit=True) as connection:  # what it holds is given back as it closes
+    with psycopg.connect(url, autocommit=True) as connection:  # closing it releases its locks
         queue = _number(f"{name}: the next")
         connection.execute("SELECT pg_advisory_lock(%s)", [queue])
         while not any(_try(connection, f"{name}: {place}") for place in range(places)):
@@ -132,12 +132,12 @@ def _heartbeat() -> None:
         with _guard:
             mine = [(key, connection) for key, connection in _held.items() if key[0] == os.getpid()]
         for key, connection in mine:
-            with suppress(psycopg.OperationalError):  # no server yet: the next look
+            with suppress(psycopg.OperationalError):  # no server yet: try again at the next heartbeat
                 _take_back(key, connection)
 
 
 def _take_back(key: tuple[int, str, str], connection: psycopg.Connection) -> None:
-    """Hold what was held, on another connection, where its own has broken. Left alone where somebody else has it by now."""
+    """Acquire the lock again on a new connection if its own has broken, unless another process has it by now."""
     try:
         connection.execute("SELECT 1")
         return

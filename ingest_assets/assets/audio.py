@@ -1,9 +1,9 @@
 """Asset `audio`: a video's sound as 16 kHz mono FLAC in the media store, and the sha256 of its samples.
 
-URLs are fetched with yt-dlp, audio only where the site offers it, when it is their source's turn; local files are read where
-they lie. What a failed try or a killed process had fetched is continued by the next. Everything after this asset works from
-the FLAC. What the media store already holds, whole, is not fetched again unless the run is forced or the code version is
-another one: a backfill over a channel must not download it a second time. Needs no GPU: downloads never wait for one.
+yt-dlp fetches URLs, audio only if the site offers it, once their source has a download slot; local files are read in place. A
+download that failed or was killed is resumed. All later stages read the FLAC. Audio that is undamaged in the media store is not
+fetched again unless the run is forced or the code version has changed: a backfill over a channel must not download it twice.
+Needs no GPU, so that downloads never wait for one.
 """
 
 from contextlib import ExitStack
@@ -41,13 +41,13 @@ def audio(
     media_source: MediaSourceResource,
     media_store: MediaStoreResource,
 ) -> MaterializeResult:
-    with stage(context, database) as at_work:
-        if at_work.is_current and _is_whole(at_work, media_store):
-            return at_work.reuse()
-        row = _fetch(at_work, media_source, media_store)
-        at_work.replace({"audio": pd.DataFrame([row])})
-        set_duration(at_work.database, at_work.video.video_id, row["duration_s"])
-        return at_work.finish(
+    with stage(context, database) as run:
+        if run.is_current and _is_whole(run, media_store):
+            return run.reuse()
+        row = _fetch(run, media_source, media_store)
+        run.replace({"audio": pd.DataFrame([row])})
+        set_duration(run.database, run.video.video_id, row["duration_s"])
+        return run.finish(
             ExecutionInfo("cpu", "cpu", cpu_name(), f"{row['downloader'].partition(' ')[0]}+pyav", _av_version(), "int16", 1),
             row["duration_s"],
             items=1,
@@ -56,26 +56,26 @@ def audio(
         )
 
 
-def _is_whole(at_work: StageRun, media_store: MediaStoreResource) -> bool:
-    """Whether the media store still has what the video's row of `audio` speaks of, undamaged."""
-    row = at_work.rows("audio", "uri").iloc[0]
+def _is_whole(run: StageRun, media_store: MediaStoreResource) -> bool:
+    """Whether the audio of the video's row is still in the media store, undamaged."""
+    row = run.rows("audio", "uri").iloc[0]
     try:
         return samples_sha256(media_store.open().read(row.uri)) == row.samples_sha256
     except (FileNotFoundError, LibsndfileError):
         return False
 
 
-def _fetch(at_work: StageRun, media_source: MediaSourceResource, media_store: MediaStoreResource) -> dict[str, Any]:
-    """Fetch, decode and keep the video's audio; its row of table `audio`."""
-    with download_folder(at_work.video) as folder:
-        fetched = _fetched(at_work, media_source, folder)
-        with at_work.measurement.computing():
+def _fetch(run: StageRun, media_source: MediaSourceResource, media_store: MediaStoreResource) -> dict[str, Any]:
+    """Fetch, decode and store the video's audio; returns its row of table `audio`."""
+    with download_folder(run.video) as folder:
+        fetched = _fetched(run, media_source, folder)
+        with run.measurement.computing():
             samples = decode(fetched.path)
             seconds = len(samples) / SAMPLE_RATE
-            at_work.measurement.tally.count(seconds, calls=seconds)
-        refuse_truncated(fetched, seconds, at_work.video.title)
-    with at_work.measurement.reading_writing():
-        uri = media_store.open().write(at_work.video.video_id, samples)
+            run.measurement.tally.count(seconds, calls=seconds)
+        refuse_truncated(fetched, seconds, run.video.title)
+    with run.measurement.reading_writing():
+        uri = media_store.open().write(run.video.video_id, samples)
     return {
         "uri": uri,
         "samples_sha256": samples_sha256(samples),
@@ -86,13 +86,13 @@ def _fetch(at_work: StageRun, media_source: MediaSourceResource, media_store: Me
     }
 
 
-def _fetched(at_work: StageRun, media_source: MediaSourceResource, folder: Path) -> Fetched:
-    source = source_of(at_work.video.source)
+def _fetched(run: StageRun, media_source: MediaSourceResource, folder: Path) -> Fetched:
+    source = source_of(run.video.source)
     with ExitStack() as turn:
-        with at_work.measurement.waiting():
-            turn.enter_context(download_slot(at_work.database, source))
-        with at_work.measurement.reading_writing():
-            return media_source.fetch(at_work.video, folder, source)
+        with run.measurement.waiting():
+            turn.enter_context(download_slot(run.database, source))
+        with run.measurement.reading_writing():
+            return media_source.fetch(run.video, folder, source)
 
 
 def _av_version() -> str:

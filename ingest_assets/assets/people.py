@@ -1,12 +1,12 @@
 """Asset `people`: who each local speaker of each video is, over the whole library. Table `identities`.
 
-What decides that is earshot/speakers/voices/assignment.py, the order of it earshot/speakers/people/identify.py. Unpartitioned:
-whether two speakers are one voice is no fact of one video. A run does what changed since the last; the tag `earshot/force` has
-all of it clustered anew. The sensor `new_voices` starts the job `identify_people` (ingest_assets/jobs.py).
+earshot/speakers/voices/assignment.py has the rules, earshot/speakers/people/identify.py the steps. Unpartitioned, because
+whether two speakers are one voice is not a fact of one video. A run processes what has changed since the last; with the tag
+`earshot/force` it clusters everything again. The sensor `new_voices` starts the job `identify_people` (ingest_assets/jobs.py).
 
-Names stay in people.yaml and table `people`, so that a person can be forgotten: metadata, logs and errors of this asset hold
-counts only, and an error that may quote people.yaml is told by `earshot people list` instead. It takes its turn in pool `gpu`,
-since an enrolment that was not judged yet needs models.
+Names stay in people.yaml and table `people`, so that a person can be forgotten: metadata, logs and errors of this asset contain
+only counts, and `earshot people list` shows the errors that may quote people.yaml. It runs in pool `gpu`, because a new
+enrolment needs models to be assessed.
 """
 
 from dataclasses import asdict
@@ -20,7 +20,7 @@ from ingest_assets.assets.voice_embeddings import voice_embeddings
 from ingest_assets.stages.stage import FORCE_TAG
 from resources.database import DatabaseResource
 
-# Errors whose words never quote people.yaml.
+# Errors whose messages never quote people.yaml.
 NAMELESS = (DatabaseUnusable, GpuUnavailable, ModelUnavailable)
 
 
@@ -30,31 +30,31 @@ NAMELESS = (DatabaseUnusable, GpuUnavailable, ModelUnavailable)
     deps=[voice_embeddings],
     pool="gpu",
     kinds={"postgres"},
-    description="Who each local speaker is: a person, a voice that nobody has named yet, or Unknown, with the reason.",
+    description="Who each local speaker is: a person, an unnamed voice, or Unknown, with the reason.",
 )
 def people(context: AssetExecutionContext, database: DatabaseResource) -> MaterializeResult:
     measurement = Measurement()
     try:
-        found = identify(database.open(), full=FORCE_TAG in context.run.tags)
+        identified = identify(database.open(), full=FORCE_TAG in context.run.tags)
     except EarshotError as error:
-        raise Failure(_told(error), metadata={"error": type(error).__name__}, allow_retries=False) from None
-    figures = _figures(found) | {"wall_s": measurement.wall_s, "cpu_s": measurement.cpu_s}
+        raise Failure(_without_names(error), metadata={"error": type(error).__name__}, allow_retries=False) from None
+    figures = _figures(identified) | {"wall_s": measurement.wall_s, "cpu_s": measurement.cpu_s}
     return MaterializeResult(metadata={key: MetadataValue.float(float(value)) for key, value in figures.items()})
 
 
-def _told(error: EarshotError) -> str:
-    """Not the error's own words where they may hold a name: Dagster keeps them for ever."""
+def _without_names(error: EarshotError) -> str:
+    """The error's message, replaced if it may contain a name: Dagster stores messages for ever."""
     if isinstance(error, NAMELESS):
         return str(error)
     return (
-        f"Nobody was identified ({type(error).__name__}), and nothing was changed. `earshot people list` says what is wrong; "
-        "here it is left out, since it may hold names."
+        f"Identification failed ({type(error).__name__}), and nothing was changed. `earshot people list` shows the error, "
+        "which is omitted here because it may contain names."
     )
 
 
-def _figures(found: Identified) -> dict[str, float]:
-    """The counts, those of Unknown as `unknown_too_short` and the like."""
-    figures = asdict(found)
+def _figures(identified: Identified) -> dict[str, float]:
+    """The counts, with those of Unknown by reason, as `unknown_too_short`."""
+    figures = asdict(identified)
     unknown = figures.pop("unknown")
     by_kind = {f"unknown_{kind.replace(' ', '_')}": count for kind, count in unknown.items()}
     return figures | {"unknown": sum(unknown.values())} | by_kind

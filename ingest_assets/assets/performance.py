@@ -1,7 +1,7 @@
-"""Asset `performance`: the report of all timings, where the videos' own assets are: in the graph, below them.
+"""Asset `performance`: the report of all timings, shown in the asset graph below the stages.
 
-A materialization keeps the table and the two pictures as they were that day, and the totals as floats, which the UI plots
-over the days. What is out of date is told, too. It reads tables `asset_timings` and `check_failures` and writes none.
+A materialization keeps that day's table and two plots, the stale stages, and the totals as floats, which the UI plots over
+time. It reads tables `asset_timings` and `check_failures` and writes none.
 """
 
 from base64 import b64encode
@@ -33,7 +33,7 @@ DAY_S = 86400.0
     group_name="report",
     deps=[audio, transcript, speaker_turns, voice_embeddings, text_embeddings],
     kinds={"matplotlib"},
-    description="What each stage costs, how that changes, and what was found too slow: a table, two pictures, totals.",
+    description="The cost of each stage, its changes, and the stages found too slow: a table, two plots, totals.",
 )
 def performance(database: DatabaseResource) -> MaterializeResult:
     opened = database.open()
@@ -62,7 +62,7 @@ def _totals(
 
 
 def _audio_s(rows: Sequence[Row]) -> float:
-    """The audio of these timings, each video once."""
+    """Seconds of audio in these timings, each video once."""
     return 0.0 if not rows else float(report(rows, STAGES).iloc[-1].audio_s)
 
 
@@ -71,12 +71,12 @@ def _shown(
 ) -> dict[str, MetadataValue]:
     from earshot.timings.plots import item_rates, stage_times
 
-    found = "\n".join(f"- {failure}" for failure in failing)
+    failures = "\n".join(f"- {failure}" for failure in failing)
     return {
         "stages": MetadataValue.md(report_table(reported).markdown),
         "time_per_audio_hour": _picture("Time per audio hour", stage_times(rows)),
         "items_per_second": _picture("Items per second", item_rates(rows)),
-        "failing_checks": MetadataValue.md(found or "None in the last seven days."),
+        "failing_checks": MetadataValue.md(failures or "None in the last seven days."),
         "out_of_date": MetadataValue.md("Nothing." if stale.empty else stale_sheet(stale).markdown),
     }
 

@@ -1,13 +1,13 @@
-"""Asset `search_index`: what search needs beyond passages, kept in order. Unpartitioned; `maintain()` is all of it.
+"""Asset `search_index`: maintains the vector index and decides which text model is searched. Unpartitioned.
 
-| where | what is done |
+| if | then `maintain()` |
 |---|---|
-| today's text model is not searched, and has been run over every video that is | it gets its index, then it is searched |
-| there are passages of a model that is neither searched nor today's | they are removed, with their index |
-| the searched model has INDEXED_FROM passages and no index | it is built |
+| today's text model has embedded every searched video, but is not searched itself | indexes it and switches search to it |
+| there are passages of a model that is neither searched nor today's | removes them with their index |
+| the searched model has INDEXED_FROM passages and no index | builds the index |
 
-So a new text model takes over at once and for everybody, and no search ever mixes two. Until then the old one is searched, also
-by a process that was started with the new one. The sensor `search_upkeep` starts it by need, and so does `earshot ingest`.
+So search switches to a new text model at once in all processes, and no search ever mixes two. Until then all search the old
+one, even a process that was started with the new one. The sensor `search_upkeep` and `earshot ingest` start it when needed.
 """
 
 import time
@@ -25,14 +25,14 @@ from earshot.transcripts.search.vector_index import build_index, drop_index, ind
 from ingest_assets.assets.text_embeddings import text_embeddings
 from resources.database import DatabaseResource
 
-# Fewer are compared one by one in 15 ms (docs/measurements/search.md).
+# Fewer passages are compared one by one in 15 ms (docs/measurements/search.md).
 INDEXED_FROM = 10_000
 LOCK = "search_index"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do: a model to switch to, models to remove, and the searched model where it wants an index."""
+    """What to do: a model to switch to, models to remove, and the searched model if it needs an index."""
 
     switch: TextModel | None = None
     remove: tuple[TextModel, ...] = ()
@@ -40,7 +40,7 @@ class Plan:
 
     @property
     def told(self) -> str:
-        """It in words, "" where there is nothing to do."""
+        """The plan in words, "" if there is nothing to do."""
         parts = [
             f"{self.switch.model} has been run over every video and takes over" if self.switch else "",
             f"passages of {', '.join(model.model for model in self.remove)} are left over" if self.remove else "",
@@ -51,7 +51,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Upkeep:
-    """What was done, in figures: whether another model is searched now, passages removed, seconds of building, and what is."""
+    """What was done: models switched (0 or 1), passages removed, seconds of building; then the searched passages and bytes."""
 
     switched: int
     removed: int
@@ -65,7 +65,7 @@ class Upkeep:
     code_version="1",
     deps=[text_embeddings],
     kinds={"postgres"},
-    description="The index of vectors, and which text model is searched: a new one takes over when it has every video.",
+    description="The vector index and the searched text model: a new model takes over when it has embedded every video.",
 )
 def search_index(database: DatabaseResource) -> MaterializeResult:
     done = maintain(database.open(), model_set(read_settings()).text)
@@ -73,7 +73,7 @@ def search_index(database: DatabaseResource) -> MaterializeResult:
 
 
 def plan(database: Database, today: Model) -> Plan:
-    """What there is to do in a library whose passages are made with the model `today`."""
+    """What to do in a library whose new passages are embedded with the model `today`."""
     models = list_text_models(database)
     searched = next((model for model in models if model.searched), None)
     if searched is None:
@@ -89,15 +89,15 @@ def plan(database: Database, today: Model) -> Plan:
 
 
 def maintain(database: Database, today: Model) -> Upkeep:
-    """Do what there is to do; one process at a time."""
+    """Carry out the plan; one process at a time."""
     with lock(database.url, LOCK):
         todo, began = plan(database, today), time.monotonic()
-        wanting = todo.switch or todo.index
-        if wanting and _has_many(database, wanting) and not is_indexed(database, wanting):
-            build_index(database, wanting)
+        to_index = todo.switch or todo.index
+        if to_index and _has_many(database, to_index) and not is_indexed(database, to_index):
+            build_index(database, to_index)
         built_s = time.monotonic() - began
         removed = _switch_and_remove(database, todo.switch, todo.remove)
-        return _told(database, int(todo.switch is not None), removed, built_s)
+        return _summarize(database, int(todo.switch is not None), removed, built_s)
 
 
 def _has_many(database: Database, model: TextModel) -> bool:
@@ -109,7 +109,7 @@ def _has_many(database: Database, model: TextModel) -> bool:
 
 
 def _switch_and_remove(database: Database, new: TextModel | None, left_over: Sequence[TextModel]) -> int:
-    """In one transaction, so that no search is between them; how many passages went."""
+    """In one transaction, so that no search sees half of it; returns the number of removed passages."""
     if new is None and not left_over:
         return 0
     with database.connect() as connection:
@@ -124,7 +124,7 @@ def _switch_and_remove(database: Database, new: TextModel | None, left_over: Seq
     return removed
 
 
-def _told(database: Database, switched: int, removed: int, build_s: float) -> Upkeep:
+def _summarize(database: Database, switched: int, removed: int, build_s: float) -> Upkeep:
     searched = next((model for model in list_text_models(database) if model.searched), None)
     [counted] = database.query("SELECT count(*) AS passages FROM searched_passages")
     size = index_bytes(database, searched) if searched else 0

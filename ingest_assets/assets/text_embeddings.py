@@ -1,9 +1,8 @@
-"""Asset `text_embeddings`: who said what, in passages that can be found by meaning.
+"""Asset `text_embeddings`: who said what, in passages that can be searched by meaning. Table `passages`.
 
-Words are given to the speakers of the turns, cut into passages at sentence ends and changes of speaker, each within the text
-model's window, and embedded. Table `passages`; its `local_speaker` is whose sentences they are
-(earshot/transcripts/word_speakers.py). Passages of another text model stay beside them; ingest_assets/assets/search_index.py
-says which one is searched.
+Words are assigned to the speakers of the turns (earshot/transcripts/word_speakers.py), cut into passages at sentence ends and
+speaker changes, each within the text model's window, and embedded. Passages of another text model stay beside them;
+ingest_assets/assets/search_index.py decides which model is searched.
 """
 
 from dagster import AssetExecutionContext, MaterializeResult
@@ -18,36 +17,36 @@ from resources.database import DatabaseResource
 from resources.gpu import GpuResource
 from resources.models import ModelsResource
 
-# Long enough to answer a question on its own, short enough that a hit points at the sentence that was meant.
+# Long enough to answer a question, short enough that a hit points at the right sentence.
 PASSAGE_S = 20.0
 
 
 @video_asset(
     kinds={"huggingface", "postgres"},
-    description="Passages of one speaker, cut at sentences, with their vectors: what search reads.",
+    description="Passages of one speaker, cut at sentence ends, with the vectors that search reads.",
 )
 def text_embeddings(
     context: AssetExecutionContext, database: DatabaseResource, gpu: GpuResource, models: ModelsResource
 ) -> MaterializeResult:
-    with stage(context, database) as at_work:
-        if at_work.is_current:
-            return at_work.reuse()
-        encoder = at_work.load(gpu, models.open().passage_encoder)
-        register_text_model(at_work.database, models.open().model_set().text)
-        words, transcripts = at_work.rows("words", "word_index"), at_work.rows("transcripts", "video_id")
-        exclusive, turns = at_work.rows("exclusive_turns", "turn_index"), at_work.rows("turns", "turn_index")
-        with at_work.measurement.computing():
+    with stage(context, database) as run:
+        if run.is_current:
+            return run.reuse()
+        encoder = run.load(gpu, models.open().passage_encoder)
+        register_text_model(run.database, models.open().model_set().text)
+        words, transcripts = run.rows("words", "word_index"), run.rows("transcripts", "video_id")
+        exclusive, turns = run.rows("exclusive_turns", "turn_index"), run.rows("turns", "turn_index")
+        with run.measurement.computing():
             limits = Limits(seconds=PASSAGE_S, weight=encoder.window)
             speakers = sentence_speakers(words, attribute_words(words, exclusive, turns))
             passages = cut_passages(words, speakers, encoder.token_counts(words.text.tolist()), limits)
-            vectors = encoder.encode(passages.text.tolist(), at_work.measurement.tally)
+            vectors = encoder.encode(passages.text.tolist(), run.measurement.tally)
         execution = encoder.execution
         of_model = {"model": execution.model, "model_revision": execution.model_revision}
         language = transcripts.language.iloc[0] or ""
-        at_work.replace({"passages": passages.assign(language=language, embedding=list(vectors), **of_model)}, of_model)
-        return at_work.finish(
+        run.replace({"passages": passages.assign(language=language, embedding=list(vectors), **of_model)}, of_model)
+        return run.finish(
             execution,
-            at_work.video.duration_s or 0.0,
+            run.video.duration_s or 0.0,
             items=len(passages),
             floors=models.open().model_set().text.floors,
             content=content_digest(passages[["start_s", "end_s", "local_speaker", "text"]]),

@@ -1,6 +1,6 @@
-"""Asset `transcript`: what was said, as segments and words with times, with faster-whisper.
+"""Asset `transcript`: segments and words with times, by faster-whisper. Tables `transcripts`, `segments` and `words`.
 
-Silero VAD runs first, so silence gives no words. Tables `transcripts`, `segments` and `words`.
+Silero VAD runs first, so that silence gives no words.
 """
 
 import pandas as pd
@@ -27,29 +27,31 @@ def transcript(
     media_store: MediaStoreResource,
     models: ModelsResource,
 ) -> MaterializeResult:
-    with stage(context, database) as at_work:
-        if at_work.is_current:
-            return at_work.reuse()
-        transcriber = at_work.load(gpu, models.open().transcriber)
-        sound = read_audio(at_work, media_store)
-        with at_work.measurement.computing():
-            found = transcriber.transcribe(sound.samples, at_work.report, at_work.measurement.tally, at_work.video.language)
+    with stage(context, database) as run:
+        if run.is_current:
+            return run.reuse()
+        transcriber = run.load(gpu, models.open().transcriber)
+        sound = read_audio(run, media_store)
+        with run.measurement.computing():
+            transcription = transcriber.transcribe(sound.samples, run.report, run.measurement.tally, run.video.language)
         execution = transcriber.execution
-        row = (found.language, found.language_probability, execution.model, execution.model_revision)
+        row = (transcription.language, transcription.language_probability, execution.model, execution.model_revision)
         columns = ["language", "language_probability", "model", "model_revision"]
-        at_work.replace(
+        run.replace(
             {
                 "transcripts": pd.DataFrame([row], columns=columns),
-                "segments": found.segments,
-                "words": found.words,
+                "segments": transcription.segments,
+                "words": transcription.words,
             }
         )
-        return at_work.finish(
+        return run.finish(
             execution,
             sound.duration_s,
-            items=len(found.segments),
+            items=len(transcription.segments),
             floors=models.open().model_set().speech.floors,
-            content=content_digest(found.words[["start_s", "end_s", "text"]], pd.DataFrame({"language": [found.language]})),
-            language=found.language or "none: nothing was said",
-            words=str(len(found.words)),
+            content=content_digest(
+                transcription.words[["start_s", "end_s", "text"]], pd.DataFrame({"language": [transcription.language]})
+            ),
+            language=transcription.language or "none: nothing was said",
+            words=str(len(transcription.words)),
         )

@@ -1,10 +1,10 @@
 """Asset `voice_embeddings`: a vector for each turn, and a centroid for each local speaker of the video.
 
-A turn's vector is known by the sha256 of the audio's samples, its first and last sample, and the voice space (model, revision,
-preparation, dimension): one that was computed before is read, not computed again. What a turn is good for (clear, overlapped,
-too short) is kept beside its vector; a forgotten turn has none. Tables `voice_embeddings` and `local_speakers`.
+A turn's vector is cached under the sha256 of the audio's samples, the turn's first and last sample, and the voice space (model,
+revision, preparation, dimension). A turn's condition (clear, overlapped, too short) is stored beside its vector; a forgotten
+turn has no vector. Tables `voice_embeddings` and `local_speakers`.
 
-The preparation is part of the code version, so that a changed one makes the asset out of date like a changed model.
+The preparation is part of the code version, so that changing it makes the asset stale, as changing the model does.
 """
 
 import numpy as np
@@ -36,21 +36,21 @@ def voice_embeddings(
     media_store: MediaStoreResource,
     models: ModelsResource,
 ) -> MaterializeResult:
-    with stage(context, database) as at_work:
-        if at_work.is_current:
-            return at_work.reuse()
-        encoder = at_work.load(gpu, models.open().voice_encoder)
-        sound, space = read_audio(at_work, media_store), voice_space(read_settings())
-        turns = _spanned(at_work, len(sound.samples))
+    with stage(context, database) as run:
+        if run.is_current:
+            return run.reuse()
+        encoder = run.load(gpu, models.open().voice_encoder)
+        sound, space = read_audio(run, media_store), voice_space(read_settings())
+        turns = _spanned(run, len(sound.samples))
         wanted = turns.span[turns.condition != "forgotten"].tolist()
-        with at_work.measurement.reading_writing():
-            known = cached_embeddings(at_work.database, space, sound.sha256)
+        with run.measurement.reading_writing():
+            known = cached_embeddings(run.database, space, sound.sha256)
         hits = sum(span in known for span in wanted)
         missing = [span for span in dict.fromkeys(wanted) if span not in known]
-        with at_work.measurement.computing():
-            known |= dict(zip(missing, encoder.encode(sound.samples, missing, at_work.measurement.tally), strict=True))
-        at_work.replace(_frames(turns, known, sound.sha256, space))
-        return at_work.finish(
+        with run.measurement.computing():
+            known |= dict(zip(missing, encoder.encode(sound.samples, missing, run.measurement.tally), strict=True))
+        run.replace(_frames(turns, known, sound.sha256, space))
+        return run.finish(
             encoder.execution,
             sound.duration_s,
             items=len(missing),
@@ -61,9 +61,9 @@ def voice_embeddings(
         )
 
 
-def _spanned(at_work: StageRun, samples: int) -> pd.DataFrame:
+def _spanned(run: StageRun, samples: int) -> pd.DataFrame:
     """The video's turns with their `condition` and `span` (of samples)."""
-    turns, forgotten = at_work.rows("turns", "turn_index"), at_work.rows("forgotten_spans", "start_s")
+    turns, forgotten = run.rows("turns", "turn_index"), run.rows("forgotten_spans", "start_s")
     times = list(zip(forgotten.start_s.tolist(), forgotten.end_s.tolist(), strict=True))
     spans = pd.Series(turn_spans(turns, samples), index=turns.index, dtype=object)
     return turns.assign(condition=conditions(turns, times), span=spans)
@@ -72,7 +72,7 @@ def _spanned(at_work: StageRun, samples: int) -> pd.DataFrame:
 def _frames(
     turns: pd.DataFrame, vectors: dict[SampleSpan, np.ndarray], audio_sha256: str, space: VoiceSpace
 ) -> dict[str, pd.DataFrame]:
-    """The rows of both tables; `vectors` by span, of forgotten turns none is used."""
+    """The rows of both tables, from `vectors` by span; forgotten turns get none."""
     embeddings = [
         None if condition == "forgotten" else vectors[span] for span, condition in zip(turns.span, turns.condition, strict=True)
     ]

@@ -1,1 +1,1 @@
-"""Work on many videos: ingest, backfills, staleness, runs, workers."""
+"""Work on many videos: ingest, backfills, runs, workers."""

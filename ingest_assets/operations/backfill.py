@@ -1,11 +1,11 @@
-"""Backfills: stages of many videos run again, by Dagster, so that the UI shows each video, and can stop it all.
+"""Backfills: Dagster runs stages of many videos again; the UI shows each video and can cancel the backfill.
 
-`choose()` says which stages of which videos: what is out of date, or what was named, and always what is made from it.
-`launch()` keeps what there is of them (for ingest_assets/operations/backfill_result.py) and asks Dagster, whose daemon then
-starts a run a video, behind everything newer. It asks for exactly these stages of each video, which Dagster's own form for a
-backfill cannot. A stage whose inputs turn out unchanged is reused (ingest_assets/stages/stage.py).
+`choose()` returns which stages of which videos to run: the stale or the named stages, and those made from them. `launch()`
+stores their present state (for ingest_assets/operations/backfill_result.py) and adds a Dagster backfill, whose daemon starts
+one run per video, at the end of the queue. It targets exactly these stages of each video, which Dagster's own backfill form
+cannot. A stage whose inputs turn out unchanged is reused (ingest_assets/stages/stage.py).
 
-A backfill is Dagster's: whoever launched it may go, and what was launched in the UI is one just as well.
+A backfill belongs to Dagster: it goes on after its launcher ends, and those launched in the UI count, too.
 """
 
 import time
@@ -36,32 +36,32 @@ from resources.instance.dagster_internals import (
     make_new_backfill_id,
 )
 
-# Behind new uploads (10), retries (5) and whatever is started by hand (0).
+# Behind new uploads (10), retries (5) and runs started by hand (0).
 BACKFILL_PRIORITY = -10
-# Of so many videos, the newest, the passages are kept, so that the comparison can show examples.
+# The number of newest videos whose passages are stored, so that the comparison can show examples.
 EXAMPLES_OF = 20
 KEPT_DAYS = 90
 
 
 @dataclass(frozen=True)
 class BackfillFilter:
-    """Of which videos. Empty tuples and None: of all. `since` and `until` are days (UTC) of publishing; both belong to it.
+    """Which videos; empty tuples and None select all. `since` and `until` are publishing days (UTC), both inclusive.
 
-    A video without a date is in no range of days.
+    An undated video is in no range of days.
     """
 
     sources: tuple[str, ...] = ()  # addresses
     videos: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()  # as whisper's codes
+    languages: tuple[str, ...] = ()  # whisper's codes
     since: date | None = None
     until: date | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a backfill is, in videos; `error` says why it was stopped, where something stopped it.
+    """A backfill's progress in videos; `error` says why it was stopped, if it was.
 
-    A run whose process died, and which Dagster tries once more, has not failed.
+    A run whose process died and that Dagster will retry does not count as failed.
     """
 
     status: str
@@ -78,38 +78,38 @@ class Progress:
 
     @property
     def remaining_s(self) -> float | None:
-        """At the speed so far; None while nothing has come of it."""
+        """Remaining seconds at the speed so far; None until the first run has ended."""
         ran = self.done + self.failed
         return self.since_s / ran * (self.videos - ran) if ran else None
 
 
 def with_below(stages: Sequence[str]) -> list[str]:
     """The stages and all that is made from them, upstream first."""
-    found = set(stages)
+    below = set(stages)
     for stage in STAGES:
-        if UPSTREAM[stage] & found:
-            found.add(stage)
-    return [stage for stage in STAGES if stage in found]
+        if UPSTREAM[stage] & below:
+            below.add(stage)
+    return [stage for stage in STAGES if stage in below]
 
 
 def choose(
     database: Database, stages: Sequence[str], only_stale: bool, which: BackfillFilter, limit: int | None = None
 ) -> pd.DataFrame:
-    """What is to be run, as `read_stale()` tells it: of `ready` videos, the newest first; `limit` counts videos.
+    """The stages to run of `ready` videos, newest first, as a frame like that of `read_stale()`; `limit` counts videos.
 
-    With `only_stale` of these stages, and what is below them, what is out of date; else all of them.
+    These are the given stages and those below them; with `only_stale` only the stale ones of these.
     """
     ready = _ready(database, which)
-    asked = with_below(stages)
+    with_all_below = with_below(stages)
     if only_stale:
-        found = read_stale(database, asked)
-        found = found[found.video_id.isin(ready)]
+        chosen = read_stale(database, with_all_below)
+        chosen = chosen[chosen.video_id.isin(ready)]
     else:
-        found = _everything(database, ready[:limit], asked, stages)
-    concerned = set(found.video_id)
+        chosen = _everything(database, ready[:limit], with_all_below, stages)
+    concerned = set(chosen.video_id)
     kept = [video_id for video_id in ready if video_id in concerned][:limit]
-    places = {name: place for names in (kept, STAGES) for place, name in enumerate(names)}
-    return found[found.video_id.isin(kept)].sort_values(["video_id", "stage"], key=lambda names: names.map(places))
+    order = {name: index for names in (kept, STAGES) for index, name in enumerate(names)}
+    return chosen[chosen.video_id.isin(kept)].sort_values(["video_id", "stage"], key=lambda names: names.map(order))
 
 
 def launch(
@@ -120,9 +120,9 @@ def launch(
     instance: DagsterInstance,
     keep_previous: bool = False,
 ) -> str:
-    """Start the backfill; its id. `forced` stages reuse nothing. With `keep_previous` what is replaced is kept beside it."""
+    """Start the backfill; returns its id. `forced` stages reuse nothing. `keep_previous` keeps the replaced rows."""
     backfill_id, video_ids = make_new_backfill_id(), chosen.video_id.unique().tolist()
-    _keep_what_there_is(database, backfill_id, chosen, video_ids)
+    _store_state_before(database, backfill_id, chosen, video_ids)
     instance.add_dynamic_partitions(str(videos.name), video_ids)
     subsets = {
         AssetKey(str(stage)): videos.empty_subset().with_partition_keys(of_stage.video_id.tolist())
@@ -153,7 +153,7 @@ def _tags(forced: Sequence[str], keep_previous: bool) -> dict[str, str]:
 
 
 def cancel(instance: DagsterInstance, backfill_id: str) -> None:
-    """Ask Dagster to stop it: what is at work is stopped, what was done stays."""
+    """Cancel it in Dagster: active runs stop, finished ones stay."""
     backfill = _backfill(instance, backfill_id)
     if backfill.status in BULK_ACTION_TERMINAL_STATUSES:
         raise EarshotError(f"Backfill {backfill_id} has ended ({backfill.status.value.lower()}).", "There is nothing to stop.")
@@ -161,12 +161,12 @@ def cancel(instance: DagsterInstance, backfill_id: str) -> None:
 
 
 def read_progress(database: Database, instance: DagsterInstance, backfill_id: str) -> Progress:
-    """Of any backfill over videos, also one from the UI. Raises EarshotError where there is none, or it has no videos."""
+    """The progress of any backfill over videos, also from the UI. Raises EarshotError if there is none or it has no videos."""
     backfill = _backfill(instance, backfill_id)
-    kept = database.query("SELECT videos FROM backfills WHERE backfill_id = %s", [backfill_id])
-    of_videos = kept[0]["videos"] if kept else len(_targets(backfill))
+    stored = database.query("SELECT videos FROM backfills WHERE backfill_id = %s", [backfill_id])
+    of_videos = stored[0]["videos"] if stored else len(_targets(backfill))
     if of_videos == 0:
-        raise EarshotError(f"Backfill {backfill_id} is not one over videos.", "The UI shows how far it is.")
+        raise EarshotError(f"Backfill {backfill_id} is not one over videos.", "The UI shows its progress.")
 
     def count(*statuses: DagsterRunStatus, **tags: str) -> int:
         return instance.get_runs_count(RunsFilter(tags={BACKFILL_ID_TAG: backfill_id, **tags}, statuses=statuses))
@@ -183,7 +183,7 @@ def read_progress(database: Database, instance: DagsterInstance, backfill_id: st
 
 
 def _targets(backfill: PartitionBackfill) -> set[str]:
-    """The videos that a backfill runs any stage of, by what Dagster keeps of it."""
+    """The videos of which a backfill runs any stage, from Dagster's own record of it."""
     if backfill.asset_backfill_data is None:
         return set(backfill.partition_names or [])
     subsets = backfill.asset_backfill_data.target_subset.partitions_subsets_by_asset_key
@@ -199,7 +199,7 @@ def _backfill(instance: DagsterInstance, backfill_id: str) -> PartitionBackfill:
 
 
 def count_undated(database: Database, which: BackfillFilter) -> int:
-    """The videos that `since` and `until` leave out because their date is not known, of those that the rest of it leaves."""
+    """How many videos `since` and `until` leave out because they have no date, among those that the other conditions select."""
     if which.since is None and which.until is None:
         return 0
     statement = f"SELECT count(*) AS videos {_READY} AND v.published_at IS NULL"
@@ -216,7 +216,7 @@ _READY = """
 
 
 def _ready(database: Database, which: BackfillFilter) -> list[str]:
-    """The videos it may concern, the newest upload first."""
+    """The ready videos that match, newest upload first."""
     rows = database.query(
         f"""
         SELECT v.video_id {_READY}
@@ -240,7 +240,7 @@ def _parameters(which: BackfillFilter) -> dict[str, Any]:
 
 
 def _everything(database: Database, video_ids: list[str], stages: Sequence[str], named: Sequence[str]) -> pd.DataFrame:
-    """Every one of these stages, with what it took last time."""
+    """All of these stages of these videos, each with the seconds that it took last time."""
     rows = database.query(
         """
         SELECT v.video_id, title, source, stage, stage = ANY(%(named)s) AS named, wall_s - load_s AS took_s
@@ -251,12 +251,12 @@ def _everything(database: Database, video_ids: list[str], stages: Sequence[str],
         """,
         {"videos": video_ids, "stages": list(stages), "named": list(named)},
     )
-    found = pd.DataFrame(rows, columns=["video_id", "title", "source", "stage", "named", "took_s"])
-    reasons = found.named.map({True: "asked for", False: "made from what is asked for"})
-    return found.assign(reason=reasons)[COLUMNS]
+    chosen = pd.DataFrame(rows, columns=["video_id", "title", "source", "stage", "named", "took_s"])
+    reasons = chosen.named.map({True: "asked for", False: "made from what is asked for"})
+    return chosen.assign(reason=reasons)[COLUMNS]
 
 
-def _keep_what_there_is(database: Database, backfill_id: str, chosen: pd.DataFrame, video_ids: list[str]) -> None:
+def _store_state_before(database: Database, backfill_id: str, chosen: pd.DataFrame, video_ids: list[str]) -> None:
     with database.connect() as connection:
         connection.execute("DELETE FROM backfills WHERE started_at < now() - make_interval(days => %s)", [KEPT_DAYS])
         connection.execute("INSERT INTO backfills (backfill_id, videos) VALUES (%s, %s)", [backfill_id, len(video_ids)])

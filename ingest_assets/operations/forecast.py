@@ -1,18 +1,16 @@
-"""Forecast: how long a backfill takes, from the stages' last timings and from what lately passed between two stages.
+"""Forecasts how long a backfill takes, from the stages' last timings and the recent overhead between stages. Not its price.
 
-A stage's timing says what the stage took and nothing of what is around it: starting a run, waiting for the queue, loading
-models where no worker keeps them. For an hour of audio that is nothing, for a thousand short texts it is nearly all. It is
-read off `asset_timings` too: what passed from the end of one stage to the end of the next, less what that one took by its
-timing. Between stages of one run that is another figure than between runs, and a backfill of one stage has only the latter.
+A stage's timing excludes the overhead around it: starting a run, waiting in the queue, loading models if no worker keeps them.
+For an hour of audio the overhead is negligible, for a thousand short texts it is nearly everything. It, too, is read from
+`asset_timings`: the time from the end of one stage to the end of the next, minus that stage's own work. It differs between
+stages of one run and between runs, and a backfill of one stage has only the latter kind.
 
-Where several stages compute at once, as two do on a GPU, their work is spread over them, `work_s / at_once`, but takes no less
-than the longest video's, whose stages follow one another. At once are as many as there are slots in pool `gpu`, or workers
-where those are fewer; `audio`, which takes no slot, counts as if it did. A stage that began before the one before it had ended
-was side by side with it, so that only its share of the work is left out of what passed; of a stage that was alone, as in
-`earshot ingest`, all its work is.
+If several stages compute at once, as two do on a GPU, their work takes `work_s / at_once`, but no less than the longest video,
+whose stages follow one another. The number at once is that of slots in pool `gpu`, or of workers if there are fewer; `audio`,
+which takes no slot, counts as if it did. For a stage that began before the previous one had ended, and so ran side by side with
+it, only its share of the work is subtracted; for a stage that ran alone, as in `earshot ingest`, all of its work is.
 
-Until the first run begins it takes up to half a minute more, in which Dagster's daemon looks for backfills. Nothing is said of
-money.
+Before the first run begins, Dagster's daemon takes up to half a minute more to notice the backfill.
 """
 
 from dataclasses import dataclass
@@ -27,16 +25,16 @@ from resources.instance.worker_slots import count_workers
 
 POOL = "gpu"
 RECENT = 200  # timings
-# What passed without anything to do says nothing. Processes that load their models for each video take 16 s at most here.
+# Longer gaps are idle time, not overhead. Processes that load their models for each video take 16 s at most here.
 IDLE_S = 60.0
-CLIP_QUANTILE = 0.95  # the longest twentieth counts as if it were no longer than the rest: a worker that loads its models once
+CLIP_QUANTILE = 0.95  # the longest twentieth is clipped to this quantile, as when a worker loads its models for the first time
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """`work_s` is by the stages' last timings, without loading, and takes `spread_s` with `at_once` stages at a time.
+    """`work_s` sums the stages' last timings without loading, and takes `spread_s` with `at_once` stages at a time.
 
-    `around_s` is what comes to that, None where nothing tells.
+    `around_s` is the overhead in addition, None if it is unknown.
     """
 
     videos: int
@@ -47,32 +45,32 @@ class Forecast:
 
 
 def forecast(database: Database, chosen: pd.DataFrame, at_once: int) -> Forecast:
-    """Of what `choose()` chose; stages that never ran count as nothing."""
+    """The forecast for the stages of `choose()`; stages that never ran count as 0 s."""
     videos = int(chosen.video_id.nunique())
-    usual = usually_between(_steps(database), at_once)
+    overhead_s = usually_between(_steps(database), at_once)
     around_s = None
-    if True in usual:
-        around_s = videos * usual[True] + (len(chosen) - videos) * usual.get(False, 0.0)
+    if True in overhead_s:
+        around_s = videos * overhead_s[True] + (len(chosen) - videos) * overhead_s.get(False, 0.0)
     return Forecast(videos, float(chosen.took_s.sum()), at_once, spread_s(chosen, at_once), around_s)
 
 
 def spread_s(chosen: pd.DataFrame, at_once: int) -> float:
-    """How long the work of these stages takes where so many are at work at once, those of one video one after another."""
+    """Seconds that the work of these stages takes with so many at once, those of one video one after another."""
     of_videos = chosen.groupby("video_id").took_s.sum()
     return float(max(of_videos.sum() / at_once, of_videos.max()))
 
 
 def stages_at_once(instance: DagsterInstance) -> int:
-    """As many as pool `gpu` has slots, or fewer where there are fewer workers: those at hand, else those `up` would start."""
+    """How many stages compute at once: the slots of pool `gpu`, or the (running, else configured) workers if fewer."""
     settings = read_settings()
     workers = count_workers(server_urls(settings).earshot) or settings.workers
-    chosen = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits() if not pool.from_default}
-    slots = chosen.get(POOL, instance.global_op_concurrency_default_limit)
+    limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits() if not pool.from_default}
+    slots = limits.get(POOL, instance.global_op_concurrency_default_limit)
     return max(1, workers if slots is None else min(workers, slots))
 
 
 def _steps(database: Database) -> pd.DataFrame:
-    """Of each stage lately done: whether it was its run's first, what passed since the one before, what it took, and loaded."""
+    """The recent stages. Columns: first (of its run), passed_s (since the previous stage ended), wall_s, load_s."""
     rows = database.query(
         """
         SELECT run_id <> lag(run_id) OVER earlier AS first,
@@ -86,15 +84,15 @@ def _steps(database: Database) -> pd.DataFrame:
 
 
 def usually_between(steps: pd.DataFrame, at_once: int) -> dict[bool, float]:
-    """Mean seconds before a stage that is its run's first (True), and before one that is not (False), where any are known.
+    """Mean overhead in seconds before a run's first stage (True) and before its others (False), if known.
 
-    Of stages side by side one is early and the next late, so that some have less than nothing before them, which the mean
-    evens out; where one computes at a time nothing is the least.
+    Of stages side by side one ends early and the next late, so some have a negative overhead, which the mean evens out; with
+    one stage at a time the overhead is at least 0.
     """
     work_s = steps.wall_s - steps.load_s
     side_by_side = steps.passed_s < steps.wall_s
     between_s = (steps.passed_s - work_s.where(~side_by_side, work_s / at_once)).clip(lower=-work_s * (1 - 1 / at_once))
-    usual = {}
+    means = {}
     for first, of_kind in between_s[between_s < IDLE_S].groupby(steps["first"]):
-        usual[bool(first)] = max(0.0, float(of_kind.clip(upper=float(of_kind.quantile(CLIP_QUANTILE))).mean()))
-    return usual
+        means[bool(first)] = max(0.0, float(of_kind.clip(upper=float(of_kind.quantile(CLIP_QUANTILE))).mean()))
+    return means

@@ -1,13 +1,13 @@
-"""Ingest: from sources to finished videos, in this process, one video after another.
+"""Ingest: from sources to finished videos, in this process, one video after another. Prints nothing.
 
-Each video is a run of the Dagster job `ingest_video`, kept in the same instance as the runs of UI and daemon, so that the UI
-shows it; but models stay loaded from one video to the next. What is current is skipped, what is out of date is run with all
-that follows from it. A source or a video that fails is told, and the others go on; a site that blocks (`Blocked`) ends its
-source, whose other videos would be refused alike; a wrong set-up (`Misconfigured`) ends everything, for the same reason.
+Each video is a run of the Dagster job `ingest_video` in the same instance as the runs of the daemon, so that the UI shows it,
+but models stay loaded from one video to the next. Current stages are skipped; stale ones run, with those below them.
+`ingest()` and `retry()` yield an `Outcome` as each source or video ends. A failed source or video does not stop the others; a
+site that blocks (`Blocked`) ends its source, and a configuration error (`Misconfigured`) ends everything, because the rest
+would fail alike.
 
-A video in a permanent state (private, removed, ...) is not tried again because it is listed; by `retry()`, when it is the one
-thing its source names, or when forced, it is. What is done over all videos once some have come is `keep_search_index()` and
-`identify_speakers()`. Nothing is printed here: both ways yield an `Outcome` for each source or video as it ends.
+A listing does not retry a video in a permanent state (private, removed, ...); `retry()`, `force`, and a source that is just
+this one video do. Afterwards `keep_search_index()` and `identify_speakers()` do the work over all videos.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,17 +51,17 @@ from ingest_assets.stages.versions import expected_versions
 from resources.instance.dagster_internals import make_new_run_id
 from resources.instance.pool_polling import patch_pool_polling
 
-# Runs print nothing on the console; their events are in the instance.
+# Runs log nothing to the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a source (`video` None: it could not be listed) or a video.
+    """The result for a source (`video` None: it could not be listed) or a video.
 
-    `result` is `done`, `current` (nothing to do), `planned` (dry run), `left_out` or `failed`; `stages` are those that ran or
-    would run, `reused` those of them whose rows proved to be what they would have made; `reason` says why a video was left
-    out; `failed_checks` are the messages of stages that were slow or ran elsewhere than asked; `blocked`: the site refuses us.
+    `result` is `done`, `current` (nothing to do), `planned` (dry run), `left_out` or `failed`; `stages` ran or would run, and
+    the `reused` ones of them kept their rows, which were still valid; `reason` says why a video was left out; `failed_checks`
+    are messages about stages that were slow or ran on another device than asked; `blocked`: the site refuses us.
     """
 
     source: str
@@ -78,7 +78,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class IngestChoice:
-    """What the user asked for besides the sources."""
+    """The user's options besides the sources."""
 
     dry_run: bool = False
     force: bool = False
@@ -87,7 +87,7 @@ class IngestChoice:
 def ingest(
     sources: Sequence[Source], choice: IngestChoice, database: Database, instance: DagsterInstance
 ) -> Iterator[Outcome | Video]:
-    """Ingest every source. Yields each video before its run starts, and an Outcome for everything as it ends."""
+    """Ingest every source. Yields each video before its run starts, and each Outcome."""
     end_dead_runs(instance, database)
     forced: set[str] = set()
     for source in sources:
@@ -108,7 +108,7 @@ def ingest(
 
 
 def retry(chosen: Sequence[Video], database: Database, instance: DagsterInstance) -> Iterator[Outcome | Video]:
-    """Try these videos again now, whatever their states. Yields as `ingest()` does."""
+    """Retry these videos now, whatever their states. Yields as `ingest()` does."""
     end_dead_runs(instance, database)
     instance.add_dynamic_partitions(str(videos.name), [video.video_id for video in chosen])
     for address in dict.fromkeys(video.source for video in chosen):
@@ -119,19 +119,19 @@ def retry(chosen: Sequence[Video], database: Database, instance: DagsterInstance
 
 
 def identify_speakers(instance: DagsterInstance) -> dict[str, float]:
-    """Who speaks in all videos, decided anew (asset `people`), and its counts. Raises EarshotError where that failed."""
+    """Identify the speakers in all videos (asset `people`); returns its counts. Raises EarshotError if that failed."""
     return _run_over_all(instance, "identify_people", "who speaks in them is not known")
 
 
 def keep_search_index(database: Database, instance: DagsterInstance) -> dict[str, float]:
-    """What search goes by, put in order where there is something to do (asset `search_index`), and its figures; else {}."""
+    """Maintain the search index if necessary (asset `search_index`); returns its figures, or {} if there was nothing to do."""
     if not plan(database, model_set(read_settings()).text).told:
         return {}
-    return _run_over_all(instance, "keep_search_index", "the index of search is not in order")
+    return _run_over_all(instance, "keep_search_index", "the search index is not up to date")
 
 
-def _run_over_all(instance: DagsterInstance, job_name: str, otherwise: str) -> dict[str, float]:
-    """A run of a job of one unpartitioned asset; the figures that it tells."""
+def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) -> dict[str, float]:
+    """Run a job of one unpartitioned asset; returns the figures in its metadata. `consequence` of a failure, for the error."""
     patch_pool_polling()
     result = graph.resolve_job_def(job_name).execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
     if not result.success:
@@ -139,7 +139,7 @@ def _run_over_all(instance: DagsterInstance, job_name: str, otherwise: str) -> d
         if failure.interrupted:
             raise KeyboardInterrupt
         error_class = failure.kind if failure.kind and issubclass(failure.kind, Misconfigured) else EarshotError
-        raise error_class(f"The videos are ingested, but {otherwise}: {failure.message}")
+        raise error_class(f"The videos are ingested, but {consequence}: {failure.message}")
     [event] = [event for event in result.all_events if event.is_step_materialization]
     metadata = event.step_materialization_data.materialization.metadata
     return {key: float(entry.value) for key, entry in metadata.items() if isinstance(entry.value, float)}
@@ -160,14 +160,14 @@ def _ingest_videos(
     database: Database,
     instance: DagsterInstance,
 ) -> Iterator[Outcome | Video]:
-    """`asked_for`: each was named by itself, so that a permanent state is no reason to leave it out."""
+    """`asked_for`: the user named each video, so that a permanent state is no reason to leave it out."""
     for index, video in enumerate(wanted, start=1):
         known = get_video(database, video.video_id)
         if known is not None and known.state in PERMANENT_STATES and not (asked_for or choice.force):
             reason = f"{known.state.replace('_', ' ')}; `earshot retry {video.video_id}` tries it again"
             yield Outcome(source, known, "left_out", reason=reason)
             continue
-        # What two sources name is forced once; the second time it is current.
+        # A video of two sources is forced once; the second time it is current.
         once = replace(choice, force=choice.force and video.video_id not in forced)
         forced.add(video.video_id)
         blocked = False
@@ -189,10 +189,10 @@ def _ingest_video(
         yield Outcome(source, known, "planned" if stages else "current", stages)
         return
     with lock(database.url, video_lock(video.video_id)):
-        # Asked under the lock: another process may just have finished this video.
+        # Under the lock: another process may just have finished this video.
         stages = _stages(database, video.video_id, choice.force)
         if not stages:
-            mark_ready_if_complete(database, video.video_id)  # whatever went wrong since has been made good
+            mark_ready_if_complete(database, video.video_id)  # clears an earlier error
             yield Outcome(source, get_video(database, video.video_id), "current")
             return
         require_device(read_settings().device)
@@ -239,12 +239,12 @@ def _run(
 
 
 def _failure(result: ExecuteInProcessResult, database: Database, video_id: str) -> tuple[str, bool]:
-    """Why the run failed, and whether the site blocks. Raises where the set-up is to blame, or the user interrupted; what
-    Earshot cannot explain goes into the catalogue.
+    """Why the run failed, and whether the site blocks. Records an unknown error in the catalogue. Raises Misconfigured for a
+    configuration error, and KeyboardInterrupt if the user interrupted.
     """
     failure = failure_of(result)
     if failure.interrupted:
-        raise KeyboardInterrupt  # Dagster made a failed step of it; the user meant everything, and no video is to blame
+        raise KeyboardInterrupt  # Dagster turns it into a failed step, but the user meant the whole command
     if failure.kind is None:
         record_crash(database, video_id, failure.message)
         return failure.message, False

@@ -1,6 +1,6 @@
-"""Why a run that was executed in this process failed: a stage, or something before, between or after the stages.
+"""Finds out why a run in this process failed: in a stage, or before, between or after the stages.
 
-Dagster keeps an error as text. `failure_of()` reads it back: Earshot's own error with its class, or the message of any other.
+Dagster stores errors as text. `failure_of()` reads back an error of Earshot with its class, or the message of any other.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ INTERRUPTIONS = (DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__
 
 @dataclass(frozen=True)
 class RunFailure:
-    """`message` for the user; `kind` is the class of Earshot's error, None where Earshot cannot explain it."""
+    """`message` is for the user; `kind` is the class of Earshot's error, None for any other error."""
 
     message: str
     kind: type[EarshotError] | None = None
@@ -27,17 +27,17 @@ class RunFailure:
 
 
 def failure_of(result: ExecuteInProcessResult) -> RunFailure:
-    """What ended this run, which was no success."""
+    """The failure that ended this unsuccessful run."""
     event = next((event for event in result.all_events if event.is_step_failure), None)
     event = event or next((event for event in result.all_events if event.is_job_failure), None)
     if event is None:
         canceled = any(event.event_type == DagsterEventType.RUN_CANCELED for event in result.all_events)
-        return RunFailure(f"The run {result.run_id} ended, and left no error.", interrupted=canceled)
+        return RunFailure(f"The run {result.run_id} ended without an error.", interrupted=canceled)
     return _raised_by_stage(event) or _raised_elsewhere(event)
 
 
 def _raised_by_stage(event: DagsterEvent) -> RunFailure | None:
-    """What ingest_assets/stages/stage.py made a Failure of."""
+    """The error that ingest_assets/stages/stage.py raised as a Failure."""
     data = event.step_failure_data.user_failure_data if event.is_step_failure else None
     if data is None:
         return None
@@ -47,16 +47,16 @@ def _raised_by_stage(event: DagsterEvent) -> RunFailure | None:
 
 def _raised_elsewhere(event: DagsterEvent) -> RunFailure:
     data: Any = event.event_specific_data
-    told = list(_chain(data.error))
-    if any(error.cls_name in INTERRUPTIONS for error in told):
+    chain = list(_chain(data.error))
+    if any(error.cls_name in INTERRUPTIONS for error in chain):
         return RunFailure("Interrupted.", interrupted=True)
-    known = next((error for error in told if _class(error.cls_name or "")), None)
+    known = next((error for error in chain if _class(error.cls_name or "")), None)
     if known is not None:
-        return RunFailure(_words(known), _class(known.cls_name or ""))
-    if full := next((error for error in told if WORDS in error.message), None):
-        return RunFailure(str(disk_full(_words(full))), DiskFull)
-    cause = told[1] if told[1:] else told[0] if told else None
-    return RunFailure(f"{event.step_key or 'the run'}: {_words(cause) if cause else event.message}")
+        return RunFailure(_message(known), _class(known.cls_name or ""))
+    if full := next((error for error in chain if WORDS in error.message), None):
+        return RunFailure(str(disk_full(_message(full))), DiskFull)
+    cause = chain[1] if chain[1:] else chain[0] if chain else None
+    return RunFailure(f"{event.step_key or 'the run'}: {_message(cause) if cause else event.message}")
 
 
 def _chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:
@@ -66,11 +66,11 @@ def _chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInf
 
 
 def _class(name: str) -> type[EarshotError] | None:
-    found = getattr(errors, name, None)
-    return found if isinstance(found, type) and issubclass(found, EarshotError) else None
+    value = getattr(errors, name, None)
+    return value if isinstance(value, type) and issubclass(value, EarshotError) else None
 
 
-def _words(error: SerializableErrorInfo) -> str:
-    """The message without the name of its class in front, where that is Earshot's own."""
-    words = error.message.strip()
-    return words.partition(": ")[2] if _class(error.cls_name or "") else words
+def _message(error: SerializableErrorInfo) -> str:
+    """The message; for Earshot's own errors without the class name in front."""
+    message = error.message.strip()
+    return message.partition(": ")[2] if _class(error.cls_name or "") else message

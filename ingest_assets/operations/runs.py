@@ -1,9 +1,9 @@
-"""Runs: whether one is under way, and those whose process is gone.
+"""Runs: tells whether a job has an active run, and ends runs whose process has died.
 
-A process killed with SIGKILL tells nobody: its Dagster run stays STARTED, or STARTING, and keeps its slot in pool `gpu`, so
-that everything behind it waits. Each run holds a Postgres lock from its first moment (DatabaseResource takes it), and the lock
-dies with the process. `end_dead_runs()` fails the runs whose lock is free, gives their slots back and writes the crash into
-the catalogue. `earshot ingest` calls it when it starts, and the sensor `dead_runs` every ten seconds.
+After SIGKILL a process's Dagster run stays STARTED, or STARTING, and keeps its slot in pool `gpu`, so that the whole queue
+waits. Each run holds a Postgres lock from its first moment (DatabaseResource takes it), which is freed when the process dies.
+`end_dead_runs()` fails runs whose lock is free, frees their slots and records the crash in the catalogue. `earshot ingest`
+calls it when it starts, and the sensor `dead_runs` every ten seconds.
 """
 
 import time
@@ -25,27 +25,27 @@ ACTIVE = [
     DagsterRunStatus.CANCELING,
 ]
 
-# `earshot ingest` takes the lock before it creates the run, so that no grace is needed.
+# `earshot ingest` takes the lock before it creates the run, so that no grace period is needed.
 LOCKED_FIRST_TAG = "earshot/locked_first"
-# Before a run is started lies the start of a process; before it has its lock, the loading of what is imported.
+# Time for a run without a lock to start its process (STARTING), and to import its code before it takes the lock (STARTED).
 GRACE_S = {DagsterRunStatus.STARTING: 120.0, DagsterRunStatus.STARTED: 60.0}
-# A worker takes the lock before it says that the run has started; what it has not taken after so long, nobody will.
+# A worker takes the lock before it reports the run as started; if no worker has taken a run after 45 s, none will.
 GRACE_OF_WORKERS_S = {DagsterRunStatus.STARTING: 45.0, DagsterRunStatus.STARTED: 0.0}
 CRASH_MESSAGE = "The process working on this video ended without a word (killed, or out of memory)."
 
 
 def has_active_run(instance: DagsterInstance, job_name: str) -> bool:
-    """Whether a run of the job waits or works."""
+    """Whether a run of the job is queued or running."""
     return instance.get_runs_count(RunsFilter(job_name=job_name, statuses=ACTIVE)) > 0
 
 
 def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:
-    """Fail the runs whose process is gone; returns their ids."""
+    """Fail the runs whose process has died; returns their ids."""
     started = instance.get_run_records(RunsFilter(statuses=list(GRACE_S)))
     if any(_is_dead(record, database) for record in started):
         wait_for_holders(database.url)
     suspected = [record.dagster_run.run_id for record in started if _is_dead(record, database)]
-    # A run says that it has ended before it lets go of its lock: one without a lock that still has not ended is dead.
+    # A run reports its end before it releases its lock: a run whose lock is free and that still has not ended is dead.
     dead = instance.get_run_records(RunsFilter(run_ids=suspected, statuses=list(GRACE_S))) if suspected else []
     for record in dead:
         run = record.dagster_run
@@ -59,15 +59,15 @@ def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:
 
 
 def _report_finished_stages(instance: DagsterInstance, database: Database, run_id: str, video_id: str) -> None:
-    """Report to Dagster the stage that the process had finished, rows and timing written, but died before telling."""
+    """Report the stage to Dagster that the process finished, with rows and timing written, but did not live to report."""
     finished = database.query("SELECT * FROM asset_timings WHERE run_id = %s", [run_id])
-    told = {
+    reported = {
         event.asset_key.to_user_string()
         for entry in instance.all_logs(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
         if (event := entry.dagster_event) is not None and event.asset_key is not None
     }
     for row in finished:
-        if row["asset"] not in told:
+        if row["asset"] not in reported:
             figures = Timing.of_row(row)
             instance.report_runless_asset_event(
                 AssetMaterialization(row["asset"], partition=video_id, metadata=metadata(figures))

@@ -1,12 +1,11 @@
-"""Workers: each a process that does whole videos, one after another, with its models loaded once.
+"""Workers: processes that each run whole videos, one after another, with models loaded once.
 
-A worker is a Celery worker of one process (ingest_assets/worker_app.py), looked after by `earshot up` or `earshot
-worker`: `ensure_running()` is called again and again, and starts it anew where it died, where the code is another one than it
-was started with, and where it has grown beyond `EARSHOT_WORKER_MEMORY_GB`; the last two once its video is done, for which it is
-asked to end and takes no other. As long as it is looked after it holds a place in the workforce, by which the queue knows how
-many runs it may start.
+A worker is a Celery worker with one child process (ingest_assets/worker_app.py), supervised by `earshot up` or `earshot
+worker`, which keep calling `ensure_running()`. That restarts a worker that died, and replaces it, once its video is done, if
+the code has changed since its start or it uses more memory than `EARSHOT_WORKER_MEMORY_GB`. A supervised worker holds a worker
+slot; the queue starts as many runs as there are slots.
 
-What a run does, and how a killed worker's run is ended, is not decided here (ingest_assets/operations/runs.py).
+Does not decide what a run does or how a killed worker's run ends (ingest_assets/operations/runs.py).
 """
 
 import os
@@ -28,7 +27,7 @@ from resources.instance.broker import QUEUE
 from resources.instance.worker_slots import WorkerSlot
 
 PACKAGES = ("earshot", "ingest_assets", "resources", "sensors")
-CHECK_S = 2.0  # between two looks at the code and at the memory
+CHECK_S = 2.0  # between two checks of code and memory
 # Celery forgets a SIGTERM that comes while it starts: it is sent until the worker has ended. A second one changes nothing.
 ASK_AGAIN_S = 2.0
 RESTART_S = 5.0  # before a worker that died is started again
@@ -38,22 +37,22 @@ class Worker:
     """One worker on this machine."""
 
     def __init__(self, name: str, log: Path | None) -> None:
-        """`log` is the file that it writes to; None: where this process writes to."""
+        """`log` is the file that it writes to; None: this process's own output."""
         self.name = name
         self._log = log
-        self._place = WorkerSlot(server_urls(read_settings()).earshot)
+        self._slot = WorkerSlot(server_urls(read_settings()).earshot)
         self._process: subprocess.Popen[bytes] | None = None
         self._code = ""
-        self._started = self._looked = -float("inf")
+        self._started = self._checked = -float("inf")
         self._ending = False
 
     def ensure_running(self) -> str | None:
-        """See to it that it works; returns what was done about it, for a log, or None."""
-        if time.monotonic() - self._looked < CHECK_S:
+        """Start or replace it if necessary; returns a log message if it did, else None."""
+        if time.monotonic() - self._checked < CHECK_S:
             return None
-        self._looked = time.monotonic()
-        with suppress(psycopg.OperationalError):  # no database: nothing can be started now, and the place is taken later
-            self._place.acquire()
+        self._checked = time.monotonic()
+        with suppress(psycopg.OperationalError):  # without the database no run starts; the slot is taken later
+            self._slot.acquire()
         if self._process is None or self._process.poll() is not None:
             return self._start()
         if self._ending:
@@ -62,7 +61,7 @@ class Worker:
         if reason := self._reason_to_end():
             self._ending = True
             self._process.send_signal(signal.SIGTERM)
-            return f"Worker {self.name} is replaced once its video is done: {reason}."
+            return f"Worker {self.name} will be replaced once its video is done: {reason}."
         return None
 
     @property
@@ -70,8 +69,8 @@ class Worker:
         return [self._process.pid] if self._process is not None else []
 
     def end(self) -> None:
-        """Ask it to end once its video is done, and wait for that; its place is given back at once."""
-        self._place.release()
+        """Release its slot, then let it finish its video and wait for its end."""
+        self._slot.release()
         while self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
@@ -98,20 +97,20 @@ class Worker:
             return "the code has changed"
         limit_gb = read_settings().worker_memory_gb
         if any(used > limit_gb * 1e9 for used in _memory(self.pids)):
-            return f"it has more than {limit_gb:g} GB of memory"
+            return f"it uses more than {limit_gb:g} GB of memory"
         return None
 
 
 def code_digest() -> str:
-    """What tells one state of the code from another: names, sizes and times of its files."""
+    """A text that changes with the code: the names, sizes and times of its files."""
     files = sorted(file for package in PACKAGES for file in (PROJECT_ROOT / package).rglob("*.py"))
     return "\n".join(f"{file} {stat.st_mtime_ns} {stat.st_size}" for file in files for stat in [file.stat()])
 
 
 def _memory(pids: Iterable[int]) -> list[int]:
-    """The bytes that each child of these processes has."""
-    found = []
+    """Resident memory in bytes of each child of these processes."""
+    sizes = []
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
-            found += [child.memory_info().rss for child in psutil.Process(pid).children()]
-    return found
+            sizes += [child.memory_info().rss for child in psutil.Process(pid).children()]
+    return sizes

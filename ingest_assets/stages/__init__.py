@@ -1,1 +1,1 @@
-"""What the five assets of a video share: locks, timing, checks, reuse."""
+"""The machinery that the five assets of a video share: timing, checks, outputs, reuse."""

@@ -1,9 +1,8 @@
-"""Currency: which stages of a video are out of date, and so which to run. Pure functions.
+"""Freshness: which stages of a video are stale and must run. Pure functions; ingest_assets/stages/outputs.py stores outputs.
 
-A stage is current when its last output was left by today's code version and model, and made from what the stages above it
-have now. It is the content that counts: a stage above that ran again and left the same makes nothing out of date. What is
-below a stage that is out of date counts as out of date too, until that has run and shown what it leaves. Where the library
-keeps all that is ingest_assets/stages/outputs.py.
+A stage is current if today's code version and model made its last output from the present outputs of the stages above it. Only
+their content counts: a stage above that ran again with the same result makes nothing stale. The stages below a stale stage
+count as stale, too, until it has run and its new content is known.
 """
 
 from collections.abc import Mapping, Set
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Version:
-    """What decides a stage's output besides its inputs. Model and revision are "" where no model is loaded."""
+    """What determines a stage's output besides its inputs. Model and revision are "" if the stage loads no model."""
 
     code_version: str
     model: str = ""
@@ -21,8 +20,8 @@ class Version:
 
 @dataclass(frozen=True)
 class Output:
-    """What a stage left last. `digest` is a digest of what the stages below read of it; `upstream_digests` has, by stage above,
-    the content that it had then; `took_s` is without loading models.
+    """A stage's last output. `digest` covers the content that the stages below read; `upstream_digests` has the digests, by
+    stage above, of the outputs it was made from; `took_s` excludes loading models.
     """
 
     version: Version
@@ -34,7 +33,7 @@ class Output:
 def reasons_to_run(
     expected: Mapping[str, Version], upstream: Mapping[str, Set[str]], outputs: Mapping[str, Output]
 ) -> dict[str, str]:
-    """Why each stage that is out of date is so, in the order of `expected`, which lists each after all that it is made from."""
+    """The reason for each stale stage, in the order of `expected`, which must list each stage after those it is made from."""
     stale: dict[str, str] = {}
     for stage, version in expected.items():
         above = sorted(upstream[stage] & stale.keys())
@@ -46,7 +45,7 @@ def reasons_to_run(
 
 
 def reason_to_run(version: Version, upstream: Set[str], output: Output | None, outputs: Mapping[str, Output]) -> str:
-    """Why one stage is not what today's version would make of the outputs above it as they are; "" where it is."""
+    """Why a stage's output is not what today's version would make of the present outputs above it; "" if it is."""
     if output is None:
         return "never run to its end"
     if output.version != version:

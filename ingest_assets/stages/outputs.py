@@ -1,8 +1,8 @@
-"""Outputs: what each stage of each video left last, from what, and what it cost.
+"""Outputs: records each stage's last output of each video, what it was made from, and its cost.
 
-A row of table `stage_outputs` goes in the transaction that changes the stage's own rows, and comes when the stage has ended,
-with those of `asset_timings` and `check_failures`: a stage that broke off between has none, and is run again. What is decided
-by these rows says ingest_assets/stages/freshness.py.
+The transaction that changes a stage's rows deletes its row of table `stage_outputs`; the end of the stage inserts a new one,
+with those of `asset_timings` and `check_failures`. So a stage that broke off has no output and runs again.
+ingest_assets/stages/freshness.py decides what is stale.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from ingest_assets.stages.freshness import Output, Version
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage that has ended left besides its rows; `upstream` are the stages above, `details` its further metadata."""
+    """The result of a finished stage besides its rows; `upstream` are the stages above, `details` its further metadata."""
 
     video_id: str
     asset: str
@@ -37,7 +37,7 @@ class StageResult:
 
 
 def content_digest(*frames: pd.DataFrame) -> str:
-    """sha256 of what is in these columns, in this order of rows."""
+    """sha256 of these frames' columns, in their order of rows."""
     digest = hashlib.sha256()
     for frame in frames:
         digest.update(frame.to_csv(index=False).encode())
@@ -45,8 +45,8 @@ def content_digest(*frames: pd.DataFrame) -> str:
 
 
 def read_outputs(database: Database, video_ids: Sequence[str]) -> Mapping[str, dict[str, Output]]:
-    """By video, the output of each stage that has one."""
-    found: defaultdict[str, dict[str, Output]] = defaultdict(dict)
+    """By video: the outputs of its stages, by stage."""
+    outputs: defaultdict[str, dict[str, Output]] = defaultdict(dict)
     rows = database.query(
         "SELECT o.video_id, o.asset, o.code_version, o.model, o.model_revision, content, made_from, wall_s - load_s AS took_s "
         "FROM stage_outputs o JOIN asset_timings USING (timing_id) WHERE o.video_id = ANY(%s)",
@@ -54,13 +54,13 @@ def read_outputs(database: Database, video_ids: Sequence[str]) -> Mapping[str, d
     )
     for row in rows:
         version = Version(row["code_version"], row["model"], row["model_revision"])
-        found[row["video_id"]][row["asset"]] = Output(version, row["content"], row["made_from"], row["took_s"])
-    return found
+        outputs[row["video_id"]][row["asset"]] = Output(version, row["content"], row["made_from"], row["took_s"])
+    return outputs
 
 
 def find_stale_videos(database: Database, expected: Mapping[str, Version], upstream: Mapping[str, Set[str]]) -> list[str]:
-    """The `ready` videos of which a stage has no output, or one of another version, or one made from something else: those
-    for which `reasons_to_run()` gives a reason. Asked of the database, so that what is current need not be read.
+    """The `ready` videos with a stage that has no output, one of another version, or one made from other inputs: those for
+    which `reasons_to_run()` returns a reason. Found by SQL, so that current outputs need not be read.
     """
     edges = [(stage, above) for stage in expected for above in upstream[stage]]
     rows = database.query(
@@ -92,45 +92,45 @@ def find_stale_videos(database: Database, expected: Mapping[str, Version], upstr
 
 
 def invalidate_output(connection: Connection, video_id: str, asset: str) -> bool:
-    """From here on the stage has not ended; part of the transaction that changes its rows. Whether it had ended before."""
-    dropped = connection.execute("DELETE FROM stage_outputs WHERE video_id = %s AND asset = %s", [video_id, asset])
-    return dropped.rowcount == 1
+    """Mark the stage as unfinished, in the transaction that changes its rows. Returns whether it had an output."""
+    deleted = connection.execute("DELETE FROM stage_outputs WHERE video_id = %s AND asset = %s", [video_id, asset])
+    return deleted.rowcount == 1
 
 
-def record_result(database: Database, left: StageResult) -> None:
-    """The stage has ended: the row of its timing, one for each check that failed, and that of its output; all or nothing."""
-    about = {"video_id": left.video_id, "asset": left.asset, "run_id": left.run_id}
+def record_result(database: Database, result: StageResult) -> None:
+    """Record that the stage has ended: its timing, its failed checks and its output, all or nothing."""
+    about = {"video_id": result.video_id, "asset": result.asset, "run_id": result.run_id}
     timing = {
         **about,
-        "code_version": left.version.code_version,
+        "code_version": result.version.code_version,
         "git_commit": git_commit(),
-        "speed": left.examined.speed.value,
-        **asdict(left.figures),
+        "speed": result.examined.speed.value,
+        **asdict(result.figures),
     }
     failed = [
-        {"check_name": one.check, "severity": one.level.value, "cause": one.cause, "message": one.message}
-        for one in left.examined.findings
-        if one.level.flagged
+        {"check_name": outcome.check, "severity": outcome.level.value, "cause": outcome.cause, "message": outcome.message}
+        for outcome in result.examined.findings
+        if outcome.level.flagged
     ]
     with database.connect() as connection:
         timing_id = _insert(connection, "asset_timings", timing, "timing_id")
         for row in failed:
             _insert(connection, "check_failures", about | row, "failure_id")
         output = {
-            "video_id": left.video_id,
-            "asset": left.asset,
+            "video_id": result.video_id,
+            "asset": result.asset,
             "timing_id": timing_id,
-            **asdict(left.version),
-            "content": left.content,
-            "made_from": Jsonb(_contents(connection, left.video_id, left.upstream)),
-            "details": Jsonb(dict(left.details)),
+            **asdict(result.version),
+            "content": result.content,
+            "made_from": Jsonb(_contents(connection, result.video_id, result.upstream)),
+            "details": Jsonb(dict(result.details)),
         }
-        invalidate_output(connection, left.video_id, left.asset)
+        invalidate_output(connection, result.video_id, result.asset)
         _insert(connection, "stage_outputs", output, "timing_id")
 
 
 def _contents(connection: Connection, video_id: str, stages: Set[str]) -> dict[str, str]:
-    """What these stages left; nobody else writes, for the run holds the video's lock."""
+    """The digests of these stages. They cannot change meanwhile, because the run holds the video's lock."""
     rows = connection.execute(
         "SELECT asset, content FROM stage_outputs WHERE video_id = %s AND asset = ANY(%s)", [video_id, list(stages)]
     )

@@ -1,6 +1,6 @@
-"""Progress: how far the stage at work has come, told to whoever watches in this process.
+"""Progress of the running stage, for a watcher in this process.
 
-Stages call `report()`; the command line watches with `watching()` and draws a bar. Nobody watching costs nothing.
+Stages call `report()`; the command line registers a watcher with `watching()` and draws a bar. Without one a report is free.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 def report(stage: str, share: float) -> None:
-    """Tell that this share (0 to 1) of the stage is done."""
+    """Report that this share (0 to 1) of the stage is done."""
     watcher = _watcher.get()
     if watcher is not None:
         watcher(stage, min(1.0, max(0.0, share)))
@@ -20,7 +20,7 @@ def report(stage: str, share: float) -> None:
 
 @contextmanager
 def watching(watcher: Watcher) -> Iterator[None]:
-    """Have `watcher(stage, share)` called within the block."""
+    """Call `watcher(stage, share)` for each report within the block."""
     token = _watcher.set(watcher)
     try:
         yield
@@ -29,6 +29,6 @@ def watching(watcher: Watcher) -> Iterator[None]:
 
 
 def described(stage: str, share: float) -> str:
-    """transcript 40%; the stage alone until the first percent of it is done, as while its model loads."""
+    """ "transcript 40%"; only the stage before its first percent is done, as while its model loads."""
     percent = f"{share:.0%}"
     return stage if percent == "0%" else f"{stage} {percent}"

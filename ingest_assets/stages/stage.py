@@ -1,14 +1,13 @@
-"""A stage: one asset at work on one video, whichever asset it is.
+"""Runs a stage: one asset on one video. What the stage computes is in the asset's own module.
 
-`stage(context, database)` is what the five assets share. It finds the video of the partition key, measures,
-and on an error that Earshot can explain writes it into the catalogue and fails the step without retries. Where a stage above
-has left nothing, the catalogue is left as it is: it knows why. Where the database was restarted under a statement of the
-stage's, the stage is done again; where it was one of Dagster's, `retry_after_outage` has the run done again. An asset that
-`is_current` calls `reuse()` and has nothing to do. Any other ends with `finish()`, which holds the timing against earlier ones,
-writes the row of `asset_timings`, what checks failed and what was made from what (ingest_assets/stages/outputs.py), and returns
-the same figures as metadata and check results.
+The five assets share `stage(context, database)`. It finds the video of the partition key, measures, and on an error of Earshot
+records it in the catalogue and fails the step without retries. If a stage above has no output, the catalogue stays as it is,
+because it already has the reason. If a restart of the database broke a statement of the stage, the stage is retried; if it
+broke one of Dagster's, `retry_after_outage` lets Dagster retry the run.
 
-What an asset does to a video is in the asset's own module.
+An asset that `is_current` calls `reuse()` and does nothing else. Any other ends with `finish()`, which compares the timing with
+earlier ones, stores it with the failed checks and the output (ingest_assets/stages/outputs.py), and returns the same figures as
+metadata and check results.
 """
 
 from collections import Counter
@@ -58,19 +57,19 @@ from resources.instance.dagster_internals import RETRY_ON_ASSET_OR_OP_FAILURE_TA
 
 Loaded = TypeVar("Loaded")
 
-# How often this process has loaded each asset's model.
+# Number of model loads by this process, by asset.
 _loads: Counter[str] = Counter()
 
-# In a run with this tag nothing is reused ("true"), or not by these stages ("transcript,speaker_turns"): `earshot ingest
-# --force` and `earshot backfill` set it, and the launchpad of the UI can.
+# With this run tag no stage reuses its output ("true"), or none of these ("transcript,speaker_turns"). `earshot ingest --force`
+# and `earshot backfill` set it, and so can the launchpad of the UI.
 FORCE_TAG = "earshot/force"
 
-MAX_OUTAGE_RETRIES = 2  # how often a stage is done again whose statement was lost with the database server
+MAX_OUTAGE_RETRIES = 2  # of a stage whose statement was lost with the database server
 
 
 @dataclass(frozen=True)
 class StageRun:
-    """One asset at work on one video."""
+    """One run of an asset on one video."""
 
     context: AssetExecutionContext
     database: Database
@@ -83,7 +82,7 @@ class StageRun:
 
     @cached_property
     def version(self) -> Version:
-        """What today's code and models leave."""
+        """The version of today's code and models."""
         return stage_version(self.asset)
 
     @property
@@ -93,7 +92,7 @@ class StageRun:
 
     @property
     def is_current(self) -> bool:
-        """Whether there is what this run would leave, and nothing to do, unless the run was asked to do it all again."""
+        """Whether the stage's output is what this run would make, and the run does not force it."""
         forced = self.context.run.tags.get(FORCE_TAG, "")
         if forced == "true" or self.asset in forced.split(","):
             return False
@@ -101,12 +100,12 @@ class StageRun:
 
     @cached_property
     def outputs(self) -> Mapping[str, Output]:
-        """What each stage of this video had left when this one began."""
+        """The outputs of this video's stages when this one began."""
         return read_outputs(self.database, [self.video.video_id])[self.video.video_id]
 
     @property
     def report(self) -> Callable[[float], None]:
-        """Tells whoever watches which share of this stage is done."""
+        """A function that reports which share (0 to 1) of this stage is done."""
         return lambda share: progress.report(self.asset, share)
 
     def rows(self, table: str, order: str) -> pd.DataFrame:
@@ -115,16 +114,16 @@ class StageRun:
             return self.database.frame(table, self.video.video_id, order)
 
     def replace(self, frames: dict[str, pd.DataFrame], only: Mapping[str, str] | None = None) -> None:
-        """Replace this video's rows of these tables, or those that have these values; all or nothing."""
+        """Replace this video's rows of these tables (with `only`, those with these values), all or nothing."""
         with self.measurement.reading_writing(), self.database.connect() as connection:
             had_ended = invalidate_output(connection, self.video.video_id, self.asset)
-            # A stage that is tried again after it had replaced its rows must not keep those.
+            # A retry after the rows were replaced must not keep the new ones as the previous ones.
             if had_ended and self.context.run.tags.get(KEEP_TAG) == "true":
                 keep_previous(connection, self.video.video_id, frames)
             self.database.replace_within(connection, self.video.video_id, frames, only)
 
     def load(self, gpu: GpuResource, load: Callable[[Device], Loaded]) -> Loaded:
-        """The stage's model on the device that was asked for, loaded by `load`; from here on a GPU's use is sampled."""
+        """Load the stage's model on the configured device with `load`, and begin to sample the use of a GPU."""
         before = cache.loads()
         with self.measurement.loading(), _uninterrupted():
             device = gpu.require()
@@ -149,13 +148,13 @@ class StageRun:
         content: str = "",
         **more: str,
     ) -> MaterializeResult:
-        """Judge and keep the timing and tell Dagster. The last thing an asset does.
+        """Judge and store the timing, and return the result for Dagster. The last call of an asset.
 
         `content` is a digest of what the stages below, and users, read of this one's rows; `more` is further metadata, as text.
         """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = evaluate(self.asset, figures, read_history(self.database, self.asset, figures), floors)
-        left = StageResult(
+        result = StageResult(
             video_id=self.video.video_id,
             asset=self.asset,
             run_id=self.context.run.run_id,
@@ -166,11 +165,11 @@ class StageRun:
             examined=examined,
             details=more,
         )
-        record_result(self.database, left)
+        record_result(self.database, result)
         return self._result(figures, {"reused": "no", **more}, examined.findings)
 
     def reuse(self) -> MaterializeResult:
-        """Tell Dagster what it was told when this was made, checks that failed included; nothing is measured or changed."""
+        """The result for Dagster as when the output was made, failed checks included. Measures and changes nothing."""
         [made] = self.database.query(
             "UPDATE stage_outputs o SET current_at = now() FROM asset_timings t "
             "WHERE t.timing_id = o.timing_id AND (o.video_id, o.asset) = (%s, %s) RETURNING t.*, details",
@@ -179,7 +178,7 @@ class StageRun:
         failed = self.database.query(
             "SELECT * FROM check_failures WHERE run_id = %(run_id)s AND video_id = %(video_id)s AND asset = %(asset)s", made
         )
-        reused = f"yes: made by run {made['run_id']} on {made['recorded_at']:%Y-%m-%d}, from what is there today"
+        reused = f"yes: made by run {made['run_id']} on {made['recorded_at']:%Y-%m-%d}, from today's inputs"
         findings = [replay(check, failed) for check in CHECKS]
         return self._result(Timing.of_row(made), {**made["details"], "reused": reused}, findings)
 
@@ -194,7 +193,7 @@ class StageRun:
 
 @contextmanager
 def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterator[StageRun]:
-    """The stage of this context's asset and partition."""
+    """The run of this context's asset on this context's partition."""
     opened = database.open()
     video_id = context.partition_key
     measurement = Measurement()
@@ -213,14 +212,14 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
 
 @failure_hook
 def retry_after_outage(context: HookContext) -> None:
-    """Let Dagster try the run again, which it does after no other failed step (dagster.yaml), if its statement was lost."""
+    """Let Dagster retry the run if its statement was lost; after other failed steps it does not (dagster.yaml)."""
     if context.op_exception is not None and is_outage(context.op_exception):
         context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true"})
 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """A cancelled run ends after the block, not within: an `import torch` that was broken off fails ever after."""
+    """Delay a run's cancellation until after the block: an interrupted `import torch` fails ever after."""
     with capture_interrupts():
         yield
         interrupted = check_captured_interrupt()
@@ -229,7 +228,7 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _record(database: Database, video_id: str, error: EarshotError) -> None:
-    """Write the failure down; a site that refuses us has its whole source left alone."""
+    """Record the failure; if a site refuses us, pause its source."""
     until = None
     if isinstance(error, Blocked) and (video := get_video(database, video_id)):
         until = pause(database, video.source, str(error), error.pause_s)
@@ -241,19 +240,19 @@ def _open(context: AssetExecutionContext, database: Database, video_id: str, mea
     if video is None:
         raise Misconfigured(
             f"Partition {video_id!r} is not in the catalogue (table videos).",
-            "Partitions are added by `earshot ingest`, not by hand.",
+            "Do not add partitions by hand: `earshot ingest` adds them.",
         )
-    begun = StageRun(context, database, video, measurement)
-    if missing := sorted(begun.upstream - begun.outputs.keys()):
-        raise _missing(video, begun.asset, missing)
-    begun.report(0.0)
-    return begun
+    run = StageRun(context, database, video, measurement)
+    if missing := sorted(run.upstream - run.outputs.keys()):
+        raise _missing_inputs(video, run.asset, missing)
+    run.report(0.0)
+    return run
 
 
-def _missing(video: Video, asset: str, missing: Sequence[str]) -> StageMissing:
-    """Nothing to make this stage from, with the reason that the catalogue knows."""
+def _missing_inputs(video: Video, asset: str, missing: Sequence[str]) -> StageMissing:
+    """The error for missing inputs of this stage, with the catalogue's reason for it."""
     lacks = f"{video.video_id} has no {' and no '.join(missing)} to make {asset} from"
     if video.last_error:
-        return StageMissing(f"{lacks}: {video.last_error}", f"To try it again: earshot retry {video.video_id}")
-    remedy = f"Materialize {' and '.join(missing)} first, or all of it: earshot ingest {video.url!r}"
+        return StageMissing(f"{lacks}: {video.last_error}", f"To retry it: earshot retry {video.video_id}")
+    remedy = f"Materialize {' and '.join(missing)} first, or ingest the whole video: earshot ingest {video.url!r}"
     return StageMissing(f"{lacks}.", remedy)

@@ -1,10 +1,10 @@
-"""Staleness: what of the library is out of date, and why.
+"""Staleness: the library's stale stages, and why they are stale.
 
-A row for each stage of each `ready` video that a run today would do again, since its code version or model is another one, or
-what it is made from has changed. What that means is ingest_assets/stages/freshness.py; ingest_assets/stages/outputs.py
-remembers it. Videos that were never ingested whole are not stale: they are new, or wait to be tried again (`earshot videos`).
+Lists each stage of each `ready` video that a run today would do again, because its code version, its model or its inputs have
+changed. ingest_assets/stages/freshness.py has the rules, ingest_assets/stages/outputs.py the records. Videos that were never
+fully ingested are not stale but new, or await a retry (`earshot videos`).
 
-Not looked at are settings that change no model, and recordings that changed where they came from.
+Does not notice changed settings that change no model, nor recordings that changed at their source.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,19 +21,19 @@ from ingest_assets.stages.versions import expected_versions
 
 COLUMNS = ["video_id", "title", "source", "stage", "reason", "took_s"]
 STAGE = COLUMNS.index("stage")
-AT_ONCE = 5_000  # videos of which all outputs are in memory; of 100,000 they take more than a gigabyte
+AT_ONCE = 5_000  # videos whose outputs are in memory at a time; those of 100,000 take more than a gigabyte
 
 
 def read_stale(database: Database, stages: Sequence[str] = STAGES) -> pd.DataFrame:
-    """What is out of date of these stages, in order of videos' keys, upstream first.
+    """The stale ones of these stages, in order of the videos' keys, upstream first.
 
     Columns: video_id, title, source, stage, reason, took_s (seconds that the stage took last time, without loading models; NaN
-    where it never ran).
+    if it never ran).
     """
     expected = expected_versions()
     video_ids = sorted(find_stale_videos(database, expected, UPSTREAM))
-    at_once = (video_ids[first : first + AT_ONCE] for first in range(0, len(video_ids), AT_ONCE))
-    rows = [row for some in at_once for row in _stale_of(database, some, expected) if row[STAGE] in stages]
+    batches = (video_ids[first : first + AT_ONCE] for first in range(0, len(video_ids), AT_ONCE))
+    rows = [row for batch in batches for row in _stale_of(database, batch, expected) if row[STAGE] in stages]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -42,13 +42,13 @@ def _stale_of(database: Database, video_ids: Sequence[str], expected: Mapping[st
     outputs = read_outputs(database, video_ids)
     known = database.query("SELECT video_id, title, source FROM videos WHERE video_id = ANY(%s)", [list(video_ids)])
     for video in sorted(known, key=lambda video: video["video_id"]):
-        left = outputs.get(video["video_id"], {})
-        for stage, reason in reasons_to_run(expected, UPSTREAM, left).items():
-            yield *video.values(), stage, reason, left[stage].took_s if stage in left else float("nan")
+        last = outputs.get(video["video_id"], {})
+        for stage, reason in reasons_to_run(expected, UPSTREAM, last).items():
+            yield *video.values(), stage, reason, last[stage].took_s if stage in last else float("nan")
 
 
 def stale_sheet(stale: pd.DataFrame) -> Table:
-    """What is out of date as a table for people, a row for each stage and reason."""
+    """A printable table of the stale stages, a row for each stage and reason."""
     headings = [("stage", "left"), ("videos", "right"), ("took", "right"), ("why", "left"), ("one of them", "left")]
     rows = [
         [row["stage"], f"{row['videos']:,}", format_hms(row["took_s"]), row["reason"], row["example"]]
@@ -59,7 +59,7 @@ def stale_sheet(stale: pd.DataFrame) -> Table:
 
 def summarize_stale(stale: pd.DataFrame) -> pd.DataFrame:
     """A row for each stage and reason, most upstream first: stage, reason, videos, took_s in sum, and one of the videos."""
-    order = {stage: place for place, stage in enumerate(STAGES)}
+    order = {stage: index for index, stage in enumerate(STAGES)}
     grouped = stale.groupby(["stage", "reason"], as_index=False).agg(
         videos=("video_id", "size"), took_s=("took_s", "sum"), example=("video_id", "first")
     )

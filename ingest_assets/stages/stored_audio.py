@@ -1,4 +1,4 @@
-"""A video's audio as the stages after `audio` read it: its samples and their digest."""
+"""Reads a video's audio for the stages after `audio`: its samples and their digest."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from resources.media_store import MediaStoreResource
 
 @dataclass(frozen=True)
 class VideoAudio:
-    """float32 samples in [-1, 1), mono, 16 kHz, and the sha256 they are known by."""
+    """float32 samples in [-1, 1), mono, 16 kHz, and the sha256 that identifies them."""
 
     samples: np.ndarray
     sha256: str
@@ -23,7 +23,7 @@ class VideoAudio:
 
 
 def read_audio(stage: StageRun, media_store: MediaStoreResource) -> VideoAudio:
-    """The audio of this stage's video; raises InvalidMedia where its file is gone."""
+    """The audio of this stage's video. Raises InvalidMedia if its file is gone."""
     row = stage.rows("audio", "uri").iloc[0]
     with stage.measurement.reading_writing():
         try:

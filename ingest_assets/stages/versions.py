@@ -1,6 +1,6 @@
-"""Versions: what today's code and models would leave at each stage. It needs no Dagster.
+"""Versions: today's code version and model of each stage. Needs no Dagster.
 
-A stage's code version is raised when its output changes, and only then: every video's stage is stale after that.
+Raise a stage's code version when its output changes, and only then: it makes that stage of every video stale.
 """
 
 from earshot.config.settings import read_settings
@@ -19,11 +19,11 @@ CODE_VERSIONS = {
 
 
 def stage_version(stage: str) -> Version:
-    """What today's code and models leave at this stage. Of `audio` the code alone counts, not the decoder's version."""
+    """Today's version of this stage. For `audio` only the code counts, not the decoder's version."""
     model = model_set(read_settings()).of_stage(stage)
     return Version(CODE_VERSIONS[stage], model.name, model.revision) if model else Version(CODE_VERSIONS[stage])
 
 
 def expected_versions() -> dict[str, Version]:
-    """By stage, upstream first."""
+    """Today's version of each stage, upstream first."""
     return {stage: stage_version(stage) for stage in STAGES}

@@ -1,7 +1,7 @@
-"""`@video_asset`: a stage of a video as an asset, with all that the five have in common.
+"""`@video_asset`: declares a stage of a video as an asset, with all that the five have in common.
 
-Partition, code version, upstream assets, the three checks and the hook after an outage come with the name; a stage is declared
-in earshot/storage/catalog/stages.py and ingest_assets/stages/versions.py.
+The function's name determines partition, code version, upstream assets, the three checks and the hook after an outage; declare
+a stage in earshot/storage/catalog/stages.py and ingest_assets/stages/versions.py.
 """
 
 from collections.abc import Callable, Set
@@ -15,11 +15,11 @@ from ingest_assets.stages.checks import check_specs
 from ingest_assets.stages.stage import retry_after_outage
 from ingest_assets.stages.versions import CODE_VERSIONS
 
-GPU_POOL = "gpu"  # holds as many steps as may compute at once (dagster.yaml)
+GPU_POOL = "gpu"  # limits how many steps compute at once (dagster.yaml)
 
 
 def video_asset(*, kinds: Set[str], description: str, pool: str | None = GPU_POOL) -> Callable[..., AssetsDefinition]:
-    """The decorator of a stage; its function is called as the stage is."""
+    """The decorator of a stage; the function must have the stage's name."""
 
     def decorate(function: Callable[..., Any]) -> AssetsDefinition:
         stage = function.__name__

@@ -174,7 +174,7 @@ def broker(library: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     opened.stop()
 
 
-@pytest.mark.parametrize("reason", ["the code has changed", "it has more than 0.001 GB of memory"])
+@pytest.mark.parametrize("reason", ["the code has changed", "it uses more than 0.001 GB of memory"])
 def test_a_worker_is_replaced_when_its_code_changed_or_it_has_grown(
     broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
@@ -189,7 +189,7 @@ def test_a_worker_is_replaced_when_its_code_changed_or_it_has_grown(
             monkeypatch.setattr(workers, "code_digest", lambda: "another")
         else:
             monkeypatch.setenv("EARSHOT_WORKER_MEMORY_GB", "0.001")
-        assert _tended(worker) == f"Worker replaced is replaced once its video is done: {reason}."
+        assert _tended(worker) == f"Worker replaced will be replaced once its video is done: {reason}."
         monkeypatch.setenv("EARSHOT_WORKER_MEMORY_GB", "8")
         wait(lambda: _tended(worker) is None and worker.pids != [first], 60, "it was not replaced")
         assert not psutil.pid_exists(first)
@@ -305,7 +305,7 @@ def _parent_worker(process: psutil.Process) -> psutil.Process:
 
 def _tended(worker: Worker) -> str | None:
     """What a look at it now tells, however short after the last."""
-    worker._looked = -float("inf")
+    worker._checked = -float("inf")
     return worker.ensure_running()
 
 

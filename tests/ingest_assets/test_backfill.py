@@ -75,7 +75,7 @@ def test_stages_that_are_named_are_run_of_every_video_the_newest_first(ingested:
     assert found.took_s.tolist() == [10.5, 10.5]
 
 
-def test_only_what_is_out_of_date_is_run_where_that_is_asked_for(ingested: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choose_only_stale_stages(ingested: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen(ingested, STAGES, stale=True) == []
     outdate(monkeypatch, "voice_embeddings")
     assert chosen(ingested, STAGES, stale=True) == [(key, "voice_embeddings") for key in ("b", "a", "c")]
@@ -119,7 +119,7 @@ def started(database: Database, instance: DagsterInstance, *stages: str, forced:
     return launch(choose(database, stages, False, BackfillFilter()), forced, "a title", database, instance)
 
 
-def test_dagster_is_asked_for_exactly_these_stages_of_each_video(instance: DagsterInstance, ingested: Database) -> None:
+def test_backfill_targets_exactly_the_chosen_stages(instance: DagsterInstance, ingested: Database) -> None:
     plan = choose(ingested, ["transcript"], False, BackfillFilter())
     plan = plan[~((plan.video_id == "a") & (plan.stage == "transcript"))]
     backfill = instance.get_backfill(launch(plan, ["transcript"], "a title", ingested, instance))
@@ -134,9 +134,7 @@ def test_dagster_is_asked_for_exactly_these_stages_of_each_video(instance: Dagst
     assert (backfill.title, backfill.status) == ("a title", BulkActionStatus.REQUESTED)
 
 
-def test_its_runs_are_told_to_keep_what_they_replace_where_that_is_asked_for(
-    instance: DagsterInstance, ingested: Database
-) -> None:
+def test_keep_previous_tags_the_backfills_runs(instance: DagsterInstance, ingested: Database) -> None:
     assert ingested
     run("transcript", "--keep-previous", "--limit", "1", "--detach")
     [backfill] = instance.get_backfills(limit=1)
@@ -157,7 +155,7 @@ def test_old_backfills_are_forgotten_when_a_new_one_is_started(instance: Dagster
     assert ingested.query("SELECT 1 FROM backfill_before WHERE backfill_id = %s", [first]) == []
 
 
-def test_a_backfill_that_is_not_there_is_told(instance: DagsterInstance, ingested: Database) -> None:
+def test_unknown_backfill_is_an_error(instance: DagsterInstance, ingested: Database) -> None:
     with pytest.raises(EarshotError, match="There is no backfill 'nothing'"):
         read_progress(ingested, instance, "nothing")
 
@@ -208,7 +206,7 @@ def test_backfill_of_a_job_can_be_watched(instance: DagsterInstance, ingested: D
 
 def test_backfill_that_concerns_no_video_is_refused(instance: DagsterInstance, ingested: Database) -> None:
     backfill_id = of_the_ui(instance, asset_selection=[AssetKey("people")], all_partitions=True, partition_names=None)
-    with pytest.raises(EarshotError, match=r"is not one over videos\. The UI shows how far it is"):
+    with pytest.raises(EarshotError, match=r"is not one over videos\. The UI shows its progress"):
         read_progress(ingested, instance, backfill_id)
 
 
@@ -278,7 +276,7 @@ def stopped(instance: DagsterInstance, backfill_id: str) -> bool:
     return stop_if_failing(instance, backfill)
 
 
-def test_a_backfill_whose_first_videos_fail_for_one_reason_is_stopped_with_that_reason(
+def test_backfill_stops_when_first_videos_fail_for_one_reason(
     instance: DagsterInstance, ingested: Database, tmp_path: Path
 ) -> None:
     backfill_id, video = started(ingested, instance, "audio"), gone(ingested, instance, tmp_path)
@@ -328,7 +326,7 @@ def test_run_without_audio_keeps_known_state_and_says_its_reason(
     assert known is not None
     assert (known.state, known.retry_at) == (state, None)
     said = run_of(instance, "from the UI", video, "transcript")
-    assert said == f"gone has no audio to make transcript from: {error} To try it again: earshot retry gone"
+    assert said == f"gone has no audio to make transcript from: {error} To retry it: earshot retry gone"
     assert get_video(ingested, video.video_id) == known
 
 

@@ -30,7 +30,7 @@ def row(video_id: str = "v", stage: str = "text_embeddings", **changed: Any) -> 
     return usual | changed
 
 
-def test_speed_and_content_are_told_by_stage_upstream_first() -> None:
+def test_stage_changes_have_speed_and_content_upstream_first() -> None:
     rows = [row(), row("w", content_after="new", count_after=12), row(stage="transcript", count_before=100, count_after=90)]
     transcript, passages = stage_changes(rows)
     assert (transcript.stage, transcript.noun, transcript.count_before, transcript.count_after) == (
@@ -69,7 +69,7 @@ def passages(*texts: str) -> list[dict[str, Any]]:
     return [{"start_s": 10.0 * place, "text": text} for place, text in enumerate(texts)]
 
 
-def test_an_example_is_the_first_passage_that_differs_and_what_stands_there_now() -> None:
+def test_example_is_first_changed_passage_and_its_replacement() -> None:
     rows = [
         row(said_before=passages("one", "two"), said_after=passages("one", "two")),
         row("w", said_before=passages("one", "two"), said_after=passages("one", "zwei")),

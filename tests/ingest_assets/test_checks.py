@@ -30,7 +30,7 @@ def examined(now: Timing, past: History = HEALTHY, floors: tuple[Floor, ...] = (
     return {finding.check: finding for finding in examination.findings}
 
 
-def test_a_healthy_stage_passes_all_three_and_says_with_what_it_was_compared() -> None:
+def test_healthy_stage_passes_all_checks_and_names_its_baseline() -> None:
     found = examined(usual())
     assert list(found) == list(CHECKS)
     assert not any(finding.level.flagged for finding in found.values())
@@ -49,7 +49,7 @@ def test_a_stage_that_ran_elsewhere_is_an_error_at_whatever_speed() -> None:
 # --- floor ----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_predecessors_regression_is_below_the_floor_on_its_first_video() -> None:
+def test_known_regression_is_below_floor_on_first_video() -> None:
     """64.5 texts a second of 379 texts, nothing known from before."""
     now = usual(items=379.0, inputs=379.0, compute_s=379 / 64.5, wall_s=6.0)
     found = examined(now, History(()), MINILM.floors)["floor"]
@@ -59,7 +59,7 @@ def test_the_predecessors_regression_is_below_the_floor_on_its_first_video() -> 
     assert found.ratio == pytest.approx(300 / 64.5)
 
 
-def test_placed_on_the_cpu_the_floor_of_the_device_that_was_asked_for_holds() -> None:
+def test_stage_on_cpu_is_judged_by_floor_of_requested_device() -> None:
     now = usual(device="cpu", device_name="a processor", items=379.0, compute_s=6.0)
     found = examined(now, History(()), MINILM.floors)["floor"]
     assert (found.level, found.cause) == (Level.ERROR, "device")
@@ -107,7 +107,7 @@ def test_a_floor_in_real_time_is_held_against_the_audio() -> None:
 # --- regression -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_slow_stage_is_told_with_how_much_than_what_and_why() -> None:
+def test_slow_stage_message_has_ratio_baseline_and_cause() -> None:
     found = examined(usual(wall_s=52.5, compute_s=52.0, batch_mean=1.0))["regression"]
     assert (found.level, found.cause) == (Level.ERROR, "batch_size")
     assert "text_embeddings took 52.5 s for 300 inputs, 5.0 times the 10.5 s expected" in found.message
@@ -219,7 +219,7 @@ def test_a_finding_becomes_a_check_result(level: Level, passed: bool, severity: 
     assert told.metadata["video_id"].value == "v1"
 
 
-def test_the_metadata_of_a_check_have_the_same_keys_and_types_whatever_it_found() -> None:
+def test_check_metadata_always_has_same_keys_and_types() -> None:
     for finding in (
         CheckOutcome("floor", Level.NOT_EVALUATED, "said"),
         CheckOutcome("floor", Level.ERROR, "said", "device", 2.0, 1.0, 20),

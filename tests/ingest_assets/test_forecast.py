@@ -10,7 +10,7 @@ from dagster import DagsterInstance
 from earshot.storage.database import Database
 from ingest_assets.operations.forecast import IDLE_S, POOL, Forecast, forecast, spread_s, stages_at_once, usually_between
 from resources.instance.home import open_instance
-from resources.instance.worker_slots import Place
+from resources.instance.worker_slots import WorkerSlot
 from tests.support.timing_rows import keep, usual
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -124,15 +124,15 @@ def test_at_once_are_the_slots_or_fewer_workers(
         assert stages_at_once(opened) == at_once
 
 
-def test_workers_that_are_there_count_instead_of_those_that_up_would_start(
+def test_running_workers_count_instead_of_configured_ones(
     pools: DagsterInstance, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert pools
     monkeypatch.setenv("EARSHOT_DEVICE", "cuda")
-    place = Place(database.url)
-    place.hold()
+    slot = WorkerSlot(database.url)
+    slot.acquire()
     try:
         with open_instance() as opened:
             assert stages_at_once(opened) == 1
     finally:
-        place.leave()
+        slot.release()

@@ -70,7 +70,7 @@ def test_a_stage_that_never_ran_is_run_with_what_is_below_it_only(stage: str) ->
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_that_left_something_else_makes_what_is_below_it_stale_but_not_itself(stage: str) -> None:
+def test_changed_content_makes_stages_below_stale_but_not_itself(stage: str) -> None:
     assert stale(ran(CURRENT, stage, "something else")) == in_order(below(stage))
 
 
@@ -85,12 +85,12 @@ def test_a_version_that_goes_back_is_run_again_too() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_alone_does_not_ask_whether_what_is_above_it_is_out_of_date(stage: str) -> None:
+def test_single_stage_ignores_staleness_above_it(stage: str) -> None:
     outdated = {name: output if name == stage else replace(output, version=Version("0")) for name, output in CURRENT.items()}
     assert reason_to_run(EXPECTED[stage], UPSTREAM[stage], outdated[stage], outdated) == ""
 
 
-def test_a_stage_is_never_current_where_what_it_is_made_from_is_not_there() -> None:
+def test_stage_without_upstream_output_is_never_current() -> None:
     outputs = {stage: CURRENT[stage] for stage in ("audio", "voice_embeddings")}
     told = reason_to_run(EXPECTED["voice_embeddings"], UPSTREAM["voice_embeddings"], outputs["voice_embeddings"], outputs)
     assert told == "made from speaker_turns, which never ran to its end"
@@ -101,7 +101,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(STAGES), st.sampled_from(["a", "b"]))
 
 @settings(deadline=None)
 @given(STEPS)
-def test_whatever_ran_before_once_its_stages_have_run_a_video_is_current(steps: list[tuple[str, str]]) -> None:
+def test_video_is_current_after_its_stale_stages_ran(steps: list[tuple[str, str]]) -> None:
     outputs: dict[str, Output] = {}
     for stage, content in steps:
         if UPSTREAM[stage] <= outputs.keys():

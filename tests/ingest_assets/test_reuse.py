@@ -82,7 +82,7 @@ def checked(run: ExecuteInProcessResult, stage: str) -> dict[str, AssetCheckEval
     return {check.check_name: check for check in found}
 
 
-def test_materializing_all_of_a_video_again_changes_nothing_and_tells_what_was_told_when_it_was_made(talk: Talk) -> None:
+def test_rerun_of_current_video_changes_nothing_and_repeats_metadata(talk: Talk) -> None:
     made = talk.materialize(*STAGES[1:], **{FORCE_TAG: "true"})
     assert {told(made, stage)["reused"] for stage in STAGES[1:]} == {"no"}
     before = talk.written_by()
@@ -104,12 +104,12 @@ def test_what_left_the_same_again_has_what_is_below_it_reused(talk: Talk) -> Non
     assert read_stale(talk.database).empty
 
 
-def test_what_left_something_else_has_what_is_below_it_made_again_and_nothing_else(talk: Talk) -> None:
+def test_changed_content_reruns_only_stages_below(talk: Talk) -> None:
     run_stage(talk.database, talk.video_id, "transcript", expected_versions()["transcript"], "other words")
     assert talk.timed(talk.materialize()) == {"text_embeddings"}
 
 
-def test_a_check_that_failed_when_it_was_made_fails_again_where_that_is_reused(talk: Talk) -> None:
+def test_failed_check_fails_again_when_output_is_reused(talk: Talk) -> None:
     talk.database.query(
         "INSERT INTO check_failures (video_id, asset, check_name, severity, cause, message, run_id) "
         "SELECT video_id, asset, 'regression', 'warn', 'batching', 'transcript took long.', run_id FROM asset_timings "
@@ -123,7 +123,7 @@ def test_a_check_that_failed_when_it_was_made_fails_again_where_that_is_reused(t
     assert len(talk.database.query("SELECT 1 FROM check_failures")) == 1  # nobody is alerted twice
 
 
-def test_what_a_run_replaces_is_kept_where_that_is_asked_for(talk: Talk) -> None:
+def test_keep_previous_keeps_replaced_rows(talk: Talk) -> None:
     talk.database.query("UPDATE words SET text = ' before' WHERE word_index = 0")
     forced = {FORCE_TAG: "true", KEEP_TAG: "true"}
     talk.materialize("transcript", "voice_embeddings", **forced)
@@ -161,7 +161,7 @@ def test_every_kept_table_has_the_columns_of_the_one_it_is_kept_of(database: Dat
         assert database.query(asked, [f"previous.{table}"]) == database.query(asked, [f"public.{table}"]), table
 
 
-def test_a_stage_whose_video_lacks_what_it_is_made_from_says_so_and_changes_nothing(talk: Talk) -> None:
+def test_stage_without_inputs_fails_and_changes_nothing(talk: Talk) -> None:
     before = talk.written_by()
     talk.database.query("DELETE FROM stage_outputs WHERE asset IN ('transcript', 'speaker_turns')")
     with pytest.raises(Failure, match="has no speaker_turns and no transcript to make text_embeddings from"):

@@ -38,7 +38,7 @@ def _ingested(folder: Path, database: Database, instance: DagsterInstance) -> li
     return [step for step in steps if isinstance(step, Outcome)]
 
 
-def test_failure_before_the_first_step_is_told(
+def test_failure_before_first_step_has_its_message(
     database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _broken(monkeypatch, RuntimeError("boom"))
@@ -72,7 +72,7 @@ def test_set_up_that_fails_before_the_first_step_blames_no_video(
     assert (video.state, video.attempts) == ("new", 0)
 
 
-def test_failure_of_what_is_done_over_all_videos_is_told(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_run_over_all_videos_raises_its_message(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     _broken(monkeypatch, RuntimeError("boom"))
     with pytest.raises(EarshotError, match=r"^The videos are ingested, but who speaks in them is not known: .*boom"):
         identify_speakers(instance)

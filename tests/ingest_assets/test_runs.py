@@ -34,7 +34,7 @@ def test_a_run_that_has_started_and_whose_lock_is_free_is_failed(
     assert any(CRASH_MESSAGE in message for message in messages)
 
 
-def test_a_run_that_ends_while_it_is_looked_at_is_left_alone(
+def test_run_that_ends_during_the_check_is_not_failed(
     instance: DagsterInstance, database: Database, started: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ended_meanwhile(_url: str, _name: str) -> bool:

@@ -99,7 +99,7 @@ def test_a_library_that_has_grown_gets_its_index_once(indexed_early: Database) -
     assert plan(indexed_early, MODEL).told == ""
 
 
-def test_an_index_whose_building_was_given_up_is_none_and_is_built_again(indexed_early: Database) -> None:
+def test_interrupted_index_build_is_repeated(indexed_early: Database) -> None:
     add_video(indexed_early, "v", *[("A", "alpha")] * 3)
     build_index(indexed_early, OLD_MODEL)
     name = indexed_early.query("SELECT indexname FROM pg_indexes WHERE indexname LIKE 'passages_vectors_%%'")[0]["indexname"]
@@ -132,7 +132,7 @@ def changing(database: Database) -> Database:
     return database
 
 
-def test_until_the_new_model_has_every_video_the_old_one_alone_is_searched(changing: Database) -> None:
+def test_old_model_is_searched_until_new_one_has_every_video(changing: Database) -> None:
     assert count_missing(changing, NEW_MODEL) == 1
     assert plan(changing, NEW).told == ""
     assert {text.split()[-3] for text in said(changing)} == {"old"}
@@ -150,7 +150,7 @@ def test_when_it_has_every_video_it_takes_over_and_the_old_passages_go(changing:
     assert maintain(changing, NEW).switched == 0
 
 
-def test_a_video_in_which_the_new_model_found_nothing_to_embed_is_not_waited_for(changing: Database) -> None:
+def test_video_without_passages_does_not_delay_new_model(changing: Database) -> None:
     add_timing(changing, "w", NEW)
     assert count_missing(changing, NEW_MODEL) == 0
     assert maintain(changing, NEW).switched == 1
@@ -171,7 +171,7 @@ def test_passages_of_a_model_that_was_given_up_are_removed(changing: Database) -
     assert list_text_models(changing) == [OLD_MODEL]
 
 
-def test_a_video_that_only_the_new_model_has_is_told_as_not_searched(changing: Database) -> None:
+def test_video_of_new_model_only_is_reported_as_not_searched(changing: Database) -> None:
     add_video(changing, "x", ("A", "alpha"))
     changing.query("DELETE FROM passages WHERE video_id = 'x'")
     add_passages(changing, "x", NEW, "new statement x")
@@ -180,7 +180,7 @@ def test_a_video_that_only_the_new_model_has_is_told_as_not_searched(changing: D
     assert told.startswith("1 video with passages of new only is not searched yet: the library is searched with t until")
 
 
-def test_a_model_that_this_version_does_not_have_is_told_with_what_to_do() -> None:
+def test_unknown_model_error_says_what_to_do() -> None:
     with pytest.raises(ModelUnavailable, match="searched with text model t 1, which this version does not have"):
         assert OLD_MODEL.described
     assert TextModel(MINILM.name, MINILM.revision, 384, True).described is MINILM
@@ -228,7 +228,7 @@ def test_the_sensor_asks_once_for_what_there_is_to_do(indexed_early: Database, i
     assert [request.job_name for request in answer.run_requests or ()] == ["keep_search_index"]
     again = search_upkeep(build_sensor_context(instance, cursor=answer.cursor))
     assert isinstance(again, SkipReason)
-    assert "Asked for already, and it did not help: all-MiniLM" in str(again.skip_message)
+    assert "Already requested, but still to be done: all-MiniLM" in str(again.skip_message)
 
 
 def test_while_a_run_is_under_way_the_sensor_waits(indexed_early: Database, instance: DagsterInstance) -> None:
@@ -238,7 +238,7 @@ def test_while_a_run_is_under_way_the_sensor_waits(indexed_early: Database, inst
         answer = search_upkeep(build_sensor_context(instance))
     finally:
         instance.delete_run(run.run_id)
-    assert "under way" in str(answer.skip_message if isinstance(answer, SkipReason) else "")
+    assert "queued or running" in str(answer.skip_message if isinstance(answer, SkipReason) else "")
 
 
 def test_the_sensor_runs_by_itself() -> None:

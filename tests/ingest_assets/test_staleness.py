@@ -53,7 +53,7 @@ def test_what_was_just_ingested_is_not_out_of_date(database: Database) -> None:
     assert CliRunner().invoke(stale_command, []).output == "Nothing is out of date.\n"
 
 
-def test_a_new_code_version_names_its_stage_and_what_is_below_it_of_every_video_and_nothing_else(
+def test_new_code_version_makes_stage_and_those_below_stale_in_every_video(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(staleness, "AT_ONCE", 300)
@@ -96,7 +96,7 @@ def test_the_reason_says_what_it_was_and_what_it_is_now(
     assert told == [reason.format(was=before.model_revision, code=before.code_version)]
 
 
-def test_what_is_made_from_something_else_than_is_there_is_out_of_date(database: Database) -> None:
+def test_stage_made_from_earlier_content_is_stale(database: Database) -> None:
     ingest(database, ["v", "w"])
     run_stage(database, "v", "transcript", expected_versions()["transcript"], "other words")
     run_stage(database, "w", "transcript", expected_versions()["transcript"], "same")
@@ -136,7 +136,7 @@ def test_a_video_that_never_ran_has_no_outputs(database: Database) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_database_finds_those_videos_for_which_there_is_a_reason_and_no_others(database: Database, seed: int) -> None:
+def test_find_stale_videos_agrees_with_reasons_to_run(database: Database, seed: int) -> None:
     random, keys, expected = Random(seed), VIDEOS[:60], expected_versions()
     register(database, [Video(key, f"https://x/{key}", "https://x", key.title()) for key in keys])
     for key in keys:

@@ -82,7 +82,7 @@ def _all_episodes_ran_once(daemon: Daemon, database: Database, expected: set[str
     assert len(ran) == len(expected)
 
 
-def test_a_tick_that_dies_at_every_step_in_turn_loses_nothing_and_runs_nothing_twice(
+def test_tick_killed_at_any_step_loses_no_run_and_repeats_none(
     site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _watch(monkeypatch, tmp_path, site, ["/a.xml", "/b.xml"])

@@ -73,17 +73,17 @@ def speak(database: Database, video: str, *speakers: str) -> None:
     database.replace(video, {"local_speakers": rows.assign(**space.columns)})
 
 
-def test_an_empty_library_asks_nothing_whoever_is_in_the_file(database: Database, ticks: Ticks, people_file: Path) -> None:
+def test_empty_library_requests_no_run_whatever_people_yaml_has(database: Database, ticks: Ticks, people_file: Path) -> None:
     people_file.write_text(LISTED)
     add_person(database, "Anna")
     assert not ticks.asks()
-    assert "Nobody speaks" in ticks.said
+    assert "No video has a speaker" in ticks.said
 
 
-def test_a_change_is_asked_for_once(database: Database, ticks: Ticks) -> None:
+def test_change_requests_one_run(database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0")
     assert [ticks.asks() for _ in range(3)] == [True, False, False]
-    assert "Nobody new" in ticks.said
+    assert "No new voices" in ticks.said
 
 
 def _person_by_hand(database: Database) -> None:
@@ -148,14 +148,12 @@ def test_another_model_set_is_noticed(database: Database, ticks: Ticks, monkeypa
 
 
 @pytest.mark.parametrize("status", [status for status in ACTIVE if status != DagsterRunStatus.QUEUED])
-def test_while_a_run_waits_or_works_nothing_is_asked_and_nothing_is_lost(
-    status: DagsterRunStatus, database: Database, ticks: Ticks
-) -> None:
+def test_active_run_defers_requests_and_loses_none(status: DagsterRunStatus, database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0")
     run = ticks.instance.add_run(DagsterRun(job_name="identify_people", status=status))
     try:
         assert not ticks.asks()
-        assert "under way" in ticks.said
+        assert "queued or running" in ticks.said
     finally:
         ticks.instance.delete_run(run.run_id)
     assert ticks.asks()

@@ -100,7 +100,7 @@ def test_what_was_tried_often_enough_is_failed_and_keeps_its_message() -> None:
     assert fate == Fate("failed", 6, "Given up after 6 attempts. The connection was reset. Try later.", None)
 
 
-def test_a_broadcast_that_says_nothing_of_its_start_is_looked_at_ever_less_often_for_weeks_and_then_given_up() -> None:
+def test_broadcast_without_start_is_retried_with_backoff_then_given_up() -> None:
     pauses = waits_of(LiveOrUpcoming("It is on air."))
     assert pauses[:3] == [waits(1800.0), waits(2700.0), waits(4050.0)]
     assert all(pause_s <= next_s + 50.0 for pause_s, next_s in pairwise(pauses))
@@ -120,7 +120,7 @@ def test_a_broadcast_waits_for_its_start_however_far(starts_in_s: float) -> None
 
 
 @pytest.mark.parametrize("kind", [Misconfigured, GpuUnavailable, ModelUnavailable, DatabaseUnusable, DiskFull, Blocked])
-def test_what_is_no_fault_of_the_video_counts_no_attempt_and_changes_no_state(kind: type[EarshotError]) -> None:
+def test_error_outside_the_video_counts_no_attempt_and_keeps_state(kind: type[EarshotError]) -> None:
     for attempts in (0, 5, 80):
         fate = fate_of(kind("Not the video's fault."), attempts)
         assert (fate.state, fate.attempts, wait_s(fate)) == (None, attempts, waits(HOUR_S))
@@ -131,7 +131,7 @@ def test_a_video_whose_source_was_paused_waits_for_its_end() -> None:
     assert fate_of(Blocked("429"), 3, until) == Fate(None, 3, "429", until)
 
 
-def test_an_error_of_no_class_is_failed_and_tried_again_only_by_who_asks() -> None:
+def test_unknown_error_fails_and_is_not_retried() -> None:
     assert fate_of(VideoError("Something."), 0) == Fate("failed", 1, "Something.", None)
     assert fate_of(EarshotError("Something."), 0) == Fate(None, 1, "Something.", None)
 
@@ -210,7 +210,7 @@ def test_a_crash_is_failed_and_not_tried_again_but_ready_stays_ready(database: D
     assert (ready.state, ready.last_error, ready.retry_at) == ("ready", "killed", None)
 
 
-def test_a_failure_of_what_nobody_knows_is_no_failure(database: Database) -> None:
+def test_failure_of_unknown_video_is_ignored(database: Database) -> None:
     record_failure(database, "nobody", Retryable("reset"))
     record_crash(database, "nobody", "killed")
     assert get_video(database, "nobody") is None
@@ -285,7 +285,7 @@ def test_an_announced_video_is_run_after_its_start_and_not_before(database: Data
 
 
 @pytest.mark.parametrize("end", [record_served, lift_pause])
-def test_a_source_that_was_blocked_gives_one_at_a_time_until_it_serves_us_or_the_user_says_so(
+def test_blocked_source_gets_one_request_at_a_time_until_served_or_lifted(
     database: Database, daemon: Daemon, end: Callable[[Database, str], None]
 ) -> None:
     until = pause(database, "a", "429", 3600.0)

@@ -96,7 +96,7 @@ def _status(instance: DagsterInstance, run: DagsterRun) -> DagsterRunStatus:
     return instance.get_runs(RunsFilter(run_ids=[run.run_id]))[0].status
 
 
-def test_a_started_run_is_ended_once_nobody_holds_its_lock(instance: DagsterInstance, database: Database) -> None:
+def test_started_run_is_ended_once_its_lock_is_free(instance: DagsterInstance, database: Database) -> None:
     run = _lost_run(instance, DagsterRunStatus.STARTED, **{LOCKED_FIRST_TAG: "true"})
     with lock(database.url, run_lock(run.run_id)):
         pass  # taken and given back: as a process that ended
@@ -108,7 +108,7 @@ def test_a_started_run_is_ended_once_nobody_holds_its_lock(instance: DagsterInst
 
 
 @pytest.mark.parametrize("status", GRACE_S)
-def test_a_run_whose_process_was_killed_before_it_had_its_lock_is_ended_after_a_while(
+def test_run_killed_before_it_took_its_lock_is_ended_after_grace(
     instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, status: DagsterRunStatus
 ) -> None:
     run = _lost_run(instance, status)

@@ -59,7 +59,7 @@ def leave_outputs(connection: Connection, keys: Sequence[str], timings: Sequence
         "FROM asset_timings WHERE video_id = ANY(%s) ORDER BY video_id, asset, timing_id DESC "
         "ON CONFLICT (video_id, asset) DO UPDATE SET timing_id = excluded.timing_id, code_version = excluded.code_version, "
         "model = excluded.model, model_revision = excluded.model_revision",
-        [list(STAGES), list(keys)],
+        [list(UPSTREAM), list(keys)],
     )
 
 

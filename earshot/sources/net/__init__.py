@@ -1,1 +1,1 @@
-"""Requests to sources: sessions, limits, where a connection may lead, what an error means."""
+"""Requests to sources: sessions, limits, allowed addresses, and the meaning of errors."""

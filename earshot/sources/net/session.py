@@ -1,11 +1,11 @@
-"""Sessions: yt-dlp set up for one source (its cookies, proxy, rate), kept from one request to the next.
+"""Sessions: yt-dlp set up for one source (cookies, proxy, rate) and reused from one request to the next.
 
-Listing, metadata, feeds and media of a source all go through its one session, so that connections and cookies are shared
-and a site sees one visitor. A session belongs to the thread that opened it. yt-dlp writes cookies back when it
-ends: it is given a copy in memory, the user's file is only read.
+Listings, metadata, feeds and media of a source all use its one session, so that they share connections and cookies and the site
+sees one visitor. A session belongs to the thread that opened it. yt-dlp writes cookies back when it ends, so it gets a copy in
+memory; the user's file is only read.
 
-What is asked through a session is in earshot/sources/net/conditional_get.py (feeds), listing.py and downloads.py; where it may
-lead, in ssrf_guard.py.
+earshot/sources/net/conditional_get.py (feeds), earshot/sources/listing.py and earshot/media/downloads.py send the requests;
+earshot/sources/net/ssrf_guard.py restricts where they may lead.
 """
 
 import io
@@ -27,7 +27,7 @@ TIMEOUT_S = 20.0
 
 
 class _Silent:
-    """yt-dlp's logger: what it has to say arrives as an exception."""
+    """yt-dlp's logger, which drops messages: yt-dlp raises what matters."""
 
     def debug(self, message: str) -> None: ...
 
@@ -38,7 +38,7 @@ class _Silent:
 
 @dataclass
 class _Kept:
-    """A session, and whether yt-dlp's extractors were loaded into it: that takes longer than most requests."""
+    """A session, and whether yt-dlp's extractors are loaded, which takes longer than most requests."""
 
     downloader: yt_dlp.YoutubeDL
     extracts: bool = False
@@ -49,9 +49,9 @@ _kept = threading.local()
 
 @contextmanager
 def session(source: Source, **options: Any) -> Iterator[yt_dlp.YoutubeDL]:
-    """The session of this source, for the block with these further options of yt-dlp, reaching only where it may lead.
+    """The session of this source with these further yt-dlp options for the block, restricted to the allowed addresses.
 
-    Raises Misconfigured where its cookies cannot be read.
+    Raises Misconfigured if the cookies file cannot be read.
     """
     kept = _session(source)
     if not kept.extracts:
@@ -70,7 +70,7 @@ def session(source: Source, **options: Any) -> Iterator[yt_dlp.YoutubeDL]:
 
 @contextmanager
 def network(source: Source) -> Iterator[yt_dlp.YoutubeDL]:
-    """The same session for requests alone: `urlopen()`, and nothing that extracts."""
+    """The same session without extractors, for `urlopen()` only."""
     with restrict_connections(source):
         yield _session(source).downloader
 
@@ -87,7 +87,7 @@ def downloader_version() -> str:
 
 
 def _open(source: Source) -> yt_dlp.YoutubeDL:
-    chosen: Any = {
+    options: Any = {
         "quiet": True,
         "no_warnings": True,
         "noprogress": True,
@@ -97,7 +97,7 @@ def _open(source: Source) -> yt_dlp.YoutubeDL:
         "ratelimit": source.rate,
         "cookiefile": _copy(source.cookies) if source.cookies else None,
     }
-    return yt_dlp.YoutubeDL(chosen, auto_init=False)
+    return yt_dlp.YoutubeDL(options, auto_init=False)
 
 
 def _copy(cookies: Path) -> io.StringIO:

@@ -1,18 +1,18 @@
-"""Where a source may lead: to public addresses, to the host that the user named, and through its proxy.
+"""SSRF guard: a source may connect only to public addresses, to the host that the user named, and through its proxy.
 
-What a feed or a page leads to is chosen by others: its entries, its redirects, what their names resolve to. So that none of
-it reaches this machine's own network, `restrict_connections()` judges every connection of its block and thread where it is
-made, by the address it is made to (a hook on CPython's audit event `socket.connect`): redirects, media, and names that resolve
-to one address when looked at and to another when used, are all covered. A program that would fetch a URL by itself (yt-dlp
-hands some streams to ffmpeg) cannot be judged so, and is not started. `refuse_private()` refuses an entry before anything is
-asked of it; `find_refusal()` finds a refusal in what a library made of it.
+Strangers choose where a feed or a page leads: its entries, its redirects, and what the names resolve to. To keep them out of
+this machine's own network, `restrict_connections()` checks every connection of its block and thread by the address it goes to
+(a hook on CPython's audit event `socket.connect`). That covers redirects, media, and names that resolve to another address
+when they are used than when they were checked. A program that would fetch a URL by itself (yt-dlp hands some streams to
+ffmpeg) cannot be checked like that, so it is not started. `refuse_private()` refuses an entry before any request;
+`find_refusal()` finds a refusal in the error that a library made of it.
 
-A source with `allow_private: true`, and any while EARSHOT_ALLOW_PRIVATE_ADDRESSES is 1, may lead anywhere.
+A source with `allow_private: true` may connect anywhere, and so may all while EARSHOT_ALLOW_PRIVATE_ADDRESSES is 1.
 
 Not covered: threads started inside the block (yt-dlp starts some for fragments only with `concurrent_fragment_downloads`
-over 1, which nothing here sets); where a proxy goes; a named host whose name resolves to a private address, which is taken
-as meant. A connection kept open is used again without a second look: it belongs to one source's session
-(earshot/sources/net/session.py), whose rule stays.
+over 1, which nothing here sets); where a proxy connects to; a named host that resolves to a private address, which counts as
+intended. An open connection is reused without another check: it belongs to one source's session
+(earshot/sources/net/session.py), whose rule does not change.
 """
 
 import re
@@ -36,11 +36,11 @@ from earshot.config.sources_file import Source
 
 REMEDY = "Set `allow_private: true` for its source in sources.yaml, or EARSHOT_ALLOW_PRIVATE_ADDRESSES=1, if you mean it."
 
-# IANA, IPv6 address space: all of it that is handed out for the internet.
+# IANA, IPv6 address space: the part that is assigned for the internet.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# RFC 6052, section 2.1: an IPv4 address in its last 32 bits, as networks with IPv6 alone reach the rest.
+# RFC 6052, section 2.1: the last 32 bits hold an IPv4 address, so that IPv6-only networks reach IPv4 hosts.
 _NAT64 = IPv6Network("64:ff9b::/96")
-# What yt-dlp and the libraries below it take where a proxy's URL has no port.
+# Ports that yt-dlp and its libraries assume for a proxy URL without one.
 _PROXY_PORTS = {"http": 80, "https": 443}
 _SOCKS_PORT = 1080
 
@@ -49,14 +49,14 @@ Address = IPv4Address | IPv6Address
 
 @dataclass(frozen=True)
 class _Rule:
-    """What may be connected to besides public addresses: a host at any port, proxies at theirs."""
+    """Allowed besides public addresses: the named host at any port, and proxies at their ports."""
 
     named: str | None
     proxies: frozenset[tuple[str, int]]
 
 
 class _Refused(PermissionError):
-    """What the hook raises: an OSError, so that libraries treat it as any connection that fails."""
+    """Raised by the hook. An OSError, so that libraries treat it like any failed connection."""
 
     def __init__(self, target: str) -> None:
         super().__init__(f"<refused: {target}>")
@@ -67,10 +67,10 @@ _rule: ContextVar[_Rule | None] = ContextVar("earshot_address_rule", default=Non
 
 @contextmanager
 def restrict_connections(source: Source) -> Iterator[None]:
-    """For the block, in this thread: only addresses that this source may lead to are connected to.
+    """Within the block and in this thread, connect only to addresses that this source allows.
 
-    Blocks may lie in each other; the inner source counts. A generator that is left waiting inside the block leaves the
-    rule on for whoever reads it. Raises Misconfigured where a setting is not one of those allowed.
+    Blocks may be nested; the inner source counts. A generator suspended inside the block leaves the rule active for the code
+    that iterates it. Raises Misconfigured for an invalid setting.
     """
     _install_hook()
     rule = None if _may_lead_anywhere(source) else _Rule(_host_of(source.address), _proxies_of(source))
@@ -82,45 +82,45 @@ def restrict_connections(source: Source) -> Iterator[None]:
 
 
 def refuse_private(url: str, source: Source) -> None:
-    """Raises AddressRefused where this URL leads to an address that the source may not lead to, or is not http or https.
+    """Raises AddressRefused if this URL is not http or https, or leads to an address that the source does not allow.
 
-    A name is refused where all that it resolves to is; one that does not resolve fails by itself when it is connected to.
-    Behind a proxy names are not looked up here: only addresses written out, and localhost, are judged.
+    A name is refused if every address it resolves to is; a name that does not resolve fails when it is connected to. Behind a
+    proxy names are not resolved here: only literal addresses and localhost are checked.
     """
     host = _host_of(url)
     if host is None or not url.lower().startswith(("http://", "https://")):
         raise AddressRefused(
             f"{without_secrets(url)}: only http and https URLs are fetched.",
-            "A local file is a source of its own, named by its path without file://.",
+            "To ingest a local file, give its path, without file://.",
         )
     named = _host_of(source.address)
     if _may_lead_anywhere(source) or host == named:
         return
     literally = bool(_proxies_of(source))
-    found = _addresses_of(host, literally)
-    if found and not any(is_public(address) for address in found) and not found & _addresses_of(named, literally):
-        raise address_refused(url, str(min(found, key=str)))
+    addresses = _addresses_of(host, literally)
+    if addresses and not any(map(is_public, addresses)) and not addresses & _addresses_of(named, literally):
+        raise address_refused(url, str(min(addresses, key=str)))
 
 
 def address_refused(url: str, target: str) -> AddressRefused:
-    """The error for a URL that led to this target, as `find_refusal()` gives it."""
+    """The error for a URL that led to this target (of `find_refusal()`)."""
     return AddressRefused(
         f"{without_secrets(url)} leads to {target}, and its source may only lead to public addresses and its own host.", REMEDY
     )
 
 
 def find_refusal(error: BaseException) -> str | None:
-    """What the hook refused, where that is what this error comes from: an address, or a program and the host it would ask.
+    """The target whose refusal caused this error: an address, or a program and its host. None if no refusal did.
 
-    Read from the words of the error and of all that it wraps: yt-dlp drops the exceptions themselves when it gives up
-    after its last try, and keeps their words.
+    Searches the messages of the error and of all that it wraps: after its last try yt-dlp drops the exceptions, but keeps
+    their messages.
     """
-    told = (re.search(r"<refused: ([^>]+)>", str(found)) for found in error_chain(error))
-    return next((words[1] for words in told if words), None)
+    matches = (re.search(r"<refused: ([^>]+)>", str(link)) for link in error_chain(error))
+    return next((match[1] for match in matches if match), None)
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the internet would reach the same machine at this address."""
+    """Whether this address means the same machine everywhere on the internet."""
     address = _unmapped(address)
     if isinstance(address, IPv4Address):
         return address.is_global and not address.is_multicast
@@ -135,7 +135,7 @@ def is_public(address: Address) -> bool:
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    """The audit hook. It sees all that this process does, so whatever else happens is let go at once."""
+    """The audit hook. It is called for everything this process does, so it returns at once for other events."""
     if event == "socket.connect":
         rule = _rule.get()
         if rule is not None and arguments[0].family in (socket.AF_INET, socket.AF_INET6):
@@ -146,7 +146,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _judge_connection(rule: _Rule, host: str, port: int) -> None:
     address = _address(host)
-    # A name is refused as well: what it led to could not be seen here.
+    # A host name is refused, too: its address is not known here.
     if address is None or not _permits(rule, address, port):
         raise _Refused(host)
 
@@ -159,15 +159,15 @@ def _permits(rule: _Rule, address: Address, port: int) -> bool:
     )
 
 
-def _judge_program(program: str, words: list[Any]) -> None:
-    for word in words:
-        if url := re.search(r"\w+://.*", str(word)):
+def _judge_program(program: str, arguments: list[Any]) -> None:
+    for argument in arguments:
+        if url := re.search(r"\w+://.*", str(argument)):
             raise _Refused(f"{PurePath(str(program)).name}, which connects by itself, for {_host_of(url[0])}")
 
 
 @cache
 def _install_hook() -> None:
-    """Once per process, at the first block: a hook cannot be taken back."""
+    """Once per process, at the first block: a hook cannot be removed."""
     sys.addaudithook(_audit)
 
 
@@ -179,7 +179,7 @@ def _may_lead_anywhere(source: Source) -> bool:
 
 
 def _proxies_of(source: Source) -> frozenset[tuple[str, int]]:
-    """Host and port of what the source's requests go through: its own proxy, else those of the environment."""
+    """Host and port of the source's proxy, or of those in the environment."""
     if source.proxy is not None:
         urls = [source.proxy]
     else:
@@ -196,7 +196,7 @@ def _endpoint(proxy: str) -> tuple[str, int] | None:
 
 
 def _host_of(url: str) -> str | None:
-    """The host in lower case; None for a path, and for what is not a URL."""
+    """The host in lower case; None for anything that is not a URL."""
     try:
         return urlsplit(url).hostname
     except ValueError:
@@ -204,17 +204,17 @@ def _host_of(url: str) -> str | None:
 
 
 def _addresses_of(host: str | None, literally: bool = False) -> frozenset[Address]:
-    """What the host resolves to: none where it does not. `literally`: nothing is looked up, whatever way it is written."""
+    """The addresses that the host resolves to, if any. `literally`: only parse a literal address, in whatever notation."""
     if host is None:
         return frozenset()
     host = host.rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3: loopback, not to be looked up
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, section 6.3: loopback, never resolved
         return frozenset((IPv4Address("127.0.0.1"), IPv6Address("::1")))
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST if literally else 0)
-    except (OSError, ValueError):  # ValueError: what cannot be a name at all
+        resolved = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST if literally else 0)
+    except (OSError, ValueError):  # ValueError: not a valid name at all
         return frozenset()
-    return frozenset(address for *_, at in found if (address := _address(at[0])) is not None)
+    return frozenset(address for *_, at in resolved if (address := _address(at[0])) is not None)
 
 
 def _address(text: str | int) -> Address | None:
@@ -225,5 +225,5 @@ def _address(text: str | int) -> Address | None:
 
 
 def _unmapped(address: Address) -> Address:
-    """An IPv4 address written as IPv6 (::ffff:a.b.c.d) is the same address."""
+    """The IPv4 address if this is one written as IPv6 (::ffff:a.b.c.d), else the address itself."""
     return getattr(address, "ipv4_mapped", None) or address

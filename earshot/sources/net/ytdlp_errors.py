@@ -1,13 +1,13 @@
-"""What yt-dlp says when it cannot get a video, told for what it is: a table from its messages to the tree of errors.
+"""Translates yt-dlp's errors into Earshot's.
 
-yt-dlp raises one exception for everything and says the rest in words: its own, and those of the site. `translate()` reads the
-exceptions it wrapped where they tell (HTTP status, geo restriction, no extractor, an address that was refused) and else looks
-its words up in `RULES`, first match first. What is not recognised is Retryable with the message kept, and so `failed`: never
-"no audio". Whoever raises what it returns does so `from None`: Dagster keeps whole chains of causes in its event log, and
-yt-dlp's hold addresses with their secrets.
+yt-dlp raises one exception class for everything; only its message, or the site's, says what went wrong. `translate()` first
+looks at the exceptions that yt-dlp wrapped (HTTP status, geo restriction, no extractor, a refused address), then searches the
+message with `RULES`; the first match counts. An unknown error becomes Retryable with its message, and the video `failed`,
+never "no audio". Callers must raise the result `from None`: Dagster stores whole chains of causes in its event log, and
+yt-dlp's contain URLs with their secrets.
 
-The words are those of yt-dlp 2026.8.19 and of YouTube's pages; tests/earshot/sources/test_ytdlp_errors.py has each as it was
-really said.
+The messages are those of yt-dlp 2026.8.19 and of YouTube's pages; tests/earshot/sources/test_ytdlp_errors.py quotes each
+verbatim.
 """
 
 import re
@@ -44,21 +44,21 @@ from earshot.sources.net.ssrf_guard import address_refused, find_refusal
 E = TypeVar("E", bound=BaseException)
 
 GONE = "The media is gone; the source may offer it elsewhere."
-LATER = "It is tried again by itself; `earshot retry` tries it now."
-NETWORK = "The network failed, or the site itself; the video is not to blame. " + LATER
-WAIT = "Give the site some hours before this source is asked again."
-ELSEWHERE = "It cannot be fetched from where this machine is."
-ARCHIVED = "It can be had once it was broadcast and is archived."
-LOGIN = "If you may see it, name the cookies of your login in sources.yaml: `cookies` of its source."
+LATER = "It is retried automatically; `earshot retry` tries it now."
+NETWORK = "The network or the site failed; the video is not to blame. " + LATER
+WAIT = "Wait some hours before you ingest from this source again."
+ELSEWHERE = "It cannot be fetched from this machine's location."
+ARCHIVED = "It can be fetched once the broadcast is over and archived."
+LOGIN = "If your account may see it, export its cookies to a file, and name that as `cookies` of the source in sources.yaml."
 UPDATE = "If other videos of the site fail alike, yt-dlp is too old: raise its pin in pyproject.toml, then `make lock env`."
-RUNTIME = "YouTube's media needs the JavaScript runtime deno, which is not found or too old: `make env` installs it."
+RUNTIME = "YouTube's media needs the JavaScript runtime deno, which is missing or too old: `make env` installs it."
 
-_LOOKED_AT = "It is looked at again by itself while `earshot up` runs; `earshot ingest` tries it now."
-# What is said of a video, as it is said of the source whose page failed so.
+_POLLED_AGAIN = "It is polled again automatically while `earshot up` runs; `earshot ingest` tries it now."
+# The remedies for a source where those for a video do not fit.
 OF_A_SOURCE = {
-    GONE: "Nothing lies there any more: correct the address.",
-    LATER: _LOOKED_AT,
-    NETWORK: f"The network failed, or the site itself. {_LOOKED_AT}",
+    GONE: "Nothing is there any more: correct the address.",
+    LATER: _POLLED_AGAIN,
+    NETWORK: f"The network or the site failed. {_POLLED_AGAIN}",
 }
 
 _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0, "week": 604_800.0, "month": 2_592_000.0}
@@ -66,7 +66,7 @@ _UNITS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0, "week"
 
 @dataclass(frozen=True)
 class Rule:
-    """Words in a message, the error they mean, and what to do."""
+    """A pattern in a message, the error it means, and what to do."""
 
     words: str
     error: type[EarshotError]
@@ -74,7 +74,7 @@ class Rule:
 
 
 RULES = (
-    # YouTube writes the apostrophe in two ways. Before the age rule, which also begins with "Sign in to confirm".
+    # YouTube writes the apostrophe in two ways. Before the age rule, whose messages also begin with "Sign in to confirm".
     Rule(r"confirm you.re not a bot|captcha challenge", Blocked, WAIT),
     Rule(r"rate-limited by|try again later|Too Many Requests", Blocked, WAIT),
     Rule(r"members-only|to this channel.s members|Join this channel", MembersOnly, "Only members of the channel may see it."),
@@ -99,9 +99,9 @@ RULES = (
         Removed,
         GONE,
     ),
-    Rule(r"DRM protected", InvalidMedia, "What is encrypted cannot be heard."),
+    Rule(r"DRM protected", InvalidMedia, "Encrypted media cannot be ingested."),
     Rule(r"No space left on device", DiskFull, "Free some space, or set EARSHOT_HOME to a larger disk."),
-    Rule(r"[Ff]ailed to load cookies", Misconfigured, "Correct `cookies` of its source: a file in Netscape's format."),
+    Rule(r"[Ff]ailed to load cookies", Misconfigured, "Correct `cookies` of its source: it names a file in Netscape's format."),
     Rule(r"bytes read, \d+ more expected|content too short", Truncated, NETWORK),
     Rule(
         r"HTTP Error 5\d\d|unable to continue|timed out|Connection (refused|reset|aborted)|closed connection|Failed to resolve"
@@ -114,7 +114,7 @@ RULES = (
 
 
 def translate(error: YoutubeDLError, url: str, source: Source) -> EarshotError:
-    """The error of the tree that this failure to get `url` is; its message holds no secret. Not raised, but returned."""
+    """Returns (does not raise) the error for this failure to fetch `url`; its message contains no secret."""
     message = without_secrets(f"{url}: {message_of(error)}", also=secrets_of(source))
     target = find_refusal(error)
     if target is not None:
@@ -123,24 +123,24 @@ def translate(error: YoutubeDLError, url: str, source: Source) -> EarshotError:
 
 
 def secrets_of(source: Source) -> list[str]:
-    """What must not be told of a source besides what its addresses hold: its proxy's user and password."""
+    """A source's secrets besides those in its addresses: its proxy's user and password."""
     proxy = urlsplit(source.proxy or "")
     return [unquote(part) for part in (proxy.username, proxy.password) if part]
 
 
 def seconds_until_start(message: str) -> float | None:
-    """Seconds until what is announced as `in 3 hours`, `in a few moments`; None where the message does not tell."""
+    """Seconds until a start announced as `in 3 hours` or `in a few moments`; None if the message has no time."""
     if "in a few moments" in message:
         return 60.0
-    told = re.search(rf"\bin (\d+|an?) ({'|'.join(_UNITS)})s?\b", message)
-    if told is None:
+    match = re.search(rf"\bin (\d+|an?) ({'|'.join(_UNITS)})s?\b", message)
+    if match is None:
         return None
-    return (float(told[1]) if told[1].isdigit() else 1.0) * _UNITS[told[2]]
+    return (float(match[1]) if match[1].isdigit() else 1.0) * _UNITS[match[2]]
 
 
 def cause_of(error: BaseException, kind: type[E]) -> E | None:
-    """The exception of this kind that yt-dlp wrapped, however deep."""
-    return next((found for found in error_chain(error) if isinstance(found, kind)), None)
+    """The exception of this kind that yt-dlp wrapped, at any depth."""
+    return next((link for link in error_chain(error) if isinstance(link, kind)), None)
 
 
 def message_of(error: YoutubeDLError) -> str:
@@ -157,21 +157,23 @@ def message_of(error: YoutubeDLError) -> str:
 
 
 def _by_status(error: YoutubeDLError, message: str) -> EarshotError | None:
-    answer = cause_of(error, HTTPError)
-    if answer is None:
+    refused = cause_of(error, HTTPError)
+    if refused is None:
         return None
-    if answer.status in (404, 410):
+    if refused.status in (404, 410):
         return Removed(message, GONE)
-    pause_s = retry_after_s(answer.response.headers.get("Retry-After"), datetime.now(UTC))
-    if answer.status == 429 or (answer.status == 503 and pause_s is not None):
+    pause_s = retry_after_s(refused.response.headers.get("Retry-After"), datetime.now(UTC))
+    if refused.status == 429 or (refused.status == 503 and pause_s is not None):
         return Blocked(message, WAIT, pause_s)
-    remedy = {401: LOGIN, 403: UPDATE}.get(answer.status)
+    remedy = {401: LOGIN, 403: UPDATE}.get(refused.status)
     return Retryable(message, remedy) if remedy else None
 
 
 def _by_class(error: YoutubeDLError, message: str) -> EarshotError | None:
     if cause_of(error, UnsupportedError):
-        return InvalidMedia(f"{message.partition(': ')[0]}: what lies there is not audio or video.", "Open it in a browser.")
+        return InvalidMedia(
+            f"{message.partition(': ')[0]}: there is no audio or video at this address.", "Open it in a browser."
+        )
     if cause_of(error, GeoRestrictedError):
         return GeoBlocked(message, ELSEWHERE)
     if cause_of(error, UserNotLive):
@@ -191,6 +193,6 @@ def _by_words(error: YoutubeDLError, message: str) -> EarshotError:
 
 
 def _has_javascript() -> bool:
-    """Whether yt-dlp finds the runtime that it solves YouTube's challenges with. It warns of that once, and then no more."""
-    found = supported_js_runtimes.value["deno"]().info
-    return found is not None and found.supported
+    """Whether yt-dlp finds the runtime that solves YouTube's challenges. yt-dlp itself warns only once."""
+    runtime = supported_js_runtimes.value["deno"]().info
+    return runtime is not None and runtime.supported

@@ -1,1 +1,1 @@
-"""Tables about videos and sources: what is known of each, and what was asked of Dagster."""
+"""Tables about videos and sources: their facts and states, and the runs requested of Dagster."""

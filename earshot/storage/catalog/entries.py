@@ -1,8 +1,7 @@
-"""What a source lists: `Entry`s, before anything is decided about them.
+"""`Entry`: a video as its source lists it. Which entries are wanted is decided in earshot/sources/selection.py.
 
-Every kind of listing (earshot/sources/listing.py) gives the same `Entry`. What a listing does not tell is None: a date, a
-length or a kind is never guessed; where a decision needs it, it is asked of the video's own page (earshot/sources/listing.py,
-`examine()`). Which entries are wanted is decided in earshot/sources/selection.py.
+Every kind of listing (earshot/sources/listing.py) returns the same `Entry`. Facts that a listing lacks are None: a date, a
+length or a kind is never guessed. If a decision needs it, `fetch_details()` reads the video's own page.
 """
 
 import hashlib
@@ -34,15 +33,15 @@ class Entry:
     published_at: datetime | None = None
     duration_s: float | None = None
     live: Live | None = None
-    starts_at: datetime | None = None  # of what is upcoming
+    starts_at: datetime | None = None  # of an upcoming broadcast
     short: bool | None = None
     members_only: bool | None = None
-    fingerprint: str | None = None  # of a local file: what tells without reading it that it has not changed
+    fingerprint: str | None = None  # of a local file: its size and times, which show a change without reading it
 
 
 @dataclass(frozen=True)
 class Validators:
-    """What a server gives with an answer so that it need not give the same one twice (RFC 9110, section 13.1)."""
+    """What a server sends with a response so that it need not send the same one again (RFC 9110, section 13.1)."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -50,9 +49,9 @@ class Validators:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a source answered. `complete`: every video it has is in it; else only its newest ones, or those of its head.
+    """What a source listed. `complete`: every video it has; otherwise only the newest, or the head of its list.
 
-    `total` is the number of videos that the source says it has, where it says.
+    `total` is the number of videos that the source says it has, if it says.
     """
 
     entries: tuple[Entry, ...]
@@ -62,10 +61,10 @@ class Listing:
 
 
 def generic_key(guid: str | None, address: str, named: str) -> str:
-    """The key of media that no site gives an id: `generic-<readable>-<8 hexadecimal digits>`.
+    """The key of media to which no site gives an id: `generic-<readable>-<8 hexadecimal digits>`.
 
-    A feed's `guid` stays when its media moves, and is unique on the host of the feed, the URL that the user named. What has
-    none is known by its own address.
+    A feed's `guid` stays when the media moves, and is unique on the feed's host (that of `named`, the URL that the user gave).
+    Media without a guid is identified by its own address.
     """
     guid, address = (guid or "").strip(), address.strip()
     origin = f"{urlsplit(named).hostname} {guid}" if guid else address
@@ -74,10 +73,10 @@ def generic_key(guid: str | None, address: str, named: str) -> str:
 
 
 def slug(text: str) -> str:
-    """The text with everything but ASCII letters, digits and `_` as single hyphens."""
+    """The text with every run of characters other than ASCII letters, digits and `_` replaced by one hyphen."""
     return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-") or "unnamed"
 
 
 def is_url(address: str) -> bool:
-    """Whether this is a URL, and not the path of a local file."""
+    """Whether this is a URL and not the path of a local file."""
     return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", address) is not None

@@ -1,7 +1,7 @@
 """What Dagster is doing with each video now: one query over its runs, without loading Dagster, which takes seconds.
 
-A run that says it is at work while nobody holds its lock is of a process that died; it is left out. What has become of a video
-is in the catalogue: a video that is ready, or failed, may be queued again.
+A started run whose lock is free belongs to a process that died; it is left out. A video's state is in the catalogue instead: a
+video that is ready or failed may be queued again.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _RUNS = """
 
 @dataclass(frozen=True)
 class Activity:
-    """`run` is `queued`, `waiting` (for a slot of the pool that `stage` computes in) or `running` (`stage`, None at first)."""
+    """`run` is `queued`, `waiting` (`stage` needs a slot of its pool) or `running` (`stage`, None before the first)."""
 
     run: str
     stage: str | None = None
@@ -41,17 +41,17 @@ class Activity:
 
 
 def read_activities(urls: ServerUrls) -> dict[str, Activity]:
-    """By video, what is done with it now; videos with which nothing is done are left out."""
+    """The activity of each video that has one, by key."""
     with psycopg.connect(urls.dagster) as connection, connection.cursor(row_factory=dict_row) as cursor:
-        there = cursor.execute("SELECT to_regclass('runs') AS runs, to_regclass('pending_steps') AS steps").fetchone()
-        if there is None or None in there.values():  # Dagster makes its tables when it is first used
+        tables = cursor.execute("SELECT to_regclass('runs') AS runs, to_regclass('pending_steps') AS steps").fetchone()
+        if tables is None or None in tables.values():  # Dagster creates its tables when it is first used
             return {}
         rows = cursor.execute(_RUNS, {"tag": PARTITION_TAG, "at_work": AT_WORK}).fetchall()
-    found = {}
+    activities = {}
     for row in rows:
         if not row["at_work"]:
-            found[row["video_id"]] = Activity(QUEUED)
+            activities[row["video_id"]] = Activity(QUEUED)
         elif is_held_elsewhere(urls.earshot, run_lock(row["run_id"])):
             awaited = row["awaited"]
-            found[row["video_id"]] = Activity(WAITING, awaited) if awaited else Activity(RUNNING, row["begun"])
-    return found
+            activities[row["video_id"]] = Activity(WAITING, awaited) if awaited else Activity(RUNNING, row["begun"])
+    return activities

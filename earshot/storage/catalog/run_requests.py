@@ -1,9 +1,9 @@
-"""What the sensors have yet to ask Dagster for: table `run_requests`, a queue that survives whoever empties it.
+"""Run requests: table `run_requests`, the queue of runs that the sensors have yet to request of Dagster.
 
-A request is written in the same transaction as what it follows from: a decision, or a retry that fell due. A sensor reads
-the next ones after its cursor, and Dagster keeps the cursor only once the runs were submitted. A tick that dies at any point
-is thus repeated, and what it had submitted is recognised by its run key. Rows that the cursor has passed are deleted at
-the next tick. Cursors name sources by a digest: a feed's address may hold a token, and Dagster shows its cursors.
+A request is written in the same transaction as its reason: a decision, or a retry that is due. A sensor reads the requests
+after its cursor, and Dagster stores the new cursor only after it has submitted the runs. So a tick that dies at any point is
+repeated, and Dagster recognises runs already submitted by their run keys. The next tick deletes the rows that the cursor has
+passed. Cursors name sources by a digest: a feed's address may contain a token, and Dagster shows cursors.
 """
 
 import json
@@ -15,7 +15,7 @@ from earshot.storage.database import Connection, Database
 
 # Dagster submits about nine runs a second, and a tick has 60 s.
 MAX_PER_TICK = 50
-# In the queue: after new uploads (10), before backfills (0).
+# In the queue: after new uploads (10), before runs started by hand (0) and backfills (-10).
 RETRY_PRIORITY = 5
 
 _DIGEST = "left(encode(sha256(convert_to(r.source, 'UTF8')), 'hex'), 12)"
@@ -23,7 +23,7 @@ _DIGEST = "left(encode(sha256(convert_to(r.source, 'UTF8')), 'hex'), 12)"
 
 @dataclass(frozen=True)
 class RunRequested:
-    """One video that shall be run, for one reason."""
+    """A request to run one video, for one reason."""
 
     request_id: int
     source: str
@@ -33,7 +33,7 @@ class RunRequested:
 
     @property
     def run_key(self) -> str:
-        """Dagster never runs the same key twice."""
+        """Dagster never starts two runs with the same key."""
         return f"{self.video_id}:{self.request_id}"
 
 
@@ -50,7 +50,7 @@ def request_runs(connection: Connection, sensor: str, wanted: Sequence[tuple[str
 
 
 def request_retries(database: Database, sensor: str) -> int:
-    """Queue every video whose next try is due; returns how many. What has a source that is paused waits for its end."""
+    """Queue every video whose retry is due; returns how many. Videos of a paused source wait until its pause ends."""
     with database.connect() as connection:
         connection.execute(
             "SELECT pg_advisory_xact_lock(hashtext(%s))", [sensor]
@@ -69,11 +69,11 @@ def request_retries(database: Database, sensor: str) -> int:
 def next_requests(
     database: Database, sensor: str, cursor: str | None, sources: Sequence[str] | None = None, limit: int = MAX_PER_TICK
 ) -> tuple[list[RunRequested], str]:
-    """The next requests of a sensor, and the cursor that passes them. Deletes what the given cursor has passed.
+    """A sensor's next requests, and the cursor after them. Deletes the requests that the given cursor has passed.
 
-    The sources take turns, those of higher priority first. One that is paused waits; one that was blocked gets one request at
-    a time until its site serves us again. `sources` restricts to these. What was finished meanwhile, or failed for good, is
-    deleted as well.
+    Sources take turns, those of higher priority first. A paused source waits; a blocked one gets one request at a time until
+    its site serves us again. `sources` restricts the result to these. Requests for videos that are ready by now or failed for
+    good are deleted, too.
     """
     passed: dict[str, int] = json.loads(cursor) if cursor else {}
     given = {

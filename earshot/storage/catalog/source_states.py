@@ -1,9 +1,8 @@
-"""What is remembered of each source: table `sources`.
+"""The state of each source: table `sources`. Functions over a Database; rows are `SourceState`s.
 
-How far it has been read (validators, whether everything it had was listed once), when it was last looked at, why that failed,
-and until when it is left alone. A source that cannot be listed is looked at again after a pause that grows with each failure;
-one whose site refuses us is paused as a whole, downloads included, longer each time. Functions over a Database; rows are
-`SourceState`s.
+A row has how far the source has been read (validators, whether it was listed in full once), when it was last polled, why that
+failed, and until when it is paused. A source that cannot be listed is polled again after a back-off that grows with each
+failure; a source whose site refuses us is paused as a whole, downloads included, longer each time.
 """
 
 from collections.abc import Sequence
@@ -16,14 +15,14 @@ from earshot.storage.database import Database
 
 FIRST_PAUSE_S = 3600.0  # YouTube's own words on a rate limit: "for up to an hour"
 MAX_PAUSE_S = 24 * 3600.0
-MAX_RETRY_S = 6 * 3600.0  # between two looks at a source that cannot be listed
+MAX_RETRY_S = 6 * 3600.0  # between two polls of a source that cannot be listed
 
 
 @dataclass(frozen=True)
 class SourceState:
-    """One row of `sources`. `failures` to look and `blocks` by its site are counted since it last went well.
+    """One row of `sources`. `failures` to poll it and `blocks` by its site are counted since the last success.
 
-    `undecided`: something that it listed is still to be decided.
+    `undecided`: some of its listed entries are still to be decided.
     """
 
     source: str
@@ -41,11 +40,11 @@ class SourceState:
 
     @property
     def paused(self) -> bool:
-        """Whether nothing may be asked of it now."""
+        """Whether no requests may be sent to it now."""
         return self.paused_until is not None and self.paused_until > datetime.now(UTC)
 
     def due(self, every_s: float) -> bool:
-        """Whether it is time to look at it again."""
+        """Whether it is time to poll it again."""
         if self.paused:
             return False
         wait_s = min(every_s * 2.0 ** min(self.failures, 20), max(MAX_RETRY_S, every_s))
@@ -53,7 +52,7 @@ class SourceState:
 
 
 def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
-    """The states of these sources, in their order; a source of which nothing is known has that of a new row."""
+    """The states of these sources, in their order; an unknown source has the state of a new row."""
     rows = database.query(
         """
         SELECT asked.source, coalesce(options, '') AS options, etag, last_modified, total,
@@ -73,8 +72,8 @@ def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
 
 
 def count_source_videos(database: Database, sources: Sequence[str]) -> dict[str, dict[str, int]]:
-    """How many videos each of these sources ever `listed`, how many of them are `wanted`, and how many `ready`, `failed` or
-    `unavailable` (private, removed, ...).
+    """By source: how many videos it ever `listed`, and how many of them are `wanted`, `ready`, `failed` or `unavailable`
+    (private, removed, ...).
     """
     rows = database.query(
         """
@@ -89,12 +88,12 @@ def count_source_videos(database: Database, sources: Sequence[str]) -> dict[str,
 
 
 def record_poll(database: Database, source: str) -> None:
-    """It answered that nothing has changed."""
+    """Record a poll that found nothing changed."""
     database.query("UPDATE sources SET looked_at = now(), failures = 0, last_error = NULL WHERE source = %s", [source])
 
 
 def needs_listing(database: Database, source: str) -> None:
-    """It answered with nothing that is known: between what is new and what is known there may be more."""
+    """Record a poll that found only unknown videos: the source must be listed in full, because it may have more of them."""
     database.query(
         """
         INSERT INTO sources (source, looked_at) VALUES (%s, now()) ON CONFLICT (source) DO UPDATE SET
@@ -105,7 +104,7 @@ def needs_listing(database: Database, source: str) -> None:
 
 
 def record_listing_failure(database: Database, source: str, message: str) -> None:
-    """It could not be listed; it is looked at again after a pause that grows."""
+    """Record that it could not be listed; the back-off before the next poll grows."""
     database.query(
         """
         INSERT INTO sources AS s (source, looked_at, listings, failures, last_error)
@@ -118,9 +117,9 @@ def record_listing_failure(database: Database, source: str, message: str) -> Non
 
 
 def pause(database: Database, source: str, message: str, pause_s: float | None = None) -> datetime:
-    """Its site refused us: leave the source alone for `pause_s`, or for a pause that grows. Returns until when.
+    """Pause a source whose site refused us, for `pause_s` or a pause that grows. Returns when the pause ends.
 
-    Downloads that were under way when it was paused make the pause no longer.
+    Refusals during a pause, of downloads already running, do not prolong it.
     """
     rows = database.query(
         """
@@ -139,7 +138,7 @@ def pause(database: Database, source: str, message: str, pause_s: float | None =
 
 
 def record_served(database: Database, source: str) -> None:
-    """It gave us something: whoever waited for that may go on. A pause that it was given meanwhile stays."""
+    """Record that its site serves us again, so that waiting downloads go on. A pause set in the meantime stays."""
     database.query(
         "UPDATE sources SET blocks = 0 WHERE source = %s AND blocks > 0 AND (paused_until IS NULL OR paused_until <= now())",
         [source],
@@ -147,5 +146,5 @@ def record_served(database: Database, source: str) -> None:
 
 
 def lift_pause(database: Database, source: str) -> None:
-    """Ask it again now: the user said so."""
+    """End its pause now, because the user asked for it."""
     database.query("UPDATE sources SET paused_until = NULL, blocks = 0 WHERE source = %s", [source])

@@ -1,6 +1,6 @@
-"""The stages of a video: which there are, and what each is made from.
+"""The stages of a video, and the stages that each is made from.
 
-The asset graph, staleness, backfills and search all go by this table. How a stage works is in ingest_assets/assets.
+The asset graph, staleness, backfills and search all use this table. How a stage works is in ingest_assets/assets.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""The catalogue: table `videos`, what is known of each video and what has become of it.
+"""The catalogue: table `videos`, with the facts and the state of each video. Functions over a Database; rows are `Video`s.
 
-Partitions carry no data in Dagster, so everything an asset needs comes from here by its partition key. The state of a video
-is data: it says what a listing shows and what a retry may do. Functions over a Database; the rows are `Video`s.
+Partitions carry no data in Dagster, so assets read what they need from here by partition key. A video's state decides what
+listings show and whether it is retried.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ STATES = (
     "new", "ready", "live_or_upcoming", "members_only", "private", "removed", "geo_blocked", "age_restricted", "no_audio",
     "failed",
 )  # fmt: skip
-# States that another try would not change, unless something outside has: no listing starts one, only who asks for the video.
+# States that a retry does not change unless the site does: no listing starts such a video, only the user does.
 PERMANENT_STATES = ("members_only", "private", "removed", "geo_blocked", "age_restricted", "no_audio")
 
 KEYS_AT_ONCE = 1000  # a page of `stream_keys()`
@@ -46,7 +46,7 @@ _COLUMNS = "video_id, url, source, title, channel, published_at, duration_s, sta
 
 
 def register(database: Database, videos: Sequence[Video]) -> None:
-    """Add what is new and refresh what a source says of what is known; state, attempts and duration stay."""
+    """Add new videos, and update the facts of known ones; their state, attempts and duration stay."""
     with database.connect() as connection:
         register_within(connection, videos)
 
@@ -70,7 +70,7 @@ def register_within(connection: Connection, videos: Sequence[Video]) -> None:
 
 
 def get_video(database: Database, video_id: str) -> Video | None:
-    """The video of this key, None where there is none."""
+    """The video with this key, or None."""
     rows = database.query(f"SELECT {_COLUMNS} FROM videos WHERE video_id = %s", [video_id])  # noqa: S608
     return Video(**rows[0]) if rows else None
 
@@ -85,17 +85,17 @@ _LISTED = f"SELECT {_COLUMNS} {_CHOSEN} ORDER BY published_at DESC NULLS LAST, r
 def list_videos(
     database: Database, state: str | None = None, most: int | None = None, among: Sequence[str] | None = None
 ) -> list[Video]:
-    """All videos, or those of one state, or `among` these keys, or the first; newest upload first, undated ones last."""
+    """Videos, newest upload first and undated ones last; optionally of one state, `among` these keys, and at `most` so many."""
     return [Video(**row) for row in database.query(_LISTED, _chosen(state, among, most))]
 
 
 def stream_videos(database: Database, state: str | None = None, among: Sequence[str] | None = None) -> Iterator[Video]:
-    """`list_videos()` one by one: memory does not grow with the library."""
+    """`list_videos()` one by one, so that memory does not grow with the library."""
     return (Video(**row) for row in database.stream(_LISTED, _chosen(state, among)))
 
 
 def count_videos(database: Database, state: str | None = None, among: Sequence[str] | None = None) -> int:
-    """How many `stream_videos()` gives."""
+    """How many videos `stream_videos()` yields."""
     return database.query(f"SELECT count(*) AS videos {_CHOSEN}", _chosen(state, among))[0]["videos"]
 
 
@@ -104,7 +104,7 @@ def _chosen(state: str | None, among: Sequence[str] | None, most: int | None = N
 
 
 def stream_keys(database: Database, source: str | None = None) -> Iterator[str]:
-    """The keys of all videos, or of one source's, in their order. A page at a time: memory does not grow with the library."""
+    """The sorted keys of all videos or of one source's, read in pages so that memory does not grow with the library."""
     last = ""
     while page := _page_of_keys(database, source, last):
         yield from page
@@ -121,18 +121,18 @@ def _page_of_keys(database: Database, source: str | None, last: str) -> list[str
 
 
 def count_keys(database: Database, source: str | None = None) -> int:
-    """How many `stream_keys()` gives."""
+    """How many keys `stream_keys()` yields."""
     statement = "SELECT count(*) AS videos FROM videos WHERE %(source)s::text IS NULL OR source = %(source)s"
     return database.query(statement, {"source": source})[0]["videos"]
 
 
 def reset_attempts(database: Database, video_ids: Sequence[str]) -> None:
-    """Somebody asked for these videos to be tried again: their failed attempts count no more."""
+    """Forget the failed attempts of videos that the user retries."""
     database.query("UPDATE videos SET attempts = 0 WHERE video_id = ANY(%s)", [list(video_ids)])
 
 
 def mark_ready_if_complete(database: Database, video_id: str) -> None:
-    """Set the state to `ready` once every stage has left a timing; called after each stage."""
+    """Set the state to `ready` if every stage has a timing; called after each stage."""
     database.query(
         """
         UPDATE videos SET state = 'ready', attempts = 0, last_error = NULL, retry_at = NULL, updated_at = now()
@@ -144,15 +144,15 @@ def mark_ready_if_complete(database: Database, video_id: str) -> None:
 
 
 def set_duration(database: Database, video_id: str, duration_s: float) -> None:
-    """The duration as decoded, in place of what the source claimed."""
+    """Store the decoded duration in place of the one that the source stated."""
     database.query("UPDATE videos SET duration_s = %s, updated_at = now() WHERE video_id = %s", [duration_s, video_id])
 
 
 def record_failure(database: Database, video_id: str, error: EarshotError, paused_until: datetime | None = None) -> None:
-    """Keep why a try failed, and when it is tried again. Only an error of the video itself changes its state.
+    """Store why an attempt failed, and when it is retried. Only an error of the video itself changes its state.
 
-    A video that is ready stays so: what was done before is still there and found, however a second try ended. `paused_until`
-    is until when its source is left alone, where that is why.
+    A ready video stays ready, because its earlier rows are still there and searchable. `paused_until` is the end of its
+    source's pause, if that is the reason.
     """
     video = get_video(database, video_id)
     if video is None:
@@ -171,13 +171,13 @@ def record_failure(database: Database, video_id: str, error: EarshotError, pause
 
 
 def _attempts(video: Video, error: EarshotError) -> int:
-    """Failed attempts that count with this error: looking whether a broadcast is over is none at what it becomes."""
+    """The failed attempts before this one; those made to see whether a broadcast was over do not count after it."""
     over = video.state == "live_or_upcoming" and not isinstance(error, LiveOrUpcoming | Blocked | Misconfigured)
     return 0 if over else video.attempts
 
 
 def record_crash(database: Database, video_id: str, message: str) -> None:
-    """Keep that a run ended without Earshot knowing why: a bug, or a process that was killed."""
+    """Store that a run ended for a reason Earshot does not know: a bug, or a killed process."""
     database.query(
         """
         UPDATE videos SET state = CASE state WHEN 'ready' THEN state ELSE 'failed' END,

@@ -1,4 +1,4 @@
-"""The sources that are watched: those of sources.yaml, as it stands now. Read on each call, so that an edit counts at once."""
+"""The watched sources: those of sources.yaml, read on each call so that an edit takes effect at once."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -14,14 +14,14 @@ SHOWN = 5  # sources that a message lists
 
 
 def watched_sources() -> tuple[Source, ...]:
-    """Every source of sources.yaml. Raises Misconfigured, with every error in it."""
+    """Every source of sources.yaml. Raises Misconfigured with every error in the file."""
     return read_sources(read_settings().sources)
 
 
 def source_of(address: str) -> Source:
-    """The watched source of this address, with its cookies, proxy and manners; any other with those that are usual.
+    """The watched source with this address, with its cookies, proxy and limits; an unwatched one with the defaults.
 
-    A local one has none of these: it is read without sources.yaml, which may be broken.
+    A local source has none of these, so that it works even while sources.yaml is invalid.
     """
     named = source_named(address)
     watched = watched_sources() if is_url(address) else ()
@@ -29,49 +29,49 @@ def source_of(address: str) -> Source:
 
 
 def address_of(database: Database, text: str) -> str:
-    """The address by which the catalogue knows a source, named by it or as sources.yaml calls it, in any capitals.
+    """The catalogue's address of a source, given by its address or its name in sources.yaml; letter case is ignored.
 
-    Raises SourceUnusable where no video is of such a source, and where several differ only in capitals.
+    Raises SourceUnusable if no video has such a source, or if several match that differ only in letter case.
     """
     known = [row["source"] for row in database.query("SELECT DISTINCT source FROM videos ORDER BY source")]
     if text in known:
         return text
     names = {source.name: source.address for source in watched_sources()}
-    found = _called(names, text) or _written(known, text)
-    if len(found) > 1:
-        told = f"{without_secrets(text)!r} may be any of {len(found)} sources, whose names differ in capitals."
-        raise SourceUnusable(told, f"Write one exactly: {_listed(found, names)}.")
-    if not found or found[0] not in known:
-        told = f"No video is of a source {without_secrets(text)!r}."
-        raise SourceUnusable(told, f"{_nearest([*names, *known], text)}There are videos of: {_listed(known, names)}.")
-    return found[0]
+    matches = _by_name(names, text) or _by_address(known, text)
+    if len(matches) > 1:
+        message = f"{without_secrets(text)!r} matches {len(matches)} sources that differ only in upper and lower case."
+        raise SourceUnusable(message, f"Write one exactly: {_listed(matches, names)}.")
+    if not matches or matches[0] not in known:
+        message = f"No video has a source {without_secrets(text)!r}."
+        raise SourceUnusable(message, f"{_nearest([*names, *known], text)}There are videos of: {_listed(known, names)}.")
+    return matches[0]
 
 
-def _called(names: Mapping[str, str], text: str) -> list[str]:
-    """The addresses of the sources of this name; of several in other capitals, the one that is written so."""
+def _by_name(names: Mapping[str, str], text: str) -> list[str]:
+    """The addresses of the sources with this name: the exact match, else all that differ only in letter case."""
     if text in names:
         return [names[text]]
     return [address for name, address in names.items() if name.casefold() == text.casefold()]
 
 
-def _written(known: Sequence[str], text: str) -> list[str]:
-    """The known addresses that are meant by one as it may be typed."""
+def _by_address(known: Sequence[str], text: str) -> list[str]:
+    """The known addresses that a typed one may mean: the exact match, else all that differ only in letter case."""
     typed = source_named(text).address
     same = [address for address in known if address.casefold() in (text.casefold(), typed.casefold())]
     return [typed] if typed in same else same
 
 
 def _listed(addresses: Sequence[str], names: Mapping[str, str]) -> str:
-    """Of many the first, each with its name where it has one of its own."""
-    called = {address: name for name, address in names.items()}
-    shown = [(called.get(address), without_secrets(address)) for address in addresses[:SHOWN]]
-    told = [address if name in (None, address) else f"{name} ({address})" for name, address in shown]
+    """The first SHOWN addresses, each with its name if it has one, and the number of the others."""
+    name_of = {address: name for name, address in names.items()}
+    shown = [(name_of.get(address), without_secrets(address)) for address in addresses[:SHOWN]]
+    labels = [address if name in (None, address) else f"{name} ({address})" for name, address in shown]
     more = f" and {len(addresses) - SHOWN} more" if addresses[SHOWN:] else ""
-    return (", ".join(told) or "none yet") + more
+    return (", ".join(labels) or "none yet") + more
 
 
 def _nearest(names: Sequence[str], text: str) -> str:
-    """ "Did you mean 'Harbour Talk'?" with a space after it, or nothing."""
+    """ "Did you mean 'Harbour Talk'? ", or "" if no name is similar."""
     folded = {name.casefold(): name for name in names}
     near = get_close_matches(text.casefold(), folded, n=1)
     return f"Did you mean {without_secrets(folded[near[0]])!r}? " if near else ""

@@ -287,7 +287,7 @@ def test_a_source_without_videos_and_an_empty_library_are_told(database: Databas
     with pytest.raises(EarshotError, match="The library has no video yet"):
         run("--all", "--format", "rttm")
     fill(database, ["a"], [])
-    with pytest.raises(EarshotError, match="No video is of a source 'https://nowhere'"):
+    with pytest.raises(EarshotError, match="No video has a source 'https://nowhere'"):
         run("--source", "https://nowhere", "--format", "rttm")
 
 

@@ -200,7 +200,7 @@ def test_a_dry_run_says_why_each_video_is_left_out(earshot: Earshot, site: Site,
         "e4": "uploaded 2026-01-04, before 2026-01-05",
         "e2": "uploaded 2026-01-02, before 2026-01-05",
         "e1": "uploaded 2026-01-01, before 2026-01-05",
-        "undated": "its upload date cannot be told",
+        "undated": "unknown upload date",
     }
 
 

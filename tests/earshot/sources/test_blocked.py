@@ -76,9 +76,7 @@ def test_a_video_that_was_refused_stays_new_and_keeps_the_reason(site: Site, dat
     assert states == {"blocked 1": ("new", 0, True), "blocked 2": ("new", 0, False), "blocked 3": ("new", 0, False)}
 
 
-def test_a_source_that_blocked_is_not_asked_again_before_its_pause_is_over_unless_forced(
-    site: Site, database: Database
-) -> None:
+def test_blocked_source_is_not_polled_during_its_pause_unless_forced(site: Site, database: Database) -> None:
     named = _named([f"{site.url}/blocked.xml"])
     list(ingest(named, IngestChoice(), database, open_instance()))
     asked = len(site.asked)

@@ -251,7 +251,7 @@ def test_rdf_is_a_feed(site: Site) -> None:
     assert (entry.title, entry.channel, entry.url) == ("One", "Old", "https://x.example/1")
 
 
-def test_youtubes_feed_gives_its_own_ids_dates_and_shorts_and_is_not_all_there_is(site: Site) -> None:
+def test_youtube_feed_has_ids_dates_and_shorts_and_is_incomplete(site: Site) -> None:
     listing = read(site, youtube_feed(YOUTUBE_ID, "abcdefghij_", shorts=("abcdefghij_",)))
     assert not listing.complete
     talk, short = listing.entries
@@ -292,7 +292,7 @@ def test_not_changed_from_a_server_that_was_not_asked_for_it_is_an_error(site: S
 # --- pages ---------------------------------------------------------------------------------------------------------------
 
 
-def test_the_pages_of_a_feed_are_followed_and_the_validators_are_of_the_first(site: Site) -> None:
+def test_feed_pages_are_followed_and_first_has_the_validators(site: Site) -> None:
     site.put("/two.xml", Answer(rss(item("ep-2", "Also on page two"), item("ep-1"), more=next_page("three.xml")), etag='"2"'))
     site.put("/three.xml", Answer(rss(item("ep-0"))))
     listing = read(site, Answer(rss(item("ep-3"), item("ep-2", "Two"), more=next_page("/two.xml")), etag='"1"'))
@@ -309,7 +309,7 @@ def test_pages_that_lead_in_a_circle_are_read_once(site: Site) -> None:
     assert [asked.path for asked in site.asked] == ["/feed.xml", "/two.xml"]
 
 
-def test_pages_without_end_are_left_and_the_listing_is_not_called_complete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_feed_pages_stop_at_limit_and_listing_is_incomplete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "MAX_PAGES", 3)
     for number in range(5):
         site.put(f"/page?{number}", Answer(rss(item(f"ep-{number}"), more=next_page(f"/page?{number + 1}"))))
@@ -405,7 +405,7 @@ def test_a_feed_in_utf_16_is_read(site: Site) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=60), st.integers(0, 400))
-def test_whatever_lies_in_a_feed_it_is_read_or_refused(server: Site, junk: bytes, at: int) -> None:
+def test_any_feed_content_is_read_or_refused(server: Site, junk: bytes, at: int) -> None:
     sound = rss(item())
     url = server.put("/feed.xml", Answer(sound[:at] + junk + sound[at:]))
     listing = None
@@ -435,7 +435,7 @@ def test_entities_that_multiply_are_not_expanded(site: Site) -> None:
         (b"<opml version='2.0'><body/></opml>", r"XML of another kind (<opml>)"),
     ],
 )
-def test_what_is_no_feed_is_told_for_what_it_is(site: Site, body: bytes, expected: str) -> None:
+def test_error_describes_what_is_not_a_feed(site: Site, body: bytes, expected: str) -> None:
     error = refusal(site, body)
     assert isinstance(error, NotAFeed)
     assert error.message == f"the feed: {expected}, not a feed."
@@ -447,7 +447,7 @@ def test_media_in_place_of_a_feed_is_not_read_to_its_end(site: Site) -> None:
     assert isinstance(refusal(site, endless), NotAFeed)
 
 
-def test_a_feed_is_told_from_a_page_by_its_root_element() -> None:
+def test_root_element_distinguishes_feed_from_page() -> None:
     begun = b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- <html> -->\n<!DOCTYPE rss [<!ENTITY a '>'>]>\n"
     assert is_feed(begun + b"<rss version='2.0'>")
     assert is_feed(b"<atom:feed xmlns:atom='http://www.w3.org/2005/Atom'>")
@@ -493,7 +493,7 @@ def test_redirects_are_followed_and_the_key_is_of_the_host_that_was_named(site: 
         assert entry.video_id == direct.video_id
 
 
-def test_redirects_without_end_are_told(site: Site) -> None:
+def test_endless_redirects_are_an_error(site: Site) -> None:
     assert "redirects never end" in refusal(site, moved("/feed.xml")).message
 
 
@@ -528,15 +528,15 @@ def test_a_site_that_is_away_until_a_date_blocks_its_source_till_then(site: Site
     assert 0.0 < error.pause_s <= 3600.0
 
 
-def test_a_site_that_is_away_for_no_told_time_is_only_unusable(site: Site) -> None:
+def test_unavailable_site_without_retry_after_is_unusable(site: Site) -> None:
     assert not isinstance(refusal(site, Answer(status=503)), SourceBlocked)
 
 
 @pytest.mark.parametrize(
     ("status", "remedy"),
-    [(401, "login"), (403, "cookies"), (404, "nothing lies there"), (410, "for good"), (500, "again later")],
+    [(401, "login"), (403, "cookies"), (404, "Nothing is at this address"), (410, "for good"), (500, "again later")],
 )
-def test_a_status_that_is_an_error_is_told_with_what_to_do(site: Site, status: int, remedy: str) -> None:
+def test_error_status_has_a_remedy(site: Site, status: int, remedy: str) -> None:
     error = refusal(site, Answer(status=status))
     assert f"answers {status} (" in error.message
     assert remedy in error.remedy
@@ -551,14 +551,14 @@ def test_a_server_that_fails_once_is_read_the_next_time(site: Site) -> None:
     assert len(listing.entries) == 1
 
 
-def test_a_server_that_is_not_there_is_told() -> None:
+def test_missing_server_is_an_error() -> None:
     with misbehaving() as gone:
         url = f"{gone.url}/feed.xml"
     with pytest.raises(SourceUnusable, match=r"the feed: it cannot be read: Connection refused\."):
         read_feed(url, source_at(url))
 
 
-def test_a_host_that_has_no_address_is_told() -> None:
+def test_host_without_address_is_an_error() -> None:
     with pytest.raises(SourceUnusable, match="the feed: it cannot be read: "):
         read_feed("http://nowhere.invalid/feed.xml", source_at("http://nowhere.invalid/feed.xml"))
 
@@ -676,7 +676,7 @@ def test_any_words_for_a_pause_give_one_that_ends_or_none(told: str) -> None:
     assert found is None or 0.0 <= found <= MAX_PAUSE_S
 
 
-def test_a_pause_is_told_in_seconds_or_as_a_date_and_never_longer_than_a_week() -> None:
+def test_retry_after_is_seconds_or_date_and_at_most_a_week() -> None:
     assert retry_after_s("7", NEW_YEAR) == 7.0
     assert retry_after_s("Thu, 01 Jan 2026 12:31:00 GMT", NEW_YEAR) == 60.0
     assert retry_after_s("Thu, 01 Jan 2026 12:00:00 GMT", NEW_YEAR) == 0.0

@@ -102,7 +102,7 @@ def test_a_feed_that_has_not_changed_is_nothing_new(site: Site) -> None:
     assert poll(source, Validators(etag='"6"'), {}) is not None
 
 
-def test_a_feed_without_entries_is_told_where_everything_is_asked_for_and_awaited_where_it_is_watched(site: Site) -> None:
+def test_empty_feed_is_an_error_when_listed_but_not_when_polled(site: Site) -> None:
     empty = source_named(site.put("/feed.xml", Answer(b"<rss version='2.0'><channel><title>New</title></channel></rss>")))
     with pytest.raises(SourceUnusable, match=r"feed\.xml: nothing is listed there"):
         list_all(empty)
@@ -121,7 +121,7 @@ def test_a_feed_without_entries_is_told_where_everything_is_asked_for_and_awaite
     ],
     ids=["page", "film", "json", "nothing"],
 )
-def test_something_else_at_the_address_of_a_feed_is_told_and_not_taken(
+def test_feed_address_with_other_content_is_an_error(
     site: Site, listed: Callable[[Source], Listing], answer: Answer, told: str
 ) -> None:
     source = as_feed(source_named(site.put("/feed.xml", answer)))
@@ -152,7 +152,7 @@ def test_a_page_that_plays_several_films_lists_each(site: Site) -> None:
     assert (found.complete, found.total) == (True, 3)
 
 
-def test_a_look_at_a_long_page_takes_its_head_and_says_that_there_is_more(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_poll_of_long_page_reads_its_head_and_is_incomplete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "RECENT", "1:2")
     page = film_page(*[f"{site.url}/{name}.mp4" for name in "abc"])
     source = source_named(site.put("/films.html", Answer(page, headers=HTML)))
@@ -173,7 +173,7 @@ def test_pages_of_the_same_name_are_different_videos(site: Site) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["video/mp4", "application/octet-stream"])
-def test_a_link_to_media_is_one_video_and_its_media_is_not_fetched_to_find_out(
+def test_link_to_media_is_one_video_found_without_download(
     site: Site, listed: Callable[[Source], Listing], content_type: str
 ) -> None:
     film = b"\0\0\0\x18ftypmp42" + bytes(MEDIA_BYTES)
@@ -210,8 +210,8 @@ def test_a_page_without_media_says_so_with_its_address(site: Site, listed: Calla
 # --- refusals --------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_there_is_told_with_its_status(site: Site, listed: Callable[[Source], Listing]) -> None:
-    with pytest.raises(SourceUnusable, match=r"gone\.xml: .*404.* nothing lies there") as caught:
+def test_missing_page_error_has_the_status(site: Site, listed: Callable[[Source], Listing]) -> None:
+    with pytest.raises(SourceUnusable, match=r"gone\.xml: .*404.* Nothing is at this address") as caught:
         listed(source_named(f"{site.url}/gone.xml"))
     assert not isinstance(caught.value, SourceBlocked | NotAFeed)
     assert len(site.asked) == 1
@@ -224,9 +224,7 @@ def test_a_site_that_has_had_enough_says_for_how_long(site: Site, listed: Callab
     assert len(site.asked) == 1
 
 
-def test_a_site_that_has_had_enough_between_the_feed_and_the_page_is_no_less_heard(
-    site: Site, listed: Callable[[Source], Listing]
-) -> None:
+def test_site_that_blocks_between_feed_and_page_raises_blocked(site: Site, listed: Callable[[Source], Listing]) -> None:
     page = Answer(talk_page(contentUrl="https://media.example/talk.mp4"), headers=HTML)
     with pytest.raises(SourceBlocked, match="429") as caught:
         listed(source_named(site.put("/talk.html", page, too_many("90"))))
@@ -234,7 +232,7 @@ def test_a_site_that_has_had_enough_between_the_feed_and_the_page_is_no_less_hea
 
 
 @pytest.mark.parametrize("called", [Kind.URL, Kind.FEED])
-def test_a_redirect_to_another_address_of_this_machine_is_refused_unless_allowed(
+def test_redirect_to_this_machine_is_refused_unless_allowed(
     site: Site, listed: Callable[[Source], Listing], called: Kind
 ) -> None:
     elsewhere = site.url.replace("127.0.0.1", "127.0.0.2")
@@ -246,9 +244,7 @@ def test_a_redirect_to_another_address_of_this_machine_is_refused_unless_allowed
         listed(replace(source, allow_private=True))
 
 
-def test_a_redirect_on_the_host_that_was_named_is_followed_with_the_same_keys(
-    site: Site, listed: Callable[[Source], Listing]
-) -> None:
+def test_redirect_on_named_host_is_followed_with_same_keys(site: Site, listed: Callable[[Source], Listing]) -> None:
     site.put("/real.xml", Answer(FEED))
     found = listed(source_named(site.put("/feed.xml", moved(f"{site.url}/real.xml"))))
     assert [entry.video_id for entry in found.entries] == FEED_KEYS
@@ -277,12 +273,12 @@ def test_what_the_listing_said_stays_and_so_does_the_key(site: Site) -> None:
     assert fetch_details(told, source) == told
 
 
-def test_a_page_that_tells_no_date_leaves_it_untold_and_the_video_out_by_date(site: Site) -> None:
+def test_video_whose_page_has_no_date_is_left_out_by_since(site: Site) -> None:
     page = talk_page(contentUrl=f"{site.url}/talk.mp4", duration="PT9M")
     source = replace(source_named(site.put("/talk.html", Answer(page, headers=HTML))), since=date(2026, 1, 1))
     examined = fetch_details(entry_at(source.address), source)
     assert (examined.published_at, examined.duration_s) == (None, 540)
-    assert judge_entry(examined, source, asked=True).reason == "its upload date cannot be told"
+    assert judge_entry(examined, source, asked=True).reason == "unknown upload date"
     assert judge_entry(examined, replace(source, since=None), asked=True) == WANTED
 
 
@@ -303,13 +299,13 @@ def test_the_last_change_of_a_file_on_its_server_is_no_upload_date(site: Site, b
     assert [entry.published_at for entry in list_all(source).entries] == [None]
 
 
-def test_media_that_is_gone_is_told_of_the_video(site: Site) -> None:
+def test_missing_media_is_an_error_of_the_video(site: Site) -> None:
     source = source_named(f"{site.url}/gone.html")
     with pytest.raises(Removed, match="404"):
         fetch_details(entry_at(source.address), source)
 
 
-def test_a_page_whose_site_has_had_enough_blocks_and_one_that_fails_may_pass(site: Site) -> None:
+def test_blocking_page_raises_blocked_and_failing_page_retryable(site: Site) -> None:
     busy = source_named(site.put("/busy.html", too_many("60")))
     with pytest.raises(Blocked) as caught:
         fetch_details(entry_at(busy.address), busy)
@@ -319,7 +315,7 @@ def test_a_page_whose_site_has_had_enough_blocks_and_one_that_fails_may_pass(sit
         fetch_details(entry_at(failing.address), failing)
 
 
-def test_an_entry_that_leads_to_another_address_of_this_machine_is_refused(site: Site) -> None:
+def test_entry_at_another_address_of_this_machine_is_refused(site: Site) -> None:
     source = source_named(site.put("/feed.xml", Answer(FEED)))
     with pytest.raises(AddressRefused, match=r"127\.0\.0\.2"):
         fetch_details(entry_at(site.url.replace("127.0.0.1", "127.0.0.2") + "/talk.html"), source)
@@ -359,9 +355,7 @@ def test_one_file_under_two_names_has_one_key_which_is_its_content(tmp_path: Pat
     assert (one.title, two.title) == ("one", "two")
 
 
-def test_a_file_is_listed_at_once_when_it_is_asked_for_whatever_clock_its_disk_keeps(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_named_file_is_listed_at_once_whatever_its_disks_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "talk.mp3").write_bytes(b"on a server whose clock is ahead")
     monkeypatch.setattr("earshot.sources.folders.time.time", lambda: (tmp_path / "talk.mp3").stat().st_ctime - 5.0)
     assert [entry.title for entry in list_all(source_named(str(tmp_path))).entries] == ["talk"]
@@ -375,7 +369,7 @@ def test_a_watched_folder_may_be_empty_and_leaves_what_is_new_to_settle(tmp_path
     assert len(list_all(source).entries) == 1
 
 
-def test_a_folder_without_media_and_a_path_to_nothing_are_told(tmp_path: Path) -> None:
+def test_folder_without_media_and_missing_path_are_errors(tmp_path: Path) -> None:
     with pytest.raises(SourceUnusable, match=r"no audio or video file in this folder.*\.flac .*\.mp3"):
         list_all(source_named(str(tmp_path)))
     for listed in (list_all, lambda source: poll(source, NOTHING, {})):
@@ -395,7 +389,7 @@ def test_the_length_of_a_file_is_read_from_it_and_its_date_is_not_made_up(tmp_pa
     assert examined.published_at is None
 
 
-def test_a_file_whose_length_nobody_can_tell_has_none(tmp_path: Path) -> None:
+def test_file_of_unknown_length_has_none(tmp_path: Path) -> None:
     (tmp_path / "notes.mp3").write_text("no recording at all")
     source = source_named(str(tmp_path))
     assert [fetch_details(entry, source).duration_s for entry in list_all(source).entries] == [None]

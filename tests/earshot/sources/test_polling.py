@@ -47,7 +47,7 @@ def test_what_a_feed_has_is_registered_and_asked_for_newest_first(site: Site, da
     assert {video.state for video in list_videos(database)} == {"new"}
 
 
-def test_looks_with_nothing_new_ask_with_the_etag_and_write_nothing_down(site: Site, database: Database) -> None:
+def test_polls_without_news_send_etag_and_store_nothing(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1"), etag='"1"'))
     source = podcast(site)
     poll_sources([source], database)
@@ -65,7 +65,7 @@ def test_a_source_is_left_alone_until_it_is_due(site: Site, database: Database) 
     assert len(site.asked_for("/feed.xml")) == 1
 
 
-def test_a_source_that_fails_is_told_and_stops_no_other(site: Site, database: Database) -> None:
+def test_failing_source_is_reported_and_stops_no_other(site: Site, database: Database) -> None:
     site.put("/bad.xml", Answer(status=500))
     site.put("/cut.xml", Answer(feed("e1", "e2")[:-40]))
     site.put("/good.xml", Answer(feed("e9")))
@@ -77,7 +77,9 @@ def test_a_source_that_fails_is_told_and_stops_no_other(site: Site, database: Da
     assert asked_for(database) == ["e9"]
 
 
-def test_a_bug_in_one_look_is_told_and_stops_no_other(site: Site, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bug_in_one_poll_is_reported_and_stops_no_other(
+    site: Site, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.put("/good.xml", Answer(feed("e9")))
     real = polling.poll
 
@@ -103,7 +105,7 @@ def test_a_feed_that_was_cut_short_loses_nothing_once_it_is_whole(site: Site, da
     assert asked_for(database) == ["e2", "e1"]
 
 
-def test_a_source_that_cannot_be_listed_is_asked_less_and_less_often(site: Site, database: Database) -> None:
+def test_unlistable_source_is_polled_with_growing_backoff(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(status=500))
     source = replace(podcast(site), every_s=60.0)
     waits = []
@@ -129,7 +131,7 @@ def test_a_site_that_asks_to_be_left_alone_is_not_asked_before(site: Site, datab
     assert len(site.asked_for("/feed.xml")) == 1
 
 
-def test_a_title_that_changed_is_told_and_runs_nothing(site: Site, database: Database) -> None:
+def test_changed_title_is_stored_and_runs_nothing(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1", title="Before")), Answer(feed("e1", title="After")))
     poll_sources([podcast(site)], database)
     poll_sources([podcast(site)], database)
@@ -181,7 +183,7 @@ def test_a_token_that_changes_at_each_look_is_no_move(site: Site, database: Data
     assert get_video(database, video.video_id).url.endswith("?token=b")  # pyright: ignore[reportOptionalMemberAccess]
 
 
-def test_a_video_that_was_deleted_and_put_back_is_run_again_in_the_same_partition(site: Site, database: Database) -> None:
+def test_video_deleted_and_restored_runs_again_in_same_partition(site: Site, database: Database) -> None:
     both, one = Answer(feed("e1", "e2")), Answer(feed("e2"))
     site.put("/feed.xml", both, one, both)
     poll_sources([podcast(site)], database)
@@ -212,7 +214,7 @@ def test_twenty_thousand_entries_are_kept_and_decided_in_order(site: Site, datab
     assert asked_for(database)[:2] == ["e20000", "e19999"]
 
 
-def test_the_limit_is_for_what_was_there_first_and_later_uploads_always_come(site: Site, database: Database) -> None:
+def test_limit_counts_backlog_but_not_later_uploads(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e3", "e2", "e1")), Answer(feed("e5", "e4", "e3", "e2", "e1")))
     source = replace(podcast(site), limit=1)
     poll_sources([source], database)
@@ -237,14 +239,14 @@ def test_the_language_of_a_source_goes_with_its_videos(site: Site, database: Dat
     assert [video.language for video in list_videos(database)] == ["de"]
 
 
-def test_a_feed_may_not_send_us_to_an_address_of_this_machine_that_nobody_named(site: Site, database: Database) -> None:
+def test_feed_may_not_lead_to_unnamed_address_of_this_machine(site: Site, database: Database) -> None:
     site.put("/feed.xml", moved(site.url.replace("127.0.0.1", "127.0.0.2") + "/feed.xml"))
     [looked] = poll_sources([podcast(site)], database)
     assert "127.0.0.2" in looked.error
     assert "allow_private" in looked.error
 
 
-def test_a_single_video_is_looked_at_once(site: Site, database: Database) -> None:
+def test_single_video_is_polled_once(site: Site, database: Database) -> None:
     site.put("/talk.mp3", Answer(b"ID3" + bytes(1000), headers={"Content-Type": "audio/mpeg"}))
     source = replace(source_named(f"{site.url}/talk.mp3"), every_s=0.0)
     poll_sources([source], database)
@@ -292,7 +294,7 @@ CHANNEL = Source(Kind.CHANNEL, UPLOADER, "a channel", every_s=0.0, pause_s=0.0)
 
 @dataclass
 class Channel:
-    """A channel as look(), list_all() and examine() see it: its uploads newest first, with what each page tells."""
+    """A channel as poll(), list_all() and fetch_details() see it: its uploads newest first, with what each page tells."""
 
     uploads: list[Entry]
     pages: dict[str, Entry] = field(default_factory=dict)
@@ -325,7 +327,7 @@ def upload(day: int, **facts: object) -> Entry:
     return Entry(key, f"https://www.youtube.com/watch?v={key}", key, published_at=FIRST_DAY + timedelta(day - 1), **facts)  # pyright: ignore[reportArgumentType]
 
 
-def test_a_channel_is_listed_whole_first_and_by_its_feed_from_then_on(channel: Channel, database: Database) -> None:
+def test_channel_is_listed_in_full_first_then_polled_by_feed(channel: Channel, database: Database) -> None:
     [looked] = poll_sources([CHANNEL], database)
     assert looked.to_list
     assert asked_for(database) == []
@@ -339,7 +341,7 @@ def test_a_channel_is_listed_whole_first_and_by_its_feed_from_then_on(channel: C
     assert channel.whole == 1
 
 
-def test_a_feed_that_shows_nothing_known_has_the_channel_listed_whole(channel: Channel, database: Database) -> None:
+def test_feed_with_only_unknown_videos_triggers_full_listing(channel: Channel, database: Database) -> None:
     list_fully(CHANNEL, database)
     channel.uploads = [upload(day) for day in range(9, 0, -1)]
     [looked] = poll_sources([CHANNEL], database)
@@ -350,7 +352,7 @@ def test_a_feed_that_shows_nothing_known_has_the_channel_listed_whole(channel: C
     assert [one.to_list for one in poll_sources([CHANNEL], database)] == [""]
 
 
-def test_an_upload_without_a_date_is_asked_for_it_before_it_is_held_against_one(channel: Channel, database: Database) -> None:
+def test_undated_upload_has_its_page_fetched_before_since_applies(channel: Channel, database: Database) -> None:
     channel.pages = {entry.video_id: entry for entry in channel.uploads}
     list_fully(replace(CHANNEL, since=date(2026, 1, 2)), database)
     assert asked_for(database) == ["video-00003", "video-00002"]
@@ -359,9 +361,7 @@ def test_an_upload_without_a_date_is_asked_for_it_before_it_is_held_against_one(
 
 
 @pytest.mark.usefixtures("channel")
-def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_was_decided(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blocking_page_pauses_source_and_keeps_decisions(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     def examine(entry: Entry, _: Source) -> Entry:
         if entry.video_id == "video-00002":
             raise Blocked("Sign in to confirm you're not a bot.", pause_s=600.0)
@@ -381,7 +381,7 @@ def test_a_page_that_says_that_a_site_blocks_pauses_the_source_and_keeps_what_wa
     assert asked_for(database) == ["video-00003", "video-00002", "video-00001"]
 
 
-def test_what_a_tick_left_open_is_decided_by_later_ones_before_the_source_is_due_again(
+def test_open_entries_are_decided_by_later_ticks_before_next_poll(
     channel: Channel, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(polling, "MAX_FETCHES_PER_TICK", 1)
@@ -410,7 +410,7 @@ def test_an_announced_video_waits_for_its_start_in_its_one_row(channel: Channel,
     assert len(list_videos(database)) == 2
 
 
-def test_from_upcoming_to_live_to_archived_it_is_one_video_whose_states_follow(channel: Channel, database: Database) -> None:
+def test_upcoming_live_and_archived_broadcast_is_one_video(channel: Channel, database: Database) -> None:
     starts = datetime.now(UTC) + timedelta(days=1)
     states = []
     for live in (Live.UPCOMING, Live.ON_AIR, Live.WAS_LIVE):

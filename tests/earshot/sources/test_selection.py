@@ -71,7 +71,7 @@ def test_newest_first_is_every_video_once_by_falling_date(listing: list[str]) ->
 # --- one entry -----------------------------------------------------------------------------------------------------------
 
 
-def test_without_options_everything_is_wanted_and_nothing_is_asked() -> None:
+def test_without_options_everything_is_wanted_without_fetching_pages() -> None:
     assert judge_entry(FILM, CHANNEL) == WANTED
 
 
@@ -104,27 +104,27 @@ def test_an_upload_of_the_first_moment_of_the_day_counts() -> None:
 @pytest.mark.parametrize(
     ("options", "missing"),
     [
-        ({"since": date(2026, 1, 1)}, "its upload date must be asked"),
-        ({"longer_than_s": 60.0}, "its length must be asked"),
-        ({"skip_shorts": True}, "its kind must be asked"),
-        ({"skip_live": True}, "its kind must be asked"),
-        ({"since": date(2026, 1, 1), "shorter_than_s": 9.0}, "its upload date and length must be asked"),
+        ({"since": date(2026, 1, 1)}, "its upload date must be fetched"),
+        ({"longer_than_s": 60.0}, "its length must be fetched"),
+        ({"skip_shorts": True}, "its kind must be fetched"),
+        ({"skip_live": True}, "its kind must be fetched"),
+        ({"since": date(2026, 1, 1), "shorter_than_s": 9.0}, "its upload date and length must be fetched"),
     ],
 )
-def test_what_a_decision_needs_and_nobody_told_must_be_asked(options: dict, missing: str) -> None:
+def test_decision_with_missing_facts_stays_open(options: dict, missing: str) -> None:
     assert judge_entry(FILM, replace(CHANNEL, **options)) == Selection("open", missing)
 
 
-def test_a_date_that_cannot_be_told_is_not_invented() -> None:
+def test_unknown_date_is_not_invented() -> None:
     decision = judge_entry(FILM, replace(CHANNEL, since=date(2026, 1, 1)), asked=True)
-    assert decision == Selection("left_out", "its upload date cannot be told")
+    assert decision == Selection("left_out", "unknown upload date")
 
 
 def test_a_kind_that_youtube_does_not_tell_is_the_usual_one() -> None:
     assert judge_entry(FILM, replace(CHANNEL, skip_shorts=True, skip_live=True), asked=True) == WANTED
 
 
-def test_no_video_longer_than_three_minutes_is_asked_whether_it_is_a_short() -> None:
+def test_page_of_video_over_three_minutes_is_not_fetched_for_shorts() -> None:
     source = replace(CHANNEL, skip_shorts=True)
     assert judge_entry(replace(FILM, duration_s=181.0), source) == WANTED
     assert judge_entry(replace(FILM, duration_s=180.0), source).verdict == "open"
@@ -135,7 +135,7 @@ def test_shorts_and_broadcasts_are_asked_of_no_other_site() -> None:
     assert judge_entry(episode, replace(CHANNEL, skip_shorts=True, skip_live=True)) == WANTED
 
 
-def test_what_is_to_come_has_neither_date_nor_length_to_be_asked_for() -> None:
+def test_upcoming_broadcast_needs_no_date_or_length() -> None:
     coming = replace(FILM, live=Live.UPCOMING)
     assert judge_entry(coming, replace(CHANNEL, since=date(2026, 1, 1), longer_than_s=60.0)) == WANTED
 
@@ -155,7 +155,7 @@ def test_the_limit_counts_what_is_wanted_and_says_why_the_rest_is_not() -> None:
     assert made[3][1].reason == "beyond the limit of 2"
 
 
-def test_nothing_beyond_the_limit_is_asked_for() -> None:
+def test_no_page_beyond_the_limit_is_fetched() -> None:
     source = replace(CHANNEL, limit=1, since=date(2026, 1, 1))
     asked: list[str] = []
 
@@ -167,7 +167,7 @@ def test_nothing_beyond_the_limit_is_asked_for() -> None:
     assert asked == ["a"]
 
 
-def test_what_was_asked_is_told_with_the_decision() -> None:
+def test_decision_comes_with_fetched_facts() -> None:
     source = replace(CHANNEL, since=date(2026, 1, 1))
     [(entry, decision)] = select_entries(listed("a"), source, lambda entry: replace(entry, published_at=FIRST_DAY), None)
     assert (entry.published_at, decision) == (FIRST_DAY, WANTED)
@@ -178,12 +178,12 @@ def test_with_a_limit_nothing_after_an_open_decision_is_decided() -> None:
     assert verdicts(listed("a", "b2"), source, lambda _: None, source.limit) == {}
 
 
-def test_without_a_limit_what_cannot_be_asked_now_holds_up_nobody() -> None:
+def test_without_limit_an_unfetched_page_holds_up_no_other() -> None:
     source = replace(CHANNEL, since=date(2026, 1, 1))
     assert verdicts(listed("a", "b2"), source, lambda _: None) == {"a": "open", "b2": "wanted"}
 
 
-def test_a_video_whose_own_page_says_that_it_cannot_be_had_is_left_out_with_that() -> None:
+def test_video_unavailable_by_its_page_is_left_out_with_that_reason() -> None:
     def refuse(_: Entry) -> Entry | None:
         raise Private("This video is private.")
 

@@ -179,7 +179,7 @@ def test_the_host_that_the_user_named_is_reached_at_any_port(named: Site) -> Non
         assert read(source, f"{second.url}/talk.mp3") == b"sound"
 
 
-def test_a_redirect_to_a_private_address_is_refused_and_nothing_asked_there(named: Site, other: Site) -> None:
+def test_redirect_to_private_address_is_refused_before_any_request(named: Site, other: Site) -> None:
     named.moves["/moved"] = f"{other.url}/talk.mp3"
     with pytest.raises(TransportError) as caught:
         read(feed_at(f"{named.url}/feed.xml"), f"{named.url}/moved")
@@ -218,9 +218,7 @@ def test_media_at_a_private_address_is_refused_whatever_yt_dlp_makes_of_it(
     assert other.asked == []
 
 
-def test_media_that_move_to_a_private_address_after_they_were_looked_at_are_refused(
-    named: Site, other: Site, tmp_path: Path
-) -> None:
+def test_media_that_move_to_private_address_after_the_check_are_refused(named: Site, other: Site, tmp_path: Path) -> None:
     """yt-dlp gives up a download after its last try, and drops the exceptions: their words are what is left."""
     named.pages["/talk.mp3"] = other.pages["/talk.mp3"]
     source = feed_at(f"{named.url}/feed.xml")
@@ -253,7 +251,7 @@ def test_a_redirect_to_another_scheme_is_not_followed(named: Site, target: str) 
         read(feed_at(f"{named.url}/feed.xml"), f"{named.url}/moved")
 
 
-def test_a_connection_that_was_kept_serves_the_next_block_and_opens_no_way_elsewhere(named: Site, other: Site) -> None:
+def test_kept_connection_serves_next_block_but_no_other_address(named: Site, other: Site) -> None:
     source = feed_at(f"{named.url}/feed.xml")
     named.moves["/moved"] = f"{other.url}/talk.mp3"
     assert read(source, source.address) == read(source, source.address) == b"a feed"
@@ -282,9 +280,7 @@ def test_a_name_that_resolves_to_a_private_address_is_refused(other: Site, monke
     assert other.asked == []
 
 
-def test_a_name_that_resolves_to_another_address_once_it_was_looked_at_is_refused(
-    other: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_name_that_resolves_to_another_address_after_the_check_is_refused(other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     url = other.url.replace(OTHER, "cdn.example") + "/talk.mp3"
     resolving(monkeypatch, cdn_example=(PUBLIC,))
     refuse_private(url, PUBLIC_FEED)
@@ -304,7 +300,7 @@ def test_a_named_host_may_resolve_to_a_private_address(named: Site, other: Site,
         read(source, f"{other.url}/talk.mp3")
 
 
-def test_a_connection_to_a_name_is_refused_since_its_address_cannot_be_seen() -> None:
+def test_connection_to_unresolved_name_is_refused() -> None:
     assert not connects(PUBLIC_FEED, "podcasts.example")
     assert not connects(feed_at("http://localhost/feed.xml"), "localhost")
 
@@ -528,7 +524,7 @@ def test_a_name_is_refused_where_all_that_it_resolves_to_is_private(monkeypatch:
     refuse_private(f"https://{'long' * 20}.example/talk.mp3", PUBLIC_FEED)
 
 
-def test_names_are_not_looked_up_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_are_not_resolved_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up = resolving(monkeypatch, inside_example=("10.0.0.1",))
     refuse_private("https://inside.example/talk.mp3", feed_at(PUBLIC_FEED.address, proxy="socks5h://127.0.0.1:9050"))
     assert looked_up == []
@@ -537,7 +533,7 @@ def test_names_are_not_looked_up_behind_a_proxy(monkeypatch: pytest.MonkeyPatch)
     assert looked_up == []
 
 
-def test_entries_at_the_named_host_and_where_private_addresses_are_allowed_are_let_through(
+def test_entries_at_named_host_or_with_allow_private_are_accepted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked_up = resolving(monkeypatch, nas_example=("192.168.1.5",))

@@ -41,7 +41,7 @@ def test_nothing_is_wrong_with_a_source_that_was_read(sources: Path, database: D
     assert messages(database) == []
 
 
-def test_refused_file_is_told_with_every_mistake(sources: Path, database: Database) -> None:
+def test_invalid_sources_file_trouble_lists_every_mistake(sources: Path, database: Database) -> None:
     sources.write_text("sources:\n  - feed: https://x/feed.xml\n    sinse: 2026-01-01\n    limit: none\n")
     [message] = messages(database)
     assert message.startswith("ERROR: No source is watched until sources.yaml is corrected.")
@@ -49,7 +49,7 @@ def test_refused_file_is_told_with_every_mistake(sources: Path, database: Databa
     assert "line 4" in message
 
 
-def test_source_that_cannot_be_read_is_told_without_its_secrets(sources: Path, database: Database) -> None:
+def test_unreadable_source_trouble_has_no_secrets(sources: Path, database: Database) -> None:
     assert sources
     record_listing_failure(database, FEED, f"Harbour Talk: the site answers 404 for {FEED}")
     [message] = messages(database)
@@ -57,7 +57,7 @@ def test_source_that_cannot_be_read_is_told_without_its_secrets(sources: Path, d
     assert SECRET not in message
 
 
-def test_source_whose_site_refuses_is_told_with_until_when(sources: Path, database: Database) -> None:
+def test_blocked_source_trouble_has_end_of_pause(sources: Path, database: Database) -> None:
     assert sources
     until = pause(database, FEED, "Harbour Talk: the site answers 429.", 3600.0)
     assert messages(database) == [
@@ -65,7 +65,7 @@ def test_source_whose_site_refuses_is_told_with_until_when(sources: Path, databa
     ]
 
 
-def test_failed_videos_are_told_by_source_with_an_example(sources: Path, database: Database) -> None:
+def test_failed_videos_trouble_has_an_example(sources: Path, database: Database) -> None:
     assert sources
     fail(database, "a", InvalidMedia("a.mp3 is cut off."))
     heading = "WARN: Source Harbour Talk: {} failed (earshot videos --state failed)"
@@ -76,7 +76,7 @@ def test_failed_videos_are_told_by_source_with_an_example(sources: Path, databas
     assert messages(database) == [f"{heading.format('2 videos')}, for example: b.mp3 is cut off."]
 
 
-def test_each_change_is_told_once() -> None:
+def test_describe_changes_reports_each_change_once() -> None:
     feed = Trouble("A", "source_unreadable", "error", "A cannot be read.", "A can be read again.")
     worse = Trouble("A", "source_unreadable", "error", "A cannot be read, at all.", "A can be read again.")
     told, lines = describe_changes({}, [feed])
@@ -91,7 +91,7 @@ def test_each_change_is_told_once() -> None:
 
 def test_refused_file_ends_no_other_trouble() -> None:
     feed = Trouble("A", "source_unreadable", "error", "A cannot be read.", "A can be read again.")
-    refused = Trouble("sources.yaml", "sources_refused", "error", "Line 3.", "sources.yaml is read again.")
+    refused = Trouble("sources.yaml", "sources_refused", "error", "Line 3.", "sources.yaml is valid again.")
     told, lines = describe_changes(describe_changes({}, [feed])[0], [refused])
     assert lines == ["ERROR: Line 3."]
-    assert describe_changes(told, [feed]) == ({feed.key: feed}, ["sources.yaml is read again."])
+    assert describe_changes(told, [feed]) == ({feed.key: feed}, ["sources.yaml is valid again."])

@@ -115,5 +115,5 @@ def test_a_video_is_on_youtube_and_no_channel() -> None:
 
 
 @pytest.mark.parametrize("tab", ["streams", "shorts", "playlists", "streams/"])
-def test_a_tab_that_holds_less_than_all_uploads_is_listed_as_the_page_it_is(tab: str) -> None:
+def test_channel_tab_without_all_uploads_is_listed_as_page(tab: str) -> None:
     assert not is_channel(f"https://www.youtube.com/@GoogleDevelopers/{tab}")

@@ -118,7 +118,7 @@ MESSAGES: list[tuple[str, type[VideoError], str | None]] = [
 
 
 @pytest.mark.parametrize(("words", "kind", "state"), MESSAGES)
-def test_a_message_is_told_for_what_it_is(words: str, kind: type[VideoError], state: str | None) -> None:
+def test_message_becomes_its_error(words: str, kind: type[VideoError], state: str | None) -> None:
     told = translate(said(words), URL, SOURCE)
     assert type(told) is kind
     assert isinstance(told, VideoError)
@@ -226,7 +226,7 @@ def test_a_site_that_blocks_may_say_until_when() -> None:
     assert told.pause_s == pytest.approx(3600.0, abs=300.0)
 
 
-def test_without_a_javascript_runtime_the_user_is_told_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_javascript_runtime_remedy_names_deno(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     words = "Requested format is not available. Use --list-formats for a list of available formats"
     assert "deno" not in translate(said(words), URL, SOURCE).remedy
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / name))
@@ -239,7 +239,7 @@ def test_without_a_javascript_runtime_the_user_is_told_to_get_one(monkeypatch: p
     assert "deno" not in translate(elsewhere, URL, SOURCE).remedy
 
 
-def test_no_secret_of_the_address_or_of_the_proxy_is_told() -> None:
+def test_message_has_no_secret_of_address_or_proxy() -> None:
     source = replace(SOURCE, proxy="http://somebody:pa%20ssw0rd@proxy.example:8080")
     for error in (
         said("pa ssw0rd was refused by http://somebody:pa%20ssw0rd@proxy.example:8080"),
@@ -250,7 +250,7 @@ def test_no_secret_of_the_address_or_of_the_proxy_is_told() -> None:
         assert not [secret for secret in ("ssw0rd", "somebody", "hunter2", "abcdefgh") if secret in told]
 
 
-def test_an_address_that_was_refused_is_told_as_such() -> None:
+def test_refused_address_is_address_refused() -> None:
     told = translate(said("Got error: [Errno 13] <refused: 10.0.0.1>. Giving up after 5 retries"), URL, SOURCE)
     assert type(told) is AddressRefused
     assert "10.0.0.1" in told.message

@@ -47,10 +47,10 @@ def test_source_is_found_by_name_or_address_in_any_capitals(known: Database, tex
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("Harbour", "No video is of a source 'Harbour'. Did you mean 'Harbour Talk'? There are videos of: "),
+        ("Harbour", "No video has a source 'Harbour'. Did you mean 'Harbour Talk'? There are videos of: "),
         ("zzz", "/home/a/Recordings, Harbour Talk (https://x.org/feed), Notes (https://x.org/other)"),
-        ("Not yet", "No video is of a source 'Not yet'. "),
-        ("notes", "'notes' may be any of 2 sources, whose names differ in capitals. Write one exactly: Notes (https://"),
+        ("Not yet", "No video has a source 'Not yet'. "),
+        ("notes", "'notes' matches 2 sources that differ only in upper and lower case. Write one exactly: Notes (https://"),
     ],
 )
 def test_unknown_source_is_refused_with_names_and_addresses(known: Database, text: str, told: str) -> None:

@@ -154,8 +154,8 @@ def test_the_sensor_tries_again_until_it_is_accepted_and_then_no_more(database: 
     messages = [skipped.skip_message or "" for skipped in said]
     assert "did not accept the alert about text_embeddings: HTTP Error 503" in messages[0]
     assert "did not accept" in messages[1]
-    assert messages[2] == "Told 1: text_embeddings took too long. Cause: device."
-    assert messages[3] == "Nothing is wrong that was not told before."
+    assert messages[2] == "Sent 1: text_embeddings took too long. Cause: device."
+    assert messages[3] == "No new alerts."
     assert (len(receiver.bodies), receiver.accepted) == (3, 1)
     assert states(database) == ["sent"]
 
@@ -209,6 +209,6 @@ def test_trouble_that_was_refused_is_offered_again(database: Database, receiver:
         said = [alerts(context).skip_message or "" for _ in range(3)]
     assert database
     assert "did not accept the alert about sources.yaml" in said[0]
-    assert said[1].startswith("Told 1: No source is watched until sources.yaml is corrected. ")
-    assert said[2] == "Nothing is wrong that was not told before."
+    assert said[1].startswith("Sent 1: No source is watched until sources.yaml is corrected. ")
+    assert said[2] == "No new alerts."
     assert receiver.accepted == 1

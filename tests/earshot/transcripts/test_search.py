@@ -658,7 +658,7 @@ def test_absent_words_of_a_question_by_meaning_are_said_only_where_they_matter(
     [
         (["--video", "nope"], "There is no video 'nope'"),
         (["--speaker", "Nobody", "--video", "V"], "Nobody is called 'Nobody'"),  # the video by its title
-        (["--source", "/nowhere"], "No video is of a source '/nowhere'. There are videos of: https://x."),
+        (["--source", "/nowhere"], "No video has a source '/nowhere'. There are videos of: https://x."),
         (["--language", "fr"], "No video is in 'fr'. Languages of this library: en."),
         (["--speaker", "Nobody"], "Nobody is called 'Nobody'"),
     ],
