@@ -2,7 +2,7 @@
 
 from dagster import Definitions
 
-from ingest_assets.graph import graph
+from ingest_assets import graph
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
@@ -14,7 +14,7 @@ from sensors.retries import retries
 from sensors.search_upkeep import search_upkeep
 
 defs = Definitions.merge(
-    graph,
+    graph.definitions,
     Definitions(
         schedules=[performance_daily],
         sensors=[alerts, dead_runs, failed_runs, failing_backfills, new_uploads, new_voices, retries, search_upkeep],

@@ -16,7 +16,7 @@ from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
 from resources.models import ModelsResource
 
-graph = Definitions(
+definitions = Definitions(
     assets=[*video_assets, people, search_index, performance],
     jobs=[identify_people, ingest_video, keep_search_index, list_source],
     executor=patient_executor,

@@ -9,11 +9,13 @@ it, which is told by `is_outage()`: ingest_assets/stages/stage.py has the stage,
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 import psycopg2
-from sqlalchemy import Dialect, Engine, event
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect, Engine
 
 RECONNECT_S = 45.0
 PAUSE_S = 0.5
@@ -48,12 +50,14 @@ def is_outage(error: BaseException | None) -> bool:
     return False
 
 
-def wait_for_restarts(engine: Engine) -> None:
+def wait_for_restarts(engine: "Engine") -> None:
     """Let the connections of this SQLAlchemy engine, which only Dagster's storage uses here, wait likewise."""
+    from sqlalchemy import event  # half a second, which Earshot's own commands do without
+
     event.listen(engine, "do_connect", _connect)
 
 
-def _connect(dialect: Dialect, _record: object, arguments: tuple[Any, ...], parameters: dict[str, Any]) -> object:
+def _connect(dialect: "Dialect", _record: object, arguments: tuple[Any, ...], parameters: dict[str, Any]) -> object:
     server = f"{arguments} {parameters.get('host')} {parameters.get('port')} {parameters.get('dbname')}"
     refused = dialect.loaded_dbapi.OperationalError
     return connect_with_retry(server, lambda: dialect.connect(*arguments, **parameters), refused)

@@ -40,7 +40,7 @@ from earshot.storage.database import Database
 from earshot.storage.locks import lock, run_lock, video_lock
 from earshot.storage.media_store import require_media_store
 from ingest_assets.assets.search_index import plan
-from ingest_assets.graph import graph
+from ingest_assets import graph
 from ingest_assets.operations.run_failures import failure_of
 from ingest_assets.operations.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.partitions import videos
@@ -133,7 +133,9 @@ def keep_search_index(database: Database, instance: DagsterInstance) -> dict[str
 def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) -> dict[str, float]:
     """Run a job of one unpartitioned asset; returns the figures in its metadata. `consequence` of a failure, for the error."""
     patch_pool_polling()
-    result = graph.resolve_job_def(job_name).execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
+    result = graph.definitions.resolve_job_def(job_name).execute_in_process(
+        instance=instance, run_config=QUIET, raise_on_error=False
+    )
     if not result.success:
         failure = failure_of(result)
         if failure.interrupted:
@@ -213,7 +215,7 @@ def _run(
     run_id = make_new_run_id()
     patch_pool_polling()
     with lock(database.url, run_lock(run_id)):
-        result = graph.resolve_job_def("ingest_video").execute_in_process(
+        result = graph.definitions.resolve_job_def("ingest_video").execute_in_process(
             run_id=run_id,
             instance=instance,
             partition_key=video_id,
