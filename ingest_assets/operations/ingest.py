@@ -39,8 +39,8 @@ from earshot.storage.catalog.videos import (
 from earshot.storage.database import Database
 from earshot.storage.locks import lock, run_lock, video_lock
 from earshot.storage.media_store import require_media_store
-from ingest_assets.assets.search_index import plan
 from ingest_assets import graph
+from ingest_assets.assets.search_index import plan
 from ingest_assets.operations.run_failures import failure_of
 from ingest_assets.operations.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.partitions import videos
