@@ -8,7 +8,6 @@ from earshot.config.settings import read_settings
 from earshot.library.lookup import Names, find_names
 from earshot.models.cache import Models
 from earshot.models.device import Device, require_device
-from earshot.speakers.people.directory import resolve
 from earshot.storage.database import Database
 from earshot.transcripts.search.query import (
     MAX_RESULTS,
@@ -22,6 +21,7 @@ from earshot.transcripts.search.query import (
     search,
     searching_encoder,
 )
+from earshot.transcripts.speaker_refs import SpeakerRef
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,12 @@ def _require_places(limit: int, page: int) -> None:
 
 
 def _filters(database: Database, question: Question) -> Filters:
-    speaker = None if question.speaker is None else resolve(database, question.speaker)
+    speaker = None if question.speaker is None else _resolve(database, question.speaker)
     found = find_names(database, question.sources, question.videos, question.languages)
     return Filters(speaker, found.sources, found.videos, found.languages, question.since, question.until)
+
+
+def _resolve(database: Database, name: str) -> SpeakerRef:
+    from earshot.speakers.people.directory import resolve  # pandas and scipy come with it, which a plain question does not need
+
+    return resolve(database, name)

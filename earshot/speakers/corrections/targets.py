@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from scipy.cluster.hierarchy import cut_tree, linkage
-from scipy.spatial.distance import pdist, squareform
 
 from earshot.common.errors import EarshotError, InconsistentVideo, NotTranscribed
 from earshot.common.text import pluralize
@@ -102,6 +100,9 @@ def split_in_two(database: Database, voice_id: int) -> tuple[Target, Target]:
 
     Whom corrections say to be one voice stays together. Raises EarshotError where there is nothing to divide.
     """
+    from scipy.cluster.hierarchy import cut_tree, linkage
+    from scipy.spatial.distance import pdist, squareform
+
     rows = database.query(
         "SELECT video_id, local_speaker, centroid FROM identities JOIN local_speakers USING (video_id, local_speaker) "
         "WHERE voice_id = %s AND centroid IS NOT NULL ORDER BY video_id, local_speaker",

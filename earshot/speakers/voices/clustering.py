@@ -34,9 +34,6 @@ from functools import cached_property
 from hashlib import blake2b
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from earshot.speakers.voices.cosine import SCALE, as_cosine, as_product, quantized_dot
 from earshot.speakers.voices.speakers import Key
@@ -116,8 +113,8 @@ def connected_labels(count: int, pairs: frozenset[Pair]) -> np.ndarray:
     """A label for each of so many positions: equal where pairs, one after another, lead from one to the other."""
     if not pairs:
         return np.arange(count)
-    ends = np.array(sorted(pairs))
-    return connected_components(coo_array((np.ones(len(ends)), ends.T), shape=(count, count)), directed=False)[1]
+    ends = np.array(sorted(pairs)).T
+    return _components(count, ends)
 
 
 def _refuse(nodes: Nodes) -> None:
@@ -202,8 +199,16 @@ def _joined(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.nda
     if not ends.size:
         return labels
     count = int(labels.max()) + 1
+    return _components(count, ends)[labels]
+
+
+def _components(count: int, ends: np.ndarray) -> np.ndarray:
+    """The connected component of each node of a graph with these edges, (2, n)."""
+    from scipy.sparse import coo_array  # half a second, which a command that only reads voices does without
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(ends.shape[1], dtype=np.int8), ends), shape=(count, count))
-    return connected_components(graph, directed=False)[1][labels]
+    return connected_components(graph, directed=False)[1]
 
 
 def _parts(nodes: Nodes, members: np.ndarray, level: float, largest: int) -> Iterator[np.ndarray]:
@@ -223,6 +228,8 @@ def _parts(nodes: Nodes, members: np.ndarray, level: float, largest: int) -> Ite
 
 def _clusters(nodes: Nodes, members: np.ndarray, level: float, largest: int) -> np.ndarray:
     """For each member of a component, the first member of its cluster."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
     first = members.copy()
     for part in _parts(nodes, members, level, largest):
         if len(part) > 1:
