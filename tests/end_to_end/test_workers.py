@@ -255,7 +255,7 @@ def test_places_are_counted_as_long_as_they_are_held_and_no_longer(library: Data
     first.release()
     assert count_workers(library.url) == before + 1
     slot = "from resources.instance.worker_slots import WorkerSlot"
-    holds = f"{slot}; import sys, time; WorkerSlot(sys.argv[1]).acquire(); time.sleep(60)"
+    holds = f"{slot}; import sys, time; slot = WorkerSlot(sys.argv[1]); slot.acquire(); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", holds, library.url])
     wait(lambda: count_workers(library.url) == before + 2, 30, "another process' place is not counted")
     holder.kill()
