@@ -5,7 +5,7 @@ import traceback
 
 import click
 
-from earshot.cli import INTERRUPTED
+from earshot.cli.interrupt import INTERRUPTED
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.storage.full_disk import explaining_full_disk
 

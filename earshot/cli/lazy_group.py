@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from earshot.cli.interrupt import ending_on_interrupt
+
 
 @dataclass(frozen=True)
 class LazyCommand:
@@ -19,7 +21,8 @@ class LazyCommand:
     def load(self) -> click.Command:
         """Import it."""
         module, _, name = self.place.partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        with ending_on_interrupt():
+            command: click.Command = getattr(import_module(module), name)
         return command
 
 

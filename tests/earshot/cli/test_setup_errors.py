@@ -170,8 +170,11 @@ def test_folder_of_a_hosts_name_is_a_folder(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("imported", ["click", "numpy", "earshot.cli.operation.ingest"])
-def test_ctrl_c_while_commands_are_imported_prints_one_line(imported: str) -> None:
+@pytest.mark.parametrize(
+    ("imported", "command"),
+    [("click", "videos"), ("psycopg", "videos"), ("earshot.cli.operation.ingest", "ingest")],
+)
+def test_ctrl_c_while_commands_are_imported_prints_one_line(imported: str, command: str) -> None:
     program = f"""
 import os, signal, sys
 class Interrupting:
@@ -179,7 +182,7 @@ class Interrupting:
         if name == {imported!r}:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupting())
-sys.argv = ["earshot", "videos"]
+sys.argv = ["earshot", {command!r}]
 from earshot.cli import main
 main()
 """
