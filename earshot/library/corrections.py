@@ -6,7 +6,7 @@ WHAT is a voice (`voice 7`), a speaker of a video (`VIDEO@SPEAKER_01`) or the tu
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from earshot.common.errors import EarshotError
 from earshot.library.lookup import known_video
@@ -21,7 +21,7 @@ from earshot.speakers.corrections.commands import (
 from earshot.speakers.corrections.targets import describe_correction, parse_target
 from earshot.speakers.people.directory import describe_changes, labels
 from earshot.speakers.people.identify import PEOPLE_LOCK, identify
-from earshot.speakers.tables.corrections import CorrectedSpan, list_corrections, remove_correction
+from earshot.speakers.tables.corrections import CorrectedSpan, Correction, list_corrections, remove_correction
 from earshot.speakers.tables.identities import former_numbers
 from earshot.speakers.tables.people import names_of_people
 from earshot.speakers.voices.speakers import Key
@@ -101,8 +101,7 @@ class Corrections:
                 each.others,
                 describe_correction(each, people),
             )
-            for each in list_corrections(self._database)
-            if video_id is None or any(span.video_id == video_id for span in (*each.spans, *each.others))
+            for each in _of_video(list_corrections(self._database), video_id)
         ]
 
     def assign(self, what: str, person: str) -> SpeakerChange:
@@ -146,6 +145,19 @@ class Corrections:
             decision.undone = former_numbers(self._database, number)
             person = remove_correction(self._database, number)
         return SpeakerChange(decision.renamed, person=person)
+
+
+def _of_video(corrections: Sequence[Correction], video_id: str | None) -> Iterator[Correction]:
+    """Those that speak of this video, with their spans in it alone; all of them if it is None."""
+    for correction in corrections:
+        if video_id is None:
+            yield correction
+            continue
+        spans, others = (
+            tuple(span for span in side if span.video_id == video_id) for side in (correction.spans, correction.others)
+        )
+        if spans or others:
+            yield replace(correction, spans=spans, others=others)
 
 
 def anonymous_voice(text: str) -> int:
