@@ -449,7 +449,7 @@ def test_a_forbidden_file_may_be_had_with_another_yt_dlp(site: Site, tmp_path: P
 
 def test_a_server_error_passes(site: Site, tmp_path: Path, media: bytes) -> None:
     url = site.put("/talk.mp3", Answer(status=500), Answer(media, headers=AUDIO))
-    with pytest.raises(Retryable, match=r"500.*The network failed, or the site itself"):
+    with pytest.raises(Retryable, match=r"500"):
         fetch(url, tmp_path)
     assert fetch(url, tmp_path).path.read_bytes() == media
 
@@ -457,13 +457,13 @@ def test_a_server_error_passes(site: Site, tmp_path: Path, media: bytes) -> None
 def test_a_server_that_does_not_answer_may_be_tried_again(tmp_path: Path) -> None:
     with misbehaving() as stopped:
         url = stopped.url + "/talk.mp3"
-    with pytest.raises(Retryable, match=r"refused.*The network failed"):
+    with pytest.raises(Retryable, match=r"Connection refused"):
         fetch(url, tmp_path)
 
 
 def test_a_page_in_place_of_media_is_refused_for_good(site: Site, tmp_path: Path) -> None:
     page = Answer(b"<!DOCTYPE html><html><body>Nothing to hear.</body></html>", headers={"Content-Type": "text/html"})
-    with pytest.raises(InvalidMedia, match="not audio or video"):
+    with pytest.raises(InvalidMedia, match="no audio or video"):
         fetch(site.put("/talk.mp3", page), tmp_path)
 
 
