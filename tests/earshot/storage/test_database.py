@@ -263,7 +263,7 @@ def test_a_database_newer_than_the_code_is_refused_and_left_alone(fresh: str, tm
     with psycopg.connect(fresh) as connection:
         connection.execute("INSERT INTO schema_migrations (version, name) VALUES (9999, 'of tomorrow')")
     write_migrations(tmp_path, "CREATE TABLE a (n integer)", "CREATE TABLE b (n integer)")
-    with pytest.raises(DatabaseUnusable, match=r"schema version 9999, this code knows versions up to 2\. Update the code"):
+    with pytest.raises(DatabaseUnusable, match=r"9999.*Update the code"):
         migrate(fresh, tmp_path)
     assert applied(fresh) == [1, 9999]
     assert "b" not in tables(fresh)
