@@ -33,9 +33,10 @@ from earshot.config.settings import read_settings
 from earshot.models.cache import Models
 from earshot.models.device import cpu_name, require_device
 from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.database import Database, open_database
 from earshot.transcripts.search.query import search, searching_encoder
-from ingest_assets.operations.backfill import BackfillFilter, choose
+from ingest_assets.operations.backfill import choose
 from ingest_assets.operations.forecast import forecast, stages_at_once
 from ingest_assets.partitions import videos
 from ingest_assets.stages.staleness import read_stale
@@ -266,7 +267,7 @@ def figures(
 
 def once_more_s(database: Database, instance: DagsterInstance) -> float:
     mark_stale(database)
-    found = forecast(database, choose(database, STAGES, True, BackfillFilter()), stages_at_once(instance))
+    found = forecast(database, choose(database, STAGES, True, VideoFilter()), stages_at_once(instance))
     return round(found.spread_s + (found.around_s or 0.0), 1)
 
 

@@ -40,11 +40,12 @@ from earshot.cli.output import print_table
 from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.models.device import cpu_name
 from earshot.models.registry import model_set
+from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.assets.search_index import plan
 from ingest_assets.definitions import defs
-from ingest_assets.operations.backfill import BackfillFilter, cancel, choose, launch, read_progress
+from ingest_assets.operations.backfill import cancel, choose, launch, read_progress
 from resources.instance.dagster_internals import BACKFILL_ID_TAG
 from resources.instance.home import open_instance
 from sensors.new_voices import NEW_VOICES, state_of
@@ -210,7 +211,7 @@ def measure_backfill(database: Database, instance: DagsterInstance) -> Row:
     """Seconds since its launch until the first run is queued and begun, and until all are queued."""
     stages = ["text_embeddings"]
     count = min(BACKFILLED, database.query("SELECT count(*) AS videos FROM videos")[0]["videos"])
-    chosen, choose_s = timed(lambda: choose(database, stages, False, BackfillFilter(), count))
+    chosen, choose_s = timed(lambda: choose(database, stages, False, VideoFilter(), count))
     backfill_id, launch_s = timed(lambda: launch(chosen, stages, "bench", database, instance))
     of_backfill, started = {BACKFILL_ID_TAG: backfill_id}, time.monotonic()
     begun = [DagsterRunStatus.STARTED, DagsterRunStatus.SUCCESS]

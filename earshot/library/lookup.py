@@ -1,10 +1,11 @@
 """Lookup: videos, sources, languages and stages as a user names them, found in the library or refused with what there is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import date
 
 from earshot.common.errors import EarshotError
 from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database
@@ -14,21 +15,16 @@ MAX_SUGGESTIONS = 5  # videos that a message lists
 Names = str | Sequence[str]  # one name, or several
 
 
-@dataclass(frozen=True)
-class FoundNames:
-    """Names as the catalogue has them: addresses of sources, keys of videos, codes of languages."""
-
-    sources: tuple[str, ...]
-    videos: tuple[str, ...]
-    languages: tuple[str, ...]
-
-
-def find_names(database: Database, sources: Names, videos: Names, languages: Names) -> FoundNames:
-    """What these names mean; raises EarshotError for the first that means nothing."""
-    return FoundNames(
-        tuple(address_of(database, source) for source in several(sources)),
-        tuple(known_video(database, video).video_id for video in several(videos)),
-        tuple(known_language(database, language) for language in several(languages)),
+def find_filter(
+    database: Database, sources: Names, videos: Names, languages: Names, since: date | None, until: date | None
+) -> VideoFilter:
+    """The filter that these names mean; raises EarshotError for the first that means nothing."""
+    return VideoFilter(
+        sources=tuple(address_of(database, source) for source in several(sources)),
+        videos=tuple(known_video(database, video).video_id for video in several(videos)),
+        languages=tuple(known_language(database, language) for language in several(languages)),
+        since=since,
+        until=until,
     )
 
 

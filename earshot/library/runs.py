@@ -10,7 +10,7 @@ from dagster import DagsterInstance
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
-from earshot.library.lookup import Names, find_names, known_stages
+from earshot.library.lookup import Names, find_filter, known_stages
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database
@@ -93,8 +93,7 @@ def start_backfill(database: Database, request: BackfillRequest, keep_previous: 
     stages = known_stages(request.stages)
     if not stages and not request.only_stale:
         raise EarshotError("No stage is named.", f"Name some of {', '.join(STAGES)}, or ask for what is stale.")
-    found = find_names(database, request.sources, request.videos, request.languages)
-    which = backfill.BackfillFilter(found.sources, found.videos, found.languages, request.since, request.until)
+    which = find_filter(database, request.sources, request.videos, request.languages, request.since, request.until)
     chosen = backfill.choose(database, stages or STAGES, request.only_stale, which, request.limit)
     undated = backfill.count_undated(database, which)
     if dry_run or chosen.empty:

@@ -5,7 +5,7 @@ from datetime import date
 
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
-from earshot.library.lookup import Names, find_names
+from earshot.library.lookup import Names, find_filter
 from earshot.models.cache import Models
 from earshot.models.device import Device, require_device
 from earshot.storage.database import Database
@@ -86,8 +86,8 @@ def _require_places(limit: int, page: int) -> None:
 
 def _filters(database: Database, question: Question) -> Filters:
     speaker = None if question.speaker is None else _resolve(database, question.speaker)
-    found = find_names(database, question.sources, question.videos, question.languages)
-    return Filters(speaker, found.sources, found.videos, found.languages, question.since, question.until)
+    found = find_filter(database, question.sources, question.videos, question.languages, question.since, question.until)
+    return Filters(**vars(found), speaker=speaker)
 
 
 def _resolve(database: Database, name: str) -> SpeakerRef:

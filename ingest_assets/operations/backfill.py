@@ -11,7 +11,6 @@ A backfill belongs to Dagster: it goes on after its launcher ends, and those lau
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -20,6 +19,7 @@ from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
 from earshot.common.errors import EarshotError
 from earshot.storage.catalog.previous_rows import KEEP_TAG
 from earshot.storage.catalog.stages import STAGES, UPSTREAM
+from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.database import Database
 from ingest_assets.operations.runs import ACTIVE
 from ingest_assets.partitions import videos
@@ -41,20 +41,6 @@ BACKFILL_PRIORITY = -10
 # The number of newest videos whose passages are stored, so that the comparison can show examples.
 EXAMPLES_OF = 20
 KEPT_DAYS = 90
-
-
-@dataclass(frozen=True)
-class BackfillFilter:
-    """Which videos; empty tuples and None select all. `since` and `until` are publishing days (UTC), both inclusive.
-
-    An undated video is in no range of days.
-    """
-
-    sources: tuple[str, ...] = ()  # addresses
-    videos: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()  # whisper's codes
-    since: date | None = None
-    until: date | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +79,7 @@ def with_below(stages: Sequence[str]) -> list[str]:
 
 
 def choose(
-    database: Database, stages: Sequence[str], only_stale: bool, which: BackfillFilter, limit: int | None = None
+    database: Database, stages: Sequence[str], only_stale: bool, which: VideoFilter, limit: int | None = None
 ) -> pd.DataFrame:
     """The stages to run of `ready` videos, newest first, as a frame like that of `read_stale()`; `limit` counts videos.
 
@@ -198,9 +184,9 @@ def _backfill(instance: DagsterInstance, backfill_id: str) -> PartitionBackfill:
     return backfill
 
 
-def count_undated(database: Database, which: BackfillFilter) -> int:
+def count_undated(database: Database, which: VideoFilter) -> int:
     """How many videos `since` and `until` leave out because they have no date, among those that the other conditions select."""
-    if which.since is None and which.until is None:
+    if not which.has_days:
         return 0
     statement = f"SELECT count(*) AS videos {_READY} AND v.published_at IS NULL"
     return database.query(statement, _parameters(which))[0]["videos"]
@@ -215,7 +201,7 @@ _READY = """
 """
 
 
-def _ready(database: Database, which: BackfillFilter) -> list[str]:
+def _ready(database: Database, which: VideoFilter) -> list[str]:
     """The ready videos that match, newest upload first."""
     rows = database.query(
         f"""
@@ -229,14 +215,8 @@ def _ready(database: Database, which: BackfillFilter) -> list[str]:
     return [row["video_id"] for row in rows]
 
 
-def _parameters(which: BackfillFilter) -> dict[str, Any]:
-    return {
-        "sources": list(which.sources) or None,
-        "videos": list(which.videos) or None,
-        "languages": list(which.languages) or None,
-        "since": which.since,
-        "until": which.until,
-    }
+def _parameters(which: VideoFilter) -> dict[str, Any]:
+    return {**which.names, "since": which.since, "until": which.until}
 
 
 def _everything(database: Database, video_ids: list[str], stages: Sequence[str], named: Sequence[str]) -> pd.DataFrame:

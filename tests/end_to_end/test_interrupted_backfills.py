@@ -15,10 +15,11 @@ from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.cli.operation.service import MARK
 from earshot.config.sources_file import source_named
 from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.database import Database, open_database
 from earshot.storage.locks import lock, video_lock
 from earshot.storage.server import stop_embedded
-from ingest_assets.operations.backfill import BackfillFilter, Progress, cancel, choose, launch, read_progress
+from ingest_assets.operations.backfill import Progress, cancel, choose, launch, read_progress
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from ingest_assets.stages.staleness import read_stale
 from resources.instance.home import open_instance
@@ -40,7 +41,7 @@ class Stale:
 
     def redo(self) -> str:
         """Start a backfill of what is out of date; its id."""
-        chosen = choose(self.database, STAGES, True, BackfillFilter())
+        chosen = choose(self.database, STAGES, True, VideoFilter())
         return launch(chosen, (), "what is out of date", self.database, open_instance())
 
     def progress(self, backfill_id: str) -> Progress:

@@ -15,10 +15,11 @@ from earshot.cli.operation.backfill import backfill_command
 from earshot.common.errors import EarshotError, InvalidMedia, Removed
 from earshot.storage.catalog.previous_rows import KEEP_TAG
 from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.catalog.videos import Video, get_video, mark_ready_if_complete, record_failure, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
-from ingest_assets.operations.backfill import BackfillFilter, cancel, choose, launch, read_progress, with_below
+from ingest_assets.operations.backfill import cancel, choose, launch, read_progress, with_below
 from ingest_assets.operations.ingest import QUIET
 from ingest_assets.stages import staleness
 from ingest_assets.stages.freshness import Version
@@ -54,7 +55,7 @@ def outdate(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
 def chosen(
     database: Database, stages: Sequence[str], *, stale: bool = False, limit: int | None = None, **which: object
 ) -> list:
-    found = choose(database, stages, stale, BackfillFilter(**which), limit)  # pyright: ignore[reportArgumentType]
+    found = choose(database, stages, stale, VideoFilter(**which), limit)  # pyright: ignore[reportArgumentType]
     return list(zip(found.video_id, found.stage, strict=True))
 
 
@@ -70,7 +71,7 @@ def test_what_is_below_a_stage_is_run_with_it() -> None:
 def test_stages_that_are_named_are_run_of_every_video_the_newest_first(ingested: Database) -> None:
     below = ["transcript", "text_embeddings"]
     assert chosen(ingested, ["transcript"]) == [(key, stage) for key in ("b", "a", "c") for stage in below]
-    found = choose(ingested, ["transcript"], False, BackfillFilter(videos=("a",)))
+    found = choose(ingested, ["transcript"], False, VideoFilter(videos=("a",)))
     assert found.reason.tolist() == ["asked for", "made from what is asked for"]
     assert found.took_s.tolist() == [10.5, 10.5]
 
@@ -116,11 +117,11 @@ def test_videos_that_are_not_ready_are_left_to_their_retries(ingested: Database)
 
 
 def started(database: Database, instance: DagsterInstance, *stages: str, forced: Sequence[str] = ()) -> str:
-    return launch(choose(database, stages, False, BackfillFilter()), forced, "a title", database, instance)
+    return launch(choose(database, stages, False, VideoFilter()), forced, "a title", database, instance)
 
 
 def test_backfill_targets_exactly_the_chosen_stages(instance: DagsterInstance, ingested: Database) -> None:
-    plan = choose(ingested, ["transcript"], False, BackfillFilter())
+    plan = choose(ingested, ["transcript"], False, VideoFilter())
     plan = plan[~((plan.video_id == "a") & (plan.stage == "transcript"))]
     backfill = instance.get_backfill(launch(plan, ["transcript"], "a title", ingested, instance))
     assert backfill is not None

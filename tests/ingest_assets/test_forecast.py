@@ -8,7 +8,7 @@ import pytest
 from dagster import DagsterInstance
 
 from earshot.storage.database import Database
-from ingest_assets.operations.forecast import IDLE_S, POOL, Forecast, forecast, spread_s, stages_at_once, usually_between
+from ingest_assets.operations.forecast import GPU_POOL, IDLE_S, Forecast, forecast, spread_s, stages_at_once, usually_between
 from resources.instance.home import open_instance
 from resources.instance.worker_slots import WorkerSlot
 from tests.support.timing_rows import keep, usual
@@ -103,9 +103,9 @@ def test_forecast_of_two_at_once_is_what_the_same_took(database: Database) -> No
 @pytest.fixture
 def pools(instance: DagsterInstance) -> Iterator[DagsterInstance]:
     """The instance, whose pool nobody has given another number of slots, now or afterwards."""
-    instance.event_log_storage.delete_concurrency_limit(POOL)
+    instance.event_log_storage.delete_concurrency_limit(GPU_POOL)
     yield instance
-    instance.event_log_storage.delete_concurrency_limit(POOL)
+    instance.event_log_storage.delete_concurrency_limit(GPU_POOL)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_at_once_are_the_slots_or_fewer_workers(
     monkeypatch.setenv("EARSHOT_DEVICE", device)
     monkeypatch.setenv("EARSHOT_WORKERS", workers)
     if slots is not None:
-        pools.event_log_storage.set_concurrency_slots(POOL, slots)
+        pools.event_log_storage.set_concurrency_slots(GPU_POOL, slots)
     with open_instance() as opened:
         assert stages_at_once(opened) == at_once
 

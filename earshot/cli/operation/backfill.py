@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from earshot.cli.arguments import Day
+from earshot.cli.arguments import filter_options
 from earshot.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
 from earshot.common.errors import EarshotError
 from earshot.common.text import left_out_undated, pluralize
 from earshot.common.times import format_hms
-from earshot.library.lookup import known_language, known_video
+from earshot.library.lookup import find_filter
 from earshot.storage.catalog.stages import STAGES
-from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
@@ -33,11 +32,7 @@ SILENCE_S = 90.0  # of Dagster's daemon, which tells every 30 s that it is there
 @click.command("backfill")
 @click.argument("stages", nargs=-1, type=click.Choice(STAGES), metavar="[STAGE]...")
 @click.option("--stale", is_flag=True, help="Only what is out of date; without STAGEs of all of them.")
-@click.option("--source", "sources", multiple=True, metavar="SOURCE", help="Only videos of this source, by name or address.")
-@click.option("--video", "videos", multiple=True, metavar="VIDEO", help="Only this video.")
-@click.option("--language", "languages", multiple=True, metavar="CODE", help="Only videos in this language: en, de, ...")
-@click.option("--since", type=Day, metavar="DATE", help="Only uploads of this day (UTC) and later.")
-@click.option("--until", type=Day, metavar="DATE", help="Only uploads of this day and before.")
+@filter_options
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many videos, the newest first.")
 @click.option("--dry-run", is_flag=True, help="Say what would be run, and how long it takes; start nothing.")
 @click.option("--keep-previous", is_flag=True, help="Keep what is replaced, in schema `previous` of the database.")
@@ -84,13 +79,8 @@ def backfill_command(
         return
     backfill_id = watched
     if backfill_id is None:
-        which = backfill.BackfillFilter(
-            sources=tuple(address_of(database, source) for source in sources),
-            videos=tuple(known_video(database, video).video_id for video in videos),
-            languages=tuple(known_language(database, language) for language in languages),
-            since=since.date() if since else None,
-            until=until.date() if until else None,
-        )
+        days = (day.date() if day else None for day in (since, until))
+        which = find_filter(database, sources, videos, languages, *days)
         chosen = backfill.choose(database, stages or STAGES, stale, which, limit)
         if as_json and dry_run:
             print_json(json_rows(chosen))

@@ -9,7 +9,7 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
-from earshot.cli.arguments import Day
+from earshot.cli.arguments import filter_options
 from earshot.cli.output import console, json_option, print_json
 from earshot.common.errors import EarshotError
 from earshot.common.text import pluralize
@@ -61,11 +61,7 @@ def _refuse(name: str, known: Sequence[str], ctx: click.Context) -> Never:
 @click.option("--limit", type=click.IntRange(1, 200), default=5, show_default=True, help="Passages on a page.")
 @click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, help="Which page of them.")
 @click.option("--speaker", metavar="NAME", help="Only what this person says, or an anonymous voice: 'voice 7'.")
-@click.option("--source", "sources", multiple=True, metavar="SOURCE", help="Only videos of this source, by name or address.")
-@click.option("--video", "videos", multiple=True, metavar="VIDEO", help="Only this video.")
-@click.option("--language", "languages", multiple=True, metavar="CODE", help="Only videos in this language: en, de, ...")
-@click.option("--since", type=Day, metavar="DATE", help="Only uploads of this day (UTC) and later.")
-@click.option("--until", type=Day, metavar="DATE", help="Only uploads of this day and before.")
+@filter_options
 @click.option("--words", is_flag=True, help="By words alone, not by meaning; needs no model.")
 @click.option("--context", is_flag=True, help="Show the passages before and after, too.")
 @json_option

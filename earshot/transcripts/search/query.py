@@ -19,6 +19,7 @@ from earshot.common.times import link_at
 from earshot.models.cache import Models
 from earshot.models.device import Device
 from earshot.models.text.text_encoder import TextEncoder
+from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.database import Database
 from earshot.transcripts.search.text_models import count_unsearched, list_text_models, searched_model
 from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
@@ -35,19 +36,11 @@ _PHRASE = re.compile("""-?["“”„«»][^"“”„«»]*["“”„«»]""")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
-@dataclass(frozen=True)
-class Filters:
-    """Restricts a search; None and an empty tuple restrict nothing. `since` and `until` are publishing dates (UTC), inclusive.
-
-    A video without a date is in no range of dates.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Filters(VideoFilter):
+    """Restricts a search to passages of these videos, and to what one person or voice says in them."""
 
     speaker: SpeakerRef | None = None
-    sources: tuple[str, ...] = ()
-    videos: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()  # whisper's codes
-    since: date | None = None
-    until: date | None = None
 
 
 EVERYTHING = Filters()
@@ -209,7 +202,7 @@ def explain(database: Database, hits: Sequence[Hit], filters: Filters, page: int
 
 def count_undated(database: Database, filters: Filters) -> int:
     """How many videos `since` and `until` exclude only because their date is unknown."""
-    if filters.since is None and filters.until is None:
+    if not filters.has_days:
         return 0
     statement = """
         SELECT count(*) AS videos FROM videos v WHERE published_at IS NULL
@@ -220,9 +213,8 @@ def count_undated(database: Database, filters: Filters) -> int:
                 AND (%(languages)s::text[] IS NULL OR p.language = ANY(%(languages)s)))
     """
     heard = keys_with(database, filters.speaker) if filters.speaker else None
-    chosen = {"sources": filters.sources, "videos": filters.videos, "languages": filters.languages}
-    parameters = {name: list(names) or None for name, names in chosen.items()}
-    return database.query(statement, {**parameters, "heard": heard})[0]["videos"]
+    [row] = database.query(statement, {**filters.names, "heard": heard})
+    return row["videos"]
 
 
 def _arguments(question: str, vector: Any, limit: int, page: int, filters: Filters) -> dict[str, Any]:
@@ -234,9 +226,7 @@ def _arguments(question: str, vector: Any, limit: int, page: int, filters: Filte
         "skip": limit * (page - 1),
         "person": speaker.person_id if speaker else None,
         "voice": speaker.voice_id if speaker else None,
-        "sources": list(filters.sources) or None,
-        "videos": list(filters.videos) or None,
-        "languages": list(filters.languages) or None,
+        **filters.names,
         "since": datetime.combine(filters.since, time.min, UTC) if filters.since else None,
         "until": _day_after(filters.until) if filters.until else None,
     }

@@ -226,7 +226,8 @@ def test_filters_leave_exactly_what_fits(
     until: date | None,
     ana: bool,
 ) -> None:
-    chosen = Filters(resolve(mixed, "Ana") if ana else None, sources, videos, languages, since, until)
+    speaker = resolve(mixed, "Ana") if ana else None
+    chosen = Filters(speaker=speaker, sources=sources, videos=videos, languages=languages, since=since, until=until)
     hits = found(mixed, "statement", limit=50, filters=chosen)
     rows = mixed.query(
         "SELECT video_id, source, published_at, p.language, local_speaker FROM videos JOIN passages p USING (video_id)"
