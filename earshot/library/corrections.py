@@ -4,7 +4,7 @@ WHAT is a voice (`voice 7`), a speaker of a video (`VIDEO@SPEAKER_01`) or the tu
 `earshot people correct` takes it: earshot/speakers/corrections/targets.py. After each change it is decided anew who speaks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +18,7 @@ from earshot.speakers.corrections.commands import (
     separate_voices,
     split_voice,
 )
-from earshot.speakers.corrections.targets import describe_correction, parse_target
+from earshot.speakers.corrections.targets import Target, describe_correction, parse_target
 from earshot.speakers.people.directory import describe_changes, labels
 from earshot.speakers.people.identify import PEOPLE_LOCK, identify
 from earshot.speakers.tables.corrections import CorrectedSpan, Correction, list_corrections, remove_correction
@@ -106,38 +106,23 @@ class Corrections:
 
     def assign(self, what: str, person: str) -> SpeakerChange:
         """This person speaks, who is added where nobody has the name."""
-        with deciding_anew(self._database) as decision:
-            entered = assign_person(self._database, parse_target(self._database, what), person)
-            decision.said = entered.number
-        return _change(decision, entered)
+        return self._enter(lambda: assign_person(self._database, self._target(what), person))
 
     def exclude(self, what: str, person: str) -> SpeakerChange:
         """This person, who must be known, never speaks there. Not for a single turn."""
-        with deciding_anew(self._database) as decision:
-            entered = exclude_person(self._database, parse_target(self._database, what), person)
-            decision.said = entered.number
-        return _change(decision, entered)
+        return self._enter(lambda: exclude_person(self._database, self._target(what), person))
 
     def merge_voices(self, one: str, other: str) -> SpeakerChange:
         """The two are one voice. Not for a single turn."""
-        with deciding_anew(self._database) as decision:
-            entered = merge_voices(self._database, parse_target(self._database, one), parse_target(self._database, other))
-            decision.said = entered.number
-        return _change(decision, entered)
+        return self._enter(lambda: merge_voices(self._database, self._target(one), self._target(other)))
 
     def separate_voices(self, one: str, other: str) -> SpeakerChange:
         """The two are two voices. Not for a single turn."""
-        with deciding_anew(self._database) as decision:
-            entered = separate_voices(self._database, parse_target(self._database, one), parse_target(self._database, other))
-            decision.said = entered.number
-        return _change(decision, entered)
+        return self._enter(lambda: separate_voices(self._database, self._target(one), self._target(other)))
 
     def split_voice(self, voice: str) -> SpeakerChange:
         """This anonymous voice is two: it is divided where it was joined last."""
-        with deciding_anew(self._database) as decision:
-            entered, _, _ = split_voice(self._database, anonymous_voice(voice))
-            decision.said = entered.number
-        return _change(decision, entered)
+        return self._enter(lambda: split_voice(self._database, anonymous_voice(voice))[0])
 
     def undo(self, number: int) -> SpeakerChange:
         """Take the correction of this number back; `person` is who goes with it, since nothing else was said of that person."""
@@ -145,6 +130,16 @@ class Corrections:
             decision.undone = former_numbers(self._database, number)
             person = remove_correction(self._database, number)
         return SpeakerChange(decision.renamed, person=person)
+
+    def _target(self, what: str) -> Target:
+        return parse_target(self._database, what)
+
+    def _enter(self, enter: Callable[[], CorrectionResult]) -> SpeakerChange:
+        """Add a correction and decide anew who speaks."""
+        with deciding_anew(self._database) as decision:
+            entered = enter()
+            decision.said = entered.number
+        return SpeakerChange(decision.renamed, entered.number, entered.person, entered.new_person, entered.over)
 
 
 def _of_video(corrections: Sequence[Correction], video_id: str | None) -> Iterator[Correction]:
@@ -166,7 +161,3 @@ def anonymous_voice(text: str) -> int:
     if number is None:
         raise EarshotError(f"{text!r} is no anonymous voice, and only those are split.", "Name one, such as 'voice 7'.")
     return number
-
-
-def _change(decision: Decision, entered: CorrectionResult) -> SpeakerChange:
-    return SpeakerChange(decision.renamed, entered.number, entered.person, entered.new_person, entered.over)
