@@ -18,6 +18,7 @@ from earshot.models.measurement import Measurement
 from earshot.speakers.people.identify import Identified, identify
 from ingest_assets.assets.voice_embeddings import voice_embeddings
 from ingest_assets.stages.stage import FORCE_TAG
+from ingest_assets.stages.video_asset import GPU_POOL
 from resources.database import DatabaseResource
 
 # Errors whose messages never quote people.yaml.
@@ -28,7 +29,7 @@ NAMELESS = (DatabaseUnusable, GpuUnavailable, ModelUnavailable)
     group_name="video",
     code_version="1",
     deps=[voice_embeddings],
-    pool="gpu",
+    pool=GPU_POOL,
     kinds={"postgres"},
     description="Who each local speaker is: a person, an unnamed voice, or Unknown, with the reason.",
 )

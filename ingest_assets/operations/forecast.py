@@ -21,9 +21,9 @@ from dagster import DagsterInstance
 from earshot.config.settings import read_settings
 from earshot.storage.database import Database
 from earshot.storage.server import server_urls
+from ingest_assets.stages.video_asset import GPU_POOL
 from resources.instance.worker_slots import count_workers
 
-POOL = "gpu"
 RECENT = 200  # timings
 # Longer gaps are idle time, not overhead. Processes that load their models for each video take 16 s at most here.
 IDLE_S = 60.0
@@ -65,7 +65,7 @@ def stages_at_once(instance: DagsterInstance) -> int:
     settings = read_settings()
     workers = count_workers(server_urls(settings).earshot) or settings.workers
     limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits() if not pool.from_default}
-    slots = limits.get(POOL, instance.global_op_concurrency_default_limit)
+    slots = limits.get(GPU_POOL, instance.global_op_concurrency_default_limit)
     return max(1, workers if slots is None else min(workers, slots))
 
 
