@@ -3,9 +3,8 @@
 - The telephone call of pyannote.audio's wheel, with the words and turns that come with it: two people who fall into each
   other's words.
 - Pieces of that call, of the narrator and of Beckett's line (bench/corpora/episodes.py), joined so that speakers take turns
-quickly; so
-  that each begins before the other has ended; and with short back-channels inside a long sentence. Who speaks when is known by
-  construction; what is said, from the call's transcript and from the books.
+  quickly; so that each begins before the other has ended; and with short back-channels inside a long sentence. Who speaks when
+  is known by construction; what is said, from the call's transcript and from the books.
 
 Whole sentences but for the last two recordings: a rule that trusts the ends of sentences has it easier here than in a room.
 """

@@ -3,9 +3,8 @@
 Four parts, each in processes and homes of its own, with the code of `earshot ingest`:
 
 1. sides: the demo's first episode by Earshot and by others in turn (bench/contenders/rounds.py): Earshot's own model calls with
-nothing
-   around them, the plain libraries, WhisperX, Senko. A ratio per stage and in total, with its spread; and what measuring itself
-   costs in each stage (bench/pipeline/overhead.py).
+   nothing around them, the plain libraries, WhisperX, Senko. A ratio per stage and in total, with its spread; and what
+   measuring itself costs in each stage (bench/pipeline/overhead.py).
 2. growth: recordings of several lengths, with their memory (bench/pipeline/growth.py).
 3. starts: a process that has just begun beside a warm one (bench/pipeline/starts.py).
 4. short: many short videos, and what each costs beside its stages (bench/pipeline/short_videos.py).

@@ -3,8 +3,8 @@
 In a home of its own, with the real Postgres, Dagster instance, feeds over HTTP on loopback and yt-dlp:
 
 1. Ticks of the sensors in a library that grows (bench/watching/watched_library.py). Its videos are those of one feed that is
-really
-   served, and of further watched feeds of 500 that were looked at just now. Then ticks that look at a large feed or folder.
+   really served, and of further watched feeds of 500 that were looked at just now. Then ticks that look at a large feed or
+   folder.
 2. The first fill: a feed of 20,000 entries is listed, kept, decided and asked for, 50 runs a tick.
 3. Downloads an hour from one source, by two workers that take turns as asset `audio` does, with its usual pause and without.
 

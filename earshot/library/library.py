@@ -165,7 +165,7 @@ class Library:
         """A row for each run of a stage, oldest first: of one video's key, of the last so many days, the newest 50,000.
 
         Columns: video_id, asset (the stage), recorded_at, run_id, code_version, git_commit, speed, and the keys of
-        docs/timings.md: `_s` are seconds, `rtf` compute seconds per second of audio, `x_realtime` times real time.
+        docs/reference/timings.md: `_s` are seconds, `rtf` compute seconds per second of audio, `x_realtime` times real time.
         """
         import pandas as pd
 

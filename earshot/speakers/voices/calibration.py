@@ -3,8 +3,7 @@
 What a cosine is worth depends on the recordings: languages, microphones, how long people speak. So the threshold can be read
 off the library itself. Its pairs are of four kinds:
 
-- `halves` (one person): the earlier and the later half of one local speaker's clear speech. Optimistic: the same session,
-the
+- `halves` (one person): the earlier and the later half of one local speaker's clear speech. Optimistic: the same session, the
   same microphone, the same room. Scores over months and microphones are lower.
 - `across` (one person): two recordings of which corrections or enrolments say that the same person speaks.
 - `one video` (two people): two local speakers of one video, if no correction says that they are one. Where the diarization
