@@ -108,6 +108,7 @@ def _convert(folder: Path, target: Path) -> None:
 
     before = logging.get_verbosity()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()  # it would draw across the bars of the command line
     try:
         TransformersConverter(str(folder)).convert(str(target), quantization=COMPUTE_TYPE, force=True)
     finally:
