@@ -21,12 +21,12 @@ from bench.corpora.composed import offsets, repeated, write_short
 from bench.harness import figures
 from bench.harness.figures import NotDone, measured_on, steal_share, write
 from bench.harness.median_range import Spread
+from bench.pipeline import growth, microbench, pipeline, short_videos, starts
 from bench.pipeline.comparison import AROUND, ratios, table_row
 from bench.pipeline.ingesting import Ingested
 from bench.pipeline.microbench import check_events_s, execution_of_row, measure_parts, measure_sampling, multiply
 from bench.pipeline.overhead import Cost, Sampling, as_record, describe_sampling, shares
 from bench.pipeline.overhead import table_row as share_row
-from bench.pipeline.pipeline import growth, microbench, pipeline, short_videos, starts
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import GpuUnavailable, ModelUnavailable
 from earshot.config.settings import read_settings

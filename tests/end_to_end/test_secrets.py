@@ -29,7 +29,7 @@ EARSHOT = str(Path(sys.executable).parent / "earshot")
 # Where addresses are kept, since they are what is fetched: the only places that may hold a token.
 HOLD_ADDRESSES = {
     ("videos", "url"), ("videos", "source"), ("source_videos", "url"), ("source_videos", "source"), ("sources", "source"),
-    ("run_requests", "source"),
+    ("run_requests", "source"), ("listed", "url"), ("listed", "source"),
 }  # fmt: skip
 
 
