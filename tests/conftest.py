@@ -10,8 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from dagster import DagsterInstance
+from psycopg import sql
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a wrong path fails at once instead of asking the hub
 os.environ["EARSHOT_DEVICE"] = "cpu"
@@ -70,6 +72,7 @@ def library(home: Path) -> Database:
     """The session's database, migrated, and as the module begins without videos and partitions."""
     assert home.exists()
     opened = open_database()
+    _turn_off_fsync(opened.url)
     _empty(opened)
     _without_partitions()
     return opened
@@ -97,10 +100,19 @@ def instance(database: Database) -> DagsterInstance:
 
 
 def _empty(database: Database) -> None:
+    """Delete every row. TRUNCATE would create the files of all tables anew, which takes a hundred times as long."""
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
     with database.connect() as connection:
-        connection.execute("TRUNCATE videos, sources, text_models CASCADE")
-        connection.execute("TRUNCATE people, corrections, voices, voice_thresholds CASCADE")
-        connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds, backfills CASCADE")
+        connection.execute("SET LOCAL session_replication_role = replica")  # in any order, whatever refers to what
+        deletes = [sql.SQL("DELETE FROM {}").format(sql.Identifier(*row.values())) for row in connection.execute(tables)]
+        connection.execute(sql.SQL("; ").join(deletes))
+
+
+def _turn_off_fsync(url: str) -> None:
+    """Turn off fsync: these databases need not survive a power cut."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def _without_partitions() -> DagsterInstance:

@@ -27,7 +27,7 @@ from tests.support.earshot_up import EARSHOT, free_port, running_up, wait
 
 pytestmark = pytest.mark.slow
 
-VIDEOS = 5
+VIDEOS = 3
 STAGE = "speaker_turns"
 
 
