@@ -52,10 +52,8 @@ def outdate(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     monkeypatch.setattr(staleness, "expected_versions", lambda: changed)
 
 
-def chosen(
-    database: Database, stages: Sequence[str], *, stale: bool = False, limit: int | None = None, **which: object
-) -> list:
-    found = choose(database, stages, stale, VideoFilter(**which), limit)  # pyright: ignore[reportArgumentType]
+def chosen(database: Database, stages: Sequence[str], *, stale: bool = False, limit: int | None = None, **which: Any) -> list:
+    found = choose(database, stages, stale, VideoFilter(**which), limit)
     return list(zip(found.video_id, found.stage, strict=True))
 
 
@@ -100,12 +98,12 @@ def test_a_stage_that_never_ran_to_its_end_is_run_too(ingested: Database) -> Non
         ({"limit": 2}, ["b", "a"]),
     ],
 )
-def test_only_of_the_videos_that_are_meant(ingested: Database, which: dict[str, object], found: list[str]) -> None:
+def test_only_of_the_videos_that_are_meant(ingested: Database, which: dict[str, Any], found: list[str]) -> None:
     ingested.query(
         "INSERT INTO transcripts (video_id, language, language_probability, model, model_revision) "
         "VALUES ('a', 'de', 1, '', '')"
     )
-    assert [key for key, _ in chosen(ingested, ["voice_embeddings"], **which)] == found  # pyright: ignore[reportArgumentType]
+    assert [key for key, _ in chosen(ingested, ["voice_embeddings"], **which)] == found
 
 
 def test_videos_that_are_not_ready_are_left_to_their_retries(ingested: Database) -> None:

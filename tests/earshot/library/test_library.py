@@ -1,8 +1,10 @@
 """The library as one object: what it reads, over videos that the stages would have left."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,8 +45,8 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def ids(found: object) -> list[str]:
-    return [each.video_id for each in found]  # pyright: ignore
+def ids(found: Iterable[Any]) -> list[str]:
+    return [each.video_id for each in found]
 
 
 # --- opening -------------------------------------------------------------------------------------------------------------
@@ -76,9 +78,9 @@ def test_search_by_words_finds_who_said_it_and_when(opened: Library) -> None:
         {"since": date(2026, 3, 1)}, {"until": date(2026, 3, 1)},
     ],
 )  # fmt: skip
-def test_search_filters(opened: Library, sources: Path, chosen: dict[str, object]) -> None:
+def test_search_filters(opened: Library, sources: Path, chosen: dict[str, Any]) -> None:
     assert sources
-    assert ids(opened.search("bridge", words_only=True, **chosen).hits) == ["bridge"]  # pyright: ignore
+    assert ids(opened.search("bridge", words_only=True, **chosen).hits) == ["bridge"]
 
 
 def test_search_tells_absent_words_and_undated_videos(opened: Library) -> None:
@@ -103,9 +105,9 @@ def test_search_without_a_hit_says_so(opened: Library) -> None:
         ({"limit": 100, "page": 3}, "goes beyond the 200 best"),
     ],
 )
-def test_search_refuses_what_is_not_there(opened: Library, asked: dict[str, object], message: str) -> None:
+def test_search_refuses_what_is_not_there(opened: Library, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(EarshotError, match=message):
-        opened.search("bridge", words_only=True, **asked)  # pyright: ignore
+        opened.search("bridge", words_only=True, **asked)
 
 
 def test_search_by_meaning_asks_for_the_device_first(opened: Library, monkeypatch: pytest.MonkeyPatch) -> None:

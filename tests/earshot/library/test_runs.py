@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dagster import DagsterInstance
@@ -138,9 +139,9 @@ def test_backfill_counts_videos_without_a_date(current: Library) -> None:
         ({"stages": "audio", "videos": "c"}, "There is no video 'c'"),
     ],
 )
-def test_backfill_refuses_what_is_not_there(current: Library, asked: dict[str, str], message: str) -> None:
+def test_backfill_refuses_what_is_not_there(current: Library, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(EarshotError, match=message):
-        current.backfill(**asked)  # pyright: ignore[reportArgumentType]
+        current.backfill(**asked)
 
 
 def test_progress_of_an_unknown_backfill(current: Library) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -253,8 +254,8 @@ def test_redirect_on_named_host_is_followed_with_same_keys(site: Site, listed: C
 # --- one video's own page -----------------------------------------------------------------------------------------------------
 
 
-def entry_at(url: str, **facts: object) -> Entry:
-    return Entry("generic-key", url, "As listed", **facts)  # pyright: ignore[reportArgumentType]
+def entry_at(url: str, **facts: Any) -> Entry:
+    return Entry("generic-key", url, "As listed", **facts)
 
 
 def test_a_page_gives_the_date_and_length_that_the_listing_did_not(site: Site) -> None:

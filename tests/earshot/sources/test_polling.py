@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,9 @@ from tests.support.feeds import FIRST_DAY, feed
 from tests.support.http_server import Answer, Site, moved, too_many
 
 
-def podcast(site: Site, path: str = "/feed.xml", **options: object) -> Source:
+def podcast(site: Site, path: str = "/feed.xml", **options: Any) -> Source:
     """A watched feed of the site, looked at whenever somebody looks."""
-    return Source(Kind.FEED, site.url + path, path, every_s=0.0, **options)  # pyright: ignore[reportArgumentType]
+    return Source(Kind.FEED, site.url + path, path, every_s=0.0, **options)
 
 
 def asked_for(database: Database) -> list[str]:
@@ -83,10 +84,10 @@ def test_bug_in_one_poll_is_reported_and_stops_no_other(
     site.put("/good.xml", Answer(feed("e9")))
     real = polling.poll
 
-    def broken(source: Source, *rest: object) -> Listing | None:
+    def broken(source: Source, *rest: Any) -> Listing | None:
         if source.name == "/broken.xml":
             raise ZeroDivisionError("nobody thought of this")
-        return real(source, *rest)  # pyright: ignore[reportArgumentType]
+        return real(source, *rest)
 
     monkeypatch.setattr(polling, "poll", broken)
     looks = poll_sources([podcast(site, "/broken.xml"), podcast(site, "/good.xml")], database)
@@ -322,9 +323,9 @@ def channel(monkeypatch: pytest.MonkeyPatch) -> Channel:
     return played
 
 
-def upload(day: int, **facts: object) -> Entry:
+def upload(day: int, **facts: Any) -> Entry:
     key = f"video-{day:05d}"
-    return Entry(key, f"https://www.youtube.com/watch?v={key}", key, published_at=FIRST_DAY + timedelta(day - 1), **facts)  # pyright: ignore[reportArgumentType]
+    return Entry(key, f"https://www.youtube.com/watch?v={key}", key, published_at=FIRST_DAY + timedelta(day - 1), **facts)
 
 
 def test_channel_is_listed_in_full_first_then_polled_by_feed(channel: Channel, database: Database) -> None:
