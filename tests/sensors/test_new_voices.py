@@ -19,7 +19,7 @@ from dagster import (
 from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.people.identify import identify
-from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, remove_correction
+from earshot.speakers.tables.corrections import CorrectedSpan, CorrectionKind, add_correction, remove_correction
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import accept_threshold, voice_space
 from earshot.storage.catalog.videos import Video, register
@@ -99,7 +99,7 @@ CHANGES: dict[str, Callable[[Database], object]] = {
     "people.yaml": lambda _: read_settings().people.write_text(LISTED),
     "a person enrolled": _person_by_hand,
     "a correction": lambda database: add_correction(
-        database, "same", None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("z", 0, 9)]
+        database, CorrectionKind.SAME, None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("z", 0, 9)]
     ),
     "a threshold": lambda database: accept_threshold(database, voice_space(read_settings()), 0.4, "this test"),
 }
@@ -116,10 +116,10 @@ def test_whatever_decides_who_is_who_is_noticed(change: str, database: Database,
 
 def test_a_correction_taken_back_and_another_given_is_noticed(database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0")
-    first = add_correction(database, "same", None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("a", 10, 19)])
+    first = add_correction(database, CorrectionKind.SAME, None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("a", 10, 19)])
     assert ticks.asks()
     remove_correction(database, first)
-    add_correction(database, "different", None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("a", 10, 19)])
+    add_correction(database, CorrectionKind.DIFFERENT, None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("a", 10, 19)])
     assert ticks.asks()
 
 
@@ -174,11 +174,11 @@ def test_the_cursor_tells_no_name_and_runs_go_ahead_of_new_uploads(
     speak(database, "a", "S0")
     answer = new_voices(build_sensor_context(instance))
     assert isinstance(answer, SensorResult)
-    [request] = answer.run_requests or ()
+    [request] = answer.run_requests or []
     assert request.job_name == "identify_people"
     assert NEW_UPLOAD_PRIORITY < int(request.tags["dagster/priority"]) < LISTING_PRIORITY
     assert answer.cursor == state_of(database, read_settings())
-    assert len(answer.cursor) == 32
+    assert len(answer.cursor or "") == 32
 
 
 def test_it_runs_by_itself() -> None:

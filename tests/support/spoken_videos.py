@@ -11,7 +11,7 @@ import pandas as pd
 
 from earshot.models.registry import Model
 from earshot.speakers.corrections.constraints import read_corrections, read_segment_overrides
-from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
+from earshot.speakers.tables.corrections import CorrectedSpan, CorrectionKind, add_correction
 from earshot.speakers.tables.identities import write_segment_overrides
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
@@ -118,6 +118,6 @@ def hear_again(database: Database, video_id: str, label: str) -> None:
 
 def say_is(database: Database, person_id: int, video_id: str, start_s: float, end_s: float) -> None:
     """A correction, "this is that person", with what asset `people` makes of it."""
-    add_correction(database, "is", person_id, [CorrectedSpan(video_id, start_s, end_s)])
+    add_correction(database, CorrectionKind.IS, person_id, [CorrectedSpan(video_id, start_s, end_s)])
     with database.connect() as connection:
         write_segment_overrides(connection, read_segment_overrides(database, read_corrections(database)))

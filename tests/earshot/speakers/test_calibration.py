@@ -20,7 +20,7 @@ from earshot.models.registry import model_set
 from earshot.speakers.corrections.constraints import IdentityConstraints
 from earshot.speakers.people.calibration_data import known_identities, read_calibration_data
 from earshot.speakers.people.identify import identify
-from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
+from earshot.speakers.tables.corrections import CorrectedSpan, CorrectionKind, add_correction
 from earshot.speakers.tables.people import add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, accept_threshold, thresholds, voice_space
 from earshot.speakers.voices.calibration import (
@@ -64,7 +64,7 @@ def speaker(
 
 
 def kinds(speakers: list[CalibrationSpeaker]) -> list[tuple[str, int, int]]:
-    return [(row.kind, row.first, row.second) for row in pairs_of(speakers).itertuples()]
+    return list(pairs_of(speakers)[["kind", "first", "second"]].itertuples(index=False, name=None))
 
 
 def as_pairs(one_person: list[float], two_people: list[float]) -> pd.DataFrame:
@@ -289,8 +289,8 @@ def test_corrections_make_pairs_of_one_person_and_what_profiles_decided_makes_no
         )
     assert ACROSS not in set(pairs_of(read_calibration_data(filled, space).speakers).kind)
     for video in ("v0", "v4", "v7"):
-        add_correction(filled, "is", person, spans_of(filled, video, "S0"))
-    add_correction(filled, "same", None, spans_of(filled, "v1", "S0"), spans_of(filled, "v2", "S0"))
+        add_correction(filled, CorrectionKind.IS, person, spans_of(filled, video, "S0"))
+    add_correction(filled, CorrectionKind.SAME, None, spans_of(filled, "v1", "S0"), spans_of(filled, "v2", "S0"))
     pairs = pairs_of(read_calibration_data(filled, space).speakers)
     across = pairs[pairs.kind == ACROSS]
     assert len(across) == 3 + 1
@@ -333,7 +333,8 @@ def earshot(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
             main()
         except SystemExit as ended:
             code = ended.code
-        return Ended(int(code or 0), *capfd.readouterr())
+        printed = capfd.readouterr()
+        return Ended(int(code or 0), printed.out, printed.err)
 
     return run
 

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from dagster import DagsterInstance
+from psycopg import sql
 
 from earshot.cli.commands import cli
 from earshot.common.errors import EarshotError
@@ -15,7 +16,7 @@ from earshot.config.settings import read_settings
 from earshot.speakers.people.directory import labels, resolve
 from earshot.speakers.people.forget import count_traces, forget
 from earshot.speakers.people.identify import identify
-from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, list_corrections
+from earshot.speakers.tables.corrections import CorrectedSpan, CorrectionKind, add_correction, list_corrections
 from earshot.speakers.tables.people import add_person, find_person, list_people
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database
@@ -91,7 +92,7 @@ def found_in_databases(secrets: list[bytes]) -> list[str]:
                 "AND table_schema NOT IN ('pg_catalog', 'information_schema') UNION SELECT 'pg_catalog', 'pg_stats'"
             ).fetchall()
             for schema, table in tables:
-                rows = psycopg.sql.SQL("SELECT t::text FROM {} t").format(psycopg.sql.Identifier(schema, table))
+                rows = sql.SQL("SELECT t::text FROM {} t").format(sql.Identifier(schema, table))
                 text = "\n".join(row[0] for row in connection.execute(rows)).encode()
                 found += [f"{table}: {secret!r}" for secret in secrets if secret in text]
     return found
@@ -118,7 +119,7 @@ def test_nothing_is_left_of_a_forgotten_person_in_any_table_or_file(
     talks: Database, instance: DagsterInstance, home: Path
 ) -> None:
     assert instance
-    add_correction(talks, "is", add_person(talks, NAME).person_id, [CorrectedSpan("v1", 0.0, 10.0)])
+    add_correction(talks, CorrectionKind.IS, add_person(talks, NAME).person_id, [CorrectedSpan("v1", 0.0, 10.0)])
     identify(talks)
     secrets = secrets_of(talks)
     enrol(talks, "Ben", voice("somebody else"))  # statistics are taken of two names and more
@@ -187,7 +188,7 @@ def test_a_single_turn_of_the_person_is_forgotten_and_its_speaker_keeps_the_rest
     speak(talks, "w", ["guest", "other"], rounds=4)
     person = find_person(talks, NAME)
     assert person is not None
-    add_correction(talks, "is", person.person_id, [CorrectedSpan("w", 20.0, 30.0)])
+    add_correction(talks, CorrectionKind.IS, person.person_id, [CorrectedSpan("w", 20.0, 30.0)])
     [whole] = talks.query("SELECT clear_s, centroid FROM local_speakers WHERE video_id = 'w' AND local_speaker = %s", [FIRST])
     run(NAME, "--yes")
     assert [turn for turn, condition in vectors_of(talks, "w").items() if condition == "forgotten"] == [2]
@@ -222,11 +223,11 @@ def test_the_spans_of_an_enrolment_are_forgotten_unless_it_was_refused(talks: Da
 
 def test_corrections_of_others_lose_what_they_say_of_that_time_and_go_when_nothing_is_left(talks: Database) -> None:
     other = add_person(talks, "Ben").person_id
-    never = add_correction(talks, "never", other, [CorrectedSpan("v1", 0.0, 10.0), CorrectedSpan("v1", 20.0, 30.0)])
-    apart = add_correction(talks, "different", None, [CorrectedSpan("v1", 0.0, 10.0)], [CorrectedSpan("v1", 10.0, 20.0)])
-    kept = add_correction(
-        talks, "is", other, [CorrectedSpan("v1", 10.0, 20.0), CorrectedSpan("v2", 0.5, 9.5), CorrectedSpan("v2", 30.0, 40.0)]
-    )
+    first, second, third = (CorrectedSpan("v1", start, start + 10.0) for start in (0.0, 10.0, 20.0))
+    elsewhere = [CorrectedSpan("v2", 0.5, 9.5), CorrectedSpan("v2", 30.0, 40.0)]
+    never = add_correction(talks, CorrectionKind.NEVER, other, [first, third])
+    apart = add_correction(talks, CorrectionKind.DIFFERENT, None, [first], [second])
+    kept = add_correction(talks, CorrectionKind.IS, other, [second, *elsewhere])
     run(NAME, "--yes")
     [left] = list_corrections(talks)
     assert never < apart < kept == left.correction_id

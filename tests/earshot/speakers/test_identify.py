@@ -19,7 +19,7 @@ from earshot.common.errors import Misconfigured
 from earshot.config.settings import read_settings
 from earshot.speakers.people import identify as identification
 from earshot.speakers.people.identify import Identified, identify
-from earshot.speakers.tables.corrections import CorrectedSpan, add_correction, remove_correction
+from earshot.speakers.tables.corrections import CorrectedSpan, CorrectionKind, add_correction, remove_correction
 from earshot.speakers.tables.identities import (
     read_identities,
     read_speakers,
@@ -99,7 +99,7 @@ def test_a_voice_has_one_number_in_every_video_and_new_ones_are_counted_on(datab
     numbers = voices(database)
     assert numbers["a S0"] == numbers["b S1"]
     assert len(set(numbers.values())) == 3
-    assert sorted(set(numbers.values())) == [numbers["a S0"], numbers["a S1"], numbers["b S0"]]  # undated: by key
+    assert sorted(filter(None, set(numbers.values()))) == [numbers["a S0"], numbers["a S1"], numbers["b S0"]]  # undated: by key
     assert (found.speakers, found.voices, found.recurring_voices, found.by_profile, found.unknown) == (4, 3, 1, 0, {})
     assert rows(database)["a", "S0"].score == pytest.approx(0.8, abs=0.1)
     assert rows(database)["a", "S1"].score is None
@@ -146,7 +146,7 @@ def test_a_correction_names_a_speaker_teaches_the_profile_and_is_taken_back(data
     identify(database)
     before = rows(database)
     person = add_person(database, NAME).person_id
-    number = add_correction(database, "is", person, [CorrectedSpan("a", 60.0, 120.0)])
+    number = add_correction(database, CorrectionKind.IS, person, [CorrectedSpan("a", 60.0, 120.0)])
     assert identify(database).by_correction == 1
     assert (rows(database)["a", "S1"].person_id, rows(database)["a", "S1"].decided_by) == (person, "correction")
     assert rows(database)["a", "S0"] == before["a", "S0"]
@@ -160,8 +160,8 @@ def test_same_and_different_bind_the_voices(database: Database) -> None:
         speak(database, video, {"S0": voice(person, ord(video))})
     identify(database)
     first = voices(database)
-    add_correction(database, "different", None, [CorrectedSpan("a", 0, 60)], [CorrectedSpan("b", 0, 60)])
-    add_correction(database, "same", None, [CorrectedSpan("a", 0, 60)], [CorrectedSpan("c", 0, 60)])
+    add_correction(database, CorrectionKind.DIFFERENT, None, [CorrectedSpan("a", 0, 60)], [CorrectedSpan("b", 0, 60)])
+    add_correction(database, CorrectionKind.SAME, None, [CorrectedSpan("a", 0, 60)], [CorrectedSpan("c", 0, 60)])
     assert identify(database).written == 3
     numbers = voices(database)
     assert numbers["a S0"] == numbers["c S0"] != numbers["b S0"]
@@ -172,7 +172,7 @@ def test_same_and_different_bind_the_voices(database: Database) -> None:
 def test_who_is_too_short_has_the_voice_that_a_correction_gives_it_also_the_next_time(database: Database) -> None:
     speak(database, "a", {"S0": voice(1)})
     speak(database, "b", {"S0": voice(2)}, clear_s=1.0)
-    add_correction(database, "same", None, [CorrectedSpan("a", 0, 60)], [CorrectedSpan("b", 0, 60)])
+    add_correction(database, CorrectionKind.SAME, None, [CorrectedSpan("a", 0, 60)], [CorrectedSpan("b", 0, 60)])
     found, again = identify(database), identify(database)
     assert (found.voices, found.recurring_voices, found.by_correction, found.unknown) == (1, 1, 0, {})
     assert (again.clustered, again.written) == (0, 0)
@@ -371,7 +371,7 @@ READ = (
 def test_each_table_is_read_by_one_statement_of_one_snapshot(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[tuple[str, int, bool]] = []
 
-    def record(kind: type[psycopg.Cursor | psycopg.ServerCursor]) -> None:
+    def record(kind: Any) -> None:
         execute = kind.execute
 
         def recorded(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
@@ -385,7 +385,7 @@ def test_each_table_is_read_by_one_statement_of_one_snapshot(database: Database,
     for video in ("a", "b"):
         speak(database, video, {"S0": voice(1), "S1": voice(2)})
     person = enrol(database, NAME, voice(1))
-    add_correction(database, "is", person, [CorrectedSpan("a", 60.0, 120.0), CorrectedSpan("b", 60.0, 70.0)])
+    add_correction(database, CorrectionKind.IS, person, [CorrectedSpan("a", 60.0, 120.0), CorrectedSpan("b", 60.0, 70.0)])
     record(psycopg.Cursor)
     record(psycopg.ServerCursor)
     assert identify(database).by_correction == 1
@@ -411,7 +411,7 @@ def test_the_asset_tells_counts_as_floats_and_no_name(database: Database, instan
     enrol(database, NAME, voice(1))
     first, forced = _run(instance), _run(instance, forced="yes")
     [event] = first.asset_materializations_for_node("people")
-    figures = {key: value.value for key, value in event.metadata.items()}
+    figures: dict[str, Any] = {key: value.value for key, value in event.metadata.items()}
     assert all(isinstance(value, float) for value in figures.values())
     told = {key: figures[key] for key in ("speakers", "by_profile", "voices", "unknown", "unknown_too_short", "clustered")}
     assert told == {"speakers": 3, "by_profile": 1, "voices": 1, "unknown": 1, "unknown_too_short": 1, "clustered": 1}

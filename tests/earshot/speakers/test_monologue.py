@@ -1,7 +1,7 @@
 """The short way for a video that one enrolled voice fills: what it takes, and what it leaves to the full diarization."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.measurement import Measurement
 from earshot.models.registry import Thresholds
-from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
+from earshot.speakers.tables.corrections import CorrectedSpan, CorrectionKind, add_correction
 from earshot.speakers.voices.cosine import quantize
 from earshot.speakers.voices.monologue import (
     MIN_SPEECH_S,
@@ -221,9 +221,10 @@ def compared(reference: pd.DataFrame, hypothesis: pd.DataFrame) -> float:
     """DER, no collar, overlap counted."""
     annotations = [Annotation(), Annotation()]
     for annotation, turns in zip(annotations, (reference, hypothesis), strict=True):
-        for turn in turns.itertuples():
-            annotation[Segment(turn.start_s, turn.end_s), turn.Index] = turn.local_speaker
-    return DiarizationErrorRate(collar=0.0, skip_overlap=False)(*annotations)
+        for index, start, end, speaker in turns[["start_s", "end_s", "local_speaker"]].itertuples():
+            annotation[Segment(start, end), index] = speaker
+    metric: Any = DiarizationErrorRate(collar=0.0, skip_overlap=False)
+    return metric(*annotations)
 
 
 @pytest.mark.slow
@@ -260,7 +261,7 @@ def test_a_second_voice_anywhere_means_the_full_way(
     at_work: StageRun, enrolled: int, diarizer: "Diarizer", parts: list[tuple[Clip | float, float]], reason: str
 ) -> None:
     samples = np.concatenate(
-        [silence(part) if isinstance(part, float) else clip_samples(part)[: round(s * SAMPLE_RATE)] for part, s in parts]
+        [clip_samples(part)[: round(s * SAMPLE_RATE)] if isinstance(part, Clip) else silence(part) for part, s in parts]
     )
     found, segmentation = _monologue(at_work, diarizer, samples)
     assert enrolled
@@ -273,7 +274,7 @@ def test_without_profile_or_with_a_correction_nothing_is_computed(at_work: Stage
     unused = cast("Diarizer", None)
     assert _monologue(at_work, unused, silence(1.0)) == (diarize_in_full(NO_PROFILE), None)
     person_id = enrol(at_work.database, "Narrator", np.eye(192)[0])
-    add_correction(at_work.database, "is", person_id, [CorrectedSpan("v1", 0.0, 1.0)])
+    add_correction(at_work.database, CorrectionKind.IS, person_id, [CorrectedSpan("v1", 0.0, 1.0)])
     found, segmentation = _monologue(at_work, unused, silence(1.0))
     assert (found.taken, segmentation) == (False, None)
     assert found.reason == "corrected: a correction speaks of this video"

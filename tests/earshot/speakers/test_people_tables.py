@@ -10,7 +10,7 @@ import pytest
 from earshot.common.errors import EarshotError, Misconfigured
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
-from earshot.speakers.tables.corrections import CorrectedSpan, add_correction
+from earshot.speakers.tables.corrections import CorrectedSpan, CorrectionKind, add_correction
 from earshot.speakers.tables.enrolments import pending_enrolments, profile_samples, save_assessment
 from earshot.speakers.tables.people import (
     add_enrolment,
@@ -182,8 +182,8 @@ def test_who_has_enrolments_by_the_command_line_outlives_the_file(database: Data
     assert rows(database) == [("ADA", True, "/a", True), ("ADA", True, "/own", False)]
 
 
-@pytest.mark.parametrize("kind", ["is", "never"])
-def test_who_has_corrections_outlives_the_file(database: Database, people_file: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", [CorrectionKind.IS, CorrectionKind.NEVER])
+def test_who_has_corrections_outlives_the_file(database: Database, people_file: Path, kind: CorrectionKind) -> None:
     register(database, [Video("v1", "/v1", "/v1", "One")])
     sync(database, people_file, listed("Ada: a", "Bob: b"))
     ada = find_person(database, "Ada")
