@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from dagster import DagsterInstance, SensorResult, build_sensor_context
+from psycopg import sql
 
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.videos import list_videos
@@ -99,8 +100,8 @@ def _found_in_database(url: str) -> list[str]:
         for table, column in columns:
             if (table, column) in HOLD_ADDRESSES:
                 continue
-            searched = psycopg.sql.SQL("SELECT {}::text FROM {} WHERE {}::text ~ %s LIMIT 1").format(
-                *map(psycopg.sql.Identifier, (column, table, column))
+            searched = sql.SQL("SELECT {}::text FROM {} WHERE {}::text ~ %s LIMIT 1").format(
+                *map(sql.Identifier, (column, table, column))
             )
             row = connection.execute(searched, ["|".join(SECRETS)]).fetchone()
             found += [f"{table}.{column}: {row[0]}"] if row else []

@@ -7,7 +7,7 @@ import pytest
 
 from bench.contenders.rounds import error_rate
 from bench.corpora.known_speech import known_recordings
-from bench.people.attribution import PLAIN_WORDS
+from bench.people.attribution import normalized
 from earshot.common.audio import SAMPLE_RATE
 from earshot.models.cache import Models
 from earshot.models.device import require_device
@@ -37,7 +37,7 @@ def _errors(kind: str) -> Errors:
         rates.append((error_rate(each.speech, spoken, len(each.samples) / SAMPLE_RATE), each.speech.get_timeline().duration()))
     speech_s = sum(seconds for _, seconds in rates)
     return Errors(
-        jiwer.wer([PLAIN_WORDS(each.text) for each in known], [PLAIN_WORDS(text) for text in heard]),
+        jiwer.wer([normalized(each.text) for each in known], [normalized(text) for text in heard]),
         sum(rate * seconds for rate, seconds in rates) / speech_s,
     )
 

@@ -37,7 +37,7 @@ def _multiply(matrix: torch.Tensor, seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         for _ in range(20):
-            matrix @ matrix
+            torch.matmul(matrix, matrix)
         torch.cuda.synchronize()
 
 

@@ -174,7 +174,7 @@ def test_runs_carry_their_source_and_go_ahead_of_backfills(
     site.put("/feed.xml", Answer(feed("e1")))
     answer = new_uploads(build_sensor_context(instance))
     assert isinstance(answer, SensorResult)
-    [run] = answer.run_requests or ()
+    [run] = answer.run_requests or []
     assert run.tags["dagster/priority"] == "13"
     assert run.tags["earshot/source"].startswith(f"{site.url}/feed.xml")
     assert secret not in json.dumps([run.tags, run.run_key, answer.cursor])

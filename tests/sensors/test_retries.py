@@ -335,7 +335,7 @@ def test_runs_go_between_new_uploads_and_backfills_and_tell_no_secret(database: 
     known(database, source=source, retry_at=ago())
     answer = retries(build_sensor_context(daemon.instance))
     assert isinstance(answer, SensorResult)
-    [run] = answer.run_requests or ()
+    [run] = answer.run_requests or []
     assert run.tags["dagster/priority"] == "5"
     assert run.tags["earshot/source"].startswith("https://podcast.example/feed.xml")
     assert SECRET not in f"{run} {answer.cursor}"

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import numpy as np
 from pgvector import Vector
+from psycopg import sql
 
 from earshot.models.registry import Model
 from earshot.storage.catalog.stages import UPSTREAM
@@ -69,8 +70,9 @@ def _timing(model: Model = MODEL) -> Timing:
 
 def copy(connection: Connection, table: str, columns: str, keys: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """The same rows for each video."""
-    rows = list(rows)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} (video_id, {columns}) FROM STDIN") as into:
+    rows, names = list(rows), sql.SQL(", ").join(map(sql.Identifier, ["video_id", *columns.split(", ")]))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
+    with connection.cursor() as cursor, cursor.copy(statement) as into:
         for key in keys:
             for row in rows:
                 into.write_row((key, *row))

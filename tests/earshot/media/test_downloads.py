@@ -300,8 +300,9 @@ def test_what_no_try_came_back_for_is_forgotten(earshot_home: Path) -> None:
         part = earshot_home / "downloads" / name / "0123" / "talk.mp3.part"
         part.parent.mkdir(parents=True)
         part.write_bytes(b"half")
+        used_at = time.time() - age_s
         for path in (part, part.parent, part.parent.parent):
-            os.utime(path, (time.time() - age_s,) * 2)
+            os.utime(path, (used_at, used_at))
     with download_folder(video_at("http://x/a")):
         assert sorted(path.name for path in (earshot_home / "downloads").iterdir()) == ["generic-talk-0", "recent"]
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeature, Timeline
+from pyannote.core import SlidingWindow, SlidingWindowFeature
 from pyannote.metrics.diarization import DiarizationErrorRate
 
+from bench.contenders.rounds import error_rate
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from bench.corpora.known_speech import telephone
 from earshot.common.audio import SAMPLE_RATE
@@ -75,7 +76,7 @@ def test_one_pass_gives_the_turns_and_vectors_of_the_stock_pipeline(stock: Any, 
 
     pipeline = OnePassDiarization(**_parts(_shared()))
     pipeline.instantiate(_shared().parameters(instantiated=True))
-    found = pipeline(_file(samples))
+    found: Any = pipeline(_file(samples))
     assert _tracks(found) == _tracks(stock)
     np.testing.assert_allclose(found.speaker_embeddings, stock.speaker_embeddings, atol=1e-3)
 
@@ -87,9 +88,9 @@ def test_shared_frames_give_the_stock_pipelines_speakers_with_voices_that_are_ha
 
     pipeline = SharedFramesDiarization(**_parts(_shared()))
     pipeline.instantiate(_shared().parameters(instantiated=True))
-    found = pipeline(_file(samples))
-    difference = DiarizationErrorRate()(stock.speaker_diarization, found.speaker_diarization)
-    assert difference < 0.02
+    found: Any = pipeline(_file(samples))
+    metric: Any = DiarizationErrorRate()
+    assert metric(stock.speaker_diarization, found.speaker_diarization) < 0.02
     one, other = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True) for vectors in (
         found.speaker_embeddings, stock.speaker_embeddings))  # fmt: skip
     assert sorted((one @ other.T).argmax(axis=1)) == [0, 1]  # the order of the labels does not matter
@@ -97,12 +98,9 @@ def test_shared_frames_give_the_stock_pipelines_speakers_with_voices_that_are_ha
 
 
 def test_the_calls_error_rate_is_what_it_should_be(samples: np.ndarray, diarized: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-    known = telephone()
-    found = Annotation()
-    for turn in diarized[0].itertuples():
-        found[Segment(turn.start_s, turn.end_s), turn.turn_index] = turn.local_speaker
-    heard = Timeline([Segment(0.0, len(samples) / SAMPLE_RATE)])
-    assert DiarizationErrorRate()(known.speech, found, uem=heard) < 0.08
+    turns, _ = diarized
+    spoken = list(zip(turns.start_s, turns.end_s, turns.local_speaker, strict=True))
+    assert error_rate(telephone().speech, spoken, len(samples) / SAMPLE_RATE) < 0.08
 
 
 def test_pyannote_does_not_turn_tensor_floats_off_for_others(samples: np.ndarray) -> None:
@@ -146,9 +144,9 @@ def test_turns_are_in_order_inside_the_audio_and_exclusive_ones_do_not_overlap(
     assert (turns.end_s > turns.start_s).all()
     assert turns.end_s.max() <= len(samples) / 16_000
     assert (exclusive.start_s.to_numpy()[1:] >= exclusive.end_s.to_numpy()[:-1] - 1e-6).all()
+    spans = list(zip(turns.turn_index, turns.start_s, turns.end_s, strict=True))
     overlapping = [
-        any(o.start_s < t.end_s and o.end_s > t.start_s and o.turn_index != t.turn_index for o in turns.itertuples())
-        for t in turns.itertuples()
+        any(one < end and other > start and number != index for number, one, other in spans) for index, start, end in spans
     ]
     assert turns.overlap.tolist() == overlapping
     assert any(overlapping)

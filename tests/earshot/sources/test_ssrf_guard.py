@@ -23,7 +23,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from yt_dlp.networking import Request
 from yt_dlp.networking.exceptions import TransportError
 from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
 
@@ -134,7 +133,7 @@ PUBLIC_FEED = feed_at("https://podcasts.example/feed.xml")
 
 def read(source: Source, url: str) -> bytes:
     with session(source) as downloader:
-        return downloader.urlopen(Request(url)).read()
+        return downloader.urlopen(url).read()
 
 
 def connects(source: Source, host: str, port: int = 443) -> bool:
@@ -552,7 +551,7 @@ def test_a_refusal_is_found_in_errors_that_keep_it_without_its_words() -> None:
     with restrict_connections(PUBLIC_FEED), pytest.raises(PermissionError) as caught:
         socket.create_connection((OTHER, 80))
     unread = ExtractorError("Unable to read this page", cause=TransportError("Lost", cause=caught.value))
-    told = DownloadError("Nothing came", exc_info=(type(unread), unread, None))
+    told = DownloadError("Nothing came", exc_info=(type(unread), unread, caught.tb))
     assert OTHER not in f"{told} {unread.__cause__}"
     assert find_refusal(told) == OTHER
 

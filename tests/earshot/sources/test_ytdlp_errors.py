@@ -45,7 +45,7 @@ def said(words: str) -> DownloadError:
 
 
 def wrapped(cause: Exception) -> DownloadError:
-    return DownloadError(f"ERROR: {cause}", (type(cause), cause, None))
+    return DownloadError(f"ERROR: {cause}", (type(cause), cause, None))  # pyright: ignore[reportArgumentType]  # no traceback: never raised
 
 
 MESSAGES: list[tuple[str, type[VideoError], str | None]] = [
@@ -144,7 +144,7 @@ def http_error(status: int, **headers: str) -> HTTPError:
         (http_error(503), Retryable),
         (http_error(503, **{"Retry-After": "soon"}), Retryable),
         (http_error(503, **{"Retry-After": "60"}), Blocked),
-        (GeoRestrictedError("Nur in Deutschland", countries=["DE"]), GeoBlocked),
+        (GeoRestrictedError("Nur in Deutschland"), GeoBlocked),
         (UserNotLive(), LiveOrUpcoming),
         (UnsupportedError(URL), InvalidMedia),
     ],

@@ -236,7 +236,7 @@ class Library:
         ordered = sorted(self.vectors)
         place = {key: index for index, key in enumerate(ordered)}
         found = {
-            kind: {tuple(sorted(place[key] for key in pair)) for pair in pairs if pair <= place.keys()}
+            kind: {(place[one], place[other]) for one, other in map(sorted, pairs) if {one, other} <= place.keys()}
             for kind, pairs in self.pairs.items()
         }
         vectors = np.concatenate([np.zeros((0, DIMENSION)), *(self.vectors[key] for key in ordered)])

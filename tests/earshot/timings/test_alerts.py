@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import build_sensor_context
+from dagster import SensorEvaluationContext, SkipReason, build_sensor_context
 
 from bench.harness.server import answering
 from earshot.common.errors import AlertRefused
@@ -147,11 +147,17 @@ def test_without_a_receiver_it_is_a_line_in_the_log(database: Database, caplog: 
 # --- a receiver that refuses ----------------------------------------------------------------------------------------------
 
 
+def tick(context: SensorEvaluationContext) -> str:
+    """What the sensor says of a tick."""
+    said = alerts(context)
+    assert isinstance(said, SkipReason)
+    return said.skip_message or ""
+
+
 def test_the_sensor_tries_again_until_it_is_accepted_and_then_no_more(database: Database, receiver: Receiver) -> None:
     receiver.refusals = 2
     fail(database)
-    said = [alerts(build_sensor_context()) for _ in range(4)]
-    messages = [skipped.skip_message or "" for skipped in said]
+    messages = [tick(build_sensor_context()) for _ in range(4)]
     assert "did not accept the alert about text_embeddings: HTTP Error 503" in messages[0]
     assert "did not accept" in messages[1]
     assert messages[2] == "Sent 1: text_embeddings took too long. Cause: device."
@@ -206,7 +212,7 @@ def test_trouble_that_was_refused_is_offered_again(database: Database, receiver:
         changed.setenv("EARSHOT_SOURCES", str(tmp_path / "sources.yaml"))
         receiver.refusals = 1
         context = build_sensor_context()
-        said = [alerts(context).skip_message or "" for _ in range(3)]
+        said = [tick(context) for _ in range(3)]
     assert database
     assert "did not accept the alert about sources.yaml" in said[0]
     assert said[1].startswith("Sent 1: No source is watched until sources.yaml is corrected. ")

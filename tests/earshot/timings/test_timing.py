@@ -1,7 +1,7 @@
 """Timings: what the figures mean, and that every place shows the same speed."""
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
@@ -15,7 +15,6 @@ from earshot.timings.timing import (
     KEYS,
     SUMMARY_COLUMNS,
     TEXT_KEYS,
-    Timing,
     real_time_factor,
     summarize,
     times_real_time,
@@ -89,8 +88,8 @@ def test_a_stage_without_computing_has_no_rate_of_items() -> None:
 
 @pytest.mark.parametrize("measured_gpu", [None, 37.5])
 def test_metadata_has_every_key_always_of_the_same_type(measured_gpu: float | None) -> None:
-    figures = asdict(timing(measured(), EXECUTION, audio_s=60.0, items=1))
-    told = metadata(Timing(**figures | {"gpu_util_mean": measured_gpu, "vram_peak_mb": measured_gpu}))
+    left = timing(measured(), EXECUTION, audio_s=60.0, items=1)
+    told = metadata(replace(left, gpu_util_mean=measured_gpu, vram_peak_mb=measured_gpu))
     assert tuple(told) == KEYS
     assert {key for key, value in told.items() if isinstance(value, TextMetadataValue)} == TEXT_KEYS
     assert {key for key, value in told.items() if isinstance(value, FloatMetadataValue)} == set(KEYS) - TEXT_KEYS
@@ -103,9 +102,9 @@ def test_a_summary_adds_up_each_stage_in_the_order_asked_for() -> None:
         row("v1", "transcript", wall_s=10.0, load_s=0.0, compute_s=6.0, items=15.0),
         row("v1", "audio", wall_s=1.0, load_s=0.0, compute_s=0.5),
     ]
-    summary = summarize(rows, ORDER).set_index("asset")
-    assert summary.index.tolist() == ["audio", "transcript", "total"]
-    transcript = summary.loc["transcript"]
+    summary = summarize(rows, ORDER)
+    assert summary.asset.tolist() == ["audio", "transcript", "total"]
+    transcript = summary.iloc[1]
     assert (transcript.videos, transcript.audio_s, transcript.wall_s, transcript.load_s) == (2, 120.0, 30.0, 2.0)
     assert transcript.rtf == pytest.approx(18.0 / 120.0)
     assert transcript.x_realtime == pytest.approx(120.0 / 28.0)

@@ -46,7 +46,7 @@ def vtt_cues(there: Recording) -> list[tuple[tuple[int, int], str, str]]:
 
 
 def srt_cues(srt: str) -> list[webvtt.Caption]:
-    return list(webvtt.WebVTT.from_buffer(io.StringIO(srt), format="srt"))
+    return webvtt.WebVTT.from_buffer(io.StringIO(srt), format="srt").captions
 
 
 def times(cue: webvtt.Caption) -> tuple[int, int]:
@@ -55,7 +55,7 @@ def times(cue: webvtt.Caption) -> tuple[int, int]:
 
 
 def words_of(there: Recording) -> list[str]:
-    return "".join(there.words.text).split()
+    return list("".join(there.words.text).split())
 
 
 # --- subtitles -----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -25,6 +26,9 @@ class Speech:
 
     def passages(self) -> pd.DataFrame:
         return cut_passages(self.words, self.speakers, self.weights, self.limits)
+
+    def rows(self) -> list[Any]:
+        return list(self.passages().itertuples())
 
 
 def spoken(text: str, speakers: str = "", limits: Limits = ROOMY) -> Speech:
@@ -141,7 +145,7 @@ def without_space(text: str) -> str:
 @given(speeches())
 def test_every_word_is_in_exactly_one_passage_and_the_text_stays(speech: Speech) -> None:
     passages = speech.passages()
-    covered = [word for row in passages.itertuples() for word in range(row.first_word, row.last_word + 1)]
+    covered = [word for row in speech.rows() for word in range(row.first_word, row.last_word + 1)]
     assert covered == list(range(len(speech.words)))
     assert without_space("".join(passages.text)) == without_space("".join(speech.words.text))
     assert passages.passage_index.tolist() == list(range(len(passages)))
@@ -150,7 +154,7 @@ def test_every_word_is_in_exactly_one_passage_and_the_text_stays(speech: Speech)
 @settings(deadline=None, max_examples=50)
 @given(speeches())
 def test_no_passage_is_empty_or_without_length(speech: Speech) -> None:
-    for passage in speech.passages().itertuples():
+    for passage in speech.rows():
         assert passage.end_s > passage.start_s
         assert passage.text.strip() == passage.text != ""
 
@@ -158,7 +162,7 @@ def test_no_passage_is_empty_or_without_length(speech: Speech) -> None:
 @settings(deadline=None, max_examples=50)
 @given(speeches())
 def test_a_passage_has_one_speaker_and_the_times_of_its_words(speech: Speech) -> None:
-    for passage in speech.passages().itertuples():
+    for passage in speech.rows():
         members = slice(passage.first_word, passage.last_word + 1)
         assert {passage.local_speaker} == set(speech.speakers[members])
         assert passage.start_s == speech.words.start_s.iloc[passage.first_word]
@@ -168,7 +172,7 @@ def test_a_passage_has_one_speaker_and_the_times_of_its_words(speech: Speech) ->
 @settings(deadline=None, max_examples=50)
 @given(speeches())
 def test_only_a_single_word_is_beyond_the_limits(speech: Speech) -> None:
-    for passage in speech.passages().itertuples():
+    for passage in speech.rows():
         fits = passage.end_s - passage.start_s <= speech.limits.seconds
         fits = fits and sum(speech.weights[passage.first_word : passage.last_word + 1]) <= speech.limits.weight
         assert fits or passage.first_word == passage.last_word
@@ -177,8 +181,7 @@ def test_only_a_single_word_is_beyond_the_limits(speech: Speech) -> None:
 @settings(deadline=None, max_examples=50)
 @given(speeches())
 def test_neighbours_are_apart_for_a_reason(speech: Speech) -> None:
-    rows = list(speech.passages().itertuples())
-    for before, after in pairwise(rows):
+    for before, after in pairwise(speech.rows()):
         changed = speech.speakers[before.last_word] != speech.speakers[after.first_word]
         paused = after.start_s - before.end_s > PAUSE_S
         too_long = max(before.end_s, after.end_s) - before.start_s > speech.limits.seconds
