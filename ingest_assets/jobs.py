@@ -62,7 +62,7 @@ def list_everything(context: OpExecutionContext) -> None:
         except EarshotError as error:
             failures.append(str(error))
         else:
-            context.log.info(f"{source.name}: {listed.new} new, {listed.asked_for} runs requested.")
+            context.log.info(f"{source.name}: {listed.new} new, {listed.requested} runs requested.")
     if failures:
         raise Failure(" ".join(failures), allow_retries=False)
 

@@ -34,7 +34,7 @@ def new_uploads(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     _log(context, polls)
     requests, cursor = next_requests(database, NEW_UPLOADS, context.cursor, list(sources))
     runs = [run_request(wanted, sources[wanted.source].name, NEW_UPLOAD_PRIORITY + wanted.priority) for wanted in requests]
-    listings = [_listing_run(poll) for poll in polls if poll.to_list]
+    listings = [_listing_run(poll) for poll in polls if poll.listing_key]
     if not runs and not listings:
         return SkipReason(_summary(polls))
     return SensorResult(
@@ -46,7 +46,7 @@ def new_uploads(context: SensorEvaluationContext) -> SensorResult | SkipReason:
 
 def _listing_run(poll: PollResult) -> RunRequest:
     return RunRequest(
-        run_key=f"list {poll.source.name}:{poll.to_list}",
+        run_key=f"list {poll.source.name}:{poll.listing_key}",
         job_name=list_source.name,
         tags={SOURCE_TAG: poll.source.name, "dagster/priority": str(LISTING_PRIORITY)},
     )
@@ -56,8 +56,8 @@ def _log(context: SensorEvaluationContext, polls: Sequence[PollResult]) -> None:
     for poll in polls:
         if poll.error:
             context.log.warning(poll.error)
-        elif poll.new or poll.asked_for:
-            context.log.info(f"{poll.source.name}: {poll.new} new, {poll.asked_for} runs requested.")
+        elif poll.new or poll.requested:
+            context.log.info(f"{poll.source.name}: {poll.new} new, {poll.requested} runs requested.")
 
 
 def _summary(polls: Sequence[PollResult]) -> str:

@@ -69,7 +69,7 @@ class PrintedFigures:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Local speakers that can be told (SHORTEST_CLEAR_S of clear speech or more), counted.
+    """Local speakers that can be told (MIN_CLEAR_S of clear speech or more), counted.
 
     `not_joined` are those of the cast who came back as somebody else, `merged` pairs of the cast who were taken for one.
     """

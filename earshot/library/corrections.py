@@ -77,7 +77,7 @@ def deciding_anew(database: Database) -> Iterator[Decision]:
     with lock(database.url, PEOPLE_LOCK):
         before, decision = labels(database), Decision()
         yield decision
-        identify(database, said=decision.said, undone=decision.undone)
+        identify(database, correction_id=decision.said, restored=decision.undone)
         decision.renamed = tuple(describe_changes(before, labels(database)))
 
 

@@ -59,7 +59,7 @@ def _watched(source: Source, state: SourceState, counts: dict[str, int]) -> Watc
 
 def _condition(state: SourceState) -> str:
     if state.paused:
-        return f"left alone until {state.paused_until:%Y-%m-%d %H:%M} UTC: {state.last_error}"
+        return f"paused until {state.paused_until:%Y-%m-%d %H:%M} UTC: {state.last_error}"
     if state.last_error:
         times = "once" if state.failures == 1 else f"{state.failures} times"
         return f"failed {times}: {state.last_error}" if state.failures else state.last_error

@@ -118,7 +118,7 @@ def _feed_or_page(source: Source, validators: Validators, **options: Any) -> Lis
 
 
 def _nothing_listed(source: Source) -> SourceUnusable:
-    return SourceUnusable(f"{source.name}: nothing is listed there.", "Check the address.")
+    return SourceUnusable(f"{source.name}: there is nothing at this address.", "Check the address.")
 
 
 def _may_be_feed(source: Source) -> bool:
@@ -159,7 +159,7 @@ def _flat(source: Source, address: str, **options: Any) -> Listing:
 
 @contextmanager
 def _fetching(source: Source, **options: Any) -> Iterator[Any]:
-    """The session, with Last-Modified removed from responses: yt-dlp would take it for the upload date."""
+    """The session, with Last-Modified removed from responses, because yt-dlp would use it as the upload date."""
     with session(source, **options) as opened:
         downloader: Any = opened
         fetch = downloader.urlopen
@@ -207,8 +207,8 @@ def _flatten(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _entry(info: dict[str, Any], source: Source, video_id: str = "") -> Entry:
-    given = info.get("webpage_url") or info.get("original_url") or info.get("url") or ""
-    address, smuggled = unsmuggle_url(given, default={})
+    url = info.get("webpage_url") or info.get("original_url") or info.get("url") or ""
+    address, smuggled = unsmuggle_url(url, default={})
     extractor = (info.get("ie_key") or info.get("extractor_key") or "Generic").lower()
     on_youtube = extractor == "youtube"
     return Entry(
@@ -219,7 +219,7 @@ def _entry(info: dict[str, Any], source: Source, video_id: str = "") -> Entry:
         published_at=_published(info),
         duration_s=info.get("duration"),
         live=_LIVE.get(info.get("live_status") or ""),
-        starts_at=_moment(info.get("release_timestamp")) if info.get("live_status") == "is_upcoming" else None,
+        starts_at=_utc(info.get("release_timestamp")) if info.get("live_status") == "is_upcoming" else None,
         short=_short(info) if on_youtube else None,
         members_only=_MEMBERS_ONLY.get(info.get("availability") or ""),
     )
@@ -237,10 +237,10 @@ def _key(info: dict[str, Any], extractor: str, address: str, guid: str | None, s
 
 def _published(info: dict[str, Any]) -> datetime | None:
     day = info.get("upload_date")
-    return _moment(info.get("timestamp")) or (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) if day else None)
+    return _utc(info.get("timestamp")) or (datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC) if day else None)
 
 
-def _moment(timestamp: float | None) -> datetime | None:
+def _utc(timestamp: float | None) -> datetime | None:
     return datetime.fromtimestamp(timestamp, UTC) if timestamp else None
 
 

@@ -1,11 +1,11 @@
-"""What each source ever listed, and what was decided about it: table `source_videos`.
+"""Listings: every entry that a source ever listed, and the decision about it. Table `source_videos`.
 
-`save_listing()` keeps what a look found: what is new becomes `open`, in the order in which it shall be decided; what moved,
-or came back, is opened again. `save_decisions()` then writes decisions down. What is wanted is registered in the catalogue and
-asked for in the same transaction, so that no process can die between the two. The source's row in `sources` is locked
-meanwhile: two processes never decide about one source at once.
+`save_listing()` stores the result of a poll: new entries are `open`, in the order in which to decide them; entries whose media
+moved, or that reappeared, become open again. `save_decisions()` stores the decisions. It registers wanted videos in the catalog
+and requests their runs in the same transaction, so a crash cannot separate the two. Both lock the source's row in `sources`, so
+two processes never decide about one source at once.
 
-What the decisions are is earshot/sources/selection.py.
+earshot/sources/selection.py makes the decisions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ from earshot.storage.catalog.videos import Video, register_within
 from earshot.storage.database import Connection, Database
 
 FACTS = tuple(field.name for field in fields(Entry) if field.name != "video_id")
-NEW_UPLOADS = "new_uploads"  # the sensor that asks for what is wanted
+NEW_UPLOADS = "new_uploads"  # the sensor that launches the requested runs
 
 
 @dataclass(frozen=True)
 class OpenEntry:
-    """An entry that is to be decided. `backlog`: it was there when the source was first listed. `fetches` failed so far."""
+    """An undecided entry. `backlog`: it was in the first listing. `fetches`: failed fetches of its page so far."""
 
     entry: Entry
     backlog: bool
@@ -38,7 +38,7 @@ class OpenEntry:
 
 @dataclass(frozen=True)
 class StoredDecision:
-    """A decision to be kept: `verdict` is `wanted` or `left_out`."""
+    """A decision to store. `verdict` is `wanted` or `left_out`."""
 
     entry: Entry
     verdict: str
@@ -46,7 +46,7 @@ class StoredDecision:
 
 
 def known_files(database: Database, source: str) -> dict[str, KnownFile]:
-    """The files of a folder as they were at the last look, by path."""
+    """The files of a folder as of the last poll, by path."""
     rows = database.query(
         "SELECT url, video_id, fingerprint FROM source_videos WHERE source = %s AND fingerprint IS NOT NULL", [source]
     )
@@ -54,31 +54,31 @@ def known_files(database: Database, source: str) -> dict[str, KnownFile]:
 
 
 def count_known(database: Database, source: str, video_ids: Sequence[str]) -> int:
-    """How many of these the source has listed before."""
-    counted = "SELECT count(*) AS known FROM source_videos WHERE source = %s AND video_id = ANY(%s)"
-    return database.query(counted, [source, list(video_ids)])[0]["known"]
+    """How many of these videos the source has listed before."""
+    statement = "SELECT count(*) AS known FROM source_videos WHERE source = %s AND video_id = ANY(%s)"
+    return database.query(statement, [source, list(video_ids)])[0]["known"]
 
 
 def save_listing(database: Database, source: Source, listing: Listing, entries: Sequence[Entry]) -> int:
-    """Keep what was listed, `entries` being in the order in which they shall be decided. Returns how many were new.
+    """Store a listing, with `entries` in the order in which to decide them. Returns how many are new.
 
-    The validators are kept with it, in one transaction: a listing that was not kept is fetched again.
+    The validators are stored in the same transaction, so that a listing that was not stored is fetched again.
     """
     with database.connect() as connection:
         fully_listed = _lock(connection, source.address)
-        first = not fully_listed and _is_unlisted(connection, source.address)
+        is_first = not fully_listed and _has_no_entries(connection, source.address)
         known = _rows(connection, source.address, None if listing.complete else [entry.video_id for entry in entries])
         new = [entry for entry in entries if entry.video_id not in known]
-        _insert(connection, source.address, new, backlog=first)
+        _insert(connection, source.address, new, backlog=is_first)
         _refresh(connection, source.address, [entry for entry in entries if entry.video_id in known], known)
         if listing.complete:
-            _mark_unlisted(connection, source.address, known.keys() - {entry.video_id for entry in entries})
+            _mark_absent(connection, source.address, known.keys() - {entry.video_id for entry in entries})
         _record_listing(connection, source.address, listing)
     return len(new)
 
 
 def reopen(database: Database, source: Source, options: str) -> None:
-    """The user asks for something else of this source now: what was left out is decided again."""
+    """Store a source's changed options, and reopen the entries that were left out."""
     with database.connect() as connection:
         _lock(connection, source.address)
         connection.execute(
@@ -89,7 +89,7 @@ def reopen(database: Database, source: Source, options: str) -> None:
 
 
 def open_entries(database: Database, source: str) -> list[OpenEntry]:
-    """What is to be decided about this source, in order."""
+    """The undecided entries of this source, in order."""
     statement = (
         "SELECT video_id, url, title, channel, published_at, duration_s, live, starts_at, short, members_only, fingerprint, "
         "backlog, fetches FROM source_videos WHERE source = %s AND decision = 'open' AND present ORDER BY position"
@@ -101,36 +101,36 @@ def open_entries(database: Database, source: str) -> list[OpenEntry]:
 
 
 def count_wanted_backlog(database: Database, source: str) -> int:
-    """How many of what was there at first are wanted: what `limit` counts."""
+    """How many entries of the backlog are wanted; the option `limit` limits these."""
     statement = "SELECT count(*) AS wanted FROM source_videos WHERE source = %s AND backlog AND decision = 'wanted'"
     return database.query(statement, [source])[0]["wanted"]
 
 
 def count_fetch(database: Database, source: str, video_id: str) -> None:
-    """Its own page was asked in vain."""
+    """Count a failed fetch of the video's own page."""
     database.query("UPDATE source_videos SET fetches = fetches + 1 WHERE source = %s AND video_id = %s", [source, video_id])
 
 
-def save_decisions(database: Database, source: Source, decided: Sequence[StoredDecision]) -> list[str]:
-    """Write decisions down, register what is wanted and ask for its runs. Returns the videos that were asked for."""
+def save_decisions(database: Database, source: Source, decisions: Sequence[StoredDecision]) -> list[str]:
+    """Store decisions, register wanted videos and request their runs. Returns the videos whose runs were requested."""
     with database.connect() as connection:
         _lock(connection, source.address)
-        rows = _rows(connection, source.address, [one.entry.video_id for one in decided])
-        still_open = [one for one in decided if rows[one.entry.video_id]["decision"] == "open"]
+        rows = _rows(connection, source.address, [decision.entry.video_id for decision in decisions])
+        still_open = [decision for decision in decisions if rows[decision.entry.video_id]["decision"] == "open"]
         _write(connection, source.address, still_open)
-        wanted = [one.entry for one in still_open if one.verdict == "wanted"]
+        wanted = [decision.entry for decision in still_open if decision.verdict == "wanted"]
         register_within(connection, [video_of(entry, source) for entry in wanted])
-        return _ask_for(connection, source, wanted, {key for key, row in rows.items() if row["retry"]})
+        return _request_wanted(connection, source, wanted, {key for key, row in rows.items() if row["retry"]})
 
 
 def with_known_details(database: Database, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries with what earlier looks, or the videos themselves, have told of them, so that it need not be asked again."""
+    """The entries, completed with facts from earlier listings and from the catalog, so that no page is fetched for these."""
     rows = database.query(
         """
         SELECT video_id, max(published_at) AS published_at, max(duration_s) AS duration_s, max(live) AS live,
             bool_or(short) AS short, bool_or(members_only) AS members_only
         FROM (SELECT video_id, published_at, duration_s, live, short, members_only FROM source_videos
-              UNION ALL SELECT video_id, published_at, duration_s, NULL, NULL, NULL FROM videos) AS told
+              UNION ALL SELECT video_id, published_at, duration_s, NULL, NULL, NULL FROM videos) AS facts
         WHERE video_id = ANY(%s) GROUP BY video_id
         """,
         [[entry.video_id for entry in entries]],
@@ -140,13 +140,13 @@ def with_known_details(database: Database, entries: Sequence[Entry]) -> list[Ent
 
 
 def _completed(entry: Entry, row: Mapping[str, Any]) -> Entry:
-    told = {**row, "live": _live(row)}
+    facts = {**row, "live": _live(row)}
     names = ("published_at", "duration_s", "live", "short", "members_only")
-    return replace(entry, **{name: told[name] for name in names if getattr(entry, name) is None})
+    return replace(entry, **{name: facts[name] for name in names if getattr(entry, name) is None})
 
 
 def video_of(entry: Entry, source: Source) -> Video:
-    """The entry as a video of the catalogue."""
+    """The entry as a video of the catalog."""
     return Video(
         video_id=entry.video_id,
         url=entry.url,
@@ -163,23 +163,23 @@ def video_of(entry: Entry, source: Source) -> Video:
 
 
 def _lock(connection: Connection, source: str) -> bool:
-    """Lock the source's row, making it where there is none, until the transaction ends. Whether it was listed whole."""
+    """Lock the source's row, created if missing, until the transaction ends. Returns whether it was listed in full once."""
     connection.execute("INSERT INTO sources (source) VALUES (%s) ON CONFLICT (source) DO NOTHING", [source])
     row = connection.execute("SELECT fully_listed FROM sources WHERE source = %s FOR UPDATE", [source]).fetchone()
     assert row is not None
     return row["fully_listed"]
 
 
-def _is_unlisted(connection: Connection, source: str) -> bool:
+def _has_no_entries(connection: Connection, source: str) -> bool:
     return connection.execute("SELECT 1 FROM source_videos WHERE source = %s LIMIT 1", [source]).fetchone() is None
 
 
 def _rows(connection: Connection, source: str, video_ids: Sequence[str] | None) -> dict[str, dict[str, Any]]:
-    chosen = connection.execute(
+    rows = connection.execute(
         "SELECT * FROM source_videos WHERE source = %(source)s AND (%(ids)s::text[] IS NULL OR video_id = ANY(%(ids)s))",
         {"source": source, "ids": None if video_ids is None else list(video_ids)},
     )
-    return {row["video_id"]: row for row in chosen}
+    return {row["video_id"]: row for row in rows}
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
@@ -204,9 +204,9 @@ def _insert(connection: Connection, source: str, entries: Sequence[Entry], backl
 
 
 def _refresh(connection: Connection, source: str, entries: Sequence[Entry], known: Mapping[str, dict[str, Any]]) -> None:
-    """What a source now says otherwise of what is known; what it no longer says stays."""
+    """Update known entries that changed. A fact that the source no longer gives keeps its value."""
     changed = [entry for entry in entries if _differs(entry, known[entry.video_id])]
-    retry = {entry.video_id for entry in changed if _moved_or_back(entry, known[entry.video_id])}
+    retry = {entry.video_id for entry in changed if _moved_or_reappeared(entry, known[entry.video_id])}
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -227,23 +227,24 @@ def _refresh(connection: Connection, source: str, entries: Sequence[Entry], know
 
 
 def _differs(entry: Entry, row: Mapping[str, Any]) -> bool:
-    told = {name: value for name in FACTS if (value := getattr(entry, name)) is not None}
-    return not row["present"] or any(row[name] != value for name, value in told.items())
+    facts = {name: value for name in FACTS if (value := getattr(entry, name)) is not None}
+    return not row["present"] or any(row[name] != value for name, value in facts.items())
 
 
-def _moved_or_back(entry: Entry, row: Mapping[str, Any]) -> bool:
-    """Whether its media lies elsewhere, or it had been gone. What follows a `?` may be a token that changes at each look."""
+def _moved_or_reappeared(entry: Entry, row: Mapping[str, Any]) -> bool:
+    """Whether its media has another location, or it was absent."""
     return not row["present"] or _media_location(entry.url) != _media_location(row["url"])
 
 
 def _media_location(url: str) -> str:
-    if is_youtube(url) or not is_url(url):  # the one has all but its host in the query, a local path has no query
+    """The URL without its query, which may be a token that changes with every poll."""
+    if is_youtube(url) or not is_url(url):  # YouTube has the video id in the query; a local path has no query
         return url
     parts = urlsplit(url)
     return parts.netloc + parts.path
 
 
-def _mark_unlisted(connection: Connection, source: str, video_ids: set[str]) -> None:
+def _mark_absent(connection: Connection, source: str, video_ids: set[str]) -> None:
     connection.execute(
         "UPDATE source_videos SET present = false WHERE source = %s AND video_id = ANY(%s) AND present",
         [source, list(video_ids)],
@@ -261,7 +262,7 @@ def _record_listing(connection: Connection, source: str, listing: Listing) -> No
     )
 
 
-def _write(connection: Connection, source: str, decided: Sequence[StoredDecision]) -> None:
+def _write(connection: Connection, source: str, decisions: Sequence[StoredDecision]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             """
@@ -270,33 +271,36 @@ def _write(connection: Connection, source: str, decided: Sequence[StoredDecision
                 short = %(short)s, members_only = %(members_only)s
             WHERE source = %(source)s AND video_id = %(video_id)s
             """,
-            [{**asdict(one.entry), "source": source, "verdict": one.verdict, "reason": one.reason or None} for one in decided],
+            [
+                {**asdict(one.entry), "source": source, "verdict": one.verdict, "reason": one.reason or None}
+                for one in decisions
+            ],
         )
 
 
-def _ask_for(connection: Connection, source: Source, wanted: Sequence[Entry], retry: set[str]) -> list[str]:
-    """Of the wanted videos, ask for those that nobody has asked for yet, and for those whose failure may be over."""
+def _request_wanted(connection: Connection, source: Source, wanted: Sequence[Entry], retry: set[str]) -> list[str]:
+    """Request runs of wanted videos not requested yet, and of failed ones that may work now. Returns these videos."""
     rows = connection.execute(
         "SELECT video_id, state, requested_at FROM videos WHERE video_id = ANY(%s)", [[entry.video_id for entry in wanted]]
     )
     states = {row["video_id"]: row for row in rows}
-    asked = []
+    requested = []
     for entry in wanted:
         row = states[entry.video_id]
         if row["state"] == "new" and entry.live in (Live.UPCOMING, Live.ON_AIR):
-            _wait_for(connection, entry)
+            _wait_for_broadcast(connection, entry)
         elif row["state"] == "new" and row["requested_at"] is None:
-            asked.append(entry.video_id)
+            requested.append(entry.video_id)
         elif entry.video_id in retry and row["state"] not in ("new", "ready", "live_or_upcoming"):
             connection.execute(
                 "UPDATE videos SET state = 'new', attempts = 0, retry_at = NULL WHERE video_id = %s", [entry.video_id]
             )
-            asked.append(entry.video_id)
-    request_runs(connection, NEW_UPLOADS, [(video_id, source.address, source.priority) for video_id in asked])
-    return asked
+            requested.append(entry.video_id)
+    request_runs(connection, NEW_UPLOADS, [(video_id, source.address, source.priority) for video_id in requested])
+    return requested
 
 
-def _wait_for(connection: Connection, entry: Entry) -> None:
+def _wait_for_broadcast(connection: Connection, entry: Entry) -> None:
     start = entry.starts_at or datetime.now(UTC)
     connection.execute(
         "UPDATE videos SET state = 'live_or_upcoming', retry_at = %s WHERE video_id = %s",

@@ -39,17 +39,20 @@ TICK_S = 30.0
 # Pages of a source's videos to fetch in one tick, and failed fetches of one page before the video is decided without it.
 MAX_FETCHES_PER_TICK = 5
 MAX_FETCHES = 5
-FORCE = "`earshot ingest --force` reads it nevertheless."
+FORCE = "`earshot ingest --force` reads it anyway."
 
 
 @dataclass(frozen=True)
 class PollResult:
-    """The result of polling one source: videos never listed before, runs requested, a full listing needed, the error."""
+    """The result of polling one source: videos never listed before, runs requested, and the error, if any.
+
+    `listing_key` is the key of the run that must list the source in full, "" if that is not needed.
+    """
 
     source: Source
     new: int = 0
-    asked_for: int = 0
-    to_list: str = ""  # the key of the full listing's run, "" if none is needed
+    requested: int = 0
+    listing_key: str = ""
     error: str = ""
 
 
@@ -61,7 +64,7 @@ def poll_sources(sources: Sequence[Source], database: Database) -> list[PollResu
     states = states_of(database, [source.address for source in sources])
     deadline = time.monotonic() + TICK_S
     oldest_first = sorted(zip(sources, states, strict=True), key=lambda pair: str(pair[1].looked_at or ""))
-    with ThreadPoolExecutor(PARALLELISM, thread_name_prefix="look") as threads:
+    with ThreadPoolExecutor(PARALLELISM, thread_name_prefix="poll") as threads:
         polls = [threads.submit(_poll_within, source, state, database, deadline) for source, state in oldest_first]
     results = [_outcome(source, future, database) for (source, _), future in zip(oldest_first, polls, strict=True)]
     return [result for result in results if result is not None]
@@ -82,8 +85,8 @@ def _outcome(source: Source, future: "Future[PollResult | None]", database: Data
 def _poll_within(source: Source, state: SourceState, database: Database, deadline: float) -> PollResult | None:
     if state.paused or time.monotonic() > deadline:
         return None
-    named_once = source.kind is Kind.URL and state.fully_listed  # a single video: there is nothing more to come
-    options, due = options_digest(source), state.due(source.every_s) and not named_once
+    single = source.kind is Kind.URL and state.fully_listed  # a single video, so no new ones can appear
+    options, due = options_digest(source), state.due(source.every_s) and not single
     if options != state.options:
         listings.reopen(database, source, options)
     elif not due and not state.undecided:
@@ -92,21 +95,21 @@ def _poll_within(source: Source, state: SourceState, database: Database, deadlin
     try:
         if due:
             result = _poll(source, state, database)
-        return replace(result, asked_for=decide_pending(source, database, MAX_FETCHES_PER_TICK, deadline))
+        return replace(result, requested=decide_pending(source, database, MAX_FETCHES_PER_TICK, deadline))
     except (SourceUnusable, Blocked) as error:
         return replace(result, error=_record(error, source, database))
 
 
 def _poll(source: Source, state: SourceState, database: Database) -> PollResult:
     files = {} if is_url(source.address) else listings.known_files(database, source.address)
-    found = poll(source, state.validators, files)
-    if found is None:
+    listing = poll(source, state.validators, files)
+    if listing is None:
         record_poll(database, source.address)
-        return PollResult(source, to_list=_to_list(state))
-    if not found.complete and (not state.fully_listed or _has_gap(found, source, state, database)):
+        return PollResult(source, listing_key=_listing_key(state))
+    if not listing.complete and (not state.fully_listed or _has_gap(listing, source, state, database)):
         needs_listing(database, source.address)
-        return PollResult(source, to_list=_to_list(replace(state, fully_listed=False)))
-    return PollResult(source, new=_save(source, found, database))
+        return PollResult(source, listing_key=_listing_key(replace(state, fully_listed=False)))
+    return PollResult(source, new=_save(source, listing, database))
 
 
 def _has_gap(listing: Listing, source: Source, state: SourceState, database: Database) -> bool:
@@ -117,8 +120,8 @@ def _has_gap(listing: Listing, source: Source, state: SourceState, database: Dat
     return known == 0
 
 
-def _to_list(state: SourceState) -> str:
-    """The key of the run that lists a source: the same until a listing ended, and for six hours if it died."""
+def _listing_key(state: SourceState) -> str:
+    """The key of the run that lists a source in full: the same until a listing ends, or for at most six hours if it died."""
     return "" if state.fully_listed else f"{state.listings}:{int(time.time() // (6 * 3600))}"
 
 
@@ -137,7 +140,7 @@ def _state(source: Source, database: Database) -> SourceState:
     """The source's state. Raises SourceBlocked while it is paused."""
     (state,) = states_of(database, [source.address])
     if state.paused:
-        raise SourceBlocked(f"{source.name} is left alone until {_until(state.paused_until)}: {state.last_error}", FORCE)
+        raise SourceBlocked(f"{source.name} is paused until {_format_utc(state.paused_until)}: {state.last_error}", FORCE)
     return state
 
 
@@ -158,40 +161,40 @@ def _record(error: EarshotError, source: Source, database: Database) -> str:
     """Record why a source could not be read, pausing it if its site refuses. Returns the message."""
     if isinstance(error, Blocked | SourceBlocked):
         until = pause(database, source.address, str(error), error.pause_s)
-        return f"{error} Left alone until {_until(until)}."
+        return f"{error} Paused until {_format_utc(until)}."
     record_listing_failure(database, source.address, str(error))
     return str(error)
 
 
-def _until(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+def _format_utc(until: datetime | None) -> str:
+    return f"{until:%Y-%m-%d %H:%M} UTC"
 
 
 # --- deciding ------------------------------------------------------------------------------------------------------------
 
 
-def decide_pending(source: Source, database: Database, most_asks: int | None = None, deadline: float | None = None) -> int:
+def decide_pending(source: Source, database: Database, max_fetches: int | None = None, deadline: float | None = None) -> int:
     """Decide the pending entries of this source; returns how many runs were requested.
 
-    Fetches at most `most_asks` videos' own pages, none after the deadline (of `time.monotonic()`); entries that need more stay
-    pending. Raises Blocked if the site refuses, after storing the decisions made by then.
+    Fetches at most `max_fetches` videos' own pages, none after the deadline (of `time.monotonic()`); entries that lack a page
+    stay pending. Raises Blocked if the site refuses, after storing the decisions made by then.
     """
     entries = listings.open_entries(database, source.address)
     if not entries:
         return 0
     fetches = {one.entry.video_id: one.fetches for one in entries}
-    ask = _page_fetcher(source, _give_up(source, database, fetches), most_asks, deadline)
-    backlog, later = ([one.entry for one in entries if one.backlog == there] for there in (True, False))
+    fetch = _page_fetcher(source, _give_up(source, database, fetches), max_fetches, deadline)
+    backlog, later = ([one.entry for one in entries if one.backlog == in_backlog] for in_backlog in (True, False))
     room = None if source.limit is None else max(0, source.limit - listings.count_wanted_backlog(database, source.address))
-    decided: list[StoredDecision] = []
+    decisions: list[StoredDecision] = []
     try:
         for group, group_room in ((backlog, room), (later, None)):
-            for entry, decision in select_entries(group, source, ask, group_room):
+            for entry, decision in select_entries(group, source, fetch, group_room):
                 if decision.verdict != "open":
-                    decided.append(StoredDecision(entry, decision.verdict, decision.reason))
+                    decisions.append(StoredDecision(entry, decision.verdict, decision.reason))
     finally:
-        asked_for = listings.save_decisions(database, source, decided)
-    return len(asked_for)
+        requested = listings.save_decisions(database, source, decisions)
+    return len(requested)
 
 
 def select(source: Source, database: Database) -> list[tuple[Entry, Selection]]:
@@ -211,26 +214,26 @@ def select(source: Source, database: Database) -> list[tuple[Entry, Selection]]:
 def _page_fetcher(
     source: Source,
     on_retryable: Callable[[Entry, Retryable], None],
-    most_asks: int | None = None,
+    max_fetches: int | None = None,
     deadline: float | None = None,
 ) -> Callable[[Entry], Entry | None]:
     """A function that fetches a video's own page, pausing before all but the first, and calls `on_retryable` on such errors."""
-    asked = 0
+    fetched = 0
 
-    def ask(entry: Entry) -> Entry | None:
-        nonlocal asked
+    def fetch(entry: Entry) -> Entry | None:
+        nonlocal fetched
         late = deadline is not None and time.monotonic() > deadline
-        if late or (most_asks is not None and asked >= most_asks):
+        if late or (max_fetches is not None and fetched >= max_fetches):
             return None
-        if asked:
+        if fetched:
             time.sleep(source.pause_s)
-        asked += 1
+        fetched += 1
         try:
             return fetch_details(entry, source)
         except Retryable as error:
             return on_retryable(entry, error)
 
-    return ask
+    return fetch
 
 
 def _give_up(source: Source, database: Database, fetches: Mapping[str, int]) -> Callable[[Entry, Retryable], None]:
@@ -245,7 +248,7 @@ def _give_up(source: Source, database: Database, fetches: Mapping[str, int]) -> 
 
 
 def _decide_without_details(_entry: Entry, error: Retryable) -> None:
-    """Give up on the page: the entry is left out, with this error as the reason."""
+    """Give up on the page: the entry is left out with this error as the reason."""
     raise Permanent(f"its page could not be fetched: {error.message}") from None
 
 

@@ -43,45 +43,45 @@ def in_order(entries: Sequence[Entry], newest_first: bool) -> list[Entry]:
 
 
 def select_entries(
-    entries: Iterable[Entry], source: Source, ask: Callable[[Entry], Entry | None], room: int | None
+    entries: Iterable[Entry], source: Source, fetch: Callable[[Entry], Entry | None], room: int | None
 ) -> Iterator[tuple[Entry, Selection]]:
     """Decide each entry in order, at most `room` of them wanted, fetching missing facts.
 
-    `ask` returns the entry completed from its own page, or None if the page cannot be fetched now. The entry then stays open,
+    `fetch` returns the entry completed from its own page, or None if the page cannot be fetched now. The entry then stays open,
     and with a limit so do all after it, because it may be wanted.
     """
     for entry in entries:
         if room == 0:
             yield entry, Selection("left_out", f"beyond the limit of {source.limit}")
             continue
-        asked, decision = _decided(entry, source, ask)
+        completed, decision = _decided(entry, source, fetch)
         if decision.verdict == "open" and room is not None:
             return
         if decision.verdict == "wanted" and room is not None:
             room -= 1
-        yield asked, decision
+        yield completed, decision
 
 
-def _decided(entry: Entry, source: Source, ask: Callable[[Entry], Entry | None]) -> tuple[Entry, Selection]:
+def _decided(entry: Entry, source: Source, fetch: Callable[[Entry], Entry | None]) -> tuple[Entry, Selection]:
     decision = judge_entry(entry, source)
     if decision.verdict != "open":
         return entry, decision
     try:
-        asked = ask(entry)
+        completed = fetch(entry)
     except Permanent as error:
         return entry, Selection("left_out", error.message)
-    return (entry, decision) if asked is None else (asked, judge_entry(asked, source, asked=True))
+    return (entry, decision) if completed is None else (completed, judge_entry(completed, source, fetched=True))
 
 
-def judge_entry(entry: Entry, source: Source, asked: bool = False) -> Selection:
-    """Whether this entry is wanted. `asked`: its own page was fetched, so that what is missing stays unknown."""
+def judge_entry(entry: Entry, source: Source, fetched: bool = False) -> Selection:
+    """Whether this entry is wanted. `fetched`: its own page was fetched, so facts still missing stay unknown."""
     reason = _unwanted(entry, source)
     if reason:
         return Selection("left_out", reason)
     missing = missing_facts(entry, source)
     if not missing:
         return WANTED
-    if not asked:
+    if not fetched:
         return Selection("open", f"its {' and '.join(missing)} must be fetched")
     unknown = [fact for fact in missing if fact in ("upload date", "length")]
     return Selection("left_out", f"unknown {' and '.join(unknown)}") if unknown else WANTED
@@ -114,12 +114,12 @@ def missing_facts(entry: Entry, source: Source) -> list[str]:
     """The facts that this source's options depend on and the entry lacks."""
     not_over = entry.live in (Live.UPCOMING, Live.ON_AIR)  # a broadcast has no upload date and no length yet
     by_length = source.longer_than_s is not None or source.shorter_than_s is not None
-    needed = {
+    missing = {
         "upload date": source.since is not None and entry.published_at is None and not not_over,
         "length": by_length and entry.duration_s is None and not not_over,
         "kind": is_youtube(entry.url) and (_may_be_short(entry, source) or (source.skip_live and entry.live is None)),
     }
-    return [fact for fact, wanted in needed.items() if wanted]
+    return [fact for fact, is_missing in missing.items() if is_missing]
 
 
 def _may_be_short(entry: Entry, source: Source) -> bool:

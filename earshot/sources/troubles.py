@@ -57,7 +57,7 @@ def read_troubles(database: Database) -> list[Trouble]:
 def _of_source(source: Source, state: SourceState) -> Iterator[Trouble]:
     if state.paused:
         until = f"{state.paused_until:%Y-%m-%d %H:%M} UTC"
-        message = f"Source {source.name} is left alone until {until}: {_reason(source, state.last_error)}"
+        message = f"Source {source.name} is paused until {until}: {_reason(source, state.last_error)}"
         yield Trouble(source.name, "source_blocked", "warn", message, f"Source {source.name} is polled again.")
     elif state.failures:
         message = f"Source {source.name}: {_reason(source, state.last_error)}"

@@ -1,1 +1,1 @@
-"""Who speaks: voices, people, and what users corrected."""
+"""Who speaks: voices, people and corrections."""

@@ -36,7 +36,7 @@ class Speaker:
     voice: int | None = None
 
 
-NOBODY = Speaker("Unknown")
+UNKNOWN = Speaker("Unknown")
 _VOICE = re.compile(r"voice[\s-]*(\d{1,18})", re.IGNORECASE)
 
 
@@ -48,8 +48,8 @@ class Names:
     moments: tuple[tuple[float, float, Speaker], ...] = ()
 
     def of_label(self, label: object) -> Speaker:
-        """The speaker with this label; NOBODY if it is none (None, pandas' NaN)."""
-        return self.by_label.get(label, Speaker(label)) if isinstance(label, str) else NOBODY
+        """The speaker with this label; UNKNOWN if it is none (None, pandas' NaN)."""
+        return self.by_label.get(label, Speaker(label)) if isinstance(label, str) else UNKNOWN
 
     def of_spans(self, spans: pd.DataFrame, labels: Sequence[object]) -> list[Speaker]:
         """The speaker of each word or turn (start_s, end_s), given its local speaker."""

@@ -18,7 +18,7 @@ from earshot.common.timeline import EMPTY_TURNS, Interval, Timeline, build_timel
 from earshot.transcripts.word_speakers import NEAR_S, PAUSE_S, attribute_words
 
 NO_TURN = -1
-NOBODY = -1
+NO_PERSON = -1
 APART_S = 0.001
 
 Spoken = tuple[float, float, int]  # start_s, end_s, person_id
@@ -64,14 +64,14 @@ def whole_words(
     """
     word_people = list(_word_people(moments, words, word_turns(words, speakers, turns), turns))
     grid = build_timeline(EMPTY_TURNS, ((start, end) for start, end, _ in (*moments, *word_people)))
-    people = np.full(len(grid.lengths), NOBODY, dtype=np.int64)
+    people = np.full(len(grid.lengths), NO_PERSON, dtype=np.int64)
     for start, end, person in (*moments, *word_people):
         people[_slice(grid, (start, end))] = person
     return list(_merged(grid, people))
 
 
 def _word_people(moments: Sequence[Spoken], words: pd.DataFrame, rows: np.ndarray, turns: pd.DataFrame) -> Iterator[Spoken]:
-    """The time and person of each word that has a turn; NOBODY where no time range applies."""
+    """The time and person of each word that has a turn; NO_PERSON where no time range applies."""
     timeline, times = build_timeline(turns), words[["start_s", "end_s"]].to_numpy(dtype=float)
     middles = ((turns.start_s + turns.end_s) / 2).to_numpy(dtype=float)
     for row, indices in groupby(np.flatnonzero(rows != NO_TURN).tolist(), key=lambda index: int(rows[index])):
@@ -107,7 +107,7 @@ def _nearest(times: Sequence[Interval], at: float) -> float:
 
 
 def _person_at(moments: Sequence[Spoken], at: float) -> int:
-    return next((person for start, end, person in moments if start <= at < end), NOBODY)
+    return next((person for start, end, person in moments if start <= at < end), NO_PERSON)
 
 
 def _slice(timeline: Timeline, times: Interval) -> slice:
@@ -119,5 +119,5 @@ def _merged(grid: Timeline, people: np.ndarray) -> Iterator[Spoken]:
     """Adjacent stretches of one person, merged."""
     for person, indices in groupby(range(len(people)), key=lambda index: int(people[index])):
         run = list(indices)
-        if person != NOBODY:
+        if person != NO_PERSON:
             yield float(grid.edges[run[0]]), float(grid.edges[run[-1] + 1]), person

@@ -26,8 +26,8 @@ from earshot.speakers.voices.monologue import (
     Monologue,
     Spans,
     accept_monologue,
+    concatenate_windows,
     diarize_in_full,
-    merge_intervals,
     reason_for_doubt,
     windows,
 )
@@ -106,4 +106,4 @@ def _monologue(run: StageRun, diarizer: "Diarizer", samples: np.ndarray) -> tupl
 def _embed_windows(diarizer: "Diarizer", samples: np.ndarray, spans: list[Spans]) -> np.ndarray:
     """A vector for each window."""
     batches = (spans[first : first + WINDOWS_AT_ONCE] for first in range(0, len(spans), WINDOWS_AT_ONCE))
-    return np.concatenate([diarizer.voices(*merge_intervals(samples, batch)) for batch in batches])
+    return np.concatenate([diarizer.voices(*concatenate_windows(samples, batch)) for batch in batches])

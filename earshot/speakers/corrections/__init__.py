@@ -1,1 +1,1 @@
-"""What users said about who speaks, and what follows from it."""
+"""Corrections: how they are entered, how they conflict, and the constraints that follow from them."""

@@ -1,8 +1,8 @@
-"""Entering corrections: what a user says becomes a correction, or is refused because it contradicts what was said before.
+"""Correction commands: store a correction, or refuse one that contradicts earlier corrections.
 
-A correction that could not be true together with earlier ones is not kept: the message numbers them and says how to take one
-back. One exception: a later `is` takes the time that it covers out of earlier ones (earshot/speakers/corrections/claims.py), so
-that a changed mind needs no undoing. Who everybody is then is decided by earshot/speakers/people/identify.py, not here.
+The error lists the contradicted corrections and says how to undo one. A new `is` never contradicts an earlier `is` of the same
+time: it overrules it (earshot/speakers/corrections/claims.py), so a user can change a name without undoing anything.
+earshot/speakers/people/identify.py then identifies the speakers; nothing here does.
 """
 
 from collections import defaultdict
@@ -17,12 +17,12 @@ from earshot.speakers.tables.corrections import CorrectedSpan, Correction, Corre
 from earshot.speakers.tables.people import add_person, checked_name, find_person, names_of_people
 from earshot.storage.database import Database
 
-NEW_PERSON = 0  # stands for a person who is to be added; ids begin at 1
+NEW_PERSON = 0  # id of a person who is not stored yet; real ids begin at 1
 
 
 @dataclass(frozen=True)
 class CorrectionResult:
-    """A correction that was kept. `person`: the name, where it names one, and whether it is new; `over`: whom it overrules."""
+    """A stored correction, with the person it names if any. `over` has the ids of the corrections that it overrules."""
 
     number: int
     person: str | None = None
@@ -31,39 +31,39 @@ class CorrectionResult:
 
 
 def assign_person(database: Database, subject: Target, name: str) -> CorrectionResult:
-    """`subject` is spoken by this person, who is added where nobody has the name."""
+    """State that `subject` is this person, who is added if the name is unknown."""
     return _about_person(database, CorrectionKind.IS, subject, name)
 
 
 def exclude_person(database: Database, subject: Target, name: str) -> CorrectionResult:
-    """`subject` is never this person, who must be known."""
+    """State that `subject` is never this person. Raises EarshotError if the name is unknown."""
     _require_whole_speaker(subject)
     if find_person(database, name) is None:
-        raise EarshotError(f"Nobody is called {name!r}, so nobody is taken for them.", "`earshot people list` shows all.")
+        raise EarshotError(f"There is no person named {name!r}.", "`earshot people list` shows all people.")
     return _about_person(database, CorrectionKind.NEVER, subject, name)
 
 
-def merge_voices(database: Database, one: Target, other: Target) -> CorrectionResult:
-    """The two are one voice."""
-    _require_whole_speaker(one, other)
-    if set(one.speakers) == set(other.speakers):
-        raise EarshotError(f"{one.label} and {other.label} are one already.", "Name two voices.")
-    return _about_voices(database, CorrectionKind.SAME, one, other)
+def merge_voices(database: Database, first: Target, second: Target) -> CorrectionResult:
+    """State that the two are one voice."""
+    _require_whole_speaker(first, second)
+    if set(first.speakers) == set(second.speakers):
+        raise EarshotError(f"{first.label} and {second.label} are the same voice already.", "Name two voices.")
+    return _about_voices(database, CorrectionKind.SAME, first, second)
 
 
-def separate_voices(database: Database, one: Target, other: Target) -> CorrectionResult:
-    """Nobody of the one is anybody of the other. A part of the one, named as the other, is what differs from its rest."""
-    _require_whole_speaker(one, other)
-    rest = subtract(database, one, other)
+def separate_voices(database: Database, first: Target, second: Target) -> CorrectionResult:
+    """State that no speaker of `first` is in `second`. If `second` is a part of `first`, it is separated from the rest."""
+    _require_whole_speaker(first, second)
+    rest = subtract(database, first, second)
     if not rest.speakers:
-        raise EarshotError(f"{one.label} and {other.label} are one speaker.", "Name two voices.")
-    return _about_voices(database, CorrectionKind.DIFFERENT, rest, other)
+        raise EarshotError(f"{first.label} and {second.label} are the same speaker.", "Name two voices.")
+    return _about_voices(database, CorrectionKind.DIFFERENT, rest, second)
 
 
 def split_voice(database: Database, voice_id: int) -> tuple[CorrectionResult, Target, Target]:
-    """The two parts that this anonymous voice was joined from last are two voices; returned with the parts."""
-    one, other = split_in_two(database, voice_id)
-    return _about_voices(database, CorrectionKind.DIFFERENT, one, other), one, other
+    """Separate the two parts that clustering would join last into this anonymous voice. Also returns the two parts."""
+    first, second = split_in_two(database, voice_id)
+    return _about_voices(database, CorrectionKind.DIFFERENT, first, second), first, second
 
 
 def _about_person(database: Database, kind: CorrectionKind, subject: Target, name: str) -> CorrectionResult:
@@ -76,9 +76,9 @@ def _about_person(database: Database, kind: CorrectionKind, subject: Target, nam
     return CorrectionResult(number, person.name, known is None, over)
 
 
-def _about_voices(database: Database, kind: CorrectionKind, one: Target, other: Target) -> CorrectionResult:
-    _checked(database, kind, None, one.spans, other.spans)
-    return CorrectionResult(add_correction(database, kind, None, one.spans, other.spans))
+def _about_voices(database: Database, kind: CorrectionKind, first: Target, second: Target) -> CorrectionResult:
+    _checked(database, kind, None, first.spans, second.spans)
+    return CorrectionResult(add_correction(database, kind, None, first.spans, second.spans))
 
 
 def _require_whole_speaker(*subjects: Target) -> None:
@@ -86,7 +86,7 @@ def _require_whole_speaker(*subjects: Target) -> None:
         if subject.turn:
             video_id, speaker = subject.speakers[0]
             raise EarshotError(
-                f"{subject.label} is a single turn, of which only --is can be said.", f"Name its speaker: {video_id}@{speaker}."
+                f"{subject.label} is a single turn, which only --is accepts.", f"Name its speaker: {video_id}@{speaker}."
             )
 
 
@@ -97,29 +97,33 @@ def _checked(
     spans: tuple[CorrectedSpan, ...],
     others: tuple[CorrectedSpan, ...] = (),
 ) -> tuple[Correction, Sequence[Correction]]:
-    """The correction, numbered above all earlier ones, and those. Raises EarshotError where it contradicts them."""
+    """The correction, with an id above all earlier ones, and those. Raises EarshotError if it contradicts any of them."""
     earlier = list_corrections(database)
-    new = Correction(max((each.correction_id for each in earlier), default=0) + 1, kind, person_id, spans, others)
+    new = Correction(max((old.correction_id for old in earlier), default=0) + 1, kind, person_id, spans, others)
     conflicts = find_conflicts(read_corrections(database, [*earlier, new]), new.correction_id)
     if not conflicts:
         return new, earlier
     people = names_of_people(database)
-    told = "; ".join(describe_correction(each, people) for each in earlier if each.correction_id in conflicts[:MAX_NUMBERS])
-    known = f"correction{'s'[: len(conflicts) != 1]} {join_numbers(conflicts)}"
+    described = "; ".join(describe_correction(old, people) for old in earlier if old.correction_id in conflicts[:MAX_NUMBERS])
+    numbered = f"correction{'s'[: len(conflicts) != 1]} {join_numbers(conflicts)}"
     raise EarshotError(
-        f"That contradicts {known} ({told}), so it was not kept.",
-        f"Take back what is wrong, then say it again: earshot people correct --undo {conflicts[-1]}",
+        f"Not saved: this contradicts {numbered} ({described}).",
+        f"Undo the wrong one, then try again: earshot people correct --undo {conflicts[-1]}",
     )
 
 
 def _overruled(earlier: Sequence[Correction], new: Correction) -> tuple[int, ...]:
-    """The corrections that gave some of this time to other people."""
-    mine: defaultdict[str, list[CorrectedSpan]] = defaultdict(list)
+    """The ids of the corrections that name other people in some of the new one's time."""
+    new_spans: defaultdict[str, list[CorrectedSpan]] = defaultdict(list)
     for span in new.spans:
-        mine[span.video_id].append(span)
-    others = (each for each in earlier if each.kind == new.kind and each.person_id != new.person_id)
+        new_spans[span.video_id].append(span)
+    others = (old for old in earlier if old.kind == new.kind and old.person_id != new.person_id)
     return tuple(
-        each.correction_id
-        for each in others
-        if any(span.start_s < own.end_s and own.start_s < span.end_s for span in each.spans for own in mine[span.video_id])
+        old.correction_id
+        for old in others
+        if any(
+            span.start_s < added.end_s and added.start_s < span.end_s
+            for span in old.spans
+            for added in new_spans[span.video_id]
+        )
     )

@@ -1,12 +1,13 @@
-"""Constraints: from all corrections to what the machine is bound by, and what they teach.
+"""Constraints: what follows from all corrections together.
 
-`derive_constraints()` concludes from the claims (earshot/speakers/corrections/claims.py): whoever is one voice with a named
-speaker has that name too, and whoever is said to be another than a named speaker never has it. Who is ambiguous, or in a
-conflict, is named by nothing. What does not bind a whole speaker still holds for its segments (`segment_overrides`), and every
-turn whose speaker is known by a correction is a sample of that person's voice (`samples_from_corrections`).
+- `derive_constraints()` combines the claims (earshot/speakers/corrections/claims.py). A speaker that is one voice with a named
+  speaker gets the same name; one that is different from a named speaker never gets that name. Speakers that are ambiguous or in
+  a conflict get no name.
+- `segment_overrides()` returns the corrected times that do not follow from the name of a whole speaker.
+- `samples_from_corrections()` returns the vectors of turns that corrections attribute to a person, as samples of the voice.
 
-`read_corrections()` reads what they start from; read in a snapshot of the database, all of it fits together. The asset `people`
-(earshot/speakers/people/identify.py) applies the constraints; nothing here changes who anybody is.
+Pass a snapshot of the database to `read_corrections()` so that corrections and turns are consistent. The asset `people`
+(earshot/speakers/people/identify.py) applies the constraints; nothing is written here.
 """
 
 from collections import defaultdict
@@ -19,7 +20,7 @@ import pandas as pd
 
 from earshot.common.text import join_numbers
 from earshot.common.timeline import HALF
-from earshot.speakers.corrections.claims import NOBODY, CorrectedVideo, CorrectionSet, SpeakerClaims
+from earshot.speakers.corrections.claims import NO_PERSON, CorrectedVideo, CorrectionSet, SpeakerClaims
 from earshot.speakers.corrections.conflicts import SameVoiceGroups, conflicts_among
 from earshot.speakers.tables.corrections import Correction, CorrectionKind, list_corrections
 from earshot.speakers.tables.identities import SegmentOverride
@@ -32,13 +33,15 @@ from earshot.transcripts.word_turns import Spoken, whole_words
 
 
 def read_corrections(database: Database, corrections: Sequence[Correction] | None = None) -> CorrectionSet:
-    """These corrections, or all of the library, with today's turns of the videos that they speak of."""
+    """These corrections, or all of the library, with the current turns of the videos that they refer to."""
     chosen = list_corrections(database) if corrections is None else corrections
-    return CorrectionSet(chosen, read_turns(database, {span.video_id for each in chosen for span in each.spans + each.others}))
+    return CorrectionSet(
+        chosen, read_turns(database, {span.video_id for correction in chosen for span in correction.spans + correction.others})
+    )
 
 
 def read_turns(database: Database, video_ids: Iterable[str], table: str = "turns") -> pd.DataFrame:
-    """The turns, or the rows of `exclusive_turns`, of these videos: video_id, turn_index, local_speaker, start_s, end_s."""
+    """The turns (or with `table`, `exclusive_turns`) of these videos: video_id, turn_index, local_speaker, start_s, end_s."""
     columns = ["video_id", "turn_index", "local_speaker", "start_s", "end_s"]
     statement = f"SELECT {', '.join(columns)} FROM {table} WHERE video_id = ANY(%s) ORDER BY video_id, turn_index"  # noqa: S608
     return pd.DataFrame(database.query(statement, [sorted(video_ids)]), columns=columns)
@@ -47,114 +50,117 @@ def read_turns(database: Database, video_ids: Iterable[str], table: str = "turns
 # --- whole speakers ------------------------------------------------------------------------------------------------------
 
 
-def derive_constraints(said: CorrectionSet) -> IdentityConstraints:
-    """What the corrections bind the speakers of these turns to: of each video, all its turns."""
-    claims = said.claims
+def derive_constraints(corrections: CorrectionSet) -> IdentityConstraints:
+    """The constraints on the speakers of these turns, which must be all turns of each video."""
+    claims = corrections.claims
     groups = SameVoiceGroups(claims.same)
     refused = _refused(claims)
     named = {
-        member: each.person_id for key, each in claims.named.items() for member in groups.group_of(key) if member not in refused
+        member: name.person_id for key, name in claims.named.items() for member in groups.group_of(key) if member not in refused
     }
     return IdentityConstraints(
         named=named,
         never=_never(claims, groups, named, refused),
         same=frozenset(pair for keys in claims.same.values() for pair in pairwise(sorted(keys - refused.keys()))),
         different=frozenset(
-            (min(one, other), max(one, other))
+            (min(left, right), max(left, right))
             for sides in claims.different.values()
-            for one in sides[0] - refused.keys()
-            for other in sides[1] - refused.keys()
+            for left in sides[0] - refused.keys()
+            for right in sides[1] - refused.keys()
         ),
         contradictions=refused,
     )
 
 
-def find_conflicts(said: CorrectionSet, new: int) -> list[int]:
-    """The numbers of those corrections that the new one, given by its number, cannot be true with."""
-    found = conflicts_among(said.claims)
-    return sorted({number for each in found if new in each.corrections for number in each.corrections} - {new})
+def find_conflicts(corrections: CorrectionSet, new_id: int) -> list[int]:
+    """The ids of the corrections in any conflict with the new one."""
+    conflicts = [conflict for conflict in conflicts_among(corrections.claims) if new_id in conflict.corrections]
+    return sorted({correction_id for conflict in conflicts for correction_id in conflict.corrections} - {new_id})
 
 
 def _refused(claims: SpeakerClaims) -> dict[Key, str]:
-    """Who cannot be named, and why: in a conflict, else ambiguous."""
+    """The speakers who cannot be named, each with the reason: ambiguous, else the first conflict found."""
     refused = {
-        key: f"corrections {join_numbers(numbers)} name two people in it, who are one speaker to the diarization"
-        for key, numbers in claims.ambiguous.items()
+        key: f"corrections {join_numbers(correction_ids)} name two people in what the diarization took for one speaker"
+        for key, correction_ids in claims.ambiguous.items()
     }
-    for each in conflicts_among(claims):
-        refused = dict.fromkeys(each.speakers, each.reason) | refused  # the first that is found is told
+    for conflict in conflicts_among(claims):
+        refused = dict.fromkeys(conflict.speakers, conflict.reason) | refused
     return refused
 
 
 def _never(
     claims: SpeakerClaims, groups: SameVoiceGroups, named: dict[Key, int], refused: dict[Key, str]
 ) -> dict[Key, frozenset[int]]:
-    found: defaultdict[Key, set[int]] = defaultdict(set)
+    """The people that each speaker is not: excluded by `never`, or the name of a `different` speaker."""
+    excluded: defaultdict[Key, set[int]] = defaultdict(set)
     for key, people in claims.never.items():
         for member in groups.group_of(key):
-            found[member].update(people)
+            excluded[member].update(people)
     for sides in claims.different.values():
-        for one, other in (sides, sides[::-1]):
-            people = {named[key] for key in one if key in named}
-            for key in other if people else ():
+        for left, right in (sides, sides[::-1]):
+            people = {named[key] for key in left if key in named}
+            for key in right if people else ():
                 for member in groups.group_of(key):
-                    found[member].update(people)
-    return {key: frozenset(people) for key, people in found.items() if key not in refused}
+                    excluded[member].update(people)
+    return {key: frozenset(people) for key, people in excluded.items() if key not in refused}
 
 
 # --- parts of speakers ---------------------------------------------------------------------------------------------------
 
 
-def segment_overrides(said: CorrectionSet) -> dict[str, list[Spoken]]:
-    """By video, who speaks in segments whose speaker is not named so as a whole: (start_s, end_s, person_id), disjoint, in
-    order of time. Videos without any are left out."""
-    found = {video.video_id: _overrides(video, said.claims) for video in said.videos()}
-    return {video_id: overrides for video_id, overrides in found.items() if overrides}
+def segment_overrides(corrections: CorrectionSet) -> dict[str, list[Spoken]]:
+    """By video, the corrected times (start_s, end_s, person_id) in which the local speaker as a whole has another name or none.
+
+    Disjoint and in order of time. Videos without any are left out.
+    """
+    by_video = {video.video_id: _overrides(video, corrections.claims) for video in corrections.videos()}
+    return {video_id: overrides for video_id, overrides in by_video.items() if overrides}
 
 
 def _overrides(video: CorrectedVideo, claims: SpeakerClaims) -> list[Spoken]:
-    timeline, left = video.timeline, video.people.copy()
+    timeline, people_left = video.timeline, video.people.copy()
     for speaker, speaking in zip(timeline.speakers, timeline.speaking, strict=True):
         named = claims.named.get((video.video_id, speaker))
         if named is not None:
-            left[speaking & (video.people == named.person_id)] = NOBODY
+            people_left[speaking & (video.people == named.person_id)] = NO_PERSON
     spoken = timeline.speaking.any(axis=0)
-    people = set(left[spoken].tolist()) - {NOBODY}
-    return sorted((*time, person) for person in people for time in timeline.merged(spoken & (left == person)))
+    people = set(people_left[spoken].tolist()) - {NO_PERSON}
+    return sorted((*time, person) for person in people for time in timeline.merged(spoken & (people_left == person)))
 
 
-def read_segment_overrides(database: Database, said: CorrectionSet) -> list[SegmentOverride]:
-    """`segment_overrides()` in one list, none of which begins or ends within a word: a turn is somebody's with all its words
+def read_segment_overrides(database: Database, corrections: CorrectionSet) -> list[SegmentOverride]:
+    """`segment_overrides()` of all videos, moved to word borders: an override of a turn covers all words of the turn
     (earshot/transcripts/word_turns.py)."""
-    overrides = segment_overrides(said)
+    overrides = segment_overrides(corrections)
     if not overrides:
         return []
-    turns, exclusive = dict(iter(said.turns.groupby("video_id"))), read_turns(database, overrides, "exclusive_turns")
-    found: dict[str, list[Spoken]] = {}
+    turns, exclusive = dict(iter(corrections.turns.groupby("video_id"))), read_turns(database, overrides, "exclusive_turns")
+    by_video: dict[str, list[Spoken]] = {}
     for video_id, words in _words(database, overrides):
         speakers = attribute_words(words, exclusive[exclusive.video_id == video_id], turns[video_id])
-        found[video_id] = whole_words(overrides[video_id], words, speakers, turns[video_id])
-    return [(video_id, *override) for video_id in overrides for override in found[video_id]]
+        by_video[video_id] = whole_words(overrides[video_id], words, speakers, turns[video_id])
+    return [(video_id, *override) for video_id in overrides for override in by_video[video_id]]
 
 
 def _words(database: Database, video_ids: Collection[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The words of each of these videos, one video in memory at a time; an empty frame where there are none."""
+    """The words of each of these videos, one video in memory at a time; an empty frame for a video without words."""
     statement = (
         "SELECT video_id, start_s, end_s, text FROM words WHERE video_id = ANY(%(videos)s) ORDER BY video_id, word_index"
     )
-    silent, columns = set(video_ids), ["start_s", "end_s", "text"]
+    without_words, columns = set(video_ids), ["start_s", "end_s", "text"]
     for video_id, rows in groupby(database.stream(statement, {"videos": sorted(video_ids)}), key=itemgetter("video_id")):
-        silent.discard(video_id)
+        without_words.discard(video_id)
         yield video_id, pd.DataFrame(rows, columns=columns)
-    yield from ((video_id, pd.DataFrame(columns=columns)) for video_id in silent)
+    yield from ((video_id, pd.DataFrame(columns=columns)) for video_id in without_words)
 
 
-def samples_from_corrections(database: Database, space: VoiceSpace, said: CorrectionSet) -> pd.DataFrame:
+def samples_from_corrections(database: Database, space: VoiceSpace, corrections: CorrectionSet) -> pd.DataFrame:
     """Samples of people's voices from corrections: person_id, embedding (np.float32), seconds.
 
-    Each is the vector, of this space, of a clear turn of which an `is` covers at least half.
+    Each is the vector, in this space, of a clear turn that `is` corrections attribute to one person.
     """
-    spoken = attributed_turns(said)
+    spoken = attributed_turns(corrections)
     rows = database.query(
         in_space(
             "SELECT video_id, turn_index, embedding FROM voice_embeddings WHERE video_id = ANY(%(videos)s) "
@@ -170,14 +176,17 @@ def samples_from_corrections(database: Database, space: VoiceSpace, said: Correc
     return pd.DataFrame(samples, columns=["person_id", "embedding", "seconds"])
 
 
-def attributed_turns(said: CorrectionSet) -> dict[tuple[str, int], tuple[int, float]]:
-    """Who speaks in which turn: (video_id, turn_index) -> (person_id, seconds of the turn). Half and half is nobody's."""
-    found: defaultdict[tuple[str, int], list[tuple[int, float]]] = defaultdict(list)
-    for video in said.of_kind(CorrectionKind.IS).videos():
+def attributed_turns(corrections: CorrectionSet) -> dict[tuple[str, int], tuple[int, float]]:
+    """(video_id, turn_index) -> (person_id, seconds of the turn), for each turn of which `is` gives at least half to a person.
+
+    A turn that two people share half and half is left out.
+    """
+    people_of: defaultdict[tuple[str, int], list[tuple[int, float]]] = defaultdict(list)
+    for video in corrections.of_kind(CorrectionKind.IS).videos():
         times = list(zip(video.turns.start_s.tolist(), video.turns.end_s.tolist(), strict=True))
-        for person in set(video.people.tolist()) - {NOBODY}:
+        for person in set(video.people.tolist()) - {NO_PERSON}:
             covered = video.timeline.covered_s(video.people == person, times)
             for turn, (start, end), seconds in zip(video.turns.turn_index.tolist(), times, covered, strict=True):
                 if seconds >= HALF * (end - start) > 0.0:
-                    found[video.video_id, turn].append((person, end - start))
-    return {turn: people[0] for turn, people in found.items() if len(people) == 1}
+                    people_of[video.video_id, turn].append((person, end - start))
+    return {turn: people[0] for turn, people in people_of.items() if len(people) == 1}

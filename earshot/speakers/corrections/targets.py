@@ -1,14 +1,14 @@
-"""Subjects: what a user types to say whose voice he means, found in the library.
+"""Targets: parses what a user types to refer to a voice, and looks it up in the library. Writes nothing.
 
-| typed | means |
+| typed | target |
 |---|---|
 | `voice 7`, `voice-7` | every local speaker of that anonymous voice |
 | `VIDEO@SPEAKER_01` | one local speaker |
 | `VIDEO` | the only local speaker of that video |
-| `VIDEO@0:12:30` | the turn that this time means: earshot/transcripts/turn_times.py |
+| `VIDEO@0:12:30` | the turn at that time (earshot/transcripts/turn_times.py) |
 
-A subject is told in spans of time, which is what a correction keeps (earshot/speakers/tables/corrections.py): of a speaker,
-when he is the only one to speak. Nothing is written here.
+A target has spans of time, because corrections are stored as times (earshot/speakers/tables/corrections.py). Those of a speaker
+are the solo time.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or
 
 @dataclass(frozen=True)
 class Target:
-    """Whose voice is meant: `speakers` the local speakers, `spans` their time. `turn`: one turn of that speaker only."""
+    """Local speakers and their spans of time. `turn`: the spans are those of a single turn of the one speaker."""
 
     label: str
     speakers: tuple[Key, ...]
@@ -45,12 +45,12 @@ class Target:
 
     @property
     def description(self) -> str:
-        """It for a message: a voice with how much of it there is."""
+        """The label for a message; with the number of speakers and videos if there are several."""
         return self.label if len(self.speakers) == 1 else f"{self.label} ({describe_speakers(self.speakers)})"
 
 
 def parse_target(database: Database, text: str) -> Target:
-    """What is meant; raises EarshotError that says what there is instead."""
+    """The target of this text. Raises EarshotError, with the possible targets in the remedy."""
     number = parse_voice_label(text)
     if number is not None:
         return _whole(database, voice_label(number), members_of(database, number))
@@ -64,41 +64,41 @@ def parse_target(database: Database, text: str) -> Target:
         at = parse_typed_time(part)
     except ValueError:
         speakers = ", ".join(sorted(set(turns.local_speaker)))
-        told = f"{part!r} is neither a speaker of {video_id} nor a time in it. Its speakers: {speakers}."
-        raise EarshotError(told, FORMS) from None
+        message = f"{part!r} is neither a speaker of {video_id} nor a time in it. Its speakers: {speakers}."
+        raise EarshotError(message, FORMS) from None
     return _turn(database, video_id, turns, at)
 
 
 def _whole_video(database: Database, text: str) -> Target:
-    """A video named by its key alone, in which one speaker speaks."""
+    """A video with a single speaker, named by its key alone."""
     if get_video(database, text) is None:
         person = find_person(database, text)
         if person is not None:
-            remedy = f"Two people who are one: earshot people merge {person.name!r} OTHER. {FORMS}"
+            remedy = f"To merge two people: earshot people merge {person.name!r} OTHER. {FORMS}"
             raise EarshotError(f"{person.name} is a person, not a voice or a part of a video.", remedy)
         raise EarshotError(f"{text!r} is neither a voice nor a part of a video.", FORMS)
     labels = sorted(set(_turns_of(database, text).local_speaker))
     if len(labels) > 1:
         names = speaker_names(database, text)
-        told = ", ".join(f"{text}@{label} ({names.of_label(label).shown})" for label in labels)
-        raise EarshotError(f"{text} has {len(labels)} speakers.", f"Name one of them: {told}.")
+        choices = ", ".join(f"{text}@{label} ({names.of_label(label).shown})" for label in labels)
+        raise EarshotError(f"{text} has {len(labels)} speakers.", f"Name one of them: {choices}.")
     return _whole(database, text, [(text, labels[0])])
 
 
 def members_of(database: Database, voice_id: int) -> list[Key]:
-    """The local speakers of an anonymous voice; raises EarshotError where there are none."""
+    """The local speakers of an anonymous voice. Raises EarshotError if there are none."""
     rows = database.query(
         "SELECT video_id, local_speaker FROM identities WHERE voice_id = %s ORDER BY video_id, local_speaker", [voice_id]
     )
     if not rows:
-        raise EarshotError(f"There is no voice {voice_id}, or nobody has it any more.", "`earshot people list` shows all.")
+        raise EarshotError(f"There is no voice {voice_id} (any more).", "`earshot people list` shows all voices.")
     return [(row["video_id"], row["local_speaker"]) for row in rows]
 
 
 def split_in_two(database: Database, voice_id: int) -> tuple[Target, Target]:
-    """The two parts that average linkage joined last into this voice, the part of the first video first.
+    """The two parts that average linkage joins last into this voice; the part with the first video comes first.
 
-    Whom corrections say to be one voice stays together. Raises EarshotError where there is nothing to divide.
+    Speakers that `same` corrections make one voice stay together. Raises EarshotError if fewer than two speakers have a vector.
     """
     from scipy.cluster.hierarchy import cut_tree, linkage
     from scipy.spatial.distance import pdist, squareform
@@ -109,51 +109,52 @@ def split_in_two(database: Database, voice_id: int) -> tuple[Target, Target]:
         [voice_id],
     )
     if len(rows) < 2:
-        told = "is one speaker of one video" if members_of(database, voice_id) else ""
+        members_of(database, voice_id)
         raise EarshotError(
-            f"Voice {voice_id} {told}, which cannot be split.",
-            "If two people speak in it, say of each turn whose it is: earshot people correct VIDEO@0:12:30 --is NAME",
+            f"Voice {voice_id} is a single speaker of one video and cannot be split.",
+            "If two people speak in it, name each turn: earshot people correct VIDEO@0:12:30 --is NAME",
         )
     keys = [(row["video_id"], row["local_speaker"]) for row in rows]
     distances = squareform(pdist([row["centroid"].to_numpy() for row in rows], "cosine"))
-    place = {key: index for index, key in enumerate(keys)}
-    for one, other in derive_constraints(read_corrections(database)).same:
-        if one in place and other in place:
-            distances[place[one], place[other]] = distances[place[other], place[one]] = 0.0
+    index_of = {key: index for index, key in enumerate(keys)}
+    for pair in derive_constraints(read_corrections(database)).same:
+        if all(key in index_of for key in pair):
+            left, right = (index_of[key] for key in pair)
+            distances[left, right] = distances[right, left] = 0.0
     labels = cut_tree(linkage(squareform(distances, checks=False), "average"), n_clusters=2).ravel()
     parts = ([key for key, label in zip(keys, labels, strict=True) if label == part] for part in (labels[0], 1 - labels[0]))
-    one, other = (_whole(database, f"a part of {voice_label(voice_id)}", part) for part in parts)
-    return one, other
+    first, second = (_whole(database, f"a part of {voice_label(voice_id)}", part) for part in parts)
+    return first, second
 
 
-def subtract(database: Database, one: Target, other: Target) -> Target:
-    """The one less what is also the other's; itself where they have nothing in common."""
-    if not set(one.speakers) & set(other.speakers):
-        return one
-    return _whole(database, one.label, [key for key in one.speakers if key not in other.speakers])
+def subtract(database: Database, whole: Target, part: Target) -> Target:
+    """The whole without the speakers of the part."""
+    if not set(whole.speakers) & set(part.speakers):
+        return whole
+    return _whole(database, whole.label, [key for key in whole.speakers if key not in part.speakers])
 
 
 def describe_speakers(speakers: Sequence[Key]) -> str:
-    """4 speakers in 3 videos."""
+    """For example: 4 speakers in 3 videos."""
     videos = len({video_id for video_id, _ in speakers})
     return f"{pluralize(len(speakers), 'speaker')} in {pluralize(videos, 'video')}"
 
 
 def describe_correction(correction: Correction, people: dict[int, str]) -> str:
-    """A correction in one line, its number first; `people`: names by person_id."""
-    said = {
+    """A correction in one line, its id first. `people` has the names by person_id."""
+    claim = {
         CorrectionKind.IS: f"is {people.get(correction.person_id or 0, '')}",
         CorrectionKind.NEVER: f"is never {people.get(correction.person_id or 0, '')}",
         CorrectionKind.SAME: f"is one voice with {_places(correction.others)}",
         CorrectionKind.DIFFERENT: f"is not the voice of {_places(correction.others)}",
     }[correction.kind]
-    return f"{correction.correction_id}: {_places(correction.spans)} {said}"
+    return f"{correction.correction_id}: {_places(correction.spans)} {claim}"
 
 
 def _places(spans: Sequence[CorrectedSpan]) -> str:
-    """The first stretch, and how many more."""
+    """The first span, and how many more there are."""
     if not spans:
-        return "(nothing that is left)"
+        return "(videos that are gone)"
     first = f"{spans[0].video_id} {format_hms(spans[0].start_s)}-{format_hms(spans[0].end_s)}"
     videos = len({span.video_id for span in spans})
     more = f" and {len(spans) - 1} more" if len(spans) > 1 else ""
@@ -165,39 +166,39 @@ def _turns_of(database: Database, video_id: str) -> pd.DataFrame:
         raise EarshotError(f"There is no video {video_id!r}.", "`earshot videos` lists them.")
     turns = read_turns(database, [video_id])
     if turns.empty:
-        raise EarshotError(f"In {video_id} nobody was heard to speak.", "`earshot videos` shows whether it is ready.")
+        raise EarshotError(f"{video_id} has no speaker turns.", "`earshot videos` shows whether it is ready.")
     return turns
 
 
 def _whole(database: Database, label: str, speakers: Sequence[Key]) -> Target:
-    """Whole speakers, told by the time in which nobody else speaks."""
+    """Whole speakers, with their solo time."""
     spans: list[CorrectedSpan] = []
     turns = read_turns(database, {video_id for video_id, _ in speakers})
     for video_id, of_video in turns.groupby("video_id", sort=True):
-        stretches = build_timeline(of_video)
-        for speaker, own in zip(stretches.speakers, stretches.solo, strict=True):
+        timeline = build_timeline(of_video)
+        for speaker, solo in zip(timeline.speakers, timeline.solo, strict=True):
             if (video_id, speaker) in speakers:
-                spans += spans_in(str(video_id), stretches.merged(own))
+                spans += spans_in(str(video_id), timeline.merged(solo))
     return Target(label, tuple(speakers), tuple(spans))
 
 
 def _turn(database: Database, video_id: str, turns: pd.DataFrame, at: TypedTime) -> Target:
     times, names = _times(database, video_id, turns)
-    meant = times.meant(at)
-    if len(meant) != 1:
-        raise _unclear(f"{video_id}@{at}", times, names, meant)
-    speaker = str(times.turns.local_speaker.iloc[meant[0]])
-    alone = times.alone(meant[0])
+    rows = times.meant(at)
+    if len(rows) != 1:
+        raise _unclear(f"{video_id}@{at}", times, names, rows)
+    speaker = str(times.turns.local_speaker.iloc[rows[0]])
+    alone = times.alone(rows[0])
     if not alone:
         raise EarshotError(
-            f"In the turn at {video_id}@{at} others speak too, all the time, so no time in it is {speaker}'s alone.",
+            f"In the turn at {video_id}@{at}, {speaker} never speaks alone.",
             f"Name the whole speaker: {video_id}@{speaker}.",
         )
     return Target(f"{video_id}@{at}", ((video_id, speaker),), spans_in(video_id, alone), turn=True)
 
 
 def _times(database: Database, video_id: str, turns: pd.DataFrame) -> tuple[TurnTimes, Names]:
-    """The times of a video, and its speakers' names; of its turns alone where it is not ingested to its end."""
+    """The turn times of a video and its speakers' names; from its turns alone if it is not fully ingested."""
     try:
         recording = read_recording(database, video_id)
     except (NotTranscribed, InconsistentVideo):
@@ -205,16 +206,16 @@ def _times(database: Database, video_id: str, turns: pd.DataFrame) -> tuple[Turn
     return turn_times(recording), recording.names
 
 
-def _unclear(label: str, times: TurnTimes, names: Names, meant: Sequence[int]) -> EarshotError:
-    """No turn, or several: with the times that mean one."""
+def _unclear(label: str, times: TurnTimes, names: Names, rows: Sequence[int]) -> EarshotError:
+    """The error for a time at which there is no turn, or several, with times that are unambiguous."""
     video_id = label.rpartition("@")[0]
-    if not meant:
-        asked, starts = parse_typed_time(label.rpartition("@")[2]).seconds, times.turns.start_s.reset_index(drop=True)
-        near = [times.time_of(row) for row in sorted((starts - asked).abs().nsmallest(3).index)]
-        told = ", ".join(str(time) for time in near if time)
-        return EarshotError(f"Nobody speaks at {label}.", f"Name a time at which somebody does; turns near it begin at {told}.")
-    chosen = times.turns.iloc[list(meant)]
-    said_by = names.of_spans(chosen, chosen.local_speaker.tolist())
-    forms = [f"{video_id}@{times.time_of(row) or times.turns.local_speaker.iloc[row]}" for row in meant]
-    told = " or ".join(f"{speaker.shown}'s ({form})" for speaker, form in zip(said_by, forms, strict=True))
-    return EarshotError(f"{label} may mean {len(meant)} turns: {told}.", "Type the one that you mean.")
+    if not rows:
+        at_s, starts = parse_typed_time(label.rpartition("@")[2]).seconds, times.turns.start_s.reset_index(drop=True)
+        near = [times.time_of(row) for row in sorted((starts - at_s).abs().nsmallest(3).index)]
+        suggestions = ", ".join(str(time) for time in near if time)
+        return EarshotError(f"There is no turn at {label}.", f"Turns near it begin at {suggestions}.")
+    turns = times.turns.iloc[list(rows)]
+    speakers = names.of_spans(turns, turns.local_speaker.tolist())
+    forms = [f"{video_id}@{times.time_of(row) or times.turns.local_speaker.iloc[row]}" for row in rows]
+    choices = " or ".join(f"{speaker.shown}'s ({form})" for speaker, form in zip(speakers, forms, strict=True))
+    return EarshotError(f"{label} may mean {len(rows)} turns: {choices}.", "Type one of these instead.")

@@ -1,1 +1,1 @@
-"""Who is who over the whole library: reads, decides with earshot/speakers/voices, writes."""
+"""People across the whole library: reads the tables, decides with earshot/speakers/voices, writes the results."""

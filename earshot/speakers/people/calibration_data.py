@@ -1,9 +1,9 @@
-"""Calibrating: reads from the library the speakers that a calibration compares, and accepts the threshold it found.
+"""Calibration data: reads the speakers that a calibration compares, and stores the threshold that the user accepts.
 
-Speakers are the local speakers of videos, with the clear turns that have a vector in today's voice space, and the enrolments
-in use, with their samples. Who they are said to be comes from corrections (earshot/speakers/corrections/constraints.py) and
-from the enrolments themselves, never from what the asset `people` decided. Of a large library, MAX_VIDEOS are read, chosen by
-the hash of their ids, and all that corrections speak of.
+The speakers are the local speakers of videos, with their clear turns that have a vector in the current voice space, and the
+enrolments in use, with their samples. Their identities come from corrections (earshot/speakers/corrections/constraints.py) and
+from the enrolments themselves, never from decisions of the asset `people`. From a large library, MAX_VIDEOS chosen by the hash
+of their ids are read, plus all videos with corrections.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,12 +22,12 @@ from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
 
-MAX_VIDEOS = 500  # of ten speakers each, 22,500 pairs of two people: enough for a rate of 0.002 that is not rough
+MAX_VIDEOS = 500  # with ten speakers each, 22,500 pairs of two people: enough for a reliable rate of 0.002
 
 
 @dataclass(frozen=True)
 class CalibrationData:
-    """What was read: speakers, how many videos with voices there are, and how many are of another voice space."""
+    """The speakers; how many videos were read, how many have voices, and how many are in another voice space."""
 
     speakers: Sequence[CalibrationSpeaker]
     videos_read: int
@@ -36,33 +36,34 @@ class CalibrationData:
 
 
 def read_calibration_data(database: Database, space: VoiceSpace) -> CalibrationData:
-    """Every speaker of whom something can be told in this voice space."""
-    rulings = derive_constraints(read_corrections(database))
-    said = known_identities(rulings)
-    chosen, videos = _videos(database, space, {video_id for video_id, _ in said})
-    left_out = rulings.contradictions.keys()
+    """The speakers to compare in this voice space."""
+    constraints = derive_constraints(read_corrections(database))
+    identities = known_identities(constraints)
+    chosen, videos = _videos(database, space, {video_id for video_id, _ in identities})
+    left_out = constraints.contradictions.keys()
     rows = [row for row in _turns(database, space, chosen) if (row["recording"], row["name"]) not in left_out]
-    speakers = [*_speakers(rows, said, enrolled=False), *_speakers(_samples(database, space), {}, enrolled=True)]
+    speakers = [*_speakers(rows, identities, enrolled=False), *_speakers(_samples(database, space), {}, enrolled=True)]
     return CalibrationData(speakers, len(chosen), videos, count_other_spaces(database, space))
 
 
-def known_identities(rulings: IdentityConstraints) -> dict[Key, int]:
-    """Who is named, by person; who is only said to be the same as others, by a number below 0 that they share."""
-    said, groups = dict(rulings.named), SameVoiceGroups(dict(enumerate(map(frozenset, rulings.same))))
-    together = dict.fromkeys(groups.group_of(key) for pair in sorted(rulings.same) for key in pair)
-    for number, group in enumerate(together, start=1):
-        if not any(key in said for key in group):
-            said |= dict.fromkeys(group, -number)
-    return said
+def known_identities(constraints: IdentityConstraints) -> dict[Key, int]:
+    """The person_id of each named speaker; for a group of unnamed speakers with the same voice, a shared negative number."""
+    identities, groups = dict(constraints.named), SameVoiceGroups(dict(enumerate(map(frozenset, constraints.same))))
+    distinct = dict.fromkeys(groups.group_of(key) for pair in sorted(constraints.same) for key in pair)
+    for number, group in enumerate(distinct, start=1):
+        if not any(key in identities for key in group):
+            identities |= dict.fromkeys(group, -number)
+    return identities
 
 
 def _videos(database: Database, space: VoiceSpace, wanted: set[str]) -> tuple[list[str], int]:
+    """The wanted videos and the first MAX_VIDEOS by hash; and how many videos there are in the space."""
     rows = database.query(
         in_space("SELECT DISTINCT video_id, md5(video_id) AS place FROM local_speakers WHERE {in_space} ORDER BY place"),
         space.columns,
     )
     ids = [row["video_id"] for row in rows]
-    return [video_id for place, video_id in enumerate(ids) if place < MAX_VIDEOS or video_id in wanted], len(ids)
+    return [video_id for index, video_id in enumerate(ids) if index < MAX_VIDEOS or video_id in wanted], len(ids)
 
 
 def _turns(database: Database, space: VoiceSpace, video_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -78,7 +79,7 @@ def _turns(database: Database, space: VoiceSpace, video_ids: Sequence[str]) -> l
 
 
 def _samples(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
-    """Of enrolments that are not refused."""
+    """The samples of all enrolments that were not refused."""
     return database.query(
         in_space(
             "SELECT recording, 'enrolment ' || enrolment_id AS name, person_id, embedding, "
@@ -91,8 +92,8 @@ def _samples(database: Database, space: VoiceSpace) -> list[dict[str, Any]]:
     )
 
 
-def _speakers(rows: Iterable[dict[str, Any]], said: Mapping[Key, int], enrolled: bool) -> list[CalibrationSpeaker]:
-    """One for each recording and name; rows come sorted by them."""
+def _speakers(rows: Iterable[dict[str, Any]], identities: Mapping[Key, int], enrolled: bool) -> list[CalibrationSpeaker]:
+    """One speaker per recording and name."""
     groups: dict[Key, list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["recording"], row["name"]), []).append(row)
@@ -100,7 +101,7 @@ def _speakers(rows: Iterable[dict[str, Any]], said: Mapping[Key, int], enrolled:
         CalibrationSpeaker(
             recording=key[0],
             name=key[1],
-            person=group[0]["person_id"] if enrolled else said.get(key),
+            person=group[0]["person_id"] if enrolled else identities.get(key),
             vectors=np.stack([row["embedding"].to_numpy() for row in group]),
             seconds=np.array([row["seconds"] for row in group], dtype=np.float64),
             enrolled=enrolled,
@@ -109,16 +110,17 @@ def _speakers(rows: Iterable[dict[str, Any]], said: Mapping[Key, int], enrolled:
     ]
 
 
-def accept_calibration(database: Database, space: VoiceSpace, found: Calibration) -> Identified:
-    """From now on this threshold counts in the space; everybody is decided anew by it."""
-    accept_threshold(database, space, found.threshold, library_name(found))
+def accept_calibration(database: Database, space: VoiceSpace, calibration: Calibration) -> Identified:
+    """Store the threshold as the one to use in this space, and identify all speakers again."""
+    accept_threshold(database, space, calibration.threshold, library_name(calibration))
     return identify(database)
 
 
-def library_name(found: Calibration) -> str:
+def library_name(calibration: Calibration) -> str:
     """Where an accepted threshold comes from, in one line."""
-    eer = "EER not known" if found.eer is None else f"EER {found.eer:.4f}"
+    eer = "EER unknown" if calibration.eer is None else f"EER {calibration.eer:.4f}"
     return (
-        f"this library on {datetime.now(UTC):%Y-%m-%d}: {found.two_people} pairs of two people, {found.one_person} of one, "
-        f"false accepts {found.rate:g} wished and {found.false_accepts:.4f} found, {eer}"
+        f"this library on {datetime.now(UTC):%Y-%m-%d}: {calibration.two_people} pairs of two people, "
+        f"{calibration.one_person} of one, false accepts {calibration.rate:g} requested and {calibration.false_accepts:.4f} "
+        f"found, {eer}"
     )

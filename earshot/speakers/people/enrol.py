@@ -1,9 +1,9 @@
-"""Enrolling: recordings are examined and told, and only then used; by hand, or those of people.yaml.
+"""Enrolling: assesses recordings of a person, and stores the good ones; from the command line or from people.yaml.
 
-`assess()` judges them and holds each against the profiles of everybody known. One that is as near to somebody else as one
-voice is would have the two taken for each other; one that is far from what is known of the same name may be another person's.
-Both are warnings, not verdicts: they depend on all people, so they are not kept. `enrol()` keeps what was not refused.
-`enrol_listed()` judges what people.yaml has and no judgement was made of, and `similar_people()` finds who sounds like whom.
+`assess()` judges excerpts and compares each with all profiles. An excerpt at the threshold to another person's profile would
+get the two people confused; one below it to the person's own profile may be of another person. Both are warnings only and not
+stored, because they depend on all people. `enrol()` stores excerpts that were not refused. `enrol_listed()` judges enrolments
+that have no judgement yet, and `similar_people()` finds people who sound alike.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ from earshot.storage.locks import lock
 
 @dataclass(frozen=True)
 class Similarity:
-    """How near an excerpt is to what is known of somebody: the cosine to that profile."""
+    """The cosine of an excerpt to a person's profile."""
 
     person_id: int
     cosine: float
@@ -43,8 +43,11 @@ class Similarity:
 
 @dataclass(frozen=True)
 class AssessedExcerpt:
-    """An excerpt with its quality and samples; who else it is as near to as one voice is, nearest first; and how near to the
-    person's own recordings so far, None where there are none. Of a refused excerpt neither is asked."""
+    """An excerpt with its quality and samples, and how it compares with the profiles.
+
+    `near`: other people at the threshold or above, nearest first. `own`: the cosine to the person's own profile, None without
+    one. A refused excerpt is not compared.
+    """
 
     excerpt: Excerpt
     quality: Quality
@@ -55,39 +58,40 @@ class AssessedExcerpt:
 
 @dataclass(frozen=True)
 class NameUsage:
-    """How many local speakers carry somebody's name, in how many videos."""
+    """The number of local speakers with a person's name, and of their videos."""
 
     speakers: int
     videos: int
 
 
 def assess(database: Database, name: str, excerpts: Sequence[Excerpt]) -> list[AssessedExcerpt]:
-    """Judge excerpts of one recording for the person of this name. Nothing is kept.
+    """Judge excerpts of one recording for the person of this name. Stores nothing.
 
-    Raises RecordingUnusable or a VideoError where it cannot be read, and EarshotError where a part of it is enrolled already.
+    Raises RecordingUnusable or a VideoError if it cannot be read, and EarshotError if it overlaps an enrolment.
     """
     space = voice_space(read_settings())
     person = find_person(database, name)
     _refuse_enrolled(database, person, excerpts)
     recording = open_recording(database, excerpts[0])
-    found = [(excerpt, *extract_samples(database, space, recording, excerpt)) for excerpt in excerpts]
-    return [_compared(database, space, person, *each) for each in found]
+    extracted = [(excerpt, *extract_samples(database, space, recording, excerpt)) for excerpt in excerpts]
+    return [_compared(database, space, person, *parts) for parts in extracted]
 
 
 def _refuse_enrolled(database: Database, person: Person | None, excerpts: Sequence[Excerpt]) -> None:
     for other, known in overlapping(database, excerpts):
         if person is None or other.person_id != person.person_id:
             raise EarshotError(
-                f"{known.times} of this recording is enrolled for {other.name} already.",
-                "A part of a recording has one person speaking in it, alone: name other times, or remove that first.",
+                f"{known.times} of this recording is already enrolled for {other.name}.",
+                "A part of a recording belongs to one person: choose other times, or remove that enrolment first.",
             )
         if known not in excerpts:
-            raise EarshotError(f"{known.times} of this recording is enrolled already.", "Name times outside of it.")
+            raise EarshotError(f"{known.times} of this recording is already enrolled.", "Choose times outside it.")
 
 
 def _compared(
     database: Database, space: VoiceSpace, person: Person | None, excerpt: Excerpt, quality: Quality, samples: Samples
 ) -> AssessedExcerpt:
+    """Compare an excerpt with all profiles, unless it was refused."""
     profiles = read_profiles(database, space)
     if quality.refused or not len(profiles.people):
         return AssessedExcerpt(excerpt, quality, samples)
@@ -100,37 +104,38 @@ def _compared(
     return AssessedExcerpt(excerpt, quality, samples, tuple(Similarity(person_id, -cosine) for cosine, person_id in near), own)
 
 
-def enrol(database: Database, name: str, notes: str, examined: Sequence[AssessedExcerpt]) -> Person:
-    """Keep what was not refused, and the person with it, in one transaction. One at least was not refused."""
+def enrol(database: Database, name: str, notes: str, assessed: Sequence[AssessedExcerpt]) -> Person:
+    """Store the excerpts that were not refused, and the person, in one transaction. At least one must not be refused."""
     space = voice_space(read_settings())
     with database.transaction() as whole, whole.connect() as connection:
         person = add_person(whole, name, notes)
-        for each in examined:
-            if not each.quality.refused:
-                enrolment_id = add_enrolment(connection, person.person_id, each.excerpt, listed=False)
-                save_assessment(whole, enrolment_id, space, each.quality, each.samples)
+        for one in assessed:
+            if not one.quality.refused:
+                enrolment_id = add_enrolment(connection, person.person_id, one.excerpt, listed=False)
+                save_assessment(whole, enrolment_id, space, one.quality, one.samples)
     return person
 
 
 def enrol_listed(database: Database) -> list[Assessment]:
-    """Judge what is in people.yaml, or was left pending. Raises Misconfigured where the file is wrong."""
+    """Read people.yaml and judge all pending enrolments. Raises Misconfigured if the file is wrong."""
     with lock(database.url, PEOPLE_LOCK):
         sync_people(database, read_settings())
         return assess_pending(database)
 
 
 def similar_people(database: Database) -> list[tuple[Person, Person, float]]:
-    """Pairs of people whose profiles are as near as one voice is, with their cosine, nearest first."""
+    """Pairs of people whose profiles are at the threshold or above, with their cosine, nearest first."""
     settings = read_settings()
-    profiles, people = read_profiles(database, voice_space(settings)), {each.person_id: each for each in list_people(database)}
+    profiles = read_profiles(database, voice_space(settings))
+    people = {person.person_id: person for person in list_people(database)}
     cosines = np.triu(as_cosine(quantized_dot(profiles.vectors, profiles.vectors)), 1)
     pairs = np.argwhere(cosines >= thresholds(database, settings).threshold).tolist()
-    found = [(people[profiles.people[i]], people[profiles.people[j]], float(cosines[i, j])) for i, j in pairs]
-    return sorted(found, key=lambda pair: -pair[2])
+    similar = [(people[profiles.people[i]], people[profiles.people[j]], float(cosines[i, j])) for i, j in pairs]
+    return sorted(similar, key=lambda pair: -pair[2])
 
 
 def count_usage(database: Database, person: Person | None) -> NameUsage:
-    """Who carries the person's name now; nobody, where there is no such person."""
+    """How many speakers have this person's name now; zero for None."""
     rows = database.query(
         "SELECT count(*) AS speakers, count(DISTINCT video_id) AS videos FROM identities WHERE person_id = %s",
         [person.person_id if person else None],

@@ -1,13 +1,17 @@
-"""Forgetting: a person, or an anonymous voice, with everything by which the voice could be known again.
+"""Forgetting: deletes a person or anonymous voice, and everything by which the voice could be recognized again.
 
-What goes, in one transaction: the person's row with notes, enrolments, their samples and judgements; the corrections that name
-the person, and what other corrections say of the same time; who was identified as the person; and the vectors of what the
-person spoke, in all voice spaces: of every local speaker that is the person, of single turns that corrections or enrolments
-give to the person, and of the same times in other videos with the very same audio. These times are kept (`forgotten_spans`,
-which say of nobody whose they were), so that no run makes vectors of them again.
+One transaction deletes:
 
-Postgres keeps samples of columns as statistics for its planner, and old rows until they are vacuumed. `vacuum()` sees to
-both. Its write-ahead log, backups, the audio and the transcripts are not touched.
+- the person with notes, enrolments, samples and judgements
+- the corrections that name the person, and the spans of other corrections in the same time
+- the identities of the speakers who were the person
+- the vectors, in all voice spaces, of the person's speech: every local speaker identified as the person, single turns that
+  corrections or enrolments give to the person, and the same times in other videos with identical audio
+
+These times are stored without a name (`forgotten_spans`), so that no run computes vectors of them again.
+
+Postgres keeps samples of columns as planner statistics, and old rows until a vacuum. The transaction drops the statistics, and
+`vacuum()` removes the rows. The write-ahead log, backups, audio and transcripts are not touched.
 """
 
 from collections import defaultdict
@@ -38,9 +42,9 @@ _TABLES = (
     "people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, identities, segment_overrides, "
     "local_speakers, voice_embeddings"
 )
-# All at once, and always in this order: no stage writes a vector between what is found and what is removed.
+# In one statement, so always in the same order. No stage can write a vector between reading the rows and deleting them.
 _LOCK = f"LOCK TABLE {_TABLES}, forgotten_spans IN ACCESS EXCLUSIVE MODE"
-# Giving a column the type that it has drops its statistics; ANALYZE would keep those of a table that has become empty.
+# Setting a column to its own type drops its statistics. ANALYZE would keep those of a table that has become empty.
 _WITHOUT_STATISTICS = (
     "ALTER TABLE people ALTER COLUMN name TYPE text, ALTER COLUMN notes TYPE text",
     "ALTER TABLE enrolments ALTER COLUMN recording TYPE text",
@@ -48,13 +52,13 @@ _WITHOUT_STATISTICS = (
     "ALTER TABLE local_speakers ALTER COLUMN centroid TYPE vector",
     "ALTER TABLE voice_embeddings ALTER COLUMN embedding TYPE vector",
 )
-# FULL writes a table anew: otherwise the bytes of what was removed stay in its file until something is written over them.
+# FULL rewrites the table. Without it, the deleted bytes stay in the file until something overwrites them.
 _VACUUM = (f"VACUUM (FULL, ANALYZE) {_TABLES}", "VACUUM (FULL) pg_statistic")
 
 
 @dataclass(frozen=True)
 class ForgetSummary:
-    """How much there is of a voice: local speakers, in how many videos, turns, enrolments, corrections that name it."""
+    """The number of local speakers of a voice, their videos and turns, its enrolments, and the corrections that name it."""
 
     speakers: int
     videos: int
@@ -64,43 +68,43 @@ class ForgetSummary:
 
 
 def require_unlisted(settings: Settings, name: str) -> None:
-    """Raises EarshotError, with the line, where people.yaml names this person: its next reading would bring the person back."""
+    """Raise EarshotError, with the line, if people.yaml names this person: reading the file would add the person again."""
     for person in read_people(settings.people):
         if name_key(person.name) == name_key(name):
-            told = f"{settings.people}, line {person.line}, names {name}."
-            raise EarshotError(told, "Remove that person's lines from the file, then run this again.")
+            message = f"{settings.people}, line {person.line}, names {name}."
+            raise EarshotError(message, "Remove that person's lines from the file, then run this again.")
 
 
 def remove(database: Database, who: SpeakerRef) -> ForgetSummary:
-    """Remove the person's row with enrolments and corrections, not the vectors of what the person spoke."""
-    counted = count_traces(database, who)
+    """Delete the person with enrolments and corrections, but not the vectors of the person's speech."""
+    summary = count_traces(database, who)
     database.query("DELETE FROM people WHERE person_id = %s", [who.person_id])
-    return counted
+    return summary
 
 
 def count_traces(database: Database, who: SpeakerRef) -> ForgetSummary:
-    """What `forget()` would take, as far as it is identified now."""
+    """What `forget()` would delete, given the current identities."""
     speakers, times = _speakers(database, who), _spoken(database, who)
-    [counted] = database.query(
+    [counts] = database.query(
         "SELECT (SELECT count(*) FROM enrolments WHERE person_id = %(person)s) AS enrolments, "
         "(SELECT count(*) FROM corrections WHERE person_id = %(person)s) AS corrections",
         {"person": who.person_id},
     )
     return ForgetSummary(
-        len(speakers), len({*times, *(video_id for video_id, _ in speakers)}), sum(map(len, times.values())), **counted
+        len(speakers), len({*times, *(video_id for video_id, _ in speakers)}), sum(map(len, times.values())), **counts
     )
 
 
 def forget(database: Database, who: SpeakerRef) -> ForgetSummary:
-    """Forget the person or voice; returns what is gone. Raises EarshotError where a run is at work on one of the videos.
+    """Forget the person or voice; returns what was deleted. Raises EarshotError if a run is processing one of the videos.
 
-    Whoever came since it was last decided who speaks is identified first. people.yaml must not name the person any more.
+    New speakers are identified first, so that none is missed. people.yaml must no longer name the person.
     """
     with lock(database.url, PEOPLE_LOCK):
-        # The profile must last until it is done, also where it came from lines that people.yaml no longer has.
+        # Unlisted, the enrolments survive identify(), which would delete them with the profile that it needs.
         database.query("UPDATE people SET listed = false WHERE person_id = %s", [who.person_id])
         identify(database)
-        counted, speakers = count_traces(database, who), _speakers(database, who)
+        summary, speakers = count_traces(database, who), _speakers(database, who)
         times = _with_identical_audio(database, _spoken(database, who))
         _refuse_busy(database, times)
         with database.connect() as connection:
@@ -108,22 +112,22 @@ def forget(database: Database, who: SpeakerRef) -> ForgetSummary:
             _remove_vectors(connection, times, speakers)
             _remove_corrected(connection, times)
             connection.execute("DELETE FROM identities WHERE person_id = %s OR voice_id = %s", [who.person_id, who.voice_id])
-            connection.execute("DELETE FROM people WHERE person_id = %s", [who.person_id])  # and all that hangs on it
+            connection.execute("DELETE FROM people WHERE person_id = %s", [who.person_id])  # cascades
             for statement in _WITHOUT_STATISTICS:
                 connection.execute(statement.encode())
         vacuum(database)
         identify(database)
-    return counted
+    return summary
 
 
 def vacuum(database: Database) -> None:
-    """Take what was removed out of the tables' files. Cannot be part of a transaction."""
+    """Remove deleted rows from the tables' files. Cannot run in a transaction."""
     with psycopg.connect(database.url, autocommit=True) as connection:
         for statement in _VACUUM:
             connection.execute(statement.encode())
 
 
-# --- what is to go -------------------------------------------------------------------------------------------------------
+# --- what to delete ------------------------------------------------------------------------------------------------------
 
 
 def _speakers(database: Database, who: SpeakerRef) -> set[Key]:
@@ -134,80 +138,82 @@ def _speakers(database: Database, who: SpeakerRef) -> set[Key]:
 
 
 def _spoken(database: Database, who: SpeakerRef) -> dict[str, list[Interval]]:
-    """By video, the times of all turns of who is identified, and of those that corrections or enrolments give to the person."""
+    """By video, the turns of speakers identified as the person, and those that corrections or enrolments give to the person."""
     speakers, enrolled = _speakers(database, who), _enrolled(database, who)
     corrections = list_corrections(database)
-    told_in = {
+    corrected_videos = {
         span.video_id
-        for each in corrections
-        if each.kind == CorrectionKind.IS and each.person_id == who.person_id
-        for span in each.spans
+        for correction in corrections
+        if correction.kind == CorrectionKind.IS and correction.person_id == who.person_id
+        for span in correction.spans
     }
-    turns = read_turns(database, {video_id for video_id, _ in speakers} | told_in | enrolled.keys())
-    told = {
+    turns = read_turns(database, {video_id for video_id, _ in speakers} | corrected_videos | enrolled.keys())
+    attributed = {
         turn for turn, (person, _) in attributed_turns(CorrectionSet(corrections, turns)).items() if person == who.person_id
     }
-    found = {}
+    spoken = {}
     for video_id, of_video in turns.groupby("video_id", sort=True):
         times = list(zip(of_video.start_s.tolist(), of_video.end_s.tolist(), strict=True))
-        marked = _half_within(enrolled.get(str(video_id), []), times)
+        inside = _half_within(enrolled.get(str(video_id), []), times)
         chosen = [
             time
-            for number, speaker, time, mark in zip(of_video.turn_index, of_video.local_speaker, times, marked, strict=True)
-            if mark or (video_id, speaker) in speakers or (video_id, number) in told
+            for turn, speaker, time, in_enrolment in zip(
+                of_video.turn_index, of_video.local_speaker, times, inside, strict=True
+            )
+            if in_enrolment or (video_id, speaker) in speakers or (video_id, turn) in attributed
         ]
-        found |= {str(video_id): chosen} if chosen else {}
-    return found
+        spoken |= {str(video_id): chosen} if chosen else {}
+    return spoken
 
 
 def _enrolled(database: Database, who: SpeakerRef) -> dict[str, list[Interval]]:
-    """When the person speaks in videos, by enrolments that were not refused."""
+    """The times of the person's enrolments from videos that were not refused."""
     rows = database.query(
         "SELECT recording, start_s, coalesce(end_s, duration_s, start_s) AS end_s "
         "FROM enrolments e LEFT JOIN audio ON video_id = recording WHERE person_id = %s AND kind = 'video' AND NOT EXISTS "
         "(SELECT FROM enrolment_judgements j WHERE j.enrolment_id = e.enrolment_id AND verdict = 'refused')",
         [who.person_id],
     )
-    found: defaultdict[str, list[Interval]] = defaultdict(list)
+    times: defaultdict[str, list[Interval]] = defaultdict(list)
     for row in rows:
-        found[row["recording"]].append((row["start_s"], row["end_s"]))
-    return found
+        times[row["recording"]].append((row["start_s"], row["end_s"]))
+    return times
 
 
 def _with_identical_audio(database: Database, times: Mapping[str, list[Interval]]) -> dict[str, list[Interval]]:
-    """The same times in every video that has the very same audio."""
+    """These times, also in every other video with identical audio."""
     rows = database.query(
-        "SELECT one.video_id, other.video_id AS twin FROM audio one JOIN audio other USING (samples_sha256) "
-        "WHERE one.video_id = ANY(%s)",
+        "SELECT a.video_id, twin.video_id AS twin FROM audio a JOIN audio twin USING (samples_sha256) "
+        "WHERE a.video_id = ANY(%s)",
         [list(times)],
     )
-    found: defaultdict[str, set[Interval]] = defaultdict(set, {video_id: set(each) for video_id, each in times.items()})
+    extended: defaultdict[str, set[Interval]] = defaultdict(set, {key: set(intervals) for key, intervals in times.items()})
     for row in rows:
-        found[row["twin"]].update(times[row["video_id"]])
-    return {video_id: sorted(each) for video_id, each in found.items()}
+        extended[row["twin"]].update(times[row["video_id"]])
+    return {video_id: sorted(intervals) for video_id, intervals in extended.items()}
 
 
 def _half_within(spans: Iterable[Interval], times: list[Interval]) -> list[bool]:
-    """Of which of these times the spans hold at least half."""
-    kept = list(spans)
-    stretches = build_timeline(EMPTY_TURNS, [*kept, *times])
-    held = stretches.covered_s(stretches.mask(kept), times)
-    return [seconds >= HALF * (end - start) for seconds, (start, end) in zip(held, times, strict=True)]
+    """For each of these times, whether the spans cover at least half of it."""
+    spans = list(spans)
+    timeline = build_timeline(EMPTY_TURNS, [*spans, *times])
+    covered_s = timeline.covered_s(timeline.mask(spans), times)
+    return [seconds >= HALF * (end - start) for seconds, (start, end) in zip(covered_s, times, strict=True)]
 
 
 def _refuse_busy(database: Database, times: Iterable[str]) -> None:
-    """A stage that is at work may have read vectors before, and would write them again after."""
+    """Raise EarshotError if a run is processing one of these videos: it may have read vectors already and write them back."""
     busy = [video_id for video_id in sorted(times) if is_held_elsewhere(database.url, video_lock(video_id))]
     if busy:
-        told = f"{', '.join(busy[:3])}{f' and {len(busy) - 3} more' if busy[3:] else ''}"
-        raise EarshotError(f"Nothing was forgotten: a run is at work on {told}.", "Run this again when it has ended.")
+        videos = f"{', '.join(busy[:3])}{f' and {len(busy) - 3} more' if busy[3:] else ''}"
+        raise EarshotError(f"Nothing was forgotten: a run is processing {videos}.", "Try again when it has ended.")
 
 
-# --- taking it away ------------------------------------------------------------------------------------------------------
+# --- deleting ------------------------------------------------------------------------------------------------------------
 
 
 def _remove_vectors(connection: Connection, times: Mapping[str, list[Interval]], speakers: set[Key]) -> None:
-    """Empty what was made of these times, and see that it is not made again."""
+    """Delete the vectors of these times and speakers, and store the times so that no run computes the vectors again."""
     rows = connection.execute(
         "SELECT video_id, turn_index, condition, first_sample::float8 / %(rate)s AS start_s, "
         "last_sample::float8 / %(rate)s AS end_s FROM voice_embeddings WHERE video_id = ANY(%(videos)s)",
@@ -217,7 +223,7 @@ def _remove_vectors(connection: Connection, times: Mapping[str, list[Interval]],
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO forgotten_spans (video_id, start_s, end_s) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            [(video_id, start, end) for video_id, each in times.items() for start, end in each],
+            [(video_id, start, end) for video_id, intervals in times.items() for start, end in intervals],
         )
         cursor.executemany(
             "UPDATE voice_embeddings SET embedding = NULL, condition = 'forgotten' "
@@ -238,7 +244,7 @@ def _remove_vectors(connection: Connection, times: Mapping[str, list[Interval]],
 
 
 def _recomputed(connection: Connection, gone: Sequence[Mapping[str, Any]], speakers: set[Key]) -> list[dict[str, Any]]:
-    """The centroids of others who lost a turn by it, of what is left to them, as the asset voice_embeddings would make them."""
+    """New centroids of other speakers who lost a turn, computed from the remaining turns as in the asset voice_embeddings."""
     rows = connection.execute(
         "SELECT video_id, turn_index, local_speaker, start_s, end_s, condition, embedding "
         "FROM turns JOIN voice_embeddings USING (video_id, turn_index) WHERE video_id = ANY(%s)",
@@ -246,18 +252,18 @@ def _recomputed(connection: Connection, gone: Sequence[Mapping[str, Any]], speak
     ).fetchall()
     touched = {(row["video_id"], row["turn_index"]) for row in gone}
     others = {(row["video_id"], row["local_speaker"]) for row in rows if (row["video_id"], row["turn_index"]) in touched}
-    left = [row for row in rows if (row["video_id"], row["local_speaker"]) in others - speakers]
-    vectors = [None if row["embedding"] is None else row["embedding"].to_numpy() for row in left]
-    turns = pd.DataFrame(left).assign(embedding=pd.Series(vectors, dtype=object))
+    remaining = [row for row in rows if (row["video_id"], row["local_speaker"]) in others - speakers]
+    vectors = [None if row["embedding"] is None else row["embedding"].to_numpy() for row in remaining]
+    turns = pd.DataFrame(remaining).assign(embedding=pd.Series(vectors, dtype=object))
     return [
         {**{str(column): value for column, value in row.items()}, "video_id": video_id}
-        for video_id, of_video in (turns.groupby("video_id") if left else ())
+        for video_id, of_video in (turns.groupby("video_id") if remaining else ())
         for row in local_speakers(of_video).to_dict("records")
     ]
 
 
 def _remove_corrected(connection: Connection, times: Mapping[str, list[Interval]]) -> None:
-    """What corrections say of these times, and those of which a side is left with nothing."""
+    """Delete the spans of corrections in these times, and corrections that have no span left on a side."""
     rows = connection.execute(
         "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans WHERE video_id = ANY(%s)", [list(times)]
     )
@@ -277,12 +283,12 @@ def _remove_corrected(connection: Connection, times: Mapping[str, list[Interval]
 
 
 def _inside(rows: Iterable[dict[str, Any]], times: Mapping[str, list[Interval]]) -> list[dict[str, Any]]:
-    """The rows (video_id, start_s, end_s) of which these times hold at least half."""
+    """The rows (video_id, start_s, end_s) of which these times cover at least half."""
     by_video: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         by_video[row["video_id"]].append(row)
-    found = []
-    for video_id, each in by_video.items():
-        inside = _half_within(times[video_id], [(row["start_s"], row["end_s"]) for row in each])
-        found += [row for row, held in zip(each, inside, strict=True) if held]
-    return found
+    chosen = []
+    for video_id, of_video in by_video.items():
+        covered = _half_within(times[video_id], [(row["start_s"], row["end_s"]) for row in of_video])
+        chosen += [row for row, inside in zip(of_video, covered, strict=True) if inside]
+    return chosen

@@ -1,14 +1,16 @@
-"""Identification: who every local speaker of the library is, from what is there to what is written. No Dagster.
+"""Identification: decides who every local speaker of the library is, and stores the result. No Dagster.
 
-The order of it, one process at a time (lock `people`): people.yaml is read, and enrolments that were not judged yet are. Then
-everything that decides is read in one snapshot, each table once (`_read`); every local speaker is decided by pure functions
-(assignment.py); and in one transaction new voices get numbers and the rows that differ are written. Whatever fails, every
-identity stays as it was.
+One process at a time (lock `people`) does the following:
 
-It is a function of all centroids, enrolments and corrections alone, in whatever order they came; only the numbers of voices
-remember the past (voice_ids.py). One more video is held against the people and against all other speakers, which is a
-matrix product, and only the components that it touches are clustered again; `full=True` clusters all. The segments in which a
-correction has somebody else speak than the local speaker is are written too (table `segment_overrides`).
+1. Read people.yaml, and judge pending enrolments.
+2. Read all inputs in one snapshot, each table once (`_read`).
+3. Assign every local speaker with pure functions (assignment.py).
+4. Number new voices and write the rows that differ, in one transaction. If anything fails, all identities stay unchanged.
+
+The result depends only on the centroids, enrolments and corrections, not on the order in which they came; only voice ids depend
+on earlier results (voice_ids.py). The speakers of a new video are compared with all people and all other speakers, which is one
+matrix product, and only the affected components are clustered again; `full=True` clusters all. Also written are the times that
+corrections give to someone other than the local speaker (table `segment_overrides`).
 """
 
 from collections import Counter
@@ -55,16 +57,16 @@ from earshot.storage.database import Database
 from earshot.storage.locks import lock
 
 PEOPLE_LOCK = "people"
-NOTHING: Mapping[Key, int] = MappingProxyType({})
+NO_VOICE_IDS: Mapping[Key, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Identified:
-    """What came of it, in counts.
+    """The result in counts.
 
-    `recurring_voices` are anonymous voices in two videos or more; `unknown` are speakers by kind of reason; `of_another_model`
-    those of them whose vectors today's model cannot be compared with; `clustered` how many speakers had to be clustered again,
-    `written` how many rows had changed; `judgements` how many enrolments were judged, or could not be.
+    `recurring_voices`: anonymous voices in two or more videos. `unknown`: speakers by kind of reason. `of_another_model`: those
+    of them whose vectors are in another voice space. `clustered`: speakers that were clustered again. `written`: rows that
+    changed. `judgements`: enrolments that were judged, or could not be read.
     """
 
     speakers: int
@@ -81,11 +83,12 @@ class Identified:
 
 
 def identify(
-    database: Database, full: bool = False, said: int | None = None, undone: Mapping[Key, int] = NOTHING
+    database: Database, full: bool = False, correction_id: int | None = None, restored: Mapping[Key, int] = NO_VOICE_IDS
 ) -> Identified:
-    """Decide every local speaker, and write down who it is. Raises Misconfigured where people.yaml is wrong.
+    """Identify every local speaker and store the result. Raises Misconfigured if people.yaml is wrong.
 
-    `said` is the correction that was entered just now; `undone` are the voice numbers that one which was taken back had cost.
+    `correction_id` is the correction that was just entered. `restored` has the voice ids that speakers lost by a correction
+    that was just undone.
     """
     settings = read_settings()
     with lock(database.url, PEOPLE_LOCK):
@@ -94,14 +97,15 @@ def identify(
         reading = _read(database, settings)
         keys = reading.speakers.keys
         known = empty_clustering(len(keys)) if full else previous_clustering(keys, reading.before)
-        decided = assign(reading.speakers, reading.profiles, reading.constraints, reading.limits, known)
-        after, written = _write(database, voice_space(settings), reading, _numbers(reading, undone), decided, said)
-    return _counted(after, len(reading.profiles.people), decided.clustered, written, len(judgements))
+        assigned = assign(reading.speakers, reading.profiles, reading.constraints, reading.limits, known)
+        ids_before = _voice_ids(reading, restored)
+        after, written = _write(database, voice_space(settings), reading, ids_before, assigned, correction_id)
+    return _counted(after, len(reading.profiles.people), assigned.clustered, written, len(judgements))
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """All that is decided from, as it was at one moment: `before` are the identities, `former` the last numbers of voices."""
+    """All inputs, from one snapshot. `before`: current identities. `former`: the last voice ids of speakers who lost one."""
 
     speakers: Speakers
     before: Mapping[Key, Identity]
@@ -114,78 +118,78 @@ class _Reading:
 
 def _read(database: Database, settings: Settings) -> _Reading:
     space = voice_space(settings)
-    with database.snapshot() as then:
-        said = read_corrections(then)
+    with database.snapshot() as snapshot:
+        corrections = read_corrections(snapshot)
         return _Reading(
-            speakers=read_speakers(then, space),
-            before=read_identities(then),
-            former=former_numbers(then),
-            profiles=_profiles(then, space, said),
-            constraints=derive_constraints(said),
-            overrides=read_segment_overrides(then, said),
-            limits=thresholds(then, settings),
+            speakers=read_speakers(snapshot, space),
+            before=read_identities(snapshot),
+            former=former_numbers(snapshot),
+            profiles=_profiles(snapshot, space, corrections),
+            constraints=derive_constraints(corrections),
+            overrides=read_segment_overrides(snapshot, corrections),
+            limits=thresholds(snapshot, settings),
         )
 
 
 def read_profiles(database: Database, space: VoiceSpace) -> Profiles:
-    """Everybody's profile in this voice space, from enrolments and from what corrections teach."""
-    with database.snapshot() as then:
-        return _profiles(then, space, read_corrections(then))
+    """All people's profiles in this voice space, from enrolments and corrections."""
+    with database.snapshot() as snapshot:
+        return _profiles(snapshot, space, read_corrections(snapshot))
 
 
-def _profiles(database: Database, space: VoiceSpace, said: CorrectionSet) -> Profiles:
-    samples = (profile_samples(database, space), samples_from_corrections(database, space, said))
-    known = [frame for frame in samples if not frame.empty]
+def _profiles(database: Database, space: VoiceSpace, corrections: CorrectionSet) -> Profiles:
+    samples = (profile_samples(database, space), samples_from_corrections(database, space, corrections))
+    frames = [frame for frame in samples if not frame.empty]
     columns = ["person_id", "embedding", "seconds"]
-    return profiles_of(pd.concat(known) if known else pd.DataFrame(columns=columns), space.dimension)
+    return profiles_of(pd.concat(frames) if frames else pd.DataFrame(columns=columns), space.dimension)
 
 
 def previous_clustering(keys: Sequence[Key], before: Mapping[Key, Identity]) -> Clustering:
-    """How these speakers were clustered last time, as far as they were."""
-    found = empty_clustering(len(keys))
+    """The last clustering of these speakers, as far as they were clustered."""
+    clustering = empty_clustering(len(keys))
     for index, key in enumerate(keys):
         row = before.get(key)
         if row is not None and row.component is not None and row.voice_id is not None:
-            found.component[index], found.cluster[index] = row.component, row.voice_id
-            found.score[index] = np.nan if row.score is None else row.score
-            found.margin[index] = np.nan if row.margin is None else row.margin
-    return found
+            clustering.component[index], clustering.cluster[index] = row.component, row.voice_id
+            clustering.score[index] = np.nan if row.score is None else row.score
+            clustering.margin[index] = np.nan if row.margin is None else row.margin
+    return clustering
 
 
-def _numbers(reading: _Reading, undone: Mapping[Key, int]) -> list[int | None]:
-    """The number of each speaker's voice: the one that undo gives back, else its own, else the last that it had."""
-    own = {key: row.voice_id for key, row in reading.before.items()}
-    return [undone.get(key) or own.get(key) or reading.former.get(key) for key in reading.speakers.keys]
+def _voice_ids(reading: _Reading, restored: Mapping[Key, int]) -> list[int | None]:
+    """Each speaker's voice id so far: the restored one, else the current one, else the last one."""
+    current = {key: row.voice_id for key, row in reading.before.items()}
+    return [restored.get(key) or current.get(key) or reading.former.get(key) for key in reading.speakers.keys]
 
 
 def _write(
     database: Database,
     space: VoiceSpace,
     reading: _Reading,
-    numbers_before: Sequence[int | None],
-    decided: Assignments,
-    said: int | None,
+    ids_before: Sequence[int | None],
+    assigned: Assignments,
+    correction_id: int | None,
 ) -> tuple[Mapping[Key, Identity], int]:
-    """Number the voices and write what differs, in one transaction; who everybody is now, and how many rows differed."""
+    """Number the voices and write the rows that differ, in one transaction. Returns all identities and the number of rows."""
     speakers, before = reading.speakers, reading.before
-    clusters = [decision.cluster for decision in decided.decisions]
-    kept = kept_voice_ids(clusters, numbers_before)
-    waiting = clusters_without_id(clusters, kept, speakers.rank.tolist())
+    clusters = [decision.cluster for decision in assigned.decisions]
+    kept = kept_voice_ids(clusters, ids_before)
+    without_id = clusters_without_id(clusters, kept, speakers.rank.tolist())
     with database.connect() as connection:
-        numbers = kept | dict(zip(waiting, create_voices(connection, len(waiting)), strict=True))
+        voice_ids = kept | dict(zip(without_id, create_voices(connection, len(without_id)), strict=True))
         after = {
-            key: _identity(decision, numbers, space, made_at)
-            for key, decision, made_at in zip(speakers.keys, decided.decisions, speakers.made_at, strict=True)
+            key: _identity(decision, voice_ids, space, made_at)
+            for key, decision, made_at in zip(speakers.keys, assigned.decisions, speakers.made_at, strict=True)
         }
         write_segment_overrides(connection, reading.overrides)
-        write_former(connection, before, after, said)
+        write_former(connection, before, after, correction_id)
         return after, write_identities(connection, before, after)
 
 
-def _identity(decision: Assignment, numbers: Mapping[int, int], space: VoiceSpace, made_at: datetime) -> Identity:
+def _identity(decision: Assignment, voice_ids: Mapping[int, int], space: VoiceSpace, made_at: datetime) -> Identity:
     return Identity(
         person_id=decision.person_id,
-        voice_id=None if decision.cluster is None else numbers[decision.cluster],
+        voice_id=None if decision.cluster is None else voice_ids[decision.cluster],
         decided_by=decision.decided_by,
         reason=decision.reason,
         score=decision.score,

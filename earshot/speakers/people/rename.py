@@ -1,7 +1,6 @@
-"""Renaming people, and merging two that are one. Who everybody is then is decided by earshot/speakers/people/identify.py, not
-here.
+"""Renames a person, and merges two people who are the same. earshot/speakers/people/identify.py then identifies the speakers.
 
-Neither is for anonymous voices: those are named, and said to be one, by corrections.
+Anonymous voices are named and merged by corrections instead.
 """
 
 from dataclasses import replace
@@ -18,53 +17,55 @@ from earshot.transcripts.speaker_refs import SpeakerRef
 
 
 def rename(database: Database, settings: Settings, who: SpeakerRef, name: str) -> str:
-    """Give a person another name; returns it as it is kept. Raises EarshotError where it is no name, or another person's."""
+    """Give a person another name; returns it as stored. Raises EarshotError if it is invalid or another person's name."""
     _refuse_listed(settings, who)
-    there = find_person(database, name)
-    if there is not None and there.person_id != who.person_id:
-        remedy = f"If the two are one person: earshot people merge {who.name!r} {there.name!r}"
-        raise EarshotError(f"There is a {there.name} already.", remedy)
+    existing = find_person(database, name)
+    if existing is not None and existing.person_id != who.person_id:
+        remedy = f"If the two are the same person: earshot people merge {who.name!r} {existing.name!r}"
+        raise EarshotError(f"There is already a person named {existing.name}.", remedy)
     assert who.person_id is not None
     return rename_person(database, who.person_id, name)
 
 
 def merge(database: Database, settings: Settings, one: SpeakerRef, into: SpeakerRef) -> ForgetSummary:
-    """Give all that is known of the one person to the other, and remove the one; returns how much that is.
+    """Move all data of `one` to `into`, and delete `one`; returns the counts of what was moved.
 
-    Raises EarshotError where corrections would contradict each other, and changes nothing.
+    Raises EarshotError, without changing anything, if corrections would contradict each other afterwards.
     """
     assert one.person_id is not None
     assert into.person_id is not None
     if one.person_id == into.person_id:
-        raise EarshotError(f"{one.name} and {into.name} are one person already.", "Name two people.")
+        raise EarshotError(f"{one.name} and {into.name} are the same person already.", "Name two people.")
     _refuse_listed(settings, one)
     _refuse_contradiction(database, one, into)
-    counted = count_traces(database, one)
+    summary = count_traces(database, one)
     merge_people(database, one.person_id, into.person_id)
-    return counted
+    return summary
 
 
 def _refuse_listed(settings: Settings, who: SpeakerRef) -> None:
+    """Raise EarshotError if people.yaml names this person: reading the file would add the old name again."""
     for person in read_people(settings.people):
         if name_key(person.name) == name_key(who.name):
             raise EarshotError(
-                f"{settings.people}, line {person.line}, names {who.name}, and would bring the name back.",
-                "Change the name in the file, run `earshot people enrol`, then give the new name all that is known of the old: "
+                f"{settings.people}, line {person.line}, names {who.name}, and would add the name again.",
+                "Change the name in the file, run `earshot people enrol`, then move the old person's data to the new one: "
                 f"earshot people merge {who.name!r} NEW",
             )
 
 
 def _refuse_contradiction(database: Database, one: SpeakerRef, into: SpeakerRef) -> None:
-    """Where something says that the one speaks and that the other never does, or that they are two voices."""
+    """Raise EarshotError if corrections state that a speaker is one of them and never the other, or that they are different."""
     before = read_corrections(database)
     merged = [
-        replace(each, person_id=into.person_id) if each.person_id == one.person_id else each for each in before.corrections
+        replace(correction, person_id=into.person_id) if correction.person_id == one.person_id else correction
+        for correction in before.corrections
     ]
     after = replace(before, corrections=merged)
-    now, then = (set(derive_constraints(said).contradictions.values()) for said in (before, after))
-    broken = then - now
-    if broken:
+    old, new = (set(derive_constraints(corrections).contradictions.values()) for corrections in (before, after))
+    added = new - old
+    if added:
         raise EarshotError(
-            f"{one.name} and {into.name} cannot be one person: then {'; '.join(sorted(broken))}.",
-            f"Take back what is wrong: earshot people correct --undo NUMBER. `earshot people show {into.name}` lists them.",
+            f"{one.name} and {into.name} cannot be merged, because then {'; '.join(sorted(added))}.",
+            f"Undo the wrong one: earshot people correct --undo NUMBER. `earshot people show {into.name}` lists them.",
         )

@@ -1,14 +1,14 @@
-"""Enrolment: recordings in which somebody is known to speak become samples with vectors, and a judgement of their worth.
+"""Enrolment samples: cuts samples with vectors from recordings of a known person, and judges the recordings.
 
-`assess_pending()` does that for every enrolment that today's voice space has no judgement of, recording after recording, and
-loads models only when there is something to compute. Who speaks in a file is found by diarizing the excerpt; a video's stored
-turns are used, and its audio from the media store. A vector that is known of the same sound is read, not computed.
+`assess_pending()` does this for every enrolment without a judgement in the current voice space, one recording at a time, and
+loads models only if there is something to compute. Excerpts of files are diarized; for a video, the stored turns and the audio
+in the media store are used. Cached vectors of the same audio are reused.
 
-What cannot be read (the file or the video is gone, the excerpt reaches beyond its end) is told, stays without a judgement, and
-is tried again next time; the others go on. A recording is judged once: one that was changed needs another name. Memory: the
-recording's 16-bit samples (115 MB an hour), five times that while a file is decoded, and what diarizing an excerpt takes.
+An enrolment that cannot be read (the file or video is gone, the excerpt ends after the recording) is returned with the problem
+and tried again next time; the others continue. A recording is judged once, so a changed recording needs a new name. Memory: the
+recording's 16-bit samples (115 MB per hour), five times that while a file is decoded, plus the diarization of an excerpt.
 
-The judging is pure, and is in enrolment_quality.py.
+The judgement itself is in enrolment_quality.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,13 +35,13 @@ from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore, samples_sha256
 
-# A player rounds the time at which a recording ends.
+# Excerpts may end this much after the recording, because players round its length.
 END_TOLERANCE_S = 0.5
 
 
 @dataclass(frozen=True)
 class EnrolmentAudio:
-    """int16 samples, mono, 16 kHz, and their sha256; a video's turns, None for a file; the times that must not be used."""
+    """int16 samples (mono, 16 kHz) with their sha256; a video's turns (None for a file); and the times that are forgotten."""
 
     samples: np.ndarray
     sha256: str
@@ -55,7 +55,7 @@ class EnrolmentAudio:
 
 @dataclass(frozen=True)
 class Assessment:
-    """What became of one enrolment: its quality, or the problem why it could not be read. The problem may hold a path."""
+    """The result of one enrolment: its quality, or the problem if it could not be read. The problem may contain a path."""
 
     enrolment: Enrolment
     quality: Quality | None
@@ -63,41 +63,41 @@ class Assessment:
 
 
 def assess_pending(database: Database) -> list[Assessment]:
-    """Make samples of, and judge, every enrolment that is not judged in today's voice space. Call it with lock `people` held.
+    """Cut samples from, and judge, every enrolment without a judgement in the current voice space. Requires the lock `people`.
 
-    Raises what is no recording's fault: Misconfigured.
+    Raises Misconfigured, but no error about a single recording.
     """
     space = voice_space(read_settings())
     pending = pending_enrolments(database, space)
-    by_recording = groupby(pending, key=lambda each: (each.excerpt.kind, each.excerpt.recording))
-    return [judgement for _, group in by_recording for judgement in _of_recording(database, space, list(group))]
+    by_recording = groupby(pending, key=lambda one: (one.excerpt.kind, one.excerpt.recording))
+    return [assessment for _, group in by_recording for assessment in _of_recording(database, space, list(group))]
 
 
 def _of_recording(database: Database, space: VoiceSpace, enrolments: Sequence[Enrolment]) -> Iterator[Assessment]:
     try:
         recording = open_recording(database, enrolments[0].excerpt)
     except (RecordingUnusable, VideoError) as error:
-        yield from (Assessment(each, None, str(error)) for each in enrolments)
+        yield from (Assessment(enrolment, None, str(error)) for enrolment in enrolments)
         return
-    for each in enrolments:
+    for enrolment in enrolments:
         try:
-            quality, samples = extract_samples(database, space, recording, each.excerpt)
+            quality, samples = extract_samples(database, space, recording, enrolment.excerpt)
         except (RecordingUnusable, VideoError) as error:
-            yield Assessment(each, None, str(error))
+            yield Assessment(enrolment, None, str(error))
             continue
-        save_assessment(database, each.enrolment_id, space, quality, samples)
-        yield Assessment(each, quality)
+        save_assessment(database, enrolment.enrolment_id, space, quality, samples)
+        yield Assessment(enrolment, quality)
 
 
 def open_recording(database: Database, excerpt: Excerpt) -> EnrolmentAudio:
-    """The recording that an excerpt is of. Raises RecordingUnusable, InvalidMedia or NoAudio."""
+    """The recording of an excerpt. Raises RecordingUnusable, InvalidMedia or NoAudio."""
     return _video(database, excerpt.recording) if excerpt.kind == VIDEO else _file(Path(excerpt.recording))
 
 
 def extract_samples(
     database: Database, space: VoiceSpace, recording: EnrolmentAudio, excerpt: Excerpt
 ) -> tuple[Quality, Samples]:
-    """What an excerpt is worth, and its samples with their vectors. Raises RecordingUnusable beyond the recording's end."""
+    """An excerpt's quality, and its samples with vectors. Raises RecordingUnusable if it ends after the recording."""
     times = _inside(excerpt, recording.duration_s)
     first, last = (round(time * SAMPLE_RATE) for time in times)
     sound = recording.samples[first:last].astype(np.float32)
@@ -113,7 +113,7 @@ def _inside(excerpt: Excerpt, duration_s: float) -> Interval:
     end = duration_s if excerpt.end_s is None else excerpt.end_s
     if excerpt.start_s >= duration_s or end > duration_s + END_TOLERANCE_S:
         raise RecordingUnusable(
-            f"{excerpt.times} reaches beyond the end of {excerpt.recording}, which is {format_time(duration_s)} long.",
+            f"{excerpt.times} is beyond the end of {excerpt.recording}, which is {format_time(duration_s)} long.",
             "Correct the times.",
         )
     return excerpt.start_s, min(end, duration_s)
@@ -126,21 +126,23 @@ def _file(path: Path) -> EnrolmentAudio:
     try:
         samples = decode(path)
     except FileNotFoundError:
-        raise RecordingUnusable(f"There is no file {path}.", "Put it back, or name where it is now.") from None
+        raise RecordingUnusable(f"There is no file {path}.", "Put it back, or give its new path.") from None
     except OSError as error:
-        raise RecordingUnusable(f"{path} cannot be read: {error.strerror}.", "Check its rights.") from error
+        raise RecordingUnusable(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
     return EnrolmentAudio(samples, samples_sha256(samples), turns=None)
 
 
 def _video(database: Database, video_id: str) -> EnrolmentAudio:
     video = get_video(database, video_id)
     if video is None:
-        raise RecordingUnusable(f"There is no video {video_id!r} in the library.", "`earshot videos` lists those there are.")
+        raise RecordingUnusable(f"There is no video {video_id!r} in the library.", "`earshot videos` lists all videos.")
     audio = database.frame("audio", video_id, "uri")
     diarized = database.query("SELECT 1 FROM asset_timings WHERE video_id = %s AND asset = 'speaker_turns' LIMIT 1", [video_id])
     if audio.empty or not diarized:
         why = f" (state {video.state}{f': {video.last_error}' if video.last_error else ''})"
-        raise RecordingUnusable(f"{video_id} is not ingested{why}.", "Try again when it is: `earshot videos` shows.")
+        raise RecordingUnusable(
+            f"{video_id} is not ingested{why}.", "Try again when it is ready: `earshot videos` shows the state."
+        )
     try:
         samples = MediaStore().read(audio.uri.iloc[0])
     except FileNotFoundError:
@@ -160,7 +162,7 @@ def _video(database: Database, video_id: str) -> EnrolmentAudio:
 
 
 def _diarized(sound: np.ndarray, start_s: float) -> pd.DataFrame:
-    """Turns of an excerpt's sound, in seconds of its recording."""
+    """The turns of an excerpt, in seconds of its recording."""
     turns, _ = Models().diarizer(_device()).diarize(sound)
     return turns.assign(start_s=turns.start_s + start_s, end_s=turns.end_s + start_s)
 
@@ -168,14 +170,14 @@ def _diarized(sound: np.ndarray, start_s: float) -> pd.DataFrame:
 def _vectors(
     database: Database, space: VoiceSpace, audio_sha256: str, sound: np.ndarray, first: int, spans: Sequence[SampleSpan]
 ) -> np.ndarray:
-    """A vector for each span of a recording, of which `sound` begins at sample `first`."""
-    known = cached_embeddings(database, space, audio_sha256)
-    missing = [span for span in spans if span not in known]
+    """One vector per span of the recording. `sound` starts at sample `first` of it."""
+    vectors = cached_embeddings(database, space, audio_sha256)
+    missing = [span for span in spans if span not in vectors]
     if missing:
         encoder = Models().voice_encoder(_device())
-        made = encoder.encode(sound, [(start - first, end - first) for start, end in missing])
-        known |= dict(zip(missing, made, strict=True))
-    return np.array([known[span] for span in spans], dtype=np.float32).reshape(len(spans), space.dimension)
+        encoded = encoder.encode(sound, [(start - first, end - first) for start, end in missing])
+        vectors |= dict(zip(missing, encoded, strict=True))
+    return np.array([vectors[span] for span in spans], dtype=np.float32).reshape(len(spans), space.dimension)
 
 
 def _device() -> Device:

@@ -1,1 +1,1 @@
-"""The tables about people and voices."""
+"""Tables about people and voices."""

@@ -1,15 +1,15 @@
-"""Corrections: what people said is wrong about who speaks. Tables `corrections` and `corrected_spans`.
+"""Corrections: what users state about who speaks. Tables `corrections` and `corrected_spans`.
 
-A correction speaks of time, not of local speakers, whose names change with every diarization. Four kinds:
+A correction refers to times, not to local speakers, whose labels change with every diarization. There are four kinds:
 
-| kind | says |
+| kind | statement |
 |---|---|
-| `is` | what is spoken in `spans` is spoken by this person |
-| `never` | it is not spoken by this person |
-| `same` | `spans` and `others` are one voice |
-| `different` | nobody who speaks in `spans` speaks in `others` |
+| `is` | this person speaks in `spans` |
+| `never` | this person does not speak in `spans` |
+| `same` | the speakers in `spans` and `others` are one voice |
+| `different` | no speaker in `spans` is a speaker in `others` |
 
-What follows from them all together is earshot/speakers/corrections/constraints.py.
+earshot/speakers/corrections/constraints.py derives what follows from all of them.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from earshot.storage.database import Connection, Database
 
 
 class CorrectionKind(StrEnum):
-    """What a correction says, as table `corrections` holds it."""
+    """The kind of a correction, as stored in table `corrections`."""
 
     IS = "is"
     NEVER = "never"
@@ -33,7 +33,7 @@ class CorrectionKind(StrEnum):
 
 @dataclass(frozen=True)
 class CorrectedSpan:
-    """A stretch of a video, in seconds."""
+    """An interval of a video, in seconds."""
 
     video_id: str
     start_s: float
@@ -42,7 +42,7 @@ class CorrectedSpan:
 
 @dataclass(frozen=True)
 class Correction:
-    """One correction; a higher `correction_id` was made later. `person_id` of `is` and `never`; `others` of the two others."""
+    """One correction; later ones have higher ids. `is` and `never` have a `person_id`, `same` and `different` have `others`."""
 
     correction_id: int
     kind: CorrectionKind
@@ -74,7 +74,7 @@ def add_correction(
     spans: Sequence[CorrectedSpan],
     others: Sequence[CorrectedSpan] = (),
 ) -> int:
-    """Keep a correction; returns its number. Whether it agrees with the others is asked before, not here."""
+    """Store a correction; returns its id. The caller has checked it for conflicts."""
     with database.connect() as connection:
         row = connection.execute(
             "INSERT INTO corrections (kind, person_id) VALUES (%s, %s) RETURNING correction_id", [kind, person_id]
@@ -93,15 +93,15 @@ def _copy_spans(connection: Connection, correction_id: int, side: int, spans: It
 
 
 def remove_correction(database: Database, correction_id: int) -> str | None:
-    """Take a correction back; returns the name of the person who goes with it, since nothing else speaks of that person.
+    """Delete a correction. Returns the name of the person who is deleted with it because nothing else refers to them.
 
-    Raises EarshotError where there is no correction of this number.
+    Raises EarshotError if there is no such correction.
     """
     with database.connect() as connection:
         statement = "DELETE FROM corrections WHERE correction_id = %s RETURNING person_id"
-        gone = connection.execute(statement, [correction_id]).fetchone()
-        if gone is not None:
-            return remove_if_empty(connection, gone["person_id"])
-    numbers = [str(row["correction_id"]) for row in database.query("SELECT correction_id FROM corrections ORDER BY 1")]
-    known = f"there are {', '.join(numbers)}" if numbers else "there are none"
-    raise EarshotError(f"There is no correction {correction_id}; {known}.", "`earshot people show WHO` lists those of WHO.")
+        deleted = connection.execute(statement, [correction_id]).fetchone()
+        if deleted is not None:
+            return remove_if_empty(connection, deleted["person_id"])
+    ids = [str(row["correction_id"]) for row in database.query("SELECT correction_id FROM corrections ORDER BY 1")]
+    existing = f"there are {', '.join(ids)}" if ids else "there are none"
+    raise EarshotError(f"There is no correction {correction_id}; {existing}.", "`earshot people show WHO` lists those of WHO.")

@@ -1,7 +1,7 @@
-"""What enrolments are worth: tables `enrolment_judgements` and `enrolment_samples`.
+"""Judgements and samples of enrolments: tables `enrolment_judgements` and `enrolment_samples`.
 
-Each enrolment is judged once in each voice space, and its samples are kept with their vectors. How they are made and judged is
-earshot/speakers/people/samples.py.
+Each enrolment is judged once per voice space, and its samples are stored with their vectors. earshot/speakers/people/samples.py
+cuts and judges them.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Enrolment:
 
 
 def pending_enrolments(database: Database, space: VoiceSpace) -> list[Enrolment]:
-    """Those without a judgement in this space; one recording's stand together."""
+    """The enrolments without a judgement in this space, grouped by recording."""
     rows = database.query(
         in_space("""
             SELECT enrolment_id, person_id, kind, recording, start_s, end_s FROM enrolments e WHERE NOT EXISTS (
@@ -35,15 +35,12 @@ def pending_enrolments(database: Database, space: VoiceSpace) -> list[Enrolment]
         """),
         space.columns,
     )
-    return [
-        Enrolment(row.pop("enrolment_id"), row.pop("person_id"), Excerpt(**row))  # what is left are the excerpt's fields
-        for row in rows
-    ]
+    return [Enrolment(row.pop("enrolment_id"), row.pop("person_id"), Excerpt(**row)) for row in rows]
 
 
 def save_assessment(database: Database, enrolment_id: int, space: VoiceSpace, quality: Quality, samples: Samples) -> None:
-    """Replace what is kept of an enrolment in this space; nothing where it has been removed meanwhile."""
-    known = {**space.columns, "enrolment": enrolment_id}
+    """Store an enrolment's judgement and samples, replacing those in this space. Does nothing if the enrolment is gone."""
+    key = {**space.columns, "enrolment": enrolment_id}
     with database.connect() as connection:
         if not connection.execute("SELECT 1 FROM enrolments WHERE enrolment_id = %s FOR KEY SHARE", [enrolment_id]).fetchall():
             return
@@ -57,9 +54,9 @@ def save_assessment(database: Database, enrolment_id: int, space: VoiceSpace, qu
                 reasons = excluded.reasons, clean_s = excluded.clean_s, other_voice_s = excluded.other_voice_s,
                 spread = excluded.spread
             """,
-            {**known, **vars(quality)},
+            {**key, **vars(quality)},
         )
-        connection.execute(in_space("DELETE FROM enrolment_samples WHERE enrolment_id = %(enrolment)s AND {in_space}"), known)
+        connection.execute(in_space("DELETE FROM enrolment_samples WHERE enrolment_id = %(enrolment)s AND {in_space}"), key)
         with connection.cursor() as cursor:
             cursor.executemany(
                 """
@@ -69,14 +66,14 @@ def save_assessment(database: Database, enrolment_id: int, space: VoiceSpace, qu
                     %(last)s, %(vector)s)
                 """,
                 [
-                    {**known, "index": index, "sha256": samples.audio_sha256, "first": first, "last": last, "vector": vector}
+                    {**key, "index": index, "sha256": samples.audio_sha256, "first": first, "last": last, "vector": vector}
                     for index, ((first, last), vector) in enumerate(zip(samples.spans, samples.vectors, strict=True))
                 ],
             )
 
 
 def profile_samples(database: Database, space: VoiceSpace) -> pd.DataFrame:
-    """person_id, embedding (float32, length one), seconds: every sample of an enrolment that was not refused, in this space."""
+    """All samples in this space of enrolments not refused: person_id, embedding (float32, unit length), seconds."""
     rows = database.query(
         in_space("""
             SELECT person_id, embedding, (last_sample - first_sample)::float8 / %(rate)s AS seconds

@@ -1,12 +1,12 @@
-"""Identities: who each local speaker is, as it was decided last. Tables `identities`, `voices`, `former_voices` and
-`segment_overrides`; reads `local_speakers`.
+"""Identities: who each local speaker is according to the last identification. Tables `identities`, `voices`, `former_voices`
+and `segment_overrides`; reads `local_speakers`.
 
-`read_speakers()` gives the centroids of the whole library as one matrix. A centroid of another voice space is never in it: its
-speaker comes with what stands in the way, which names the model and what to do. `write_identities()` writes the rows that
-differ and no others. Numbers of anonymous voices are given once: one whose voice is gone is never given to another. The
-number that a speaker lost is kept (`former_numbers()`), and given back when that speaker is anonymous again.
+`read_speakers()` returns the centroids of the whole library as one matrix. It leaves out centroids of other voice spaces; their
+speakers have an obstacle that names the model and what to do. `write_identities()` writes only the rows that differ. The id of
+an anonymous voice is never reused. An id that a speaker loses is stored (`former_numbers()`) and restored when the speaker is
+anonymous again.
 
-Everything that is written here comes from asset `people` (earshot/speakers/people/identify.py), in one transaction.
+Only the asset `people` writes these tables (earshot/speakers/people/identify.py), in one transaction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from earshot.speakers.voices.assignment import DecidedBy
 from earshot.speakers.voices.speakers import Key, Speakers
 from earshot.storage.database import Connection, Database
 
-# video_id, start_s, end_s, person_id: who speaks then, whoever the local speaker is.
+# video_id, start_s, end_s, person_id: the person speaks then, whatever the local speaker's identity.
 SegmentOverride = tuple[str, float, float, int]
 
 NO_VECTOR = "no vector: none of its turns has one"
@@ -32,7 +32,7 @@ OTHER_MODEL = "other model"
 
 @dataclass(frozen=True)
 class Identity:
-    """Who one local speaker is: the columns of `identities` after its key, in their order."""
+    """Who one local speaker is: the columns of `identities` without its key, in order."""
 
     person_id: int | None
     voice_id: int | None
@@ -52,7 +52,7 @@ COLUMNS = ("video_id", "local_speaker", *FIELDS)
 
 
 def read_speakers(database: Database, space: VoiceSpace) -> Speakers:
-    """The local speakers of every video, as far as this voice space can compare them."""
+    """The local speakers of all videos, with the vectors that are in this voice space."""
     rows = _tuples(
         database,
         "SELECT video_id, local_speaker, clear_s, l.made_at, published_at, model, model_revision, preparation, "
@@ -65,7 +65,7 @@ def read_speakers(database: Database, space: VoiceSpace) -> Speakers:
     vectors[comparable] = _matrix([rows[index][-1] for index in comparable], space.dimension)
     undated = datetime.max.replace(tzinfo=UTC)
     rank = np.empty(len(rows), dtype=np.int64)
-    rank[sorted(range(len(rows)), key=lambda index: rows[index][4] or undated)] = np.arange(len(rows))  # sorted: stable
+    rank[sorted(range(len(rows)), key=lambda index: rows[index][4] or undated)] = np.arange(len(rows))  # stable: ties by key
     return Speakers(
         keys=[row[:2] for row in rows],
         vectors=vectors,
@@ -77,13 +77,13 @@ def read_speakers(database: Database, space: VoiceSpace) -> Speakers:
 
 
 def read_identities(database: Database) -> dict[Key, Identity]:
-    """What was decided last, by local speaker; also of those that are gone since."""
+    """The stored identities by local speaker, also of speakers that no longer exist."""
     statement = sql.SQL("SELECT {} FROM identities").format(sql.SQL(", ").join(map(sql.Identifier, COLUMNS)))
     return {row[:2]: Identity(*[*row[2:4], DecidedBy(row[4]), *row[5:]]) for row in _tuples(database, statement)}
 
 
 def create_voices(connection: Connection, count: int) -> list[int]:
-    """So many numbers that no voice ever had, rising; part of the caller's transaction."""
+    """New voice ids, rising, that no voice has had before. Part of the caller's transaction."""
     rows = connection.execute(
         "INSERT INTO voices OVERRIDING SYSTEM VALUE "
         "SELECT nextval(pg_get_serial_sequence('voices', 'voice_id')) FROM generate_series(1, %s) RETURNING voice_id",
@@ -93,25 +93,25 @@ def create_voices(connection: Connection, count: int) -> list[int]:
 
 
 def write_identities(connection: Connection, before: Mapping[Key, Identity], after: Mapping[Key, Identity]) -> int:
-    """Bring the table from what it was to what it shall be; returns how many rows that took. In the caller's transaction.
+    """Change the table from `before` to `after`; returns the number of rows that differ. Part of the caller's transaction.
 
-    A video that was deleted meanwhile is left out: its speakers are gone with it.
+    Speakers of a video that has been deleted meanwhile are left out.
     """
-    gone = [key for key, identity in before.items() if after.get(key) != identity]
+    outdated = [key for key, identity in before.items() if after.get(key) != identity]
     new = {key: identity for key, identity in after.items() if before.get(key) != identity}
-    if gone:
+    if outdated:
         connection.execute(
-            "DELETE FROM identities i USING unnest(%s::text[], %s::text[]) AS gone (video_id, local_speaker) "
-            "WHERE i.video_id = gone.video_id AND i.local_speaker = gone.local_speaker",
-            [[key[0] for key in gone], [key[1] for key in gone]],
+            "DELETE FROM identities i USING unnest(%s::text[], %s::text[]) AS outdated (video_id, local_speaker) "
+            "WHERE i.video_id = outdated.video_id AND i.local_speaker = outdated.local_speaker",
+            [[key[0] for key in outdated], [key[1] for key in outdated]],
         )
     if new:
         _insert(connection, new)
-    return len(new.keys() | set(gone))
+    return len(new.keys() | set(outdated))
 
 
 def former_numbers(database: Database, correction_id: int | None = None) -> dict[Key, int]:
-    """The number that each speaker had last as an anonymous voice, of those who lost one; or lost it by this correction."""
+    """The last voice id of each speaker who lost one; with `correction_id`, only of those who lost it by that correction."""
     rows = database.query(
         "SELECT DISTINCT ON (video_id, local_speaker) video_id, local_speaker, voice_id FROM former_voices "
         "JOIN local_speakers USING (video_id, local_speaker, made_at) "
@@ -125,11 +125,11 @@ def former_numbers(database: Database, correction_id: int | None = None) -> dict
 def write_former(
     connection: Connection, before: Mapping[Key, Identity], after: Mapping[Key, Identity], correction_id: int | None
 ) -> None:
-    """Keep the numbers that are lost from one to the other, and by which correction. In the caller's transaction."""
+    """Store the voice ids that speakers lose, and the correction that caused it. Part of the caller's transaction."""
     lost = [
-        (*key, was.made_at, was.voice_id, correction_id)
-        for key, was in before.items()
-        if was.voice_id is not None and key in after and after[key].voice_id != was.voice_id
+        (*key, old.made_at, old.voice_id, correction_id)
+        for key, old in before.items()
+        if old.voice_id is not None and key in after and after[key].voice_id != old.voice_id
     ]
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -140,8 +140,10 @@ def write_former(
 
 
 def write_segment_overrides(connection: Connection, overrides: Sequence[SegmentOverride]) -> None:
-    """These overrides and no others, without those of a video or a person that was deleted meanwhile. They are few: of
-    corrections that speak of less than a whole speaker."""
+    """Replace all overrides with these, except those of videos or people deleted meanwhile.
+
+    There are few: only corrections of less than a whole speaker make any.
+    """
     connection.execute("DELETE FROM segment_overrides")
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -165,27 +167,27 @@ def _insert(connection: Connection, new: Mapping[Key, Identity]) -> None:
 
 
 def _tuples(database: Database, statement: str | sql.Composed) -> list[tuple[Any, ...]]:
-    """Rows as tuples, in binary: of a whole library, dictionaries take as long as everything else."""
+    """Rows as tuples, in binary format: for a whole library, dictionaries would take as long as everything else together."""
     with database.connect() as connection, connection.cursor(row_factory=tuple_row, binary=True) as cursor:
         return cursor.execute(statement).fetchall()  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def _obstacle(row: tuple[Any, ...], space: VoiceSpace) -> str:
-    """Why this row's centroid cannot be compared in this space, "" where it can."""
-    *_, model, revision, preparation, sent = row
+    """Why this row's centroid cannot be compared in this space; "" if it can."""
+    *_, model, revision, preparation, centroid = row
     if {"model": model, "model_revision": revision, "preparation": preparation} != space.columns:
         return (
-            f"{OTHER_MODEL}: its voice was made by {model} {revision} ({preparation or 'an older preparation'}), which "
-            f"is never compared with {space.model} {space.model_revision} ({space.preparation}); "
-            "run `earshot ingest` for its video again, or a backfill of voice_embeddings in the UI"
+            f"{OTHER_MODEL}: its vector is from {model} {revision} ({preparation or 'an older preparation'}) and cannot be "
+            f"compared with vectors of {space.model} {space.model_revision} ({space.preparation}); "
+            "run `earshot ingest` for its video again, or backfill voice_embeddings in the UI"
         )
-    if sent is None:
+    if centroid is None:
         return NO_VECTOR
-    dimension = (len(sent) - 4) // 4
-    return "" if dimension == space.dimension else f"no vector: its own has {dimension} values instead of {space.dimension}"
+    dimension = (len(centroid) - 4) // 4
+    return "" if dimension == space.dimension else f"no vector: it has {dimension} values instead of {space.dimension}"
 
 
-def _matrix(sent: Sequence[bytes], dimension: int) -> np.ndarray:
-    """Vectors as pgvector sends them: two 16-bit numbers, the first the dimension, then floats; big-endian."""
-    flat = np.frombuffer(b"".join(sent), dtype=">f4").reshape(len(sent), dimension + 1)
+def _matrix(centroids: Sequence[bytes], dimension: int) -> np.ndarray:
+    """Vectors from pgvector's binary format, big-endian: the dimension and an unused number (16 bits each), then floats."""
+    flat = np.frombuffer(b"".join(centroids), dtype=">f4").reshape(len(centroids), dimension + 1)
     return flat[:, 1:].astype(np.float32)

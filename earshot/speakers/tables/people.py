@@ -1,10 +1,10 @@
-"""People: tables `people` and `enrolments`, and how they follow people.yaml.
+"""People and enrolments: tables `people` and `enrolments`, and their synchronization with people.yaml.
 
-A person comes from people.yaml (`listed`), or from the command line; so does each enrolment, an excerpt of a recording in which
-that person speaks. What leaves the file leaves the tables; what came by the command line stays until it is removed there.
-What an enrolment is worth is earshot/speakers/tables/enrolments.py.
+People and enrolments (excerpts of recordings in which the person speaks) come from people.yaml (`listed`) or from the command
+line. Those removed from the file are removed from the tables; those from the command line stay until a command removes them.
+The judgements of enrolments are in earshot/speakers/tables/enrolments.py.
 
-Writers lock table `people`, so that two of them never make one person twice.
+Writers lock table `people`, so that two of them never add the same person twice.
 """
 
 from collections.abc import Iterable
@@ -32,26 +32,26 @@ class Person:
 
 
 def list_people(database: Database) -> list[Person]:
-    """Everybody, in order of their names."""
+    """All people, by name."""
     rows = database.query(f"SELECT {_COLUMNS} FROM people ORDER BY lower(name), person_id")  # noqa: S608
     return [Person(**row) for row in rows]
 
 
 def names_of_people(database: Database) -> dict[int, str]:
-    """Everybody's name, by person_id."""
+    """All people's names, by person_id."""
     return {person.person_id: person.name for person in list_people(database)}
 
 
 def find_person(database: Database, name: str) -> Person | None:
-    """The person of this name, in whatever capitals and form of Unicode; None where there is none."""
+    """The person of this name, ignoring letter case and Unicode form; None if there is none."""
     with database.connect() as connection:
         return _people(connection).get(name_key(" ".join(name.split())))
 
 
 def add_person(database: Database, name: str, notes: str = "", listed: bool = False) -> Person:
-    """The person of this name, added where there is none yet. Notes, where there are any, replace what there were.
+    """The person of this name, added if there is none yet. Notes that are not empty replace the old ones.
 
-    Raises EarshotError where it is no name.
+    Raises EarshotError if the name is invalid.
     """
     with database.connect() as connection:
         connection.execute(_LOCK)
@@ -59,14 +59,14 @@ def add_person(database: Database, name: str, notes: str = "", listed: bool = Fa
 
 
 def rename_person(database: Database, person_id: int, name: str) -> str:
-    """Give the person another name, which nobody else may have; returns it as it is kept. Raises EarshotError for no name."""
-    kept = checked_name(name)
-    database.query("UPDATE people SET name = %s WHERE person_id = %s", [kept, person_id])
-    return kept
+    """Give the person another name, which must be free; returns it as stored. Raises EarshotError if it is invalid."""
+    stored = checked_name(name)
+    database.query("UPDATE people SET name = %s WHERE person_id = %s", [stored, person_id])
+    return stored
 
 
 def merge_people(database: Database, one: int, into: int) -> None:
-    """Give the enrolments, corrections and notes of the one to the other, and remove the one. In one transaction."""
+    """Move the enrolments, corrections and notes of `one` to `into`, and delete `one`, in one transaction."""
     both = {"one": one, "into": into}
     with database.connect() as connection:
         connection.execute(_LOCK)
@@ -86,7 +86,7 @@ def merge_people(database: Database, one: int, into: int) -> None:
 
 
 def checked_name(text: str) -> str:
-    """The name as it is kept; raises EarshotError where it is none."""
+    """The name as it is stored. Raises EarshotError if it is invalid."""
     try:
         return parse_person_name(text)
     except ValueError as error:
@@ -94,11 +94,11 @@ def checked_name(text: str) -> str:
 
 
 def sync_people(database: Database, settings: Settings) -> None:
-    """Bring the tables in line with people.yaml: all of it, in one transaction, or nothing.
+    """Apply people.yaml to the tables, in one transaction.
 
-    Without the file nothing changes: it may lie on a disk that is not there now. An empty one lists nobody. Somebody who left
-    the file stays, unlisted, as long as there are enrolments by the command line, or corrections. Raises Misconfigured with
-    everything that is wrong with the file.
+    A missing file changes nothing, because it may be on a disk that is not mounted; an empty file lists no one. A person
+    removed from the file stays, unlisted, while there are enrolments from the command line, or corrections. Raises
+    Misconfigured with all mistakes in the file.
     """
     if not settings.people.exists():
         return
@@ -115,7 +115,7 @@ def sync_people(database: Database, settings: Settings) -> None:
 
 
 def _people(connection: Connection) -> dict[str, Person]:
-    """Everybody, by the key of the name."""
+    """All people, by name key."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM people").fetchall()  # noqa: S608
     return {name_key(row["name"]): Person(**row) for row in rows}
 
@@ -133,7 +133,7 @@ def _add(connection: Connection, name: str, notes: str, listed: bool) -> Person:
 
 
 def _keep(connection: Connection, listed: ListedPerson, known: Person | None) -> None:
-    """The person and the listed enrolments become what the file says."""
+    """Bring the person and their listed enrolments in line with the file."""
     person = known or _add(connection, listed.name, listed.notes, True)
     connection.execute(
         "UPDATE people SET name = %(name)s, notes = %(notes)s, listed = true WHERE person_id = %(person)s "
@@ -153,7 +153,7 @@ def _unlist(connection: Connection, person_id: int) -> None:
 
 
 def remove_if_empty(connection: Connection, person_id: int | None) -> str | None:
-    """Remove a person who is not in people.yaml and has no enrolments and no corrections; returns the name, where it went."""
+    """Delete a person who is unlisted and has no enrolments and no corrections; returns the name if so."""
     row = connection.execute(
         "DELETE FROM people WHERE person_id = %(person)s AND NOT listed "
         "AND NOT EXISTS (SELECT FROM enrolments WHERE person_id = %(person)s) "
@@ -167,7 +167,7 @@ def remove_if_empty(connection: Connection, person_id: int | None) -> str | None
 
 
 def add_enrolment(connection: Connection, person_id: int, excerpt: Excerpt, listed: bool) -> int:
-    """Keep an enrolment, as part of the caller's transaction; returns its number. Once listed, it is listed."""
+    """Store an enrolment, as part of the caller's transaction; returns its id. A listed one stays listed."""
     row = connection.execute(
         """
         INSERT INTO enrolments AS e (person_id, kind, recording, start_s, end_s, listed) VALUES (%s, %s, %s, %s, %s, %s)
@@ -181,16 +181,16 @@ def add_enrolment(connection: Connection, person_id: int, excerpt: Excerpt, list
 
 
 def overlapping(database: Database, excerpts: Iterable[Excerpt]) -> list[tuple[Person, Excerpt]]:
-    """The enrolments of which some part lies in one of these excerpts, each with its person."""
-    asked = list(excerpts)
+    """The enrolments that overlap one of these excerpts, each with its person."""
+    excerpts = list(excerpts)
     rows = database.query(
         "SELECT kind, recording, start_s, end_s, person_id, name, notes, p.listed "
         "FROM enrolments JOIN people p USING (person_id) WHERE recording = ANY(%s) ORDER BY enrolment_id",
-        [[excerpt.recording for excerpt in asked]],
+        [[excerpt.recording for excerpt in excerpts]],
     )
-    found = []
+    overlaps = []
     for row in rows:
-        known = Excerpt(row.pop("kind"), row.pop("recording"), row.pop("start_s"), row.pop("end_s"))
-        if any(known.overlaps(excerpt) for excerpt in asked):
-            found.append((Person(**row), known))
-    return found
+        enrolled = Excerpt(row.pop("kind"), row.pop("recording"), row.pop("start_s"), row.pop("end_s"))
+        if any(enrolled.overlaps(excerpt) for excerpt in excerpts):
+            overlaps.append((Person(**row), enrolled))
+    return overlaps

@@ -1,7 +1,7 @@
-"""Voice vectors that were computed before: no sound is given to the speaker model twice.
+"""Voice cache: finds vectors computed earlier, so that the speaker model never processes the same audio twice.
 
-A vector is known by what it was made of: the sha256 of the recording's samples, its first and last sample, and the voice space.
-Turns keep theirs in table `voice_embeddings`, enrolments in `enrolment_samples`; what is forgotten is in neither.
+A vector is identified by the sha256 of the recording's samples, the span of samples, and the voice space. Vectors of turns are
+in table `voice_embeddings`, those of enrolments in `enrolment_samples`; forgotten vectors are in neither.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from earshot.storage.database import Database
 
 
 def cached_embeddings(database: Database, space: VoiceSpace, audio_sha256: str) -> dict[SampleSpan, np.ndarray]:
-    """The vectors, (dimension,), that spans of this recording have in this space."""
+    """The known vectors, of shape (dimension,), by span of this recording, in this space."""
     rows = database.query(
         in_space("""
             SELECT first_sample, last_sample, embedding FROM enrolment_samples

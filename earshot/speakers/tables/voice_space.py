@@ -1,8 +1,8 @@
-"""The voice space: what two voice vectors must share before their cosine says anything.
+"""The voice space: model, revision and preparation, which two voice vectors must share to be comparable.
 
-Scores of two models are never compared, nor are vectors whose samples were prepared differently. Every table that holds a
-vector or a score holds these three columns, and every comparison selects by them. One score is used everywhere: the cosine
-similarity of two vectors, from -1 to 1.
+Scores of different models are never compared, nor are vectors whose samples were prepared differently. Every table with a
+vector or a score has these three columns, and every comparison selects by them. The only score is the cosine similarity of two
+vectors, from -1 to 1.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from earshot.config.settings import Settings
 from earshot.models.registry import Thresholds, model_set
 from earshot.storage.database import Database
 
-# How samples become the speaker model's input (earshot/models/voice/voice_encoder.py). Changes with whatever changes a vector.
+# How samples become the speaker model's input (earshot/models/voice/voice_encoder.py). Must change if vectors change.
 PREPARATION = "pieces-1-2-4-8s"
 
 
@@ -29,12 +29,12 @@ class VoiceSpace:
 
     @property
     def columns(self) -> dict[str, str]:
-        """The space as the columns that tables know it by."""
+        """The space as table columns."""
         return {"model": self.model, "model_revision": self.model_revision, "preparation": self.preparation}
 
 
 def in_space(statement: LiteralString) -> sql.Composed:
-    """The statement with `{in_space}` in it as a condition: rows of the space whose `columns` are among the parameters."""
+    """The statement with `{in_space}` replaced by a condition on the three columns; pass `space.columns` as parameters."""
     return sql.SQL(statement).format(in_space=_IN_SPACE)
 
 
@@ -42,13 +42,13 @@ _IN_SPACE = sql.SQL("model = %(model)s AND model_revision = %(model_revision)s A
 
 
 def voice_space(settings: Settings) -> VoiceSpace:
-    """The space that this process makes vectors in, known without loading the model."""
+    """The current voice space of these settings. Does not load the model."""
     model = model_set(settings).voice
     return VoiceSpace(model.name, model.revision, PREPARATION, model.dimension)
 
 
 def thresholds(database: Database, settings: Settings) -> Thresholds:
-    """What counts in today's space: the threshold last accepted for it, else its model's default."""
+    """The thresholds of the current space: the threshold accepted last, else the model's default."""
     space, default = voice_space(settings), model_set(settings).voice.thresholds
     assert default is not None  # every voice model has one
     rows = database.query(
@@ -61,7 +61,7 @@ def thresholds(database: Database, settings: Settings) -> Thresholds:
 
 
 def accept_threshold(database: Database, space: VoiceSpace, threshold: float, source: str) -> None:
-    """From now on `thresholds()` answers with this one for the space."""
+    """Store the threshold that `thresholds()` returns for this space from now on."""
     database.query(
         "INSERT INTO voice_thresholds (model, model_revision, preparation, threshold, source) "
         "VALUES (%(model)s, %(model_revision)s, %(preparation)s, %(threshold)s, %(source)s)",
@@ -70,7 +70,7 @@ def accept_threshold(database: Database, space: VoiceSpace, threshold: float, so
 
 
 def count_other_spaces(database: Database, space: VoiceSpace) -> int:
-    """Videos whose voices were made in another space, and so are never compared with those of this one."""
+    """The number of videos whose centroids are in another space, and so cannot be compared with those in this one."""
     counted = in_space(
         "SELECT count(DISTINCT video_id) AS videos FROM local_speakers WHERE centroid IS NOT NULL AND NOT ({in_space})"
     )

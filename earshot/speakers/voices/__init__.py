@@ -1,1 +1,1 @@
-"""Vectors and times of voices: pure functions, no database, no Dagster."""
+"""Vectors and times of voices. Pure functions: no database, no Dagster."""

@@ -1,27 +1,26 @@
-"""Identity: who each local speaker is. Pure functions; the order of it, and what is read and written, is identify.py.
+"""Assignment: decides who each local speaker is. Pure functions; identify.py reads the inputs and writes the results.
 
-A local speaker is decided by the first of these that applies. Scores are cosines (cosine.py).
+The first of these rules that applies to a local speaker decides. Scores are cosines (cosine.py).
 
-1. *Contradiction*: corrections that cannot all be true speak of it. Unknown, with the reason.
-2. *Correction*: one names it. That decides, however short it is and whatever its vector.
-3. Nothing to compare (no vector, one of another model, one without direction): Unknown, with the reason.
+1. *Contradiction*: corrections about it cannot all be true. Unknown, with the reason.
+2. *Correction*: a correction names it, however short it is and whatever its vector.
+3. Nothing to compare (no vector, one of another model, or one without direction): Unknown, with the reason.
 4. *Too short*: less than 2 s of clear speech. Unknown.
-5. *Profile*: the nearest person is at the threshold or above, and nearer than the second by the margin. A person that a
-   correction says it never is takes no part, neither as the first nor as the second: whoever is next is held to the same
-   threshold, and to the same margin over the one after.
-6. *Ambiguous*: at the threshold, but the second is too near. Unknown.
-7. *Voice*: an anonymous voice, found by clustering all those that come to here (clustering.py).
+5. *Profile*: the nearest person is at the threshold or above, and nearer than the second by the margin. People whom corrections
+   exclude are ignored, both as the first and as the second.
+6. *Ambiguous*: the nearest person is at the threshold or above, but the second is too near. Unknown.
+7. *Voice*: all remaining speakers are clustered into anonymous voices (clustering.py).
 
-**One voice by correction.** Speakers that are `same` are decided together. A person that a profile gives to some of them is
-everybody's; two people, and all are Unknown. Where there is no person, they are one voice, those among them who are too short
-or have no vector included.
+**Same voice.** Speakers that corrections make one voice are decided together. If a profile names some of them, all get that
+person; if profiles name two people, all are Unknown. If there is no person, they are one voice, including those that are too
+short or have no vector.
 
-**One person at a time.** In one video a person can have two local speakers (the diarization split him) only where these
-are themselves at the threshold or above. Else the one with the higher score keeps the person and the other is Unknown
-(*contested*), as is the lower of two that a correction says are different. What a correction named is never contested; it
-contests others where it is itself long enough to tell.
+**Same person.** In one video, two local speakers can be the same person (split by the diarization) only if the cosine between
+them is at the threshold or above. Otherwise the one with the higher score gets the person and the other is Unknown
+(*contested*). The same applies to any two speakers that a correction makes different. A speaker named by a correction is never
+contested; it contests others if it has a vector and enough clear speech.
 
-What cannot be told is never filled in: there is no way through this module that names a speaker by default.
+No speaker gets a name by default.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,15 +39,15 @@ from earshot.speakers.voices.speakers import Key, Speakers
 
 MIN_CLEAR_S = 2.0
 
-NO_DIRECTION = "no vector: its own says nothing (all zeros, or values that are no numbers)"
+NO_DIRECTION = "no vector: it is all zeros, or has values that are not finite"
 TOO_SHORT = f"too short: less than {MIN_CLEAR_S:g} s of clear speech"
-AMBIGUOUS = "ambiguous: a second person is nearly as near"
-CONTESTED = "contested: another speaker that cannot be the same person is nearer to this person"
-TWO_PEOPLE = "contradiction: a correction says that this is one voice with others, and they are near to two people"
+AMBIGUOUS = "ambiguous: a second person is almost as near"
+CONTESTED = "contested: another speaker, who cannot be the same person, is nearer to this person"
+TWO_PEOPLE = "contradiction: a correction makes this one voice with others, but they match two people"
 
 
 class DecidedBy(StrEnum):
-    """What decided who a local speaker is, as table `identities` holds it."""
+    """What decided who a local speaker is, as stored in table `identities`."""
 
     CORRECTION = "correction"
     PROFILE = "profile"
@@ -58,9 +57,9 @@ class DecidedBy(StrEnum):
 
 @dataclass(frozen=True)
 class Assignment:
-    """Who one local speaker is. `cluster` is a number that the members of one anonymous voice share, not the voice's own.
+    """Who one local speaker is. `cluster` is a number that the members of one anonymous voice share; it is not the voice id.
 
-    `decided_by`, `reason`, `score`, `margin` and `component` are those of table `identities`.
+    The other fields are columns of table `identities`.
     """
 
     person_id: int | None = None
@@ -74,7 +73,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Assignments:
-    """A decision for each speaker, in order; `clustered`: how many had to be clustered again."""
+    """One decision per speaker, in order. `clustered`: how many speakers were clustered again."""
 
     decisions: Sequence[Assignment]
     clustered: int
@@ -82,9 +81,9 @@ class Assignments:
 
 @dataclass(frozen=True)
 class IndexedConstraints:
-    """What corrections say, by position: Rulings without those that are gone.
+    """IdentityConstraints by position, without speakers that no longer exist.
 
-    `groups`: the members of a group of `same` speakers, under each of them; `different`: both directions, spread over groups.
+    `groups`: for each speaker in a `same` group, all its members. `different`: in both directions, for all members of groups.
     """
 
     named: dict[int, int]
@@ -94,54 +93,58 @@ class IndexedConstraints:
     contradictions: dict[int, str]
 
     def group(self, index: int) -> tuple[int, ...]:
-        """All that are one voice with this speaker by correction, itself included."""
+        """All speakers that corrections make one voice with this one, itself included."""
         return self.groups.get(index, (index,))
 
 
 def assign(
-    speakers: Speakers, profiles: Profiles, rulings: IdentityConstraints, limits: Thresholds, before: Clustering | None = None
+    speakers: Speakers,
+    profiles: Profiles,
+    constraints: IdentityConstraints,
+    limits: Thresholds,
+    before: Clustering | None = None,
 ) -> Assignments:
-    """Who each of these speakers is. `before`: how they were clustered last time, so that only what changed is done again."""
-    said = index_constraints(speakers.keys, rulings)
+    """Decide who each of these speakers is. `before`: their last clustering, so that only what changed is clustered again."""
+    indexed = index_constraints(speakers.keys, constraints)
     comparable, grid = _on_grid(speakers)
     long_enough = speakers.clear_s >= MIN_CLEAR_S
-    tellable = comparable & long_enough
-    nearest = nearest_people(grid, comparable, profiles, said.named, said.never)
-    decided = [Assignment(reason=reason) for reason in _reasons(speakers, comparable, long_enough, said)]
-    open_ones = tellable & ~_mask(len(grid), [*said.named, *said.contradictions])
-    near = open_ones & (nearest.first >= as_product(limits.threshold))
-    sure = near & ~(nearest.first - nearest.second < as_product(limits.margin))  # NaN: nobody is second
+    usable = comparable & long_enough
+    nearest = nearest_people(grid, comparable, profiles, indexed.named, indexed.never)
+    decisions = [Assignment(reason=reason) for reason in _reasons(speakers, comparable, long_enough, indexed)]
+    undecided = usable & ~_mask(len(grid), [*indexed.named, *indexed.contradictions])
+    near = undecided & (nearest.first >= as_product(limits.threshold))
+    sure = near & ~(nearest.first - nearest.second < as_product(limits.margin))  # NaN: there is no second person
     for index in np.flatnonzero(near & ~sure):
-        decided[index] = _with_person(Assignment(reason=AMBIGUOUS), None, nearest, int(index))
-    settled = _assign_people(decided, speakers.keys, grid, tellable, sure, nearest, profiles.people, said, limits.threshold)
-    nodes = np.flatnonzero(open_ones & ~near & ~_mask(len(grid), settled))
-    clustered = _voices(decided, speakers.keys, grid, nodes, said, limits.threshold, before)
-    _complete_groups(decided, said, settled)
-    return Assignments(decided, clustered)
+        decisions[index] = _with_person(Assignment(reason=AMBIGUOUS), None, nearest, int(index))
+    decided = _assign_people(decisions, speakers.keys, grid, usable, sure, nearest, profiles.people, indexed, limits.threshold)
+    nodes = np.flatnonzero(undecided & ~near & ~_mask(len(grid), decided))
+    clustered = _voices(decisions, speakers.keys, grid, nodes, indexed, limits.threshold, before)
+    _complete_groups(decisions, indexed, decided)
+    return Assignments(decisions, clustered)
 
 
 def kind_of(reason: str) -> str:
-    """What an Unknown is counted under: its reason up to the colon."""
+    """The kind of a reason: the text before the colon."""
     return reason.partition(":")[0]
 
 
-# --- what is known -------------------------------------------------------------------------------------------------------
+# --- inputs --------------------------------------------------------------------------------------------------------------
 
 
-def index_constraints(keys: Sequence[Key], rulings: IdentityConstraints) -> IndexedConstraints:
-    """The rulings by position among these keys."""
-    place = {key: index for index, key in enumerate(keys)}
+def index_constraints(keys: Sequence[Key], constraints: IdentityConstraints) -> IndexedConstraints:
+    """The constraints by position among these keys."""
+    position = {key: index for index, key in enumerate(keys)}
 
-    def there(pairs: Iterable[tuple[Key, Key]]) -> frozenset[Pair]:
-        return frozenset((place[one], place[other]) for one, other in pairs if one in place and other in place)
+    def existing(pairs: Iterable[tuple[Key, Key]]) -> frozenset[Pair]:
+        return frozenset((position[left], position[right]) for left, right in pairs if left in position and right in position)
 
-    groups = _same_groups(len(keys), there(rulings.same))
+    groups = _same_groups(len(keys), existing(constraints.same))
     return IndexedConstraints(
-        named={place[key]: person for key, person in rulings.named.items() if key in place},
-        never={place[key]: people for key, people in rulings.never.items() if key in place},
+        named={position[key]: person for key, person in constraints.named.items() if key in position},
+        never={position[key]: people for key, people in constraints.never.items() if key in position},
         groups=groups,
-        different=_spread(there(rulings.different), groups),
-        contradictions={place[key]: text for key, text in rulings.contradictions.items() if key in place},
+        different=_spread(existing(constraints.different), groups),
+        contradictions={position[key]: reason for key, reason in constraints.contradictions.items() if key in position},
     )
 
 
@@ -154,30 +157,32 @@ def _same_groups(count: int, same: frozenset[Pair]) -> dict[int, tuple[int, ...]
 
 
 def _spread(pairs: Iterable[Pair], groups: dict[int, tuple[int, ...]]) -> dict[int, set[int]]:
-    """Each pair as a pair of all that is said to be the same as its ends, both ways."""
+    """Each pair extended to all members of both groups, in both directions."""
     different: dict[int, set[int]] = {}
     for first, second in pairs:
-        for one in groups.get(first, (first,)):
-            for other in groups.get(second, (second,)):
-                different.setdefault(one, set()).add(other)
-                different.setdefault(other, set()).add(one)
+        for left in groups.get(first, (first,)):
+            for right in groups.get(second, (second,)):
+                different.setdefault(left, set()).add(right)
+                different.setdefault(right, set()).add(left)
     return different
 
 
 def _on_grid(speakers: Speakers) -> tuple[np.ndarray, np.ndarray]:
-    """Which speakers can be compared, and all vectors on the grid, zeros for the others."""
-    free = np.array([not obstacle for obstacle in speakers.obstacles], dtype=bool)
-    comparable = free & is_usable(speakers.vectors)
+    """Which speakers can be compared, and all vectors on the grid, with zeros for those that cannot."""
+    unobstructed = np.array([not obstacle for obstacle in speakers.obstacles], dtype=bool)
+    comparable = unobstructed & is_usable(speakers.vectors)
     grid = np.zeros_like(speakers.vectors)
     grid[comparable] = quantize(speakers.vectors[comparable])
     return comparable, grid
 
 
-def _reasons(speakers: Speakers, comparable: np.ndarray, long_enough: np.ndarray, said: IndexedConstraints) -> Iterator[str]:
-    """Why nothing but a correction can name a speaker; "" where its voice may."""
+def _reasons(
+    speakers: Speakers, comparable: np.ndarray, long_enough: np.ndarray, constraints: IndexedConstraints
+) -> Iterator[str]:
+    """For each speaker, why its voice cannot decide who it is; "" if it can."""
     for index, obstacle in enumerate(speakers.obstacles):
-        if index in said.contradictions:
-            yield f"contradiction: {said.contradictions[index]}"
+        if index in constraints.contradictions:
+            yield f"contradiction: {constraints.contradictions[index]}"
         elif obstacle or not comparable[index]:
             yield obstacle or NO_DIRECTION
         else:
@@ -194,7 +199,7 @@ def _mask(count: int, positions: Iterable[int]) -> np.ndarray:
 
 
 def _with_person(decision: Assignment, person_id: int | None, nearest: Nearest, index: int) -> Assignment:
-    """The decision with this person, and the score and margin of the nearest."""
+    """The decision with this person, and the speaker's score and margin."""
     first, second = nearest.first[index], nearest.second[index]
     return Assignment(
         person_id=person_id,
@@ -206,13 +211,13 @@ def _with_person(decision: Assignment, person_id: int | None, nearest: Nearest, 
 
 
 def _plain(value: np.ndarray | float) -> float | None:
-    """For SQL: NULL where there is none."""
+    """The value for SQL: None for NaN."""
     return None if np.isnan(value) else float(value)
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Speakers that are one voice, and the person that they are near to, or by correction are."""
+    """Speakers that are one voice, and the person whom they match or whom a correction names."""
 
     person_id: int
     score: float
@@ -220,108 +225,113 @@ class _Candidate:
 
 
 def _assign_people(
-    decided: list[Assignment],
+    decisions: list[Assignment],
     keys: Sequence[Key],
     grid: np.ndarray,
-    tellable: np.ndarray,
+    usable: np.ndarray,
     sure: np.ndarray,
     nearest: Nearest,
     people: np.ndarray,
-    said: IndexedConstraints,
+    constraints: IndexedConstraints,
     threshold: float,
 ) -> set[int]:
-    """Decide all whom a correction or a profile speaks for, and return them: the others are voices, or stay as they are."""
-    claims = [_Candidate(person, np.inf, (index,)) for index, person in said.named.items()]
-    settled = set(said.named) | set(said.contradictions)
+    """Decide all speakers for whom a correction or a profile decides, and return their positions."""
+    candidates = [_Candidate(person, np.inf, (index,)) for index, person in constraints.named.items()]
+    decided = set(constraints.named) | set(constraints.contradictions)
     for index in np.flatnonzero(sure):
-        group = said.group(int(index))
-        if settled.isdisjoint(group):
-            settled.update(group)
-            persons = {int(people[nearest.person[one]]) for one in group if sure[one]}
+        group = constraints.group(int(index))
+        if decided.isdisjoint(group):
+            decided.update(group)
+            persons = {int(people[nearest.person[member]]) for member in group if sure[member]}
             if len(persons) == 1:
-                claims.append(_Candidate(persons.pop(), max(nearest.first[one] for one in group if sure[one]), group))
+                score = max(nearest.first[member] for member in group if sure[member])
+                candidates.append(_Candidate(persons.pop(), score, group))
             else:
-                for one in group:
-                    decided[one] = Assignment(reason=TWO_PEOPLE)
-    for claim, kept in _resolve_rivals(claims, keys, grid, tellable, said, as_product(threshold)):
-        for one in claim.members:
-            by_profile = one not in said.named and sure[one]
-            told = (
+                for member in group:
+                    decisions[member] = Assignment(reason=TWO_PEOPLE)
+    for candidate, accepted in _resolve_rivals(candidates, keys, grid, usable, constraints, as_product(threshold)):
+        for member in candidate.members:
+            by_profile = member not in constraints.named and sure[member]
+            decision = (
                 Assignment(decided_by=DecidedBy.PROFILE if by_profile else DecidedBy.CORRECTION)
-                if kept
+                if accepted
                 else Assignment(reason=CONTESTED)
             )
-            decided[one] = _with_person(told, claim.person_id if kept else None, nearest, one)
-    return settled
+            decisions[member] = _with_person(decision, candidate.person_id if accepted else None, nearest, member)
+    return decided
 
 
 def _resolve_rivals(
-    claims: Iterable[_Candidate],
+    candidates: Iterable[_Candidate],
     keys: Sequence[Key],
     grid: np.ndarray,
-    tellable: np.ndarray,
-    said: IndexedConstraints,
+    usable: np.ndarray,
+    constraints: IndexedConstraints,
     level: float,
 ) -> Iterator[tuple[_Candidate, bool]]:
-    """Each claim, and whether it holds beside those that are better."""
+    """Each candidate, best first, and whether it is accepted beside the better ones."""
     holders: dict[tuple[int, str], list[int]] = {}
-    held: dict[int, int] = {}
-    for claim in sorted(claims, key=lambda claim: (-claim.score, claim.members)):
-        rivals = ((one, rival) for one in claim.members for rival in holders.get((claim.person_id, keys[one][0]), ()))
-        apart = any(held.get(other) == claim.person_id for one in claim.members for other in said.different.get(one, ()))
-        unlike = any(tellable[one] and float(grid[one] @ grid[rival]) < level for one, rival in rivals)
-        kept = claim.score == np.inf or not (apart or unlike)
-        for one in claim.members if kept else ():
-            held[one] = claim.person_id
-            if tellable[one]:
-                holders.setdefault((claim.person_id, keys[one][0]), []).append(one)
-        yield claim, kept
+    accepted_as: dict[int, int] = {}
+    for candidate in sorted(candidates, key=lambda candidate: (-candidate.score, candidate.members)):
+        person, members = candidate.person_id, candidate.members
+        rivals = ((member, rival) for member in members for rival in holders.get((person, keys[member][0]), ()))
+        different = any(
+            accepted_as.get(other) == person for member in members for other in constraints.different.get(member, ())
+        )
+        unlike = any(usable[member] and float(grid[member] @ grid[rival]) < level for member, rival in rivals)
+        accepted = candidate.score == np.inf or not (different or unlike)
+        for member in members if accepted else ():
+            accepted_as[member] = person
+            if usable[member]:
+                holders.setdefault((person, keys[member][0]), []).append(member)
+        yield candidate, accepted
 
 
 # --- voices --------------------------------------------------------------------------------------------------------------
 
 
 def _voices(
-    decided: list[Assignment],
+    decisions: list[Assignment],
     keys: Sequence[Key],
     grid: np.ndarray,
     positions: np.ndarray,
-    said: IndexedConstraints,
+    constraints: IndexedConstraints,
     threshold: float,
     before: Clustering | None,
 ) -> int:
-    """Give the speakers at these positions their clusters; returns how many had to be clustered again."""
-    place = {int(position): index for index, position in enumerate(positions)}
-    chosen = [[one for one in group if one in place] for group in dict.fromkeys(said.groups.values())]
-    chains = [pair for group in chosen for pair in pairwise(group)]
-    apart = [(one, other) for one, others in said.different.items() for other in others if one < other]
+    """Cluster the speakers at these positions; returns how many were clustered again."""
+    node_of = {int(position): index for index, position in enumerate(positions)}
+    groups = [[member for member in group if member in node_of] for group in dict.fromkeys(constraints.groups.values())]
+    same = [pair for group in groups for pair in pairwise(group)]
+    different = [(left, right) for left, others in constraints.different.items() for right in others if left < right]
     nodes = Nodes(
         [keys[position] for position in positions],
         grid[positions],
-        frozenset((place[one], place[other]) for one, other in chains),
-        frozenset((place[one], place[other]) for one, other in apart if one in place and other in place),
+        frozenset((node_of[left], node_of[right]) for left, right in same),
+        frozenset((node_of[left], node_of[right]) for left, right in different if left in node_of and right in node_of),
     )
-    found = cluster(nodes, threshold, _of_positions(before or empty_clustering(len(keys)), positions))
+    clustering = cluster(nodes, threshold, _of_positions(before or empty_clustering(len(keys)), positions))
     for index, position in enumerate(positions):
-        decided[position] = Assignment(
-            cluster=int(positions[found.cluster[index]]),
+        decisions[position] = Assignment(
+            cluster=int(positions[clustering.cluster[index]]),
             decided_by=DecidedBy.VOICE,
-            score=_plain(found.score[index]),
-            margin=_plain(found.margin[index]),
-            component=int(found.component[index]),
+            score=_plain(clustering.score[index]),
+            margin=_plain(clustering.margin[index]),
+            component=int(clustering.component[index]),
         )
-    return found.clustered
+    return clustering.clustered
 
 
 def _of_positions(before: Clustering, positions: np.ndarray) -> Clustering:
     return Clustering(before.component[positions], before.cluster[positions], before.score[positions], before.margin[positions])
 
 
-def _complete_groups(decided: list[Assignment], said: IndexedConstraints, settled: set[int]) -> None:
-    """Whoever is one voice with others by correction, and could not be clustered, has their voice."""
-    for group in dict.fromkeys(said.groups.values()):
-        if settled.isdisjoint(group):
-            clusters = [decided[one].cluster for one in group if decided[one].cluster is not None]
-            for one in group:
-                if decided[one].cluster is None:
-                    decided[one] = Assignment(cluster=clusters[0] if clusters else group[0], decided_by=DecidedBy.CORRECTION)
+def _complete_groups(decisions: list[Assignment], constraints: IndexedConstraints, decided: set[int]) -> None:
+    """Give the members of `same` groups who could not be clustered the voice of their group."""
+    for group in dict.fromkeys(constraints.groups.values()):
+        if decided.isdisjoint(group):
+            clusters = [decisions[member].cluster for member in group if decisions[member].cluster is not None]
+            for member in group:
+                if decisions[member].cluster is None:
+                    cluster_id = clusters[0] if clusters else group[0]
+                    decisions[member] = Assignment(cluster=cluster_id, decided_by=DecidedBy.CORRECTION)

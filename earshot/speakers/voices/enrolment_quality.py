@@ -1,24 +1,24 @@
-"""What an excerpt of a recording is worth as an enrolment: its clean speech, the samples cut from it, and the verdict. Pure.
+"""Quality of an excerpt of a recording as an enrolment: its clean speech, the samples cut from it, and the verdict. Pure.
 
-Clean is what one voice says alone. Of several voices in an excerpt, that which speaks longest is taken for the person's; the
-others speak against the excerpt. Clean speech is cut into samples of a few seconds, since how far their vectors lie apart shows
-a second voice that the diarization did not tell from the first.
+Clean speech is the main voice speaking alone. The main voice is the one that speaks longest, assumed to be the person; other
+voices count against the excerpt. Clean speech is cut into samples of a few seconds, because the spread of their vectors shows a
+second voice that the diarization missed.
 
 | constant | value | why |
 |---|---|---|
-| `SAMPLE_S` | 4 s | a length that the voice encoder takes as it is: long enough for a steady vector, short enough for several |
+| `SAMPLE_S` | 4 s | a length that the voice encoder takes unchanged: long enough to be stable, short enough for several |
 | `MIN_SAMPLE_S` | 1 s | the encoder's shortest; below it, sound would be repeated to fill it |
-| `MAX_SAMPLES` | 75 | 300 s, the most that Microsoft's speaker recognition took: more would outweigh other recordings |
-| `MIN_CLEAN_S` | 3 s | below, verification is known to become unstable (arXiv 2606.16115, on VoxCeleb) |
+| `MAX_SAMPLES` | 75 | 300 s, the maximum of Microsoft's speaker recognition: more would outweigh other recordings |
+| `MIN_CLEAN_S` | 3 s | below, verification becomes unstable (arXiv 2606.16115, on VoxCeleb) |
 | `GOOD_CLEAN_S` | 10 s | the shortest condition of NIST's evaluations (10sec-10sec); Microsoft asked for 20 s |
-| `MAX_OTHER_SHARE` | 0.15 | of all speech: a diarization error rate of 0.1 is usual, so this much is not its error alone |
+| `MAX_OTHER_SHARE` | 0.15 | of all speech: a diarization error rate of 0.1 is usual, so this is more than its error |
 | `WIDE_SPREAD` | 0.7 | measured, see below |
 
-Measured with CAM++ on the six voices in the recordings of bench/corpora/episodes.py, as the diarization told them apart. Spread
-(the lowest cosine of a sample to their mean) was 0.73 to 0.94 within one voice, and below 0.7 in 58 of 73 mixtures of samples
-of two different voices, the second with a fifth, a third or half of them. It only makes an enrolment `fair`, since noise and
-another microphone spread samples, too. The mean of 1, 2, 4, 8, 12 s of the narrator's samples had a cosine of 0.82, 0.88, 0.91,
-0.94, 0.95 to that of the rest: from about 10 s on, more of the same recording adds little.
+Measured with CAM++ on the six voices in the recordings of bench/corpora/episodes.py, as diarized. The spread (the lowest cosine
+of a sample to the mean of the samples) was 0.73 to 0.94 within one voice, and below 0.7 in 58 of 73 mixtures of two voices, the
+second with a fifth, a third or half of the samples. A wide spread only makes an enrolment `fair`, because noise and a change of
+microphone also cause it. The mean of 1, 2, 4, 8, 12 s of the narrator's samples had a cosine of 0.82, 0.88, 0.91, 0.94, 0.95 to
+that of the rest: beyond about 10 s, more of the same recording adds little.
 """
 
 import math
@@ -41,12 +41,12 @@ MIN_CLEAN_S = 3.0
 GOOD_CLEAN_S = 10.0
 MAX_OTHER_SHARE = 0.15
 WIDE_SPREAD = 0.7
-# Below this level (60 dB under full scale) a recording that holds no speech is called silent.
+# A recording without speech below this level (-60 dBFS) is reported as silent.
 SILENT_LEVEL = 0.001
 
 
 class Verdict(StrEnum):
-    """What an excerpt is worth, as table `enrolment_judgements` holds it."""
+    """The verdict on an excerpt, as stored in table `enrolment_judgements`."""
 
     GOOD = "good"
     FAIR = "fair"
@@ -55,10 +55,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Quality:
-    """What an excerpt is worth in one voice space. `reasons` is "" where it is good.
+    """An excerpt's verdict in one voice space, with the reasons, "" if good.
 
-    Seconds of clean speech, and of another voice;
-    `spread`: the lowest cosine of a sample to their mean, None for a single sample.
+    `clean_s` and `other_voice_s`: seconds of clean speech and of other voices. `spread`: the lowest cosine of a sample to the
+    mean of the samples, None for a single sample.
     """
 
     verdict: Verdict
@@ -74,7 +74,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples of an excerpt: the recording's sha256, n spans in it, and (n, dimension) float32 vectors of length one."""
+    """The samples of an excerpt: the recording's sha256, n spans in it, and (n, dimension) float32 vectors of unit length."""
 
     audio_sha256: str
     spans: tuple[SampleSpan, ...]
@@ -87,14 +87,15 @@ class Samples:
 
 @dataclass(frozen=True)
 class Speech:
-    """What is said in an excerpt.
+    """The speech in an excerpt.
 
-    The times of clean speech that are long enough for a sample; for how many seconds another voice is heard, and anybody.
+    `clean`: the times of clean speech that are long enough for a sample. `other_voice_s` and `speech_s`: seconds in which
+    another voice, and in which any voice, speaks.
     """
 
     clean: tuple[Interval, ...]
     other_voice_s: float
-    heard_s: float
+    speech_s: float
 
     @property
     def clean_s(self) -> float:
@@ -102,34 +103,34 @@ class Speech:
 
 
 def clean_speech(turns: pd.DataFrame, excerpt: Interval, forgotten: Sequence[Interval] = ()) -> Speech:
-    """Of turns (start_s, end_s, local_speaker), what the main voice says alone in an excerpt, but for what was forgotten."""
-    parts = build_timeline(turns, [excerpt, *forgotten])
-    if not parts.speakers:
+    """The speech in an excerpt, from turns (start_s, end_s, local_speaker). Forgotten times are ignored."""
+    timeline = build_timeline(turns, [excerpt, *forgotten])
+    if not timeline.speakers:
         return Speech((), 0.0, 0.0)
-    inside = parts.mask([excerpt]) & ~parts.mask(forgotten)
-    spoken = parts.speaking & inside
-    main = int(np.argmax(spoken @ parts.lengths))  # the first of two that speak equally long
+    inside = timeline.mask([excerpt]) & ~timeline.mask(forgotten)
+    spoken = timeline.speaking & inside
+    main = int(np.argmax(spoken @ timeline.lengths))  # the first one if several speak equally long
     others = np.asarray(np.delete(spoken, main, axis=0).any(axis=0))
-    clean = tuple(run for run in _runs(parts, spoken[main] & ~others) if run[1] - run[0] >= MIN_SAMPLE_S)
-    return Speech(clean, parts.seconds(others), parts.seconds(spoken[main] | others))
+    clean = tuple(run for run in _runs(timeline, spoken[main] & ~others) if run[1] - run[0] >= MIN_SAMPLE_S)
+    return Speech(clean, timeline.seconds(others), timeline.seconds(spoken[main] | others))
 
 
-def _runs(parts: Timeline, chosen: np.ndarray) -> list[Interval]:
-    """The chosen stretches, neighbours joined."""
+def _runs(timeline: Timeline, chosen: np.ndarray) -> list[Interval]:
+    """The chosen stretches, adjacent ones merged."""
     changes = np.flatnonzero(np.diff(chosen.astype(int), prepend=0, append=0))
-    edges = parts.edges[changes].tolist()
+    edges = timeline.edges[changes].tolist()
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def enrolment_spans(clean: Sequence[Interval]) -> list[SampleSpan]:
-    """Equal parts of each time of clean speech, of 1 to 4 s, as (first sample, one past the last) of the recording.
+    """Each time of clean speech in equal parts of 1 to 4 s, as (first sample, one past the last) of the recording.
 
-    Where there are more than MAX_SAMPLES, as many of them, spread evenly: not the first ones.
+    If there are more than MAX_SAMPLES, that many of them, evenly spread over the excerpt.
     """
     spans = [span for start, end in clean for span in _parts(start, end)]
     if len(spans) <= MAX_SAMPLES:
         return spans
-    return [spans[place] for place in np.linspace(0, len(spans) - 1, MAX_SAMPLES).round().astype(int)]
+    return [spans[index] for index in np.linspace(0, len(spans) - 1, MAX_SAMPLES).round().astype(int)]
 
 
 def _parts(start: float, end: float) -> list[SampleSpan]:
@@ -139,7 +140,7 @@ def _parts(start: float, end: float) -> list[SampleSpan]:
 
 
 def assess_quality(speech: Speech, vectors: np.ndarray, seconds: np.ndarray, level: float) -> Quality:
-    """The verdict on an excerpt, from its speech, its samples' vectors and lengths, and the root mean square of its sound."""
+    """The quality of an excerpt, from its speech, its samples' vectors and lengths, and the root mean square of its audio."""
     spread = lowest_cosine(vectors, seconds)
     refusals = _refusals(speech, level)
     reasons = refusals or _doubts(speech, spread)
@@ -148,24 +149,24 @@ def assess_quality(speech: Speech, vectors: np.ndarray, seconds: np.ndarray, lev
 
 
 def tenths(seconds: float) -> str:
-    """Seconds rounded down to a tenth: 2.99 s, which is too short for a limit of 3 s, must not read as 3.0."""
+    """Seconds rounded down to a tenth, so that 2.99 s, which is below a limit of 3 s, is not displayed as 3.0."""
     return f"{math.floor(seconds * 10 + 1e-6) / 10:.1f}"
 
 
 def lowest_cosine(vectors: np.ndarray, seconds: np.ndarray) -> float | None:
-    """The lowest cosine of a sample to their mean; None for less than two."""
+    """The lowest cosine of a sample to the mean of the samples; None for fewer than two."""
     return float((vectors @ mean_direction(vectors, seconds)).min()) if len(vectors) > 1 else None
 
 
 def _refusals(speech: Speech, level: float) -> list[str]:
-    if speech.heard_s == 0.0:
-        return ["it is silent" if level < SILENT_LEVEL else "nobody speaks in it: music or noise only"]
+    if speech.speech_s == 0.0:
+        return ["it is silent" if level < SILENT_LEVEL else "there is no speech in it, only music or noise"]
     reasons = []
     if speech.clean_s < MIN_CLEAN_S:
-        reasons.append(f"{tenths(speech.clean_s)} s of clean speech, and {MIN_CLEAN_S:g} s is the least")
-    share = speech.other_voice_s / speech.heard_s
+        reasons.append(f"{tenths(speech.clean_s)} s of clean speech, at least {MIN_CLEAN_S:g} s are needed")
+    share = speech.other_voice_s / speech.speech_s
     if share > MAX_OTHER_SHARE:
-        reasons.append(f"another voice is heard in {share:.0%} of its speech ({MAX_OTHER_SHARE:.0%} is the most)")
+        reasons.append(f"another voice speaks in {share:.0%} of its speech (at most {MAX_OTHER_SHARE:.0%} allowed)")
     return reasons
 
 
@@ -175,6 +176,6 @@ def _doubts(speech: Speech, spread: float | None) -> list[str]:
         reasons.append(f"{tenths(speech.clean_s)} s of clean speech; {GOOD_CLEAN_S:g} s or more is better")
     if spread is not None and spread < WIDE_SPREAD:
         reasons.append(
-            f"its samples lie far apart (cosine {spread:.2f} to their mean, below {WIDE_SPREAD:g}): a second voice, or noise"
+            f"its samples differ widely (cosine {spread:.2f} to their mean, below {WIDE_SPREAD:g}): a second voice, or noise"
         )
     return reasons

@@ -1,4 +1,4 @@
-"""What corrections bind the assignment of speakers to. Data alone; earshot/speakers/corrections derives it."""
+"""The constraints of corrections on the assignment of speakers. earshot/speakers/corrections derives them."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ KeyPair = tuple[Key, Key]
 
 @dataclass(frozen=True)
 class IdentityConstraints:
-    """What corrections bind the machine to. Who is in `contradictions` (with the reason, without names) is in no other part.
+    """Constraints by local speaker. Speakers in `contradictions` (with the reason, without names) are in no other field.
 
-    `same` has just enough pairs to join who is one voice; `different` has each pair. The smaller key of a pair comes first.
+    `same` has just enough pairs to connect each group; `different` has every pair. The smaller key of a pair comes first.
     """
 
     named: dict[Key, int]

@@ -1,15 +1,15 @@
-"""Voices: from turns and their vectors to one centroid per local speaker. Pure functions over DataFrames.
+"""Local speakers: computes one centroid per local speaker from turns and their vectors. Pure functions over DataFrames.
 
-Each turn has a *condition*, which says what it is good for. The first that applies:
+Each turn has a *condition*, the first of these that applies:
 
-| condition | of the turn | its vector |
+| condition | the turn | its vector |
 |---|---|---|
-| forgotten | at least half lies in time that was forgotten | none is made |
-| too_short | it is shorter than MIN_TURN_S | made, and used where the speaker has nothing better |
-| overlapped | others speak during more than OVERLAPPED_SHARE of it | the same, before too_short ones |
-| clear | everything else | what centroids are made of |
+| forgotten | at least half of it is in forgotten time | none |
+| too_short | is shorter than MIN_TURN_S | used if the speaker has no better one |
+| overlapped | others speak during more than OVERLAPPED_SHARE of it | used if the speaker has no clear one |
+| clear | anything else | used for the centroid |
 
-Which of two videos' speakers are the same person is not decided here.
+Nothing here compares speakers of different videos.
 """
 
 import numpy as np
@@ -19,15 +19,15 @@ from earshot.common.audio import SAMPLE_RATE, SampleSpan
 from earshot.common.timeline import HALF, Interval, build_timeline
 from earshot.speakers.voices.cosine import mean_direction
 
-# Measured with CAM++ (a turn against half a minute of its own voice and of six others, bench/corpora/episodes.py's recordings):
-# the equal error rate is 16 % at a quarter of a second, 13 % at a half, 9 % at one second, 6 % from one and a half on.
+# Measured with CAM++ (a turn against half a minute of its own voice and of six others, from bench/corpora/episodes.py): the
+# equal error rate is 16 % for turns of 0.25 s, 13 % for 0.5 s, 9 % for 1 s, and 6 % from 1.5 s on.
 MIN_TURN_S = 0.5
-# Measured the same way, a second voice as loud as the first mixed into the end of turns of 2 and 4 s: with a tenth or a fifth
-# of the turn covered, its cosine to its own voice falls by 0.03 at most, with half by 0.06 to 0.14, with three quarters the
-# second voice is as near as the first.
+# Measured the same way, with a second, equally loud voice mixed into the end of turns of 2 and 4 s: if it covers a tenth or a
+# fifth of the turn, the cosine to the first voice falls by 0.03 at most; with half, by 0.06 to 0.14; with three quarters, both
+# voices are equally near.
 OVERLAPPED_SHARE = 0.2
 
-# What a centroid is made of, the first of these that the speaker has.
+# A centroid uses the turns of the first of these conditions that the speaker has.
 USED = ("clear", "overlapped", "too_short")
 
 
@@ -39,11 +39,11 @@ def turn_spans(turns: pd.DataFrame, samples: int) -> list[SampleSpan]:
 
 
 def conditions(turns: pd.DataFrame, forgotten: list[Interval]) -> list[str]:
-    """The condition of each of a video's turns (start_s, end_s, local_speaker); `forgotten`: spans in seconds."""
+    """The condition of each turn (start_s, end_s, local_speaker) of a video; `forgotten` has spans in seconds."""
     times = list(zip(turns.start_s.tolist(), turns.end_s.tolist(), strict=True))
-    stretches = build_timeline(turns, forgotten)
-    forgotten_s = stretches.covered_s(stretches.mask(forgotten), times)
-    overlapped_s = stretches.covered_s(stretches.speaking.sum(axis=0) > 1, times)
+    timeline = build_timeline(turns, forgotten)
+    forgotten_s = timeline.covered_s(timeline.mask(forgotten), times)
+    overlapped_s = timeline.covered_s(timeline.speaking.sum(axis=0) > 1, times)
     return [
         _condition(end - start, *covered)
         for (start, end), *covered in zip(times, forgotten_s.tolist(), overlapped_s.tolist(), strict=True)
@@ -59,10 +59,10 @@ def _condition(turn_s: float, forgotten_s: float, overlapped_s: float) -> str:
 
 
 def local_speakers(turns: pd.DataFrame) -> pd.DataFrame:
-    """One row per local speaker of turns with `condition` and `embedding` (a vector of length one, or None).
+    """One row per local speaker, from turns with `condition` and `embedding` (a vector of unit length, or None).
 
-    local_speaker, speech_s and turns (of all conditions), clear_s (seconds of the clear ones), centroid (float32, length one;
-    None where no turn has a vector): the mean of the speaker's vectors of the best condition there is, weighted by seconds.
+    Columns: local_speaker, speech_s and turns (of all conditions), clear_s (seconds of clear turns), and centroid: the mean of
+    the speaker's vectors of the best condition, weighted by seconds (float32, unit length; None if no turn has a vector).
     """
     rows = []
     for speaker, group in turns.groupby("local_speaker", sort=True):

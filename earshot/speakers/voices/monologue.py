@@ -1,19 +1,20 @@
-"""Monologue: whether one enrolled voice fills a video, told without the costly part of the diarization.
+"""Monologue detection: finds out whether one enrolled person speaks alone in a video, without the costly part of diarization.
 
-Pure; the order of it is speaker_turns.py. The evidence is of the whole audio, never of its beginning alone:
+Pure functions; speaker_turns.py calls them in order. The evidence always covers the whole audio:
 
-1. *How many speak.* The segmentation network hears every second of the audio in several windows of ten seconds. Where somebody
-   else speaks within some seconds of the first, these windows hold a second speaker (`reason_for_doubt`).
-2. *Who speaks.* A voice that comes after a long pause, or is taken for the first, is left to the speaker network: it embeds
-   WINDOW_S of speech, pauses left out, in every WINDOW_STEP_S of speech (`windows`), and each window is held against
-   everybody's profile by the rule that local speakers are named by: nearest, at or above the threshold, nearer than the
-   second by the margin (`accept_monologue`).
+1. *How many speakers.* The segmentation network processes every second of the audio in several windows of ten seconds. If
+   someone else speaks within a few seconds of the first speaker, these windows have a second speaker (`reason_for_doubt`).
+2. *Which speaker.* The speaker network finds a voice that comes after a long pause, or that the segmentation confuses with the
+   first: every WINDOW_STEP_S of speech it embeds WINDOW_S of speech, without pauses (`windows`), and each window is compared
+   with all profiles by the rule for local speakers: nearest, at or above the threshold, and ahead of the second by the margin
+   (`accept_monologue`).
 
-All windows must say the same person. Any doubt means that the video is diarized in full: too little speech, nobody enrolled,
-one window that says somebody else or nobody. A wrong no costs the windows; a wrong yes would give one person another's words.
+All windows must match the same person. Any doubt leads to full diarization: too little speech, no enrolments, or one window
+that matches someone else or no one. A wrong rejection costs only the windows; a wrong acceptance would attribute words to the
+wrong person.
 
-Not told apart: a second voice that never comes within ten seconds of the first, and is itself near enough to the profile to be
-named by it, or has no 7 s of speech in a row.
+Not detected: a second voice that never speaks within ten seconds of the first, and that either matches the same profile or
+never speaks for 7 s in a row.
 """
 
 import math
@@ -29,29 +30,29 @@ from earshot.models.registry import Thresholds
 from earshot.speakers.voices.cosine import SCALE, as_cosine, as_product, is_usable, quantize
 from earshot.speakers.voices.profiles import Profiles, nearest_people
 
-# Below it the whole diarization takes little, and so few windows prove little.
+# Below this, full diarization takes little time, and the few windows prove little.
 MIN_SPEECH_S = 30.0
-# Speech in a window: as long as a piece that the speaker network is given. With CAM++ windows of a recording score 0.87 or more
-# against a profile of its other part (those of 3 s: 0.79 or more), and 0.55 or less where 3 of the 4 s are of an unlike voice.
+# Speech per window: the length of the pieces that the speaker network takes. With CAM++, windows of a recording score 0.87 or
+# more against a profile of the rest (windows of 3 s: 0.79 or more), and 0.55 or less if 3 of the 4 s are of a different voice.
 WINDOW_S = 4.0
-# From one window's beginning to the next, in seconds of speech: an unlike voice of 7 s in a row fills a window enough, wherever
-# it lies. The windows take about a twentieth of the full way's time.
+# Seconds of speech between the starts of two windows: a different voice that speaks for 7 s in a row fills enough of a window,
+# wherever it is. The windows take about a twentieth of the time of full diarization.
 WINDOW_STEP_S = 5.0
-# A second speaker of a segmentation window counts from here on: of recordings of one voice, also in noise, one window in 300
-# held a second one, for 0.29 s. A real one is heard by nearly all windows that he speaks in, which are fewer at the
-# beginning and the end; of those that hear one and the same second, this share may be wrong.
+# Least speech of a second speaker in a segmentation window. In recordings of one voice, also in noise, one window in 300 had a
+# second speaker, for 0.29 s.
 SECOND_SPEAKER_S = 0.25
-SEGMENTATION_WINDOW_S = 10.0  # of a segmentation window
+SEGMENTATION_WINDOW_S = 10.0
+# Nearly all windows that cover a real second speaker detect one. Of the windows over any second, this share may be wrong.
 TOLERANCE_SHARE = 0.2
 
-NO_PROFILE = "no profile: nobody is enrolled in this voice space"
+NO_PROFILE = "no profile: no person is enrolled in this voice space"
 
 Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Monologue:
-    """What was decided: `person_id` is None where it was not taken, `reason` holds no name, `windows` were embedded."""
+    """The decision. `person_id` is None if it was not taken; `reason` has no names; `windows` counts the embedded windows."""
 
     taken: bool
     reason: str
@@ -60,76 +61,76 @@ class Monologue:
 
 
 def diarize_in_full(reason: str, windows: int = 0) -> Monologue:
-    """The decision to diarize in full."""
+    """The decision for full diarization."""
     return Monologue(False, reason, windows=windows)
 
 
 def reason_for_doubt(speech: pd.DataFrame, second_speaker_s: np.ndarray, step_s: float) -> str:
-    """Why no voice needs to be looked at, "" where it should be.
+    """Why the video needs full diarization; "" if its windows should be embedded.
 
-    `speech`: stretches (start_s, end_s) in which anybody speaks; `second_speaker_s`: of each segmentation window in order, the
-    seconds of its second speaker; a window begins every `step_s`.
+    `speech`: intervals (start_s, end_s) in which anyone speaks. `second_speaker_s`: for each segmentation window in order, the
+    seconds of a second speaker. A window starts every `step_s`.
     """
     speech_s = float((speech.end_s - speech.start_s).sum())
     if speech_s < MIN_SPEECH_S:
-        return f"little speech: {speech_s:.1f} s, {MIN_SPEECH_S:g} s are needed"
-    two = second_speaker_s >= SECOND_SPEAKER_S
-    second = np.ones(round(SEGMENTATION_WINDOW_S / step_s))  # the windows that hear one and the same second
-    doubtful = np.convolve(two, second) > TOLERANCE_SHARE * np.convolve(np.ones(len(two)), second)
+        return f"little speech: {speech_s:.1f} s, at least {MIN_SPEECH_S:g} s are needed"
+    two_speakers = second_speaker_s >= SECOND_SPEAKER_S
+    covering = np.ones(round(SEGMENTATION_WINDOW_S / step_s))  # the windows that cover the same step of audio
+    doubtful = np.convolve(two_speakers, covering) > TOLERANCE_SHARE * np.convolve(np.ones(len(two_speakers)), covering)
     if doubtful.any():
-        near = max(int(np.argmax(doubtful)) + 1 - len(second), 0)
-        near_s = step_s * (near + int(np.argmax(two[near:])))
-        return f"second speaker: one is heard, first between {near_s:g} and {near_s + SEGMENTATION_WINDOW_S:g} s"
+        first = max(int(np.argmax(doubtful)) + 1 - len(covering), 0)
+        first_s = step_s * (first + int(np.argmax(two_speakers[first:])))
+        return f"second speaker: first detected between {first_s:g} and {first_s + SEGMENTATION_WINDOW_S:g} s"
     return ""
 
 
 def windows(speech: Sequence[tuple[int, int]]) -> list[Spans]:
-    """The windows, each as spans of samples that hold WINDOW_S of speech together, of stretches of speech that hold more.
+    """Windows over these spans of speech (more than WINDOW_S together), each as spans with WINDOW_S of speech in total.
 
-    They begin at most WINDOW_STEP_S of speech apart, the first where speech begins; the last ends where it ends.
+    The first starts where the speech starts, the last ends where it ends; starts are at most WINDOW_STEP_S of speech apart.
     """
-    until = np.cumsum([0, *(last - first for first, last in speech)])  # samples of speech before each stretch
+    until = np.cumsum([0, *(last - first for first, last in speech)])  # samples of speech before each span
     size = round(WINDOW_S * SAMPLE_RATE)
     count = 1 + math.ceil((until[-1] - size) / (WINDOW_STEP_S * SAMPLE_RATE))
-    begins = np.linspace(0, until[-1] - size, count).round().astype(int).tolist()
-    return [_spans(speech, until, begin, begin + size) for begin in begins]
+    starts = np.linspace(0, until[-1] - size, count).round().astype(int).tolist()
+    return [_spans(speech, until, start, start + size) for start in starts]
 
 
-def _spans(speech: Sequence[tuple[int, int]], until: np.ndarray, begin: int, end: int) -> Spans:
-    """From `begin` to `end`, counted in samples of speech, as spans of the audio's samples."""
-    stretches = range(int(np.searchsorted(until, begin, "right")) - 1, int(np.searchsorted(until, end, "left")))
-    shift = {index: speech[index][0] - int(until[index]) for index in stretches}
+def _spans(speech: Sequence[tuple[int, int]], until: np.ndarray, start: int, end: int) -> Spans:
+    """From `start` to `end`, counted in samples of speech, as spans of samples of the audio."""
+    indices = range(int(np.searchsorted(until, start, "right")) - 1, int(np.searchsorted(until, end, "left")))
+    shift = {index: speech[index][0] - int(until[index]) for index in indices}
     return tuple(
-        (max(begin, int(until[index])) + shift[index], min(end, int(until[index + 1])) + shift[index]) for index in stretches
+        (max(start, int(until[index])) + shift[index], min(end, int(until[index + 1])) + shift[index]) for index in indices
     )
 
 
-def merge_intervals(samples: np.ndarray, chosen: Iterable[Spans]) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    """The windows' samples in one row, and where each begins and ends in it."""
+def concatenate_windows(samples: np.ndarray, chosen: Iterable[Spans]) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """The samples of these windows in one array, and the span of each window in it."""
     parts = [np.concatenate([samples[start:stop] for start, stop in spans]) for spans in chosen]
     edges = np.cumsum([0, *(len(part) for part in parts)]).tolist()
     return np.concatenate(parts), list(pairwise(edges))
 
 
 def accept_monologue(vectors: np.ndarray, profiles: Profiles, limits: Thresholds) -> Monologue:
-    """Whether all windows (one vector each, in order of time) say the same person."""
+    """Whether all windows (one vector each, in order of time) match the same person."""
     count = len(vectors)
     if not len(profiles.people):
         return diarize_in_full(NO_PROFILE, count)
     if not count or not is_usable(vectors).all():
-        return diarize_in_full("no vector: a window's says nothing", count)
+        return diarize_in_full("no vector: a window has no usable one", count)
     nearest = nearest_people(quantize(vectors), np.ones(count, dtype=bool), profiles, {}, {})
     score, ahead = as_cosine(nearest.first), (nearest.first - nearest.second) / SCALE
     sure = (nearest.first >= as_product(limits.threshold)) & ~(nearest.first - nearest.second < as_product(limits.margin))
     if not sure.all():
         index = int(np.argmin(sure))
-        return diarize_in_full(f"unsure: window {index + 1} of {count} is at {score[index]:.2f}, {_told(ahead[index])}", count)
+        return diarize_in_full(f"unsure: window {index + 1} of {count} is at {score[index]:.2f}, {_lead(ahead[index])}", count)
     if (nearest.person != nearest.person[0]).any():
-        return diarize_in_full("two people: the windows say more than one", count)
-    reason = f"one voice: {count} windows at {score.min():.2f} or more, {_told(ahead.min())}"
+        return diarize_in_full("two people: the windows match more than one", count)
+    reason = f"one voice: {count} windows at {score.min():.2f} or more, {_lead(ahead.min())}"
     return Monologue(True, reason, int(profiles.people[nearest.person[0]]), count)
 
 
-def _told(ahead: float) -> str:
-    """How far ahead of the second person; NaN where nobody is."""
-    return "with nobody else enrolled" if np.isnan(ahead) else f"{ahead:.2f} ahead of the second person"
+def _lead(ahead: float) -> str:
+    """The lead over the second person, in words; NaN if there is none."""
+    return "with no one else enrolled" if np.isnan(ahead) else f"{ahead:.2f} ahead of the second person"

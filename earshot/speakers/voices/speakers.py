@@ -13,8 +13,9 @@ Key = tuple[str, str]  # video_id, local_speaker
 class Speakers:
     """All local speakers in order of their keys.
 
-    `vectors` is (n, dimension), float32, zeros where `obstacles` says why there is nothing to compare ("" where there is).
-    `clear_s` are seconds, `rank` is the place in order of (published_at, video_id, local_speaker), undated videos last.
+    `vectors` is (n, dimension), float32. A speaker without a comparable vector has zeros, and the reason in `obstacles` (else
+    ""). `clear_s` has seconds of clear speech, `rank` the position by (published_at, video_id, local_speaker), undated videos
+    last.
     """
 
     keys: Sequence[Key]

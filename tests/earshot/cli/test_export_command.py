@@ -232,7 +232,7 @@ def test_what_one_person_says_is_exported_alone(ana: Database) -> None:
     [
         (["a", "--speaker", "voice 7"], "voice 7 is not known to speak in a. `earshot people show 'voice 7'`"),
         (["--source", "/recordings", "--speaker", "voice 7"], "voice 7 is not known to speak in any of them"),
-        (["--speaker", "Anna"], "Nobody is called 'Anna'. Did you mean Ana?"),
+        (["--speaker", "Anna"], "There is no person named 'Anna'. Did you mean Ana?"),
     ],
 )
 def test_speaker_who_does_not_speak_there_is_refused(ana: Database, arguments: list[str], told: str) -> None:

@@ -402,7 +402,7 @@ def test_sources_tells_how_it_stands_with_each(earshot: Earshot, site: Site, dat
     assert (good["listed"], good["wanted"], good["ready"]) == (2, 1, 1)
     assert bad["state"].startswith("failed ")
     assert "bad: the site answers 500" in bad["state"]
-    assert busy["state"].startswith("left alone until 20")
+    assert busy["state"].startswith("paused until 20")
     assert "429" in busy["state"]
     assert (good["failed"], good["unavailable"]) == (0, 0)
     assert (never["kind"], never["state"], never["looked_at"]) == ("folder", "not looked at yet: `earshot up` does", None)

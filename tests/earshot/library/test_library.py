@@ -98,7 +98,7 @@ def test_search_without_a_hit_says_so(opened: Library) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"speaker": "Anna"}, "Nobody is called 'Anna'. Did you mean Ana?"),
+        ({"speaker": "Anna"}, "There is no person named 'Anna'. Did you mean Ana?"),
         ({"videos": "brigde"}, "There is no video 'brigde'"),
         ({"languages": "fr"}, "No video is in 'fr'. Languages of this library: de, en"),
         ({"limit": 0}, "Page 1 of 0 passages each is none"),

@@ -222,7 +222,7 @@ def test_a_feed_that_never_ends_is_told(site: Site) -> None:
 
 def test_a_feed_without_entries_is_told(site: Site) -> None:
     write_feed(site.folder)
-    with pytest.raises(SourceUnusable, match=r"feed\.xml: nothing is listed there"):
+    with pytest.raises(SourceUnusable, match=r"feed\.xml: there is nothing"):
         listed(f"{site.url}/feed.xml")
 
 

@@ -81,7 +81,7 @@ def test_blocked_source_is_not_polled_during_its_pause_unless_forced(site: Site,
     list(ingest(named, IngestChoice(), database, open_instance()))
     asked = len(site.asked)
     [outcome] = [step for step in ingest(named, IngestChoice(), database, open_instance()) if isinstance(step, Outcome)]
-    assert "left alone until" in outcome.error
+    assert "paused until" in outcome.error
     assert len(site.asked) == asked
     list(ingest(named, IngestChoice(force=True), database, open_instance()))
     assert len(site.asked) > asked

@@ -105,7 +105,7 @@ def test_a_feed_that_has_not_changed_is_nothing_new(site: Site) -> None:
 
 def test_empty_feed_is_an_error_when_listed_but_not_when_polled(site: Site) -> None:
     empty = source_named(site.put("/feed.xml", Answer(b"<rss version='2.0'><channel><title>New</title></channel></rss>")))
-    with pytest.raises(SourceUnusable, match=r"feed\.xml: nothing is listed there"):
+    with pytest.raises(SourceUnusable, match=r"feed\.xml: there is nothing"):
         list_all(empty)
     watched = poll(empty, NOTHING, {})
     assert watched is not None
@@ -279,8 +279,8 @@ def test_video_whose_page_has_no_date_is_left_out_by_since(site: Site) -> None:
     source = replace(source_named(site.put("/talk.html", Answer(page, headers=HTML))), since=date(2026, 1, 1))
     examined = fetch_details(entry_at(source.address), source)
     assert (examined.published_at, examined.duration_s) == (None, 540)
-    assert judge_entry(examined, source, asked=True).reason == "unknown upload date"
-    assert judge_entry(examined, replace(source, since=None), asked=True) == WANTED
+    assert judge_entry(examined, source, fetched=True).reason == "unknown upload date"
+    assert judge_entry(examined, replace(source, since=None), fetched=True) == WANTED
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def reasons(database: Database) -> dict[str, str]:
 def test_what_a_feed_has_is_registered_and_asked_for_newest_first(site: Site, database: Database) -> None:
     site.put("/feed.xml", Answer(feed("e1", "e3", "e2")))
     [looked] = poll_sources([podcast(site)], database)
-    assert (looked.new, looked.asked_for, looked.error, looked.to_list) == (3, 3, "", "")
+    assert (looked.new, looked.requested, looked.error, looked.listing_key) == (3, 3, "", "")
     assert asked_for(database) == ["e3", "e2", "e1"]
     assert {video.state for video in list_videos(database)} == {"new"}
 
@@ -53,7 +53,7 @@ def test_polls_without_news_send_etag_and_store_nothing(site: Site, database: Da
     source = podcast(site)
     poll_sources([source], database)
     for _ in range(3):
-        assert [(one.new, one.asked_for) for one in poll_sources([source], database)] == [(0, 0)]
+        assert [(one.new, one.requested) for one in poll_sources([source], database)] == [(0, 0)]
     assert [one.headers.get("If-None-Match") for one in site.asked_for("/feed.xml")] == [None, '"1"', '"1"', '"1"']
     assert asked_for(database) == ["e1"]
 
@@ -124,7 +124,7 @@ def test_a_site_that_asks_to_be_left_alone_is_not_asked_before(site: Site, datab
     site.put("/feed.xml", too_many("7200"), Answer(feed("e1")))
     source = podcast(site)
     [looked] = poll_sources([source], database)
-    assert "Left alone until" in looked.error
+    assert "Paused until" in looked.error
     [state] = states_of(database, [source.address])
     assert state.paused_until is not None
     assert timedelta(minutes=115) < state.paused_until - datetime.now(UTC) < timedelta(minutes=125)
@@ -211,7 +211,7 @@ def test_twenty_thousand_entries_are_kept_and_decided_in_order(site: Site, datab
     site.put("/feed.xml", Answer(feed(*[f"e{number}" for number in range(20_000, 0, -1)])))
     source = replace(podcast(site), limit=100)
     [looked] = poll_sources([source], database)
-    assert (looked.new, looked.asked_for, looked.error) == (20_000, 100, "")
+    assert (looked.new, looked.requested, looked.error) == (20_000, 100, "")
     assert asked_for(database)[:2] == ["e20000", "e19999"]
 
 
@@ -330,14 +330,14 @@ def upload(day: int, **facts: Any) -> Entry:
 
 def test_channel_is_listed_in_full_first_then_polled_by_feed(channel: Channel, database: Database) -> None:
     [looked] = poll_sources([CHANNEL], database)
-    assert looked.to_list
+    assert looked.listing_key
     assert asked_for(database) == []
     [same] = poll_sources([CHANNEL], database)
-    assert same.to_list == looked.to_list
+    assert same.listing_key == looked.listing_key
     assert list_fully(CHANNEL, database).new == 3
     channel.uploads.insert(0, upload(4))
     [later] = poll_sources([CHANNEL], database)
-    assert (later.new, later.asked_for, later.to_list) == (1, 1, "")
+    assert (later.new, later.requested, later.listing_key) == (1, 1, "")
     assert asked_for(database) == ["video-00003", "video-00002", "video-00001", "video-00004"]
     assert channel.whole == 1
 
@@ -346,11 +346,11 @@ def test_feed_with_only_unknown_videos_triggers_full_listing(channel: Channel, d
     list_fully(CHANNEL, database)
     channel.uploads = [upload(day) for day in range(9, 0, -1)]
     [looked] = poll_sources([CHANNEL], database)
-    assert looked.to_list
-    assert looked.asked_for == 0
+    assert looked.listing_key
+    assert looked.requested == 0
     list_fully(CHANNEL, database)
     assert sorted(asked_for(database)) == [f"video-{day:05d}" for day in range(1, 10)]
-    assert [one.to_list for one in poll_sources([CHANNEL], database)] == [""]
+    assert [one.listing_key for one in poll_sources([CHANNEL], database)] == [""]
 
 
 def test_undated_upload_has_its_page_fetched_before_since_applies(channel: Channel, database: Database) -> None:
@@ -374,7 +374,7 @@ def test_blocking_page_pauses_source_and_keeps_decisions(database: Database, mon
         list_fully(source, database)
     assert asked_for(database) == ["video-00003"]
     assert poll_sources([source], database) == []
-    with pytest.raises(SourceBlocked, match="left alone until"):
+    with pytest.raises(SourceBlocked, match="paused until"):
         list_fully(source, database)
     database.query("UPDATE sources SET paused_until = now() - interval '1 second'")
     monkeypatch.setattr(polling, "fetch_details", lambda entry, _: upload(int(entry.video_id[-5:])))
@@ -392,7 +392,7 @@ def test_open_entries_are_decided_by_later_ticks_before_next_poll(
     channel.newest = 3
     database.query("INSERT INTO sources (source, fully_listed) VALUES (%s, true)", [source.address])
     monkeypatch.setattr(polling, "_has_gap", lambda *_: False)
-    ticks = [[one.asked_for for one in poll_sources([source], database)] for _ in range(4)]
+    ticks = [[one.requested for one in poll_sources([source], database)] for _ in range(4)]
     assert ticks == [[1], [1], [1], []]
 
 

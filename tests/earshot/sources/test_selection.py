@@ -116,12 +116,12 @@ def test_decision_with_missing_facts_stays_open(options: dict, missing: str) -> 
 
 
 def test_unknown_date_is_not_invented() -> None:
-    decision = judge_entry(FILM, replace(CHANNEL, since=date(2026, 1, 1)), asked=True)
+    decision = judge_entry(FILM, replace(CHANNEL, since=date(2026, 1, 1)), fetched=True)
     assert decision == Selection("left_out", "unknown upload date")
 
 
 def test_a_kind_that_youtube_does_not_tell_is_the_usual_one() -> None:
-    assert judge_entry(FILM, replace(CHANNEL, skip_shorts=True, skip_live=True), asked=True) == WANTED
+    assert judge_entry(FILM, replace(CHANNEL, skip_shorts=True, skip_live=True), fetched=True) == WANTED
 
 
 def test_page_of_video_over_three_minutes_is_not_fetched_for_shorts() -> None:

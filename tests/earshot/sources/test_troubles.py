@@ -61,7 +61,7 @@ def test_blocked_source_trouble_has_end_of_pause(sources: Path, database: Databa
     assert sources
     until = pause(database, FEED, "Harbour Talk: the site answers 429.", 3600.0)
     assert messages(database) == [
-        f"WARN: Source Harbour Talk is left alone until {until:%Y-%m-%d %H:%M} UTC: the site answers 429."
+        f"WARN: Source Harbour Talk is paused until {until:%Y-%m-%d %H:%M} UTC: the site answers 429."
     ]
 
 

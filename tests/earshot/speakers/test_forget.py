@@ -266,14 +266,14 @@ def test_it_asks_first_and_tells_what_would_go(talks: Database) -> None:
 
 
 def test_who_is_not_known_is_an_error_and_nothing_else(talks: Database) -> None:
-    with pytest.raises(EarshotError, match="Nobody is called 'Nobody'"):
+    with pytest.raises(EarshotError, match="no person named 'Nobody'"):
         run("Nobody", "--yes")
     assert find_person(talks, NAME) is not None
 
 
 def test_while_a_run_is_at_work_on_one_of_the_videos_nothing_is_forgotten(talks: Database) -> None:
     who = resolve(talks, NAME)
-    with held_by_another(talks, video_lock("v2")), pytest.raises(EarshotError, match="a run is at work on v2"):
+    with held_by_another(talks, video_lock("v2")), pytest.raises(EarshotError, match="a run is processing v2"):
         forget(talks, who)
     assert find_person(talks, NAME) is not None
     assert "forgotten" not in vectors_of(talks, "v1").values()

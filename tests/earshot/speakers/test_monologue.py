@@ -26,8 +26,8 @@ from earshot.speakers.voices.monologue import (
     WINDOW_S,
     WINDOW_STEP_S,
     accept_monologue,
+    concatenate_windows,
     diarize_in_full,
-    merge_intervals,
     reason_for_doubt,
     windows,
 )
@@ -130,7 +130,7 @@ def test_windows_hold_the_same_amount_of_speech_and_no_pause_and_reach_from_the_
 
 def test_windows_that_are_joined_keep_their_samples() -> None:
     samples = np.arange(100, dtype=np.float32)
-    row, spans = merge_intervals(samples, [((0, 3), (10, 12)), ((50, 55),)])
+    row, spans = concatenate_windows(samples, [((0, 3), (10, 12)), ((50, 55),)])
     assert [row[first:last].tolist() for first, last in spans] == [[0, 1, 2, 10, 11], [50, 51, 52, 53, 54]]
 
 
@@ -247,12 +247,8 @@ def test_a_monologue_is_taken_and_its_turns_are_those_of_the_full_way(
 @pytest.mark.parametrize(
     ("parts", "reason"),
     [
-        pytest.param(
-            [(NARRATOR, 44.4), (DIALOGUE, 5.0)], "second speaker: one is heard, first between", id="in the last tenth"
-        ),
-        pytest.param(
-            [(STRANGER, 3.0), (NARRATOR, 44.4)], "second speaker: one is heard, first between 0", id="at the beginning"
-        ),
+        pytest.param([(NARRATOR, 44.4), (DIALOGUE, 5.0)], "second speaker: first detected between", id="in the last tenth"),
+        pytest.param([(STRANGER, 3.0), (NARRATOR, 44.4)], "second speaker: first detected between 0", id="at the beginning"),
         pytest.param([(NARRATOR, 20.0), (DIALOGUE, 28.0)], "second speaker: one is heard", id="after the enrolled voice"),
         pytest.param([(NARRATOR, 44.4), (11.0, 0.0), (STRANGER, 6.0)], "unsure: window", id="after a long pause"),
     ],

@@ -104,7 +104,7 @@ def test_clean_speech_lies_in_the_excerpt_in_order_and_in_one_voices_turns(
     edges = [edge for times in found.clean for edge in times]
     assert edges == sorted(edges)
     assert not edges or (excerpt[0] <= edges[0] and edges[-1] <= excerpt[1])
-    assert found.clean_s + found.other_voice_s <= found.heard_s + 1e-6
+    assert found.clean_s + found.other_voice_s <= found.speech_s + 1e-6
     for start, end in found.clean:
         speaking = {voice for (first, last), voice in rows if first < end and start < last and last > first}
         assert len(speaking) == 1
@@ -159,17 +159,17 @@ def test_spread_is_the_lowest_cosine_of_a_sample_to_their_mean() -> None:
 @pytest.mark.parametrize(
     ("speech", "verdict", "reasons"),
     [
-        (alone(2.99), "refused", "2.9 s of clean speech, and 3 s is the least"),
-        (alone(2.9), "refused", "2.9 s of clean speech, and 3 s is the least"),
+        (alone(2.99), "refused", "2.9 s of clean speech, at least 3 s are needed"),
+        (alone(2.9), "refused", "2.9 s of clean speech, at least 3 s are needed"),
         (alone(3.0), "fair", "3.0 s of clean speech; 10 s or more is better"),
         (alone(9.9), "fair", "9.9 s of clean speech; 10 s or more is better"),
         (alone(10.0), "good", ""),
         (alone(17.0, 3.0), "good", ""),
-        (alone(16.9, 3.1), "refused", "another voice is heard in 16% of its speech (15% is the most)"),
+        (alone(16.9, 3.1), "refused", "another voice speaks in 16% of its speech (at most 15% allowed)"),
         (
             alone(2.0, 3.0),
             "refused",
-            "2.0 s of clean speech, and 3 s is the least; another voice is heard in 60% of its speech (15% is the most)",
+            "2.0 s of clean speech, at least 3 s are needed; another voice speaks in 60% of its speech (at most 15% allowed)",
         ),
     ],
 )
@@ -182,13 +182,14 @@ def test_the_verdict_follows_from_clean_speech_and_from_another_voice(speech: Sp
 def test_samples_that_lie_far_apart_make_it_fair() -> None:
     found = judged(alone(20.0), np.array([EAST, EAST, EAST, NORTH]))
     assert found.verdict == "fair"
-    assert found.reasons == "its samples lie far apart (cosine 0.32 to their mean, below 0.7): a second voice, or noise"
+    assert found.reasons == "its samples differ widely (cosine 0.32 to their mean, below 0.7): a second voice, or noise"
     assert found.spread == pytest.approx(0.316, abs=0.001)
     assert judged(alone(20.0), np.array([EAST, EAST])).verdict == "good"
 
 
 @pytest.mark.parametrize(
-    ("level", "reason"), [(0.0, "it is silent"), (0.0009, "it is silent"), (0.002, "nobody speaks in it: music or noise only")]
+    ("level", "reason"),
+    [(0.0, "it is silent"), (0.0009, "it is silent"), (0.002, "there is no speech in it, only music or noise")],
 )
 def test_without_speech_it_is_told_whether_there_is_any_sound(level: float, reason: str) -> None:
     found = judged(alone(0.0), level=level)
@@ -289,8 +290,8 @@ def test_recordings_of_people_become_profiles_by_way_of_the_file(
     assert 0.7 < narrator.spread < 1.0
     clean_s = int(line.clean_s * 10) / 10  # rounded down
     assert (line.verdict, line.reasons) == ("fair", f"{clean_s:.1f} s of clean speech; 10 s or more is better")
-    assert by_place["gone.wav"].problem == f"There is no file {tmp_path}/gone.wav. Put it back, or name where it is now."
-    assert by_place["gone"].problem == "There is no video 'gone' in the library. `earshot videos` lists those there are."
+    assert by_place["gone.wav"].problem.startswith(f"There is no file {tmp_path}/gone.wav")
+    assert by_place["gone"].problem.startswith("There is no video 'gone'")
 
     kept = profile_samples(database, voice_space(read_settings()))
     assert kept.seconds.sum() == pytest.approx(narrator.clean_s + line.clean_s, abs=0.01)
@@ -325,11 +326,11 @@ def test_two_voices_music_and_silence_are_refused_and_say_why(database: Database
     two = quality(found["Two"])
     assert two.verdict == "refused"
     assert two.other_voice_s / (two.clean_s + two.other_voice_s) > MAX_OTHER_SHARE
-    assert "another voice is heard in" in two.reasons
-    assert quality(found["Music"]) == Quality(Verdict.REFUSED, "nobody speaks in it: music or noise only", 0.0, 0.0, None)
+    assert "another voice speaks in" in two.reasons
+    assert quality(found["Music"]) == Quality(Verdict.REFUSED, "there is no speech in it, only music or noise", 0.0, 0.0, None)
     assert quality(found["Silence"]) == Quality(Verdict.REFUSED, "it is silent", 0.0, 0.0, None)
     assert quality(found["Over music"]).verdict == "fair"
-    assert quality(found["Moment"]).reasons.endswith("s of clean speech, and 3 s is the least")
+    assert quality(found["Moment"]).reasons.endswith("s of clean speech, at least 3 s are needed")
     kept = profile_samples(database, voice_space(read_settings()))
     assert kept.person_id.unique().tolist() == [found["Over music"].enrolment.person_id]
 
@@ -342,9 +343,9 @@ def test_a_part_of_a_file_is_judged_by_what_is_in_that_part(database: Database, 
     beyond, after = Excerpt(FILE, path, 10.0, 99.0), Excerpt(FILE, path, 20.0)
     found = enrolled(database, ("Inside", inside), ("Before", before), ("Beyond", beyond), ("After", after))
     assert quality(found["Inside"]).verdict == "fair"
-    assert quality(found["Before"]).reasons == "nobody speaks in it: music or noise only"
-    assert found["Beyond"].problem == f"0:10-1:39 reaches beyond the end of {path}, which is 0:15.963 long. Correct the times."
-    assert "0:20-end reaches beyond the end" in found["After"].problem
+    assert quality(found["Before"]).reasons == "there is no speech in it, only music or noise"
+    assert found["Beyond"].problem.startswith(f"0:10-1:39 is beyond the end of {path}, which is 0:15.963 long")
+    assert "0:20-end is beyond the end" in found["After"].problem
     rows = database.query("SELECT first_sample, last_sample FROM enrolment_samples ORDER BY 1")
     assert rows[0]["first_sample"] == pytest.approx(6 * SAMPLE_RATE, abs=SAMPLE_RATE / 5)
     assert rows[-1]["last_sample"] <= 12 * SAMPLE_RATE
@@ -366,7 +367,7 @@ def test_a_video_is_enrolled_by_its_stored_turns_but_for_what_was_forgotten(
     database.query("DELETE FROM enrolments")
     database.query("INSERT INTO forgotten_spans VALUES (%s, 0.0, 4.5)", [video])
     found = enrolled(database, ("Whole", whole))
-    assert quality(found["Whole"]).reasons == "0.0 s of clean speech, and 3 s is the least"
+    assert quality(found["Whole"]).reasons == "0.0 s of clean speech, at least 3 s are needed"
     assert database.query("SELECT * FROM enrolment_samples") == []
 
 
@@ -376,8 +377,8 @@ def test_a_video_that_is_not_ingested_or_has_lost_its_audio_is_told_and_stays_pe
     location_of(database.frame("audio", video, "uri").uri.iloc[0]).unlink()
     for _ in range(2):
         found = enrolled(database, *excerpts)
-        assert found["One"].problem == "The audio of v-1 is no longer in the media store. Materialize its `audio` again."
-        assert found["Two"].problem == "v-2 is not ingested (state new). Try again when it is: `earshot videos` shows."
+        assert found["One"].problem.startswith("The audio of v-1 is no longer in the media store")
+        assert found["Two"].problem.startswith("v-2 is not ingested (state new)")
     database.query("DELETE FROM asset_timings")
     assert enrolled(database, excerpts[0])["One"].problem.startswith("v-1 is not ingested")
 

@@ -351,7 +351,7 @@ def test_speaker_filter_ignores_earlier_diarization(identified: Database) -> Non
 
 @pytest.mark.parametrize("text", ["Cy", "voice 8", "voice", "voice x", "SPEAKER_00", "", f"voice {10**30}"])
 def test_search_for_unknown_speaker_is_refused(identified: Database, text: str) -> None:
-    with pytest.raises(EarshotError, match=r"Nobody is called|There is no voice"):
+    with pytest.raises(EarshotError, match=r"no person named|There is no voice"):
         resolve(identified, text)
 
 
@@ -658,10 +658,10 @@ def test_absent_words_of_a_question_by_meaning_are_said_only_where_they_matter(
     ("arguments", "told"),
     [
         (["--video", "nope"], "There is no video 'nope'"),
-        (["--speaker", "Nobody", "--video", "V"], "Nobody is called 'Nobody'"),  # the video by its title
+        (["--speaker", "Nobody", "--video", "V"], "There is no person named 'Nobody'"),  # the video by its title
         (["--source", "/nowhere"], "No video has a source '/nowhere'. There are videos of: https://x."),
         (["--language", "fr"], "No video is in 'fr'. Languages of this library: en."),
-        (["--speaker", "Nobody"], "Nobody is called 'Nobody'"),
+        (["--speaker", "Nobody"], "There is no person named 'Nobody'"),
     ],
 )
 def test_a_filter_that_names_nothing_is_refused_and_says_what_there_is(command: Any, arguments: list[str], told: str) -> None:

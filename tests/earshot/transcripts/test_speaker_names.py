@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from earshot.cli.reading.export import export_command
 from earshot.speakers.tables.people import add_person
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_names import NOBODY, Names, Speaker, speaker_names
+from earshot.transcripts.speaker_names import UNKNOWN, Names, Speaker, speaker_names
 from tests.support.library import run_stages
 from tests.support.spoken_videos import add_video, hear_again, identify, say_is
 
@@ -42,7 +42,7 @@ def test_people_voices_and_unknown_ones_are_told_apart(people: Database) -> None
     names = speaker_names(people, "v")
     labels = ["SPEAKER_00", "SPEAKER_01", "SPEAKER_02", "SPEAKER_03", None, float("nan")]
     assert [names.of_label(label) for label in labels] == [
-        ANA, VOICE, Speaker("SPEAKER_02"), Speaker("SPEAKER_03"), NOBODY, NOBODY
+        ANA, VOICE, Speaker("SPEAKER_02"), Speaker("SPEAKER_03"), UNKNOWN, UNKNOWN
     ]  # fmt: skip
 
 
