@@ -65,7 +65,7 @@ def speaker_turns(
         sound = read_audio(run, media_store)
         monologue, segmentation = _monologue(run, diarizer, sound.samples)
         with run.measurement.computing():
-            if monologue.taken and segmentation is not None:
+            if monologue.accepted and segmentation is not None:
                 turns, exclusive = diarizer.one_speaker(segmentation, sound.duration_s)
             else:
                 turns, exclusive = diarizer.diarize(sound.samples, run.report, run.measurement.tally, segmentation)
@@ -77,7 +77,7 @@ def speaker_turns(
             floors=models.open().model_set().diarization.floors,
             content=content_digest(turns, exclusive),
             speakers=str(turns.local_speaker.nunique()),
-            path="monologue" if monologue.taken else "full",
+            path="monologue" if monologue.accepted else "full",
             path_reason=monologue.reason,
             person_id="" if monologue.person_id is None else str(monologue.person_id),
         )

@@ -52,9 +52,9 @@ Spans = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Monologue:
-    """The decision. `person_id` is None if it was not taken; `reason` has no names; `windows` counts the embedded windows."""
+    """The decision. `person_id` is None if rejected; `reason` has no names; `windows` counts the embedded windows."""
 
-    taken: bool
+    accepted: bool
     reason: str
     person_id: int | None = None
     windows: int = 0

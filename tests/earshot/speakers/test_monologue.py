@@ -141,13 +141,13 @@ def test_windows_that_all_say_the_same_person_are_a_monologue() -> None:
     found = accept_monologue(
         np.stack([EAST, between(EAST, UP, 0.7), between(EAST, NORTH, 0.9)]), people(p7=EAST, p9=NORTH), LIMITS
     )
-    assert (found.taken, found.person_id, found.windows) == (True, 7, 3)
+    assert (found.accepted, found.person_id, found.windows) == (True, 7, 3)
     assert found.reason == "one voice: 3 windows at 0.70 or more, 0.46 ahead of the second person"
 
 
 def test_one_enrolled_person_needs_no_margin() -> None:
     found = accept_monologue(np.stack([EAST]), people(p7=EAST), LIMITS)
-    assert found.taken
+    assert found.accepted
     assert "nobody else enrolled" in found.reason
 
 
@@ -167,14 +167,14 @@ def test_one_window_of_doubt_anywhere_means_the_full_way(position: int, other: n
     vectors = np.stack([EAST] * 20)
     vectors[position] = other
     found = accept_monologue(vectors, people(p7=EAST, p9=NORTH), LIMITS)
-    assert (found.taken, found.person_id) == (False, None)
+    assert (found.accepted, found.person_id) == (False, None)
     assert found.reason
 
 
 def test_without_profiles_or_windows_nothing_is_taken() -> None:
     nobody = Profiles(np.zeros(0, np.int64), np.zeros((0, 3), np.float32))
     assert accept_monologue(np.stack([EAST]), nobody, LIMITS).reason == NO_PROFILE
-    assert not accept_monologue(np.zeros((0, 3)), people(p7=EAST), LIMITS).taken
+    assert not accept_monologue(np.zeros((0, 3)), people(p7=EAST), LIMITS).accepted
 
 
 # --- the asset, with real models on recordings ---------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def test_a_monologue_is_taken_and_its_turns_are_those_of_the_full_way(
     at_work: StageRun, enrolled: int, diarizer: "Diarizer", narrator: np.ndarray
 ) -> None:
     found, segmentation = _monologue(at_work, diarizer, narrator)
-    assert (found.taken, found.person_id) == (True, enrolled), found.reason
+    assert (found.accepted, found.person_id) == (True, enrolled), found.reason
     assert segmentation is not None
     expected, expected_exclusive = diarizer.diarize(narrator, segmentation=segmentation)
     turns, exclusive = diarizer.one_speaker(segmentation, len(narrator) / SAMPLE_RATE)
@@ -261,7 +261,7 @@ def test_a_second_voice_anywhere_means_the_full_way(
     )
     found, segmentation = _monologue(at_work, diarizer, samples)
     assert enrolled
-    assert not found.taken
+    assert not found.accepted
     assert found.reason.startswith(reason)
     assert segmentation is not None
 
@@ -272,14 +272,14 @@ def test_without_profile_or_with_a_correction_nothing_is_computed(at_work: Stage
     person_id = enrol(at_work.database, "Narrator", np.eye(192)[0])
     add_correction(at_work.database, CorrectionKind.IS, person_id, [CorrectedSpan("v1", 0.0, 1.0)])
     found, segmentation = _monologue(at_work, unused, silence(1.0))
-    assert (found.taken, segmentation) == (False, None)
+    assert (found.accepted, segmentation) == (False, None)
     assert found.reason == "corrected: a correction speaks of this video"
 
 
 def test_the_short_way_is_off_by_default(at_work: StageRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EARSHOT_MONOLOGUE")
     found, segmentation = _monologue(at_work, cast("Diarizer", None), silence(1.0))
-    assert (found.taken, segmentation) == (False, None)
+    assert (found.accepted, segmentation) == (False, None)
     assert found.reason == "off: EARSHOT_MONOLOGUE is not 1"
 
 
