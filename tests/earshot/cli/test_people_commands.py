@@ -274,7 +274,7 @@ def test_times_that_a_refusal_suggests_are_understood(talks: Database) -> None:
     assert refused("correct", "v1@0:00:00", "--is", "Ben").startswith(
         "v1@0:00:00 may mean 2 turns: SPEAKER_00's (v1@0:00:00.200) or SPEAKER_01's (v1@0:00:00.700)."
     )
-    assert "turns near it begin at 0:00:00.200, 0:00:00.700, 0:00:12." in refused("correct", "v1@0:11", "--is", "Ben")
+    assert "Turns near it begin at 0:00:00.200, 0:00:00.700, 0:00:12." in refused("correct", "v1@0:11", "--is", "Ben")
     for time in ("0:00:00.200", "0:00:00.700", "0:00:12"):
         people("correct", f"v1@{time}", "--is", "Ben")
     assert [(span.start_s, span.end_s) for each in list_corrections(talks) for span in each.spans] == [
@@ -434,7 +434,7 @@ def test_renamed_person_keeps_everything_but_the_name(talks: Database) -> None:
 def test_name_of_somebody_else_or_of_nobody_is_no_new_name(talks: Database) -> None:
     people("correct", "v1@SPEAKER_00", "--is", "Ana")
     people("correct", "v1@SPEAKER_01", "--is", "Ben")
-    assert refused("rename", "Ana", "ben").endswith("If the two are one person: earshot people merge 'Ana' 'Ben'")
+    assert refused("rename", "Ana", "ben").endswith("If the two are the same person: earshot people merge 'Ana' 'Ben'")
     refused("rename", "Ana", "voice 7")
     assert "no person named 'Eve'" in refused("rename", "Eve", "Ana")
     assert [person.name for person in list_people(talks)] == ["Ana", "Ben"]
@@ -610,14 +610,14 @@ def test_of_a_single_turn_only_who_speaks_can_be_said(talks: Database) -> None:
         assert "is a single turn, which only --is accepts. Name its speaker: v1@SPEAKER_00." in refused(
             "correct", "v1@0:05", *said
         )
-    assert "is one speaker" not in refused("correct", "v2@SPEAKER_00", "--same-as", "v1@0:05")
+    assert "is a single speaker" not in refused("correct", "v2@SPEAKER_00", "--same-as", "v1@0:05")
     assert len(list_corrections(talks)) == 1
 
 
 @pytest.mark.usefixtures("talks")
 def test_a_speaker_is_neither_joined_with_nor_parted_from_himself() -> None:
     assert "are the same voice already" in refused("correct", "v1@SPEAKER_00", "--same-as", "v1@SPEAKER_00")
-    assert "are one speaker" in refused("correct", "v1@SPEAKER_00", "--not-same-as", "v1@SPEAKER_00")
+    assert "are the same speaker" in refused("correct", "v1@SPEAKER_00", "--not-same-as", "v1@SPEAKER_00")
 
 
 @pytest.mark.usefixtures("talks")
