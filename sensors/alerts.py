@@ -21,7 +21,7 @@ def alerts(context: SensorEvaluationContext) -> SkipReason:
     """Sends one alert per stage and cause of failed checks, and per trouble; repeats them after the quiet hours."""
     database, settings, last_alerts = open_database(), read_settings(), read_last_alerts(context.cursor)
     try:
-        sent = [*send_alerts(database, settings), *send_troubles(read_troubles(database), last_alerts, settings)]
+        sent = [*send_alerts(database, settings), *send_troubles(read_troubles(database).current, last_alerts, settings)]
     except AlertRefused as refused:
         context.log.warning(str(refused))
         return SkipReason(str(refused))

@@ -1,4 +1,4 @@
-"""The group `earshot` with all its commands. How they end is decided in earshot/cli/__init__.py."""
+"""The group `earshot` with all its commands. earshot/cli/run.py runs them and sets the exit code."""
 
 import logging
 import sys
@@ -10,60 +10,58 @@ from earshot.cli.lazy_group import LazyCommand, LazyGroup
 COMMANDS = {
     "backfill": LazyCommand(
         "earshot.cli.operation.backfill:backfill_command",
-        "Run STAGEs again, and what is made from them: of all videos, or with --stale of what is out of date.",
+        "Run stages again for many videos.",
     ),
-    "doctor": LazyCommand("earshot.cli.operation.doctor:doctor", "Prove that device, libraries, models and database work."),
-    "down": LazyCommand("earshot.cli.operation.service:down", "Stop what `earshot up` started, and the embedded Postgres."),
+    "doctor": LazyCommand("earshot.cli.operation.doctor:doctor", "Check that the device, libraries, models and database work."),
+    "down": LazyCommand("earshot.cli.operation.service:down", "Stop `earshot up` and the embedded Postgres."),
     "export": LazyCommand(
         "earshot.cli.reading.export:export_command",
-        "Write VIDEOs, a source's, or all as subtitles (srt, vtt), text, JSON, RTTM or SegLST; to stdout without --output.",
+        "Export transcripts as subtitles, text, JSON, RTTM or SegLST.",
     ),
     "ingest": LazyCommand(
         "earshot.cli.operation.ingest:ingest_command",
-        "Ingest SOURCEs: URLs of channels, playlists, feeds or videos; files; folders.",
+        "Ingest videos from channels, playlists, feeds, files or folders.",
     ),
-    "people": LazyCommand(
-        "earshot.cli.people.group:people_group", "Who is speaking: people, their recordings, and corrections."
-    ),
+    "people": LazyCommand("earshot.cli.people.group:people_group", "Manage people, their recordings and corrections."),
     "play": LazyCommand(
         "earshot.cli.reading.play:play_command",
-        "Play a result of the last search by its number (earshot play 2), or a video from a time on (VIDEO@0:12:30).",
+        "Play a search result, or a video from a given time.",
     ),
     "retry": LazyCommand(
         "earshot.cli.operation.ingest:retry_command",
-        "Try VIDEOs again now, or all in one state: also what failed for good, was given up, or waits for its next try.",
+        "Retry failed videos now.",
     ),
     "search": LazyCommand(
         "earshot.cli.reading.search:search_command",
-        "Find the passages that answer TEXT, by meaning and by words: who said it, when, and where.",
+        "Search what was said, by meaning and by words.",
     ),
     "sources": LazyCommand(
         "earshot.cli.library.sources:sources_command",
-        "List the sources that are watched: what was wanted of each, when it was last looked at, and what is wrong with it.",
+        "List the watched sources and their states.",
     ),
     "stale": LazyCommand(
         "earshot.cli.library.stale:stale_command",
-        "Tell what is out of date after a change of code or model, and why; nothing is run.",
+        "Show which stages are out of date, and why.",
     ),
     "timings": LazyCommand(
         "earshot.cli.library.timings:timings_command",
-        "Show what each stage cost: per stage in sum, or with --json every row that was recorded.",
+        "Show how long each stage took.",
     ),
-    "up": LazyCommand("earshot.cli.operation.service:up", "Start the UI, the sensors and the queue; Ctrl-C stops them."),
+    "up": LazyCommand("earshot.cli.operation.service:up", "Start the web UI, the sensors, the queue and the workers."),
     "videos": LazyCommand(
         "earshot.cli.library.videos:videos_command",
-        "List the videos that are known, the state of each, and when what failed is tried again by itself.",
+        "List the videos in the library and their states.",
     ),
     "worker": LazyCommand(
         "earshot.cli.operation.service:worker_command",
-        "Work for the library of another machine; Ctrl-C ends it once its videos are done, twice at once.",
+        "Process videos for a library on another machine.",
     ),
 }
 
 
 @click.group(cls=LazyGroup, lazy_commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="earshot")
-@click.option("--verbose", is_flag=True, help="Show tracebacks and the libraries' own logs.")
+@click.option("--verbose", is_flag=True, help="Show tracebacks and the logs of libraries.")
 def cli(verbose: bool) -> None:
-    """Everything said on a channel, searchable by meaning, by word and by speaker."""
+    """Search recorded speech by meaning, by words and by speaker."""
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, stream=sys.stderr)

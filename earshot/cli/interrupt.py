@@ -1,6 +1,6 @@
-"""Ctrl-C while modules are imported: the process ends at once, with one line.
+"""Ctrl-C while modules are imported: the process exits immediately, with one line.
 
-Some libraries turn an import that is interrupted into errors of their own, and nothing has begun yet.
+Some libraries turn an interrupted import into errors of their own, and no work has begun that could be lost.
 """
 
 import os
@@ -10,22 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-INTERRUPTED = "Interrupted; what was finished is kept, run the same command again for the rest."
+INTERRUPTED = "Interrupted. Finished work is kept; run the same command again to continue."
 
 
 @contextmanager
-def ending_on_interrupt() -> Iterator[None]:
-    """For the block: Ctrl-C ends the process. Only the main thread can be interrupted; elsewhere nothing changes."""
+def exit_on_interrupt() -> Iterator[None]:
+    """Ctrl-C within the block ends the process. Does nothing outside the main thread, which alone receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, _end)
+    previous = signal.signal(signal.SIGINT, _exit)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
+def _exit(_signal: int, _frame: FrameType | None) -> None:
     os.write(2, f"{INTERRUPTED}\n".encode())
     os._exit(130)

@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are called, and not to print the help of the group."""
+"""A group that imports a command's module only when the command is called, not to print the group's help."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from typing import Any
 
 import click
 
-from earshot.cli.interrupt import ending_on_interrupt
+from earshot.cli.interrupt import exit_on_interrupt
 
 
 @dataclass(frozen=True)
 class LazyCommand:
-    """Where a command is, as `module:name`, and the first sentence of its help."""
+    """A command's location, as `module:name`, and the first sentence of its help."""
 
-    place: str
+    location: str
     summary: str
 
     def load(self) -> click.Command:
-        """Import it."""
-        module, _, name = self.place.partition(":")
-        with ending_on_interrupt():
+        """Import the command."""
+        module, _, name = self.location.partition(":")
+        with exit_on_interrupt():
             command: click.Command = getattr(import_module(module), name)
         return command
 
 
 class LazyGroup(click.Group):
-    """A group of commands by name."""
+    """A group whose commands are `LazyCommand`s by name."""
 
     def __init__(self, *args: Any, lazy_commands: Mapping[str, LazyCommand], **options: Any) -> None:
         super().__init__(*args, **options)

@@ -1,4 +1,4 @@
-"""How commands print: tables for people, JSON for programs."""
+"""Printing: tables for people, JSON for programs."""
 
 import json
 import math
@@ -16,31 +16,31 @@ from earshot.common.times import format_hms
 if TYPE_CHECKING:
     import pandas as pd
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def console(stderr: bool = False) -> Console:
-    """Where text for people goes. Piped, a table keeps its full width instead of breaking at 80 columns."""
+    """The console for text. A table that is piped keeps its full width instead of breaking at 80 columns."""
     plain = Console(stderr=stderr)
     return plain if plain.is_terminal else Console(stderr=stderr, width=160)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout; times as ISO 8601."""
+    """Print one JSON document on stdout; times as ISO 8601."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=1, default=_jsonable))
 
 
 def print_json_rows(rows: Iterable[Mapping[str, Any]]) -> None:
-    """A list of objects as one JSON document, one to a line, printed as they come: a library's rows are too many to hold."""
-    before = "["
+    """Print one JSON array, a row per line as it arrives: a large library's rows do not fit into memory."""
+    separator = "["
     for row in rows:
-        sys.stdout.write(f"{before}\n {json.dumps(row, ensure_ascii=False, default=_jsonable)}")
-        before = ","
-    sys.stdout.write("[]\n" if before == "[" else "\n]\n")
+        sys.stdout.write(f"{separator}\n {json.dumps(row, ensure_ascii=False, default=_jsonable)}")
+        separator = ","
+    sys.stdout.write("[]\n" if separator == "[" else "\n]\n")
 
 
 def json_rows(frame: "pd.DataFrame") -> Sequence[Mapping[Hashable, Any]]:
-    """The rows of a frame for JSON: what is missing is null, which NaN is not."""
+    """The rows of a frame for JSON, with null instead of NaN, which JSON does not have."""
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
@@ -51,7 +51,7 @@ def _jsonable(value: Any) -> str:
 
 
 def print_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], last_apart: bool = False) -> None:
-    """A table; headings are (text, `left` or `right`). `last_apart` draws a line above the last row."""
+    """Print a table; headings are (text, `left` or `right`). `last_apart` draws a line above the last row."""
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     for text, side in headings:
         table.add_column(text, justify="right" if side == "right" else "left", overflow="fold")
@@ -61,7 +61,7 @@ def print_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str
 
 
 def print_stale(stale: "pd.DataFrame") -> None:
-    """What is out of date (`read_stale()`'s columns), a row for each stage and reason."""
+    """Print what is out of date (the columns of `read_stale()`), one row per stage and reason."""
     from ingest_assets.stages.staleness import stale_sheet
 
     table = stale_sheet(stale)
@@ -69,7 +69,7 @@ def print_stale(stale: "pd.DataFrame") -> None:
 
 
 def print_timing_table(summary: "pd.DataFrame") -> None:
-    """The table per stage, as `summarize()` makes it, within 80 columns: `speed` is times real time."""
+    """Print the table per stage that `summarize()` makes, within 80 columns; `speed` is times real time."""
     headings = [
         ("stage", "left"), ("audio", "right"), ("wall s", "right"), ("load s", "right"), ("comp s", "right"), ("RTF", "right"),
         ("speed", "right"), ("items", "right"), ("items/s", "right"), ("device", "left"),
@@ -86,7 +86,7 @@ def print_timing_table(summary: "pd.DataFrame") -> None:
 
 
 def describe_speed(summary: "pd.DataFrame") -> str:
-    """The total in one sentence."""
+    """The total, in one sentence."""
     total = summary.iloc[-1]
     speed = total.x_realtime
     if not speed:

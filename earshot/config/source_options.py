@@ -4,9 +4,11 @@ Each function takes the text as it stands in the file and raises ValueError wher
 in earshot/config/sources_model.py.
 """
 
+import difflib
 import os
 import re
 import unicodedata
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -14,15 +16,25 @@ from urllib.parse import SplitResult, urlsplit
 from earshot.common.redaction import without_secrets
 from earshot.config.mistakes import quoted
 
-# The codes of whisper's tokenizer, as in faster-whisper 1.2.1 (faster_whisper/tokenizer.py, _LANGUAGE_CODES); importing that
-# takes seconds, which a sensor's tick has not.
-LANGUAGES = frozenset({
-    "af", "am", "ar", "as", "az", "ba", "be", "bg", "bn", "bo", "br", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "es",
-    "et", "eu", "fa", "fi", "fo", "fr", "gl", "gu", "ha", "haw", "he", "hi", "hr", "ht", "hu", "hy", "id", "is", "it", "ja",
-    "jw", "ka", "kk", "km", "kn", "ko", "la", "lb", "ln", "lo", "lt", "lv", "mg", "mi", "mk", "ml", "mn", "mr", "ms", "mt",
-    "my", "ne", "nl", "nn", "no", "oc", "pa", "pl", "ps", "pt", "ro", "ru", "sa", "sd", "si", "sk", "sl", "sn", "so", "sq",
-    "sr", "su", "sv", "sw", "ta", "te", "tg", "th", "tk", "tl", "tr", "tt", "uk", "ur", "uz", "vi", "yi", "yo", "yue", "zh",
-})  # fmt: skip
+# The languages of whisper's tokenizer (faster-whisper 1.2.1, tokenizer._LANGUAGE_CODES): codes and whisper's names. Importing
+# the tokenizer takes seconds, too long for a sensor's tick.
+LANGUAGES: Mapping[str, str] = {
+    "af": "afrikaans", "am": "amharic", "ar": "arabic", "as": "assamese", "az": "azerbaijani", "ba": "bashkir",
+    "be": "belarusian", "bg": "bulgarian", "bn": "bengali", "bo": "tibetan", "br": "breton", "bs": "bosnian", "ca": "catalan",
+    "cs": "czech", "cy": "welsh", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish",
+    "et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish", "fo": "faroese", "fr": "french", "gl": "galician",
+    "gu": "gujarati", "ha": "hausa", "haw": "hawaiian", "he": "hebrew", "hi": "hindi", "hr": "croatian",
+    "ht": "haitian creole", "hu": "hungarian", "hy": "armenian", "id": "indonesian", "is": "icelandic", "it": "italian",
+    "ja": "japanese", "jw": "javanese", "ka": "georgian", "kk": "kazakh", "km": "khmer", "kn": "kannada", "ko": "korean",
+    "la": "latin", "lb": "luxembourgish", "ln": "lingala", "lo": "lao", "lt": "lithuanian", "lv": "latvian", "mg": "malagasy",
+    "mi": "maori", "mk": "macedonian", "ml": "malayalam", "mn": "mongolian", "mr": "marathi", "ms": "malay", "mt": "maltese",
+    "my": "myanmar", "ne": "nepali", "nl": "dutch", "nn": "nynorsk", "no": "norwegian", "oc": "occitan", "pa": "punjabi",
+    "pl": "polish", "ps": "pashto", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sa": "sanskrit", "sd": "sindhi",
+    "si": "sinhala", "sk": "slovak", "sl": "slovenian", "sn": "shona", "so": "somali", "sq": "albanian", "sr": "serbian",
+    "su": "sundanese", "sv": "swedish", "sw": "swahili", "ta": "tamil", "te": "telugu", "tg": "tajik", "th": "thai",
+    "tk": "turkmen", "tl": "tagalog", "tr": "turkish", "tt": "tatar", "uk": "ukrainian", "ur": "urdu", "uz": "uzbek",
+    "vi": "vietnamese", "yi": "yiddish", "yo": "yoruba", "yue": "cantonese", "zh": "chinese",
+}  # fmt: skip
 PROXY_SCHEMES = ("http", "https", "socks4", "socks5", "socks5h")
 DAY_S = 86_400.0
 HIDDEN = "hidden here, as it may be a secret"
@@ -31,6 +43,16 @@ _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _CLOCK = re.compile(r"(?:(\d{1,4}):(?=\d\d:))?(\d{1,4}):([0-5]\d)", re.ASCII)
 _PARTS = re.compile(rf"(?=\d)(?:({_NUMBER})d)?\s?(?:({_NUMBER})h)?\s?(?:({_NUMBER})m)?\s?(?:({_NUMBER})s)?", re.ASCII)
 _RATE = re.compile(rf"({_NUMBER})\s?([KMG]?)", re.ASCII | re.IGNORECASE)
+
+
+def suggest_language(text: str) -> str:
+    """The code that was probably meant: en for english, englisch or en-US; "" if there is none."""
+    without_region = re.split("[-_]", text)[0].lower()
+    if without_region in LANGUAGES:
+        return without_region
+    codes = {name: code for code, name in LANGUAGES.items()}
+    near = difflib.get_close_matches(text.lower(), codes, n=1, cutoff=0.85)  # deutsch and dutch have 0.83
+    return codes[near[0]] if near else ""
 
 
 def parse_date(text: str) -> date:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from earshot.common.redaction import without_secrets
 from earshot.config import source_options as read
 from earshot.config.mistakes import quoted
-from earshot.config.yaml_model import Model, YamlFile, of_path, of_text, or_empty
+from earshot.config.yaml_model import Model, YamlFile, of_path, of_text, or_empty, refusal
 
 SOURCES = "a list of sources, such as `- channel: https://...`; docs/reference/sources-file.md shows all."
 LANGUAGE = f"a code of whisper's: {' '.join(sorted(read.LANGUAGES))}."
@@ -40,6 +40,13 @@ def _lasts(key: str, shortest_s: int) -> Any:
     return Field(alias=key, ge=shortest_s, le=365 * read.DAY_S, description=allowed)
 
 
+def _language(text: str) -> str:
+    if (code := text.lower()) in read.LANGUAGES:
+        return code
+    near = read.suggest_language(text)
+    raise refusal(f"language is {quoted(text)}.", f"Did you mean {near}?") if near else ValueError(text)
+
+
 Web = Annotated[str, AfterValidator(read.web_address), _takes("an http or https URL. A folder is named by `folder`.")]
 DURATION = of_text(read.parse_duration)
 Truth = Annotated[bool | None, _takes("true or false.")]
@@ -62,7 +69,7 @@ class Anywhere(Model):
     limit: Annotated[int | None, _whole(1, 1_000_000)] = None
     longer_than_s: Annotated[float | None, _lasts("longer_than", 1), DURATION] = None
     shorter_than_s: Annotated[float | None, _lasts("shorter_than", 1), DURATION] = None
-    language: Annotated[str | None, _takes(LANGUAGE, pattern=f"^({'|'.join(read.LANGUAGES)})$"), of_text(str.lower)] = None
+    language: Annotated[str | None, _takes(LANGUAGE), of_text(_language)] = None
     priority: Annotated[int | None, _whole(-10, 10)] = None
     every_s: Annotated[float | None, _lasts("every", 10), DURATION] = None
 

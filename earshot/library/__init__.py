@@ -1,1 +1,1 @@
-"""The library as one object, for programs: earshot/library/library.py. Each method calls what the command line calls."""
+"""The library as one object, for programs: earshot/library/library.py. The command line calls the same functions."""

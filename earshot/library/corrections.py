@@ -1,7 +1,7 @@
-"""Corrections: what a user says is wrong about who speaks, each with a number by which it is taken back.
+"""Corrections of who speaks: list, enter and undo them by their numbers.
 
-WHAT is a voice (`voice 7`), a speaker of a video (`VIDEO@SPEAKER_01`) or the turn at a time (`VIDEO@0:12:30`), as
-`earshot people correct` takes it: earshot/speakers/corrections/targets.py. After each change it is decided anew who speaks.
+WHAT is a voice (`voice 7`), a speaker of a video (`VIDEO@SPEAKER_01`) or the turn at a time (`VIDEO@0:12:30`), as for
+`earshot people correct` (earshot/speakers/corrections/targets.py). Each change identifies all speakers again.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,9 +32,10 @@ from earshot.transcripts.speaker_names import parse_voice_label
 
 @dataclass(frozen=True)
 class ListedCorrection:
-    """A correction that holds: `is` or `never` this person, or that `spans` and `others` are the `same` voice or `different`.
+    """A correction: `spans` are (`is`) or are never (`never`) this person, or are the same voice as `others` or a different
+    one (`same`, `different`).
 
-    A higher number was said later. `description` is it in one line, its number first.
+    Later corrections have higher numbers. `description` is one line that begins with the number.
     """
 
     number: int
@@ -47,11 +48,10 @@ class ListedCorrection:
 
 @dataclass(frozen=True)
 class SpeakerChange:
-    """What came of a change: a sentence for each name that speakers have now and had not before, such as `2 speakers in 1
-    video are now Ana.`
+    """The result of a change. `renamed` has a sentence for each new name of speakers: `2 speakers in 1 video are now Ana.`
 
-    `number` is that of the correction it left, None where it left none. `person` is whom it is about, None where it is about
-    voices only; `new_person` says that nobody had the name. `overruled` are the earlier corrections that it takes time from.
+    `number` is that of the new correction, None if there is none. `person` is the person concerned, None if the change is only
+    about voices; `new_person`: it added that person. `overruled` are earlier corrections that it overrides where they overlap.
     """
 
     renamed: tuple[str, ...]
@@ -62,88 +62,88 @@ class SpeakerChange:
 
 
 @dataclass
-class Decision:
-    """What is decided anew: set `said` to the correction entered in the block, or `undone` to the voice numbers that the one
-    taken back had cost. After it `renamed` has what changed, a sentence for each name."""
+class Identification:
+    """The input and result of `identifying_again()`: the block sets `correction` to the number of a new correction, or
+    `former_numbers` to the voice numbers to restore after an undo; afterwards `renamed` has a sentence for each new name."""
 
-    said: int | None = None
-    undone: Mapping[Key, int] = field(default_factory=dict)
+    correction: int | None = None
+    former_numbers: Mapping[Key, int] = field(default_factory=dict)
     renamed: tuple[str, ...] = ()
 
 
 @contextmanager
-def deciding_anew(database: Database) -> Iterator[Decision]:
-    """Decide anew who speaks, after what is changed in the block; no other process changes anything meanwhile."""
+def identifying_again(database: Database) -> Iterator[Identification]:
+    """Identify all speakers again after the block. A lock keeps other processes from changing anything meanwhile."""
     with lock(database.url, PEOPLE_LOCK):
-        before, decision = labels(database), Decision()
-        yield decision
-        identify(database, correction_id=decision.said, restored=decision.undone)
-        decision.renamed = tuple(describe_changes(before, labels(database)))
+        before, identification = labels(database), Identification()
+        yield identification
+        identify(database, correction_id=identification.correction, restored=identification.former_numbers)
+        identification.renamed = tuple(describe_changes(before, labels(database)))
 
 
 class Corrections:
-    """`Library.corrections`. Each method raises EarshotError for a voice, speaker or time that is not there, and where the
-    correction would contradict an earlier one: then nothing is kept."""
+    """`Library.corrections`. Each method raises EarshotError, and changes nothing, if the voice, speaker or time does not exist
+    or if the correction would contradict an earlier one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def list(self, video: str | None = None) -> Sequence[ListedCorrection]:
-        """All corrections, oldest first; or what they say of this video, by key or title, without the spans in others."""
+        """All corrections, oldest first; or those about this video (key or title), with only their spans in it."""
         people = names_of_people(self._database)
         video_id = None if video is None else known_video(self._database, video).video_id
         return [
             ListedCorrection(
-                each.correction_id,
-                each.kind,
-                people.get(each.person_id or 0),
-                each.spans,
-                each.others,
-                describe_correction(each, people),
+                correction.correction_id,
+                correction.kind,
+                people.get(correction.person_id or 0),
+                correction.spans,
+                correction.others,
+                describe_correction(correction, people),
             )
-            for each in _of_video(list_corrections(self._database), video_id)
+            for correction in _of_video(list_corrections(self._database), video_id)
         ]
 
     def assign(self, what: str, person: str) -> SpeakerChange:
-        """This person speaks, who is added where nobody has the name."""
+        """Say that this person speaks; a new name adds a person."""
         return self._enter(lambda: assign_person(self._database, self._target(what), person))
 
     def exclude(self, what: str, person: str) -> SpeakerChange:
-        """This person, who must be known, never speaks there. Not for a single turn."""
+        """Say that this known person never speaks there. Not for a single turn."""
         return self._enter(lambda: exclude_person(self._database, self._target(what), person))
 
     def merge_voices(self, one: str, other: str) -> SpeakerChange:
-        """The two are one voice. Not for a single turn."""
+        """Say that the two are one voice. Not for a single turn."""
         return self._enter(lambda: merge_voices(self._database, self._target(one), self._target(other)))
 
     def separate_voices(self, one: str, other: str) -> SpeakerChange:
-        """The two are two voices. Not for a single turn."""
+        """Say that the two are different voices. Not for a single turn."""
         return self._enter(lambda: separate_voices(self._database, self._target(one), self._target(other)))
 
     def split_voice(self, voice: str) -> SpeakerChange:
-        """This anonymous voice is two: it is divided where it was joined last."""
+        """Split this anonymous voice in two, at its last merge."""
         return self._enter(lambda: split_voice(self._database, anonymous_voice(voice))[0])
 
     def undo(self, number: int) -> SpeakerChange:
-        """Take the correction of this number back; `person` is who goes with it, since nothing else was said of that person."""
-        with deciding_anew(self._database) as decision:
-            decision.undone = former_numbers(self._database, number)
+        """Undo this correction. The result's `person` was removed with it, because nothing else mentions them."""
+        with identifying_again(self._database) as identification:
+            identification.former_numbers = former_numbers(self._database, number)
             person = remove_correction(self._database, number)
-        return SpeakerChange(decision.renamed, person=person)
+        return SpeakerChange(identification.renamed, person=person)
 
     def _target(self, what: str) -> Target:
         return parse_target(self._database, what)
 
     def _enter(self, enter: Callable[[], CorrectionResult]) -> SpeakerChange:
-        """Add a correction and decide anew who speaks."""
-        with deciding_anew(self._database) as decision:
+        """Enter a correction and identify all speakers again."""
+        with identifying_again(self._database) as identification:
             entered = enter()
-            decision.said = entered.number
-        return SpeakerChange(decision.renamed, entered.number, entered.person, entered.new_person, entered.over)
+            identification.correction = entered.number
+        return SpeakerChange(identification.renamed, entered.number, entered.person, entered.new_person, entered.over)
 
 
 def _of_video(corrections: Sequence[Correction], video_id: str | None) -> Iterator[Correction]:
-    """Those that speak of this video, with their spans in it alone; all of them if it is None."""
+    """The corrections about this video, with only their spans in it; all of them if it is None."""
     for correction in corrections:
         if video_id is None:
             yield correction
@@ -156,8 +156,8 @@ def _of_video(corrections: Sequence[Correction], video_id: str | None) -> Iterat
 
 
 def anonymous_voice(text: str) -> int:
-    """7 of `voice 7`; raises EarshotError for anything else."""
+    """The number of `voice 7`; raises EarshotError for anything else."""
     number = parse_voice_label(text)
     if number is None:
-        raise EarshotError(f"{text!r} is no anonymous voice, and only those are split.", "Name one, such as 'voice 7'.")
+        raise EarshotError(f"{text!r} is not an anonymous voice, and only these can be split.", "Name one, such as 'voice 7'.")
     return number

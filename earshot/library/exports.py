@@ -1,4 +1,4 @@
-"""Exports: which videos are exported, and of whom; and their files."""
+"""Exports: select videos and a speaker, and write their files."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """How many videos were exported, how many have no transcript and were left out, and the messages of those refused.
+    """How many videos were exported, how many were left out because they have no transcript, and the errors of refused videos.
 
-    Refused is a video that is being ingested again, or whose ingest broke off: what is kept of it does not fit together.
+    A video is refused if its rows are inconsistent, because it is being ingested again or its last ingest was interrupted.
     """
 
     videos: int
@@ -31,21 +31,21 @@ class ExportSummary:
 
 @dataclass(frozen=True)
 class Selected:
-    """Which videos are exported, in this order, how many they are, and who is heard in them: everybody where it is None."""
+    """The keys of the videos to export, in order; their number; and whose speech to export (None: everyone's)."""
 
     keys: Iterable[str]
     count: int
     who: SpeakerRef | None
 
     def part(self, recording: Recording) -> Recording:
-        """What is exported of a recording."""
+        """The part of a recording to export."""
         return recording if self.who is None else spoken_by(recording, self.who)
 
 
 def select_videos(database: Database, videos: Sequence[str], source: str | None, speaker: str | None) -> Selected:
-    """The videos named, or those of a source, or all; of many only those in which the speaker is known to speak.
+    """The named videos, those of a source, or all; unless named, only those in which the speaker is known to speak.
 
-    Raises EarshotError where a named video has no transcript or the speaker is not in it, and where there is no video at all.
+    Raises EarshotError if a named video has no transcript or not this speaker, or if the library is empty.
     """
     who = None if speaker is None else resolve(database, speaker)
     if videos:
@@ -55,14 +55,14 @@ def select_videos(database: Database, videos: Sequence[str], source: str | None,
 
 
 def _named(database: Database, videos: Sequence[str], who: SpeakerRef | None) -> list[str]:
-    """The keys of these videos; raises EarshotError where one has no transcript, or the speaker is not in it."""
+    """The keys of these videos; raises EarshotError if one has no transcript or not this speaker."""
     keys = list(dict.fromkeys(known_video(database, video).video_id for video in videos))
     for key in keys:
         find_transcribed(database, key)  # before anything is written
-    strange = sorted(set(keys) - set(keys_with(database, who))) if who else []
-    if who and strange:
-        told = f"{who.name} is not known to speak in {', '.join(strange)}."
-        raise EarshotError(told, f"`earshot people show {quote(who.name)}` lists where.")
+    without = sorted(set(keys) - set(keys_with(database, who))) if who else []
+    if who and without:
+        message = f"{who.name} is not known to speak in {', '.join(without)}."
+        raise EarshotError(message, f"`earshot people show {quote(who.name)}` lists where they speak.")
     return keys
 
 
@@ -72,18 +72,18 @@ def _of_source(database: Database, source: str | None, who: SpeakerRef | None) -
     if who is not None:
         keys = keys_with(database, who, address)
         if not keys:
-            raise EarshotError(f"{who.name} is not known to speak in any of them.", "`earshot people list` shows who does.")
+            raise EarshotError(f"{who.name} is not known to speak in any of these videos.", "See: earshot people list")
         return Selected(keys, len(keys), who)
     count = count_keys(database, address)
     if count == 0:
-        raise EarshotError("The library has no video yet.", "Start with: earshot ingest SOURCE")
+        raise EarshotError("The library has no videos yet.", "Start with: earshot ingest SOURCE")
     return Selected(stream_keys(database, address), count, None)
 
 
 def export_folder(
     database: Database, folder: Path, format_name: str, videos: Names, source: str | None, speaker: str | None
 ) -> ExportSummary:
-    """A file for each video, in a folder that is made where there is none."""
+    """Write one file per video into a folder, which is created if necessary."""
     form, reading = known_format(format_name), _Reading(database, _selected(database, videos, source, speaker))
     to_folder(reading.recordings(), form, folder)
     return reading.summary
@@ -92,25 +92,25 @@ def export_folder(
 def export_file(
     database: Database, path: Path, format_name: str, videos: Names, source: str | None, speaker: str | None
 ) -> ExportSummary:
-    """One file of all of them. Raises EarshotError where the format has no such file, and there are several."""
+    """Write all videos into one file. Raises EarshotError if there are several and the format does not allow that."""
     form, reading = known_format(format_name), _Reading(database, _selected(database, videos, source, speaker))
     if form.together is not None and len(several(videos)) != 1:
         to_file(form.together.pieces(reading.recordings()), path)
     elif reading.selected.count == 1:
         to_file((form.export(recording) for recording in reading.recordings()), path)
     else:
-        raise EarshotError(f"{format_name} of several videos is a file each.", "Export them into a folder.")
+        raise EarshotError(f"{format_name} writes one file per video.", "Export into a folder.")
     return reading.summary
 
 
 def _selected(database: Database, videos: Names, source: str | None, speaker: str | None) -> Selected:
     if several(videos) and source is not None:
-        raise EarshotError(f"Both videos and the source {source!r} are named.", "Name one of the two, or none for all videos.")
+        raise EarshotError(f"Both videos and the source {source!r} are named.", "Name one of them, or none for all videos.")
     return select_videos(database, several(videos), source, speaker)
 
 
 class _Reading:
-    """The recordings of the videos selected, and, once they were read, how many of them there were."""
+    """The recordings of the selected videos and, after they were read, their counts."""
 
     def __init__(self, database: Database, selected: Selected) -> None:
         self.selected = selected

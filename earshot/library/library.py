@@ -1,10 +1,10 @@
-"""The library as one object: `open_library()` and what can be asked of it.
+"""The library as one object: `open_library()` and the methods of `Library`.
 
-Names are as the command line takes them: a video by its key or title, a source by its address or its name in sources.yaml, a
-person by name, an anonymous voice as `voice 7`. Which library it is says `EARSHOT_HOME` or earshot.toml, as for the command
-line (earshot/config/settings.py).
+Names are those of the command line: a video is named by its key or title, a source by its address or its name in sources.yaml,
+a person by name, an anonymous voice as `voice 7`. `EARSHOT_HOME` or earshot.toml selects the library, as for the command line
+(earshot/config/settings.py).
 
-What needs numpy, torch or Dagster is imported by the method that needs it. Changes and ingests are for one thread at a time.
+Each method imports numpy, torch or Dagster only if it needs them. Change and ingest from one thread at a time.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,23 +33,22 @@ if TYPE_CHECKING:
 
 
 def open_library() -> "Library":
-    """The library of this `EARSHOT_HOME`, made where there is none; its Postgres is started by need.
+    """The library of this `EARSHOT_HOME`, created if there is none. Starts its Postgres if necessary.
 
-    Raises Misconfigured where a setting is wrong, DatabaseUnusable where the database cannot be reached or is newer than this
-    code.
+    Raises Misconfigured if a setting is wrong, DatabaseUnusable if the database cannot be reached or is newer than this code.
     """
     library = Library()
-    _ = library.database  # opened now, so that what is wrong is raised here
+    _ = library.database  # opened now, so that errors are raised here
     return library
 
 
 class Library:
-    """One library. Every method raises EarshotError where a name is not known or a server cannot be reached: the message says
-    what was wrong, `remedy` what to do."""
+    """One library. Every method raises EarshotError if a name is unknown or a server cannot be reached; its message says what
+    was wrong, and its `remedy` what to do."""
 
     @cached_property
     def database(self) -> "Database":
-        """The tables, for questions of your own: `library.database.query("SELECT ...")` returns rows as dictionaries."""
+        """The database, for your own queries: `library.database.query("SELECT ...")` returns rows as dictionaries."""
         from earshot.storage.database import open_database
 
         return open_database()
@@ -70,36 +69,37 @@ class Library:
         until: date | None = None,
         words_only: bool = False,
     ) -> "SearchResult":
-        """The passages that answer, by meaning and by words: page `page` of `limit` each, of the 200 best.
+        """Search by meaning and by words: returns page `page`, of `limit` passages each, of the 200 best.
 
-        `"several words"` in double quotes must be said in this order, `-word` must not be said. `languages` are codes such as
-        `en`; `since` and `until` days (UTC) of publishing, both within the range. `words_only` searches by words alone and
-        loads no model; otherwise the text model is loaded once, onto the device of the settings (or GpuUnavailable is raised).
+        `"several words"` in double quotes must occur in this order; `-word` must not occur. `languages` are codes such as `en`;
+        `since` and `until` are the first and last day (UTC) of publication. `words_only` searches by words alone and loads no
+        model; otherwise the text model is loaded once, onto the device of the settings (raises GpuUnavailable).
         """
-        from earshot.library.search import Question, answer, searching_device
+        from earshot.library.search import Question, answer, search_device
 
         asked = Question(question, limit, page, speaker, sources, videos, languages, since, until)
-        device = searching_device(words_only)  # before a server is started
+        device = search_device(words_only)  # raises its errors before a server is started
         return answer(self.database, asked, device)
 
     def videos(self, state: str | None = None, limit: int | None = None) -> "list[ListedVideo]":
-        """All videos, or those in one state (`ready`, `failed`, `queued`, ...), or the first: newest upload first, undated
-        ones last."""
+        """The videos, or those in one state (`ready`, `failed`, `queued`, ...): newest upload first, undated ones last.
+
+        Returns all of them without a limit.
+        """
         from earshot.library.videos import find_videos
 
         return find_videos(self.database, state).first(limit)
 
     def stream_videos(self, state: str | None = None) -> "Iterator[ListedVideo]":
-        """As `videos()`, one by one, for a library that is too large to hold; within one transaction, open until the last."""
+        """Like `videos()`, one at a time, for a library that does not fit into memory. Its transaction stays open meanwhile."""
         from earshot.library.videos import find_videos
 
         return find_videos(self.database, state).stream()
 
     def transcript(self, video: str, speaker: str | None = None) -> "Transcript":
-        """What is said in this video, or what one person or voice says in it.
+        """The transcript of this video, or what one person or voice says in it.
 
-        Raises NotTranscribed where there is no such video or nothing of what is said, InconsistentVideo while it is ingested
-        again.
+        Raises NotTranscribed if the video has no transcript, InconsistentVideo while it is being ingested again.
         """
         from earshot.library.transcript import read_transcript
 
@@ -114,10 +114,10 @@ class Library:
         source: str | None = None,
         speaker: str | None = None,
     ) -> "ExportSummary":
-        """Write a file for each of these videos, of this source's, or of all, into the folder, which is made by need.
+        """Write one file per video into the folder: these videos, those of a source, or all. Creates the folder if necessary.
 
-        `format` is srt, vtt, txt, json, rttm or seglst. With `speaker` only what this person or voice says. Files are written
-        whole; an earlier export of the same video is replaced.
+        `format` is srt, vtt, txt, json, rttm or seglst. `speaker`: only what this person or voice says. Replaces an earlier
+        export of the same video; readers never see half a file.
         """
         from earshot.library.exports import export_folder
 
@@ -132,21 +132,21 @@ class Library:
         source: str | None = None,
         speaker: str | None = None,
     ) -> "ExportSummary":
-        """As `export()`, all into one file; several videos as json are JSON Lines, and as srt or vtt an EarshotError."""
+        """Like `export()`, into one file. Several videos as json become JSON Lines; as srt or vtt they raise EarshotError."""
         from earshot.library.exports import export_file
 
         return export_file(self.database, Path(path), format, videos, source, speaker)
 
     @cached_property
     def people(self) -> "People":
-        """Who is known: list, show, rename, merge, remove and forget people and voices."""
+        """People and voices: list, show, rename, merge, remove and forget them."""
         from earshot.library.people import People
 
         return People(self.database)
 
     @cached_property
     def corrections(self) -> "Corrections":
-        """What was said to be wrong about who speaks: list, add and undo it. Naming a voice is `corrections.assign()`."""
+        """Corrections of who speaks: list, enter and undo them. `corrections.assign()` names a voice."""
         from earshot.library.corrections import Corrections
 
         return Corrections(self.database)
@@ -154,7 +154,7 @@ class Library:
     # --- upkeep ------------------------------------------------------------------------------------------------------------
 
     def sources(self) -> "list[WatchedSource]":
-        """The sources of sources.yaml, in its order. Raises Misconfigured with everything that is wrong with the file."""
+        """The sources of sources.yaml, in its order. Raises Misconfigured with every error in the file."""
         from earshot.library.sources import describe_sources
         from earshot.storage.catalog.watched_sources import watched_sources
 
@@ -162,7 +162,7 @@ class Library:
         return describe_sources(self.database, watched)
 
     def timings(self, video: str | None = None, days: float | None = None) -> "pd.DataFrame":
-        """A row for each run of a stage, oldest first: of one video's key, of the last so many days, the newest 50,000.
+        """One row per run of a stage, oldest first: of one video (key), of the last `days` days; at most the newest 50,000.
 
         Columns: video_id, asset (the stage), recorded_at, run_id, code_version, git_commit, speed, and the keys of
         docs/reference/timings.md: `_s` are seconds, `rtf` compute seconds per second of audio, `x_realtime` times real time.
@@ -174,10 +174,10 @@ class Library:
         return pd.DataFrame(read_timings(self.database, video, days), columns=list(ROW_KEYS))
 
     def timings_report(self, video: str | None = None, days: float | None = None) -> "pd.DataFrame":
-        """A row per stage, and the last, `total`, of the last run of each stage of each video; empty without timings.
+        """One row per stage and a last row `total`, over the last run of each stage of each video; empty without timings.
 
         Columns: asset, videos, audio_s, wall_s, load_s, compute_s, rtf, x_realtime, items, items_per_s, device, share (of the
-        work), trend (seconds per input now to before), gpu_util_mean (percent), cache_rate (0 to 1). NaN where there is none.
+        work), trend (seconds per input, now / before), gpu_util_mean (percent), cache_rate (0 to 1). Missing values are NaN.
         """
         from earshot.storage.catalog.stages import STAGES
         from earshot.timings.queries import read_timings
@@ -186,7 +186,8 @@ class Library:
         return report(read_timings(self.database, video, days), STAGES)
 
     def compare_timings(self, a: str, b: str, days: float | None = None) -> "list[Comparison]":
-        """Each stage with version B against A: commits (`HEAD~1` too) or code versions. Raises Misconfigured for another."""
+        """Compare version B with A for each stage. Both are commits (also `HEAD~1`) or code versions; others raise
+        Misconfigured."""
         from earshot.timings.comparison import compare
         from earshot.timings.queries import read_timings
         from earshot.timings.timing import commit_named
@@ -194,10 +195,10 @@ class Library:
         return compare(read_timings(self.database, days=days), a, b, commit_named)
 
     def stale(self, stages: "Names" = ()) -> "pd.DataFrame":
-        """What is out of date of these stages, or all, after a change of code or model: a row for each stage of each video.
+        """The stages that are out of date after a change of code or model, of these stages or all: one row per video and stage.
 
         Columns: video_id, title, source, stage, reason, took_s (seconds that the stage took last time, without loading models;
-        NaN where it never ran).
+        NaN if it never ran).
         """
         from earshot.library.lookup import known_stages
         from earshot.storage.catalog.stages import STAGES
@@ -217,11 +218,11 @@ class Library:
         force: bool = False,
         tell: "Callable[[Outcome | Video], object]" = lambda _step: None,
     ) -> "IngestResult":
-        """Ingest URLs of channels, playlists, feeds or videos, files and folders, in this process; without any, sources.yaml's.
+        """Ingest URLs of channels, playlists, feeds or videos, files and folders in this process; by default, sources.yaml.
 
-        `limit` videos of each source at most, uploads of day `since` (UTC) and later. `tell` is called with each video as it
-        begins and each outcome as it ends. A video that fails is an outcome; Misconfigured ends everything: the device or a
-        model is not there. It loads Dagster.
+        Takes at most `limit` videos of each source, uploaded on or after `since` (UTC). Calls `tell` with each video when it
+        starts and each outcome. A failed video is an outcome; Misconfigured (say, no device or model) ends everything. Loads
+        Dagster.
         """
         from earshot.library.runs import IngestChoice, ingest_sources
         from earshot.library.sources import named_sources
@@ -243,10 +244,10 @@ class Library:
         keep_previous: bool = False,
         dry_run: bool = False,
     ) -> "Backfill":
-        """Have stages run again, and what is made from them: of all videos, or with `stale` of what is out of date.
+        """Run stages, and those made from them, again for all videos; `stale`: only stages that are out of date.
 
-        Dagster's daemon does it while `earshot up` runs. `limit` counts videos, the newest first; `keep_previous` keeps what is
-        replaced in schema `previous`; with `dry_run` nothing is started. It loads Dagster.
+        Dagster's daemon does the work while `earshot up` runs. `limit` takes only the newest videos; `keep_previous` keeps the
+        replaced rows in schema `previous`; `dry_run` starts nothing. Loads Dagster.
         """
         from earshot.library.runs import BackfillRequest, start_backfill
 
@@ -254,13 +255,13 @@ class Library:
         return start_backfill(self.database, request, keep_previous, dry_run)
 
     def backfill_progress(self, backfill_id: str) -> "Progress":
-        """How far a backfill is, in videos; also one from the UI. Raises EarshotError where there is none."""
+        """The progress of a backfill in videos, also of one started in the UI. Raises EarshotError if there is none."""
         from earshot.library.runs import backfill_progress
 
         return backfill_progress(self.database, backfill_id)
 
     def cancel_backfill(self, backfill_id: str) -> None:
-        """Ask Dagster to stop it; what was done stays. Raises EarshotError where it has ended."""
+        """Cancel the backfill; finished videos stay as they are. Raises EarshotError if it has ended."""
         from earshot.library.runs import cancel_backfill
 
         cancel_backfill(backfill_id)

@@ -1,4 +1,4 @@
-"""Lookup: videos, sources, languages and stages as a user names them, found in the library or refused with what there is."""
+"""Lookup: finds videos, sources, languages and stages by the names a user gives; errors list what there is."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -10,7 +10,7 @@ from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database
 
-MAX_SUGGESTIONS = 5  # videos that a message lists
+MAX_SUGGESTIONS = 5  # videos listed in a message
 
 Names = str | Sequence[str]  # one name, or several
 
@@ -18,7 +18,7 @@ Names = str | Sequence[str]  # one name, or several
 def find_filter(
     database: Database, sources: Names, videos: Names, languages: Names, since: date | None, until: date | None
 ) -> VideoFilter:
-    """The filter that these names mean; raises EarshotError for the first that means nothing."""
+    """The filter with these names resolved; raises EarshotError for the first unknown one."""
     return VideoFilter(
         sources=tuple(address_of(database, source) for source in several(sources)),
         videos=tuple(known_video(database, video).video_id for video in several(videos)),
@@ -29,12 +29,12 @@ def find_filter(
 
 
 def several(names: Names) -> tuple[str, ...]:
-    """The names; a text alone is one of them, not its characters."""
+    """The names as a tuple; a single string is one name."""
     return (names,) if isinstance(names, str) else tuple(names)
 
 
 def known_stages(names: Names) -> tuple[str, ...]:
-    """These stages; raises EarshotError where one is none."""
+    """These stages; raises EarshotError for an unknown one."""
     for name in several(names):
         if name not in STAGES:
             raise EarshotError(f"There is no stage {name!r}.", f"Stages: {', '.join(STAGES)}.")
@@ -42,22 +42,22 @@ def known_stages(names: Names) -> tuple[str, ...]:
 
 
 def known_video(database: Database, text: str) -> Video:
-    """The video of this key, or the one that is called so, in any capitals; raises EarshotError with those that are near."""
+    """The video with this key or title; letter case is ignored. Raises EarshotError with the titles that contain the text."""
     video = get_video(database, text)
     if video is not None:
         return video
-    near = _titled(database, text) if text.strip() else []
-    called = [video for video in near if video.title.lower() == text.lower()]
-    if len(called) == 1:
-        return called[0]
-    if called:
-        raise EarshotError(f"Several videos are called {text!r}.", f"Name one by its key: {_keys(called)}.")
-    remedy = f"It is part of these titles: {_keys(near)}." if near else "`earshot videos` lists them."
+    containing = _title_contains(database, text) if text.strip() else []
+    titled = [video for video in containing if video.title.lower() == text.lower()]
+    if len(titled) == 1:
+        return titled[0]
+    if titled:
+        raise EarshotError(f"Several videos are called {text!r}.", f"Name one by its key: {_keys(titled)}.")
+    remedy = f"These titles contain it: {_keys(containing)}." if containing else "`earshot videos` lists the videos."
     raise EarshotError(f"There is no video {text!r}.", remedy)
 
 
-def _titled(database: Database, text: str) -> list[Video]:
-    """Some of the videos in whose titles the text stands, those first that are called so."""
+def _title_contains(database: Database, text: str) -> list[Video]:
+    """Some of the videos whose titles contain the text, exact titles first."""
     rows = database.query(
         "SELECT video_id FROM videos WHERE strpos(lower(title), lower(%(text)s)) > 0 "
         "ORDER BY lower(title) <> lower(%(text)s), video_id LIMIT %(most)s",
@@ -67,15 +67,15 @@ def _titled(database: Database, text: str) -> list[Video]:
 
 
 def _keys(videos: Sequence[Video]) -> str:
-    told = [f"{video.video_id} ({video.title})" for video in videos[:MAX_SUGGESTIONS]]
-    return ", ".join(told) + (", and others" if videos[MAX_SUGGESTIONS:] else "")
+    keys = [f"{video.video_id} ({video.title})" for video in videos[:MAX_SUGGESTIONS]]
+    return ", ".join(keys) + (", and others" if videos[MAX_SUGGESTIONS:] else "")
 
 
 def known_language(database: Database, code: str) -> str:
-    """The code as whisper writes it; raises EarshotError, with those that are spoken, where no video is in this language."""
-    spoken = [
+    """The code as whisper writes it. Raises EarshotError, with the library's languages, if no video is in this one."""
+    languages = [
         row["language"] for row in database.query("SELECT DISTINCT language FROM transcripts ORDER BY 1") if row["language"]
     ]
-    if code.lower() not in spoken:
-        raise EarshotError(f"No video is in {code!r}.", f"Languages of this library: {', '.join(spoken) or 'none yet'}.")
+    if code.lower() not in languages:
+        raise EarshotError(f"No video is in {code!r}.", f"Languages of this library: {', '.join(languages) or 'none yet'}.")
     return code.lower()

@@ -1,6 +1,7 @@
-"""People: who is known, as it is listed and shown, and what can be done with a person.
+"""People and anonymous voices: list, show, rename, merge, remove and forget them.
 
-WHO is a person's name, in any capitals, or an anonymous voice: `voice 7`. After each change it is decided anew who speaks.
+WHO is a person's name, whose letter case is ignored, or an anonymous voice: `voice 7`. Each change identifies all speakers
+again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
-from earshot.library.corrections import SpeakerChange, deciding_anew
+from earshot.library.corrections import SpeakerChange, identifying_again
 from earshot.speakers.people import forget, rename
 from earshot.speakers.people.directory import list_known, resolve, show_known
 from earshot.speakers.people.forget import ForgetSummary, require_unlisted
@@ -20,11 +21,12 @@ from earshot.transcripts.speaker_refs import SpeakerRef
 
 @dataclass(frozen=True)
 class KnownSpeaker:
-    """A person, an anonymous voice, or (`kind` is `unknown`) all whose voice could not be told.
+    """A person, an anonymous voice, or (`kind` is `unknown`) all unidentified speakers.
 
-    `speakers` counts local speakers, `speech_s` their speech in seconds, `decided_by` how many of them were decided by what;
-    `moments` in how many videos single turns are the person's by correction; `enrolled_s` are seconds of clean speech in the
-    person's recordings, and `enrolments` how many of these have which verdict; `reasons` why the unknown are unknown.
+    `speakers` is the number of local speakers, `speech_s` their speech in seconds, and `decided_by` counts them by the basis of
+    the decision. `moments` is the number of videos in which corrections give single turns to the person. `enrolled_s` is the
+    clean speech in the person's recordings, and `enrolments` counts these by verdict. `reasons` counts why the unknown are
+    unknown.
     """
 
     kind: str
@@ -42,8 +44,8 @@ class KnownSpeaker:
 
 
 @dataclass(frozen=True)
-class Said:
-    """Something that was said: when, in seconds of the recording, and a link that opens it there."""
+class Quote:
+    """A passage: its text, its start in seconds of the recording, and a link that opens the video there."""
 
     start_s: float
     text: str
@@ -52,9 +54,9 @@ class Said:
 
 @dataclass(frozen=True)
 class Appearance:
-    """A local speaker who is this person or voice, and why: `score` and `margin` are cosines, None where none decided.
+    """A local speaker who is this person or voice, and why: `score` and `margin` are cosines, None if none was computed.
 
-    `first_s` is when they first speak and `link` opens it there; `excerpt` is their longest passage.
+    `first_s` is when they first speak; `link` opens the video there. `excerpt` is their longest passage.
     """
 
     video_id: str
@@ -66,12 +68,12 @@ class Appearance:
     margin: float | None
     decided_by: str
     link: str
-    excerpt: Said | None
+    excerpt: Quote | None
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A stretch of a speaker who is somebody else that is this person's by correction, in seconds, and what is said in it."""
+    """A part of another speaker's speech that corrections give to this person: its interval in seconds, and its text."""
 
     video_id: str
     title: str
@@ -83,10 +85,10 @@ class Moment:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """A recording of the person, from `start_s` to `end_s` seconds, None for its end. `listed`: it stands in people.yaml.
+    """A recording of the person from `start_s` to `end_s` seconds (None: to its end). `listed`: it comes from people.yaml.
 
-    `verdict` is good, fair or refused, None where it is not judged yet; `clean_s` and `other_voice_s` are seconds, `spread` is
-    the lowest cosine of a sample to their mean.
+    `verdict` is good, fair or refused, None until it is judged; `clean_s` and `other_voice_s` are seconds, `spread` is the
+    lowest cosine of a sample to the mean of all samples.
     """
 
     enrolment_id: int
@@ -104,7 +106,7 @@ class Enrolment:
 
 @dataclass(frozen=True)
 class SpeakerDetails:
-    """All about a person or a voice; `score` says what their scores are, `corrections` are in one line each, number first."""
+    """A person or voice in detail. `score` explains the scores; each correction is one line that begins with its number."""
 
     name: str
     person_id: int | None
@@ -118,55 +120,55 @@ class SpeakerDetails:
 
 
 class People:
-    """`Library.people`. Each method raises EarshotError where nobody has the name, with the names that are nearly the same."""
+    """`Library.people`. Each method raises EarshotError, with the nearest name, if no person has the name."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def list(self) -> Sequence[KnownSpeaker]:
-        """Each person and anonymous voice, those of most videos first; last all who are unknown, if any are."""
+        """Each person and anonymous voice, those with most videos first; last, one row for all unknown speakers, if any."""
         return [KnownSpeaker(**row) for row in list_known(self._database, voice_space(read_settings()))]
 
     def show(self, who: str) -> SpeakerDetails:
-        """Where they speak and why that was decided, their recordings, their corrections."""
+        """Where a person or voice speaks and why that was decided, with their recordings and corrections."""
         shown = show_known(self._database, resolve(self._database, who), voice_space(read_settings()))
         return SpeakerDetails(
             **{key: shown[key] for key in ("name", "person_id", "voice_id", "notes", "score")},
             speaks=tuple(_appearance(row) for row in shown["speaks"]),
             moments=tuple(_moment(row) for row in shown["moments"]),
             enrolments=tuple(Enrolment(**row) for row in shown["enrolments"]),
-            corrections=tuple(each["told"] for each in shown["corrections"]),
+            corrections=tuple(correction["told"] for correction in shown["corrections"]),
         )
 
     def rename(self, person: str, name: str) -> SpeakerChange:
-        """Give the person another name. Raises EarshotError where it is no name, somebody else's, or people.yaml names them."""
-        with deciding_anew(self._database) as decision:
-            kept = rename.rename(self._database, read_settings(), known_person(self._database, person), name)
-        return SpeakerChange(decision.renamed, person=kept)
+        """Rename a person. Raises EarshotError if the name is not allowed or taken, or if people.yaml lists the person."""
+        with identifying_again(self._database) as identification:
+            stored_name = rename.rename(self._database, read_settings(), known_person(self._database, person), name)
+        return SpeakerChange(identification.renamed, person=stored_name)
 
     def merge(self, person: str, into: str) -> SpeakerChange:
-        """Make two people one, for good: `into` has the recordings, corrections and notes of `person`, whose name is gone.
+        """Merge `person` into `into`, which takes over their recordings, corrections and notes. This cannot be undone.
 
-        Raises EarshotError where corrections would contradict each other, and changes nothing.
+        Raises EarshotError, and changes nothing, if corrections would contradict each other.
         """
-        with deciding_anew(self._database) as decision:
+        with identifying_again(self._database) as identification:
             gone, stays = known_person(self._database, person), known_person(self._database, into)
             rename.merge(self._database, read_settings(), gone, stays)
-        return SpeakerChange(decision.renamed, person=stays.name)
+        return SpeakerChange(identification.renamed, person=stays.name)
 
     def remove(self, person: str) -> SpeakerChange:
-        """Remove the person with recordings and corrections, for good; vectors of what they said stay. people.yaml must not
-        name them."""
-        with deciding_anew(self._database) as decision:
+        """Remove a person with their recordings and corrections; the vectors of their voice in videos stay. This cannot be
+        undone. Raises EarshotError if people.yaml lists the person."""
+        with identifying_again(self._database) as identification:
             who = known_person(self._database, person)
             require_unlisted(read_settings(), who.name)
             forget.remove(self._database, who)
-        return SpeakerChange(decision.renamed, person=who.name)
+        return SpeakerChange(identification.renamed, person=who.name)
 
     def forget(self, who: str) -> ForgetSummary:
-        """Forget a person or voice for good, with every vector of it; returns how much is gone. Audio and transcripts stay.
+        """Forget a person or voice, with every vector of the voice; returns what was deleted. Audio and transcripts stay.
 
-        Raises EarshotError where people.yaml names the person, and where a run is at work on one of the videos.
+        This cannot be undone. Raises EarshotError if people.yaml lists the person, or if one of the videos has an active run.
         """
         known = resolve(self._database, who)
         if known.person_id is not None:
@@ -175,15 +177,18 @@ class People:
 
 
 def known_person(database: Database, text: str) -> SpeakerRef:
-    """The person of this name; raises EarshotError where nobody has it, and for an anonymous voice."""
+    """The person with this name; raises EarshotError if there is none, also for an anonymous voice."""
     who = resolve(database, text)
     if who.person_id is None:
-        raise EarshotError(f"{who.name} is nobody's name.", "`earshot people forget` forgets an anonymous voice.")
+        raise EarshotError(
+            f"{who.name} is an anonymous voice, not a person.",
+            "Name it with `earshot people correct`, or delete it with `earshot people forget`.",
+        )
     return who
 
 
 def _appearance(row: Mapping[str, Any]) -> Appearance:
-    return Appearance(**{**row, "excerpt": Said(**row["excerpt"]) if row["excerpt"] else None})
+    return Appearance(**{**row, "excerpt": Quote(**row["excerpt"]) if row["excerpt"] else None})
 
 
 def _moment(row: Mapping[str, Any]) -> Moment:

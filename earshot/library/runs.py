@@ -1,4 +1,4 @@
-"""Runs: ingesting sources in this process, and backfills by Dagster's daemon. Importing this module loads Dagster."""
+"""Runs: ingest sources in this process, and backfill with Dagster's daemon. Importing this module loads Dagster."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from resources.instance.home import open_instance
 
 @dataclass(frozen=True)
 class IngestResult:
-    """What became of each source or video, and the counts of asset `people` where anything was done, else none.
+    """The outcome of each source or video, and the counts of asset `people`, empty if no video was ingested.
 
-    `done` and `failed` are those outcomes; a failed one has its `error`.
+    `done` and `failed` select outcomes; a failed one has an `error`.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -40,8 +40,8 @@ class IngestResult:
 
 @dataclass(frozen=True, eq=False)
 class Backfill:
-    """What is run again: a row for each stage of each video, as `Library.stale()` has them, and videos without a date that a
-    range of days leaves out. `backfill_id` is None where nothing was started."""
+    """A backfill: its `stages`, one row per stage and video as in `Library.stale()`; its id, None if nothing was started; and
+    how many videos a range of days leaves out because their date is unknown."""
 
     backfill_id: str | None
     stages: pd.DataFrame
@@ -51,15 +51,15 @@ class Backfill:
 def ingest_sources(
     database: Database, sources: Sequence[Source], choice: IngestChoice, tell: Callable[[Outcome | Video], object]
 ) -> IngestResult:
-    """Ingest them one video after another; `tell` has each video as it begins, and each outcome."""
+    """Ingest one video after another. Calls `tell` with each video when it starts, and with each outcome."""
     if not sources:
-        raise EarshotError(f"No source is named, and {read_settings().sources} names none.", "Name a URL, a file or a folder.")
+        raise EarshotError(f"No source is named, and {read_settings().sources} has none.", "Name a URL, a file or a folder.")
     instance = open_instance()
-    outcomes = tuple(_told(ingest(sources, choice, database, instance), tell))
+    outcomes = tuple(_outcomes(ingest(sources, choice, database, instance), tell))
     return IngestResult(outcomes, finish_ingest(database, instance, outcomes))
 
 
-def _told(steps: Iterator[Outcome | Video], tell: Callable[[Outcome | Video], object]) -> Iterator[Outcome]:
+def _outcomes(steps: Iterator[Outcome | Video], tell: Callable[[Outcome | Video], object]) -> Iterator[Outcome]:
     for step in steps:
         tell(step)
         if isinstance(step, Outcome):
@@ -67,7 +67,7 @@ def _told(steps: Iterator[Outcome | Video], tell: Callable[[Outcome | Video], ob
 
 
 def finish_ingest(database: Database, instance: DagsterInstance, outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """What is done over all videos where some have come: the index of search, and who speaks, whose counts are returned."""
+    """If videos were ingested, update the search index and identify all speakers; returns the counts of the latter."""
     if not any(outcome.result == "done" for outcome in outcomes):
         return {}
     keep_search_index(database, instance)
@@ -76,7 +76,7 @@ def finish_ingest(database: Database, instance: DagsterInstance, outcomes: Seque
 
 @dataclass(frozen=True)
 class BackfillRequest:
-    """What is asked for: stages (empty with `only_stale`: all), of which videos, the newest `limit` of them."""
+    """The stages (none with `only_stale`: all), and the filters of the videos, of which the newest `limit` are taken."""
 
     stages: Names
     only_stale: bool
@@ -89,13 +89,13 @@ class BackfillRequest:
 
 
 def start_backfill(database: Database, request: BackfillRequest, keep_previous: bool, dry_run: bool) -> Backfill:
-    """Choose what is to be run again, and start it unless it is nothing, or a dry run."""
+    """Choose what to run again, and start it unless there is nothing to do or it is a dry run."""
     stages = known_stages(request.stages)
     if not stages and not request.only_stale:
-        raise EarshotError("No stage is named.", f"Name some of {', '.join(STAGES)}, or ask for what is stale.")
-    which = find_filter(database, request.sources, request.videos, request.languages, request.since, request.until)
-    chosen = backfill.choose(database, stages or STAGES, request.only_stale, which, request.limit)
-    undated = backfill.count_undated(database, which)
+        raise EarshotError("No stage is named.", f"Name some of {', '.join(STAGES)}, or pass `stale=True`.")
+    video_filter = find_filter(database, request.sources, request.videos, request.languages, request.since, request.until)
+    chosen = backfill.choose(database, stages or STAGES, request.only_stale, video_filter, request.limit)
+    undated = backfill.count_undated(database, video_filter)
     if dry_run or chosen.empty:
         return Backfill(None, chosen, undated)
     title, forced = backfill_title(stages, request.only_stale), () if request.only_stale else stages
@@ -104,7 +104,7 @@ def start_backfill(database: Database, request: BackfillRequest, keep_previous: 
 
 
 def backfill_title(stages: Sequence[str], only_stale: bool) -> str:
-    """As the UI shows the backfill."""
+    """The title of the backfill in the UI."""
     return " ".join([*stages, *(["what is out of date"] if only_stale else [])])
 
 

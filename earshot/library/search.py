@@ -1,4 +1,4 @@
-"""Search: a question with its filters as a user types them, and everything that a reader of the answer must know."""
+"""Search: a question with its filters as a user types them, and the passages with notes on what was not searched."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -26,7 +26,7 @@ from earshot.transcripts.speaker_refs import SpeakerRef
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked; the filters as `earshot search` takes them, empty for everything. Both days belong to the range."""
+    """A question and the filters of `earshot search`; an empty filter selects everything. Both days belong to the range."""
 
     text: str
     limit: int = 5
@@ -41,11 +41,11 @@ class Question:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The passages that answer, best first, and what was not found.
+    """The matching passages, best first, and notes.
 
-    `absent_words` are the words of the question that no transcript has, `notable_absences` those of them that a reader should
-    know of; `undated_videos_left_out` counts the videos that a range of days leaves out because their date is not known;
-    `note` says why there are no passages, or which videos were not searched, "" where there is nothing to say.
+    `absent_words` are the words of the question that no transcript has, and `notable_absences` those of them worth a message;
+    `undated_videos_left_out` counts the videos that a range of days leaves out because their date is unknown; `note` says why
+    there are no passages, or which videos were not searched, and is "" otherwise.
     """
 
     hits: tuple[Hit, ...]
@@ -55,13 +55,13 @@ class SearchResult:
     note: str
 
 
-def searching_device(words_only: bool) -> Device | None:
-    """Where the text model computes; None where only words are searched. Raises GpuUnavailable."""
+def search_device(words_only: bool) -> Device | None:
+    """The device of the text model; None for a search by words only. Raises GpuUnavailable."""
     return None if words_only else require_device(read_settings().device)
 
 
 def answer(database: Database, question: Question, device: Device | None) -> SearchResult:
-    """The passages that answer; without a device, by words alone. Raises EarshotError for what is not in the library."""
+    """Answer the question; without a device, by words alone. Raises EarshotError for names that are not in the library."""
     _require_places(question.limit, question.page)
     check_question(database, question.text)
     filters = _filters(database, question)
@@ -80,17 +80,17 @@ def answer(database: Database, question: Question, device: Device | None) -> Sea
 def _require_places(limit: int, page: int) -> None:
     if limit < 1 or page < 1:
         raise EarshotError(
-            f"Page {page} of {limit} passages each is none.", f"Allowed: 1 or more, the {MAX_RESULTS} best in all."
+            f"There is no page {page} of {limit} passages.", f"Both must be 1 or more, up to the {MAX_RESULTS} best passages."
         )
 
 
 def _filters(database: Database, question: Question) -> Filters:
     speaker = None if question.speaker is None else _resolve(database, question.speaker)
-    found = find_filter(database, question.sources, question.videos, question.languages, question.since, question.until)
-    return Filters(**vars(found), speaker=speaker)
+    videos = find_filter(database, question.sources, question.videos, question.languages, question.since, question.until)
+    return Filters(**vars(videos), speaker=speaker)
 
 
 def _resolve(database: Database, name: str) -> SpeakerRef:
-    from earshot.speakers.people.directory import resolve  # pandas and scipy come with it, which a plain question does not need
+    from earshot.speakers.people.directory import resolve  # loads pandas and scipy, which a plain question does not need
 
     return resolve(database, name)

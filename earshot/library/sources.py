@@ -1,4 +1,4 @@
-"""Sources: those named for an ingest, and what each that is watched has given and what stands in its way."""
+"""Sources: resolve those named for an ingest, and describe the watched ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +14,11 @@ COUNTS = ("listed", "wanted", "ready", "failed", "unavailable")
 
 @dataclass(frozen=True)
 class WatchedSource:
-    """A source that is watched.
+    """A watched source.
 
-    Counted are videos: `listed` by the source so far, `wanted` of them by sources.yaml, and how many are `ready`, `failed` or
-    `unavailable` (private, removed, ...). `state` is `ok`, or says in words what stands in its way; `looked_at` is None where
-    nothing was asked of it yet.
+    It counts videos: `listed` by the source so far, `wanted` of these by sources.yaml, and how many are `ready`, `failed` or
+    `unavailable` (private, removed, ...). `state` is `ok` or a sentence that says what is wrong; `looked_at` is the time of the
+    last poll, None before the first.
     """
 
     name: str
@@ -34,18 +34,18 @@ class WatchedSource:
 
 
 def named_sources(names: Sequence[str], limit: int | None, newest_first: bool, since: date | None) -> list[Source]:
-    """The sources named, or those of sources.yaml, with what is asked here in place of their own options.
+    """The named sources, or those of sources.yaml; `limit`, `newest_first` and `since` override their own options.
 
-    Raises SourceUnusable for what is no source, Misconfigured where the file is wrong.
+    Raises SourceUnusable if a name is not a source, Misconfigured if sources.yaml is invalid.
     """
     chosen = [source_of(name) for name in names] if names else watched_sources()
-    asked = {"limit": limit, "newest_first": newest_first or None, "since": since}
-    given = {name: value for name, value in asked.items() if value is not None}
-    return [replace(source, **given) for source in chosen]
+    options = {"limit": limit, "newest_first": newest_first or None, "since": since}
+    overrides = {name: value for name, value in options.items() if value is not None}
+    return [replace(source, **overrides) for source in chosen]
 
 
 def describe_sources(database: Database, watched: Sequence[Source]) -> list[WatchedSource]:
-    """These sources, in their order."""
+    """Describe these sources, in their order."""
     addresses = [source.address for source in watched]
     counts = count_source_videos(database, addresses)
     states = states_of(database, addresses)
@@ -64,5 +64,5 @@ def _condition(state: SourceState) -> str:
         times = "once" if state.failures == 1 else f"{state.failures} times"
         return f"failed {times}: {state.last_error}" if state.failures else state.last_error
     if state.looked_at is None:
-        return "not looked at yet: `earshot up` does"
-    return "ok" if state.fully_listed else "to be listed whole"
+        return "not polled yet; `earshot up` polls it"
+    return "ok" if state.fully_listed else "full listing pending"

@@ -1,4 +1,4 @@
-"""Videos: what is in the library, and what is done with each now."""
+"""Videos: list those in the library, each with its state and active run."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ VIDEO_STATES = (*ACTIVITIES, *STATES)
 
 @dataclass(frozen=True)
 class ListedVideo(Video):
-    """A video of the catalogue, and what is done with it now.
+    """A video of the catalogue, and its active run.
 
-    `run` is `queued`, `running` a stage or `waiting` for its turn to compute one, None where nothing is done; `stage` is that
+    `run` is `queued`, `running` a stage or `waiting` for its turn to compute one, None without an active run; `stage` is that
     stage. `duration_s` is in seconds; times have a time zone.
     """
 
@@ -26,7 +26,7 @@ class ListedVideo(Video):
 
     @property
     def condition(self) -> str:
-        """`ready`; `running: transcript`; or, of a video that is run again, both."""
+        """`ready`; `running: transcript`; or both, if a video is run again."""
         if self.run is None:
             return self.state
         at_work = str(Activity(self.run, self.stage))
@@ -35,7 +35,7 @@ class ListedVideo(Video):
 
 @dataclass(frozen=True)
 class VideoListing:
-    """The videos in one state, or at work so, or all, as they are at one moment."""
+    """The videos in one state, or all; `among` restricts them to those with an active run of a kind."""
 
     database: Database
     activities: dict[str, Activity]
@@ -43,11 +43,11 @@ class VideoListing:
     among: Sequence[str] | None
 
     def first(self, limit: int | None) -> list[ListedVideo]:
-        """The newest uploads, undated ones last; all without a limit."""
+        """The newest uploads, undated ones last; all of them without a limit."""
         return [self._listed(video) for video in list_videos(self.database, self.state, limit, self.among)]
 
     def stream(self) -> Iterator[ListedVideo]:
-        """All of them one by one: memory does not grow with the library."""
+        """All of them one at a time, so that memory does not grow with the library."""
         return (self._listed(video) for video in stream_videos(self.database, self.state, self.among))
 
     def count(self) -> int:
@@ -59,7 +59,7 @@ class VideoListing:
 
 
 def find_videos(database: Database, state: str | None) -> VideoListing:
-    """Those of VIDEO_STATES `state`, or all; raises EarshotError where it is none of them."""
+    """The videos in this state of VIDEO_STATES, or all; raises EarshotError for any other state."""
     if state is not None and state not in VIDEO_STATES:
         raise EarshotError(f"There is no state {state!r}.", f"States: {', '.join(VIDEO_STATES)}.")
     activities = read_activities(server_urls(read_settings()))

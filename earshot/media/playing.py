@@ -10,7 +10,7 @@ from earshot.common.errors import EarshotError
 from earshot.common.times import format_hms
 from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database
-from earshot.storage.media_store import location_of
+from earshot.storage.media_store import location_of, refetch_remedy
 
 # Arguments that make each program play `{file}` from `{at}` seconds to the end, and then exit.
 PLAYERS = {
@@ -33,7 +33,7 @@ def stored_audio(database: Database, video: Video) -> Path:
     if audio.protocol not in ("", "file"):
         raise EarshotError(f"The audio of {video.video_id} is not on this machine: {audio}", "Copy it here and play the copy.")
     if not audio.is_file():
-        raise EarshotError(f"{audio} is no longer in the media store.", f"Ingest it again: earshot ingest {video.url!r}")
+        raise EarshotError(f"{audio} is no longer in the media store.", refetch_remedy(video.video_id))
     return Path(audio.path)
 
 

@@ -5,7 +5,7 @@ this machine, and a watched source's videos that failed for good. A slow stage i
 (earshot/timings/alerts.py). Messages contain no secrets.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from earshot.common.errors import Misconfigured
@@ -37,13 +37,21 @@ class Trouble:
         return f"{self.severity.upper()}: {self.message}"
 
 
-def read_troubles(database: Database) -> list[Trouble]:
+@dataclass(frozen=True)
+class Troubles:
+    """The current troubles. `watched` has the names of the watched sources, None while sources.yaml is invalid."""
+
+    current: Sequence[Trouble]
+    watched: frozenset[str] | None
+
+
+def read_troubles(database: Database) -> Troubles:
     """All current troubles. While sources.yaml is invalid, nothing is known about the sources."""
     try:
         sources = watched_sources()
     except Misconfigured as error:
         message = f"No source is watched until sources.yaml is corrected. {error}"
-        return [Trouble("sources.yaml", SOURCES_REFUSED, "error", message, "sources.yaml is valid again.")]
+        return Troubles([Trouble("sources.yaml", SOURCES_REFUSED, "error", message, "sources.yaml is valid again.")], None)
     addresses = [source.address for source in sources]
     failed = _failed(database, addresses)
     troubles: list[Trouble] = []
@@ -51,7 +59,7 @@ def read_troubles(database: Database) -> list[Trouble]:
         troubles += _of_source(source, state)
         if source.address in failed:
             troubles.append(_failed_videos(source, *failed[source.address]))
-    return troubles
+    return Troubles(troubles, frozenset(source.name for source in sources))
 
 
 def _of_source(source: Source, state: SourceState) -> Iterator[Trouble]:
@@ -85,10 +93,17 @@ def _failed(database: Database, sources: Sequence[str]) -> dict[str, tuple[int, 
     return {row["source"]: (row["videos"], row["why"] or "") for row in rows}
 
 
-def describe_changes(before: Mapping[str, Trouble], now: Sequence[Trouble]) -> tuple[dict[str, Trouble], list[str]]:
+def describe_changes(before: Mapping[str, Trouble], now: Troubles) -> tuple[dict[str, Trouble], list[str]]:
     """The current troubles by key, and a line for each that is new, has changed or is over."""
-    current = {trouble.key: trouble for trouble in now}
+    current = {trouble.key: trouble for trouble in now.current}
     lines = [str(trouble) for key, trouble in current.items() if trouble != before.get(key)]
-    if any(trouble.cause == SOURCES_REFUSED for trouble in now):
+    if now.watched is None:
         return {**before, **current}, lines  # nothing is known about the sources, so their troubles stay
-    return current, [*lines, *(trouble.over for key, trouble in before.items() if key not in current)]
+    ended = [_end(trouble, now.watched) for key, trouble in before.items() if key not in current]
+    return current, [*lines, *dict.fromkeys(ended)]
+
+
+def _end(trouble: Trouble, watched: Set[str]) -> str:
+    if trouble.cause == SOURCES_REFUSED or trouble.about in watched:
+        return trouble.over
+    return f"Source {trouble.about} is no longer watched."

@@ -75,6 +75,11 @@ def _removed_on_error(file: UPath) -> Iterator[None]:
         raise
 
 
+def refetch_remedy(video_id: str) -> str:
+    """What to do about audio whose file is gone. A plain ingest does not help, because it takes the stage to be current."""
+    return f"To fetch it again: earshot backfill audio --video {video_id}, or materialize `audio` in the UI."
+
+
 def require_media_store() -> UPath:
     """The folder or URL of `EARSHOT_MEDIA`, created if it is missing.
 

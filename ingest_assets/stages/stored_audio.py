@@ -6,6 +6,7 @@ import numpy as np
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import InvalidMedia
+from earshot.storage.media_store import refetch_remedy
 from ingest_assets.stages.stage import StageRun
 from resources.media_store import MediaStoreResource
 
@@ -29,5 +30,5 @@ def read_audio(stage: StageRun, media_store: MediaStoreResource) -> VideoAudio:
         try:
             samples = media_store.open().read(row.uri, "float32")
         except FileNotFoundError as error:
-            raise InvalidMedia(f"{row.uri} is no longer in the media store.", "Materialize `audio` again.") from error
+            raise InvalidMedia(f"{row.uri} is no longer in the media store.", refetch_remedy(stage.video.video_id)) from error
     return VideoAudio(samples, row.samples_sha256)

@@ -82,7 +82,7 @@ def test_two_at_once_on_one_home_both_end_well_and_the_work_is_done_once(library
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     ends = [(*process.communicate(timeout=1200), process.returncode) for process in both]
     assert [returncode for _, _, returncode in ends] == [0, 0], ends
-    assert sorted(out.splitlines()[-1] for out, _, _ in ends) == ["1 current.", "1 ingested."]
+    assert sorted(out.splitlines()[-1] for out, _, _ in ends) == ["1 ingested.", "1 up to date."]
     [video] = [v for v in list_videos(library) if v.url == str(clip)]
     timings = library.frame("asset_timings", video.video_id, "timing_id").asset.tolist()
     assert sorted(timings) == sorted(STAGES)

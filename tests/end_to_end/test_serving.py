@@ -95,7 +95,7 @@ def test_everything_listens_on_loopback_only(served: Served) -> None:
 def test_a_second_up_on_the_same_home_is_refused(served: Served) -> None:
     second = subprocess.run([EARSHOT, "up", "--port", str(free_port())], capture_output=True, text=True, check=False)
     assert second.returncode == 2
-    assert f"already runs for {os.environ['EARSHOT_HOME']}, at {served.url}" in second.stderr
+    assert f"is already running for {os.environ['EARSHOT_HOME']}, at {served.url}" in second.stderr
 
 
 def test_a_backfill_over_all_partitions_ends_with_every_video_ready(served: Served, library: Database) -> None:
@@ -191,7 +191,7 @@ def test_what_is_out_of_date_is_backfilled_and_nothing_else_and_what_changed_is_
     ran = library.query("SELECT DISTINCT asset FROM asset_timings WHERE timing_id > %s", [newest])
     assert [row["asset"] for row in ran] == ["text_embeddings"]
     left = subprocess.run([EARSHOT, "backfill", "--stale"], capture_output=True, text=True, check=True)
-    assert left.stdout == "Nothing is to be done.\n"
+    assert left.stdout == "Nothing to do.\n"
 
 
 @pytest.mark.parametrize("stage", STAGES)

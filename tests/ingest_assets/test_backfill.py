@@ -190,7 +190,7 @@ def test_backfill_of_the_ui_can_be_watched(
         success(instance, backfill_id)
     end(instance, backfill_id, BulkActionStatus.COMPLETED_SUCCESS)
     assert run("--watch", backfill_id).splitlines()[-2:] == [
-        "What it changed is not known: that is kept of backfills that `earshot backfill` starts.",
+        "What it changed is unknown: only backfills that `earshot backfill` started record that.",
         f"{videos} done, 0 failed, in 0:01:00.",
     ]
 
@@ -361,7 +361,7 @@ def test_a_dry_run_tells_what_and_how_long_and_starts_nothing(instance: DagsterI
     ]
     assert told.splitlines()[3].startswith("3 videos: 0:01:03 of work by their last timings")
     assert len(instance.get_backfills()) == before
-    assert run("--stale") == "Nothing is to be done.\n"
+    assert run("--stale") == "Nothing to do.\n"
 
 
 @pytest.mark.parametrize(
@@ -404,7 +404,7 @@ def test_end_of_cancelled_backfill_claims_no_failure(instance: DagsterInstance, 
     end(instance, backfill_id, BulkActionStatus.CANCELED)
     with pytest.raises(EarshotError) as told:
         run("--watch", backfill_id)
-    assert told.value.message == "Not done: 2 videos; none of them failed, the backfill was cancelled before they were run."
+    assert told.value.message == "2 videos not done: 0 failed, and the backfill was cancelled before it reached the rest."
     assert told.value.remedy == "For what is still out of date: earshot backfill --stale"
 
 
@@ -414,7 +414,7 @@ def test_end_of_backfill_says_how_many_failed(instance: DagsterInstance, ingeste
         success(instance, backfill_id)
     run_of(instance, backfill_id, video)
     end(instance, backfill_id, BulkActionStatus.COMPLETED_FAILED)
-    with pytest.raises(EarshotError, match=r"^Not done: 1 video\. `earshot videos` says why one failed\."):
+    with pytest.raises(EarshotError, match=r"^1 video not done\. `earshot videos` shows why"):
         run("--watch", backfill_id)
 
 

@@ -1,1 +1,1 @@
-"""Commands that show what is there: videos, sources, stale, timings."""
+"""Commands that report on the library: videos, sources, stale, timings."""

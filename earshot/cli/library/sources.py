@@ -1,4 +1,4 @@
-"""`earshot sources`: the sources of sources.yaml, what each has given, and what stands in the way of one."""
+"""`earshot sources`: the watched sources, the number of their videos, and their errors."""
 
 from typing import Any
 
@@ -13,16 +13,20 @@ from earshot.library.sources import COUNTS, WatchedSource
 @click.command("sources")
 @json_option
 def sources_command(as_json: bool) -> None:
-    """List the sources that are watched: what was wanted of each, when it was last looked at, and what is wrong with it."""
+    """List the watched sources and their states.
+
+    Shows when each source was last polled, how many videos it lists, how many of them sources.yaml wants, and what is wrong
+    with it, if anything.
+    """
     watched = Library().sources()
     if not watched and not as_json:
-        click.echo(f"No sources are watched: {read_settings().sources} names none (see docs/guides/sources.md).")
+        click.echo(f"No sources are watched. Add some to {read_settings().sources} (see docs/guides/sources.md).")
         return
     rows = [_row(source) for source in watched]
     if as_json:
         print_json(rows)
         return
-    headings = [(heading, "left") for heading in ("source", "kind", "looked at")]
+    headings = [(heading, "left") for heading in ("source", "kind", "last polled")]
     headings += [(heading, "right") for heading in COUNTS] + [("state", "left")]
     print_table(headings, [tuple("" if cell is None else str(cell) for cell in row.values()) for row in rows])
 

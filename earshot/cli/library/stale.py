@@ -12,9 +12,10 @@ from earshot.storage.catalog.stages import STAGES
 @click.argument("stages", nargs=-1, type=click.Choice(STAGES), metavar="[STAGE]...")
 @json_option
 def stale_command(stages: tuple[str, ...], as_json: bool) -> None:
-    """Tell what is out of date after a change of code or model, and why; nothing is run.
+    """Show which stages are out of date, and why.
 
-    `took` is what these stages took last time, without loading models. With --json each stage of each video is told.
+    A stage is out of date when its code version, its model or its input has changed. Nothing is run. The column `took` is the
+    time that these stages took last time, without loading models. With --json, lists every stage of every video.
     """
     stale = Library().stale(stages)
     if as_json:
@@ -23,5 +24,4 @@ def stale_command(stages: tuple[str, ...], as_json: bool) -> None:
         click.echo("Nothing is out of date.")
     else:
         print_stale(stale)
-        told = pluralize(stale.video_id.nunique(), "video")
-        click.echo(f"Out of date: {told}. `earshot backfill --stale` does these stages again.")
+        click.echo(f"Out of date: {pluralize(stale.video_id.nunique(), 'video')}. To update: earshot backfill --stale")

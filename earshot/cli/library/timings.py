@@ -1,4 +1,4 @@
-"""`earshot timings`: the report of table `asset_timings`, a comparison of two versions, a picture; and `--accept`."""
+"""`earshot timings`: a report on table `asset_timings`, a comparison of two versions, a plot, and `--accept`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from earshot.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
+from earshot.common.text import pluralize
 from earshot.common.times import format_hms
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database, open_database
@@ -18,21 +19,23 @@ from earshot.timings.report import Row, clock_s, report, report_table
 from earshot.timings.timing import commit_named, hours_by_the_clock
 
 DAY_S = 86400.0
-MOST_DAYS = 36500.0
+MAX_DAYS = 36500.0
 
 
 def _days(_context: click.Context, _option: click.Parameter, days: float | None) -> float | None:
-    if days is not None and not 0 < days <= MOST_DAYS:  # which NaN is not either
-        raise click.BadParameter(f"{days:g} is not a number of days above 0, up to {MOST_DAYS:.0f}.")
+    if days is not None and not 0 < days <= MAX_DAYS:  # also refuses NaN
+        raise click.BadParameter(f"{days:g} is not a number of days above 0, up to {MAX_DAYS:.0f}.")
     return days
 
 
 @click.command("timings")
-@click.option("--video", "video_id", help="Only this video.")
-@click.option("--since", "days", type=float, callback=_days, metavar="DAYS", help="Only timings of the last so many days.")
-@click.option("--compare", "versions", nargs=2, metavar="A B", help="Hold B against A: commits (HEAD~1 too) or code versions.")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture: .png, .svg or .pdf.")
-@click.option("--accept", "accepted", metavar="STAGE", help="Declare the speed of STAGE the new normal.")
+@click.option("--video", "video_id", metavar="VIDEO", help="Only this video (key).")
+@click.option("--since", "days", type=float, callback=_days, metavar="DAYS", help="Only timings of the last DAYS days.")
+@click.option(
+    "--compare", "versions", nargs=2, metavar="A B", help="Compare two commits (also HEAD~1) or code versions: B relative to A."
+)
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write a plot to this .png, .svg or .pdf file.")
+@click.option("--accept", "accepted", metavar="STAGE", help="Accept the present speed of STAGE as its new baseline.")
 @json_option
 def timings_command(
     video_id: str | None,
@@ -42,21 +45,22 @@ def timings_command(
     accepted: str | None,
     as_json: bool,
 ) -> None:
-    """Show what each stage cost: per stage in sum, or with --json every row that was recorded.
+    """Show how long each stage took.
 
-    The table counts the last run of each stage of each video. `speed` is times real time, `share` of the time all stages took,
-    `trend` the seconds per unit of work of the last 20 runs to those of the 20 before: 1.10 is a tenth slower.
+    Sums up the last run of each stage of each video; with --json, prints every recorded run instead. In the table, `speed` is
+    times real time, `share` the part of the total time, and `trend` compares the last 20 runs with the 20 before: 1.10 is a
+    tenth slower.
     """
     if accepted is not None:
         if video_id or days or versions or plot:
-            raise click.UsageError("--accept is for a whole stage: it goes with --json only.")
+            raise click.UsageError("--accept takes a whole stage: combine it with --json only.")
         _accept(open_database(), accepted, as_json)
         return
     if plot is not None:
         _check_plot(plot)
     database = open_database()
-    told_whole = as_json and plot is None and versions is None
-    rows = [] if told_whole else read_timings(database, video_id, days)
+    streamed = as_json and plot is None and versions is None
+    rows = [] if streamed else read_timings(database, video_id, days)
     if plot is not None and rows:
         _plot(rows, plot, as_json)
     if versions is not None:
@@ -72,31 +76,30 @@ def timings_command(
 def _nothing(video_id: str | None, days: float | None) -> str:
     if not video_id and not days:
         return "No timings yet. Start with: earshot ingest SOURCE"
-    return f"No timings{f' of {video_id}' if video_id else ''}{f' {_lately(days)}' if days else ''}."
+    return f"No timings{f' of {video_id}' if video_id else ''}{f' {_in_last(days)}' if days else ''}."
 
 
-def _lately(days: float) -> str:
+def _in_last(days: float) -> str:
     return f"in the last {days:g} days" if days != 1 else "in the last day"
 
 
 def _print_report(rows: Sequence[Row], days: float | None, failing: Sequence[OpenFailure]) -> None:
-    reported = report(rows, STAGES)
-    written = report_table(reported)
-    print_table(written.headings, written.rows, last_apart=True)
+    summary = report(rows, STAGES)
+    table = report_table(summary)
+    print_table(table.headings, table.rows, last_apart=True)
     if len(rows) == MAX_TIMINGS:
-        click.echo(f"Only the newest {MAX_TIMINGS} timings are counted; --json has them all.")
-    click.echo(describe_speed(reported))
-    click.echo(_by_the_clock(reported.iloc[-1].audio_s, days * DAY_S if days else clock_s(rows), days))
+        click.echo(f"Counts only the newest {MAX_TIMINGS:,} timings; --json prints them all.")
+    click.echo(describe_speed(summary))
+    click.echo(_by_the_clock(summary.iloc[-1].audio_s, days * DAY_S if days else clock_s(rows), days))
     for failure in failing:
         click.echo(str(failure))
 
 
-def _by_the_clock(audio_s: float, passed_s: float, days: float | None) -> str:
-    stretch = _lately(days) if days else f"in the {format_hms(passed_s)} from the first timing to the last"
-    hours = hours_by_the_clock(audio_s, passed_s)
-    told = f"{hours:.1f}" if hours >= 0.1 else f"{hours:.3f}"
-    audio = format_hms(audio_s)
-    return f"By the clock: {audio} of audio {stretch}: {told} hours per hour of the clock, with idle time and loading."
+def _by_the_clock(audio_s: float, elapsed_s: float, days: float | None) -> str:
+    period = _in_last(days) if days else f"in the {format_hms(elapsed_s)} from the first timing to the last"
+    hours = hours_by_the_clock(audio_s, elapsed_s)
+    rate = f"{hours:.1f}" if hours >= 0.1 else f"{hours:.3f}"
+    return f"By the clock: {format_hms(audio_s)} of audio {period}: {rate} hours per hour, with idle time and loading."
 
 
 def _check_plot(path: Path) -> None:
@@ -117,10 +120,10 @@ def _print_comparison(comparisons: Sequence[Comparison], versions: tuple[str, st
         print_json([asdict(comparison) for comparison in comparisons])
         return
     headings = [
-        ("stage", "left"), ("A s/input", "right"), ("B s/input", "right"), ("B to A", "right"), ("95 % of it", "left"),
+        ("stage", "left"), ("A s/input", "right"), ("B s/input", "right"), ("B / A", "right"), ("95 % interval", "left"),
         ("n", "left"), ("B is", "left"), ("note", "left"),
     ]  # fmt: skip
-    click.echo("A is {}, B is {}. Medians. n: videos where the same ones ran with both, otherwise runs.".format(*versions))
+    click.echo("A is {}, B is {}. Medians; n counts videos that ran with both, or else runs.".format(*versions))
     print_table(headings, [_cells(comparison) for comparison in comparisons])
 
 
@@ -138,6 +141,6 @@ def _accept(database: Database, stage: str, as_json: bool) -> None:
         print_json({"stage": stage, "timings_left_out": left_out})
         return
     click.echo(
-        f"The speed of {stage} is the new normal: its {left_out} timings so far are not compared with any more, "
-        f"and it is judged again once {MINIMUM_VIDEOS} new ones are there."
+        f"Accepted the present speed of {stage}. Checks ignore {pluralize(left_out, 'earlier timing')} and start again after "
+        f"{MINIMUM_VIDEOS} new ones."
     )

@@ -1,4 +1,4 @@
-"""`earshot videos`: what is in the library, and what is done with it now."""
+"""`earshot videos`: the videos in the library, and the state of each."""
 
 import click
 
@@ -7,17 +7,17 @@ from earshot.common.times import format_hms
 from earshot.library.videos import VIDEO_STATES, find_videos
 from earshot.storage.database import open_database
 
-MOST_SHOWN = 1000  # nobody reads more, and a table must measure all its rows before it shows one
+MOST_SHOWN = 1000  # a longer table is not readable, and rich measures every row before it prints the first
 
 
 @click.command("videos")
-@click.option("--state", type=click.Choice(VIDEO_STATES), help="Only those in this state, or at work so.")
+@click.option("--state", type=click.Choice(VIDEO_STATES), help="Only videos in this state.")
 @json_option
 def videos_command(state: str | None, as_json: bool) -> None:
-    """List the videos that are known, the state of each, and when what failed is tried again by itself.
+    """List the videos in the library and their states.
 
-    A video at work is `queued`, `running` a stage, or `waiting` for its turn to compute one. One that is run again is in its
-    state besides, `ready, queued`, and --state finds it by both; --state new finds those at work for the first time, too.
+    A video with an active run is also `queued`, `running` a stage, or `waiting` for the device: `ready, queued` is a ready
+    video that will be run again. --state finds it by either. `next try` is when a failed video is retried automatically.
     """
     listing = find_videos(open_database(), state)
     if as_json:
@@ -45,4 +45,4 @@ def videos_command(state: str | None, as_json: bool) -> None:
     ]
     print_table(headings, rows)
     if len(videos) == MOST_SHOWN:
-        click.echo(f"The newest {MOST_SHOWN:,} of {listing.count():,} videos; --json has them all.")
+        click.echo(f"These are the newest {MOST_SHOWN:,} of {listing.count():,} videos; --json prints them all.")

@@ -1,4 +1,4 @@
-"""`earshot backfill`: run again what is out of date, or what was named, watch it, stop it, and see what it changed."""
+"""`earshot backfill`: start, watch or cancel a backfill of stages, and print what it changed."""
 
 import time
 from collections.abc import Sequence
@@ -25,25 +25,20 @@ if TYPE_CHECKING:
     from ingest_assets.operations import backfill
     from ingest_assets.operations.backfill_result import Example, StageChange
 
-LOOK_S = 2.0
-SILENCE_S = 90.0  # of Dagster's daemon, which tells every 30 s that it is there
+POLL_S = 2.0
+MAX_HEARTBEAT_AGE_S = 90.0  # Dagster's daemon writes a heartbeat every 30 s
 
 
 @click.command("backfill")
 @click.argument("stages", nargs=-1, type=click.Choice(STAGES), metavar="[STAGE]...")
-@click.option("--stale", is_flag=True, help="Only what is out of date; without STAGEs of all of them.")
+@click.option("--stale", is_flag=True, help="Only stages that are out of date; without STAGEs, any of them.")
 @filter_options
-@click.option("--limit", type=click.IntRange(min=1), help="At most this many videos, the newest first.")
-@click.option("--dry-run", is_flag=True, help="Say what would be run, and how long it takes; start nothing.")
-@click.option("--keep-previous", is_flag=True, help="Keep what is replaced, in schema `previous` of the database.")
-@click.option("--detach", is_flag=True, help="Start it and return; --watch shows it later.")
-@click.option(
-    "--watch",
-    "watched",
-    metavar="ID",
-    help="Show a backfill that was started before, here or in the UI, and at its end what it changed, where that is known.",
-)
-@click.option("--cancel", "cancelled", metavar="ID", help="Stop a backfill; what was done stays.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most this many videos, newest first.")
+@click.option("--dry-run", is_flag=True, help="Show what would run and how long it would take.")
+@click.option("--keep-previous", is_flag=True, help="Keep the replaced rows, in schema `previous` of the database.")
+@click.option("--detach", is_flag=True, help="Return once the backfill is started; --watch shows it later.")
+@click.option("--watch", "watched", metavar="ID", help="Show the progress and result of a running or finished backfill.")
+@click.option("--cancel", "cancelled", metavar="ID", help="Cancel a backfill; finished videos stay as they are.")
 @json_option
 def backfill_command(
     stages: tuple[str, ...],
@@ -61,13 +56,14 @@ def backfill_command(
     cancelled: str | None,
     as_json: bool,
 ) -> None:
-    """Run STAGEs again, and what is made from them: of all videos, or with --stale of what is out of date.
+    """Run stages again for many videos.
 
-    Dagster does it, behind everything else, while `earshot up` runs; the UI shows each video under Runs, Backfills. A stage
-    that would leave what is there is reused. Ctrl-C ends the watching, not the backfill.
+    Runs each STAGE, and the stages made from it, for all videos or for those that the options select. Dagster does the work
+    while `earshot up` runs, after new uploads; the UI shows it under Runs > Backfills. A stage whose input did not change is
+    not computed again. Ctrl-C stops watching, not the backfill.
     """
     if sum([bool(stages or stale), watched is not None, cancelled is not None]) != 1:
-        raise click.UsageError("Name STAGEs, or --stale; or a backfill with --watch or --cancel.")
+        raise click.UsageError("Name STAGEs or --stale to start a backfill, or an existing one with --watch or --cancel.")
     from earshot.library.runs import backfill_title
     from ingest_assets.operations import backfill
     from resources.instance.home import open_instance
@@ -80,81 +76,80 @@ def backfill_command(
     backfill_id = watched
     if backfill_id is None:
         days = (day.date() if day else None for day in (since, until))
-        which = find_filter(database, sources, videos, languages, *days)
-        chosen = backfill.choose(database, stages or STAGES, stale, which, limit)
+        video_filter = find_filter(database, sources, videos, languages, *days)
+        chosen = backfill.choose(database, stages or STAGES, stale, video_filter, limit)
         if as_json and dry_run:
             print_json(json_rows(chosen))
         elif as_json and chosen.empty:
             print_json(_as_json(None, backfill.Progress("nothing to do", 0, 0, 0, 0, 0.0), [], []))
         elif not as_json:
-            _tell_plan(chosen, database, instance)
-        undated = left_out_undated(backfill.count_undated(database, which))
+            _print_plan(chosen, database, instance)
+        undated = left_out_undated(backfill.count_undated(database, video_filter))
         if undated:
             click.echo(undated, err=as_json)
         if dry_run or chosen.empty:
             return
         title = backfill_title(stages, stale)
         backfill_id = backfill.launch(chosen, () if stale else stages, title, database, instance, keep_previous)
-        click.echo(f"Backfill {backfill_id} is started. {_who_works_on_it(instance)}", err=True)
+        click.echo(f"Started backfill {backfill_id}. {_when_it_runs(instance)}", err=True)
     if not detach:
         _watch(backfill_id, database, instance)
-        _tell_result(backfill_id, database, instance, as_json)
+        _print_result(backfill_id, database, instance, as_json)
 
 
-def _tell_plan(chosen: "pd.DataFrame", database: Database, instance: "DagsterInstance") -> None:
+def _print_plan(chosen: "pd.DataFrame", database: Database, instance: "DagsterInstance") -> None:
     from ingest_assets.operations.forecast import forecast, stages_at_once
 
     if chosen.empty:
-        click.echo("Nothing is to be done.")
+        click.echo("Nothing to do.")
         return
     print_stale(chosen)
-    found = forecast(database, chosen, stages_at_once(instance))
-    told = f"{pluralize(found.videos, 'video')}: {format_hms(found.work_s)} of work by their last timings"
-    if found.spread_s < found.work_s:
-        told += f", {format_hms(found.spread_s)} with {found.at_once} stages at once"
-    if found.around_s is None:
-        click.echo(f"{told}, starting the runs not counted.")
+    expected = forecast(database, chosen, stages_at_once(instance))
+    sentence = f"{pluralize(expected.videos, 'video')}: {format_hms(expected.work_s)} of work by their last timings"
+    if expected.spread_s < expected.work_s:
+        sentence += f", {format_hms(expected.spread_s)} with {expected.at_once} stages at once"
+    if expected.around_s is None:
+        click.echo(f"{sentence}, without the time to start the runs.")
     else:
-        click.echo(f"{told}, {format_hms(found.spread_s + found.around_s)} with what lately passed between two stages.")
+        click.echo(f"{sentence}, {format_hms(expected.spread_s + expected.around_s)} with the usual time between stages.")
 
 
-def _who_works_on_it(instance: "DagsterInstance") -> str:
-    """Whether Dagster's daemon is there to do it."""
-    heard = instance.get_daemon_heartbeats().get("BACKFILL")
-    if heard and time.time() - heard.timestamp < SILENCE_S:
-        return "The UI shows it under Runs, Backfills; the first run starts within half a minute."
-    return "It waits: nothing works on it until `earshot up` runs."
+def _when_it_runs(instance: "DagsterInstance") -> str:
+    heartbeat = instance.get_daemon_heartbeats().get("BACKFILL")
+    if heartbeat and time.time() - heartbeat.timestamp < MAX_HEARTBEAT_AGE_S:
+        return "The UI shows it under Runs > Backfills; the first run starts within half a minute."
+    return "It will run once `earshot up` is running."
 
 
 def _watch(backfill_id: str, database: Database, instance: "DagsterInstance") -> None:
-    """A bar on stderr until the backfill has ended."""
+    """Show a progress bar on stderr until the backfill ends."""
     from ingest_assets.operations.backfill import read_progress
 
     columns = [
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[told]}"),
+        TextColumn("{task.fields[status]}"),
     ]
     with Progress(*columns, console=console(stderr=True), transient=True) as bars:
         progress = read_progress(database, instance, backfill_id)
-        task = bars.add_task(f"Backfill {backfill_id}", total=progress.videos, told="")
+        task = bars.add_task(f"Backfill {backfill_id}", total=progress.videos, status="")
         while not progress.ended:
-            bars.update(task, completed=progress.done + progress.failed, told=_told(progress))
-            time.sleep(LOOK_S)
+            bars.update(task, completed=progress.done + progress.failed, status=_status(progress))
+            time.sleep(POLL_S)
             progress = read_progress(database, instance, backfill_id)
 
 
-def _told(progress: "backfill.Progress") -> str:
-    """waits to be started; 2 at work or waiting, 1 failed, 0:12:30 to go"""
+def _status(progress: "backfill.Progress") -> str:
+    """waiting to start; 2 queued or running, 1 failed, 0:12:30 to go"""
     failed = f", {progress.failed} failed" if progress.failed else ""
     if progress.remaining_s is None:
-        return f"{progress.working} at work or waiting{failed}" if progress.working else "waits to be started"
-    return f"{progress.working} at work or waiting{failed}, {format_hms(progress.remaining_s)} to go"
+        return f"{progress.working} queued or running{failed}" if progress.working else "waiting to start"
+    return f"{progress.working} queued or running{failed}, {format_hms(progress.remaining_s)} to go"
 
 
-def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstance", as_json: bool) -> None:
-    """What it changed; raises where it was stopped or videos failed."""
+def _print_result(backfill_id: str, database: Database, instance: "DagsterInstance", as_json: bool) -> None:
+    """Print what the backfill changed. Raises EarshotError if it was stopped or if videos failed."""
     from ingest_assets.operations.backfill import read_progress
     from ingest_assets.operations.backfill_result import changed_passages, read_result, stage_changes
 
@@ -166,33 +161,29 @@ def _tell_result(backfill_id: str, database: Database, instance: "DagsterInstanc
         _print_changes(changes, examples)
         click.echo(f"{progress.done} done, {progress.failed} failed, in {format_hms(progress.since_s)}.")
     if progress.error:
-        raise EarshotError(progress.error, "Once that is mended: earshot backfill --stale")
+        raise EarshotError(progress.error, "When that is fixed, run: earshot backfill --stale")
     if progress.failed or progress.done < progress.videos:
         raise EarshotError(*_not_done(progress))
 
 
 def _print_changes(changes: "Sequence[StageChange]", examples: "Sequence[Example]") -> None:
     if not changes:
-        click.echo("What it changed is not known: that is kept of backfills that `earshot backfill` starts.")
+        click.echo("What it changed is unknown: only backfills that `earshot backfill` started record that.")
         return
     print_table(*_change_table(changes))
     for example in examples:
-        click.echo(
-            f"{example.title} [{format_hms(example.start_s)}]\n  was: {example.was}\n"
-            f"  is:  {example.now or 'not there any more'}"
-        )
+        click.echo(f"{example.title} [{format_hms(example.start_s)}]\n  was: {example.was}\n  now: {example.now or 'gone'}")
 
 
 def _not_done(progress: "backfill.Progress") -> tuple[str, str]:
-    """How many videos are left and why, and what to do."""
-    left = progress.videos - progress.done
-    told = f"Not done: {pluralize(left, 'video')}"
-    if progress.failed < left:
+    """The message about unfinished videos, and its remedy."""
+    unfinished = progress.videos - progress.done
+    message = f"{pluralize(unfinished, 'video')} not done"
+    if progress.failed < unfinished:
         how = "was cancelled" if progress.status.startswith("CANCEL") else "ended"
-        rest = "the others" if progress.failed else "they were run"
-        told += f"; {progress.failed or 'none'} of them failed, the backfill {how} before {rest}"
-    why = "`earshot videos` says why one failed. " if progress.failed else ""
-    return f"{told}.", f"{why}For what is still out of date: earshot backfill --stale"
+        message += f": {progress.failed} failed, and the backfill {how} before it reached the rest"
+    why = "`earshot videos` shows why videos failed. " if progress.failed else ""
+    return f"{message}.", f"{why}To run what is still out of date: earshot backfill --stale"
 
 
 def _as_json(

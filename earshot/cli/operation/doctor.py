@@ -1,7 +1,7 @@
-"""`earshot doctor`: is everything there, and does it work? Each claim is proved by doing it; each failure has its remedy.
+"""`earshot doctor`: checks that everything works by using it, and prints a remedy for each failure.
 
-Each proof is timed. The models are loaded and run once on the device, which takes half a minute on a CPU. What needs something
-outside this machine (a channel's site, the receiver of alerts) is not asked.
+Each check is timed. It loads every model and runs it once on the device, which takes half a minute on a CPU. Nothing outside
+this machine (a channel's site, the receiver of alerts) is contacted.
 """
 
 import importlib.metadata
@@ -18,6 +18,7 @@ import numpy as np
 from earshot.cli.output import json_option, print_json
 from earshot.common.errors import EarshotError, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
+from earshot.common.text import pluralize
 from earshot.config.settings import read_settings
 from earshot.config.settings_file import origins, settings_path, variable_of
 from earshot.models.cache import Models
@@ -30,10 +31,12 @@ from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
 from earshot.storage.media_store import MediaStore, location_of
 
+CHANGE_MEDIA = "Set it to a folder or a URL that you can write to."
+
 
 @dataclass(frozen=True)
 class ProofResult:
-    """One claim: what was proved, or why not and what to do; and how long the proof took."""
+    """One claim: what proved it, or why it failed and what to do; and how many seconds the proof took."""
 
     claim: str
     proved: bool
@@ -44,15 +47,19 @@ class ProofResult:
 @click.command("doctor")
 @json_option
 def doctor(as_json: bool) -> None:
-    """Prove that device, libraries, models and database work."""
-    findings = [_prove(claim, proof) for claim, proof in PROOFS.items()]
+    """Check that the device, libraries, models and database work.
+
+    Uses each of them once, which takes about half a minute, and prints what to do about each failure. Contacts no other
+    machine.
+    """
+    results = [_prove(claim, proof) for claim, proof in PROOFS.items()]
     if as_json:
-        print_json([asdict(finding) for finding in findings])
+        print_json([asdict(result) for result in results])
     else:
-        for finding in findings:
-            mark = click.style("✓", fg="green") if finding.proved else click.style("✗", fg="red")
-            click.echo(f"{mark} {finding.claim}: {finding.detail} ({finding.seconds:.1f} s)")
-    if not all(finding.proved for finding in findings):
+        for result in results:
+            mark = click.style("✓", fg="green") if result.proved else click.style("✗", fg="red")
+            click.echo(f"{mark} {result.claim}: {result.detail} ({result.seconds:.1f} s)")
+    if not all(result.proved for result in results):
         sys.exit(1)
 
 
@@ -73,11 +80,11 @@ def _settings() -> str:
 
 
 def _origins() -> str:
-    """Where the settings come from; names alone, for some values are secrets."""
+    """Where the settings come from; only names, because some values are secrets."""
     path, set_by = settings_path(), origins()
     environment = ", ".join(map(variable_of, set_by["environment"])) or "nothing"
-    written = f"{path} sets {', '.join(set_by['file']) or 'nothing'}" if path.exists() else f"there is no {path}"
-    return f"the environment sets {environment}, {written}, the rest is as usual"
+    file = f"{path} sets {', '.join(set_by['file']) or 'nothing'}" if path.exists() else f"there is no {path}"
+    return f"the environment sets {environment}, {file}; everything else is at its default"
 
 
 def _sources() -> str:
@@ -85,8 +92,8 @@ def _sources() -> str:
     states = states_of(open_database(), [source.address for source in sources])
     failing = [source.name for source, state in zip(sources, states, strict=True) if state.paused or state.failures]
     if failing:
-        raise SourceUnusable(f"{', '.join(failing)}: cannot be read at the moment.", "`earshot sources` says why.")
-    return f"{read_settings().sources} names {len(sources) or 'none'}" + (", and none of them fails" if sources else "")
+        raise SourceUnusable(f"Cannot be read at the moment: {', '.join(failing)}.", "`earshot sources` shows why.")
+    return f"{pluralize(len(sources), 'source')} in {read_settings().sources}" + (", none failing" if sources else "")
 
 
 def _libraries() -> str:
@@ -97,12 +104,12 @@ def _libraries() -> str:
 def _device() -> str:
     device = require_device(read_settings().device)
     if not device.uuid:
-        return f"{device.kind} ({device.name}), as asked"
+        return f"{device.kind} ({device.name})"
     sampler = GpuSampler(device.uuid)
-    use = sampler.use()
+    usage = sampler.use()
     sampler.close()
     return (
-        f"{device.kind} ({device.name}, {device.uuid}), driver {driver_version()}, {use.memory_peak_mb:.0f} MB in use; "
+        f"{device.kind} ({device.name}, {device.uuid}), driver {driver_version()}, {usage.memory_peak_mb:.0f} MB in use; "
         "torch, ctranslate2 and NVML agree"
     )
 
@@ -113,41 +120,41 @@ def _models() -> str:
     models = (chosen.speech, chosen.diarization, chosen.voice, chosen.text)
     for model in models:
         locate(model, settings)
-    return f"{chosen.name}: {', '.join(model.name for model in models)}; every file is the pinned one"
+    return f"{chosen.name}: {', '.join(model.name for model in models)}; all files have their pinned checksums"
 
 
 def _models_at_work() -> str:
     models, device = Models(), require_device(read_settings().device)
     try:
         loaded = [load(device) for load in (models.transcriber, models.diarizer, models.voice_encoder, models.text_encoder)]
-    except (RuntimeError, OSError) as error:  # of torch and ctranslate2: a library is missing, or does not fit the device
+    except (RuntimeError, OSError) as error:  # torch or ctranslate2: a library is missing, or does not fit the device
         raise Misconfigured(
-            f"They do not run on {device.kind}: {error}.", "Run `make env`; CUDA libraries must be CUDA 12."
+            f"The models do not run on {device.kind}: {error}.", "Run `make env`; CUDA libraries must be CUDA 12."
         ) from error
-    return ", ".join(f"{model.execution.model} {model.execution.compute_type}" for model in loaded) + f", run on {device.kind}"
+    return ", ".join(f"{model.execution.model} {model.execution.compute_type}" for model in loaded) + f" ran on {device.kind}"
 
 
 def _downloader() -> str:
     deno = Path(sys.executable).parent / "deno"
     try:
-        answer = subprocess.run([deno, "--version"], capture_output=True, text=True, check=True, timeout=60)
+        version = subprocess.run([deno, "--version"], capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError) as error:
-        raise Misconfigured(f"The JavaScript runtime that yt-dlp needs does not run: {error}.", "Run `make env`.") from error
-    return f"yt-dlp {importlib.metadata.version('yt-dlp')} with {answer.stdout.splitlines()[0]}"
+        raise Misconfigured(f"deno, which yt-dlp needs for JavaScript, does not run: {error}.", "Run `make env`.") from error
+    return f"yt-dlp {importlib.metadata.version('yt-dlp')} with {version.stdout.splitlines()[0]}"
 
 
 def _media_store() -> str:
-    media, samples = read_settings().media, np.arange(-800, 800, dtype=np.int16)
+    media, samples = without_secrets(read_settings().media), np.arange(-800, 800, dtype=np.int16)
     store = MediaStore()
     try:
         uri = store.write(".doctor", samples)
         read = store.read(uri)
         location_of(uri).unlink()
     except OSError as error:
-        raise Misconfigured(f"EARSHOT_MEDIA is {media!r}, and cannot be written: {error}.", "Choose another place.") from error
+        raise Misconfigured(f"EARSHOT_MEDIA is {media!r}, which cannot be written to: {error}.", CHANGE_MEDIA) from error
     if not np.array_equal(read, samples):
-        raise Misconfigured(f"EARSHOT_MEDIA is {media!r}, and does not give back what is written.", "Choose another place.")
-    return f"{media}: written, read back, removed"
+        raise Misconfigured(f"EARSHOT_MEDIA is {media!r}, which does not return the data written to it.", CHANGE_MEDIA)
+    return f"wrote, read and removed a file in {media}"
 
 
 def _database() -> str:
@@ -156,14 +163,15 @@ def _database() -> str:
         "(SELECT extversion FROM pg_extension WHERE extname = 'vector') AS pgvector, "
         "(SELECT max(version) FROM schema_migrations) AS schema, (SELECT count(*) FROM videos) AS videos"
     )[0]
-    return f"PostgreSQL {row['postgres']}, pgvector {row['pgvector']}, schema {row['schema']}, {row['videos']} videos"
+    videos = pluralize(row["videos"], "video")
+    return f"PostgreSQL {row['postgres']}, pgvector {row['pgvector']}, schema {row['schema']}, {videos}"
 
 
 def _dagster() -> str:
     from resources.instance.home import open_instance
 
     instance = open_instance()
-    return f"its instance answers, {instance.get_runs_count()} runs"
+    return f"the instance answers, {pluralize(instance.get_runs_count(), 'run')}"
 
 
 PROOFS: dict[str, Callable[[], str]] = {

@@ -1,4 +1,4 @@
-"""`earshot ingest` and `retry`: sources in, searchable videos out, with a bar per video and the table of what it cost."""
+"""`earshot ingest` and `retry`: turn sources into searchable videos, with a progress bar per video and a table of timings."""
 
 import os
 import sys
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from earshot.cli.arguments import Day
 from earshot.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from earshot.common.errors import EarshotError, SourceUnusable
+from earshot.common.text import pluralize
 from earshot.config.settings import read_settings
 from earshot.library.lookup import known_video
 from earshot.storage.catalog.stages import STAGES
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 @click.command("ingest")
 @click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many videos of each source.")
-@click.option("--newest-first", is_flag=True, help="Begin with the newest upload instead of the source's order.")
-@click.option("--since", type=Day, metavar="DATE", help="Only uploads of this day (UTC) and later.")
-@click.option("--dry-run", is_flag=True, help="List what would be done, and why each other video is left out; do nothing.")
-@click.option("--force", is_flag=True, help="Run every stage again, also where it is current; ask also what is paused.")
+@click.option("--newest-first", is_flag=True, help="Start with the newest upload instead of the source's order.")
+@click.option("--since", type=Day, metavar="DATE", help="Only videos uploaded on or after this day (UTC).")
+@click.option("--dry-run", is_flag=True, help="Show what would run, and why other videos are left out.")
+@click.option("--force", is_flag=True, help="Run every stage, even if it is current, and read sources that are paused.")
 @json_option
 def ingest_command(
     sources: tuple[str, ...],
@@ -45,9 +46,10 @@ def ingest_command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Ingest SOURCEs: URLs of channels, playlists, feeds or videos; files; folders. Without any, those of sources.yaml.
+    """Ingest videos from channels, playlists, feeds, files or folders.
 
-    Videos that are current are skipped; one that fails is told, and the others go on.
+    A SOURCE is a URL of a channel, playlist, feed or video, or a path. Without one, ingests the sources in sources.yaml.
+    Videos that are up to date are skipped. A video that fails does not stop the others.
     """
     from earshot.library.sources import named_sources
 
@@ -56,7 +58,7 @@ def ingest_command(
     except SourceUnusable as error:
         raise click.UsageError(str(error)) from error
     if not chosen:
-        raise click.UsageError(f"Name a SOURCE, or write some into {read_settings().sources} (see docs/guides/sources.md).")
+        raise click.UsageError(f"Name a SOURCE, or add some to {read_settings().sources} (see docs/guides/sources.md).")
     _run(lambda *kept: _ingest(chosen, dry_run, force, *kept), as_json, dry_run)
 
 
@@ -65,15 +67,19 @@ def ingest_command(
 @click.option("--state", type=click.Choice([state for state in STATES if state != "ready"]), help="Every video in this state.")
 @json_option
 def retry_command(video_ids: tuple[str, ...], state: str | None, as_json: bool) -> None:
-    """Try VIDEOs again now, or all in one state: also what failed for good, was given up, or waits for its next try."""
+    """Retry failed videos now.
+
+    Takes VIDEOs, or with --state all videos in one state, whether they failed permanently, ran out of retries, or are waiting
+    for the next one.
+    """
     if bool(video_ids) == (state is not None):
-        raise click.UsageError("Name videos, or --state; `earshot videos` lists them.")
+        raise click.UsageError("Name VIDEOs or a --state; `earshot videos` lists them.")
     database = open_database()
     chosen = [known_video(database, video_id) for video_id in video_ids] if state is None else list_videos(database, state)
     _run(lambda *kept: _retry(chosen, *kept), as_json)
 
 
-# Imported in these two: the asset graph and yt-dlp take seconds, and `earshot --help` should not.
+# These two import locally: the asset graph and yt-dlp take seconds, which `earshot ingest --help` should not.
 def _ingest(
     sources: "Sequence[Source]", dry_run: bool, force: bool, database: Database, instance: "DagsterInstance"
 ) -> "Iterator[Outcome | Video]":
@@ -91,22 +97,22 @@ def _retry(chosen: Sequence[Video], database: Database, instance: "DagsterInstan
 def _run(
     work: "Callable[[Database, DagsterInstance], Iterator[Outcome | Video]]", as_json: bool, dry_run: bool = False
 ) -> None:
-    """Do the work under a progress bar and report it; the exit code is 1 where something failed."""
+    """Do the work under a progress bar and print a report; the exit code is 1 if anything failed."""
     from earshot.library.runs import finish_ingest
     from resources.instance.home import open_instance
 
-    # Dagster's instance first: it starts the server and tells where Dagster's files are.
+    # Dagster's instance first: it starts the database server and sets DAGSTER_HOME.
     instance, database = open_instance(), open_database()
-    watch = _Watch(dry_run)
+    bars = _ProgressBars(dry_run)
     outcomes: list[Outcome] = []
-    with watch.bars, watching(watch.advance):
+    with bars.progress, watching(bars.advance):
         for step in work(database, instance):
             if isinstance(step, Video):
-                watch.begin(step)
+                bars.begin(step)
             else:
                 outcomes.append(step)
-                watch.end(step)
-        watch.tell_current()
+                bars.end(step)
+        bars.print_current()
     try:
         speakers = finish_ingest(database, instance, outcomes)
     except EarshotError:
@@ -117,17 +123,18 @@ def _run(
         sys.exit(1)
 
 
-class _Watch:
-    """Draws the bar of the video at work, and a line for each that ended, on stderr; for what is left out only if told to, and
-    one for all that were current.
+class _ProgressBars:
+    """On stderr, a progress bar for the running video and a line for each finished one.
+
+    Videos that were left out are listed only with `list_left_out`; without it, current videos share one line.
     """
 
-    def __init__(self, tell_left_out: bool) -> None:
-        self._tell_left_out = tell_left_out
-        # A copy of stderr: while a stage runs, Dagster turns the process's own into its log of that stage.
+    def __init__(self, list_left_out: bool) -> None:
+        self._list_left_out = list_left_out
+        # A copy of stderr, because Dagster redirects the original into its log while a stage runs.
         terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding)
         self.console = Console(file=terminal, soft_wrap=True, highlight=False)
-        self.bars = Progress(
+        self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -142,32 +149,32 @@ class _Watch:
 
     def begin(self, video: Video) -> None:
         self._finished.clear()
-        self._task = self.bars.add_task(_plain(video.title), total=len(STAGES), stage="")
+        self._task = self.progress.add_task(_plain(video.title), total=len(STAGES), stage="")
 
     def advance(self, stage: str, share: float) -> None:
         if self._task is None:
             return
         if share >= 1.0:
             self._finished.add(stage)
-        self.bars.update(self._task, completed=len(self._finished), stage=described(stage, share))
+        self.progress.update(self._task, completed=len(self._finished), stage=described(stage, share))
 
     def end(self, outcome: "Outcome") -> None:
         if self._task is not None:
-            self.bars.remove_task(self._task)
+            self.progress.remove_task(self._task)
             self._task = None
-        if outcome.result == "current" and not self._tell_left_out:
+        if outcome.result == "current" and not self._list_left_out:
             self._current.append(outcome)
-        elif outcome.result != "left_out" or self._tell_left_out:
+        elif outcome.result != "left_out" or self._list_left_out:
             self.console.print(_line(outcome), markup=False)
         for failed in outcome.failed_checks:
             self.console.print(f"  ! {failed}", markup=False)
 
-    def tell_current(self) -> None:
-        """One line for all that were current: a library may have thousands."""
+    def print_current(self) -> None:
+        """Print one line for all current videos: a library may have thousands."""
         if len(self._current) == 1:
             self.console.print(_line(self._current[0]), markup=False)
         elif self._current:
-            self.console.print(f"= {len(self._current):,} videos: current, nothing to do", markup=False)
+            self.console.print(f"= {len(self._current):,} videos: up to date", markup=False)
 
 
 def _line(outcome: "Outcome") -> str:
@@ -179,14 +186,14 @@ def _line(outcome: "Outcome") -> str:
     if outcome.result == "done":
         return f"✓ {name}: {stages}{reused}"
     if outcome.result == "left_out":
-        return f"- {name}: left out, {outcome.reason}"
+        return f"- {name}: left out ({outcome.reason})"
     if outcome.result == "planned":
         return f"· {name}: would run {stages}"
-    return f"= {name}: current, nothing to do"
+    return f"= {name}: up to date"
 
 
 def _plain(title: str) -> str:
-    """A title on one line."""
+    """The title on one line."""
     return " ".join(title.split())
 
 
@@ -206,22 +213,21 @@ def _report(outcomes: Sequence["Outcome"], speakers: Mapping[str, float], databa
         print_timing_table(summary)
         click.echo(describe_speed(summary))
     if speakers:
-        click.echo(_described(speakers))
+        click.echo(describe_speakers(speakers))
     click.echo(_counts(outcomes))
 
 
-def _described(speakers: Mapping[str, float]) -> str:
-    """Who speaks in the library, in a line."""
-    known = speakers["by_correction"] + speakers["by_profile"]
-    return (
-        f"Speakers in all videos: {speakers['speakers']:.0f}; {known:.0f} known by name, {speakers['voices']:.0f} voices that "
-        f"nobody has named ({speakers['recurring_voices']:.0f} in several videos), {speakers['unknown']:.0f} unknown."
-    )
+def describe_speakers(speakers: Mapping[str, float]) -> str:
+    """Who speaks in the library, in one sentence. A person or voice is one over all videos; an appearance is in one video."""
+    counts = {key: round(count) for key, count in speakers.items()}
+    named = pluralize(counts["by_correction"] + counts["by_profile"], "appearance")
+    voices, unknown = pluralize(counts["voices"], "anonymous voice"), pluralize(counts["unknown"], "unidentified speaker")
+    return f"The library has {named} of named people, {voices} ({counts['recurring_voices']} in several videos), {unknown}."
 
 
 def _counts(outcomes: Iterable["Outcome"]) -> str:
     results = [outcome.result for outcome in outcomes]
-    words = {"done": "ingested", "current": "current", "planned": "to do", "left_out": "left out", "failed": "failed"}
+    words = {"done": "ingested", "current": "up to date", "planned": "to do", "left_out": "left out", "failed": "failed"}
     counts = [f"{results.count(result)} {word}" for result, word in words.items() if result in results]
     return ", ".join(counts) + "." if counts else "Nothing to do."
 

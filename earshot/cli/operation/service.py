@@ -1,11 +1,11 @@
 """`earshot up`, `worker` and `down`: Postgres, the broker, Dagster's webserver and daemon, on loopback, and workers.
 
-`up` stays in the foreground, and Ctrl-C or `earshot down` ends it. The webserver, the daemon and the workers are children with
-their own logs under EARSHOT_HOME/logs, which are appended to and kept small (earshot/common/log_files.py). When the webserver
-or the daemon ends by itself, all is stopped and the end of its log is shown; a worker or the broker is started again. The
-embedded Postgres goes on after `up` ends (other commands use it) and is stopped by `down`.
+`up` stays in the foreground until Ctrl-C or `earshot down`. The webserver, the daemon and the workers are child processes that
+log to EARSHOT_HOME/logs, where logs are rotated (earshot/common/log_files.py). If the webserver or the daemon exits, `up`
+stops everything and prints the end of its log; a worker or the broker is restarted. The embedded Postgres keeps running after
+`up`, because other commands use it; `down` stops it.
 
-`worker` is the workers alone, for another machine: what they have to do comes from the broker of EARSHOT_BROKER.
+`worker` runs only workers, on another machine; they take their work from the broker at EARSHOT_BROKER.
 """
 
 import json
@@ -42,12 +42,12 @@ from resources.instance.broker import EmbeddedBroker
 from resources.instance.home import prepare_dagster_home
 
 STARTUP_S = 300.0
-TEND_S = 0.5
-TROUBLES_S = 5.0  # between two looks at what does not work
-LOGS_S = 60.0  # between two looks at how large the logs are
-PATIENCE_S = 8.0  # for a process that was asked to end
+CHECK_CHILDREN_S = 0.5
+CHECK_TROUBLES_S = 5.0
+CHECK_LOGS_S = 60.0
+TERMINATION_S = 8.0  # before a process that was asked to exit is killed
 
-# In the environment of all that `up` starts: the home that it was started for.
+# In the environment of every process that `up` starts: its EARSHOT_HOME.
 MARK = "EARSHOT_UP_HOME"
 
 
@@ -56,17 +56,20 @@ MARK = "EARSHOT_UP_HOME"
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Where the UI listens. Beyond loopback, anyone who reaches it may use it.",
+    help="Address of the UI. It has no login: beyond loopback, anyone who can reach it can use it.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the UI.")
 def up(host: str, port: int) -> None:
-    """Start the UI, the sensors and the queue; Ctrl-C stops them."""
+    """Start the web UI, the sensors, the queue and the workers.
+
+    Runs in the foreground; Ctrl-C or `earshot down` stops it. Logs are in EARSHOT_HOME/logs.
+    """
     from resources.instance.home import open_instance
 
     settings = read_settings()
     _refuse_second(settings.home)
     device = require_device(settings.device)
-    _stop(_left_over(settings.home))  # before the port is tried: what a killed `up` left may still listen on it
+    _stop(_left_over(settings.home))  # before checking the port, which processes of a killed `up` may still hold
     _refuse_taken(host, port)
     open_instance()
     database = open_database()
@@ -87,7 +90,7 @@ def up(host: str, port: int) -> None:
     state = _state_file(settings.home)
     state.write_text(json.dumps({"pid": os.getpid(), "url": f"http://{host}:{port}"}))
     try:
-        with _looking(database, logs):
+        with _monitoring(database, logs):
             _supervise(children, workers, broker, f"http://{host}:{port}", logs)
     finally:
         _stop([child.pid for child in children.values()] + [pid for worker in workers for pid in worker.pids])
@@ -97,18 +100,18 @@ def up(host: str, port: int) -> None:
 
 
 @click.command("worker")
-@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many videos at once.")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="Number of videos to process at once.")
 def worker_command(count: int) -> None:
-    """Work for the library of another machine; Ctrl-C ends it once its videos are done, twice at once.
+    """Process videos for a library on another machine.
 
-    EARSHOT_BROKER and EARSHOT_DATABASE_URL name that machine's servers; this one's own EARSHOT_HOME holds only models, and its
-    audio where EARSHOT_MEDIA does not name a place that all machines share.
+    Set EARSHOT_BROKER and EARSHOT_DATABASE_URL to that machine's servers, and EARSHOT_MEDIA to storage that all machines share.
+    Ctrl-C finishes the current videos; press it again to stop immediately.
     """
     settings = read_settings()
     if settings.broker_url is None:
         raise Misconfigured(
-            "There is no broker to work for.",
-            "Set EARSHOT_BROKER to the URL of the Redis or Valkey server that `earshot up` was given; alone it brings its own.",
+            "EARSHOT_BROKER is not set.",
+            "Set it, here and for `earshot up`, to the URL of a Redis or Valkey server that both machines can reach.",
         )
     device = require_device(settings.device)
     prepare_dagster_home()
@@ -119,9 +122,9 @@ def worker_command(count: int) -> None:
     try:
         with suppress(KeyboardInterrupt):
             while True:
-                _tend(workers)
-                time.sleep(TEND_S)
-        click.echo("Ending once the videos at work are done; Ctrl-C again to end at once.")
+                _ensure_running(workers)
+                time.sleep(CHECK_CHILDREN_S)
+        click.echo("Finishing the current videos; press Ctrl-C again to stop immediately.")
         for worker in workers:
             worker.end()
     finally:
@@ -131,12 +134,12 @@ def worker_command(count: int) -> None:
 @click.command("down")
 @json_option
 def down(as_json: bool) -> None:
-    """Stop what `earshot up` started, and the embedded Postgres."""
+    """Stop `earshot up` and the embedded Postgres."""
     home = read_settings().home
     pid = _running(home)
     if pid is not None:
-        psutil.Process(pid).terminate()  # `up` stops what it started
-        _gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=2 * PATIENCE_S)
+        psutil.Process(pid).terminate()  # `up` stops its own children
+        _gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=2 * TERMINATION_S)
         _stop([process.pid for process in alive])
     left = _left_over(home)
     _stop(left)
@@ -144,14 +147,14 @@ def down(as_json: bool) -> None:
     if as_json:
         print_json({"stopped_up": pid is not None, "left_over": len(left), "stopped_postgres": postgres})
         return
-    click.echo("Stopped the UI and the daemon." if pid is not None else "`earshot up` was not running.")
+    click.echo("Stopped `earshot up`." if pid is not None else "`earshot up` was not running.")
     if left:
-        click.echo(f"Stopped what an `earshot up` that was killed had left running (process ids {join_numbers(left)}).")
+        click.echo(f"Stopped processes that a killed `earshot up` had left running (process ids {join_numbers(left)}).")
     click.echo("Stopped the embedded Postgres." if postgres else "The embedded Postgres was not running.")
 
 
 def _start(program: str, arguments: list[str], logs: Path) -> subprocess.Popen[bytes]:
-    """A child of this environment's own Dagster, its output in a log, Ctrl-C left to us."""
+    """Start a program of this environment's Dagster, in a session of its own so that Ctrl-C reaches only this process."""
     command = [str(Path(sys.executable).parent / f"dagster-{program}"), *arguments]
     with (logs / f"{program}.log").open("ab") as log:
         log.write(f"--- earshot up, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
@@ -160,46 +163,46 @@ def _start(program: str, arguments: list[str], logs: Path) -> subprocess.Popen[b
 
 
 def _workers(count: int, logs: Path | None) -> list[Worker]:
-    """So many, named apart also from those of another `earshot worker` on this machine."""
+    """This many workers, with names that no other `earshot worker` on this machine uses."""
     prefix = "worker" if logs else f"worker-{os.getpid()}"
     names = [f"{prefix}-{number}" for number in range(1, count + 1)]
     return [Worker(name, logs / f"{name}.log" if logs else None) for name in names]
 
 
-def _tend(workers: Iterable[Worker]) -> None:
+def _ensure_running(workers: Iterable[Worker]) -> None:
     for worker in workers:
-        if told := worker.ensure_running():
-            click.echo(told)
+        if message := worker.ensure_running():
+            click.echo(message)
 
 
 @contextmanager
-def _looking(database: Database, logs: Path) -> Iterator[None]:
-    """For the block, tell what does not work and keep the logs small. In threads: a database that is away is waited for."""
+def _monitoring(database: Database, logs: Path) -> Iterator[None]:
+    """Print troubles and rotate logs during the block. In threads, because an unreachable database blocks for a while."""
     ended = threading.Event()
-    for look in (partial(_tell_troubles, database, ended), partial(_keep_small, logs, ended)):
-        threading.Thread(target=look, daemon=True).start()
+    for monitor in (partial(_print_troubles, database, ended), partial(_rotate_logs, logs, ended)):
+        threading.Thread(target=monitor, daemon=True).start()
     try:
         yield
     finally:
         ended.set()
 
 
-def _tell_troubles(database: Database, ended: threading.Event) -> None:
-    """Tell each change once."""
-    told: dict[str, Trouble] = {}
-    while not ended.wait(TROUBLES_S):
+def _print_troubles(database: Database, ended: threading.Event) -> None:
+    """Print each change of the troubles once."""
+    printed: dict[str, Trouble] = {}
+    while not ended.wait(CHECK_TROUBLES_S):
         with suppress(DatabaseUnusable, psycopg.OperationalError):
-            told, lines = describe_changes(told, read_troubles(database))
+            printed, lines = describe_changes(printed, read_troubles(database))
             for line in lines:
                 click.echo(line)
 
 
-def _keep_small(logs: Path, ended: threading.Event) -> None:
-    while not ended.wait(LOGS_S):
+def _rotate_logs(logs: Path, ended: threading.Event) -> None:
+    while not ended.wait(CHECK_LOGS_S):
         try:
             rotate(logs)
         except OSError as error:
-            click.echo(f"The logs in {logs} grow: a full one cannot be put aside ({error.strerror}). Make room on that disk.")
+            click.echo(f"The logs in {logs} cannot be rotated ({error.strerror}) and keep growing. Make room on that disk.")
 
 
 def _supervise(
@@ -212,17 +215,17 @@ def _supervise(
         while True:
             for name, child in children.items():
                 if child.poll() is not None:
-                    raise Misconfigured(f"The {name} ended by itself (exit code {child.returncode}):\n{_tail(logs, name)}")
+                    raise Misconfigured(f"The {name} exited (exit code {child.returncode}):\n{_tail(logs, name)}")
             if broker is not None and not broker.answers:
-                click.echo("The broker ended by itself and is started again.")
+                click.echo("The broker exited; restarting it.")
                 broker.start()
-            _tend(workers)
+            _ensure_running(workers)
             if not announced and _answers(url):
-                click.echo(f"The UI is at {url} - Ctrl-C stops it. Logs: {logs}")
+                click.echo(f"The UI is at {url}. Press Ctrl-C to stop. Logs: {logs}")
                 announced = True
             if not announced and time.monotonic() > deadline:
-                raise Misconfigured(f"The webserver does not answer after {STARTUP_S:.0f} s:\n{_tail(logs, 'webserver')}")
-            time.sleep(TEND_S)
+                raise Misconfigured(f"The webserver did not answer within {STARTUP_S:.0f} s:\n{_tail(logs, 'webserver')}")
+            time.sleep(CHECK_CHILDREN_S)
     except KeyboardInterrupt:
         click.echo("Stopping ...")
 
@@ -236,7 +239,7 @@ def _answers(url: str) -> bool:
 
 
 def _stop(pids: Iterable[int]) -> None:
-    """End processes and everything they started: politely, then not. Dagster's code servers outlive a plain signal."""
+    """Terminate processes and their descendants, then kill any that remain. Dagster's code servers survive a SIGTERM."""
     family: list[psutil.Process] = []
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
@@ -245,21 +248,21 @@ def _stop(pids: Iterable[int]) -> None:
     for process in family:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
-    _gone, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
+    _gone, alive = psutil.wait_procs(family, timeout=TERMINATION_S)
     for process in alive:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=PATIENCE_S)
+    psutil.wait_procs(alive, timeout=TERMINATION_S)
 
 
 def _left_over(home: Path) -> list[int]:
-    """What an `up` that was killed has left running. Postgres is not: it outlives `up` by intent, whoever started it."""
-    found = []
+    """The processes that a killed `up` left running, except Postgres, which outlives `up` on purpose."""
+    pids = []
     for process in psutil.process_iter(["name", "environ"]):
-        environment = process.info["environ"] or {}  # None where the process is another user's
+        environment = process.info["environ"] or {}  # None for other users' processes
         if environment.get(MARK) == str(home) and process.info["name"] != "postgres" and process.pid != os.getpid():
-            found.append(process.pid)
-    return found
+            pids.append(process.pid)
+    return pids
 
 
 def _state_file(home: Path) -> Path:
@@ -267,7 +270,7 @@ def _state_file(home: Path) -> Path:
 
 
 def _running(home: Path) -> int | None:
-    """The process id of this home's `earshot up`, None where it does not run."""
+    """The process id of this home's `earshot up`; None if it does not run."""
     state = _state_file(home)
     if not state.exists():
         return None
@@ -281,7 +284,7 @@ def _running(home: Path) -> int | None:
 def _refuse_second(home: Path) -> None:
     if _running(home) is not None:
         url = json.loads(_state_file(home).read_text())["url"]
-        raise Misconfigured(f"`earshot up` already runs for {home}, at {url}.", "Stop it with: earshot down")
+        raise Misconfigured(f"`earshot up` is already running for {home}, at {url}.", "Stop it with: earshot down")
 
 
 def _refuse_taken(host: str, port: int) -> None:
@@ -291,7 +294,7 @@ def _refuse_taken(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise Misconfigured(
-                f"{host}:{port} cannot be listened on ({error.strerror}).", "Choose another: earshot up --port 3001"
+                f"Cannot listen on {host}:{port} ({error.strerror}).", "Choose another port: earshot up --port 3001"
             ) from error
 
 

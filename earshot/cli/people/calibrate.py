@@ -1,4 +1,4 @@
-"""`earshot people calibrate`: the threshold that this library's own voices ask for, shown, plotted and accepted."""
+"""`earshot people calibrate`: compute, print, plot and accept a voice threshold for this library."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from earshot.cli.output import json_option, print_json, print_table
+from earshot.common.text import pluralize
 from earshot.config.settings import read_settings
 from earshot.models.registry import Thresholds
 from earshot.speakers.tables.voice_space import thresholds, voice_space
@@ -22,24 +23,25 @@ if TYPE_CHECKING:
 
 
 def _rate(_context: click.Context, _option: click.Parameter, rate: float) -> float:
-    if not 0.0 < rate < 0.5:  # which NaN is not either
-        raise click.BadParameter(f"{rate:g} is not a rate above 0 and below 0.5; 0.01 is one false accept in a hundred.")
+    if not 0.0 < rate < 0.5:  # also refuses NaN
+        raise click.BadParameter(f"{rate:g} is not between 0 and 0.5; 0.01 is one false accept in a hundred.")
     return rate
 
 
 @click.command("calibrate")
 @click.option(
     "--false-accepts", "rate", type=float, default=0.01, callback=_rate, show_default=True,
-    help="Of pairs of two people, the share that may pass for one.",
+    help="Share of pairs of different people that may pass as one person.",
 )  # fmt: skip
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture: .png, .svg or .pdf.")
-@click.option("--accept", "accepted", is_flag=True, help="From now on use this threshold; everybody is decided anew.")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write a plot to this .png, .svg or .pdf file.")
+@click.option("--accept", "accepted", is_flag=True, help="Use this threshold from now on, and identify all speakers again.")
 @json_option
 def calibrate_command(rate: float, plot: Path | None, accepted: bool, as_json: bool) -> None:
-    """Compute from this library from which cosine similarity on two voices are one person.
+    """Compute the voice threshold from this library.
 
-    Compared are halves of one speaker, speakers of one video, and whom corrections and enrolments name; never what the machine
-    decided itself. docs/guides/people.md says more.
+    The threshold is the cosine similarity from which two voices count as one person. It is computed from halves of one
+    speaker, speakers of one video, and people named by corrections and enrolments, never from automatic decisions. See
+    docs/guides/people.md.
     """
     from earshot.speakers.people.calibration_data import accept_calibration, read_calibration_data
     from earshot.speakers.voices.calibration import calibrate, pairs_of
@@ -48,30 +50,27 @@ def calibrate_command(rate: float, plot: Path | None, accepted: bool, as_json: b
         _check_plot(plot)
     settings, database = read_settings(), open_database()
     space, today = voice_space(settings), thresholds(database, settings)
-    material = read_calibration_data(database, space)
-    if material.other_spaces:
-        click.echo(_left_out(material.other_spaces, space.model), err=True)
-    pairs = pairs_of(material.speakers)
-    found = calibrate(pairs, rate)
+    data = read_calibration_data(database, space)
+    if data.other_spaces:
+        click.echo(
+            f"Left out: {pluralize(data.other_spaces, 'video')} with vectors of another model than {space.model}. "
+            "To recompute them: earshot backfill --stale voice_embeddings",
+            err=True,
+        )
+    pairs = pairs_of(data.speakers)
+    calibration = calibrate(pairs, rate)
     if plot is not None:
-        _plot(pairs, found, today.threshold, plot)
-    identified = accept_calibration(database, space, found) if accepted else None
+        _plot(pairs, calibration, today.threshold, plot)
+    identified = accept_calibration(database, space, calibration) if accepted else None
     if as_json:
-        print_json(_document(material, pairs, found, today, space.columns, identified))
+        print_json(_document(data, pairs, calibration, today, space.columns, identified))
         return
-    _print(material, pairs, found, today)
+    _print(data, pairs, calibration, today)
     if identified is not None:
         click.echo(
-            f"Accepted. Decided anew: {identified.speakers} speakers, {identified.by_profile} named by profile, "
-            f"{identified.voices} anonymous voices; {identified.written} changed."
+            f"Accepted. Identified {pluralize(identified.speakers, 'speaker')} again, of which {identified.written} changed: "
+            f"{identified.by_profile} named by profile, {pluralize(identified.voices, 'anonymous voice')}."
         )
-
-
-def _left_out(videos: int, model: str) -> str:
-    return (
-        f"{videos} video{'s have' if videos > 1 else ' has'} vectors of another model than {model}, or prepared otherwise; "
-        "left out, since scores of two models are never compared: run voice_embeddings for them again (a backfill in the UI)."
-    )
 
 
 def _check_plot(path: Path) -> None:
@@ -80,24 +79,24 @@ def _check_plot(path: Path) -> None:
     check_suffix(path)
 
 
-def _plot(pairs: "pd.DataFrame", found: "Calibration", today: float, path: Path) -> None:
+def _plot(pairs: "pd.DataFrame", calibration: "Calibration", today: float, path: Path) -> None:
     from earshot.speakers.people.calibration_plot import draw
     from earshot.timings.plots import save
 
-    save(draw(pairs, found, today), path)
+    save(draw(pairs, calibration, today), path)
     click.echo(f"Plotted to {path}.", err=True)
 
 
-def _print(material: "CalibrationData", pairs: "pd.DataFrame", found: "Calibration", today: Thresholds) -> None:
+def _print(data: "CalibrationData", pairs: "pd.DataFrame", calibration: "Calibration", today: Thresholds) -> None:
     headings = [("pairs of", "left"), ("number", "right"), ("1 %", "right"), ("median", "right"), ("99 %", "right")]
-    headings += [(f"wrong at {found.threshold:.4f}", "right"), (f"wrong at {today.threshold:.4f}, today", "right")]
-    print_table(headings, [_cells(row) for row in distributions(pairs, found.threshold, today.threshold)])
-    for line in _told(material, pairs, found, today):
+    headings += [(f"wrong at {calibration.threshold:.4f}", "right"), (f"wrong at {today.threshold:.4f}, today", "right")]
+    print_table(headings, [_cells(row) for row in distributions(pairs, calibration.threshold, today.threshold)])
+    for line in _summary(data, pairs, calibration, today):
         click.echo(line)
 
 
 def distributions(pairs: "pd.DataFrame", threshold: float, today: float) -> list[dict[str, Any]]:
-    """A row for each kind of pairs: its number, percentiles of its scores, the share that each threshold gets wrong."""
+    """One row per kind of pair: the number of pairs, percentiles of their scores, and the error rate of each threshold."""
     from earshot.speakers.voices.calibration import ONE_PERSON, TWO_PEOPLE, false_accepts, false_rejects, scores_of
 
     rows = []
@@ -118,43 +117,45 @@ def distributions(pairs: "pd.DataFrame", threshold: float, today: float) -> list
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    who = f"{'one person' if row['one_person'] else 'two people'}: {row['kind']}"
+    kind = f"{'one person' if row['one_person'] else 'two people'}: {row['kind']}"
     scores = [f"{score:.2f}" for score in row["percentiles"]] if row["percentiles"] else [""] * 3
     wrong = ["" if share is None else f"{share:.2%}" for share in (row["wrong"], row["wrong_today"])]
-    return (who, str(row["pairs"]), *scores, *wrong)
+    return (kind, str(row["pairs"]), *scores, *wrong)
 
 
-def _told(material: "CalibrationData", pairs: "pd.DataFrame", found: "Calibration", today: Thresholds) -> list[str]:
+def _summary(data: "CalibrationData", pairs: "pd.DataFrame", calibration: "Calibration", today: Thresholds) -> list[str]:
     from earshot.speakers.voices.calibration import nearest
 
-    rejects = "not known" if found.false_rejects is None else f"{found.false_rejects:.2%}"
+    rejects = "unknown" if calibration.false_rejects is None else f"{calibration.false_rejects:.2%}"
     lines = [
-        f"Threshold {found.threshold:.4f} (cosine similarity) for false accepts of {found.rate:.2%}: {found.false_accepts:.2%} "
-        f"found, false rejects {rejects}. It rests on {found.two_people} pairs of two people and {found.one_person} of one"
-        f"{', and is rough: fewer than 30 false accepts' if found.low_confidence else ''}.",
-        "No pair of one person: false rejects and EER are not known."
-        if found.eer is None
-        else f"Equal error rate {found.eer:.2%} at {found.eer_threshold:.4f}. Halves are of one session: optimistic.",
+        f"Threshold {calibration.threshold:.4f} (cosine similarity) for a false accept rate of {calibration.rate:.2%}. "
+        f"On this library: false accepts {calibration.false_accepts:.2%}, false rejects {rejects}, from "
+        f"{pluralize(calibration.two_people, 'pair')} of two people and {calibration.one_person} of one person"
+        f"{'. A rough estimate: fewer than 30 false accepts' if calibration.low_confidence else ''}.",
+        "There is no pair of one person, so false rejects and EER are unknown."
+        if calibration.eer is None
+        else f"Equal error rate {calibration.eer:.2%} at {calibration.eer_threshold:.4f}; optimistic, because halves of one "
+        "speaker are from the same session.",
         f"Today's threshold is {today.threshold:.4f} ({today.source}).",
     ]
-    if material.videos_read < material.videos:
-        lines.append(f"Read were {material.videos_read} of {material.videos} videos, a fixed sample.")
-    lines += [_passing(material, row) for row in nearest(pairs, found.threshold).to_dict("records")]
+    if data.videos_read < data.videos:
+        lines.append(f"Computed from a fixed sample of {data.videos_read} of {data.videos} videos.")
+    lines += [_passing(data, row) for row in nearest(pairs, calibration.threshold).to_dict("records")]
     return lines
 
 
-def _passing(material: "CalibrationData", row: dict[Any, Any]) -> str:
-    first, second = material.speakers[row["first"]], material.speakers[row["second"]]
+def _passing(data: "CalibrationData", row: dict[Any, Any]) -> str:
+    first, second = data.speakers[row["first"]], data.speakers[row["second"]]
     return (
-        f"Counted as two people, but alike ({row['score']:.2f}); are they? {first.recording} {first.name}, "
+        f"Check whether these are really two people (cosine {row['score']:.2f}): {first.recording} {first.name}, "
         f"{second.recording} {second.name}"
     )
 
 
 def _document(
-    material: "CalibrationData",
+    data: "CalibrationData",
     pairs: "pd.DataFrame",
-    found: "Calibration",
+    calibration: "Calibration",
     today: Thresholds,
     space: dict[str, str],
     identified: "Identified | None",
@@ -164,21 +165,20 @@ def _document(
     return {
         **space,
         "score": "cosine similarity",
-        **asdict(found),
+        **asdict(calibration),
         "today": asdict(today),
-        "pairs": distributions(pairs, found.threshold, today.threshold),
+        "pairs": distributions(pairs, calibration.threshold, today.threshold),
         "passing": [
             {
                 "score": row["score"],
                 "speakers": [
-                    [material.speakers[place].recording, material.speakers[place].name]
-                    for place in (row["first"], row["second"])
+                    [data.speakers[index].recording, data.speakers[index].name] for index in (row["first"], row["second"])
                 ],
             }
-            for row in nearest(pairs, found.threshold).to_dict("records")
+            for row in nearest(pairs, calibration.threshold).to_dict("records")
         ],
-        "videos": material.videos,
-        "videos_read": material.videos_read,
-        "videos_of_another_model": material.other_spaces,
+        "videos": data.videos,
+        "videos_read": data.videos_read,
+        "videos_of_another_model": data.other_spaces,
         "accepted": identified is not None,
     }

@@ -1,4 +1,4 @@
-"""`earshot people correct`: who really speaks. Each correction has a number, by which it is taken back."""
+"""`earshot people correct`: enter or undo a correction of who speaks. Each correction has a number, which `--undo` takes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _UnquotedVoices(click.Command):
-    """A command to which `voice 7` is one word, with or without quotes, also behind an option."""
+    """A command that reads `voice 7` as one argument even without quotes, also after an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         joined: list[str] = []
@@ -28,12 +28,12 @@ class _UnquotedVoices(click.Command):
 
 @click.command("correct", cls=_UnquotedVoices)
 @click.argument("what", nargs=-1, metavar="[WHAT]")
-@click.option("--is", "is_name", metavar="NAME", help="This person speaks, who is added where nobody has the name.")
-@click.option("--never", "never_name", metavar="NAME", help="This person never does.")
-@click.option("--same-as", metavar="OTHER", help="This voice and the OTHER are one.")
-@click.option("--not-same-as", metavar="OTHER", help="This voice and the OTHER are two.")
-@click.option("--split", is_flag=True, help="This anonymous voice is two: divide it where it was joined last.")
-@click.option("--undo", type=click.IntRange(min=1), metavar="NUMBER", help="Take a correction back.")
+@click.option("--is", "is_name", metavar="NAME", help="It is this person. A new name adds a person.")
+@click.option("--never", "never_name", metavar="NAME", help="It is never this person.")
+@click.option("--same-as", metavar="OTHER", help="It is the same voice as OTHER.")
+@click.option("--not-same-as", metavar="OTHER", help="It is another voice than OTHER.")
+@click.option("--split", is_flag=True, help="Split this anonymous voice in two, at its last merge.")
+@click.option("--undo", type=click.IntRange(min=1), metavar="NUMBER", help="Undo a correction.")
 def correct_command(
     what: tuple[str, ...],
     is_name: str | None,
@@ -43,45 +43,46 @@ def correct_command(
     split: bool,
     undo: int | None,
 ) -> None:
-    """Say who speaks in WHAT: a voice ("voice 7"), a speaker (VIDEO@SPEAKER_01), or a turn by its time (VIDEO@0:12:30).
+    """Correct who is speaking.
 
-    Corrections win over the machine, hold when a video is run again, and teach the person's profile.
+    WHAT is a voice ("voice 7"), a speaker of a video (VIDEO@SPEAKER_01), or a turn by its time (VIDEO@0:12:30). A correction
+    overrides the automatic decision, survives another run of the video, and improves the person's profile.
     """
     given = [option is not None for option in (is_name, never_name, same_as, not_same_as, undo)] + [split]
     if sum(given) != 1:
-        raise click.UsageError("Say one thing: --is, --never, --same-as, --not-same-as, --split or --undo.")
+        raise click.UsageError("Give exactly one of --is, --never, --same-as, --not-same-as, --split and --undo.")
     text = " ".join(what)
     if bool(text) == (undo is not None):
-        raise click.UsageError("--undo takes a number alone." if text else "Say of whom: a voice, a speaker or a turn.")
+        raise click.UsageError("--undo takes only a number." if text else "Name WHAT to correct: a voice, a speaker or a turn.")
     database = open_database()
     if undo is not None:
-        tell_changes(database, lambda: _undo(database, undo))
+        apply_change(database, lambda: _undo(database, undo))
     elif split:
-        tell_changes(database, lambda: _split(database, text))
+        apply_change(database, lambda: _split(database, text))
     elif is_name is not None or never_name is not None:
-        tell_changes(database, lambda: _person(database, text, is_name, never_name))
+        apply_change(database, lambda: _person(database, text, is_name, never_name))
     else:
-        tell_changes(database, lambda: _voices(database, text, same_as, not_same_as))
+        apply_change(database, lambda: _voices(database, text, same_as, not_same_as))
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a command did, in words; the correction that it entered, or the voice numbers that the one taken back had cost."""
+    """What a command changed: a message; the number of a new correction; for an undone one, the voice numbers to restore."""
 
-    told: str
-    said: int | None = None
-    undone: "Mapping[Key, int]" = field(default_factory=dict)
+    message: str
+    correction: int | None = None
+    former_numbers: "Mapping[Key, int]" = field(default_factory=dict)
 
 
-def tell_changes(database: Database, change: Callable[[], Change]) -> None:
-    """Make a change, decide anew who speaks, and tell both; nobody else changes anything meanwhile."""
-    from earshot.library.corrections import deciding_anew
+def apply_change(database: Database, make: Callable[[], Change]) -> None:
+    """Make a change, identify all speakers again, and print both results. Other processes wait meanwhile."""
+    from earshot.library.corrections import identifying_again
 
-    with deciding_anew(database) as decision:
-        done = change()
-        click.echo(done.told)
-        decision.said, decision.undone = done.said, done.undone
-    click.echo("\n".join(decision.renamed) if decision.renamed else "No speaker's name changed.")
+    with identifying_again(database) as identification:
+        change = make()
+        click.echo(change.message)
+        identification.correction, identification.former_numbers = change.correction, change.former_numbers
+    click.echo("\n".join(identification.renamed) if identification.renamed else "No speaker's name changed.")
 
 
 def _person(database: Database, text: str, is_name: str | None, never_name: str | None) -> Change:
@@ -89,32 +90,32 @@ def _person(database: Database, text: str, is_name: str | None, never_name: str 
     from earshot.speakers.corrections.targets import parse_target
     from earshot.speakers.people.directory import suggest
 
-    subject = parse_target(database, text)
+    target = parse_target(database, text)
     if is_name is None:
-        entered = exclude_person(database, subject, never_name or "")
-        return Change(f"{_number(entered)}: {subject.description} is never {entered.person}.", entered.number)
-    near = suggest(database, is_name)
-    entered = assign_person(database, subject, is_name)
-    told = [f"{_number(entered)}: {subject.description} is {entered.person}."]
+        entered = exclude_person(database, target, never_name or "")
+        return Change(f"{_number(entered)}: {target.description} is never {entered.person}.", entered.number)
+    suggestion = suggest(database, is_name)
+    entered = assign_person(database, target, is_name)
+    lines = [f"{_number(entered)}: {target.description} is {entered.person}."]
     if entered.new_person:
-        told.append(f"{entered.person} is new. {near}".strip())
+        lines.append(f"{entered.person} is a new person. {suggestion}".strip())
     if entered.over:
         from earshot.common.text import join_numbers
 
-        told.append(f"Where it covers correction {join_numbers(entered.over)}, the new one holds.")
-    if subject.turn:
-        told.append(f"The turn is shown as {entered.person}'s, whoever the rest of its speaker is.")
-    return Change("\n".join(told), entered.number)
+        lines.append(f"It overrides correction {join_numbers(entered.over)} where they overlap.")
+    if target.turn:
+        lines.append(f"Only this turn is {entered.person}'s; the rest of its speaker is not affected.")
+    return Change("\n".join(lines), entered.number)
 
 
 def _voices(database: Database, text: str, same_as: str | None, not_same_as: str | None) -> Change:
     from earshot.speakers.corrections.commands import merge_voices, separate_voices
     from earshot.speakers.corrections.targets import parse_target
 
-    one, other = parse_target(database, text), parse_target(database, same_as or not_same_as or "")
-    say, told = (merge_voices, "one voice") if same_as is not None else (separate_voices, "two voices")
-    entered = say(database, one, other)
-    return Change(f"{_number(entered)}: {one.description} and {other.description} are {told}.", entered.number)
+    first, second = parse_target(database, text), parse_target(database, same_as or not_same_as or "")
+    correct, result = (merge_voices, "one voice") if same_as is not None else (separate_voices, "two voices")
+    entered = correct(database, first, second)
+    return Change(f"{_number(entered)}: {first.description} and {second.description} are {result}.", entered.number)
 
 
 def _split(database: Database, text: str) -> Change:
@@ -124,25 +125,23 @@ def _split(database: Database, text: str) -> Change:
     from earshot.transcripts.speaker_names import voice_label
 
     number = anonymous_voice(text)
-    entered, one, other = split_voice(database, number)
+    entered, first, second = split_voice(database, number)
 
     def videos(part: Target) -> str:
         return ", ".join(dict.fromkeys(video_id for video_id, _ in part.speakers))
 
-    told = (
-        f"{_number(entered)}: {voice_label(number)} is two voices.\nOne is in {videos(one)}.\nThe other is in {videos(other)}."
-    )
-    return Change(told, entered.number)
+    message = f"{_number(entered)}: {voice_label(number)} is two voices.\nOne is in {videos(first)}."
+    return Change(f"{message}\nThe other is in {videos(second)}.", entered.number)
 
 
 def _undo(database: Database, number: int) -> Change:
     from earshot.speakers.tables.corrections import remove_correction
     from earshot.speakers.tables.identities import former_numbers
 
-    undone = former_numbers(database, number)
+    numbers = former_numbers(database, number)
     person = remove_correction(database, number)
-    gone = f" {person} goes with it: nothing else was said of that person." if person else ""
-    return Change(f"Correction {number} is taken back.{gone}", undone=undone)
+    removed = f" Removed {person}, whom nothing else mentions." if person else ""
+    return Change(f"Undid correction {number}.{removed}", former_numbers=numbers)
 
 
 def _number(entered: "CorrectionResult") -> str:

@@ -7,41 +7,39 @@ from earshot.cli.lazy_group import LazyCommand, LazyGroup
 COMMANDS = {
     "calibrate": LazyCommand(
         "earshot.cli.people.calibrate:calibrate_command",
-        "Compute from this library from which cosine similarity on two voices are one person.",
+        "Compute the voice threshold from this library.",
     ),
     "correct": LazyCommand(
         "earshot.cli.people.correct:correct_command",
-        'Say who speaks in WHAT: a voice ("voice 7"), a speaker (VIDEO@SPEAKER_01), or a turn by its time (VIDEO@0:12:30).',
+        "Correct who is speaking.",
     ),
-    "enrol": LazyCommand(
-        "earshot.cli.people.enrol:enrol_command", "Make NAME known by a recording: whoever speaks longest in it."
-    ),
+    "enrol": LazyCommand("earshot.cli.people.enrol:enrol_command", "Enrol a person from a recording of their voice."),
     "forget": LazyCommand(
         "earshot.cli.people.people:forget_command",
-        'Forget WHO (a name, or "voice 7"): profile, recordings, corrections, and all vectors of that voice, for good.',
+        "Forget a person or voice, including all voice vectors.",
     ),
     "list": LazyCommand(
         "earshot.cli.people.people:list_command",
-        "List people and anonymous voices, those of most videos first: how much they speak, and how that was decided.",
+        "List people and anonymous voices.",
     ),
     "merge": LazyCommand(
         "earshot.cli.people.people:merge_command",
-        "Make two people one: the OTHER has the enrolments, corrections and notes of ONE, whose name is gone.",
+        "Merge one person into another.",
     ),
     "remove": LazyCommand(
-        "earshot.cli.people.people:remove_command", "Remove the person NAME with enrolments and corrections, for good."
+        "earshot.cli.people.people:remove_command", "Remove a person, with their recordings and corrections."
     ),
     "rename": LazyCommand(
         "earshot.cli.people.people:rename_command",
-        "Give the person OLD the name NEW, in all that is shown and exported from now on.",
+        "Rename a person.",
     ),
     "show": LazyCommand(
         "earshot.cli.people.people:show_command",
-        'Show WHO (a name, or "voice 7"): where they speak and why that was decided, their recordings, their corrections.',
+        "Show where a person or voice speaks, and why.",
     ),
 }
 
 
 @click.group("people", cls=LazyGroup, lazy_commands=COMMANDS)
 def people_group() -> None:
-    """Who is speaking: people, their recordings, and corrections."""
+    """Manage people, their recordings and corrections."""

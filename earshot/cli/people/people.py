@@ -1,4 +1,4 @@
-"""`earshot people`: who is known, and what was said to be wrong. Each command is a thin layer over functions of the library."""
+"""`earshot people list`, `show`, `rename`, `merge`, `remove` and `forget`: thin layers over functions of the library."""
 
 import sys
 from textwrap import shorten
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earshot.cli.output import json_option, print_json, print_table
-from earshot.cli.people.correct import Change, tell_changes
+from earshot.cli.people.correct import Change, apply_change
 from earshot.common.errors import EarshotError
 from earshot.common.text import one_line, pluralize
 from earshot.common.times import format_hms
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from earshot.speakers.people.forget import ForgetSummary
     from earshot.transcripts.speaker_refs import SpeakerRef
 
-MOST_SHOWN = 240  # characters of what a voice says: enough to know it by
+MOST_SHOWN = 240  # characters of an excerpt: enough to recognize who speaks
 
 
 @click.command("list")
 @json_option
 def list_command(as_json: bool) -> None:
-    """List people and anonymous voices, those of most videos first: how much they speak, and how that was decided.
+    """List people and anonymous voices.
 
-    What is wrong in people.yaml, if anything is, comes last: until it is right nobody is identified anew.
+    Shows in how many videos each speaks, for how long, and how that was decided; those with most videos first. An error in
+    people.yaml is printed last; until it is corrected, no speaker is identified.
     """
     from earshot.speakers.people.directory import list_known
     from earshot.speakers.tables.voice_space import count_other_spaces
@@ -39,41 +40,47 @@ def list_command(as_json: bool) -> None:
     if as_json:
         print_json(rows)
     elif not rows:
-        click.echo("Nobody is known yet. Start with: earshot people enrol, or earshot ingest SOURCE")
+        click.echo("No people or voices yet. Start with: earshot ingest SOURCE")
     else:
         headings = [("who", "left"), ("videos", "right"), ("speech", "right"), ("enrolled", "right"), ("enrolments", "left")]
         unknown = rows[-1]["kind"] == "unknown"
-        print_table([*headings, ("decided by", "left")], [_listed(row) for row in rows], last_apart=unknown)
+        print_table([*headings, ("decided by", "left")], [_cells(row) for row in rows], last_apart=unknown)
     if others:
-        told = f"{pluralize(others, 'video')} with vectors of another model than {space.model}, which are never compared "
-        click.echo(f"{told}with today's: run voice_embeddings for them again (a backfill in the UI).", err=True)
+        click.echo(
+            f"Not compared: {pluralize(others, 'video')} with vectors of another model than {space.model}. "
+            "To recompute them: earshot backfill --stale voice_embeddings",
+            err=True,
+        )
     read_people(settings.people)
 
 
-def _listed(row: dict[str, Any]) -> tuple[str, ...]:
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["name"],
         str(row["videos"] or ""),
         format_hms(row["speech_s"]) if row["speakers"] else "",
         format_hms(row["enrolled_s"]) if row["enrolled_s"] else "",
         ", ".join(f"{count} {verdict}" for verdict, count in row["enrolments"].items()),
-        ", ".join(_decided(row)),
+        ", ".join(_decisions(row)),
     )
 
 
-def _decided(row: dict[str, Any]) -> list[str]:
-    """What decided, or why nothing did; and where only single turns are the person's."""
+def _decisions(row: dict[str, Any]) -> list[str]:
+    """What the decisions were based on; for the unknown, why there was none."""
     if row["kind"] == "unknown":
         return [f"{count} {kind}" for kind, count in row["reasons"].items()]
     moments = [f"single turns in {pluralize(row['moments'], 'video')} by correction"] * bool(row["moments"])
-    return [f"{count} by {what}" for what, count in row["decided_by"].items()] + moments
+    return [f"{count} by {basis}" for basis, count in row["decided_by"].items()] + moments
 
 
 @click.command("show")
 @click.argument("who", nargs=-1, required=True)
 @json_option
 def show_command(who: tuple[str, ...], as_json: bool) -> None:
-    """Show WHO (a name, or "voice 7"): where they speak and why that was decided, their recordings, their corrections."""
+    """Show where a person or voice speaks, and why.
+
+    WHO is a name or an anonymous voice, such as "voice 7". Also lists the recordings and corrections of a person.
+    """
     from earshot.speakers.people.directory import resolve, show_known
 
     database, space = open_database(), voice_space(read_settings())
@@ -85,8 +92,8 @@ def show_command(who: tuple[str, ...], as_json: bool) -> None:
     if shown["speaks"]:
         _print_appearances(shown["speaks"], shown["score"])
     elif not shown["moments"]:
-        click.echo("Speaks in no video that is known.")
-    _print_said(shown)
+        click.echo("Speaks in no video of the library.")
+    _print_excerpts(shown)
     for enrolment in shown["enrolments"]:
         click.echo(_enrolment(enrolment))
     for correction in shown["corrections"]:
@@ -107,8 +114,8 @@ def _print_appearances(rows: list[dict[str, Any]], score: str) -> None:
     print_table(headings, cells)
 
 
-def _print_said(shown: dict[str, Any]) -> None:
-    """What is heard of a voice in each video, and the single turns that are the person's."""
+def _print_excerpts(shown: dict[str, Any]) -> None:
+    """An excerpt from each video, and the single turns that corrections give to the person."""
     for row in shown["speaks"]:
         first = {"start_s": row["first_s"] or 0.0, "text": "(no words)", "link": row["link"]}
         _print_line(row["title"], **(row["excerpt"] or first))
@@ -129,53 +136,57 @@ def _figure(value: float | None) -> str:
 def _enrolment(row: dict[str, Any]) -> str:
     from earshot.speakers.voices.enrolment_quality import tenths
 
-    until = "its end" if row["end_s"] is None else format_hms(row["end_s"])
-    judged = "not judged yet" if row["verdict"] is None else f"{row['verdict']}, {tenths(row['clean_s'])} s of clean speech"
+    until = "the end" if row["end_s"] is None else format_hms(row["end_s"])
+    verdict = "not judged yet" if row["verdict"] is None else f"{row['verdict']}, {tenths(row['clean_s'])} s of clean speech"
     reasons = f" ({row['reasons']})" if row["reasons"] else ""
-    return f"Enrolled by {row['kind']} {row['recording']}, {format_hms(row['start_s'])} to {until}: {judged}{reasons}"
+    return f"Enrolled from {row['kind']} {row['recording']}, {format_hms(row['start_s'])} to {until}: {verdict}{reasons}"
 
 
 @click.command("rename")
 @click.argument("old")
 @click.argument("new")
 def rename_command(old: str, new: str) -> None:
-    """Give the person OLD the name NEW, in all that is shown and exported from now on."""
+    """Rename a person."""
     from earshot.library.people import known_person
     from earshot.speakers.people.rename import rename
 
     database = open_database()
     who = known_person(database, old)
-    tell_changes(database, lambda: Change(f"{who.name} is called {rename(database, read_settings(), who, new)} now."))
+    apply_change(database, lambda: Change(f"Renamed {who.name} to {rename(database, read_settings(), who, new)}."))
 
 
 @click.command("merge")
 @click.argument("one")
 @click.argument("other")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def merge_command(one: str, other: str, yes: bool) -> None:
-    """Make two people one: the OTHER has the enrolments, corrections and notes of ONE, whose name is gone. There is no undo."""
+    """Merge one person into another.
+
+    OTHER takes over the enrolments, corrections and notes of ONE; the name ONE is deleted. This cannot be undone.
+    """
     from earshot.library.people import known_person
     from earshot.speakers.people.forget import count_traces
     from earshot.speakers.people.rename import merge
 
     database = open_database()
     gone, stays = known_person(database, one), known_person(database, other)
-    told = _taken(count_traces(database, gone))
-    if _agreed(yes, f"Make {gone.name} ({told}) and {stays.name} one person, {stays.name}, for good?", "Nobody was merged."):
-        tell_changes(database, lambda: Change(_merged(gone, stays, merge(database, read_settings(), gone, stays))))
+    question = f"Merge {gone.name} ({_traces(count_traces(database, gone))}) into {stays.name}? This cannot be undone."
+    if _confirmed(yes, question, "Nothing was merged."):
+        apply_change(database, lambda: Change(_merged(gone, stays, merge(database, read_settings(), gone, stays))))
 
 
-def _merged(gone: "SpeakerRef", stays: "SpeakerRef", found: "ForgetSummary") -> str:
-    return f"{gone.name} is {stays.name}, who has {_taken(found)} more."
+def _merged(gone: "SpeakerRef", stays: "SpeakerRef", moved: "ForgetSummary") -> str:
+    return f"Merged {gone.name} into {stays.name}: {_traces(moved)} moved."
 
 
 @click.command("remove")
 @click.argument("name", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def remove_command(name: tuple[str, ...], yes: bool) -> None:
-    """Remove the person NAME with enrolments and corrections, for good. Who was taken for that person is an anonymous voice.
+    """Remove a person, with their recordings and corrections.
 
-    Vectors of what they said stay: `earshot people forget` takes those as well.
+    Where they speak, they become an anonymous voice again. This cannot be undone. The vectors of their voice in videos stay;
+    `earshot people forget` deletes those, too.
     """
     from earshot.library.people import known_person
     from earshot.speakers.people.forget import count_traces, remove, require_unlisted
@@ -183,17 +194,19 @@ def remove_command(name: tuple[str, ...], yes: bool) -> None:
     database = open_database()
     who = known_person(database, " ".join(name))
     require_unlisted(read_settings(), who.name)
-    if _agreed(yes, f"Remove {who.name} ({_taken(count_traces(database, who))}) for good?", "Nobody was removed."):
-        tell_changes(database, lambda: Change(f"{who.name} is removed: {_taken(remove(database, who))}."))
+    question = f"Remove {who.name} ({_traces(count_traces(database, who))})? This cannot be undone."
+    if _confirmed(yes, question, "Nothing was removed."):
+        apply_change(database, lambda: Change(f"Removed {who.name}, {_traces(remove(database, who))}."))
 
 
 @click.command("forget")
 @click.argument("who", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def forget_command(who: tuple[str, ...], yes: bool) -> None:
-    """Forget WHO (a name, or "voice 7"): profile, recordings, corrections, and all vectors of that voice, for good.
+    """Forget a person or voice, including all voice vectors.
 
-    Audio, transcripts and backups stay; docs/guides/forgetting.md says more.
+    WHO is a name or an anonymous voice, such as "voice 7". Deletes the profile, recordings, corrections and every vector of the
+    voice. This cannot be undone. Audio, transcripts and backups stay; see docs/guides/forgetting.md.
     """
     from earshot.speakers.people.directory import resolve
     from earshot.speakers.people.forget import count_traces, forget, require_unlisted
@@ -202,36 +215,37 @@ def forget_command(who: tuple[str, ...], yes: bool) -> None:
     known = resolve(database, " ".join(who))
     if known.person_id is not None:
         require_unlisted(read_settings(), known.name)
-    found = count_traces(database, known)
-    if not _agreed(yes, f"Forget {known.name} ({_spoken(found)}, {_taken(found)}) for good?", "Nothing was forgotten."):
+    summary = count_traces(database, known)
+    question = f"Forget {known.name} ({_vectors(summary)}, {_traces(summary)})? This cannot be undone."
+    if not _confirmed(yes, question, "Nothing was forgotten."):
         return
-    gone = forget(database, known)
+    deleted = forget(database, known)
     click.echo(
-        f"Forgotten: {_spoken(gone)}, {_taken(gone)}. Audio, transcripts, backups and the write-ahead log are as they were "
-        "(docs/guides/forgetting.md)."
+        f"Forgotten: {_vectors(deleted)}, {_traces(deleted)}. Audio, transcripts, backups and the write-ahead log were not "
+        "changed (docs/guides/forgetting.md)."
     )
 
 
-def _agreed(yes: bool, question: str, refused: str) -> bool:
-    """Whether the user says yes, or said so with --yes. Raises EarshotError where nobody can be asked."""
+def _confirmed(yes: bool, question: str, declined: str) -> bool:
+    """Whether the user agrees, now or with --yes. Raises EarshotError without a terminal to ask on."""
     if yes:
         return True
-    try:
-        agreed = click.confirm(question)
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise  # by Ctrl-C
-        click.echo(err=True)  # ends the line of the question
-        raise EarshotError(f"{refused} Nobody is at a terminal to answer: {question}", "Say yes with --yes.") from None
+    if not _is_interactive():
+        raise EarshotError(f"{declined} There is no terminal to ask on: {question}", "To agree, add --yes.")
+    agreed = click.confirm(question)
     if not agreed:
-        click.echo(refused)
+        click.echo(declined)
     return agreed
 
 
-def _taken(found: "ForgetSummary") -> str:
-    return f"{pluralize(found.enrolments, 'enrolment')}, {pluralize(found.corrections, 'correction')}"
+def _is_interactive() -> bool:
+    return sys.stdin.isatty()
 
 
-def _spoken(found: "ForgetSummary") -> str:
-    where = f"{pluralize(found.speakers, 'speaker')} in {pluralize(found.videos, 'video')}"
-    return f"{where}, vectors of {pluralize(found.turns, 'turn')}"
+def _traces(summary: "ForgetSummary") -> str:
+    return f"{pluralize(summary.enrolments, 'enrolment')}, {pluralize(summary.corrections, 'correction')}"
+
+
+def _vectors(summary: "ForgetSummary") -> str:
+    where = f"{pluralize(summary.speakers, 'speaker')} in {pluralize(summary.videos, 'video')}"
+    return f"{where}, vectors of {pluralize(summary.turns, 'turn')}"

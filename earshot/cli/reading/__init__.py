@@ -1,1 +1,1 @@
-"""Commands that show what was said: search, export, play."""
+"""Commands that search, export and play transcripts."""

@@ -1,4 +1,4 @@
-"""`earshot play`: what was said, to be heard: a result of the last search, or a video from a moment on."""
+"""`earshot play`: play a result of the last search, or a video from a given time."""
 
 import shlex
 import subprocess
@@ -18,10 +18,10 @@ from earshot.storage.database import Database, open_database
 @click.argument("what", metavar="HIT|VIDEO@TIME")
 @click.option("--print", "only_print", is_flag=True, help="Print the player's command instead of running it.")
 def play_command(what: str, only_print: bool) -> None:
-    """Play a result of the last search by its number (earshot play 2), or a video from a time on (VIDEO@0:12:30).
+    """Play a search result, or a video from a given time.
 
-    What is played is Earshot's own copy of the audio, by the first of these that is installed: ffplay, mpv, VLC, SoX's play.
-    Ctrl-C stops.
+    HIT is the number of a result of the last search; VIDEO@TIME is a video and a time, such as VIDEO@0:12:30. Plays Earshot's
+    copy of the audio with the first installed player of ffplay, mpv, VLC and SoX. Ctrl-C stops it.
     """
     from earshot.media.playing import player_command, stored_audio
 
@@ -31,12 +31,13 @@ def play_command(what: str, only_print: bool) -> None:
     if only_print:
         click.echo(shlex.join(command))
         return
-    click.echo(f"{video.title}, from {format_hms(start_s)}, by {Path(command[0]).name}; Ctrl-C stops.", err=True)
+    player = Path(command[0]).name
+    click.echo(f"Playing {video.title} from {format_hms(start_s)} with {player}. Press Ctrl-C to stop.", err=True)
     _run(command)
 
 
 def _moment(database: Database, what: str) -> tuple[Video, float]:
-    """The video and the second that are meant; raises EarshotError where the video is unknown, or over by then."""
+    """The video and the start in seconds. Raises EarshotError if the video is unknown or shorter than that."""
     from earshot.transcripts.search.last_search import find_result
 
     if what.isdecimal():
@@ -48,7 +49,7 @@ def _moment(database: Database, what: str) -> tuple[Video, float]:
     try:
         start_s = parse_time(time)
     except ValueError:
-        raise EarshotError(f"{time!r} in {what!r} is no time.", "Write VIDEO@SECONDS, or VIDEO@h:mm:ss.") from None
+        raise EarshotError(f"{time!r} in {what!r} is not a time.", "Write VIDEO@SECONDS or VIDEO@h:mm:ss.") from None
     video = known_video(database, name)
     if video.duration_s is not None and start_s >= video.duration_s:
         raise EarshotError(f"{video.video_id} ends at {format_hms(video.duration_s)}, before {time}.", "Name an earlier time.")
@@ -56,11 +57,11 @@ def _moment(database: Database, what: str) -> tuple[Video, float]:
 
 
 def _run(command: list[str]) -> None:
-    """Run the player to its end, or to Ctrl-C; raises EarshotError where it fails."""
+    """Run the player until it exits or Ctrl-C; raises EarshotError if it fails."""
     try:
-        ended = subprocess.run(command, check=False)
+        process = subprocess.run(command, check=False)
     except KeyboardInterrupt:
         return
-    if ended.returncode != 0:
-        told = f"{Path(command[0]).name} ended with exit code {ended.returncode}."
-        raise EarshotError(told, f"Its own message is above; what was run: {shlex.join(command)}")
+    if process.returncode != 0:
+        message = f"{Path(command[0]).name} failed with exit code {process.returncode}."
+        raise EarshotError(message, f"See its message above. The command was: {shlex.join(command)}")

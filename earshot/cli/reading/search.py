@@ -1,4 +1,4 @@
-"""`earshot search`: what was said about something, by whom, when, and the link that opens it there."""
+"""`earshot search`: find passages, and print who says them, when, and a link to that time."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 
 
 class _TextCommand(click.Command):
-    """A command whose text may have words with a dash before them, `-word`, anywhere; two dashes begin an option.
-
-    Text that begins with two dashes stands after `--`.
-    """
+    """A command that accepts `-word` anywhere in its text; only two dashes begin an option. After `--`, all is text."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        options = {name: each for each in self.get_params(ctx) if isinstance(each, click.Option) for name in each.opts}
+        options = {name: param for param in self.get_params(ctx) if isinstance(param, click.Option) for name in param.opts}
         chosen: list[str] = []
         text: list[str] = []
         rest = iter(args)
@@ -52,18 +49,18 @@ def _value(name: str, value: str | None, ctx: click.Context) -> str:
 
 
 def _refuse(name: str, known: Sequence[str], ctx: click.Context) -> Never:
-    told = f"No such option {name[:80]!r} (text that begins with two dashes goes after --)."
-    raise click.NoSuchOption(name, told, known, ctx)
+    message = f"No such option {name[:80]!r} (text that begins with two dashes goes after --)."
+    raise click.NoSuchOption(name, message, known, ctx)
 
 
 @click.command("search", cls=_TextCommand)
 @click.argument("text", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(1, 200), default=5, show_default=True, help="Passages on a page.")
-@click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, help="Which page of them.")
-@click.option("--speaker", metavar="NAME", help="Only what this person says, or an anonymous voice: 'voice 7'.")
+@click.option("--limit", type=click.IntRange(1, 200), default=5, show_default=True, help="Passages per page.")
+@click.option("--page", type=click.IntRange(min=1), default=1, show_default=True, help="Page of the results.")
+@click.option("--speaker", metavar="NAME", help='Only what this person or voice ("voice 7") says.')
 @filter_options
-@click.option("--words", is_flag=True, help="By words alone, not by meaning; needs no model.")
-@click.option("--context", is_flag=True, help="Show the passages before and after, too.")
+@click.option("--words", is_flag=True, help="Search by words only, which needs no model.")
+@click.option("--context", is_flag=True, help="Also show the passages before and after.")
 @json_option
 def search_command(
     text: tuple[str, ...],
@@ -79,11 +76,12 @@ def search_command(
     context: bool,
     as_json: bool,
 ) -> None:
-    """Find the passages that answer TEXT, by meaning and by words: who said it, when, and where.
+    """Search what was said, by meaning and by words.
 
-    "Several words" in quotation marks must be said in this order; -word must not be said.
+    Prints the passages that match TEXT best, with speaker, time and link. "Words in quotation marks" must occur in this order;
+    -word must not occur. `earshot play` plays a result by its number.
     """
-    found = Library().search(
+    result = Library().search(
         " ".join(text),
         limit=limit,
         page=page,
@@ -95,24 +93,24 @@ def search_command(
         until=until.date() if until else None,
         words_only=words,
     )
-    _keep(found.hits)
+    _save(result.hits)
     if as_json:
-        undated = found.undated_videos_left_out
-        hits = [asdict(hit) for hit in found.hits]
-        print_json({"hits": hits, "absent_words": found.absent_words, "undated_videos_left_out": undated})
+        undated = result.undated_videos_left_out
+        hits = [asdict(hit) for hit in result.hits]
+        print_json({"hits": hits, "absent_words": result.absent_words, "undated_videos_left_out": undated})
     else:
-        _print_hits(found.hits, context)
-        _print_absent(found.notable_absences)
-    if found.note:
-        click.echo(found.note, err=bool(found.hits) or as_json)
+        _print_hits(result.hits, context)
+        _print_absent(result.notable_absences)
+    if result.note:
+        click.echo(result.note, err=bool(result.hits) or as_json)
 
 
-def _keep(hits: "Sequence[Hit]") -> None:
-    """For `earshot play`; a search goes on without, where EARSHOT_HOME cannot be written to."""
+def _save(hits: "Sequence[Hit]") -> None:
+    """Save the results for `earshot play`; only warns if EARSHOT_HOME cannot be written to."""
     try:
         keep_results(hits)
     except EarshotError as error:
-        click.echo(f"`earshot play` does not know these results by their numbers: {error.message}", err=True)
+        click.echo(f"`earshot play` cannot use the numbers of these results: {error.message}", err=True)
 
 
 def _print_absent(words: Sequence[str]) -> None:
@@ -137,7 +135,7 @@ def _day(hit: "Hit") -> str:
 
 
 def _scores(hit: "Hit") -> str:
-    """meaning 0.29, words 0.40, and in how many other videos it is, too."""
+    """meaning 0.29, words 0.40, and the number of other videos with the same passage."""
     meaning = "" if hit.meaning is None else f"meaning {hit.meaning:.2f}, "
     copies = f"; also in {pluralize(len(hit.copies), 'other video')}" if hit.copies else ""
     return f"({meaning}words {hit.words:.2f}{copies})"

@@ -176,7 +176,7 @@ def moments_of(database: Database, person_id: int) -> list[dict[str, Any]]:
         """,
         [person_id],
     )
-    return [{**row, "link": link_at(row.pop("url"), row["start_s"])} for row in rows]
+    return [{**row, "link": link_at(url, row["start_s"])} for row in rows for url in [row.pop("url")]]
 
 
 def _appearance(row: dict[str, Any]) -> dict[str, Any]:

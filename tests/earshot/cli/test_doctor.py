@@ -19,4 +19,6 @@ def test_library_that_is_missing_is_not_proved_and_no_traceback(monkeypatch: pyt
     ended = CliRunner().invoke(doctor.doctor, ["--json"])
     [finding] = json.loads(ended.output)
     assert (ended.exit_code, finding["proved"]) == (1, False)
-    assert finding["detail"].startswith("They do not run on cpu: Library libcublas.so.12 is not found or cannot be loaded.")
+    assert finding["detail"].startswith(
+        "The models do not run on cpu: Library libcublas.so.12 is not found or cannot be loaded."
+    )

@@ -99,10 +99,10 @@ def known(database: Database, name: str, excerpt: Excerpt, vector: np.ndarray) -
     [
         (["Ada"], "Name a recording: either --file FILE, or --video VIDEO with --span START-END."),
         (["Ada", "--file", "a.wav", "--video", "abc"], "Name a recording: either --file FILE, or --video VIDEO"),
-        (["Ada", "--video", "abc"], "Say when this person speaks in the video: --span START-END."),
-        (["Ada", "--file", "a.wav", "--span", "9-3"], "'9-3' is not START-END, each a time in seconds or as h:mm:ss"),
+        (["Ada", "--video", "abc"], "--video needs the time at which this person speaks: --span"),
+        (["Ada", "--file", "a.wav", "--span", "9-3"], "'9-3' is not START-END (each a time in seconds or as h:mm:ss"),
         (["Ada", "--file", "a.wav", "--span", "0-10", "--span", "9-20"], "Two of the spans overlap."),
-        (["--file", "a.wav"], "Say whose recording it is: earshot people enrol NAME --file FILE."),
+        (["--file", "a.wav"], "Name the person: earshot people enrol NAME --file FILE."),
         (["voice", "7", "--file", "a.wav"], 'earshot people correct "voice 7" --is NAME'),
         (["A\nB", "--file", "a.wav"], "The name has a line break or a control character in it."),
         ([" ", "--file", "a.wav"], "The name is empty. Allowed: a name of at most 100 characters"),
@@ -140,7 +140,7 @@ def test_notes_on_somebody_in_the_file_are_changed_there(enrol: Enrol, folder: P
     (folder / "people.yaml").write_text("people:\n- name: Ada\n  samples: [{file: gone.wav}]\n")
     ended = enrol("ada", "--file", "b.wav", "--notes", "new")
     assert ended.code == 2
-    assert f"The notes on Ada stand in {folder}/people.yaml: change them there." in ended.err
+    assert f"The notes on Ada are in {folder}/people.yaml" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_without_a_name_and_without_anything_new_it_says_so(enrol: Enrol, folder
     assert (ended.code, ended.out) == (0, f"There is no file {folder}/people.yaml.\n")
     (folder / "people.yaml").write_text("people:\n")
     ended = enrol()
-    assert (ended.code, ended.out) == (0, f"Nothing new in {folder}/people.yaml: every recording is judged.\n")
+    assert (ended.code, ended.out) == (0, f"Every recording in {folder}/people.yaml is already judged.\n")
 
 
 # --- real recordings -----------------------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ def test_a_good_recording_names_its_voice_in_every_video(
     assert lines[0] == f"{folder}/narrator.wav, 0:00-end"
     assert [line.split()[0] for line in lines[1:5]] == ["clean", "second", "spread", "verdict"]
     assert lines[4].split() == ["verdict", "good"]
-    assert lines[5] == "Enrolled. 1 speaker in 1 video carries the name (before: 0 in 0)."
+    assert lines[5] == "Enrolled. 1 speaker in 1 video has this name (before: 0 in 0)."
     assert (NAME, f"{folder}/narrator.wav", 0.0, None, "good") in enrolled(database)
     (named,) = database.query("SELECT name, notes, video_id, decided_by FROM identities JOIN people USING (person_id)")
     assert named == {"name": NAME, "notes": "reads aloud", "video_id": library_of_one, "decided_by": "profile"}
@@ -228,7 +228,7 @@ def test_warnings_say_who_is_near_and_that_it_sounds_like_another_person(
     assert excerpt["own_cosine"] < -0.9
     assert [row[0] for row in enrolled(database)] == ["Near", "Ada", "Ada"], "one more recording of Ada"
     again = enrol("Ada", "--file", "line.wav")
-    assert "warning       it does not sound like Ada's recordings so far" in again.out
+    assert "warning       it does not sound like Ada's earlier recordings" in again.out
     assert len(enrolled(database)) == 3
 
 
@@ -244,7 +244,9 @@ def test_what_is_refused_is_not_kept_and_the_rest_is(enrol: Enrol, database: Dat
     assert list_people(database) == []
     half = enrol("Ada", "--file", "mixed.wav", "--span", "5-14", "--span", "0-4")
     assert half.code == 1
-    assert "Enrolled 1 of 2; what was refused is not kept. 0 speakers in 0 videos carry the name (as before)." in half.out
+    assert (
+        "Enrolled 1 of 2 recordings; refused ones are not kept. 0 speakers in 0 videos have this name (as before)." in half.out
+    )
     assert enrolled(database) == [("Ada", f"{folder}/mixed.wav", 5.0, 14.0, "fair")]
     two = enrol("Bob", "--file", "call.wav")
     assert two.code == 1
@@ -269,7 +271,7 @@ def test_without_a_name_the_recordings_of_the_file_are_judged_and_told(
     assert ended.code == 1
     assert f"{NAME}: {folder}/line.wav, 0:00-0:06" in ended.out
     assert f"{NAME}: not used. There is no file {folder}/gone.wav." in ended.out
-    assert "Recordings judged: 1 fair, 1 refused, 1 could not be read." in ended.out
+    assert "Judged recordings: 1 fair, 1 refused, 1 unreadable." in ended.out
     assert f"Warning: {NAME} and Near sound alike" in ended.out or f"Warning: Near and {NAME} sound alike" in ended.out
     assert database.query("SELECT count(*) AS n FROM identities WHERE video_id = %s", [library_of_one]) == [{"n": 1}]
     again = json.loads(enrol("--json").out)

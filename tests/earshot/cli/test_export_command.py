@@ -175,7 +175,7 @@ def test_title_of_several_videos_is_refused_with_their_keys(three: Database) -> 
         EarshotError, match=r"Several videos are called 'Wooden boats'\..* a \(Wooden boats\), b \(Wooden boats\)"
     ):
         run("Wooden boats")
-    with pytest.raises(EarshotError, match=r"no video 'wooden'\. It is part of these titles: a \(Wooden boats\), b"):
+    with pytest.raises(EarshotError, match=r"no video 'wooden'\. These titles contain it: a \(Wooden boats\), b"):
         run("wooden")
 
 
@@ -231,7 +231,7 @@ def test_what_one_person_says_is_exported_alone(ana: Database) -> None:
     ("arguments", "told"),
     [
         (["a", "--speaker", "voice 7"], "voice 7 is not known to speak in a. `earshot people show 'voice 7'`"),
-        (["--source", "/recordings", "--speaker", "voice 7"], "voice 7 is not known to speak in any of them"),
+        (["--source", "/recordings", "--speaker", "voice 7"], "voice 7 is not known to speak in any of these videos"),
         (["--speaker", "Anna"], "There is no person named 'Anna'. Did you mean Ana?"),
     ],
 )
@@ -248,17 +248,20 @@ def test_speaker_who_does_not_speak_there_is_refused(ana: Database, arguments: l
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "Name videos, or --source, --all or --speaker"),
-        (["a", "--all"], "Name videos, or --source, --all or --speaker"),
-        (["--all", "--source", "x"], "Name videos, or --source, --all or --speaker"),
-        (["--all", "--format", "srt"], "srt of several videos is a file each: name a folder with --output"),
-        (["a", "b", "--format", "vtt"], "vtt of several videos is a file each"),
-        (["--all", "--format", "vtt", "--output", __file__], "is a file: name a folder"),
+        ([], "Name VIDEOs, or --source, --all or --speaker"),
+        (["a", "--all"], "Name VIDEOs, or --source, --all or --speaker"),
+        (["--all", "--source", "x"], "Name VIDEOs, or --source, --all or --speaker"),
+        (["--all", "--format", "srt"], "srt writes one file per video. Name a folder with --output"),
+        (["a", "b", "--format", "vtt"], "vtt writes one file per video"),
+        (["--all", "--format", "vtt", "--output", __file__], "is a file. Name a folder"),
         (
             ["--all", "--format", "srt", "--output", "nowhere/all.srt"],
-            "called like one: name a folder with --output, such as nowhere/all/",
+            "looks like a file. Name a folder with --output, such as nowhere/all/",
         ),
-        (["a", "b", "--format", "vtt", "--output", "Both.TXT"], "called like one: name a folder with --output, such as Both/"),
+        (
+            ["a", "b", "--format", "vtt", "--output", "Both.TXT"],
+            "looks like a file. Name a folder with --output, such as Both/",
+        ),
         (["a", "--format", "doc"], "'doc' is not one of"),
     ],
 )
@@ -284,7 +287,7 @@ def test_one_half_ingested_video_is_refused(three: Database) -> None:
 
 
 def test_a_source_without_videos_and_an_empty_library_are_told(database: Database) -> None:
-    with pytest.raises(EarshotError, match="The library has no video yet"):
+    with pytest.raises(EarshotError, match="The library has no videos yet"):
         run("--all", "--format", "rttm")
     fill(database, ["a"], [])
     with pytest.raises(EarshotError, match="No video has a source 'https://nowhere'"):

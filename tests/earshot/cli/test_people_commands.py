@@ -40,8 +40,10 @@ def talks(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def people(*arguments: str, answer: str | None = None) -> str:
-    """What the command printed; raises what it raised."""
-    result = CliRunner().invoke(cli, ["people", *arguments], input=answer)
+    """What the command printed, on a terminal if there is an answer; raises what it raised."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("earshot.cli.people.people._is_interactive", lambda: answer is not None)
+        result = CliRunner().invoke(cli, ["people", *arguments], input=answer)
     if isinstance(result.exception, Exception):
         raise result.exception
     assert result.exit_code == 0, result.output
@@ -178,6 +180,8 @@ def test_person_of_single_turns_is_shown_with_them(talks: Database) -> None:
     people("correct", "v9@0:12", "--is", "Ben")
     assert "single turns in 1 video by correction" in people("list")
     assert json.loads(people("list", "--json"))[-1]["moments"] == 1
+    [moment] = json.loads(people("show", "Ben", "--json"))["moments"]
+    assert moment.keys() == {"video_id", "title", "start_s", "end_s", "text", "link"}
     told = people("show", "Ben")
     assert "Single turns, by correction:\nV9  [0:00:10] beta gamma delta.\n   https://x/v9#t=10" in told
     assert "no video that is known" not in told
@@ -200,7 +204,7 @@ def test_naming_an_anonymous_voice_names_it_everywhere_and_in_what_comes_later(t
     host = voice_of(talks, "v1", FIRST)
     told = people("correct", host, "--is", "Ana")
     assert f"{host} (3 speakers in 3 videos) is Ana." in told
-    assert "Ana is new." in told
+    assert "Ana is a new person." in told
     assert told.endswith("3 speakers in 3 videos are now Ana.\n")
     speak(talks, "v9", ["somebody", "host"])
     identify(talks)
@@ -227,7 +231,7 @@ def test_what_is_no_name_is_refused_and_nobody_is_added(talks: Database, name: s
 @pytest.mark.usefixtures("talks")
 def test_a_name_nearly_that_of_somebody_known_is_told() -> None:
     people("correct", "v1@SPEAKER_00", "--is", "Katharina")
-    assert "Katarina is new. Did you mean Katharina?" in people("correct", "v1@SPEAKER_01", "--is", "Katarina")
+    assert "Katarina is a new person. Did you mean Katharina?" in people("correct", "v1@SPEAKER_01", "--is", "Katarina")
 
 
 def test_a_single_turn_is_named_without_its_speaker(talks: Database) -> None:
@@ -313,7 +317,7 @@ def test_two_voices_are_made_one_and_again_two_by_undo(talks: Database) -> None:
     assert "are one voice" in told
     assert voice_of(talks, "v3", FIRST) == voice_of(talks, "v1", SECOND)
     number = str(list_corrections(talks)[0].correction_id)
-    assert f"Correction {number} is taken back." in people("correct", "--undo", number)
+    assert f"Undid correction {number}." in people("correct", "--undo", number)
     assert (voice_of(talks, "v3", FIRST), list_corrections(talks)) == (host, [])
     assert "There is no correction" in refused("correct", "--undo", number)
 
@@ -376,7 +380,7 @@ def test_undo_of_the_first_of_two_names_leaves_the_number_for_the_second(talks: 
     first, second = (str(each.correction_id) for each in list_corrections(talks))
     people("correct", "--undo", first)
     assert voice_of(talks, "v1", FIRST) == "Ben"
-    assert "Ben goes with it" in people("correct", "--undo", second)
+    assert "Removed Ben" in people("correct", "--undo", second)
     assert labels(talks) == before
     assert list_people(talks) == []
 
@@ -426,9 +430,9 @@ def test_renamed_person_keeps_everything_but_the_name(talks: Database) -> None:
     people("correct", "v1@SPEAKER_00", "--is", "Anna")
     before = list_people(talks)[0]
     told = people("rename", "anna", "Ana B")
-    assert told == "Anna is called Ana B now.\n3 speakers in 3 videos are now Ana B.\n"
+    assert told == "Renamed Anna to Ana B.\n3 speakers in 3 videos are now Ana B.\n"
     assert list_people(talks) == [replace(before, name="Ana B")]
-    assert people("rename", "Ana B", "ANA B").startswith("Ana B is called ANA B now.")
+    assert people("rename", "Ana B", "ANA B").startswith("Renamed Ana B to ANA B.")
 
 
 def test_name_of_somebody_else_or_of_nobody_is_no_new_name(talks: Database) -> None:
@@ -448,7 +452,7 @@ def test_merged_person_goes_and_the_other_has_all_that_was_known(talks: Database
     judge(talks, bob, "fair", 5.0)
     people("correct", "v1@SPEAKER_00", "--is", "Bob")
     people("correct", "v1@SPEAKER_01", "--is", "Robert")
-    assert "Bob is Robert, who has 2 enrolments, 1 correction more." in people("merge", "Bob", "Robert", answer="y\n")
+    assert "Merged Bob into Robert: 2 enrolments, 1 correction moved." in people("merge", "Bob", "Robert", answer="y\n")
     [person] = list_people(talks)
     assert (person.name, person.notes) == ("Robert", "r; b")
     assert {each.person_id for each in list_corrections(talks)} == {person.person_id}
@@ -515,7 +519,7 @@ def test_what_is_no_voice_or_one_speakers_only_is_not_split(talks: Database) -> 
     identify(talks)
     alone = voice_of(talks, "v4", FIRST)
     assert f"{alone.capitalize()} is a single speaker of one video and cannot be split." in refused("correct", alone, "--split")
-    assert "is no anonymous voice" in refused("correct", "v1@SPEAKER_00", "--split")
+    assert "is not an anonymous voice" in refused("correct", "v1@SPEAKER_00", "--split")
     assert list_corrections(talks) == []
 
 
@@ -544,7 +548,7 @@ def test_a_new_name_takes_the_place_of_an_old_one_and_undone_gives_it_back(talks
     people("correct", host, "--is", "Ben")
     [old] = list_corrections(talks)
     told = people("correct", "v1@SPEAKER_00", "--is", "Ana")
-    assert f"Where it covers correction {old.correction_id}, the new one holds." in told
+    assert f"It overrides correction {old.correction_id}" in told
     assert voice_of(talks, "v1", FIRST) == "Ana"
     new = list_corrections(talks)[-1]
     people("correct", "--undo", str(new.correction_id))
@@ -622,10 +626,10 @@ def test_a_speaker_is_neither_joined_with_nor_parted_from_himself() -> None:
 
 @pytest.mark.usefixtures("talks")
 def test_one_thing_is_said_at_a_time_and_of_somebody() -> None:
-    assert "Say one thing" in misused("correct", "v1@SPEAKER_00")
-    assert "Say one thing" in misused("correct", "v1@SPEAKER_00", "--is", "Ana", "--never", "Ben")
-    assert "Say of whom" in misused("correct", "--is", "Ana")
-    assert "--undo takes a number alone" in misused("correct", "v1@SPEAKER_00", "--undo", "1")
+    assert "Give exactly one of" in misused("correct", "v1@SPEAKER_00")
+    assert "Give exactly one of" in misused("correct", "v1@SPEAKER_00", "--is", "Ana", "--never", "Ben")
+    assert "Name WHAT to correct" in misused("correct", "--is", "Ana")
+    assert "--undo takes only a number" in misused("correct", "v1@SPEAKER_00", "--undo", "1")
 
 
 # --- removing ------------------------------------------------------------------------------------------------------------
@@ -634,7 +638,7 @@ def test_one_thing_is_said_at_a_time_and_of_somebody() -> None:
 def test_a_removed_person_is_gone_with_corrections_and_is_a_voice_again(talks: Database) -> None:
     people("correct", voice_of(talks, "v1", FIRST), "--is", "Ana")
     told = people("remove", "ana", answer="y\n")
-    assert "Ana is removed: 0 enrolments, 1 correction." in told
+    assert "Removed Ana, 0 enrolments, 1 correction." in told
     assert list_people(talks) == list_corrections(talks) == []
     assert voice_of(talks, "v1", FIRST) == voice_of(talks, "v3", FIRST) != "Unknown"
     assert talks.query("SELECT FROM voice_embeddings WHERE embedding IS NULL") == []
@@ -651,17 +655,17 @@ def test_removed_person_is_the_voice_of_before(talks: Database) -> None:
 def test_remove_asks_and_leaves_everything_for_a_no(talks: Database) -> None:
     people("correct", "v1@SPEAKER_00", "--is", "Ana")
     told = people("remove", "Ana", answer="n\n")
-    assert "Remove Ana (0 enrolments, 1 correction) for good?" in told
-    assert told.endswith("Nobody was removed.\n")
+    assert "Remove Ana (0 enrolments, 1 correction)?" in told
+    assert told.endswith("Nothing was removed.\n")
     assert voice_of(talks, "v1", FIRST) == "Ana"
 
 
 @pytest.mark.parametrize("command", ["remove", "forget"])
-def test_without_a_terminal_what_asks_says_how_to_answer(talks: Database, command: str) -> None:
+def test_question_without_a_terminal_is_refused_before_it_is_asked(talks: Database, command: str) -> None:
     people("correct", "v1@SPEAKER_00", "--is", "Ana")
-    message = refused(command, "Ana")
-    assert "Nobody is at a terminal to answer:" in message
-    assert message.endswith("Say yes with --yes.")
+    result = CliRunner().invoke(cli, ["people", command, "Ana"])
+    assert isinstance(result.exception, EarshotError)
+    assert (result.output, "--yes" in result.exception.remedy) == ("", True)
     assert voice_of(talks, "v1", FIRST) == "Ana"
 
 
@@ -671,7 +675,7 @@ def test_who_is_in_people_yaml_is_not_removed_and_the_line_is_told(talks: Databa
     message = refused("remove", "Ana B")
     assert f"{read_settings().people}, line 3, names ana B." in message
     assert find_person(talks, "Ana B") is not None
-    assert "is nobody's name" in refused("remove", voice_of(talks, "v1", SECOND))
+    assert "is an anonymous voice" in refused("remove", voice_of(talks, "v1", SECOND))
 
 
 # --- what changed --------------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def test_result_of_the_last_search_is_played_by_its_number(talk: Path, programs:
     told = install(programs, "ffplay")
     search("harbour")
     search("lighthouse")
-    assert play("1").stderr == "V, from 0:00:10, by ffplay; Ctrl-C stops.\n"
+    assert play("1").stderr == "Playing V from 0:00:10 with ffplay. Press Ctrl-C to stop.\n"
     assert told.read_text().splitlines() == [*FFPLAY.split(), "10.000", str(talk)]
 
 
@@ -116,7 +116,7 @@ def test_without_player_file_and_time_are_named(talk: Path) -> None:
 @pytest.mark.usefixtures("talk")
 def test_failure_of_the_player_is_an_error(programs: Path) -> None:
     install(programs, "ffplay", exit_code=3)
-    with pytest.raises(EarshotError, match="ffplay ended with exit code 3"):
+    with pytest.raises(EarshotError, match="ffplay failed with exit code 3"):
         play("v")
 
 
@@ -126,7 +126,7 @@ def test_failure_of_the_player_is_an_error(programs: Path) -> None:
     [
         ("7", r"printed no result 7: they are 1 to 1\. Search again"),
         ("nobody@12", "There is no video 'nobody'"),
-        ("v@soon", "'soon' in 'v@soon' is no time"),
+        ("v@soon", "'soon' in 'v@soon' is not a time"),
         ("v@30", "v ends at 0:00:30, before 30"),
         ("silent@1", "silent has no audio yet"),
     ],
@@ -150,7 +150,7 @@ def test_number_is_refused_where_the_last_search_found_nothing() -> None:
 @pytest.mark.parametrize(
     ("uri", "told"),
     [
-        ("/nowhere/v.flac", "no longer in the media store"),
+        ("/nowhere/v.flac", "no longer in the media store.*earshot backfill audio --video v,"),
         ("memory://media/v.flac", "not on this machine: memory://media/v.flac"),
     ],
 )

@@ -60,7 +60,7 @@ def test_up_refuses_a_port_that_another_program_has(
 ) -> None:
     assert library
     monkeypatch.setattr(service, "_left_over", lambda _home: [])
-    with pytest.raises(Misconfigured, match="cannot be listened on"):
+    with pytest.raises(Misconfigured, match="Cannot listen on"):
         CliRunner().invoke(up, ["--port", str(left_over[0])], catch_exceptions=False)
 
 
@@ -70,7 +70,7 @@ def test_down_says_what_it_ended(left_over: tuple[int, "subprocess.Popen[str]"],
     said = CliRunner().invoke(down, [], catch_exceptions=False).output
     assert said.splitlines()[:2] == [
         "`earshot up` was not running.",
-        f"Stopped what an `earshot up` that was killed had left running (process ids {process.pid}).",
+        f"Stopped processes that a killed `earshot up` had left running (process ids {process.pid}).",
     ]
 
 

@@ -188,4 +188,4 @@ main()
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 130
-    assert ended.stderr == "Interrupted; what was finished is kept, run the same command again for the rest.\n"
+    assert ended.stderr == "Interrupted. Finished work is kept; run the same command again to continue.\n"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from earshot.cli import main
+from earshot.cli.operation.ingest import describe_speakers
 from earshot.common.errors import InvalidMedia, LiveOrUpcoming, Removed
 from earshot.sources.polling import poll_sources
 from earshot.storage.catalog.source_states import pause, states_of
@@ -122,7 +123,7 @@ def test_ingest_without_a_source_takes_those_of_sources_yaml(earshot: Earshot, s
 def test_ingest_with_an_empty_sources_yaml_says_what_to_do(earshot: Earshot, tmp_path: Path) -> None:
     ended = earshot("ingest")
     assert ended.code == 2
-    assert f"Name a SOURCE, or write some into {tmp_path / 'sources.yaml'}" in " ".join(ended.err.split())
+    assert f"Name a SOURCE, or add some to {tmp_path / 'sources.yaml'}" in " ".join(ended.err.split())
     assert ended.out == ""
 
 
@@ -163,7 +164,7 @@ def test_a_source_that_fails_is_told_and_the_others_go_on(earshot: Earshot, site
     assert ended.out == "1 to do, 1 failed.\n"
 
 
-@pytest.mark.parametrize(("names", "line"), [(["e1", "e2"], "= 2 videos: current, nothing to do"), (["e1"], "= e1 (")])
+@pytest.mark.parametrize(("names", "line"), [(["e1", "e2"], "= 2 videos: up to date"), (["e1"], "= e1 (")])
 def test_current_videos_share_one_line(
     earshot: Earshot, site: Site, database: Database, tmp_path: Path, names: list[str], line: str
 ) -> None:
@@ -173,9 +174,16 @@ def test_current_videos_share_one_line(
         for stage in STAGES:
             run_stage(database, video_id, stage, expected_versions()[stage], f"{stage} of {video_id}")
     ended = earshot("ingest")
-    assert ended.out == f"{len(names)} current.\n"
+    assert ended.out == f"{len(names)} up to date.\n"
     [said] = [said for said in ended.err.splitlines() if said]
     assert said.startswith(line)
+
+
+def test_counts_of_speakers_are_in_the_right_number() -> None:
+    counts = {"by_correction": 1.0, "by_profile": 0.0, "voices": 1.0, "recurring_voices": 0.0, "unknown": 2.0}
+    assert describe_speakers(counts) == (
+        "The library has 1 appearance of named people, 1 anonymous voice (0 in several videos), 2 unidentified speakers."
+    )
 
 
 # --- ingest: what is left out, and why -----------------------------------------------------------------------------------
@@ -190,7 +198,7 @@ def test_a_dry_run_says_why_each_video_is_left_out(earshot: Earshot, site: Site,
     assert lines == {
         "· e5": "would run all stages",
         "· e4": "would run all stages",
-        **dict.fromkeys(("- undated", "- e2", "- e1"), "left out, beyond the limit of 2"),
+        **dict.fromkeys(("- undated", "- e2", "- e1"), "left out (beyond the limit of 2)"),
     }
     assert ended.out == "2 to do, 3 left out.\n"
     assert ended.code == 0
@@ -257,7 +265,7 @@ def test_a_video_that_is_gone_is_left_out_of_its_feed_which_says_how_to_try_it_a
     asked = tries(site, "/e1.mp3")
     for _ in range(2):
         ended = earshot("ingest", url, "--dry-run")
-        assert f"- e1 ({video_id}): left out, removed; `earshot retry {video_id}` tries it again" in ended.err
+        assert f"- e1 ({video_id}): left out (removed; `earshot retry {video_id}` tries it again)" in ended.err
         assert ended.code == 0
     assert earshot("ingest", url).out == "2 left out.\n"
     assert tries(site, "/e1.mp3") == asked
@@ -319,13 +327,13 @@ def test_retry_wants_videos_or_a_state_and_not_both(earshot: Earshot) -> None:
     for arguments in ([], ["--json"], ["a-video", "--state", "failed"]):
         ended = earshot("retry", *arguments)
         assert (ended.code, ended.out) == (2, "")
-        assert "Name videos, or --state; `earshot videos` lists them." in ended.err
+        assert "Name VIDEOs or a --state; `earshot videos` lists them." in ended.err
 
 
 def test_retry_of_a_video_that_nobody_knows_is_told_and_tries_nothing(earshot: Earshot, site: Site, database: Database) -> None:
     register(database, [Video("known", f"{site.url}/known.mp3", f"{site.url}/known.mp3", "Known", state="removed")])
     ended = earshot("retry", "known", "nobody")
-    assert (ended.code, ended.err) == (1, "Error: There is no video 'nobody'. `earshot videos` lists them.\n")
+    assert (ended.code, ended.err) == (1, "Error: There is no video 'nobody'. `earshot videos` lists the videos.\n")
     assert site.asked == []
 
 
@@ -405,7 +413,7 @@ def test_sources_tells_how_it_stands_with_each(earshot: Earshot, site: Site, dat
     assert busy["state"].startswith("paused until 20")
     assert "429" in busy["state"]
     assert (good["failed"], good["unavailable"]) == (0, 0)
-    assert (never["kind"], never["state"], never["looked_at"]) == ("folder", "not looked at yet: `earshot up` does", None)
+    assert (never["kind"], never["state"], never["looked_at"]) == ("folder", "not polled yet; `earshot up` polls it", None)
     assert (never["listed"], never["wanted"], never["ready"]) == (0, 0, 0)
     assert all(row["looked_at"] for row in (good, bad))
     table = earshot("sources").out
@@ -427,13 +435,13 @@ def test_a_channel_whose_feed_was_read_but_not_its_past_says_so(earshot: Earshot
     [source] = watched_sources()
     database.query("INSERT INTO sources (source, looked_at) VALUES (%s, now())", [source.address])
     [row] = json.loads(earshot("sources", "--json").out)
-    assert (row["kind"], row["state"]) == ("channel", "to be listed whole")
+    assert (row["kind"], row["state"]) == ("channel", "full listing pending")
 
 
 def test_sources_without_any_says_where_to_write_them(earshot: Earshot, tmp_path: Path) -> None:
     ended = earshot("sources")
     assert ended.code == 0
-    assert ended.out.startswith(f"No sources are watched: {tmp_path / 'sources.yaml'} names none")
+    assert ended.out.startswith(f"No sources are watched. Add some to {tmp_path / 'sources.yaml'}")
     assert json.loads(earshot("sources", "--json").out) == []
 
 

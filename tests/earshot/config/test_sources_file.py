@@ -165,7 +165,7 @@ WRONG = {
     "shorter_than": ["0"],
     "every": ["9.9"],
     "pause": ["-1"],
-    "language": ["english"],
+    "language": ["english", "klingon", ""],
     "priority": ["11", "-11"],
     "rate": ["0", "0.0001K", "5 apples"],
     "at_once": ["9", "0"],
@@ -296,8 +296,16 @@ def test_wrong_typed_source_is_refused_without_secrets(address: str) -> None:
 # --- what must agree -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("written", "code"), [("english", "en"), ("Englisch", "en"), ("en-US", "en"), ("haitian creole", "ht"), ("deutsch", None)]
+)
+def test_code_of_a_language_is_suggested(folder: Path, written: str, code: str | None) -> None:
+    (mistake,) = refused(folder, with_lines(f"language: {written}")).mistakes
+    assert mistake.remedy == f"Did you mean {code}?" if code else mistake.remedy.startswith("Allowed: a code of whisper's")
+
+
 def test_languages_are_those_of_whisper() -> None:
-    assert frozenset(tokenizer._LANGUAGE_CODES) == LANGUAGES
+    assert frozenset(tokenizer._LANGUAGE_CODES) == LANGUAGES.keys()
 
 
 def test_docs_have_every_key_and_its_default(folder: Path) -> None:

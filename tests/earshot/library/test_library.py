@@ -101,7 +101,7 @@ def test_search_without_a_hit_says_so(opened: Library) -> None:
         ({"speaker": "Anna"}, "There is no person named 'Anna'. Did you mean Ana?"),
         ({"videos": "brigde"}, "There is no video 'brigde'"),
         ({"languages": "fr"}, "No video is in 'fr'. Languages of this library: de, en"),
-        ({"limit": 0}, "Page 1 of 0 passages each is none"),
+        ({"limit": 0}, "no page 1 of 0 passages"),
         ({"limit": 100, "page": 3}, "goes beyond the 200 best"),
     ],
 )
@@ -211,7 +211,7 @@ def test_export_file_of_several_videos_is_json_lines(whole: Library, tmp_path: P
 
 
 def test_export_file_refuses_subtitles_of_several_videos(whole: Library, tmp_path: Path) -> None:
-    with pytest.raises(EarshotError, match="srt of several videos is a file each"):
+    with pytest.raises(EarshotError, match="srt writes one file per video"):
         whole.export_file(tmp_path / "all.srt", "srt")
     assert list(tmp_path.iterdir()) == []
 
@@ -268,7 +268,7 @@ def test_sources_tells_what_stands_in_the_way(opened: Library, sources: Path) ->
     assert sources
     [watched] = opened.sources()
     assert (watched.name, watched.address, watched.looked_at) == ("Harbour Talk", FEED, None)
-    assert watched.state == "not looked at yet: `earshot up` does"
+    assert watched.state == "not polled yet; `earshot up` polls it"
     record_listing_failure(opened.database, FEED, "the site answers 500")
     assert opened.sources()[0].state == "failed once: the site answers 500"
 

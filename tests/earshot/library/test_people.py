@@ -105,7 +105,7 @@ def test_remove_leaves_an_anonymous_voice(talks: Library, host: str, guest: str)
 
 
 def test_remove_refuses_a_voice(talks: Library, host: str) -> None:
-    with pytest.raises(EarshotError, match="is nobody's name"):
+    with pytest.raises(EarshotError, match="is an anonymous voice"):
         talks.people.remove(host)
 
 
@@ -149,7 +149,7 @@ def test_voices_are_merged_separated_and_split(talks: Library, host: str, guest:
 
 
 def test_split_refuses_what_is_no_voice(talks: Library) -> None:
-    with pytest.raises(EarshotError, match="'v1' is no anonymous voice"):
+    with pytest.raises(EarshotError, match="'v1' is not an anonymous voice"):
         talks.corrections.split_voice("v1")
 
 

@@ -66,7 +66,7 @@ def test_ingest_tells_each_outcome_as_it_ends(instance: DagsterInstance, databas
 
 def test_ingest_without_a_source_says_what_to_name(database: Database, sources: Path) -> None:
     assert database
-    with pytest.raises(EarshotError, match=f"No source is named, and {sources} names none"):
+    with pytest.raises(EarshotError, match=f"No source is named, and {sources} has none"):
         open_library().ingest()
 
 

@@ -1,17 +1,19 @@
-"""What does not work now, and that each change of it is told once."""
+"""Current troubles of the watched sources, and one line for each change."""
 
 from pathlib import Path
 
 import pytest
 
 from earshot.common.errors import InvalidMedia, Retryable
-from earshot.sources.troubles import Trouble, describe_changes, read_troubles
+from earshot.sources.troubles import Trouble, Troubles, describe_changes, read_troubles
 from earshot.storage.catalog.source_states import pause, record_listing_failure, record_poll
 from earshot.storage.catalog.videos import Video, record_failure, register
 from earshot.storage.database import Database
 
 SECRET = "s3cr3t-t0ken-0123456789"
 FEED = f"https://x/feed.xml?token={SECRET}"
+UNREADABLE = Trouble("A", "source_unreadable", "error", "A cannot be read.", "A can be read again.")
+FAILED = Trouble("A", "videos_failed", "warn", "A: 1 video failed.", "A: no failed videos are left.")
 
 
 @pytest.fixture
@@ -25,7 +27,11 @@ def sources(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def messages(database: Database) -> list[str]:
-    return [str(trouble) for trouble in read_troubles(database)]
+    return [str(trouble) for trouble in read_troubles(database).current]
+
+
+def troubles(*current: Trouble, watched: frozenset[str] | None = frozenset("A")) -> Troubles:
+    return Troubles(current, watched)
 
 
 def fail(database: Database, key: str, error: InvalidMedia | Retryable, source: str = FEED) -> None:
@@ -77,21 +83,31 @@ def test_failed_videos_trouble_has_an_example(sources: Path, database: Database)
 
 
 def test_describe_changes_reports_each_change_once() -> None:
-    feed = Trouble("A", "source_unreadable", "error", "A cannot be read.", "A can be read again.")
     worse = Trouble("A", "source_unreadable", "error", "A cannot be read, at all.", "A can be read again.")
-    told, lines = describe_changes({}, [feed])
+    known, lines = describe_changes({}, troubles(UNREADABLE))
     assert lines == ["ERROR: A cannot be read."]
-    told, lines = describe_changes(told, [feed])
+    known, lines = describe_changes(known, troubles(UNREADABLE))
     assert lines == []
-    told, lines = describe_changes(told, [worse])
+    known, lines = describe_changes(known, troubles(worse))
     assert lines == ["ERROR: A cannot be read, at all."]
-    told, lines = describe_changes(told, [])
-    assert (told, lines) == ({}, ["A can be read again."])
+    known, lines = describe_changes(known, troubles())
+    assert (known, lines) == ({}, ["A can be read again."])
 
 
 def test_refused_file_ends_no_other_trouble() -> None:
-    feed = Trouble("A", "source_unreadable", "error", "A cannot be read.", "A can be read again.")
     refused = Trouble("sources.yaml", "sources_refused", "error", "Line 3.", "sources.yaml is valid again.")
-    told, lines = describe_changes(describe_changes({}, [feed])[0], [refused])
+    known, lines = describe_changes({UNREADABLE.key: UNREADABLE}, troubles(refused, watched=None))
     assert lines == ["ERROR: Line 3."]
-    assert describe_changes(told, [feed]) == ({feed.key: feed}, ["sources.yaml is valid again."])
+    assert describe_changes(known, troubles(UNREADABLE)) == ({UNREADABLE.key: UNREADABLE}, ["sources.yaml is valid again."])
+
+
+def test_end_of_watching_is_reported_instead_of_recovery() -> None:
+    known, _ = describe_changes({}, troubles(UNREADABLE, FAILED))
+    assert describe_changes(known, troubles(watched=frozenset("B"))) == ({}, ["Source A is no longer watched."])
+
+
+def test_removed_source_is_no_longer_watched(sources: Path, database: Database) -> None:
+    record_listing_failure(database, FEED, "Harbour Talk: the site answers 500.")
+    known, _ = describe_changes({}, read_troubles(database))
+    sources.write_text("sources: []\n")
+    assert describe_changes(known, read_troubles(database)) == ({}, ["Source Harbour Talk is no longer watched."])

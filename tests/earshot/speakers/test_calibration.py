@@ -342,7 +342,7 @@ def earshot(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 def test_a_calibration_is_shown_and_changes_nothing(filled: Database, earshot: Earshot) -> None:
     ended = earshot("people", "calibrate")
     assert (ended.code, ended.err) == (0, "")
-    assert "It rests on 100 pairs of two people and 50 of one, and is rough" in ended.out
+    assert "from 100 pairs of two people and 50 of one person. A rough estimate" in ended.out
     assert "cosine similarity" in ended.out
     assert "one person: halves" in ended.out
     assert thresholds(filled, read_settings()) == DEFAULT
@@ -395,14 +395,14 @@ def test_an_empty_library_says_what_makes_pairs(earshot: Earshot) -> None:
 def test_what_is_no_rate_is_refused(rate: str, earshot: Earshot) -> None:
     ended = earshot("people", "calibrate", "--false-accepts", rate)
     assert ended.code == 2
-    assert "is not a rate above 0 and below 0.5" in ended.err
+    assert "is not between 0 and 0.5" in ended.err
 
 
 def test_videos_of_another_model_are_told_on_stderr(filled: Database, earshot: Earshot) -> None:
     filled.query("UPDATE local_speakers SET model_revision = 'older' WHERE video_id = 'v1'")
     ended = earshot("people", "calibrate", "--false-accepts", "0.05", "--json")
-    assert "1 video has vectors of another model" in ended.err
-    assert "run voice_embeddings for them again" in ended.err
+    assert "1 video with vectors of another model" in ended.err
+    assert "earshot backfill --stale voice_embeddings" in ended.err
     assert json.loads(ended.out)["videos_of_another_model"] == 1
 
 
@@ -411,7 +411,7 @@ def test_two_speakers_of_one_video_that_are_alike_are_named_for_a_look(
 ) -> None:
     add_video(filled, space, "split", [77, 77], seed=3)
     ended = earshot("people", "calibrate", "--false-accepts", "0.01")
-    assert "Counted as two people, but alike (1.00); are they? split S0, split S1" in ended.out
+    assert "really two people (cosine 1.00): split S0, split S1" in ended.out
 
 
 @pytest.mark.usefixtures("filled")

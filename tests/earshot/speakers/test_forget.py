@@ -47,7 +47,9 @@ def talks(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def run(*arguments: str, answer: str | None = None) -> str:
-    result = CliRunner().invoke(cli, ["people", "forget", *arguments], input=answer)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("earshot.cli.people.people._is_interactive", lambda: answer is not None)
+        result = CliRunner().invoke(cli, ["people", "forget", *arguments], input=answer)
     if isinstance(result.exception, Exception):
         raise result.exception
     assert result.exit_code == 0, result.output

@@ -1,4 +1,4 @@
-"""How a command ends: each error as one line and an exit code, the traceback only with `--verbose`."""
+"""Runs a command and turns its errors into one line and an exit code; `--verbose` adds the traceback."""
 
 import sys
 import traceback
@@ -11,7 +11,7 @@ from earshot.storage.full_disk import explaining_full_disk
 
 
 def run(command: click.Command) -> int:
-    """Run the command with this process's arguments; returns the exit code."""
+    """Run the command with the arguments of this process; returns its exit code."""
     try:
         with explaining_full_disk():
             command.main(standalone_mode=False)
@@ -27,6 +27,6 @@ def run(command: click.Command) -> int:
         click.echo(f"Error: {error}", err=True)
         return 2 if isinstance(error, Misconfigured) else 1
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: `earshot videos | head`
+        sys.stderr.close()  # the reader has closed the pipe: `earshot videos | head`
         return 1
     return 0
