@@ -56,12 +56,17 @@ def real_corpus() -> Corpus:
     known = [encoder.execution.model_revision, *(f"{package} {_version(package)}" for package in PACKAGES)]
     kept = settings.home / "bench" / f"corpus-{hashlib.sha256(repr(known).encode()).hexdigest()[:12]}.npz"
     if not kept.exists():
-        found = {text for package in PACKAGES for path in _sources(package) for text in _prose(path)}
-        texts = sorted(found, key=lambda text: hashlib.sha256(text.encode()).digest())
+        texts = real_texts()
         kept.parent.mkdir(parents=True, exist_ok=True)
         np.savez(kept, texts=np.array(texts), vectors=encoder.encode(texts))
     with np.load(kept) as opened:
         return Corpus(opened["texts"].tolist(), opened["vectors"])
+
+
+def real_texts() -> list[str]:
+    """The passages alone, read from the packages' sources each time."""
+    found = {text for package in PACKAGES for path in _sources(package) for text in _prose(path)}
+    return sorted(found, key=lambda text: hashlib.sha256(text.encode()).digest())
 
 
 def _version(package: str) -> str:

@@ -23,6 +23,8 @@ import numpy as np
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.config.sources_file import source_named
 from earshot.models import cache, measurement
+from earshot.models.cache import Models
+from earshot.models.device import require_device
 from earshot.models.measurement import CallCounter
 from earshot.storage.database import Database, open_database
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
@@ -121,6 +123,18 @@ def _one_by_one(_clock: DrillClock, _database: Database) -> Iterator[None]:
 def _loaded_anew(_clock: DrillClock, _database: Database) -> Iterator[None]:
     cache._diarizer.cache_clear()
     yield
+
+
+@contextmanager
+def moved_to_the_cpu() -> Iterator[None]:
+    """The text encoder's network really on the CPU while cuda is asked for, on a machine with a GPU."""
+    from earshot.models.text.sentence_encoder import SentenceEncoder
+
+    encoder = Models().text_encoder(require_device("cuda"))
+    assert isinstance(encoder, SentenceEncoder)
+    encoder._model.to("cpu").float()
+    yield
+    encoder._model.to("cuda").half()
 
 
 @contextmanager

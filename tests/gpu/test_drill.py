@@ -10,26 +10,13 @@ import pytest
 
 from bench.corpora.composed import repeated
 from bench.corpora.episodes import EPISODES, episode_samples, write_mp3
-from bench.drill.drill import FAULTS, DrillClock, ingest_one
+from bench.drill.drill import FAULTS, DrillClock, ingest_one, moved_to_the_cpu
 from earshot.models import cache
-from earshot.models.cache import Models
-from earshot.models.device import require_device
-from earshot.models.text.sentence_encoder import SentenceEncoder
 from earshot.storage.database import Database
 from earshot.timings.baseline import MINIMUM_VIDEOS, SLACK_S
 from ingest_assets.operations.ingest import Outcome
 
 SECONDS = 180  # long enough for a fault to cost more than the half second below which nothing is flagged
-
-
-@contextmanager
-def _moved_to_the_cpu() -> Iterator[None]:
-    """The text encoder's network on the CPU while cuda is asked for: what Earshot was made after."""
-    encoder = Models().text_encoder(require_device("cuda"))
-    assert isinstance(encoder, SentenceEncoder)
-    encoder._model.to("cpu").float()
-    yield
-    encoder._model.to("cuda").half()
 
 
 @contextmanager
@@ -52,7 +39,7 @@ def _drilled(name: str) -> Callable[[], AbstractContextManager[None]]:
 
 
 FAULTS_HERE = {
-    "moved": (_moved_to_the_cpu, "text_embeddings", "device"),
+    "moved": (moved_to_the_cpu, "text_embeddings", "device"),
     "one by one": (_drilled("one by one"), "voice_embeddings", "batch_size"),
     "loaded anew": (_loaded_anew, "", "cold_load"),
 }

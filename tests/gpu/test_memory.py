@@ -1,35 +1,16 @@
 """A GPU that something else has filled: what does not fit is refused or halved, and the result is the same."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
-import torch
 
+from bench.gpu.device import filled
 from earshot.common.errors import GpuUnavailable, OutOfMemory
 from earshot.models.cache import Models
 from earshot.models.device import Device, require_memory
 from earshot.models.measurement import CallCounter
 from earshot.models.registry import SETS
 
-MEGABYTE = 2**20
 LONG_TEXTS = [" ".join(f"word{number % 97}" for number in range(index, index + 240)) for index in range(1024)]
-
-
-@contextmanager
-def filled(left_mb: int) -> Iterator[None]:
-    """The card with this much memory left, the rest taken by a tensor."""
-    torch.cuda.empty_cache()
-    taken = []
-    while (size := torch.cuda.mem_get_info()[0] - left_mb * MEGABYTE) > 0:  # not all that is free is there in one piece
-        try:
-            taken.append(torch.empty(size, dtype=torch.uint8, device="cuda"))
-        except torch.OutOfMemoryError:
-            left_mb += 2
-    yield
-    taken.clear()
-    torch.cuda.empty_cache()
 
 
 def test_batch_is_halved_until_it_fits(cuda: Device, models: Models) -> None:
