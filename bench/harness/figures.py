@@ -1,7 +1,12 @@
 """Figures: in what home they are measured, on what, and where they are kept.
 
-`own_home()` is what every benchmark stands in; `measured_on()` goes with every figure, and `write()` keeps them under their
-commit in bench/results/. A timing on a shared machine is noisy: compare figures of one run, and look at the steal share.
+`own_home()` is what every benchmark stands in; `measured_on()` goes with every figure, and `write()` keeps them in
+bench/results/. A timing on a shared machine is noisy: compare figures of one run, and look at the steal share.
+
+A result is named <kind>-<commit>.json after what wrote it and the commit that was measured: `attribution` and `people`
+(bench.people), `retrieval` and `search` (bench.search), `scale`, `watching`, `gpu` (a result.json of bench.gpu, by hand). Those
+of bench.pipeline are in a folder of their own, the kind being its parts, or none where it did all. What a page or a comment
+cites stays, and the newest of each kind.
 """
 
 import json
@@ -87,8 +92,8 @@ def has_uncommitted_changes() -> bool:
 
 
 def write(figures: Row, prefix: str = "") -> Path:
-    """Keep the figures under their commit; where, from the project's root."""
-    RESULTS.mkdir(exist_ok=True)
+    """Keep the figures under their commit; where, from the project's root. The prefix may begin with a folder."""
     target = RESULTS / f"{prefix}{figures['commit']}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(figures, indent=1) + "\n")
     return target.relative_to(PROJECT_ROOT)

@@ -17,8 +17,8 @@ The device is EARSHOT_DEVICE, or CUDA where there is an NVIDIA device (bench/dem
 model sets. What cannot be done on a machine - a peer that does not load, a model set that needs the hub, a length that does not
 fit - is left out and listed, with its reason, under `not_done`.
 
-Prints tables, and writes all figures with the machine, the commit and the date to bench/results/<commit>.json, after each part;
-where parts are chosen, to one with their names before the commit's.
+Prints tables, and writes all figures with the machine, the commit and the date to bench/results/pipeline/<commit>.json, after
+each part; where parts are chosen, to one with their names before the commit's.
 """
 
 import os
@@ -121,7 +121,7 @@ def main(
             not_done += missing
             figures |= {part: found, "steal_share": steal_share(before, processor_times())}
             figures["not_done"] = [asdict(each) for each in not_done]
-            written = write(figures, "" if set(parts) == set(PARTS) else f"{'-'.join(parts)}-")
+            written = write(figures, "pipeline/" if set(parts) == set(PARTS) else f"pipeline/{'-'.join(parts)}-")
             print(f"Written to {written}", flush=True)
     print("\nNot done")
     print_table([("what", "left"), ("why", "left")], [(each.what, each.reason) for each in not_done])

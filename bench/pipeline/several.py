@@ -162,7 +162,7 @@ def main() -> None:
     headings = [(name, "right") for name in ("workers", "slots", "seconds", "x real time", "GPU %", "GPU MiB")]
     print_table(headings, [_cells(each) for each in measured])
     figures = {**on, "minutes": asked.minutes, "rounds": [asdict(each) for each in measured], "stages": stages}
-    print(f"Written to {write(figures, 'several-')}")
+    print(f"Written to {write(figures, 'pipeline/several-')}")
 
 
 def _cells(measured: Measured) -> tuple[str, ...]:
