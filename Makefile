@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast test-gpu lint canary bench bench-people bench-search bench-scale drill lock clean delete-library browser
+.PHONY: env demo up down test test-fast test-gpu lint canary bench bench-gpu bench-people bench-search bench-scale drill lock clean delete-library browser
 
 env: .venv/.complete
 
@@ -51,6 +51,10 @@ canary: env
 
 bench: env
 	@$(BIN)/python -m bench.pipeline
+
+# Half an hour at most, on a machine with an NVIDIA GPU; called again, it goes on.
+bench-gpu: env
+	@$(BIN)/python -m bench.gpu 1800
 
 bench-people: env
 	@$(BIN)/python -m bench.people

@@ -78,15 +78,19 @@ class Runs:
             return
         running = [self._start(step, min(step.limit_s, left - RESERVE_S)) for step in row]
         kept = time.monotonic()
-        while running:
-            time.sleep(0.05)
+        try:
+            while running:
+                time.sleep(0.05)
+                for each in running:
+                    if each.process.poll() is not None or each.seconds > each.limit_s:
+                        self._end(each)
+                running = [each for each in running if each.process.returncode is None]
+                if time.monotonic() - kept > KEEP_S:
+                    kept = time.monotonic()
+                    self._keep(running)
+        finally:  # when this process is interrupted: theirs are sessions of their own
             for each in running:
-                if each.process.poll() is not None or each.seconds > each.limit_s:
-                    self._end(each)
-            running = [each for each in running if each.process.returncode is None]
-            if time.monotonic() - kept > KEEP_S:
-                kept = time.monotonic()
-                self._keep(running)
+                interrupt(each.process)
 
     def _start(self, step: Step, limit_s: float) -> Running:
         found = self._found / f"{step.name}.json"

@@ -43,6 +43,7 @@ def test_steps_are_in_order_of_worth_each_with_a_limit() -> None:
     assert all(0 < each.limit_s <= 300 for each in STEPS.values())
 
 
+@pytest.mark.slow  # imports torch and pyannote.audio
 def test_step_is_a_function_of_its_module() -> None:
     assert [name for name, each in STEPS.items() if not callable(getattr(import_module(each.module), name))] == []
 
