@@ -123,9 +123,11 @@ def batches(found: Findings) -> None:
     kind = read_settings().device
     with own_home():
         for stage, work, audio_s in stage_calls(lengths()[0]):
-            sizes, tried = SIZES.get(stage, ({}, ()))
-            planned = sizes.get(kind)
-            for size in tried if kind == "cuda" else (planned,) * bool(planned):
+            if stage not in SIZES:
+                continue
+            sizes, tried = SIZES[stage]
+            planned = sizes[kind]
+            for size in tried if kind == "cuda" else (planned,):
                 with patch.dict(sizes, {kind: size}):
                     work()
                     seconds = seconds_of(work)

@@ -4,6 +4,7 @@ A step is a function of `Findings`. Steps of one row run side by side, since non
 one before has ended.
 """
 
+import signal
 import sys
 import traceback
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ STEPS = {step.name: step for row in ROWS for step in row}
 
 def main(module: str, name: str, path: str) -> int:
     """Do one step in this process; 1 if it failed."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it, and clean up nothing
     found = Findings(Path(path))
     try:
         getattr(import_module(module), name)(found)
