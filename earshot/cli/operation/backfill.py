@@ -59,8 +59,8 @@ def backfill_command(
     """Run stages again for many videos.
 
     Runs each STAGE, and the stages made from it, for all videos or for those that the options select. Dagster does the work
-    while `earshot up` runs, after new uploads; the UI shows it under Runs > Backfills. A stage whose input did not change is
-    not computed again. Ctrl-C stops watching, not the backfill.
+    while `earshot up` runs, after new uploads; the UI shows it under Runs > Backfills. A stage made from them is reused
+    if its input did not change. Ctrl-C stops watching, not the backfill.
     """
     if sum([bool(stages or stale), watched is not None, cancelled is not None]) != 1:
         raise click.UsageError("Name STAGEs or --stale to start a backfill, or an existing one with --watch or --cancel.")

@@ -1,7 +1,7 @@
 """`earshot doctor`: checks that everything works by using it, and prints a remedy for each failure.
 
-Each check is timed. It loads every model and runs it once on the device, which takes half a minute on a CPU. Nothing outside
-this machine (a channel's site, the receiver of alerts) is contacted.
+Each check is timed. It loads every model and runs it once on the device, which takes half a minute on a CPU. Sources and the
+receiver of alerts are not contacted.
 """
 
 import importlib.metadata
@@ -49,8 +49,8 @@ class ProofResult:
 def doctor(as_json: bool) -> None:
     """Check that the device, libraries, models and database work.
 
-    Uses each of them once, which takes about half a minute, and prints what to do about each failure. Contacts no other
-    machine.
+    Uses each of them once, which takes about half a minute, and prints what to do about each failure. Does not
+    contact sources or the receiver of alerts.
     """
     results = [_prove(claim, proof) for claim, proof in PROOFS.items()]
     if as_json:

@@ -104,8 +104,8 @@ def up(host: str, port: int) -> None:
 def worker_command(count: int) -> None:
     """Process videos for a library on another machine.
 
-    Set EARSHOT_BROKER and EARSHOT_DATABASE_URL to that machine's servers, and EARSHOT_MEDIA to storage that all machines share.
-    Ctrl-C finishes the current videos; press it again to stop immediately.
+    Set EARSHOT_BROKER and EARSHOT_DATABASE_URL to that machine's servers. Audio is kept on this machine unless EARSHOT_MEDIA
+    names storage that all machines share. Ctrl-C finishes the current videos; press it again to stop immediately.
     """
     settings = read_settings()
     if settings.broker_url is None:

@@ -46,7 +46,7 @@ def correct_command(
     """Correct who is speaking.
 
     WHAT is a voice ("voice 7"), a speaker of a video (VIDEO@SPEAKER_01), or a turn by its time (VIDEO@0:12:30). A correction
-    overrides the automatic decision, survives another run of the video, and improves the person's profile.
+    overrides the automatic decision, holds when the video is run again, and improves the person's profile.
     """
     given = [option is not None for option in (is_name, never_name, same_as, not_same_as, undo)] + [split]
     if sum(given) != 1:
