@@ -393,7 +393,7 @@ def test_json_of_a_plan_stays_json_where_undated_videos_are_left_out(instance: D
 def test_without_the_daemon_it_is_started_and_says_that_it_waits(instance: DagsterInstance, ingested: Database) -> None:
     instance.wipe_daemon_heartbeats()
     told = run("audio", "--limit", "1", "--detach")
-    assert "It waits: nothing works on it until `earshot up` runs." in told
+    assert "It will run once `earshot up` is running." in told
     assert [backfill.title for backfill in instance.get_backfills(limit=1)] == ["audio"]
     assert ingested.query("SELECT videos FROM backfills") == [{"videos": 1}]
 
@@ -429,4 +429,4 @@ def test_a_call_that_says_not_what_is_meant_is_a_usage_error(home: Path, argumen
     assert home
     result = CliRunner().invoke(backfill_command, arguments)
     assert result.exit_code == 2
-    assert "Name STAGEs, or --stale" in result.output
+    assert "Name STAGEs or --stale" in result.output
