@@ -405,7 +405,7 @@ def test_end_of_cancelled_backfill_claims_no_failure(instance: DagsterInstance, 
     with pytest.raises(EarshotError) as told:
         run("--watch", backfill_id)
     assert told.value.message == "2 videos not done: 0 failed, and the backfill was cancelled before it reached the rest."
-    assert told.value.remedy == "For what is still out of date: earshot backfill --stale"
+    assert told.value.remedy.endswith("earshot backfill --stale")
 
 
 def test_end_of_backfill_says_how_many_failed(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
