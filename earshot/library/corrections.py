@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from earshot.common.errors import EarshotError
+from earshot.common.text import join_numbers
 from earshot.library.lookup import known_video
 from earshot.speakers.corrections.commands import (
     CorrectionResult,
@@ -19,7 +20,7 @@ from earshot.speakers.corrections.commands import (
     split_voice,
 )
 from earshot.speakers.corrections.targets import Target, describe_correction, parse_target
-from earshot.speakers.people.directory import describe_changes, labels
+from earshot.speakers.people.directory import describe_changes, labels, suggest
 from earshot.speakers.people.identify import PEOPLE_LOCK, identify
 from earshot.speakers.tables.corrections import CorrectedSpan, Correction, list_corrections, remove_correction
 from earshot.speakers.tables.identities import former_numbers
@@ -27,7 +28,7 @@ from earshot.speakers.tables.people import names_of_people
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
 from earshot.storage.locks import lock
-from earshot.transcripts.speaker_names import parse_voice_label
+from earshot.transcripts.speaker_names import parse_voice_label, voice_label
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ class ListedCorrection:
 
 @dataclass(frozen=True)
 class SpeakerChange:
-    """The result of a change. `renamed` has a sentence for each new name of speakers: `2 speakers in 1 video are now Ana.`
+    """The result of a change. `message` says what was changed, `renamed` which speakers have a new name because of it:
+    `2 speakers in 1 video are now Ana.`
 
     `number` is that of the new correction, None if there is none. `person` is the person concerned, None if the change is only
     about voices; `new_person`: it added that person. `overruled` are earlier corrections that it overrides where they overlap.
     """
 
+    message: str
     renamed: tuple[str, ...]
     number: int | None = None
     person: str | None = None
@@ -106,40 +109,90 @@ class Corrections:
 
     def assign(self, what: str, person: str) -> SpeakerChange:
         """Say that this person speaks; a new name adds a person."""
-        return self._enter(lambda: assign_person(self._database, self._target(what), person))
+
+        def enter() -> tuple[CorrectionResult, str]:
+            subject, suggestion = self._target(what), suggest(self._database, person)
+            entered = assign_person(self._database, subject, person)
+            return entered, _describe_assignment(subject, entered, suggestion)
+
+        return self._enter(enter)
 
     def exclude(self, what: str, person: str) -> SpeakerChange:
         """Say that this known person never speaks there. Not for a single turn."""
-        return self._enter(lambda: exclude_person(self._database, self._target(what), person))
+
+        def enter() -> tuple[CorrectionResult, str]:
+            subject = self._target(what)
+            entered = exclude_person(self._database, subject, person)
+            return entered, f"{subject.description} is never {entered.person}."
+
+        return self._enter(enter)
 
     def merge_voices(self, one: str, other: str) -> SpeakerChange:
         """Say that the two are one voice. Not for a single turn."""
-        return self._enter(lambda: merge_voices(self._database, self._target(one), self._target(other)))
+
+        def enter() -> tuple[CorrectionResult, str]:
+            first, second = self._target(one), self._target(other)
+            entered = merge_voices(self._database, first, second)
+            return entered, f"{first.description} and {second.description} are one voice."
+
+        return self._enter(enter)
 
     def separate_voices(self, one: str, other: str) -> SpeakerChange:
         """Say that the two are different voices. Not for a single turn."""
-        return self._enter(lambda: separate_voices(self._database, self._target(one), self._target(other)))
+
+        def enter() -> tuple[CorrectionResult, str]:
+            first, second = self._target(one), self._target(other)
+            entered = separate_voices(self._database, first, second)
+            return entered, f"{first.description} and {second.description} are two voices."
+
+        return self._enter(enter)
 
     def split_voice(self, voice: str) -> SpeakerChange:
         """Split this anonymous voice in two, at its last merge."""
-        return self._enter(lambda: split_voice(self._database, anonymous_voice(voice))[0])
+        number = anonymous_voice(voice)
+
+        def enter() -> tuple[CorrectionResult, str]:
+            entered, first, second = split_voice(self._database, number)
+            parts = f"One is in {_videos_of(first)}.\nThe other is in {_videos_of(second)}."
+            return entered, f"{voice_label(number)} is two voices.\n{parts}"
+
+        return self._enter(enter)
 
     def undo(self, number: int) -> SpeakerChange:
         """Undo this correction. The result's `person` was removed with it, because nothing else mentions them."""
         with identifying_again(self._database) as identification:
             identification.former_numbers = former_numbers(self._database, number)
             person = remove_correction(self._database, number)
-        return SpeakerChange(identification.renamed, person=person)
+        removed = f" Removed {person}, whom nothing else mentions." if person else ""
+        return SpeakerChange(f"Undid correction {number}.{removed}", identification.renamed, person=person)
 
     def _target(self, what: str) -> Target:
         return parse_target(self._database, what)
 
-    def _enter(self, enter: Callable[[], CorrectionResult]) -> SpeakerChange:
-        """Enter a correction and identify all speakers again."""
+    def _enter(self, enter: Callable[[], tuple[CorrectionResult, str]]) -> SpeakerChange:
+        """Enter a correction, which is described in the result, and identify all speakers again."""
         with identifying_again(self._database) as identification:
-            entered = enter()
+            entered, claim = enter()
             identification.correction = entered.number
-        return SpeakerChange(identification.renamed, entered.number, entered.person, entered.new_person, entered.over)
+        message = f"Correction {entered.number}: {claim}"
+        return SpeakerChange(
+            message, identification.renamed, entered.number, entered.person, entered.new_person, entered.overruled
+        )
+
+
+def _describe_assignment(subject: Target, entered: CorrectionResult, suggestion: str) -> str:
+    lines = [f"{subject.description} is {entered.person}."]
+    if entered.new_person:
+        lines.append(f"{entered.person} is a new person. {suggestion}".strip())
+    if entered.overruled:
+        lines.append(f"It overrides correction {join_numbers(entered.overruled)} where they overlap.")
+    if subject.turn:
+        lines.append(f"Only this turn is {entered.person}'s; the rest of its speaker is not affected.")
+    return "\n".join(lines)
+
+
+def _videos_of(part: Target) -> str:
+    return ", ".join(dict.fromkeys(video_id for video_id, _ in part.speakers))
 
 
 def _of_video(corrections: Sequence[Correction], video_id: str | None) -> Iterator[Correction]:

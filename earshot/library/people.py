@@ -13,7 +13,7 @@ from earshot.config.settings import read_settings
 from earshot.library.corrections import SpeakerChange, identifying_again
 from earshot.speakers.people import forget, rename
 from earshot.speakers.people.directory import list_known, resolve, show_known
-from earshot.speakers.people.forget import ForgetSummary, require_unlisted
+from earshot.speakers.people.forget import ForgetSummary, count_traces, require_unlisted
 from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_refs import SpeakerRef
@@ -140,11 +140,22 @@ class People:
             corrections=tuple(correction["told"] for correction in shown["corrections"]),
         )
 
+    def traces(self, who: str) -> ForgetSummary:
+        """What the library has of a person or voice: what `forget()` would delete, and, except for vectors, `remove()`."""
+        return count_traces(self._database, resolve(self._database, who))
+
+    def require_unlisted(self, who: str) -> None:
+        """Raise EarshotError if people.yaml lists the person, who can then be neither removed nor forgotten."""
+        known = resolve(self._database, who)
+        if known.person_id is not None:
+            require_unlisted(read_settings(), known.name)
+
     def rename(self, person: str, name: str) -> SpeakerChange:
         """Rename a person. Raises EarshotError if the name is not allowed or taken, or if people.yaml lists the person."""
         with identifying_again(self._database) as identification:
-            stored_name = rename.rename(self._database, read_settings(), known_person(self._database, person), name)
-        return SpeakerChange(identification.renamed, person=stored_name)
+            who = known_person(self._database, person)
+            stored_name = rename.rename(self._database, read_settings(), who, name)
+        return SpeakerChange(f"Renamed {who.name} to {stored_name}.", identification.renamed, person=stored_name)
 
     def merge(self, person: str, into: str) -> SpeakerChange:
         """Merge `person` into `into`, which takes over their recordings, corrections and notes. This cannot be undone.
@@ -153,27 +164,26 @@ class People:
         """
         with identifying_again(self._database) as identification:
             gone, stays = known_person(self._database, person), known_person(self._database, into)
-            rename.merge(self._database, read_settings(), gone, stays)
-        return SpeakerChange(identification.renamed, person=stays.name)
+            moved = rename.merge(self._database, read_settings(), gone, stays)
+        message = f"Merged {gone.name} into {stays.name}: {moved} moved."
+        return SpeakerChange(message, identification.renamed, person=stays.name)
 
     def remove(self, person: str) -> SpeakerChange:
         """Remove a person with their recordings and corrections; the vectors of their voice in videos stay. This cannot be
         undone. Raises EarshotError if people.yaml lists the person."""
         with identifying_again(self._database) as identification:
             who = known_person(self._database, person)
-            require_unlisted(read_settings(), who.name)
-            forget.remove(self._database, who)
-        return SpeakerChange(identification.renamed, person=who.name)
+            self.require_unlisted(who.name)
+            removed = forget.remove(self._database, who)
+        return SpeakerChange(f"Removed {who.name}, {removed}.", identification.renamed, person=who.name)
 
     def forget(self, who: str) -> ForgetSummary:
         """Forget a person or voice, with every vector of the voice; returns what was deleted. Audio and transcripts stay.
 
         This cannot be undone. Raises EarshotError if people.yaml lists the person, or if one of the videos has an active run.
         """
-        known = resolve(self._database, who)
-        if known.person_id is not None:
-            require_unlisted(read_settings(), known.name)
-        return forget.forget(self._database, known)
+        self.require_unlisted(who)
+        return forget.forget(self._database, resolve(self._database, who))
 
 
 def known_person(database: Database, text: str) -> SpeakerRef:

@@ -1,16 +1,13 @@
 """`earshot people correct`: enter or undo a correction of who speaks. Each correction has a number, which `--undo` takes."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import click
 
-from earshot.storage.database import Database, open_database
+from earshot import open_library
 
 if TYPE_CHECKING:
-    from earshot.speakers.corrections.commands import CorrectionResult
-    from earshot.speakers.voices.speakers import Key
+    from earshot.library.corrections import SpeakerChange
 
 
 class _UnquotedVoices(click.Command):
@@ -54,95 +51,22 @@ def correct_command(
     text = " ".join(what)
     if bool(text) == (undo is not None):
         raise click.UsageError("--undo takes only a number." if text else "Name WHAT to correct: a voice, a speaker or a turn.")
-    database = open_database()
+    corrections = open_library().corrections
     if undo is not None:
-        apply_change(database, lambda: _undo(database, undo))
+        print_change(corrections.undo(undo))
     elif split:
-        apply_change(database, lambda: _split(database, text))
-    elif is_name is not None or never_name is not None:
-        apply_change(database, lambda: _person(database, text, is_name, never_name))
+        print_change(corrections.split_voice(text))
+    elif is_name is not None:
+        print_change(corrections.assign(text, is_name))
+    elif never_name is not None:
+        print_change(corrections.exclude(text, never_name))
+    elif same_as is not None:
+        print_change(corrections.merge_voices(text, same_as))
     else:
-        apply_change(database, lambda: _voices(database, text, same_as, not_same_as))
+        print_change(corrections.separate_voices(text, not_same_as or ""))
 
 
-@dataclass(frozen=True)
-class Change:
-    """What a command changed: a message; the number of a new correction; for an undone one, the voice numbers to restore."""
-
-    message: str
-    correction: int | None = None
-    former_numbers: "Mapping[Key, int]" = field(default_factory=dict)
-
-
-def apply_change(database: Database, make: Callable[[], Change]) -> None:
-    """Make a change, identify all speakers again, and print both results. Other processes wait meanwhile."""
-    from earshot.library.corrections import identifying_again
-
-    with identifying_again(database) as identification:
-        change = make()
-        click.echo(change.message)
-        identification.correction, identification.former_numbers = change.correction, change.former_numbers
-    click.echo("\n".join(identification.renamed) if identification.renamed else "No speaker's name changed.")
-
-
-def _person(database: Database, text: str, is_name: str | None, never_name: str | None) -> Change:
-    from earshot.speakers.corrections.commands import assign_person, exclude_person
-    from earshot.speakers.corrections.targets import parse_target
-    from earshot.speakers.people.directory import suggest
-
-    target = parse_target(database, text)
-    if is_name is None:
-        entered = exclude_person(database, target, never_name or "")
-        return Change(f"{_number(entered)}: {target.description} is never {entered.person}.", entered.number)
-    suggestion = suggest(database, is_name)
-    entered = assign_person(database, target, is_name)
-    lines = [f"{_number(entered)}: {target.description} is {entered.person}."]
-    if entered.new_person:
-        lines.append(f"{entered.person} is a new person. {suggestion}".strip())
-    if entered.over:
-        from earshot.common.text import join_numbers
-
-        lines.append(f"It overrides correction {join_numbers(entered.over)} where they overlap.")
-    if target.turn:
-        lines.append(f"Only this turn is {entered.person}'s; the rest of its speaker is not affected.")
-    return Change("\n".join(lines), entered.number)
-
-
-def _voices(database: Database, text: str, same_as: str | None, not_same_as: str | None) -> Change:
-    from earshot.speakers.corrections.commands import merge_voices, separate_voices
-    from earshot.speakers.corrections.targets import parse_target
-
-    first, second = parse_target(database, text), parse_target(database, same_as or not_same_as or "")
-    correct, result = (merge_voices, "one voice") if same_as is not None else (separate_voices, "two voices")
-    entered = correct(database, first, second)
-    return Change(f"{_number(entered)}: {first.description} and {second.description} are {result}.", entered.number)
-
-
-def _split(database: Database, text: str) -> Change:
-    from earshot.library.corrections import anonymous_voice
-    from earshot.speakers.corrections.commands import split_voice
-    from earshot.speakers.corrections.targets import Target
-    from earshot.transcripts.speaker_names import voice_label
-
-    number = anonymous_voice(text)
-    entered, first, second = split_voice(database, number)
-
-    def videos(part: Target) -> str:
-        return ", ".join(dict.fromkeys(video_id for video_id, _ in part.speakers))
-
-    message = f"{_number(entered)}: {voice_label(number)} is two voices.\nOne is in {videos(first)}."
-    return Change(f"{message}\nThe other is in {videos(second)}.", entered.number)
-
-
-def _undo(database: Database, number: int) -> Change:
-    from earshot.speakers.tables.corrections import remove_correction
-    from earshot.speakers.tables.identities import former_numbers
-
-    numbers = former_numbers(database, number)
-    person = remove_correction(database, number)
-    removed = f" Removed {person}, whom nothing else mentions." if person else ""
-    return Change(f"Undid correction {number}.{removed}", former_numbers=numbers)
-
-
-def _number(entered: "CorrectionResult") -> str:
-    return f"Correction {entered.number}"
+def print_change(change: "SpeakerChange") -> None:
+    """Print what was changed, and which speakers have a new name because of it."""
+    click.echo(change.message)
+    click.echo("\n".join(change.renamed) or "No speaker's name changed.")

@@ -119,14 +119,14 @@ def _print_assessed(database: Database, name: str, assessed: "Iterable[AssessedE
     same_voice = f"the same voice has {threshold:.2f} or more"
     for recording in assessed:
         _print_quality(recording.excerpt, recording.quality)
-        for near in recording.near:
+        for other in recording.similar:
             click.echo(
-                f"  warning       it sounds like {names[near.person_id]} (cosine {near.cosine:.2f}; {same_voice}), so the two "
-                "may be confused. If they are one person, enrol it under that name."
+                f"  warning       it sounds like {names[other.person_id]} (cosine {other.cosine:.2f}; {same_voice}), so the "
+                "two may be confused. If they are one person, enrol it under that name."
             )
-        if recording.own is not None and recording.own < threshold:
+        if recording.own_cosine is not None and recording.own_cosine < threshold:
             click.echo(
-                f"  warning       it does not sound like {name}'s earlier recordings (cosine {recording.own:.2f}; "
+                f"  warning       it does not sound like {name}'s earlier recordings (cosine {recording.own_cosine:.2f}; "
                 f"{same_voice}). Another person with this name needs a different one."
             )
 
@@ -164,8 +164,8 @@ def _enrolled_json(
         {
             **asdict(recording.excerpt),
             **asdict(recording.quality),
-            "near": [{"name": names[near.person_id], "cosine": near.cosine} for near in recording.near],
-            "own_cosine": recording.own,
+            "near": [{"name": names[other.person_id], "cosine": other.cosine} for other in recording.similar],
+            "own_cosine": recording.own_cosine,
             "kept": not recording.quality.refused,
         }
         for recording in assessed

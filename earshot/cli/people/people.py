@@ -1,4 +1,4 @@
-"""`earshot people list`, `show`, `rename`, `merge`, `remove` and `forget`: thin layers over functions of the library."""
+"""`earshot people list`, `show`, `rename`, `merge`, `remove` and `forget`: thin layers over `Library.people`."""
 
 import sys
 from textwrap import shorten
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earshot import open_library
 from earshot.cli.output import json_option, print_json, print_table
-from earshot.cli.people.correct import Change, apply_change
+from earshot.cli.people.correct import print_change
 from earshot.common.errors import EarshotError
 from earshot.common.text import one_line, pluralize
 from earshot.common.times import format_hms
@@ -18,7 +19,6 @@ from earshot.storage.database import open_database
 
 if TYPE_CHECKING:
     from earshot.speakers.people.forget import ForgetSummary
-    from earshot.transcripts.speaker_refs import SpeakerRef
 
 MOST_SHOWN = 240  # characters of an excerpt: enough to recognize who speaks
 
@@ -147,12 +147,7 @@ def _enrolment(row: dict[str, Any]) -> str:
 @click.argument("new")
 def rename_command(old: str, new: str) -> None:
     """Rename a person."""
-    from earshot.library.people import known_person
-    from earshot.speakers.people.rename import rename
-
-    database = open_database()
-    who = known_person(database, old)
-    apply_change(database, lambda: Change(f"Renamed {who.name} to {rename(database, read_settings(), who, new)}."))
+    print_change(open_library().people.rename(old, new))
 
 
 @click.command("merge")
@@ -165,18 +160,12 @@ def merge_command(one: str, other: str, yes: bool) -> None:
     OTHER takes over the enrolments, corrections and notes of ONE; the name ONE is deleted. This cannot be undone.
     """
     from earshot.library.people import known_person
-    from earshot.speakers.people.forget import count_traces
-    from earshot.speakers.people.rename import merge
 
-    database = open_database()
-    gone, stays = known_person(database, one), known_person(database, other)
-    question = f"Merge {gone.name} ({_traces(count_traces(database, gone))}) into {stays.name}? This cannot be undone."
+    library = open_library()
+    gone, stays = (known_person(library.database, name).name for name in (one, other))
+    question = f"Merge {gone} ({library.people.traces(gone)}) into {stays}? This cannot be undone."
     if _confirmed(yes, question, "Nothing was merged."):
-        apply_change(database, lambda: Change(_merged(gone, stays, merge(database, read_settings(), gone, stays))))
-
-
-def _merged(gone: "SpeakerRef", stays: "SpeakerRef", moved: "ForgetSummary") -> str:
-    return f"Merged {gone.name} into {stays.name}: {_traces(moved)} moved."
+        print_change(library.people.merge(gone, stays))
 
 
 @click.command("remove")
@@ -189,14 +178,13 @@ def remove_command(name: tuple[str, ...], yes: bool) -> None:
     `earshot people forget` deletes those, too.
     """
     from earshot.library.people import known_person
-    from earshot.speakers.people.forget import count_traces, remove, require_unlisted
 
-    database = open_database()
-    who = known_person(database, " ".join(name))
-    require_unlisted(read_settings(), who.name)
-    question = f"Remove {who.name} ({_traces(count_traces(database, who))})? This cannot be undone."
+    library = open_library()
+    person = known_person(library.database, " ".join(name)).name
+    library.people.require_unlisted(person)
+    question = f"Remove {person} ({library.people.traces(person)})? This cannot be undone."
     if _confirmed(yes, question, "Nothing was removed."):
-        apply_change(database, lambda: Change(f"Removed {who.name}, {_traces(remove(database, who))}."))
+        print_change(library.people.remove(person))
 
 
 @click.command("forget")
@@ -208,22 +196,16 @@ def forget_command(who: tuple[str, ...], yes: bool) -> None:
     WHO is a name or an anonymous voice, such as "voice 7". Deletes the profile, recordings, corrections and every vector of the
     voice. This cannot be undone. Audio, transcripts and backups stay; see docs/guides/forgetting.md.
     """
-    from earshot.speakers.people.directory import resolve
-    from earshot.speakers.people.forget import count_traces, forget, require_unlisted
-
-    database = open_database()
-    known = resolve(database, " ".join(who))
-    if known.person_id is not None:
-        require_unlisted(read_settings(), known.name)
-    summary = count_traces(database, known)
-    question = f"Forget {known.name} ({_vectors(summary)}, {_traces(summary)})? This cannot be undone."
-    if not _confirmed(yes, question, "Nothing was forgotten."):
-        return
-    deleted = forget(database, known)
-    click.echo(
-        f"Forgotten: {_vectors(deleted)}, {_traces(deleted)}. Audio, transcripts, backups and the write-ahead log were not "
-        "changed (docs/guides/forgetting.md)."
-    )
+    people, known = open_library().people, " ".join(who)
+    people.require_unlisted(known)
+    traces = people.traces(known)
+    question = f"Forget {traces.name} ({_vectors(traces)}, {traces})? This cannot be undone."
+    if _confirmed(yes, question, "Nothing was forgotten."):
+        deleted = people.forget(traces.name)
+        click.echo(
+            f"Forgotten: {_vectors(deleted)}, {deleted}. Audio, transcripts, backups and the write-ahead log were not changed "
+            "(docs/guides/forgetting.md)."
+        )
 
 
 def _confirmed(yes: bool, question: str, declined: str) -> bool:
@@ -240,10 +222,6 @@ def _confirmed(yes: bool, question: str, declined: str) -> bool:
 
 def _is_interactive() -> bool:
     return sys.stdin.isatty()
-
-
-def _traces(summary: "ForgetSummary") -> str:
-    return f"{pluralize(summary.enrolments, 'enrolment')}, {pluralize(summary.corrections, 'correction')}"
 
 
 def _vectors(summary: "ForgetSummary") -> str:

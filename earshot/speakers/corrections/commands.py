@@ -22,12 +22,12 @@ NEW_PERSON = 0  # id of a person who is not stored yet; real ids begin at 1
 
 @dataclass(frozen=True)
 class CorrectionResult:
-    """A stored correction, with the person it names if any. `over` has the ids of the corrections that it overrules."""
+    """A stored correction, with the person it names if any. `overruled` has the ids of earlier corrections."""
 
     number: int
     person: str | None = None
     new_person: bool = False
-    over: tuple[int, ...] = ()
+    overruled: tuple[int, ...] = ()
 
 
 def assign_person(database: Database, subject: Target, name: str) -> CorrectionResult:

@@ -45,15 +45,15 @@ class Similarity:
 class AssessedExcerpt:
     """An excerpt with its quality and samples, and how it compares with the profiles.
 
-    `near`: other people at the threshold or above, nearest first. `own`: the cosine to the person's own profile, None without
-    one. A refused excerpt is not compared.
+    `similar`: other people at the threshold or above, nearest first. `own_cosine`: the cosine to the person's own profile, None
+    without one. A refused excerpt is not compared.
     """
 
     excerpt: Excerpt
     quality: Quality
     samples: Samples
-    near: tuple[Similarity, ...] = ()
-    own: float | None = None
+    similar: tuple[Similarity, ...] = ()
+    own_cosine: float | None = None
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,11 @@ def _compared(
     mean = quantize(mean_direction(samples.vectors, samples.seconds)[None])
     cosines = np.asarray(as_cosine(quantized_dot(mean, profiles.vectors)[0])).tolist()
     by_person = dict(zip(profiles.people.tolist(), cosines, strict=True))
-    own = by_person.pop(person.person_id, None) if person else None
+    own_cosine = by_person.pop(person.person_id, None) if person else None
     limit = thresholds(database, read_settings()).threshold
-    near = sorted((-cosine, person_id) for person_id, cosine in by_person.items() if cosine >= limit)
-    return AssessedExcerpt(excerpt, quality, samples, tuple(Similarity(person_id, -cosine) for cosine, person_id in near), own)
+    similar = [Similarity(person_id, cosine) for person_id, cosine in by_person.items() if cosine >= limit]
+    similar.sort(key=lambda other: (-other.cosine, other.person_id))
+    return AssessedExcerpt(excerpt, quality, samples, tuple(similar), own_cosine)
 
 
 def enrol(database: Database, name: str, notes: str, assessed: Sequence[AssessedExcerpt]) -> Person:

@@ -24,6 +24,7 @@ import psycopg
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import EarshotError
+from earshot.common.text import pluralize
 from earshot.common.timeline import EMPTY_TURNS, HALF, Interval, build_timeline
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
@@ -58,13 +59,17 @@ _VACUUM = (f"VACUUM (FULL, ANALYZE) {_TABLES}", "VACUUM (FULL) pg_statistic")
 
 @dataclass(frozen=True)
 class ForgetSummary:
-    """The number of local speakers of a voice, their videos and turns, its enrolments, and the corrections that name it."""
+    """A person or voice, and how many local speakers, videos, turns, enrolments and corrections it has."""
 
+    name: str
     speakers: int
     videos: int
     turns: int
     enrolments: int
     corrections: int
+
+    def __str__(self) -> str:
+        return f"{pluralize(self.enrolments, 'enrolment')}, {pluralize(self.corrections, 'correction')}"
 
 
 def require_unlisted(settings: Settings, name: str) -> None:
@@ -90,9 +95,8 @@ def count_traces(database: Database, who: SpeakerRef) -> ForgetSummary:
         "(SELECT count(*) FROM corrections WHERE person_id = %(person)s) AS corrections",
         {"person": who.person_id},
     )
-    return ForgetSummary(
-        len(speakers), len({*times, *(video_id for video_id, _ in speakers)}), sum(map(len, times.values())), **counts
-    )
+    videos = {*times, *(video_id for video_id, _ in speakers)}
+    return ForgetSummary(who.name, len(speakers), len(videos), sum(map(len, times.values())), **counts)
 
 
 def forget(database: Database, who: SpeakerRef) -> ForgetSummary:
