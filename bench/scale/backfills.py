@@ -153,7 +153,7 @@ def up(home: Path) -> Iterator[tuple[psutil.Process, str]]:
     with told.open("wb") as log:
         process = subprocess.Popen([EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log)
     try:
-        while f":{port} " not in told.read_text():
+        while f":{port} (" not in told.read_text():
             if process.poll() is not None:
                 raise RuntimeError(told.read_text())
             time.sleep(0.5)

@@ -42,7 +42,7 @@ def running_up(home: Path, environment: Mapping[str, str]) -> Iterator[Up]:
             [EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log, env={**os.environ, **environment}
         )
         try:
-            wait(lambda: f":{port} " in told.read_text() or process.poll(), 600, "earshot up never said that it is up")
+            wait(lambda: f":{port} (" in told.read_text() or process.poll(), 600, "earshot up never said that it is up")
             assert process.poll() is None, told.read_text()
             yield Up(process.pid, f"http://127.0.0.1:{port}")
         finally:

@@ -221,7 +221,7 @@ def _supervise(
                 broker.start()
             _ensure_running(workers)
             if not announced and _answers(url):
-                click.echo(f"The UI is at {url}. Press Ctrl-C to stop. Logs: {logs}")
+                click.echo(f"The UI is at {url} (Ctrl-C stops it). Logs: {logs}")
                 announced = True
             if not announced and time.monotonic() > deadline:
                 raise Misconfigured(f"The webserver did not answer within {STARTUP_S:.0f} s:\n{_tail(logs, 'webserver')}")
