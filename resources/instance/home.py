@@ -14,8 +14,8 @@ from earshot.config.home import make_home
 from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.storage.server import server_urls
 
-# How many stages compute at once. A CPU is full with one. On a GPU one stage alone keeps a fifth of an H200 busy, since the CPU
-# works too: two at once are 1.7 times as fast, and neither slower than alone (docs/measurements/performance.md).
+# How many stages compute at once on a GPU; a CPU is busy with one. One stage alone keeps a fifth of an H200 busy, because the
+# CPU works too. Two at once are 1.7 times as fast, though each is a tenth slower than alone (docs/measurements/gpu.md).
 GPU_SLOTS = 2
 
 
