@@ -11,7 +11,7 @@ from psycopg import sql
 
 from earshot.models.registry import Model
 from earshot.storage.catalog.stages import UPSTREAM
-from earshot.storage.catalog.videos import Video, register
+from earshot.storage.catalog.videos import Video, get_video, register
 from earshot.storage.database import Connection, Database
 from earshot.timings.baseline import Level
 from earshot.timings.judgement import Evaluation
@@ -47,6 +47,13 @@ def fill(database: Database, keys: Sequence[str], said: Sequence[str], source: s
         copy(connection, "passages", columns, keys, passages)
         timings = [{"asset": stage, "run_id": "run-1", "code_version": "1", **asdict(_timing())} for stage in STAGES]
         leave_outputs(connection, keys, timings)
+
+
+def stored_video(database: Database, video_id: str) -> Video:
+    """The video's row, which must be there."""
+    video = get_video(database, video_id)
+    assert video is not None
+    return video
 
 
 def leave_outputs(connection: Connection, keys: Sequence[str], timings: Sequence[dict[str, Any]]) -> None:

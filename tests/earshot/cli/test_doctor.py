@@ -1,4 +1,4 @@
-"""The doctor tells what does not work, whatever stands in its way."""
+"""The doctor reports errors that are not Earshot's own."""
 
 import json
 
@@ -10,7 +10,7 @@ from earshot.models.cache import Models
 from earshot.models.device import Device
 
 
-def test_library_that_is_missing_is_not_proved_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_is_reported_without_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(_self: Models, _device: Device) -> None:
         raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
 
@@ -19,6 +19,4 @@ def test_library_that_is_missing_is_not_proved_and_no_traceback(monkeypatch: pyt
     ended = CliRunner().invoke(doctor.doctor, ["--json"])
     [finding] = json.loads(ended.output)
     assert (ended.exit_code, finding["proved"]) == (1, False)
-    assert finding["detail"].startswith(
-        "The models do not run on cpu: Library libcublas.so.12 is not found or cannot be loaded."
-    )
+    assert "libcublas.so.12" in finding["detail"]

@@ -1,4 +1,4 @@
-"""`earshot play`: which file is played from when, by which player, and what is said where that cannot be."""
+"""`earshot play`: which file is played from which time by which player, and what is refused."""
 
 import shlex
 from pathlib import Path
@@ -11,8 +11,9 @@ from earshot.cli.reading.search import search_command
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 from earshot.media.playing import PLAYERS, stored_audio
-from earshot.storage.catalog.videos import get_video, set_duration
+from earshot.storage.catalog.videos import set_duration
 from earshot.storage.database import Database
+from tests.support.library import stored_video
 from tests.support.spoken_videos import add_video
 
 FFPLAY = "-nodisp -autoexit -loglevel error -ss"
@@ -20,7 +21,7 @@ FFPLAY = "-nodisp -autoexit -loglevel error -ss"
 
 @pytest.fixture
 def talk(database: Database, tmp_path: Path) -> Path:
-    """Video `v`, called V, of 30 s with two passages; gives the file of its audio."""
+    """Video `v`, called V, of 30 s with two passages; returns the file of its audio."""
     add_video(database, "v", ("A", "The harbour master"), ("A", "The lamp of the lighthouse"))
     add_video(database, "silent", ("A", "nothing"))
     set_duration(database, "v", 30.0)
@@ -50,42 +51,35 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def install(programs: Path, name: str, exit_code: int = 0) -> Path:
-    """A player that only writes down its arguments; gives the file they are in."""
-    told = programs.parent / f"{name}.arguments"
+    """Install a player that writes its arguments to a file; returns that file."""
+    arguments_file = programs.parent / f"{name}.arguments"
     program = programs / name
-    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {shlex.quote(str(told))}\nexit {exit_code}\n')
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {shlex.quote(str(arguments_file))}\nexit {exit_code}\n')
     program.chmod(0o755)
-    return told
+    return arguments_file
 
 
 def play(*arguments: str) -> Result:
-    """The command; errors of Earshot come as they are raised."""
-    ended = CliRunner().invoke(play_command, list(arguments))
-    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
-        raise ended.exception
-    return ended
+    return CliRunner().invoke(play_command, list(arguments), catch_exceptions=False)
 
 
 def search(*arguments: str) -> None:
     assert CliRunner().invoke(search_command, ["--words", *arguments]).exit_code == 0
 
 
-@pytest.mark.parametrize(
-    ("what", "at"),
-    [("v@0:00:12", "12.000"), ("v@7.5", "7.500"), ("v", "0.000"), ("V@0:12", "12.000")],
-)
-def test_video_is_played_from_the_time_on(talk: Path, programs: Path, what: str, at: str) -> None:
-    told = install(programs, "ffplay")
+@pytest.mark.parametrize(("what", "at"), [("v@0:00:12", "12.000"), ("v@7.5", "7.500"), ("v", "0.000"), ("V@0:12", "12.000")])
+def test_video_is_played_from_given_time(talk: Path, programs: Path, what: str, at: str) -> None:
+    arguments_file = install(programs, "ffplay")
     assert play(what).exit_code == 0
-    assert told.read_text().splitlines() == [*FFPLAY.split(), at, str(talk)]
+    assert arguments_file.read_text().splitlines() == [*FFPLAY.split(), at, str(talk)]
 
 
-def test_result_of_the_last_search_is_played_by_its_number(talk: Path, programs: Path) -> None:
-    told = install(programs, "ffplay")
+def test_search_result_is_played_by_number(talk: Path, programs: Path) -> None:
+    arguments_file = install(programs, "ffplay")
     search("harbour")
     search("lighthouse")
     assert play("1").stderr == "Playing V from 0:00:10 with ffplay. Press Ctrl-C to stop.\n"
-    assert told.read_text().splitlines() == [*FFPLAY.split(), "10.000", str(talk)]
+    assert arguments_file.read_text().splitlines() == [*FFPLAY.split(), "10.000", str(talk)]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +92,7 @@ def test_result_of_the_last_search_is_played_by_its_number(talk: Path, programs:
         ("play", "-q FILE trim 12.000"),
     ],
 )
-def test_first_player_that_is_installed_is_used(talk: Path, programs: Path, installed: str, arguments: str) -> None:
+def test_first_installed_player_is_used(talk: Path, programs: Path, installed: str, arguments: str) -> None:
     for name in list(PLAYERS)[list(PLAYERS).index(installed) :]:
         install(programs, name)
     expected = [str(programs / installed), *(str(talk) if each == "FILE" else each for each in arguments.split())]
@@ -107,63 +101,61 @@ def test_first_player_that_is_installed_is_used(talk: Path, programs: Path, inst
 
 
 @pytest.mark.usefixtures("programs")
-def test_without_player_file_and_time_are_named(talk: Path) -> None:
-    with pytest.raises(EarshotError, match=r"none of ffplay, mpv, cvlc, vlc, play is on PATH\. Install one") as refused:
+def test_missing_player_error_names_file_and_time(talk: Path) -> None:
+    with pytest.raises(EarshotError, match="none of ffplay, mpv, cvlc, vlc, play") as refused:
         play("v@12")
-    assert f"open {talk} at 0:00:12" in str(refused.value)
+    assert f"open {talk} at 0:00:12" in refused.value.remedy
 
 
 @pytest.mark.usefixtures("talk")
-def test_failure_of_the_player_is_an_error(programs: Path) -> None:
+def test_player_failure_is_an_error(programs: Path) -> None:
     install(programs, "ffplay", exit_code=3)
-    with pytest.raises(EarshotError, match="ffplay failed with exit code 3"):
+    with pytest.raises(EarshotError, match="exit code 3"):
         play("v")
 
 
 @pytest.mark.usefixtures("talk")
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("what", "message"),
     [
-        ("7", r"printed no result 7: they are 1 to 1\. Search again"),
-        ("nobody@12", "There is no video 'nobody'"),
-        ("v@soon", "'soon' in 'v@soon' is not a time"),
-        ("v@30", "v ends at 0:00:30, before 30"),
-        ("silent@1", "silent has no audio yet"),
+        ("7", "no result 7"),
+        ("nobody@12", "no video 'nobody'"),
+        ("v@soon", "'soon'"),
+        ("v@30", "ends at 0:00:30"),
+        ("silent@1", "silent has no audio"),
     ],
 )
-def test_what_cannot_be_played_is_refused(what: str, told: str) -> None:
+def test_unplayable_subject_is_refused(what: str, message: str) -> None:
     search("harbour")
-    with pytest.raises(EarshotError, match=told):
+    with pytest.raises(EarshotError, match=message):
         play(what)
 
 
 @pytest.mark.usefixtures("talk")
-def test_number_is_refused_where_the_last_search_found_nothing() -> None:
+def test_number_without_results_is_refused() -> None:
     search("zeppelin")
-    with pytest.raises(EarshotError, match="printed no result 1: it found nothing"):
+    with pytest.raises(EarshotError, match="it found nothing"):
         play("1")
     (read_settings().home / "last_search.json").unlink()
-    with pytest.raises(EarshotError, match="Nothing was searched here yet"):
+    with pytest.raises(EarshotError, match="Nothing was searched"):
         play("1")
 
 
+@pytest.mark.usefixtures("talk")
 @pytest.mark.parametrize(
-    ("uri", "told"),
+    ("uri", "message"),
     [
-        ("/nowhere/v.flac", "no longer in the media store.*earshot backfill audio --video v,"),
-        ("memory://media/v.flac", "not on this machine: memory://media/v.flac"),
+        ("/nowhere/v.flac", "earshot backfill audio --video v,"),
+        ("memory://media/v.flac", "memory://media/v.flac"),
     ],
 )
-def test_audio_that_is_not_here_is_refused(talk: Path, database: Database, uri: str, told: str) -> None:
-    assert talk
+def test_absent_audio_is_refused(database: Database, uri: str, message: str) -> None:
     keep_audio(database, uri)
-    with pytest.raises(EarshotError, match=told):
+    with pytest.raises(EarshotError, match=message):
         play("v")
 
 
-def test_audio_is_found_under_the_media_folder(talk: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_audio_is_found_in_media_folder(talk: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_MEDIA", str(talk.parent))
     keep_audio(database, talk.name)
-    video = get_video(database, "v")
-    assert video is not None
-    assert stored_audio(database, video) == talk
+    assert stored_audio(database, stored_video(database, "v")) == talk

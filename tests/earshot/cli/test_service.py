@@ -1,4 +1,4 @@
-"""`earshot up` and `down` around what is left of an `up` that was killed, and the logs; nothing is served here."""
+"""`earshot up` and `down` after an `up` that was killed, and the logs. Nothing is served here."""
 
 import subprocess
 import sys
@@ -12,8 +12,9 @@ from earshot.cli.operation import service
 from earshot.cli.operation.service import MARK, down, up
 from earshot.common.errors import Misconfigured
 from earshot.common.log_files import KEPT, rotate
-from earshot.storage.database import Database
 from tests.support.earshot_up import free_port
+
+Leftover = tuple[int, subprocess.Popen[str]]
 
 LISTENS = """
 import socket, sys, time
@@ -31,8 +32,8 @@ class NoBroker:
 
 
 @pytest.fixture
-def left_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, "subprocess.Popen[str]"]]:
-    """A port, and a process that a killed `up` of this home left listening on it."""
+def leftover(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Leftover]:
+    """A port, and the process that a killed `up` of this home left listening on it."""
     monkeypatch.setenv(MARK, str(home))
     port = free_port()
     process = subprocess.Popen([sys.executable, "-c", LISTENS, str(port)], stdout=subprocess.PIPE, text=True)
@@ -44,37 +45,31 @@ def left_over(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int
     process.stdout.close()
 
 
-def test_up_after_kill_takes_the_same_port(
-    library: Database, left_over: tuple[int, "subprocess.Popen[str]"], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert library
+@pytest.mark.usefixtures("library")
+def test_up_after_kill_takes_same_port(leftover: Leftover, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "EmbeddedBroker", NoBroker)
-    port, process = left_over
+    port, process = leftover
     with pytest.raises(Misconfigured, match="No broker for"):
         CliRunner().invoke(up, ["--port", str(port)], catch_exceptions=False)
     assert process.poll() is not None
 
 
-def test_up_refuses_a_port_that_another_program_has(
-    library: Database, left_over: tuple[int, "subprocess.Popen[str]"], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert library
+@pytest.mark.usefixtures("library")
+def test_up_refuses_occupied_port(leftover: Leftover, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "_left_over", lambda _home: [])
     with pytest.raises(Misconfigured, match="Cannot listen on"):
-        CliRunner().invoke(up, ["--port", str(left_over[0])], catch_exceptions=False)
+        CliRunner().invoke(up, ["--port", str(leftover[0])], catch_exceptions=False)
 
 
-def test_down_says_what_it_ended(left_over: tuple[int, "subprocess.Popen[str]"], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_down_reports_stopped_processes(leftover: Leftover, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "stop_embedded", lambda _home: False)
-    _, process = left_over
-    said = CliRunner().invoke(down, [], catch_exceptions=False).output
-    assert said.splitlines()[:2] == [
-        "`earshot up` was not running.",
-        f"Stopped processes that a killed `earshot up` had left running (process ids {process.pid}).",
-    ]
+    _, process = leftover
+    first, second, *_ = CliRunner().invoke(down, [], catch_exceptions=False).output.splitlines()
+    assert "was not running" in first
+    assert f"(process ids {process.pid})" in second
 
 
-def test_log_of_an_earlier_up_is_kept(tmp_path: Path) -> None:
+def test_earlier_log_is_kept(tmp_path: Path) -> None:
     (tmp_path / "webserver.log").write_text("what happened before\n")
     service._start("webserver", ["--version"], tmp_path).wait()
     before, heading, *_ = (tmp_path / "webserver.log").read_text().splitlines()
@@ -82,7 +77,7 @@ def test_log_of_an_earlier_up_is_kept(tmp_path: Path) -> None:
     assert heading.startswith("--- earshot up, ")
 
 
-def test_full_log_is_put_aside_while_it_is_written_to(tmp_path: Path) -> None:
+def test_full_log_is_rotated_while_open(tmp_path: Path) -> None:
     log = tmp_path / "daemon.log"
     with log.open("ab", buffering=0) as writer:
         for number in range(KEPT + 3):
@@ -95,7 +90,7 @@ def test_full_log_is_put_aside_while_it_is_written_to(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["daemon.log", *older]
 
 
-def test_log_that_is_not_full_stays(tmp_path: Path) -> None:
+def test_small_log_is_not_rotated(tmp_path: Path) -> None:
     (tmp_path / "daemon.log").write_text("short")
     rotate(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["daemon.log"]

@@ -1,11 +1,11 @@
-"""A set-up that is wrong is told as one: a line and what to do, exit code 2, no traceback, and no video is to blame for it."""
+"""A wrong set-up: one line with the remedy, exit code 2, no traceback, and no video changes its state."""
 
 import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import psycopg
@@ -25,28 +25,14 @@ from resources.instance.home import open_instance
 from resources.media_source import MediaSourceResource
 from tests.support.earshot_up import EARSHOT
 
-
-def _raises(error: Exception) -> Callable[..., None]:
-    def function(*_arguments: object) -> None:
-        raise error
-
-    return function
-
-
 # --- folders -------------------------------------------------------------------------------------------------------------
-
-
-def test_home_under_proc_is_refused() -> None:
-    with pytest.raises(Misconfigured, match="EARSHOT_HOME is /proc/foo, which cannot be made: No such file or directory"):
-        make_home(Path("/proc/foo"))
 
 
 def test_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Misconfigured, match="which cannot be made: File exists"):
-        make_home(tmp_path / "file")
-    with pytest.raises(Misconfigured, match="which cannot be made: Not a directory"):
-        make_home(tmp_path / "file" / "home")
+    for path, reason in ((tmp_path / "file", "File exists"), (tmp_path / "file" / "home", "Not a directory")):
+        with pytest.raises(Misconfigured, match=reason):
+            make_home(path)
 
 
 @pytest.mark.slow
@@ -64,31 +50,23 @@ def test_command_without_usable_home_prints_one_line(command: list[str]) -> None
 # --- the media store -----------------------------------------------------------------------------------------------------
 
 
-def test_media_folder_that_cannot_be_made_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EARSHOT_MEDIA", "/proc/nowhere")
-    with pytest.raises(Misconfigured, match="EARSHOT_MEDIA is '/proc/nowhere', which cannot be made"):
-        require_media_store()
-
-
-def test_media_url_without_its_package_names_it_and_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_media_url_without_package_names_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_MEDIA", "s3://bucket/audio")
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(
-        Misconfigured, match="Audio at 's3://bucket/audio' needs the package s3fs, which is not installed"
-    ) as refused:
+    with pytest.raises(Misconfigured, match="package s3fs") as refused:
         require_media_store()
     assert ".venv/bin/uv pip install --python .venv/bin/python s3fs fsspec==" in refused.value.remedy
-    with pytest.raises(Misconfigured, match="needs the package s3fs"):
+    with pytest.raises(Misconfigured, match="package s3fs"):
         MediaStore().read("v.flac")
 
 
-def test_media_url_of_unknown_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_media_scheme_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_MEDIA", "s4://bucket/audio")
-    with pytest.raises(Misconfigured, match="has a scheme that is not known"):
+    with pytest.raises(Misconfigured, match="scheme"):
         require_media_store()
 
 
-def test_full_disk_under_media_is_told_as_such(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_full_media_disk_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EARSHOT_MEDIA", str(tmp_path))
     (tmp_path / ".v.flac.partial").symlink_to("/dev/full")
     with pytest.raises(DiskFull, match="The disk is full"):
@@ -96,7 +74,7 @@ def test_full_disk_under_media_is_told_as_such(monkeypatch: pytest.MonkeyPatch, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_full_disk_names_media_folder_outside_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_full_disk_error_names_home_and_media(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EARSHOT_HOME", str(tmp_path / "home"))
     assert f"EARSHOT_HOME is {tmp_path}/home." in str(disk_full("No space left on device"))
     monkeypatch.setenv("EARSHOT_MEDIA", "/mnt/audio")
@@ -114,7 +92,7 @@ def recording(tmp_path: Path) -> Path:
 
 
 def _refused(database: Database, recording: Path) -> Misconfigured:
-    """What ends `ingest` of this recording, and that its video is as it was before."""
+    """The error that ends `ingest` of this recording; its video must still be new."""
     with pytest.raises(Misconfigured) as refused:
         list(ingest([source_named(str(recording))], IngestChoice(), database, open_instance()))
     [video] = list_videos(database)
@@ -132,18 +110,20 @@ def test_ingest_into_unusable_media_store_leaves_video_new(
 
 
 def test_ingest_on_full_disk_leaves_video_new(database: Database, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MediaSourceResource, "fetch", _raises(OSError(errno.ENOSPC, "No space left on device", "/d/a.wav")))
+    monkeypatch.setattr(
+        MediaSourceResource, "fetch", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device", "/d/a.wav"))
+    )
     refused = _refused(database, recording)
     assert isinstance(refused, DiskFull)
-    assert "The disk is full ([Errno 28] No space left on device: '/d/a.wav')" in str(refused)
+    assert "'/d/a.wav'" in str(refused)
 
 
-def test_postgres_without_room_is_a_full_disk() -> None:
+def test_full_disk_of_postgres_is_reported() -> None:
     with pytest.raises(DiskFull, match="could not extend file"), explaining_full_disk():
         raise psycopg.errors.DiskFull("could not extend file")
 
 
-def test_other_errors_are_no_full_disk() -> None:
+def test_other_errors_are_raised_unchanged() -> None:
     with pytest.raises(PermissionError), explaining_full_disk():
         raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -152,8 +132,8 @@ def test_other_errors_are_no_full_disk() -> None:
 
 
 @pytest.mark.parametrize("address", ["www.youtube.com/@x", "youtube.com/@x", "www.example.com", "feeds.example.com:8000/a.xml"])
-def test_address_without_https_is_told_as_such(address: str) -> None:
-    with pytest.raises(SourceUnusable, match=r"An address of the web begins with https://") as refused:
+def test_address_without_scheme_is_refused(address: str) -> None:
+    with pytest.raises(SourceUnusable, match="begins with https://") as refused:
         source_named(address)
     assert f"https://{address}" in refused.value.remedy
 
@@ -163,7 +143,7 @@ def test_path_is_not_taken_for_an_address(path: str) -> None:
     assert source_named(path).address.endswith(path.removeprefix("./"))
 
 
-def test_folder_of_a_hosts_name_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_named_like_a_host_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "example.com" / "talks").mkdir(parents=True)
     assert source_named("example.com/talks").address == str(tmp_path / "example.com" / "talks")
