@@ -23,7 +23,7 @@ def test_file_appears_only_when_complete(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [None, "before"])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_an_error_leaves_no_trace(tmp_path: Path, before: str | None, error: type[BaseException]) -> None:
+def test_error_leaves_no_trace(tmp_path: Path, before: str | None, error: type[BaseException]) -> None:
     path = tmp_path / "a.txt"
     if before is not None:
         path.write_text(before)
@@ -76,7 +76,7 @@ def test_unwritable_path_gets_clear_error(tmp_path: Path) -> None:
         make_folder(tmp_path / "file" / "folder")
 
 
-def test_folder_appears_only_when_complete_and_error_leaves_no_trace(tmp_path: Path) -> None:
+def test_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "folder"
     with pytest.raises(FileNotFoundError), atomic_folder(path) as beside:
         (beside / "a.txt").rename(beside / "there is none")

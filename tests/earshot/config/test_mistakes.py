@@ -1,4 +1,4 @@
-"""The words of every mistake: `mistakes/` has files with all that can be wrong, and what is told about each."""
+"""The message of every mistake: `mistakes/` has files with everything that can be wrong, and the error about each."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_all_mistakes_of_a_file_are_told_at_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_all_mistakes_of_a_file_are_reported_at_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(FOLDER)
     monkeypatch.setenv("EARSHOT_SETTINGS", str(FOLDER / "settings.toml"))
     for variable in ("EARSHOT_HOME", "EARSHOT_DEVICE"):

@@ -1,4 +1,4 @@
-"""What people.yaml may hold, what becomes of it, and where its mistakes are; also names and times."""
+"""people.yaml: what it may hold, how it is read, and where its mistakes are; also names and times."""
 
 import re
 from pathlib import Path
@@ -45,11 +45,11 @@ def refused(folder: Path, text: str) -> InvalidConfig:
     return caught.value
 
 
-def places(error: InvalidConfig) -> list[tuple[int | None, str]]:
+def positions(error: InvalidConfig) -> list[tuple[int | None, str]]:
     return [(mistake.line, mistake.key) for mistake in error.mistakes]
 
 
-def test_people_keep_order_with_their_recordings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_people_keep_order_and_recordings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     text = """\
 people:
@@ -89,30 +89,25 @@ people:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "people:\n", "people: []\n", "people: ~\n"])
-def test_file_without_people_is_no_mistake(folder: Path, text: str) -> None:
+def test_file_without_people_is_valid(folder: Path, text: str) -> None:
     assert read_people(folder / "people.yaml") == read(folder, text) == ()
 
 
-def test_example_of_clone_is_right(folder: Path) -> None:
+def test_example_in_repository_is_valid(folder: Path) -> None:
     own = (PROJECT_ROOT / "people.yaml").read_text()
     assert read(folder, own) == ()
     (example,) = read(folder, own.replace("\n#  ", "\n  "))
     assert [excerpt.kind for excerpt in example.excerpts] == [FILE, FILE, FILE, VIDEO]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_name_may_be_in_any_script_with_quotes_and_emoji(folder: Path, name: str) -> None:
-    quoted = "'" + name.replace("'", "''") + "'"
-    (found,) = read(folder, f"people:\n- name: {quoted}\n  samples: [{{file: a.wav}}]\n")
-    assert found.name == name
+@pytest.mark.parametrize(("written", "name"), [*((name, name) for name in NAMES), ("  Zoe\u0308   \u00a0Quiet ", "Zoë Quiet")])
+def test_name_may_have_any_script_quotes_and_emoji(folder: Path, written: str, name: str) -> None:
+    quoted = "'" + written.replace("'", "''") + "'"
+    (person,) = read(folder, f"people:\n- name: {quoted}\n  samples: [{{file: a.wav}}]\n")
+    assert person.name == name
 
 
-def test_name_is_kept_in_form_nfc_with_single_spaces(folder: Path) -> None:
-    (found,) = read(folder, "people:\n- name: '  Zoe\u0308   \u00a0Quiet '\n  samples: [{file: a.wav}]\n")
-    assert found.name == "Zoë Quiet"
-
-
-# --- what is wrong (the words, and most mistakes, are in mistakes/people.yaml) ---------------------------------------------
+# --- what is wrong (the words, and most mistakes, are in mistakes/people.yaml) -------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -126,38 +121,38 @@ def test_name_is_kept_in_form_nfc_with_single_spaces(folder: Path) -> None:
         (f"people:\n- name: Bob\n  notes: {'x' * 10_001}\n  samples: [{{file: a}}]\n", 3, "notes"),
     ],
 )
-def test_other_shape_or_wrong_value_is_refused(folder: Path, text: str, line: int, key: str) -> None:
+def test_wrong_shape_or_value_is_refused(folder: Path, text: str, line: int, key: str) -> None:
     error = refused(folder, text)
-    assert places(error) == [(line, key)]
+    assert positions(error) == [(line, key)]
     assert "Ada" not in str(error).replace("`- name: Ada Lovelace`", "")
 
 
 @pytest.mark.parametrize("name", [" ", " \u00a0", "\u200d\ufe0f", "Ada\\nLovelace", "Ada\\u2028", "Ada\\0", "Ada\\u202e",
                                   "Ada" * 34, "Unknown", "Voice  7", "speaker_00"])  # fmt: skip
-def test_what_is_no_name_is_refused_and_not_repeated(folder: Path, name: str) -> None:
+def test_invalid_name_is_refused_and_not_repeated(folder: Path, name: str) -> None:
     error = refused(folder, f'people:\n- notes: x\n  name: "{name}"\n  samples: [{{file: a.wav}}]\n')
-    assert places(error) == [(3, "name")]
+    assert positions(error) == [(3, "name")]
     assert "Ada" not in f"{error} {error.mistakes}"
 
 
 @pytest.mark.parametrize("second", ["zoë", "ZOË", "Zoe\u0308", " Zoë "])
-def test_second_person_of_one_name_is_refused_without_the_name(folder: Path, second: str) -> None:
-    one = "- name: Zoë\n  samples: [{file: a.wav}]\n"
-    error = refused(folder, f"people:\n{one}- samples: [{{file: b.wav}}]\n  name: '{second}'\n")
-    assert places(error) == [(5, "name")]
+def test_duplicate_name_is_refused_and_not_repeated(folder: Path, second: str) -> None:
+    first = "- name: Zoë\n  samples: [{file: a.wav}]\n"
+    error = refused(folder, f"people:\n{first}- samples: [{{file: b.wav}}]\n  name: '{second}'\n")
+    assert positions(error) == [(5, "name")]
     assert "zo" not in f"{error} {error.mistakes}".lower()
 
 
-def test_people_on_one_line_are_two(folder: Path) -> None:
+def test_mistakes_of_people_on_one_line(folder: Path) -> None:
     same = "{name: Ada, samples: [{file: a.wav, spans: [[1, 5]]}]}, {name: ada, samples: [{file: a.wav, spans: [[4, 9]]}]}"
-    assert places(refused(folder, f"people: [{same}]\n")) == [(1, "samples"), (1, "name")]
+    assert positions(refused(folder, f"people: [{same}]\n")) == [(1, "samples"), (1, "name")]
 
 
 # --- names and times -----------------------------------------------------------------------------------------------------
 
 
 @given(st.text(max_size=120))
-def test_parsed_name_stays_what_it_is(text: str) -> None:
+def test_parsing_a_name_is_idempotent(text: str) -> None:
     try:
         name = parse_person_name(text)
     except ValueError:
@@ -168,31 +163,31 @@ def test_parsed_name_stays_what_it_is(text: str) -> None:
     assert len(name.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("one", "other"), [("Strauß", "STRAUSS"), ("Zoë", "zoe\u0308"), ("ΣΊΣΥΦΟΣ", "σίσυφος")])
-def test_names_in_other_capitals_and_forms_are_one(one: str, other: str) -> None:
-    assert name_key(parse_person_name(one)) == name_key(parse_person_name(other))
+@pytest.mark.parametrize(("name", "variant"), [("Strauß", "STRAUSS"), ("Zoë", "zoe\u0308"), ("ΣΊΣΥΦΟΣ", "σίσυφος")])
+def test_name_key_ignores_case_and_unicode_form(name: str, variant: str) -> None:
+    assert name_key(parse_person_name(name)) == name_key(parse_person_name(variant))
 
 
 TIMES = {"0": 0.0, "90": 90.0, "12.5": 12.5, "1:30": 90.0, "90:00": 5400.0, "1:02:03.5": 3723.5, "10:00:00": 36_000.0}
 
 
 @pytest.mark.parametrize(("text", "seconds"), TIMES.items())
-def test_time_is_seconds_or_a_clocks(text: str, seconds: float) -> None:
+def test_time_is_seconds_or_clock_time(text: str, seconds: float) -> None:
     assert parse_time(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["1m", "-1", "1:5", "1:60", "1:75:00", "1:1:1", ":30", "1e3", "٣", "1:30:", "nan"])
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
         parse_time(text)
 
 
 @given(st.integers(0, 360_000_000))
-def test_formatted_time_is_read_as_what_it_was(milliseconds: int) -> None:
+def test_formatted_time_is_read_back(milliseconds: int) -> None:
     assert parse_time(format_time(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
 
 
-def test_span_has_end_after_start() -> None:
+def test_span_ends_after_its_start() -> None:
     assert (parse_span("1:30-2:00"), parse_span("0 - 1.5")) == ((90.0, 120.0), (0.0, 1.5))
     for text, wrong in (("2:00-1:30", "2:00-1:30"), ("10-10", "10-10"), ("10-2O", "2O"), ("10-20-30", "20-30")):
         with pytest.raises(ValueError, match=wrong):

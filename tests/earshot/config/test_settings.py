@@ -1,4 +1,4 @@
-"""Settings: what a user may set, what holds without, how a wrong one is told; and earshot.toml beneath the environment."""
+"""Settings from the environment and earshot.toml: their defaults, which source wins, and how mistakes are reported."""
 
 import json
 import os
@@ -26,15 +26,15 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Makes the settings file of this process."""
+    """Writes the settings file of this process."""
 
-    def written(text: str) -> Path:
+    def write_file(text: str) -> Path:
         path = tmp_path / "earshot.toml"
         path.write_text(text)
         monkeypatch.setenv("EARSHOT_SETTINGS", str(path))
         return path
 
-    return written
+    return write_file
 
 
 DEFAULTS = Settings(
@@ -57,7 +57,7 @@ WRITTEN = {
 }  # fmt: skip
 
 
-def test_defaults_hold_for_what_is_not_set_or_empty(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+def test_unset_and_empty_settings_have_defaults(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
     assert read_settings() == DEFAULTS
     write("# nothing\n")
     for key in KEYS:
@@ -83,15 +83,15 @@ def test_every_setting_is_read_from_file(monkeypatch: pytest.MonkeyPatch, write:
     assert origins() == {"environment": [], "file": list(KEYS)}
 
 
-def test_every_setting_is_in_its_page() -> None:
+def test_every_setting_is_documented() -> None:
     page = (PROJECT_ROOT / "docs" / "reference" / "settings.md").read_text()
     assert [key for key in KEYS if f"| `{key}` | `{variable_of(key)}` |" not in page] == []
 
 
 def test_config_imports_nothing_slow() -> None:
     program = "import sys; from earshot.config import people_file, settings, sources_file; print(*sys.modules)"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT).stdout
-    assert {"pydantic", "yaml", "dagster", "torch", "psycopg", "numpy"} & set(said.split()) == set()
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
+    assert {"pydantic", "yaml", "dagster", "torch", "psycopg", "numpy"} & set(ended.stdout.split()) == set()
 
 
 def test_environment_wins_over_file(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,18 +102,15 @@ def test_environment_wins_over_file(write: Write, monkeypatch: pytest.MonkeyPatc
     assert origins() == {"environment": ["models"], "file": ["device"]}
 
 
-def test_relative_path_of_file_starts_in_its_folder(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_relative_path_is_resolved_from_file(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     write('home = "library"\nmedia = "audio"\nsources = "s.yaml"\n')
     monkeypatch.chdir("/")
     settings = read_settings()
-    assert (settings.home, settings.media, settings.sources) == (
-        tmp_path / "library",
-        str(tmp_path / "audio"),
-        tmp_path / "s.yaml",
-    )
+    assert (settings.home, settings.media) == (tmp_path / "library", str(tmp_path / "audio"))
+    assert settings.sources == tmp_path / "s.yaml"
 
 
-def test_children_in_other_folders_see_same_settings(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_child_in_other_folder_sees_same_settings(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     write(f'home = "{tmp_path}/home"\n')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EARSHOT_SOURCES", "mine.yaml")
@@ -126,12 +123,12 @@ def test_children_in_other_folders_see_same_settings(write: Write, monkeypatch: 
 
 
 @pytest.mark.parametrize(("value", "url"), [("none", None), ("", None), ("redis://:x@library/0", "redis://:x@library/0")])
-def test_broker_url_is_where_runs_are_left(monkeypatch: pytest.MonkeyPatch, value: str, url: str | None) -> None:
+def test_broker_none_means_no_url(monkeypatch: pytest.MonkeyPatch, value: str, url: str | None) -> None:
     monkeypatch.setenv("EARSHOT_BROKER", value)
     assert read_settings().broker_url == url
 
 
-# --- what is wrong (the words are in mistakes/settings.txt) ------------------------------------------------------------------
+# --- what is wrong (the words are in mistakes/settings.txt) --------------------------------------------------------------
 
 WRONG = {
     "device": ["gpu", "CPU", "cuda:1"],
@@ -159,7 +156,7 @@ def test_wrong_variable_is_refused_without_secrets(monkeypatch: pytest.MonkeyPat
     assert value == "u:secret@h/x" or "secret@" not in str(caught.value)
 
 
-def test_wrong_variables_and_lines_are_told_at_once(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
+def test_wrong_variables_and_lines_are_reported_at_once(monkeypatch: pytest.MonkeyPatch, write: Write) -> None:
     write("workers = true\na = 1\n")
     monkeypatch.setenv("EARSHOT_DEVICE", "gpu")
     with pytest.raises(InvalidConfig) as caught:
@@ -177,7 +174,7 @@ def test_wrong_variables_and_lines_are_told_at_once(monkeypatch: pytest.MonkeyPa
         ('device = "cpu"\ndevice = "cpu"\n', 2),
     ],
 )
-def test_other_shape_and_what_is_not_toml_is_refused(write: Write, text: str, line: int) -> None:
+def test_wrong_shape_and_invalid_toml_are_refused(write: Write, text: str, line: int) -> None:
     write(text)
     with pytest.raises(InvalidConfig) as caught:
         read_settings()
@@ -186,14 +183,14 @@ def test_other_shape_and_what_is_not_toml_is_refused(write: Write, text: str, li
 
 
 @pytest.mark.parametrize("path", ["/no/such.toml", "my.toml"])
-def test_named_file_must_be_there_and_named_in_full(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+def test_settings_path_must_be_absolute_and_exist(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.setenv("EARSHOT_SETTINGS", path)
     with pytest.raises(Misconfigured, match=path):
         read_settings()
 
 
 @pytest.mark.slow
-def test_doctor_names_origins_of_settings_and_no_secret(write: Write, tmp_path: Path) -> None:
+def test_doctor_names_origins_of_settings_without_secrets(write: Write, tmp_path: Path) -> None:
     path = write(f'home = "{tmp_path}"\nmodels = "bundled"\nalert_url = "https://hooks.example.com/x?key=secret"\n')
     environment = {**os.environ, "EARSHOT_MODELS": "bundled", "EARSHOT_DEVICE": "gpu"}
     refused = subprocess.run([EARSHOT, "doctor", "--json"], capture_output=True, text=True, check=False, env=environment)
@@ -202,6 +199,6 @@ def test_doctor_names_origins_of_settings_and_no_secret(write: Write, tmp_path: 
     program = "from earshot.cli.operation.doctor import _settings; print(_settings())"
     environment["EARSHOT_DEVICE"] = "cpu"
     python = str(Path(EARSHOT).with_name("python"))
-    said = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True, env=environment).stdout
-    assert f"the environment sets EARSHOT_DEVICE, EARSHOT_MODELS, {path} sets home, alert_url;" in said
-    assert "secret" not in said
+    printed = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True, env=environment).stdout
+    assert f"the environment sets EARSHOT_DEVICE, EARSHOT_MODELS, {path} sets home, alert_url;" in printed
+    assert "secret" not in printed

@@ -1,4 +1,4 @@
-"""What sources.yaml may hold, what becomes of it, and how mistakes are told: line, key, value."""
+"""sources.yaml: what it may hold, how it is read, and its mistakes: line, key, value."""
 
 import re
 import traceback
@@ -88,31 +88,31 @@ RIGHT: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(("key", "written", "value"), [(key, *pair) for key, pairs in RIGHT.items() for pair in pairs.items()])
 def test_option_is_read(folder: Path, key: str, written: str, value: Any) -> None:
     (source,) = read(folder, with_lines(f"{key}: {written}"))
-    found = getattr(source, f"{key}_s" if key in ("longer_than", "shorter_than", "pause", "every") else key)
-    assert found == (folder / value if isinstance(value, Path) else value)
-    assert type(found) is type(folder if isinstance(value, Path) else value)
+    option = getattr(source, f"{key}_s" if key in ("longer_than", "shorter_than", "pause", "every") else key)
+    assert option == (folder / value if isinstance(value, Path) else value)
+    assert type(option) is type(folder if isinstance(value, Path) else value)
     assert source.skip_members_only is (key not in ("cookies", "skip_members_only"))
 
 
 @pytest.mark.parametrize("key", RIGHT)
-def test_null_is_what_is_built_in(folder: Path, key: str) -> None:
+def test_null_is_the_built_in_value(folder: Path, key: str) -> None:
     assert read(folder, with_lines(f"{key}: null")) == read(folder, with_lines())
 
 
-def test_every_option_and_field_is_tested_above() -> None:
+def test_every_option_has_a_test() -> None:
     assert RIGHT.keys() | set(Address.model_fields) == {field.alias or name for name, field in Entry.model_fields.items()}
     assert set(Entry.model_fields) - set(Address.model_fields) | {"kind", "address"} == {field.name for field in fields(Source)}
     assert list(Address.model_fields) == list(Kind)
 
 
-def test_folder_may_lie_in_home_or_anywhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_paths_are_resolved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder / "home"))
     monkeypatch.chdir("/")
     sources = read(folder, "sources: [{folder: ~/talks}, {folder: a/../b}, {folder: /srv/talks}]")
     assert [source.address for source in sources] == [str(folder / "home" / "talks"), str(folder / "b"), "/srv/talks"]
 
 
-def test_own_option_wins_over_defaults_and_null_restores_built_in(folder: Path) -> None:
+def test_option_overrides_defaults_and_null_resets(folder: Path) -> None:
     sources = read(
         folder,
         "defaults: {limit: 5, every: 1h, since: 2024-01-01, skip_shorts: true, proxy: 'http://p:1', cookies: cookies.txt}\n"
@@ -128,16 +128,16 @@ def test_own_option_wins_over_defaults_and_null_restores_built_in(folder: Path) 
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "sources: []", "sources:\n", "{}", "~", "defaults:\nsources: null"])
-def test_file_without_sources_is_no_mistake(folder: Path, text: str) -> None:
+def test_file_without_sources_is_valid(folder: Path, text: str) -> None:
     assert read(folder, text) == ()
 
 
-def test_byte_order_mark_and_line_ends_of_windows_are_read(folder: Path) -> None:
+def test_byte_order_mark_and_windows_line_ends_are_read(folder: Path) -> None:
     (folder / "sources.yaml").write_bytes(b"\xef\xbb\xbfsources:\r\n  - feed: https://a.example/\r\n")
     assert [source.address for source in read_sources(folder / "sources.yaml")] == [A]
 
 
-def test_only_file_of_clone_may_be_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_default_file_may_be_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Misconfigured, match="EARSHOT_SOURCES"):
         read_sources(folder / "sources.yaml")
     monkeypatch.setattr(sources_file, "PROJECT_ROOT", folder)
@@ -210,14 +210,14 @@ def test_wrong_value_is_refused(folder: Path, key: str, written: str) -> None:
         (f"sources:\n  - feed: {A}\n   limit: 3\n", 3),
     ],
 )
-def test_other_shape_and_what_is_not_yaml_is_refused(folder: Path, text: str, line: int) -> None:
+def test_wrong_shape_and_invalid_yaml_are_refused(folder: Path, text: str, line: int) -> None:
     error = refused(folder, text)
     assert [mistake.line for mistake in error.mistakes] == [line]
     assert SECRET not in str(error)
 
 
 @pytest.mark.parametrize("key", RIGHT)
-def test_options_of_web_are_refused_for_folder(folder: Path, key: str) -> None:
+def test_web_options_are_refused_for_folder(folder: Path, key: str) -> None:
     text = with_lines(f"{key}: {next(iter(RIGHT[key]))}", kind="folder", address="talks")
     if key in WEB_ONLY.values():
         assert [(mistake.line, mistake.key) for mistake in refused(folder, text).mistakes] == [(3, key)]
@@ -252,12 +252,12 @@ proxy: *hunter2pass
 
 
 @pytest.mark.parametrize("line", LEAKS.splitlines())
-def test_refusal_holds_no_secret(folder: Path, line: str) -> None:
+def test_error_shows_no_secret(folder: Path, line: str) -> None:
     error = refused(folder, with_lines(line))
     assert SECRET not in f"{error} {error.mistakes}" + "".join(traceback.format_exception(error))
 
 
-def test_name_and_repr_of_source_hold_no_secret(folder: Path) -> None:
+def test_name_and_repr_of_source_show_no_secret(folder: Path) -> None:
     feed = f"https://user:{SECRET}@a.example/feed.xml?token={SECRET}"
     (source,) = read(folder, with_lines(f"proxy: http://user:{SECRET}@proxy.example:80", kind="feed", address=feed))
     assert SECRET in source.address
@@ -299,16 +299,16 @@ def test_wrong_typed_source_is_refused_without_secrets(address: str) -> None:
 @pytest.mark.parametrize(
     ("written", "code"), [("english", "en"), ("Englisch", "en"), ("en-US", "en"), ("haitian creole", "ht"), ("deutsch", None)]
 )
-def test_code_of_a_language_is_suggested(folder: Path, written: str, code: str | None) -> None:
+def test_language_code_is_suggested(folder: Path, written: str, code: str | None) -> None:
     (mistake,) = refused(folder, with_lines(f"language: {written}")).mistakes
     assert mistake.remedy == f"Did you mean {code}?" if code else mistake.remedy.startswith("Allowed: a code of whisper's")
 
 
-def test_languages_are_those_of_whisper() -> None:
+def test_languages_match_whisper() -> None:
     assert frozenset(tokenizer._LANGUAGE_CODES) == LANGUAGES.keys()
 
 
-def test_docs_have_every_key_and_its_default(folder: Path) -> None:
+def test_every_option_and_default_is_documented(folder: Path) -> None:
     rows = [row.split("|") for row in PAGE.splitlines() if row.startswith("| `")]
     documented = {key: row[2].strip().strip("`") for row in rows for key in re.findall(r"`(\w+)`", row[1])}
     assert {field.alias or name for name, field in Entry.model_fields.items()} <= documented.keys()
@@ -316,7 +316,7 @@ def test_docs_have_every_key_and_its_default(folder: Path) -> None:
         assert read(folder, with_lines(f"{key}: {documented[key]}")) == read(folder, with_lines()), key
 
 
-def test_examples_of_docs_and_clone_are_right(folder: Path) -> None:
+def test_documented_examples_are_valid(folder: Path) -> None:
     own = (PROJECT_ROOT / "sources.yaml").read_text()
     assert read(folder, own) == ()
     for example in (

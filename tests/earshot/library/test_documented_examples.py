@@ -1,4 +1,4 @@
-"""The examples of docs/reference/python.md, run one after another over a small library: each prints what the page says."""
+"""The examples of docs/reference/python.md, run in order over a small library: each prints what the page says."""
 
 import contextlib
 import io
@@ -57,19 +57,19 @@ def folder(instance: DagsterInstance, database: Database, tmp_path: Path, monkey
     monkeypatch.setenv("EARSHOT_PEOPLE", str(tmp_path / "people.yaml"))
     monkeypatch.chdir(tmp_path)
     database.query("TRUNCATE corrections, voices RESTART IDENTITY CASCADE")
-    for day, (video_id, (title, *said)) in enumerate(reversed(TALKS.items()), start=1):
-        _talk(database, video_id, title, said, datetime(2026, 1, day, tzinfo=UTC))
+    for day, (video_id, (title, *texts)) in enumerate(reversed(TALKS.items()), start=1):
+        _talk(database, video_id, title, texts, datetime(2026, 1, day, tzinfo=UTC))
     identify(database)
     return tmp_path
 
 
-def _talk(database: Database, video_id: str, title: str, said: list[str], published: datetime) -> None:
-    """A current video in which its voices say this in turn, ten seconds each."""
+def _talk(database: Database, video_id: str, title: str, texts: list[str], published: datetime) -> None:
+    """A current video in which its voices say these texts in turn, ten seconds each."""
     voices, model = VOICES[video_id], SETS["bundled"].text
-    spoken = [(f"SPEAKER_{turn % len(voices):02d}", text) for turn, text in enumerate(said)]
+    spoken = [(f"SPEAKER_{turn % len(voices):02d}", text) for turn, text in enumerate(texts)]
     add_video(database, video_id, *spoken, published=published, model=model)
-    speak(database, video_id, voices, rounds=len(said) // len(voices))
-    vectors = Models().text_encoder(require_device("cpu"), model).encode(said)
+    speak(database, video_id, voices, rounds=len(texts) // len(voices))
+    vectors = Models().text_encoder(require_device("cpu"), model).encode(texts)
     for index, vector in enumerate(vectors):
         database.query(
             "UPDATE passages SET embedding = %s WHERE (video_id, passage_index) = (%s, %s)", [vector, video_id, index]
@@ -81,7 +81,6 @@ def _talk(database: Database, video_id: str, title: str, said: list[str], publis
 
 
 def test_each_example_prints_what_the_page_says(folder: Path) -> None:
-    assert folder
     names: dict[str, Any] = {}
     examples = EXAMPLE.findall(PAGE.read_text())
     assert examples

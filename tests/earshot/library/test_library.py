@@ -1,4 +1,4 @@
-"""The library as one object: what it reads, over videos that the stages would have left."""
+"""`Library`: what it reads, over videos as the stages leave them."""
 
 import json
 from collections.abc import Iterable
@@ -28,8 +28,8 @@ FEED = "https://x/feed"
 def opened(database: Database) -> Library:
     """A library of `bridge`, of a feed and in English, and `boat`, of a folder and in German; Ana speaks in `bridge`."""
     day = datetime(2026, 3, 1, tzinfo=UTC)
-    said = (("SPEAKER_00", "who paid for the bridge"), ("SPEAKER_01", "nobody did"))
-    add_video(database, "bridge", *said, source=FEED, published=day)
+    turns = (("SPEAKER_00", "who paid for the bridge"), ("SPEAKER_01", "nobody did"))
+    add_video(database, "bridge", *turns, source=FEED, published=day)
     add_video(database, "boat", ("SPEAKER_00", "ein Boot und eine bridge"), source="/recordings", language="de")
     person = add_person(database, "Ana")
     identify(database, "bridge", "SPEAKER_00", person_id=person.person_id, decided_by="profile", reason="")
@@ -45,14 +45,14 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def ids(found: Iterable[Any]) -> list[str]:
-    return [each.video_id for each in found]
+def ids(rows: Iterable[Any]) -> list[str]:
+    return [row.video_id for row in rows]
 
 
 # --- opening -------------------------------------------------------------------------------------------------------------
 
 
-def test_open_library_raises_where_a_setting_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_library_raises_for_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_DEVICE", "gpu")
     with pytest.raises(Misconfigured, match="EARSHOT_DEVICE is 'gpu'"):
         open_library()
@@ -65,52 +65,50 @@ def test_database_answers_sql(opened: Library) -> None:
 # --- search --------------------------------------------------------------------------------------------------------------
 
 
-def test_search_by_words_finds_who_said_it_and_when(opened: Library) -> None:
-    found = opened.search("paid bridge", words_only=True)
-    assert [(hit.video_id, hit.start_s, hit.speakers) for hit in found.hits[:1]] == [("bridge", 0.0, ("Ana",))]
-    assert (found.note, found.absent_words, found.undated_videos_left_out) == ("", (), 0)
+def test_search_by_words_finds_speaker_and_time(opened: Library) -> None:
+    result = opened.search("paid bridge", words_only=True)
+    assert [(hit.video_id, hit.start_s, hit.speakers) for hit in result.hits[:1]] == [("bridge", 0.0, ("Ana",))]
+    assert (result.note, result.absent_words, result.undated_videos_left_out) == ("", (), 0)
 
 
+@pytest.mark.usefixtures("sources")
 @pytest.mark.parametrize(
-    "chosen",
+    "filters",
     [
         {"speaker": "ana"}, {"sources": FEED}, {"sources": ["harbour talk"]}, {"videos": "Bridge"}, {"languages": ("en",)},
         {"since": date(2026, 3, 1)}, {"until": date(2026, 3, 1)},
     ],
 )  # fmt: skip
-def test_search_filters(opened: Library, sources: Path, chosen: dict[str, Any]) -> None:
-    assert sources
-    assert ids(opened.search("bridge", words_only=True, **chosen).hits) == ["bridge"]
+def test_search_filters(opened: Library, filters: dict[str, Any]) -> None:
+    assert ids(opened.search("bridge", words_only=True, **filters).hits) == ["bridge"]
 
 
-def test_search_tells_absent_words_and_undated_videos(opened: Library) -> None:
-    found = opened.search("bridge Xylophone", words_only=True, since=date(2026, 1, 1))
-    assert found.absent_words == ("Xylophone",)
-    assert found.notable_absences == ("Xylophone",)
-    assert found.undated_videos_left_out == 1
-    assert "1 video" in found.note
+def test_search_reports_absent_words_and_undated_videos(opened: Library) -> None:
+    result = opened.search("bridge Xylophone", words_only=True, since=date(2026, 1, 1))
+    assert result.absent_words == result.notable_absences == ("Xylophone",)
+    assert result.undated_videos_left_out == 1
 
 
-def test_search_without_a_hit_says_so(opened: Library) -> None:
+def test_search_without_hits_says_so(opened: Library) -> None:
     assert opened.search("xylophone", words_only=True).note == "No passage fits."
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("filters", "message"),
     [
-        ({"speaker": "Anna"}, "There is no person named 'Anna'. Did you mean Ana?"),
-        ({"videos": "brigde"}, "There is no video 'brigde'"),
-        ({"languages": "fr"}, "No video is in 'fr'. Languages of this library: de, en"),
-        ({"limit": 0}, "no page 1 of 0 passages"),
-        ({"limit": 100, "page": 3}, "goes beyond the 200 best"),
+        ({"speaker": "Anna"}, "Did you mean Ana?"),
+        ({"videos": "brigde"}, "'brigde'"),
+        ({"languages": "fr"}, "'fr'. Languages of this library: de, en"),
+        ({"limit": 0}, "page 1 of 0"),
+        ({"limit": 100, "page": 3}, "200 best"),
     ],
 )
-def test_search_refuses_what_is_not_there(opened: Library, asked: dict[str, Any], message: str) -> None:
+def test_search_refuses_unknown_filter_and_page(opened: Library, filters: dict[str, Any], message: str) -> None:
     with pytest.raises(EarshotError, match=message):
-        opened.search("bridge", words_only=True, **asked)
+        opened.search("bridge", words_only=True, **filters)
 
 
-def test_search_by_meaning_asks_for_the_device_first(opened: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_by_meaning_requires_the_device(opened: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_DEVICE", "cuda")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(Misconfigured, match="asks for cuda"):
@@ -120,7 +118,7 @@ def test_search_by_meaning_asks_for_the_device_first(opened: Library, monkeypatc
 # --- videos --------------------------------------------------------------------------------------------------------------
 
 
-def test_videos_lists_the_newest_upload_first(opened: Library) -> None:
+def test_videos_are_newest_first(opened: Library) -> None:
     assert ids(opened.videos()) == ids(opened.stream_videos()) == ["bridge", "boat"]
     assert ids(opened.videos(limit=1)) == ["bridge"]
 
@@ -132,7 +130,7 @@ def test_videos_of_one_state(opened: Library) -> None:
     assert opened.videos("queued") == []
 
 
-def test_videos_refuses_an_unknown_state(opened: Library) -> None:
+def test_unknown_state_is_refused(opened: Library) -> None:
     with pytest.raises(EarshotError, match="There is no state 'done'"):
         opened.videos("done")
 
@@ -142,62 +140,62 @@ def test_videos_refuses_an_unknown_state(opened: Library) -> None:
 
 @pytest.fixture
 def whole(opened: Library) -> Library:
-    """The same, with outputs of every stage, as exports want them."""
+    """The same with outputs of every stage, which exports require."""
     for video_id in ("bridge", "boat"):
         run_stages(opened.database, video_id, *STAGES)
     return opened
 
 
 def test_transcript_has_words_passages_and_turns_with_speakers(whole: Library) -> None:
-    said = whole.transcript("Bridge")
-    assert (said.video.video_id, said.language) == ("bridge", "en")
-    assert list(said.words.columns) == [
+    transcript = whole.transcript("Bridge")
+    assert (transcript.video.video_id, transcript.language) == ("bridge", "en")
+    assert list(transcript.words.columns) == [
         "start_s", "end_s", "text", "probability", "local_speaker", "speaker", "person", "voice",
     ]  # fmt: skip
-    assert said.words.text.tolist()[:2] == [" who", " paid"]
-    assert said.passages[["start_s", "speaker", "person"]].to_numpy().tolist() == [
+    assert transcript.words.text.tolist()[:2] == [" who", " paid"]
+    assert transcript.passages[["start_s", "speaker", "person"]].to_numpy().tolist() == [
         [0.0, "Ana", "Ana"], [10.0, "SPEAKER_01", None],
     ]  # fmt: skip
-    assert said.turns[["local_speaker", "overlap"]].to_numpy().tolist() == [["SPEAKER_00", False], ["SPEAKER_01", False]]
-    assert said.words.start_s.dtype == float
+    assert transcript.turns[["local_speaker", "overlap"]].to_numpy().tolist() == [["SPEAKER_00", False], ["SPEAKER_01", False]]
+    assert transcript.words.start_s.dtype == float
 
 
 def test_transcript_of_one_speaker(whole: Library) -> None:
     assert whole.transcript("bridge", speaker="Ana").passages.text.tolist() == ["who paid for the bridge"]
 
 
-@pytest.mark.parametrize("form", ["srt", "vtt", "txt", "json", "rttm", "seglst"])
-def test_transcript_exports_what_export_writes(whole: Library, tmp_path: Path, form: str) -> None:
-    assert whole.export_file(tmp_path / "one", form, videos="bridge").videos == 1
-    assert (tmp_path / "one").read_text() == whole.transcript("bridge").export(form)
+@pytest.mark.parametrize("format_name", ["srt", "vtt", "txt", "json", "rttm", "seglst"])
+def test_transcript_exports_what_export_writes(whole: Library, tmp_path: Path, format_name: str) -> None:
+    assert whole.export_file(tmp_path / "file", format_name, videos="bridge").videos == 1
+    assert (tmp_path / "file").read_text() == whole.transcript("bridge").export(format_name)
 
 
-def test_transcript_refuses_an_unknown_format(whole: Library) -> None:
+def test_unknown_format_is_refused(whole: Library) -> None:
     with pytest.raises(EarshotError, match="There is no format 'docx'"):
         whole.transcript("bridge").export("docx")
 
 
-def test_transcript_of_a_video_without_one(opened: Library) -> None:
+def test_transcript_of_untranscribed_video_is_refused(opened: Library) -> None:
     register(opened.database, [Video("new", "https://x/new", FEED, "New")])
     with pytest.raises(NotTranscribed, match="new has no transcript"):
         opened.transcript("new")
 
 
-def test_export_writes_a_file_for_each_video(whole: Library, tmp_path: Path) -> None:
+def test_export_writes_a_file_per_video(whole: Library, tmp_path: Path) -> None:
     register(whole.database, [Video("new", "https://x/new", FEED, "New")])
     summary = whole.export(tmp_path / "out", "srt")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Boat [boat].srt", "Bridge [bridge].srt"]
     assert (summary.videos, summary.untranscribed, summary.refused) == (2, 1, ())
 
 
-def test_export_of_a_source_and_of_a_speaker(whole: Library, tmp_path: Path) -> None:
+def test_export_of_source_or_speaker(whole: Library, tmp_path: Path) -> None:
     whole.export(tmp_path / "source", source="/recordings")
     whole.export(tmp_path / "speaker", speaker="Ana")
     assert [path.name for path in (tmp_path / "source").iterdir()] == ["Boat [boat].txt"]
     assert [path.name for path in (tmp_path / "speaker").iterdir()] == ["Bridge [bridge].txt"]
 
 
-def test_export_counts_a_video_that_is_half_ingested(whole: Library, tmp_path: Path) -> None:
+def test_export_counts_half_ingested_videos(whole: Library, tmp_path: Path) -> None:
     run_stages(whole.database, "boat", "transcript")
     summary = whole.export(tmp_path / "out")
     assert summary.videos == 1
@@ -216,7 +214,7 @@ def test_export_file_refuses_subtitles_of_several_videos(whole: Library, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_export_refuses_videos_and_a_source_at_once(whole: Library, tmp_path: Path) -> None:
+def test_export_refuses_videos_with_source(whole: Library, tmp_path: Path) -> None:
     with pytest.raises(EarshotError, match="Both videos and the source"):
         whole.export(tmp_path / "out", videos="bridge", source=FEED)
     assert list(tmp_path.iterdir()) == []
@@ -236,8 +234,8 @@ def test_timings_are_rows_and_a_report(database: Database) -> None:
     assert report.asset.tolist() == ["transcript", "speaker_turns", "text_embeddings", "total"]
 
 
-def test_timings_of_an_empty_library(database: Database) -> None:
-    assert database
+@pytest.mark.usefixtures("database")
+def test_empty_library_has_no_timings() -> None:
     library = open_library()
     assert library.timings().empty
     assert library.timings_report().empty
@@ -252,7 +250,7 @@ def test_compare_timings_of_two_code_versions(database: Database) -> None:
     assert (compared.asset, compared.paired, compared.ratio) == ("transcript", True, pytest.approx(2.0, rel=0.1))
 
 
-def test_stale_tells_each_stage_and_why(database: Database) -> None:
+def test_stale_lists_each_stage(database: Database) -> None:
     fill(database, ["a"], [" Good", " day."])
     for stage in STAGES:
         run_stage(database, "a", stage, expected_versions()[stage], stage)
@@ -264,16 +262,16 @@ def test_stale_tells_each_stage_and_why(database: Database) -> None:
         open_library().stale(["audoi"])
 
 
-def test_sources_tells_what_stands_in_the_way(opened: Library, sources: Path) -> None:
-    assert sources
+@pytest.mark.usefixtures("sources")
+def test_sources_show_their_state(opened: Library) -> None:
     [watched] = opened.sources()
     assert (watched.name, watched.address, watched.looked_at) == ("Harbour Talk", FEED, None)
-    assert watched.state == "not polled yet; `earshot up` polls it"
+    assert watched.state.startswith("not polled yet")
     record_listing_failure(opened.database, FEED, "the site answers 500")
     assert opened.sources()[0].state == "failed once: the site answers 500"
 
 
-def test_sources_raises_for_a_wrong_file(opened: Library, sources: Path) -> None:
+def test_invalid_sources_file_raises(opened: Library, sources: Path) -> None:
     sources.write_text("sources: [{feed: 1}]")
     with pytest.raises(Misconfigured, match=r"sources\.yaml"):
         opened.sources()

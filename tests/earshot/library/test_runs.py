@@ -1,11 +1,10 @@
-"""Ingest and backfill through the library: what is asked of Dagster and what comes back. No model is loaded."""
+"""Ingest and backfill through the library: what Dagster is asked and what it answers. No model is loaded."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance
 
 from bench.corpora.episodes import TELEPHONE, clip_path
 from earshot import EarshotError, Library, open_library
@@ -16,6 +15,8 @@ from earshot.storage.database import Database
 from ingest_assets.operations.ingest import Outcome
 from ingest_assets.stages.versions import expected_versions
 from tests.support.library import run_stage
+
+pytestmark = pytest.mark.usefixtures("instance")
 
 
 @pytest.fixture
@@ -28,9 +29,8 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def current(instance: DagsterInstance, database: Database) -> Library:
+def current(database: Database) -> Library:
     """Videos `a`, uploaded first, and `b`, both current in all stages, in a Dagster instance without partitions."""
-    assert instance
     for day, key in enumerate("ab", start=1):
         published = datetime(2026, 1, day, tzinfo=UTC)
         register(database, [Video(key, f"https://x/{key}", "https://x", key.upper(), published_at=published)])
@@ -43,8 +43,7 @@ def current(instance: DagsterInstance, database: Database) -> Library:
 # --- ingest --------------------------------------------------------------------------------------------------------------
 
 
-def test_dry_run_plans_and_registers_nothing(instance: DagsterInstance, database: Database, tmp_path: Path) -> None:
-    assert instance
+def test_dry_run_plans_and_registers_nothing(database: Database, tmp_path: Path) -> None:
     (tmp_path / "call.flac").write_bytes(clip_path(TELEPHONE).read_bytes())
     result = open_library().ingest(str(tmp_path), dry_run=True)
     [outcome] = result.outcomes
@@ -52,29 +51,22 @@ def test_dry_run_plans_and_registers_nothing(instance: DagsterInstance, database
     assert list_videos(database) == []
 
 
-def test_ingest_tells_each_outcome_as_it_ends(instance: DagsterInstance, database: Database, tmp_path: Path) -> None:
-    assert instance
-    assert database
-    told: list[object] = []
+def test_ingest_reports_each_outcome_as_it_ends(tmp_path: Path) -> None:
+    reported: list[object] = []
     missing = str(tmp_path / "missing.mp3")
-    result = open_library().ingest(missing, tell=told.append)
-    assert told == list(result.outcomes)
+    result = open_library().ingest(missing, tell=reported.append)
+    assert reported == list(result.outcomes)
     [failed] = result.failed
     assert isinstance(failed, Outcome)
-    assert failed.error == f"{missing}: no such file or folder. Check the path."
+    assert missing in failed.error
 
 
-def test_ingest_without_a_source_says_what_to_name(database: Database, sources: Path) -> None:
-    assert database
-    with pytest.raises(EarshotError, match=f"No source is named, and {sources} has none"):
+def test_ingest_without_any_source_is_refused(sources: Path) -> None:
+    with pytest.raises(EarshotError, match=str(sources)):
         open_library().ingest()
 
 
-def test_ingest_takes_those_of_sources_yaml(
-    instance: DagsterInstance, database: Database, sources: Path, tmp_path: Path
-) -> None:
-    assert instance
-    assert database
+def test_ingest_uses_sources_file_by_default(sources: Path, tmp_path: Path) -> None:
     for name in ("one.mp3", "two.mp3"):
         (tmp_path / name).write_bytes(name.encode())
     sources.write_text(f"sources:\n  - folder: {tmp_path}\n    name: recordings\n")
@@ -83,28 +75,22 @@ def test_ingest_takes_those_of_sources_yaml(
     assert sorted(outcome.result for outcome in result.outcomes) == ["left_out", "planned"]
 
 
-def test_ingest_refuses_what_is_no_source(database: Database) -> None:
-    assert database
+def test_ingest_refuses_an_unusable_source() -> None:
     with pytest.raises(SourceUnusable):
         open_library().ingest("ftp://example.com/a.mp3")
 
 
-def test_ingest_ends_with_a_wrong_device(
-    instance: DagsterInstance, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert instance
-    assert database
+def test_ingest_ends_with_a_wrong_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_DEVICE", "cuda")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(Misconfigured, match="asks for cuda"):
         open_library().ingest(str(clip_path(TELEPHONE)))
-    assert list(tmp_path.iterdir()) == []
 
 
 # --- backfill ------------------------------------------------------------------------------------------------------------
 
 
-def test_backfill_dry_run_lists_stages_and_starts_nothing(current: Library) -> None:
+def test_backfill_dry_run_starts_nothing(current: Library) -> None:
     planned = current.backfill("transcript", videos="B", dry_run=True)
     assert planned.backfill_id is None
     assert planned.stages[["video_id", "stage"]].to_numpy().tolist() == [["b", "transcript"], ["b", "text_embeddings"]]
@@ -120,15 +106,15 @@ def test_backfill_starts_is_followed_and_cancelled(current: Library) -> None:
     assert current.backfill_progress(started.backfill_id).status == "CANCELING"
 
 
-def test_backfill_of_what_is_stale_is_nothing_in_a_current_library(current: Library) -> None:
-    found = current.backfill(stale=True)
-    assert (found.backfill_id, len(found.stages)) == (None, 0)
+def test_stale_backfill_of_current_library_is_empty(current: Library) -> None:
+    backfill = current.backfill(stale=True)
+    assert (backfill.backfill_id, len(backfill.stages)) == (None, 0)
 
 
-def test_backfill_counts_videos_without_a_date(current: Library) -> None:
+def test_backfill_counts_undated_videos(current: Library) -> None:
     current.database.query("UPDATE videos SET published_at = NULL WHERE video_id = 'a'")
-    found = current.backfill("audio", since=date(2026, 1, 1), dry_run=True)
-    assert (set(found.stages.video_id), found.undated_videos_left_out) == ({"b"}, 1)
+    backfill = current.backfill("audio", since=date(2026, 1, 1), dry_run=True)
+    assert (set(backfill.stages.video_id), backfill.undated_videos_left_out) == ({"b"}, 1)
 
 
 @pytest.mark.parametrize(
@@ -139,11 +125,11 @@ def test_backfill_counts_videos_without_a_date(current: Library) -> None:
         ({"stages": "audio", "videos": "c"}, "There is no video 'c'"),
     ],
 )
-def test_backfill_refuses_what_is_not_there(current: Library, asked: dict[str, Any], message: str) -> None:
+def test_backfill_refuses_unknown_stage_and_video(current: Library, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(EarshotError, match=message):
         current.backfill(**asked)
 
 
-def test_progress_of_an_unknown_backfill(current: Library) -> None:
+def test_progress_of_unknown_backfill_is_refused(current: Library) -> None:
     with pytest.raises(EarshotError, match="There is no backfill 'abc'"):
         current.backfill_progress("abc")
