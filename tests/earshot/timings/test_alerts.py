@@ -1,4 +1,4 @@
-"""Alerts: sent once per stage and cause, to a real HTTP server on loopback, and sent again after a refusal."""
+"""Alerts to a real HTTP server on loopback: once per stage and cause, and again after a refusal."""
 
 import json
 from collections.abc import Iterator
@@ -67,11 +67,11 @@ def states(database: Database) -> list[str | None]:
     return [row["alert"] for row in database.query("SELECT alert FROM check_failures ORDER BY failure_id")]
 
 
-# --- when it stays quiet --------------------------------------------------------------------------------------------------
+# --- quiet hours ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("told", "now", "hours", "expected"),
+    ("last", "now", "hours", "expected"),
     [
         (None, "warn", 0.0, False),
         ("warn", "warn", 1.0, True),
@@ -81,32 +81,26 @@ def states(database: Database) -> list[str | None]:
         ("error", "error", 24.0, False),
     ],
 )
-def test_a_stage_with_the_same_cause_is_quiet_for_a_while_unless_it_becomes_worse(
-    told: str | None, now: str, hours: float, expected: bool
-) -> None:
-    assert (
-        is_muted(LastAlert(now, NOW + timedelta(hours=hours)), LastAlert(told, NOW) if told else None, quiet_hours=24.0)
-        is expected
-    )
+def test_same_cause_is_muted_unless_worse(last: str | None, now: str, hours: float, expected: bool) -> None:
+    earlier, alert = LastAlert(last, NOW) if last else None, LastAlert(now, NOW + timedelta(hours=hours))
+    assert is_muted(alert, earlier, quiet_hours=24.0) is expected
 
 
-def test_once_per_stage_and_cause(database: Database, receiver: Receiver) -> None:
+def test_alert_is_sent_once_per_stage_and_cause(database: Database, receiver: Receiver) -> None:
     for _ in range(3):
         fail(database)
     fail(database, cause="batch_size")
     fail(database, asset="transcript")
     sent = send_alerts(database, read_settings())
-    assert [(told.asset, told.cause) for told in sent] == [
-        ("text_embeddings", "device"),
-        ("text_embeddings", "batch_size"),
-        ("transcript", "device"),
-    ]
+    assert [f"{alert.asset} {alert.cause}" for alert in sent] == [
+        "text_embeddings device", "text_embeddings batch_size", "transcript device",
+    ]  # fmt: skip
     assert states(database) == ["sent", "quiet", "quiet", "sent", "sent"]
     assert receiver.accepted == 3
     assert send_alerts(database, read_settings()) == []
 
 
-def test_without_a_quiet_period_every_one_is_told(
+def test_every_alert_is_sent_without_quiet_hours(
     database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EARSHOT_ALERT_QUIET_HOURS", "0")
@@ -116,57 +110,51 @@ def test_without_a_quiet_period_every_one_is_told(
     assert receiver.accepted == 3
 
 
-# --- what is told ---------------------------------------------------------------------------------------------------------
+# --- content -------------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_posted_names_stage_cause_video_and_run(database: Database, receiver: Receiver) -> None:
+def test_alert_names_stage_cause_video_and_run(database: Database, receiver: Receiver) -> None:
     register(database, [Video("v1", "/a.wav", "/a.wav", "A conversation")])
     fail(database, severity="warn")
     send_alerts(database, read_settings())
     [body] = receiver.bodies
     assert body["text"] == "Earshot warn: text_embeddings took too long. Cause: device. (A conversation)"
-    told = {key: body[key] for key in ("asset", "check_name", "severity", "cause", "video_id", "title", "run_id")}
-    assert told == {
-        "asset": "text_embeddings",
-        "check_name": "regression",
-        "severity": "warn",
-        "cause": "device",
-        "video_id": "v1",
-        "title": "A conversation",
-        "run_id": "run-1",
-    }
+    assert body.items() >= {
+        "asset": "text_embeddings", "check_name": "regression", "severity": "warn", "cause": "device", "video_id": "v1",
+        "title": "A conversation", "run_id": "run-1",
+    }.items()  # fmt: skip
     assert datetime.fromisoformat(body["recorded_at"]).tzinfo is not None
 
 
-def test_without_a_receiver_it_is_a_line_in_the_log(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+def test_alert_without_receiver_is_logged(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     fail(database, severity="warn")
     assert len(send_alerts(database, read_settings())) == 1
     assert caplog.messages == ["WARN: text_embeddings took too long. Cause: device. [v1, run run-1]"]
 
 
-# --- a receiver that refuses ----------------------------------------------------------------------------------------------
+# --- a receiver that refuses ---------------------------------------------------------------------------------------------
 
 
 def tick(context: SensorEvaluationContext) -> str:
-    """What the sensor says of a tick."""
-    said = alerts(context)
-    assert isinstance(said, SkipReason)
-    return said.skip_message or ""
+    """The message of a tick of the sensor."""
+    answer = alerts(context)
+    assert isinstance(answer, SkipReason)
+    return answer.skip_message or ""
 
 
-def test_the_sensor_tries_again_until_it_is_accepted_and_then_no_more(database: Database, receiver: Receiver) -> None:
+def test_sensor_retries_until_accepted(database: Database, receiver: Receiver) -> None:
     receiver.refusals = 2
     fail(database)
     messages = [tick(build_sensor_context()) for _ in range(4)]
-    assert "did not accept the alert about text_embeddings: HTTP Error 503" in messages[0]
-    assert "did not accept" in messages[1]
-    assert messages[2] == "Sent 1: text_embeddings took too long. Cause: device."
+    assert "503" in messages[0]
+    assert "503" in messages[1]
+    assert messages[2].startswith("Sent 1: ")
     assert messages[3] == "No new alerts."
     assert (len(receiver.bodies), receiver.accepted) == (3, 1)
     assert states(database) == ["sent"]
 
 
-def test_a_receiver_that_is_not_there_loses_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_receiver_loses_no_alert(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_ALERT_URL", "http://127.0.0.1:9/")
     fail(database)
     with pytest.raises(AlertRefused, match="Connection refused"):
@@ -174,13 +162,13 @@ def test_a_receiver_that_is_not_there_loses_nothing(database: Database, monkeypa
     assert states(database) == [None]
 
 
-# --- what does not work at all --------------------------------------------------------------------------------------------
+# --- troubles ------------------------------------------------------------------------------------------------------------
 
 FEED = Trouble("Harbour Talk", "source_unreadable", "error", "Harbour Talk cannot be read: 404.", "It can be read again.")
 FILES = Trouble("Harbour Talk", "videos_failed", "warn", "Harbour Talk: 1 video failed.", "None is failed any more.")
 
 
-def test_trouble_is_posted_in_the_form_of_a_failed_check(database: Database, receiver: Receiver) -> None:
+def test_trouble_has_the_form_of_a_failed_check(database: Database, receiver: Receiver) -> None:
     fail(database)
     send_alerts(database, read_settings())
     assert send_troubles([FEED], {}, read_settings()) == [FEED]
@@ -196,25 +184,24 @@ def test_trouble_is_posted_in_the_form_of_a_failed_check(database: Database, rec
     assert datetime.fromisoformat(trouble["recorded_at"]).tzinfo is not None
 
 
-def test_trouble_is_told_once_within_the_quiet_hours(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: dict[str, LastAlert] = {}
-    assert send_troubles([FEED, FILES], told, read_settings()) == [FEED, FILES]
-    told = read_last_alerts(write_last_alerts(told))
-    assert send_troubles([FEED, FILES], told, read_settings()) == []
+def test_trouble_is_sent_once_within_quiet_hours(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: dict[str, LastAlert] = {}
+    assert send_troubles([FEED, FILES], sent, read_settings()) == [FEED, FILES]
+    sent = read_last_alerts(write_last_alerts(sent))
+    assert send_troubles([FEED, FILES], sent, read_settings()) == []
     monkeypatch.setenv("EARSHOT_ALERT_QUIET_HOURS", "0")
-    assert send_troubles([FEED, FILES], told, read_settings()) == [FEED, FILES]
+    assert send_troubles([FEED, FILES], sent, read_settings()) == [FEED, FILES]
     assert receiver.accepted == 4
 
 
-def test_trouble_that_was_refused_is_offered_again(database: Database, receiver: Receiver, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("database")
+def test_refused_trouble_is_sent_again(receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "sources.yaml").write_text("sources: nonsense")
-    with pytest.MonkeyPatch.context() as changed:
-        changed.setenv("EARSHOT_SOURCES", str(tmp_path / "sources.yaml"))
-        receiver.refusals = 1
-        context = build_sensor_context()
-        said = [tick(context) for _ in range(3)]
-    assert database
-    assert "did not accept the alert about sources.yaml" in said[0]
-    assert said[1].startswith("Sent 1: No source is watched until sources.yaml is corrected. ")
-    assert said[2] == "No new alerts."
+    monkeypatch.setenv("EARSHOT_SOURCES", str(tmp_path / "sources.yaml"))
+    receiver.refusals = 1
+    context = build_sensor_context()
+    messages = [tick(context) for _ in range(3)]
+    assert "503" in messages[0]
+    assert messages[1].startswith("Sent 1: ")
+    assert messages[2] == "No new alerts."
     assert receiver.accepted == 1

@@ -13,21 +13,21 @@ def steady(videos: int = WINDOW, seconds: float = 10.0, units: float = 200.0) ->
 
 
 @pytest.mark.parametrize("spread", SPREADS)
-def test_noise_alone_flags_at_most_one_video_in_a_hundred(spread: float) -> None:
+def test_noise_flags_at_most_one_percent(spread: float) -> None:
     assert false_alarms(spread, seeds=4) <= 0.01
 
 
 @pytest.mark.parametrize(("spread", "share"), [(0.05, 1.0), (0.1, 0.97)])
-def test_a_twofold_slowness_is_seen_on_the_first_video(spread: float, share: float) -> None:
+def test_twofold_slowness_is_detected_on_first_video(spread: float, share: float) -> None:
     assert detected(spread, factor=2.0, within=1, seeds=100) >= share
 
 
 @pytest.mark.parametrize(("spread", "share"), [(0.05, 1.0), (0.1, 0.93)])
-def test_half_as_slow_again_is_seen_within_three_videos(spread: float, share: float) -> None:
+def test_half_as_slow_again_is_detected_within_three_videos(spread: float, share: float) -> None:
     assert detected(spread, factor=1.5, within=3, seeds=100) >= share
 
 
-def test_a_slowness_that_stays_is_flagged_for_as_long_as_it_stays() -> None:
+def test_lasting_slowness_stays_flagged() -> None:
     levels = list(series(7, 0.05, 200, slow_from=50, factor=2.5))
     assert all(level.flagged for level in levels[50:])
 
@@ -36,7 +36,7 @@ def test_a_slowness_that_stays_is_flagged_for_as_long_as_it_stays() -> None:
     ("ratio", "level"),
     [(1.0, Level.OK), (1.25, Level.OK), (1.35, Level.WARN), (1.9, Level.WARN), (2.1, Level.ERROR), (5.0, Level.ERROR)],
 )
-def test_the_levels_begin_where_they_say(ratio: float, level: Level) -> None:
+def test_levels_begin_at_their_ratios(ratio: float, level: Level) -> None:
     verdict = judge(Cost(10.0 * ratio, 200.0), steady())
     assert verdict.level is level
     assert verdict.ratio == pytest.approx(ratio)
@@ -45,45 +45,43 @@ def test_the_levels_begin_where_they_say(ratio: float, level: Level) -> None:
     assert WARN_RATIO < ERROR_RATIO
 
 
-def test_what_the_spread_explains_is_not_flagged() -> None:
+def test_slowness_within_spread_is_not_flagged() -> None:
     wild = [Cost(10.0 * factor, 200.0) for factor in (0.4, 2.2, 1.0, 0.6, 1.7) * 4]
     assert judge(Cost(14.0, 200.0), wild).level is Level.OK
     assert judge(Cost(14.0, 200.0), steady()).level is Level.WARN
 
 
-def test_with_too_few_videos_nothing_is_claimed() -> None:
+def test_too_few_videos_are_not_evaluated() -> None:
     assert judge(Cost(1000.0, 200.0), steady(MINIMUM_VIDEOS - 1)).level is Level.NOT_EVALUATED
     assert judge(Cost(1000.0, 200.0), steady(MINIMUM_VIDEOS)).level is Level.ERROR
 
 
-def test_what_did_no_work_is_neither_judged_nor_part_of_a_baseline() -> None:
+def test_stage_without_work_is_not_evaluated() -> None:
     assert judge(Cost(3.0, 0.0), steady()).level is Level.NOT_EVALUATED
     assert judge(Cost(10.0, 200.0), [Cost(0.1, 0.0)] * 30).level is Level.NOT_EVALUATED
 
 
-def test_flagged_videos_do_not_become_the_new_normal() -> None:
+def test_flagged_videos_stay_out_of_baseline() -> None:
     slow = [Cost(40.0, 200.0, flagged=True)] * 50
     verdict = judge(Cost(40.0, 200.0), [*steady(), *slow])
     assert verdict.level is Level.ERROR
     assert verdict.expected_s == pytest.approx(10.0)
 
 
-def test_a_few_texts_are_not_flagged_by_rounding() -> None:
+def test_few_texts_are_not_flagged_by_rounding() -> None:
     usual = [Cost(0.01 * units, units) for units in (200.0, 300.0, 250.0, 400.0, 350.0)]
     assert judge(Cost(0.2, 3.0), usual).level is Level.OK  # six times as long per text, a fifth of a second in all
     assert judge(Cost(0.01 * 6 * 300, 300.0), usual).level is Level.ERROR
 
 
-def test_a_video_with_less_to_do_than_any_before_may_cost_what_the_smallest_did() -> None:
+def test_smallest_video_may_cost_the_fixed_part() -> None:
     usual = [Cost(2.0 + 0.01 * units, units) for units in (200.0, 220.0, 240.0, 260.0, 280.0)]
     assert judge(Cost(2.1, 10.0), usual).level is Level.OK  # what does not shrink: two seconds
     assert judge(Cost(12.0, 10.0), usual).level is Level.ERROR
 
 
 @given(st.lists(st.floats(0.01, 1e5), max_size=40), st.floats(0.01, 1e5), st.floats(0.1, 1e4))
-def test_whatever_the_figures_a_verdict_is_given_and_slower_is_never_judged_milder(
-    seconds: list[float], now: float, units: float
-) -> None:
+def test_slower_is_never_judged_milder(seconds: list[float], now: float, units: float) -> None:
     history = [Cost(value, units) for value in seconds]
     order = [Level.NOT_EVALUATED, Level.OK, Level.WARN, Level.ERROR]
     quick, slow = judge(Cost(now, units), history), judge(Cost(now * 3, units), history)
@@ -93,7 +91,7 @@ def test_whatever_the_figures_a_verdict_is_given_and_slower_is_never_judged_mild
 
 
 @given(st.floats(100.0, 1e4), st.floats(1.0, 10.0))
-def test_the_unit_does_not_matter(units: float, scale: float) -> None:
-    one = judge(Cost(30.0, units), steady(units=units))
-    other = judge(Cost(30.0, units * scale), steady(units=units * scale))
-    assert (one.level, one.ratio) == (other.level, pytest.approx(other.ratio))
+def test_unit_does_not_matter(units: float, scale: float) -> None:
+    verdict = judge(Cost(30.0, units), steady(units=units))
+    scaled = judge(Cost(30.0, units * scale), steady(units=units * scale))
+    assert (verdict.level, verdict.ratio) == (scaled.level, pytest.approx(scaled.ratio))

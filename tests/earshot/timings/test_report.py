@@ -71,14 +71,14 @@ def library(videos: int) -> list[Row]:
     return rows
 
 
-def test_the_report_says_of_each_stage_what_the_summary_says() -> None:
+def test_report_agrees_with_summary() -> None:
     rows = library(3)
     reported, summary = report(rows, STAGES), summarize(rows, STAGES)
     assert reported[summary.columns.tolist()].equals(summary)
     assert describe_speed(reported) == describe_speed(summary)
 
 
-def test_only_the_last_run_of_each_stage_of_each_video_counts() -> None:
+def test_only_last_run_of_a_stage_counts() -> None:
     rows = [row("v1", wall_s=99.0), row("v1", "audio"), row("v2"), row("v1", wall_s=7.0)]
     assert [(kept["video_id"], kept["asset"], kept["wall_s"]) for kept in latest(rows)] == [
         ("v1", "transcript", 7.0), ("v1", "audio", 10.0), ("v2", "transcript", 10.0),
@@ -87,48 +87,46 @@ def test_only_the_last_run_of_each_stage_of_each_video_counts() -> None:
 
 
 @given(st.lists(st.tuples(POSITIVE, POSITIVE, st.sampled_from(STAGES)), min_size=1, max_size=30))
-def test_the_shares_of_the_stages_add_up_to_all(costs: list[tuple[float, float, str]]) -> None:
+def test_shares_of_stages_add_up_to_one(costs: list[tuple[float, float, str]]) -> None:
     rows = [row(f"v{i}", stage, wall_s=work + load, load_s=load) for i, (work, load, stage) in enumerate(costs)]
     shares = report(rows, STAGES).set_index("asset").share
     assert shares.drop("total").sum() == pytest.approx(1.0)
     assert shares["total"] == 1.0
 
 
-def test_the_trend_holds_the_last_twenty_against_the_twenty_before() -> None:
+def test_trend_compares_last_twenty_with_twenty_before() -> None:
     rows = [*runs([50.0] * 7), *runs([2.0] * 20), *runs([3.0] * 20)]
     assert trend(rows) == pytest.approx(1.5)
     assert trend(list(reversed(rows))[:40]) == pytest.approx(2.0 / 3.0)
 
 
-@pytest.mark.parametrize(("known", "told"), [(24, False), (25, True)])
-def test_a_trend_needs_five_timings_on_both_sides(known: int, told: bool) -> None:
-    assert (trend(runs([1.0] * known)) is not None) is told
+@pytest.mark.parametrize(("known", "has_trend"), [(24, False), (25, True)])
+def test_trend_needs_five_timings_on_both_sides(known: int, has_trend: bool) -> None:
+    assert (trend(runs([1.0] * known)) is not None) is has_trend
 
 
-def test_what_had_no_inputs_is_no_part_of_a_trend() -> None:
+def test_trend_ignores_timings_without_inputs() -> None:
     assert trend([*runs([1.0] * 20), *[row(inputs=0.0)] * 40, *runs([4.0] * 20)]) == pytest.approx(4.0)
 
 
-def test_seconds_per_input_leave_out_the_one_load_that_each_process_needs() -> None:
+def test_seconds_per_input_exclude_first_load() -> None:
     assert seconds_per_input(row(wall_s=10.0, load_s=2.0, inputs=4.0, model_loads=1.0)) == 2.0
     assert seconds_per_input(row(wall_s=10.0, load_s=2.0, inputs=4.0, model_loads=2.0)) == 2.5
     assert seconds_per_input(row(inputs=0.0)) is None
 
 
-def test_the_use_of_the_gpu_is_weighed_by_time_and_absent_where_not_measured() -> None:
+def test_gpu_use_is_weighted_by_time() -> None:
     assert gpu_use([row(gpu_util_mean=90.0, wall_s=30.0), row(gpu_util_mean=10.0, wall_s=10.0), row()]) == pytest.approx(70.0)
     assert gpu_use([row()]) is None
 
 
-def test_the_cache_rate_is_the_share_found_and_absent_where_nothing_was_looked_up() -> None:
+def test_cache_rate_is_share_of_hits() -> None:
     assert cache_rate([row(cache_hits=3.0, cache_misses=0.0), row(cache_hits=0.0, cache_misses=9.0)]) == 0.25
     assert cache_rate([row()]) is None
 
 
 @given(st.lists(st.tuples(POSITIVE, st.floats(0.0, 600.0), POSITIVE), min_size=1, max_size=10))
-def test_by_the_clock_is_never_faster_than_x_real_time_where_one_stage_runs_at_a_time(
-    stages: list[tuple[float, float, float]],
-) -> None:
+def test_clock_speed_never_exceeds_x_realtime(stages: list[tuple[float, float, float]]) -> None:
     rows, passed_s = [], 0.0
     for i, (wall_s, idle_s, audio_s) in enumerate(stages):
         passed_s += idle_s + wall_s
@@ -137,7 +135,7 @@ def test_by_the_clock_is_never_faster_than_x_real_time_where_one_stage_runs_at_a
     assert hours_by_the_clock(total.audio_s, clock_s(rows)) <= total.x_realtime * 1.0001
 
 
-def test_by_the_clock_counts_idle_time_and_loading_and_x_real_time_does_not() -> None:
+def test_clock_speed_counts_idle_time_and_loading() -> None:
     rows = [row("v1", minute=0.5, wall_s=30.0, load_s=10.0), row("v2", minute=2.0, wall_s=30.0)]
     assert clock_s(rows) == 120.0
     assert hours_by_the_clock(120.0, clock_s(rows)) == 1.0
@@ -146,7 +144,7 @@ def test_by_the_clock_counts_idle_time_and_loading_and_x_real_time_does_not() ->
     assert clock_s([]) == 0.0
 
 
-def test_the_sheet_leaves_out_gpu_and_cache_where_nothing_was_measured() -> None:
+def test_table_omits_unmeasured_gpu_and_cache() -> None:
     without = [text for text, _ in report_table(report(library(2), STAGES)).headings]
     assert without[-2:] == ["share", "trend"]
     measured = report([row(gpu_util_mean=50.0, cache_hits=1.0), row("v1", "audio")], STAGES)
@@ -155,7 +153,7 @@ def test_the_sheet_leaves_out_gpu_and_cache_where_nothing_was_measured() -> None
     assert (audio[-2:], transcript[-2:], total[-2:]) == (["", ""], ["50%", "100%"], ["", ""])
 
 
-def test_the_sheet_of_a_large_library_stays_within_110_columns() -> None:
+def test_table_of_large_library_fits_110_columns() -> None:
     large = {"audio_s": 150_000.0, "wall_s": 60_000.0, "load_s": 3_000.0, "compute_s": 50_000.0, "gpu_util_mean": 100.0}
     rows = [row(f"v{i}", stage, cache_hits=1.0, **large) for i in range(50) for stage in STAGES]
     written = report_table(report(rows, STAGES))
@@ -179,11 +177,11 @@ COSTS = st.lists(st.floats(0.01, 1e3), min_size=5, max_size=12)
 
 @settings(deadline=None, max_examples=20)
 @given(COSTS)
-def test_identical_data_claim_nothing(costs: list[float]) -> None:
+def test_identical_versions_show_no_difference(costs: list[float]) -> None:
     rows = versions(costs, costs)
     [paired] = compare(rows, "aaaa", "bbbb")
     assert (paired.ratio, paired.low, paired.high, paired.paired) == (1.0, 1.0, 1.0, True)
-    others = [other | {"video_id": f"other-{other['video_id']}"} if other["git_commit"] == NEW else other for other in rows]
+    others = [row | {"video_id": f"other-{row['video_id']}"} if row["git_commit"] == NEW else row for row in rows]
     [unpaired] = compare(others, "aaaa", "bbbb")
     assert (unpaired.ratio, unpaired.paired) == (1.0, False)
     assert paired.verdict == unpaired.verdict == NO_DIFFERENCE
@@ -191,7 +189,7 @@ def test_identical_data_claim_nothing(costs: list[float]) -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(COSTS, COSTS)
-def test_the_ratio_inverts_where_a_and_b_are_swapped(a: list[float], b: list[float]) -> None:
+def test_swapping_versions_inverts_the_ratio(a: list[float], b: list[float]) -> None:
     rows = versions(a, b)
     [there], [back] = compare(rows, "aaaa", "bbbb"), compare(rows, "bbbb", "aaaa")
     assert there.ratio is not None
@@ -202,19 +200,18 @@ def test_the_ratio_inverts_where_a_and_b_are_swapped(a: list[float], b: list[flo
     assert back.verdict == opposite[there.verdict]
 
 
-def test_videos_of_both_are_compared_each_with_itself() -> None:
-    """Ten videos of very different cost, each a fifth slower: lost in the spread unless they are paired."""
+def test_common_videos_are_compared_in_pairs() -> None:
+    """Ten videos of very different cost, each 20 % slower: only pairs show it."""
     costs = np.geomspace(1.0, 1000.0, 10)
     [paired] = compare(versions(costs.tolist(), (1.2 * costs).tolist()), "aaaa", "bbbb")
     assert (paired.verdict, paired.a_n, paired.b_n) == (SLOWER, 10, 10)
     assert paired.ratio == pytest.approx(1.2)
-    others = runs((1.2 * costs).tolist(), git_commit=NEW)
-    others = [other | {"video_id": f"other-{i}"} for i, other in enumerate(others)]
+    others = [row | {"video_id": f"other-{i}"} for i, row in enumerate(runs((1.2 * costs).tolist(), git_commit=NEW))]
     [unpaired] = compare([*runs(costs.tolist()), *others], "aaaa", "bbbb")
     assert (unpaired.verdict, unpaired.note) == (NO_DIFFERENCE, "not the same videos")
 
 
-def test_a_clear_change_is_claimed_with_an_interval_around_it() -> None:
+def test_clear_change_has_an_interval() -> None:
     random = np.random.default_rng(3)
     a, b = random.normal(10.0, 0.5, 20), random.normal(5.0, 0.25, 20)
     [compared] = compare(versions(a.tolist(), b.tolist()), "aaaa", "bbbb")
@@ -225,21 +222,21 @@ def test_a_clear_change_is_claimed_with_an_interval_around_it() -> None:
 
 
 @pytest.mark.parametrize(("a", "b", "verdict"), [(4, 9, "too few (4 of 5)"), (9, 0, "too few (0 of 5)"), (5, 5, NO_DIFFERENCE)])
-def test_fewer_than_five_on_either_side_are_too_few(a: int, b: int, verdict: str) -> None:
+def test_fewer_than_five_timings_are_too_few(a: int, b: int, verdict: str) -> None:
     rows = [*versions([1.0] * a, [1.0] * b), row(asset="audio", git_commit=NEW)]
     compared = {comparison.asset: comparison for comparison in compare(rows, "aaaa", "bbbb")}["transcript"]
     assert (compared.verdict, compared.a_n, compared.b_n) == (verdict, a, b)
     assert (compared.low is None) == verdict.startswith("too few")
 
 
-def test_what_else_differs_is_noted() -> None:
+def test_other_differences_are_noted() -> None:
     rows = [*runs([1.0] * 6), *runs([1.0] * 6, git_commit=NEW, model="n", device="cuda")]
     [compared] = compare(rows, "aaaa", "bbbb")
     assert compared.note == "model was m, is n; device was cpu, is cuda"
     assert set(BASELINE_KEY) >= {"model", "device"}
 
 
-def test_a_code_version_matches_as_a_whole_and_a_commit_from_four_characters_on() -> None:
+def test_versions_match_whole_and_commits_by_prefix() -> None:
     rows = [*runs([1.0] * 5, code_version="1"), *runs([2.0] * 5, code_version="12", git_commit=NEW)]
     [by_version] = compare(rows, "1", "12")
     [by_commit] = compare(rows, "aaaa1", NEW)
@@ -248,7 +245,7 @@ def test_a_code_version_matches_as_a_whole_and_a_commit_from_four_characters_on(
         compare(rows, "aaa", "12")
 
 
-def test_an_unknown_version_is_refused_naming_it_and_what_is_known_newest_first() -> None:
+def test_unknown_version_error_lists_known_ones() -> None:
     with pytest.raises(Misconfigured) as refused:
         compare([*runs([1.0]), *runs([1.0], code_version="2", git_commit=NEW)], "1", "cafe")
     assert "'cafe'" in str(refused.value)
@@ -257,7 +254,7 @@ def test_an_unknown_version_is_refused_naming_it_and_what_is_known_newest_first(
         compare([], "1", "2")
 
 
-def test_names_that_git_knows_are_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_revisions_are_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git = ["git", "-C", str(tmp_path), "-c", "user.name=A", "-c", "user.email=a@example.org"]
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     for message in ("before", "after"):
@@ -274,7 +271,7 @@ def test_names_that_git_knows_are_commits(tmp_path: Path, monkeypatch: pytest.Mo
     assert commit_named("nonsense") is commit_named("--all") is None
 
 
-def test_a_beginning_that_two_commits_share_is_refused() -> None:
+def test_ambiguous_commit_prefix_is_refused() -> None:
     with pytest.raises(Misconfigured, match="'aaaa' begins 2 commits: aaaa111100, aaaa3333"):
         compare([*runs([1.0]), *runs([1.0], git_commit="aaaa3333")], "aaaa", "1")
 
@@ -292,20 +289,20 @@ def decoded(png: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("videos", [0, 1, 5, 300])
-def test_the_pictures_are_small_and_show_something(videos: int) -> None:
+def test_plots_are_small_and_not_blank(videos: int) -> None:
     for figure in (stage_times(library(videos)), item_rates(library(videos))):
         png = as_png(figure)
         assert len(png) < 200_000
         assert len(decoded(png).getcolors(1_000_000) or ()) > (4 if videos else 1)
 
 
-def test_what_is_marked_red_is_red_in_the_png_too() -> None:
+def test_flagged_timing_is_red_in_png() -> None:
     pixels = np.asarray(decoded(as_png(item_rates([*library(300), row(speed="error", items_per_s=0.01)])))).astype(int)
     red = (pixels[..., 0] > 160) & (pixels[..., 1] < 80) & (pixels[..., 2] < 80)
     assert red.any()
 
 
-def test_bars_are_stacked_by_stage_to_the_minutes_per_hour_of_all() -> None:
+def test_bars_are_stacked_by_stage() -> None:
     rows = library(4)
     [axes] = axes_of(stage_times(rows))
     bars = {str(bar.get_label()): bar.get_data() for bar in bars_of(axes)}
@@ -327,7 +324,7 @@ def marked(axes: Axes) -> int:
 
 
 @pytest.mark.parametrize("videos", [5, 60, 300])
-def test_what_was_found_too_slow_is_marked_and_nothing_else(videos: int) -> None:
+def test_only_slow_timings_are_marked(videos: int) -> None:
     rows = library(videos)
     slow = sum(timing["speed"] == "warn" for timing in rows)
     assert (slow > 0) == (videos > 5)
@@ -336,13 +333,13 @@ def test_what_was_found_too_slow_is_marked_and_nothing_else(videos: int) -> None
     assert [marked(axes) for axes in axes_of(pictures(rows))[1:]] == counts
 
 
-def test_each_stage_has_its_dots_in_its_colour() -> None:
+def test_each_stage_has_its_colour() -> None:
     for stage, axes in zip(STAGES, axes_of(item_rates(library(8))), strict=True):
         dots = axes.lines[0]
         assert (dots.get_color(), np.size(dots.get_xdata())) == (COLOURS[stage], 8)
 
 
-def test_the_band_is_around_the_median_of_comparable_timings_before() -> None:
+def test_band_surrounds_median_of_comparable_timings() -> None:
     rates = [row(compute_s=8.0 * share) for share in (1.0, 1.1, 0.9, 1.0, 1.2, 1.0, 9.0)]
     low, middle, high = usual_rates(rates)
     assert np.isnan(middle[:5]).all()
@@ -351,23 +348,22 @@ def test_the_band_is_around_the_median_of_comparable_timings_before() -> None:
     assert low[5] * high[5] == pytest.approx(middle[5] ** 2)
 
 
-def test_the_band_begins_anew_with_another_device_and_leaves_out_what_was_too_slow() -> None:
-    usual = [row(compute_s=8.0)] * 6
-    other = [row(compute_s=1.0, device="cuda")] * 2
+def test_band_restarts_with_device_and_ignores_slow_timings() -> None:
+    on_cpu, on_cuda = [row(compute_s=8.0)] * 6, [row(compute_s=1.0, device="cuda")] * 2
     slow = [row(compute_s=80.0, speed="error")] * 10
-    _, middle, _ = usual_rates([*usual, *other, *slow, row(compute_s=8.0)])
+    _, middle, _ = usual_rates([*on_cpu, *on_cuda, *slow, row(compute_s=8.0)])
     assert np.isnan(middle[6:8]).all()
     assert middle[-1] == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(("name", "begins"), [("a.png", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.PDF", b"%PDF")])
-def test_a_picture_is_written_in_the_format_of_its_name(tmp_path: Path, name: str, begins: bytes) -> None:
+def test_plot_format_follows_suffix(tmp_path: Path, name: str, begins: bytes) -> None:
     save(pictures(library(5)), tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begins)
 
 
 @pytest.mark.parametrize("name", ["a.gif", "plot", "a.png.gz"])
-def test_another_suffix_is_refused_naming_it_and_those_allowed(name: str) -> None:
+def test_unknown_suffix_is_refused(name: str) -> None:
     with pytest.raises(Misconfigured, match=re.escape(f"ends in {Path(name).suffix!r}") + r".*\.png, \.svg, \.pdf"):
         check_suffix(Path(name))
 
@@ -379,12 +375,7 @@ def keep(database: Database, rows: Sequence[Row]) -> None:
 
 
 def fail(
-    database: Database,
-    days_ago: float,
-    message: str,
-    check: str = "regression",
-    cause: str = "starved",
-    severity: str = "warn",
+    database: Database, days_ago: float, message: str, check: str = "regression", cause: str = "starved", severity: str = "warn"
 ) -> None:
     database.query(
         "INSERT INTO check_failures (recorded_at, video_id, asset, check_name, severity, cause, message, run_id) "
@@ -393,9 +384,8 @@ def fail(
     )
 
 
-def made(database: Database) -> dict[str, Any]:
-    """The asset's metadata after a materialization in a run."""
-    assert database
+def materialized() -> dict[str, Any]:
+    """The metadata of the asset, materialized in a run."""
     ended = materialize([performance], resources={"database": DatabaseResource()})
     [event] = ended.get_asset_materialization_events()
     return {key: value.value for key, value in event.materialization.metadata.items()}
@@ -407,47 +397,48 @@ def picture(markdown: str) -> Image.Image:
     return decoded(base64.b64decode(encoded[1]))
 
 
-def test_the_asset_shows_the_table_the_pictures_and_the_totals(database: Database) -> None:
+def test_performance_shows_table_plots_and_totals(database: Database) -> None:
     rows = library(6)
     keep(database, rows)
     fail(database, 1.0, "It was slow.")
-    told = made(database)
+    shown = materialized()
     total = report(rows, STAGES).iloc[-1]
-    assert told["stages"] == report_table(report(rows, STAGES)).markdown
-    assert picture(told["time_per_audio_hour"]).width == picture(told["items_per_second"]).width > 500
-    assert (told["audio_hours"], told["videos"], told["open_regressions"]) == (pytest.approx(0.1), 6.0, 1.0)
-    assert (told["x_realtime"], told["rtf"]) == (pytest.approx(total.x_realtime), pytest.approx(total.rtf))
-    assert told["hours_by_the_clock_last_day"] == 0.0
-    assert "It was slow." in told["failing_checks"]
+    assert shown["stages"] == report_table(report(rows, STAGES)).markdown
+    assert picture(shown["time_per_audio_hour"]).width == picture(shown["items_per_second"]).width > 500
+    assert (shown["audio_hours"], shown["videos"], shown["open_regressions"]) == (pytest.approx(0.1), 6.0, 1.0)
+    assert (shown["x_realtime"], shown["rtf"]) == (pytest.approx(total.x_realtime), pytest.approx(total.rtf))
+    assert shown["hours_by_the_clock_last_day"] == 0.0
+    assert "It was slow." in shown["failing_checks"]
 
 
-def test_the_asset_tells_the_audio_of_the_last_day_by_the_clock(database: Database) -> None:
+def test_performance_has_clock_speed_of_last_day(database: Database) -> None:
     keep(database, [row(stage, audio_s=2400.0, recorded_at=datetime.now(UTC)) for stage in STAGES])
-    assert made(database)["hours_by_the_clock_last_day"] == pytest.approx(5 * 2400.0 / 86400.0)
+    assert materialized()["hours_by_the_clock_last_day"] == pytest.approx(5 * 2400.0 / 86400.0)
 
 
-def test_the_asset_tells_what_is_out_of_date(database: Database) -> None:
+def test_performance_counts_stale_videos(database: Database) -> None:
     register(database, [Video(f"v{number}", f"https://x/{number}", "https://x", "A video") for number in range(6)])
     keep(database, library(6))
-    assert (made(database)["videos_out_of_date"], made(database)["out_of_date"]) == (0.0, "Nothing.")
-    database.query("UPDATE videos SET state = 'ready'")  # with a model of long ago
-    told = made(database)
-    assert told["videos_out_of_date"] == 6.0
-    assert "| transcript | 6 |" in told["out_of_date"]
+    assert (materialized()["videos_out_of_date"], materialized()["out_of_date"]) == (0.0, "Nothing.")
+    database.query("UPDATE videos SET state = 'ready'")  # their model is an older one
+    shown = materialized()
+    assert shown["videos_out_of_date"] == 6.0
+    assert "| transcript | 6 |" in shown["out_of_date"]
 
 
-def test_the_asset_without_any_timings_says_so(database: Database) -> None:
-    assert made(database) == {"stages": "No timings yet: nothing has been ingested."}
+@pytest.mark.usefixtures("database")
+def test_performance_without_timings_says_so() -> None:
+    assert materialized() == {"stages": "No timings yet: nothing has been ingested."}
 
 
-def test_the_asset_hangs_below_the_five_and_takes_no_slot_of_the_gpu() -> None:
+def test_performance_depends_on_all_stages_without_pool() -> None:
     [key] = performance.keys
     assert {dependency.to_user_string() for dependency in performance.asset_deps[key]} == set(STAGES)
     assert performance.partitions_def is None
     assert performance.op.pool is None
 
 
-def test_the_schedule_is_on_and_makes_the_report() -> None:
+def test_daily_schedule_requests_the_report() -> None:
     from sensors.performance_daily import performance_daily
 
     assert performance_daily.default_status.value == "RUNNING"
@@ -455,24 +446,23 @@ def test_the_schedule_is_on_and_makes_the_report() -> None:
     assert performance_daily.evaluate_tick(build_schedule_context()).run_requests
 
 
-def test_failing_checks_are_told_once_per_cause_with_the_newest_and_how_many(database: Database) -> None:
+def test_open_failures_are_grouped_by_cause(database: Database) -> None:
     for days_ago in (9.0, 3.0, 2.0):
         fail(database, days_ago, f"Slow {days_ago}.")
     fail(database, 1.0, "Elsewhere.", "device", "device")
     device, slow = read_open_failures(database)
     assert (device.cause, device.times, slow.cause, slow.times, slow.message) == ("device", 1, "starved", 2, "Slow 2.0.")
-    assert re.fullmatch(r"WARN transcript \(2 times in 7 days, the worst \S+ \S+, v1\): Slow 2\.0\.", str(slow))
     assert read_open_failures(database, "another") == []
 
 
-def test_failing_checks_are_as_bad_as_their_worst(database: Database) -> None:
+def test_open_failures_have_worst_severity(database: Database) -> None:
     fail(database, 3.0, "Twice as slow.", severity="error")
     fail(database, 2.0, "Slow.")
     [slow] = read_open_failures(database)
     assert (slow.severity, slow.message, slow.times) == ("error", "Twice as slow.", 2)
 
 
-def test_an_accepted_slowness_is_no_longer_told_but_a_wrong_device_is(database: Database) -> None:
+def test_accepted_speed_closes_slowness_not_device(database: Database) -> None:
     keep(database, [row()])
     fail(database, 1.0, "Slow.")
     fail(database, 1.0, "Elsewhere.", "device", "device")
@@ -484,42 +474,42 @@ def called(*arguments: str) -> Result:
     return CliRunner().invoke(timings_command, list(arguments))
 
 
-def test_the_command_prints_the_table_both_speeds_and_what_failed(database: Database) -> None:
+def video_ids(*arguments: str) -> list[str]:
+    return [timing["video_id"] for timing in json.loads(called("--json", *arguments).stdout)]
+
+
+def test_timings_prints_table_speeds_and_failures(database: Database) -> None:
     keep(database, library(6))
     fail(database, 1.0, "It was slow.")
     lines = called().stdout.splitlines()
     assert lines[0].split()[:3] == ["stage", "videos", "audio"]
     assert max(map(len, lines[: len(STAGES) + 2])) <= 110
     assert "x real time" in lines[-3]
-    assert lines[-2].startswith("By the clock: 0:06:00 of audio in the 0:29:")
+    assert lines[-2].startswith("By the clock: 0:06:00 of audio")
     assert lines[-1].endswith("It was slow.")
 
 
-def test_the_command_can_be_limited_to_a_video_and_to_the_last_days(database: Database) -> None:
+def test_timings_of_one_video_or_last_days(database: Database) -> None:
     now = datetime.now(UTC)
-    keep(
-        database,
-        [row("old", recorded_at=now - timedelta(days=3)), row("new", recorded_at=now), row("new", "audio", recorded_at=now)],
-    )
-    assert len(json.loads(called("--json").stdout)) == 3
-    assert {told["video_id"] for told in json.loads(called("--json", "--since", "2.5").stdout)} == {"new"}
-    assert [told["asset"] for told in json.loads(called("--json", "--video", "old").stdout)] == ["transcript"]
-    assert "of audio in the last 2.5 days: " in called("--since", "2.5").stdout
+    keep(database, [row("old", recorded_at=now - timedelta(days=3)), *[row("new", recorded_at=now)] * 2])
+    assert video_ids() == ["old", "new", "new"]
+    assert video_ids("--since", "2.5") == ["new", "new"]
+    assert video_ids("--video", "old") == ["old"]
+    assert "the last 2.5 days: " in called("--since", "2.5").stdout
     assert called("--video", "old", "--since", "1").stdout == "No timings of old in the last day.\n"
-    assert [told["recorded_at"] for told in read_timings(database, days=1.0)] == [now, now]
+    assert [timing["recorded_at"] for timing in read_timings(database, days=1.0)] == [now, now]
 
 
-def test_the_command_compares(database: Database) -> None:
+def test_timings_compares_versions(database: Database) -> None:
     keep(database, versions([1.0] * 6, [2.0] * 6))
-    told = called("--compare", "aaaa", "bbbb").stdout
-    assert re.search(r"transcript +1 +2 +2\.00 +2\.00 to 2\.00 +6 videos +slower", told)
+    assert re.search(r"transcript .* 2\.00 .* slower", called("--compare", "aaaa", "bbbb").stdout)
     assert json.loads(called("--compare", "aaaa", "bbbb", "--json").stdout) == [
         asdict(comparison) for comparison in compare(read_timings(database), "aaaa", "bbbb")
     ]
     assert isinstance(called("--compare", "aaaa", "cafe").exception, Misconfigured)
 
 
-def test_the_command_plots_and_keeps_stdout_for_json(database: Database, tmp_path: Path) -> None:
+def test_timings_plot_leaves_stdout_to_json(database: Database, tmp_path: Path) -> None:
     keep(database, library(3))
     ended = called("--plot", str(tmp_path / "a.png"), "--json")
     assert len(json.loads(ended.stdout)) == 3 * len(STAGES)
@@ -527,18 +517,15 @@ def test_the_command_plots_and_keeps_stdout_for_json(database: Database, tmp_pat
     assert decoded((tmp_path / "a.png").read_bytes()).height > 500
 
 
-def test_a_plot_that_cannot_be_written_is_one_clear_error(database: Database, tmp_path: Path) -> None:
+def test_unwritable_plot_is_refused(database: Database, tmp_path: Path) -> None:
     keep(database, [row()])
-    refused = called("--plot", str(tmp_path / "nowhere" / "a.png")).exception
-    assert isinstance(refused, Misconfigured)
-    assert "cannot be written: No such file or directory" in str(refused)
-    assert isinstance(called("--plot", str(tmp_path / "a.gif")).exception, Misconfigured)
+    for name in ("nowhere/a.png", "a.gif"):
+        assert isinstance(called("--plot", str(tmp_path / name)).exception, Misconfigured)
 
 
-def test_the_command_accepts_a_speed_and_says_what_that_means(database: Database) -> None:
+def test_timings_accept_counts_omitted_timings(database: Database) -> None:
     keep(database, [row("v1"), row("v2"), row("v1", "audio")])
-    told = called("--accept", "transcript").stdout
-    assert "its 2 timings so far are not compared with any more" in told
+    assert "2 timings" in called("--accept", "transcript").stdout
     assert json.loads(called("--accept", "audio", "--json").stdout) == {"stage": "audio", "timings_left_out": 1}
     assert isinstance(called("--accept", "nonsense").exception, Misconfigured)
 
@@ -547,27 +534,26 @@ def test_the_command_accepts_a_speed_and_says_what_that_means(database: Database
     "arguments",
     [["--since", "0"], ["--since", "nan"], ["--since", "1e9"], ["--accept", "audio", "--video", "v1"], ["--compare", "1"]],
 )
-def test_a_wrong_call_ends_with_code_2(home: Path, arguments: list[str]) -> None:
-    assert home.exists()
+@pytest.mark.usefixtures("home")
+def test_wrong_arguments_are_usage_errors(arguments: list[str]) -> None:
     assert called(*arguments).exit_code == 2
 
 
-def test_without_timings_the_command_says_how_to_start(database: Database) -> None:
-    assert database
+@pytest.mark.usefixtures("database")
+def test_timings_without_any_says_how_to_start() -> None:
     assert called().stdout == "No timings yet. Start with: earshot ingest SOURCE\n"
     assert json.loads(called("--json").stdout) == []
 
 
-def test_a_report_is_of_the_newest_timings_oldest_first(database: Database) -> None:
+def test_read_timings_returns_the_newest_in_order(database: Database) -> None:
     keep(database, [row(wall_s=wall_s) for wall_s in (1.0, 2.0, 3.0)])
-    assert [told["wall_s"] for told in read_timings(database, most=2)] == [2.0, 3.0]
-    assert [told["wall_s"] for told in read_timings(database)] == [1.0, 2.0, 3.0]
+    assert [timing["wall_s"] for timing in read_timings(database, most=2)] == [2.0, 3.0]
+    assert [timing["wall_s"] for timing in read_timings(database)] == [1.0, 2.0, 3.0]
 
 
-def test_as_json_every_timing_is_told_oldest_first_however_many(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timings_json_has_every_row_in_order(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(database, [row(video_id=f"v{n}", wall_s=float(n)) for n in range(1, 4)])
     monkeypatch.setattr("earshot.storage.database.ROWS_AT_ONCE", 2)
-    told = json.loads(called("--json").stdout)
-    assert [(each["video_id"], each["wall_s"]) for each in told] == [("v1", 1.0), ("v2", 2.0), ("v3", 3.0)]
-    assert list(told[0]) == list(ROW_KEYS)
-    assert [each["video_id"] for each in json.loads(called("--json", "--video", "v2").stdout)] == ["v2"]
+    rows = json.loads(called("--json").stdout)
+    assert [(timing["video_id"], timing["wall_s"]) for timing in rows] == [("v1", 1.0), ("v2", 2.0), ("v3", 3.0)]
+    assert list(rows[0]) == list(ROW_KEYS)
