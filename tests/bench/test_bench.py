@@ -1,4 +1,4 @@
-"""The benchmark's figures: ratios, shares, tables and what is not done, from made-up seconds; nothing is timed here."""
+"""The benchmark's figures: ratios, shares, tables and what was not done, from made-up seconds. Nothing is timed."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ def done(side: str, number: int, asset: str, seconds: float, items: int = 1, rec
     return {"side": side, "round": number, "recording": recording, "asset": asset, **figures}
 
 
-def test_a_ratio_is_of_one_round_and_adds_up_its_recordings() -> None:
+def test_ratio_adds_up_the_recordings_of_a_round() -> None:
     taken = [
         done(side, number, "transcript", seconds, items=3, recording=recording)
         for side, of_rounds in (("earshot", ([10, 20], [11, 19], [30, 15])), ("whisperx", ([5, 10], [10, 20], [10, 20])))
@@ -65,12 +65,9 @@ def test_a_ratio_is_of_one_round_and_adds_up_its_recordings() -> None:
     assert ratio.other_s == Spread(30.0, 15.0, 30.0, 3)
     assert ratio.ratio == ratio.cpu_ratio == Spread(1.5, 1.0, 2.0, 3)
     assert (ratio.earshot_items, ratio.other_items) == (6.0, 6.0)
-    assert table_row(ratio) == (
-        "whisperx", "transcript", "30.00", "30.00", "1.50 (1.00-2.00)", "1.50 (1.00-2.00)", "6.7x", "6.7x", "6", "6",
-    )  # fmt: skip
 
 
-def test_only_who_does_all_stages_is_held_against_what_is_around_them() -> None:
+def test_only_complete_sides_are_compared_with_overhead() -> None:
     taken = [done("earshot", 0, asset, 10.0) for asset in (*STAGES, AROUND)]
     taken += [done("bare", 0, asset, 10.0) for asset in STAGES]
     taken += [done("some", 0, asset, 5.0) for asset in ("transcript", "speaker_turns")]
@@ -79,17 +76,19 @@ def test_only_who_does_all_stages_is_held_against_what_is_around_them() -> None:
     assert found["bare", "total"].ratio.median == 60 / 50
     assert found["some", "total"].ratio.median == 20 / 10
     assert found["bare", "total"].earshot_items is None
-    assert table_row(found["bare", "total"])[-2:] == ("", "")
+    assert table_row(found["bare", "total"]) == (
+        "bare", "total", "60.00", "50.00", "1.20", "1.20", "1.7x", "2.0x", "", ""
+    )  # fmt: skip
 
 
-def test_a_spread_is_told_with_its_ends_where_there_are_some() -> None:
+def test_spread_shows_its_range() -> None:
     assert Spread.over([3.0, 1.0, 2.5]).text() == "2.50 (1.00-3.00)"
     assert Spread.over([3.14]).text(1) == "3.1"
     with pytest.raises(ValueError, match="nothing was measured"):
         Spread.over([])
 
 
-def test_composed_recordings_are_as_long_as_asked_and_no_two_alike() -> None:
+def test_composed_recordings_have_given_length_and_differ() -> None:
     parts = [np.arange(5), np.arange(10, 13)]
     assert repeated(parts, 10).tolist() == [0, 1, 2, 3, 4, 10, 11, 12, 0, 1]
     assert repeated(parts, 5).tolist() == [0, 1, 2, 3, 4]
@@ -99,7 +98,7 @@ def test_composed_recordings_are_as_long_as_asked_and_no_two_alike() -> None:
         offsets(9, 10)
 
 
-def test_many_short_recordings_are_files_of_one_length_with_different_sound(tmp_path: Path) -> None:
+def test_short_recordings_have_one_length_and_differ(tmp_path: Path) -> None:
     files = sorted(write_short(tmp_path, 3, 1.5).iterdir())
     sounds = [decode(file) for file in files]
     assert [round(len(sound) / SAMPLE_RATE, 1) for sound in sounds] == [1.5, 1.5, 1.5]
@@ -110,7 +109,7 @@ def ingested(video: str, wall_s: float) -> Ingested:
     return Ingested([row("audio", video, wall_s=1.0, load_s=0.0), row("transcript", video, wall_s=2.0)], wall_s, 5.0)
 
 
-def test_what_is_around_the_stages_is_the_rest_of_the_clock() -> None:
+def test_time_around_stages_is_the_rest_of_the_clock() -> None:
     videos = [ingested(str(index), 3.5 + index / 100) for index in range(20)]
     assert videos[0].around_s == pytest.approx(0.5)
     found = short_videos.summarize(videos, after_s=2.0, warm_mb=900.0, most_mb=950.0)
@@ -119,25 +118,23 @@ def test_what_is_around_the_stages_is_the_rest_of_the_clock() -> None:
     assert found.around_s.highest == pytest.approx(0.69)
 
 
-def test_growth_is_told_per_stage_and_in_all_with_loading_left_out() -> None:
+def test_growth_excludes_loading() -> None:
     rows = [row("audio", load_s=0.0, x_realtime=9.0, vram_peak_mb=None), row("transcript", x_realtime=8.0, vram_peak_mb=512.0)]
     found = growth.growth(Ingested(rows, 27.0, 5.0), 3.0, "bundled", 700.0, 800.0)
     assert [(stage.asset, stage.seconds, stage.vram_peak_mb) for stage in found.stages] == [
         ("audio", 12.0, None), ("transcript", 10.0, 512.0),
     ]  # fmt: skip
     assert (found.around_s, found.x_realtime) == (pytest.approx(3.0), pytest.approx(100 / 25))
-    assert growth.table_row(found) == (
-        "3", "bundled", "12.0 9x", "10.0 8x", "3.00", "27.0", "4.0x", "700", "800",
-    )  # fmt: skip
+    assert growth.table_row(found)[2:5] == ("12.0 9x", "10.0 8x", "3.00")
 
 
-def test_the_starts_of_processes_are_told_with_their_spread() -> None:
+def test_process_starts_have_a_spread() -> None:
     found = starts.summarize(8.0, [starts.Start(3.0, 5.0, 12.0, 2.0), starts.Start(4.0, 6.0, 14.0, 1.0)])
     assert found.cold_s == Spread(13.0, 12.0, 14.0, 2)
     assert found.warm_s == Spread(1.5, 1.0, 2.0, 2)
 
 
-def test_why_a_peer_ended_is_said_in_its_own_last_words() -> None:
+def test_last_words_explain_why_a_peer_ended() -> None:
     assert last_words(-4, "much\nmore\n") == "it was ended by SIGILL: Illegal instruction"
     assert last_words(1, "Traceback\n  File x\nOSError: no such model\n\n") == "OSError: no such model"
     assert last_words(3, "") == "it ended with exit code 3"
@@ -155,9 +152,7 @@ def peer_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> Non
 LOADED = 'print(json.dumps({"versions": {"p": "1"}, "load_s": 1.5, "not_done": [["diarization", "no hub"]]}), flush=True)'
 
 
-def test_a_peer_answers_with_its_stages_and_turns_and_what_it_could_not_load(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_peer_returns_stages_turns_and_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = {"asset": "transcript", "seconds": 2.0, "cpu_s": 3.0, "items": 4}
     answer = {"stages": [stage], "turns": [[0.5, 1.5, "A"]], "peak_mb": 80.0}
     peer_that(tmp_path, monkeypatch, f"{LOADED}\nfor line in sys.stdin: print({json.dumps(answer)!r}, flush=True)")
@@ -169,13 +164,13 @@ def test_a_peer_answers_with_its_stages_and_turns_and_what_it_could_not_load(
     assert peer.process.poll() is not None
 
 
-def test_a_peer_that_does_not_come_up_is_unavailable_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_peer_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     peer_that(tmp_path, monkeypatch, 'raise SystemExit("its model is not there")')
     with pytest.raises(PeerUnavailable, match="its model is not there"):
         peers.Peer.start("senko", read_settings(), Device("cpu", "a processor"))
 
 
-def test_an_environment_that_does_not_install_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_installation_names_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     uv = tmp_path / "uv"
     uv.write_text("#!/bin/sh\necho 'no network' >&2\nexit 2\n")
     uv.chmod(0o755)
@@ -185,14 +180,14 @@ def test_an_environment_that_does_not_install_says_why(tmp_path: Path, monkeypat
         peers.environment("senko")
 
 
-def test_a_diarization_is_held_against_the_truth() -> None:
+def test_error_rate_compares_with_the_truth() -> None:
     truth = Annotation()
     truth[Segment(0.0, 4.0)], truth[Segment(5.0, 9.0)] = "one", "two"
     assert error_rate(truth, [(0.0, 4.0, "X"), (5.0, 9.0, "Y")], 10.0) == 0.0
     assert error_rate(truth, [(0.0, 4.0, "X"), (5.0, 9.0, "X")], 10.0) == 0.5
 
 
-def test_a_device_that_is_not_there_ends_the_benchmark_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_device_ends_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_work: object, _kind: str) -> str:
         raise GpuUnavailable("EARSHOT_DEVICE asks for cuda, but torch finds no CUDA device.")
 
@@ -200,10 +195,10 @@ def test_a_device_that_is_not_there_ends_the_benchmark_before_anything_is_measur
     monkeypatch.setenv("EARSHOT_DEVICE", "cuda")
     ended = CliRunner().invoke(pipeline.main, [])
     assert ended.exit_code == 1
-    assert "Nothing was measured. EARSHOT_DEVICE asks for cuda, but torch finds no CUDA device." in ended.output
+    assert "asks for cuda" in ended.output
 
 
-def test_a_model_set_and_a_length_that_cannot_be_done_are_listed_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_impossible_measurements_are_listed_as_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
     def work(asked: object, *arguments: object) -> object:
         if asked is pipeline.require_models and arguments == ("large",):
             raise ModelUnavailable("Model whisper-large is not on this machine.")
@@ -215,23 +210,22 @@ def test_a_model_set_and_a_length_that_cannot_be_done_are_listed_and_the_rest_go
 
     monkeypatch.setattr(pipeline, "apart", work)
     found, not_done = pipeline.measure_growth(Path("first"), Path("folder"), (3.0, 120.0), "cuda")
-    assert [each["minutes"] for each in found] == [3.0]
+    assert [row["minutes"] for row in found] == [3.0]
     assert not_done == [
         NotDone("120 minutes with model set bundled", "A process in the process pool was terminated abruptly"),
         NotDone("model set large", "Model whisper-large is not on this machine."),
     ]
 
 
-def test_what_is_listed_on_the_command_line_is_checked() -> None:
+def test_unknown_part_is_a_usage_error() -> None:
     ended = CliRunner().invoke(pipeline.main, ["--parts", "sides,nothing"])
     assert ended.exit_code == 2
     assert "'nothing' is not one of 'sides', 'growth', 'starts', 'short'" in ended.output
 
 
-def test_measuring_is_what_is_done_once_and_for_each_call_over_the_seconds_of_work() -> None:
-    cost = Cost(
-        "transcript", {"stopwatches": 0.02, "timing": 0.01}, {"history": 0.04}, call_s=0.001, check_events_s=0.1, sampling=None
-    )
+def test_share_is_cost_per_stage_and_call_over_work() -> None:
+    once = {"stopwatches": 0.02, "timing": 0.01}
+    cost = Cost("transcript", once, {"history": 0.04}, call_s=0.001, check_events_s=0.1, sampling=None)
     long, short = row("transcript"), row("transcript", "b", wall_s=2.5, inputs=0.0, batch_mean=0.0)
     assert cost.seconds(long) == pytest.approx(0.03 + 10 * 0.001)
     assert cost.seconds(short) == pytest.approx(0.03)
@@ -242,12 +236,10 @@ def test_measuring_is_what_is_done_once_and_for_each_call_over_the_seconds_of_wo
     assert share.holds
     assert share.with_judging == pytest.approx(0.15 / 10.5)
     assert share.with_check_events == pytest.approx(0.35 / 10.5)
-    assert share_row(share) == (
-        "two", "transcript", "0.07000", "10.50", "0.667%", "6.000%", "yes", "1.43%", "3.33%",
-    )  # fmt: skip
+    assert share_row(share)[4:7] == ("0.667%", "6.000%", "yes")
 
 
-def test_one_per_cent_is_too_much() -> None:
+def test_share_of_one_percent_fails() -> None:
     cost = Cost("audio", {"timing": 0.1}, {}, call_s=0.0, check_events_s=0.0, sampling=None)
     [share] = shares("one", [cost], [row("audio")])
     assert share.share == pytest.approx(0.01)
@@ -255,28 +247,27 @@ def test_one_per_cent_is_too_much() -> None:
     assert share_row(share)[-3] == "NO"
 
 
-def test_a_sampled_gpu_costs_its_start_and_its_thread_and_an_unsampled_one_is_not_measured() -> None:
+def test_sampling_costs_its_start_and_its_thread() -> None:
     sampled = Cost("transcript", {"timing": 0.02}, {}, 0.0, 0.0, Sampling(once_s=0.01, cpu_share=0.002))
     assert sampled.seconds(row("transcript")) == pytest.approx(0.02 + 0.01 + 10 * 0.002)
-    assert describe_sampling([sampled]) == "Sampling the GPU: 10.0 ms in each stage, 0.20% of a core while it runs."
+    assert "10.0 ms in each stage, 0.20% of a core" in describe_sampling([sampled])
     unsampled = Cost("transcript", {"timing": 0.02}, {}, 0.0, 0.0, None)
-    assert describe_sampling([unsampled]) == "Sampling a GPU: not measured, no stage ran on one."
+    assert "not measured" in describe_sampling([unsampled])
     assert json.loads(json.dumps(as_record([unsampled], [])))["costs"][0]["sampling"] is None
 
 
-def test_check_events_cost_their_distance_as_often_as_there_are_checks() -> None:
+def test_check_events_cost_their_distance_times_checks() -> None:
     planned, kept = DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED, DagsterEventType.ASSET_CHECK_EVALUATION
     run = [(0.02 * index, planned, stage) for index, stage in enumerate(["audio"] * 3 + ["transcript"] * 3)]
     run += [(5.0 + 0.05 * index, kept, "audio") for index in range(3)]
     run += [(9.0 + 0.1 * index, kept, "transcript") for index in range(3)]
     # Of the second run only audio: 0.33 s, the median with the first one's 0.21 is 0.27.
-    again = [(0.01 * index, planned, "audio") for index in range(3)] + [
-        (1.0 + 0.1 * index, kept, "audio") for index in range(3)
-    ]
+    again = [(0.01 * index, planned, "audio") for index in range(3)]
+    again += [(1.0 + 0.1 * index, kept, "audio") for index in range(3)]
     assert check_events_s([run, again]) == {"audio": pytest.approx(0.27), "transcript": pytest.approx(0.36)}
 
 
-def test_every_part_is_measured_against_many_earlier_timings(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_part_is_measured_over_many_timings(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(microbench, "ONCE", 2)
     register(database, [Video("file-1", "/1.mp3", "/", "One")])
     keep(database, "text_embeddings", usual(), git_commit=None)
@@ -299,7 +290,7 @@ def test_copies_of_a_timing_are_a_history(database: Database) -> None:
     assert {past.timing for past in history.comparable} == {usual()}
 
 
-def test_a_sampler_is_measured_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sampler_is_measured_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nvml, "find_gpu", lambda uuid: uuid)
     monkeypatch.setattr(nvml, "_READINGS", {name: lambda _handle: 1.0 for name in ("util", "memory", "power", "clock")})
     monkeypatch.setattr(microbench, "SAMPLED_S", 0.01)
@@ -309,7 +300,7 @@ def test_a_sampler_is_measured_and_ended(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "gpu-sampler" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_steal_is_a_share_of_all_time_that_passed() -> None:
+def test_steal_is_a_share_of_elapsed_time() -> None:
     before = "cpu  100 5 50 800 10 0 5 30 0 0\ncpu0 1 2 3"
     after = "cpu  150 5 60 820 10 0 5 50 40 0\ncpu0 1 2 3"
     assert steal_share(before, after) == pytest.approx(20 / 100)  # guest time, 40, is part of user's
@@ -318,9 +309,7 @@ def test_steal_is_a_share_of_all_time_that_passed() -> None:
     assert steal_share("cpu 1 2 3 4", "cpu 2 3 4 5") is None
 
 
-def test_figures_are_kept_under_their_commit_with_what_they_were_measured_on(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_figures_are_written_under_their_commit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(figures, "RESULTS", tmp_path)
     monkeypatch.setattr(figures, "PROJECT_ROOT", tmp_path)
     target = write({**measured_on("a processor"), "steal_share": 0.25}, "some-")

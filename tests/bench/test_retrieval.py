@@ -1,4 +1,4 @@
-"""The measuring of retrieval: questions, talks, what counts as answered, the cut with an overlap. Nothing is searched here."""
+"""The measurement of retrieval: questions, talks, what counts as answered, the cut with an overlap. Nothing is searched."""
 
 import numpy as np
 import pandas as pd
@@ -28,12 +28,12 @@ def cut(seconds: float) -> tuple[pd.DataFrame, pd.DataFrame]:
 # --- questions and talks -------------------------------------------------------------------------------------------------
 
 
-def test_every_question_about_talks_has_its_answer_in_them() -> None:
-    said = ["".join(talk.words.text) for talk in talks()]
-    assert [question.text for question in TALKS if not any(question.is_answered_by(text) for text in said)] == []
+def test_every_question_about_talks_has_an_answer() -> None:
+    texts = ["".join(talk.words.text) for talk in talks()]
+    assert [question.text for question in TALKS if not any(question.is_answered_by(text) for text in texts)] == []
 
 
-def test_there_are_questions_of_every_kind_about_both_and_none_twice() -> None:
+def test_questions_are_of_every_kind_and_unique() -> None:
     for questions in (RECORDINGS, TALKS):
         assert len(questions) >= 50
         assert {question.kind for question in questions} == set(KINDS)
@@ -50,11 +50,11 @@ def test_there_are_questions_of_every_kind_about_both_and_none_twice() -> None:
         ("PEP 448", "see PEP 4480", False),
     ],
 )
-def test_an_answer_is_whole_words_in_their_order(answer: str, passage: str, wanted: bool) -> None:
+def test_answer_is_whole_words_in_order(answer: str, passage: str, wanted: bool) -> None:
     assert Question(NAME, answer, answer).is_answered_by(passage) is wanted
 
 
-def test_talks_are_read_at_an_even_pace_and_say_nothing_twice() -> None:
+def test_talks_have_even_pace_and_are_unique() -> None:
     read = talks()
     assert sum(len(talk.words) for talk in read) > 20_000
     for talk in read:
@@ -62,7 +62,7 @@ def test_talks_are_read_at_an_even_pace_and_say_nothing_twice() -> None:
     assert len({"".join(talk.words.text) for talk in read}) == len(read)
 
 
-def test_of_a_chapter_only_prose_is_read_and_without_markup() -> None:
+def test_paragraphs_are_prose_without_markup() -> None:
     chapter = (
         'Heading\n*******\n\nThe *global* statement is a “declaration” which holds\nfor the "block".\n\n'
         "   if this_is_code: it is not prose, whatever its length may be.\n\nShort text.\n\nnot | a | capital | letter | "
@@ -74,7 +74,7 @@ def test_of_a_chapter_only_prose_is_read_and_without_markup() -> None:
 # --- what counts ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_first_passage_that_answers_counts_and_distractors_never_do() -> None:
+def test_first_answering_passage_counts() -> None:
     library = [Spoken("v", spoken(TEXT), ["A"] * 11)]
     question = Question(NAME, "five", "five six")
     hits = [hit(1, "five six", video_id="distractor"), hit(2, "Ten eleven."), hit(3, "Four five six.", start_s=1.2)]
@@ -83,14 +83,14 @@ def test_the_first_passage_that_answers_counts_and_distractors_never_do() -> Non
     assert answered(question, hits[:2], library) == Answered(question, None, None)
 
 
-def test_the_answer_is_looked_for_within_the_passage_only() -> None:
+def test_answer_time_is_within_the_passage() -> None:
     words = spoken("a b c a b c")
     assert said_at("b c", words, 0.0, 9.0) == pytest.approx(1 / WORDS_PER_S)
     assert said_at("b c", words, 3 / WORDS_PER_S, 9.0) == pytest.approx(4 / WORDS_PER_S)
     assert said_at("t know", spoken("you didn't know"), 0.0, 9.0) == pytest.approx(1 / WORDS_PER_S)
 
 
-def test_quality_is_by_the_first_five_and_by_the_reciprocal_of_ten() -> None:
+def test_quality_is_recall_at_5_and_mrr() -> None:
     question = RECORDINGS[0]
     found = quality([Answered(question, place, seconds) for place, seconds in ((1, 2.0), (4, 4.0), (10, 0.0), (None, None))])
     assert (found.questions, found.recall_at_5, found.mrr) == (4, 0.5, pytest.approx((1 + 0.25 + 0.1) / 4))
@@ -98,7 +98,7 @@ def test_quality_is_by_the_first_five_and_by_the_reciprocal_of_ten() -> None:
     assert quality([Answered(question, None, None)]).until_answer_s is None
 
 
-def test_quality_is_told_by_material_and_kind() -> None:
+def test_quality_is_grouped_by_material_and_kind() -> None:
     asked = [Answered(question, 1 if question in TALKS else None, None) for question in RECORDINGS + TALKS]
     found = qualities_by_kind({"both": asked})
     assert {found["recordings", kind, "both"].recall_at_5 for kind in (*KINDS, "all")} == {0.0}
@@ -109,7 +109,7 @@ def test_quality_is_told_by_material_and_kind() -> None:
 # --- overlap -------------------------------------------------------------------------------------------------------------
 
 
-def test_an_overlap_is_the_last_sentence_before_with_its_time() -> None:
+def test_overlap_is_the_last_sentence_before() -> None:
     passages, words = cut(2.5)
     assert passages.text.tolist() == ["One two three. Four five six.", "Seven eight nine. Ten eleven."]
     found = overlapped(passages, words)
@@ -118,7 +118,7 @@ def test_an_overlap_is_the_last_sentence_before_with_its_time() -> None:
     assert found[["end_s", "last_word"]].equals(passages[["end_s", "last_word"]])
 
 
-def test_a_passage_that_is_one_sentence_is_repeated_whole_but_not_what_was_repeated_in_it() -> None:
+def test_overlap_repeats_single_sentence_once() -> None:
     passages, words = cut(1.3)
     assert overlapped(passages, words).text.tolist() == [
         "One two three.", "One two three. Four five six.", "Four five six. Seven eight nine.", "Seven eight nine. Ten eleven."
@@ -126,11 +126,11 @@ def test_a_passage_that_is_one_sentence_is_repeated_whole_but_not_what_was_repea
 
 
 @pytest.mark.parametrize("changed", [{"local_speaker": "B"}, {"start_s": 99.0}])
-def test_nothing_is_repeated_of_another_speaker_or_from_before_a_pause(changed: dict) -> None:
+def test_no_overlap_across_speakers_or_pauses(changed: dict) -> None:
     passages, words = cut(2.5)
     passages.loc[1, list(changed)] = list(changed.values())
     assert overlapped(passages, words).text.tolist() == passages.text.tolist()
 
 
-def test_plain_words_are_small_letters_with_single_spaces() -> None:
+def test_plain_is_lower_case_with_single_spaces() -> None:
     assert plain("  “Ever tried.”  EVER-failed_again 448!") == "ever tried ever failed again 448"

@@ -1,5 +1,4 @@
-"""The library that bench.scale.scale measures: what is made up of one real video is, to Dagster and to Earshot, what runs
-leave."""
+"""The library that bench.scale.scale measures: to Dagster and to Earshot, copies of a real video look like videos that ran."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,18 +68,18 @@ def test_dagster_counts_every_copy_as_materialized(copied: Copied, stage: str) -
 
 
 @pytest.mark.slow
-def test_a_copys_run_tells_what_the_real_one_told_of_itself(copied: Copied) -> None:
+def test_run_of_a_copy_has_the_events_of_the_real_run(copied: Copied) -> None:
     run_id = run_of(copied, "copy-0000007")
-    told, real = copied.instance.all_logs(run_id), copied.instance.all_logs(copied.run_id)
-    assert [(e.step_key, e.dagster_event_type) for e in told] == [(e.step_key, e.dagster_event_type) for e in real]
-    assert {e.run_id for e in told} == {run_id}
-    assert {e.dagster_event.partition for e in told if e.dagster_event and e.dagster_event.partition} == {"copy-0000007"}
-    shifts = {round(at.timestamp - was.timestamp, 3) for at, was in zip(told, real, strict=True)}
+    copy, real = copied.instance.all_logs(run_id), copied.instance.all_logs(copied.run_id)
+    assert [(e.step_key, e.dagster_event_type) for e in copy] == [(e.step_key, e.dagster_event_type) for e in real]
+    assert {e.run_id for e in copy} == {run_id}
+    assert {e.dagster_event.partition for e in copy if e.dagster_event and e.dagster_event.partition} == {"copy-0000007"}
+    shifts = {round(copied_event.timestamp - event.timestamp, 3) for copied_event, event in zip(copy, real, strict=True)}
     assert shifts == {-60.0 * (COPIES - 7)}
 
 
 @pytest.mark.slow
-def test_a_copys_checks_are_of_its_own_materialization(copied: Copied) -> None:
+def test_checks_of_a_copy_target_its_own_materialization(copied: Copied) -> None:
     log = copied.instance.event_log_storage
     key = AssetKey("transcript")
     of_copy = AssetRecordsFilter(key, asset_partitions=["copy-0000007"])
@@ -99,7 +98,7 @@ def test_a_copys_checks_are_of_its_own_materialization(copied: Copied) -> None:
 
 
 @pytest.mark.slow
-def test_to_earshot_all_is_current_and_each_video_its_own(copied: Copied) -> None:
+def test_copies_are_current_and_distinct(copied: Copied) -> None:
     assert read_stale(copied.database).empty
     [counted] = copied.database.query(
         "SELECT count(DISTINCT video_id) AS videos, count(*) AS passages, count(DISTINCT embedding) AS vectors FROM passages"
@@ -111,31 +110,31 @@ def test_to_earshot_all_is_current_and_each_video_its_own(copied: Copied) -> Non
 
 
 @pytest.mark.slow
-def test_the_sources_have_nothing_new(copied: Copied) -> None:
+def test_sources_have_nothing_new(copied: Copied) -> None:
     assert Daemon(new_uploads, copied.instance, copied.database).tick() == []
     listed = copied.database.query("SELECT count(*) AS videos FROM source_videos WHERE decision = 'wanted'")
     assert listed == [{"videos": COPIES}]
 
 
 @pytest.mark.slow
-def test_what_comes_next_is_numbered_behind_the_copies(copied: Copied) -> None:
+def test_new_events_are_numbered_after_the_copies(copied: Copied) -> None:
     copied.instance.report_runless_asset_event(AssetMaterialization("transcript", partition="copy-0000001"))
     newest = copied.instance.fetch_materializations(AssetKey("transcript"), limit=1).records[0]
     assert newest.partition_key == "copy-0000001"
     assert newest.run_id == ""
 
 
-def test_a_command_is_told_with_its_memory_and_what_it_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command_is_measured_with_memory_and_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "EARSHOT", "/bin/echo")
-    told = calls_of(["ten bytes"], tmp_path / "told")
-    assert (told["of"], told["printed_mb"]) == (3, 1e-5)
-    assert 0 < told["peak_mb"] < 100
+    calls = calls_of(["ten bytes"], tmp_path / "output")
+    assert (calls["of"], calls["printed_mb"]) == (3, 1e-5)
+    assert 0 < calls["peak_mb"] < 100
     monkeypatch.setattr(scale, "EARSHOT", "/bin/false")
     with pytest.raises(RuntimeError, match="earshot nothing"):
-        calls_of(["nothing"], tmp_path / "told")
+        calls_of(["nothing"], tmp_path / "output")
 
 
-def test_of_each_question_the_slowest_is_told() -> None:
+def test_slowest_of_each_question_is_shown() -> None:
     loads = [
         Load(1.0, (Question("A", 0.5, 10), Question("B", 0.2, 10))),
         Load(1.0, (Question("A", 0.7, 20), Question("C", 0.6, 10))),

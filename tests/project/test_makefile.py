@@ -1,4 +1,4 @@
-"""No target of the Makefile deletes a library that was not meant."""
+"""No target of the Makefile deletes a library by mistake."""
 
 import os
 import pty
@@ -38,14 +38,14 @@ def test_clean_keeps_library(clone: Path) -> None:
     assert os.listdir(clone) == [".earshot"]
 
 
-def test_delete_library_without_terminal_refuses(clone: Path) -> None:
+def test_delete_library_needs_yes_without_terminal(clone: Path) -> None:
     ended = _make(clone, "delete-library")
     assert ended.returncode != 0
     assert "make delete-library YES=1" in ended.stdout
     assert (clone / ".earshot" / "postgres").exists()
 
 
-def test_delete_library_told_yes_deletes(clone: Path) -> None:
+def test_delete_library_with_yes_deletes(clone: Path) -> None:
     assert _make(clone, "delete-library", "YES=1").returncode == 0
     assert os.listdir(clone) == [".venv"]
 
@@ -57,6 +57,6 @@ def test_delete_library_asks_on_terminal(clone: Path, answer: str, left: list[st
     assert sorted(os.listdir(clone)) == left
 
 
-def test_delete_library_where_there_is_none_says_so(clone: Path) -> None:
+def test_delete_library_without_library_says_so(clone: Path) -> None:
     _make(clone, "delete-library", "YES=1")
     assert "There is no library in" in _make(clone, "delete-library", "YES=1").stdout
