@@ -1,8 +1,9 @@
-"""Dagster's private names that only tests need, and tests outside this folder take from here."""
+"""Dagster's private names that only tests need. Tests outside this folder import them from here."""
 
-# What a check found, as the event log's history has it.
-# Raised by a run that asked to be retried too often.
+# Raised by a run that requested too many retries.
 from dagster._core.errors import DagsterMaxRetriesExceededError as DagsterMaxRetriesExceededError
+
+# What a check found, in the history of the event log.
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord as AssetCheckExecutionRecord
 
 # The tag of a run that says how often Dagster may retry it.

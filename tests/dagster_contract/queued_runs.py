@@ -7,7 +7,7 @@ REPOSITORY = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("earshot"), "__
 
 
 def queue_run(instance: DagsterInstance, job: JobDefinition, tags: dict[str, str] | None = None) -> DagsterRun:
-    """A run of the job that nobody has started; Dagster takes none without a word of where its code is."""
+    """A run of the job that has not started. Dagster requires the origin of its code."""
     return instance.create_run_for_job(
         job, status=DagsterRunStatus.QUEUED, tags=tags, remote_job_origin=RemoteJobOrigin(REPOSITORY, job.name)
     )

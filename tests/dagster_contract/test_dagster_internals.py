@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 from dagster import AssetKey, DagsterInstance, job, reconstructable
@@ -31,8 +30,6 @@ from resources.instance.dagster_internals import (
     unpack_value,
 )
 
-OUR_OWN = Path(dagster_internals.__file__)
-
 
 @job
 def does_nothing() -> None: ...
@@ -41,23 +38,23 @@ def does_nothing() -> None: ...
 @pytest.mark.parametrize("name", [name for name in vars(dagster_internals) if not name.startswith("__")])
 def test_each_internal_is_used(name: str) -> None:
     modules = [path for folder in ("ingest_assets", "sensors", "bench") for path in (PROJECT_ROOT / folder).rglob("*.py")]
-    assert any(name in path.read_text() for path in modules), f"{name} can go from {OUR_OWN}"
+    assert any(name in path.read_text() for path in modules), f"remove {name} from {dagster_internals.__file__}"
 
 
-def test_tags_are_those_of_runs_in_existing_libraries() -> None:
+def test_tags_match_existing_libraries() -> None:
     assert BACKFILL_ID_TAG == "dagster/backfill"
     assert PRIORITY_TAG == "dagster/priority"
     assert RETRY_ON_ASSET_OR_OP_FAILURE_TAG == "dagster/retry_on_asset_or_op_failure"
     assert WILL_RETRY_TAG == "dagster/will_retry"
 
 
-def test_run_gets_the_id_that_was_made_before_it(instance: DagsterInstance) -> None:
+def test_run_gets_the_id_made_before_it(instance: DagsterInstance) -> None:
     run_id = make_new_run_id()
     assert instance.create_run_for_job(does_nothing, run_id=run_id).run_id == run_id
     assert make_new_run_id() != run_id
 
 
-def test_backfill_of_other_partitions_for_each_asset_is_kept_and_stopped(instance: DagsterInstance) -> None:
+def test_backfill_of_different_partitions_is_kept_and_stopped(instance: DagsterInstance) -> None:
     instance.add_dynamic_partitions(str(videos.name), ["a", "b"])
     wanted = {AssetKey("audio"): {"a"}, AssetKey("transcript"): {"a", "b"}}
     subsets = {key: videos.empty_subset().with_partition_keys(keys) for key, keys in wanted.items()}
@@ -75,7 +72,7 @@ def test_backfill_of_other_partitions_for_each_asset_is_kept_and_stopped(instanc
         )
     )
     requested = BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])
-    [kept] = [each for each in instance.get_backfills(requested) if each.backfill_id == backfill_id]
+    [kept] = [backfill for backfill in instance.get_backfills(requested) if backfill.backfill_id == backfill_id]
     assert kept.asset_backfill_data is not None
     targets = kept.asset_backfill_data.target_subset.partitions_subsets_by_asset_key
     assert {key: set(subset.get_partition_keys()) for key, subset in targets.items()} == wanted
@@ -84,23 +81,22 @@ def test_backfill_of_other_partitions_for_each_asset_is_kept_and_stopped(instanc
     stopped = instance.get_backfill(backfill_id)
     assert stopped is not None
     assert (stopped.status, stopped.error) == (BulkActionStatus.FAILED, error)
-    assert backfill_id not in {each.backfill_id for each in instance.get_backfills(requested)}
+    assert backfill_id not in {backfill.backfill_id for backfill in instance.get_backfills(requested)}
 
 
-def test_every_status_of_a_backfill_is_under_way_or_ended() -> None:
-    under_way = {BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING}
-    assert {*BULK_ACTION_TERMINAL_STATUSES, *under_way} == set(BulkActionStatus)
-    assert not under_way.intersection(BULK_ACTION_TERMINAL_STATUSES)
+def test_every_backfill_status_is_active_or_terminal() -> None:
+    active = {BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING}
+    assert set(BULK_ACTION_TERMINAL_STATUSES) == set(BulkActionStatus) - active
 
 
-def test_interrupt_is_held_back_until_the_end_of_the_block() -> None:
+def test_interrupt_is_deferred_to_the_end_of_the_block() -> None:
     with capture_interrupts():
         os.kill(os.getpid(), signal.SIGINT)
         assert check_captured_interrupt()
     assert not check_captured_interrupt()
 
 
-def test_worker_reads_the_run_that_dagster_celery_packs(instance: DagsterInstance) -> None:
+def test_worker_reads_what_dagster_celery_packs(instance: DagsterInstance) -> None:
     run = instance.create_run_for_job(does_nothing)
     packed = pack_value(ExecuteRunArgs(reconstructable(does_nothing).get_python_origin(), run.run_id, instance.get_ref()))
     assert unpack_value(packed, as_type=ExecuteRunArgs).run_id == run.run_id

@@ -1,11 +1,10 @@
-"""A run that waits for a slot of its pool: a real run, and the slots of the real Postgres."""
+"""A real run that waits for a slot of its pool, in the real Postgres."""
 
 import math
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import dagster
 import pytest
@@ -38,7 +37,6 @@ from tests.dagster_contract.queued_runs import queue_run
 POOL = "one_at_a_time"
 WAITED_S = 2.0
 
-
 PRIVATE = """
 import inspect
 import ingest_assets.definitions
@@ -66,9 +64,9 @@ def dagsters_own(*_: object) -> float:
 def does_nothing() -> None: ...
 
 
-def test_dagster_has_the_names_that_are_replaced_and_no_import_replaces_them() -> None:
-    told = subprocess.run([sys.executable, "-c", PRIVATE], check=True, capture_output=True, text=True, cwd=PROJECT_ROOT).stdout
-    assert told.splitlines() == [
+def test_import_leaves_dagsters_functions_unpatched() -> None:
+    ended = subprocess.run([sys.executable, "-c", PRIVATE], check=True, capture_output=True, text=True, cwd=PROJECT_ROOT)
+    assert ended.stdout.splitlines() == [
         "dagster._core.execution.plan.instance_concurrency_context sleep_interval, pending_claim_count",
         "dagster._core.execution.plan.instance_concurrency_context self",
         "True",
@@ -76,12 +74,12 @@ def test_dagster_has_the_names_that_are_replaced_and_no_import_replaces_them() -
     ]
 
 
-def test_this_is_the_dagster_that_it_was_written_for() -> None:
-    assert dagster.__version__ == WRITTEN_FOR, "see whether a waiting run still needs it, then change WRITTEN_FOR"
+def test_dagster_is_the_version_patched() -> None:
+    assert dagster.__version__ == WRITTEN_FOR, "see whether a waiting run still needs the patch, then change WRITTEN_FOR"
 
 
 @pytest.mark.usefixtures("unpatched")
-def test_another_dagster_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_dagster_versions_stay_unpatched(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(dagster, "__version__", "1.99.0")
     patch_pool_polling()
     assert polling._calculate_timeout_interval is dagsters_own
@@ -89,35 +87,33 @@ def test_another_dagster_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch, caplo
 
 
 @pytest.mark.usefixtures("unpatched")
-def test_run_that_dagster_launches_sleeps_while_it_waits(instance: DagsterInstance) -> None:
+def test_launched_run_is_patched(instance: DagsterInstance) -> None:
     assert execute_job(reconstructable(does_nothing), instance).success
     assert polling._calculate_timeout_interval is not dagsters_own
     assert InstanceConcurrencyContext.interval_to_next_pending_claim_check is not dagsters_own
 
 
-def test_every_job_sleeps_while_it_waits() -> None:
-    assert {each.executor_def for each in defs.get_repository_def().get_all_jobs()} == {patient_executor}
+def test_every_job_has_the_patient_executor() -> None:
+    assert {job.executor_def for job in defs.get_repository_def().get_all_jobs()} == {patient_executor}
 
 
-def test_looks_become_rarer() -> None:
+def test_polling_backs_off() -> None:
     patch_pool_polling()
-    waits = [polling._calculate_timeout_interval(None, looks) for looks in range(100)]
+    waits = [polling._calculate_timeout_interval(None, claims) for claims in range(100)]
     assert (waits[0], waits[-1]) == (FIRST_LOOK_S, MOST_S)
     assert waits == sorted(waits)
 
 
-def test_a_run_that_waits_for_its_slot_sleeps_between_two_looks(
-    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_run_sleeps_between_claims(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     patch_pool_polling()
     slots, claim = instance.event_log_storage, InstanceConcurrencyContext.claim
-    looks: list[float] = []
+    claims: list[float] = []
 
     def counted(context: InstanceConcurrencyContext, concurrency_key: str, step_key: str, step_priority: int = 0) -> bool:
-        looks.append(time.monotonic())
+        claims.append(time.monotonic())
         return claim(context, concurrency_key, step_key, step_priority)
 
-    def another_computes_for_a_while() -> None:
+    def free_the_slot_later() -> None:
         while not slots.get_concurrency_info(POOL).pending_steps:
             time.sleep(0.05)
         time.sleep(WAITED_S)
@@ -129,19 +125,17 @@ def test_a_run_that_waits_for_its_slot_sleeps_between_two_looks(
     monkeypatch.setattr(InstanceConcurrencyContext, "claim", counted)
     slots.set_concurrency_slots(POOL, 1)
     assert slots.claim_concurrency_slot(POOL, "another run", "step").is_claimed
-    other = threading.Thread(target=another_computes_for_a_while)
+    other = threading.Thread(target=free_the_slot_later)
     other.start()
     assert materialize([computes], instance=instance).success
     other.join()
-    waited = looks[-1] - looks[0]
+    waited = claims[-1] - claims[0]
     assert waited > WAITED_S / 2
-    assert len(looks) <= 2 + math.log(1 + waited * (LONGER - 1) / FIRST_LOOK_S, LONGER)  # each wait longer than the last
+    assert len(claims) <= 2 + math.log(1 + waited * (LONGER - 1) / FIRST_LOOK_S, LONGER)  # each wait longer than the last
     assert slots.get_concurrency_info(POOL).claimed_slots == []
 
 
-def test_a_run_that_must_wait_is_started_beside_one_that_has_just_begun(
-    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_run_is_started_beside_a_new_one(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_BROKER", "none")
     monkeypatch.setenv("EARSHOT_WORKERS", "2")
     for run in instance.get_runs(RunsFilter(statuses=[*ACTIVE_RUN_STATUSES, DagsterRunStatus.QUEUED])):
@@ -164,10 +158,8 @@ def test_a_run_that_must_wait_is_started_beside_one_that_has_just_begun(
 
 
 @pytest.mark.parametrize(("device", "slots"), [("cpu", 1), ("cuda", GPU_SLOTS)])
-def test_pool_has_as_many_slots_as_the_device_bears(
-    home: Path, monkeypatch: pytest.MonkeyPatch, device: str, slots: int
-) -> None:
-    assert home.exists()
+@pytest.mark.usefixtures("home")
+def test_pool_slots_depend_on_the_device(monkeypatch: pytest.MonkeyPatch, device: str, slots: int) -> None:
     monkeypatch.setenv("EARSHOT_DEVICE", device)
     configuration = yaml.safe_load((prepare_dagster_home() / "dagster.yaml").read_text())
     assert configuration["concurrency"]["pools"] == {"default_limit": slots, "granularity": "op"}

@@ -1,4 +1,4 @@
-"""Runs are asked of Dagster's own storage, so that its answers hold for every caller; its daemon chooses by priority."""
+"""Runs come from Dagster's own storage, unchanged for every caller; its daemon chooses by priority."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from resources.instance.dagster_internals import PRIORITY_TAG
 from tests.dagster_contract.queued_runs import queue_run
 
 PRIORITIES = ["", "-10", "10", "5", "0", "ten", "10", "-10", "5", ""]
-BY_PRIORITY = [2, 6, 3, 8, 0, 4, 5, 9, 1, 7]  # places in PRIORITIES; the first come, first served among equals
+BY_PRIORITY = [2, 6, 3, 8, 0, 4, 5, 9, 1, 7]  # indexes into PRIORITIES; equal priorities in order of arrival
 QUEUED = RunsFilter(statuses=[DagsterRunStatus.QUEUED])
 
 
@@ -27,7 +27,7 @@ def does_nothing() -> None:
 
 @pytest.fixture
 def queued(instance: DagsterInstance) -> list[str]:
-    """Runs of these priorities, one after another."""
+    """A queued run of each priority, in this order."""
     for run in instance.get_runs(RunsFilter(statuses=[*ACTIVE_RUN_STATUSES, DagsterRunStatus.QUEUED])):
         instance.delete_run(run.run_id)
     runs = [queue_run(instance, does_nothing, {PRIORITY_TAG: priority} if priority else {}) for priority in PRIORITIES]
@@ -39,34 +39,34 @@ def ids(runs: Sequence[DagsterRun]) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 100, None])
-@pytest.mark.parametrize("place", [None, 0, 3, 9])
-def test_queue_is_paged_in_the_order_in_which_runs_came(
-    instance: DagsterInstance, queued: list[str], place: int | None, limit: int | None
+@pytest.mark.parametrize("index", [None, 0, 3, 9])
+def test_queue_is_paged_in_order_of_arrival(
+    instance: DagsterInstance, queued: list[str], index: int | None, limit: int | None
 ) -> None:
-    cursor = None if place is None else queued[place]
-    later, earlier = queued[0 if place is None else place + 1 :], queued[:place]
+    cursor = None if index is None else queued[index]
+    later, earlier = queued[0 if index is None else index + 1 :], queued[:index]
     assert ids(instance.get_runs(QUEUED, cursor, limit, ascending=True)) == later[:limit]
     assert ids(instance.get_runs(QUEUED, cursor, limit)) == earlier[::-1][:limit]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 100])
 @pytest.mark.parametrize("filters", [QUEUED, RunsFilter(statuses=QUEUED.statuses, tags={PRIORITY_TAG: "10"}), None])
-def test_answers_are_those_of_dagsters_own_storage(
+def test_answers_equal_dagsters_own(
     instance: DagsterInstance, queued: list[str], filters: RunsFilter | None, limit: int
 ) -> None:
     own = PostgresRunStorage(instance.run_storage.postgres_url)  # pyright: ignore[reportAttributeAccessIssue]
     for cursor in (None, queued[0], queued[5]):
         for ascending in (True, False):
-            asked = (filters, cursor, limit, None, ascending)
-            assert instance.run_storage.get_runs(*asked) == own.get_runs(*asked)
+            arguments = (filters, cursor, limit, None, ascending)
+            assert instance.run_storage.get_runs(*arguments) == own.get_runs(*arguments)
 
 
 @pytest.mark.parametrize("page_size", [1, 3, 100])
-def test_daemon_starts_the_highest_priority_first(
+def test_daemon_starts_highest_priority_first(
     instance: DagsterInstance, queued: list[str], monkeypatch: pytest.MonkeyPatch, page_size: int
 ) -> None:
     monkeypatch.setenv("EARSHOT_BROKER", "none")
     monkeypatch.setenv("EARSHOT_WORKERS", "7")
     daemon = QueuedRunCoordinatorDaemon(1.0, page_size=page_size)
     chosen = daemon._get_runs_to_dequeue(instance, instance.get_concurrency_config(), None)
-    assert ids(chosen) == [queued[place] for place in BY_PRIORITY[:7]]
+    assert ids(chosen) == [queued[index] for index in BY_PRIORITY[:7]]

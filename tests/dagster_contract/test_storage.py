@@ -1,4 +1,4 @@
-"""Dagster's storage: its tables are made by one process, whose connections are kept and replaced where they have broken."""
+"""Dagster's storage: one process makes its tables; connections are kept, and replaced when they break."""
 
 import threading
 from collections.abc import Callable
@@ -21,28 +21,24 @@ PARTS = ("event_log_storage", "run_storage", "schedule_storage")
 STATEMENT_MS = 15_007
 
 
+pytestmark = pytest.mark.usefixtures("instance")
+
+
 def _server_process(storage: Any) -> int:
     with storage._engine.connect() as connection:
         return connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
 
 
-def _opened() -> DagsterInstance:
-    return open_instance()
-
-
-def _opened_as_webserver() -> DagsterInstance:
-    """As dagster-webserver opens it by default, but for how long a statement may take."""
+def open_as_webserver() -> DagsterInstance:
+    """As dagster-webserver opens it, with another limit for statements."""
     opened = open_instance()
     opened.optimize_for_webserver(statement_timeout=STATEMENT_MS, pool_recycle=3600, max_overflow=20)
     return opened
 
 
-@pytest.mark.parametrize("open_as", [_opened, _opened_as_webserver])
+@pytest.mark.parametrize("open_as", [open_instance, open_as_webserver])
 @pytest.mark.parametrize("part", PARTS)
-def test_a_connection_is_kept_and_a_broken_one_is_replaced(
-    database: Database, instance: DagsterInstance, part: str, open_as: Callable[[], DagsterInstance]
-) -> None:
-    assert instance
+def test_broken_connection_is_replaced(database: Database, part: str, open_as: Callable[[], DagsterInstance]) -> None:
     storage = getattr(open_as(), part)
     first = _server_process(storage)
     assert _server_process(storage) == first
@@ -50,18 +46,16 @@ def test_a_connection_is_kept_and_a_broken_one_is_replaced(
     assert _server_process(storage) != first
 
 
-def test_all_instances_of_a_process_share_their_connections(instance: DagsterInstance) -> None:
-    assert instance
+def test_instances_of_a_process_share_connections() -> None:
     parts = [getattr(open_instance(), part) for part in PARTS for _ in range(5)]
     assert len({_server_process(storage) for storage in parts}) == 1
 
 
-@pytest.mark.parametrize("open_as", [_opened, _opened_as_webserver])
+@pytest.mark.parametrize("open_as", [open_instance, open_as_webserver])
 @pytest.mark.parametrize("part", PARTS)
-def test_server_that_comes_back_is_waited_for(
-    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, part: str, open_as: Callable[[], DagsterInstance]
+def test_connecting_waits_for_a_restarting_server(
+    monkeypatch: pytest.MonkeyPatch, part: str, open_as: Callable[[], DagsterInstance]
 ) -> None:
-    assert instance
     storage = getattr(open_as(), part)
     first, connect, refusals = _server_process(storage), psycopg2.connect, [1, 2]
 
@@ -79,15 +73,14 @@ def test_server_that_comes_back_is_waited_for(
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_statement_of_the_webserver_is_ended_after_its_time(instance: DagsterInstance, part: str) -> None:
-    assert instance
-    with getattr(_opened_as_webserver(), part)._engine.connect() as connection:
+def test_only_the_webserver_has_a_statement_timeout(part: str) -> None:
+    with getattr(open_as_webserver(), part)._engine.connect() as connection:
         assert connection.execute(text("SHOW statement_timeout")).scalar() == f"{STATEMENT_MS}ms"
-    with getattr(_opened(), part)._engine.connect() as connection:
+    with getattr(open_instance(), part)._engine.connect() as connection:
         assert connection.execute(text("SHOW statement_timeout")).scalar() == "0"
 
 
-def test_second_process_waits_until_the_first_has_made_all_tables(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_process_waits_for_all_tables(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = database.url.replace("/earshot?", "/at_once?")
     monkeypatch.setenv("EARSHOT_DATABASE_URL", fresh)
     making, returned, go_on = threading.Event(), threading.Event(), threading.Event()
@@ -112,10 +105,10 @@ def test_second_process_waits_until_the_first_has_made_all_tables(database: Data
     second.start()
     too_early = returned.wait(2)
     go_on.set()
-    assert not too_early, "it took half of the tables for all of them"
+    assert not too_early, "it took some of the tables for all"
     first.join(60)
     assert returned.wait(60)
     second.join()
     with psycopg.connect(fresh.replace("/at_once?", "/at_once_dagster?")) as connection:
-        found = {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
-    assert set(SqlEventLogStorageMetadata.tables) <= found
+        tables = {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    assert set(SqlEventLogStorageMetadata.tables) <= tables
