@@ -1,4 +1,4 @@
-"""Bad input: each gets a message that names it, the right state and exit code; the others are still ingested.
+"""Bad input: each gets its state and a message that names it; the others are still ingested.
 
 Real files and a real server on loopback, through the same `ingest()` that the command line calls.
 """
@@ -15,10 +15,11 @@ from bench.harness.server import serving
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
-from earshot.storage.catalog.videos import Video, get_video, list_videos
+from earshot.storage.catalog.videos import Video, list_videos
 from earshot.storage.database import Database
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from resources.instance.home import open_instance
+from tests.support.library import stored_video
 from tests.support.recordings import cut_in_the_middle, write_silent_picture
 
 pytestmark = pytest.mark.slow
@@ -29,7 +30,7 @@ SPEECH = Clip(TELEPHONE.package, TELEPHONE.path, start_s=6.5, end_s=14.5)
 
 @pytest.fixture(scope="module")
 def outcomes(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Outcome]]:
-    """What one call said of each source, good ones among the bad, by a short name."""
+    """The outcome of each source of one call, good ones among the bad, by a short name."""
     folder = tmp_path_factory.mktemp("bad")
     speech = clip_samples(SPEECH)
     soundfile.write(folder / STRANGE_NAME, speech, SAMPLE_RATE)
@@ -70,24 +71,22 @@ def _feed(media: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("absent", "absent.wav: no such file or folder"),
         ("missing", "missing.mp3: the site answers 404"),
         ("not a feed", "feed.xml: its feed is cut short"),
     ],
 )
-def test_a_source_with_nothing_in_it_is_told_and_registers_nothing(
-    outcomes: dict[str, Outcome], library: Database, name: str, said: str
-) -> None:
+def test_unusable_source_registers_nothing(outcomes: dict[str, Outcome], library: Database, name: str, message: str) -> None:
     outcome = outcomes[name]
     assert (outcome.result, outcome.video) == ("failed", None)
-    assert said in outcome.error
+    assert message in outcome.error
     assert not [video for video in list_videos(library) if video.source == outcome.source]
 
 
 @pytest.mark.parametrize(
-    ("name", "state", "said"),
+    ("name", "state", "message"),
     [
         ("empty", "failed", "empty.mp3 is empty (0 bytes)"),
         ("text", "failed", "text.mp3 cannot be read as audio or video"),
@@ -96,12 +95,12 @@ def test_a_source_with_nothing_in_it_is_told_and_registers_nothing(
         ("moved", "removed", "gone.mp3: Unable to download webpage: HTTP Error 404"),
     ],
 )
-def test_a_video_that_cannot_be_read_has_its_state_and_reason_and_nothing_half_written(
-    outcomes: dict[str, Outcome], library: Database, name: str, state: str, said: str
+def test_unreadable_video_has_state_and_no_rows(
+    outcomes: dict[str, Outcome], library: Database, name: str, state: str, message: str
 ) -> None:
     outcome = outcomes[name]
     assert outcome.result == "failed"
-    assert said in outcome.error
+    assert message in outcome.error
     video = _video(outcome)
     assert (video.state, video.attempts) == (state, 1)
     assert video.last_error == outcome.error
@@ -112,7 +111,7 @@ def test_a_video_that_cannot_be_read_has_its_state_and_reason_and_nothing_half_w
     assert not (settings.home / "downloads" / video.video_id).exists()
 
 
-def test_silence_is_ready_and_has_no_words_and_no_turns(outcomes: dict[str, Outcome], library: Database) -> None:
+def test_silence_is_ready_without_words_and_turns(outcomes: dict[str, Outcome], library: Database) -> None:
     assert outcomes["silence"].result == "done"
     video = _video(outcomes["silence"])
     assert video.state == "ready"
@@ -121,30 +120,28 @@ def test_silence_is_ready_and_has_no_words_and_no_turns(outcomes: dict[str, Outc
         assert library.frame(table, video.video_id, order).empty, table
 
 
-def test_a_fifth_of_a_second_is_ready(outcomes: dict[str, Outcome], library: Database) -> None:
+def test_fifth_of_a_second_is_ready(outcomes: dict[str, Outcome], library: Database) -> None:
     assert outcomes["moment"].result == "done"
     video = _video(outcomes["moment"])
     assert (video.state, video.duration_s) == ("ready", 0.2)
     assert len(library.frame("asset_timings", video.video_id, "asset")) == 5
 
 
-def test_the_good_one_among_the_bad_is_ingested_under_its_strange_name(outcomes: dict[str, Outcome], library: Database) -> None:
+def test_good_file_with_strange_name_is_ingested(outcomes: dict[str, Outcome], library: Database) -> None:
     assert outcomes["strange"].result == "done"
     video = _video(outcomes["strange"])
     assert video.title == STRANGE_NAME.removesuffix(".wav")
     assert "know you were there" in " ".join(library.frame("passages", video.video_id, "passage_index").text)
 
 
-def test_the_same_file_under_two_names_is_one_video(outcomes: dict[str, Outcome], library: Database) -> None:
+def test_same_file_under_two_names_is_one_video(outcomes: dict[str, Outcome], library: Database) -> None:
     video = _video(outcomes["strange"])
-    other = str(Path(video.url).with_name("same content.wav"))
-    sources = [source_named(other), source_named(video.url)]
+    copy = str(Path(video.url).with_name("same content.wav"))
+    sources = [source_named(copy), source_named(video.url)]
     outcome, again = [s for s in ingest(sources, IngestChoice(), library, open_instance()) if isinstance(s, Outcome)]
     assert (outcome.result, again.result) == ("current", "current")
     assert _video(outcome).video_id == video.video_id
-    found = get_video(library, video.video_id)
-    assert found is not None
-    assert found.title == video.title, "the name it was last found under"
+    assert stored_video(library, video.video_id).title == video.title, "the name it was last found under"
 
 
 def _video(outcome: Outcome) -> Video:

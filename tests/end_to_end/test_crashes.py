@@ -1,10 +1,9 @@
-"""Killed in any stage and run again; two at once on one home: everything ends finished, once, with nothing leaked.
+"""Kills in each stage, and two ingests at once: everything is done once, and nothing leaks.
 
-Each kill is a real SIGKILL of a real process at a known moment: the child below ingests, and kills itself when the stage it
-was told reports that it begins (its lock held, its pool slot claimed) or ends (rows written, Dagster not yet told).
+Each kill is a real SIGKILL at a known moment: the child below ingests, and kills itself when a given stage reports that it
+begins (its lock held, its pool slot claimed) or ends (rows written, no event in Dagster yet).
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,13 +18,14 @@ from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.stages import STAGES
-from earshot.storage.catalog.videos import get_video, list_videos
+from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database
 from earshot.storage.locks import is_held_elsewhere, video_lock
 from resources.instance.home import open_instance
+from tests.support.earshot_up import EARSHOT
+from tests.support.library import stored_video
 
 pytestmark = pytest.mark.slow
-EARSHOT = str(Path(sys.executable).parent / "earshot")
 
 DIES_AT = """
 import os, signal, sys
@@ -44,11 +44,13 @@ with watching(watcher):
 """
 
 
-def test_killed_in_every_stage_and_run_again_it_finishes_with_nothing_twice_and_nothing_leaked(
-    library: Database, tmp_path: Path
-) -> None:
-    clip = tmp_path / "killed.wav"
-    soundfile.write(clip, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, 6.5, 15.0)), SAMPLE_RATE)
+def write_clip(path: Path, start_s: float) -> Path:
+    soundfile.write(path, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, start_s, 15.0)), SAMPLE_RATE)
+    return path
+
+
+def test_ingest_finishes_after_kills_in_every_stage(library: Database, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "killed.wav", 6.5)
     for stage, share in [*((stage, 0.0) for stage in STAGES), ("text_embeddings", 1.0)]:
         child = subprocess.run([sys.executable, "-c", DIES_AT, str(clip), stage, str(share)], check=False)
         assert child.returncode == -signal.SIGKILL, f"it was not killed in {stage}"
@@ -59,7 +61,7 @@ def test_killed_in_every_stage_and_run_again_it_finishes_with_nothing_twice_and_
     _assert_nothing_leaked(library, video.video_id)
     for stage in STAGES:
         wanted = AssetRecordsFilter(asset_key=AssetKey(stage), asset_partitions=[video.video_id])
-        assert open_instance().fetch_materializations(wanted, limit=1).records, f"Dagster was never told of {stage}"
+        assert open_instance().fetch_materializations(wanted, limit=1).records, f"Dagster has no event of {stage}"
     words = library.frame("words", video.video_id, "word_index").word_index.tolist()
     assert words == list(range(len(words)))
     assert words
@@ -75,9 +77,8 @@ def _assert_nothing_leaked(library: Database, video_id: str) -> None:
     assert not list(Path(read_settings().media).glob(".*"))
 
 
-def test_two_at_once_on_one_home_both_end_well_and_the_work_is_done_once(library: Database, tmp_path: Path) -> None:
-    clip = tmp_path / "twice.wav"
-    soundfile.write(clip, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, 7.0, 15.0)), SAMPLE_RATE)
+def test_two_ingests_at_once_do_the_work_once(library: Database, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "twice.wav", 7.0)
     command = [EARSHOT, "ingest", str(clip)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     ends = [(*process.communicate(timeout=1200), process.returncode) for process in both]
@@ -86,32 +87,28 @@ def test_two_at_once_on_one_home_both_end_well_and_the_work_is_done_once(library
     [video] = [v for v in list_videos(library) if v.url == str(clip)]
     timings = library.frame("asset_timings", video.video_id, "timing_id").asset.tolist()
     assert sorted(timings) == sorted(STAGES)
-    found = get_video(library, video.video_id)
-    assert found is not None
-    assert found.state == "ready"
-    assert os.environ["EARSHOT_HOME"] == str(read_settings().home)
+    assert stored_video(library, video.video_id).state == "ready"
 
 
-def test_interrupted_it_says_so_stops_and_blames_no_video(library: Database, tmp_path: Path) -> None:
-    clip = tmp_path / "interrupted.wav"
-    soundfile.write(clip, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, 8.0, 15.0)), SAMPLE_RATE)
-    other = str(tmp_path / "never reached.wav")
-    process = subprocess.Popen([EARSHOT, "ingest", str(clip), other], stderr=subprocess.PIPE, text=True)
+def test_interrupted_ingest_leaves_video_new(library: Database, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "interrupted.wav", 8.0)
+    second = str(tmp_path / "never reached.wav")
+    process = subprocess.Popen([EARSHOT, "ingest", str(clip), second], stderr=subprocess.PIPE, text=True)
     _wait_for_stage(library, str(clip))
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=600)
-    assert process.returncode == 130, said
-    assert "Interrupted; what was finished is kept" in said
-    assert "never reached" not in said
+    _, printed = process.communicate(timeout=600)
+    assert process.returncode == 130, printed
+    assert "Interrupted" in printed
+    assert "never reached" not in printed
     [video] = [v for v in list_videos(library) if v.url == str(clip)]
     assert (video.state, video.last_error) == ("new", None)
     _assert_nothing_leaked(library, video.video_id)
 
 
 def _wait_for_stage(library: Database, url: str) -> None:
-    """Wait until the first stage of the video of this URL is done, and so the second is at work."""
-    asked = "SELECT 1 FROM asset_timings JOIN videos USING (video_id) WHERE url = %s"
+    """Wait until the first stage of the video is done, and the second at work."""
+    done = "SELECT 1 FROM asset_timings JOIN videos USING (video_id) WHERE url = %s"
     deadline = time.monotonic() + 300
-    while not library.query(asked, [url]):
+    while not library.query(done, [url]):
         assert time.monotonic() < deadline, "no stage was ever done"
         time.sleep(0.1)

@@ -1,7 +1,7 @@
 """The predecessor's regression, played again: real models, runs, checks and database, on the drill's clock.
 
-One video is ingested with each fault after a history of healthy ones (bench/drill/drill.py). Each must be flagged on that first
-video, at its stage, with its cause, and no other stage with it. docs/measurements/regression-drill.md shows the same.
+After a history of healthy videos, one video is ingested with each fault (bench/drill/drill.py). That first video must be
+flagged, at the right stage, with the right cause, and at no other stage. docs/measurements/regression-drill.md shows the same.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def drill(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             with fault.committed(clock, library):
                 outcomes[fault.name] = ingest_one(write_clip(folder, index), library)
     yield Drill(library, healthy, outcomes)
-    with library.connect() as connection:  # on the drill's clock: no baseline for anybody else
+    with library.connect() as connection:  # timed on the drill's clock: no baseline for other tests
         connection.execute("TRUNCATE asset_timings, check_failures, accepted_speeds")
 
 
@@ -68,27 +68,24 @@ def test_no_healthy_video_is_flagged(drill: Drill) -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_each_fault_is_flagged_on_its_first_video_at_its_stage_with_its_cause_and_no_other_stage_is(
-    drill: Drill, fault: Fault
-) -> None:
+def test_fault_is_flagged_on_first_video_with_cause(drill: Drill, fault: Fault) -> None:
     failures = _failures(drill, drill.outcomes[fault.name])
     assert failures
     assert {(asset, severity, cause) for asset, _, severity, cause in failures} == {(fault.stage, "error", fault.cause)}
 
 
-def test_on_the_other_device_both_the_device_and_the_floor_say_so(drill: Drill) -> None:
+def test_other_device_fails_device_and_floor(drill: Drill) -> None:
     failures = _failures(drill, drill.outcomes["other device"])
     assert [check for _, check, _, _ in failures] == ["device", "floor"]
 
 
-def test_what_is_printed_names_the_stage_how_much_and_the_cause(drill: Drill) -> None:
-    [said] = drill.outcomes["throttled"].failed_checks
-    assert said.startswith("ERROR: text_embeddings took ")
-    assert "times the" in said
-    assert "Cause: starved" in said
+def test_failed_check_names_stage_and_cause(drill: Drill) -> None:
+    [message] = drill.outcomes["throttled"].failed_checks
+    assert message.startswith("ERROR: text_embeddings ")
+    assert "Cause: starved" in message
 
 
-def test_dagster_shows_every_check_of_every_stage_with_the_video_it_judged(drill: Drill) -> None:
+def test_dagster_has_every_check_of_every_stage(drill: Drill) -> None:
     fault = next(fault for fault in FAULTS if fault.name == "throttled")
     outcome = drill.outcomes[fault.name]
     assert outcome.video is not None
@@ -104,21 +101,21 @@ def test_dagster_shows_every_check_of_every_stage_with_the_video_it_judged(drill
     assert failed == [(fault.stage, "regression")]
 
 
-def test_a_slow_stage_fails_its_check_and_not_its_run(drill: Drill) -> None:
+def test_slow_stage_fails_its_check_not_its_run(drill: Drill) -> None:
     for outcome in drill.outcomes.values():
         assert outcome.video is not None
         assert (outcome.result, outcome.video.state) == ("done", "ready")
 
 
-def test_what_was_flagged_stays_out_of_the_baseline_and_is_told(drill: Drill) -> None:
+def test_flagged_timings_leave_baseline_and_are_alerted(drill: Drill) -> None:
     speeds = drill.database.query("SELECT asset, speed FROM asset_timings WHERE speed IN ('warn', 'error') ORDER BY timing_id")
     flagged_by_speed = [fault.stage for fault in FAULTS if fault.name != "other device"]
     assert [row["asset"] for row in speeds] == flagged_by_speed
-    told = send_alerts(drill.database, read_settings())
-    assert [(failure.asset, failure.cause) for failure in told] == [(fault.stage, fault.cause) for fault in FAULTS]
+    alerts = send_alerts(drill.database, read_settings())
+    assert [(alert.asset, alert.cause) for alert in alerts] == [(fault.stage, fault.cause) for fault in FAULTS]
 
 
-def test_the_timings_and_the_baseline_outlive_the_runs(drill: Drill) -> None:
+def test_timings_outlive_their_runs(drill: Drill) -> None:
     counted = "SELECT count(*) AS rows FROM asset_timings"
     before = drill.database.query(counted)[0]["rows"]
     instance = open_instance()

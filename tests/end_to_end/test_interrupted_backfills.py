@@ -1,6 +1,6 @@
-"""Backfills that are stopped, killed and cut off from their database in the middle: each goes on, or the next does, to the end.
+"""Backfills that are cancelled, killed or cut off from their database: they, or the next ones, do the rest.
 
-Real videos, a real `earshot up` with workers. What is done again is the diarization, a few seconds a video.
+Real videos, a real `earshot up` with workers. The backfill diarizes again, a few seconds a video.
 """
 
 import subprocess
@@ -33,16 +33,16 @@ STAGE = "speaker_turns"
 
 @dataclass(frozen=True)
 class Stale:
-    """Ingested videos whose turns are out of date; `last` is the last timing from before."""
+    """Ingested videos whose turns are stale; `last` is the last timing from before."""
 
     database: Database
     home: Path
     last: int
 
     def redo(self) -> str:
-        """Start a backfill of what is out of date; its id."""
+        """Start a backfill of everything stale; returns its id."""
         chosen = choose(self.database, STAGES, True, VideoFilter())
-        return launch(chosen, (), "what is out of date", self.database, open_instance())
+        return launch(chosen, (), "stale", self.database, open_instance())
 
     def progress(self, backfill_id: str) -> Progress:
         return read_progress(self.database, open_instance(), backfill_id)
@@ -55,7 +55,7 @@ class Stale:
         wait(self.times_done, 180, "no video is done")
 
     def times_done(self) -> list[int]:
-        """For each video that was diarized anew, how often, to its end."""
+        """For each video that was diarized again, how often."""
         rows = self.database.query(
             "SELECT count(*) AS times FROM asset_timings WHERE asset = %s AND timing_id > %s GROUP BY video_id",
             [STAGE, self.last],
@@ -63,13 +63,13 @@ class Stale:
         return [row["times"] for row in rows]
 
     def assert_complete(self) -> None:
-        """Everything is there once, and nothing is at work or out of date."""
+        """Everything is there once, nothing is stale, and no slot is claimed."""
         assert read_stale(self.database).empty
         assert self.times_done() == [1] * VIDEOS
-        found = self.database.query("SELECT video_id, state FROM videos")
-        assert [video["state"] for video in found] == ["ready"] * VIDEOS
+        videos = self.database.query("SELECT video_id, state FROM videos")
+        assert [video["state"] for video in videos] == ["ready"] * VIDEOS
         for table, order in (("turns", "turn_index"), ("voice_embeddings", "turn_index"), ("passages", "passage_index")):
-            for video in found:
+            for video in videos:
                 rows = self.database.frame(table, video["video_id"], order)[order].tolist()
                 assert rows == list(range(len(rows)))
                 assert rows
@@ -94,10 +94,10 @@ def stale(ingested: Database, home: Path) -> Stale:
     return Stale(ingested, home, row["last"])
 
 
-def test_what_a_cancelled_backfill_has_done_stays_and_the_next_does_the_rest(stale: Stale) -> None:
+def test_next_backfill_does_the_rest_of_a_cancelled_one(stale: Stale) -> None:
     with running_up(stale.home, {}):
         [held] = stale.database.query("SELECT min(video_id) AS video_id FROM videos")
-        with lock(stale.database.url, video_lock(held["video_id"])):  # one that cannot be done before all is cancelled
+        with lock(stale.database.url, video_lock(held["video_id"])):  # keeps this video undone
             first = stale.redo()
             stale.wait_for_the_first()
             cancel(open_instance(), first)
@@ -111,7 +111,7 @@ def test_what_a_cancelled_backfill_has_done_stays_and_the_next_does_the_rest(sta
     stale.assert_complete()
 
 
-def test_a_backfill_whose_machine_dies_goes_on_once_it_is_up_again(stale: Stale) -> None:
+def test_backfill_survives_death_of_the_machine(stale: Stale) -> None:
     up = subprocess.Popen([EARSHOT, "up", "--port", str(free_port())], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     backfill_id = stale.redo()
     stale.wait_for_the_first()
@@ -122,7 +122,7 @@ def test_a_backfill_whose_machine_dies_goes_on_once_it_is_up_again(stale: Stale)
     stale.assert_complete()
 
 
-def test_a_backfill_whose_database_is_restarted_goes_on_to_its_end(stale: Stale) -> None:
+def test_backfill_survives_restart_of_the_database(stale: Stale) -> None:
     with running_up(stale.home, {}):
         backfill_id = stale.redo()
         stale.wait_for_the_first()
@@ -134,7 +134,7 @@ def test_a_backfill_whose_database_is_restarted_goes_on_to_its_end(stale: Stale)
 
 
 def kill_everything(up: subprocess.Popen[bytes], home: Path) -> None:
-    """As if the machine had lost its power: `up`, what it started, and Postgres."""
+    """As a power cut: `up`, its children, and Postgres."""
     postmaster = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
     up.kill()
     for process in [psutil.Process(postmaster), *psutil.process_iter()]:

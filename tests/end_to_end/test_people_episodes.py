@@ -1,9 +1,8 @@
-"""Who is speaking, proved where it is known: the episodes of bench/corpora/voice_episodes.py through the real pipeline, with
-real models.
+"""Identification against the truth: the episodes of bench/corpora/voice_episodes.py through the real pipeline and models.
 
-One library for all: eight episodes are decoded, diarized and embedded by the assets, two people are enrolled, everybody is
-identified. What the cast is, and how far it stands for people, bench/corpora/voice_episodes.py says. The ten minutes with eight
-speakers are measured by `python -m bench.people`.
+One library for all tests: the assets decode, diarize and embed eight episodes, two people are enrolled, and all speakers are
+identified. bench/corpora/voice_episodes.py describes the cast, and how far it stands for real people. `python -m bench.people`
+measures the ten minutes with eight speakers.
 """
 
 from collections.abc import Iterator
@@ -29,7 +28,7 @@ UNKNOWN_TO_ALL = {"anna", "nagg", "high narrator", "berta"}
 
 @dataclass(frozen=True)
 class Heard:
-    """The library with everybody identified: truth by video, and the local speakers by episode."""
+    """The library with all speakers identified: the truth by video, and the local speakers."""
 
     database: Database
     instance: DagsterInstance
@@ -37,9 +36,8 @@ class Heard:
     speakers: list[PrintedFigures]
 
     def of(self, episode: str) -> list[PrintedFigures]:
-        """The local speakers of one episode who speak long enough to be told."""
-        place = [each.name for each in EPISODES].index(episode)
-        video_id = list(self.truths)[place]
+        """The local speakers of one episode who speak long enough to be identified."""
+        video_id = list(self.truths)[[each.name for each in EPISODES].index(episode)]
         return [speaker for speaker in self.speakers if speaker.video_id == video_id and speaker.clear_s >= 2.0]
 
     def of_person(self, person: str) -> list[PrintedFigures]:
@@ -59,10 +57,10 @@ def heard(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield Heard(library, instance, truths, told(library, truths))
 
 
-# --- what is composed ----------------------------------------------------------------------------------------------------
+# --- composing -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_truth_of_an_episode_is_where_its_stretches_lie() -> None:
+def test_truth_of_an_episode_is_where_speech_is() -> None:
     episode = replace(EPISODES[0], spoiling=type(EPISODES[0].spoiling)())
     samples, truth = compose(episode)
     assert truth.start_s.is_monotonic_increasing
@@ -74,13 +72,13 @@ def test_the_truth_of_an_episode_is_where_its_stretches_lie() -> None:
     assert np.sqrt(np.mean(samples[spoken] ** 2)) == pytest.approx(0.06, rel=0.05)
 
 
-def test_nobody_says_one_thing_in_two_episodes() -> None:
-    said = [(line.voice, place) for episode in EPISODES for line in episode.lines for place in range(line.first, line.last)]
-    assert len(said) == len(set(said))
-    assert all(place < len(stretches(voice)) for voice, place in said)
+def test_no_stretch_is_in_two_episodes() -> None:
+    spoken = [(line.voice, index) for episode in EPISODES for line in episode.lines for index in range(line.first, line.last)]
+    assert len(spoken) == len(set(spoken))
+    assert all(index < len(stretches(voice)) for voice, index in spoken)
 
 
-def test_noise_and_level_are_those_that_are_stated() -> None:
+def test_noise_has_its_stated_level() -> None:
     noisy = next(episode for episode in EPISODES if episode.name == "noisy")
     clean, truth = compose(replace(noisy, spoiling=type(noisy.spoiling)()))
     spoiled, _ = compose(noisy)
@@ -91,7 +89,7 @@ def test_noise_and_level_are_those_that_are_stated() -> None:
     assert set(truth.person) == {"narrator", "nagg"}
 
 
-def test_a_made_voice_is_the_recording_at_another_speed() -> None:
+def test_made_voice_is_a_recording_at_another_speed() -> None:
     for name, base in (("deep narrator", "narrator"), ("high narrator", "narrator"), ("high anna", "anna")):
         assert CAST[name].made
         assert not CAST[base].made
@@ -100,7 +98,7 @@ def test_a_made_voice_is_the_recording_at_another_speed() -> None:
         assert lengths == pytest.approx(expected, abs=2)
 
 
-def test_who_is_who_follows_the_time_shared_with_the_truth() -> None:
+def test_speakers_are_matched_by_shared_time() -> None:
     truth = pd.DataFrame([(0.0, 4.0, "anna"), (4.0, 9.0, "berta")], columns=["start_s", "end_s", "person"])
     rows = [(0.0, 3.9, "S0"), (3.9, 9.0, "S1"), (20.0, 21.0, "S2")]
     turns = pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker"])
@@ -109,7 +107,7 @@ def test_who_is_who_follows_the_time_shared_with_the_truth() -> None:
     assert error_rate(turns.assign(local_speaker="S0")[:2], truth) > 0.3
 
 
-def test_a_verdict_counts_what_went_wrong() -> None:
+def test_verdict_counts_mistakes() -> None:
     def speaker(video: str, person: str, taken_for: str, clear_s: float = 5.0) -> PrintedFigures:
         return PrintedFigures(video, "S0", person, clear_s, taken_for, "profile", "")
 
@@ -130,7 +128,7 @@ def test_a_verdict_counts_what_went_wrong() -> None:
     assert verdict.merged == (("anna", "narrator"), ("berta", "nagg"))
 
 
-# --- the proof -----------------------------------------------------------------------------------------------------------
+# --- identification ------------------------------------------------------------------------------------------------------
 
 
 @slow
@@ -148,7 +146,7 @@ def test_no_two_people_are_merged(heard: Heard) -> None:
 
 @slow
 @pytest.mark.parametrize("person", ENROLLED)
-def test_who_is_enrolled_is_named_in_every_episode(heard: Heard, person: str) -> None:
+def test_enrolled_person_is_named_in_every_episode(heard: Heard, person: str) -> None:
     speakers = heard.of_person(person)
     assert len({speaker.video_id for speaker in speakers}) >= 3
     assert {(speaker.taken_for, speaker.decided_by) for speaker in speakers} == {(person, "profile")}
@@ -156,22 +154,22 @@ def test_who_is_enrolled_is_named_in_every_episode(heard: Heard, person: str) ->
 
 @slow
 @pytest.mark.parametrize("person", sorted(UNKNOWN_TO_ALL))
-def test_a_voice_that_nobody_enrolled_stays_unnamed(heard: Heard, person: str) -> None:
+def test_unenrolled_voice_stays_unnamed(heard: Heard, person: str) -> None:
     speakers = heard.of_person(person)
     assert speakers
     assert all(speaker.taken_for.startswith("voice ") for speaker in speakers), speakers
 
 
 @slow
-def test_two_similar_voices_of_one_video_are_two(heard: Heard) -> None:
-    found = {speaker.person: speaker.taken_for for speaker in heard.of("similar")}
-    assert set(found) == {"anna", "berta"}
-    assert found["anna"] != found["berta"]
-    assert found["anna"] == heard.of_person("anna")[0].taken_for
+def test_similar_voices_of_one_video_stay_apart(heard: Heard) -> None:
+    names = {speaker.person: speaker.taken_for for speaker in heard.of("similar")}
+    assert set(names) == {"anna", "berta"}
+    assert names["anna"] != names["berta"]
+    assert names["anna"] == heard.of_person("anna")[0].taken_for
 
 
 @slow
-def test_one_speaker_only_is_one_and_named(heard: Heard) -> None:
+def test_single_speaker_is_named(heard: Heard) -> None:
     assert [speaker.taken_for for speaker in heard.of("alone")] == ["narrator"]
 
 
@@ -186,23 +184,23 @@ def test_music_names_nobody(heard: Heard) -> None:
 
 
 @slow
-def test_speech_over_music_is_told_as_without(heard: Heard) -> None:
+def test_speech_over_music_is_named(heard: Heard) -> None:
     assert {speaker.person: speaker.taken_for for speaker in heard.of("over music")} == {name: name for name in ENROLLED}
 
 
 @slow
-def test_two_people_score_below_the_threshold_and_one_person_above_it_between_episodes(heard: Heard) -> None:
-    one, two = centroid_scores(heard.database, heard.truths)
+def test_threshold_separates_people_between_episodes(heard: Heard) -> None:
+    same, different = centroid_scores(heard.database, heard.truths)
     threshold = thresholds(heard.database, read_settings()).threshold
-    assert len(one) >= 12
-    assert len(two) >= 50
-    print(f"one person: lowest {one[0]:.3f}; two people: highest {two[-3:]}; threshold {threshold}")
-    assert np.mean(two >= threshold) <= 0.02
-    assert np.mean(one < threshold) <= 0.05
+    assert len(same) >= 12
+    assert len(different) >= 50
+    print(f"one person: lowest {same[0]:.3f}; two people: highest {different[-3:]}; threshold {threshold}")
+    assert np.mean(different >= threshold) <= 0.02
+    assert np.mean(same < threshold) <= 0.05
 
 
 @slow
-def test_the_turns_are_those_of_the_truth(heard: Heard) -> None:
+def test_turns_match_the_truth(heard: Heard) -> None:
     rates = {
         episode.name: error_rate(heard.database.frame("turns", video_id, "turn_index"), truth)
         for episode, (video_id, truth) in zip(EPISODES, heard.truths.items(), strict=True)
@@ -213,19 +211,20 @@ def test_the_turns_are_those_of_the_truth(heard: Heard) -> None:
 
 
 @slow
-def test_a_second_run_takes_every_vector_from_the_cache(heard: Heard) -> None:
+def test_second_run_takes_every_vector_from_cache(heard: Heard) -> None:
     again = second_run(heard.database, heard.instance, list(heard.truths))
     assert again["cache_misses"] == 0.0
     assert again["cache_hits"] >= 40.0
 
 
 @slow
-def test_identified_again_from_nothing_everybody_is_who_he_was(heard: Heard) -> None:
+def test_identification_from_scratch_gives_the_same_speakers(heard: Heard) -> None:
     with heard.database.connect() as connection:
         connection.execute("DELETE FROM identities")
     identify(heard.database, full=True)
     again = told(heard.database, heard.truths)
-    numbers = dict(zip([one.taken_for for one in heard.speakers], [other.taken_for for other in again], strict=True))
-    assert [numbers[one.taken_for] for one in heard.speakers] == [other.taken_for for other in again]
+    before, after = [speaker.taken_for for speaker in heard.speakers], [speaker.taken_for for speaker in again]
+    numbers = dict(zip(before, after, strict=True))
+    assert [numbers[name] for name in before] == after
     assert all(numbers[name] == name for name in ENROLLED)
     assert len(set(numbers.values())) == len(numbers)

@@ -1,7 +1,7 @@
 """The whole pipeline on the demo's episodes: real feed, real yt-dlp, real models, real Dagster, real Postgres.
 
-What comes out is held against what is known of the recordings: the telephone call's reference words and turns ship with
-pyannote.audio.
+The results are compared with what is known of the recordings: pyannote.audio ships the reference words and turns of the
+telephone call.
 """
 
 import json
@@ -36,6 +36,7 @@ from earshot.transcripts.search.query import search
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
+from tests.support.library import stored_video
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ def ingested(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("episodes")
     write_episodes(folder)
     instance = open_instance()
-    cache._transcriber.cache_clear()  # other tests of this process may have warmed it
+    cache._transcriber.cache_clear()  # another test of this process may have loaded it
     with serving(folder) as url:
         write_feed(folder, url)
         feed = f"{url}/{FEED_NAME}"
@@ -76,13 +77,12 @@ def _ingest(
     return [step for step in ingest(named, choice or IngestChoice(), database, instance) if isinstance(step, Outcome)]
 
 
-# --- what is left in the database ------------------------------------------------------------------------------------------
+# --- rows ----------------------------------------------------------------------------------------------------------------
 
 
-def test_every_episode_is_ready_with_rows_of_every_stage(ingested: Ingested) -> None:
+def test_every_episode_is_ready_with_all_rows(ingested: Ingested) -> None:
     for key in ingested.keys:
-        video = get_video(ingested.database, key)
-        assert video is not None
+        video = stored_video(ingested.database, key)
         assert (video.state, video.attempts, video.last_error) == ("ready", 0, None)
         assert video.duration_s == pytest.approx(ingested.database.frame("audio", key, "uri").duration_s.iloc[0])
         for table, order in (("segments", "segment_index"), ("turns", "turn_index"), ("passages", "passage_index")):
@@ -98,7 +98,7 @@ def test_every_word_is_in_exactly_one_passage(ingested: Ingested) -> None:
         assert (passages.end_s > passages.start_s).all()
 
 
-def test_every_turn_has_a_vector_and_every_local_speaker_a_centroid_of_the_model_that_is_named(ingested: Ingested) -> None:
+def test_every_turn_and_speaker_has_a_vector(ingested: Ingested) -> None:
     voice = Models().model_set().voice
     for key in ingested.keys:
         turns = ingested.database.frame("turns", key, "turn_index")
@@ -111,7 +111,7 @@ def test_every_turn_has_a_vector_and_every_local_speaker_a_centroid_of_the_model
             assert np.linalg.norm(vector.to_numpy()) == pytest.approx(1.0, abs=1e-3)
 
 
-def test_timings_are_in_the_database_and_in_the_materializations_with_the_same_keys_and_types(ingested: Ingested) -> None:
+def test_materializations_have_the_timings_of_the_database(ingested: Ingested) -> None:
     for stage in STAGES:
         rows = ingested.database.query(
             "SELECT * FROM asset_timings WHERE video_id = %s AND asset = %s", [ingested.telephone, stage]
@@ -127,7 +127,7 @@ def test_timings_are_in_the_database_and_in_the_materializations_with_the_same_k
         assert 0 < rows[0]["compute_s"] <= rows[0]["wall_s"]
 
 
-def test_models_load_for_the_first_video_and_are_warm_for_the_others(ingested: Ingested) -> None:
+def test_models_load_for_the_first_video_only(ingested: Ingested) -> None:
     rows = ingested.database.query(
         "SELECT load_s FROM asset_timings WHERE asset = 'transcript' AND video_id = ANY(%s) ORDER BY timing_id", [ingested.keys]
     )
@@ -143,16 +143,16 @@ def _materialization(instance: DagsterInstance, stage: str, partition: str) -> A
     return materialization
 
 
-# --- running again -----------------------------------------------------------------------------------------------------------
+# --- running again -------------------------------------------------------------------------------------------------------
 
 
-def test_a_second_ingest_finds_everything_current_and_runs_nothing(ingested: Ingested) -> None:
+def test_second_ingest_runs_nothing(ingested: Ingested) -> None:
     runs = ingested.instance.get_runs_count()
     assert {o.result for o in _ingest([ingested.feed], ingested.database, ingested.instance)} == {"current"}
     assert ingested.instance.get_runs_count() == runs
 
 
-def test_a_dry_run_says_what_it_would_do_and_changes_nothing(ingested: Ingested, tmp_path: Path) -> None:
+def test_dry_run_plans_and_registers_nothing(ingested: Ingested, tmp_path: Path) -> None:
     unseen = tmp_path / "unseen.wav"
     unseen.write_bytes(clip_path(TELEPHONE).read_bytes()[:-2000])
     choice = IngestChoice(dry_run=True)
@@ -162,7 +162,7 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(ingested: Ingested,
     assert get_video(ingested.database, outcome.video.video_id) is None
 
 
-def test_a_forced_run_gives_the_same_rows_and_reuses_every_voice_vector(ingested: Ingested) -> None:
+def test_forced_run_gives_the_same_rows_from_cached_vectors(ingested: Ingested) -> None:
     tables = {"words": "word_index", "turns": "turn_index", "passages": "passage_index", "local_speakers": "local_speaker"}
     newest = ingested.keys[-1]  # which the feed lists first
     before = {table: ingested.database.frame(table, newest, order) for table, order in tables.items()}
@@ -174,7 +174,7 @@ def test_a_forced_run_gives_the_same_rows_and_reuses_every_voice_vector(ingested
     assert outcome.video.video_id == newest
     for table, order in tables.items():
         again = ingested.database.frame(table, newest, order)
-        kept = again.columns.drop("made_at", errors="ignore")  # when a centroid was made is what a new run changes
+        kept = again.columns.drop("made_at", errors="ignore")  # a new run changes when a centroid was made
         pd.testing.assert_frame_equal(before[table][kept].map(_plain), again[kept].map(_plain), check_exact=False, rtol=1e-4)
     [timing] = ingested.database.query(
         "SELECT cache_hits, cache_misses FROM asset_timings WHERE run_id = %s AND asset = 'voice_embeddings'", [outcome.run_id]
@@ -182,7 +182,7 @@ def test_a_forced_run_gives_the_same_rows_and_reuses_every_voice_vector(ingested
     assert timing == {"cache_hits": float(len(before["turns"])), "cache_misses": 0.0}
 
 
-def test_a_stage_whose_model_changed_is_run_again_with_what_follows_and_nothing_else(ingested: Ingested) -> None:
+def test_changed_model_reruns_its_stage_and_those_below(ingested: Ingested) -> None:
     ingested.database.query(
         "UPDATE stage_outputs SET model_revision = 'older' WHERE video_id = %s AND asset = 'transcript'", [ingested.telephone]
     )
@@ -195,10 +195,10 @@ def _plain(value: object) -> object:
     return value.to_numpy().round(3).tolist() if isinstance(value, Vector) else value
 
 
-# --- quality, against what is known ------------------------------------------------------------------------------------------
+# --- quality -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_words_of_the_telephone_call_are_as_good_as_faster_whisper_called_directly(ingested: Ingested) -> None:
+def test_words_are_as_good_as_plain_faster_whisper(ingested: Ingested) -> None:
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
     from earshot.config.settings import read_settings
@@ -220,7 +220,7 @@ def _word_error_rate(hypothesis: str) -> float:
     return jiwer.wer(reference, hypothesis, reference_transform=normalize, hypothesis_transform=normalize)
 
 
-def test_the_turns_of_the_telephone_call_are_right(ingested: Ingested, tmp_path: Path) -> None:
+def test_turns_match_the_reference(ingested: Ingested, tmp_path: Path) -> None:
     from pyannote.database.util import load_rttm
     from pyannote.metrics.diarization import DiarizationErrorRate
 
@@ -234,23 +234,23 @@ def test_the_turns_of_the_telephone_call_are_right(ingested: Ingested, tmp_path:
     assert error <= 0.10
 
 
-def test_exports_of_real_episodes_are_as_their_schema_says_and_hold_every_word(ingested: Ingested) -> None:
+def test_exports_match_schema_and_have_every_word(ingested: Ingested) -> None:
     schema = json.loads((PROJECT_ROOT / "docs" / "reference" / "export.schema.json").read_text())
     for key in ingested.keys:
-        there = read_recording(ingested.database, key)
-        document = json.loads(as_json(there))
+        recording = read_recording(ingested.database, key)
+        document = json.loads(as_json(recording))
         assert [error.message for error in Draft202012Validator(schema).iter_errors(document)] == []
-        said = "".join(word["text"] for word in document["words"]).split()
-        assert said == " ".join(segment["words"] for segment in json.loads(as_seglst(there))).split()
-        assert said == " ".join(passage["text"] for passage in document["passages"]).split()
+        words = "".join(word["text"] for word in document["words"]).split()
+        assert words == " ".join(segment["words"] for segment in json.loads(as_seglst(recording))).split()
+        assert words == " ".join(passage["text"] for passage in document["passages"]).split()
 
 
-def test_each_recording_has_as_many_speakers_as_are_in_it(ingested: Ingested) -> None:
+def test_each_recording_has_its_number_of_speakers(ingested: Ingested) -> None:
     counts = [len(ingested.database.frame("local_speakers", key, "local_speaker")) for key in ingested.keys]
     assert counts == [2, 1, 2, 2]
 
 
-def test_the_narrator_of_two_episodes_is_nearer_to_himself_than_to_anybody_else(ingested: Ingested) -> None:
+def test_narrator_is_nearest_to_the_same_voice(ingested: Ingested) -> None:
     centroids = {
         (index, row["local_speaker"]): row["centroid"].to_numpy()
         for index, key in enumerate(ingested.keys)
@@ -263,7 +263,7 @@ def test_the_narrator_of_two_episodes_is_nearer_to_himself_than_to_anybody_else(
 
 
 @pytest.mark.parametrize("episode", EPISODES, ids=lambda episode: episode.guid)
-def test_each_question_finds_the_passage_that_answers_it_first(ingested: Ingested, episode: Episode) -> None:
+def test_each_question_finds_its_answer_first(ingested: Ingested, episode: Episode) -> None:
     encoder = Models().text_encoder(require_device("cpu"))
     best = search(ingested.database, encoder, episode.question)[0]
     assert PLAIN_WORDS(episode.answer) in PLAIN_WORDS(best.text)

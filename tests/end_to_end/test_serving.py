@@ -1,6 +1,6 @@
-"""`earshot up`, for real: webserver and daemon driven over GraphQL, and their pages looked at in a browser.
+"""A real `earshot up`: webserver and daemon over GraphQL, and their pages in a browser.
 
-Two short videos are registered but not ingested; a backfill over both, launched as the UI launches it, must leave them ready.
+Two short videos are registered, not ingested; a backfill over both, launched as the UI launches it, makes them ready.
 """
 
 import json
@@ -24,10 +24,9 @@ from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
 from earshot.storage.catalog.stages import STAGES
-from earshot.storage.catalog.videos import get_video, register
+from earshot.storage.catalog.videos import register
 from earshot.storage.database import Database
 from earshot.timings.timing import KEYS, TEXT_KEYS
-from ingest_assets.definitions import defs
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
 from tests.support.earshot_up import (
@@ -44,6 +43,7 @@ from tests.support.earshot_up import (
     running_up,
     wait,
 )  # fmt: skip
+from tests.support.library import stored_video
 
 pytestmark = pytest.mark.slow
 
@@ -85,32 +85,30 @@ def served(library: Database, home: Path, tmp_path_factory: pytest.TempPathFacto
             yield Served(up.url, up.pid, [video.video_id for video in listed], podcast, feed)
 
 
-def test_everything_listens_on_loopback_only(served: Served) -> None:
+def test_everything_listens_on_loopback(served: Served) -> None:
     family = [psutil.Process(served.pid), *psutil.Process(served.pid).children(recursive=True)]
     listening = [c.laddr.ip for p in family for c in p.net_connections(kind="inet") if c.status == psutil.CONN_LISTEN]
     assert listening
     assert set(listening) <= {"127.0.0.1", "::1"}
 
 
-def test_a_second_up_on_the_same_home_is_refused(served: Served) -> None:
+def test_second_up_on_same_home_is_refused(served: Served) -> None:
     second = subprocess.run([EARSHOT, "up", "--port", str(free_port())], capture_output=True, text=True, check=False)
     assert second.returncode == 2
     assert f"is already running for {os.environ['EARSHOT_HOME']}, at {served.url}" in second.stderr
 
 
-def test_a_backfill_over_all_partitions_ends_with_every_video_ready(served: Served, library: Database) -> None:
+def test_backfill_makes_every_video_ready(served: Served, library: Database) -> None:
     backfill_id = launch_backfill(served.url, STAGES, served.partitions)
     wait(lambda: backfill_status(served.url, backfill_id).startswith("COMPLETED"), 1500, "backfill still runs")
     assert backfill_status(served.url, backfill_id) == "COMPLETED_SUCCESS"
     for partition in served.partitions:
-        video = get_video(library, partition)
-        assert video is not None
-        assert video.state == "ready"
+        assert stored_video(library, partition).state == "ready"
         assert library.frame("passages", partition, "passage_index").shape[0] > 0
     assert _metadata_of(served.url, served.partitions[0]).keys() >= set(KEYS)
 
 
-def test_the_metadata_that_the_ui_reads_are_the_timings_that_the_database_keeps(served: Served, library: Database) -> None:
+def test_metadata_in_the_ui_equals_stored_timings(served: Served, library: Database) -> None:
     partition = served.partitions[0]
     shown = _metadata_of(served.url, partition)
     kept = library.query(
@@ -119,7 +117,7 @@ def test_the_metadata_that_the_ui_reads_are_the_timings_that_the_database_keeps(
     assert {key: shown[key] for key in KEYS} == {key: kept[key] for key in KEYS}
 
 
-def test_an_upload_becomes_searchable_without_anyone_touching_anything(served: Served, library: Database) -> None:
+def test_upload_becomes_searchable_by_itself(served: Served, library: Database) -> None:
     write_mp3(served.podcast / "fail-better.mp3", clip_samples(Clip("moonshine_voice", "assets/beckett.wav", start_s=0.5)))
     _publish(
         served.podcast,
@@ -127,26 +125,26 @@ def test_an_upload_becomes_searchable_without_anyone_touching_anything(served: S
         "<pubDate>Sun, 22 Nov 2026 09:00:00 GMT</pubDate>"
         f'<enclosure url="{served.feed}/fail-better.mp3" type="audio/mpeg" length="1"/></item>',
     )
-    found = (
+    uploaded = (
         "SELECT v.state, count(p.*) AS passages FROM videos v LEFT JOIN passages p USING (video_id) WHERE title = %s GROUP BY 1"
     )
-    wait(lambda: library.query(found, ["Fail better"]), 300, "the upload was never noticed")
-    wait(lambda: library.query(found, ["Fail better"])[0]["state"] == "ready", 900, "the upload was never searchable")
-    asked = [EARSHOT, "search", "--json", "try again, without fear of failure"]
-    hits = json.loads(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)["hits"]
+    wait(lambda: library.query(uploaded, ["Fail better"]), 300, "the upload was never noticed")
+    wait(lambda: library.query(uploaded, ["Fail better"])[0]["state"] == "ready", 900, "the upload was never searchable")
+    command = [EARSHOT, "search", "--json", "try again, without fear of failure"]
+    hits = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["hits"]
     assert "Fail better" in [hit["title"] for hit in hits]
     runs = open_instance().get_runs(RunsFilter(tags={"earshot/source": "A podcast"}))
     assert [run.status for run in runs] == [DagsterRunStatus.SUCCESS]
     assert runs[0].tags["dagster/sensor_name"] == "new_uploads"
 
 
-def test_the_report_is_materialized_without_anything_typed(served: Served) -> None:
-    run_id = _launch_report(served.url)
+def test_report_is_materialized_from_the_ui(served: Served) -> None:
+    run_id = execute(served.url, {"jobName": "__ASSET_JOB", "assetSelection": [{"path": ["performance"]}]})
     status = wait(lambda: ended(served.url, run_id), 300, "the report was never made")
     assert status == "SUCCESS"
 
 
-def test_the_pages_show_graph_figures_checks_and_report_in_a_real_browser(served: Served, tmp_path: Path) -> None:
+def test_pages_show_graph_figures_checks_and_report(served: Served, tmp_path: Path) -> None:
     texts = {}
     with browsing(served.url) as page:
         for picture in pictures_of(served.partitions[0]):
@@ -161,7 +159,7 @@ def test_the_pages_show_graph_figures_checks_and_report_in_a_real_browser(served
     assert "~30 sec" in texts["new-uploads"]
 
 
-def test_a_run_whose_process_was_killed_is_failed_and_gives_its_slot_back(served: Served, library: Database) -> None:
+def test_killed_run_fails_and_is_retried(served: Served, library: Database) -> None:
     run_id = launch(served.url, served.partitions[1])
     worker = wait(lambda: process_of(run_id), 300, "the run's process never came")
     wait(lambda: run_status(served.url, run_id) == "STARTED", 300, "the run never started")
@@ -169,11 +167,11 @@ def test_a_run_whose_process_was_killed_is_failed_and_gives_its_slot_back(served
     wait(lambda: run_status(served.url, run_id) == "FAILURE", 600, "the dead run still counts as started")
     retried = RunsFilter(tags={"dagster/parent_run_id": run_id}, statuses=[DagsterRunStatus.SUCCESS])
     wait(lambda: open_instance().get_run_ids(retried), 900, "the dead run was not tried again with success")
-    assert _state(library, served.partitions[1]) == "ready"
+    assert stored_video(library, served.partitions[1]).state == "ready"
     assert open_instance().event_log_storage.get_concurrency_info("gpu").claimed_slots == []
 
 
-def test_what_is_out_of_date_is_backfilled_and_nothing_else_and_what_changed_is_told(served: Served, library: Database) -> None:
+def test_stale_backfill_runs_only_stale_stages(served: Served, library: Database) -> None:
     library.query("UPDATE stage_outputs SET code_version = '0' WHERE asset = 'text_embeddings'")
     library.query("UPDATE passages SET text = 'Something else.' WHERE video_id = %s", [served.partitions[0]])
     library.query(
@@ -182,12 +180,11 @@ def test_what_is_out_of_date_is_backfilled_and_nothing_else_and_what_changed_is_
     newest = library.query("SELECT max(timing_id) AS last FROM asset_timings")[0]["last"]
     ended = subprocess.run([EARSHOT, "backfill", "--stale", "--json"], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    assert "the first run starts within half a minute" in ended.stderr
-    told = json.loads(ended.stdout)
-    assert (told["status"], told["videos"], told["done"], told["failed"]) == ("completed_success", 3, 3, 0)
-    [stage] = told["stages"]
+    result = json.loads(ended.stdout)
+    assert (result["status"], result["videos"], result["done"], result["failed"]) == ("completed_success", 3, 3, 0)
+    [stage] = result["stages"]
     assert (stage["stage"], stage["redone"], stage["reused"], stage["changed"]) == ("text_embeddings", 3, 0, 1)
-    assert [example["was"] for example in told["examples"]] == ["Something else."]
+    assert [example["was"] for example in result["examples"]] == ["Something else."]
     ran = library.query("SELECT DISTINCT asset FROM asset_timings WHERE timing_id > %s", [newest])
     assert [row["asset"] for row in ran] == ["text_embeddings"]
     left = subprocess.run([EARSHOT, "backfill", "--stale"], capture_output=True, text=True, check=True)
@@ -195,26 +192,16 @@ def test_what_is_out_of_date_is_backfilled_and_nothing_else_and_what_changed_is_
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_materialization_has_the_same_keys_and_types_whoever_made_it_and_however(served: Served, stage: str) -> None:
-    """Of this whole session: by the UI, the command line, retried, reused, forced, and told for a process that had died."""
-    assert served
+@pytest.mark.usefixtures("served")
+def test_every_materialization_has_same_keys_and_types(stage: str) -> None:
+    """Of the whole session: from the UI, the command line, retried, reused, forced, and reported for a dead process."""
     records = open_instance().fetch_materializations(AssetKey(stage), limit=1000).records
     assert records
     for record in records:
         materialization = record.asset_materialization
         assert materialization is not None
-        told = {key: type(materialization.metadata[key]) for key in KEYS}
-        assert told == {key: TextMetadataValue if key in TEXT_KEYS else FloatMetadataValue for key in KEYS}
-
-
-def _launch_report(url: str) -> str:
-    """Materialize the asset `performance`, as its button does."""
-    return execute(url, {"jobName": "__ASSET_JOB", "assetSelection": [{"path": ["performance"]}]})
-
-
-def _state(library: Database, partition: str) -> str:
-    video = get_video(library, partition)
-    return video.state if video else ""
+        types = {key: type(materialization.metadata[key]) for key in KEYS}
+        assert types == {key: TextMetadataValue if key in TEXT_KEYS else FloatMetadataValue for key in KEYS}
 
 
 def _metadata_of(url: str, partition: str) -> dict[str, Any]:
@@ -227,7 +214,3 @@ def _metadata_of(url: str, partition: str) -> dict[str, Any]:
     )
     entries = answer["assetOrError"]["assetMaterializations"][0]["metadataEntries"]
     return {entry["label"]: entry.get("floatValue", entry.get("text")) for entry in entries}
-
-
-def test_the_repository_is_the_one_the_ui_loads() -> None:
-    assert {job.name for job in defs.get_repository_def().get_all_jobs()} >= {"ingest_video"}

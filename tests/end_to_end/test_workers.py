@@ -1,6 +1,6 @@
-"""Warm workers, for real: `earshot up` with one, whose models, run, broker, database and process are interfered with.
+"""Warm workers: a real `earshot up` with one worker, whose run, broker, database and process are killed.
 
-Two short videos, the second of which shows that the models were kept.
+Of two short videos, the second shows that the models stayed loaded.
 """
 
 import os
@@ -23,7 +23,7 @@ from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
 from earshot.storage.catalog.stages import STAGES
-from earshot.storage.catalog.videos import get_video, register
+from earshot.storage.catalog.videos import register
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.operations import workers
@@ -45,8 +45,9 @@ from tests.support.earshot_up import (
     running_up,
     wait,
 )
+from tests.support.library import stored_video
 
-AGAIN_S = 60.0  # within which a killed worker's video must be at work again
+AGAIN_S = 60.0  # limit for a killed worker's video to be at work again
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ def working(library: Database, home: Path, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.slow
-def test_a_model_is_loaded_for_the_first_video_and_not_for_the_second(working: Working, library: Database) -> None:
+def test_models_load_for_the_first_video_only(working: Working, library: Database) -> None:
     backfill_id = launch_backfill(working.url, STAGES, working.partitions)
     wait(lambda: backfill_status(working.url, backfill_id) == "COMPLETED_SUCCESS", 600, "backfill still runs")
-    asked = "SELECT asset, load_s FROM asset_timings WHERE video_id = ANY(%s) ORDER BY timing_id"
-    rows = library.query(asked, [working.partitions])
+    timings = "SELECT asset, load_s FROM asset_timings WHERE video_id = ANY(%s) ORDER BY timing_id"
+    rows = library.query(timings, [working.partitions])
     by_stage = {stage: [row["load_s"] for row in rows if row["asset"] == stage] for stage in STAGES}
     for stage in set(STAGES) - {"audio"}:
         first, second = by_stage[stage]
@@ -86,13 +87,13 @@ def test_a_model_is_loaded_for_the_first_video_and_not_for_the_second(working: W
 
 
 @pytest.mark.slow
-def test_a_run_that_is_cancelled_ends_and_its_worker_keeps_its_models(working: Working, library: Database) -> None:
-    before = _state(library, working.partitions[0])
+def test_cancelled_run_leaves_models_loaded(working: Working, library: Database) -> None:
+    before = stored_video(library, working.partitions[0]).state
     run_id = launch(working.url, working.partitions[0])
     process = _at_work(working, library, run_id)
     cancel(working.url, run_id)
     wait(lambda: run_status(working.url, run_id) == "CANCELED", 60, "the cancelled run still runs")
-    assert _state(library, working.partitions[0]) == before
+    assert stored_video(library, working.partitions[0]).state == before
     run_id = launch(working.url, working.partitions[1])
     assert wait(lambda: ended(working.url, run_id), 300, "nothing is done after a cancelled run") == "SUCCESS"
     assert process_of(run_id) == process
@@ -102,14 +103,14 @@ def test_a_run_that_is_cancelled_ends_and_its_worker_keeps_its_models(working: W
 
 
 @pytest.mark.slow
-def test_the_video_of_a_worker_that_is_killed_is_begun_again_within_a_minute(working: Working, library: Database) -> None:
+def test_video_of_killed_worker_restarts_within_a_minute(working: Working, library: Database) -> None:
     run_id = launch(working.url, working.partitions[0])
     process = _at_work(working, library, run_id)
-    _parent_worker(process).kill()  # what tends the process that works; and then that itself
+    _parent_worker(process).kill()  # the parent that watches the process, then the process
     process.kill()
     killed = time.monotonic()
     again = RunsFilter(tags={"dagster/parent_run_id": run_id}, statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.SUCCESS])
-    [second] = wait(lambda: open_instance().get_run_ids(again), 2 * AGAIN_S, "the killed worker's video was not begun again")
+    [second] = wait(lambda: open_instance().get_run_ids(again), 2 * AGAIN_S, "the killed worker's video was not restarted")
     assert time.monotonic() - killed < AGAIN_S
     assert run_status(working.url, run_id) == "FAILURE"
     assert wait(lambda: ended(working.url, second), 300, "the second try never ended") == "SUCCESS"
@@ -121,7 +122,7 @@ def test_the_video_of_a_worker_that_is_killed_is_begun_again_within_a_minute(wor
 
 
 @pytest.mark.slow
-def test_a_broker_that_is_killed_comes_back_and_the_workers_with_it(working: Working, home: Path) -> None:
+def test_killed_broker_is_restarted(working: Working, home: Path) -> None:
     broker = next(p for p in psutil.Process(working.pid).children() if "valkey" in p.name())
     broker.kill()
     wait(lambda: "The broker exited" in (home / "up.log").read_text(), 30, "it was not noticed")
@@ -130,7 +131,7 @@ def test_a_broker_that_is_killed_comes_back_and_the_workers_with_it(working: Wor
 
 
 @pytest.mark.slow
-def test_a_database_restarted_in_the_middle_of_a_video_leaves_it_whole(working: Working, library: Database, home: Path) -> None:
+def test_database_restart_leaves_video_complete(working: Working, library: Database, home: Path) -> None:
     run_id = launch(working.url, working.partitions[0])
     _at_work(working, library, run_id)
     stop_embedded(home)
@@ -139,13 +140,13 @@ def test_a_database_restarted_in_the_middle_of_a_video_leaves_it_whole(working: 
     family = RunsFilter(tags={"dagster/root_run_id": run_id})
     wait(lambda: _status(run_id) == "SUCCESS" or any(run.is_success for run in open_instance().get_runs(family)), 300,
          "the video was not done again")  # fmt: skip
-    assert _state(library, working.partitions[0]) == "ready"
+    assert stored_video(library, working.partitions[0]).state == "ready"
     _assert_nothing_leaked()
     wait(lambda: count_workers(library.url) == 1, 30, "the worker does not have its place again")
 
 
 @pytest.mark.slow
-def test_a_second_worker_joins_takes_a_video_and_leaves(working: Working, library: Database, home: Path) -> None:
+def test_second_worker_joins_and_leaves(working: Working, library: Database, home: Path) -> None:
     environments = [process.environ() for process in psutil.Process(working.pid).children()]
     [broker] = {environment["EARSHOT_BROKER"] for environment in environments if "EARSHOT_BROKER" in environment}
     with (home / "worker.log").open("wb") as log:
@@ -175,77 +176,70 @@ def broker(library: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("reason", ["the code has changed", "it uses more than 0.001 GB of memory"])
-def test_a_worker_is_replaced_when_its_code_changed_or_it_has_grown(
-    broker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
-) -> None:
-    assert broker
+@pytest.mark.usefixtures("broker")
+def test_changed_or_grown_worker_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
     worker = Worker("replaced", tmp_path / "worker.log")
     try:
-        assert _tended(worker) is None
+        assert _check(worker) is None
         [first] = worker.pids
         wait(lambda: "ready." in (tmp_path / "worker.log").read_text(), 120, "the worker is not ready")
-        assert _tended(worker) is None
+        assert _check(worker) is None
         if "code" in reason:
             monkeypatch.setattr(workers, "code_digest", lambda: "another")
         else:
             monkeypatch.setenv("EARSHOT_WORKER_MEMORY_GB", "0.001")
-        assert _tended(worker) == f"Worker replaced will be replaced once its video is done: {reason}."
+        assert reason in (_check(worker) or "")
         monkeypatch.setenv("EARSHOT_WORKER_MEMORY_GB", "8")
-        wait(lambda: _tended(worker) is None and worker.pids != [first], 60, "it was not replaced")
+        wait(lambda: _check(worker) is None and worker.pids != [first], 60, "it was not replaced")
         assert not psutil.pid_exists(first)
     finally:
         worker.end()
 
 
-def test_a_worker_that_died_is_started_again_and_that_is_told(broker: str, tmp_path: Path) -> None:
-    assert broker
+@pytest.mark.usefixtures("broker")
+def test_dead_worker_is_restarted(tmp_path: Path) -> None:
     worker = Worker("died", tmp_path / "worker.log")
     try:
-        _tended(worker)
+        _check(worker)
         [first] = worker.pids
         os.kill(first, signal.SIGKILL)
-        told = wait(lambda: _tended(worker), 60, "it was not started again")
-        assert told == "Worker died died (exit code -9) and is started again."
+        assert "(exit code -9)" in wait(lambda: _check(worker), 60, "it was not restarted")
     finally:
         worker.end()
 
 
-def test_what_waits_in_a_broker_that_is_killed_is_there_when_it_is_back(broker: str, tmp_path: Path) -> None:
+def test_killed_broker_keeps_its_queue(tmp_path: Path) -> None:
     import redis
 
-    other = EmbeddedBroker(tmp_path / "other")
-    other.start()
-    path = other.url.removeprefix("redis+socket://")
-    client = redis.Redis(unix_socket_path=path)
+    broker = EmbeddedBroker(tmp_path)
+    broker.start()
+    client = redis.Redis(unix_socket_path=broker.url.removeprefix("redis+socket://"))
     client.lpush("dagster", "a run")
-    [process] = [p for p in psutil.Process().children() if str(tmp_path / "other") in " ".join(p.cmdline())]
-    time.sleep(1.1)  # what is appended reaches the disk once a second
+    [process] = [p for p in psutil.Process().children() if str(tmp_path) in " ".join(p.cmdline())]
+    time.sleep(1.1)  # the broker writes to disk once a second
     process.kill()
-    wait(lambda: not other.answers, 10, "a killed broker still counts as answering")
-    other.start()
+    wait(lambda: not broker.answers, 10, "a killed broker still counts as answering")
+    broker.start()
     try:
         assert client.lrange("dagster", 0, -1) == [b"a run"]
     finally:
-        other.stop()
-    assert broker
+        broker.stop()
 
 
-def test_a_broker_tells_which_home_it_was_started_for_so_that_a_left_over_one_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leftover_broker_is_found_by_its_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MARK, str(tmp_path))
     first, second = EmbeddedBroker(tmp_path), EmbeddedBroker(tmp_path)
     first.start()
     try:
         [left] = [psutil.Process(pid) for pid in _left_over(tmp_path)]
         assert "valkey" in left.name()
-        with pytest.raises(Misconfigured, match="The broker does not start: Unix socket already in use"):
+        with pytest.raises(Misconfigured, match="socket already in use"):
             second.start()
     finally:
         first.stop()
 
 
-def test_places_are_counted_as_long_as_they_are_held_and_no_longer(library: Database) -> None:
+def test_worker_slots_are_counted_while_held(library: Database) -> None:
     before = count_workers(library.url)
     first, second = WorkerSlot(library.url), WorkerSlot(library.url)
     first.acquire()
@@ -263,9 +257,7 @@ def test_places_are_counted_as_long_as_they_are_held_and_no_longer(library: Data
     second.release()
 
 
-def test_the_same_definitions_run_without_a_broker_in_processes_of_their_own(
-    library: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_launcher_depends_on_the_broker(library: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_BROKER", "none")
     monkeypatch.setenv("EARSHOT_WORKERS", "3")
     instance = open_instance()
@@ -279,12 +271,11 @@ def test_the_same_definitions_run_without_a_broker_in_processes_of_their_own(
     assert with_broker.run_coordinator.get_run_queue_config().max_concurrent_runs == count_workers(library.url)
 
 
-def test_a_worker_without_a_broker_is_told_what_to_set(library: Database) -> None:
-    assert library
-    told = subprocess.run([EARSHOT, "worker"], capture_output=True, text=True, check=False)
-    assert told.returncode == 2
-    assert "EARSHOT_BROKER is not set." in told.stderr
-    assert "EARSHOT_BROKER" in told.stderr
+@pytest.mark.usefixtures("library")
+def test_worker_without_broker_names_the_variable() -> None:
+    ended = subprocess.run([EARSHOT, "worker"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "EARSHOT_BROKER is not set." in ended.stderr
 
 
 def _at_work(working: Working, library: Database, run_id: str) -> psutil.Process:
@@ -303,8 +294,8 @@ def _parent_worker(process: psutil.Process) -> psutil.Process:
     return parent
 
 
-def _tended(worker: Worker) -> str | None:
-    """What a look at it now tells, however short after the last."""
+def _check(worker: Worker) -> str | None:
+    """The message of a check now, however short after the last."""
     worker._checked = -float("inf")
     return worker.ensure_running()
 
@@ -314,13 +305,8 @@ def _status(run_id: str) -> str:
     return run.status.value if run else ""
 
 
-def _state(library: Database, partition: str) -> str:
-    video = get_video(library, partition)
-    return video.state if video else ""
-
-
 def _assert_nothing_leaked() -> None:
-    """No run that has ended has a slot. One that is at work may: asset `people` follows videos by itself."""
+    """No run that has ended has a slot. A run at work may: asset `people` follows videos by itself."""
     instance = open_instance()
     claimed = {slot.run_id for slot in instance.event_log_storage.get_concurrency_info("gpu").claimed_slots}
     assert [run_id for run_id in claimed if (run := instance.get_run_by_id(run_id)) is None or run.is_finished] == []

@@ -15,7 +15,7 @@ from earshot.models.device import require_device
 
 @dataclass(frozen=True)
 class Errors:
-    """Over all recordings: the share of words that are wrong, and of speech that is given wrongly."""
+    """Over all recordings: the share of wrong words, and of speech with the wrong speaker."""
 
     words: float
     turns: float
@@ -42,7 +42,7 @@ def _errors(kind: str) -> Errors:
     )
 
 
-def test_error_rates_are_those_of_the_cpu(errors: dict[str, Errors]) -> None:
+def test_error_rates_match_the_cpu(errors: dict[str, Errors]) -> None:
     print(errors)  # for `pytest -s`
     assert errors["cuda"].words == pytest.approx(errors["cpu"].words, abs=0.01)
     assert errors["cuda"].turns == pytest.approx(errors["cpu"].turns, abs=0.003)

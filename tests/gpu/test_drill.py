@@ -21,19 +21,14 @@ SECONDS = 180  # long enough for a fault to cost more than the half second below
 
 @contextmanager
 def _loaded_anew() -> Iterator[None]:
-    """Every model is loaded a second time, as by a process that forgets them. Which loads take half a second the disk says."""
-    for load in (
-        cache._transcriber,
-        cache._diarizer,
-        cache._voice_encoder,
-        cache._text_encoder,
-    ):
+    """Every model is loaded a second time. The disk decides which loads take half a second."""
+    for load in (cache._transcriber, cache._diarizer, cache._voice_encoder, cache._text_encoder):
         load.cache_clear()
     yield
 
 
 def _drilled(name: str) -> Callable[[], AbstractContextManager[None]]:
-    """A fault of the drill that needs no pretending."""
+    """A fault of the drill that needs no simulated clock."""
     [fault] = [fault for fault in FAULTS if fault.name == name]
     return lambda: fault.committed(DrillClock(), None)  # type: ignore[arg-type]  # neither is used by it
 
@@ -97,8 +92,8 @@ def test_fault_is_flagged_on_its_first_video_with_stage_and_cause(drill: Drill, 
     assert {(asset, why) for asset, _, why in failures} == {(stage, cause)}
 
 
-def test_second_load_is_counted_and_is_the_cause_of_what_it_slows(drill: Drill) -> None:
-    """Within half a second, which is never flagged, an H200 loads some of these models again."""
+def test_second_load_is_the_cause_where_it_slows(drill: Drill) -> None:
+    """An H200 reloads some of these models within half a second, which is never flagged."""
     rows = drill.database.query(
         "SELECT asset, model_loads, load_s FROM asset_timings WHERE run_id = %s AND asset <> 'audio'",
         [drill.faulty["loaded anew"].run_id],

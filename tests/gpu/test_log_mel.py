@@ -8,7 +8,7 @@ from earshot.models.device import Device
 from earshot.models.speech.log_mel import GpuLogMel
 
 
-def test_features_differ_from_numpys_by_rounding(cuda: Device) -> None:
+def test_features_match_numpy_within_rounding(cuda: Device) -> None:
     usual = FeatureExtractor()
     for samples in (clip_samples(TELEPHONE), clip_samples(TELEPHONE)[:16_000], np.zeros(16_000, dtype=np.float32)):
         expected, found = usual(samples), GpuLogMel(usual, cuda.kind)(samples)

@@ -1,4 +1,4 @@
-"""A GPU that something else has filled: what does not fit is refused or halved, and the result is the same."""
+"""A GPU whose memory is nearly full: what does not fit is refused or halved, and the result is the same."""
 
 import numpy as np
 import pytest
@@ -15,12 +15,12 @@ LONG_TEXTS = [" ".join(f"word{number % 97}" for number in range(index, index + 2
 
 def test_batch_is_halved_until_it_fits(cuda: Device, models: Models) -> None:
     encoder = models.text_encoder(cuda)
-    expected, tally = encoder.encode(LONG_TEXTS), CallCounter()
+    expected, counter = encoder.encode(LONG_TEXTS), CallCounter()
     with filled(left_mb=150):
-        found = encoder.encode(LONG_TEXTS, tally)
-    assert tally.memory_retries >= 1
-    assert tally.batch_size is not None
-    assert tally.batch_size < encoder.execution.batch_size
+        found = encoder.encode(LONG_TEXTS, counter)
+    assert counter.memory_retries >= 1
+    assert counter.batch_size is not None
+    assert counter.batch_size < encoder.execution.batch_size
     assert encoder.execution.device == "cuda"
     assert (found * expected).sum(axis=1).min() >= 0.999
 

@@ -1,4 +1,4 @@
-"""What is sampled while the GPU works, beside what `nvidia-smi` says of it at the same time."""
+"""The sampled use of a busy GPU, compared with `nvidia-smi` at the same time."""
 
 import subprocess
 import time
@@ -11,7 +11,7 @@ from earshot.models.device import Device, require_device
 from earshot.models.nvml import GpuSampler, GpuUse
 
 WORKING_S = 3.0
-ASKED = "utilization.gpu,memory.used,power.draw,clocks.sm"
+QUERY = "utilization.gpu,memory.used,power.draw,clocks.sm"
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def busy() -> tuple[GpuUse, list[float]]:
     _multiply(matrix, 0.5)
     sampler = GpuSampler(device.uuid)
     smi = subprocess.Popen(
-        ["nvidia-smi", f"--id={device.uuid}", f"--query-gpu={ASKED}", "--format=csv,noheader,nounits", "--loop-ms=200"],
+        ["nvidia-smi", f"--id={device.uuid}", f"--query-gpu={QUERY}", "--format=csv,noheader,nounits", "--loop-ms=200"],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     _multiply(matrix, WORKING_S)
@@ -48,13 +48,13 @@ def test_utilisation_of_a_busy_gpu_is_high(busy: tuple[GpuUse, list[float]]) -> 
     assert utilisation >= 90
 
 
-def test_memory_is_what_nvidia_smi_says(busy: tuple[GpuUse, list[float]]) -> None:
+def test_memory_matches_nvidia_smi(busy: tuple[GpuUse, list[float]]) -> None:
     use, (_, memory, *_) = busy
-    # nvidia-smi leaves out what the driver reserves for itself, some hundred megabytes.
+    # nvidia-smi excludes what the driver reserves, some hundred megabytes.
     assert use.memory_peak_mb == pytest.approx(memory, abs=1024)
 
 
-def test_power_and_clock_are_what_nvidia_smi_says(busy: tuple[GpuUse, list[float]]) -> None:
+def test_power_and_clock_match_nvidia_smi(busy: tuple[GpuUse, list[float]]) -> None:
     use, (_, _, power, clock) = busy
     assert use.power_mean_w == pytest.approx(power, rel=0.25)
     assert use.clock_mean_mhz == pytest.approx(clock, rel=0.25)

@@ -1,4 +1,4 @@
-"""Each model on the real device: where it is, in which precision, and that it computes what it computes on the CPU."""
+"""Each model on the real device: its placement, its precision, and the same results as on the CPU."""
 
 from difflib import SequenceMatcher
 
@@ -9,12 +9,7 @@ from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.models.cache import Models
 from earshot.models.device import Device, require_device
 
-LOADERS = {
-    "transcriber": "float16",
-    "diarizer": "float32",
-    "voice_encoder": "float32",
-    "text_encoder": "float16",
-}
+LOADERS = {"transcriber": "float16", "diarizer": "float32", "voice_encoder": "float32", "text_encoder": "float16"}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +24,7 @@ def test_model_is_placed_on_the_device(cuda: Device, models: Models, loader: str
     assert execution.device_name == cuda.name
 
 
-def test_words_are_those_of_the_cpu(cuda: Device, models: Models, samples: np.ndarray) -> None:
+def test_words_match_the_cpu(cuda: Device, models: Models, samples: np.ndarray) -> None:
     here, there = (
         models.transcriber(device).transcribe(samples).words.text.str.lower().tolist()
         for device in (cuda, require_device("cpu"))
@@ -38,19 +33,19 @@ def test_words_are_those_of_the_cpu(cuda: Device, models: Models, samples: np.nd
     assert same >= 0.95 * max(len(here), len(there))
 
 
-def test_turns_are_those_of_the_cpu(cuda: Device, models: Models, samples: np.ndarray) -> None:
+def test_turns_match_the_cpu(cuda: Device, models: Models, samples: np.ndarray) -> None:
     here, there = (models.diarizer(device).diarize(samples)[0] for device in (cuda, require_device("cpu")))
     assert here.local_speaker.tolist() == there.local_speaker.tolist()
     assert np.abs(here[["start_s", "end_s"]].to_numpy() - there[["start_s", "end_s"]].to_numpy()).max() <= 0.1
 
 
-def test_voices_are_those_of_the_cpu(cuda: Device, models: Models, samples: np.ndarray) -> None:
+def test_voices_match_the_cpu(cuda: Device, models: Models, samples: np.ndarray) -> None:
     spans = [(0, 48_000), (48_000, 64_000), (64_000, 320_000)]
     here, there = (models.voice_encoder(device).encode(samples, spans) for device in (cuda, require_device("cpu")))
     assert (here * there).sum(axis=1).min() >= 0.999
 
 
-def test_text_vectors_find_the_same_neighbours_as_single_precision(cuda: Device, models: Models) -> None:
+def test_text_vectors_match_the_cpu(cuda: Device, models: Models) -> None:
     texts = [f"Passage {index} is about {topic}." for index, topic in enumerate(("cats", "wine", "the moon", "tax law"))]
     vectors = models.text_encoder(cuda).encode(texts)
     there = models.text_encoder(require_device("cpu")).encode(texts)
