@@ -1,11 +1,11 @@
-"""What the logic of each asset was when its code version was last looked at: tests/ingest_assets/code_versions.json.
+"""Digests of the logic of each asset at its code version: tests/ingest_assets/code_versions.json.
 
-An asset's logic is its own module, those of the network that it loads, and all that these import of the project, but for
-other assets and for MACHINERY, which decides how something is done and not what comes out. Of it a digest is kept, without
-comments and docstrings.
+An asset's logic is its own module, those of the network that it loads, and everything that these import of the project,
+except other assets and MACHINERY, which decides how something is done and not what results. The digest ignores comments and
+docstrings.
 
-`python -m tests.ingest_assets.code_versions` writes today's digests down. It is run after a change to an asset's logic, whose
-`code_version` was raised if it leaves something else now: `earshot stale` goes by that alone, and so does `earshot ingest`.
+`python -m tests.ingest_assets.code_versions` writes today's digests. Run it after a change to an asset's logic; raise the
+asset's `code_version` before if its result changes, since `earshot stale` and `earshot ingest` compare nothing else.
 """
 
 import ast
@@ -49,15 +49,15 @@ def digests() -> dict[str, dict[str, str]]:
 
 
 def modules_of(asset: str) -> list[str]:
-    """The modules that decide what the asset leaves, as paths from the project's root, sorted."""
-    others = {f"ingest_assets/assets/{other}.py" for other in expected_versions() if other != asset}
-    left_out = others | {f"{package}/{name}.py" for package, names in MACHINERY.items() for name in names.split()}
-    found, waiting = set(), {f"ingest_assets/assets/{asset}.py"} | set(NETWORKS.get(asset, []))
+    """The modules that decide the result of the asset, as sorted paths from the project's root."""
+    assets = {f"ingest_assets/assets/{other}.py" for other in expected_versions() if other != asset}
+    left_out = assets | {f"{package}/{name}.py" for package, names in MACHINERY.items() for name in names.split()}
+    modules, waiting = set(), {f"ingest_assets/assets/{asset}.py"} | set(NETWORKS.get(asset, []))
     while waiting:
         module = waiting.pop()
-        found.add(module)
-        waiting |= _imported(module) - left_out - found
-    return sorted(found)
+        modules.add(module)
+        waiting |= _imported(module) - left_out - modules
+    return sorted(modules)
 
 
 def _imported(module: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""No asset's logic changes behind its code version, by which `earshot stale` and `earshot ingest` go."""
+"""Each change to an asset's logic is recorded, and so asks whether its code version must rise."""
 
 import json
 
@@ -7,29 +7,27 @@ import pytest
 from ingest_assets.stages.versions import expected_versions
 from tests.ingest_assets.code_versions import NETWORKS, RECORD, digests, modules_of
 
-TOLD = (
-    "the logic of {} is not what it was ({}). If it leaves something else now, raise its code_version, so that users' "
-    "libraries are done again; in any case run: python -m tests.ingest_assets.code_versions"
+REMINDER = (
+    "the logic of {} has changed ({}). If its result changes, raise its code_version, so that users' libraries are updated; "
+    "in any case run: python -m tests.ingest_assets.code_versions"
 )
 
 
 @pytest.mark.parametrize("asset", expected_versions())
 def test_changed_logic_was_recorded(asset: str) -> None:
     kept = json.loads(RECORD.read_text())[asset]
-    assert digests()[asset] == kept, TOLD.format(asset, ", ".join(modules_of(asset)))
+    assert digests()[asset] == kept, REMINDER.format(asset, ", ".join(modules_of(asset)))
 
 
-def test_what_decides_an_asset_is_found_and_what_does_not_is_not() -> None:
-    assert {"earshot/transcripts/passages.py", "earshot/transcripts/word_speakers.py", *NETWORKS["text_embeddings"]} <= set(
-        modules_of("text_embeddings")
-    )
+def test_modules_of_an_asset_decide_its_result() -> None:
+    text_modules = {"earshot/transcripts/passages.py", "earshot/transcripts/word_speakers.py", *NETWORKS["text_embeddings"]}
+    assert text_modules <= set(modules_of("text_embeddings"))
     assert {"earshot/models/voice/diarizer.py", "earshot/models/voice/campplus.py"} <= set(modules_of("speaker_turns"))
-    assert not {"earshot/storage/database.py", "ingest_assets/stages/stage.py", "ingest_assets/assets/audio.py"} & set(
-        modules_of("transcript")
-    )
+    machinery = {"earshot/storage/database.py", "ingest_assets/stages/stage.py", "ingest_assets/assets/audio.py"}
+    assert not machinery & set(modules_of("transcript"))
 
 
-def test_a_change_of_code_is_seen_and_one_of_words_about_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digest_changes_with_code_not_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
     import tests.ingest_assets.code_versions as module
 
     read, path = module.Path.read_text, "passages.py"

@@ -1,4 +1,4 @@
-"""How long a backfill is said to take: from timings in a real Postgres."""
+"""The forecast of a backfill's duration, from timings in a real Postgres."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
@@ -22,13 +22,13 @@ def chosen(*stages: tuple[str, str, float]) -> pd.DataFrame:
 
 
 def ended(database: Database, run_id: str, at_s: Sequence[float], took_s: float, load_s: float = 0.0) -> None:
-    """Stages of a run that ended then, each after so many seconds of work and of loading."""
+    """Stages of a run that ended at these seconds, each after this much work and loading."""
     for number, second in enumerate(at_s):
         timing = usual(wall_s=took_s + load_s, load_s=load_s)
         keep(database, f"stage-{number}", timing, run_id, run_id=run_id, recorded_at=NOON + timedelta(seconds=second))
 
 
-def test_what_passes_between_runs_and_between_their_stages_is_added(database: Database) -> None:
+def test_time_between_runs_and_stages_is_added(database: Database) -> None:
     for run in range(3):  # each: 2 s, then 1 s of work, 0.25 s; 1 s of work, 0.25 s more
         start_s = run * 4.5
         ended(database, f"run-{run}", [start_s + 3.0, start_s + 4.25], took_s=1.0)
@@ -36,25 +36,25 @@ def test_what_passes_between_runs_and_between_their_stages_is_added(database: Da
     assert astuple(found) == (2, 6.0, 1, 6.0, pytest.approx(2 * 2.25 + 0.25))
 
 
-def test_models_that_are_loaded_for_each_video_are_counted(database: Database) -> None:
+def test_loading_for_each_video_is_counted(database: Database) -> None:
     for run in range(3):
         ended(database, f"run-{run}", [run * 10.0], took_s=1.0, load_s=7.0)
     assert forecast(database, chosen(("a", "x", 1.0)), 1).around_s == pytest.approx(9.0)
 
 
-def test_time_without_anything_to_do_tells_nothing(database: Database) -> None:
+def test_idle_time_is_ignored(database: Database) -> None:
     for run in range(3):
         ended(database, f"run-{run}", [run * 2 * IDLE_S], took_s=1.0)
     assert forecast(database, chosen(("a", "x", 1.0)), 1).around_s is None
 
 
-def test_stages_that_overlap_take_no_time_away(database: Database) -> None:
+def test_overlapping_stages_do_not_reduce_the_time(database: Database) -> None:
     for run in range(3):
         ended(database, f"run-{run}", [run * 1.0], took_s=5.0)
     assert forecast(database, chosen(("a", "x", 1.0)), 1) == Forecast(1, 1.0, 1, 1.0, 0.0)
 
 
-def test_what_never_ran_counts_as_nothing(database: Database) -> None:
+def test_stages_that_never_ran_count_as_zero(database: Database) -> None:
     assert forecast(database, chosen(("a", "x", float("nan")), ("b", "x", 2.0)), 1) == Forecast(2, 2.0, 1, 2.0, None)
 
 
@@ -72,7 +72,7 @@ def test_work_of_one_video_is_not_spread() -> None:
 
 
 def passed(*seconds: float, took_s: float, load_s: float = 0.0) -> pd.DataFrame:
-    """Stages of runs of their own that ended so long after each other."""
+    """Stages in separate runs, by the seconds that passed between their ends."""
     steps = pd.DataFrame({"passed_s": seconds, "wall_s": took_s + load_s, "load_s": load_s})
     return steps.assign(first=True)
 
@@ -89,11 +89,11 @@ def passed(*seconds: float, took_s: float, load_s: float = 0.0) -> pd.DataFrame:
         (passed(7.0, 7.0, took_s=10.0, load_s=4.0), 2, 2.0),
     ],
 )
-def test_of_stages_side_by_side_only_their_share_is_work(steps: pd.DataFrame, at_once: int, seconds: float) -> None:
+def test_concurrent_stages_count_by_their_share(steps: pd.DataFrame, at_once: int, seconds: float) -> None:
     assert usually_between(steps, at_once) == {True: pytest.approx(seconds)}
 
 
-def test_forecast_of_two_at_once_is_what_the_same_took(database: Database) -> None:
+def test_forecast_of_two_at_once_matches_past_runs(database: Database) -> None:
     for run in range(20):  # two at a time, 10 s each, one ready every 5.5 s
         ended(database, f"run-{run}", [run * 5.5], took_s=10.0)
     found = forecast(database, chosen(*[(f"v{number}", "x", 10.0) for number in range(20)]), 2)
@@ -103,7 +103,7 @@ def test_forecast_of_two_at_once_is_what_the_same_took(database: Database) -> No
 
 @pytest.fixture
 def pools(instance: DagsterInstance) -> Iterator[DagsterInstance]:
-    """The instance, whose pool nobody has given another number of slots, now or afterwards."""
+    """The instance with the default slots of its pool, also after the test."""
     instance.event_log_storage.delete_concurrency_limit(GPU_POOL)
     yield instance
     instance.event_log_storage.delete_concurrency_limit(GPU_POOL)
@@ -114,7 +114,7 @@ def pools(instance: DagsterInstance) -> Iterator[DagsterInstance]:
     [("cpu", "2", None, 1), ("cuda", "2", None, 2), ("cuda", "1", None, 1), ("cuda", "4", 4, 4), ("cuda", "2", 4, 2),
      ("cpu", "0", None, 1)],
 )  # fmt: skip
-def test_at_once_are_the_slots_or_fewer_workers(
+def test_stages_at_once_are_limited_by_slots_and_workers(
     pools: DagsterInstance, monkeypatch: pytest.MonkeyPatch, device: str, workers: str, slots: int | None, at_once: int
 ) -> None:
     monkeypatch.setenv("EARSHOT_DEVICE", device)
@@ -125,10 +125,8 @@ def test_at_once_are_the_slots_or_fewer_workers(
         assert stages_at_once(opened) == at_once
 
 
-def test_running_workers_count_instead_of_configured_ones(
-    pools: DagsterInstance, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert pools
+@pytest.mark.usefixtures("pools")
+def test_running_workers_override_configured_ones(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_DEVICE", "cuda")
     slot = WorkerSlot(database.url)
     slot.acquire()

@@ -1,4 +1,4 @@
-"""What ends a run is told, wherever in the run it happened, and a set-up that is to blame ends everything."""
+"""A run's error is reported wherever it occurred; an error of the set-up ends the whole ingest."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ UNUSABLE = DatabaseUnusable("The server is away.", "Start it.")
 
 
 def _broken(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    """The resource `database` fails, which is before the first step of any run."""
+    """The resource `database` fails, before the first step of any run."""
 
     @contextmanager
     def fail(*_: Any) -> Iterator[None]:
@@ -38,7 +38,7 @@ def _ingested(folder: Path, database: Database, instance: DagsterInstance) -> li
     return [step for step in steps if isinstance(step, Outcome)]
 
 
-def test_failure_before_first_step_has_its_message(
+def test_failure_before_first_step_keeps_its_message(
     database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _broken(monkeypatch, RuntimeError("boom"))
@@ -52,11 +52,11 @@ def test_failure_before_first_step_has_its_message(
     ("error", "raised", "message"),
     [
         (UNUSABLE, DatabaseUnusable, "^The server is away. Start it.$"),
-        (OSError(28, "No space left on device"), DiskFull, "^The disk is full .*No space left on device"),
+        (OSError(28, "No space left on device"), DiskFull, "No space left on device"),
         (KeyboardInterrupt(), KeyboardInterrupt, ""),
     ],
 )
-def test_set_up_that_fails_before_the_first_step_blames_no_video(
+def test_set_up_error_leaves_video_new(
     database: Database,
     instance: DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
@@ -72,10 +72,10 @@ def test_set_up_that_fails_before_the_first_step_blames_no_video(
     assert (video.state, video.attempts) == ("new", 0)
 
 
-def test_failed_run_over_all_videos_raises_its_message(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_identification_raises_its_message(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     _broken(monkeypatch, RuntimeError("boom"))
-    with pytest.raises(EarshotError, match=r"^The videos are ingested, but who speaks in them is not known: .*boom"):
+    with pytest.raises(EarshotError, match="boom"):
         identify_speakers(instance)
     _broken(monkeypatch, UNUSABLE)
-    with pytest.raises(DatabaseUnusable, match=r"who speaks in them is not known: The server is away. Start it.$"):
+    with pytest.raises(DatabaseUnusable, match=r"The server is away. Start it.$"):
         identify_speakers(instance)

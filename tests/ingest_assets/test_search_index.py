@@ -1,4 +1,4 @@
-"""The index of vectors, and a new text model that takes over when it has every video."""
+"""The vector index, and a new text model that takes over once it has every video."""
 
 import threading
 from collections.abc import Iterator
@@ -30,15 +30,16 @@ from ingest_assets.definitions import defs
 from ingest_assets.operations.ingest import keep_search_index
 from sensors.search_upkeep import search_upkeep
 from tests.support.spoken_videos import MODEL, add_video
+from tests.support.timing_rows import keep, usual
 
 NEW = Model("new", "1", "MIT", 0, dimension=5)
-MINILM_LIKE = replace(MINILM, dimension=MODEL.dimension)  # today's, as far as anybody but its vectors can tell
+MINILM_LIKE = replace(MINILM, dimension=MODEL.dimension)  # today's model but for its dimension
 OLD_MODEL, NEW_MODEL = TextModel("t", "1", 8, True), TextModel("new", "1", 5, False)
 
 
 @pytest.fixture
 def indexed_early(monkeypatch: pytest.MonkeyPatch, database: Database) -> Iterator[Database]:
-    """A library that wants an index from three passages on; without any after the test."""
+    """A library that gets an index at three passages; dropped after the test."""
     monkeypatch.setattr(module, "INDEXED_FROM", 3)
     yield database
     with database.connect() as connection:
@@ -47,7 +48,7 @@ def indexed_early(monkeypatch: pytest.MonkeyPatch, database: Database) -> Iterat
 
 
 def add_passages(database: Database, video_id: str, model: Model, *texts: str) -> None:
-    """Passages of another model beside those that the video has."""
+    """Passages of another model, beside those of the video."""
     of_model = {"model": model.name, "model_revision": model.revision}
     rows = [
         {"passage_index": index, "start_s": index * 1.0, "end_s": index + 0.5, "local_speaker": "A", "first_word": 0,
@@ -62,18 +63,11 @@ def add_passages(database: Database, video_id: str, model: Model, *texts: str) -
 
 
 def add_timing(database: Database, video_id: str, model: Model) -> None:
-    """`text_embeddings` has been run with this model, whether there was anything to embed or not."""
-    columns = database.query(
-        "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'asset_timings' "
-        "AND is_nullable = 'NO' AND column_default IS NULL AND is_identity = 'NO'"
-    )
-    row = {each["column_name"]: "" if each["data_type"] == "text" else 0.0 for each in columns}
-    row |= {"video_id": video_id, "asset": "text_embeddings", "model": model.name, "model_revision": model.revision}
-    names, places = ", ".join(row), ", ".join(f"%({name})s" for name in row)
-    database.query(f"INSERT INTO asset_timings ({names}) VALUES ({places})", row)  # noqa: S608
+    """`text_embeddings` has run with this model; it may have had nothing to embed."""
+    keep(database, "text_embeddings", usual(model=model.name, model_revision=model.revision), video_id)
 
 
-def said(database: Database) -> list[str]:
+def statements(database: Database) -> list[str]:
     hits: list[Hit] = search(database, None, "statement", 50)
     return sorted(hit.text for hit in hits)
 
@@ -81,20 +75,20 @@ def said(database: Database) -> list[str]:
 # --- the index -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_small_library_needs_nothing(database: Database) -> None:
+def test_small_library_needs_no_index(database: Database) -> None:
     add_video(database, "v", ("A", "alpha"))
     assert plan(database, MODEL).told == ""
     assert plan(database, NEW).told == ""
 
 
-def test_a_library_that_has_grown_gets_its_index_once(indexed_early: Database) -> None:
+def test_grown_library_gets_its_index_once(indexed_early: Database) -> None:
     add_video(indexed_early, "v", *[("A", "alpha")] * 2)
     assert plan(indexed_early, MODEL).told == ""
     add_video(indexed_early, "w", ("A", "alpha"))
     assert plan(indexed_early, MODEL).told == "t has no index"
-    done = maintain(indexed_early, MODEL)
-    assert (done.switched, done.removed, done.passages) == (0, 0, 3)
-    assert done.index_bytes == index_bytes(indexed_early, OLD_MODEL) > 0
+    result = maintain(indexed_early, MODEL)
+    assert (result.switched, result.removed, result.passages) == (0, 0, 3)
+    assert result.index_bytes == index_bytes(indexed_early, OLD_MODEL) > 0
     assert is_indexed(indexed_early, OLD_MODEL)
     assert plan(indexed_early, MODEL).told == ""
 
@@ -109,7 +103,7 @@ def test_interrupted_index_build_is_repeated(indexed_early: Database) -> None:
     assert is_indexed(indexed_early, OLD_MODEL)
 
 
-def test_searches_and_writes_go_on_while_an_index_is_built(indexed_early: Database) -> None:
+def test_index_build_blocks_no_search_or_write(indexed_early: Database) -> None:
     add_video(indexed_early, "v", *[("A", f"statement {number}") for number in range(400)])
     building = threading.Thread(target=build_index, args=(indexed_early, OLD_MODEL))
     building.start()
@@ -125,7 +119,7 @@ def test_searches_and_writes_go_on_while_an_index_is_built(indexed_early: Databa
 
 @pytest.fixture
 def changing(database: Database) -> Database:
-    """Two videos that are searched with the old model; one of them has been run with the new one."""
+    """Two videos of the old model, which is searched; the new model has run over one of them."""
     for video in ("v", "w"):
         add_video(database, video, ("A", f"old statement {video}"), ("A", f"other old statement {video}"))
     add_passages(database, "v", NEW, "new statement v")
@@ -135,17 +129,17 @@ def changing(database: Database) -> Database:
 def test_old_model_is_searched_until_new_one_has_every_video(changing: Database) -> None:
     assert count_missing(changing, NEW_MODEL) == 1
     assert plan(changing, NEW).told == ""
-    assert {text.split()[-3] for text in said(changing)} == {"old"}
+    assert {text.split()[-3] for text in statements(changing)} == {"old"}
     assert maintain(changing, NEW).switched == 0
     assert searched_model(changing) == OLD_MODEL
 
 
-def test_when_it_has_every_video_it_takes_over_and_the_old_passages_go(changing: Database) -> None:
+def test_complete_new_model_takes_over(changing: Database) -> None:
     add_passages(changing, "w", NEW, "new statement w")
-    assert plan(changing, NEW).told == "new has been run over every video and takes over; passages of t are left over"
-    done = maintain(changing, NEW)
-    assert (done.switched, done.removed, done.passages) == (1, 4, 2)
-    assert said(changing) == ["new statement v", "new statement w"]
+    assert plan(changing, NEW).told.startswith("new has been run over every video")
+    result = maintain(changing, NEW)
+    assert (result.switched, result.removed, result.passages) == (1, 4, 2)
+    assert statements(changing) == ["new statement v", "new statement w"]
     assert list_text_models(changing) == [replace(NEW_MODEL, searched=True)]
     assert maintain(changing, NEW).switched == 0
 
@@ -156,7 +150,7 @@ def test_video_without_passages_does_not_delay_new_model(changing: Database) -> 
     assert maintain(changing, NEW).switched == 1
 
 
-def test_the_new_model_has_its_index_before_it_is_searched(indexed_early: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_model_is_indexed_before_it_is_searched(indexed_early: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     add_video(indexed_early, "v", ("A", "alpha"))
     add_passages(indexed_early, "v", NEW, "one", "two", "three")
     indexed = []
@@ -165,8 +159,7 @@ def test_the_new_model_has_its_index_before_it_is_searched(indexed_early: Databa
     assert indexed == [True]
 
 
-def test_passages_of_a_model_that_was_given_up_are_removed(changing: Database) -> None:
-    assert plan(changing, MODEL).told == "passages of new are left over"
+def test_passages_of_abandoned_model_are_removed(changing: Database) -> None:
     assert maintain(changing, MODEL).removed == 1
     assert list_text_models(changing) == [OLD_MODEL]
 
@@ -176,38 +169,38 @@ def test_video_of_new_model_only_is_reported_as_not_searched(changing: Database)
     changing.query("DELETE FROM passages WHERE video_id = 'x'")
     add_passages(changing, "x", NEW, "new statement x")
     assert count_unsearched(changing) == 1
-    told = explain(changing, search(changing, None, "statement"), EVERYTHING)
-    assert told.startswith("1 video with passages of new only is not searched yet: the library is searched with t until")
+    note = explain(changing, search(changing, None, "statement"), EVERYTHING)
+    assert note.startswith("1 video with passages of new only is not searched yet")
 
 
-def test_unknown_model_error_says_what_to_do() -> None:
-    with pytest.raises(ModelUnavailable, match="searched with text model t 1, which this version does not have"):
+def test_unknown_model_is_refused() -> None:
+    with pytest.raises(ModelUnavailable, match="text model t 1"):
         assert OLD_MODEL.described
     assert TextModel(MINILM.name, MINILM.revision, 384, True).described is MINILM
 
 
-def test_a_search_during_the_switch_mixes_no_models(changing: Database) -> None:
+def test_search_during_switch_mixes_no_models(changing: Database) -> None:
     add_passages(changing, "w", NEW, "new statement w")
-    seen: list[list[str]] = []
-    over = threading.Event()
+    results: set[tuple[str, ...]] = set()
+    switched = threading.Event()
 
-    def ask() -> None:
-        while not over.is_set():
-            seen.append(said(changing))
+    def search_repeatedly() -> None:
+        while not switched.is_set():
+            results.add(tuple(statements(changing)))
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    searching = threading.Thread(target=search_repeatedly)
+    searching.start()
     maintain(changing, NEW)
-    over.set()
-    asking.join()
+    switched.set()
+    searching.join()
     old = sorted(f"{other}old statement {video}" for video in "vw" for other in ("", "other "))
-    assert {tuple(each) for each in seen} <= {tuple(old), ("new statement v", "new statement w")}
+    assert results <= {tuple(old), ("new statement v", "new statement w")}
 
 
 # --- asset, sensor, command ----------------------------------------------------------------------------------------------
 
 
-def test_the_asset_does_it_and_tells_figures(
+def test_asset_switches_model_and_returns_figures(
     database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_video(database, "v", ("A", "alpha"))
@@ -219,7 +212,7 @@ def test_the_asset_does_it_and_tells_figures(
     assert keep_search_index(database, instance) == {}
 
 
-def test_the_sensor_asks_once_for_what_there_is_to_do(indexed_early: Database, instance: DagsterInstance) -> None:
+def test_sensor_requests_one_run(indexed_early: Database, instance: DagsterInstance) -> None:
     add_video(indexed_early, "v", ("A", "alpha"), model=MINILM_LIKE)
     assert isinstance(search_upkeep(build_sensor_context(instance)), SkipReason)
     add_video(indexed_early, "w", *[("A", "alpha")] * 3, model=MINILM_LIKE)
@@ -231,7 +224,7 @@ def test_the_sensor_asks_once_for_what_there_is_to_do(indexed_early: Database, i
     assert "Already requested, but still to be done: all-MiniLM" in str(again.skip_message)
 
 
-def test_while_a_run_is_under_way_the_sensor_waits(indexed_early: Database, instance: DagsterInstance) -> None:
+def test_sensor_waits_for_an_active_run(indexed_early: Database, instance: DagsterInstance) -> None:
     add_video(indexed_early, "w", *[("A", "alpha")] * 3, model=MINILM_LIKE)
     run = instance.add_run(DagsterRun(job_name="keep_search_index", status=DagsterRunStatus.STARTED))
     try:
@@ -241,5 +234,5 @@ def test_while_a_run_is_under_way_the_sensor_waits(indexed_early: Database, inst
     assert "queued or running" in str(answer.skip_message if isinstance(answer, SkipReason) else "")
 
 
-def test_the_sensor_runs_by_itself() -> None:
+def test_sensor_is_on_by_default() -> None:
     assert defs.resolve_sensor_def("search_upkeep").default_status == DefaultSensorStatus.RUNNING

@@ -1,4 +1,4 @@
-"""Which stages of a video are out of date, over the real asset graph."""
+"""Which stages of a video are stale, over the real asset graph."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ CURRENT = all_current()
 
 
 def below(stage: str) -> set[str]:
-    """What is made from the stage, directly or not."""
+    """The stages made from this one, directly or not."""
     children = {other for other, above in UPSTREAM.items() if stage in above}
     return children.union(*(below(child) for child in children))
 
@@ -42,15 +42,15 @@ def in_order(stages: set[str]) -> list[str]:
     return [stage for stage in STAGES if stage in stages]
 
 
-def test_where_nothing_ran_everything_is_run_upstream_first() -> None:
+def test_new_video_runs_everything_upstream_first() -> None:
     assert stale({}) == list(STAGES)
 
 
-def test_where_everything_is_current_nothing_is_run() -> None:
+def test_current_video_runs_nothing() -> None:
     assert stale(CURRENT) == []
 
 
-def test_the_graph_is_the_one_these_tests_speak_of() -> None:
+def test_asset_graph_is_as_expected() -> None:
     assert below("audio") == set(STAGES) - {"audio"}
     assert below("transcript") == {"text_embeddings"}
     assert below("speaker_turns") == {"voice_embeddings", "text_embeddings"}
@@ -58,28 +58,28 @@ def test_the_graph_is_the_one_these_tests_speak_of() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("field", ["code_version", "model", "model_revision"])
-def test_a_change_of_version_reruns_the_stage_and_what_is_below_it_only(stage: str, field: str) -> None:
+def test_changed_version_reruns_stage_and_those_below(stage: str, field: str) -> None:
     changed = EXPECTED | {stage: replace(EXPECTED[stage], **{field: "changed"})}
     assert stale(CURRENT, changed) == in_order({stage} | below(stage))
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_that_never_ran_is_run_with_what_is_below_it_only(stage: str) -> None:
+def test_missing_stage_runs_with_those_below(stage: str) -> None:
     outputs = {name: output for name, output in CURRENT.items() if name != stage}
     assert stale(outputs) == in_order({stage} | below(stage))
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_changed_content_makes_stages_below_stale_but_not_itself(stage: str) -> None:
+def test_changed_content_makes_stages_below_stale(stage: str) -> None:
     assert stale(ran(CURRENT, stage, "something else")) == in_order(below(stage))
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_that_left_the_same_again_makes_nothing_stale(stage: str) -> None:
+def test_same_content_makes_nothing_stale(stage: str) -> None:
     assert stale(ran(CURRENT, stage, CURRENT[stage].digest)) == []
 
 
-def test_a_version_that_goes_back_is_run_again_too() -> None:
+def test_older_version_is_stale_too() -> None:
     newer = replace(CURRENT["transcript"], version=replace(EXPECTED["transcript"], code_version="2"))
     assert stale(CURRENT | {"transcript": newer}) == ["transcript", "text_embeddings"]
 
@@ -92,8 +92,8 @@ def test_single_stage_ignores_staleness_above_it(stage: str) -> None:
 
 def test_stage_without_upstream_output_is_never_current() -> None:
     outputs = {stage: CURRENT[stage] for stage in ("audio", "voice_embeddings")}
-    told = reason_to_run(EXPECTED["voice_embeddings"], UPSTREAM["voice_embeddings"], outputs["voice_embeddings"], outputs)
-    assert told == "made from speaker_turns, which never ran to its end"
+    reason = reason_to_run(EXPECTED["voice_embeddings"], UPSTREAM["voice_embeddings"], outputs["voice_embeddings"], outputs)
+    assert reason == "made from speaker_turns, which never ran to its end"
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(STAGES), st.sampled_from(["a", "b"])), max_size=30)
