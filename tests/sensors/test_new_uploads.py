@@ -1,4 +1,4 @@
-"""The sensor `new_uploads`: a tick that dies at any step loses nothing and does nothing twice."""
+"""The sensor `new_uploads`: a tick that dies at any step loses nothing and repeats nothing."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from tests.support.sensor_daemon import Daemon
 
 
 class Killed(BaseException):
-    """The process is gone, at this point."""
+    """The process dies at this point."""
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Death:
 
 
 @contextmanager
-def mortal(database: Database, death: Death) -> Iterator[None]:
+def mortal(death: Death) -> Iterator[None]:
     """Every transaction may die before it begins, before it commits, and just after."""
     real = Database.connect
 
@@ -55,15 +55,11 @@ def mortal(database: Database, death: Death) -> Iterator[None]:
             death.step()
         death.step()
 
-    patch = pytest.MonkeyPatch()
-    patch.setattr(Database, "connect", connect)
-    patch.setattr(run_requests, "MAX_PER_TICK", 3)
-    patch.setattr(next_requests, "__defaults__", (None, 3))
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "connect", connect)
+        patch.setattr(run_requests, "MAX_PER_TICK", 3)
+        patch.setattr(next_requests, "__defaults__", (None, 3))
         yield
-    finally:
-        patch.undo()
-    assert database
 
 
 def _watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Site, paths: Sequence[str]) -> None:
@@ -82,7 +78,7 @@ def _all_episodes_ran_once(daemon: Daemon, database: Database, expected: set[str
     assert len(ran) == len(expected)
 
 
-def test_tick_killed_at_any_step_loses_no_run_and_repeats_none(
+def test_tick_killed_at_any_step_loses_and_repeats_no_run(
     site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _watch(monkeypatch, tmp_path, site, ["/a.xml", "/b.xml"])
@@ -94,7 +90,7 @@ def test_tick_killed_at_any_step_loses_no_run_and_repeats_none(
             connection.execute("TRUNCATE videos, sources CASCADE")
         death = Death()
         daemon = Daemon(new_uploads, instance, database, death.step)
-        with mortal(database, death):
+        with mortal(death):
             death.revive(at)
             died = False
             try:
@@ -110,12 +106,12 @@ def test_tick_killed_at_any_step_loses_no_run_and_repeats_none(
         if not died:
             steps = at
             break
-    assert steps > 20  # every one of them was died at
+    assert steps > 20  # it died at each of them
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(1, 4), st.one_of(st.none(), st.integers(1, 60))), min_size=1, max_size=6))
-def test_whatever_comes_and_whenever_it_dies_each_upload_runs_once(
+def test_each_upload_runs_once_despite_deaths(
     site: Site,
     database: Database,
     instance: DagsterInstance,
@@ -123,13 +119,13 @@ def test_whatever_comes_and_whenever_it_dies_each_upload_runs_once(
     tmp_path: Path,
     history: list[tuple[int, int | None]],
 ) -> None:
-    """A feed that shows its newest six only; in each step some are added, and the tick may die."""
+    """A feed of the newest six episodes; each step adds some, and the tick may die."""
     with database.connect() as connection:
         connection.execute("TRUNCATE videos, sources CASCADE")
     _watch(monkeypatch, tmp_path, site, ["/feed.xml"])
     death, published, seen = Death(), 0, set()
     daemon = Daemon(new_uploads, instance, database, death.step)
-    with mortal(database, death):
+    with mortal(death):
         for added, dies_at in history:
             published += added
             shown = [f"e{number}" for number in range(published, max(0, published - 6), -1)]
@@ -149,7 +145,7 @@ def test_whatever_comes_and_whenever_it_dies_each_upload_runs_once(
     _all_episodes_ran_once(daemon, database, seen)
 
 
-def test_three_ticks_with_nothing_new_make_no_run_and_no_partition(
+def test_ticks_without_news_make_no_run(
     site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _watch(monkeypatch, tmp_path, site, ["/feed.xml"])
@@ -162,11 +158,12 @@ def test_three_ticks_with_nothing_new_make_no_run_and_no_partition(
         daemon.tick()
     assert list(daemon.runs.values()) == partitions
     assert instance.get_dynamic_partitions(str(videos.name)) == partitions
-    assert [one.headers.get("If-None-Match") for one in site.asked_for("/feed.xml")] == [None, '"1"', '"1"', '"1"']
+    assert [request.headers.get("If-None-Match") for request in site.asked_for("/feed.xml")] == [None, '"1"', '"1"', '"1"']
 
 
-def test_runs_carry_their_source_and_go_ahead_of_backfills(
-    site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.usefixtures("database")
+def test_runs_have_source_and_priority(
+    site: Site, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     secret = "s3cr3t-t0ken-0123456789"
     (tmp_path / "sources.yaml").write_text(f"sources:\n  - feed: {site.url}/feed.xml?token={secret}\n    priority: 3\n")
@@ -178,4 +175,3 @@ def test_runs_carry_their_source_and_go_ahead_of_backfills(
     assert run.tags["dagster/priority"] == "13"
     assert run.tags["earshot/source"].startswith(f"{site.url}/feed.xml")
     assert secret not in json.dumps([run.tags, run.run_key, answer.cursor])
-    assert database

@@ -1,4 +1,4 @@
-"""The sensor `new_voices`: it asks for a run after every change, once, and never without one."""
+"""The sensor `new_voices`: it requests one run after each change, and none without a change."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,25 +34,25 @@ LISTED = "people:\n  - name: Somebody\n    samples:\n      - file: /somewhere.wa
 
 @pytest.fixture(autouse=True)
 def people_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The path of a people.yaml that is not there yet."""
+    """The path of a people.yaml that does not exist yet."""
     path = tmp_path / "people.yaml"
     monkeypatch.setenv("EARSHOT_PEOPLE", str(path))
     return path
 
 
 class Ticks:
-    """The sensor's daemon: keeps the cursor of a tick that asked for a run."""
+    """The sensor's daemon: keeps the cursor of a tick that requested a run."""
 
     def __init__(self, instance: DagsterInstance) -> None:
         self.instance = instance
         self.cursor: str | None = None
-        self.said: str = ""
+        self.message: str = ""
 
-    def asks(self) -> bool:
-        """Whether this tick asks for a run."""
+    def requests_run(self) -> bool:
+        """Whether this tick requests a run."""
         answer = new_voices(build_sensor_context(self.instance, cursor=self.cursor))
         if isinstance(answer, SkipReason):
-            self.said = str(answer.skip_message)
+            self.message = str(answer.skip_message)
             return False
         assert isinstance(answer, SensorResult)
         assert len(answer.run_requests or ()) == 1
@@ -73,17 +73,10 @@ def speak(database: Database, video: str, *speakers: str) -> None:
     database.replace(video, {"local_speakers": rows.assign(**space.columns)})
 
 
-def test_empty_library_requests_no_run_whatever_people_yaml_has(database: Database, ticks: Ticks, people_file: Path) -> None:
+def test_empty_library_requests_no_run(database: Database, ticks: Ticks, people_file: Path) -> None:
     people_file.write_text(LISTED)
     add_person(database, "Anna")
-    assert not ticks.asks()
-    assert "No video has a speaker" in ticks.said
-
-
-def test_change_requests_one_run(database: Database, ticks: Ticks) -> None:
-    speak(database, "a", "S0")
-    assert [ticks.asks() for _ in range(3)] == [True, False, False]
-    assert "No new voices" in ticks.said
+    assert not ticks.requests_run()
 
 
 def _person_by_hand(database: Database) -> None:
@@ -106,70 +99,69 @@ CHANGES: dict[str, Callable[[Database], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_whatever_decides_who_is_who_is_noticed(change: str, database: Database, ticks: Ticks) -> None:
+def test_change_of_identification_requests_one_run(change: str, database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0", "S1")
     speak(database, "z", "S0")
-    assert [ticks.asks(), ticks.asks()] == [True, False]
+    assert [ticks.requests_run(), ticks.requests_run()] == [True, False]
+    assert "No new voices" in ticks.message
     CHANGES[change](database)
-    assert [ticks.asks(), ticks.asks()] == [True, False]
+    assert [ticks.requests_run(), ticks.requests_run()] == [True, False]
 
 
-def test_a_correction_taken_back_and_another_given_is_noticed(database: Database, ticks: Ticks) -> None:
+def test_replaced_correction_requests_a_run(database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0")
     first = add_correction(database, CorrectionKind.SAME, None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("a", 10, 19)])
-    assert ticks.asks()
+    assert ticks.requests_run()
     remove_correction(database, first)
     add_correction(database, CorrectionKind.DIFFERENT, None, [CorrectedSpan("a", 0, 9)], [CorrectedSpan("a", 10, 19)])
-    assert ticks.asks()
+    assert ticks.requests_run()
 
 
-def test_a_video_that_was_committed_later_than_it_was_made_is_noticed(database: Database, ticks: Ticks) -> None:
+def test_late_commit_requests_a_run(database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0")
     speak(database, "z", "S0")
-    assert ticks.asks()
+    assert ticks.requests_run()
     database.query("UPDATE local_speakers SET made_at = made_at - interval '1 ms' WHERE video_id = 'a'")  # not the newest
-    assert ticks.asks()
+    assert ticks.requests_run()
 
 
-def test_what_a_run_writes_is_no_change(database: Database, ticks: Ticks, people_file: Path) -> None:
+def test_rows_of_the_run_itself_request_no_run(database: Database, ticks: Ticks, people_file: Path) -> None:
     people_file.write_text(LISTED)
     speak(database, "a", "S0")
-    assert ticks.asks()
+    assert ticks.requests_run()
     identify(database)
     assert database.query("SELECT count(*) AS found FROM people, enrolments, identities")[0]["found"] == 1
-    assert not ticks.asks()
+    assert not ticks.requests_run()
 
 
-def test_another_model_set_is_noticed(database: Database, ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_model_set_requests_a_run(database: Database, ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> None:
     speak(database, "a", "S0")
-    assert ticks.asks()
+    assert ticks.requests_run()
     monkeypatch.setenv("EARSHOT_MODELS", "large")
-    assert ticks.asks()
+    assert ticks.requests_run()
 
 
 @pytest.mark.parametrize("status", [status for status in ACTIVE if status != DagsterRunStatus.QUEUED])
-def test_active_run_defers_requests_and_loses_none(status: DagsterRunStatus, database: Database, ticks: Ticks) -> None:
+def test_active_run_defers_the_request(status: DagsterRunStatus, database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0")
     run = ticks.instance.add_run(DagsterRun(job_name="identify_people", status=status))
     try:
-        assert not ticks.asks()
-        assert "queued or running" in ticks.said
+        assert not ticks.requests_run()
+        assert "queued or running" in ticks.message
     finally:
         ticks.instance.delete_run(run.run_id)
-    assert ticks.asks()
+    assert ticks.requests_run()
 
 
-def test_runs_of_other_jobs_do_not_hold_it_up(database: Database, ticks: Ticks) -> None:
+def test_runs_of_other_jobs_defer_nothing(database: Database, ticks: Ticks) -> None:
     speak(database, "a", "S0")
-    other = ticks.instance.add_run(DagsterRun(job_name="list_source", status=DagsterRunStatus.STARTED))
-    asked = ticks.asks()
-    ticks.instance.delete_run(other.run_id)
-    assert asked
+    listing = ticks.instance.add_run(DagsterRun(job_name="list_source", status=DagsterRunStatus.STARTED))
+    requested = ticks.requests_run()
+    ticks.instance.delete_run(listing.run_id)
+    assert requested
 
 
-def test_the_cursor_tells_no_name_and_runs_go_ahead_of_new_uploads(
-    database: Database, instance: DagsterInstance, people_file: Path
-) -> None:
+def test_cursor_has_no_name_and_runs_have_priority(database: Database, instance: DagsterInstance, people_file: Path) -> None:
     people_file.write_text(LISTED)
     speak(database, "a", "S0")
     answer = new_voices(build_sensor_context(instance))
@@ -181,7 +173,7 @@ def test_the_cursor_tells_no_name_and_runs_go_ahead_of_new_uploads(
     assert len(answer.cursor or "") == 32
 
 
-def test_it_runs_by_itself() -> None:
+def test_sensor_is_on_by_default() -> None:
     found = defs.resolve_sensor_def("new_voices")
     assert found.default_status == DefaultSensorStatus.RUNNING
     assert found.minimum_interval_seconds == 30

@@ -1,4 +1,4 @@
-"""What a failure makes of a video, and that what is due again is run again: when, how often, and in whose turn."""
+"""The state of a video after a failure, and its retries: when, how often, and in which order."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,7 @@ from earshot.storage.catalog.videos import Video, get_video, record_crash, recor
 from earshot.storage.database import Database
 from ingest_assets.partitions import videos
 from sensors.retries import retries
+from tests.support.library import stored_video
 from tests.support.sensor_daemon import Daemon
 
 HOUR_S = 3600.0
@@ -45,7 +46,7 @@ SECRET = "s3cr3t-t0ken-0123456789"
 
 
 def waits(expected: float) -> object:
-    """So many seconds from now, whatever the machine was busy with meanwhile."""
+    """So many seconds from now, give or take a busy machine."""
     return pytest.approx(expected, abs=50.0)
 
 
@@ -56,12 +57,12 @@ def wait_s(fate: Fate) -> float:
 
 
 def waits_of(error: Retryable) -> list[float]:
-    """How long each try waits for the next, as long as there is one."""
+    """The pauses before each further try."""
     fates = [fate_of(error, attempts) for attempts in range(200)]
     return [wait_s(fate) for fate in takewhile(lambda fate: fate.retry_at is not None, fates)]
 
 
-# --- the fate of a video ----------------------------------------------------------------------------------------------------
+# --- the fate of a video -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -77,12 +78,12 @@ def waits_of(error: Retryable) -> list[float]:
         (AddressRefused, "failed"),
     ],
 )
-def test_what_is_permanent_is_never_tried_again_by_itself(kind: type[Permanent], state: str) -> None:
+def test_permanent_error_is_never_retried(kind: type[Permanent], state: str) -> None:
     for attempts in (0, 7):
         assert fate_of(kind("It is so.", "Do this."), attempts) == Fate(state, attempts + 1, "It is so. Do this.", None)
 
 
-def test_every_permanent_error_is_in_the_table_above() -> None:
+def test_every_permanent_error_has_a_test() -> None:
     named = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Permanent)}
     assert named == {
         Permanent, InvalidMedia, NoAudio, Removed, Private, MembersOnly, GeoBlocked, AgeRestricted, AddressRefused,
@@ -90,17 +91,17 @@ def test_every_permanent_error_is_in_the_table_above() -> None:
 
 
 @pytest.mark.parametrize("kind", [Retryable, Truncated, OutOfMemory])
-def test_what_may_pass_is_tried_six_times_after_pauses_that_grow(kind: type[Retryable]) -> None:
+def test_retryable_error_is_tried_six_times_with_backoff(kind: type[Retryable]) -> None:
     assert waits_of(kind("The connection was reset.")) == [waits(s) for s in (300.0, 900.0, 2700.0, 8100.0, 24_300.0)]
     assert fate_of(kind("The connection was reset."), 4).state == "failed"
 
 
-def test_what_was_tried_often_enough_is_failed_and_keeps_its_message() -> None:
+def test_last_attempt_fails_with_its_message() -> None:
     fate = fate_of(Retryable("The connection was reset.", "Try later."), 5)
     assert fate == Fate("failed", 6, "Given up after 6 attempts. The connection was reset. Try later.", None)
 
 
-def test_broadcast_without_start_is_retried_with_backoff_then_given_up() -> None:
+def test_broadcast_without_start_is_finally_given_up() -> None:
     pauses = waits_of(LiveOrUpcoming("It is on air."))
     assert pauses[:3] == [waits(1800.0), waits(2700.0), waits(4050.0)]
     assert all(pause_s <= next_s + 50.0 for pause_s, next_s in pairwise(pauses))
@@ -112,7 +113,7 @@ def test_broadcast_without_start_is_retried_with_backoff_then_given_up() -> None
 
 
 @pytest.mark.parametrize("starts_in_s", [60.0, 3 * HOUR_S, 40 * DAY_S])
-def test_a_broadcast_waits_for_its_start_however_far(starts_in_s: float) -> None:
+def test_broadcast_is_retried_after_its_start(starts_in_s: float) -> None:
     for attempts in (0, 12):
         fate = fate_of(LiveOrUpcoming("Premieres later.", starts_in_s=starts_in_s), attempts)
         assert (fate.state, fate.attempts) == ("live_or_upcoming", attempts + 1)
@@ -120,13 +121,13 @@ def test_a_broadcast_waits_for_its_start_however_far(starts_in_s: float) -> None
 
 
 @pytest.mark.parametrize("kind", [Misconfigured, GpuUnavailable, ModelUnavailable, DatabaseUnusable, DiskFull, Blocked])
-def test_error_outside_the_video_counts_no_attempt_and_keeps_state(kind: type[EarshotError]) -> None:
+def test_error_outside_the_video_counts_no_attempt(kind: type[EarshotError]) -> None:
     for attempts in (0, 5, 80):
         fate = fate_of(kind("Not the video's fault."), attempts)
         assert (fate.state, fate.attempts, wait_s(fate)) == (None, attempts, waits(HOUR_S))
 
 
-def test_a_video_whose_source_was_paused_waits_for_its_end() -> None:
+def test_video_of_paused_source_waits_for_its_end() -> None:
     until = datetime.now(UTC) + timedelta(hours=7)
     assert fate_of(Blocked("429"), 3, until) == Fate(None, 3, "429", until)
 
@@ -136,7 +137,7 @@ def test_unknown_error_fails_and_is_not_retried() -> None:
     assert fate_of(EarshotError("Something."), 0) == Fate(None, 1, "Something.", None)
 
 
-# --- what is kept of it -----------------------------------------------------------------------------------------------------
+# --- the catalogue -------------------------------------------------------------------------------------------------------
 
 
 def known(database: Database, video_id: str = "v1", source: str = "a", **columns: object) -> None:
@@ -146,77 +147,71 @@ def known(database: Database, video_id: str = "v1", source: str = "a", **columns
         database.query(f"UPDATE videos SET {column} = %s WHERE video_id = %s", [value, video_id])  # noqa: S608
 
 
-def found(database: Database, video_id: str = "v1") -> Video:
-    video = get_video(database, video_id)
-    assert video is not None
-    return video
-
-
-def test_each_failure_is_counted_and_the_last_one_gives_up(database: Database) -> None:
+def test_sixth_failure_gives_up(database: Database) -> None:
     known(database)
     for attempt in range(1, 6):
         record_failure(database, "v1", Retryable("reset"))
-        assert (found(database).attempts, found(database).state) == (attempt, "failed")
-        assert found(database).retry_at is not None
+        video = stored_video(database, "v1")
+        assert (video.attempts, video.state, video.retry_at is None) == (attempt, "failed", False)
     record_failure(database, "v1", Retryable("reset"))
-    given_up = found(database)
+    given_up = stored_video(database, "v1")
     assert (given_up.state, given_up.attempts, given_up.retry_at) == ("failed", 6, None)
     assert given_up.last_error == "Given up after 6 attempts. reset"
     reset_attempts(database, ["v1"])
     record_failure(database, "v1", Retryable("reset"))
-    assert found(database).retry_at is not None
+    assert stored_video(database, "v1").retry_at is not None
 
 
-def test_looks_at_a_broadcast_are_no_attempts_at_what_it_becomes(database: Database) -> None:
+def test_tries_of_a_broadcast_are_no_attempts_at_its_recording(database: Database) -> None:
     known(database)
     for _ in range(12):
         record_failure(database, "v1", LiveOrUpcoming("It is on air."))
     record_failure(database, "v1", Retryable("The connection was reset."))
-    archived = found(database)
+    archived = stored_video(database, "v1")
     assert archived.retry_at is not None
     assert "Given up" not in (archived.last_error or "")
 
 
 @pytest.mark.parametrize("error", [Private("hidden"), Retryable("reset"), Blocked("429"), LiveOrUpcoming("on air")])
-def test_a_video_that_is_ready_stays_so_and_is_not_tried_again(database: Database, error: EarshotError) -> None:
+def test_ready_video_stays_ready(database: Database, error: EarshotError) -> None:
     known(database, state="ready")
     record_failure(database, "v1", error)
-    assert (found(database).state, found(database).retry_at) == ("ready", None)
-    assert found(database).last_error == str(error)
+    assert (stored_video(database, "v1").state, stored_video(database, "v1").retry_at) == ("ready", None)
+    assert stored_video(database, "v1").last_error == str(error)
 
 
-def test_a_block_leaves_the_state_and_the_attempts_as_they_were(database: Database) -> None:
+def test_block_keeps_state_and_attempts(database: Database) -> None:
     until = datetime.now(UTC) + timedelta(hours=2)
     known(database, state="live_or_upcoming", attempts=4)
     record_failure(database, "v1", Blocked("429"), until)
-    blocked = found(database)
+    blocked = stored_video(database, "v1")
     assert (blocked.state, blocked.attempts, blocked.retry_at, blocked.last_error) == ("live_or_upcoming", 4, until, "429")
 
 
-def test_a_failure_that_is_permanent_ends_the_retries_of_one_that_was_not(database: Database) -> None:
+def test_permanent_failure_ends_retries(database: Database) -> None:
     known(database)
     record_failure(database, "v1", Retryable("reset"))
     record_failure(database, "v1", Removed("gone"))
-    assert (found(database).state, found(database).retry_at) == ("removed", None)
+    assert (stored_video(database, "v1").state, stored_video(database, "v1").retry_at) == ("removed", None)
 
 
-def test_a_crash_is_failed_and_not_tried_again_but_ready_stays_ready(database: Database) -> None:
+def test_crash_fails_the_video_unless_ready(database: Database) -> None:
     known(database, retry_at=datetime.now(UTC), attempts=2)
     known(database, "v2", state="ready")
     for video_id in ("v1", "v2"):
         record_crash(database, video_id, "killed")
-    crashed, ready = found(database), found(database, "v2")
+    crashed, ready = stored_video(database, "v1"), stored_video(database, "v2")
     assert (crashed.state, crashed.attempts, crashed.last_error, crashed.retry_at) == ("failed", 3, "killed", None)
     assert (ready.state, ready.last_error, ready.retry_at) == ("ready", "killed", None)
 
 
 def test_failure_of_unknown_video_is_ignored(database: Database) -> None:
-    record_failure(database, "nobody", Retryable("reset"))
-    record_crash(database, "nobody", "killed")
-    assert get_video(database, "nobody") is None
+    record_failure(database, "unknown", Retryable("reset"))
+    record_crash(database, "unknown", "killed")
+    assert get_video(database, "unknown") is None
 
 
-# --- the sensor ---------------------------------------------------------------------------------------------------------------
+# --- the sensor ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -232,17 +227,17 @@ def later(seconds: float = HOUR_S) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def test_only_what_is_due_is_run_and_only_once(database: Database, daemon: Daemon) -> None:
+def test_due_video_is_run_once(database: Database, daemon: Daemon) -> None:
     known(database, "due", state="failed", retry_at=ago())
     known(database, "later", state="failed", retry_at=later())
     known(database, "never", state="removed")
     assert [daemon.tick() for _ in range(3)] == [["due"], [], []]
     assert daemon.instance.get_dynamic_partitions(str(videos.name)) == ["due"]
-    assert found(database, "due").retry_at is None
+    assert stored_video(database, "due").retry_at is None
     assert database.query("SELECT video_id FROM run_requests") == []
 
 
-def test_a_video_that_fails_again_is_due_again(database: Database, daemon: Daemon) -> None:
+def test_repeated_failure_is_retried_again(database: Database, daemon: Daemon) -> None:
     known(database, "v1", state="failed", retry_at=ago())
     assert daemon.tick() == ["v1"]
     record_failure(database, "v1", Retryable("reset"))
@@ -252,7 +247,7 @@ def test_a_video_that_fails_again_is_due_again(database: Database, daemon: Daemo
     assert len(daemon.runs) == 2
 
 
-def test_a_tick_that_dies_loses_nothing_and_runs_nothing_twice(database: Database, daemon: Daemon) -> None:
+def test_dying_tick_loses_and_repeats_nothing(database: Database, daemon: Daemon) -> None:
     for video_id in ("v1", "v2"):
         known(database, video_id, retry_at=ago())
     assert sorted(daemon.tick(dies=True)) == ["v1", "v2"]
@@ -261,19 +256,19 @@ def test_a_tick_that_dies_loses_nothing_and_runs_nothing_twice(database: Databas
     assert sorted(daemon.runs.values()) == ["v1", "v2", "v3"]
 
 
-def test_sources_take_turns_and_nothing_is_run_of_one_that_is_paused(database: Database, daemon: Daemon) -> None:
+def test_sources_alternate_and_paused_ones_wait(database: Database, daemon: Daemon) -> None:
     for video_id, source in (("a1", "a"), ("a2", "a"), ("b1", "b"), ("b2", "b"), ("p1", "p")):
         known(database, video_id, source, retry_at=ago())
     pause(database, "p", "429")
     started = daemon.tick()
     assert [video_id[0] for video_id in started] in (["a", "b", "a", "b"], ["b", "a", "b", "a"])
     assert daemon.tick() == []
-    assert found(database, "p1").retry_at is not None
+    assert stored_video(database, "p1").retry_at is not None
     database.query("UPDATE sources SET paused_until = now() - interval '1 second'")
     assert daemon.tick() == ["p1"]
 
 
-def test_an_announced_video_is_run_after_its_start_and_not_before(database: Database, daemon: Daemon) -> None:
+def test_announced_video_is_run_after_its_start(database: Database, daemon: Daemon) -> None:
     known(database)
     record_failure(database, "v1", LiveOrUpcoming("Premieres in 3 hours.", starts_in_s=3 * HOUR_S))
     assert daemon.tick() == []
@@ -281,7 +276,7 @@ def test_an_announced_video_is_run_after_its_start_and_not_before(database: Data
     assert daemon.tick() == []  # it has begun, and is not archived yet
     database.query("UPDATE videos SET retry_at = retry_at - interval '31 minutes'")
     assert daemon.tick() == ["v1"]
-    assert found(database).state == "live_or_upcoming"
+    assert stored_video(database, "v1").state == "live_or_upcoming"
 
 
 @pytest.mark.parametrize("end", [record_served, lift_pause])
@@ -301,7 +296,7 @@ def test_blocked_source_gets_one_request_at_a_time_until_served_or_lifted(
     assert sorted(daemon.runs.values()) == ["v1", "v2", "v3", "v4"]
 
 
-def test_a_source_that_blocks_again_keeps_the_rest_waiting(database: Database, daemon: Daemon) -> None:
+def test_repeated_block_keeps_the_rest_waiting(database: Database, daemon: Daemon) -> None:
     pause(database, "a", "429")
     database.query("UPDATE sources SET paused_until = now() - interval '1 second'")
     for video_id in ("v1", "v2"):
@@ -309,20 +304,20 @@ def test_a_source_that_blocks_again_keeps_the_rest_waiting(database: Database, d
     [first] = daemon.tick()
     record_failure(database, first, Blocked("429"), pause(database, "a", "429"))
     assert daemon.tick() == []
-    assert found(database, first).attempts == 0
+    assert stored_video(database, first).attempts == 0
 
 
-def test_what_is_ready_or_gone_for_good_meanwhile_is_not_run(database: Database, daemon: Daemon) -> None:
+def test_video_ready_or_removed_meanwhile_is_not_run(database: Database, daemon: Daemon) -> None:
     for video_id in ("made ready", "gone", "waiting"):
         known(database, video_id, retry_at=ago())
     assert sorted(daemon.tick(dies=True)) == ["gone", "made ready", "waiting"]
-    daemon.runs.clear()  # as if it had died before it submitted them
+    daemon.runs.clear()  # as if it had died before submitting them
     database.query("UPDATE videos SET state = 'ready' WHERE video_id = 'made ready'")
     record_failure(database, "gone", Removed("The media is gone."))
     assert daemon.tick() == ["waiting"]
 
 
-def test_a_great_many_are_run_fifty_at_a_time(database: Database, daemon: Daemon) -> None:
+def test_tick_runs_at_most_fifty(database: Database, daemon: Daemon) -> None:
     for number in range(120):
         known(database, f"v{number:03}", retry_at=ago())
     ticks = [daemon.tick() for _ in range(4)]
@@ -330,7 +325,7 @@ def test_a_great_many_are_run_fifty_at_a_time(database: Database, daemon: Daemon
     assert len(set(daemon.runs.values())) == 120
 
 
-def test_runs_go_between_new_uploads_and_backfills_and_tell_no_secret(database: Database, daemon: Daemon) -> None:
+def test_runs_have_priority_source_and_no_secret(database: Database, daemon: Daemon) -> None:
     source = f"https://podcast.example/feed.xml?token={SECRET}"
     known(database, source=source, retry_at=ago())
     answer = retries(build_sensor_context(daemon.instance))
