@@ -1,7 +1,7 @@
-"""What tests share: a home of their own with a real Postgres in it, on the CPU, without any hub.
+"""Shared fixtures: a home of the test session with a real Postgres, on the CPU, without a model hub.
 
-The tests ask for the CPU (a machine without a GPU must pass them all); what needs real models, a webserver or a browser is
-marked `slow`. Homes are short paths under /tmp, since Postgres' socket lies in them.
+The tests ask for the CPU, so that they pass without a GPU; those that need real models, a webserver or a browser are marked
+`slow`. Homes are short paths under /tmp, since they hold the socket of Postgres.
 """
 
 import os
@@ -40,14 +40,14 @@ from tests.support.http_server import Site, misbehaving
 
 configure_libraries()  # some tests import torch before anything of the library asks for a device
 
-# Modules that take a minute and more. `make test` gives modules to two processes: these must not be begun last, nor two of
-# those that run `earshot up` at once.
+# Modules that take a minute and more. `make test` gives modules to two processes: these must not start last, and those that
+# run `earshot up` not at the same time.
 LONG = (
     "test_workers", "test_drill", "test_serving", "test_pipeline", "test_interrupted_backfills", "test_crashes", "test_sensors",
     "test_commands",
 )  # fmt: skip
 
-for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # everything the tests ask lies on loopback
+for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # all servers of the tests are on loopback
     os.environ.pop(proxy, None)
     os.environ.pop(proxy.upper(), None)
 
@@ -69,7 +69,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def library(home: Path) -> Database:
-    """The session's database, migrated, and as the module begins without videos and partitions."""
+    """The session's database, migrated; without videos and partitions when the module begins."""
     assert home.exists()
     opened = open_database()
     _turn_off_fsync(opened.url)
@@ -87,7 +87,7 @@ def database(library: Database) -> Database:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    """A server on loopback that answers as a test tells it to."""
+    """A scripted server on loopback."""
     with misbehaving() as opened:
         yield opened
 
@@ -100,10 +100,10 @@ def instance(database: Database) -> DagsterInstance:
 
 
 def _empty(database: Database) -> None:
-    """Delete every row. TRUNCATE would create the files of all tables anew, which takes a hundred times as long."""
+    """Delete every row. TRUNCATE would recreate the files of all tables, which takes a hundred times as long."""
     tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
     with database.connect() as connection:
-        connection.execute("SET LOCAL session_replication_role = replica")  # in any order, whatever refers to what
+        connection.execute("SET LOCAL session_replication_role = replica")  # in any order, despite foreign keys
         deletes = [sql.SQL("DELETE FROM {}").format(sql.Identifier(*row.values())) for row in connection.execute(tables)]
         connection.execute(sql.SQL("; ").join(deletes))
 

@@ -1,4 +1,4 @@
-"""`earshot up` as a test drives it: started and ended for real, asked over GraphQL as the UI asks."""
+"""A real `earshot up` for tests, with the GraphQL queries of the UI."""
 
 import json
 import os
@@ -36,25 +36,25 @@ class Up:
 @contextmanager
 def running_up(home: Path, environment: Mapping[str, str]) -> Iterator[Up]:
     """`earshot up` on this home with these settings, for the block; the home's Postgres runs again after it."""
-    port, told = free_port(), home / "up.log"
-    with told.open("wb") as log:
+    port, log_file = free_port(), home / "up.log"
+    with log_file.open("wb") as log:
         process = subprocess.Popen(
             [EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log, env={**os.environ, **environment}
         )
         try:
-            wait(lambda: f":{port} (" in told.read_text() or process.poll(), 600, "earshot up never said that it is up")
-            assert process.poll() is None, told.read_text()
+            wait(lambda: f":{port} (" in log_file.read_text() or process.poll(), 600, "earshot up is not up")
+            assert process.poll() is None, log_file.read_text()
             yield Up(process.pid, f"http://127.0.0.1:{port}")
         finally:
             subprocess.run([EARSHOT, "down"], check=True, env={**os.environ, "EARSHOT_HOME": str(home)})
             ended = process.wait(timeout=300)
             database._ready.clear()
-            open_database()  # `down` stopped the server of the whole test session: whoever comes next needs it
-    assert ended == 0, told.read_text()
+            open_database()  # `down` stopped the server of the whole test session
+    assert ended == 0, log_file.read_text()
 
 
 def launch(url: str, partition: str) -> str:
-    """Materialize everything of one partition, as the UI does, with the tag that lets nothing be reused."""
+    """Materialize one partition, as the UI does, with the tag that forces every stage."""
     tags = {"dagster/partition": partition, FORCE_TAG: "true"}
     metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
     return execute(url, {"jobName": "ingest_video"}, executionMetadata=metadata)
@@ -94,8 +94,8 @@ def launch_backfill(url: str, stages: Iterable[str], partitions: list[str]) -> s
 
 def cancel(url: str, run_id: str) -> None:
     """Terminate a run, as the UI does."""
-    asked = "mutation ($id: String!) { terminateRun(runId: $id) { __typename ... on TerminateRunFailure { message } } }"
-    answer = query(url, asked, {"id": run_id})["terminateRun"]
+    mutation = "mutation ($id: String!) { terminateRun(runId: $id) { __typename ... on TerminateRunFailure { message } } }"
+    answer = query(url, mutation, {"id": run_id})["terminateRun"]
     assert answer["__typename"] == "TerminateRunSuccess", answer
 
 
@@ -121,8 +121,8 @@ def run_status(url: str, run_id: str) -> str:
 
 
 def backfill_status(url: str, backfill_id: str) -> str:
-    asked = "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
-    return query(url, asked, {"id": backfill_id})["partitionBackfillOrError"]["status"]
+    status = "query ($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
+    return query(url, status, {"id": backfill_id})["partitionBackfillOrError"]["status"]
 
 
 def query(url: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
@@ -143,9 +143,8 @@ def query(url: str, query: str, variables: dict[str, Any]) -> dict[str, Any]:
 def wait(condition: Any, seconds: float, complaint: str) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
+        if result := condition():
+            return result
         time.sleep(1)
     raise AssertionError(f"{complaint} after {seconds:.0f} s")
 

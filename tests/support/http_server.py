@@ -1,4 +1,4 @@
-"""A server on loopback that behaves as badly as a test needs: real HTTP, for feeds, pages and media.
+"""A scripted HTTP server on loopback, for feeds, pages and media that fail in any way.
 
     with misbehaving() as site:
         site.put("/feed.xml", Answer(status=500), Answer(feed, etag='"1"'))   # 500 once, then the feed; 304 to its ETag
@@ -109,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         answer = self.state.next_answer(Asked(self.command, self.path, self.headers))
-        with suppress(ConnectionError):  # who asked has gone
+        with suppress(ConnectionError):  # the client has gone
             self._send(answer)
         self.close_connection = True
 

@@ -1,4 +1,4 @@
-"""A library as the stages leave it, of as many videos as are asked for, in a few statements."""
+"""A library as the stages leave it, of any number of videos, in a few statements."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -86,13 +86,13 @@ def copy(connection: Connection, table: str, columns: str, keys: Iterable[str], 
 
 
 def run_stages(database: Database, video_id: str, *stages: str, model: Model = MODEL) -> None:
-    """As if each stage had run, in this order, and had left what it never left before."""
+    """As if each stage had run, in this order, each with new content."""
     for number, stage in enumerate(stages):
         run_stage(database, video_id, stage, Version("1", model.name, model.revision), f"{number} of {uuid4()}")
 
 
 def run_stage(database: Database, video_id: str, stage: str, version: Version, content: str) -> None:
-    """As if the stage had run and left this."""
+    """As if the stage had run and left this content."""
     figures = usual(model=version.model, model_revision=version.model_revision)
     examined = Evaluation((), Level.OK)
     record_result(database, StageResult(video_id, stage, "run-1", version, UPSTREAM[stage], content, figures, examined, {}))

@@ -1,4 +1,4 @@
-"""Dagster's daemon, played step by step, so that it can die between any two: what it does with a sensor's answer."""
+"""Dagster's sensor daemon, step by step, so that it can die between any two."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

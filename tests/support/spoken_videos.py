@@ -1,4 +1,4 @@
-"""Videos in which something was said, as the stages would have left them, and a text model whose vectors are known."""
+"""Videos with words and passages, as the stages leave them, and a text model with known vectors."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -74,8 +74,8 @@ def _words(spoken: Sequence[tuple[str | None, str]]) -> list[tuple[Any, ...]]:
     for turn, (_, text) in enumerate(spoken):
         words = text.split()
         length = 10.0 / len(words)
-        for place, word in enumerate(words):
-            start, stop = turn * 10.0 + place * length, "." if place + 1 == len(words) else ""
+        for index, word in enumerate(words):
+            start, stop = turn * 10.0 + index * length, "." if index + 1 == len(words) else ""
             rows.append((len(rows), turn, start, start + 0.8 * length, f" {word}{stop}", 0.5))
     return rows
 
@@ -110,7 +110,7 @@ def identify(database: Database, video_id: str, label: str, **decided: Any) -> N
 
 
 def hear_again(database: Database, video_id: str, label: str) -> None:
-    """A new diarization of the video has this local speaker too, whoever it is now."""
+    """A new diarization of the video has a local speaker of this label, maybe another person."""
     database.query(
         "UPDATE local_speakers SET made_at = clock_timestamp() WHERE video_id = %s AND local_speaker = %s", [video_id, label]
     )

@@ -1,4 +1,4 @@
-"""Videos in which made-up voices speak: rows as the assets write them, without a model. What is tested decides, and keeps."""
+"""Videos in which made-up voices speak: rows as the assets write them, without a model."""
 
 from collections.abc import Sequence
 
@@ -43,12 +43,12 @@ def keep(database: Database, video_id: str, turns: pd.DataFrame, audio: str | No
         register(database, [Video(video_id, f"https://www.youtube.com/watch?v={video_id}", "https://x", f"Talk {video_id}")])
     forgotten = database.frame("forgotten_spans", video_id, "start_s")
     times = list(zip(forgotten.start_s.tolist(), forgotten.end_s.tolist(), strict=True))
-    said = conditions(turns, times)
+    states = conditions(turns, times)
     rng = np.random.default_rng(list(video_id.encode()))
     made = [_near(voice(name), rng) for name in turns.voice]
-    vectors = [None if condition == "forgotten" else vector for vector, condition in zip(made, said, strict=True)]
+    vectors = [None if condition == "forgotten" else vector for vector, condition in zip(made, states, strict=True)]
     space, sha256 = voice_space(read_settings()).columns, audio or f"sha256 of {video_id}"
-    embedded = turns.assign(turn_index=range(len(turns)), condition=said, embedding=pd.Series(vectors, dtype=object))
+    embedded = turns.assign(turn_index=range(len(turns)), condition=states, embedding=pd.Series(vectors, dtype=object))
     per_turn = embedded[["turn_index", "condition", "embedding"]].assign(
         audio_sha256=sha256,
         first_sample=(turns.start_s * SAMPLE_RATE).astype(int),

@@ -144,10 +144,7 @@ def test_number_without_results_is_refused() -> None:
 @pytest.mark.usefixtures("talk")
 @pytest.mark.parametrize(
     ("uri", "message"),
-    [
-        ("/nowhere/v.flac", "earshot backfill audio --video v,"),
-        ("memory://media/v.flac", "memory://media/v.flac"),
-    ],
+    [("/nowhere/v.flac", "earshot backfill audio --video v,"), ("memory://media/v.flac", "memory://media/v.flac")],
 )
 def test_absent_audio_is_refused(database: Database, uri: str, message: str) -> None:
     keep_audio(database, uri)

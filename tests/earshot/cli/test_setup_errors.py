@@ -151,8 +151,7 @@ def test_folder_named_like_a_host_is_a_folder(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("imported", "command"),
-    [("click", "videos"), ("psycopg", "videos"), ("earshot.cli.operation.ingest", "ingest")],
+    ("imported", "command"), [("click", "videos"), ("psycopg", "videos"), ("earshot.cli.operation.ingest", "ingest")]
 )
 def test_ctrl_c_while_commands_are_imported_prints_one_line(imported: str, command: str) -> None:
     program = f"""

@@ -36,11 +36,7 @@ TALKS = {
         "And was it ever paid back",
         "In twenty years",
     ),
-    "boats": (
-        "Boats and tides",
-        "Boats lie dry here twice a day",
-        "Then nobody can leave before the water is back",
-    ),
+    "boats": ("Boats and tides", "Boats lie dry here twice a day", "Then nobody can leave before the water is back"),
 }
 VOICES = {"bridge": ["host", "guest"], "boats": ["host"]}
 
