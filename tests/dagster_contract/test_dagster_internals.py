@@ -96,7 +96,7 @@ def test_interrupt_is_deferred_to_the_end_of_the_block() -> None:
     assert not check_captured_interrupt()
 
 
-def test_worker_reads_what_dagster_celery_packs(instance: DagsterInstance) -> None:
+def test_worker_unpacks_runs_of_dagster_celery(instance: DagsterInstance) -> None:
     run = instance.create_run_for_job(does_nothing)
     packed = pack_value(ExecuteRunArgs(reconstructable(does_nothing).get_python_origin(), run.run_id, instance.get_ref()))
     assert unpack_value(packed, as_type=ExecuteRunArgs).run_id == run.run_id

@@ -46,19 +46,11 @@ def outcomes(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with serving(folder) as url:
         port = url.rpartition(":")[2]
         (folder / "moved.xml").write_text(_feed(f"http://127.0.0.1:{port}/gone.mp3"))
-        sources = {
-            "absent": str(folder / "absent.wav"),
-            "empty": str(folder / "empty.mp3"),
-            "text": str(folder / "text.mp3"),
-            "picture": str(folder / "picture.mp4"),
-            "moment": str(folder / "moment.wav"),
-            "silence": str(folder / "silence.wav"),
-            "cut": str(folder / "cut.mp3"),
-            "missing": f"{url}/missing.mp3",
-            "not a feed": f"{url}/feed.xml",
-            "moved": f"{url}/moved.xml",
-            "strange": str(folder / STRANGE_NAME),
-        }
+        files = {"absent": "absent.wav", "strange": STRANGE_NAME, "empty": "empty.mp3", "text": "text.mp3", "cut": "cut.mp3"}
+        files |= {"picture": "picture.mp4", "moment": "moment.wav", "silence": "silence.wav"}
+        served = {"missing": "missing.mp3", "not a feed": "feed.xml", "moved": "moved.xml"}
+        sources = {name: str(folder / file) for name, file in files.items()}
+        sources |= {name: f"{url}/{file}" for name, file in served.items()}
         steps = ingest([source_named(source) for source in sources.values()], IngestChoice(), library, open_instance())
         yield dict(zip(sources, [step for step in steps if isinstance(step, Outcome)], strict=True))
 

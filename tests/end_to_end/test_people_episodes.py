@@ -174,7 +174,7 @@ def test_single_speaker_is_named(heard: Heard) -> None:
 
 
 @slow
-def test_music_names_nobody(heard: Heard) -> None:
+def test_music_is_not_identified(heard: Heard) -> None:
     music = list(heard.truths)[-1]
     assert EPISODES[-1].name == "music"
     named = heard.database.query("SELECT 1 FROM identities WHERE video_id = %s AND person_id IS NOT NULL", [music])

@@ -20,7 +20,7 @@ SECONDS = 180  # long enough for a fault to cost more than the half second below
 
 
 @contextmanager
-def _loaded_anew() -> Iterator[None]:
+def _reloaded() -> Iterator[None]:
     """Every model is loaded a second time. The disk decides which loads take half a second."""
     for load in (cache._transcriber, cache._diarizer, cache._voice_encoder, cache._text_encoder):
         load.cache_clear()
@@ -36,7 +36,7 @@ def _drilled(name: str) -> Callable[[], AbstractContextManager[None]]:
 FAULTS_HERE = {
     "moved": (moved_to_the_cpu, "text_embeddings", "device"),
     "one by one": (_drilled("one by one"), "voice_embeddings", "batch_size"),
-    "loaded anew": (_loaded_anew, "", "cold_load"),
+    "reloaded": (_reloaded, "", "cold_load"),
 }
 
 
@@ -85,7 +85,7 @@ def test_no_healthy_video_is_flagged(drill: Drill) -> None:
 
 
 @pytest.mark.parametrize("name", ["moved", "one by one"])
-def test_fault_is_flagged_on_its_first_video_with_stage_and_cause(drill: Drill, name: str) -> None:
+def test_fault_is_flagged_on_first_video_with_cause(drill: Drill, name: str) -> None:
     _, stage, cause = FAULTS_HERE[name]
     failures = drill.failures(name)
     assert failures, drill.faulty[name]
@@ -96,11 +96,11 @@ def test_second_load_is_the_cause_where_it_slows(drill: Drill) -> None:
     """An H200 reloads some of these models within half a second, which is never flagged."""
     rows = drill.database.query(
         "SELECT asset, model_loads, load_s FROM asset_timings WHERE run_id = %s AND asset <> 'audio'",
-        [drill.faulty["loaded anew"].run_id],
+        [drill.faulty["reloaded"].run_id],
     )
     assert [row["model_loads"] for row in rows] == [2.0] * 4
     slowed = {row["asset"] for row in rows if row["load_s"] > SLACK_S}
-    assert {(asset, why) for asset, _, why in drill.failures("loaded anew")} == {(asset, "cold_load") for asset in slowed}
+    assert {(asset, why) for asset, _, why in drill.failures("reloaded")} == {(asset, "cold_load") for asset in slowed}
 
 
 def test_gpu_use_of_each_stage_is_kept(drill: Drill) -> None:

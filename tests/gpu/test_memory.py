@@ -25,12 +25,12 @@ def test_batch_is_halved_until_it_fits(cuda: Device, models: Models) -> None:
     assert (found * expected).sum(axis=1).min() >= 0.999
 
 
-def test_one_input_that_does_not_fit_is_an_error(cuda: Device, models: Models) -> None:
+def test_single_input_that_does_not_fit_is_an_error(cuda: Device, models: Models) -> None:
     voice = models.voice_encoder(cuda)
     with filled(left_mb=2), pytest.raises(OutOfMemory, match="one input at a time"):
         voice.encode(np.zeros(128_000, dtype=np.float32), [(0, 128_000)] * 64)
 
 
-def test_model_that_does_not_fit_is_refused_before_it_is_loaded(cuda: Device) -> None:
+def test_model_that_does_not_fit_is_refused(cuda: Device) -> None:
     with filled(left_mb=200), pytest.raises(GpuUnavailable, match=r"MB free, and whisper-base needs 400 MB"):
         require_memory(cuda, SETS["bundled"].speech)

@@ -87,7 +87,7 @@ def _person_by_hand(database: Database) -> None:
 
 CHANGES: dict[str, Callable[[Database], object]] = {
     "a video": lambda database: speak(database, "b", "S0"),
-    "a video diarized anew": lambda database: speak(database, "a", "S0", "S1"),
+    "a video diarized again": lambda database: speak(database, "a", "S0", "S1"),
     "a video deleted": lambda database: database.query("DELETE FROM videos WHERE video_id = 'z'"),
     "people.yaml": lambda _: read_settings().people.write_text(LISTED),
     "a person enrolled": _person_by_hand,
@@ -174,6 +174,5 @@ def test_cursor_has_no_name_and_runs_have_priority(database: Database, instance:
 
 
 def test_sensor_is_on_by_default() -> None:
-    found = defs.resolve_sensor_def("new_voices")
-    assert found.default_status == DefaultSensorStatus.RUNNING
-    assert found.minimum_interval_seconds == 30
+    sensor = defs.resolve_sensor_def("new_voices")
+    assert (sensor.default_status, sensor.minimum_interval_seconds) == (DefaultSensorStatus.RUNNING, 30)

@@ -65,19 +65,13 @@ def waits_of(error: Retryable) -> list[float]:
 # --- the fate of a video -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("kind", "state"),
-    [
-        (InvalidMedia, "failed"),
-        (NoAudio, "no_audio"),
-        (Removed, "removed"),
-        (Private, "private"),
-        (MembersOnly, "members_only"),
-        (GeoBlocked, "geo_blocked"),
-        (AgeRestricted, "age_restricted"),
-        (AddressRefused, "failed"),
-    ],
-)
+PERMANENT = {
+    InvalidMedia: "failed", NoAudio: "no_audio", Removed: "removed", Private: "private", MembersOnly: "members_only",
+    GeoBlocked: "geo_blocked", AgeRestricted: "age_restricted", AddressRefused: "failed",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "state"), PERMANENT.items())
 def test_permanent_error_is_never_retried(kind: type[Permanent], state: str) -> None:
     for attempts in (0, 7):
         assert fate_of(kind("It is so.", "Do this."), attempts) == Fate(state, attempts + 1, "It is so. Do this.", None)
@@ -85,9 +79,7 @@ def test_permanent_error_is_never_retried(kind: type[Permanent], state: str) -> 
 
 def test_every_permanent_error_has_a_test() -> None:
     named = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Permanent)}
-    assert named == {
-        Permanent, InvalidMedia, NoAudio, Removed, Private, MembersOnly, GeoBlocked, AgeRestricted, AddressRefused,
-    }  # fmt: skip
+    assert named == {Permanent, *PERMANENT}
 
 
 @pytest.mark.parametrize("kind", [Retryable, Truncated, OutOfMemory])
@@ -162,7 +154,7 @@ def test_sixth_failure_gives_up(database: Database) -> None:
     assert stored_video(database, "v1").retry_at is not None
 
 
-def test_tries_of_a_broadcast_are_no_attempts_at_its_recording(database: Database) -> None:
+def test_waiting_for_a_broadcast_counts_no_attempt(database: Database) -> None:
     known(database)
     for _ in range(12):
         record_failure(database, "v1", LiveOrUpcoming("It is on air."))
@@ -280,7 +272,7 @@ def test_announced_video_is_run_after_its_start(database: Database, daemon: Daem
 
 
 @pytest.mark.parametrize("end", [record_served, lift_pause])
-def test_blocked_source_gets_one_request_at_a_time_until_served_or_lifted(
+def test_blocked_source_gets_one_request_at_a_time(
     database: Database, daemon: Daemon, end: Callable[[Database, str], None]
 ) -> None:
     until = pause(database, "a", "429", 3600.0)

@@ -27,7 +27,7 @@ from bench.harness.server import answering
 class Answer:
     """One answer. A `Range` is honoured with 206 and a matching `If-None-Match` or `If-Modified-Since` with 304, if it is 200.
 
-    `drop_after`: bytes sent of what was announced, then the connection is dropped; a `Range` counts anew.
+    `drop_after`: bytes sent of what was announced, then the connection is dropped; a `Range` starts a new count.
     `announced`: False leaves Content-Length away, so that only the end of the connection ends the body.
     `piece`, `pause_s`: the body goes out in pieces of so many bytes, with a pause before each.
     """

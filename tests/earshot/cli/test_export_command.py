@@ -228,7 +228,7 @@ def test_contradictory_options_are_usage_errors(arguments: list[str], message: s
 
 
 def test_untranscribed_video_stops_export_before_writing(tmp_path: Path) -> None:
-    for key, error in (("d", NotTranscribed), ("nobody", EarshotError)):
+    for key, error in (("d", NotTranscribed), ("unknown", EarshotError)):
         with pytest.raises(error, match=key):
             run("a", key, "--output", str(tmp_path / "new"))
     assert files(tmp_path) == {}

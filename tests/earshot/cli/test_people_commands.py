@@ -256,7 +256,7 @@ def test_fully_overlapped_turn_is_refused(talks: Database) -> None:
 
 def test_correction_survives_new_diarization(talks: Database) -> None:
     people("correct", "v1@SPEAKER_01", "--is", "Ana")
-    rows = [(0.0, 9.0, "S3", "host"), (9.5, 20.5, "S1", "nobody"), (20.5, 29.0, "S3", "host"), (29.0, 40.0, "S1", "nobody")]
+    rows = [(0.0, 9.0, "S3", "host"), (9.5, 20.5, "S1", "third"), (20.5, 29.0, "S3", "host"), (29.0, 40.0, "S1", "third")]
     keep(talks, "v1", pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker", "voice"]))
     identify(talks)
     assert voice_of(talks, "v1", "S1") == "Ana"

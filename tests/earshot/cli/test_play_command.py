@@ -119,7 +119,7 @@ def test_player_failure_is_an_error(programs: Path) -> None:
     ("what", "message"),
     [
         ("7", "no result 7"),
-        ("nobody@12", "no video 'nobody'"),
+        ("unknown@12", "no video 'unknown'"),
         ("v@soon", "'soon'"),
         ("v@30", "ends at 0:00:30"),
         ("silent@1", "silent has no audio"),

@@ -45,7 +45,7 @@ def guest(talks: Library) -> str:
 # --- people --------------------------------------------------------------------------------------------------------------
 
 
-def test_list_shows_voices_and_what_decided(talks: Library, host: str) -> None:
+def test_list_shows_voices_with_decisions(talks: Library, host: str) -> None:
     first = talks.people.list()[0]
     assert (first.kind, first.name, first.videos, first.speakers, first.speech_s) == ("voice", host, 3, 3, 60.0)
     assert first.decided_by == {"voice": 3}

@@ -18,7 +18,6 @@ from dagster import build_schedule_context, materialize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from PIL import Image
 from psycopg import sql
 
@@ -276,10 +275,6 @@ def test_ambiguous_commit_prefix_is_refused() -> None:
         compare([*runs([1.0]), *runs([1.0], git_commit="aaaa3333")], "aaaa", "1")
 
 
-def axes_of(figure: Figure) -> list[Axes]:
-    return list(figure.axes)
-
-
 def bars_of(axes: Axes) -> list[Any]:
     return list(axes.patches)
 
@@ -304,7 +299,7 @@ def test_flagged_timing_is_red_in_png() -> None:
 
 def test_bars_are_stacked_by_stage() -> None:
     rows = library(4)
-    [axes] = axes_of(stage_times(rows))
+    [axes] = stage_times(rows).axes
     bars = {str(bar.get_label()): bar.get_data() for bar in bars_of(axes)}
     assert list(bars) == list(STAGES)
     work_s = sum(timing["wall_s"] for timing in rows if timing["video_id"] == "v2")
@@ -313,7 +308,7 @@ def test_bars_are_stacked_by_stage() -> None:
 
 
 def test_many_videos_share_bars() -> None:
-    [axes] = axes_of(stage_times(library(300)))
+    [axes] = stage_times(library(300)).axes
     assert {len(bar.get_data().values) for bar in bars_of(axes)} == {100}
     assert "videos: 300, 3 to a bar" in axes.get_title()
 
@@ -328,13 +323,13 @@ def test_only_slow_timings_are_marked(videos: int) -> None:
     rows = library(videos)
     slow = sum(timing["speed"] == "warn" for timing in rows)
     assert (slow > 0) == (videos > 5)
-    counts = [marked(axes) for axes in axes_of(item_rates(rows))]
+    counts = [marked(axes) for axes in item_rates(rows).axes]
     assert counts == [slow if stage == "transcript" else 0 for stage in STAGES]
-    assert [marked(axes) for axes in axes_of(pictures(rows))[1:]] == counts
+    assert [marked(axes) for axes in pictures(rows).axes[1:]] == counts
 
 
 def test_each_stage_has_its_colour() -> None:
-    for stage, axes in zip(STAGES, axes_of(item_rates(library(8))), strict=True):
+    for stage, axes in zip(STAGES, item_rates(library(8)).axes, strict=True):
         dots = axes.lines[0]
         assert (dots.get_color(), np.size(dots.get_xdata())) == (COLOURS[stage], 8)
 

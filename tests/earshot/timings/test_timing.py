@@ -35,7 +35,7 @@ def test_rtf_is_computing_per_second_of_audio() -> None:
     assert real_time_factor(compute_s=6.0, audio_s=0.0) == 0.0
 
 
-def test_x_realtime_is_audio_per_second_of_work_without_loading() -> None:
+def test_x_realtime_excludes_loading() -> None:
     assert times_real_time(audio_s=3600.0, wall_s=130.0, load_s=10.0) == pytest.approx(30.0)
     assert times_real_time(audio_s=60.0, wall_s=5.0, load_s=5.0) == 0.0
 
