@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter, job, op
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter, job
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster_postgres import PostgresRunStorage
@@ -16,13 +16,8 @@ BY_PRIORITY = [2, 6, 3, 8, 0, 4, 5, 9, 1, 7]  # indexes into PRIORITIES; equal p
 QUEUED = RunsFilter(statuses=[DagsterRunStatus.QUEUED])
 
 
-@op
-def nothing() -> None: ...
-
-
 @job
-def does_nothing() -> None:
-    nothing()
+def does_nothing() -> None: ...
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from dagster import AssetKey, DagsterInstance, job, op
+from dagster import AssetKey, DagsterInstance, job
 
 from earshot.cli.operation.backfill import backfill_command
 from earshot.common.errors import EarshotError, InvalidMedia, Removed
@@ -229,14 +229,8 @@ def test_backfill_is_cancelled_once(instance: DagsterInstance, ingested: Databas
 # --- stopping ------------------------------------------------------------------------------------------------------------
 
 
-@op
-def nothing() -> None:
-    pass
-
-
 @job
-def succeeds() -> None:
-    nothing()
+def succeeds() -> None: ...
 
 
 def failed_run(instance: DagsterInstance, backfill_id: str, video: Video, stage: str = "audio") -> str:

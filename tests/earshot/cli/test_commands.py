@@ -77,13 +77,6 @@ def test_empty_library_says_how_to_start(database: Database) -> None:
     assert list_videos(database) == []
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\n"])
-def test_empty_search_is_refused(home: Path, text: str) -> None:
-    ended = _earshot("search", text, EARSHOT_HOME=str(home))
-    assert ended.returncode == 1
-    assert "The search text is empty" in ended.stderr
-
-
 def test_definitions_load_no_torch() -> None:
     code = "import sys, ingest_assets.definitions; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
