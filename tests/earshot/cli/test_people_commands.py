@@ -86,7 +86,7 @@ def test_list_is_printed_before_people_file_mistake(talks: Database, tmp_path: P
     result = CliRunner().invoke(cli, ["people", "list"])
     assert voice_of(talks, "v1", FIRST) in result.output
     assert isinstance(result.exception, InvalidConfig)
-    assert result.exception.mistakes[0][:2] == (2, "nam")
+    assert [(mistake.line, mistake.key) for mistake in result.exception.mistakes if mistake.key] == [(2, "nam")]
 
 
 def test_list_is_sorted_by_videos_with_unknown_last(talks: Database) -> None:
