@@ -1,7 +1,8 @@
-"""Identity: what decides who a local speaker is, and that nothing else ever does."""
+"""Assignment: which person or anonymous voice a local speaker is, and why."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from earshot.speakers.voices.speakers import Key, Speakers
 from earshot.speakers.voices.voice_ids import clusters_without_id, kept_voice_ids
 
 LIMITS = Thresholds(threshold=0.5, margin=0.1, source="this test")
-NOTHING = IdentityConstraints({}, {}, frozenset(), frozenset(), {})
+NO_CONSTRAINTS = IdentityConstraints({}, {}, frozenset(), frozenset(), {})
 ANNA, BERT, CLEO = 3, 7, 12
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -28,9 +29,11 @@ def at(degrees: float, lift: float = 0.0) -> list[float]:
     return [np.cos(np.radians(degrees)), np.sin(np.radians(degrees)), lift]
 
 
-def speakers(*given: tuple[str, Sequence[float]], clear_s: float | dict[str, float] = 10.0, obstacle: str = "") -> Speakers:
-    """Local speakers, called as "video speaker", with their vectors; those of whom the name ends in "!" have the obstacle."""
-    ordered = sorted(given)
+def make_speakers(
+    *named: tuple[str, Sequence[float]], clear_s: float | dict[str, float] = 10.0, obstacle: str = ""
+) -> Speakers:
+    """Local speakers named "video speaker" with their vectors; those whose name ends in "!" have the obstacle."""
+    ordered = sorted(named)
     seconds = clear_s if isinstance(clear_s, dict) else {}
     return Speakers(
         keys=[key(name) for name, _ in ordered],
@@ -53,7 +56,7 @@ def enrolled(**people: Sequence[float]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["person_id", "embedding", "seconds"])
 
 
-def rulings(
+def make_constraints(
     named: dict[str, int] | None = None,
     never: dict[str, set[int]] | None = None,
     same: Sequence[tuple[str, str]] = (),
@@ -63,242 +66,230 @@ def rulings(
     return IdentityConstraints(
         {key(name): person for name, person in (named or {}).items()},
         {key(name): frozenset(people) for name, people in (never or {}).items()},
-        frozenset((key(one), key(other)) for one, other in same),
-        frozenset((key(one), key(other)) for one, other in different),
+        frozenset((key(first), key(second)) for first, second in same),
+        frozenset((key(first), key(second)) for first, second in different),
         {key(name): text for name, text in (contradictions or {}).items()},
     )
 
 
-def who(given: Speakers, known: pd.DataFrame | None = None, ruled: IdentityConstraints = NOTHING) -> dict[str, Assignment]:
+def decide(
+    speakers: Speakers, known: pd.DataFrame | None = None, constraints: IdentityConstraints = NO_CONSTRAINTS
+) -> dict[str, Assignment]:
     profiles = profiles_of(enrolled() if known is None else known, 3)
-    decided = assign(given, profiles, ruled, LIMITS)
-    return {" ".join(name): decision for name, decision in zip(given.keys, decided.decisions, strict=True)}
+    assigned = assign(speakers, profiles, constraints, LIMITS)
+    return {" ".join(name): decision for name, decision in zip(speakers.keys, assigned.decisions, strict=True)}
 
 
-def told(decision: Assignment) -> int | str:
-    """The person, else what the decision is in a word."""
+def outcome(decision: Assignment) -> int | str:
+    """The person, else "voice", else the kind of reason."""
     if decision.person_id is not None:
         return decision.person_id
     return "voice" if decision.cluster is not None else kind_of(decision.reason)
 
 
+def outcomes(decisions: dict[str, Assignment]) -> list[int | str]:
+    return [outcome(decision) for decision in decisions.values()]
+
+
 # --- profiles ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_profile_is_the_mean_direction_of_its_samples_by_their_seconds() -> None:
+def test_profile_weighs_samples_by_seconds() -> None:
     samples = enrolled(anna=at(0), bert=at(90))
     samples["person_id"], samples["seconds"] = ANNA, [30.0, 10.0]
-    samples["embedding"] = [samples.embedding[0] * 5.0, samples.embedding[1]]  # its length does not count
+    samples["embedding"] = [samples.embedding[0] * 5.0, samples.embedding[1]]  # length does not count
     profiles = profiles_of(samples, 3)
     assert profiles.people.tolist() == [ANNA]
     assert profiles.vectors[0] / 4000 == pytest.approx([3 / 10**0.5, 1 / 10**0.5, 0], abs=1e-3)
 
 
-def test_samples_that_say_nothing_give_no_profile() -> None:
-    nowhere = pd.concat([enrolled(anna=[0, 0, 0]), enrolled(anna=[np.nan, 1, 0]), enrolled(bert=at(0)), enrolled(bert=at(180))])
-    assert profiles_of(nowhere, 3).people.tolist() == []
+def test_unusable_samples_give_no_profile() -> None:
+    unusable = pd.concat(
+        [enrolled(anna=[0, 0, 0]), enrolled(anna=[np.nan, 1, 0]), enrolled(bert=at(0)), enrolled(bert=at(180))]
+    )
+    assert profiles_of(unusable, 3).people.tolist() == []
     assert profiles_of(enrolled(), 3).vectors.shape == (0, 3)
 
 
-def test_the_nearest_person_is_told_with_score_and_margin() -> None:
-    decision = who(speakers(("v a", at(10))), enrolled(anna=at(0), bert=at(90)))["v a"]
+def test_match_has_score_and_margin() -> None:
+    decision = decide(make_speakers(("v a", at(10))), enrolled(anna=at(0), bert=at(90)))["v a"]
     assert (decision.person_id, decision.decided_by, decision.reason, decision.cluster) == (ANNA, "profile", "", None)
     assert decision.score == pytest.approx(np.cos(np.radians(10)), abs=1e-3)
     assert decision.margin == pytest.approx(np.cos(np.radians(10)) - np.cos(np.radians(80)), abs=1e-3)
 
 
-def test_the_only_person_has_no_margin_to_keep() -> None:
-    decision = who(speakers(("v a", at(40))), enrolled(anna=at(0)))["v a"]
+def test_only_person_has_no_margin() -> None:
+    decision = decide(make_speakers(("v a", at(40))), enrolled(anna=at(0)))["v a"]
     assert (decision.person_id, decision.margin) == (ANNA, None)
 
 
-def test_below_the_threshold_it_is_a_voice_nobody_named() -> None:
-    assert told(who(speakers(("v a", at(61))), enrolled(anna=at(0)))["v a"]) == "voice"
-
-
-def test_near_to_two_people_it_is_nobody() -> None:
-    decision = who(speakers(("v a", at(21))), enrolled(anna=at(0), bert=at(44)))["v a"]
-    assert (told(decision), decision.decided_by) == ("ambiguous", "nothing")
+def test_match_without_margin_is_ambiguous() -> None:
+    decision = decide(make_speakers(("v a", at(21))), enrolled(anna=at(0), bert=at(44)))["v a"]
+    assert (outcome(decision), decision.decided_by) == ("ambiguous", "nothing")
     assert decision.score == pytest.approx(np.cos(np.radians(21)), abs=1e-3)
     assert decision.margin == pytest.approx(0.0137, abs=1e-3)
+    assert outcome(decide(make_speakers(("v a", at(0))), enrolled(anna=at(0), bert=at(0)))["v a"]) == "ambiguous"
 
 
-def test_two_people_of_one_recording_name_nobody() -> None:
-    assert told(who(speakers(("v a", at(0))), enrolled(anna=at(0), bert=at(0)))["v a"]) == "ambiguous"
+# --- unusable evidence ---------------------------------------------------------------------------------------------------
 
 
-# --- what cannot be told -------------------------------------------------------------------------------------------------
-
-
-def test_too_short_is_unknown_however_alike() -> None:
-    found = who(speakers(("v a", at(0)), ("w b", at(0)), clear_s={"v a": 1.99, "w b": 2.0}), enrolled(anna=at(0)))
-    assert [told(decision) for decision in found.values()] == ["too short", ANNA]
-    assert (found["v a"].score, found["v a"].margin) == (None, None)
+def test_short_speaker_is_unknown() -> None:
+    decisions = decide(make_speakers(("v a", at(0)), ("w b", at(0)), clear_s={"v a": 1.99, "w b": 2.0}), enrolled(anna=at(0)))
+    assert outcomes(decisions) == ["too short", ANNA]
+    assert (decisions["v a"].score, decisions["v a"].margin) == (None, None)
 
 
 @pytest.mark.parametrize("vector", [[0, 0, 0], [np.nan, 1, 0], [np.inf, 0, 0]])
-def test_a_vector_that_says_nothing_is_unknown_and_spoils_nobody_else(vector: list[float]) -> None:
-    found = who(speakers(("v a", vector), ("v b", at(0)), ("w c", at(90)), ("x d", at(91))), enrolled(anna=at(0)))
-    assert [told(decision) for decision in found.values()] == ["no vector", ANNA, "voice", "voice"]
-    assert found["w c"].cluster == found["x d"].cluster
+def test_unusable_vector_leaves_others_alone(vector: list[float]) -> None:
+    decisions = decide(make_speakers(("v a", vector), ("v b", at(0)), ("w c", at(90)), ("x d", at(91))), enrolled(anna=at(0)))
+    assert outcomes(decisions) == ["no vector", ANNA, "voice", "voice"]
+    assert decisions["w c"].cluster == decisions["x d"].cluster
 
 
-def test_what_stands_in_the_way_is_the_reason() -> None:
-    found = who(speakers(("v a!", [0, 0, 0]), ("w b!", at(0)), obstacle=NO_VECTOR), enrolled(anna=at(0)))
-    assert {decision.reason for decision in found.values()} == {NO_VECTOR}
+def test_obstacle_is_the_reason() -> None:
+    decisions = decide(make_speakers(("v a!", [0, 0, 0]), ("w b!", at(0)), obstacle=NO_VECTOR), enrolled(anna=at(0)))
+    assert {decision.reason for decision in decisions.values()} == {NO_VECTOR}
 
 
-def test_without_profiles_nobody_is_named_and_without_speakers_nobody_is_decided() -> None:
-    assert told(who(speakers(("v a", at(0))))["v a"]) == "voice"
-    assert who(speakers(), enrolled(anna=at(0))) == {}
+def test_no_profiles_and_no_speakers() -> None:
+    assert outcome(decide(make_speakers(("v a", at(0))))["v a"]) == "voice"
+    assert decide(make_speakers(), enrolled(anna=at(0))) == {}
 
 
 # --- corrections ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_correction_wins_over_the_profile_and_is_told_with_its_own_score() -> None:
-    decision = who(speakers(("v a", at(10))), enrolled(anna=at(0), bert=at(90)), rulings({"v a": BERT}))["v a"]
+def test_correction_overrides_profile() -> None:
+    decision = decide(make_speakers(("v a", at(10))), enrolled(anna=at(0), bert=at(90)), make_constraints({"v a": BERT}))["v a"]
     assert (decision.person_id, decision.decided_by) == (BERT, "correction")
     assert decision.score == pytest.approx(np.cos(np.radians(80)), abs=1e-3)
     assert decision.margin == pytest.approx(np.cos(np.radians(80)) - np.cos(np.radians(10)), abs=1e-3)
 
 
-@pytest.mark.parametrize("given", [speakers(("v a", at(0)), clear_s=0.1), speakers(("v a", [0, 0, 0]))])
-def test_a_correction_needs_neither_length_nor_vector_nor_profile(given: Speakers) -> None:
-    decision = who(given, None, rulings({"v a": CLEO}))["v a"]
+@pytest.mark.parametrize("speakers", [make_speakers(("v a", at(0)), clear_s=0.1), make_speakers(("v a", [0, 0, 0]))])
+def test_correction_needs_no_evidence(speakers: Speakers) -> None:
+    decision = decide(speakers, None, make_constraints({"v a": CLEO}))["v a"]
     assert (decision.person_id, decision.decided_by, decision.score, decision.margin) == (CLEO, "correction", None, None)
 
 
-def test_a_person_without_profile_has_no_score_beside_people_who_have() -> None:
-    decision = who(speakers(("v a", at(0))), enrolled(anna=at(0)), rulings({"v a": CLEO}))["v a"]
+def test_person_without_profile_has_no_score() -> None:
+    decision = decide(make_speakers(("v a", at(0))), enrolled(anna=at(0)), make_constraints({"v a": CLEO}))["v a"]
     assert (decision.person_id, decision.score, decision.margin) == (CLEO, None, None)
 
 
-def test_a_contradiction_names_nobody_and_says_why() -> None:
-    ruled = rulings(contradictions={"v a": "corrections 3 and 7 contradict each other"})
-    decision = who(speakers(("v a", at(0)), ("w b", at(0))), enrolled(anna=at(0)), ruled)
-    assert decision["v a"].reason == "contradiction: corrections 3 and 7 contradict each other"
-    assert (told(decision["v a"]), told(decision["w b"])) == ("contradiction", ANNA)
+def test_contradiction_leaves_speaker_unnamed() -> None:
+    constraints = make_constraints(contradictions={"v a": "corrections 3 and 7 contradict each other"})
+    decisions = decide(make_speakers(("v a", at(0)), ("w b", at(0))), enrolled(anna=at(0)), constraints)
+    assert decisions["v a"].reason == "contradiction: corrections 3 and 7 contradict each other"
+    assert (outcome(decisions["v a"]), outcome(decisions["w b"])) == ("contradiction", ANNA)
 
 
-def test_never_takes_the_person_out_and_holds_the_next_to_the_same_rules() -> None:
-    known = enrolled(anna=at(0), bert=at(30), cleo=at(55))
-    assert told(who(speakers(("v a", at(5))), enrolled(anna=at(0), bert=at(30)), rulings(never={"v a": {ANNA}}))["v a"]) == BERT
-    assert told(who(speakers(("v a", at(42))), known, rulings(never={"v a": {ANNA}}))["v a"]) == "ambiguous"
-    assert told(who(speakers(("v a", at(-80))), known, rulings(never={"v a": {ANNA}}))["v a"]) == "voice"
-    assert told(who(speakers(("v a", at(0))), known, rulings(never={"v a": {ANNA, BERT, CLEO}}))["v a"]) == "voice"
+@pytest.mark.parametrize(
+    ("degrees", "people", "never", "expected"),
+    [
+        (5, {"anna": 0, "bert": 30}, {ANNA}, BERT),
+        (42, {"anna": 0, "bert": 30, "cleo": 55}, {ANNA}, "ambiguous"),
+        (-80, {"anna": 0, "bert": 30, "cleo": 55}, {ANNA}, "voice"),
+        (0, {"anna": 0, "bert": 30, "cleo": 55}, {ANNA, BERT, CLEO}, "voice"),
+        (19, {"anna": 0, "bert": 40}, set(), "ambiguous"),
+        (19, {"anna": 0, "bert": 40}, {BERT}, ANNA),
+    ],
+)
+def test_never_excludes_a_person(degrees: float, people: dict[str, int], never: set[int], expected: int | str) -> None:
+    known = enrolled(**{name: at(angle) for name, angle in people.items()})
+    decisions = decide(make_speakers(("v a", at(degrees))), known, make_constraints(never={"v a": never}))
+    assert outcomes(decisions) == [expected]
 
 
-def test_never_of_the_second_leaves_no_doubt_about_the_first() -> None:
-    known = enrolled(anna=at(0), bert=at(40))
-    assert told(who(speakers(("v a", at(19))), known)["v a"]) == "ambiguous"
-    assert told(who(speakers(("v a", at(19))), known, rulings(never={"v a": {BERT}}))["v a"]) == ANNA
-
-
-def test_the_same_as_a_person_is_that_person_by_correction() -> None:
-    given = speakers(("v a", at(0)), ("w b", at(90)), ("x c", at(0)), clear_s={"x c": 0.5})
-    found = who(given, enrolled(anna=at(0)), rulings(same=[("v a", "w b"), ("w b", "x c")]))
-    assert [(told(one), one.decided_by) for one in found.values()] == [
+def test_same_voice_has_the_name() -> None:
+    speakers = make_speakers(("v a", at(0)), ("w b", at(90)), ("x c", at(0)), clear_s={"x c": 0.5})
+    decisions = decide(speakers, enrolled(anna=at(0)), make_constraints(same=[("v a", "w b"), ("w b", "x c")]))
+    assert [(outcome(decision), decision.decided_by) for decision in decisions.values()] == [
         (ANNA, "profile"), (ANNA, "correction"), (ANNA, "correction"),
     ]  # fmt: skip
 
 
-def test_one_voice_near_to_two_people_is_nobody() -> None:
-    given = speakers(("v a", at(0)), ("w b", at(90)), ("x c", at(180)))
-    ruled = rulings(same=[("v a", "w b"), ("w b", "x c")])
-    assert {told(one) for one in who(given, enrolled(anna=at(0), bert=at(90)), ruled).values()} == {"contradiction"}
+def test_same_voice_of_two_people_is_a_contradiction() -> None:
+    speakers = make_speakers(("v a", at(0)), ("w b", at(90)), ("x c", at(180)))
+    constraints = make_constraints(same=[("v a", "w b"), ("w b", "x c")])
+    assert set(outcomes(decide(speakers, enrolled(anna=at(0), bert=at(90)), constraints))) == {"contradiction"}
 
 
-def test_those_said_to_be_one_voice_are_one_even_where_they_are_too_short() -> None:
-    given = speakers(("v a", at(0)), ("w b", at(90)), ("x c", at(180)), ("y d!", [0, 0, 0]), clear_s={"x c": 1.0})
-    found = who(given, None, rulings(same=[("v a", "w b"), ("w b", "x c"), ("x c", "y d!")]))
-    assert len({one.cluster for one in found.values()}) == 1
-    assert [one.decided_by for one in found.values()] == ["voice", "voice", "correction", "correction"]
+def test_same_voice_includes_short_speakers() -> None:
+    speakers = make_speakers(("v a", at(0)), ("w b", at(90)), ("x c", at(180)), ("y d!", [0, 0, 0]), clear_s={"x c": 1.0})
+    decisions = decide(speakers, None, make_constraints(same=[("v a", "w b"), ("w b", "x c"), ("x c", "y d!")]))
+    assert len({decision.cluster for decision in decisions.values()}) == 1
+    assert [decision.decided_by for decision in decisions.values()] == ["voice", "voice", "correction", "correction"]
 
 
-def test_two_too_short_to_tell_are_a_voice_of_their_own_by_correction() -> None:
-    given = speakers(("v a", at(0)), ("w b", at(0)), ("x c", at(0)), clear_s=1.0)
-    found = who(given, None, rulings(same=[("v a", "w b")]))
-    assert found["v a"].cluster == found["w b"].cluster is not None
-    assert told(found["x c"]) == "too short"
+def test_two_short_speakers_are_one_voice_by_correction() -> None:
+    speakers = make_speakers(("v a", at(0)), ("w b", at(0)), ("x c", at(0)), clear_s=1.0)
+    decisions = decide(speakers, None, make_constraints(same=[("v a", "w b")]))
+    assert decisions["v a"].cluster == decisions["w b"].cluster is not None
+    assert outcome(decisions["x c"]) == "too short"
 
 
-def test_those_said_to_be_different_are_two_voices() -> None:
-    given = speakers(("v a", at(0)), ("w b", at(0)), ("x c", at(0)))
-    found = who(given, None, rulings(different=[("v a", "w b")]))
-    assert found["v a"].cluster != found["w b"].cluster
+def test_different_speakers_are_two_voices() -> None:
+    speakers = make_speakers(("v a", at(0)), ("w b", at(0)), ("x c", at(0)))
+    decisions = decide(speakers, None, make_constraints(different=[("v a", "w b")]))
+    assert decisions["v a"].cluster != decisions["w b"].cluster
 
 
-def test_of_two_said_to_be_different_the_nearer_keeps_the_person() -> None:
-    given = speakers(("v a", at(20)), ("w b", at(10)), ("x c", at(5)))
-    found = who(given, enrolled(anna=at(0)), rulings(different=[("v a", "w b")]))
-    assert [told(one) for one in found.values()] == ["contested", ANNA, ANNA]
+def test_constraints_on_missing_speakers_are_ignored() -> None:
+    gone = make_constraints({"z z": ANNA}, {"z z": {ANNA}}, [("v a", "z z")], [("z z", "v a")], {"z y": "corrections 1 and 2"})
+    assert outcome(decide(make_speakers(("v a", at(0))), enrolled(anna=at(0)), gone)["v a"]) == ANNA
 
 
-def test_different_from_the_same_is_different() -> None:
-    """The first two are one voice, the third differs from the second: it is not the first's person either."""
-    given = speakers(("v a", at(0)), ("w b", at(90)), ("x c", at(5)))
-    ruled = rulings(same=[("v a", "w b")], different=[("w b", "x c")])
-    assert [told(one) for one in who(given, enrolled(anna=at(0)), ruled).values()] == [ANNA, ANNA, "contested"]
+# --- contested people ----------------------------------------------------------------------------------------------------
 
 
-def test_rulings_about_speakers_that_are_gone_bind_nobody() -> None:
-    gone = rulings({"z z": ANNA}, {"z z": {ANNA}}, [("v a", "z z")], [("z z", "v a")], {"z y": "corrections 1 and 2"})
-    assert told(who(speakers(("v a", at(0))), enrolled(anna=at(0)), gone)["v a"]) == ANNA
+@pytest.mark.parametrize(
+    ("degrees", "constraints", "expected"),
+    [
+        pytest.param({"v a": 29, "v b": -30}, {}, [ANNA, ANNA], id="split by the diarization"),
+        pytest.param({"v a": 0, "v b": 35, "v c": -36}, {}, [ANNA, ANNA, "contested"], id="a third unlike one of two"),
+        pytest.param({"v a": 90, "v b": 0}, {"named": {"v a": ANNA}}, [ANNA, "contested"], id="unlike a named speaker"),
+        pytest.param({"v short": 90, "v z": 0}, {"named": {"v short": ANNA}}, [ANNA, ANNA], id="unlike a short speaker"),
+        pytest.param({"v a": 50, "v b": -30}, {"same": [("v a", "v b")]}, [ANNA, ANNA], id="same voice"),
+        pytest.param(
+            {"v a": 50, "v b": -30, "w c": 170}, {"same": [("v a", "w c")]}, ["contested", ANNA, "contested"], id="whole group"
+        ),
+        pytest.param(
+            {"v a": 20, "w b": 10, "x c": 5}, {"different": [("v a", "w b")]}, ["contested", ANNA, ANNA], id="different"
+        ),
+        pytest.param(
+            {"v a": 0, "w b": 90, "x c": 5}, {"same": [("v a", "w b")], "different": [("w b", "x c")]},
+            [ANNA, ANNA, "contested"], id="different from a group",
+        ),
+    ],
+)  # fmt: skip
+def test_speakers_contest_a_person(degrees: dict[str, int], constraints: dict[str, Any], expected: list[int | str]) -> None:
+    seconds = {name: 1.0 if name == "v short" else 10.0 for name in degrees}
+    speakers = make_speakers(*((name, at(angle)) for name, angle in degrees.items()), clear_s=seconds)
+    assert outcomes(decide(speakers, enrolled(anna=at(0)), make_constraints(**constraints))) == expected
 
 
-# --- one video -----------------------------------------------------------------------------------------------------------
+def test_named_speakers_do_not_contest_each_other() -> None:
+    decisions = decide(
+        make_speakers(("v a", at(0)), ("v b", at(90))), enrolled(anna=at(0)), make_constraints({"v a": ANNA, "v b": ANNA})
+    )
+    assert [(decision.person_id, decision.decided_by) for decision in decisions.values()] == [(ANNA, "correction")] * 2
 
 
-def test_one_person_is_not_two_speakers_of_a_video_and_the_nearer_keeps_him() -> None:
-    found = who(speakers(("v a", at(50)), ("v b", at(-30)), ("w c", at(50))), enrolled(anna=at(0)))
-    assert [told(one) for one in found.values()] == ["contested", ANNA, ANNA]
-    assert found["v a"].score == pytest.approx(np.cos(np.radians(50)), abs=1e-3)
+def test_contested_speaker_keeps_its_score() -> None:
+    decisions = decide(make_speakers(("v a", at(50)), ("v b", at(-30)), ("w c", at(50))), enrolled(anna=at(0)))
+    assert outcomes(decisions) == ["contested", ANNA, ANNA]
+    assert decisions["v a"].score == pytest.approx(np.cos(np.radians(50)), abs=1e-3)
 
 
-def test_a_person_whom_the_diarization_split_is_both() -> None:
-    assert {told(one) for one in who(speakers(("v a", at(29)), ("v b", at(-30))), enrolled(anna=at(0))).values()} == {ANNA}
+def test_named_speaker_is_in_no_anonymous_voice() -> None:
+    decisions = decide(make_speakers(("v a", at(59)), ("w b", at(61)), ("x c", at(65))), enrolled(anna=at(0)))
+    assert outcomes(decisions) == [ANNA, "voice", "voice"]
+    assert decisions["w b"].score == pytest.approx(np.cos(np.radians(4)), abs=1e-3)
 
 
-def test_a_third_must_be_like_both() -> None:
-    found = who(speakers(("v a", at(0)), ("v b", at(35)), ("v c", at(-36))), enrolled(anna=at(0)))
-    assert [told(one) for one in found.values()] == [ANNA, ANNA, "contested"]
-
-
-def test_who_a_correction_named_is_never_contested_but_contests() -> None:
-    found = who(speakers(("v a", at(90)), ("v b", at(0))), enrolled(anna=at(0)), rulings({"v a": ANNA}))
-    assert [told(one) for one in found.values()] == [ANNA, "contested"]
-
-
-def test_two_whom_corrections_named_are_both_that_person_however_unlike() -> None:
-    given = speakers(("v a", at(0)), ("v b", at(90)))
-    found = who(given, enrolled(anna=at(0)), rulings({"v a": ANNA, "v b": ANNA}))
-    assert [(told(one), one.decided_by) for one in found.values()] == [(ANNA, "correction")] * 2
-
-
-def test_who_is_too_short_to_tell_contests_nobody() -> None:
-    given = speakers(("v a", at(90)), ("v b", at(0)), clear_s={"v a": 1.0})
-    assert [told(one) for one in who(given, enrolled(anna=at(0)), rulings({"v a": ANNA})).values()] == [ANNA, ANNA]
-
-
-def test_two_whom_a_correction_makes_one_do_not_contest_each_other() -> None:
-    found = who(speakers(("v a", at(50)), ("v b", at(-30))), enrolled(anna=at(0)), rulings(same=[("v a", "v b")]))
-    assert [told(one) for one in found.values()] == [ANNA, ANNA]
-
-
-def test_a_group_that_loses_its_person_loses_it_as_a_whole() -> None:
-    given = speakers(("v a", at(50)), ("v b", at(-30)), ("w c", at(170)))
-    found = who(given, enrolled(anna=at(0)), rulings(same=[("v a", "w c")]))
-    assert [told(one) for one in found.values()] == ["contested", ANNA, "contested"]
-
-
-def test_who_is_known_is_not_part_of_any_anonymous_voice() -> None:
-    found = who(speakers(("v a", at(59)), ("w b", at(61)), ("x c", at(65))), enrolled(anna=at(0)))
-    assert [told(one) for one in found.values()] == [ANNA, "voice", "voice"]
-    assert found["w b"].score == pytest.approx(np.cos(np.radians(4)), abs=1e-3)
-
-
-# --- whatever comes ------------------------------------------------------------------------------------------------------
+# --- any speakers --------------------------------------------------------------------------------------------------------
 
 VECTORS = st.one_of(
     st.integers(0, 359).map(at), st.tuples(st.integers(0, 359), st.integers(0, 3)).map(lambda pair: at(*pair)),
@@ -307,38 +298,38 @@ VECTORS = st.one_of(
 NAMES = st.tuples(st.sampled_from("vwxyz"), st.sampled_from("abc")).map(" ".join)
 SPEAKERS = st.dictionaries(NAMES, st.tuples(VECTORS, st.sampled_from([0.0, 1.9, 2.0, 60.0])), max_size=10)
 PEOPLE = st.dictionaries(st.sampled_from(["anna", "bert", "cleo"]), st.integers(0, 359).map(at))
-RULED = st.builds(
-    rulings,
+CONSTRAINTS = st.builds(
+    make_constraints,
     never=st.dictionaries(NAMES, st.sets(st.sampled_from([ANNA, BERT, CLEO])), max_size=3),
     same=st.lists(st.tuples(NAMES, NAMES).filter(lambda pair: pair[0] < pair[1]), max_size=2),
 )
 
 
 @settings(deadline=None, max_examples=150)
-@given(SPEAKERS, PEOPLE, RULED, st.randoms(use_true_random=False))
-def test_every_name_has_its_ground_and_the_order_does_not_matter(
-    found: dict, people: dict, ruled: IdentityConstraints, random
-) -> None:
-    names = list(found)
+@given(SPEAKERS, PEOPLE, CONSTRAINTS, st.randoms(use_true_random=False))
+def test_every_decision_is_justified_in_any_order(drawn: dict, people: dict, constraints: IdentityConstraints, random) -> None:
+    names = list(drawn)
     random.shuffle(names)
-    seconds = {name: found[name][1] for name in names}
-    given = speakers(*((name, found[name][0]) for name in names), clear_s=seconds or 10.0)
+    seconds = {name: drawn[name][1] for name in names}
+    ordered, shuffled = (
+        make_speakers(*((name, drawn[name][0]) for name in order), clear_s=seconds or 10.0) for order in (drawn, names)
+    )
     known = enrolled(**people)
-    decided = who(given, known.sample(frac=1, random_state=random.randrange(99)), ruled)
-    assert decided == who(speakers(*((name, found[name][0]) for name in found), clear_s=seconds or 10.0), known, ruled)
-    in_groups = {name for pair in ruled.same for name in pair}
-    for name, decision in decided.items():
+    decisions = decide(shuffled, known.sample(frac=1, random_state=random.randrange(99)), constraints)
+    assert decisions == decide(ordered, known, constraints)
+    in_groups = {name for pair in constraints.same for name in pair}
+    for name, decision in decisions.items():
         if decision.person_id is not None and decision.decided_by == "profile":
             assert decision.score is not None and decision.score >= LIMITS.threshold  # noqa: PT018
             assert decision.margin is None or decision.margin >= LIMITS.margin
             assert seconds[name] >= 2.0
-            assert decision.person_id not in ruled.never.get(key(name), ())
+            assert decision.person_id not in constraints.never.get(key(name), ())
         assert (decision.decided_by == "nothing") == bool(decision.reason)
         assert decision.person_id is None or decision.cluster is None
         assert decision.decided_by != "correction" or key(name) in in_groups
 
 
-# --- numbers -------------------------------------------------------------------------------------------------------------
+# --- voice ids -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -353,10 +344,10 @@ def test_every_name_has_its_ground_and_the_order_does_not_matter(
         ([0, None, 1], [None, 7, None], {}),
     ],
 )
-def test_a_cluster_keeps_the_number_of_most_of_its_members(clusters: list, before: list, kept: dict) -> None:
+def test_cluster_keeps_its_most_common_voice_id(clusters: list, before: list, kept: dict) -> None:
     assert kept_voice_ids(clusters, before) == kept
 
 
-def test_new_numbers_are_given_in_the_order_of_publication() -> None:
+def test_new_voice_ids_follow_publication() -> None:
     assert clusters_without_id([0, 1, None, 0, 3], {3: 5}, [9, 4, 0, 2, 1]) == [0, 1]
     assert clusters_without_id([0, 1, None, 0, 3], {}, [9, 4, 0, 5, 1]) == [3, 1, 0]

@@ -1,4 +1,4 @@
-"""What corrections say of local speakers: by time, through new diarizations, against each other, and as samples."""
+"""Corrections: the constraints_of and samples that follow from them, also after a new diarization, and their contradictions."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -34,15 +34,16 @@ from earshot.speakers.tables.corrections import (
 from earshot.speakers.tables.people import add_person
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
 from earshot.speakers.voices.identity_constraints import IdentityConstraints
-from earshot.storage.catalog.videos import Video, register
+from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
+from tests.support.voice_videos import keep
 
 ANA, BEN = 1, 2
 IS, NEVER, SAME, DIFFERENT = CorrectionKind
 A, B, C, D = (("v", name) for name in "ABCD")
 
 
-def turns(*rows: tuple[str, float, float], video: str = "v") -> pd.DataFrame:
+def make_turns(*rows: tuple[str, float, float], video: str = "v") -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["local_speaker", "start_s", "end_s"])
     return frame.assign(video_id=video, turn_index=range(len(rows)))
 
@@ -52,204 +53,202 @@ def spans(*times: tuple[float, float], video: str = "v") -> tuple[CorrectedSpan,
 
 
 # Each speaks for ten seconds, one after another: A 0-10, B 10-20, C 20-30, D 30-40.
-FOUR = turns(("A", 0, 10), ("B", 10, 20), ("C", 20, 30), ("D", 30, 40))
+FOUR = make_turns(("A", 0, 10), ("B", 10, 20), ("C", 20, 30), ("D", 30, 40))
 TIMES = {A: (0.0, 10.0), B: (10.0, 20.0), C: (20.0, 30.0), D: (30.0, 40.0)}
 
 
-def says(number: int, kind: CorrectionKind, person: int | None, *speakers: tuple[str, str], others: tuple = ()) -> Correction:
-    return Correction(
-        number, kind, person, spans(*(TIMES[each] for each in speakers)), spans(*(TIMES[each] for each in others))
-    )
+def correct(number: int, kind: CorrectionKind, person: int | None, *speakers: Key, others: tuple[Key, ...] = ()) -> Correction:
+    return Correction(number, kind, person, spans(*(TIMES[key] for key in speakers)), spans(*(TIMES[key] for key in others)))
 
 
-def constraints(said: Sequence[Correction], made: pd.DataFrame = FOUR) -> IdentityConstraints:
-    return derive_constraints(CorrectionSet(said, made))
+def constraints_of(corrections: Sequence[Correction], turns: pd.DataFrame = FOUR) -> IdentityConstraints:
+    return derive_constraints(CorrectionSet(corrections, turns))
 
 
-def conflicts(said: Sequence[Correction]) -> list[int]:
-    """Those that the last of these contradicts."""
-    return find_conflicts(CorrectionSet(said, FOUR), said[-1].correction_id)
+def conflicts(corrections: Sequence[Correction]) -> list[int]:
+    """The corrections that the last one contradicts."""
+    return find_conflicts(CorrectionSet(corrections, FOUR), corrections[-1].correction_id)
 
 
-# --- whom a correction speaks of -----------------------------------------------------------------------------------------
+# --- corrections by time -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("until", "named"), [(10.0, {A: ANA}), (5.0, {A: ANA}), (4.9, {})])
-def test_a_correction_speaks_of_who_has_at_least_half_of_his_time_in_it(until: float, named: dict) -> None:
-    assert constraints([Correction(1, IS, ANA, spans((0.0, until)))]).named == named
+def test_correction_names_speaker_with_half_its_time(until: float, named: dict) -> None:
+    assert constraints_of([Correction(1, IS, ANA, spans((0.0, until)))]).named == named
 
 
-def test_single_turns_of_one_person_count_together() -> None:
-    parts = turns(("A", 0, 4), ("B", 4, 10), ("A", 10, 14), ("A", 20, 24))
-    one, two = (Correction(number, IS, ANA, spans(time)) for number, time in ((1, (0, 4)), (2, (10, 14))))
-    assert constraints([one], parts).named == {}
-    assert constraints([one, two], parts).named == {A: ANA}
+def test_turns_of_one_person_add_up() -> None:
+    parts = make_turns(("A", 0, 4), ("B", 4, 10), ("A", 10, 14), ("A", 20, 24))
+    first, second = (Correction(number, IS, ANA, spans(time)) for number, time in ((1, (0, 4)), (2, (10, 14))))
+    assert constraints_of([first], parts).named == {}
+    assert constraints_of([first, second], parts).named == {A: ANA}
 
 
-def test_who_only_speaks_while_another_does_is_not_meant_by_what_is_said_of_the_other() -> None:
-    talk = turns(("A", 0, 30), ("B", 10, 12), ("B", 20, 21))
-    assert constraints([Correction(1, IS, ANA, spans((0, 10), (12, 20), (21, 30)))], talk).named == {A: ANA}
-    assert constraints([Correction(1, IS, BEN, spans((10, 12), (20, 21)))], talk).named == {B: BEN}
+def test_overlapping_speaker_is_corrected_separately() -> None:
+    overlapping = make_turns(("A", 0, 30), ("B", 10, 12), ("B", 20, 21))
+    assert constraints_of([Correction(1, IS, ANA, spans((0, 10), (12, 20), (21, 30)))], overlapping).named == {A: ANA}
+    assert constraints_of([Correction(1, IS, BEN, spans((10, 12), (20, 21)))], overlapping).named == {B: BEN}
 
 
-def test_a_correction_survives_that_speakers_are_called_otherwise_and_turns_lie_elsewhere() -> None:
+def test_correction_survives_new_diarization() -> None:
     correction = Correction(1, IS, ANA, spans((0.0, 9.8), (20.3, 31.0)))
-    again = turns(("X", 0.4, 6.1), ("X", 6.9, 10.3), ("Y", 10.6, 20.1), ("X", 20.0, 29.0), ("Z", 31.0, 40.0))
-    assert constraints([correction], again).named == {("v", "X"): ANA}
+    diarized_again = make_turns(("X", 0.4, 6.1), ("X", 6.9, 10.3), ("Y", 10.6, 20.1), ("X", 20.0, 29.0), ("Z", 31.0, 40.0))
+    assert constraints_of([correction], diarized_again).named == {("v", "X"): ANA}
 
 
-def test_corrections_of_a_video_without_turns_or_without_corrections_rule_nobody() -> None:
-    nothing = turns()
-    assert constraints([says(1, IS, ANA, A)], nothing).named == {}
-    assert constraints([]) == constraints([], nothing)
-    assert constraints([Correction(1, IS, ANA, spans((0, 10), video="other"))]).named == {}
+def test_no_turns_or_no_corrections_give_no_names() -> None:
+    no_turns = make_turns()
+    assert constraints_of([correct(1, IS, ANA, A)], no_turns).named == {}
+    assert constraints_of([]) == constraints_of([], no_turns)
+    assert constraints_of([Correction(1, IS, ANA, spans((0, 10), video="other"))]).named == {}
 
 
-# --- the last word -------------------------------------------------------------------------------------------------------
+# --- several corrections of one speaker ----------------------------------------------------------------------------------
 
 
-def test_the_newest_word_on_a_moment_counts_whatever_the_order_they_are_given_in() -> None:
-    old, new = says(3, IS, ANA, A, B), says(7, IS, BEN, B)
-    assert constraints([new, old]).named == {A: ANA, B: BEN}
-    assert constraints([old]).named == {A: ANA, B: ANA}
+def test_newest_correction_wins_in_any_order() -> None:
+    old, new = correct(3, IS, ANA, A, B), correct(7, IS, BEN, B)
+    assert constraints_of([new, old]).named == {A: ANA, B: BEN}
+    assert constraints_of([old]).named == {A: ANA, B: ANA}
 
 
-def test_two_people_named_in_one_speaker_leave_him_unknown_unless_one_clearly_has_more() -> None:
+def test_speaker_named_after_two_people_is_ambiguous() -> None:
     ana, ben = Correction(3, IS, ANA, spans((0, 6))), Correction(7, IS, BEN, spans((6, 10)))
-    rulings = constraints([ana, ben])
-    assert rulings.named == {}
-    assert list(rulings.contradictions) == [A]
-    assert rulings.contradictions[A].startswith("corrections 3 and 7 name two people")
-    clearly = Correction(7, IS, BEN, spans((6, 9)))
-    assert constraints([ana, clearly]).named == {A: ANA}
-    even = [Correction(3, IS, ANA, spans((0, 5))), Correction(7, IS, BEN, spans((5, 10)))]
-    assert constraints(even).named == {}
+    constraints = constraints_of([ana, ben])
+    assert constraints.named == {}
+    assert list(constraints.contradictions) == [A]
+    assert constraints.contradictions[A].startswith("corrections 3 and 7 name two people")
+    assert constraints_of([ana, Correction(7, IS, BEN, spans((6, 9)))]).named == {A: ANA}
+    assert constraints_of([Correction(3, IS, ANA, spans((0, 5))), Correction(7, IS, BEN, spans((5, 10)))]).named == {}
 
 
 SPAN = st.tuples(st.integers(0, 39), st.integers(1, 20)).map(lambda pair: (pair[0], pair[0] + pair[1]))
-SAID = st.lists(st.tuples(st.sampled_from([ANA, BEN]), st.lists(SPAN, min_size=1, max_size=4)), max_size=6)
+NAMINGS = st.lists(st.tuples(st.sampled_from([ANA, BEN]), st.lists(SPAN, min_size=1, max_size=4)), max_size=6)
 TURNS = st.lists(st.tuples(st.sampled_from("ABC"), SPAN), min_size=1, max_size=12)
 
 
-def corrections_of(said: list) -> list[Correction]:
-    return [Correction(index + 1, IS, person, spans(*times)) for index, (person, times) in enumerate(said)]
+def corrections_of(namings: list) -> list[Correction]:
+    return [Correction(index + 1, IS, person, spans(*times)) for index, (person, times) in enumerate(namings)]
+
+
+def turns_of(rows: list) -> pd.DataFrame:
+    return make_turns(*((speaker, start, end) for speaker, (start, end) in rows))
 
 
 @settings(deadline=None)
-@given(SAID, TURNS)
-def test_a_named_speaker_has_half_of_his_time_and_twice_the_other_persons_from_the_newest_words(said: list, made: list) -> None:
-    frame = turns(*((speaker, start, end) for speaker, (start, end) in made))
-    rulings = constraints(corrections_of(said), frame)
-    for speaker in set(frame.local_speaker):
-        # The same, second by second: edges are whole seconds.
-        spoken = {second for name, (start, end) in made if name == speaker for second in range(start, end)}
-        others = {second for name, (start, end) in made if name != speaker for second in range(start, end)}
+@given(NAMINGS, TURNS)
+def test_name_needs_half_the_time_and_twice_the_next(namings: list, rows: list) -> None:
+    turns = turns_of(rows)
+    constraints = constraints_of(corrections_of(namings), turns)
+    for speaker in set(turns.local_speaker):
+        # All edges are whole seconds, so seconds can be counted.
+        spoken = {second for name, (start, end) in rows if name == speaker for second in range(start, end)}
+        others = {second for name, (start, end) in rows if name != speaker for second in range(start, end)}
         own = spoken - others or spoken
         held = dict.fromkeys((ANA, BEN), 0)
         for second in own:
-            last = [person for person, times in said if any(start <= second < end for start, end in times)]
-            if last:
-                held[last[-1]] += 1
+            people = [person for person, times in namings if any(start <= second < end for start, end in times)]
+            if people:
+                held[people[-1]] += 1
         first, second = sorted(held, key=lambda person: -held[person])
         expected = first if held[first] * 2 >= len(own) and held[first] >= 2 * held[second] and held[first] else None
-        assert rulings.named.get(("v", speaker)) == expected
-        assert (("v", speaker) in rulings.contradictions) == (expected is None and held[first] * 2 >= len(own))
+        assert constraints.named.get(("v", speaker)) == expected
+        assert (("v", speaker) in constraints.contradictions) == (expected is None and held[first] * 2 >= len(own))
 
 
-# --- what follows --------------------------------------------------------------------------------------------------------
+# --- constraints ---------------------------------------------------------------------------------------------------------
 
 
-def test_who_is_one_voice_with_a_named_speaker_has_the_name_through_any_number_of_others() -> None:
-    said = [says(1, IS, ANA, A), says(2, SAME, None, A, others=(B,)), says(3, SAME, None, B, C, others=(D,))]
-    rulings = constraints(said)
-    assert rulings.named == {A: ANA, B: ANA, C: ANA, D: ANA}
-    assert rulings.contradictions == {}
+def test_name_extends_over_same_voices() -> None:
+    corrections = [correct(1, IS, ANA, A), correct(2, SAME, None, A, others=(B,)), correct(3, SAME, None, B, C, others=(D,))]
+    constraints = constraints_of(corrections)
+    assert constraints.named == {A: ANA, B: ANA, C: ANA, D: ANA}
+    assert constraints.contradictions == {}
 
 
-def test_pairs_join_all_that_are_one_voice_and_part_each_that_is_different() -> None:
-    rulings = constraints([says(1, SAME, None, A, B, others=(C,)), says(2, DIFFERENT, None, D, others=(C, A))])
-    assert rulings.same == {(A, B), (B, C)}
-    assert rulings.different == {(C, D), (A, D)}
+def test_same_and_different_give_pairs() -> None:
+    constraints = constraints_of([correct(1, SAME, None, A, B, others=(C,)), correct(2, DIFFERENT, None, D, others=(C, A))])
+    assert constraints.same == {(A, B), (B, C)}
+    assert constraints.different == {(C, D), (A, D)}
 
 
-def test_who_differs_from_a_named_voice_is_never_that_person_and_nor_is_who_is_one_with_him() -> None:
-    said = [says(1, IS, ANA, A), says(2, DIFFERENT, None, A, others=(B,)), says(3, SAME, None, B, others=(C,))]
-    assert constraints(said).never == {B: {ANA}, C: {ANA}}
-    assert constraints([says(1, NEVER, ANA, A), says(2, NEVER, BEN, A)]).never == {A: {ANA, BEN}}
+def test_different_from_a_person_is_never_that_person() -> None:
+    corrections = [correct(1, IS, ANA, A), correct(2, DIFFERENT, None, A, others=(B,)), correct(3, SAME, None, B, others=(C,))]
+    assert constraints_of(corrections).never == {B: {ANA}, C: {ANA}}
+    assert constraints_of([correct(1, NEVER, ANA, A), correct(2, NEVER, BEN, A)]).never == {A: {ANA, BEN}}
 
 
-def test_a_correction_of_which_one_side_is_gone_says_nothing() -> None:
+def test_correction_without_its_other_side_is_ignored() -> None:
     gone = Correction(1, SAME, None, spans(TIMES[A], TIMES[B]))
-    assert constraints([gone]).same == frozenset()
-    assert constraints([Correction(1, DIFFERENT, None, spans(TIMES[A]))]).different == frozenset()
+    assert constraints_of([gone]).same == frozenset()
+    assert constraints_of([Correction(1, DIFFERENT, None, spans(TIMES[A]))]).different == frozenset()
 
 
 # --- contradictions ------------------------------------------------------------------------------------------------------
 
-CIRCLES = {
-    "is and never": ([says(1, NEVER, ANA, A), says(2, IS, ANA, A)], {A}, "1 and 2"),
+CONTRADICTIONS = {
+    "is and never": ([correct(1, NEVER, ANA, A), correct(2, IS, ANA, A)], {A}, "1 and 2"),
     "two people in one voice": (
-        [says(1, IS, ANA, A), says(2, SAME, None, A, others=(B,)), says(4, IS, BEN, B)], {A, B}, "1, 2 and 4",
+        [correct(1, IS, ANA, A), correct(2, SAME, None, A, others=(B,)), correct(4, IS, BEN, B)], {A, B}, "1, 2 and 4",
     ),
     "same, same, different": (
         [
-            says(1, SAME, None, A, others=(B,)), says(2, SAME, None, B, others=(C,)),
-            says(3, DIFFERENT, None, A, others=(C,)),
+            correct(1, SAME, None, A, others=(B,)), correct(2, SAME, None, B, others=(C,)),
+            correct(3, DIFFERENT, None, A, others=(C,)),
         ],
         {A, B, C}, "1, 2 and 3",
     ),
     "never that person, by another": (
-        [says(1, IS, ANA, A), says(2, SAME, None, A, others=(B,)), says(3, NEVER, ANA, B)], {A, B}, "1, 2 and 3",
+        [correct(1, IS, ANA, A), correct(2, SAME, None, A, others=(B,)), correct(3, NEVER, ANA, B)], {A, B}, "1, 2 and 3",
     ),
     "two that differ are one person": (
-        [says(1, DIFFERENT, None, A, others=(B,)), says(2, IS, ANA, A), says(5, IS, ANA, B)], {A, B}, "1, 2 and 5",
+        [correct(1, DIFFERENT, None, A, others=(B,)), correct(2, IS, ANA, A), correct(5, IS, ANA, B)], {A, B}, "1, 2 and 5",
     ),
     "two that differ are one person by others": (
         [
-            says(1, DIFFERENT, None, A, others=(B,)), says(2, SAME, None, A, others=(C,)), says(3, IS, ANA, C),
-            says(4, IS, ANA, B),
+            correct(1, DIFFERENT, None, A, others=(B,)), correct(2, SAME, None, A, others=(C,)), correct(3, IS, ANA, C),
+            correct(4, IS, ANA, B),
         ],
         {A, B, C}, "1, 2, 3 and 4",
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("said", "unknown", "numbers"), CIRCLES.values(), ids=CIRCLES.keys())
-def test_whoever_is_in_a_contradiction_is_named_by_nothing_and_the_corrections_are_numbered(
-    said: list[Correction], unknown: set, numbers: str
-) -> None:
-    rulings = constraints([*said, says(9, IS, BEN, D)])
-    assert rulings.contradictions == dict.fromkeys(unknown, f"corrections {numbers} contradict each other")
-    assert rulings.named == {D: BEN}
-    assert not {key for pair in (*rulings.same, *rulings.different) for key in pair} & unknown
-    assert not rulings.never.keys() & unknown
+@pytest.mark.parametrize(("corrections", "unknown", "numbers"), CONTRADICTIONS.values(), ids=CONTRADICTIONS.keys())
+def test_contradicted_speakers_have_no_constraints(corrections: list[Correction], unknown: set, numbers: str) -> None:
+    constraints = constraints_of([*corrections, correct(9, IS, BEN, D)])
+    assert constraints.contradictions == dict.fromkeys(unknown, f"corrections {numbers} contradict each other")
+    assert constraints.named == {D: BEN}
+    assert not {key for pair in (*constraints.same, *constraints.different) for key in pair} & unknown
+    assert not constraints.never.keys() & unknown
 
 
-@pytest.mark.parametrize("said", [said for said, *_ in CIRCLES.values()], ids=CIRCLES.keys())
-def test_the_correction_that_closes_a_circle_is_told_whom_it_contradicts(said: list[Correction]) -> None:
-    *earlier, last = said
-    assert conflicts([*earlier, last]) == [each.correction_id for each in earlier]
-    assert all(conflicts(earlier[:count]) == [] for count in range(1, len(said)))
+@pytest.mark.parametrize("corrections", [corrections for corrections, *_ in CONTRADICTIONS.values()], ids=CONTRADICTIONS.keys())
+def test_last_correction_conflicts_with_all_earlier_ones(corrections: list[Correction]) -> None:
+    *earlier, last = corrections
+    assert conflicts([*earlier, last]) == [correction.correction_id for correction in earlier]
+    assert all(conflicts(earlier[:count]) == [] for count in range(1, len(corrections)))
 
 
-def test_a_contradiction_names_the_shortest_way_and_leaves_out_who_has_no_part_in_it() -> None:
-    said = [
-        says(1, SAME, None, A, others=(B,)), says(2, SAME, None, B, others=(C,)), says(3, SAME, None, A, others=(C,)),
-        says(4, IS, ANA, A),
+def test_conflict_is_the_shortest_chain() -> None:
+    corrections = [
+        correct(1, SAME, None, A, others=(B,)), correct(2, SAME, None, B, others=(C,)), correct(3, SAME, None, A, others=(C,)),
+        correct(4, IS, ANA, A),
     ]  # fmt: skip
-    assert conflicts([*said, says(5, IS, BEN, C)]) == [3, 4]
+    assert conflicts([*corrections, correct(5, IS, BEN, C)]) == [3, 4]
 
 
-def test_a_person_who_is_named_anew_contradicts_nothing() -> None:
-    said = [says(1, IS, ANA, A, B), says(2, SAME, None, A, others=(B,))]
-    assert conflicts([*said, says(3, IS, BEN, A, B)]) == []
-    assert conflicts([*said, says(3, IS, BEN, A)]) == [1, 2]
-    assert conflicts([says(1, IS, ANA, A), Correction(2, IS, BEN, spans((0, 4)))]) == []  # single turns of a named speaker
+def test_naming_a_whole_voice_again_is_no_conflict() -> None:
+    corrections = [correct(1, IS, ANA, A, B), correct(2, SAME, None, A, others=(B,))]
+    assert conflicts([*corrections, correct(3, IS, BEN, A, B)]) == []
+    assert conflicts([*corrections, correct(3, IS, BEN, A)]) == [1, 2]
+    assert conflicts([correct(1, IS, ANA, A), Correction(2, IS, BEN, spans((0, 4)))]) == []  # part of a speaker
 
 
-def test_two_sides_that_a_new_diarization_took_for_one_speaker_contradict_themselves() -> None:
-    apart = Correction(4, DIFFERENT, None, spans((0, 5)), spans((5, 10)))
-    assert constraints([apart]).contradictions == {A: "correction 4 contradicts itself"}
+def test_sides_merged_by_new_diarization_contradict_themselves() -> None:
+    different = Correction(4, DIFFERENT, None, spans((0, 5)), spans((5, 10)))
+    assert constraints_of([different]).contradictions == {A: "correction 4 contradicts itself"}
 
 
 KIND = st.sampled_from(CorrectionKind)
@@ -257,110 +256,109 @@ SIDE = st.sets(st.sampled_from([A, B, C, D]), min_size=1, max_size=3)
 
 
 @st.composite
-def anything_said(draw: st.DrawFn) -> list[Correction]:
-    found = []
+def any_corrections(draw: st.DrawFn) -> list[Correction]:
+    corrections = []
     for number in range(1, draw(st.integers(0, 7)) + 1):
         kind = draw(KIND)
         person = draw(st.sampled_from([ANA, BEN])) if kind in (IS, NEVER) else None
         speakers = draw(SIDE)
         others = draw(SIDE) - (speakers if kind == DIFFERENT else set()) if person is None else set()
-        found.append(says(number, kind, person, *sorted(speakers), others=tuple(sorted(others))))
-    return found
+        corrections.append(correct(number, kind, person, *sorted(speakers), others=tuple(sorted(others))))
+    return corrections
 
 
 @settings(deadline=None, max_examples=80)
-@given(anything_said(), st.randoms())
-def test_what_is_not_told_to_be_contradictory_can_all_be_true_and_the_order_does_not_matter(said: list, random: Random) -> None:
-    rulings = constraints(said)
-    shuffled = list(said)
+@given(any_corrections(), st.randoms())
+def test_constraints_are_consistent_in_any_order(corrections: list, random: Random) -> None:
+    constraints = constraints_of(corrections)
+    shuffled = list(corrections)
     random.shuffle(shuffled)
-    assert constraints(shuffled) == rulings
-    statements = CorrectionSet(said, FOUR).claims
-    for one, other in (pair for keys in statements.same.values() for pair in ((x, y) for x in keys for y in keys)):
-        assert rulings.named.get(one) == rulings.named.get(other)
-        assert (one in rulings.contradictions) == (other in rulings.contradictions)
-        assert rulings.never.get(one) == rulings.never.get(other)
-    for one, other in rulings.different:
-        assert one != other
-        assert rulings.named.get(one) is None or rulings.named[one] != rulings.named.get(other)
-    for key, person in rulings.named.items():
-        assert person not in rulings.never.get(key, ())
-    for key, said_of_it in statements.named.items():
-        assert rulings.named.get(key, said_of_it.person_id) == said_of_it.person_id
-        assert (key in rulings.named) != (key in rulings.contradictions)
+    assert constraints_of(shuffled) == constraints
+    claims = CorrectionSet(corrections, FOUR).claims
+    for first, second in (pair for keys in claims.same.values() for pair in ((x, y) for x in keys for y in keys)):
+        assert constraints.named.get(first) == constraints.named.get(second)
+        assert (first in constraints.contradictions) == (second in constraints.contradictions)
+        assert constraints.never.get(first) == constraints.never.get(second)
+    for first, second in constraints.different:
+        assert first != second
+        assert constraints.named.get(first) is None or constraints.named[first] != constraints.named.get(second)
+    for key, person in constraints.named.items():
+        assert person not in constraints.never.get(key, ())
+    for key, claim in claims.named.items():
+        assert constraints.named.get(key, claim.person_id) == claim.person_id
+        assert (key in constraints.named) != (key in constraints.contradictions)
 
 
 @settings(deadline=None, max_examples=80)
-@given(anything_said())
-def test_corrections_that_were_each_accepted_leave_nobody_contradicted(said: list) -> None:
-    kept: list[Correction] = []
-    for each in said:
-        if not conflicts([*kept, each]):
-            kept.append(each)
-    assert constraints(kept).contradictions == {}
+@given(any_corrections())
+def test_corrections_without_conflicts_have_no_contradictions(corrections: list) -> None:
+    accepted: list[Correction] = []
+    for correction in corrections:
+        if not conflicts([*accepted, correction]):
+            accepted.append(correction)
+    assert constraints_of(accepted).contradictions == {}
 
 
-# --- moments -------------------------------------------------------------------------------------------------------------
+# --- segment overrides ---------------------------------------------------------------------------------------------------
 
 
-ANA_IS_A = says(1, IS, ANA, A)
+ANA_IS_A = correct(1, IS, ANA, A)
 SIX = [Correction(1, IS, ANA, spans((0, 6))), Correction(2, IS, BEN, spans((6, 10)))]
 
 
 @pytest.mark.parametrize(
-    ("said", "made", "overrides"),
+    ("corrections", "turns", "overrides"),
     [
         pytest.param(
             [ANA_IS_A, Correction(2, IS, BEN, spans((2, 4))), Correction(3, IS, BEN, spans((10, 13)))],
             FOUR, [(2.0, 4.0, BEN), (10.0, 13.0, BEN)], id="another person's segments",
         ),
-        pytest.param([says(1, IS, ANA, A, C)], FOUR, [], id="a speaker named as a whole"),
+        pytest.param([correct(1, IS, ANA, A, C)], FOUR, [], id="a speaker named as a whole"),
         pytest.param(
-            [ANA_IS_A], turns(("X", 0, 6), ("Y", 6, 30)), [(6.0, 10.0, ANA)], id="another speaker's after a new diarization",
+            [ANA_IS_A], make_turns(("X", 0, 6), ("Y", 6, 30)), [(6.0, 10.0, ANA)], id="the rest after a new diarization",
         ),
         pytest.param(SIX, FOUR, [(0.0, 6.0, ANA), (6.0, 10.0, BEN)], id="all of an ambiguous speaker"),
     ],
 )  # fmt: skip
-def test_segment_overrides(said: list[Correction], made: pd.DataFrame, overrides: list) -> None:
-    assert segment_overrides(CorrectionSet(said, made)).get("v", []) == overrides
+def test_segment_overrides(corrections: list[Correction], turns: pd.DataFrame, overrides: list) -> None:
+    assert segment_overrides(CorrectionSet(corrections, turns)).get("v", []) == overrides
 
 
 @settings(deadline=None)
-@given(SAID, TURNS)
-def test_moments_never_overlap_and_are_in_order(said: list, made: list) -> None:
-    frame = turns(*((speaker, start, end) for speaker, (start, end) in made))
-    found = segment_overrides(CorrectionSet(corrections_of(said), frame)).get("v", [])
-    assert found == sorted(found)
-    assert all(start < end for start, end, _ in found)
-    assert all(before[1] <= after[0] for before, after in pairwise(found))
+@given(NAMINGS, TURNS)
+def test_segment_overrides_are_ordered_and_disjoint(namings: list, rows: list) -> None:
+    overrides = segment_overrides(CorrectionSet(corrections_of(namings), turns_of(rows))).get("v", [])
+    assert overrides == sorted(overrides)
+    assert all(start < end for start, end, _ in overrides)
+    assert all(before[1] <= after[0] for before, after in pairwise(overrides))
 
 
-# --- time ----------------------------------------------------------------------------------------------------------------
+# --- solo spans ----------------------------------------------------------------------------------------------------------
 
 
-def test_spans_are_joined_over_short_silence_and_never_over_anybody_else() -> None:
-    talk = turns(("A", 0, 3), ("A", 4, 6), ("B", 6.2, 6.4), ("A", 7, 8), ("A", 20, 21))
-    stretches = build_timeline(talk)
-    assert stretches.merged(stretches.solo[0]) == [(0.0, 6.0), (7.0, 8.0), (20.0, 21.0)]
-    assert stretches.merged(np.zeros(len(stretches.lengths), dtype=bool)) == []
+def test_spans_join_over_short_silence_only() -> None:
+    turns = make_turns(("A", 0, 3), ("A", 4, 6), ("B", 6.2, 6.4), ("A", 7, 8), ("A", 20, 21))
+    timeline = build_timeline(turns)
+    assert timeline.merged(timeline.solo[0]) == [(0.0, 6.0), (7.0, 8.0), (20.0, 21.0)]
+    assert timeline.merged(np.zeros(len(timeline.lengths), dtype=bool)) == []
 
 
 @settings(deadline=None)
 @given(TURNS)
-def test_the_spans_of_a_speakers_own_time_mean_that_speaker_and_no_other(made: list) -> None:
-    frame = turns(*((speaker, start, end) for speaker, (start, end) in made))
-    stretches = build_timeline(frame)
-    for index, speaker in enumerate(stretches.speakers):
-        times = stretches.merged(stretches.solo[index])
-        named = constraints([Correction(1, IS, ANA, spans(*times))], frame).named
+def test_solo_spans_name_only_their_speaker(rows: list) -> None:
+    turns = turns_of(rows)
+    timeline = build_timeline(turns)
+    for index, speaker in enumerate(timeline.speakers):
+        solo_spans = timeline.merged(timeline.solo[index])
+        named = constraints_of([Correction(1, IS, ANA, spans(*solo_spans))], turns).named
         assert ("v", speaker) in named
-        alone = stretches.speaking[index] & (stretches.speaking.sum(axis=0) == 1)
-        if stretches.seconds(alone) >= 1.0:
-            # Whoever else is meant never speaks alone for a second, and speaks while nobody but this speaker is heard: nobody.
+        solo = timeline.speaking[index] & (timeline.speaking.sum(axis=0) == 1)
+        if timeline.seconds(solo) >= 1.0:
+            # No other speaker is heard alone in these spans, so no other is named.
             assert set(named) == {("v", speaker)}
 
 
-# --- kept in the database ------------------------------------------------------------------------------------------------
+# --- in the database -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -368,25 +366,12 @@ def space() -> VoiceSpace:
     return voice_space(read_settings())
 
 
-def keep_video(database: Database, video: str, frame: pd.DataFrame, space: VoiceSpace, **columns: object) -> None:
-    """The video with these turns and a made-up vector for each: the number of the turn, times the first axis."""
-    register(database, [Video(video, f"https://x/{video}", "https://x", video)])
-    rows = frame.drop(columns="video_id")
-    vectors = [np.eye(1, space.dimension, dtype=np.float32)[0] * (index + 1) for index in rows.turn_index]
-    embeddings = pd.DataFrame(
-        {
-            "turn_index": rows.turn_index,
-            "audio_sha256": f"sha-{video}",
-            "first_sample": (rows.start_s * 16000).astype(int),
-            "last_sample": (rows.end_s * 16000).astype(int),
-            "embedding": pd.Series(vectors, dtype=object),
-        }
-    ).assign(**{**space.columns, "condition": "clear", **columns})
-    database.replace(video, {"turns": rows.assign(overlap=False), "voice_embeddings": embeddings})
+def keep_video(database: Database, video: str, turns: pd.DataFrame) -> None:
+    keep(database, video, turns.assign(voice=turns.local_speaker))
 
 
-def test_corrections_are_kept_with_both_sides_and_taken_back_by_number(database: Database, space: VoiceSpace) -> None:
-    keep_video(database, "v", FOUR, space)
+def test_corrections_are_stored_and_removed(database: Database) -> None:
+    keep_video(database, "v", FOUR)
     ana = add_person(database, "Ana").person_id
     first = add_correction(database, IS, ana, spans((0, 10), (0, 10), (20.5, 30)))
     second = add_correction(database, DIFFERENT, None, spans((0, 10)), spans((10, 20)))
@@ -395,52 +380,54 @@ def test_corrections_are_kept_with_both_sides_and_taken_back_by_number(database:
         Correction(second, DIFFERENT, None, spans((0.0, 10.0)), spans((10.0, 20.0))),
     ]
     remove_correction(database, first)
-    assert [each.correction_id for each in list_corrections(database)] == [second]
-    with pytest.raises(EarshotError, match=f"There is no correction {first}; there are {second}"):
+    assert [correction.correction_id for correction in list_corrections(database)] == [second]
+    with pytest.raises(EarshotError, match=f"no correction {first}"):
         remove_correction(database, first)
 
 
-def test_rulings_and_moments_are_read_over_the_turns_of_today(database: Database, space: VoiceSpace) -> None:
-    keep_video(database, "v", FOUR, space)
-    keep_video(database, "w", turns(("A", 0, 10), video="w"), space)
+def test_constraints_follow_the_current_turns(database: Database) -> None:
+    keep_video(database, "v", FOUR)
+    keep_video(database, "w", make_turns(("A", 0, 10), video="w"))
     ana, ben = (add_person(database, name).person_id for name in ("Ana", "Ben"))
     add_correction(database, IS, ana, (*spans((0, 10)), *spans((0, 10), video="w")))
     add_correction(database, IS, ben, spans((12, 14)))
     assert derive_constraints(read_corrections(database)).named == {A: ana, ("w", "A"): ana}
     assert read_segment_overrides(database, read_corrections(database)) == [("v", 12.0, 14.0, ben)]
-    keep_video(database, "v", turns(("X", 0.5, 11), ("Y", 11, 40)), space)  # run again, diarized otherwise
+    keep_video(database, "v", make_turns(("X", 0.5, 11), ("Y", 11, 40)))  # diarized again
     assert derive_constraints(read_corrections(database)).named == {("v", "X"): ana, ("w", "A"): ana}
 
 
-def test_a_video_that_goes_takes_along_what_was_said_of_it(database: Database, space: VoiceSpace) -> None:
-    keep_video(database, "v", FOUR, space)
+def test_deleted_video_deletes_its_spans(database: Database) -> None:
+    keep_video(database, "v", FOUR)
     number = add_correction(database, IS, add_person(database, "Ana").person_id, spans((0, 10)))
     database.query("DELETE FROM videos")
-    assert [(each.correction_id, each.spans) for each in list_corrections(database)] == [(number, ())]
-    assert derive_constraints(read_corrections(database)) == constraints([])
+    assert [(correction.correction_id, correction.spans) for correction in list_corrections(database)] == [(number, ())]
+    assert derive_constraints(read_corrections(database)) == constraints_of([])
 
 
-def test_clear_turns_that_are_half_covered_teach_the_person_last_named(database: Database, space: VoiceSpace) -> None:
-    keep_video(database, "v", FOUR, space)
+def test_clear_turns_are_samples_of_their_latest_name(database: Database, space: VoiceSpace) -> None:
+    keep_video(database, "v", FOUR)
     ana, ben = (add_person(database, name).person_id for name in ("Ana", "Ben"))
     add_correction(database, IS, ana, spans((0, 15), (20, 24)))
     add_correction(database, IS, ben, spans((0, 10)))
     add_correction(database, NEVER, ana, spans((30, 40)))
     samples = samples_from_corrections(database, space, read_corrections(database))
-    found = [(person, vector[0], seconds) for person, vector, seconds in samples.itertuples(index=False)]
-    assert found == [(ben, 1.0, 10.0), (ana, 2.0, 10.0)]
+    assert list(zip(samples.person_id, samples.seconds, strict=True)) == [(ben, 10.0), (ana, 10.0)]
+    turns = database.frame("voice_embeddings", "v", "turn_index")
+    np.testing.assert_array_equal(np.stack(samples.embedding), np.stack([turn.to_numpy() for turn in turns.embedding[:2]]))
     assert samples.embedding[0].dtype == np.float32
 
 
-@pytest.mark.parametrize("columns", [{"condition": "overlapped"}, {"condition": "too_short"}, {"model": "another"}])
-def test_what_is_not_clear_or_of_another_model_teaches_nothing(database: Database, space: VoiceSpace, columns: dict) -> None:
-    keep_video(database, "v", FOUR, space, **columns)
+@pytest.mark.parametrize(("column", "value"), [("condition", "overlapped"), ("condition", "too_short"), ("model", "another")])
+def test_unclear_or_foreign_turns_are_no_samples(database: Database, space: VoiceSpace, column: str, value: str) -> None:
+    keep_video(database, "v", FOUR)
+    database.query(f"UPDATE voice_embeddings SET {column} = %s", [value])  # noqa: S608
     add_correction(database, IS, add_person(database, "Ana").person_id, spans((0, 10)))
     samples = samples_from_corrections(database, space, read_corrections(database))
     assert samples.empty
     assert list(samples.columns) == ["person_id", "embedding", "seconds"]
 
 
-def test_a_turn_that_is_told_half_and_half_teaches_nobody() -> None:
-    said = [Correction(1, IS, ANA, spans((0, 26))), Correction(2, IS, BEN, spans((10, 15)))]
-    assert attributed_turns(CorrectionSet(said, FOUR)) == {("v", 0): (ANA, 10.0), ("v", 2): (ANA, 10.0)}
+def test_turn_of_two_names_is_no_sample() -> None:
+    corrections = [Correction(1, IS, ANA, spans((0, 26))), Correction(2, IS, BEN, spans((10, 15)))]
+    assert attributed_turns(CorrectionSet(corrections, FOUR)) == {("v", 0): (ANA, 10.0), ("v", 2): (ANA, 10.0)}

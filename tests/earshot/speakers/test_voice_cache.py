@@ -1,4 +1,4 @@
-"""A vector that was computed before is read, not computed again: by audio, samples and voice space. With the real encoder."""
+"""Vectors are cached by audio, samples and voice space; with the real encoder."""
 
 import hashlib
 from dataclasses import replace
@@ -31,21 +31,21 @@ SPACE = VoiceSpace("campplus", "r1", "pieces", 3)
 
 @pytest.fixture
 def embedded(database: Database) -> Database:
-    """With a video whose turn from sample 0 to 16000 has a vector, and whose next was forgotten."""
+    """A video whose first turn, samples 0 to 16000, has a vector; its second is forgotten."""
     register(database, [VIDEO])
-    known = {"audio_sha256": "of the samples", "first_sample": 0, "last_sample": 16_000, **SPACE.columns}
+    columns = {"audio_sha256": "of the samples", "first_sample": 0, "last_sample": 16_000, **SPACE.columns}
     rows = [
-        {"turn_index": 0, "condition": "clear", "embedding": EAST, **known},
-        {"turn_index": 1, "condition": "forgotten", "embedding": None, **known, "first_sample": 1},
+        {"turn_index": 0, "condition": "clear", "embedding": EAST, **columns},
+        {"turn_index": 1, "condition": "forgotten", "embedding": None, **columns, "first_sample": 1},
     ]
     database.replace("v1", {"voice_embeddings": pd.DataFrame(rows)})
     return database
 
 
-def test_a_vector_computed_before_is_read_as_the_numbers_it_was(embedded: Database) -> None:
-    known = cached_embeddings(embedded, SPACE, "of the samples")
-    assert list(known) == [(0, 16_000)]
-    assert np.array([known[0, 16_000]], dtype=np.float32).tolist() == [EAST.tolist()]
+def test_stored_vector_is_cached_exactly(embedded: Database) -> None:
+    cached = cached_embeddings(embedded, SPACE, "of the samples")
+    assert list(cached) == [(0, 16_000)]
+    assert np.array([cached[0, 16_000]], dtype=np.float32).tolist() == [EAST.tolist()]
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,11 @@ def test_a_vector_computed_before_is_read_as_the_numbers_it_was(embedded: Databa
         ("of the samples", replace(SPACE, dimension=4)),
     ],
 )
-def test_a_vector_of_other_audio_or_of_another_voice_space_is_not_read(
-    embedded: Database, audio_sha256: str, space: VoiceSpace
-) -> None:
+def test_vector_of_other_audio_or_space_is_not_cached(embedded: Database, audio_sha256: str, space: VoiceSpace) -> None:
     assert cached_embeddings(embedded, space, audio_sha256) == {}
 
 
-def test_a_changed_preparation_makes_the_asset_out_of_date() -> None:
+def test_preparation_is_part_of_the_code_version() -> None:
     assert PREPARATION in (voice_embeddings.code_versions_by_key[voice_embeddings.key] or "")
 
 
@@ -75,7 +73,7 @@ TURNS = [(6.75, 8.25, "A"), (8.32, 9.94, "B"), (10.98, 14.31, "B"), (14.8, 17.8,
 
 @pytest.fixture
 def diarized(database: Database, home: Path) -> Database:
-    """The beginning of the telephone call with five turns, the last too short to tell."""
+    """The beginning of the telephone call with five turns, the last too short."""
     assert home.exists()
     put_audio(database, "v1", clip_samples(TELEPHONE)[: 20 * SAMPLE_RATE])
     put_turns(database, "v1", TURNS)
@@ -83,9 +81,9 @@ def diarized(database: Database, home: Path) -> Database:
 
 
 def hits_and_misses() -> tuple[object, object]:
-    """Of one run of the asset, as its metadata has them."""
-    told = metadata_of(run(voice_embeddings, "v1"))
-    return told["cache_hits"], told["cache_misses"]
+    """Run the asset; returns these figures of its metadata."""
+    metadata = metadata_of(run(voice_embeddings, "v1"))
+    return metadata["cache_hits"], metadata["cache_misses"]
 
 
 def vectors(database: Database) -> dict[tuple[int, int], list[float] | None]:
@@ -97,18 +95,17 @@ def vectors(database: Database) -> dict[tuple[int, int], list[float] | None]:
 
 
 @pytest.mark.slow
-def test_a_second_run_computes_nothing_and_leaves_the_same_vectors(diarized: Database) -> None:
+def test_second_run_computes_nothing(diarized: Database) -> None:
     assert hits_and_misses() == (0.0, 5.0)
     first = vectors(diarized)
     assert hits_and_misses() == (5.0, 0.0)
     assert vectors(diarized) == first
-    asked = "SELECT cache_hits, cache_misses, inputs FROM asset_timings WHERE asset = 'voice_embeddings' ORDER BY timing_id"
-    kept = diarized.query(asked)
-    assert [tuple(row.values()) for row in kept] == [(0.0, 5.0, 5.0), (5.0, 0.0, 0.0)]
+    figures = "SELECT cache_hits, cache_misses, inputs FROM asset_timings WHERE asset = 'voice_embeddings' ORDER BY timing_id"
+    assert [tuple(row.values()) for row in diarized.query(figures)] == [(0.0, 5.0, 5.0), (5.0, 0.0, 0.0)]
 
 
 @pytest.mark.slow
-def test_a_changed_turn_recomputes_only_itself(diarized: Database) -> None:
+def test_only_a_changed_turn_is_recomputed(diarized: Database) -> None:
     hits_and_misses()
     first = vectors(diarized)
     put_turns(diarized, "v1", [*TURNS[:3], (14.8, 17.0, "A"), TURNS[4]])
@@ -118,7 +115,7 @@ def test_a_changed_turn_recomputes_only_itself(diarized: Database) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_audio_under_another_key_is_known(diarized: Database) -> None:
+def test_same_audio_in_another_video_is_cached(diarized: Database) -> None:
     hits_and_misses()
     put_audio(diarized, "again", clip_samples(TELEPHONE)[: 20 * SAMPLE_RATE])
     put_turns(diarized, "again", TURNS)
@@ -127,9 +124,7 @@ def test_the_same_audio_under_another_key_is_known(diarized: Database) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changed", ["revision", "preparation"])
-def test_another_voice_space_misses_everything_and_replaces_it(
-    diarized: Database, monkeypatch: pytest.MonkeyPatch, changed: str
-) -> None:
+def test_another_voice_space_recomputes_everything(diarized: Database, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
     hits_and_misses()
     if changed == "preparation":
         monkeypatch.setattr("earshot.speakers.tables.voice_space.PREPARATION", "another")
@@ -144,7 +139,7 @@ def test_another_voice_space_misses_everything_and_replaces_it(
 
 
 @pytest.mark.slow
-def test_a_short_turn_is_embedded_and_marked_and_left_out_of_the_centroid(diarized: Database) -> None:
+def test_short_turn_is_embedded_but_not_in_the_centroid(diarized: Database) -> None:
     run(voice_embeddings, "v1")
     rows = diarized.frame("voice_embeddings", "v1", "turn_index")
     assert rows.condition.tolist() == ["clear"] * 4 + ["too_short"]
@@ -157,7 +152,7 @@ def test_a_short_turn_is_embedded_and_marked_and_left_out_of_the_centroid(diariz
 
 
 @pytest.mark.slow
-def test_no_vector_is_made_of_what_was_forgotten_and_its_speaker_has_none(diarized: Database) -> None:
+def test_forgotten_turns_get_no_vectors(diarized: Database) -> None:
     run(voice_embeddings, "v1")
     diarized.query("INSERT INTO forgotten_spans VALUES ('v1', 6.0, 8.3), ('v1', 14.5, 18.5)")
     diarized.query("UPDATE voice_embeddings SET embedding = NULL, condition = 'forgotten' WHERE turn_index IN (0, 3, 4)")
@@ -170,7 +165,7 @@ def test_no_vector_is_made_of_what_was_forgotten_and_its_speaker_has_none(diariz
 
 
 @pytest.mark.slow
-def test_where_everything_was_forgotten_the_asset_still_runs(diarized: Database) -> None:
+def test_entirely_forgotten_video_still_runs(diarized: Database) -> None:
     diarized.query("INSERT INTO forgotten_spans VALUES ('v1', 0.0, 20.0)")
     assert hits_and_misses() == (0.0, 0.0)
     assert set(vectors(diarized).values()) == {None}
@@ -178,10 +173,9 @@ def test_where_everything_was_forgotten_the_asset_still_runs(diarized: Database)
 
 # --- the preparation -----------------------------------------------------------------------------------------------------
 
-# What one preparation does to known samples: the sha256 of the pieces that the network is given, and how far the features of
-# the first second are from their mean on average, in every sixteenth band. Where the last test fails, vectors have changed:
-# give PREPARATION a new name, then write down what that one does.
-DONE_TO_SAMPLES = {
+# For known samples: the sha256 of the pieces passed to the network, and in every sixteenth band the mean absolute deviation of
+# the features of the first second. If the last test fails, vectors have changed: rename PREPARATION and record it here.
+FINGERPRINTS = {
     "pieces-1-2-4-8s": (
         "8aae655fa688a08e0ee29be722e227fe10655b8aaa74f428cda96e04fd618406",
         (0.363, 0.788, 0.817, 0.845, 0.874),
@@ -190,33 +184,33 @@ DONE_TO_SAMPLES = {
 
 
 @pytest.mark.slow
-def test_the_preparation_names_the_lengths_of_pieces() -> None:
+def test_preparation_names_the_piece_lengths() -> None:
     from earshot.models.voice.voice_encoder import PIECE_LENGTHS
 
     assert "-".join(str(length // SAMPLE_RATE) for length in PIECE_LENGTHS) in PREPARATION
 
 
 @pytest.mark.slow
-def test_a_preparation_always_does_the_same_to_samples(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preparation_of_known_samples_is_unchanged(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     from earshot.models.voice.campplus import MEL_BANDS, load_campplus
 
     assert home.exists()
     encoder = Models().voice_encoder(require_device("cpu"))
-    given = hashlib.sha256()
+    pieces_sha256 = hashlib.sha256()
 
-    def listening(waveforms: "torch.Tensor") -> "torch.Tensor":
-        given.update(waveforms.numpy().tobytes())
+    def record(waveforms: "torch.Tensor") -> "torch.Tensor":
+        pieces_sha256.update(waveforms.numpy().tobytes())
         return torch.ones(len(waveforms), encoder.dimension)
 
     samples = (np.arange(40 * SAMPLE_RATE) % 9973 / 9973).astype(np.float32)
     spans = [(0, 300), (5, 16_005), (7, 40_000), (100, 100_000), (1_000, 640_000)]
-    with monkeypatch.context() as patched:
-        patched.setattr(encoder._model, "forward", listening)
+    with monkeypatch.context() as patch:
+        patch.setattr(encoder._model, "forward", record)
         encoder.encode(samples, spans)
     second = torch.from_numpy(samples[:SAMPLE_RATE])[None, None]
     features = load_campplus(locate(registry.CAMPPLUS, read_settings()))._features(second)[0].abs().mean(dim=0)
-    pieces, means = DONE_TO_SAMPLES[PREPARATION]
-    assert given.hexdigest() == pieces
+    pieces, means = FINGERPRINTS[PREPARATION]
+    assert pieces_sha256.hexdigest() == pieces
     assert features[:: MEL_BANDS // 5].tolist() == pytest.approx(means, abs=1e-2)
