@@ -413,8 +413,8 @@ def test_clear_turns_are_samples_of_their_latest_name(database: Database, space:
     add_correction(database, NEVER, ana, spans((30, 40)))
     samples = samples_from_corrections(database, space, read_corrections(database))
     assert list(zip(samples.person_id, samples.seconds, strict=True)) == [(ben, 10.0), (ana, 10.0)]
-    turns = database.frame("voice_embeddings", "v", "turn_index")
-    np.testing.assert_array_equal(np.stack(samples.embedding), np.stack([turn.to_numpy() for turn in turns.embedding[:2]]))
+    stored = database.frame("voice_embeddings", "v", "turn_index").embedding[:2]
+    np.testing.assert_array_equal(samples.embedding.tolist(), [vector.to_numpy() for vector in stored])
     assert samples.embedding[0].dtype == np.float32
 
 
