@@ -1,4 +1,4 @@
-"""Turn times: every printed time, typed back, refers to the turn printed there."""
+"""Turn times: every printed time, typed back, refers to the turn it was printed for."""
 
 import json
 import re
@@ -29,7 +29,7 @@ NEITHER = recording(
     [(7.8, 8.4, A), (8.5, 9.2, B), (9.65, 9.95, A), (10.1, 10.7, B)],
 )  # fmt: skip
 
-# What the models heard in the first episode of `make demo`, a telephone call.
+# What the models transcribed of the first episode of `make demo`, a telephone call.
 HEARD = [
     (6.38, 6.92, " Hello."), (7.44, 7.88, " Hello."), (8.28, 8.46, " Oh,"), (8.46, 8.7, " hello."), (8.9, 8.94, " I"),
     (8.94, 9.14, " didn't"), (9.14, 9.26, " know"), (9.26, 9.4, " you"), (9.4, 9.48, " were"), (9.48, 9.76, " there."),
@@ -49,10 +49,10 @@ TURNS = [
 ]  # fmt: skip
 
 
-def with_turns(there: Recording, turns: Sequence[tuple[float, float, str]]) -> Recording:
+def with_turns(talk: Recording, turns: Sequence[tuple[float, float, str]]) -> Recording:
     """The recording, with turns that overlap."""
     frame = pd.DataFrame([(*turn, False) for turn in turns], columns=["start_s", "end_s", "local_speaker", "overlap"])
-    return replace(there, turns=frame)
+    return replace(talk, turns=frame)
 
 
 TELEPHONE = with_turns(recording(HEARD, ALONE), TURNS)
@@ -62,40 +62,37 @@ def speaker_at(times: TurnTimes, text: str) -> list[str]:
     return times.turns.local_speaker.iloc[times.meant(parse_typed_time(text))].tolist()
 
 
-def printed_lines(there: Recording) -> list[tuple[str, str]]:
+def printed_lines(talk: Recording) -> list[tuple[str, str]]:
     """The times and speakers of a text export without names."""
-    return re.findall(r"^\[([\d:]+)\] (\S+):", export(there, "txt"), re.MULTILINE)
+    return re.findall(r"^\[([\d:]+)\] (\S+):", export(talk, "txt"), re.MULTILINE)
 
 
 # --- cases ---------------------------------------------------------------------------------------------------------------
 
 
-def test_whole_second_means_the_line_that_is_printed_there() -> None:
+def test_whole_second_means_the_printed_line() -> None:
     times = turn_times(NEITHER)
     assert ("0:00:09", A) in printed_lines(NEITHER)
     assert speaker_at(times, "9") == speaker_at(times, "0:00:09") == [A]
-    assert times.meant(parse_typed_time("0:00:08")) == [1]  # not the "Hello." that is just being said then
+    assert times.meant(parse_typed_time("0:00:08")) == [1]  # not the "Hello." being said then
     assert times.meant(parse_typed_time("0:00:07")) == [0]
 
 
-def test_decimals_are_exact() -> None:
+def test_exact_times() -> None:
     times = turn_times(NEITHER)
     assert times.meant(parse_typed_time("9.1")) == [1]
     assert times.meant(parse_typed_time("9.7")) == [2]
     assert times.meant(parse_typed_time("0:00:08.0")) == [0]
+    assert times.meant(parse_typed_time("00:00:09,300")) == [2]  # the start of a word means its turn
 
 
-def test_decimals_that_a_word_starts_at_mean_the_turn_of_the_word() -> None:
-    assert turn_times(NEITHER).meant(parse_typed_time("00:00:09,300")) == [2]
-
-
-def test_second_at_which_no_line_starts_means_the_turn_spoken_then() -> None:
+def test_second_without_a_line_means_the_spoken_turn() -> None:
     times = turn_times(recording([(0.5, 1.0, " A."), (30.0, 30.5, " B.")], [(0.5, 20.0, A), (30.0, 31.0, B)]))
     assert times.meant(parse_typed_time("12")) == [0]
     assert times.meant(parse_typed_time("25")) == []
 
 
-def test_turn_that_starts_within_the_second_goes_before_one_that_covers_it() -> None:
+def test_turn_starting_in_the_second_comes_first() -> None:
     times = turns_alone(pd.DataFrame([(0.0, 9.5, A), (9.5, 12.0, B)], columns=["start_s", "end_s", "local_speaker"]))
     assert times.meant(parse_typed_time("9")) == [1]
     assert times.meant(parse_typed_time("9.0")) == [0]
@@ -108,26 +105,26 @@ def test_two_lines_in_one_second_are_ambiguous() -> None:
     assert [times.meant(parse_typed_time(str(times.time_of(row)))) for row in (0, 1)] == [[0], [1]]
 
 
-def test_turn_in_which_its_speaker_is_never_alone_has_no_time() -> None:
+def test_fully_overlapped_turn_has_no_time() -> None:
     rows = [(0.0, 9.0, A), (3.0, 4.0, B), (20.0, 22.0, B)]
     assert turns_alone(pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker"])).time_of(1) is None
 
 
-def test_line_of_a_moment_means_the_turn_that_the_moment_lies_in() -> None:
+def test_line_of_an_override_means_its_turn() -> None:
     ana = Names(moments=((10.0, 20.0, Speaker("Ana", person="Ana")),))
     words = [(0.5, 9.5, " Who"), (9.5, 9.9, " are"), (10.2, 10.9, " you,"), (12.0, 19.0, " then?")]
-    there = recording(words, [(0.0, 9.95, A), (10.05, 20.0, A)], ana)
-    assert printed_lines(there) == [("0:00:00", A), ("0:00:10", "Ana")]
-    assert turn_times(there).meant(parse_typed_time("0:00:10")) == [1]
+    talk = recording(words, [(0.0, 9.95, A), (10.05, 20.0, A)], ana)
+    assert printed_lines(talk) == [("0:00:00", A), ("0:00:10", "Ana")]
+    assert turn_times(talk).meant(parse_typed_time("0:00:10")) == [1]
 
 
 @pytest.mark.parametrize("text", ["noon", "0:75:00", "1,2,3", "-1"])
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text.replace(",", "."))):
         parse_typed_time(text)
 
 
-def test_every_line_of_a_real_recording_means_a_turn_of_its_speaker() -> None:
+def test_printed_times_of_a_real_recording() -> None:
     times = turn_times(TELEPHONE)
     lines = printed_lines(TELEPHONE)
     assert [speaker_at(times, text) for text, _ in lines] == [[speaker] for _, speaker in lines]
@@ -135,7 +132,7 @@ def test_every_line_of_a_real_recording_means_a_turn_of_its_speaker() -> None:
     assert times.meant(parse_typed_time("0:00:09")) == [TURNS.index((9.97, 10.983, A))]
 
 
-def test_every_time_suggested_for_a_real_turn_means_it() -> None:
+def test_suggested_times_of_a_real_recording() -> None:
     times = turn_times(TELEPHONE)
     suggested = [times.time_of(row) for row in range(len(TURNS))]
     assert [times.meant(parse_typed_time(str(time))) for time in suggested if time] == [
@@ -147,11 +144,11 @@ def test_every_time_suggested_for_a_real_turn_means_it() -> None:
 # --- words and their turns -----------------------------------------------------------------------------------------------
 
 
-def turns_of(there: Recording) -> list[int]:
-    return word_turns(there.words, there.word_speakers(), there.turns).tolist()
+def turns_of(talk: Recording) -> list[int]:
+    return word_turns(talk.words, talk.word_speakers(), talk.turns).tolist()
 
 
-def test_word_before_the_border_belongs_to_the_turn_of_its_sentence() -> None:
+def test_word_before_the_border_has_the_turn_of_its_sentence() -> None:
     words = [(26.0, 29.9, " Go."), (30.1, 30.4, " In"), (30.5, 31.0, " the"), (31.0, 31.5, " winter")]
     assert turns_of(recording(words, [(26.0, 30.3, A), (30.45, 40.0, A)])) == [0, 1, 1, 1]
 
@@ -160,30 +157,30 @@ def test_word_without_speaker_has_no_turn() -> None:
     assert turns_of(recording([(0.5, 1.0, " A."), (60.0, 61.0, " B.")], [(0.5, 1.0, A)])) == [0, -1]
 
 
-# --- moments that take whole words ---------------------------------------------------------------------------------------
+# --- corrections of whole words ------------------------------------------------------------------------------------------
 
 ANA = Speaker("Ana", person="Ana")
 
 
-def corrected(there: Recording, *moments: tuple[float, float]) -> Recording:
+def corrected(talk: Recording, *moments: tuple[float, float]) -> Recording:
     """The recording with a correction: Ana speaks in these times."""
-    made = [(start, end, 1) for start, end in moments]
-    whole = whole_words(made, there.words, there.word_speakers(), there.turns)
-    return replace(there, names=Names(moments=tuple((start, end, ANA) for start, end, _ in whole)))
+    overrides = [(start, end, 1) for start, end in moments]
+    whole = whole_words(overrides, talk.words, talk.word_speakers(), talk.turns)
+    return replace(talk, names=Names(moments=tuple((start, end, ANA) for start, end, _ in whole)))
 
 
-def texts(there: Recording) -> list[str]:
-    return re.sub(r"\[[\d:]+\] ", "", export(there, "txt").partition("\n\n")[2]).splitlines()  # after the heading
+def texts(talk: Recording) -> list[str]:
+    return re.sub(r"\[[\d:]+\] ", "", export(talk, "txt").partition("\n\n")[2]).splitlines()  # after the heading
 
 
 def test_corrected_turn_takes_the_word_before_its_border() -> None:
     words = [(26.0, 29.9, " Go."), (30.1, 30.4, " In"), (30.5, 31.0, " the"), (31.0, 31.5, " winter")]
-    there = recording(words, [(26.0, 30.3, A), (30.45, 40.0, A)])
-    assert texts(corrected(there, (30.45, 40.0))) == [f"{A}: Go.", "Ana: In the winter"]
-    assert texts(corrected(there, (26.0, 30.3))) == ["Ana: Go.", f"{A}: In the winter"]
+    talk = recording(words, [(26.0, 30.3, A), (30.45, 40.0, A)])
+    assert texts(corrected(talk, (30.45, 40.0))) == [f"{A}: Go.", "Ana: In the winter"]
+    assert texts(corrected(talk, (26.0, 30.3))) == ["Ana: Go.", f"{A}: In the winter"]
 
 
-def test_corrected_turn_takes_a_word_in_which_another_begins_to_speak() -> None:
+def test_corrected_turn_takes_an_overlapped_word() -> None:
     """As heard in the first episode of the demo: its "I." is said while the other says "Okay."."""
     assert "Ana: Neither did I." in texts(corrected(TELEPHONE, (9.97, 10.46)))
     turns = json.loads(export(corrected(TELEPHONE, (9.97, 10.46)), "json"))["turns"]
@@ -192,19 +189,19 @@ def test_corrected_turn_takes_a_word_in_which_another_begins_to_speak() -> None:
 
 def test_correction_of_half_a_turn_stays_half() -> None:
     words = [(float(second), second + 0.9, f" w{second}") for second in range(10)]
-    there = recording(words, [(0.0, 10.0, A)])
-    assert texts(corrected(there, (0.0, 5.0))) == ["Ana: w0 w1 w2 w3 w4", f"{A}: w5 w6 w7 w8 w9"]
+    talk = recording(words, [(0.0, 10.0, A)])
+    assert texts(corrected(talk, (0.0, 5.0))) == ["Ana: w0 w1 w2 w3 w4", f"{A}: w5 w6 w7 w8 w9"]
 
 
 # --- any recording -------------------------------------------------------------------------------------------------------
 
 STEPS = st.tuples(st.integers(0, 1500), st.integers(150, 2500), st.sampled_from([A, B]))
-SAID = st.tuples(st.integers(0, 600), st.integers(20, 700), st.sampled_from([" a", " b", " c.", " d?"]))
+WORDS = st.tuples(st.integers(0, 600), st.integers(20, 700), st.sampled_from([" a", " b", " c.", " d?"]))
 
 
 @st.composite
 def talks(draw: st.DrawFn) -> Recording:
-    """Two speakers in turn, each speaker's turns apart from each other, some of both at once; and words at any time."""
+    """Two speakers whose turns may overlap each other's but not their own; and words at any time."""
     turns: list[tuple[float, float, str]] = []
     free = {A: 0, B: 0}
     clock = 0
@@ -213,24 +210,24 @@ def talks(draw: st.DrawFn) -> Recording:
         turns.append((start / 1000, (start + length) / 1000, speaker))
         clock, free[speaker] = max(clock, start + length), start + length + 10
     words, at = [], 0
-    for pause, length, text in draw(st.lists(SAID, max_size=30)):
+    for pause, length, text in draw(st.lists(WORDS, max_size=30)):
         words.append(((at + pause) / 1000, (at + pause + length) / 1000, text))
         at += pause + length
     return with_turns(recording(words, _exclusive(sorted(turns))), sorted(turns))
 
 
 def _exclusive(turns: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
-    """One speaker at a time: who began first goes on."""
-    found, until = [], 0.0
+    """One speaker at a time: the first to begin goes on."""
+    exclusive, until = [], 0.0
     for start, end, speaker in turns:
         if end > max(start, until):
-            found.append((max(start, until), end, speaker))
+            exclusive.append((max(start, until), end, speaker))
         until = max(until, end)
-    return found
+    return exclusive
 
 
-def means(times: TurnTimes, text: str, speaker: str) -> None:
-    """Typed, this time means a turn of this speaker; or several, each of which has a time of its own, one of them his."""
+def assert_means(times: TurnTimes, text: str, speaker: str) -> None:
+    """The time means a turn of the speaker, or several turns, one of them the speaker's, that each have their own time."""
     meant = times.meant(parse_typed_time(text))
     speakers = set(times.turns.local_speaker.iloc[meant])
     assert speaker in speakers
@@ -244,32 +241,32 @@ def means(times: TurnTimes, text: str, speaker: str) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(talks())
-def test_printed_time_refers_to_turn_of_its_line(there: Recording) -> None:
-    times = turn_times(there)
-    for text, speaker in printed_lines(there):
+def test_printed_time_refers_to_turn_of_its_line(talk: Recording) -> None:
+    times = turn_times(talk)
+    for text, speaker in printed_lines(talk):
         if speaker != "Unknown":
-            means(times, text, speaker)
-    document = json.loads(export(there, "json"))
+            assert_means(times, text, speaker)
+    document = json.loads(export(talk, "json"))
     for word in document["words"]:
         if word["local_speaker"]:
-            means(times, format_exact(word["start_s"]), word["local_speaker"])
+            assert_means(times, format_exact(word["start_s"]), word["local_speaker"])
     for row, turn in enumerate(document["turns"]):
-        means(times, format_exact(turn["start_s"]), turn["local_speaker"])
+        assert_means(times, format_exact(turn["start_s"]), turn["local_speaker"])
         suggested = times.time_of(row)
         assert suggested is None or times.meant(parse_typed_time(str(suggested))) == [row]
 
 
 @settings(deadline=None, max_examples=60)
 @given(talks(), st.data())
-def test_corrected_turn_has_all_its_words_and_no_others(there: Recording, data: st.DataObject) -> None:
-    row = data.draw(st.integers(0, len(there.turns) - 1))
-    alone = turns_alone(there.turns).alone(row)
+def test_corrected_turn_has_all_its_words_and_no_others(talk: Recording, data: st.DataObject) -> None:
+    row = data.draw(st.integers(0, len(talk.turns) - 1))
+    alone = turns_alone(talk.turns).alone(row)
     assume(alone)
-    rows, after = turns_of(there), corrected(there, *alone)
-    said = after.names.of_spans(there.words, there.word_speakers())
-    middles = ((there.turns.start_s + there.turns.end_s) / 2).tolist()
-    for place, (of_turn, speaker) in enumerate(zip(rows, said, strict=True)):
-        word = there.words.iloc[place]
+    rows, after = turns_of(talk), corrected(talk, *alone)
+    speakers = after.names.of_spans(talk.words, talk.word_speakers())
+    middles = ((talk.turns.start_s + talk.turns.end_s) / 2).tolist()
+    for number, (of_turn, speaker) in enumerate(zip(rows, speakers, strict=True)):
+        word = talk.words.iloc[number]
         near = [middle for index, middle in enumerate(middles) if index != of_turn]
         if of_turn >= 0 and all(abs(middle - (word.start_s + word.end_s) / 2) > 0.002 for middle in near):
             assert (speaker == ANA) == (of_turn == row)
@@ -278,10 +275,8 @@ def test_corrected_turn_has_all_its_words_and_no_others(there: Recording, data: 
 
 @settings(deadline=None, max_examples=60)
 @given(talks(), st.integers(0, 30))
-def test_whole_second_never_means_two_turns_unless_two_start_in_it_or_both_are_spoken_then(
-    there: Recording, second: int
-) -> None:
-    times = turn_times(there)
+def test_second_is_ambiguous_between_concurrent_turns_only(talk: Recording, second: int) -> None:
+    times = turn_times(talk)
     meant = times.meant(TypedTime(float(second)))
     if len(meant) > 1:
         starts = times.turns.start_s.iloc[meant].to_numpy()

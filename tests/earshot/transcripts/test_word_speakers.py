@@ -33,9 +33,9 @@ def turns_frame(*turns: Turn) -> pd.DataFrame:
     return pd.DataFrame(list(turns), columns=["start_s", "end_s", "local_speaker"])
 
 
-def alone(*spans: tuple[float, float]) -> pd.DataFrame:
+def alone(*spans: tuple[float, float]) -> list[Word]:
     """Words that are each a sentence, so that no rule looks at their neighbours."""
-    return words_frame(*((start, end, " Yes.") for start, end in spans))
+    return [(start, end, " Yes.") for start, end in spans]
 
 
 def spoken(text: str, start_s: float, length_s: float) -> list[Word]:
@@ -45,82 +45,51 @@ def spoken(text: str, start_s: float, length_s: float) -> list[Word]:
 
 def attributed(words: list[Word], exclusive: list[Turn], turns: list[Turn] | None = None) -> str:
     """One letter per word, `-` for no speaker. Without turns there is no overlap."""
-    given = attribute_words(words_frame(*words), turns_frame(*exclusive), turns_frame(*(turns or exclusive)))
-    return "".join(speaker or "-" for speaker in given)
+    speakers = attribute_words(words_frame(*words), turns_frame(*exclusive), turns_frame(*(turns or exclusive)))
+    return "".join(speaker or "-" for speaker in speakers)
 
 
-def by_rules_1_and_2(words: pd.DataFrame, turns: pd.DataFrame) -> list[str | None]:
-    return attribute_words(words, turns, turns)
+# --- 1 and 2: overlap, and words between turns ---------------------------------------------------------------------------
+
+TWO = [(0.0, 2.0, "A"), (2.0, 4.0, "B")]
+NEAR, FAR = 1.0 + NEAR_S, 1.0 + NEAR_S + QUARTER_S
 
 
-# --- 1: overlap ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_word_belongs_to_the_turn_it_overlaps_most() -> None:
-    turns = turns_frame((0.0, 2.0, "A"), (2.0, 4.0, "B"))
-    assert by_rules_1_and_2(alone((0.5, 1.0), (1.5, 2.25), (1.75, 3.0)), turns) == ["A", "A", "B"]
-
-
-def test_overlap_counts_where_the_middle_lies_in_no_turn() -> None:
-    turns = turns_frame((0.0, 1.25, "A"), (1.75, 2.0, "B"))
-    assert by_rules_1_and_2(alone((1.0, 1.875)), turns) == ["A"]
-
-
-def test_a_word_that_two_turns_overlap_alike_belongs_to_the_earlier() -> None:
-    assert by_rules_1_and_2(alone((1.5, 2.5)), turns_frame((0.0, 2.0, "A"), (2.0, 4.0, "B"))) == ["A"]
-
-
-def test_a_long_word_may_span_several_turns() -> None:
-    turns = turns_frame((0.0, 1.0, "A"), (1.0, 1.5, "B"), (1.5, 4.0, "C"), (4.0, 5.0, "A"))
-    assert by_rules_1_and_2(alone((0.5, 4.75)), turns) == ["C"]
-
-
-def test_a_word_without_length_belongs_to_the_turn_it_lies_in() -> None:
-    assert by_rules_1_and_2(alone((2.5, 2.5)), turns_frame((0.0, 2.0, "A"), (2.0, 4.0, "B"))) == ["B"]
-
-
-# --- 2: between turns ----------------------------------------------------------------------------------------------------
-
-
-def test_a_word_between_turns_goes_to_the_nearer() -> None:
-    turns = turns_frame((0.0, 1.0, "A"), (2.5, 4.0, "B"))
-    assert by_rules_1_and_2(alone((1.25, 1.25), (2.0, 2.25)), turns) == ["A", "B"]
-
-
-def test_a_word_halfway_between_turns_goes_to_the_one_before() -> None:
-    assert by_rules_1_and_2(alone((1.5, 1.5)), turns_frame((0.0, 1.0, "A"), (2.0, 3.0, "B"))) == ["A"]
-
-
-def test_a_word_before_the_first_turn_or_after_the_last_goes_to_it() -> None:
-    turns = turns_frame((1.0, 2.0, "A"), (3.0, 4.0, "B"))
-    assert by_rules_1_and_2(alone((0.25, 0.75), (4.25, 4.5)), turns) == ["A", "B"]
-
-
-def test_a_word_goes_to_a_turn_exactly_near_s_away_and_not_to_one_further_off() -> None:
-    turns = turns_frame((0.0, 1.0, "A"))
-    near, beyond = 1.0 + NEAR_S, 1.0 + NEAR_S + QUARTER_S
-    assert by_rules_1_and_2(alone((near, near), (beyond, beyond)), turns) == ["A", None]
-
-
-def test_without_turns_every_speaker_is_unknown() -> None:
-    assert by_rules_1_and_2(alone((0.0, 1.0), (1.0, 2.0)), turns_frame()) == [None, None]
-
-
-def test_no_words_have_no_speakers() -> None:
-    assert by_rules_1_and_2(alone(), turns_frame((0.0, 1.0, "A"))) == []
-    assert by_rules_1_and_2(alone(), turns_frame()) == []
+@pytest.mark.parametrize(
+    ("words", "turns", "expected"),
+    [
+        pytest.param([(0.5, 1.0), (1.5, 2.25), (1.75, 3.0)], TWO, "AAB", id="most overlap"),
+        pytest.param([(1.0, 1.875)], [(0.0, 1.25, "A"), (1.75, 2.0, "B")], "A", id="middle in no turn"),
+        pytest.param([(1.5, 2.5)], TWO, "A", id="equal overlap"),
+        pytest.param(
+            [(0.5, 4.75)], [(0.0, 1.0, "A"), (1.0, 1.5, "B"), (1.5, 4.0, "C"), (4.0, 5.0, "A")], "C", id="several turns"
+        ),
+        pytest.param([(2.5, 2.5)], TWO, "B", id="no length"),
+        pytest.param([(1.25, 1.25), (2.0, 2.25)], [(0.0, 1.0, "A"), (2.5, 4.0, "B")], "AB", id="nearer turn"),
+        pytest.param([(1.5, 1.5)], [(0.0, 1.0, "A"), (2.0, 3.0, "B")], "A", id="halfway between turns"),
+        pytest.param([(0.25, 0.75), (4.25, 4.5)], [(1.0, 2.0, "A"), (3.0, 4.0, "B")], "AB", id="before and after all turns"),
+        pytest.param([(NEAR, NEAR), (FAR, FAR)], [(0.0, 1.0, "A")], "A-", id="near enough and too far"),
+        pytest.param([(0.0, 1.0), (1.0, 2.0)], [], "--", id="no turns"),
+        pytest.param([], [(0.0, 1.0, "A")], "", id="no words"),
+        pytest.param([], [], "", id="no words and no turns"),
+    ],
+)
+def test_single_word_goes_to_overlapping_or_near_turn(
+    words: list[tuple[float, float]], turns: list[Turn], expected: str
+) -> None:
+    assert attributed(alone(*words), turns) == expected
 
 
 @st.composite
 def turn_lists(draw: st.DrawFn) -> list[Turn]:
     """Turns in order of time that do not overlap, some of them touching."""
-    found: list[Turn] = []
+    turns: list[Turn] = []
     clock = 0
     for gap, length in draw(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 12)), max_size=6)):
         start = clock + gap
         clock = start + length
-        found.append((start * QUARTER_S, clock * QUARTER_S, draw(st.sampled_from("ABC"))))
-    return found
+        turns.append((start * QUARTER_S, clock * QUARTER_S, draw(st.sampled_from("ABC"))))
+    return turns
 
 
 SPANS = st.lists(
@@ -151,41 +120,40 @@ def speaker_by_hand(word: tuple[float, float], turns: list[Turn]) -> str | None:
 @settings(deadline=None)
 @given(SPANS, turn_lists())
 def test_attribution_agrees_with_looking_at_every_turn(spans: list[tuple[float, float]], turns: list[Turn]) -> None:
-    expected = [speaker_by_hand(span, turns) for span in spans]
-    assert by_rules_1_and_2(alone(*spans), turns_frame(*turns)) == expected
+    assert attributed(alone(*spans), turns) == "".join(speaker_by_hand(span, turns) or "-" for span in spans)
 
 
-# --- 3 and 4: a sentence is one speaker's where it can be ----------------------------------------------------------------
+# --- 3 and 4: sentences of one speaker -----------------------------------------------------------------------------------
 
 
-def test_the_last_word_of_a_sentence_stays_with_it() -> None:
+def test_last_word_stays_with_its_sentence() -> None:
     words = [*spoken("Neither did I.", 0.0, 0.25), *spoken("Okay then.", 0.75, 0.5)]
     assert attributed(words, [(0.0, 0.55, "A"), (0.55, 4.0, "B")]) == "AAABB"
 
 
-def test_the_first_word_of_a_sentence_goes_with_it() -> None:
+def test_first_word_goes_with_its_sentence() -> None:
     words = [*spoken("New Jersey.", 0.0, 0.5), *spoken("And I'm Sheila in Texas.", 1.0, 0.25)]
     assert attributed(words, [(0.0, 1.2, "A"), (1.2, 4.0, "B")]) == "AABBBBB"
 
 
-def test_a_change_within_a_sentence_stays_where_words_beyond_the_collar_tell_of_two() -> None:
+def test_change_within_a_sentence_is_kept() -> None:
     words = spoken("so what can I say oh I do not", 0.0, 0.5)
     assert attributed(words, [(0.0, 2.5, "A"), (2.5, 5.0, "B")]) == "AAAAABBBB"
 
 
 @pytest.mark.parametrize(("over_s", "expected"), [(BORDER_S, "AAABB"), (BORDER_S + 0.125, "AABBB")])
-def test_a_word_is_moved_as_far_as_the_collar_and_no_further(over_s: float, expected: str) -> None:
-    # The middle of the sentence's last word lies this far behind the border.
+def test_word_moves_over_a_border_within_the_limit(over_s: float, expected: str) -> None:
+    # The middle of the sentence's last word is this far beyond the border.
     words = [(0.0, 0.5, " Neither"), (0.5, 1.0, " did"), (1.0, 1.0 + 2 * over_s, " I."), *spoken("Okay then.", 2.0, 0.5)]
     assert attributed(words, [(0.0, 1.0, "A"), (1.0, 4.0, "B")]) == expected
 
 
-def test_without_marks_of_sentences_every_word_stays_in_the_turn_it_overlaps() -> None:
+def test_words_without_punctuation_keep_their_turns() -> None:
     words = spoken("neither did I okay then I thought so", 0.0, 0.25)
     assert attributed(words, [(0.0, 0.55, "A"), (0.55, 4.0, "B")]) == "AABBBBBB"
 
 
-def test_a_pause_ends_a_sentence_like_a_full_stop() -> None:
+def test_pause_ends_a_sentence() -> None:
     words = [*spoken("neither did I", 0.0, 0.25), *spoken("okay then", 0.75 + PAUSE_S + 0.25, 0.25)]
     assert attributed(words, [(0.0, 0.55, "A"), (0.55, 4.0, "B")]) == "AAABB"
 
@@ -197,19 +165,19 @@ def test_overlapped_words_go_to_speaker_of_the_sentence() -> None:
     assert attributed(words, exclusive, [(0.0, 3.0, "A"), (1.5, 6.0, "B")]) == "AAAAAABBB"
 
 
-def test_a_third_speaker_in_the_overlap_gets_no_word_of_a_sentence_that_is_not_his() -> None:
+def test_overlapping_third_speaker_gets_no_word() -> None:
     words = spoken("I heard a beep you know.", 0.0, 0.5)
     assert attributed(words, [(0.0, 3.0, "A")], [(0.0, 3.0, "A"), (1.0, 2.0, "C")]) == "AAAAAA"
 
 
-def test_a_word_between_turns_goes_to_the_turn_of_its_sentence_rather_than_to_the_nearer() -> None:
+def test_word_between_turns_stays_with_its_sentence() -> None:
     words = [(0.0, 0.5, " I"), (0.5, 1.0, " thought"), (1.5, 1.75, " so."), *spoken("Did you?", 2.0, 0.5)]
     exclusive = [(0.0, 1.0, "A"), (2.0, 3.0, "B")]
     assert attributed(words, exclusive) == "AAABB"
     assert attributed([(start, end, " so.") for start, end, _ in words], exclusive) == "AABBB"
 
 
-def test_a_word_far_from_any_turn_stays_unknown_in_the_middle_of_a_sentence() -> None:
+def test_distant_word_stays_unknown_in_a_sentence() -> None:
     words = [(0.0, 1.0, " I"), (2.5, 2.75, " really"), (4.0, 5.0, " do.")]
     assert attributed(words, [(0.0, 1.0, "A"), (4.0, 5.0, "A")]) == "A-A"
 
@@ -221,16 +189,16 @@ def test_ambiguous_sentence_goes_to_longest_speaker() -> None:
     assert attributed(words, [(0.0, 0.625, "A"), (0.625, 1.5, "B"), (1.5, 2.5, "A")], speaks)[:2] == "AA"
 
 
-# --- 5: back-channels keep who said them ---------------------------------------------------------------------------------
+# --- 5: back-channels ----------------------------------------------------------------------------------------------------
 
 INTERRUPTED = [(0.0, 0.5, " At"), (0.5, 1.0, " least,"), (1.125, 1.375, " yeah,"), (1.5, 2.0, " they"), (2.0, 2.5, " do.")]
 
 
-def test_a_back_channel_with_a_turn_of_its_own_keeps_who_said_it() -> None:
+def test_back_channel_with_its_own_turn_keeps_its_speaker() -> None:
     assert attributed(INTERRUPTED, [(0.0, 1.0, "A"), (1.125, 1.375, "B"), (1.5, 3.0, "A")]) == "AABAA"
 
 
-def test_word_in_overlap_goes_to_speaker_of_the_sentence() -> None:
+def test_overlapped_back_channel_goes_with_the_sentence() -> None:
     exclusive = [(0.0, 1.0, "A"), (1.125, 1.375, "B"), (1.375, 3.0, "A")]
     assert attributed(INTERRUPTED, exclusive, [(0.0, 3.0, "A"), (1.125, 1.375, "B")]) == "AAAAA"
 
@@ -245,22 +213,22 @@ TEXTS = st.sampled_from([" a", " b", " c.", " d?"])
 
 @settings(deadline=None)
 @given(SPANS, turn_lists(), st.lists(TEXTS, min_size=8, max_size=8))
-def test_every_turn_keeps_words_and_speakers_get_only_near_words(
+def test_every_speaker_keeps_words_and_only_near_ones(
     spans: list[tuple[float, float]], turns: list[Turn], texts: list[str]
 ) -> None:
     in_order = sorted(spans)
     words = [(start, end, text) for (start, end), text in zip(in_order, texts, strict=False)]
-    found = attribute_words(words_frame(*words), turns_frame(*turns), turns_frame(*turns))
+    speakers = attribute_words(words_frame(*words), turns_frame(*turns), turns_frame(*turns))
     before = [speaker_by_hand(span, turns) for span in in_order]
-    assert {speaker for speaker in before if speaker} == {speaker for speaker in found if speaker}
-    assert [speaker is None for speaker in before] == [speaker is None for speaker in found]
-    for (start, end, _), speaker in zip(words, found, strict=True):
+    assert {speaker for speaker in before if speaker} == {speaker for speaker in speakers if speaker}
+    assert [speaker is None for speaker in before] == [speaker is None for speaker in speakers]
+    for (start, end, _), speaker in zip(words, speakers, strict=True):
         middle = (start + end) / 2
         own = [max(first - middle, middle - last) for first, last, name in turns if name == speaker]
         assert speaker is None or min(own) <= NEAR_S
 
 
-# --- under whom words are shown ------------------------------------------------------------------------------------------
+# --- displayed speakers --------------------------------------------------------------------------------------------------
 
 
 def shown(words: list[Word], speakers: str) -> str:
@@ -268,47 +236,47 @@ def shown(words: list[Word], speakers: str) -> str:
     return "".join(name or "-" for name in sentence_speakers(words_frame(*words), names))
 
 
-def test_a_back_channel_is_shown_with_the_sentence_it_falls_into() -> None:
-    assert shown(INTERRUPTED, "AABAA") == "AAAAA"
+@pytest.mark.parametrize(
+    ("speakers", "expected"),
+    [
+        pytest.param("AABAA", "AAAAA", id="back-channel"),
+        pytest.param("AABCC", "AABCC", id="between two speakers"),
+        pytest.param("AA-AA", "AA-AA", id="unknown word"),
+        pytest.param("--B--", "--B--", id="within unknown words"),
+    ],
+)
+def test_back_channel_is_shown_with_its_sentence(speakers: str, expected: str) -> None:
+    assert shown(INTERRUPTED, speakers) == expected
 
 
-def test_a_back_channel_with_a_full_stop_is_one_where_the_sentence_goes_on_in_small_letters() -> None:
+def test_back_channel_may_end_with_a_full_stop() -> None:
     words = [(start, end, text.replace("yeah,", "Yeah.")) for start, end, text in INTERRUPTED]
     assert shown(words, "AABAA") == "AAAAA"
     assert shown([(start, end, text.replace("they", "They")) for start, end, text in words], "AABAA") == "AABAA"
 
 
 @pytest.mark.parametrize(
-    ("changed", "why"),
+    ("index", "word"),
     [
-        ((1, (0.5, 1.0, " least.")), "the sentence before has ended"),
-        ((2, (1.125, 1.25 + BACK_CHANNEL_S, " yeah,")), "it lasts longer"),
-        ((2, (0.875, 0.75 - PAUSE_S, " yeah,")), "a pause lies behind it"),
+        pytest.param(1, (0.5, 1.0, " least."), id="after the end of a sentence"),
+        pytest.param(2, (1.125, 1.25 + BACK_CHANNEL_S, " yeah,"), id="too long"),
+        pytest.param(2, (0.875, 0.75 - PAUSE_S, " yeah,"), id="before a pause"),
     ],
 )
-def test_what_is_no_back_channel_stands_apart(changed: tuple[int, Word], why: str) -> None:
+def test_other_interjections_are_shown_apart(index: int, word: Word) -> None:
     words = list(INTERRUPTED)
-    words[changed[0]] = changed[1]
-    assert shown(words, "AABAA") == "AABAA", why
+    words[index] = word
+    assert shown(words, "AABAA") == "AABAA"
 
 
 @pytest.mark.parametrize(("count", "apart"), [(BACK_CHANNEL_WORDS, False), (BACK_CHANNEL_WORDS + 1, True)])
-def test_more_than_three_words_are_no_back_channel(count: int, apart: bool) -> None:
+def test_longer_interjection_is_no_back_channel(count: int, apart: bool) -> None:
     words = spoken(" ".join(["well"] * (count + 2)), 0.0, 0.125)
     speakers = f"A{'B' * count}A"
     assert shown(words, speakers) == (speakers if apart else "A" * (count + 2))
 
 
-def test_between_two_speakers_nothing_is_a_back_channel() -> None:
-    assert shown(INTERRUPTED, "AABCC") == "AABCC"
-
-
-def test_words_without_speaker_stay_unknown_and_hold_no_back_channel() -> None:
-    assert shown(INTERRUPTED, "AA-AA") == "AA-AA"
-    assert shown(INTERRUPTED, "--B--") == "--B--"
-
-
-def test_what_lies_between_two_back_channels_is_not_one_itself() -> None:
+def test_words_between_back_channels_are_kept() -> None:
     words = spoken("so at um you know they yeah do", 0.0, 0.25)
     assert shown(words, "AABAAABA") == "AAAAAAAA"
     assert shown(words[:4], "ABAB") == "AAAB"
@@ -324,7 +292,7 @@ def test_each_mark_ends_a_sentence(end: str) -> None:
 
 
 @pytest.mark.slow  # pyannote.metrics imports for seconds
-def test_speakers_are_matched_so_that_the_fewest_words_are_wrong() -> None:
+def test_cp_errors_match_speakers_with_fewest_errors() -> None:
     from bench.people.attribution import cp_errors
 
     reference = {"Ana": "One two three.", "Ben": "Four five"}
@@ -336,7 +304,7 @@ def test_speakers_are_matched_so_that_the_fewest_words_are_wrong() -> None:
 
 
 @pytest.mark.slow  # pyannote.metrics imports for seconds
-def test_of_those_who_speak_at_once_the_last_to_begin_has_the_exclusive_turn() -> None:
+def test_last_to_begin_has_the_exclusive_turn() -> None:
     from bench.people.attribution import exclusive_turns
 
     turns = turns_frame((0.0, 4.0, "A"), (1.0, 2.0, "B"), (3.0, 5.0, "B"), (6.0, 7.0, "A"))
@@ -346,7 +314,7 @@ def test_of_those_who_speak_at_once_the_last_to_begin_has_the_exclusive_turn() -
 
 
 @pytest.mark.slow
-def test_the_words_of_a_telephone_call_are_given_to_who_said_them(home: Path) -> None:
+def test_words_of_a_telephone_call_have_their_speakers(home: Path) -> None:
     from bench.corpora.known_speech import telephone
     from bench.people.attribution import heard, score
     from earshot.models.cache import Models
@@ -356,8 +324,8 @@ def test_the_words_of_a_telephone_call_are_given_to_who_said_them(home: Path) ->
     words, turns, exclusive = heard(call, Models(), os.environ["EARSHOT_DEVICE"])
     measured = score(call, words, turns, exclusive)
     print(measured)
-    # Measured: DER 0.071, WER 0.160, cpWER 0.198, of 81 words; by their middles 0.173, two words less. That the rules bear
-    # borders that are a bit off, the next test shows, where chance is averaged.
+    # Measured: DER 0.071, WER 0.160, cpWER 0.198 of 81 words, and 0.173 by the middles of words. That the rules tolerate moved
+    # borders is shown by the next test, over more words.
     assert measured.cpwer_after <= 0.22
     assert measured.der <= 0.10
     sentence = dict(zip(words.text.str.strip(), attribute_words(words, exclusive, turns), strict=True))
@@ -365,7 +333,7 @@ def test_the_words_of_a_telephone_call_are_given_to_who_said_them(home: Path) ->
 
 
 @pytest.mark.slow
-def test_true_turns_with_borders_a_bit_off_cost_fewer_words_than_by_their_middles(home: Path) -> None:
+def test_moved_borders_cost_fewer_words_than_middles(home: Path) -> None:
     from bench.corpora.known_speech import QUICK, compose
     from bench.people.attribution import heard, score_moved
     from earshot.models.cache import Models
