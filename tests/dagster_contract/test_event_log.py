@@ -22,6 +22,7 @@ from dagster import (
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.loader import LoadingContextForTest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus as Status
 from dagster_postgres import PostgresEventLogStorage
 
 from ingest_assets.partitions import videos
@@ -79,6 +80,11 @@ def is_shown(instance: DagsterInstance, record: AssetCheckExecutionRecord) -> bo
     return asyncio.run(record.targets_latest_materialization(LoadingContextForTest(instance)))
 
 
+def status(instance: DagsterInstance, record: AssetCheckExecutionRecord) -> Status:
+    """The status that the UI shows."""
+    return asyncio.run(record.resolve_status(LoadingContextForTest(instance)))
+
+
 def dagsters(log: EarshotEventLog) -> AssetCheckExecutionRecord:
     return PostgresEventLogStorage.get_latest_asset_check_execution_by_key(log, [CHECK])[CHECK]
 
@@ -108,11 +114,40 @@ def test_each_evaluation_targets_its_materialization(instance: DagsterInstance, 
 
 
 def test_last_execution_equals_dagsters(instance: DagsterInstance, log: EarshotEventLog) -> None:
-    for key in ("good", "bad", "broken", "good"):
+    for key in ("good", "bad", "good"):
         run(instance, key, checked)
         latest = log.get_latest_asset_check_execution_by_key([CHECK, NEVER])
         assert latest == PostgresEventLogStorage.get_latest_asset_check_execution_by_key(log, [CHECK, NEVER])
         assert is_shown(instance, latest[CHECK])
+
+
+def test_run_that_failed_before_its_checks_fails_none(instance: DagsterInstance, log: EarshotEventLog) -> None:
+    for key in ("good", "broken"):
+        run(instance, key, checked)
+    assert status(instance, dagsters(log)) == Status.EXECUTION_FAILED
+    assert status(instance, ours(log)) == Status.SUCCEEDED
+    assert is_shown(instance, ours(log))
+
+
+def test_check_that_was_never_evaluated_has_no_execution(instance: DagsterInstance, log: EarshotEventLog) -> None:
+    run(instance, "broken", checked)
+    assert log.get_latest_asset_check_execution_by_key([CHECK]) == {}
+
+
+def test_check_of_active_run_is_in_progress(instance: DagsterInstance, log: EarshotEventLog) -> None:
+    during: list[Status] = []
+
+    @asset(partitions_def=videos, check_specs=check_specs("checked"))
+    def checked(context: AssetExecutionContext) -> MaterializeResult:
+        during.append(status(context.instance, ours(log)))
+        return MaterializeResult(
+            check_results=[AssetCheckResult(passed=True, check_name=spec.name) for spec in check_specs("checked")]
+        )
+
+    for key in ("broken", "good"):
+        run(instance, key, checked)
+    assert during == [Status.IN_PROGRESS] * 2
+    assert status(instance, ours(log)) == Status.SUCCEEDED
 
 
 def test_check_of_overtaken_run_is_not_missing(instance: DagsterInstance, log: EarshotEventLog) -> None:
