@@ -6,6 +6,8 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
+from bench.corpora.episodes import write_mp3
+
 
 def write_silent_picture(path: Path, seconds: float = 1.0) -> None:
     """A video file with a picture and no audio track."""
@@ -17,6 +19,11 @@ def write_silent_picture(path: Path, seconds: float = 1.0) -> None:
             frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), dtype=np.uint8), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def write_noise(path: Path, seconds: float) -> None:
+    """Noise as MP3."""
+    write_mp3(path, np.random.default_rng(0).normal(0.0, 0.1, round(16_000 * seconds)).astype(np.float32))
 
 
 def cut_in_the_middle(source: Path, target: Path) -> None:

@@ -1,7 +1,4 @@
-"""Feeds read from servers that behave badly: what is listed, under which keys, and what is refused in which words.
-
-YouTube cannot be asked here: its feed is composed after its documented format (`youtube_feed`).
-"""
+"""Feeds read from servers that behave badly: their entries, keys and errors."""
 
 import gzip
 import hashlib
@@ -9,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
@@ -25,11 +22,11 @@ from earshot.common.errors import NotAFeed, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source
 from earshot.sources import feeds
 from earshot.sources.feed_body import is_feed, repaired
-from earshot.sources.feeds import duration_s, published_at, read_feed
+from earshot.sources.feeds import read_feed
 from earshot.sources.net import conditional_get
-from earshot.sources.net.conditional_get import MAX_PAUSE_S, retry_after_s
 from earshot.sources.net.session import session
 from earshot.storage.catalog.entries import Entry, Listing, Validators, generic_key
+from tests.earshot.sources.youtube import youtube_feed
 from tests.support.http_server import Answer, Site, misbehaving, moved, too_many
 
 NEW_YEAR = datetime(2026, 1, 1, 12, 30, tzinfo=UTC)
@@ -54,9 +51,9 @@ def source_at(url: str, **options: object) -> Source:
 
 
 def item(guid: str | None = "ep-1", title: str = "One", url: str = f"{MEDIA}/one.mp3", more: str = "") -> str:
-    told = f'<guid isPermaLink="false">{escape(guid)}</guid>' if guid else ""
+    identity = f'<guid isPermaLink="false">{escape(guid)}</guid>' if guid else ""
     media = f'<enclosure url={quoteattr(url)} type="audio/mpeg" length="1"/>' if url else ""
-    return f"<item>{told}<title>{escape(title)}</title>{media}{more}</item>"
+    return f"<item>{identity}<title>{escape(title)}</title>{media}{more}</item>"
 
 
 def rss(*items: str, more: str = "") -> bytes:
@@ -69,29 +66,6 @@ def rss(*items: str, more: str = "") -> bytes:
 
 def next_page(url: str) -> str:
     return f'<atom:link rel="next" href={quoteattr(url)}/>'
-
-
-def youtube_feed(*video_ids: str, shorts: tuple[str, ...] = ()) -> bytes:
-    """A feed as https://www.youtube.com/feeds/videos.xml answers it: composed by hand, nothing of it was recorded."""
-    entries = "".join(
-        f"<entry><id>yt:video:{video_id}</id><yt:videoId>{video_id}</yt:videoId><yt:channelId>UC0123456789012345678901</yt:channelId>"
-        f"<title>Talk {video_id}</title>"
-        f'<link rel="alternate" href="https://www.youtube.com/{"shorts/" if video_id in shorts else "watch?v="}{video_id}"/>'
-        "<author><name>A channel</name><uri>https://www.youtube.com/channel/UC0123456789012345678901</uri></author>"
-        "<published>2026-01-01T12:30:00+00:00</published><updated>2026-02-02T00:00:00+00:00</updated>"
-        f"<media:group><media:title>Talk {video_id}</media:title>"
-        f'<media:content url="https://www.youtube.com/v/{video_id}?version=3" type="application/x-shockwave-flash"/>'
-        f'<media:thumbnail url="https://i1.ytimg.com/vi/{video_id}/hqdefault.jpg" width="480" height="360"/>'
-        "<media:description>About it.</media:description></media:group></entry>"
-        for video_id in video_ids
-    )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?><feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" '
-        'xmlns:media="http://search.yahoo.com/mrss/" xmlns="http://www.w3.org/2005/Atom">'
-        '<link rel="self" href="http://www.youtube.com/feeds/videos.xml?channel_id=UC0123456789012345678901"/>'
-        "<id>yt:channel:0123456789012345678901</id><yt:channelId>0123456789012345678901</yt:channelId>"
-        f"<title>A list of the channel</title><published>2010-01-01T00:00:00+00:00</published>{entries}</feed>"
-    ).encode()
 
 
 def read(site: Site, *bodies: bytes | Answer, path: str = "/feed.xml") -> Listing:
@@ -116,12 +90,12 @@ def refusal(site: Site, answer: bytes | Answer, path: str = "/feed.xml", deadlin
     return caught.value
 
 
-# --- what an entry is ----------------------------------------------------------------------------------------------------
+# --- entries -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_podcast_feed_lists_everything_that_it_tells(site: Site) -> None:
-    told = "<pubDate>Thu, 01 Jan 2026 13:30:00 +0100</pubDate><itunes:duration>1:02:03</itunes:duration>"
-    listing = read(site, rss(item(title="Zwei &amp; mehr\n   🎙", more=told), item("ep-2", url=f"{MEDIA}/two.mp3")))
+def test_podcast_entry_has_all_its_facts(site: Site) -> None:
+    facts = "<pubDate>Thu, 01 Jan 2026 13:30:00 +0100</pubDate><itunes:duration>1:02:03</itunes:duration>"
+    listing = read(site, rss(item(title="Zwei &amp; mehr\n   🎙", more=facts), item("ep-2", url=f"{MEDIA}/two.mp3")))
     assert listing.complete
     first, second = listing.entries
     assert (first.title, first.channel, first.url) == ("Zwei & mehr 🎙", "A podcast", f"{MEDIA}/one.mp3")
@@ -136,75 +110,56 @@ AWKWARD_GUIDS = (
 
 
 def same_keys(site: Site, body: bytes) -> list[str]:
-    """The keys of this feed, which must be those that yt-dlp's own reading of it gives."""
+    """The keys of this feed, asserted to be those of yt-dlp's own reading of it."""
     url = site.put("/feed.xml", Answer(body, headers={"Content-Type": "application/rss+xml"}))
     listing = read_feed(url, source_at(url))
     assert listing is not None
     keys = [entry.video_id for entry in listing.entries]
     with session(source_at(url), extract_flat=True) as downloader:
         extracted: Any = downloader.extract_info(url, download=False)
-    assert keys == [key_as_ever(found, url) for found in extracted["entries"]]
+    assert keys == [stored_key(entry, url) for entry in extracted["entries"]]
     return keys
 
 
-def key_as_ever(found: dict[str, Any], url: str) -> str:
-    """The key that catalogues have for what yt-dlp's extractor for anything lists in a feed."""
-    address, smuggled = unsmuggle_url(found["url"], default={})
+def stored_key(entry: dict[str, Any], url: str) -> str:
+    """The key that libraries have for an entry that yt-dlp's generic extractor lists in a feed."""
+    address, smuggled = unsmuggle_url(entry["url"], default={})
     guid = smuggled.get("force_videoid")
     origin = f"{urlsplit(url).hostname} {guid}" if guid else address
     readable = re.sub(r"[^A-Za-z0-9_]+", "-", guid or Path(urlsplit(address).path).stem).strip("-") or "unnamed"
     return f"generic-{readable[-40:].strip('-')}-{hashlib.sha256(origin.encode()).hexdigest()[:8]}"
 
 
-def test_keys_are_those_that_yt_dlps_own_reading_of_the_feed_gives(site: Site) -> None:
+def test_keys_match_yt_dlp(site: Site) -> None:
     keys = same_keys(site, rss(*(item(guid) for guid in AWKWARD_GUIDS)))
     assert len(set(keys)) == len(AWKWARD_GUIDS)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1), min_size=1, unique=True))
-def test_keys_of_any_guid_in_ascii_are_those_of_yt_dlp(server: Site, guids: list[str]) -> None:
+def test_keys_of_ascii_guids_match_yt_dlp(server: Site, guids: list[str]) -> None:
     guids = [guid for guid in guids if ":///" not in guid]  # feedparser takes one slash away
     same_keys(server, rss(item("any"), *(item(guid) for guid in guids if guid != "any")))
 
 
-def test_keys_without_a_guid_are_of_the_media_or_else_of_the_page(site: Site) -> None:
+def test_key_without_guid_is_of_media_or_page(site: Site) -> None:
     page = f"<link>https://www.youtube.com/watch?v={YOUTUBE_ID}</link>"
     keys = same_keys(site, rss(item(None), item(None, url="", more=page), item("ep-1", url="", more=page)))
     assert [key.rpartition("-")[0] for key in keys] == ["generic-one", "generic-watch", "generic-ep-1"]
 
 
-def test_the_keys_of_what_is_in_catalogues_stay() -> None:
+def test_stored_keys_are_stable() -> None:
     link = f"https://www.youtube.com/watch?v={YOUTUBE_ID}"
     assert generic_key("g1", link, "http://127.0.0.1:8000/feed.xml") == "generic-g1-fa9c4d1b"
-    assert (
-        generic_key(None, link, "http://127.0.0.1/") == generic_key("", link, "http://x.example/") == "generic-watch-0424974c"
-    )
+    for guid, host in ((None, "127.0.0.1"), ("", "x.example")):
+        assert generic_key(guid, link, f"http://{host}/") == "generic-watch-0424974c"
     assert generic_key("\n g1 ", f" {link} ", "http://127.0.0.1/") == "generic-g1-fa9c4d1b"
     assert generic_key(None, f" {link} ", "http://127.0.0.1/") == "generic-watch-0424974c"
 
 
-def test_a_guid_with_space_around_it_is_the_guid_without(site: Site) -> None:
-    spaced = rss(item("ep-1")).replace(b">ep-1<", b">\n  ep-1 <")
-    assert entries(site, spaced)[0].video_id == entries(site, rss(item("ep-1")))[0].video_id
-
-
-def test_a_guid_that_is_a_relative_link_is_no_address(site: Site) -> None:
+def test_guid_that_is_no_url_is_no_link(site: Site) -> None:
     bare = rss("<item><guid>ep-1</guid><title>Nothing to fetch</title></item>", item("ep-2"))
     assert [entry.url for entry in entries(site, bare)] == [f"{MEDIA}/one.mp3"]
-
-
-def test_an_entry_whose_media_moved_and_whose_title_changed_keeps_its_key(site: Site) -> None:
-    (before,) = entries(site, rss(item("ep-1", "One", f"{MEDIA}/one.mp3")))
-    (after,) = entries(site, rss(item("ep-1", "One, corrected", f"{MEDIA}/moved/1.mp3")))
-    assert before.video_id == after.video_id
-    assert (after.title, after.url) == ("One, corrected", f"{MEDIA}/moved/1.mp3")
-
-
-def test_the_same_entry_in_two_feeds_of_one_host_has_one_key(site: Site) -> None:
-    one = read(site, rss(item("ep-1")), path="/one.xml").entries
-    other = read(site, rss(item("ep-0"), item("ep-1")), path="/other.xml").entries
-    assert one[0].video_id == other[1].video_id != other[0].video_id
 
 
 @pytest.mark.parametrize(
@@ -219,20 +174,20 @@ def test_the_same_entry_in_two_feeds_of_one_host_has_one_key(site: Site) -> None
         ('<enclosure url="talk.bin" type="application/octet-stream"/>', "/talk.bin"),
     ],
 )
-def test_the_media_of_an_entry_is_its_audio_or_video_and_else_its_page(site: Site, enclosures: str, expected: str) -> None:
+def test_entry_leads_to_its_media_or_page(site: Site, enclosures: str, expected: str) -> None:
     (entry,) = entries(site, rss(item(url="", more=f"<link>/page</link>{enclosures}")))
     assert entry.url == site.url + expected
 
 
-def test_an_entry_that_leads_to_a_local_file_is_left_out(site: Site) -> None:
+def test_entry_with_file_url_is_left_out(site: Site) -> None:
     assert entries(site, rss(item(url="file:///etc/hostname"), item("ep-2")))[0].url == f"{MEDIA}/one.mp3"
 
 
-def test_an_entry_without_a_title_is_called_by_its_media(site: Site) -> None:
+def test_untitled_entry_is_named_after_its_media(site: Site) -> None:
     assert entries(site, rss(item(title="")))[0].title == "one"
 
 
-def test_the_date_of_a_change_is_not_the_date_of_an_upload(site: Site) -> None:
+def test_updated_is_no_upload_date(site: Site) -> None:
     atom = (
         '<feed xmlns="http://www.w3.org/2005/Atom"><title>A feed</title>'
         '<entry><id>1</id><link href="/one"/><updated>2026-01-01T00:00:00Z</updated></entry>'
@@ -252,40 +207,38 @@ def test_rdf_is_a_feed(site: Site) -> None:
 
 
 def test_youtube_feed_has_ids_dates_and_shorts_and_is_incomplete(site: Site) -> None:
-    listing = read(site, youtube_feed(YOUTUBE_ID, "abcdefghij_", shorts=("abcdefghij_",)))
+    listing = read(site, youtube_feed({YOUTUBE_ID: NEW_YEAR, "abcdefghij_": NEW_YEAR}, shorts=("abcdefghij_",)))
     assert not listing.complete
     talk, short = listing.entries
-    assert talk == Entry(
-        YOUTUBE_ID, f"https://www.youtube.com/watch?v={YOUTUBE_ID}", f"Talk {YOUTUBE_ID}", "A channel", NEW_YEAR
-    )
+    assert talk == Entry(YOUTUBE_ID, f"https://www.youtube.com/watch?v={YOUTUBE_ID}", YOUTUBE_ID, "A channel", NEW_YEAR)
     assert (short.video_id, short.url, short.short) == ("abcdefghij_", "https://www.youtube.com/watch?v=abcdefghij_", True)
 
 
-def test_a_youtube_feed_without_videos_is_not_all_there_is_either(site: Site) -> None:
-    assert read(site, youtube_feed()) == Listing((), complete=False)
+def test_empty_youtube_feed_is_incomplete(site: Site) -> None:
+    assert read(site, youtube_feed({})) == Listing((), complete=False)
 
 
-# --- nothing new costs nothing -------------------------------------------------------------------------------------------
+# --- conditional requests ------------------------------------------------------------------------------------------------
 
 
-def test_a_feed_that_has_not_changed_is_not_sent_again(site: Site) -> None:
+def test_unchanged_feed_is_none(site: Site) -> None:
     date = "Thu, 01 Jan 2026 00:00:00 GMT"
-    for told, expected in ((Validators('"1"', date), '"1"'), (Validators(None, date), None)):
-        listing = read(site, Answer(rss(item()), etag=told.etag, last_modified=told.last_modified))
-        assert listing.validators == told
+    for validators, expected in ((Validators('"1"', date), '"1"'), (Validators(None, date), None)):
+        listing = read(site, Answer(rss(item()), etag=validators.etag, last_modified=validators.last_modified))
+        assert listing.validators == validators
         assert read_feed(f"{site.url}/feed.xml", source_at(f"{site.url}/feed.xml"), listing.validators) is None
-        asked = site.asked_for("/feed.xml")[-1].headers
-        assert (asked["If-None-Match"], asked["If-Modified-Since"]) == (expected, date)
+        headers = site.asked_for("/feed.xml")[-1].headers
+        assert (headers["If-None-Match"], headers["If-Modified-Since"]) == (expected, date)
 
 
-def test_a_feed_that_has_changed_is_sent_whole_with_its_new_validators(site: Site) -> None:
+def test_changed_feed_has_new_validators(site: Site) -> None:
     url = site.put("/feed.xml", Answer(rss(item(), item("ep-2")), etag='"2"'))
     listing = read_feed(url, source_at(url), Validators('"1"'))
     assert listing is not None
     assert (len(listing.entries), listing.validators) == (2, Validators('"2"'))
 
 
-def test_not_changed_from_a_server_that_was_not_asked_for_it_is_an_error(site: Site) -> None:
+def test_unrequested_304_is_an_error(site: Site) -> None:
     assert "answers 304" in refusal(site, Answer(status=304)).message
 
 
@@ -302,11 +255,11 @@ def test_feed_pages_are_followed_and_first_has_the_validators(site: Site) -> Non
     assert site.asked_for("/two.xml")[0].headers["If-None-Match"] is None
 
 
-def test_pages_that_lead_in_a_circle_are_read_once(site: Site) -> None:
+def test_circular_pages_are_read_once(site: Site) -> None:
     site.put("/two.xml", Answer(rss(item("ep-1"), more=next_page("/feed.xml"))))
     listing = read(site, rss(item("ep-2"), more=next_page("/two.xml")))
     assert (len(listing.entries), listing.complete) == (2, True)
-    assert [asked.path for asked in site.asked] == ["/feed.xml", "/two.xml"]
+    assert [request.path for request in site.asked] == ["/feed.xml", "/two.xml"]
 
 
 def test_endless_feed_pages_stop_at_limit_and_listing_is_incomplete(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,22 +277,22 @@ def test_endless_feed_pages_stop_at_limit_and_listing_is_incomplete(site: Site, 
     [
         (Answer(status=500), "answers 500"),
         (Answer(rss(item("ep-1")), drop_after=200), "cut short"),
-        (Answer(b"<html><body>Sorry</body></html>"), "a web page, not a feed"),
-        (Answer(b"\x89PNG" + b"\xff" * 100), "binary data, not a feed"),
+        (Answer(b"<html><body>Sorry</body></html>"), "a web page"),
+        (Answer(b"\x89PNG" + b"\xff" * 100), "binary data"),
     ],
 )
-def test_nothing_is_listed_of_a_feed_whose_second_page_fails(site: Site, second: Answer, expected: str) -> None:
+def test_failing_second_page_is_an_error(site: Site, second: Answer, expected: str) -> None:
     site.put("/two.xml", second)
     error = refusal(site, Answer(rss(item("ep-2"), more=next_page("/two.xml")), etag='"1"'))
     assert expected in error.message
     assert not isinstance(error, NotAFeed)
 
 
-# --- feeds that are broken -----------------------------------------------------------------------------------------------
+# --- broken feeds --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_nothing_is_taken_of_a_feed_cut_short_anywhere(site: Site, announced: bool) -> None:
+def test_truncated_feed_is_refused(site: Site, announced: bool) -> None:
     whole = rss(item("ep-2"), item("ep-1", "</rss> & <rss>"))
     root = whole.index(b"<rss")
     for end in (root + 100, whole.index(b"ep-1"), whole.index(b"</channel>"), len(whole) - 6, len(whole) - 1):
@@ -348,14 +301,14 @@ def test_nothing_is_taken_of_a_feed_cut_short_anywhere(site: Site, announced: bo
     assert len(entries(site, Answer(whole, announced=announced))) == 2
 
 
-def test_an_end_that_an_entry_quotes_is_not_the_end(site: Site) -> None:
+def test_quoted_end_tag_is_not_the_end(site: Site) -> None:
     quoting = item("ep-1", more="<description><![CDATA[It ends with </rss>]]></description>")
     whole = rss(quoting, item("ep-0"))
     assert "cut short" in refusal(site, Answer(whole[: whole.index(b"ep-0")], announced=False)).message
     assert len(entries(site, whole)) == 2
 
 
-def test_what_a_cache_writes_after_the_end_does_no_harm(site: Site) -> None:
+def test_comment_after_the_end_is_ignored(site: Site) -> None:
     assert len(entries(site, rss(item()) + b"\n<!-- Cached <b>page</b> by a plugin -->\n")) == 1
 
 
@@ -367,7 +320,7 @@ FAULTS = {
     "a reference to no character": (b"One", b"One&#0;&#xD800;&#99999999999;"),
     "bytes of another encoding": (b"One", b"caf\xe9"),
     "a tag that is never closed": (b"One", b"<b>One"),
-    "a prefix that is not declared": (b"<title>One", b"<nobody:knows>x</nobody:knows><title>One"),
+    "a prefix that is not declared": (b"<title>One", b"<no:prefix>x</no:prefix><title>One"),
     "spaces before the declaration": (b"<?xml", b"\n\n <?xml"),
 }
 
@@ -376,29 +329,29 @@ FAULTS = {
 def test_ill_formed_xml_is_read_with_the_same_keys(site: Site, fault: str) -> None:
     guids = ("ep-1", "https://x.example/?p=1&post_type=podcast", "<ep>")
     sound = rss(*(item(guid) for guid in guids))
-    ill = sound.replace(*FAULTS[fault])
-    assert ill != sound
-    expected, found = entries(site, sound), entries(site, ill)
-    assert [entry.video_id for entry in found] == [entry.video_id for entry in expected]
-    assert all(entry.title and entry.title.isprintable() for entry in found)
+    broken = sound.replace(*FAULTS[fault])
+    assert broken != sound
+    expected, repaired_entries = entries(site, sound), entries(site, broken)
+    assert [entry.video_id for entry in repaired_entries] == [entry.video_id for entry in expected]
+    assert all(entry.title and entry.title.isprintable() for entry in repaired_entries)
 
 
-def test_an_ampersand_in_cdata_is_what_it_says(site: Site) -> None:
+def test_ampersand_in_cdata_is_kept(site: Site) -> None:
     quoted = rss(item("a&b=1")).replace(b"a&amp;b=1", b"<![CDATA[a&b=1]]>")
     assert entries(site, quoted)[0].video_id == entries(site, rss(item("a&b=1")))[0].video_id
 
 
-def test_cdata_that_is_never_closed_does_not_hold_up_the_reading() -> None:
+def test_unclosed_cdata_takes_linear_time() -> None:
     body = b"<rss>" + b"<![CDATA[" * 200_000 + b"</rss>"
-    assert repaired(body) == body  # in minutes, where each one looks for its end
+    assert repaired(body) == body  # takes minutes if each one searches for its end
 
 
-def test_an_address_with_a_stray_ampersand_is_whole(site: Site) -> None:
-    ill = rss(item()).replace(b"one.mp3", b"one.mp3?a=1&b=2")
-    assert entries(site, ill)[0].url == f"{MEDIA}/one.mp3?a=1&b=2"
+def test_stray_ampersand_in_url_is_kept(site: Site) -> None:
+    broken = rss(item()).replace(b"one.mp3", b"one.mp3?a=1&b=2")
+    assert entries(site, broken)[0].url == f"{MEDIA}/one.mp3?a=1&b=2"
 
 
-def test_a_feed_in_utf_16_is_read(site: Site) -> None:
+def test_utf_16_feed_is_read(site: Site) -> None:
     body = rss(item(title="Zwei 日本")).decode().replace("utf-8", "utf-16").encode("utf-16")
     assert entries(site, body)[0].title == "Zwei 日本"
 
@@ -411,11 +364,12 @@ def test_any_feed_content_is_read_or_refused(server: Site, junk: bytes, at: int)
     listing = None
     with suppress(SourceUnusable):
         listing = read_feed(url, source_at(url))
-    found = listing.entries if listing else ()
-    assert all(entry.video_id.isascii() and "\0" not in entry.title + entry.url for entry in found)
+    for entry in listing.entries if listing else ():
+        assert entry.video_id.isascii()
+        assert "\0" not in entry.title + entry.url
 
 
-def test_entities_that_multiply_are_not_expanded(site: Site) -> None:
+def test_entity_bomb_is_not_expanded(site: Site) -> None:
     levels = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
     document_type = f'<!DOCTYPE rss [<!ENTITY l0 "lol"><!ENTITY f SYSTEM "file:///etc/hostname">{levels}]>'
     bomb = rss(item(title="BOMB")).replace(b"<rss", document_type.encode() + b"<rss", 1).replace(b"BOMB", b"&l9;&f;")
@@ -438,38 +392,28 @@ def test_entities_that_multiply_are_not_expanded(site: Site) -> None:
 def test_error_describes_what_is_not_a_feed(site: Site, body: bytes, expected: str) -> None:
     error = refusal(site, body)
     assert isinstance(error, NotAFeed)
-    assert error.message == f"the feed: {expected}, not a feed."
+    assert expected in error.message
     assert not is_feed(body)
 
 
-def test_media_in_place_of_a_feed_is_not_read_to_its_end(site: Site) -> None:
+def test_media_is_refused_before_its_end(site: Site) -> None:
     endless = Answer(b"\xff\xfb\x90\x00" * 10_000, drop_after=30_000)
     assert isinstance(refusal(site, endless), NotAFeed)
 
 
 def test_root_element_distinguishes_feed_from_page() -> None:
-    begun = b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- <html> -->\n<!DOCTYPE rss [<!ENTITY a '>'>]>\n"
-    assert is_feed(begun + b"<rss version='2.0'>")
+    start = b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- <html> -->\n<!DOCTYPE rss [<!ENTITY a '>'>]>\n"
+    assert is_feed(start + b"<rss version='2.0'>")
     assert is_feed(b"<atom:feed xmlns:atom='http://www.w3.org/2005/Atom'>")
     assert is_feed(b"<rdf:RDF>")
-    assert not is_feed(begun + b"<html><rss>")
+    assert not is_feed(start + b"<html><rss>")
     assert not is_feed(b"<feeds>")
 
 
-def test_a_feed_without_entries_is_an_empty_listing(site: Site) -> None:
-    assert read(site, rss()) == Listing((), complete=True)
+# --- responses -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_feed_of_20_000_entries_is_listed_whole(site: Site) -> None:
-    listing = read(site, rss(*(item(f"ep-{n}", f"Talk {n}", f"{MEDIA}/{n}.mp3") for n in range(20_000))))
-    assert len(listing.entries) == 20_000
-    assert listing.entries[-1].url == f"{MEDIA}/19999.mp3"
-
-
-# --- how it is sent ------------------------------------------------------------------------------------------------------
-
-
-def test_a_compressed_feed_is_read_and_one_cut_in_it_is_not(site: Site) -> None:
+def test_compressed_feed_is_read_or_refused_if_truncated(site: Site) -> None:
     packed = gzip.compress(rss(item()))
     answer = Answer(packed, headers={"Content-Encoding": "gzip"}, piece=7)
     assert len(entries(site, answer)) == 1
@@ -478,12 +422,12 @@ def test_a_compressed_feed_is_read_and_one_cut_in_it_is_not(site: Site) -> None:
     assert refusal(site, replace(answer, body=packed[:100])).remedy
 
 
-def test_a_body_that_would_not_end_is_left(site: Site) -> None:
+def test_body_over_the_limit_is_refused(site: Site) -> None:
     endless = gzip.compress(b"<rss><channel>" + b" " * conditional_get.MAX_BYTES)
     assert "over 64 MB" in refusal(site, Answer(endless, headers={"Content-Encoding": "gzip"})).message
 
 
-def test_redirects_are_followed_and_the_key_is_of_the_host_that_was_named(site: Site) -> None:
+def test_redirect_keeps_keys_of_named_host(site: Site) -> None:
     (direct,) = entries(site, rss(item(url="one.mp3")))
     site.put("/new/feed.xml", Answer(rss(item(url="one.mp3")), etag='"1"'))
     named = site.url.replace("127.0.0.1", "localhost")
@@ -498,30 +442,19 @@ def test_endless_redirects_are_an_error(site: Site) -> None:
 
 
 @pytest.mark.parametrize("location", ["file:///etc/hostname", "http://[bad", "ftp://x.example/feed.xml"])
-def test_a_redirect_to_no_http_address_is_refused(site: Site, location: str) -> None:
+def test_redirect_to_other_scheme_is_refused(site: Site, location: str) -> None:
     assert "cannot be read" in refusal(site, moved(location)).message
 
 
-def test_a_redirect_to_a_private_address_is_refused_unless_allowed(site: Site) -> None:
-    site.put("/target.xml", Answer(rss(item())))
-    elsewhere = site.url.replace("127.0.0.1", "127.0.0.2") + "/target.xml"
-    assert "leads to 127.0.0.2" in refusal(site, moved(elsewhere)).message
-    url = f"{site.url}/feed.xml"
-    with pytest.raises(SourceUnusable, match="refused"):  # by the machine: nothing listens there
-        read_feed(url, source_at(url, allow_private=True))
-
-
-@pytest.mark.parametrize(("told", "expected"), [("120", 120.0), (None, None), ("soon", None)])
-def test_too_many_requests_block_the_source_for_as_long_as_the_site_asks(
-    site: Site, told: str | None, expected: float | None
-) -> None:
-    error = refusal(site, too_many(told))
+@pytest.mark.parametrize(("header", "expected"), [("120", 120.0), (None, None), ("soon", None)])
+def test_too_many_requests_block_the_source(site: Site, header: str | None, expected: float | None) -> None:
+    error = refusal(site, too_many(header))
     assert isinstance(error, SourceBlocked)
     assert error.pause_s == expected
     assert "429" in error.message
 
 
-def test_a_site_that_is_away_until_a_date_blocks_its_source_till_then(site: Site) -> None:
+def test_unavailable_site_with_retry_after_blocks_the_source(site: Site) -> None:
     error = refusal(site, too_many(format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 503))
     assert isinstance(error, SourceBlocked)
     assert error.pause_s is not None
@@ -542,35 +475,26 @@ def test_error_status_has_a_remedy(site: Site, status: int, remedy: str) -> None
     assert remedy in error.remedy
 
 
-def test_a_server_that_fails_once_is_read_the_next_time(site: Site) -> None:
-    url = site.put("/feed.xml", Answer(status=500), Answer(rss(item())))
-    with pytest.raises(SourceUnusable, match="500"):
-        read_feed(url, source_at(url))
-    listing = read_feed(url, source_at(url))
-    assert listing is not None
-    assert len(listing.entries) == 1
-
-
 def test_missing_server_is_an_error() -> None:
-    with misbehaving() as gone:
-        url = f"{gone.url}/feed.xml"
-    with pytest.raises(SourceUnusable, match=r"the feed: it cannot be read: Connection refused\."):
+    with misbehaving() as stopped:
+        url = f"{stopped.url}/feed.xml"
+    with pytest.raises(SourceUnusable, match="Connection refused"):
         read_feed(url, source_at(url))
 
 
 def test_host_without_address_is_an_error() -> None:
-    with pytest.raises(SourceUnusable, match="the feed: it cannot be read: "):
+    with pytest.raises(SourceUnusable, match="cannot be read"):
         read_feed("http://nowhere.invalid/feed.xml", source_at("http://nowhere.invalid/feed.xml"))
 
 
-def test_a_server_that_goes_on_too_slowly_is_left(site: Site) -> None:
+def test_slow_server_is_an_error(site: Site) -> None:
     slow = Answer(rss(item()), piece=1, pause_s=0.02)
     assert "too slow" in refusal(site, slow, deadline_s=0.3).message
     stuck = Answer(rss(item()), pause_s=0.6)
     assert "too slow" in refusal(site, stuck, deadline_s=0.2).message
 
 
-def test_the_time_is_of_all_pages_together(site: Site) -> None:
+def test_deadline_covers_all_pages(site: Site) -> None:
     for number in range(10):
         body = rss(item(f"ep-{number}"), more=next_page(f"/page?{number + 1}"))
         site.put(f"/page?{number}", Answer(body, pause_s=0.1))
@@ -589,95 +513,16 @@ def test_the_time_is_of_all_pages_together(site: Site) -> None:
         moved("ftp://x/?key=SECRET-1"),
     ],
 )
-def test_no_error_holds_the_secret_of_an_address(site: Site, answer: Answer) -> None:
+def test_error_has_no_secret_of_url(site: Site, answer: Answer) -> None:
     error = refusal(site, answer, path="/feed.xml?token=SECRET-1")
     assert "SECRET" not in str(error)
 
 
-def test_no_error_holds_the_password_of_a_proxy() -> None:
-    with misbehaving() as gone:
+def test_error_has_no_password_of_proxy() -> None:
+    with misbehaving() as stopped:
         pass
-    proxy = gone.url.replace("http://", "http://me:SECRET-1@")
+    proxy = stopped.url.replace("http://", "http://me:SECRET-1@")
     with pytest.raises(SourceUnusable) as caught:
         read_feed("http://x.example/feed.xml?key=SECRET-2", source_at("http://x.example/feed.xml", proxy=proxy))
     assert "SECRET" not in str(caught.value)
     assert caught.value.__suppress_context__
-
-
-# --- words ---------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("told", "expected"),
-    [
-        ("1:02:03", 3723.0), ("62:03", 3723.0), ("3723", 3723.0), (" 3723 ", 3723.0), ("01:02:03", 3723.0),
-        ("PT1H2M3S", 3723.0), ("0", None), ("00:00:00", None), ("", None), (None, None), ("soon", None), ("-5", None),
-        ("1e9", None), ("9" * 500, None),
-    ],
-)  # fmt: skip
-def test_lengths_are_read_or_left_away(told: str | None, expected: float | None) -> None:
-    assert duration_s(told) == expected
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        "Thu, 01 Jan 2026 12:30:00 GMT", "Thu, 01 Jan 2026 13:30:00 +0100", "1 Jan 2026 12:30:00 +0000", "2026-01-01T12:30:00Z",
-        "2026-01-01T14:30:00+02:00", "Thu, 1 Jan 2026 07:30:00 EST", "Thu,  01 Jan 2026 12:30 UT", "2026-01-01 12:30",
-        "2026-01-01T12:30:00.000000000Z", "Thu, 01 Jan 26 12:30:00 -0000",
-    ],
-)  # fmt: skip
-def test_dates_are_read_in_utc(told: str) -> None:
-    assert published_at(told) == NEW_YEAR
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        None,
-        "",
-        "yesterday",
-        "12:30",
-        "Jan 1",
-        "Mon, 01 Jan 0001 00:00:00 +0000",
-        "9" * 40,
-        "--01-12",
-        "0001-01-01T00:00:00Z",
-        "2026",
-        "1767270600",
-    ],
-)
-def test_what_is_no_date_is_none_and_not_today(told: str | None) -> None:
-    assert published_at(told) is None
-
-
-@given(st.one_of(st.text(), st.from_regex(r"[0-9:.]{0,20}"), st.from_regex(r"[0-9]+ [a-z]+", fullmatch=True)))
-def test_any_words_for_a_length_give_a_length_or_none(told: str) -> None:
-    found = duration_s(told)
-    assert found is None or 0.0 < found < float("inf")
-
-
-@given(st.one_of(st.text(), st.from_regex(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{2,5} [0-9:]{0,9} [+-][0-9]{4}")))
-def test_any_words_for_a_date_give_a_moment_in_utc_or_none(told: str) -> None:
-    found = published_at(told)
-    assert found is None or found.utcoffset() == timedelta(0)
-
-
-@given(st.datetimes(datetime(1950, 1, 1), datetime(2100, 1, 1)), st.integers(-14 * 60, 14 * 60))
-def test_any_date_as_feeds_write_it_is_that_moment(moment: datetime, minutes: int) -> None:
-    at = moment.replace(microsecond=0, tzinfo=UTC)
-    local = at.astimezone(timezone(timedelta(minutes=minutes)))
-    assert published_at(format_datetime(local)) == published_at(at.isoformat()) == at
-
-
-@given(st.text())
-def test_any_words_for_a_pause_give_one_that_ends_or_none(told: str) -> None:
-    found = retry_after_s(told, NEW_YEAR)
-    assert found is None or 0.0 <= found <= MAX_PAUSE_S
-
-
-def test_retry_after_is_seconds_or_date_and_at_most_a_week() -> None:
-    assert retry_after_s("7", NEW_YEAR) == 7.0
-    assert retry_after_s("Thu, 01 Jan 2026 12:31:00 GMT", NEW_YEAR) == 60.0
-    assert retry_after_s("Thu, 01 Jan 2026 12:00:00 GMT", NEW_YEAR) == 0.0
-    assert retry_after_s("9" * 50, NEW_YEAR) == retry_after_s("Fri, 01 Jan 2100 00:00:00 GMT", NEW_YEAR) == MAX_PAUSE_S

@@ -13,8 +13,8 @@ from earshot.sources.selection import WANTED, Selection, in_order, judge_entry, 
 from earshot.storage.catalog.entries import Entry, Live
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
-CHANNEL = Source(Kind.CHANNEL, "https://www.youtube.com/@somebody", "somebody")
-FILM = Entry("dQw4w9WgXcQ", "https://www.youtube.com/watch?v=dQw4w9WgXcQ", "A film")
+CHANNEL = Source(Kind.CHANNEL, "https://www.youtube.com/@channel", "a channel")
+VIDEO = Entry("dQw4w9WgXcQ", "https://www.youtube.com/watch?v=dQw4w9WgXcQ", "A video")
 
 
 def listed(*names: str) -> list[Entry]:
@@ -29,30 +29,26 @@ def names(entries: list[Entry]) -> list[str]:
     return [entry.video_id for entry in entries]
 
 
-def nobody(entry: Entry) -> Entry | None:
-    raise AssertionError(f"{entry.video_id} was asked")
+def no_fetch(entry: Entry) -> Entry | None:
+    raise AssertionError(f"the page of {entry.video_id} was fetched")
 
 
-def verdicts(entries: list[Entry], source: Source, ask=nobody, room: int | None = None) -> dict[str, str]:
-    return {entry.video_id: made.verdict for entry, made in select_entries(entries, source, ask, room)}
+def verdicts(entries: list[Entry], source: Source, fetch=no_fetch, room: int | None = None) -> dict[str, str]:
+    return {entry.video_id: decision.verdict for entry, decision in select_entries(entries, source, fetch, room)}
 
 
 # --- order ---------------------------------------------------------------------------------------------------------------
 
 
-def test_the_order_of_the_source_stays() -> None:
-    assert names(in_order(listed("b1", "a3", "c", "d2"), newest_first=False)) == ["b1", "a3", "c", "d2"]
-
-
-def test_a_video_listed_twice_counts_once() -> None:
+def test_video_listed_twice_counts_once() -> None:
     assert names(in_order(listed("a", "b", "a", "c", "b"), newest_first=False)) == ["a", "b", "c"]
 
 
-def test_newest_first_puts_undated_videos_last_in_the_order_of_the_source() -> None:
+def test_newest_first_puts_undated_videos_last() -> None:
     assert names(in_order(listed("z", "a1", "y", "b3", "x", "c2"), True)) == ["b3", "c2", "a1", "z", "y", "x"]
 
 
-def test_videos_of_one_moment_keep_the_order_of_the_source() -> None:
+def test_videos_of_one_date_keep_their_order() -> None:
     assert names(in_order(listed("b2", "a2", "c2"), newest_first=True)) == ["b2", "a2", "c2"]
 
 
@@ -61,7 +57,7 @@ LISTINGS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["", "1
 
 @settings(deadline=None)
 @given(LISTINGS)
-def test_newest_first_is_every_video_once_by_falling_date(listing: list[str]) -> None:
+def test_newest_first_sorts_each_video_once(listing: list[str]) -> None:
     chosen = names(in_order(listed(*listing), newest_first=True))
     assert sorted(chosen) == sorted(set(listing))
     dates = [int(name[1:]) if name[1:] else 0 for name in chosen]
@@ -71,8 +67,8 @@ def test_newest_first_is_every_video_once_by_falling_date(listing: list[str]) ->
 # --- one entry -----------------------------------------------------------------------------------------------------------
 
 
-def test_without_options_everything_is_wanted_without_fetching_pages() -> None:
-    assert judge_entry(FILM, CHANNEL) == WANTED
+def test_video_is_wanted_without_options() -> None:
+    assert judge_entry(VIDEO, CHANNEL) == WANTED
 
 
 @pytest.mark.parametrize(
@@ -88,17 +84,17 @@ def test_without_options_everything_is_wanted_without_fetching_pages() -> None:
         ({"duration_s": 60.0}, {"shorter_than_s": 60.0}, "60 s long, not shorter than 60 s"),
     ],
 )
-def test_each_option_leaves_out_with_its_reason(facts: dict, options: dict, reason: str) -> None:
-    entry, source = replace(FILM, **facts), replace(CHANNEL, **options)
+def test_option_leaves_out_with_its_reason(facts: dict, options: dict, reason: str) -> None:
+    entry, source = replace(VIDEO, **facts), replace(CHANNEL, **options)
     assert judge_entry(entry, source) == Selection("left_out", reason)
 
 
-def test_members_only_videos_are_wanted_by_who_can_see_them() -> None:
-    assert judge_entry(replace(FILM, members_only=True), replace(CHANNEL, skip_members_only=False)) == WANTED
+def test_members_only_video_is_wanted_if_allowed() -> None:
+    assert judge_entry(replace(VIDEO, members_only=True), replace(CHANNEL, skip_members_only=False)) == WANTED
 
 
-def test_an_upload_of_the_first_moment_of_the_day_counts() -> None:
-    assert judge_entry(replace(FILM, published_at=FIRST_DAY), replace(CHANNEL, since=date(2026, 1, 1))) == WANTED
+def test_since_includes_start_of_its_day() -> None:
+    assert judge_entry(replace(VIDEO, published_at=FIRST_DAY), replace(CHANNEL, since=date(2026, 1, 1))) == WANTED
 
 
 @pytest.mark.parametrize(
@@ -112,59 +108,59 @@ def test_an_upload_of_the_first_moment_of_the_day_counts() -> None:
     ],
 )
 def test_decision_with_missing_facts_stays_open(options: dict, missing: str) -> None:
-    assert judge_entry(FILM, replace(CHANNEL, **options)) == Selection("open", missing)
+    assert judge_entry(VIDEO, replace(CHANNEL, **options)) == Selection("open", missing)
 
 
 def test_unknown_date_is_not_invented() -> None:
-    decision = judge_entry(FILM, replace(CHANNEL, since=date(2026, 1, 1)), fetched=True)
+    decision = judge_entry(VIDEO, replace(CHANNEL, since=date(2026, 1, 1)), fetched=True)
     assert decision == Selection("left_out", "unknown upload date")
 
 
-def test_a_kind_that_youtube_does_not_tell_is_the_usual_one() -> None:
-    assert judge_entry(FILM, replace(CHANNEL, skip_shorts=True, skip_live=True), fetched=True) == WANTED
+def test_unknown_kind_counts_as_ordinary_video() -> None:
+    assert judge_entry(VIDEO, replace(CHANNEL, skip_shorts=True, skip_live=True), fetched=True) == WANTED
 
 
 def test_page_of_video_over_three_minutes_is_not_fetched_for_shorts() -> None:
     source = replace(CHANNEL, skip_shorts=True)
-    assert judge_entry(replace(FILM, duration_s=181.0), source) == WANTED
-    assert judge_entry(replace(FILM, duration_s=180.0), source).verdict == "open"
+    assert judge_entry(replace(VIDEO, duration_s=181.0), source) == WANTED
+    assert judge_entry(replace(VIDEO, duration_s=180.0), source).verdict == "open"
 
 
-def test_shorts_and_broadcasts_are_asked_of_no_other_site() -> None:
+def test_kind_is_fetched_for_youtube_alone() -> None:
     episode = Entry("generic-a", "https://podcast.example/a.mp3", "An episode")
     assert judge_entry(episode, replace(CHANNEL, skip_shorts=True, skip_live=True)) == WANTED
 
 
 def test_upcoming_broadcast_needs_no_date_or_length() -> None:
-    coming = replace(FILM, live=Live.UPCOMING)
+    coming = replace(VIDEO, live=Live.UPCOMING)
     assert judge_entry(coming, replace(CHANNEL, since=date(2026, 1, 1), longer_than_s=60.0)) == WANTED
 
 
 # --- a listing -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_limit_counts_what_is_wanted_and_says_why_the_rest_is_not() -> None:
+def test_limit_counts_wanted_videos() -> None:
     source = replace(CHANNEL, limit=2, since=date(2026, 1, 2))
-    made = list(select_entries(listed("a2", "b1", "c3", "d4"), source, nobody, source.limit))
-    assert [(entry.video_id, decision.verdict) for entry, decision in made] == [
+    decisions = list(select_entries(listed("a2", "b1", "c3", "d4"), source, no_fetch, source.limit))
+    assert [(entry.video_id, decision.verdict) for entry, decision in decisions] == [
         ("a2", "wanted"),
         ("b1", "left_out"),
         ("c3", "wanted"),
         ("d4", "left_out"),
     ]
-    assert made[3][1].reason == "beyond the limit of 2"
+    assert decisions[3][1].reason == "beyond the limit of 2"
 
 
 def test_no_page_beyond_the_limit_is_fetched() -> None:
     source = replace(CHANNEL, limit=1, since=date(2026, 1, 1))
-    asked: list[str] = []
+    fetched: list[str] = []
 
-    def ask(entry: Entry) -> Entry:
-        asked.append(entry.video_id)
+    def fetch(entry: Entry) -> Entry:
+        fetched.append(entry.video_id)
         return replace(entry, published_at=FIRST_DAY)
 
-    assert verdicts(listed("a", "b", "c"), source, ask, source.limit) == {"a": "wanted", "b": "left_out", "c": "left_out"}
-    assert asked == ["a"]
+    assert verdicts(listed("a", "b", "c"), source, fetch, source.limit) == {"a": "wanted", "b": "left_out", "c": "left_out"}
+    assert fetched == ["a"]
 
 
 def test_decision_comes_with_fetched_facts() -> None:
@@ -173,17 +169,17 @@ def test_decision_comes_with_fetched_facts() -> None:
     assert (entry.published_at, decision) == (FIRST_DAY, WANTED)
 
 
-def test_with_a_limit_nothing_after_an_open_decision_is_decided() -> None:
+def test_limit_waits_for_open_decision() -> None:
     source = replace(CHANNEL, limit=1, since=date(2026, 1, 1))
     assert verdicts(listed("a", "b2"), source, lambda _: None, source.limit) == {}
 
 
-def test_without_limit_an_unfetched_page_holds_up_no_other() -> None:
+def test_open_decision_delays_no_other_without_limit() -> None:
     source = replace(CHANNEL, since=date(2026, 1, 1))
     assert verdicts(listed("a", "b2"), source, lambda _: None) == {"a": "open", "b2": "wanted"}
 
 
-def test_video_unavailable_by_its_page_is_left_out_with_that_reason() -> None:
+def test_unavailable_video_is_left_out_with_its_error() -> None:
     def refuse(_: Entry) -> Entry | None:
         raise Private("This video is private.")
 
@@ -192,7 +188,7 @@ def test_video_unavailable_by_its_page_is_left_out_with_that_reason() -> None:
     assert issubclass(Private, Permanent)
 
 
-def test_a_site_that_blocks_ends_the_asking() -> None:
+def test_blocking_site_ends_selection() -> None:
     def block(_: Entry) -> Entry | None:
         raise Blocked("Too many requests.")
 

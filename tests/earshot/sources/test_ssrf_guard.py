@@ -1,7 +1,7 @@
-"""Where a source may lead, with real servers on two addresses of the loopback network and the real yt-dlp between them.
+"""Where a source may lead: the real yt-dlp between real servers on two loopback addresses.
 
-127.0.0.1 is the host that the user names; 127.0.0.2 plays a machine of his network that nobody named. What public addresses
-would do is asked of the hook itself through `sys.audit`, which connects to nothing.
+127.0.0.1 is the host that the user names, 127.0.0.2 another machine of the same network. Public addresses are passed to the
+audit hook through `sys.audit`, without a connection.
 """
 
 import functools
@@ -29,14 +29,7 @@ from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
 from earshot.common.errors import AddressRefused
 from earshot.config.sources_file import Kind, Source
 from earshot.sources.net.session import session
-from earshot.sources.net.ssrf_guard import (
-    REMEDY,
-    address_refused,
-    find_refusal,
-    is_public,
-    refuse_private,
-    restrict_connections,
-)
+from earshot.sources.net.ssrf_guard import REMEDY, find_refusal, is_public, refuse_private, restrict_connections
 
 NAMED, OTHER = "127.0.0.1", "127.0.0.2"
 PUBLIC = "93.184.216.34"
@@ -47,12 +40,12 @@ PRIVATE = [
     "2002:7f00:1::1", "2002:c0a8:101::1", "2001::1", "2001:db8::1", "fc00::1", "fd12::1", "fe80::1", "fec0::1", "ff02::1",
     "100::1", "4000::1",
 ]  # fmt: skip
-OF_ALL = ["8.8.8.8", PUBLIC, "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+GLOBAL = ["8.8.8.8", PUBLIC, "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
 
 
 @dataclass
 class Site:
-    """One server: `pages` are bodies, `moves` redirects, both by path. `asked` is what came, `callers` their ports."""
+    """One server: `pages` are bodies, `moves` redirects, both by path; `asked` are requested paths, `callers` client ports."""
 
     host: str
     url: str = ""
@@ -107,7 +100,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(variable.upper(), raising=False)
     monkeypatch.delenv("EARSHOT_ALLOW_PRIVATE_ADDRESSES", raising=False)
-    resolving(monkeypatch)  # no name is asked of a real server
+    resolving(monkeypatch)  # asks no real name server
 
 
 @pytest.fixture
@@ -137,7 +130,7 @@ def read(source: Source, url: str) -> bytes:
 
 
 def connects(source: Source, host: str, port: int = 443) -> bool:
-    """Whether the hook lets a connection to this address through; none is made."""
+    """Whether the hook allows a connection to this address; none is made."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with restrict_connections(source), socket.socket(family) as connection:
         try:
@@ -148,7 +141,7 @@ def connects(source: Source, host: str, port: int = 443) -> bool:
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, **names: tuple[str, ...]) -> list[str]:
-    """Let these names (`_` for `.`) resolve so, others not at all; gives the list of names that were looked up."""
+    """Make these names (`_` for `.`) resolve to these addresses, others to none. Returns the list of names looked up."""
     real, looked_up = socket.getaddrinfo, []
 
     def lookup(host: str, port: Any, *rest: Any, **options: Any) -> Any:
@@ -160,7 +153,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, **names: tuple[str, ...]) -> list
         looked_up.append(host)
         if host not in known:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [found for address in known[host] for found in real(address, port, *rest, **options)]
+        return [info for address in known[host] for info in real(address, port, *rest, **options)]
 
     known = {name.replace("_", "."): addresses for name, addresses in names.items()}
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
@@ -170,7 +163,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, **names: tuple[str, ...]) -> list
 # --- connections through yt-dlp ------------------------------------------------------------------------------------------
 
 
-def test_the_host_that_the_user_named_is_reached_at_any_port(named: Site) -> None:
+def test_named_host_is_reached_at_any_port(named: Site) -> None:
     with site_at(NAMED) as second:
         second.pages["/talk.mp3"] = b"sound"
         source = feed_at(f"{named.url}/feed.xml")
@@ -187,15 +180,13 @@ def test_redirect_to_private_address_is_refused_before_any_request(named: Site, 
     assert other.asked == []
 
 
-def test_a_source_that_allows_private_addresses_leads_there(named: Site, other: Site) -> None:
+def test_allow_private_permits_redirect(named: Site, other: Site) -> None:
     named.moves["/moved"] = f"{other.url}/talk.mp3"
     source = feed_at(f"{named.url}/feed.xml", allow_private=True)
     assert read(source, f"{named.url}/moved") == other.pages["/talk.mp3"]
 
 
-def test_the_variable_allows_private_addresses_to_every_source(
-    named: Site, other: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_variable_allows_private_addresses(named: Site, other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     named.moves["/moved"] = f"{other.url}/talk.mp3"
     source = feed_at(f"{named.url}/feed.xml")
     monkeypatch.setenv("EARSHOT_ALLOW_PRIVATE_ADDRESSES", "1")
@@ -206,9 +197,7 @@ def test_the_variable_allows_private_addresses_to_every_source(
 
 
 @pytest.mark.parametrize("download", [False, True])
-def test_media_at_a_private_address_is_refused_whatever_yt_dlp_makes_of_it(
-    named: Site, other: Site, tmp_path: Path, download: bool
-) -> None:
+def test_media_at_private_address_is_refused(named: Site, other: Site, tmp_path: Path, download: bool) -> None:
     source = feed_at(f"{named.url}/feed.xml")
     options = {"outtmpl": {"default": str(tmp_path / "talk.%(ext)s")}, "retries": 1}
     with session(source, **options) as downloader, pytest.raises(YoutubeDLError) as caught:
@@ -217,22 +206,22 @@ def test_media_at_a_private_address_is_refused_whatever_yt_dlp_makes_of_it(
     assert other.asked == []
 
 
-def test_media_that_move_to_private_address_after_the_check_are_refused(named: Site, other: Site, tmp_path: Path) -> None:
-    """yt-dlp gives up a download after its last try, and drops the exceptions: their words are what is left."""
+def test_media_redirected_after_extraction_is_refused(named: Site, other: Site, tmp_path: Path) -> None:
+    """After its last try yt-dlp drops the exceptions and keeps their messages alone."""
     named.pages["/talk.mp3"] = other.pages["/talk.mp3"]
     source = feed_at(f"{named.url}/feed.xml")
     options = {"outtmpl": {"default": str(tmp_path / "talk.%(ext)s")}, "retries": 1}
     with session(source, **options) as downloader:
-        found: Any = downloader.extract_info(f"{named.url}/talk.mp3", download=False)
+        info: Any = downloader.extract_info(f"{named.url}/talk.mp3", download=False)
         named.moves["/talk.mp3"] = f"{other.url}/talk.mp3"
         with pytest.raises(YoutubeDLError) as caught:
-            downloader.process_info(found)
+            downloader.process_info(info)
     assert find_refusal(caught.value) == OTHER
     assert other.asked == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_stream_whose_pieces_lie_at_a_private_address_is_refused(named: Site, other: Site, tmp_path: Path) -> None:
+def test_stream_with_private_fragments_is_refused(named: Site, other: Site, tmp_path: Path) -> None:
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{other.url}/talk.mp3\n#EXT-X-ENDLIST\n"
     named.pages["/talk.m3u8"] = playlist.encode()
     template = {"default": str(tmp_path / "talk.%(ext)s")}
@@ -244,13 +233,13 @@ def test_a_stream_whose_pieces_lie_at_a_private_address_is_refused(named: Site, 
 
 
 @pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://127.0.0.1/hostname", "data:text/plain,hello"])
-def test_a_redirect_to_another_scheme_is_not_followed(named: Site, target: str) -> None:
+def test_redirect_to_another_scheme_is_not_followed(named: Site, target: str) -> None:
     named.moves["/moved"] = target
     with pytest.raises(YoutubeDLError):
         read(feed_at(f"{named.url}/feed.xml"), f"{named.url}/moved")
 
 
-def test_kept_connection_serves_next_block_but_no_other_address(named: Site, other: Site) -> None:
+def test_kept_connection_is_reused_for_its_address_alone(named: Site, other: Site) -> None:
     source = feed_at(f"{named.url}/feed.xml")
     named.moves["/moved"] = f"{other.url}/talk.mp3"
     assert read(source, source.address) == read(source, source.address) == b"a feed"
@@ -259,7 +248,7 @@ def test_kept_connection_serves_next_block_but_no_other_address(named: Site, oth
     assert len(named.callers) == 1
 
 
-def test_connections_that_another_source_keeps_are_not_shared(named: Site, other: Site) -> None:
+def test_sources_share_no_connections(named: Site, other: Site) -> None:
     free = feed_at(f"{named.url}/free.xml", allow_private=True)
     assert read(free, f"{other.url}/talk.mp3") == other.pages["/talk.mp3"]
     with pytest.raises(TransportError) as caught:
@@ -271,15 +260,7 @@ def test_connections_that_another_source_keeps_are_not_shared(named: Site, other
 # --- names ---------------------------------------------------------------------------------------------------------------
 
 
-def test_a_name_that_resolves_to_a_private_address_is_refused(other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    resolving(monkeypatch, cdn_example=(OTHER,))
-    with pytest.raises(TransportError) as caught:
-        read(PUBLIC_FEED, other.url.replace(OTHER, "cdn.example"))
-    assert find_refusal(caught.value) == OTHER
-    assert other.asked == []
-
-
-def test_name_that_resolves_to_another_address_after_the_check_is_refused(other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_rebound_after_the_check_is_refused(other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     url = other.url.replace(OTHER, "cdn.example") + "/talk.mp3"
     resolving(monkeypatch, cdn_example=(PUBLIC,))
     refuse_private(url, PUBLIC_FEED)
@@ -290,7 +271,7 @@ def test_name_that_resolves_to_another_address_after_the_check_is_refused(other:
     assert other.asked == []
 
 
-def test_a_named_host_may_resolve_to_a_private_address(named: Site, other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_named_host_may_be_private(named: Site, other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, nas_example=(NAMED,))
     source = feed_at(named.url.replace(NAMED, "NAS.example") + "/feed.xml")
     assert read(source, source.address) == b"a feed"
@@ -308,54 +289,54 @@ def test_connection_to_unresolved_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_what_is_not_reached_by_everybody_is_refused(host: str) -> None:
+def test_private_address_is_refused(host: str) -> None:
     assert not is_public(ip_address(host))
     assert not connects(PUBLIC_FEED, host)
 
 
-@pytest.mark.parametrize("host", OF_ALL)
-def test_what_everybody_reaches_is_let_through(host: str) -> None:
+@pytest.mark.parametrize("host", GLOBAL)
+def test_public_address_is_allowed(host: str) -> None:
     assert is_public(ip_address(host))
     assert connects(PUBLIC_FEED, host)
 
 
-def test_an_address_with_a_network_card_in_it_is_judged_by_the_address() -> None:
+def test_scope_id_is_ignored() -> None:
     assert not connects(PUBLIC_FEED, "fe80::1%eth0")
     assert not connects(PUBLIC_FEED, "::1%1")
     assert connects(feed_at("http://[fe80::1]/feed.xml"), "fe80::1%eth0")
 
 
 @given(st.ip_addresses())
-def test_only_what_python_calls_global_is_public(address: IPv4Address | IPv6Address) -> None:
+def test_public_address_is_global(address: IPv4Address | IPv6Address) -> None:
     assert not is_public(address) or address.is_global
 
 
 @given(st.ip_addresses(v=4))
-def test_an_ipv4_address_is_judged_alike_however_it_is_written(address: IPv4Address) -> None:
+def test_embedded_ipv4_address_is_judged_as_itself(address: IPv4Address) -> None:
     number = int(address)
     forms = [(0xFFFF << 32) | number, int(IPv6Address("64:ff9b::")) | number, int(IPv6Address("2002::")) | number << 80]
     assert [is_public(IPv6Address(form)) for form in forms] == [is_public(address)] * 3
 
 
 @given(st.ip_addresses(v=4, network="10.0.0.0/8"), st.integers(1, 65535))
-def test_a_named_private_host_opens_itself_and_no_neighbour(address: IPv4Address, port: int) -> None:
+def test_named_private_host_allows_itself_alone(address: IPv4Address, port: int) -> None:
     source = feed_at(f"http://{address}:1234/feed.xml")
     assert connects(source, str(address), port)
     assert connects(source, f"::ffff:{address}", port)
     assert not connects(source, str(IPv4Address(int(address) ^ 1)), port)
 
 
-def test_a_local_source_leads_to_public_addresses_alone() -> None:
+def test_local_source_allows_public_addresses_alone() -> None:
     source = Source(Kind.FOLDER, "/srv/recordings", "Recordings")
     assert connects(source, PUBLIC)
     assert not connects(source, NAMED)
 
 
-def test_an_address_that_is_no_url_names_no_host() -> None:
+def test_invalid_url_names_no_host() -> None:
     assert not connects(feed_at("http://[127.0.0.1/feed.xml"), NAMED)
 
 
-def test_the_guard_ends_with_its_block_also_when_that_fails(named: Site) -> None:
+def test_restriction_ends_with_its_block(named: Site) -> None:
     def fetch() -> int:
         return urllib.request.urlopen(f"{named.url}/feed.xml").status
 
@@ -369,20 +350,20 @@ def test_the_guard_ends_with_its_block_also_when_that_fails(named: Site) -> None
     assert fetch() == 200
 
 
-def test_other_threads_go_where_they_like_meanwhile(named: Site) -> None:
-    reached = []
+def test_other_threads_are_not_restricted(named: Site) -> None:
+    bodies = []
 
     def fetch() -> None:
-        reached.append(urllib.request.urlopen(f"{named.url}/feed.xml").read())
+        bodies.append(urllib.request.urlopen(f"{named.url}/feed.xml").read())
 
     with restrict_connections(PUBLIC_FEED):
         thread = threading.Thread(target=fetch)
         thread.start()
         thread.join()
-    assert reached == [b"a feed"]
+    assert bodies == [b"a feed"]
 
 
-def test_of_blocks_in_each_other_the_inner_one_counts(named: Site) -> None:
+def test_inner_restriction_counts(named: Site) -> None:
     source = feed_at(f"{named.url}/feed.xml")
     with restrict_connections(source):
         assert not connects(PUBLIC_FEED, NAMED)
@@ -393,7 +374,7 @@ def test_of_blocks_in_each_other_the_inner_one_counts(named: Site) -> None:
             pass
 
 
-def test_every_way_of_connecting_is_judged(other: Site) -> None:
+def test_every_way_of_connecting_is_restricted(other: Site) -> None:
     port = int(other.url.rpartition(":")[2])
     with restrict_connections(PUBLIC_FEED):
         with socket.socket() as connection, pytest.raises(PermissionError):
@@ -406,7 +387,7 @@ def test_every_way_of_connecting_is_judged(other: Site) -> None:
             connection.connect((f"::ffff:{OTHER}", port))
 
 
-def test_sockets_of_this_machine_that_are_no_addresses_are_let_be(tmp_path: Path) -> None:
+def test_unix_sockets_are_allowed(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as connection:
         listening.bind(path)
@@ -416,34 +397,34 @@ def test_sockets_of_this_machine_that_are_no_addresses_are_let_be(tmp_path: Path
         assert connection.getpeername() == path
 
 
-def test_a_program_that_would_fetch_by_itself_is_not_started(tmp_path: Path) -> None:
+def test_program_that_fetches_a_url_is_not_started(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     program = tmp_path / "ffmpeg"
     program.write_text(f"#!/bin/sh\ntouch {ran}\n")
     program.chmod(0o755)
-    words = [str(program), "-i", "https://cdn.example/live.m3u8?token=x"]
+    command = [str(program), "-i", "https://cdn.example/live.m3u8?token=x"]
     with restrict_connections(PUBLIC_FEED):
         with pytest.raises(PermissionError) as caught:
-            subprocess.run(words, check=True)
+            subprocess.run(command, check=True)
         assert find_refusal(caught.value) == "ffmpeg, which connects by itself, for cdn.example"
         assert not ran.exists()
         subprocess.run([program, "-i", "talk.mp3"], check=True)
         assert ran.exists()
     ran.unlink()
-    subprocess.run(words, check=True)
+    subprocess.run(command, check=True)
     assert ran.exists()
 
 
 # --- proxies -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_proxy_in_the_own_network_is_reached(other: Site) -> None:
+def test_private_proxy_is_reached(other: Site) -> None:
     other.pages["http://podcasts.example/feed.xml"] = b"through the proxy"
     source = feed_at("http://podcasts.example/feed.xml", proxy=other.url)
     assert read(source, source.address) == b"through the proxy"
 
 
-def test_a_proxy_of_the_environment_is_reached(other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_of_environment_is_reached(other: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     other.pages["http://podcasts.example/feed.xml"] = b"through the proxy"
     monkeypatch.setenv("http_proxy", other.url.removeprefix("http://"))
     # A session keeps the proxies that it found when it was opened.
@@ -461,7 +442,7 @@ def test_a_proxy_of_the_environment_is_reached(other: Site, monkeypatch: pytest.
         ("socks4://10.0.0.1:9050", 9050),
     ],
 )
-def test_a_proxy_is_reached_at_its_port_and_not_at_others(proxy: str, port: int) -> None:
+def test_proxy_is_reached_at_its_port_alone(proxy: str, port: int) -> None:
     source = feed_at("https://podcasts.example/", proxy=proxy)
     assert connects(source, "10.0.0.1", port)
     assert not connects(source, "10.0.0.1", port + 1)
@@ -469,11 +450,11 @@ def test_a_proxy_is_reached_at_its_port_and_not_at_others(proxy: str, port: int)
 
 
 @pytest.mark.parametrize("proxy", ["", "http://", "http://10.0.0.1:eighty", "http://[10.0.0.1"])
-def test_what_is_no_proxy_opens_nothing(proxy: str) -> None:
+def test_invalid_proxy_allows_nothing(proxy: str) -> None:
     assert not connects(feed_at("https://podcasts.example/", proxy=proxy), "10.0.0.1", 80)
 
 
-# --- before anything is asked --------------------------------------------------------------------------------------------
+# --- before any request --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -483,9 +464,9 @@ def test_what_is_no_proxy_opens_nothing(proxy: str) -> None:
         "http:///talk.mp3", "https://", "http://[::1/talk.mp3", "http:talk.mp3", "javascript:alert(1)",
     ],
 )  # fmt: skip
-def test_only_http_and_https_are_fetched_whatever_the_source_allows(url: str) -> None:
+def test_other_schemes_are_refused(url: str) -> None:
     for source in (PUBLIC_FEED, feed_at("http://127.0.0.1/", allow_private=True)):
-        with pytest.raises(AddressRefused, match="only http and https URLs are fetched"):
+        with pytest.raises(AddressRefused, match="only http and https"):
             refuse_private(url, source)
 
 
@@ -497,23 +478,20 @@ def test_only_http_and_https_are_fetched_whatever_the_source_allows(url: str) ->
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("proxy", [None, "socks5://10.0.0.1"])
-def test_an_entry_at_a_private_address_is_refused_however_it_is_written(host: str, proxy: str | None) -> None:
-    with pytest.raises(AddressRefused, match="public addresses and its own host"):
+def test_private_address_is_refused_in_any_notation(host: str, proxy: str | None) -> None:
+    with pytest.raises(AddressRefused, match="leads to"):
         refuse_private(f"http://{host}:8080/talk.mp3", feed_at(PUBLIC_FEED.address, proxy=proxy))
 
 
-def test_a_refusal_says_which_address_and_what_to_do_and_no_secret() -> None:
+def test_refusal_names_address_and_no_secret() -> None:
     with pytest.raises(AddressRefused) as caught:
         refuse_private("HTTP://me:secret@10.0.0.1/talk.mp3?token=secret", PUBLIC_FEED)
-    assert str(caught.value) == (
-        "HTTP://10.0.0.1/talk.mp3?token=… leads to 10.0.0.1, and its source may only lead to public addresses and its own"
-        " host. Set `allow_private: true` for its source in sources.yaml, or EARSHOT_ALLOW_PRIVATE_ADDRESSES=1, if you mean"
-        " it."
-    )
-    assert str(address_refused("https://a.example/", "10.0.0.1")).endswith(REMEDY)
+    assert "HTTP://10.0.0.1/talk.mp3?token=… leads to 10.0.0.1" in caught.value.message
+    assert "secret" not in str(caught.value)
+    assert caught.value.remedy == REMEDY
 
 
-def test_a_name_is_refused_where_all_that_it_resolves_to_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_is_refused_if_all_its_addresses_are_private(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, inside_example=("10.0.0.1", "fd00::1"), both_example=("10.0.0.1", PUBLIC), out_example=(PUBLIC,))
     with pytest.raises(AddressRefused, match=r"leads to 10\.0\.0\.1,"):
         refuse_private("https://inside.example/talk.mp3", PUBLIC_FEED)
@@ -532,9 +510,7 @@ def test_names_are_not_resolved_behind_a_proxy(monkeypatch: pytest.MonkeyPatch) 
     assert looked_up == []
 
 
-def test_entries_at_named_host_or_with_allow_private_are_accepted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_entries_at_named_host_or_with_allow_private_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up = resolving(monkeypatch, nas_example=("192.168.1.5",))
     named = feed_at("http://nas.example:8000/feed.xml")
     refuse_private("https://NAS.example/talk.mp3", named)
@@ -547,16 +523,16 @@ def test_entries_at_named_host_or_with_allow_private_are_accepted(
     refuse_private("http://192.168.1.6/talk.mp3", named)
 
 
-def test_a_refusal_is_found_in_errors_that_keep_it_without_its_words() -> None:
+def test_refusal_is_found_in_wrapping_errors() -> None:
     with restrict_connections(PUBLIC_FEED), pytest.raises(PermissionError) as caught:
         socket.create_connection((OTHER, 80))
     unread = ExtractorError("Unable to read this page", cause=TransportError("Lost", cause=caught.value))
-    told = DownloadError("Nothing came", exc_info=(type(unread), unread, caught.tb))
-    assert OTHER not in f"{told} {unread.__cause__}"
-    assert find_refusal(told) == OTHER
+    error = DownloadError("Nothing came", exc_info=(type(unread), unread, caught.tb))
+    assert OTHER not in f"{error} {unread.__cause__}"
+    assert find_refusal(error) == OTHER
 
 
-def test_an_error_that_comes_from_elsewhere_is_no_refusal() -> None:
+def test_other_error_is_no_refusal() -> None:
     assert find_refusal(ConnectionRefusedError(111, "Connection refused")) is None
     assert find_refusal(YoutubeDLError("HTTP Error 403: Forbidden")) is None
     looped = ValueError("round and round")

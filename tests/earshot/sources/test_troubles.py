@@ -39,7 +39,7 @@ def fail(database: Database, key: str, error: InvalidMedia | Retryable, source: 
     record_failure(database, key, error)
 
 
-def test_nothing_is_wrong_with_a_source_that_was_read(sources: Path, database: Database) -> None:
+def test_source_read_again_has_no_trouble(sources: Path, database: Database) -> None:
     assert sources
     assert messages(database) == []
     record_listing_failure(database, FEED, "Harbour Talk: the site answers 500.")
@@ -94,7 +94,7 @@ def test_describe_changes_reports_each_change_once() -> None:
     assert (known, lines) == ({}, ["A can be read again."])
 
 
-def test_refused_file_ends_no_other_trouble() -> None:
+def test_invalid_file_ends_no_other_trouble() -> None:
     refused = Trouble("sources.yaml", "sources_refused", "error", "Line 3.", "sources.yaml is valid again.")
     known, lines = describe_changes({UNREADABLE.key: UNREADABLE}, troubles(refused, watched=None))
     assert lines == ["ERROR: Line 3."]

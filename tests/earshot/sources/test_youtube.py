@@ -30,7 +30,7 @@ ID = "UC_x5XG1OV2P6uZZ5FSM9Ttw"
         "https://www.youtube.com:443/user/GoogleDevelopers/videos",
     ],
 )
-def test_a_channel_is_known_however_it_is_written(url: str) -> None:
+def test_channel_url_is_recognised(url: str) -> None:
     assert is_channel(url)
     assert is_youtube(url)
 
@@ -40,7 +40,7 @@ def test_a_channel_is_known_however_it_is_written(url: str) -> None:
     [
         "https://www.youtube.com/",
         "https://www.youtube.com",
-        "https://www.youtube.com/watch?v=dQw4w9WgXcQ",
+        watch_url("dQw4w9WgXcQ"),
         "https://www.youtube.com/watch?v=dQw4w9WgXcQ&list=PLillGF-RfqbY3c2r0htQyVbDJJoBFE6Rb",
         "https://www.youtube.com/playlist?list=PLillGF-RfqbY3c2r0htQyVbDJJoBFE6Rb",
         "https://www.youtube.com/shorts/dQw4w9WgXcQ",
@@ -48,13 +48,15 @@ def test_a_channel_is_known_however_it_is_written(url: str) -> None:
         "https://www.youtube.com/embed/dQw4w9WgXcQ",
         f"https://www.youtube.com/feeds/videos.xml?channel_id={ID}",
         "https://www.youtube.com/@GoogleDevelopers/playlists",
+        "https://www.youtube.com/@GoogleDevelopers/streams/",
+        "https://www.youtube.com/@GoogleDevelopers/shorts",
         "https://www.youtube.com/@GoogleDevelopers/search?query=talk",
         "https://www.youtube.com/@",
         "https://www.youtube.com/channel/",
         "https://youtu.be/dQw4w9WgXcQ",
     ],
 )
-def test_what_else_youtube_has_is_no_channel(url: str) -> None:
+def test_other_youtube_url_is_no_channel(url: str) -> None:
     assert is_youtube(url)
     assert not is_channel(url)
 
@@ -76,13 +78,13 @@ def test_what_else_youtube_has_is_no_channel(url: str) -> None:
         "@name",
     ],
 )
-def test_what_only_looks_like_youtube_is_not(url: str) -> None:
+def test_lookalike_host_is_not_youtube(url: str) -> None:
     assert not is_youtube(url)
     assert not is_channel(url)
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         (f"https://www.youtube.com/channel/{ID}", ID),
         (f"https://m.youtube.com/channel/{ID}/videos?view=0", ID),
@@ -93,27 +95,16 @@ def test_what_only_looks_like_youtube_is_not(url: str) -> None:
         ("https://www.youtube.com/@GoogleDevelopers", None),
     ],
 )
-def test_the_id_of_a_channel_is_read_only_where_the_url_says_it(url: str, told: str | None) -> None:
-    assert channel_id(url) == told
+def test_channel_id_is_read_from_url(url: str, expected: str | None) -> None:
+    assert channel_id(url) == expected
 
 
-def test_a_channel_is_polled_by_its_feed_and_listed_by_its_uploads() -> None:
+def test_feed_and_uploads_of_channel() -> None:
     assert feed_of(ID) == Feed(
         feed="https://www.youtube.com/feeds/videos.xml?channel_id=UC_x5XG1OV2P6uZZ5FSM9Ttw",
         uploads="https://www.youtube.com/playlist?list=UU_x5XG1OV2P6uZZ5FSM9Ttw",
     )
 
 
-def test_only_the_first_letters_of_an_id_are_exchanged() -> None:
+def test_only_prefix_of_channel_id_is_replaced() -> None:
     assert feed_of("UCUCUCUCUCUCUCUCUCUCUCUC").uploads.endswith("?list=UUUCUCUCUCUCUCUCUCUCUCUC")
-
-
-def test_a_video_is_on_youtube_and_no_channel() -> None:
-    video = watch_url("dQw4w9WgXcQ")
-    assert is_youtube(video)
-    assert not is_channel(video)
-
-
-@pytest.mark.parametrize("tab", ["streams", "shorts", "playlists", "streams/"])
-def test_channel_tab_without_all_uploads_is_listed_as_page(tab: str) -> None:
-    assert not is_channel(f"https://www.youtube.com/@GoogleDevelopers/{tab}")
