@@ -49,7 +49,7 @@ with download_slot(open_database(), Source(Kind.FEED, "https://podcast.example/f
 
 @pytest.fixture
 def held_by_another(database: Database) -> Iterator[subprocess.Popen[str]]:
-    """Another process, which holds the source's only slot."""
+    """Another process that holds the source's only slot."""
     assert database.url
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", HOLD], stdin=pipe, stdout=pipe, text=True, cwd=PROJECT_ROOT) as process:
@@ -86,26 +86,26 @@ def test_two_processes_take_turns_with_a_pause_between(database: Database) -> No
     assert database.query("SELECT fetched_at IS NOT NULL AS known FROM sources") == [{"known": True}]
 
 
-def test_threads_of_one_process_take_turns_as_well(database: Database) -> None:
-    at_work, most = 0, []
+def test_threads_take_turns(database: Database) -> None:
+    active, counts = 0, []
     lock = threading.Lock()
 
     def take(_: int) -> None:
-        nonlocal at_work
+        nonlocal active
         with download_slot(database, FEED):
             with lock:
-                at_work += 1
-                most.append(at_work)
+                active += 1
+                counts.append(active)
             time.sleep(0.05)
             with lock:
-                at_work -= 1
+                active -= 1
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(take, range(8)))
-    assert most == [1] * 8
+    assert counts == [1] * 8
 
 
-def test_as_many_as_a_source_allows_are_fetched_at_once(database: Database) -> None:
+def test_source_allows_several_downloads_at_once(database: Database) -> None:
     together = threading.Barrier(2)
 
     def take(_: int) -> None:
@@ -115,16 +115,16 @@ def test_as_many_as_a_source_allows_are_fetched_at_once(database: Database) -> N
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(take, range(2)))
     with download_slot(database, replace(FEED, at_once=2)), download_slot(database, replace(FEED, at_once=2)):
-        waiting = threading.Event()
+        third_holds = threading.Event()
 
         def third() -> None:
             with download_slot(database, replace(FEED, at_once=2)):
-                waiting.set()
+                third_holds.set()
 
         thread = threading.Thread(target=third)
         thread.start()
-        assert not waiting.wait(0.5)
-    assert waiting.wait(60)
+        assert not third_holds.wait(0.5)
+    assert third_holds.wait(60)
     thread.join()
 
 
@@ -133,13 +133,13 @@ def test_sources_do_not_wait_for_each_other(database: Database, held_by_another:
         assert held_by_another.poll() is None
 
 
-def test_a_process_that_dies_gives_its_turn_back(database: Database, held_by_another: subprocess.Popen[str]) -> None:
+def test_killed_process_frees_its_slot(database: Database, held_by_another: subprocess.Popen[str]) -> None:
     held_by_another.kill()
     with download_slot(database, FEED):
         assert held_by_another.wait() != 0
 
 
-def test_a_turn_is_given_back_and_its_end_kept_after_an_error(database: Database) -> None:
+def test_slot_is_freed_and_recorded_after_an_error(database: Database) -> None:
     with pytest.raises(Retryable), download_slot(database, FEED):
         raise Retryable("the network")
     assert database.query("SELECT 1 FROM sources WHERE fetched_at IS NOT NULL")
@@ -155,16 +155,16 @@ def test_local_files_need_no_slot(database: Database) -> None:
     assert database.query("SELECT 1 FROM sources") == []
 
 
-def test_a_clock_that_was_set_back_makes_no_pause_longer(database: Database) -> None:
+def test_clock_set_back_prolongs_no_pause(database: Database) -> None:
     database.query("INSERT INTO sources (source, fetched_at) VALUES (%s, now() + interval '1 day')", [FEED.address])
     with download_slot(database, replace(FEED, pause_s=0.1)):
         pass
 
 
-def test_a_paused_source_is_not_asked(database: Database) -> None:
+def test_paused_source_is_blocked(database: Database) -> None:
     pause_source(database, 600.0)
-    with pytest.raises(Blocked, match="A podcast is paused for another 10 min") as raised, download_slot(database, FEED):
-        pytest.fail("a turn was given")
+    with pytest.raises(Blocked, match="A podcast is paused") as raised, download_slot(database, FEED):
+        pytest.fail("a slot was given")
     assert raised.value.pause_s == pytest.approx(600.0, abs=120.0)
     assert database.query("SELECT 1 FROM sources WHERE fetched_at IS NOT NULL") == []
 
@@ -175,15 +175,13 @@ def test_expired_pause_blocks_nothing(database: Database) -> None:
         pass
 
 
-def test_who_waited_for_a_download_that_had_the_source_paused_asks_for_nothing(
-    database: Database, held_by_another: subprocess.Popen[str]
-) -> None:
+def test_waiting_download_is_blocked_by_a_new_pause(database: Database, held_by_another: subprocess.Popen[str]) -> None:
     outcome: list[str] = []
 
     def wait() -> None:
         try:
             with download_slot(database, FEED):
-                outcome.append("asked")
+                outcome.append("started")
         except Blocked:
             outcome.append("blocked")
 
@@ -191,7 +189,7 @@ def test_who_waited_for_a_download_that_had_the_source_paused_asks_for_nothing(
     thread.start()
     deadline = time.monotonic() + 60
     waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted GROUP BY pid HAVING count(*) = 1"
-    while len(database.query(waits)) < 2:  # one has the place, one is the next
+    while len(database.query(waits)) < 2:  # one process holds the slot, one waits
         assert time.monotonic() < deadline
         time.sleep(0.02)
     pause_source(database, 600.0)
@@ -200,7 +198,7 @@ def test_who_waited_for_a_download_that_had_the_source_paused_asks_for_nothing(
     assert outcome == ["blocked"]
 
 
-def test_what_was_waited_out_of_politeness_is_not_the_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_slot_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([0.0, 1.0, 11.0, 12.0, 15.0, 16.0])
     monkeypatch.setattr(measurement, "clock", lambda: next(seconds))
     measured = Measurement()

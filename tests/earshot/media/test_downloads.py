@@ -1,6 +1,5 @@
 """Downloads with the real yt-dlp from real loopback servers that drop, refuse, redirect and truncate."""
 
-import json
 import os
 import shutil
 import signal
@@ -9,13 +8,12 @@ import sys
 import time
 from collections import namedtuple
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 import pytest
 from dagster import DagsterInstance, materialize
 
-from bench.corpora.episodes import write_mp3
 from earshot.common.errors import (
     AddressRefused,
     AgeRestricted,
@@ -39,9 +37,10 @@ from ingest_assets.partitions import videos
 from resources.database import DatabaseResource
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
+from tests.support.feeds import HTML, player_page, video_page
 from tests.support.http_server import Answer, Site, misbehaving, moved, too_many
+from tests.support.recordings import write_noise
 
-RATE = 16_000
 SECONDS = 20
 AUDIO = {"Content-Type": "audio/mpeg"}
 STREAM = {"Content-Type": "application/vnd.apple.mpegurl"}
@@ -52,7 +51,7 @@ DiskUsage = namedtuple("DiskUsage", "total used free")
 def media(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """20 s of noise as MP3: 160 kB."""
     path = tmp_path_factory.mktemp("media") / "noise.mp3"
-    write_mp3(path, np.random.default_rng(0).normal(0.0, 0.1, RATE * SECONDS).astype(np.float32))
+    write_noise(path, SECONDS)
     return path.read_bytes()
 
 
@@ -78,26 +77,23 @@ def fetch(url: str, folder: Path) -> Fetched:
 
 
 def ranges(site: Site, path: str) -> list[str | None]:
-    return [asked.headers.get("Range") for asked in site.asked_for(path)]
+    return [request.headers.get("Range") for request in site.asked_for(path)]
 
 
 def page_of(media_url: str, **facts: str) -> Answer:
-    """A page that describes one video as sites do for search engines."""
-    told = {"@context": "http://schema.org", "@type": "VideoObject", "name": "Talk", "contentUrl": media_url, **facts}
-    page = f'<!DOCTYPE html><html><head><script type="application/ld+json">{json.dumps(told)}</script></head></html>'
-    return Answer(page.encode(), headers={"Content-Type": "text/html"})
+    return Answer(video_page(name="Talk", contentUrl=media_url, **facts), headers=HTML)
 
 
 def playlist_of(*paths: str, ended: bool = True) -> Answer:
-    pieces = "".join(f"#EXTINF:20,\n{path}\n" for path in paths)
+    fragments = "".join(f"#EXTINF:20,\n{path}\n" for path in paths)
     end = "#EXT-X-ENDLIST\n" if ended else ""
-    return Answer(f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:20\n{pieces}{end}".encode(), headers=STREAM)
+    return Answer(f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:20\n{fragments}{end}".encode(), headers=STREAM)
 
 
 # --- whole files ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_recording_is_downloaded_byte_by_byte(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_recording_is_downloaded_exactly(site: Site, tmp_path: Path, media: bytes) -> None:
     fetched = fetch(site.put("/talk.mp3", Answer(media, headers=AUDIO)), tmp_path)
     assert fetched.path.read_bytes() == media
     assert fetched.path.parent == tmp_path
@@ -106,7 +102,7 @@ def test_a_recording_is_downloaded_byte_by_byte(site: Site, tmp_path: Path, medi
     assert fetched.duration_s is None
 
 
-def test_a_folder_may_have_an_awkward_name(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_awkward_folder_name_is_accepted(site: Site, tmp_path: Path, media: bytes) -> None:
     folder = tmp_path / "50% of 100% at %(title)s ~ Ünder 🎙"
     folder.mkdir()
     fetched = fetch(site.put("/talk.mp3", Answer(media, headers=AUDIO)), folder)
@@ -114,7 +110,7 @@ def test_a_folder_may_have_an_awkward_name(site: Site, tmp_path: Path, media: by
     assert fetched.path.read_bytes() == media
 
 
-def test_one_session_fetches_many_videos_each_into_its_own_folder(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_each_video_has_its_own_folder(site: Site, tmp_path: Path, media: bytes) -> None:
     source = source_named(site.put("/feed.xml", Answer(b"any")))
     for number in (1, 2):
         folder = tmp_path / str(number)
@@ -127,7 +123,7 @@ def test_one_session_fetches_many_videos_each_into_its_own_folder(site: Site, tm
         assert fetched.path.read_bytes() == body
 
 
-def test_audio_alone_is_preferred_to_a_picture_with_sound(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_audio_format_is_preferred_to_video(site: Site, tmp_path: Path, media: bytes) -> None:
     site.put("/piece.mp3", Answer(media))
     site.put("/sound.m3u8", playlist_of("/piece.mp3"))
     site.put("/both.m3u8", playlist_of("/never.ts"))
@@ -140,17 +136,17 @@ def test_audio_alone_is_preferred_to_a_picture_with_sound(site: Site, tmp_path: 
     assert not site.asked_for("/never.ts")
 
 
-def test_a_redirect_is_followed(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_redirect_is_followed(site: Site, tmp_path: Path, media: bytes) -> None:
     site.put("/moved.mp3", Answer(media, headers=AUDIO))
     assert fetch(site.put("/talk.mp3", moved("/moved.mp3", 301)), tmp_path).path.read_bytes() == media
 
 
-def test_a_slow_server_is_waited_for(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_slow_download_completes(site: Site, tmp_path: Path, media: bytes) -> None:
     url = site.put("/talk.mp3", Answer(media, headers=AUDIO, piece=20_000, pause_s=0.02))
     assert fetch(url, tmp_path).path.read_bytes() == media
 
 
-def test_a_source_is_not_fetched_faster_than_it_says(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_rate_limits_the_download(site: Site, tmp_path: Path, media: bytes) -> None:
     url = site.put("/talk.mp3", Answer(media, headers=AUDIO))
     started = time.monotonic()
     download(video_at(url), tmp_path, source_named(url, rate=len(media)))
@@ -160,28 +156,28 @@ def test_a_source_is_not_fetched_faster_than_it_says(site: Site, tmp_path: Path,
 # --- interruptions -------------------------------------------------------------------------------------------------------
 
 
-def test_a_connection_dropped_in_the_middle_is_taken_up_where_it_was(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_dropped_connection_is_resumed(site: Site, tmp_path: Path, media: bytes) -> None:
     whole, dropped = Answer(media, headers=AUDIO), Answer(media, headers=AUDIO, drop_after=100_000)
     fetched = fetch(site.put("/talk.mp3", whole, dropped, whole), tmp_path)
     assert fetched.path.read_bytes() == media
-    looked, begun, resumed = ranges(site, "/talk.mp3")
-    assert looked is begun is None
+    *first, resumed = ranges(site, "/talk.mp3")
+    assert first == [None, None]
     assert resumed is not None
     assert 0 < int(resumed.removeprefix("bytes=").removesuffix("-")) <= 100_000
 
 
-def test_a_server_that_cannot_resume_sends_it_again_from_the_start(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_download_restarts_if_server_cannot_resume(site: Site, tmp_path: Path, media: bytes) -> None:
     whole, dropped = Answer(media, headers=AUDIO, ranges=False), Answer(media, headers=AUDIO, drop_after=100_000)
     fetched = fetch(site.put("/talk.mp3", whole, dropped, whole), tmp_path)
     assert fetched.path.read_bytes() == media
 
 
-def test_a_server_error_in_between_is_bridged(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_server_error_is_retried(site: Site, tmp_path: Path, media: bytes) -> None:
     whole = Answer(media, headers=AUDIO)
     assert fetch(site.put("/talk.mp3", whole, Answer(status=500), whole), tmp_path).path.read_bytes() == media
 
 
-def test_a_server_that_closes_early_each_time_gives_a_truncated_file(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_server_that_always_closes_early_is_truncated(site: Site, tmp_path: Path, media: bytes) -> None:
     cut = Answer(media, headers=AUDIO, ranges=False, drop_after=100_000)
     with pytest.raises(Truncated, match=r"talk\.mp3: .*more expected") as raised:
         fetch(site.put("/talk.mp3", cut), tmp_path)
@@ -189,7 +185,7 @@ def test_a_server_that_closes_early_each_time_gives_a_truncated_file(site: Site,
     assert len(site.asked_for("/talk.mp3")) == 2 + downloads.INTERRUPTIONS
 
 
-def test_what_all_retries_left_unfinished_is_continued_by_the_next_try(site: Site, earshot_home: Path, media: bytes) -> None:
+def test_unfinished_download_is_continued_next_time(site: Site, earshot_home: Path, media: bytes) -> None:
     whole, dropped = Answer(media, headers=AUDIO), Answer(media, headers=AUDIO, drop_after=100_000)
     url = site.put("/talk.mp3", whole, dropped, Answer(status=503))
     with pytest.raises(Retryable, match="503"), download_folder(video_at(url)) as folder:
@@ -216,7 +212,7 @@ with download_folder(video) as folder:
 """
 
 
-def test_what_a_killed_process_had_fetched_is_continued_by_another(site: Site, earshot_home: Path, media: bytes) -> None:
+def test_download_of_killed_process_is_continued(site: Site, earshot_home: Path, media: bytes) -> None:
     whole = Answer(media, headers=AUDIO)
     url = site.put("/talk.mp3", whole, Answer(media, headers=AUDIO, piece=4096, pause_s=0.05))
     with subprocess.Popen([sys.executable, "-c", FETCH, url], cwd=PROJECT_ROOT) as process:
@@ -233,9 +229,7 @@ def test_what_a_killed_process_had_fetched_is_continued_by_another(site: Site, e
     assert ranges(site, "/talk.mp3")[-1] == f"bytes={size}-"
 
 
-def test_media_that_moved_is_not_spliced_onto_the_beginning_of_another_file(
-    site: Site, earshot_home: Path, media: bytes
-) -> None:
+def test_moved_media_restarts_the_download(site: Site, earshot_home: Path, media: bytes) -> None:
     whole, dropped = Answer(media, headers=AUDIO), Answer(media, headers=AUDIO, drop_after=100_000)
     before = site.put("/before.mp3", whole, dropped, Answer(status=503))
     with pytest.raises(Retryable), download_folder(video_at(before)) as old:
@@ -248,7 +242,7 @@ def test_media_that_moved_is_not_spliced_onto_the_beginning_of_another_file(
     assert earshot_home.exists()
 
 
-def test_a_missing_piece_of_a_stream_is_an_error_and_not_a_hole(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_missing_stream_fragment_is_an_error(site: Site, tmp_path: Path, media: bytes) -> None:
     site.put("/1.mp3", Answer(media))
     with pytest.raises(Retryable, match="404"):
         fetch(site.put("/talk.m3u8", playlist_of("/1.mp3", "/missing.mp3")), tmp_path)
@@ -266,27 +260,27 @@ def leave_after(error: BaseException, *names: str) -> None:
         raise error
 
 
-def test_nothing_is_left_of_what_was_fetched_and_used(earshot_home: Path) -> None:
+def test_folder_is_removed_after_use(earshot_home: Path) -> None:
     with download_folder(video_at("http://x/a")) as folder:
         (folder / "talk.mp3").write_bytes(b"whole")
     assert list((earshot_home / "downloads").iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [Removed("gone"), InvalidMedia("broken"), AgeRestricted("no")])
-def test_nothing_is_left_after_an_error_that_stays(earshot_home: Path, error: Exception) -> None:
+def test_folder_is_removed_after_permanent_error(earshot_home: Path, error: Exception) -> None:
     with pytest.raises(type(error)):
         leave_after(error, "talk.mp3.part")
     assert list((earshot_home / "downloads").iterdir()) == []
 
 
-def test_what_is_whole_and_was_refused_is_fetched_anew(earshot_home: Path) -> None:
+def test_truncated_file_is_removed(earshot_home: Path) -> None:
     with pytest.raises(Truncated):
         leave_after(Truncated("short"), "talk.mp3")
     assert list((earshot_home / "downloads").iterdir()) == []
 
 
 @pytest.mark.parametrize("error", [Retryable("later"), DiskFull("full"), Blocked("no"), KeyboardInterrupt()])
-def test_what_is_unfinished_stays_after_an_error_that_may_pass(earshot_home: Path, error: BaseException) -> None:
+def test_unfinished_files_are_kept_after_passing_error(earshot_home: Path, error: BaseException) -> None:
     names = {"talk.mp3.part", "talk.mp4.ytdl", "talk.mp4.part-Frag3", "talk.mp4.part-Frag4.part"}
     with pytest.raises(type(error)):
         leave_after(error, *names)
@@ -295,7 +289,7 @@ def test_what_is_unfinished_stays_after_an_error_that_may_pass(earshot_home: Pat
         assert {file.name for file in again.iterdir()} == names
 
 
-def test_what_no_try_came_back_for_is_forgotten(earshot_home: Path) -> None:
+def test_abandoned_folders_are_removed(earshot_home: Path) -> None:
     for name, age_s in (("recent", ABANDONED_AFTER_S - 3600), ("old", ABANDONED_AFTER_S + 3600)):
         part = earshot_home / "downloads" / name / "0123" / "talk.mp3.part"
         part.parent.mkdir(parents=True)
@@ -307,34 +301,33 @@ def test_what_no_try_came_back_for_is_forgotten(earshot_home: Path) -> None:
         assert sorted(path.name for path in (earshot_home / "downloads").iterdir()) == ["generic-talk-0", "recent"]
 
 
-# --- refused before it is fetched ----------------------------------------------------------------------------------------
+# --- refused before download ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("gigabytes", [0.5, -1.0])
-def test_without_room_on_the_disk_nothing_is_asked(
-    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gigabytes: float
+@pytest.mark.parametrize("free", [RESERVE_BYTES, RESERVE_BYTES - 10**9])
+def test_full_disk_is_refused_before_any_request(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int
 ) -> None:
-    usage = DiskUsage(10**12, 0, int(RESERVE_BYTES + min(gigabytes, 0) * 1e9))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(DiskFull, match=r"GB free, but http.*talk\.mp3 needs 1\.1 GB") as raised:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, free))
+    with pytest.raises(DiskFull, match=r"talk\.mp3 needs 1\.1 GB") as raised:
         fetch(site.put("/talk.mp3", Answer(b"any", headers=AUDIO)), tmp_path)
     assert str(tmp_path) in raised.value.message
     assert site.asked == []
 
 
-def test_a_file_that_would_fill_the_disk_is_not_begun(
+def test_file_that_would_fill_the_disk_is_not_started(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: bytes
 ) -> None:
     url = site.put("/talk.mp3", Answer(media, headers=AUDIO))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, RESERVE_BYTES + len(media)))
-    with pytest.raises(DiskFull, match=r"but .* needs"):  # its size with a margin is more
+    with pytest.raises(DiskFull, match="needs"):  # its size and a margin
         fetch(url, tmp_path)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, RESERVE_BYTES + int(len(media) * 1.3)))
     assert fetch(url, tmp_path).path.read_bytes() == media
 
 
-def test_what_is_already_there_of_a_file_needs_no_more_room(
+def test_partial_file_counts_towards_its_size(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: bytes
 ) -> None:
     whole, dropped = Answer(media, headers=AUDIO), Answer(media, headers=AUDIO, drop_after=100_000)
@@ -349,87 +342,84 @@ def test_what_is_already_there_of_a_file_needs_no_more_room(
     assert fetch(url, tmp_path).path.read_bytes() == media
 
 
-def test_a_size_that_the_site_gives_is_held_against_the_disk_before_anything_is_fetched(
+def test_size_given_by_page_is_checked_against_disk(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: bytes
 ) -> None:
     page = page_of(site.put("/talk.mp3", Answer(media, headers=AUDIO)), contentSize=str(3 * 10**9))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, RESERVE_BYTES + 10**9))
-    with pytest.raises(DiskFull, match=r"has 2\.1 GB free, but .* needs 4\.7 GB"):  # 3 GB, a fifth of it, and 1 GiB
+    with pytest.raises(DiskFull, match=r"2\.1 GB .* 4\.7 GB"):  # 3 GB, a fifth of it, and 1 GiB
         fetch(site.put("/page", page), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_on_the_way_is_told_as_such(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_disk_that_fills_up_is_disk_full(site: Site, tmp_path: Path, media: bytes) -> None:
     url = site.put("/talk.mp3", Answer(media, headers=AUDIO))
     (tmp_path / "generic-talk-0.mpeg.mp3.part").symlink_to("/dev/full")
     with pytest.raises(DiskFull, match="No space left"):
         fetch(url, tmp_path)
 
 
-def test_a_video_without_any_sound_is_not_fetched(site: Site, tmp_path: Path) -> None:
+def test_silent_video_is_not_fetched(site: Site, tmp_path: Path) -> None:
     site.put("/silent.m3u8", playlist_of("/piece.ts"))
     master = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000,CODECS="avc1.4d401f",RESOLUTION=640x360\n/silent.m3u8\n'
-    with pytest.raises(NoAudio, match="none of its 1 formats has sound"):
+    with pytest.raises(NoAudio, match="sound"):
         fetch(site.put("/master.m3u8", Answer(master.encode(), headers=STREAM)), tmp_path)
     assert not site.asked_for("/piece.ts")
 
 
-def test_no_sound_is_not_concluded_where_formats_are_missing() -> None:
-    said = downloads._Messages()
-    found = {"formats": [{"vcodec": "avc1", "acodec": "none"}]}
-    said.warning("[youtube] BaW_jenozKc: n challenge solving failed: Some formats may be missing. Ensure you have ...")
-    with pytest.raises(Retryable, match="some formats are missing"):
-        downloads._refuse_unfit(found, said, "a video")
+def test_missing_formats_are_retryable() -> None:
+    messages = downloads._Messages()
+    info = {"formats": [{"vcodec": "avc1", "acodec": "none"}]}
+    messages.warning("[youtube] BaW_jenozKc: n challenge solving failed: Some formats may be missing. Ensure you have ...")
+    with pytest.raises(Retryable, match="formats are missing"):
+        downloads._refuse_unfit(info, messages, "a video")
 
 
 @pytest.mark.parametrize(
     "formats", [[{"vcodec": "none", "acodec": "none"}], [{"vcodec": "avc1"}], [{"vcodec": "none", "acodec": "opus"}], []]
 )
-def test_no_sound_is_not_concluded_from_pictures_alone_or_from_silence_about_it(formats: list[dict[str, str]]) -> None:
+def test_unknown_sound_is_not_refused(formats: list[dict[str, str]]) -> None:
     downloads._refuse_unfit({"formats": formats}, downloads._Messages(), "a video")
 
 
-def test_a_stream_that_has_not_ended_is_live(site: Site, tmp_path: Path) -> None:
+def test_unfinished_stream_is_live(site: Site, tmp_path: Path) -> None:
     with pytest.raises(LiveOrUpcoming, match="is on air"):
         fetch(site.put("/live.m3u8", playlist_of("/piece.mp3", ended=False)), tmp_path)
     assert not site.asked_for("/piece.mp3")
 
 
-def test_what_is_announced_says_when_it_starts() -> None:
-    found = {"live_status": "is_upcoming", "release_timestamp": time.time() + 3600}
+def test_upcoming_video_has_its_start() -> None:
+    info = {"live_status": "is_upcoming", "release_timestamp": time.time() + 3600}
     with pytest.raises(LiveOrUpcoming, match="not on air yet") as raised:
-        downloads._refuse_unfit(found, downloads._Messages(), "a video")
+        downloads._refuse_unfit(info, downloads._Messages(), "a video")
     assert raised.value.starts_in_s == pytest.approx(3600, abs=60)
     with pytest.raises(LiveOrUpcoming, match="not archived yet") as raised:
-        downloads._refuse_unfit({**found, "live_status": "post_live"}, downloads._Messages(), "a video")
+        downloads._refuse_unfit({**info, "live_status": "post_live"}, downloads._Messages(), "a video")
     assert raised.value.starts_in_s is None
 
 
-def test_a_page_with_several_videos_is_not_one(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_page_with_several_videos_is_refused(site: Site, tmp_path: Path, media: bytes) -> None:
     for name in ("/a.mp3", "/b.mp3", "/c.mp3"):
         site.put(name, Answer(media, headers=AUDIO))
-    tags = "".join(f'<video src="/{name}.mp3"></video>' for name in "abc")
-    page = Answer(f"<!DOCTYPE html><html><body>{tags}</body></html>".encode(), headers={"Content-Type": "text/html"})
+    page = Answer(player_page("/a.mp3", "/b.mp3", "/c.mp3"), headers=HTML)
     with pytest.raises(InvalidMedia, match="more than one video"):
         fetch(site.put("/page", page), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-# --- refusals of the site ------------------------------------------------------------------------------------------------
+# --- errors of the site --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("before", [0, 1])
 @pytest.mark.parametrize("status", [404, 410])
-def test_media_that_is_not_found_is_removed(site: Site, tmp_path: Path, media: bytes, status: int, before: int) -> None:
+def test_missing_media_is_removed(site: Site, tmp_path: Path, media: bytes, status: int, before: int) -> None:
     whole = Answer(media, headers=AUDIO)
     with pytest.raises(Removed, match=rf"gone\.mp3: .*{status}"):
         fetch(site.put("/gone.mp3", *[whole] * before, Answer(status=status)), tmp_path)
 
 
 @pytest.mark.parametrize("before", [0, 1])
-def test_a_rate_limit_is_told_with_its_pause_and_nothing_more_is_asked(
-    site: Site, tmp_path: Path, media: bytes, before: int
-) -> None:
+def test_rate_limit_blocks_without_further_requests(site: Site, tmp_path: Path, media: bytes, before: int) -> None:
     url = site.put("/talk.mp3", *[Answer(media, headers=AUDIO)] * before, too_many("120"))
     with pytest.raises(Blocked, match="429") as raised:
         fetch(url, tmp_path)
@@ -437,39 +427,21 @@ def test_a_rate_limit_is_told_with_its_pause_and_nothing_more_is_asked(
     assert len(site.asked) == before + 1
 
 
-def test_a_server_under_repair_says_for_how_long(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(Blocked, match="503") as raised:
-        fetch(site.put("/talk.mp3", too_many("3600", status=503)), tmp_path)
-    assert raised.value.pause_s == 3600.0
-
-
-def test_a_forbidden_file_may_be_had_with_another_yt_dlp(site: Site, tmp_path: Path) -> None:
-    with pytest.raises(Retryable, match=r"403.*yt-dlp is too old"):
-        fetch(site.put("/talk.mp3", Answer(status=403)), tmp_path)
-
-
-def test_a_server_error_passes(site: Site, tmp_path: Path, media: bytes) -> None:
-    url = site.put("/talk.mp3", Answer(status=500), Answer(media, headers=AUDIO))
-    with pytest.raises(Retryable, match=r"500"):
-        fetch(url, tmp_path)
-    assert fetch(url, tmp_path).path.read_bytes() == media
-
-
-def test_a_server_that_does_not_answer_may_be_tried_again(tmp_path: Path) -> None:
+def test_unreachable_server_is_retryable(tmp_path: Path) -> None:
     with misbehaving() as stopped:
         url = stopped.url + "/talk.mp3"
     with pytest.raises(Retryable, match=r"Connection refused"):
         fetch(url, tmp_path)
 
 
-def test_a_page_in_place_of_media_is_refused_for_good(site: Site, tmp_path: Path) -> None:
-    page = Answer(b"<!DOCTYPE html><html><body>Nothing to hear.</body></html>", headers={"Content-Type": "text/html"})
+def test_page_without_media_is_invalid(site: Site, tmp_path: Path) -> None:
+    page = Answer(b"<!DOCTYPE html><html><body>Nothing to hear.</body></html>", headers=HTML)
     with pytest.raises(InvalidMedia, match="no audio or video"):
         fetch(site.put("/talk.mp3", page), tmp_path)
 
 
 @pytest.mark.parametrize("before", [0, 1])
-def test_a_redirect_to_a_private_address_is_refused(site: Site, tmp_path: Path, media: bytes, before: int) -> None:
+def test_redirect_to_private_address_is_refused(site: Site, tmp_path: Path, media: bytes, before: int) -> None:
     port = site.url.rpartition(":")[2]
     url = site.put("/talk.mp3", *[Answer(media, headers=AUDIO)] * before, moved(f"http://127.0.0.2:{port}/other.mp3"))
     with pytest.raises(AddressRefused, match=r"127\.0\.0\.2"):
@@ -477,35 +449,29 @@ def test_a_redirect_to_a_private_address_is_refused(site: Site, tmp_path: Path, 
     assert not site.asked_for("/other.mp3")
 
 
-def test_a_page_that_leads_to_private_media_is_refused(site: Site, tmp_path: Path) -> None:
+def test_page_with_private_media_is_refused(site: Site, tmp_path: Path) -> None:
     url = site.put("/page", page_of("http://127.0.0.2:9/talk.mp3", duration="PT1M"))
     with pytest.raises(AddressRefused, match=r"127\.0\.0\.2"):
         fetch(url, tmp_path)
 
 
-def test_an_entry_that_leads_to_a_private_address_is_refused_before_anything_is_asked(site: Site, tmp_path: Path) -> None:
+def test_private_entry_is_refused_before_any_request(site: Site, tmp_path: Path) -> None:
     source = source_named("https://podcast.example/feed.xml")
     with pytest.raises(AddressRefused):
         download(video_at(f"{site.url}/talk.mp3"), tmp_path, source)
     assert site.asked == []
 
 
-def test_only_http_and_https_are_fetched(tmp_path: Path) -> None:
-    with pytest.raises(AddressRefused, match="only http and https"):
-        download(video_at("ftp://podcast.example/talk.mp3"), tmp_path, source_named("https://podcast.example/feed.xml"))
-
-
-def test_a_proxy_is_not_asked_for_private_addresses_either(site: Site, tmp_path: Path) -> None:
+def test_private_address_is_refused_behind_proxy(site: Site, tmp_path: Path) -> None:
     source = source_named("http://podcast.example/page", proxy=site.url)
-    page = b'<!DOCTYPE html><html><body><video src="http://10.0.0.1/talk.mp4"></video></body></html>'
-    site.put(source.address, Answer(page, headers={"Content-Type": "text/html"}))
+    site.put(source.address, Answer(player_page("http://10.0.0.1/talk.mp4"), headers=HTML))
     for url in (source.address, "http://10.0.0.1/talk.mp4"):
         with pytest.raises(AddressRefused, match=r"10\.0\.0\.1"):
             download(video_at(url), tmp_path, source)
-    assert [asked.path for asked in site.asked] == [source.address]
+    assert [request.path for request in site.asked] == [source.address]
 
 
-def test_no_secret_is_told_when_a_proxy_or_a_site_fails(site: Site, tmp_path: Path) -> None:
+def test_error_has_no_secret_of_site_or_proxy(site: Site, tmp_path: Path) -> None:
     secrets = ("hunter2", "s3cretpart", "swordfish")
     url = site.put("/talk.mp3", Answer(status=500)).replace("://", "://user:hunter2@") + "?token=s3cretpart"
     with misbehaving() as stopped:
@@ -519,10 +485,10 @@ def test_no_secret_is_told_when_a_proxy_or_a_site_fails(site: Site, tmp_path: Pa
         assert raised.value.__suppress_context__
 
 
-# --- the length that the site gives --------------------------------------------------------------------------------------
+# --- duration given by the site ------------------------------------------------------------------------------------------
 
 
-def test_the_length_comes_from_the_site_that_has_the_media(site: Site, tmp_path: Path, media: bytes) -> None:
+def test_duration_comes_from_the_page(site: Site, tmp_path: Path, media: bytes) -> None:
     page = page_of(site.put("/talk.mp3", Answer(media, headers=AUDIO)), duration="PT1M")
     fetched = fetch(site.put("/page", page), tmp_path)
     assert fetched.duration_s == 60.0
@@ -541,22 +507,16 @@ def test_the_length_comes_from_the_site_that_has_the_media(site: Site, tmp_path:
         (None, 1.0, False),
     ],
 )
-def test_a_file_counts_as_truncated_from_five_seconds_or_a_fiftieth_on(
-    given_s: float | None, decoded_s: float, truncated: bool
-) -> None:
-    fetched = Fetched(Path("any"), "yt-dlp", given_s)
-    if not truncated:
-        refuse_truncated(fetched, decoded_s, "Talk")
-        return
-    with pytest.raises(Truncated, match=f"'Talk' has {decoded_s:.0f} s of the {given_s:.0f} s that the site gives"):
-        refuse_truncated(fetched, decoded_s, "Talk")
+def test_file_is_truncated_from_five_seconds_or_a_fiftieth(given_s: float | None, decoded_s: float, truncated: bool) -> None:
+    with pytest.raises(Truncated, match="Talk") if truncated else nullcontext():
+        refuse_truncated(Fetched(Path("any"), "yt-dlp", given_s), decoded_s, "Talk")
 
 
 # --- the asset -----------------------------------------------------------------------------------------------------------
 
 
 def materialize_audio(database: Database, url: str, instance: DagsterInstance, source: Source | None = None) -> bool:
-    """Runs asset `audio` for the media at this URL; returns whether it succeeded."""
+    """Run asset `audio` for the media at this URL. Returns whether it succeeded."""
     video = Video("generic-talk-0", url, source.address if source else url, "Talk")
     register(database, [video])
     instance.add_dynamic_partitions(videos.name or "", [video.video_id])
@@ -565,7 +525,7 @@ def materialize_audio(database: Database, url: str, instance: DagsterInstance, s
     return run.success
 
 
-def test_audio_is_kept_and_the_download_is_not(site: Site, database: Database, home: Path, media: bytes) -> None:
+def test_audio_is_stored_and_the_download_removed(site: Site, database: Database, home: Path, media: bytes) -> None:
     with DagsterInstance.ephemeral() as instance:
         assert materialize_audio(database, site.put("/talk.mp3", Answer(media, headers=AUDIO)), instance)
     (row,) = database.query("SELECT duration_s, downloader FROM audio")
@@ -574,18 +534,18 @@ def test_audio_is_kept_and_the_download_is_not(site: Site, database: Database, h
     assert list((home / "downloads").iterdir()) == []
 
 
-def test_audio_shorter_than_the_site_says_is_not_kept(site: Site, database: Database, home: Path, media: bytes) -> None:
+def test_truncated_audio_is_not_stored(site: Site, database: Database, home: Path, media: bytes) -> None:
     page = page_of(site.put("/talk.mp3", Answer(media, headers=AUDIO)), duration="PT1M")
     with DagsterInstance.ephemeral() as instance:
         assert not materialize_audio(database, site.put("/page", page), instance)
     video = get_video(database, "generic-talk-0")
     assert video is not None
-    assert "'Talk' has 20 s of the 60 s that the site gives" in (video.last_error or "")
+    assert "20 s of the 60 s" in (video.last_error or "")
     assert database.query("SELECT 1 FROM audio") == []
     assert not (home / "downloads" / "generic-talk-0").exists()
 
 
-def test_no_secret_reaches_the_event_log_or_the_catalogue(site: Site, database: Database) -> None:
+def test_event_log_and_catalogue_have_no_secret(site: Site, database: Database) -> None:
     url = site.put("/talk.mp3", Answer(status=500)) + "?token=s3cretpart"
     with DagsterInstance.ephemeral() as instance:
         assert not materialize_audio(database, url, instance)
