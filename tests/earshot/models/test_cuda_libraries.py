@@ -1,7 +1,7 @@
 """torch and ctranslate2 must agree on the CUDA major version.
 
-On a GPU, ctranslate2 (faster-whisper's engine) opens the cuBLAS that torch's packages bring. If torch moves to another CUDA
-major, nothing fails on a CPU and everything does on a GPU; these tests fail first.
+On a GPU, ctranslate2 (faster-whisper's engine) opens the cuBLAS of torch's packages. If torch moves to another CUDA major,
+these tests fail, while everything else fails on a GPU alone.
 """
 
 import re
@@ -11,16 +11,16 @@ from pathlib import Path
 import torch
 
 
-def test_ctranslate2_opens_the_cublas_of_the_cuda_major_that_torch_is_built_for() -> None:
+def test_ctranslate2_and_torch_share_a_cuda_major() -> None:
     assert _opened_by_ctranslate2() == {_torch_major()}
 
 
-def test_torch_brings_that_cublas() -> None:
+def test_torch_packages_include_cublas() -> None:
     spec = find_spec("nvidia")
     assert spec is not None
     folders = [Path(folder) for folder in spec.submodule_search_locations or []]
-    found = [path for folder in folders for path in folder.glob(f"**/libcublas.so.{_torch_major()}")]
-    assert found, f"no libcublas.so.{_torch_major()} under {folders}"
+    libraries = [path for folder in folders for path in folder.glob(f"**/libcublas.so.{_torch_major()}")]
+    assert libraries, f"no libcublas.so.{_torch_major()} under {folders}"
 
 
 def _torch_major() -> str:
@@ -29,7 +29,7 @@ def _torch_major() -> str:
 
 
 def _opened_by_ctranslate2() -> set[str]:
-    """The major versions in the names of cuBLAS that ctranslate2's library carries to open at run time."""
+    """The major versions of the cuBLAS that ctranslate2's library opens at run time."""
     spec = find_spec("ctranslate2")
     assert spec is not None
     assert spec.origin is not None

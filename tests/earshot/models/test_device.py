@@ -1,4 +1,4 @@
-"""The device works or is refused. The answers of torch, ctranslate2 and NVML are substituted: no GPU is needed."""
+"""A device works or is refused. torch, ctranslate2 and NVML are substituted: no GPU is needed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,45 +35,45 @@ from resources.instance.home import open_instance
 
 
 @pytest.fixture(autouse=True)
-def forgetful() -> Iterator[None]:
-    """Clears the cached proof, which otherwise lasts for the life of the process."""
+def _unproved() -> Iterator[None]:
+    """Clear the cached proof, which otherwise lasts as long as the process."""
     _prove_cuda.cache_clear()
     yield
     _prove_cuda.cache_clear()
 
 
-def test_the_cpu_is_what_it_says_and_nothing_is_asked_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: pytest.fail("asked for a GPU"))
+def test_cpu_needs_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: pytest.fail("a GPU was queried"))
     device = require_device("cpu")
     assert device.kind == "cpu"
     assert device.name
 
 
-def test_no_device_is_refused_with_what_was_asked_found_and_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_gpu_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(GpuUnavailable) as refused:
         require_device("cuda")
-    assert "EARSHOT_DEVICE asks for cuda, but torch finds no CUDA device" in refused.value.message
+    assert "torch finds no CUDA device" in refused.value.message
     assert f"torch {torch.__version__.partition('+')[0]}" in refused.value.message
     assert "EARSHOT_DEVICE=cpu" in refused.value.remedy
 
 
-def test_a_device_on_which_no_kernel_runs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_that_runs_no_kernel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_arguments: object, **_options: object) -> torch.Tensor:
         raise RuntimeError("no kernel image is available")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch, "ones", broken)
-    with pytest.raises(GpuUnavailable, match="a kernel does not run on it: no kernel image is available"):
+    with pytest.raises(GpuUnavailable, match="no kernel image is available"):
         require_device("cuda")
 
 
 @pytest.mark.parametrize(
-    ("count", "types", "said"),
-    [(0, {"float16"}, "ctranslate2 finds no CUDA device"), (1, {"float32"}, r"supports \['float32'\] on it, not float16")],
+    ("count", "types", "reason"),
+    [(0, {"float16"}, "ctranslate2 finds no CUDA device"), (1, {"float32"}, r"\['float32'\] .*not float16")],
 )
-def test_a_device_that_only_torch_can_use_is_refused(
-    monkeypatch: pytest.MonkeyPatch, count: int, types: set[str], said: str
+def test_gpu_unusable_by_ctranslate2_is_refused(
+    monkeypatch: pytest.MonkeyPatch, count: int, types: set[str], reason: str
 ) -> None:
     ones = torch.ones(1024)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -81,7 +81,7 @@ def test_a_device_that_only_torch_can_use_is_refused(
     monkeypatch.setattr(torch, "ones", lambda *_arguments, **_options: ones)
     monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: count)
     monkeypatch.setattr(ctranslate2, "get_supported_compute_types", lambda _device: types)
-    with pytest.raises(GpuUnavailable, match=said):
+    with pytest.raises(GpuUnavailable, match=reason):
         require_device("cuda")
 
 
@@ -113,41 +113,39 @@ def working(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("working")
-def test_a_working_device_is_known_by_its_uuid_whatever_number_it_has() -> None:
+def test_gpu_is_identified_by_uuid() -> None:
     assert require_device("cuda") == Device("cuda", "NVIDIA GeForce RTX 5080", "GPU-bbbb")
 
 
 @pytest.mark.usefixtures("working")
-def test_cuda_that_works_without_nvml_is_refused_because_nothing_could_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_without_nvml_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
     monkeypatch.setattr(pynvml, "nvmlInit", missing)
-    with pytest.raises(GpuUnavailable, match="CUDA works, but NVML does not give access to GPU GPU-bbbb"):
+    with pytest.raises(GpuUnavailable, match=r"NVML .*GPU-bbbb"):
         require_device("cuda")
 
 
 @pytest.mark.usefixtures("working")
-def test_devices_hidden_by_cuda_visible_devices_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_hidden_by_cuda_visible_devices_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     with pytest.raises(GpuUnavailable) as refused:
         require_device("cuda")
-    assert (
-        "torch finds no CUDA device, though NVML lists the card GPU-aaaa (GPU-aaaa), the card GPU-bbbb (GPU-bbbb) "
-        "and CUDA_VISIBLE_DEVICES is '7' (NVIDIA driver 580.1" in refused.value.message
-    )
+    for part in ("GPU-aaaa", "GPU-bbbb", "CUDA_VISIBLE_DEVICES is '7'", "NVIDIA driver 580.1"):
+        assert part in refused.value.message
 
 
 @pytest.mark.usefixtures("working")
-def test_a_driver_without_any_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_driver_without_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 0)
-    with pytest.raises(GpuUnavailable, match=r"torch finds no CUDA device \(NVIDIA driver 580.1"):
+    with pytest.raises(GpuUnavailable, match=r"no CUDA device \(NVIDIA driver 580\.1"):
         require_device("cuda")
 
 
-def test_a_proof_that_failed_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+def test_failed_check_is_repeated(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(GpuUnavailable):
         require_device("cuda")
@@ -155,54 +153,53 @@ def test_a_proof_that_failed_is_asked_for_again(monkeypatch: pytest.MonkeyPatch,
     assert require_device("cuda").kind == "cuda"
 
 
-def test_models_that_do_not_fit_into_what_is_free_are_refused_before_they_load(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_larger_than_free_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     free = (SEGMENTATION.memory_mb + CAMPPLUS.memory_mb - 1) * 1024 * 1024
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, 16_000 * 1024 * 1024))
     gpu = Device("cuda", "NVIDIA GeForce RTX 5080", "GPU-bbbb")
-    with pytest.raises(GpuUnavailable, match=r"has 299 MB of 16000 MB free, and pyannote.*\+ campplus-zh-en needs 300 MB"):
+    with pytest.raises(GpuUnavailable, match=r"299 MB .*campplus.* 300 MB"):
         require_memory(gpu, SEGMENTATION, CAMPPLUS)
     require_memory(gpu, CAMPPLUS)
 
 
-def test_the_memory_of_a_gpu_is_not_asked_where_the_cpu_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: pytest.fail("asked for a GPU"))
+def test_memory_is_not_checked_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: pytest.fail("a GPU was queried"))
     require_memory(Device("cpu", "a processor"), SEGMENTATION)
 
 
-def test_every_model_says_what_memory_it_needs() -> None:
-    for chosen in SETS.values():
-        for model in (chosen.speech, chosen.diarization, chosen.voice, chosen.text):
+def test_every_model_declares_its_memory() -> None:
+    for models in SETS.values():
+        for model in (models.speech, models.diarization, models.voice, models.text):
             assert model.memory_mb > 0
 
 
-def test_where_a_network_runs_is_read_from_its_parameters_at_that_moment() -> None:
+def test_execution_is_read_from_current_parameters() -> None:
     network = torch.nn.Linear(2, 2)
     gpu = Device("cuda", "NVIDIA GeForce RTX 5080", "GPU-bbbb")
-    read = execution_of_network(network, CAMPPLUS, gpu, 64)
-    assert (read.device_asked, read.device, read.device_name, read.compute_type) == ("cuda", "cpu", cpu_name(), "float32")
+    execution = execution_of_network(network, CAMPPLUS, gpu, 64)
+    read = (execution.device_asked, execution.device, execution.device_name, execution.compute_type)
+    assert read == ("cuda", "cpu", cpu_name(), "float32")
     assert execution_of_network(network.to("meta"), CAMPPLUS, gpu, 64).device == "meta"
     assert execution_of_network(network.half(), CAMPPLUS, gpu, 64).compute_type == "float16"
 
 
-def test_a_model_that_lies_on_another_device_is_refused() -> None:
-    with pytest.raises(GpuUnavailable, match="whisper was loaded for cuda, but its parameters are on cpu"):
+def test_model_on_another_device_is_refused() -> None:
+    with pytest.raises(GpuUnavailable, match=r"whisper .*cuda.* cpu"):
         assert_placed("whisper", "cuda", "cpu")
 
 
-@pytest.mark.parametrize(("wanted", "found"), [("int8", "int8"), ("int8", "int8_float32"), ("float16", "float16")])
-def test_the_compute_type_that_was_asked_for_is_accepted(wanted: str, found: str) -> None:
-    assert_compute_type("whisper", wanted, found)
+@pytest.mark.parametrize(("wanted", "actual"), [("int8", "int8"), ("int8", "int8_float32"), ("float16", "float16")])
+def test_requested_compute_type_is_accepted(wanted: str, actual: str) -> None:
+    assert_compute_type("whisper", wanted, actual)
 
 
-@pytest.mark.parametrize(("wanted", "found"), [("int8", "float32"), ("float16", "float32"), ("float16", "int8_float16")])
-def test_another_compute_type_than_asked_for_is_refused(wanted: str, found: str) -> None:
-    with pytest.raises(GpuUnavailable, match=f"whisper should compute in {wanted}, but computes in {found}"):
-        assert_compute_type("whisper", wanted, found)
+@pytest.mark.parametrize(("wanted", "actual"), [("int8", "float32"), ("float16", "float32"), ("float16", "int8_float16")])
+def test_other_compute_type_is_refused(wanted: str, actual: str) -> None:
+    with pytest.raises(GpuUnavailable, match=f"whisper .*{wanted}.* {actual}"):
+        assert_compute_type("whisper", wanted, actual)
 
 
-def test_without_the_device_audio_succeeds_no_gpu_stage_leaves_a_row_and_the_video_stays_new(
-    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_video_stays_new_without_the_gpu(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, 6.5, 9.0)), 16_000)
     source = source_named(str(tmp_path / "a.wav"))
     video = video_of(list_all(source).entries[0], source)
@@ -211,14 +208,14 @@ def test_without_the_device_audio_succeeds_no_gpu_stage_leaves_a_row_and_the_vid
     instance.add_dynamic_partitions(str(videos.name), [video.video_id])
     monkeypatch.setenv("EARSHOT_DEVICE", "cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    ended = defs.resolve_job_def("ingest_video").execute_in_process(
+    result = defs.resolve_job_def("ingest_video").execute_in_process(
         instance=instance, partition_key=video.video_id, run_config=QUIET, raise_on_error=False
     )
-    assert not ended.success
+    assert not result.success
     assert [row["asset"] for row in database.query("SELECT asset FROM asset_timings")] == ["audio"]
     for table, order in (("segments", "segment_index"), ("turns", "turn_index"), ("passages", "passage_index")):
         assert database.frame(table, video.video_id, order).empty
-    found = get_video(database, video.video_id)
-    assert found is not None
-    assert found.state == "new"
-    assert "asks for cuda" in (found.last_error or "")
+    after = get_video(database, video.video_id)
+    assert after is not None
+    assert after.state == "new"
+    assert "cuda" in (after.last_error or "")

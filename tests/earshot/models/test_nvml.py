@@ -1,4 +1,4 @@
-"""NVML with substituted answers: two GPUs, one that stops answering, one that reports little, none at all."""
+"""NVML is substituted: two GPUs, a lost one, one with few readings, none at all."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ FIRST, SECOND = "GPU-aaaa", "GPU-bbbb"
 
 
 class Driver:
-    """Two GPUs: the first idle, the second at work. `lost` makes every reading of both fail from then on."""
+    """Two GPUs: the first idle, the second busy. `lost` makes all later readings fail."""
 
     def __init__(self) -> None:
         self.lost = False
@@ -62,7 +62,7 @@ def _known(uuid: str) -> str:
     return uuid
 
 
-def test_the_gpu_that_is_sampled_is_the_one_of_the_uuid(driver: Driver) -> None:
+def test_gpu_is_sampled_by_uuid(driver: Driver) -> None:
     sampler = GpuSampler(SECOND)
     while driver.readings < 4:
         time.sleep(0.01)
@@ -76,36 +76,36 @@ def test_the_gpu_that_is_sampled_is_the_one_of_the_uuid(driver: Driver) -> None:
 
 
 @pytest.mark.usefixtures("driver")
-def test_what_a_card_does_not_tell_is_none_and_no_error() -> None:
+def test_unsupported_reading_is_none() -> None:
     sampler = GpuSampler(FIRST)
     sampler.close()
     assert sampler.use().power_mean_w is None
     assert sampler.use().util_mean == 0.0
 
 
-def test_the_shortest_stage_has_a_sample_at_each_end(driver: Driver) -> None:
+def test_short_stage_has_two_samples(driver: Driver) -> None:
     sampler = GpuSampler(SECOND)
     assert sampler.use().util_p95 is not None
     assert driver.readings >= 2
     sampler.close()
 
 
-def test_a_gpu_lost_in_the_middle_is_an_error_that_says_so(driver: Driver) -> None:
+def test_lost_gpu_is_an_error(driver: Driver) -> None:
     measurement = Measurement()
     measurement.sample(FIRST)
     driver.lost = True
-    with pytest.raises(GpuUnavailable, match=r"stopped answering in the middle of a stage \(NVML: GPU is lost\)"):
+    with pytest.raises(GpuUnavailable, match="GPU is lost"):
         measurement.gpu_use()
     measurement.close()
 
 
-def test_nothing_is_sampled_where_no_gpu_was_given() -> None:
+def test_nothing_is_sampled_without_gpu() -> None:
     measurement = Measurement()
     assert measurement.gpu_use() == GpuUse(None, None, None, None, None)
     measurement.close()
 
 
-def test_the_samplers_thread_ends_with_the_stage(driver: Driver) -> None:
+def test_closed_sampler_reads_no_more(driver: Driver) -> None:
     sampler = GpuSampler(FIRST)
     sampler.close()
     before = driver.readings
@@ -114,19 +114,19 @@ def test_the_samplers_thread_ends_with_the_stage(driver: Driver) -> None:
 
 
 @pytest.mark.usefixtures("driver")
-def test_a_gpu_that_nvml_does_not_know_is_refused_with_what_to_do() -> None:
-    with pytest.raises(GpuUnavailable, match="NVML does not give access to GPU GPU-cccc: Not Found") as refused:
+def test_unknown_gpu_is_refused_with_a_remedy() -> None:
+    with pytest.raises(GpuUnavailable, match="GPU-cccc: Not Found") as refused:
         find_gpu("GPU-cccc")
     assert "NVIDIA_DRIVER_CAPABILITIES=compute,utility" in refused.value.remedy
 
 
 @pytest.mark.usefixtures("driver")
-def test_every_gpu_is_listed_by_name_and_uuid() -> None:
+def test_gpus_have_name_and_uuid() -> None:
     assert gpus() == [f"NVIDIA GeForce RTX 5080 ({uuid})" for uuid in (FIRST, SECOND)]
     assert driver_version() == "580.1"
 
 
-def test_without_nvml_there_is_no_driver_and_nothing_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_listed_without_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 

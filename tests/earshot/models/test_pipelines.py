@@ -16,15 +16,15 @@ FRAMES = SlidingWindow(start=0.0, duration=0.0619375, step=0.016875)  # segmenta
 FRAMES_OF_WINDOW = 589
 
 
-def _heard(random: np.random.Generator, windows: int, speakers: int, step_s: float) -> SlidingWindowFeature:
-    """Windows in which speakers come and go, some of them not heard at all (NaN)."""
+def _segmentations(random: np.random.Generator, windows: int, speakers: int, step_s: float) -> SlidingWindowFeature:
+    """Windows in which speakers come and go, some of them silent throughout (NaN)."""
     data = (random.random((windows, 31, speakers)) < 0.4).repeat(19, axis=1).astype(float)
     data[random.random((windows, 1, speakers)).repeat(FRAMES_OF_WINDOW, axis=1) < 0.2] = np.nan
     return SlidingWindowFeature(data, SlidingWindow(start=0.0, duration=10.0, step=step_s))
 
 
-def _counts(random: np.random.Generator, heard: SlidingWindowFeature, most: int, missing: int) -> SlidingWindowFeature:
-    last = heard.sliding_window[len(heard.data) - 1].end
+def _counts(random: np.random.Generator, segmentations: SlidingWindowFeature, most: int, missing: int) -> SlidingWindowFeature:
+    last = segmentations.sliding_window[len(segmentations.data) - 1].end
     frames = FRAMES.closest_frame(last + 0.5 * FRAMES.duration) + 1 - missing
     return SlidingWindowFeature(random.integers(0, most + 1, size=(frames, 1)).astype(np.int8), FRAMES)
 
@@ -34,31 +34,31 @@ def _copied(feature: SlidingWindowFeature) -> SlidingWindowFeature:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_diarization_and_annotation_are_pyannotes(seed: int) -> None:
+def test_diarization_and_annotation_match_pyannote(seed: int) -> None:
     random = np.random.default_rng(seed)
     windows, speakers = int(random.integers(1, 60)), int(random.integers(1, 5))
-    heard = _heard(random, windows, speakers, step_s=float(random.choice([1.0, 2.0])))
+    segmentations = _segmentations(random, windows, speakers, step_s=float(random.choice([1.0, 2.0])))
     # More at once than there are clusters, and a frame or two fewer, as pyannote's counts have.
-    counts = _counts(random, heard, most=speakers + 1, missing=int(random.integers(0, 3)))
+    counts = _counts(random, segmentations, most=speakers + 1, missing=int(random.integers(0, 3)))
     stock: Any = SpeakerDiarizationMixin
-    expected, found = (each.to_diarization(_copied(heard), counts) for each in (stock, OnePassDiarization))
-    assert np.array_equal(found.data, expected.data)
-    assert found.extent == expected.extent
-    tracks, expected_tracks = (
-        list(each.to_annotation(expected).itertracks(yield_label=True)) for each in (OnePassDiarization, stock)
+    expected, ours = (kind.to_diarization(_copied(segmentations), counts) for kind in (stock, OnePassDiarization))
+    assert np.array_equal(ours.data, expected.data)
+    assert ours.extent == expected.extent
+    expected_tracks, tracks = (
+        list(kind.to_annotation(expected).itertracks(yield_label=True)) for kind in (stock, OnePassDiarization)
     )
     assert tracks == expected_tracks
 
 
 @pytest.mark.parametrize("active", [[0, 0, 0], [1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
-def test_annotation_at_the_ends_is_pyannotes(active: list[int]) -> None:
+def test_annotation_at_the_ends_matches_pyannote(active: list[int]) -> None:
     stock: Any = SpeakerDiarizationMixin
     diarization = SlidingWindowFeature(np.array(active, dtype=float)[:, None], FRAMES)
     assert OnePassDiarization.to_annotation(diarization) == stock.to_annotation(diarization)
 
 
 @pytest.mark.parametrize("samples", [400, 16_000, 16_100, 159_999])
-def test_filter_banks_of_a_batch_are_those_of_each(samples: int) -> None:
+def test_filter_banks_of_a_batch_match_single_ones(samples: int) -> None:
     waveforms = torch.randn(3, 1, samples, generator=torch.Generator().manual_seed(samples)) * 0.1
-    each = torch.stack([kaldi.fbank(waveform, num_mel_bins=MEL_BANDS, sample_frequency=16_000) for waveform in waveforms])
-    assert torch.allclose(_filter_banks(waveforms), each, atol=1e-5)
+    expected = torch.stack([kaldi.fbank(waveform, num_mel_bins=MEL_BANDS, sample_frequency=16_000) for waveform in waveforms])
+    assert torch.allclose(_filter_banks(waveforms), expected, atol=1e-5)

@@ -15,7 +15,7 @@ from earshot.models.speech.speech_detection import SplitSession, spread_over_cor
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_probabilities_are_those_of_the_whole_network(threads: int) -> None:
+def test_split_network_gives_the_same_probabilities(threads: int) -> None:
     # Over 10,000 windows of 512 samples, so that faster-whisper calls the network twice and hands its state on.
     speech = np.concatenate([episode_samples(episode) for episode in EPISODES])
     samples = np.resize(speech, 10_300 * 512)
@@ -28,7 +28,7 @@ def test_probabilities_are_those_of_the_whole_network(threads: int) -> None:
     assert np.array_equal(split(samples.copy()), expected)
 
 
-def test_one_window_is_enough() -> None:
+def test_single_window_gives_the_same_probability() -> None:
     model: Any = SileroVADModel(str(NETWORK))
     expected = model(clip_samples(TELEPHONE)[:512].copy())
     model.session = SplitSession(NETWORK, 2)
@@ -42,7 +42,7 @@ def test_session_is_replaced_for_the_block_alone() -> None:
     assert get_vad_model().session is usual
 
 
-def test_session_comes_back_after_an_error() -> None:
+def test_session_is_restored_after_an_error() -> None:
     usual = get_vad_model().session
     with pytest.raises(AssertionError, match="multiple of num_samples"), spread_over_cores():
         get_vad_model()(np.zeros(511, dtype=np.float32))

@@ -24,7 +24,7 @@ LENGTHS = (3, 12, 25, 40, 60)  # words
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    """Two hundred texts of different lengths, in order, from chapters that people wrote."""
+    """Two hundred texts of different lengths, in order, from chapters of books."""
     words = [word for talk in islice(talks(), 20) for word in talk.words.text]
     ends = np.cumsum([LENGTHS[index % len(LENGTHS)] for index in range(200)])
     return ["".join(words[end - LENGTHS[index % len(LENGTHS)] : end]).strip() for index, end in enumerate(ends)]
@@ -45,22 +45,20 @@ def in_single_precision(home: object, texts: list[str]) -> np.ndarray:
     return model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
 
 
-def test_eight_bits_give_nearly_the_same_vectors_and_the_same_neighbours(
-    encoder: TextEncoder, texts: list[str], in_single_precision: np.ndarray
-) -> None:
-    found = encoder.encode(texts)
+def test_int8_gives_nearly_the_same_vectors(encoder: TextEncoder, texts: list[str], in_single_precision: np.ndarray) -> None:
+    vectors = encoder.encode(texts)
     assert encoder.execution.compute_type.startswith("int8")
-    alike = (found * in_single_precision).sum(axis=1)
-    assert alike.mean() > 0.995
-    assert alike.min() > 0.98
-    np.testing.assert_array_equal((found @ found.T).argmax(axis=1), np.arange(len(texts)))
-    # Each text's nearest others, five of them: of a thousand, at most one in ten is another one.
-    near, expected = (_nearest(vectors) for vectors in (found, in_single_precision))
-    kept = np.mean([len(set(one) & set(other)) / 5 for one, other in zip(near, expected, strict=True)])
-    assert kept > 0.9
+    cosines = (vectors * in_single_precision).sum(axis=1)
+    assert cosines.mean() > 0.995
+    assert cosines.min() > 0.98
+    np.testing.assert_array_equal((vectors @ vectors.T).argmax(axis=1), np.arange(len(texts)))
+    # Of the five nearest texts of each text, at most one in ten differs.
+    neighbours, expected = (_nearest(matrix) for matrix in (vectors, in_single_precision))
+    shared = np.mean([len(set(near) & set(exact)) / 5 for near, exact in zip(neighbours, expected, strict=True)])
+    assert shared > 0.9
 
 
-def test_vectors_are_those_of_sentence_transformers_own_way(home: object, texts: list[str]) -> None:
+def test_vectors_match_sentence_transformers(home: object, texts: list[str]) -> None:
     """Tokenizing ahead of the network does not change the result."""
     from sentence_transformers import SentenceTransformer
 
@@ -68,11 +66,11 @@ def test_vectors_are_those_of_sentence_transformers_own_way(home: object, texts:
     folder, odd = locate(MINILM, read_settings()), [*texts, *ODD]
     expected = SentenceTransformer(str(folder), device="cpu", local_files_only=True).encode(odd, show_progress_bar=False)
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    found = SentenceEncoder(MINILM, folder, require_device("cpu")).encode(odd)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    vectors = SentenceEncoder(MINILM, folder, require_device("cpu")).encode(odd)
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
 
 
-def test_eight_bits_cut_words_as_transformers_does(encoder: TextEncoder, texts: list[str]) -> None:
+def test_int8_tokenizes_as_transformers(encoder: TextEncoder, texts: list[str]) -> None:
     from transformers import AutoTokenizer
 
     words = [word for text in [*texts, *ODD] for word in text.split()]
@@ -81,7 +79,7 @@ def test_eight_bits_cut_words_as_transformers_does(encoder: TextEncoder, texts: 
     assert encoder.token_counts([]) == []
 
 
-def test_odd_texts_have_vectors_in_eight_bits(encoder: TextEncoder) -> None:
+def test_int8_encodes_odd_texts(encoder: TextEncoder) -> None:
     vectors = encoder.encode(ODD)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
 
@@ -94,23 +92,23 @@ def test_searching_needs_no_torch(home: object) -> None:
     )
     assert home
     Models().text_encoder(require_device("cpu"))  # converted, once
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
-    assert (ended.returncode, ended.stdout) == (0, "(1, 384)\n"), ended.stderr
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
+    assert (result.returncode, result.stdout) == (0, "(1, 384)\n"), result.stderr
 
 
-def test_a_vector_hardly_depends_on_the_texts_beside_it(encoder: TextEncoder, texts: list[str]) -> None:
+def test_vector_hardly_depends_on_its_batch(encoder: TextEncoder, texts: list[str]) -> None:
     together = encoder.encode(texts[:40])
     alone = np.concatenate([encoder.encode([text]) for text in texts[:40]])
     assert (together * alone).sum(axis=1).min() > 0.998
 
 
-def test_half_precision_as_a_gpu_has_it_gives_the_same_vectors(texts: list[str], in_single_precision: np.ndarray) -> None:
+def test_half_precision_gives_the_same_vectors(texts: list[str], in_single_precision: np.ndarray) -> None:
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(str(locate(MINILM, read_settings())), device="cpu", local_files_only=True).half()
-    found = model.encode(texts[::8], show_progress_bar=False).astype(np.float32)
-    found /= np.linalg.norm(found, axis=1, keepdims=True)
-    assert (found * in_single_precision[::8]).sum(axis=1).min() > 0.999
+    vectors = model.encode(texts[::8], show_progress_bar=False).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert (vectors * in_single_precision[::8]).sum(axis=1).min() > 0.999
 
 
 def _nearest(vectors: np.ndarray) -> np.ndarray:
