@@ -1,4 +1,4 @@
-"""Locks exclude other processes, not the one that holds them, and die with it: seen from real processes on a real Postgres."""
+"""Locks exclude other processes, not their own, and end with it: real processes on a real Postgres."""
 
 import signal
 import subprocess
@@ -46,30 +46,30 @@ def held_by_another(database: Database, name: str) -> Iterator[subprocess.Popen[
 
 def free_for_another(database: Database, name: str) -> bool:
     """Whether another process finds the lock free and can take it."""
-    ran = subprocess.run(python(TRY, database, name), capture_output=True, text=True, cwd=PROJECT_ROOT, check=True)
-    return {"False True": True, "True False": False}[ran.stdout.strip()]
+    result = subprocess.run(python(TRY, database, name), capture_output=True, text=True, cwd=PROJECT_ROOT, check=True)
+    return {"False True": True, "True False": False}[result.stdout.strip()]
 
 
-def test_what_another_process_holds_cannot_be_taken(database: Database) -> None:
+def test_lock_of_another_process_cannot_be_acquired(database: Database) -> None:
     with held_by_another(database, "video a"):
         assert is_held_elsewhere(database.url, "video a")
         assert not try_acquire(database.url, "video a")
         assert not is_held_elsewhere(database.url, "video b")
 
 
-def test_what_this_process_holds_no_other_can_take_until_it_is_given_back(database: Database) -> None:
+def test_lock_excludes_other_processes_until_released(database: Database) -> None:
     with lock(database.url, "video a"):
         assert not free_for_another(database, "video a")
     assert free_for_another(database, "video a")
 
 
-def test_a_lock_is_given_back_after_an_error(database: Database) -> None:
+def test_lock_is_released_after_an_error(database: Database) -> None:
     with pytest.raises(RuntimeError, match="at work"), lock(database.url, "video a"):
         raise RuntimeError("at work")
     assert free_for_another(database, "video a")
 
 
-def test_a_process_may_take_again_what_it_holds_and_keeps_it_to_the_outer_end(database: Database) -> None:
+def test_lock_is_reentrant(database: Database) -> None:
     with lock(database.url, "video a"):
         with lock(database.url, "video a"):
             assert try_acquire(database.url, "video a")
@@ -78,7 +78,7 @@ def test_a_process_may_take_again_what_it_holds_and_keeps_it_to_the_outer_end(da
     assert free_for_another(database, "video a")
 
 
-def test_asking_leaves_a_lock_as_it_was(database: Database) -> None:
+def test_checking_a_lock_does_not_change_it(database: Database) -> None:
     assert not is_held_elsewhere(database.url, "video a")
     assert free_for_another(database, "video a")
     acquire(database.url, "video a")
@@ -87,7 +87,7 @@ def test_asking_leaves_a_lock_as_it_was(database: Database) -> None:
     release(database.url, "video a")
 
 
-def test_a_lock_dies_with_the_process_that_was_killed(database: Database) -> None:
+def test_killed_process_releases_its_lock(database: Database) -> None:
     with held_by_another(database, "run 1") as process:
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
@@ -95,7 +95,7 @@ def test_a_lock_dies_with_the_process_that_was_killed(database: Database) -> Non
     release(database.url, "run 1")
 
 
-def test_giving_back_what_is_not_held_takes_nothing_from_others(database: Database) -> None:
+def test_releasing_another_processes_lock_does_nothing(database: Database) -> None:
     with held_by_another(database, "video a"):
         release(database.url, "video a")
         assert is_held_elsewhere(database.url, "video a")

@@ -1,4 +1,4 @@
-"""A library whose folder is copied elsewhere is whole there: audio is found, and nothing is out of date."""
+"""A library copied to another folder is complete there: audio is found, and nothing is stale."""
 
 import json
 import os
@@ -22,7 +22,7 @@ SAMPLES = np.arange(-800, 800, dtype=np.int16)
 CLIP = Clip(TELEPHONE.package, TELEPHONE.path, 6.5, 13.5)
 
 
-def test_audio_is_found_where_the_media_folder_is_now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_audio_is_found_in_moved_media_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     store = MediaStore()
     monkeypatch.setenv("EARSHOT_MEDIA", str(tmp_path / "before"))
     name = store.write("v", SAMPLES)
@@ -36,26 +36,26 @@ def test_audio_is_found_where_the_media_folder_is_now(monkeypatch: pytest.Monkey
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A short path, as Postgres' socket needs."""
-    made = Path(tempfile.mkdtemp(prefix="earshot-"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
+    path = Path(tempfile.mkdtemp(prefix="earshot-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
 
 
 def _earshot(home: Path, *arguments: str) -> Any:
-    ended = subprocess.run(
+    result = subprocess.run(
         [EARSHOT, *arguments, "--json"],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "EARSHOT_HOME": str(home)},
     )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 @pytest.mark.slow
-def test_copied_library_is_whole_elsewhere(folder: Path) -> None:
+def test_copied_library_is_complete(folder: Path) -> None:
     recording, before, after = folder / "call.wav", folder / "before", folder / "after"
     soundfile.write(recording, clip_samples(CLIP), SAMPLE_RATE)
     [ingested] = _earshot(before, "ingest", str(recording))["outcomes"]

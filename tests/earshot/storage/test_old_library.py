@@ -1,4 +1,4 @@
-"""A library made by earlier code opens, migrates, and nothing of it is stale. tests/fixtures/README.md says how it was made."""
+"""A library made by earlier code opens, migrates, and is not stale. tests/fixtures/README.md says how it was made."""
 
 import gzip
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ TELEPHONE = "file-c319b4abca767b12"
 
 @pytest.fixture(scope="module")
 def old(library: Database) -> Iterator[Database]:
-    """The library as that commit left it, in a database of its own on the session's server, migrated."""
+    """The library of that commit, in a database of its own, migrated."""
     name = "old_library"
     url = make_conninfo(library.url, dbname=name)
     with psycopg.connect(library.url, autocommit=True) as server:
@@ -33,12 +33,12 @@ def old(library: Database) -> Iterator[Database]:
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def test_nothing_of_an_old_library_is_stale(old: Database) -> None:
+def test_old_library_is_not_stale(old: Database) -> None:
     assert [video.state for video in list_videos(old)] == ["ready", "ready"]
     assert read_stale(old).empty
 
 
-def test_names_given_in_an_old_library_are_kept(old: Database) -> None:
+def test_old_library_keeps_its_names(old: Database) -> None:
     recording = read_recording(old, TELEPHONE)
     assert "Nell" in {speaker.person for speaker in recording.names.by_label.values()}
     assert recording.words.text.str.len().sum() > 100

@@ -1,4 +1,4 @@
-"""Waiting for a database server that was there; and connections broken for real, under Earshot's locks and under Dagster."""
+"""Waiting for a restarting database server, and really broken connections under Earshot's locks and Dagster."""
 
 import os
 import time
@@ -27,45 +27,39 @@ class Refused(Exception):
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has answered so far, and who has is waited for a little."""
+    """No server has answered yet, and retries are short."""
     monkeypatch.setattr(outages, "_answered", set())
     monkeypatch.setattr(outages, "RECONNECT_S", 0.2)
     monkeypatch.setattr(outages, "PAUSE_S", 0.01)
 
 
 def refusing(times: float) -> Callable[[], str]:
-    """Refuses so often, and opens then."""
-    tried = 0
+    """A function that refuses this often, then opens."""
+    attempts = 0
 
     def connect() -> str:
-        nonlocal tried
-        tried += 1
-        if tried <= times:
-            raise Refused(tried)
-        return f"opened after {tried}"
+        nonlocal attempts
+        attempts += 1
+        if attempts <= times:
+            raise Refused(attempts)
+        return f"opened after {attempts}"
 
     return connect
 
 
-def test_a_server_that_never_answered_is_not_waited_for() -> None:
+def test_server_that_never_answered_is_not_retried() -> None:
     with pytest.raises(Refused, match="1"):
         connect_with_retry("server", refusing(1), Refused)
 
 
-def test_a_server_that_has_answered_is_waited_for() -> None:
+def test_server_that_has_answered_is_retried() -> None:
     assert connect_with_retry("server", refusing(0), Refused) == "opened after 1"
     assert connect_with_retry("server", refusing(3), Refused) == "opened after 4"
     with pytest.raises(Refused, match="1"):
         connect_with_retry("another", refusing(1), Refused)
 
 
-def test_a_server_that_stays_away_is_told_as_it_refused() -> None:
-    connect_with_retry("server", refusing(0), Refused)
-    with pytest.raises(Refused):
-        connect_with_retry("server", refusing(float("inf")), Refused)
-
-
-def test_server_that_stayed_away_is_waited_for_once() -> None:
+def test_server_that_stays_away_is_retried_once() -> None:
     connect_with_retry("server", refusing(0), Refused)
     with pytest.raises(Refused):
         connect_with_retry("server", refusing(float("inf")), Refused)
@@ -75,13 +69,13 @@ def test_server_that_stayed_away_is_waited_for_once() -> None:
     assert connect_with_retry("server", refusing(3), Refused) == "opened after 4"
 
 
-def test_what_is_not_a_refusal_is_not_waited_for() -> None:
+def test_other_error_is_not_retried() -> None:
     connect_with_retry("server", refusing(0), Refused)
     with pytest.raises(Refused, match="1"):
         connect_with_retry("server", refusing(2), KeyError)
 
 
-def test_only_the_engine_that_was_named_waits(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_given_engine_waits(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     url = database.url.replace("postgresql://", "postgresql+psycopg2://", 1)
     named, another = create_engine(url, poolclass=NullPool), create_engine(url, poolclass=NullPool)
     wait_for_restarts(named)
@@ -99,9 +93,7 @@ def test_only_the_engine_that_was_named_waits(database: Database, monkeypatch: p
 
 
 @pytest.mark.parametrize("driver", [psycopg, psycopg2])
-def test_a_run_is_tried_again_after_a_statement_was_lost_with_the_server(
-    database: Database, instance: DagsterInstance, driver: Any
-) -> None:
+def test_run_is_retried_after_lost_connection(database: Database, instance: DagsterInstance, driver: Any) -> None:
     @asset(hooks={retry_after_outage})
     def interrupted() -> None:
         connection = driver.connect(database.url)
@@ -109,13 +101,13 @@ def test_a_run_is_tried_again_after_a_statement_was_lost_with_the_server(
         try:
             connection.cursor().execute("SELECT 1")
         except driver.OperationalError as error:
-            raise RuntimeError("what Dagster made of it") from error
+            raise RuntimeError("wrapped by Dagster") from error
 
     run = materialize([interrupted], instance=instance, raise_on_error=False)
     assert _will_retry(instance, run.run_id) == "true"
 
 
-def test_a_run_is_not_tried_again_after_another_failure(database: Database, instance: DagsterInstance) -> None:
+def test_run_is_not_retried_after_another_error(database: Database, instance: DagsterInstance) -> None:
     @asset(hooks={retry_after_outage})
     def mistaken() -> None:
         database.query("SELECT nothing FROM nowhere")
@@ -124,9 +116,7 @@ def test_a_run_is_not_tried_again_after_another_failure(database: Database, inst
     assert _will_retry(instance, run.run_id) == "false"
 
 
-def test_a_lock_whose_connection_broke_is_taken_back_and_given_back_at_the_end(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_of_broken_connection_is_reacquired(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "HEARTBEAT_S", 0.05)
     key = (os.getpid(), database.url, "kept")
     with lock(database.url, "kept"):
@@ -138,22 +128,20 @@ def test_a_lock_whose_connection_broke_is_taken_back_and_given_back_at_the_end(
     assert not is_held_elsewhere(database.url, "kept")
 
 
-def test_a_lock_that_somebody_took_meanwhile_stays_with_him(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_acquired_by_another_is_not_taken_back(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     take_back = locks._take_back
-    monkeypatch.setattr(locks, "_take_back", lambda *_: None)  # the keeper comes too late
+    monkeypatch.setattr(locks, "_take_back", lambda *_: None)  # the heartbeat comes too late
     key = (os.getpid(), database.url, "lost")
     with lock(database.url, "lost"), psycopg.connect(database.url, autocommit=True) as other:
-        mine = locks._held[key]
-        database.query("SELECT pg_terminate_backend(%s)", [mine.info.backend_pid])
+        broken = locks._held[key]
+        database.query("SELECT pg_terminate_backend(%s)", [broken.info.backend_pid])
         wait(lambda: not _taken(database, "lost"), 10, "the server did not notice")
         assert locks._try(other, "lost")
-        take_back(key, mine)
-        assert locks._held[key] is mine  # which is broken: the lock is the other's
+        take_back(key, broken)
+        assert locks._held[key] is broken
 
 
-def test_a_server_that_was_just_started_is_given_time_for_those_who_held_locks(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_restarted_server_waits_for_lock_holders(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     wait_for_holders(database.url)

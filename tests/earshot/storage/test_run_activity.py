@@ -1,7 +1,8 @@
-"""What is done with each video now, by Dagster's runs in a real Postgres, whose locks another process holds or nobody."""
+"""The activity of each video, by Dagster's runs in a real Postgres and the locks of their processes."""
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
@@ -31,7 +32,7 @@ def works() -> None:
 
 @pytest.fixture
 def runs(instance: DagsterInstance) -> Iterator[DagsterInstance]:
-    """The instance, whose runs of these tests are gone afterwards."""
+    """The instance, rid of these tests' runs afterwards."""
     instance.event_log_storage.set_concurrency_slots(POOL, 1)
     before = {run.run_id for run in instance.get_runs()}
     yield instance
@@ -42,46 +43,53 @@ def runs(instance: DagsterInstance) -> Iterator[DagsterInstance]:
     instance.event_log_storage.delete_concurrency_limit(POOL)
 
 
-def at_work(instance: DagsterInstance, video_id: str, *stages: str) -> DagsterRun:
-    """A run over this video that has begun these stages."""
+def start_run(instance: DagsterInstance, video_id: str, *stages: str) -> DagsterRun:
+    """A run over this video that has started these stages."""
     run = instance.create_run_for_job(works, status=DagsterRunStatus.STARTED, tags={PARTITION_TAG: video_id})
     for stage in stages:
-        begun = DagsterEvent(DagsterEventType.STEP_START.value, works.name, step_key=stage)
-        instance.report_dagster_event(begun, run.run_id)
+        started = DagsterEvent(DagsterEventType.STEP_START.value, works.name, step_key=stage)
+        instance.report_dagster_event(started, run.run_id)
     return run
+
+
+@contextmanager
+def running_and_waiting(instance: DagsterInstance, database: Database, running: str, waiting: str) -> Iterator[None]:
+    """A run over the first video has the only slot for its transcript, a run over the second waits for it."""
+    first, second = start_run(instance, running, "transcript"), start_run(instance, waiting, "audio")
+    for run in (first, second):
+        instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "transcript")
+    with held_by_another(database, run_lock(first.run_id)), held_by_another(database, run_lock(second.run_id)):
+        yield
 
 
 def activities() -> dict[str, Activity]:
     return read_activities(server_urls(read_settings()))
 
 
-def test_run_that_waits_in_the_queue_is_queued(runs: DagsterInstance) -> None:
+def test_queued_run_is_queued(runs: DagsterInstance) -> None:
     queue_run(runs, works, {PARTITION_TAG: "a"})
     queue_run(runs, works)
     assert activities() == {"a": Activity("queued")}
 
 
-def test_run_at_work_tells_the_stage_it_began_last(runs: DagsterInstance, database: Database) -> None:
-    run = at_work(runs, "a", "audio", "transcript")
+def test_running_run_has_its_last_started_stage(runs: DagsterInstance, database: Database) -> None:
+    run = start_run(runs, "a", "audio", "transcript")
     with held_by_another(database, run_lock(run.run_id)):
         assert activities() == {"a": Activity("running", "transcript")}
 
 
-def test_run_that_waits_for_a_slot_tells_for_which_stage(runs: DagsterInstance, database: Database) -> None:
-    first, second = at_work(runs, "a", "transcript"), at_work(runs, "b", "audio")
-    for run in (first, second):
-        runs.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "transcript")
-    with held_by_another(database, run_lock(first.run_id)), held_by_another(database, run_lock(second.run_id)):
+def test_run_waiting_for_a_slot_has_its_stage(runs: DagsterInstance, database: Database) -> None:
+    with running_and_waiting(runs, database, "a", "b"):
         assert activities() == {"a": Activity("running", "transcript"), "b": Activity("waiting", "transcript")}
 
 
-def test_run_whose_process_is_gone_is_not_at_work(runs: DagsterInstance) -> None:
-    at_work(runs, "a", "transcript")
+def test_run_of_dead_process_is_inactive(runs: DagsterInstance) -> None:
+    start_run(runs, "a", "transcript")
     assert activities() == {}
 
 
-def test_run_that_has_ended_is_not_at_work(runs: DagsterInstance) -> None:
-    runs.report_run_failed(at_work(runs, "a", "transcript"))
+def test_ended_run_is_inactive(runs: DagsterInstance) -> None:
+    runs.report_run_failed(start_run(runs, "a", "transcript"))
     assert activities() == {}
 
 
@@ -105,7 +113,7 @@ def test_videos_shows_activity_and_keeps_states(runs: DagsterInstance, database:
 
 
 def keys_in(state: str) -> list[str]:
-    """What `--state` finds, both ways of printing alike."""
+    """The keys that `--state` prints, as text and as JSON alike."""
     listed = json.loads(CliRunner().invoke(videos_command, ["--json", "--state", state], catch_exceptions=False).stdout)
     shown = CliRunner().invoke(videos_command, ["--state", state], catch_exceptions=False).stdout
     keys = [row["video_id"] for row in listed]
@@ -118,15 +126,12 @@ def test_state_filter_takes_every_state_that_videos_prints(runs: DagsterInstance
     database.query("UPDATE videos SET state = 'ready' WHERE video_id = 'again'")
     for key in ("queued", "again"):
         queue_run(runs, works, {PARTITION_TAG: key})
-    first, second = at_work(runs, "runs", "transcript"), at_work(runs, "waits", "audio")
-    for run in (first, second):
-        runs.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "transcript")
-    with held_by_another(database, run_lock(first.run_id)), held_by_another(database, run_lock(second.run_id)):
+    with running_and_waiting(runs, database, "runs", "waits"):
         assert (keys_in("queued"), keys_in("running"), keys_in("waiting")) == (["again", "queued"], ["runs"], ["waits"])
         assert (keys_in("ready"), keys_in("new")) == (["again"], ["fresh", "queued", "runs", "waits"])
 
 
-def test_state_in_which_no_video_is_at_work_says_so(runs: DagsterInstance, database: Database) -> None:
+def test_state_filter_without_match_says_so(runs: DagsterInstance, database: Database) -> None:
     register(database, [Video("fresh", "/fresh", "/", "fresh")])
     assert runs
     assert CliRunner().invoke(videos_command, ["--state", "running"]).stdout == "No video is running.\n"

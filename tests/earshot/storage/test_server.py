@@ -1,9 +1,11 @@
-"""The server: another one by URL, a wrong URL, two processes that start a fresh home at once, and its memory."""
+"""The Postgres server: embedded or by URL, concurrent and repeated starts, its memory."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +31,17 @@ STARTED_AND_BROKEN = (
 )
 
 
-def test_a_url_is_used_instead_and_both_databases_are_created_there(library: Database) -> None:
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A fresh home with a short path, as Postgres' socket needs."""
+    path = Path(tempfile.mkdtemp(prefix="earshot-"))
+    path.chmod(0o755)
+    yield path
+    stop_embedded(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def test_databases_are_created_at_url(library: Database) -> None:
     elsewhere = library.url.replace("/earshot?", "/elsewhere?")
     urls = server_urls(replace(read_settings(), database_url=elsewhere))
     assert urls.earshot == elsewhere
@@ -42,7 +54,7 @@ def test_a_url_is_used_instead_and_both_databases_are_created_there(library: Dat
 
 
 @pytest.mark.parametrize(("last", "error"), [(STARTED_ON_FULL_DISK, DiskFull), ("", DatabaseUnusable)])
-def test_embedded_server_that_cannot_start_blames_full_disk_of_last_start_alone(
+def test_full_disk_of_last_start_alone_is_reported(
     home: Path, monkeypatch: pytest.MonkeyPatch, last: str, error: type[Misconfigured]
 ) -> None:
     def refuse(data: Path, cleanup_mode: str | None) -> None:
@@ -57,71 +69,61 @@ def test_embedded_server_that_cannot_start_blames_full_disk_of_last_start_alone(
 
 
 @pytest.mark.parametrize("url", ["mysql://host/earshot", "postgresql://host", "earshot"])
-def test_what_is_not_a_postgres_url_with_a_name_is_refused(home: Path, url: str) -> None:
-    with pytest.raises(DatabaseUnusable, match="EARSHOT_DATABASE_URL is not a Postgres URL with a database name"):
+def test_invalid_database_url_is_refused(home: Path, url: str) -> None:
+    with pytest.raises(DatabaseUnusable, match="EARSHOT_DATABASE_URL"):
         server_urls(replace(read_settings(), home=home, database_url=url))
 
 
-def test_a_server_that_does_not_answer_is_told_without_the_password(home: Path) -> None:
+def test_unreachable_server_error_has_no_password(home: Path) -> None:
     url = "postgresql://user:secret@127.0.0.1:1/earshot"
-    with pytest.raises(DatabaseUnusable, match="The Postgres server cannot be used") as refused:
+    with pytest.raises(DatabaseUnusable, match="cannot be used") as refused:
         server_urls(replace(read_settings(), home=home, database_url=url))
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.slow
-def test_two_processes_that_start_a_fresh_home_at_once_both_work() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="earshot-"))
-    folder.chmod(0o755)
+def test_processes_start_a_fresh_home_concurrently(folder: Path) -> None:
     command = [str(Path(sys.executable).parent / "earshot"), "videos", "--json"]
     environment = {**os.environ, "EARSHOT_HOME": str(folder)}
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    ends = [(process.communicate(timeout=600)[0], process.returncode) for process in both]
-    stop_embedded(folder)
+    processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    ends = [(process.communicate(timeout=600)[0], process.returncode) for process in processes]
     assert ends == [("[]\n", 0)] * 3
 
 
 @pytest.mark.slow
-def test_the_embedded_server_has_an_eighth_of_the_memory_once_it_was_restarted() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="earshot-"))
-    folder.chmod(0o755)
+def test_restarted_server_has_an_eighth_of_the_memory(folder: Path) -> None:
     settings = replace(read_settings(), home=folder, database_url=None)
     server_urls(settings)
     stop_embedded(folder)
     with psycopg.connect(server_urls(settings).earshot) as connection:
         row = connection.execute("SELECT setting::bigint * 8192 FROM pg_settings WHERE name = 'shared_buffers'").fetchone()
-    stop_embedded(folder)
     assert row is not None
     assert row[0] == pytest.approx(min(psutil.virtual_memory().total / 8, MOST_MEMORY), rel=0.01)
 
 
 @pytest.mark.slow
-def test_a_killed_server_is_started_again_once_what_is_left_of_it_has_ended() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="earshot-"))
-    folder.chmod(0o755)
+def test_killed_server_restarts_after_its_last_process(folder: Path) -> None:
     settings = replace(read_settings(), home=folder, database_url=None)
     log, refused = folder / "postgres" / "log", "pre-existing shared memory block"
     working = psycopg.connect(server_urls(settings).earshot)
-    left = psutil.Process(working.info.backend_pid)
-    left.suspend()  # as one that computes: it does not notice that its server is gone
+    last = psutil.Process(working.info.backend_pid)
+    last.suspend()  # does not notice that its server is gone, as if it were computing
 
-    def end_it() -> None:
+    def resume_after_refusal() -> None:
         wait(lambda: refused in log.read_text(), 60, "no server was refused")
-        left.resume()
+        last.resume()
 
     with ThreadPoolExecutor() as pool:
         psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().split()[0])).kill()
-        ending = pool.submit(end_it)
-        with psycopg.connect(server_urls(settings).earshot) as again:
-            assert again.execute("SELECT 1").fetchone() == (1,)
+        ending = pool.submit(resume_after_refusal)
+        with psycopg.connect(server_urls(settings).earshot) as restarted:
+            assert restarted.execute("SELECT 1").fetchone() == (1,)
         ending.result()
     assert stop_embedded(folder)
 
 
 @pytest.mark.slow
-def test_a_server_whose_number_is_another_process_by_now_is_started_again_and_the_other_left_alone() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="earshot-"))
-    folder.chmod(0o755)
+def test_stale_pid_of_another_process_is_left_alone(folder: Path) -> None:
     settings = replace(read_settings(), home=folder, database_url=None)
     server_urls(settings)
     file = folder / "postgres" / "postmaster.pid"

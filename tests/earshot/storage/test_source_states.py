@@ -1,4 +1,4 @@
-"""What is remembered of each source: how often it may be asked, and for how long it is left alone."""
+"""The state of each source: when it is polled, and how long it is paused."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,11 +28,11 @@ FRESH = SourceState(FEED, "", Validators(), None, False, None, 0, 0, None, 0, No
 
 
 def state(database: Database, source: str = FEED) -> SourceState:
-    [found] = states_of(database, [source])
-    return found
+    [current] = states_of(database, [source])
+    return current
 
 
-def be_known(database: Database) -> None:
+def insert_source(database: Database) -> None:
     database.query("INSERT INTO sources (source) VALUES (%s) ON CONFLICT DO NOTHING", [FEED])
 
 
@@ -49,26 +49,25 @@ def is_near(seconds: float, expected: float) -> bool:
     return expected - 60.0 < seconds <= expected + 1.0
 
 
-# --- what is remembered ---------------------------------------------------------------------------------------------------
+# --- stored states -------------------------------------------------------------------------------------------------------
 
 
-def test_what_nobody_has_looked_at_is_due_and_knows_nothing(database: Database) -> None:
+def test_unpolled_source_is_due(database: Database) -> None:
     assert state(database) == FRESH
     assert FRESH.due(900.0)
     assert not FRESH.paused
 
 
-def test_states_come_in_the_order_they_were_asked_for(database: Database) -> None:
+def test_states_are_in_order_of_arguments(database: Database) -> None:
     pause(database, OTHER, "enough")
-    found = states_of(database, [OTHER, FEED, "/a/folder"])
-    assert [one.source for one in found] == [OTHER, FEED, "/a/folder"]
-    assert [one.blocks for one in found] == [1, 0, 0]
+    states = states_of(database, [OTHER, FEED, "/a/folder"])
+    assert [(each.source, each.blocks) for each in states] == [(OTHER, 1), (FEED, 0), ("/a/folder", 0)]
     assert states_of(database, []) == []
 
 
-def test_a_look_that_went_well_ends_what_was_wrong(database: Database) -> None:
+def test_successful_poll_clears_failures(database: Database) -> None:
     for end in (record_poll, needs_listing):
-        be_known(database)
+        insert_source(database)
         record_listing_failure(database, FEED, "500")
         assert (state(database).failures, state(database).last_error) == (1, "500")
         end(database, FEED)
@@ -76,16 +75,16 @@ def test_a_look_that_went_well_ends_what_was_wrong(database: Database) -> None:
         assert seconds_left(state(database).looked_at) == pytest.approx(0.0, abs=60.0)
 
 
-def test_a_gap_has_the_source_listed_whole_once_more(database: Database) -> None:
-    be_known(database)
+def test_gap_requires_full_listing(database: Database) -> None:
+    insert_source(database)
     database.query("UPDATE sources SET fully_listed = true")
     assert state(database).fully_listed
     needs_listing(database, FEED)
     assert not state(database).fully_listed
 
 
-def test_only_what_is_open_and_still_listed_is_to_be_decided(database: Database) -> None:
-    be_known(database)
+def test_open_listed_entry_is_undecided(database: Database) -> None:
+    insert_source(database)
     for decision, present in (("wanted", True), ("left_out", True), ("open", False)):
         database.query(
             "INSERT INTO source_videos (source, video_id, url, title, backlog, present, decision) "
@@ -94,54 +93,54 @@ def test_only_what_is_open_and_still_listed_is_to_be_decided(database: Database)
         )
     assert not state(database).undecided
     database.query("UPDATE source_videos SET present = true")
-    assert [one.undecided for one in states_of(database, [FEED, OTHER])] == [True, False]
+    assert [each.undecided for each in states_of(database, [FEED, OTHER])] == [True, False]
 
 
-# --- when it is looked at -------------------------------------------------------------------------------------------------
+# --- polling -------------------------------------------------------------------------------------------------------------
 
 
-def looked(seconds_ago: float, failures: int = 0) -> SourceState:
+def polled(seconds_ago: float, failures: int = 0) -> SourceState:
     return replace(FRESH, looked_at=datetime.now(UTC) - timedelta(seconds=seconds_ago), failures=failures)
 
 
 def test_each_failure_doubles_the_wait_up_to_six_hours() -> None:
     for failures, wait_s in ((0, 900.0), (1, 1800.0), (2, 3600.0), (4, 14_400.0), (5, MAX_RETRY_S), (9, MAX_RETRY_S)):
-        assert not looked(wait_s - 5.0, failures).due(900.0)
-        assert looked(wait_s + 5.0, failures).due(900.0)
+        assert not polled(wait_s - 5.0, failures).due(900.0)
+        assert polled(wait_s + 5.0, failures).due(900.0)
 
 
-def test_a_source_that_is_looked_at_once_a_day_is_not_asked_more_often_because_it_fails() -> None:
-    assert not looked(MAX_RETRY_S + 5.0, failures=3).due(86_400.0)
-    assert looked(86_405.0, failures=3).due(86_400.0)
+def test_failing_daily_source_is_polled_no_more_often() -> None:
+    assert not polled(MAX_RETRY_S + 5.0, failures=3).due(86_400.0)
+    assert polled(86_405.0, failures=3).due(86_400.0)
 
 
 @given(st.integers(0, 1_000_000), st.floats(10.0, 365 * 86_400.0))
-def test_however_often_it_has_failed_it_is_due_some_day(failures: int, every_s: float) -> None:
+def test_failing_source_becomes_due_again(failures: int, every_s: float) -> None:
     longest_s = max(every_s, MAX_RETRY_S)
-    assert looked(longest_s + 5.0, failures).due(every_s)
-    assert not looked(every_s - 5.0, failures).due(every_s)
+    assert polled(longest_s + 5.0, failures).due(every_s)
+    assert not polled(every_s - 5.0, failures).due(every_s)
 
 
-def test_nothing_that_is_paused_is_due() -> None:
-    never = replace(FRESH, paused_until=datetime.now(UTC) + timedelta(seconds=60))
-    assert never.paused
-    assert not never.due(900.0)
-    over = replace(FRESH, paused_until=datetime.now(UTC) - timedelta(seconds=1))
-    assert not over.paused
-    assert over.due(900.0)
+def test_paused_source_is_not_due() -> None:
+    paused = replace(FRESH, paused_until=datetime.now(UTC) + timedelta(seconds=60))
+    assert paused.paused
+    assert not paused.due(900.0)
+    expired = replace(FRESH, paused_until=datetime.now(UTC) - timedelta(seconds=1))
+    assert not expired.paused
+    assert expired.due(900.0)
 
 
 # --- pauses ---------------------------------------------------------------------------------------------------------------
 
 
-def test_a_site_that_says_how_long_is_obeyed_and_one_that_does_not_has_an_hour(database: Database) -> None:
+def test_pause_is_as_requested_or_an_hour(database: Database) -> None:
     assert is_near(seconds_left(pause(database, FEED, "429", 7200.0)), 7200.0)
     assert is_near(seconds_left(pause(database, OTHER, "Sign in to confirm")), HOUR_S)
     assert state(database, OTHER).last_error == "Sign in to confirm"
     assert state(database, OTHER).paused
 
 
-def test_each_block_in_a_row_doubles_the_pause_up_to_a_day(database: Database) -> None:
+def test_repeated_blocks_double_the_pause_up_to_a_day(database: Database) -> None:
     pauses = []
     for _ in range(7):
         pauses.append(seconds_left(pause(database, FEED, "blocked")))
@@ -151,31 +150,31 @@ def test_each_block_in_a_row_doubles_the_pause_up_to_a_day(database: Database) -
     assert state(database).blocks == 7
 
 
-def test_a_source_that_has_been_blocked_for_years_can_still_be_paused(database: Database) -> None:
+def test_very_many_blocks_pause_a_day(database: Database) -> None:
     pause(database, FEED, "blocked")
     database.query("UPDATE sources SET blocks = 1000000, paused_until = NULL")
     assert is_near(seconds_left(pause(database, FEED, "blocked")), 24 * HOUR_S)
 
 
-def test_downloads_that_were_under_way_make_a_pause_no_longer(database: Database) -> None:
+def test_block_during_pause_does_not_prolong_it(database: Database) -> None:
     first = pause(database, FEED, "the first")
     assert pause(database, FEED, "a second one at once", 86_400.0) == first
     assert (state(database).blocks, state(database).paused_until) == (1, first)
 
 
-def test_a_pause_is_of_one_source_alone(database: Database) -> None:
+def test_pause_affects_one_source_alone(database: Database) -> None:
     pause(database, FEED, "blocked")
     assert not state(database, OTHER).paused
 
 
-def test_the_user_ends_a_pause_and_what_led_to_it(database: Database) -> None:
+def test_lifted_pause_resets_blocks(database: Database) -> None:
     pause(database, FEED, "blocked")
     lift_pause(database, FEED)
     assert (state(database).paused, state(database).blocks) == (False, 0)
     assert is_near(seconds_left(pause(database, FEED, "again")), HOUR_S)
 
 
-def test_a_site_that_served_us_starts_anew_but_keeps_a_pause_that_it_asked_for_meanwhile(database: Database) -> None:
+def test_served_source_resets_blocks_but_keeps_its_pause(database: Database) -> None:
     until = pause(database, FEED, "blocked")
     record_served(database, FEED)
     assert (state(database).blocks, state(database).paused_until) == (1, until)
