@@ -78,7 +78,7 @@ def test_show_lists_single_turns_and_corrections(talks: Library) -> None:
 def test_rename_changes_the_name(talks: Library, host: str) -> None:
     talks.corrections.assign(host, "Ana")
     assert talks.people.rename("Ana", "Ana Müller") == SpeakerChange(
-        ("3 speakers in 3 videos are now Ana Müller.",), person="Ana Müller"
+        "Renamed Ana to Ana Müller.", ("3 speakers in 3 videos are now Ana Müller.",), person="Ana Müller"
     )
 
 
@@ -107,7 +107,9 @@ def test_forget_deletes_every_vector(talks: Library, guest: str) -> None:
 
 def test_assign_names_a_voice_in_all_its_videos(talks: Library, host: str) -> None:
     change = talks.corrections.assign(host, "Ana")
-    assert change == SpeakerChange(("3 speakers in 3 videos are now Ana.",), number=1, person="Ana", new_person=True)
+    assert change.renamed == ("3 speakers in 3 videos are now Ana.",)
+    assert (change.number, change.person, change.new_person) == (1, "Ana", True)
+    assert change.message.startswith("Correction 1: ")
     assert names(talks)["Ana"] == 3
 
 
@@ -137,7 +139,11 @@ def test_voices_are_merged_separated_and_split(talks: Library, host: str, guest:
 
 def test_undo_restores_the_voice_number(talks: Library, host: str) -> None:
     talks.corrections.assign(host, "Ana")
-    assert talks.corrections.undo(1) == SpeakerChange((f"3 speakers in 3 videos are now {host}.",), person="Ana")
+    assert talks.corrections.undo(1) == SpeakerChange(
+        "Undid correction 1. Removed Ana, whom nothing else mentions.",
+        (f"3 speakers in 3 videos are now {host}.",),
+        person="Ana",
+    )
     assert talks.corrections.list() == []
 
 
