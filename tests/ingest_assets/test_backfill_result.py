@@ -43,7 +43,7 @@ def test_content_without_digest_is_not_compared() -> None:
 
 
 def test_first_run_of_a_stage_is_not_compared() -> None:
-    never_ran = dict.fromkeys(["before", "content_before", "audio_s_before", "took_s_before", "count_before"])
+    never_ran: dict[str, Any] = dict.fromkeys(["before", "content_before", "audio_s_before", "took_s_before", "count_before"])
     [change] = stage_changes([row(**never_ran)])
     assert (change.redone, change.x_realtime_before, change.x_realtime_after, change.count_after) == (1, None, None, None)
 

@@ -520,7 +520,7 @@ def test_unwritable_plot_is_refused(database: Database, tmp_path: Path) -> None:
 
 def test_timings_accept_counts_omitted_timings(database: Database) -> None:
     keep(database, [row("v1"), row("v2"), row("v1", "audio")])
-    assert "2 timings" in called("--accept", "transcript").stdout
+    assert "2 earlier timings" in called("--accept", "transcript").stdout
     assert json.loads(called("--accept", "audio", "--json").stdout) == {"stage": "audio", "timings_left_out": 1}
     assert isinstance(called("--accept", "nonsense").exception, Misconfigured)
 

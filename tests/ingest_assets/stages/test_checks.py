@@ -205,6 +205,7 @@ def test_outcome_becomes_check_result(level: Level, passed: bool, severity: Asse
 def test_check_metadata_always_has_same_keys_and_types() -> None:
     texts, numbers = ("video_id", "verdict", "cause"), ("ratio", "expected_s", "videos")
     types = dict.fromkeys(texts, TextMetadataValue) | dict.fromkeys(numbers, FloatMetadataValue)
-    for figures in ((), ("device", 2.0, 1.0, 20)):
-        metadata = check_result(CheckOutcome("floor", Level.ERROR, "message", *figures), "v1").metadata
+    passed = CheckOutcome("floor", Level.NOT_EVALUATED, "message")
+    for outcome in (passed, CheckOutcome("floor", Level.ERROR, "message", "device", 2.0, 1.0, 20)):
+        metadata = check_result(outcome, "v1").metadata
         assert {key: type(value) for key, value in metadata.items()} == types

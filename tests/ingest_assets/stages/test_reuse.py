@@ -36,14 +36,13 @@ class Talk:
     database: Database
     instance: DagsterInstance
 
-    def materialize(self, *stages: str, raise_on_error: bool = True, **tags: str) -> ExecuteInProcessResult:
+    def materialize(self, *stages: str, **tags: str) -> ExecuteInProcessResult:
         """A run of these stages over the video, or of all stages."""
         return defs.resolve_job_def("ingest_video").execute_in_process(
             instance=self.instance,
             partition_key=self.video_id,
             asset_selection=[AssetKey(stage) for stage in stages or STAGES],
             run_config=QUIET,
-            raise_on_error=raise_on_error,
             tags=tags,
         )
 
@@ -205,7 +204,7 @@ def test_damaged_audio_is_fetched_again(talk: Talk) -> None:
     [row] = talk.database.query("SELECT uri FROM audio")
     assert talk.timed(talk.materialize("audio")) == set()
     MediaStore().write(talk.video_id, clip_samples(TELEPHONE)[:SAMPLE_RATE].astype("int16"))
-    run = talk.materialize("audio", raise_on_error=False)
-    assert not run.success  # its source is gone by now; the row stays
+    with pytest.raises(Failure):  # its source is gone by now; the row stays
+        talk.materialize("audio")
     assert "talk.wav" in str(stored_video(talk.database, talk.video_id).last_error)
     assert talk.database.query("SELECT uri FROM audio") == [row]
