@@ -11,6 +11,7 @@ one warning is suppressed.
 
 import warnings
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earshot.config.settings import Settings, read_settings
@@ -34,17 +35,17 @@ class Models:
     """
 
     def transcriber(self, device: Device) -> "Transcriber":
-        return _transcriber(read_settings(), device)
+        return _transcriber(_model_settings(), device)
 
     def diarizer(self, device: Device) -> "Diarizer":
-        return _diarizer(read_settings(), device)
+        return _diarizer(_model_settings(), device)
 
     def voice_encoder(self, device: Device) -> "VoiceEncoder":
-        return _voice_encoder(read_settings(), device)
+        return _voice_encoder(_model_settings(), device)
 
     def text_encoder(self, device: Device, model: Model | None = None) -> "TextEncoder":
         """The encoder of this model, or of the model set by default."""
-        settings = read_settings()
+        settings = _model_settings()
         return _text_encoder(model or model_set(settings).text, settings, device)
 
     def passage_encoder(self, device: Device) -> "TextEncoder":
@@ -55,6 +56,13 @@ class Models:
 
     def model_set(self) -> ModelSet:
         return model_set(read_settings())
+
+
+def _model_settings() -> Settings:
+    """Today's settings, of which only those that choose models are set: a change of another must load no model again."""
+    settings = read_settings()
+    unused = Path()
+    return Settings(settings.home, "", unused, unused, models=settings.models, hub_token=settings.hub_token)
 
 
 def loads() -> int:
