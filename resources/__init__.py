@@ -1,1 +1,1 @@
-"""What Dagster hands to the assets: database, device, media source and store, models. Thin classes over earshot/."""
+"""The assets' Dagster resources: database, device, media source and store, models. Thin classes over earshot/."""

@@ -19,11 +19,11 @@ class DatabaseResource(ConfigurableResource):
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["DatabaseResource"]:
         """Hold the locks of the run and of its video for as long as the run's resources live.
 
-        The run's, so that a killed run can be told from a slow one. The video's, because one process works on a video at a
-        time; here, before the first step, because a step that waited for it with its slot in pool `gpu` already claimed would
-        keep that slot from the very run it waits for.
+        The run's lock tells a killed run from a slow one; the video's allows one process at a time to work on a video. Both are
+        taken before the first step, because a step that waited for the video with a slot in pool `gpu` would keep that slot
+        from the very run it waits for.
         """
-        assert context.run is not None  # assets are only ever run
+        assert context.run is not None  # resources are set up for runs only
         url, video_id = self.open().url, context.run.tags.get(PARTITION_TAG)
         with ExitStack() as locks:
             locks.enter_context(lock(url, run_lock(context.run.run_id)))

@@ -1,4 +1,4 @@
-"""Resource `gpu`: the device that the user asked for, proved before the first model loads. There is no fallback."""
+"""Resource `gpu`: the requested device, checked before the first model loads. There is no fallback."""
 
 from dagster import ConfigurableResource
 
@@ -10,5 +10,5 @@ class GpuResource(ConfigurableResource):
     """The device of `EARSHOT_DEVICE`."""
 
     def require(self) -> Device:
-        """The proved device; raises GpuUnavailable."""
+        """The device, checked; raises GpuUnavailable."""
         return require_device(read_settings().device)

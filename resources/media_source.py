@@ -1,4 +1,4 @@
-"""Resource `media_source`: the media of one video, downloaded or where it already lies."""
+"""Resource `media_source`: a video's media file, downloaded or local."""
 
 from pathlib import Path
 

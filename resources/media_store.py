@@ -1,4 +1,4 @@
-"""Resource `media_store`: the audio of every video, as it is kept."""
+"""Resource `media_store`: stores the audio of every video."""
 
 from dagster import ConfigurableResource
 
@@ -9,5 +9,5 @@ class MediaStoreResource(ConfigurableResource):
     """The store that `EARSHOT_MEDIA` names."""
 
     def open(self) -> MediaStore:
-        """Reads and writes audio; nothing is touched before that."""
+        """The store; touches no file until it reads or writes audio."""
         return MediaStore()

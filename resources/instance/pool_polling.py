@@ -1,14 +1,14 @@
-"""Waiting for a slot of a pool: a run that may not compute yet looks again after a tenth of its waiting, and sleeps between.
+"""Polls for a pool slot with back-off: a waiting step sleeps between its claims.
 
-Dagster's own wait, in the process of a run, never sleeps: it takes the least of 0 and the seconds that are left, and so keeps a
-core busy for as long as another video computes (dagster 1.13's `interval_to_next_pending_claim_check`; its pull request 20367,
-closed without being merged, says the same). And it looks ever less often, up to every 15 s, while a slot that has become free
-is already kept for it and nobody computes. `patch_pool_polling()` replaces both, in the Dagster that it was written for.
+Dagster's own wait, in the process of a run, never sleeps: it takes the minimum of 0 and the seconds left, and so keeps a core
+busy for as long as another video computes (`interval_to_next_pending_claim_check` of dagster 1.13; its pull request 20367,
+closed without being merged, says the same). And its claims become rarer, up to 15 s apart, while a free slot is already
+reserved for the step and stays idle. `patch_pool_polling()` replaces both, in the version of Dagster that it was written for.
 
-Nothing is replaced by an import. `patient_executor`, which the jobs have, does it when a run begins, in whatever process; and
-`earshot ingest` does, whose runs Dagster gives an executor of its own (ingest_assets/operations/ingest.py).
+Importing this module patches nothing. `patient_executor`, the executor of all jobs, does so when a run begins, in any process;
+`earshot ingest` does so itself, because Dagster gives its runs another executor (ingest_assets/operations/ingest.py).
 
-Who gets a slot, and in which order, is Dagster's.
+Does not change which step gets a slot.
 """
 
 import logging
@@ -20,14 +20,14 @@ from dagster import Executor, ExecutorDefinition, InitExecutorContext, in_proces
 from dagster._core.execution.plan import instance_concurrency_context
 from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 
-WRITTEN_FOR = "1.13.27"  # tests/dagster_contract/test_pool_polling.py says what must still be there in another
+WRITTEN_FOR = "1.13.27"  # before changing it, run tests/dagster_contract/test_pool_polling.py
 FIRST_LOOK_S = 0.05
 MOST_S = 0.5
-LONGER = 1.1  # each wait than the one before: at most a tenth of the waiting is lost after the slot was freed
+LONGER = 1.1  # growth of the pause: at most a tenth of the waiting time is lost after the slot becomes free
 
 
 def patch_pool_polling() -> None:
-    """From here on no run of this process waits awake. Under another Dagster than WRITTEN_FOR they wait as Dagster has it."""
+    """Make runs of this process sleep while they wait. Only warns under another version of Dagster than WRITTEN_FOR."""
     if dagster.__version__ != WRITTEN_FOR:
         logging.getLogger(__name__).warning(
             "A run that waits for a slot keeps a core busy: its remedy was written for Dagster %s, and this is %s.",
@@ -35,30 +35,30 @@ def patch_pool_polling() -> None:
             dagster.__version__,
         )
         return
-    instance_concurrency_context._calculate_timeout_interval = _seconds_between_looks
-    InstanceConcurrencyContext.interval_to_next_pending_claim_check = _seconds_to_next_look
+    instance_concurrency_context._calculate_timeout_interval = _claim_interval
+    InstanceConcurrencyContext.interval_to_next_pending_claim_check = _seconds_to_next_claim
 
 
 def _make_executor(context: InitExecutorContext) -> Executor:
     patch_pool_polling()
-    make = in_process_executor.executor_creation_fn
-    assert make is not None
-    return make(context)
+    create = in_process_executor.executor_creation_fn
+    assert create is not None
+    return create(context)
 
 
 patient_executor = ExecutorDefinition(
     in_process_executor.name,
-    cast(Any, in_process_executor.config_schema),  # as it is there: made from what a user writes
+    cast(Any, in_process_executor.config_schema),  # already converted, which the constructor accepts too
     executor_creation_fn=_make_executor,
     description=in_process_executor.description,
 )
 
 
-def _seconds_to_next_look(self: InstanceConcurrencyContext) -> float:
+def _seconds_to_next_claim(self: InstanceConcurrencyContext) -> float:
     left = [due - time.time() for due in self._pending_timeouts.values()]
     return max(0.0, min(left, default=0.0))
 
 
-def _seconds_between_looks(sleep_interval: float | None, looks: int) -> float:  # noqa: ARG001 - Postgres asks for none
-    """After so many looks."""
-    return min(MOST_S, FIRST_LOOK_S * LONGER**looks)
+def _claim_interval(sleep_interval: float | None, claims: int) -> float:  # noqa: ARG001 - Postgres suggests none
+    """Seconds until the next claim, after this many pending ones."""
+    return min(MOST_S, FIRST_LOOK_S * LONGER**claims)

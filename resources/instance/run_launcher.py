@@ -1,11 +1,11 @@
-"""How Dagster starts runs, and how many at once: dagster.yaml names both classes.
+"""How Dagster starts runs, and how many at once; dagster.yaml names both classes.
 
-With a broker in `EARSHOT_BROKER` runs go to the workers, as many at once as there are workers
-(resources/instance/worker_slots.py), so that a run waits in Dagster's queue, where priorities count, and not in the broker's.
-Without one each run is a process of its own, as many at once as `EARSHOT_WORKERS` says: models are loaded anew for every video.
+With a broker (`EARSHOT_BROKER`), runs go to the workers, as many at once as there are workers
+(resources/instance/worker_slots.py), so that other runs wait in Dagster's queue, which respects priorities, and not in the
+broker's. Without one, each run is a process of its own, at most `EARSHOT_WORKERS` at once, and loads its models itself.
 
-Dagster's own classes for both are used as they are but for what follows from the runs' locks: who is dead is told by
-ingest_assets/operations/runs.py, for both ways of starting, so that these need not ask the broker.
+The workers' health checks, which would ask the broker, are off: ingest_assets/operations/runs.py detects dead runs by their
+locks, however they were started.
 """
 
 import warnings
@@ -26,11 +26,11 @@ from earshot.storage.server import server_urls
 from resources.instance.broker import CELERY, QUEUE
 from resources.instance.worker_slots import count_workers
 
-DEQUEUE_S = 0.5  # between two looks at the queue; no less of it makes Dagster's daemon look more often
+DEQUEUE_S = 0.5  # between two polls of the queue; the daemon's loop sleeps 0.5 s at a time, so less has no effect
 
 
 class EarshotRunLauncher(CeleryRunLauncher):
-    """dagster-celery's, which knows its broker from Earshot's settings."""
+    """dagster-celery's launcher, with the broker of Earshot's settings."""
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class EarshotRunLauncher(CeleryRunLauncher):
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, Any],  # noqa: ARG003 - the class takes no configuration
     ) -> RunLauncher:
-        """This, or Dagster's own where there is no broker."""
+        """This launcher, or Dagster's default one without a broker."""
         broker = read_settings().broker_url
         if broker is None:
             return DefaultRunLauncher(inst_data=inst_data)
@@ -57,13 +57,13 @@ class EarshotRunLauncher(CeleryRunLauncher):
         return False
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """As dagster-celery, which names its task to Celery for each run, and of which Celery warns each time."""
+        """As dagster-celery, without Celery's warning that the task is registered again for each run."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DuplicateTaskNameWarning)
             super().launch_run(context)
 
     def terminate(self, run_id: str) -> bool:
-        """Interrupt the run where it is at work; one that no worker has begun is over at once."""
+        """Interrupt the run in its worker; a run that no worker has begun is canceled at once."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
@@ -76,18 +76,18 @@ class EarshotRunLauncher(CeleryRunLauncher):
 
 
 class EarshotRunCoordinator(QueuedRunCoordinator):
-    """Dagster's queue of runs, of which as many are started at once as there are workers."""
+    """Dagster's run queue, limited to as many runs at once as there are workers."""
 
     @property
     def dequeue_interval_seconds(self) -> float:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Dagster's daemon takes any number, its configuration whole ones."""
+        """Overridden because Dagster's configuration accepts only whole seconds."""
         return DEQUEUE_S
 
     def get_run_queue_config(self) -> RunQueueConfig:
         settings = read_settings()
-        at_once = settings.workers if settings.broker_url is None else count_workers(server_urls(settings).earshot)
-        # A run whose stage must wait for pool `gpu` is started all the same: it is ready once the slot is free. Dagster would
-        # count one that has just begun twice, as at work and as waiting, and start the next only after it.
+        limit = settings.workers if settings.broker_url is None else count_workers(server_urls(settings).earshot)
+        # Start a run even if its stage must wait for pool `gpu`: it is ready once the slot is free. Otherwise Dagster would
+        # count a run that has just begun twice, as running and as waiting, and start the next only after it.
         return (
-            super().get_run_queue_config()._replace(max_concurrent_runs=at_once, should_block_op_concurrency_limited_runs=False)
+            super().get_run_queue_config()._replace(max_concurrent_runs=limit, should_block_op_concurrency_limited_runs=False)
         )

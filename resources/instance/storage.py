@@ -1,13 +1,13 @@
 """Dagster's own storage in Earshot's Postgres, without a URL in any file.
 
-dagster.yaml names this class; whichever program opens the instance (webserver, daemon, `dagster dev`, the command line)
-then finds the server of `EARSHOT_HOME` or `EARSHOT_DATABASE_URL`, starting the embedded one by need. Everything else is
-dagster-postgres, on connections that wait for a server that is restarted (earshot/storage/outages.py).
+dagster.yaml names this class; every program that opens the instance (webserver, daemon, `dagster dev`, the command line) finds
+the server of `EARSHOT_HOME` or `EARSHOT_DATABASE_URL`, and starts the embedded one if necessary. Everything else is
+dagster-postgres, on connections that wait for a restarting server (earshot/storage/outages.py).
 
-Outside the webserver dagster-postgres makes a connection for each statement or two, 350 for a video of five stages: each is a
-process that Postgres starts, and that must first read its catalogues. Here a process keeps its connections, and all instances
-that it opens share them, since each run opens one and none closes it. What of dagster-postgres a large library does not bear
-is bounded in resources/instance/event_log.py.
+Outside the webserver, dagster-postgres opens a connection for every one or two statements, 350 for a video of five stages; for
+each, Postgres starts a process that must first read its catalogs. Here each process keeps its connections, shared by all of its
+instances, since each run opens one and none closes it. resources/instance/event_log.py overrides the queries that are too slow
+for a large library.
 """
 
 import os
@@ -27,14 +27,14 @@ from earshot.storage.outages import wait_for_restarts
 from earshot.storage.server import server_urls
 from resources.instance.event_log import EarshotEventLog
 
-_TABLES_LOCK = 0x0EA2DA65  # any number that is always the same
-KEPT = 2  # connections of a process; of a hundred, which is what Postgres allows
-MAX_OVERFLOW = 20  # beyond these, while they are used: a daemon's sensors and a code server's ticks ask at once
-RECYCLE_S = 3600  # a connection that is older is made anew
+_TABLES_LOCK = 0x0EA2DA65  # arbitrary, but constant
+POOL_SIZE = 2  # connections that a process keeps; Postgres allows a hundred in all
+MAX_OVERFLOW = 20  # more under load: a daemon's sensors and a code server's ticks run at once
+RECYCLE_S = 3600  # an older connection is replaced
 
 
-class _OneEngine:
-    """One of dagster-postgres' storages, on the engine that its process has for all of them."""
+class _SharedEngine:
+    """One of dagster-postgres' storages, on the engine that its process shares among them."""
 
     postgres_url: str
     _engine: Engine
@@ -43,21 +43,21 @@ class _OneEngine:
         self._engine = _engine(self.postgres_url, os.getpid())
 
     def optimize_for_webserver(self, statement_timeout: int, pool_recycle: int, max_overflow: int) -> None:
-        """What the webserver asks for; `statement_timeout` in milliseconds, `pool_recycle` in seconds."""
+        """Called by the webserver; `statement_timeout` in milliseconds, `pool_recycle` in seconds."""
         self._engine = _engine(self.postgres_url, os.getpid(), max_overflow, pool_recycle, statement_timeout)
 
 
-class _EventLog(_OneEngine, EarshotEventLog): ...
+class _EventLog(_SharedEngine, EarshotEventLog): ...
 
 
-class _Runs(_OneEngine, PostgresRunStorage): ...
+class _Runs(_SharedEngine, PostgresRunStorage): ...
 
 
-class _Schedules(_OneEngine, PostgresScheduleStorage): ...
+class _Schedules(_SharedEngine, PostgresScheduleStorage): ...
 
 
 class EarshotDagsterStorage(DagsterPostgresStorage):
-    """dagster-postgres, told where the server is by Earshot's settings."""
+    """dagster-postgres' storage, on the server of Earshot's settings."""
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
     ) -> "EarshotDagsterStorage":
         urls = server_urls(read_settings())
         url = urls.dagster_sqlalchemy
-        with _one_at_a_time(urls.dagster):
+        with _creating_tables(urls.dagster):
             storage = cls(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
         storage._event_log_storage = _EventLog(url)
         storage._run_storage = _Runs(url, should_autocreate_tables=False)
@@ -82,36 +82,36 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
 
 
 @contextmanager
-def _one_at_a_time(url: str) -> Iterator[None]:
-    """For the block: no other process makes Dagster's tables in this database, by libpq URL, or takes them for made.
+def _creating_tables(url: str) -> Iterator[None]:
+    """For the block, no other process creates Dagster's tables in this database (a libpq URL) or finds only some of them.
 
-    Dagster commits each table as it makes it, and looks only for the first one. Once done in a process it is done.
+    Dagster commits each table as it creates it, and checks only for the first one. Locks once per process.
     """
-    if url not in _made:
-        with psycopg.connect(url, autocommit=True) as connection:  # whose end gives the lock back
+    if url not in _created:
+        with psycopg.connect(url, autocommit=True) as connection:  # closing it releases the lock
             connection.execute("SELECT pg_advisory_lock(%s)", [_TABLES_LOCK])
             yield
-        _made.add(url)
+        _created.add(url)
         return
     yield
 
 
-_made: set[str] = set()
+_created: set[str] = set()  # databases, by URL
 
 
 @cache
 def _engine(
     url: str, _process: int, max_overflow: int = MAX_OVERFLOW, recycle_s: int = RECYCLE_S, statement_timeout_ms: int = 0
 ) -> Engine:
-    """A forked process has its own. Without a `statement_timeout_ms` statements take as long as they do."""
+    """One engine per process, because a fork must not share connections. A `statement_timeout_ms` of 0 means no timeout."""
     engine = create_engine(
         url,
         isolation_level="AUTOCOMMIT",
-        pool_size=KEPT,
+        pool_size=POOL_SIZE,
         max_overflow=max_overflow,
         pool_recycle=recycle_s,
         pool_use_lifo=True,
-        pool_pre_ping=True,  # finds a connection that a restart has broken before it is used
+        pool_pre_ping=True,  # replaces a connection that a restart has broken
     )
     wait_for_restarts(engine)
     if statement_timeout_ms:

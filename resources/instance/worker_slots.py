@@ -1,28 +1,28 @@
-"""Who is there to work: each worker holds a place in Postgres for as long as it lives.
+"""Worker slots: each worker holds one in Postgres for as long as it lives, so that workers can be counted.
 
-A place is a shared advisory lock on a connection of its own, so that a worker that was killed, or a machine that lost its
-network, stops counting without anybody having to notice it, and one that joins counts at once. Held by the process that looks
-after the worker (ingest_assets/operations/workers.py).
+A slot is a shared advisory lock on a connection of its own: a killed worker, or a machine that lost its network, stops counting
+without any detection, and a new worker counts at once. The process that supervises the worker holds it
+(ingest_assets/operations/workers.py).
 
-It says how many there are, not what they do: that is Dagster's business.
+Does not know what the workers do.
 """
 
 import psycopg
 
-# Advisory locks of two numbers are apart from those of one, which earshot/storage/locks.py takes.
-_WORKERS = 0x0EA45  # any number that is Earshot's own
-_PLACE = 0
+# Advisory locks with two keys never conflict with those with one, which earshot/storage/locks.py takes.
+_WORKERS = 0x0EA45  # arbitrary, but constant
+_SLOT = 0
 
 
 class WorkerSlot:
-    """One worker's place, held from `acquire()` to `release()`."""
+    """One worker's slot, held from `acquire()` to `release()`."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: psycopg.Connection | None = None
 
     def acquire(self) -> None:
-        """Hold it; taken again where the server was restarted. Raises psycopg.OperationalError where there is none."""
+        """Take the slot, again if the server was restarted. Raises psycopg.OperationalError if the server is unreachable."""
         if self._connection is not None:
             try:
                 self._connection.execute("SELECT 1")
@@ -30,7 +30,7 @@ class WorkerSlot:
                 self.release()
         if self._connection is None:
             self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
-            self._connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", [_WORKERS, _PLACE])
+            self._connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", [_WORKERS, _SLOT])
 
     def release(self) -> None:
         if self._connection is not None:
@@ -39,12 +39,12 @@ class WorkerSlot:
 
 
 def count_workers(url: str) -> int:
-    """How many places are held."""
+    """The number of held slots."""
     with psycopg.connect(url, connect_timeout=5) as connection:
         row = connection.execute(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND (classid, objid, objsubid) = (%s, %s, 2) "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            [_WORKERS, _PLACE],
+            [_WORKERS, _SLOT],
         ).fetchone()
     assert row is not None  # a count has one row
     return row[0]
