@@ -1,4 +1,4 @@
-"""Sensor `alerts`: reports failed checks, warnings included, which no run failure shows, and troubles with sources.
+"""Sensor `alerts`: reports failed checks and warnings, which do not fail a run, and troubles with sources.
 
 earshot/timings/alerts.py decides what is sent, where and how often. If the receiver refuses, the next tick retries.
 """

@@ -1,6 +1,6 @@
 """Sensor `dead_runs`: fails runs whose worker was killed, frees their pool slots and records the crash.
 
-Does not retry the video: Dagster's run retries (dagster.yaml) or the user do. ingest_assets/operations/runs.py tells a dead run
+Does not retry the video; Dagster's run retries (dagster.yaml) or the user do. ingest_assets/operations/runs.py tells a dead run
 from a slow one.
 """
 

@@ -1,7 +1,7 @@
-"""Sensor `failed_runs`: records in the catalogue why a run failed, if no stage did.
+"""Sensor `failed_runs`: records in the catalogue why a run failed, unless a stage already has.
 
-A stage records the errors that Earshot knows (ingest_assets/stages/stage.py). What remains are bugs, and dead processes that
-Dagster's code server found: without this sensor their videos would stay `new` without an error.
+A stage records Earshot's own errors (ingest_assets/stages/stage.py). What remains are bugs, and dead processes that Dagster
+detected: without this sensor their videos would stay `new` without an error.
 """
 
 from dagster import DagsterEventType, DefaultSensorStatus, RunFailureSensorContext, run_failure_sensor
@@ -25,11 +25,11 @@ def failed_runs(context: RunFailureSensorContext) -> None:
     message = context.failure_event.message or "The run failed without a message."
     if not video_id or LOCKED_FIRST_TAG in run.tags or CRASH_MESSAGE in message:
         return
-    if not _explained(context):
+    if not _is_recorded(context):
         record_crash(open_database(), video_id, message)
 
 
-def _explained(context: RunFailureSensorContext) -> bool:
+def _is_recorded(context: RunFailureSensorContext) -> bool:
     """Whether a step of this run failed with an error that its stage recorded."""
     failures = context.instance.get_records_for_run(context.dagster_run.run_id, of_type=DagsterEventType.STEP_FAILURE).records
     events = [record.event_log_entry.dagster_event for record in failures]

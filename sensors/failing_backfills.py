@@ -1,7 +1,7 @@
 """Sensor `failing_backfills`: stops a backfill whose runs all fail for the same reason, and says why.
 
-It does so if the first five runs, or later twenty in a row, failed for one reason: the next thousand would fail alike. A reason
-is the stage and the class of its error. The backfill fails with the last run's message, in the UI and in `earshot backfill
+It does so if the first five runs, or later twenty in a row, failed for one reason: the others would fail, too. A reason is the
+stage and the class of its error. The backfill fails with the last run's message, in the UI and in `earshot backfill
 --watch`; finished videos stay, and the next backfill of stale stages continues from there. Videos that lack a stage's inputs
 (removed ones, say, in a backfill of everything from the UI) have reasons of their own and stop nothing.
 """
@@ -29,7 +29,7 @@ from resources.instance.dagster_internals import (
     SerializableErrorInfo,
 )
 
-FIRST, LATER = 5, 20
+FIRST, LATER = 5, 20  # failures that stop a backfill: from its start, or in a row later
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 
 
@@ -50,7 +50,7 @@ def stop_if_failing(instance: DagsterInstance, backfill: PartitionBackfill) -> b
     records = instance.get_run_records(
         RunsFilter(tags={BACKFILL_ID_TAG: backfill.backfill_id}, statuses=ENDED), limit=LATER, order_by="update_timestamp"
     )
-    failed = _failed_last(records)
+    failed = _latest_failures(records)
     if len(failed) < (FIRST if len(failed) == len(records) else LATER):
         return False
     reasons = [_reason(instance, record.dagster_run.run_id) for record in failed]
@@ -65,7 +65,7 @@ def stop_if_failing(instance: DagsterInstance, backfill: PartitionBackfill) -> b
     return True
 
 
-def _failed_last(records: Sequence[RunRecord]) -> list[RunRecord]:
+def _latest_failures(records: Sequence[RunRecord]) -> list[RunRecord]:
     """The runs that failed since the last success, newest first."""
     failed = []
     for record in records:

@@ -2,7 +2,7 @@
 
 earshot/sources/polling.py polls the sources; earshot/storage/catalog/run_requests.py keeps requests from being lost. The order
 is always the same: the video's row in the catalogue, then its partition, then its run; the cursor passes only submitted runs.
-In the queue new uploads go ahead of backfills.
+New uploads precede backfills in the queue.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Sensor `new_voices`: identifies all speakers again when anything that decides who they are has changed.
 
-That is: local speakers of any video, people.yaml, enrolments, corrections, the threshold or the model. The cursor is a digest
-of all this as of the last requested run. While it is unchanged, or such a run is queued or running, a tick does nothing; a
-failed run is not requested again until something changes. earshot/speakers/people/identify.py does the work.
+This includes local speakers of any video, people.yaml, enrolments, corrections, the threshold and the model. The cursor is a
+digest of all this as of the last requested run. While it is unchanged, or such a run is queued or running, a tick does nothing;
+a failed run is not requested again until something changes. earshot/speakers/people/identify.py does the work.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from ingest_assets.operations.runs import has_active_run
 
 NEW_VOICES = "new_voices"
 
-# Ids are never reused, so that the count and the highest id show every change. Times are not assigned in the order of commits,
-# hence their sum. Entries of people.yaml are left out, because the runs themselves write those rows.
+# Ids are never reused, so the count and the highest id show every change. Times are not in the order of commits, hence their
+# sum. Entries of people.yaml are excluded, because the runs themselves write those rows.
 _STATE = """
     SELECT (SELECT array[count(*), sum(extract(epoch FROM made_at))] FROM local_speakers) AS speakers,
         (SELECT array[count(*), max(person_id)] FROM people WHERE NOT listed) AS people,
@@ -54,6 +54,6 @@ def state_of(database: Database, settings: Settings) -> str:
     [row] = database.query(_STATE)
     if not row["speakers"][0]:
         return ""
-    listed = settings.people.read_bytes() if settings.people.is_file() else b""
+    people_file = settings.people.read_bytes() if settings.people.is_file() else b""
     parts = json.dumps([row, voice_space(settings).columns], default=str).encode()
-    return hashlib.sha256(parts + hashlib.sha256(listed).digest()).hexdigest()[:32]
+    return hashlib.sha256(parts + hashlib.sha256(people_file).digest()).hexdigest()[:32]

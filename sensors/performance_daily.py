@@ -1,4 +1,4 @@
-"""Schedule `performance_daily`: makes a new performance report every day at 06:00 UTC."""
+"""Schedule `performance_daily`: makes a performance report every day at 06:00 UTC."""
 
 from dagster import DefaultScheduleStatus, ScheduleDefinition
 

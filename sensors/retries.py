@@ -1,7 +1,7 @@
-"""Sensor `retries`: runs the videos again whose retry is due.
+"""Sensor `retries`: runs videos again when their retry is due.
 
-earshot/common/backoff.py set the time when they failed: after the start of a broadcast, after the pause of a site that blocks
-us, or after a growing back-off for a failed network. Videos that failed for good are not retried.
+earshot/common/backoff.py sets that time when a video fails: after the start of a broadcast, after the pause for a site that
+blocks us, or after a growing back-off for network errors. Permanent failures are not retried.
 """
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, SkipReason, sensor
@@ -23,7 +23,7 @@ RETRIES = "retries"
     description="Runs the videos again whose retry is due.",
 )
 def retries(context: SensorEvaluationContext) -> SensorResult | SkipReason:
-    """Requests the runs of the videos that are due."""
+    """Requests a run for each video that is due."""
     database = open_database()
     request_retries(database, RETRIES)
     requests, cursor = next_requests(database, RETRIES, context.cursor)

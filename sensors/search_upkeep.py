@@ -1,7 +1,7 @@
 """Sensor `search_upkeep`: starts asset `search_index` when `plan()` of ingest_assets/assets/search_index.py has work for it.
 
-While such a run is queued or running, a tick does nothing. A failed run is requested again only if the plan changes, or after a
-materialization by hand.
+While such a run is queued or running, a tick does nothing. A failed run is requested again only if the plan changes, or after
+the asset was materialized by hand.
 """
 
 from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, SensorResult, SkipReason, sensor
@@ -24,7 +24,7 @@ SEARCH_UPKEEP = "search_upkeep"
     description="Maintains the search index as videos arrive and when the text model changes.",
 )
 def search_upkeep(context: SensorEvaluationContext) -> SensorResult | SkipReason:
-    """Requests a run of `search_index` if there is work that was not requested before."""
+    """Requests a run of `search_index` if there is work not requested yet."""
     work = plan(open_database(), model_set(read_settings()).text).told
     if not work:
         context.update_cursor("")
