@@ -1,1 +1,1 @@
-"""The asset graph: stages, assets, jobs, and operations on many videos. The library below it is in earshot/."""
+"""The asset graph: stages, assets, jobs, and operations on many videos. Built on the library in earshot/."""

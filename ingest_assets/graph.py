@@ -1,6 +1,6 @@
-"""The asset graph with its jobs and resources, without sensors: all that a process needs to run videos itself.
+"""The asset graph with its jobs and resources, without sensors: everything a process needs to run videos itself.
 
-Importing this does not load torch: models are imported on first use.
+Importing this does not import torch; models do, on first use.
 """
 
 from dagster import Definitions

@@ -1,7 +1,7 @@
 """The jobs: `ingest_video` makes one video searchable, `list_source` lists everything a source has, `identify_people` decides
 who speaks in all videos, `keep_search_index` maintains the search index.
 
-`list_source` does what takes too long for a sensor: a channel's first listing, and later ones that must fill a gap. The sensor
+`list_source` does what is too slow for a sensor: a channel's first listing, and later ones that must fill a gap. The sensor
 `new_uploads` starts it with the source's name as a tag; without the tag, as from the launchpad, it lists every source of
 sources.yaml.
 """
@@ -30,7 +30,7 @@ LISTING_PRIORITY = 30
 
 video_assets = [audio, transcript, speaker_turns, voice_embeddings, text_embeddings]
 
-# One run per video, with all stages in one process, so that models are loaded once per run and not once per stage.
+# One run per video, all stages in one process, so that models are loaded once per run and not once per stage.
 ingest_video = define_asset_job(
     "ingest_video", selection=video_assets, executor_def=patient_executor, description="Makes one video searchable."
 )
@@ -51,7 +51,7 @@ keep_search_index = define_asset_job(
 
 @op(description="Lists the source in the run's tag earshot/source, or every source of sources.yaml.")
 def list_everything(context: OpExecutionContext) -> None:
-    """Raises Failure with the reasons if sources cannot be listed, after it has listed the others."""
+    """If a source cannot be listed, raises Failure with the reason after it has listed the others."""
     database, name = open_database(), context.run.tags.get(SOURCE_TAG)
     failures = []
     for source in watched_sources():

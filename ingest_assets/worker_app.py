@@ -1,9 +1,9 @@
 """The worker's Celery application: dagster-celery's, with the broker of `EARSHOT_BROKER`.
 
 ingest_assets/operations/workers.py starts `celery --app ingest_assets.worker_app worker`. Its one child process executes whole
-runs, one after another, and survives them, so that models are loaded once (earshot/models/cache.py). The child imports the
-definitions before it takes a run, and holds the run's lock from the first moment, so that a started run without a lock is known
-to be dead. It is forked before torch is imported.
+runs, one after another, and outlives them, so that models are loaded once (earshot/models/cache.py). The child imports the
+definitions before it takes a run, and takes the run's lock before it starts it, so that a started run without a lock is dead.
+It is forked before torch is imported.
 """
 
 import signal
@@ -47,5 +47,5 @@ def _hold_run(kwargs: dict[str, Any], **_: Any) -> None:
 @task_postrun.connect
 def _release_run(**_: Any) -> None:
     _locks.close()
-    # During a run Dagster handles SIGTERM, and leaves it ignored afterwards; but SIGTERM must end an idle worker.
+    # Dagster handles SIGTERM during a run and leaves it ignored afterwards, but SIGTERM must end an idle worker.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,9 +1,9 @@
-"""Asset `audio`: a video's sound as 16 kHz mono FLAC in the media store, and the sha256 of its samples.
+"""Asset `audio`: a video's audio as 16 kHz mono FLAC in the media store, and the sha256 of its samples.
 
-yt-dlp fetches URLs, audio only if the site offers it, once their source has a download slot; local files are read in place. A
-download that failed or was killed is resumed. All later stages read the FLAC. Audio that is undamaged in the media store is not
-fetched again unless the run is forced or the code version has changed: a backfill over a channel must not download it twice.
-Needs no GPU, so that downloads never wait for one.
+yt-dlp fetches URLs in a download slot of their source, without the video if the site allows; local files are read in place. A
+failed or killed download is resumed. All later stages read the FLAC. Undamaged audio in the media store is not fetched again
+unless the run is forced or the code version has changed: a backfill over a channel must not download it twice. Takes no slot in
+pool `gpu`, so that downloads never wait for one.
 """
 
 from contextlib import ExitStack
@@ -57,7 +57,7 @@ def audio(
 
 
 def _is_whole(run: StageRun, media_store: MediaStoreResource) -> bool:
-    """Whether the audio of the video's row is still in the media store, undamaged."""
+    """Whether the video's audio is still in the media store, undamaged."""
     row = run.rows("audio", "uri").iloc[0]
     try:
         return samples_sha256(media_store.open().read(row.uri)) == row.samples_sha256

@@ -1,12 +1,12 @@
-"""Asset `people`: who each local speaker of each video is, over the whole library. Table `identities`.
+"""Asset `people`: identifies the local speakers of all videos in the library. Table `identities`.
 
-earshot/speakers/voices/assignment.py has the rules, earshot/speakers/people/identify.py the steps. Unpartitioned, because
-whether two speakers are one voice is not a fact of one video. A run processes what has changed since the last; with the tag
-`earshot/force` it clusters everything again. The sensor `new_voices` starts the job `identify_people` (ingest_assets/jobs.py).
+earshot/speakers/voices/assignment.py has the rules, earshot/speakers/people/identify.py the steps. Unpartitioned, because a
+voice spans videos. A run processes what has changed since the last; with the tag `earshot/force` it clusters everything again.
+The sensor `new_voices` starts the job `identify_people` (ingest_assets/jobs.py).
 
 Names stay in people.yaml and table `people`, so that a person can be forgotten: metadata, logs and errors of this asset contain
-only counts, and `earshot people list` shows the errors that may quote people.yaml. It runs in pool `gpu`, because a new
-enrolment needs models to be assessed.
+only counts, and `earshot people list` shows the errors that may quote people.yaml. It runs in pool `gpu`, because assessing a
+new enrolment needs models.
 """
 
 from dataclasses import asdict
@@ -54,7 +54,7 @@ def _without_names(error: EarshotError) -> str:
 
 
 def _figures(identified: Identified) -> dict[str, float]:
-    """The counts, with those of Unknown by reason, as `unknown_too_short`."""
+    """The counts, with those of Unknown by reason, such as `unknown_too_short`."""
     figures = asdict(identified)
     unknown = figures.pop("unknown")
     by_kind = {f"unknown_{kind.replace(' ', '_')}": count for kind, count in unknown.items()}

@@ -1,6 +1,6 @@
 """Asset `performance`: the report of all timings, shown in the asset graph below the stages.
 
-A materialization keeps that day's table and two plots, the stale stages, and the totals as floats, which the UI plots over
+A materialization stores that day's table and two plots, the stale stages, and the totals as floats, which the UI plots over
 time. It reads tables `asset_timings` and `check_failures` and writes none.
 """
 
@@ -42,7 +42,7 @@ def performance(database: DatabaseResource) -> MaterializeResult:
         return MaterializeResult(metadata={"stages": MetadataValue.md("No timings yet: nothing has been ingested.")})
     failing, reported, stale = read_open_failures(opened), report(rows, STAGES), read_stale(opened)
     totals = _totals(reported, read_timings(opened, days=1.0), failing, stale)
-    return MaterializeResult(metadata=totals | _shown(rows, reported, failing, stale))
+    return MaterializeResult(metadata=totals | _tables_and_plots(rows, reported, failing, stale))
 
 
 def _totals(
@@ -62,11 +62,11 @@ def _totals(
 
 
 def _audio_s(rows: Sequence[Row]) -> float:
-    """Seconds of audio in these timings, each video once."""
+    """Seconds of audio in these timings, counting each video once."""
     return 0.0 if not rows else float(report(rows, STAGES).iloc[-1].audio_s)
 
 
-def _shown(
+def _tables_and_plots(
     rows: Sequence[Row], reported: pd.DataFrame, failing: Sequence[OpenFailure], stale: pd.DataFrame
 ) -> dict[str, MetadataValue]:
     from earshot.timings.plots import item_rates, stage_times

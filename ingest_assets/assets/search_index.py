@@ -6,8 +6,8 @@
 | there are passages of a model that is neither searched nor today's | removes them with their index |
 | the searched model has INDEXED_FROM passages and no index | builds the index |
 
-So search switches to a new text model at once in all processes, and no search ever mixes two. Until then all search the old
-one, even a process that was started with the new one. The sensor `search_upkeep` and `earshot ingest` start it when needed.
+So all processes switch to a new text model at once, and no search ever mixes two. Until then they search the old one, even a
+process that was started with the new one. The sensor `search_upkeep` and `earshot ingest` start this asset when needed.
 """
 
 import time
@@ -25,7 +25,7 @@ from earshot.transcripts.search.vector_index import build_index, drop_index, ind
 from ingest_assets.assets.text_embeddings import text_embeddings
 from resources.database import DatabaseResource
 
-# Fewer passages are compared one by one in 15 ms (docs/measurements/search.md).
+# Comparing fewer passages one by one takes 15 ms (docs/measurements/search.md).
 INDEXED_FROM = 10_000
 LOCK = "search_index"
 
@@ -51,7 +51,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Upkeep:
-    """What was done: models switched (0 or 1), passages removed, seconds of building; then the searched passages and bytes."""
+    """Models switched (0 or 1), passages removed, seconds of building; then the number of searched passages and index bytes."""
 
     switched: int
     removed: int
@@ -73,7 +73,7 @@ def search_index(database: DatabaseResource) -> MaterializeResult:
 
 
 def plan(database: Database, today: Model) -> Plan:
-    """What to do in a library whose new passages are embedded with the model `today`."""
+    """The plan for a library whose new passages are embedded with the model `today`."""
     models = list_text_models(database)
     searched = next((model for model in models if model.searched), None)
     if searched is None:
@@ -83,21 +83,21 @@ def plan(database: Database, today: Model) -> Plan:
     complete = new is not None and not count_missing(database, new)
     if complete:
         return Plan(switch=new, remove=tuple(model for model in models if model != new))
-    left_over = tuple(model for model in rest if model != new)
-    wants_index = _has_many(database, searched) and not is_indexed(database, searched)
-    return Plan(remove=left_over, index=searched if wants_index else None)
+    unused = tuple(model for model in rest if model != new)
+    needs_index = _has_many(database, searched) and not is_indexed(database, searched)
+    return Plan(remove=unused, index=searched if needs_index else None)
 
 
 def maintain(database: Database, today: Model) -> Upkeep:
     """Carry out the plan; one process at a time."""
     with lock(database.url, LOCK):
-        todo, began = plan(database, today), time.monotonic()
+        todo, started = plan(database, today), time.monotonic()
         to_index = todo.switch or todo.index
         if to_index and _has_many(database, to_index) and not is_indexed(database, to_index):
             build_index(database, to_index)
-        built_s = time.monotonic() - began
+        build_s = time.monotonic() - started
         removed = _switch_and_remove(database, todo.switch, todo.remove)
-        return _summarize(database, int(todo.switch is not None), removed, built_s)
+        return _summarize(database, int(todo.switch is not None), removed, build_s)
 
 
 def _has_many(database: Database, model: TextModel) -> bool:
@@ -108,15 +108,15 @@ def _has_many(database: Database, model: TextModel) -> bool:
     return bool(rows)
 
 
-def _switch_and_remove(database: Database, new: TextModel | None, left_over: Sequence[TextModel]) -> int:
-    """In one transaction, so that no search sees half of it; returns the number of removed passages."""
-    if new is None and not left_over:
+def _switch_and_remove(database: Database, new: TextModel | None, unused: Sequence[TextModel]) -> int:
+    """Do both in one transaction, so that no search sees half of it; returns the number of removed passages."""
+    if new is None and not unused:
         return 0
     with database.connect() as connection:
         if new is not None:
             switch_to(connection, new)
         removed = 0
-        for model in left_over:
+        for model in unused:
             drop_index(connection, model)
             of_model = "model = %(model)s AND model_revision = %(model_revision)s"
             removed += connection.execute(f"DELETE FROM passages WHERE {of_model}", model.columns).rowcount  # noqa: S608

@@ -3,12 +3,12 @@
 Two tables: `turns`, which may overlap, and `exclusive_turns` with at most one speaker at a time, to which words are assigned.
 Speakers are labelled within the video only (SPEAKER_00, ...); asset `people` decides who they are.
 
-With EARSHOT_MONOLOGUE=1 a short cut is tried first: if one enrolled voice fills the video (monologue.py), its speech becomes
-the turns, and only the segmentation is paid for, not the rest of the diarization. Otherwise the diarization reuses the
-segmentation, and only the check of some windows is lost. Metadata `path` and `path_reason` say which way was taken and why,
-`person_id` whose voice it is.
+With EARSHOT_MONOLOGUE=1 a shortcut is tried first: if one enrolled voice fills the video (monologue.py), its speech becomes the
+turns, and only the segmentation runs, not the rest of the diarization. Otherwise the diarization reuses the segmentation, and
+only the time for checking some windows is lost. Metadata `path` and `path_reason` say which path was taken and why, `person_id`
+whose voice it is.
 
-The short cut counts no inputs, so that its timings and those of full diarizations are not compared with each other.
+The shortcut counts no inputs, so that its timings and those of full diarizations are not compared with each other.
 """
 
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ from resources.models import ModelsResource
 if TYPE_CHECKING:  # imports torch
     from earshot.models.voice.diarizer import Diarizer, Segmentation
 
-# Windows whose samples are copied at a time: 12 MB.
+# Windows whose samples are copied at once, 12 MB.
 WINDOWS_AT_ONCE = 64
 
 
@@ -84,7 +84,7 @@ def speaker_turns(
 
 
 def _monologue(run: StageRun, diarizer: "Diarizer", samples: np.ndarray) -> tuple[Monologue, "Segmentation | None"]:
-    """Whether the short cut may be taken, and the segmentation if this needed one."""
+    """Decide whether the shortcut applies; also returns the segmentation if the decision needed one."""
     settings, database = read_settings(), run.database
     if not settings.monologue:
         return diarize_in_full("off: EARSHOT_MONOLOGUE is not 1"), None

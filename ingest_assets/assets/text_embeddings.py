@@ -1,4 +1,4 @@
-"""Asset `text_embeddings`: who said what, in passages that can be searched by meaning. Table `passages`.
+"""Asset `text_embeddings`: each speaker's words in passages that can be searched by meaning. Table `passages`.
 
 Words are assigned to the speakers of the turns (earshot/transcripts/word_speakers.py), cut into passages at sentence ends and
 speaker changes, each within the text model's window, and embedded. Passages of another text model stay beside them;

@@ -1,6 +1,6 @@
 """Asset `transcript`: segments and words with times, by faster-whisper. Tables `transcripts`, `segments` and `words`.
 
-Silero VAD runs first, so that silence gives no words.
+Silero VAD runs first, so that silence yields no words.
 """
 
 import pandas as pd

@@ -1,6 +1,6 @@
 """Asset `voice_embeddings`: a vector for each turn, and a centroid for each local speaker of the video.
 
-A turn's vector is cached under the sha256 of the audio's samples, the turn's first and last sample, and the voice space (model,
+A turn's vector is cached by the sha256 of the audio's samples, the turn's first and last sample, and the voice space (model,
 revision, preparation, dimension). A turn's condition (clear, overlapped, too short) is stored beside its vector; a forgotten
 turn has no vector. Tables `voice_embeddings` and `local_speakers`.
 
@@ -72,7 +72,7 @@ def _spanned(run: StageRun, samples: int) -> pd.DataFrame:
 def _frames(
     turns: pd.DataFrame, vectors: dict[SampleSpan, np.ndarray], audio_sha256: str, space: VoiceSpace
 ) -> dict[str, pd.DataFrame]:
-    """The rows of both tables, from `vectors` by span; forgotten turns get none."""
+    """The rows of both tables; `vectors` are by span, and forgotten turns get none."""
     embeddings = [
         None if condition == "forgotten" else vectors[span] for span, condition in zip(turns.span, turns.condition, strict=True)
     ]
