@@ -1,7 +1,7 @@
-"""Checks as Dagster knows them: what an asset declares, and how an outcome is shown.
+"""Dagster's asset checks: the specs that an asset declares, and outcomes as check results.
 
-What is checked, and how, is earshot/timings/judgement.py. The asset yields the results in its own step, so that no video is
-without them and none costs a step more.
+earshot/timings/judgement.py does the checking. The asset yields the results in its own step, so that every video has them
+without further steps.
 """
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
@@ -11,16 +11,16 @@ from earshot.timings.judgement import CHECKS, CheckOutcome
 
 
 def check_specs(asset: str) -> list[AssetCheckSpec]:
-    """What an asset declares to yield.
+    """The checks that an asset declares.
 
-    Without partitions of their own, which Dagster has in preview and cannot show for many videos: each result names its
-    video and the materialization that it judged.
+    Unpartitioned, because partitioned checks are a preview in Dagster, which cannot show them for many videos; each result
+    names its video and the materialization that it judged.
     """
     return [AssetCheckSpec(name, asset=asset, description=description) for name, description in CHECKS.items()]
 
 
 def check_result(finding: CheckOutcome, video_id: str) -> AssetCheckResult:
-    """A finding as Dagster shows it."""
+    """The outcome of a check, for Dagster."""
     figures = {"ratio": finding.ratio, "expected_s": finding.expected_s, "videos": float(finding.videos)}
     return AssetCheckResult(
         check_name=finding.check,

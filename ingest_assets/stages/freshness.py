@@ -1,8 +1,8 @@
 """Freshness: which stages of a video are stale and must run. Pure functions; ingest_assets/stages/outputs.py stores outputs.
 
 A stage is current if today's code version and model made its last output from the present outputs of the stages above it. Only
-their content counts: a stage above that ran again with the same result makes nothing stale. The stages below a stale stage
-count as stale, too, until it has run and its new content is known.
+their content counts: a stage above that ran again with the same result makes nothing stale. The stages below a stale stage are
+stale, too, until it has run and its new content is known.
 """
 
 from collections.abc import Mapping, Set
@@ -33,14 +33,14 @@ class Output:
 def reasons_to_run(
     expected: Mapping[str, Version], upstream: Mapping[str, Set[str]], outputs: Mapping[str, Output]
 ) -> dict[str, str]:
-    """The reason for each stale stage, in the order of `expected`, which must list each stage after those it is made from."""
+    """The reason for each stale stage, in the order of `expected`, which must list each stage after those above it."""
     stale: dict[str, str] = {}
     for stage, version in expected.items():
         above = sorted(upstream[stage] & stale.keys())
-        why = reason_to_run(version, upstream[stage] - stale.keys(), outputs.get(stage), outputs)
-        why = why or (f"made from {above[0]}, which is out of date" if above else "")
-        if why:
-            stale[stage] = why
+        reason = reason_to_run(version, upstream[stage] - stale.keys(), outputs.get(stage), outputs)
+        reason = reason or (f"made from {above[0]}, which is out of date" if above else "")
+        if reason:
+            stale[stage] = reason
     return stale
 
 
@@ -58,10 +58,10 @@ def reason_to_run(version: Version, upstream: Set[str], output: Output | None, o
     return ""
 
 
-def _change(was: Version, version: Version) -> str:
-    """code version 1 -> 2"""
-    if was.code_version != version.code_version:
-        return f"code version {was.code_version} -> {version.code_version}"
-    if was.model != version.model:
-        return f"model {was.model} -> {version.model}"
-    return f"{version.model} {was.model_revision} -> {version.model_revision}"
+def _change(old: Version, new: Version) -> str:
+    """The change in words, such as "code version 1 -> 2"."""
+    if old.code_version != new.code_version:
+        return f"code version {old.code_version} -> {new.code_version}"
+    if old.model != new.model:
+        return f"model {old.model} -> {new.model}"
+    return f"{new.model} {old.model_revision} -> {new.model_revision}"

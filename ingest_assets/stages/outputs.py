@@ -1,7 +1,7 @@
 """Outputs: records each stage's last output of each video, what it was made from, and its cost.
 
 The transaction that changes a stage's rows deletes its row of table `stage_outputs`; the end of the stage inserts a new one,
-with those of `asset_timings` and `check_failures`. So a stage that broke off has no output and runs again.
+with those of `asset_timings` and `check_failures`. So an interrupted stage has no output and runs again.
 ingest_assets/stages/freshness.py decides what is stale.
 """
 
@@ -37,7 +37,7 @@ class StageResult:
 
 
 def content_digest(*frames: pd.DataFrame) -> str:
-    """sha256 of these frames' columns, in their order of rows."""
+    """sha256 of these frames, rows in their order."""
     digest = hashlib.sha256()
     for frame in frames:
         digest.update(frame.to_csv(index=False).encode())
@@ -45,7 +45,7 @@ def content_digest(*frames: pd.DataFrame) -> str:
 
 
 def read_outputs(database: Database, video_ids: Sequence[str]) -> Mapping[str, dict[str, Output]]:
-    """By video: the outputs of its stages, by stage."""
+    """The last outputs of these videos, by video and stage."""
     outputs: defaultdict[str, dict[str, Output]] = defaultdict(dict)
     rows = database.query(
         "SELECT o.video_id, o.asset, o.code_version, o.model, o.model_revision, content, made_from, wall_s - load_s AS took_s "
@@ -98,10 +98,10 @@ def invalidate_output(connection: Connection, video_id: str, asset: str) -> bool
 
 
 def record_result(database: Database, result: StageResult) -> None:
-    """Record that the stage has ended: its timing, its failed checks and its output, all or nothing."""
-    about = {"video_id": result.video_id, "asset": result.asset, "run_id": result.run_id}
+    """Record the end of the stage in one transaction: its timing, its failed checks and its output."""
+    key = {"video_id": result.video_id, "asset": result.asset, "run_id": result.run_id}
     timing = {
-        **about,
+        **key,
         "code_version": result.version.code_version,
         "git_commit": git_commit(),
         "speed": result.examined.speed.value,
@@ -115,7 +115,7 @@ def record_result(database: Database, result: StageResult) -> None:
     with database.connect() as connection:
         timing_id = _insert(connection, "asset_timings", timing, "timing_id")
         for row in failed:
-            _insert(connection, "check_failures", about | row, "failure_id")
+            _insert(connection, "check_failures", key | row, "failure_id")
         output = {
             "video_id": result.video_id,
             "asset": result.asset,
@@ -130,7 +130,7 @@ def record_result(database: Database, result: StageResult) -> None:
 
 
 def _contents(connection: Connection, video_id: str, stages: Set[str]) -> dict[str, str]:
-    """The digests of these stages. They cannot change meanwhile, because the run holds the video's lock."""
+    """The content digests of these stages, which cannot change while the run holds the video's lock."""
     rows = connection.execute(
         "SELECT asset, content FROM stage_outputs WHERE video_id = %s AND asset = ANY(%s)", [video_id, list(stages)]
     )

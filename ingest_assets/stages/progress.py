@@ -1,6 +1,6 @@
 """Progress of the running stage, for a watcher in this process.
 
-Stages call `report()`; the command line registers a watcher with `watching()` and draws a bar. Without one a report is free.
+Stages call `report()`; the command line registers a watcher with `watching()` and draws a bar. Without one, reports do nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,6 +29,6 @@ def watching(watcher: Watcher) -> Iterator[None]:
 
 
 def described(stage: str, share: float) -> str:
-    """ "transcript 40%"; only the stage before its first percent is done, as while its model loads."""
+    """A label such as "transcript 40%", or only the stage before its first percent, as while its model loads."""
     percent = f"{share:.0%}"
     return stage if percent == "0%" else f"{stage} {percent}"

@@ -1,13 +1,13 @@
 """Runs a stage: one asset on one video. What the stage computes is in the asset's own module.
 
-The five assets share `stage(context, database)`. It finds the video of the partition key, measures, and on an error of Earshot
-records it in the catalogue and fails the step without retries. If a stage above has no output, the catalogue stays as it is,
+The five assets share `stage(context, database)`. It finds the video of the partition key, measures, records any error of
+Earshot in the catalogue, and then fails the step without retries. If a stage above has no output, the catalogue stays as it is,
 because it already has the reason. If a restart of the database broke a statement of the stage, the stage is retried; if it
 broke one of Dagster's, `retry_after_outage` lets Dagster retry the run.
 
-An asset that `is_current` calls `reuse()` and does nothing else. Any other ends with `finish()`, which compares the timing with
-earlier ones, stores it with the failed checks and the output (ingest_assets/stages/outputs.py), and returns the same figures as
-metadata and check results.
+An asset that `is_current` calls `reuse()` and does nothing else. Otherwise it ends with `finish()`, which compares the timing
+with earlier ones, stores it with the failed checks and the output (ingest_assets/stages/outputs.py), and returns the same
+figures as metadata and check results.
 """
 
 from collections import Counter
@@ -57,11 +57,11 @@ from resources.instance.dagster_internals import RETRY_ON_ASSET_OR_OP_FAILURE_TA
 
 Loaded = TypeVar("Loaded")
 
-# Number of model loads by this process, by asset.
+# Model loads in this process, by asset.
 _loads: Counter[str] = Counter()
 
-# With this run tag no stage reuses its output ("true"), or none of these ("transcript,speaker_turns"). `earshot ingest --force`
-# and `earshot backfill` set it, and so can the launchpad of the UI.
+# With this run tag no stage reuses its output ("true"), or none of those listed ("transcript,speaker_turns"). `earshot ingest
+# --force` and `earshot backfill` set it; users can in the UI's launchpad.
 FORCE_TAG = "earshot/force"
 
 MAX_OUTAGE_RETRIES = 2  # of a stage whose statement was lost with the database server
@@ -92,7 +92,7 @@ class StageRun:
 
     @property
     def is_current(self) -> bool:
-        """Whether the stage's output is what this run would make, and the run does not force it."""
+        """Whether this run would make the same output, and does not force the stage."""
         forced = self.context.run.tags.get(FORCE_TAG, "")
         if forced == "true" or self.asset in forced.split(","):
             return False
@@ -100,12 +100,12 @@ class StageRun:
 
     @cached_property
     def outputs(self) -> Mapping[str, Output]:
-        """The outputs of this video's stages when this one began."""
+        """The outputs of this video's stages when this run of the stage began."""
         return read_outputs(self.database, [self.video.video_id])[self.video.video_id]
 
     @property
     def report(self) -> Callable[[float], None]:
-        """A function that reports which share (0 to 1) of this stage is done."""
+        """A function that reports the share (0 to 1) of this stage that is done."""
         return lambda share: progress.report(self.asset, share)
 
     def rows(self, table: str, order: str) -> pd.DataFrame:
@@ -114,16 +114,16 @@ class StageRun:
             return self.database.frame(table, self.video.video_id, order)
 
     def replace(self, frames: dict[str, pd.DataFrame], only: Mapping[str, str] | None = None) -> None:
-        """Replace this video's rows of these tables (with `only`, those with these values), all or nothing."""
+        """Replace this video's rows of these tables in one transaction; with `only`, just those with these values."""
         with self.measurement.reading_writing(), self.database.connect() as connection:
-            had_ended = invalidate_output(connection, self.video.video_id, self.asset)
-            # A retry after the rows were replaced must not keep the new ones as the previous ones.
-            if had_ended and self.context.run.tags.get(KEEP_TAG) == "true":
+            had_output = invalidate_output(connection, self.video.video_id, self.asset)
+            # A retry after the rows were replaced must not keep the new rows as the previous ones.
+            if had_output and self.context.run.tags.get(KEEP_TAG) == "true":
                 keep_previous(connection, self.video.video_id, frames)
             self.database.replace_within(connection, self.video.video_id, frames, only)
 
     def load(self, gpu: GpuResource, load: Callable[[Device], Loaded]) -> Loaded:
-        """Load the stage's model on the configured device with `load`, and begin to sample the use of a GPU."""
+        """Load the stage's model on the configured device with `load`, and start sampling the utilisation of a GPU."""
         before = cache.loads()
         with self.measurement.loading(), _uninterrupted():
             device = gpu.require()
@@ -150,7 +150,7 @@ class StageRun:
     ) -> MaterializeResult:
         """Judge and store the timing, and return the result for Dagster. The last call of an asset.
 
-        `content` is a digest of what the stages below, and users, read of this one's rows; `more` is further metadata, as text.
+        `content` is a digest of what the stages below and users read of this stage's rows; `more` is further metadata, as text.
         """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = evaluate(self.asset, figures, read_history(self.database, self.asset, figures), floors)
@@ -169,7 +169,7 @@ class StageRun:
         return self._result(figures, {"reused": "no", **more}, examined.findings)
 
     def reuse(self) -> MaterializeResult:
-        """The result for Dagster as when the output was made, failed checks included. Measures and changes nothing."""
+        """Mark the output as current; returns the result for Dagster as when it was made, failed checks included."""
         [made] = self.database.query(
             "UPDATE stage_outputs o SET current_at = now() FROM asset_timings t "
             "WHERE t.timing_id = o.timing_id AND (o.video_id, o.asset) = (%s, %s) RETURNING t.*, details",
@@ -193,7 +193,7 @@ class StageRun:
 
 @contextmanager
 def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterator[StageRun]:
-    """The run of this context's asset on this context's partition."""
+    """Run the context's asset on the context's partition."""
     opened = database.open()
     video_id = context.partition_key
     measurement = Measurement()
@@ -212,14 +212,14 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
 
 @failure_hook
 def retry_after_outage(context: HookContext) -> None:
-    """Let Dagster retry the run if its statement was lost; after other failed steps it does not (dagster.yaml)."""
+    """Let Dagster retry the run if its statement was lost; it does not retry other failed steps (dagster.yaml)."""
     if context.op_exception is not None and is_outage(context.op_exception):
         context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true"})
 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Delay a run's cancellation until after the block: an interrupted `import torch` fails ever after."""
+    """Delay a run's cancellation until after the block: after an interrupted `import torch`, every later import fails."""
     with capture_interrupts():
         yield
         interrupted = check_captured_interrupt()
@@ -228,7 +228,7 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _record(database: Database, video_id: str, error: EarshotError) -> None:
-    """Record the failure; if a site refuses us, pause its source."""
+    """Record the failure; if a site blocks us, pause its source."""
     until = None
     if isinstance(error, Blocked) and (video := get_video(database, video_id)):
         until = pause(database, video.source, str(error), error.pause_s)

@@ -1,10 +1,10 @@
 """Staleness: the library's stale stages, and why they are stale.
 
-Lists each stage of each `ready` video that a run today would do again, because its code version, its model or its inputs have
+Lists each stage of each `ready` video that would run again today, because its code version, its model or its inputs have
 changed. ingest_assets/stages/freshness.py has the rules, ingest_assets/stages/outputs.py the records. Videos that were never
 fully ingested are not stale but new, or await a retry (`earshot videos`).
 
-Does not notice changed settings that change no model, nor recordings that changed at their source.
+Does not detect changed settings that change no model, nor recordings that changed at their source.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ AT_ONCE = 5_000  # videos whose outputs are in memory at a time; those of 100,00
 
 
 def read_stale(database: Database, stages: Sequence[str] = STAGES) -> pd.DataFrame:
-    """The stale ones of these stages, in order of the videos' keys, upstream first.
+    """The stale stages among these, sorted by video key, upstream first.
 
     Columns: video_id, title, source, stage, reason, took_s (seconds that the stage took last time, without loading models; NaN
     if it never ran).
@@ -38,17 +38,17 @@ def read_stale(database: Database, stages: Sequence[str] = STAGES) -> pd.DataFra
 
 
 def _stale_of(database: Database, video_ids: Sequence[str], expected: Mapping[str, Version]) -> Iterator[tuple[object, ...]]:
-    """The rows of these videos, in their order."""
+    """The rows of these videos, sorted by key."""
     outputs = read_outputs(database, video_ids)
-    known = database.query("SELECT video_id, title, source FROM videos WHERE video_id = ANY(%s)", [list(video_ids)])
-    for video in sorted(known, key=lambda video: video["video_id"]):
+    catalogued = database.query("SELECT video_id, title, source FROM videos WHERE video_id = ANY(%s)", [list(video_ids)])
+    for video in sorted(catalogued, key=lambda video: video["video_id"]):
         last = outputs.get(video["video_id"], {})
         for stage, reason in reasons_to_run(expected, UPSTREAM, last).items():
             yield *video.values(), stage, reason, last[stage].took_s if stage in last else float("nan")
 
 
 def stale_sheet(stale: pd.DataFrame) -> Table:
-    """A printable table of the stale stages, a row for each stage and reason."""
+    """A printable table of the stale stages, one row per stage and reason."""
     headings = [("stage", "left"), ("videos", "right"), ("took", "right"), ("why", "left"), ("one of them", "left")]
     rows = [
         [row["stage"], f"{row['videos']:,}", format_hms(row["took_s"]), row["reason"], row["example"]]
@@ -58,7 +58,7 @@ def stale_sheet(stale: pd.DataFrame) -> Table:
 
 
 def summarize_stale(stale: pd.DataFrame) -> pd.DataFrame:
-    """A row for each stage and reason, most upstream first: stage, reason, videos, took_s in sum, and one of the videos."""
+    """One row per stage and reason, upstream first: stage, reason, number of videos, total took_s, and one video's key."""
     order = {stage: index for index, stage in enumerate(STAGES)}
     grouped = stale.groupby(["stage", "reason"], as_index=False).agg(
         videos=("video_id", "size"), took_s=("took_s", "sum"), example=("video_id", "first")

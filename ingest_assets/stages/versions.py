@@ -19,7 +19,7 @@ CODE_VERSIONS = {
 
 
 def stage_version(stage: str) -> Version:
-    """Today's version of this stage. For `audio` only the code counts, not the decoder's version."""
+    """Today's version of this stage. For `audio`, only the code counts, not the decoder's version."""
     model = model_set(read_settings()).of_stage(stage)
     return Version(CODE_VERSIONS[stage], model.name, model.revision) if model else Version(CODE_VERSIONS[stage])
 

@@ -1,7 +1,7 @@
-"""`@video_asset`: declares a stage of a video as an asset, with all that the five have in common.
+"""`@video_asset`: declares a stage of a video as an asset, with everything that the five have in common.
 
-The function's name determines partition, code version, upstream assets, the three checks and the hook after an outage; declare
-a stage in earshot/storage/catalog/stages.py and ingest_assets/stages/versions.py.
+The function's name determines the code version, the upstream assets and the three checks, so declare a new stage in
+earshot/storage/catalog/stages.py and ingest_assets/stages/versions.py.
 """
 
 from collections.abc import Callable, Set
