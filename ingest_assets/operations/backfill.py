@@ -5,7 +5,7 @@ stores their present state (for ingest_assets/operations/backfill_result.py) and
 one run per video, at the end of the queue. It targets exactly these stages of each video, which Dagster's own backfill form
 cannot. A stage whose inputs turn out unchanged is reused (ingest_assets/stages/stage.py).
 
-A backfill belongs to Dagster: it goes on after its launcher ends, and those launched in the UI count, too.
+A backfill belongs to Dagster: it continues after its launcher exits. Backfills launched in the UI are included.
 """
 
 import time
@@ -47,7 +47,7 @@ KEPT_DAYS = 90
 class Progress:
     """A backfill's progress in videos; `error` says why it was stopped, if it was.
 
-    A run whose process died and that Dagster will retry does not count as failed.
+    A run that Dagster will retry because its process died does not count as failed.
     """
 
     status: str
@@ -70,7 +70,7 @@ class Progress:
 
 
 def with_below(stages: Sequence[str]) -> list[str]:
-    """The stages and all that is made from them, upstream first."""
+    """The stages and everything made from them, upstream first."""
     below = set(stages)
     for stage in STAGES:
         if UPSTREAM[stage] & below:
@@ -83,7 +83,7 @@ def choose(
 ) -> pd.DataFrame:
     """The stages to run of `ready` videos, newest first, as a frame like that of `read_stale()`; `limit` counts videos.
 
-    These are the given stages and those below them; with `only_stale` only the stale ones of these.
+    These are the given stages and those below them; with `only_stale`, just the stale ones among them.
     """
     ready = _ready(database, which)
     with_all_below = with_below(stages)
@@ -91,9 +91,9 @@ def choose(
         chosen = read_stale(database, with_all_below)
         chosen = chosen[chosen.video_id.isin(ready)]
     else:
-        chosen = _everything(database, ready[:limit], with_all_below, stages)
-    concerned = set(chosen.video_id)
-    kept = [video_id for video_id in ready if video_id in concerned][:limit]
+        chosen = _all_stages(database, ready[:limit], with_all_below, stages)
+    affected = set(chosen.video_id)
+    kept = [video_id for video_id in ready if video_id in affected][:limit]
     order = {name: index for names in (kept, STAGES) for index, name in enumerate(names)}
     return chosen[chosen.video_id.isin(kept)].sort_values(["video_id", "stage"], key=lambda names: names.map(order))
 
@@ -106,7 +106,7 @@ def launch(
     instance: DagsterInstance,
     keep_previous: bool = False,
 ) -> str:
-    """Start the backfill; returns its id. `forced` stages reuse nothing. `keep_previous` keeps the replaced rows."""
+    """Start the backfill; returns its id. `forced` stages are not reused. `keep_previous` keeps the replaced rows."""
     backfill_id, video_ids = make_new_backfill_id(), chosen.video_id.unique().tolist()
     _store_state_before(database, backfill_id, chosen, video_ids)
     instance.add_dynamic_partitions(str(videos.name), video_ids)
@@ -139,7 +139,7 @@ def _tags(forced: Sequence[str], keep_previous: bool) -> dict[str, str]:
 
 
 def cancel(instance: DagsterInstance, backfill_id: str) -> None:
-    """Cancel it in Dagster: active runs stop, finished ones stay."""
+    """Cancel the backfill in Dagster: active runs stop, finished ones stay."""
     backfill = _backfill(instance, backfill_id)
     if backfill.status in BULK_ACTION_TERMINAL_STATUSES:
         raise EarshotError(f"Backfill {backfill_id} has ended ({backfill.status.value.lower()}).", "There is nothing to stop.")
@@ -147,11 +147,11 @@ def cancel(instance: DagsterInstance, backfill_id: str) -> None:
 
 
 def read_progress(database: Database, instance: DagsterInstance, backfill_id: str) -> Progress:
-    """The progress of any backfill over videos, also from the UI. Raises EarshotError if there is none or it has no videos."""
+    """The progress of a backfill over videos, also from the UI. Raises EarshotError if it is unknown or has no videos."""
     backfill = _backfill(instance, backfill_id)
     stored = database.query("SELECT videos FROM backfills WHERE backfill_id = %s", [backfill_id])
-    of_videos = stored[0]["videos"] if stored else len(_targets(backfill))
-    if of_videos == 0:
+    video_count = stored[0]["videos"] if stored else len(_targets(backfill))
+    if video_count == 0:
         raise EarshotError(f"Backfill {backfill_id} is not one over videos.", "The UI shows its progress.")
 
     def count(*statuses: DagsterRunStatus, **tags: str) -> int:
@@ -159,7 +159,7 @@ def read_progress(database: Database, instance: DagsterInstance, backfill_id: st
 
     return Progress(
         backfill.status.value,
-        of_videos,
+        video_count,
         done=count(DagsterRunStatus.SUCCESS),
         failed=count(DagsterRunStatus.FAILURE) - count(DagsterRunStatus.FAILURE, **{WILL_RETRY_TAG: "true"}),
         working=count(*ACTIVE),
@@ -169,12 +169,12 @@ def read_progress(database: Database, instance: DagsterInstance, backfill_id: st
 
 
 def _targets(backfill: PartitionBackfill) -> set[str]:
-    """The videos of which a backfill runs any stage, from Dagster's own record of it."""
+    """The videos for which a backfill runs any stage, from Dagster's own record of it."""
     if backfill.asset_backfill_data is None:
         return set(backfill.partition_names or [])
     subsets = backfill.asset_backfill_data.target_subset.partitions_subsets_by_asset_key
-    of_stages = [subset for key, subset in subsets.items() if key.to_user_string() in STAGES]
-    return {video_id for subset in of_stages for video_id in subset.get_partition_keys()}
+    stage_subsets = [subset for key, subset in subsets.items() if key.to_user_string() in STAGES]
+    return {video_id for subset in stage_subsets for video_id in subset.get_partition_keys()}
 
 
 def _backfill(instance: DagsterInstance, backfill_id: str) -> PartitionBackfill:
@@ -185,7 +185,7 @@ def _backfill(instance: DagsterInstance, backfill_id: str) -> PartitionBackfill:
 
 
 def count_undated(database: Database, which: VideoFilter) -> int:
-    """How many videos `since` and `until` leave out because they have no date, among those that the other conditions select."""
+    """The number of videos that match the other conditions, but that `since` and `until` exclude because they have no date."""
     if not which.has_days:
         return 0
     statement = f"SELECT count(*) AS videos {_READY} AND v.published_at IS NULL"
@@ -219,8 +219,8 @@ def _parameters(which: VideoFilter) -> dict[str, Any]:
     return {**which.names, "since": which.since, "until": which.until}
 
 
-def _everything(database: Database, video_ids: list[str], stages: Sequence[str], named: Sequence[str]) -> pd.DataFrame:
-    """All of these stages of these videos, each with the seconds that it took last time."""
+def _all_stages(database: Database, video_ids: list[str], stages: Sequence[str], named: Sequence[str]) -> pd.DataFrame:
+    """All of these stages of these videos, with the seconds that each took last time."""
     rows = database.query(
         """
         SELECT v.video_id, title, source, stage, stage = ANY(%(named)s) AS named, wall_s - load_s AS took_s

@@ -1,8 +1,8 @@
 """What a backfill changed: compares the state before and after it, stage by stage.
 
 Speeds are those of the stages' last runs before the backfill and of its own runs; a reused stage has none. Content is compared
-by the digests of ingest_assets/stages/outputs.py, if both are known (rows may be older than digests, and some stages make
-none). Examples are passages of the few videos whose text was stored.
+by the digests of ingest_assets/stages/outputs.py, if both are known (rows may predate digests, and some stages have none).
+Examples are passages of the few videos whose text was stored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ from earshot.storage.database import Database
 from earshot.timings.timing import times_real_time
 
 EXAMPLES = 3
-UNKNOWN = "run "  # prefix of the content of rows that are older than digests
+UNKNOWN = "run "  # prefix of the content of rows that predate digests
 
 
 @dataclass(frozen=True)
 class StageChange:
-    """One stage of a backfill. `noun` is what is counted of its content, before and after: words, speakers or passages."""
+    """One stage of a backfill. `noun` names what was counted before and after: words, speakers or passages."""
 
     stage: str
     videos: int
@@ -28,7 +28,7 @@ class StageChange:
     missing: int  # not done: the video failed, or the backfill was stopped
     x_realtime_before: float | None
     x_realtime_after: float | None
-    changed: int | None  # videos whose content has changed; None if it is not known for any
+    changed: int | None  # videos whose content has changed; None if unknown for all
     noun: str
     count_before: int | None
     count_after: int | None
@@ -36,7 +36,7 @@ class StageChange:
 
 @dataclass(frozen=True)
 class Example:
-    """A passage that has changed. "" if there was or is none at that time."""
+    """A passage that has changed; `now` is "" if the video has no passages left."""
 
     video_id: str
     title: str
@@ -46,7 +46,7 @@ class Example:
 
 
 def stage_changes(rows: Sequence[Mapping[str, Any]]) -> list[StageChange]:
-    """One change for each stage, upstream first. `rows` are those of `read_result()`, one for each stage of each video."""
+    """One change per stage, upstream first. `rows` are those of `read_result()`, one for each stage of each video."""
     return [
         _stage_change(stage, [row for row in rows if row["stage"] == stage])
         for stage in STAGES
@@ -79,15 +79,15 @@ def _is_known(content: str | None) -> bool:
 
 
 def _speed(rows: Sequence[Mapping[str, Any]], when: str) -> float | None:
-    """Times real time over all videos with both runs known."""
-    both = [row for row in rows if row["audio_s_before"] is not None]
-    if not both:
+    """Times real time over the videos whose runs before and after are both known."""
+    timed = [row for row in rows if row["audio_s_before"] is not None]
+    if not timed:
         return None
-    return times_real_time(sum(row[f"audio_s_{when}"] for row in both), sum(row[f"took_s_{when}"] for row in both), 0.0)
+    return times_real_time(sum(row[f"audio_s_{when}"] for row in timed), sum(row[f"took_s_{when}"] for row in timed), 0.0)
 
 
 def changed_passages(rows: Sequence[Mapping[str, Any]], most: int = EXAMPLES) -> list[Example]:
-    """The first changed passage of each video whose text was stored, at `most` so many."""
+    """The first changed passage of each video whose text was stored, at most `most` in all."""
     examples = [example for row in rows if row["said_before"] and (example := _first_change(row))]
     return examples[:most]
 
@@ -97,14 +97,14 @@ def _first_change(row: Mapping[str, Any]) -> Example | None:
     texts_now = {passage["text"] for passage in now}
     for passage in row["said_before"]:
         if passage["text"] not in texts_now:
-            started = [current for current in now if current["start_s"] <= passage["start_s"]]
-            text = started[-1]["text"] if started else (now[0]["text"] if now else "")
+            earlier = [current for current in now if current["start_s"] <= passage["start_s"]]
+            text = earlier[-1]["text"] if earlier else (now[0]["text"] if now else "")
             return Example(row["video_id"], row["title"], passage["start_s"], passage["text"], text)
     return None
 
 
 def read_result(database: Database, backfill_id: str) -> list[dict[str, Any]]:
-    """The rows for `stage_changes()` and `changed_passages()`, in order of the videos' keys."""
+    """The rows for `stage_changes()` and `changed_passages()`, sorted by video key."""
     return database.query(
         """
         SELECT b.video_id, title, b.asset AS stage, b.timing_id AS before, o.timing_id AS after,

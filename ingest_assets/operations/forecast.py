@@ -1,16 +1,16 @@
-"""Forecasts how long a backfill takes, from the stages' last timings and the recent overhead between stages. Not its price.
+"""Forecasts how long a backfill takes, not what it costs, from the stages' last timings and the recent overhead between stages.
 
 A stage's timing excludes the overhead around it: starting a run, waiting in the queue, loading models if no worker keeps them.
 For an hour of audio the overhead is negligible, for a thousand short texts it is nearly everything. It, too, is read from
-`asset_timings`: the time from the end of one stage to the end of the next, minus that stage's own work. It differs between
-stages of one run and between runs, and a backfill of one stage has only the latter kind.
+`asset_timings`: the time from the end of one stage to the end of the next, minus that stage's own work. It differs within a run
+and between runs; a backfill of one stage has only the latter kind.
 
 If several stages compute at once, as two do on a GPU, their work takes `work_s / at_once`, but no less than the longest video,
-whose stages follow one another. The number at once is that of slots in pool `gpu`, or of workers if there are fewer; `audio`,
-which takes no slot, counts as if it did. For a stage that began before the previous one had ended, and so ran side by side with
-it, only its share of the work is subtracted; for a stage that ran alone, as in `earshot ingest`, all of its work is.
+whose stages are sequential. `at_once` is the number of slots in pool `gpu`, or of workers if there are fewer; `audio`, which
+takes no slot, counts as if it did. For a stage that began before the previous one had ended, and so ran in parallel, only its
+share of the work is subtracted; for a stage that ran alone, as in `earshot ingest`, all of it.
 
-Before the first run begins, Dagster's daemon takes up to half a minute more to notice the backfill.
+Dagster's daemon takes up to half a minute more to notice the backfill.
 """
 
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ from resources.instance.worker_slots import count_workers
 RECENT = 200  # timings
 # Longer gaps are idle time, not overhead. Processes that load their models for each video take 16 s at most here.
 IDLE_S = 60.0
-CLIP_QUANTILE = 0.95  # the longest twentieth is clipped to this quantile, as when a worker loads its models for the first time
+CLIP_QUANTILE = 0.95  # longer overheads are clipped to this quantile, such as a worker's first loading of its models
 
 
 @dataclass(frozen=True)
 class Forecast:
     """`work_s` sums the stages' last timings without loading, and takes `spread_s` with `at_once` stages at a time.
 
-    `around_s` is the overhead in addition, None if it is unknown.
+    `around_s` is the additional overhead, None if unknown.
     """
 
     videos: int
@@ -55,13 +55,13 @@ def forecast(database: Database, chosen: pd.DataFrame, at_once: int) -> Forecast
 
 
 def spread_s(chosen: pd.DataFrame, at_once: int) -> float:
-    """Seconds that the work of these stages takes with so many at once, those of one video one after another."""
-    of_videos = chosen.groupby("video_id").took_s.sum()
-    return float(max(of_videos.sum() / at_once, of_videos.max()))
+    """Seconds that these stages take with `at_once` in parallel, those of one video one after another."""
+    per_video = chosen.groupby("video_id").took_s.sum()
+    return float(max(per_video.sum() / at_once, per_video.max()))
 
 
 def stages_at_once(instance: DagsterInstance) -> int:
-    """How many stages compute at once: the slots of pool `gpu`, or the (running, else configured) workers if fewer."""
+    """The number of stages that compute at once: slots of pool `gpu`, or (running, else configured) workers if fewer."""
     settings = read_settings()
     workers = count_workers(server_urls(settings).earshot) or settings.workers
     limits = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits() if not pool.from_default}
@@ -70,7 +70,7 @@ def stages_at_once(instance: DagsterInstance) -> int:
 
 
 def _steps(database: Database) -> pd.DataFrame:
-    """The recent stages. Columns: first (of its run), passed_s (since the previous stage ended), wall_s, load_s."""
+    """The recent stages. Columns: first (of its run), passed_s (since the previous stage's end), wall_s, load_s."""
     rows = database.query(
         """
         SELECT run_id <> lag(run_id) OVER earlier AS first,
@@ -86,13 +86,13 @@ def _steps(database: Database) -> pd.DataFrame:
 def usually_between(steps: pd.DataFrame, at_once: int) -> dict[bool, float]:
     """Mean overhead in seconds before a run's first stage (True) and before its others (False), if known.
 
-    Of stages side by side one ends early and the next late, so some have a negative overhead, which the mean evens out; with
-    one stage at a time the overhead is at least 0.
+    Parallel stages end at uneven intervals, so some have a negative overhead, which the mean evens out; with one stage at a
+    time the overhead is at least 0.
     """
     work_s = steps.wall_s - steps.load_s
-    side_by_side = steps.passed_s < steps.wall_s
-    between_s = (steps.passed_s - work_s.where(~side_by_side, work_s / at_once)).clip(lower=-work_s * (1 - 1 / at_once))
+    parallel = steps.passed_s < steps.wall_s
+    overhead_s = (steps.passed_s - work_s.where(~parallel, work_s / at_once)).clip(lower=-work_s * (1 - 1 / at_once))
     means = {}
-    for first, of_kind in between_s[between_s < IDLE_S].groupby(steps["first"]):
-        means[bool(first)] = max(0.0, float(of_kind.clip(upper=float(of_kind.quantile(CLIP_QUANTILE))).mean()))
+    for first, group in overhead_s[overhead_s < IDLE_S].groupby(steps["first"]):
+        means[bool(first)] = max(0.0, float(group.clip(upper=float(group.quantile(CLIP_QUANTILE))).mean()))
     return means

@@ -1,13 +1,12 @@
-"""Ingest: from sources to finished videos, in this process, one video after another. Prints nothing.
+"""Ingest: processes the videos of sources in this process, one after another. Prints nothing.
 
-Each video is a run of the Dagster job `ingest_video` in the same instance as the runs of the daemon, so that the UI shows it,
-but models stay loaded from one video to the next. Current stages are skipped; stale ones run, with those below them.
-`ingest()` and `retry()` yield an `Outcome` as each source or video ends. A failed source or video does not stop the others; a
-site that blocks (`Blocked`) ends its source, and a configuration error (`Misconfigured`) ends everything, because the rest
-would fail alike.
+Each video is a run of the Dagster job `ingest_video` in the same instance as the daemon's runs, so that the UI shows it, but
+models stay loaded from one video to the next. Current stages are skipped; stale ones run, with those below them. `ingest()` and
+`retry()` yield an `Outcome` as each source or video ends. A failed source or video does not stop the others; a site that blocks
+(`Blocked`) ends its source, and a configuration error (`Misconfigured`) ends everything, because the rest would fail, too.
 
 A listing does not retry a video in a permanent state (private, removed, ...); `retry()`, `force`, and a source that is just
-this one video do. Afterwards `keep_search_index()` and `identify_speakers()` do the work over all videos.
+this one video do. `keep_search_index()` and `identify_speakers()` then do the work over all videos.
 """
 
 from collections.abc import Iterator, Sequence
@@ -61,7 +60,7 @@ class Outcome:
 
     `result` is `done`, `current` (nothing to do), `planned` (dry run), `left_out` or `failed`; `stages` ran or would run, and
     the `reused` ones of them kept their rows, which were still valid; `reason` says why a video was left out; `failed_checks`
-    are messages about stages that were slow or ran on another device than asked; `blocked`: the site refuses us.
+    are messages about stages that were slow or ran on another device than requested; `blocked`: the site blocks us.
     """
 
     source: str
@@ -131,7 +130,7 @@ def keep_search_index(database: Database, instance: DagsterInstance) -> dict[str
 
 
 def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) -> dict[str, float]:
-    """Run a job of one unpartitioned asset; returns the figures in its metadata. `consequence` of a failure, for the error."""
+    """Run a job of one unpartitioned asset; returns the figures in its metadata. `consequence` is that of an error."""
     patch_pool_polling()
     result = graph.definitions.resolve_job_def(job_name).execute_in_process(
         instance=instance, run_config=QUIET, raise_on_error=False
@@ -162,14 +161,14 @@ def _ingest_videos(
     database: Database,
     instance: DagsterInstance,
 ) -> Iterator[Outcome | Video]:
-    """`asked_for`: the user named each video, so that a permanent state is no reason to leave it out."""
+    """`asked_for`: the user named each video, so that none is left out for its permanent state."""
     for index, video in enumerate(wanted, start=1):
         known = get_video(database, video.video_id)
         if known is not None and known.state in PERMANENT_STATES and not (asked_for or choice.force):
             reason = f"{known.state.replace('_', ' ')}; `earshot retry {video.video_id}` tries it again"
             yield Outcome(source, known, "left_out", reason=reason)
             continue
-        # A video of two sources is forced once; the second time it is current.
+        # A video of two sources is forced only once; the second time it is current.
         once = replace(choice, force=choice.force and video.video_id not in forced)
         forced.add(video.video_id)
         blocked = False

@@ -1,6 +1,6 @@
 """Finds out why a run in this process failed: in a stage, or before, between or after the stages.
 
-Dagster stores errors as text. `failure_of()` reads back an error of Earshot with its class, or the message of any other.
+Dagster stores errors as text. `failure_of()` restores the class of Earshot's errors, and the message of any other.
 """
 
 from collections.abc import Iterator
@@ -71,6 +71,6 @@ def _class(name: str) -> type[EarshotError] | None:
 
 
 def _message(error: SerializableErrorInfo) -> str:
-    """The message; for Earshot's own errors without the class name in front."""
+    """The message, without the leading class name for Earshot's own errors."""
     message = error.message.strip()
     return message.partition(": ")[2] if _class(error.cls_name or "") else message

@@ -1,7 +1,7 @@
 """Runs: tells whether a job has an active run, and ends runs whose process has died.
 
-After SIGKILL a process's Dagster run stays STARTED, or STARTING, and keeps its slot in pool `gpu`, so that the whole queue
-waits. Each run holds a Postgres lock from its first moment (DatabaseResource takes it), which is freed when the process dies.
+After SIGKILL, a process's Dagster run stays STARTED or STARTING and keeps its slot in pool `gpu`, so that the whole queue
+waits. Each run holds a Postgres lock, taken by DatabaseResource at the latest, which is freed when the process dies.
 `end_dead_runs()` fails runs whose lock is free, frees their slots and records the crash in the catalogue. `earshot ingest`
 calls it when it starts, and the sensor `dead_runs` every ten seconds.
 """
@@ -59,7 +59,7 @@ def end_dead_runs(instance: DagsterInstance, database: Database) -> list[str]:
 
 
 def _report_finished_stages(instance: DagsterInstance, database: Database, run_id: str, video_id: str) -> None:
-    """Report the stage to Dagster that the process finished, with rows and timing written, but did not live to report."""
+    """Report to Dagster the stages that the process finished (with rows and timing) but died before reporting."""
     finished = database.query("SELECT * FROM asset_timings WHERE run_id = %s", [run_id])
     reported = {
         event.asset_key.to_user_string()

@@ -1,9 +1,9 @@
 """Workers: processes that each run whole videos, one after another, with models loaded once.
 
 A worker is a Celery worker with one child process (ingest_assets/worker_app.py), supervised by `earshot up` or `earshot
-worker`, which keep calling `ensure_running()`. That restarts a worker that died, and replaces it, once its video is done, if
-the code has changed since its start or it uses more memory than `EARSHOT_WORKER_MEMORY_GB`. A supervised worker holds a worker
-slot; the queue starts as many runs as there are slots.
+worker`, which keep calling `ensure_running()`. That restarts a dead worker, and replaces one after its current video if the
+code has changed or it uses more memory than `EARSHOT_WORKER_MEMORY_GB`. A supervised worker holds a worker slot; the queue
+starts as many runs as there are slots.
 
 Does not decide what a run does or how a killed worker's run ends (ingest_assets/operations/runs.py).
 """
@@ -28,16 +28,16 @@ from resources.instance.worker_slots import WorkerSlot
 
 PACKAGES = ("earshot", "ingest_assets", "resources", "sensors")
 CHECK_S = 2.0  # between two checks of code and memory
-# Celery forgets a SIGTERM that comes while it starts: it is sent until the worker has ended. A second one changes nothing.
-ASK_AGAIN_S = 2.0
-RESTART_S = 5.0  # before a worker that died is started again
+# Celery loses a SIGTERM that arrives while it starts, so it is repeated until the worker exits. Further ones have no effect.
+SIGTERM_INTERVAL_S = 2.0
+RESTART_S = 5.0  # at least, between two starts of a dying worker
 
 
 class Worker:
     """One worker on this machine."""
 
     def __init__(self, name: str, log: Path | None) -> None:
-        """`log` is the file that it writes to; None: this process's own output."""
+        """`log` is the file for its output; None means this process's own output."""
         self.name = name
         self._log = log
         self._slot = WorkerSlot(server_urls(read_settings()).earshot)
@@ -47,11 +47,11 @@ class Worker:
         self._ending = False
 
     def ensure_running(self) -> str | None:
-        """Start or replace it if necessary; returns a log message if it did, else None."""
+        """Start or replace the worker if necessary; returns a message for the log, if any."""
         if time.monotonic() - self._checked < CHECK_S:
             return None
         self._checked = time.monotonic()
-        with suppress(psycopg.OperationalError):  # without the database no run starts; the slot is taken later
+        with suppress(psycopg.OperationalError):  # without the database no run starts; retried at the next check
             self._slot.acquire()
         if self._process is None or self._process.poll() is not None:
             return self._start()
@@ -69,12 +69,12 @@ class Worker:
         return [self._process.pid] if self._process is not None else []
 
     def end(self) -> None:
-        """Release its slot, then let it finish its video and wait for its end."""
+        """Release the slot, let the worker finish its video, and wait until it exits."""
         self._slot.release()
         while self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(ASK_AGAIN_S)
+                self._process.wait(SIGTERM_INTERVAL_S)
 
     def _start(self) -> str | None:
         if not self._ending and time.monotonic() - self._started < RESTART_S:
@@ -102,7 +102,7 @@ class Worker:
 
 
 def code_digest() -> str:
-    """A text that changes with the code: the names, sizes and times of its files."""
+    """A text that changes with the code: the names, sizes and modification times of its files."""
     files = sorted(file for package in PACKAGES for file in (PROJECT_ROOT / package).rglob("*.py"))
     return "\n".join(f"{file} {stat.st_mtime_ns} {stat.st_size}" for file in files for stat in [file.stat()])
 
