@@ -1,4 +1,4 @@
-# Two commands do everything: `make demo` and `make test`. The rest is called by need.
+# The two main commands are `make demo` and `make test`; the others are for special purposes.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
@@ -27,7 +27,7 @@ down: env
 test: lint browser
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-# On a machine with an NVIDIA GPU; nothing is substituted there.
+# Needs an NVIDIA GPU; runs the real models on it.
 test-gpu: env
 	@$(BIN)/python -m pytest -m gpu tests/gpu
 
@@ -40,7 +40,7 @@ lint: env
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pyright --warnings
 
-# Whether Dagster's internals that Earshot uses are in the newest Dagster what they are in the pinned one. For who raises the pin.
+# Tests the Dagster internals that Earshot uses with the newest Dagster. Run it before raising the pin.
 canary: env
 	@rm -rf .canary && $(BIN)/uv venv --quiet --python $(BIN)/python .canary
 	@sed 's/^\(dagster[a-z-]*\)==/\1>=/' requirements.lock >.canary/requirements.txt
@@ -52,7 +52,7 @@ canary: env
 bench: env
 	@$(BIN)/python -m bench.pipeline
 
-# Half an hour at most, on a machine with an NVIDIA GPU; called again, it goes on.
+# Needs an NVIDIA GPU; takes at most half an hour, and continues if called again.
 bench-gpu: env
 	@$(BIN)/python -m bench.gpu 1800
 
@@ -69,24 +69,24 @@ bench-scale: env browser
 drill: env
 	@EARSHOT_DEVICE=cpu $(BIN)/python -m bench.drill
 
-# The tests look at the UI in a real browser. Root on Debian or Ubuntu gets it by itself; anyone else is told what to do.
+# The tests open the UI in a real browser. Installs it for root on Debian or Ubuntu; otherwise says what to do.
 browser: env
 	@command -v chromium chromium-browser google-chrome >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; } || \
 	  { echo "make test needs Chromium for the UI's pictures: install the package 'chromium', then run it again"; exit 1; }
 
-# After a pin changed in pyproject.toml. Names no registry, so the lock works with any.
+# Run after changing a pin in pyproject.toml. The lock names no registry, so it works with any.
 lock: env
 	@$(BIN)/uv pip compile --quiet --no-emit-index-url --no-header --extra demo --extra dev --python-version 3.11 \
 	  pyproject.toml -o requirements.lock
 
-# The environment, not the library; what runs from it is stopped first.
+# Deletes the environment, not the library, after stopping Earshot.
 clean:
 	-@[ ! -x $(BIN)/earshot ] || $(BIN)/earshot down
 	rm -rf .venv .canary
 
-# The library in the clone: all that was ingested, and every name and correction. Asks first, unless told YES=1.
+# Deletes the library in the clone: everything ingested, and every name and correction. Asks first, unless YES=1.
 delete-library:
 	@[ -e .earshot ] || { echo "There is no library in $(CURDIR)/.earshot."; exit 1; }
 	@[ "$(YES)" = 1 ] || [ -t 0 ] || { echo "Nothing was deleted: there is no terminal to ask on. \
