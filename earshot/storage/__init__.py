@@ -1,1 +1,1 @@
-"""Where everything is kept: Postgres with its migrations, and the media store."""
+"""Storage: Postgres with its migrations, and the media store."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 ROWS_AT_ONCE = 1000  # of `stream()`
-_MIGRATION_LOCK = 0x0EA25407  # any number that is always the same
+_MIGRATION_LOCK = 0x0EA25407  # an arbitrary constant
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator["Database"]:
-        """The database in one transaction: what is done with it in the block is kept at its end, or rolled back on an error."""
+        """The database in one transaction, committed at the end of the block, rolled back on an error."""
         with self.connect() as connection:
             yield changed(self, _connection=connection)
 
     def query(
         self, statement: str | sql.Composable, parameters: Sequence[Any] | Mapping[str, Any] = ()
     ) -> list[dict[str, Any]]:
-        """The rows of a SELECT, or of anything with RETURNING; [] for a statement that returns none. Vectors are pgvector's."""
+        """The rows of a SELECT or a RETURNING clause; [] for a statement that returns none. Vectors are pgvector's."""
         with self.connect() as connection:
             cursor = connection.execute(statement, parameters)  # pyright: ignore[reportArgumentType]
             return cursor.fetchall() if cursor.description else []
@@ -95,7 +95,7 @@ class Database:
         return pd.DataFrame({column: _series([row[column] for row in rows]) for column in columns})
 
     def replace(self, video_id: str, frames: "Mapping[str, pd.DataFrame]", only: Mapping[str, str] | None = None) -> None:
-        """Replace the video's rows of each table by those of the frame (without the column video_id), all or nothing.
+        """Replace the video's rows of each table with those of the frame (without the column video_id), all or nothing.
 
         With `only`, replace just the rows that have these values in these columns.
         """

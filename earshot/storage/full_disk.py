@@ -1,4 +1,4 @@
-"""Turns the errors that Python and Postgres raise for a full disk into DiskFull, which is not blamed on a video."""
+"""Turns the errors that Python and Postgres raise for a full disk into DiskFull, which does not count against a video."""
 
 import errno
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from earshot.common.errors import DiskFull, error_chain
 
-SQLSTATE = "53100"  # disk_full, as psycopg 3 (`sqlstate`) and psycopg 2 (`pgcode`) have it
+SQLSTATE = "53100"  # disk_full; `sqlstate` in psycopg 3, `pgcode` in psycopg 2
 WORDS = "No space left on device"  # the operating system's message, which Postgres and Dagster quote
 
 

@@ -2,10 +2,10 @@
 
 They have two uses. Only one process works on a video at a time, so that two `earshot ingest` do not overwrite each other. And a
 run is alive exactly as long as its lock is held: after SIGKILL a worker's Dagster run stays STARTED for ever, but its lock is
-free (sensors/dead_runs.py acts on that). Servers are given by libpq URL. Locks are re-entrant within a process; the slots of
+free (see sensors/dead_runs.py). Servers are given by libpq URL. Locks are re-entrant within a process; the slots of
 `semaphore()` are not.
 
-A restarted server has forgotten every lock. A thread acquires this process's locks again within HEARTBEAT_S after the server is
+A server forgets every lock when it restarts. A thread reacquires this process's locks within HEARTBEAT_S after the server is
 back. Code that draws conclusions from a free lock must wait longer than that (`wait_for_holders()`).
 
 Not a substitute for transactions, which protect rows.
@@ -31,7 +31,7 @@ HOLDERS_BACK_S = 15.0  # after the server's start; by then every live process ha
 
 _held: dict[tuple[int, str, str], psycopg.Connection] = {}
 _guard = threading.Lock()
-_keepers: set[int] = set()  # ids of processes whose heartbeat thread runs; a fork needs another
+_beating: set[int] = set()  # ids of processes whose heartbeat thread runs; a fork needs its own
 
 
 def try_acquire(url: str, name: str) -> bool:
@@ -52,7 +52,7 @@ def release(url: str, name: str) -> None:
     with _guard:
         connection = _held.pop(_key(url, name), None)
     if connection is not None:
-        with suppress(psycopg.OperationalError):  # without a server no lock is held
+        with suppress(psycopg.OperationalError):  # without a server, no lock is held
             # A closed connection's lock is free only once the server has noticed.
             connection.execute("SELECT pg_advisory_unlock(%s)", [_number(name)])
         connection.close()
@@ -71,7 +71,7 @@ def lock(url: str, name: str) -> Iterator[None]:
 
 
 def is_held_elsewhere(url: str, name: str) -> bool:
-    """Whether another process holds the lock. Does not change the lock."""
+    """Whether another process holds the lock. Leaves the lock as it was."""
     mine = _key(url, name) in _held
     if not try_acquire(url, name):
         return True
@@ -97,7 +97,7 @@ def semaphore(url: str, name: str, places: int, before: Callable[[], None]) -> I
     with psycopg.connect(url, autocommit=True) as connection:  # closing it releases its locks
         queue = _number(f"{name}: the next")
         connection.execute("SELECT pg_advisory_lock(%s)", [queue])
-        while not any(_try(connection, f"{name}: {place}") for place in range(places)):
+        while not any(_try(connection, f"{name}: {slot}") for slot in range(places)):
             time.sleep(POLL_S)
         before()
         connection.execute("SELECT pg_advisory_unlock(%s)", [queue])
@@ -120,8 +120,8 @@ def _acquire(url: str, name: str, statement: str) -> bool:
         return False
     with _guard:
         _held[_key(url, name)] = connection
-        if os.getpid() not in _keepers:
-            _keepers.add(os.getpid())
+        if os.getpid() not in _beating:
+            _beating.add(os.getpid())
             threading.Thread(target=_heartbeat, name="locks", daemon=True).start()
     return True
 
@@ -142,12 +142,12 @@ def _take_back(key: tuple[int, str, str], connection: psycopg.Connection) -> Non
         connection.execute("SELECT 1")
         return
     except psycopg.OperationalError:
-        again = psycopg.connect(key[1], autocommit=True, connect_timeout=5)
+        replacement = psycopg.connect(key[1], autocommit=True, connect_timeout=5)
     with _guard:
-        if _held.get(key) is connection and _try(again, key[2]):
-            _held[key] = again
+        if _held.get(key) is connection and _try(replacement, key[2]):
+            _held[key] = replacement
             return
-    again.close()
+    replacement.close()
 
 
 def _try(connection: psycopg.Connection, name: str) -> bool:

@@ -1,13 +1,13 @@
 """The media store: each video's audio as 16 kHz mono FLAC, at a path or a URL such as s3://bucket/prefix.
 
-Samples are 16-bit; their sha256 identifies the content whatever the container was, and is the key of everything computed from
-them. A file is written under a temporary name and then renamed, so that readers never see half of it; the video's lock
-(earshot/storage/locks.py) keeps other writers away.
+Samples are 16-bit; their sha256 identifies the content regardless of the original container, and is the key of everything
+computed from them. A file is written under a temporary name and then renamed, so that readers never see half of it; the video's
+lock (earshot/storage/locks.py) keeps other writers away.
 
-Names are relative to the store, so that it can be moved; audio that is kept elsewhere has its full path or URL.
+Names are relative to the store, so that it can be moved; audio stored elsewhere has its full path or URL.
 
 A store that cannot be created or written to is a configuration error, not a video's; `require_media_store()` reports it before
-any work.
+any work starts.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class MediaStore:
         target = require_media_store() / f"{video_id}.flac"
         buffer = io.BytesIO()
         soundfile.write(buffer, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-        temporary = target.with_name(f".{target.name}.partial")  # always the same name: overwrites what a killed process left
+        temporary = target.with_name(f".{target.name}.partial")  # a fixed name: overwrites what a killed process left
         try:
             with explaining_full_disk(), _removed_on_error(temporary):
                 temporary.write_bytes(buffer.getvalue())
@@ -76,7 +76,7 @@ def _removed_on_error(file: UPath) -> Iterator[None]:
 
 
 def refetch_remedy(video_id: str) -> str:
-    """What to do about audio whose file is gone. A plain ingest does not help, because it takes the stage to be current."""
+    """How to restore a lost audio file. A plain ingest does not help, because it considers the stage current."""
     return f"To fetch it again: earshot backfill audio --video {video_id}, or materialize `audio` in the UI."
 
 
@@ -97,8 +97,8 @@ def require_media_store() -> UPath:
     return store
 
 
-def _require_package(where: str) -> None:
-    scheme, separator, _ = where.partition("://")
+def _require_package(location: str) -> None:
+    scheme, separator, _ = location.partition("://")
     if not separator:
         return
     try:
@@ -106,7 +106,7 @@ def _require_package(where: str) -> None:
     except ImportError as error:
         package = str(known_implementations[scheme]["class"]).partition(".")[0]
         raise Misconfigured(
-            f"Audio at {without_secrets(where)!r} needs the package {package}, which is not installed.",
+            f"Audio at {without_secrets(location)!r} needs the package {package}, which is not installed.",
             "Set EARSHOT_MEDIA to a folder, or install the package: "
             f".venv/bin/uv pip install --python .venv/bin/python {package} fsspec=={fsspec.__version__}",
         ) from error
@@ -114,9 +114,9 @@ def _require_package(where: str) -> None:
         raise _unusable(f"has a scheme that is not known ({scheme}://)") from error
 
 
-def _unusable(why: str) -> Misconfigured:
+def _unusable(reason: str) -> Misconfigured:
     media = without_secrets(read_settings().media)
-    return Misconfigured(f"EARSHOT_MEDIA is {media!r}, which {why}.", "Set it to a folder or a URL that you can write to.")
+    return Misconfigured(f"EARSHOT_MEDIA is {media!r}, which {reason}.", "Set it to a folder or a URL that you can write to.")
 
 
 def samples_sha256(samples: np.ndarray) -> str:

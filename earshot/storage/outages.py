@@ -1,10 +1,10 @@
-"""A database server that is restarted while work goes on: connections wait for it, instead of failing what was hours of work.
+"""Outages: reconnects to a database server that restarts, so that hours of work do not fail.
 
-`connect_with_retry()` is how Earshot's own connections are made (earshot/storage/pool.py), and Dagster's, to whose
-engine `wait_for_restarts()` adds it (resources/instance/storage.py). A server that has never answered this process is a wrong
-set-up and is told at once; one that has is waited for, RECONNECT_S long, and once: Dagster connects again and again, and would
-otherwise wait for hours for a server that is gone for good. A statement that was under way when the server went is lost with
-it, which is told by `is_outage()`: ingest_assets/stages/stage.py has the stage, or the run, done again.
+Earshot's own connections (earshot/storage/pool.py) use `connect_with_retry()`; `wait_for_restarts()` adds it to Dagster's
+engine (resources/instance/storage.py). If the server never answered this process, connecting fails at once: the configuration
+is wrong. Otherwise it is retried for RECONNECT_S, but only once per outage, since Dagster reconnects again and again and would
+wait for hours for a server that is gone for good. A statement that was running when the server stopped is lost;
+ingest_assets/stages/stage.py recognises that with `is_outage()` and repeats the stage or the run.
 """
 
 import time
@@ -22,11 +22,11 @@ PAUSE_S = 0.5
 
 Opened = TypeVar("Opened")
 
-_answered: set[str] = set()  # the servers that this process has been connected to
+_answered: set[str] = set()  # servers that answered this process's last attempt to connect
 
 
 def connect_with_retry(server: str, connect: Callable[[], Opened], refused: type[Exception]) -> Opened:
-    """What `connect` opens. Raises `refused` as it does: at once, or after RECONNECT_S where the server had answered before."""
+    """Call `connect`, retrying for RECONNECT_S if it raises `refused` and the server has answered before."""
     deadline = time.monotonic() + (RECONNECT_S if server in _answered else 0.0)
     while True:
         try:
@@ -42,7 +42,7 @@ def connect_with_retry(server: str, connect: Callable[[], Opened], refused: type
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Whether this, or what it was raised from, is a server that went away or is not there. Of both drivers."""
+    """Whether this error, or one in its chain, means that the server is away. Knows psycopg 2 and 3."""
     while error is not None:
         if isinstance(error, psycopg.OperationalError | psycopg2.OperationalError | psycopg2.InterfaceError):
             return True
@@ -51,8 +51,8 @@ def is_outage(error: BaseException | None) -> bool:
 
 
 def wait_for_restarts(engine: "Engine") -> None:
-    """Let the connections of this SQLAlchemy engine, which only Dagster's storage uses here, wait likewise."""
-    from sqlalchemy import event  # half a second, which Earshot's own commands do without
+    """Make this SQLAlchemy engine retry in the same way. Only Dagster's storage uses SQLAlchemy here."""
+    from sqlalchemy import event  # takes half a second, which Earshot's own commands save
 
     event.listen(engine, "do_connect", _connect)
 

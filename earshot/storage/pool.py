@@ -1,14 +1,14 @@
-"""Connections to Earshot's database, kept: a video's five stages ask for some sixty, and each costs Postgres a process.
+"""The connection pool: a video's five stages need about sixty connections, and each new one costs Postgres a process.
 
-A process keeps one in a psycopg_pool, and more for as long as they are needed. One that a restart of the server has broken is
-found before it is used, and a server that is away is waited for (earshot/storage/outages.py). A connection is in a transaction
-while it is used, and is given back without one.
+Each process keeps one connection in a psycopg_pool, and opens more on demand. Connections broken by a restart of the server are
+detected before use, and the pool waits for a server that is away (earshot/storage/outages.py). A connection is in a transaction
+while it is in use.
 
-Statements are not prepared, as psycopg else would after the fifth time: a plan that Postgres then keeps for all values is
-another one, and for a search among vectors a slow one.
+Statements are never prepared, which psycopg would do after five executions: Postgres then switches to a generic plan, which is
+slow for vector search.
 
-Locks are not taken on these: they have connections of their own (earshot/storage/locks.py). Dagster's storage has a pool of its
-own too, with psycopg 2, which dagster-postgres needs (resources/instance/storage.py).
+Locks have connections of their own (earshot/storage/locks.py). So does Dagster's storage, in a pool of psycopg 2, which
+dagster-postgres needs (resources/instance/storage.py).
 """
 
 import atexit
@@ -27,16 +27,16 @@ from psycopg_pool import ConnectionPool
 from earshot.common.errors import DatabaseUnusable
 from earshot.storage.outages import RECONNECT_S, connect_with_retry
 
-KEPT = 1  # connections of a process to a database; of a hundred, which is what Postgres allows
-MOST = 22  # at once: a daemon's sensors and a code server's ticks ask together
-MAX_IDLE_S = 10.0  # after which one of those beyond KEPT that were not needed is closed, and then the next
-MAX_LIFETIME_S = 3600.0  # a connection that is older is made anew
+KEPT = 1  # idle connections per process and database; Postgres allows a hundred in all
+MOST = 22  # connections at once: a daemon's sensors and a code server's ticks run concurrently
+MAX_IDLE_S = 10.0  # if connections beyond KEPT went unused for so long, one of them is closed
+MAX_LIFETIME_S = 3600.0  # older connections are replaced
 
 Connection = psycopg.Connection[dict[str, Any]]
 
 
-class _PatientConnection(psycopg.Connection[Any]):
-    """A connection that waits for a server that is restarted."""
+class _ReconnectingConnection(psycopg.Connection[Any]):
+    """A connection that retries while the server restarts."""
 
     @classmethod
     def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -48,12 +48,12 @@ class _PatientConnection(psycopg.Connection[Any]):
 def pooled_connection(url: str) -> Iterator[Connection]:
     """A connection in a transaction, committed at the end, rolled back on an error; rows come as dictionaries, vectors too.
 
-    Raises DatabaseUnusable where Postgres does not answer.
+    Raises DatabaseUnusable if Postgres does not answer.
     """
     try:
         pool = _pool(url, os.getpid())
         connection = pool.getconn()
-    except psycopg.OperationalError as error:  # also where all are in use for too long
+    except psycopg.OperationalError as error:  # also if all connections are in use for too long
         raise DatabaseUnusable(f"Postgres does not answer: {str(error).strip()}.", "Run `earshot doctor`.") from error
     try:
         with connection:
@@ -64,8 +64,7 @@ def pooled_connection(url: str) -> Iterator[Connection]:
 
 @contextmanager
 def read_only(url: str) -> Iterator[Connection]:
-    """As `pooled_connection()`, but nothing can be written, and all is read as at the first reading, whoever writes
-    meanwhile."""
+    """Like `pooled_connection()`, but read-only, and every query sees the database as of the first one."""
     with pooled_connection(url) as connection:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         try:
@@ -78,17 +77,17 @@ def read_only(url: str) -> Iterator[Connection]:
 
 @cache
 def _pool(url: str, process: int) -> ConnectionPool[Connection]:
-    """Of one process: a forked one must not use its parent's. Raises psycopg.OperationalError where nothing answers."""
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it would tell users of each connection that it replaces
-    made: dict[str, Any] = {"connect_timeout": 10, "row_factory": dict_row, "prepare_threshold": None}
-    # The pool's threads try again and again; that nothing answers at all is known here. And they know vectors from this one:
-    # asking the server for each connection takes as long as connecting does.
-    with _PatientConnection.connect(url, **made) as first:
-        register_vector(first)
+    """The pool of one process: a fork must not use its parent's. Raises psycopg.OperationalError if nothing answers."""
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it would warn of each connection that it replaces
+    options: dict[str, Any] = {"connect_timeout": 10, "row_factory": dict_row, "prepare_threshold": None}
+    # The pool's threads retry silently, so a missing server is detected here. They also take the vector type from this
+    # connection: querying it for each connection takes as long as connecting does.
+    with _ReconnectingConnection.connect(url, **options) as template:
+        register_vector(template)
     pool: ConnectionPool[Any] = ConnectionPool(
         url,
-        connection_class=_PatientConnection,
-        kwargs={**made, "context": first},
+        connection_class=_ReconnectingConnection,
+        kwargs={**options, "context": template},
         min_size=KEPT,
         max_size=MOST,
         open=False,
@@ -96,14 +95,14 @@ def _pool(url: str, process: int) -> ConnectionPool[Connection]:
         timeout=RECONNECT_S,
         max_lifetime=MAX_LIFETIME_S,
         max_idle=MAX_IDLE_S,
-        reconnect_timeout=0.0,  # each attempt has waited already
+        reconnect_timeout=0.0,  # each attempt already retries
     )
-    pool.open(wait=True, timeout=RECONNECT_S)  # else who asks first has it grow
+    pool.open(wait=True, timeout=RECONNECT_S)  # without waiting, the first request would grow the pool
     atexit.register(_close, pool, process)
     return pool
 
 
 def _close(pool: ConnectionPool[Any], process: int) -> None:
-    """Stop the pool's threads, which a process else waits for at its end; not those of a parent."""
+    """Stop the pool's threads, which would delay the process's exit. A parent's pool is left alone."""
     if os.getpid() == process:
         pool.close()

@@ -30,13 +30,13 @@ from earshot.storage.full_disk import WORDS, disk_full
 
 EARSHOT_DATABASE = "earshot"
 DAGSTER_SUFFIX = "_dagster"
-MOST_MEMORY = 4 << 30  # bytes; the server gets an eighth of the machine's memory up to this, and touches only what it needs
+MOST_MEMORY = 4 << 30  # bytes; the server's cache is an eighth of the machine's memory up to this, and grows only as needed
 
-# After a crash the server first replays its log, and the processes left from before must have ended.
+# After a crash the server first replays its log, and waits for its old processes to end.
 START_S = 120.0
 PAUSE_S = 0.5
 LOCK_FILES = ("postmaster.pid", ".s.PGSQL.5432.lock")  # each begins with the server's process id
-PASSING = ("pre-existing shared memory block", "already exists")
+TRANSIENT_ERRORS = ("pre-existing shared memory block", "already exists")
 LOG_LINES = 5
 STARTING = "starting PostgreSQL"
 
@@ -111,7 +111,8 @@ def _start(data: Path) -> Any:
 def _is_still_starting(error: Exception, log: Path) -> bool:
     """Whether a failed start may only need more time: the package itself waits for ten seconds."""
     if isinstance(error, subprocess.CalledProcessError):
-        return log.exists() and any(sign in line for line in log.read_text().splitlines()[-LOG_LINES:] for sign in PASSING)
+        lines = log.read_text().splitlines()[-LOG_LINES:] if log.exists() else []
+        return any(message in line for line in lines for message in TRANSIENT_ERRORS)
     return not isinstance(error, OSError)
 
 
@@ -125,7 +126,7 @@ def _full_disk_in(log: Path) -> str:
 def _remove_stale_lock_files(data: Path) -> None:
     """Remove lock files whose process id now belongs to another process, as after a power cut: Postgres would trust them.
 
-    A file whose id is unused stays: with it Postgres itself finds the remains of the earlier server.
+    A file whose id is unused stays: Postgres needs it to clean up after the earlier server.
     """
     for name in LOCK_FILES:
         process = _process_of(data / name)
@@ -145,16 +146,16 @@ def _process_of(file: Path) -> psutil.Process | None:
 
 
 def _serves(process: psutil.Process, data: Path) -> bool:
-    """Whether it is this folder's server. A zombie counts, too: its process id is not free yet."""
+    """Whether it is this folder's server. A zombie counts too: its process id is not free yet."""
     with suppress(psutil.NoSuchProcess):
         return process.status() == psutil.STATUS_ZOMBIE or str(data) in process.cmdline()
     return False
 
 
 def _give_memory(url: str) -> None:
-    """Let the server cache more than 128 MB of its tables, from its next start on.
+    """Raise the server's cache from 128 MB, as of its next start.
 
-    It is not restarted now: other processes may be using it already, and an empty library needs no cache.
+    The server is not restarted now: other processes may be using it already, and an empty library needs no cache.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with psycopg.connect(url, autocommit=True) as connection:

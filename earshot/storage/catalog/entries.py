@@ -1,7 +1,7 @@
-"""`Entry`: a video as its source lists it. Which entries are wanted is decided in earshot/sources/selection.py.
+"""`Entry`: a video as its source lists it. earshot/sources/selection.py decides which entries are wanted.
 
-Every kind of listing (earshot/sources/listing.py) returns the same `Entry`. Facts that a listing lacks are None: a date, a
-length or a kind is never guessed. If a decision needs it, `fetch_details()` reads the video's own page.
+Every kind of listing (earshot/sources/listing.py) returns the same `Entry`. Facts that a listing lacks are None; dates, lengths
+and kinds are never guessed. If a decision needs one, `fetch_details()` reads the video's own page.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Validators:
-    """What a server sends with a response so that it need not send the same one again (RFC 9110, section 13.1)."""
+    """HTTP validators, with which a server can answer that a response has not changed (RFC 9110, section 13.1)."""
 
     etag: str | None = None
     last_modified: str | None = None
@@ -61,10 +61,10 @@ class Listing:
 
 
 def generic_key(guid: str | None, address: str, named: str) -> str:
-    """The key of media to which no site gives an id: `generic-<readable>-<8 hexadecimal digits>`.
+    """The key of media without a site's id: `generic-<readable>-<8 hexadecimal digits>`.
 
-    A feed's `guid` stays when the media moves, and is unique on the feed's host (that of `named`, the URL that the user gave).
-    Media without a guid is identified by its own address.
+    A feed's `guid` survives a move of the media, and is unique on the feed's host (that of `named`, the URL that the user
+    gave). Media without a guid is identified by its own address.
     """
     guid, address = (guid or "").strip(), address.strip()
     origin = f"{urlsplit(named).hostname} {guid}" if guid else address
@@ -73,7 +73,7 @@ def generic_key(guid: str | None, address: str, named: str) -> str:
 
 
 def slug(text: str) -> str:
-    """The text with every run of characters other than ASCII letters, digits and `_` replaced by one hyphen."""
+    """The text with each run of characters other than ASCII letters, digits and `_` replaced by a hyphen."""
     return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-") or "unnamed"
 
 

@@ -1,10 +1,10 @@
-"""Previous rows: a stage's rows of a video from before it ran again, kept if the run asks for it.
+"""Previous rows: a stage's rows of a video from before its last run, kept if that run was tagged to keep them.
 
 The transaction that replaces the rows copies them to the table of the same name in schema `previous`, where they overwrite
-older ones: only one generation is kept. `earshot backfill --keep-previous` asks for it. Read them with SQL
+older ones: only one generation is kept. `earshot backfill --keep-previous` sets the tag. Read the rows with SQL
 (docs/guides/backfill.md).
 
-Voices are not kept: forgetting a person must find every vector of theirs. Nor is audio, which no backfill changes by itself.
+Voices are not kept, so that forgetting a person finds every vector of theirs. Nor is audio, which a backfill does not change.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from earshot.storage.database import Connection
 
 KEPT = ("transcripts", "segments", "words", "turns", "exclusive_turns", "passages")
 
-# With this run tag, "true", the rows that the run's stages replace are kept.
+# Run tag; "true" keeps the rows that the run's stages replace.
 KEEP_TAG = "earshot/keep_previous"
 
 

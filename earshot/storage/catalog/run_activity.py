@@ -1,6 +1,6 @@
-"""What Dagster is doing with each video now: one query over its runs, without loading Dagster, which takes seconds.
+"""Run activity: what Dagster is doing with each video now. One query over its runs; loading Dagster would take seconds.
 
-A started run whose lock is free belongs to a process that died; it is left out. A video's state is in the catalogue instead: a
+A started run whose lock is free belongs to a dead process and is left out. This is not the video's state in the catalogue: a
 video that is ready or failed may be queued again.
 """
 

@@ -1,9 +1,9 @@
 """Run requests: table `run_requests`, the queue of runs that the sensors have yet to request of Dagster.
 
 A request is written in the same transaction as its reason: a decision, or a retry that is due. A sensor reads the requests
-after its cursor, and Dagster stores the new cursor only after it has submitted the runs. So a tick that dies at any point is
-repeated, and Dagster recognises runs already submitted by their run keys. The next tick deletes the rows that the cursor has
-passed. Cursors name sources by a digest: a feed's address may contain a token, and Dagster shows cursors.
+after its cursor, and Dagster stores the new cursor only after it has submitted the runs. So a tick that dies is repeated, and
+Dagster recognises runs already submitted by their run keys. The next tick deletes the rows that the cursor has passed. Cursors
+name sources by a digest, because a feed's address may contain a token and Dagster shows cursors.
 """
 
 import json
@@ -15,7 +15,7 @@ from earshot.storage.database import Connection, Database
 
 # Dagster submits about nine runs a second, and a tick has 60 s.
 MAX_PER_TICK = 50
-# In the queue: after new uploads (10), before runs started by hand (0) and backfills (-10).
+# After new uploads (10), before runs started by hand (0) and backfills (-10).
 RETRY_PRIORITY = 5
 
 _DIGEST = "left(encode(sha256(convert_to(r.source, 'UTF8')), 'hex'), 12)"
@@ -72,8 +72,8 @@ def next_requests(
     """A sensor's next requests, and the cursor after them. Deletes the requests that the given cursor has passed.
 
     Sources take turns, those of higher priority first. A paused source waits; a blocked one gets one request at a time until
-    its site serves us again. `sources` restricts the result to these. Requests for videos that are ready by now or failed for
-    good are deleted, too.
+    its site serves us again. `sources` restricts the result to these. Requests for videos that have since become ready or
+    failed permanently are deleted, too.
     """
     passed: dict[str, int] = json.loads(cursor) if cursor else {}
     given = {

@@ -1,8 +1,8 @@
 """The state of each source: table `sources`. Functions over a Database; rows are `SourceState`s.
 
-A row has how far the source has been read (validators, whether it was listed in full once), when it was last polled, why that
-failed, and until when it is paused. A source that cannot be listed is polled again after a back-off that grows with each
-failure; a source whose site refuses us is paused as a whole, downloads included, longer each time.
+A row stores how far the source has been read (validators, whether it was ever listed in full), when it was last polled, why
+that failed, and until when it is paused. A source that cannot be listed is polled again after a back-off that grows with each
+failure; a source whose site refuses us is paused altogether, downloads included, longer each time.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from earshot.storage.catalog.entries import Validators
 from earshot.storage.catalog.videos import PERMANENT_STATES
 from earshot.storage.database import Database
 
-FIRST_PAUSE_S = 3600.0  # YouTube's own words on a rate limit: "for up to an hour"
+FIRST_PAUSE_S = 3600.0  # YouTube says that it limits a session "for up to an hour"
 MAX_PAUSE_S = 24 * 3600.0
 MAX_RETRY_S = 6 * 3600.0  # between two polls of a source that cannot be listed
 

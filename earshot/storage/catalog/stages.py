@@ -1,11 +1,11 @@
-"""The stages of a video, and the stages that each is made from.
+"""The stages of a video, and the upstream stages of each.
 
-The asset graph, staleness, backfills and search all use this table. How a stage works is in ingest_assets/assets.
+The asset graph, staleness, backfills and search all use this table. ingest_assets/assets implements the stages.
 """
 
 from collections.abc import Mapping
 
-# By stage, upstream first: the stages whose rows it reads.
+# The stages whose rows each stage reads; upstream first.
 UPSTREAM: Mapping[str, frozenset[str]] = {
     "audio": frozenset(),
     "transcript": frozenset({"audio"}),

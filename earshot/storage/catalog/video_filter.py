@@ -9,7 +9,7 @@ from datetime import date
 class VideoFilter:
     """Which videos; empty tuples and None select all. `since` and `until` are publishing days (UTC), both inclusive.
 
-    A video without a date is in no range of days.
+    A video without a date matches no range.
     """
 
     sources: tuple[str, ...] = ()  # addresses

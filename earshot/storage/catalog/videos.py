@@ -18,7 +18,7 @@ STATES = (
     "new", "ready", "live_or_upcoming", "members_only", "private", "removed", "geo_blocked", "age_restricted", "no_audio",
     "failed",
 )  # fmt: skip
-# States that a retry does not change unless the site does: no listing starts such a video, only the user does.
+# States that only a change on the site ends: only the user can start such a video, no listing does.
 PERMANENT_STATES = ("members_only", "private", "removed", "geo_blocked", "age_restricted", "no_audio")
 
 KEYS_AT_ONCE = 1000  # a page of `stream_keys()`
@@ -171,7 +171,7 @@ def record_failure(database: Database, video_id: str, error: EarshotError, pause
 
 
 def _attempts(video: Video, error: EarshotError) -> int:
-    """The failed attempts before this one; those made to see whether a broadcast was over do not count after it."""
+    """The failed attempts before this one; attempts during a broadcast no longer count once it is over."""
     over = video.state == "live_or_upcoming" and not isinstance(error, LiveOrUpcoming | Blocked | Misconfigured)
     return 0 if over else video.attempts
 
