@@ -1,12 +1,12 @@
-"""Alerts: reports each failed check and each trouble once.
+"""Alerts: reports every failed check and every trouble once.
 
 Every failed check is a row of `check_failures`. `send_alerts()` handles the pending rows, oldest first: it logs a line and, if
 EARSHOT_ALERT_URL is set, POSTs JSON (Slack and Mattermost show its key `text`). More failures of the same stage and cause are
 muted for EARSHOT_ALERT_QUIET_HOURS, unless a warning has become an error. A row is marked as sent only after the receiver has
 accepted it; a refused alert is sent again at the next call, so none is lost.
 
-`send_troubles()` does the same for things that do not work at all (earshot/sources/troubles.py), in the same JSON with null for
-missing fields (stage, run). The sensor stores in its cursor which troubles were sent, and when.
+`send_troubles()` does the same for whatever does not work at all (earshot/sources/troubles.py), in the same JSON with null for
+missing fields (stage, run). The sensor's cursor stores which troubles were sent, and when.
 """
 
 import json
@@ -77,22 +77,22 @@ def send_alerts(database: Database, settings: Settings) -> list[CheckFailure]:
     return sent
 
 
-def send_troubles(troubles: Sequence[Trouble], told: dict[str, LastAlert], settings: Settings) -> list[Trouble]:
-    """Send or mute the current troubles; returns those sent, and records them in `told` by their keys.
+def send_troubles(troubles: Sequence[Trouble], alerts: dict[str, LastAlert], settings: Settings) -> list[Trouble]:
+    """Send or mute the current troubles; returns those sent, and records them in `alerts` by their keys.
 
-    Raises AlertRefused if the receiver does not accept one; the ones accepted before are recorded.
+    Raises AlertRefused if the receiver does not accept one; those accepted before it are recorded.
     """
     sent = []
     for trouble in troubles:
         now = LastAlert(trouble.severity, datetime.now(UTC))
-        if is_muted(now, told.get(trouble.key), settings.alert_quiet_hours):
+        if is_muted(now, alerts.get(trouble.key), settings.alert_quiet_hours):
             continue
         document: dict[str, Any] = dict.fromkeys(field.name for field in fields(CheckFailure))
         document |= {"recorded_at": now.at, "title": trouble.about, "severity": trouble.severity}
         document |= {"cause": trouble.cause, "message": trouble.message}
         _post(settings, document, f"Earshot {trouble.severity}: {trouble.message}")
         log.warning("%s", trouble)
-        told[trouble.key] = now
+        alerts[trouble.key] = now
         sent.append(trouble)
     return sent
 
@@ -103,9 +103,9 @@ def read_last_alerts(cursor: str | None) -> dict[str, LastAlert]:
     return {key: LastAlert(severity, datetime.fromisoformat(at)) for key, (severity, at) in alerts.items()}
 
 
-def write_last_alerts(told: Mapping[str, LastAlert]) -> str:
+def write_last_alerts(alerts: Mapping[str, LastAlert]) -> str:
     """The troubles that were sent, as a sensor's cursor."""
-    return json.dumps({key: (alert.severity, alert.at.isoformat()) for key, alert in told.items()})
+    return json.dumps({key: (alert.severity, alert.at.isoformat()) for key, alert in alerts.items()})
 
 
 def _pending(database: Database) -> list[CheckFailure]:

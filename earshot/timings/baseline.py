@@ -22,8 +22,8 @@ from enum import StrEnum
 import numpy as np
 
 WINDOW = 20
-SPREAD_WINDOW = 60  # estimating a spread as well as a median takes more videos
-FEW_VIDEOS = 2.0
+SPREAD_WINDOW = 60  # a spread takes more videos to estimate than a median
+FEW_VIDEOS = 2.0  # divided by the number of videos, the share by which the spread is widened
 MINIMUM_VIDEOS = 5
 WARN_RATIO, ERROR_RATIO = 1.3, 2.0
 SINGLE_SPREADS, TRIPLE_SPREADS = 3.0, 2.2
@@ -34,7 +34,7 @@ SLACK_UNITS = 4.0
 
 
 class Level(StrEnum):
-    """The result of a judgement; `NOT_EVALUATED` if there was nothing to compare with."""
+    """The result of a judgement; `NOT_EVALUATED` without enough timings to compare with."""
 
     NOT_EVALUATED = "unjudged"
     OK = "ok"
@@ -48,7 +48,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Cost:
-    """The seconds spent on so many units of work. `flagged`: it was too slow by the baseline of its time."""
+    """The seconds spent on some units of work. `flagged`: it was too slow by the baseline of its time."""
 
     seconds: float
     units: float
@@ -90,20 +90,20 @@ def judge(now: Cost, history: Sequence[Cost]) -> Verdict:
     ratio = now.seconds / expected_s
     level = _level(ratio, SINGLE_SPREADS * spread)
     if not level.flagged:
-        level = _together(now, past)
+        level = _judge_last_three(now, past)
     if now.seconds - expected_s <= max(SLACK_S, SLACK_UNITS * unit_s):
         level = Level.OK
     return Verdict(level, min(len(usual), WINDOW), unit_s, ratio, expected_s, math.expm1(spread))
 
 
-def _together(now: Cost, past: Sequence[Cost]) -> Level:
-    """The verdict on the last three videos together, against those before them."""
+def _judge_last_three(now: Cost, past: Sequence[Cost]) -> Level:
+    """The verdict on the mean of the last three videos, against those before them."""
     before = [cost for cost in past[:-2] if not cost.flagged][-SPREAD_WINDOW:]
     if len(before) < MINIMUM_VIDEOS:
         return Level.OK
     median, spread = _center(before)
     distances = [cost.logarithm - median for cost in (*past[-2:], now)]
-    if min(distances) < math.log(WARN_RATIO) / 2:  # not all three are slow: a single slow one was already judged alone
+    if min(distances) < math.log(WARN_RATIO) / 2:  # not all three are slow; a single slow one was judged when it ran
         return Level.OK
     return _level(math.exp(float(np.mean(distances))), TRIPLE_SPREADS * spread)
 

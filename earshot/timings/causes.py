@@ -151,7 +151,7 @@ def _missed(timing: Timing) -> float:
 
 
 def _usually(usual: Sequence[Timing], figure: Callable[[Timing], float | None]) -> float:
-    """The median of a figure over the timings that have it; 0 if none has."""
+    """The median of a figure over the timings that have it; 0 if none does."""
     values = [value for timing in usual if (value := figure(timing)) is not None]
     return median(values) if values else 0.0
 

@@ -1,11 +1,11 @@
-"""The comparison of two versions of the code, by the timings of each. Pure functions.
+"""Compares two versions of the code by their timings. Pure functions.
 
 A version is a git commit (at least COMMIT_PREFIX first characters, or a name that git knows) or, if no timing has that commit,
 a code version. Each stage is compared by its seconds per input. If at least MINIMUM_VIDEOS videos ran with both versions, only
 those are compared, video by video; otherwise all timings of both, with a note if their videos differ.
 
-The interval of the ratio is a bootstrap of medians. It reflects the spread of the timings; it cannot tell that the machine was
-busy while only one of the versions ran.
+The interval of the ratio is a bootstrap of medians. It reflects the spread of the timings; it cannot show that the machine was
+busy while one of the versions ran.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -67,7 +67,7 @@ def compare(
 ) -> list[Comparison]:
     """Compares each stage that ran with A or B (rows oldest first). Raises Misconfigured if either version is unknown.
 
-    `commit_named` resolves a name of git's to a commit.
+    `commit_named` resolves a git name to a commit.
     """
     before, after = _version(rows, a, commit_named(a)), _version(rows, b, commit_named(b))
     assets = {row["asset"] for row in (*before, *after)}

@@ -18,7 +18,7 @@ RECENT = 2  # read even if flagged: the rule also judges the last three videos t
 
 @dataclass(frozen=True)
 class Past:
-    """One earlier timing, and the verdict on its speed at the time."""
+    """One earlier timing, and the verdict on its speed when it was recorded."""
 
     timing: Timing
     speed: Level
@@ -33,7 +33,7 @@ class History:
 
 
 def read_history(database: Database, asset: str, now: Timing) -> History:
-    """The timings to compare `now`, which is not stored yet, with."""
+    """The timings with which to compare `now`, which is not stored yet."""
     same = " AND ".join(f"{key} = %({key})s" for key in BASELINE_KEY)
     rows = database.query(
         f"""

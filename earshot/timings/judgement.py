@@ -1,9 +1,9 @@
 """Judgement: three checks of one stage's timing. Pure functions; ingest_assets/stages/checks.py shows them in Dagster.
 
 - `device`: the stage ran on the requested device. Otherwise an ERROR, whatever the speed.
-- `floor`: it was at least as fast as the model registry demands for the device. Otherwise an ERROR; passes without a floor.
+- `floor`: it was at least as fast as the model registry requires on the device. Otherwise an ERROR; passes without a floor.
 - `regression`: it was not slower than before (WARN from 1.3 times, ERROR from 2 times, earshot/timings/baseline.py), neither
-  per unit of work nor by more work per second of audio. More work is a WARN at most: nothing runs slower.
+  per unit of work nor through more work per second of audio. More work is a WARN at most: nothing runs slower.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from earshot.timings.causes import Cause, billable_s, diagnose
 from earshot.timings.history import History
 from earshot.timings.timing import Timing
 
-# Allowance beyond a GPU's floor: the driver loads kernels at their first use, which took 1.4 s for a process' first eight texts
+# Allowance beyond a GPU's floor: the driver loads kernels at first use, which took 1.4 s for a process's first eight texts
 # on an H200 (bench/results/gpu-9df3fc57a24a.json). A timing cannot tell those seconds from slow computing.
 FIRST_USE_S = 3.0
 
@@ -112,7 +112,7 @@ def regression_outcome(asset: str, now: Timing, history: History, speed: Verdict
 
 
 def replay(check: str, failed: Sequence[Mapping[str, Any]]) -> CheckOutcome:
-    """The result of a check for reused rows, as of the run that made them; `failed` are its rows of `check_failures`."""
+    """The result of a check for reused rows, from the run that made them; `failed` are its rows of `check_failures`."""
     for row in failed:
         if row["check_name"] == check:
             return CheckOutcome(check, Level(row["severity"]), f"When this was made: {row['message']}", row["cause"])

@@ -1,4 +1,4 @@
-"""Queries: reads timings and failed checks for the report. Nothing is added up or judged here."""
+"""Queries: reads timings and failed checks for the report. Sums and judges nothing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def stream_timings(
 
 
 def read_open_failures(database: Database, video_id: str | None = None) -> list[OpenFailure]:
-    """The failures within RECENT_DAYS, newest first, the most severe per stage and cause; without slowdowns accepted since."""
+    """The worst failure per stage and cause within RECENT_DAYS, newest first; without slowdowns accepted since."""
     rows = database.query(
         "SELECT DISTINCT ON (asset, cause) asset, check_name, severity, cause, message, video_id, recorded_at, "
         "count(*) OVER (PARTITION BY asset, cause) AS times FROM check_failures AS failure "

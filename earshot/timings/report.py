@@ -29,7 +29,7 @@ def report(rows: Sequence[Row], order: Sequence[str]) -> pd.DataFrame:
     """One row per stage in the given order, then `total`, which has no trend, GPU or cache figures.
 
     Columns: asset, REPORT_COLUMNS. `share` is of the total's wall seconds without loading; `trend` is the ratio of seconds per
-    input now to before (1.1: a tenth more); `gpu_util_mean` is in percent, `cache_rate` a share. NaN for missing figures.
+    input now to before (1.1 is 10 % more); `gpu_util_mean` is in percent, `cache_rate` a share. NaN for missing figures.
     """
     last = latest(rows)
     summary = summarize(last, order)
@@ -74,8 +74,8 @@ def gpu_use(rows: Sequence[Row]) -> float | None:
 def cache_rate(rows: Sequence[Row]) -> float | None:
     """The share of cache lookups that hit; None without lookups."""
     hits = sum(row["cache_hits"] for row in rows)
-    asked = hits + sum(row["cache_misses"] for row in rows)
-    return hits / asked if asked else None
+    lookups = hits + sum(row["cache_misses"] for row in rows)
+    return hits / lookups if lookups else None
 
 
 def clock_s(rows: Sequence[Row]) -> float:
@@ -118,7 +118,7 @@ class _Column:
 
 
 def _decimals(digits: int) -> Callable[[float], str]:
-    """Fixed decimals, none from 100 on, where they are insignificant; this also limits the table's width."""
+    """Fixed decimals, but none from 100 on, where they are insignificant; this also limits the table's width."""
     return lambda value: f"{value:.0f}" if value >= 100 else f"{value:.{digits}f}"
 
 

@@ -9,7 +9,7 @@ models and devices. Real-time factor and x real time are defined only here, so t
 - `hours_by_the_clock` = audio_s / clock_s, over a period instead of a stage's work: it includes idle time and loading, and
   counts parallel work once. It is always labelled "by the clock".
 
-Nothing is compared or judged here.
+This module compares and judges nothing.
 """
 
 import subprocess
@@ -89,8 +89,8 @@ def times_real_time(audio_s: float, wall_s: float, load_s: float) -> float:
 def hours_by_the_clock(audio_s: float, clock_s: float) -> float:
     """Hours of audio per hour of the clock, including idle time and loading; 0 if no time passed.
 
-    Unlike x real time, the speed while working, this is the yield of a period (`clock_s`). It is smaller, unless stages ran in
-    parallel.
+    x real time is the speed while working; this is the throughput over a period (`clock_s`). It is lower, unless stages ran
+    in parallel.
     """
     return audio_s / clock_s if clock_s > 0 else 0.0
 
