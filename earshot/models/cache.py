@@ -1,12 +1,11 @@
 """The model cache: keeps loaded models for the life of the process.
 
-Dagster creates resources for each run, so they cannot hold models. Models are cached here by settings and device, and the
-second video of a process finds them warm. `Models` gives them to assets, for a device that GpuResource has checked; the caller
-times the load, including warm-up. Loads are counted: a process that loads a model twice does something wrong, and its timing
-must show it.
+Dagster creates resources for each run, so they cannot hold models. Models are cached here by settings and device, so they are
+warm for a process's second video. `Models` provides them to assets, for a device that GpuResource has checked; the caller
+times the load, including warm-up. Loads are counted: loading a model twice in a process is a mistake that timings must show.
 
-pyannote.audio prints a long warning at import if torchcodec finds no FFmpeg. Here it gets waveforms and never decodes, so this
-one warning is suppressed.
+pyannote.audio prints a long warning at import if torchcodec finds no FFmpeg. Here it gets waveforms and never decodes, so that
+warning is suppressed.
 """
 
 import warnings
@@ -44,7 +43,7 @@ class Models:
         return _voice_encoder(_model_settings(), device)
 
     def text_encoder(self, device: Device, model: Model | None = None) -> "TextEncoder":
-        """The encoder of this model, or of the model set by default."""
+        """The encoder of this model; by default, the text model of the model set."""
         settings = _model_settings()
         return _text_encoder(model or model_set(settings).text, settings, device)
 
@@ -59,7 +58,7 @@ class Models:
 
 
 def _model_settings() -> Settings:
-    """Today's settings, of which only those that choose models are set: a change of another must load no model again."""
+    """The current settings, reduced to those that choose models: changing any other must not reload a model."""
     settings = read_settings()
     unused = Path()
     return Settings(settings.home, "", unused, unused, models=settings.models, hub_token=settings.hub_token)

@@ -46,10 +46,10 @@ class Device:
 def configure_libraries() -> None:
     """Set environment variables that must be in place before torch is first imported; the user's own values stay.
 
-    GOMP_SPINCOUNT is how long OpenMP's threads spin before they sleep. With the default, two torch threads on a machine whose
-    other core is busy took 9.4 s for work that one thread does in 0.5 s; without any spinning each of a network's many small
-    steps waits for a thread to wake, and two threads are slower than one. Five hundred spins, some microseconds, are a
-    compromise (docs/measurements/performance.md). pyannote.audio's reports of usage to its makers are switched off for privacy.
+    GOMP_SPINCOUNT is how long OpenMP's threads spin before they sleep. With the default, two torch threads on a machine with
+    one busy core took 9.4 s for work that one thread does in 0.5 s; without spinning, each of a network's many small steps
+    waits for a thread to wake, and two threads are slower than one. Five hundred spins, a few microseconds, are a compromise
+    (docs/measurements/performance.md). pyannote.audio's telemetry is switched off for privacy.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "500")

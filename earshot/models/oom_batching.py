@@ -1,8 +1,8 @@
 """Batching: retries model calls that run out of memory with half the batch, down to one input.
 
 Every model call of every stage goes through `with_oom_fallback()`. It records in the stage's tally, and so in its timing, which
-batch size fitted and how often it was halved. If one input does not fit, the stage fails with a clear error; it never moves to
-another device. Errors of the CUDA device itself (lost, a failed kernel) become GpuUnavailable: after one, nothing works on that
+batch size fitted and how often it was halved. If a single input does not fit, the stage fails with a clear error; it never
+moves to another device. Errors of the CUDA device itself (lost, a failed kernel) become GpuUnavailable: nothing works on that
 device until the process restarts.
 """
 
@@ -16,7 +16,7 @@ from earshot.models.measurement import CallCounter
 
 Result = TypeVar("Result")
 
-# Messages of torch, cuBLAS and ctranslate2: their RuntimeErrors differ in nothing else.
+# Messages of torch, cuBLAS and ctranslate2, whose RuntimeErrors differ in nothing else.
 MEMORY_SIGNS = ("out of memory", "not enough memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 LIBRARY_SIGN = "is not found or cannot be loaded"
 DEVICE_SIGNS = ("CUDA error", "CUDA failed", "CUDNN_STATUS", "CUBLAS_STATUS")

@@ -1,4 +1,4 @@
-"""The model registry: every model with the source and checksum of its files, its memory need and its minimum speed.
+"""The model registry: every model with the source and checksum of its files, its memory requirement and its minimum speed.
 
 There are two sets, chosen by `EARSHOT_MODELS` and never mixed:
 
@@ -57,8 +57,8 @@ class Model:
     `files` is empty for a model from the hub, which is fetched by `repository` and `revision` (a commit).
     `dimension` is that of its vectors, 0 if it makes none. `memory_mb` is the GPU memory that must be free before it is loaded:
     its weights in the loaded precision and working memory for one input, estimated from file sizes. `floors` is empty if no
-    speed is known well enough. `thresholds` apply to speaker models. `int8`: search with this text model was measured to find
-    as well with eight-bit weights, which are then used on the CPU.
+    speed is known well enough. `thresholds` apply to speaker models. `int8`: the CPU uses eight-bit weights of this text model,
+    because search was measured to be as good with them.
     """
 
     name: str
@@ -156,10 +156,10 @@ CAMPPLUS = Model(
     dimension=192,
     # Measured by `python -m bench.people.voice_scores FOLDER` on 25 people in 76 recordings, English; one recording of each
     # pair had noise at 20 or 10 dB, music at 15 dB, or none. EER: 2 s of speech 1.7 to 3.5 %, 5 s 0 to 0.6 %, 10 s 0 to 0.1 %.
-    # At 0.65 false accepts were up to 0.07, 0.02 and 0.13 %, false rejects 31 to 62, 2 to 10 and 0 to 1 %; within a telephone's
-    # band no false accepts, but rejects of 85, 48 and 27 %. Compared with the profiles of all 25, no voice got a wrong name,
-    # and 0 to 6 % of voices without a profile got one; margins from 0 to 0.1 changed that little, and 0.1 lost 3 % of those in
-    # noise. ModelScope's 0.31 for CAM++ (zh-cn) would take over 70 % of pairs of people for one: it is for Mandarin.
+    # At 0.65 false accepts were up to 0.07, 0.02 and 0.13 %, false rejects 31 to 62, 2 to 10 and 0 to 1 %; in the telephone
+    # band there were no false accepts, but 85, 48 and 27 % rejects. Compared with the profiles of all 25, no voice got a wrong
+    # name, and 0 to 6 % of voices without a profile got one; margins from 0 to 0.1 hardly changed that, and 0.1 lost 3 % of
+    # those in noise. ModelScope's 0.31 for CAM++ (zh-cn), tuned for Mandarin, would take over 70 % of pairs for one person.
     thresholds=Thresholds(
         threshold=0.65,
         margin=0.05,

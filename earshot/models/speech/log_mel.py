@@ -1,7 +1,7 @@
 """Log-mel features: computes whisper's input for 30 s of sound on the GPU.
 
-faster-whisper computes them with numpy, a tenth of a transcription's time on a GPU. `GpuLogMel` replaces its feature extractor
-there and differs only by rounding (tests/gpu/test_log_mel.py). The CPU uses faster-whisper's own.
+faster-whisper computes them with numpy, which takes a tenth of a transcription's time on a GPU. There `GpuLogMel` replaces its
+feature extractor and differs only by rounding (tests/gpu/test_log_mel.py). On the CPU, faster-whisper's own is used.
 """
 
 import numpy as np

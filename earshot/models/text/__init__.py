@@ -1,1 +1,1 @@
-"""Text embeddings with sentence-transformers."""
+"""Text embeddings with sentence-transformers or ctranslate2."""

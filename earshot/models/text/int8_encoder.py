@@ -1,7 +1,7 @@
 """The text encoder for the CPU, in eight-bit integers: tokenizers tokenizes, ctranslate2 runs the network, numpy pools.
 
 torch and transformers are imported only at first use, to convert the model's verified files into a folder next to them. The
-vectors differ slightly from single precision; how much, and that search finds as well, is measured
+vectors differ slightly from single precision; search was measured to be as good with them
 (docs/measurements/performance.md, tests/earshot/models/test_text_encoder.py).
 """
 
@@ -108,7 +108,7 @@ def _convert(folder: Path, target: Path) -> None:
 
     before = logging.get_verbosity()
     logging.set_verbosity_error()
-    logging.disable_progress_bar()  # it would draw across the bars of the command line
+    logging.disable_progress_bar()  # it would overwrite the command line's own
     try:
         TransformersConverter(str(folder)).convert(str(target), quantization=COMPUTE_TYPE, force=True)
     finally:

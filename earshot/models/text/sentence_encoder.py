@@ -1,7 +1,7 @@
 """The text encoder with sentence-transformers: in half precision on a GPU, in single precision on the CPU.
 
-The model's own tokenizer runs in threads ahead of the network, without transformers' wrapper, which does 4,000 texts a second
-in one thread: a GPU would wait for it.
+The model's tokenizer runs in threads ahead of the network, without transformers' wrapper, which manages 4,000 texts a second in
+one thread and would make a GPU wait.
 """
 
 import os
@@ -31,7 +31,7 @@ class SentenceEncoder(TextEncoder):
     """A sentence-transformers model."""
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
-        disable_progress_bar()  # it would draw across the bars of the command line
+        disable_progress_bar()  # it would overwrite the command line's own
         self._model = SentenceTransformer(str(folder), device=device.kind, local_files_only=True).eval()
         self._description, self._device = model, device
         self._threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="tokenizer")
@@ -58,7 +58,7 @@ class SentenceEncoder(TextEncoder):
         return execution_of_network(transformer.model, self._description, self._device, BATCH_SIZE[self._device.kind])
 
     def _embed(self, texts: Sequence[str], batch_size: int, tally: CallCounter) -> np.ndarray:
-        """Vectors stay on the device until all are computed, so that it never waits."""
+        """Keeps the vectors on the device until all are computed, so that it never waits."""
         batches = [texts[first : first + batch_size] for first in range(0, len(texts), batch_size)]
         with torch.inference_mode(), counting_calls(self._model, tally):
             tokenized = self._threads.map(self._features, batches)

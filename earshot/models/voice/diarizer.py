@@ -5,9 +5,9 @@ attributing words). The pipeline is pyannote's with its slowest step replaced (e
 is passed in memory: given a path, pyannote would decode it again for every window.
 
 The first step, the segmentation network, takes about half of the time. It shows where speech is, and whether several people
-speak within ten seconds of each other. Callers that can decide by that call `segment()` first and pass its result to
-`diarize()`, which then does not compute it again. `one_speaker()` finishes from there with the turns that the pipeline gives if
-its clustering finds a single speaker.
+speak within ten seconds of each other. Callers for which that is enough call `segment()` first and pass its result to
+`diarize()`, which then does not compute it again. From that result, `one_speaker()` makes the turns that the pipeline would
+return if its clustering found a single speaker.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -75,7 +75,7 @@ class Diarizer:
         return execution_of_network(segmentation.model, self._description, self._device, BATCH_SIZE[self._device.kind])
 
     def _warm_up(self) -> None:
-        """Diarize some speech: imports and compilation at first use took five seconds of a first video on two cores."""
+        """Diarize some speech: imports and compilation at first use took five seconds of the first video on two cores."""
         first, last = (seconds * SAMPLE_RATE for seconds in WARM_UP_SPAN_S)
         samples, _ = soundfile.read(Path(str(pyannote.audio.__file__)).parent / "sample" / "sample.wav", dtype="float32")
         self.diarize(samples[first:last])

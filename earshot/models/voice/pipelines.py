@@ -35,7 +35,7 @@ from earshot.models.voice.speaker_frames import window_frames
 MAX_CLUSTERED = 8000
 BLOCK_WINDOWS = 256  # windows segmented at a time: 160 MB of samples, and a multiple of every batch size
 
-# From the start of one window to the next, as a share of a window of 10 s. pyannote's own is 0.1, kept where nothing else was
+# From the start of one window to the next, as a share of a window of 10 s. pyannote's own is 0.1, kept unless another value was
 # measured.
 CAMPPLUS_STEP = 0.2
 COMMUNITY_1_STEP = 0.1
@@ -45,7 +45,7 @@ COMMUNITY_1_STEP = 0.1
 # speech; on the telephone call, values up to 0.62 keep the two speakers apart.
 CAMPPLUS_THRESHOLD = 0.60
 # pyannote's published values for segmentation-3.0 with agglomerative clustering and for community-1. Its minimum cluster size
-# of 12 windows stands for a time, which is 6 windows here.
+# of 12 windows is halved, because windows are twice as far apart here.
 CAMPPLUS_PARAMETERS = {
     "segmentation": {"min_duration_off": 0.0},
     "clustering": {"method": "centroid", "min_cluster_size": 6, "threshold": CAMPPLUS_THRESHOLD},
@@ -57,7 +57,7 @@ COMMUNITY_1_PARAMETERS = {
 
 
 class NoPLDA(PLDA):
-    """A placeholder, for which the pipeline's constructor fetches no PLDA from the hub; agglomerative clustering uses none."""
+    """A placeholder that keeps the pipeline's constructor from fetching a PLDA; agglomerative clustering uses none."""
 
     def __init__(self) -> None:
         pass

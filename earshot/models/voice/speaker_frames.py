@@ -1,8 +1,8 @@
 """Speaker frames: runs CAM++ up to its pooling once over a whole recording, for all windows.
 
 A diarization needs voices in windows of ten seconds, one every two seconds. pyannote's pipeline runs the network on each, so it
-processes every second of the recording five times (ten times at pyannote's own step). Here it does so once: the recording is
-cut into overlapping blocks as long as a window. A block's first and last EDGE frames come from its neighbours, because the
+processes every second of the recording five times (ten times at pyannote's own step). Here the network runs once: the recording
+is cut into overlapping blocks as long as a window. A block's first and last EDGE frames come from its neighbours, because the
 network has less context there. A window's frames are then taken from those of the recording.
 
 The result differs slightly from running the network on the window alone: a frame's context is its block, not the window, and

@@ -4,8 +4,8 @@ Spans differ in length, but a batch needs one length. Each span is cut into equa
 to fill the next of four lengths (as CAM++'s authors pad short speech); pieces of one length are batched. A span's vector is the
 mean over its pieces, scaled to length one. It does not depend on the other spans in the batch, so it can be cached.
 
-This procedure is the *preparation* of a voice space (earshot/speakers/tables/voice_space.py), whose name there must change with
-it.
+This procedure is the *preparation* of a voice space (earshot/speakers/tables/voice_space.py); a change of it must change its
+name there.
 """
 
 import math
@@ -68,7 +68,7 @@ def embed(
     batch_size: int,
     tally: CallCounter,
 ) -> np.ndarray:
-    """A unit vector for each span, by a loaded speaker network: the only way from samples to vectors of a voice space."""
+    """A unit vector for each span, by a loaded speaker network; every vector of a voice space is made here."""
     sums = np.zeros((len(spans), dimension), dtype=np.float32)
     for length, members in _by_length(spans).items():
         for first in range(0, len(members), batch_size):
