@@ -1,3 +1,3 @@
-"""What is run to be looked at and measured: the demo and the benchmark. Not part of the distribution."""
+"""The demo and the benchmarks. Not part of the distribution."""
 
-import resources  # noqa: F401 - what it sets for the process must be set before any library is imported
+import resources  # noqa: F401 - its process-wide settings must be in place before any library is imported

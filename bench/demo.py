@@ -1,10 +1,9 @@
-"""`make demo`: real recordings become searchable, speaker-labelled text, on this machine, in a few minutes.
+"""`make demo`: turns real recordings into searchable, speaker-labelled text, on this machine, in a few minutes.
 
 Composes four episodes, serves them as a feed on loopback, and runs the commands a user would type: `earshot ingest` with the
-feed's URL, `earshot people list`, `earshot search` with a question, whose links lead to the files in EARSHOT_HOME/demo.
+feed's URL, `earshot people list`, and `earshot search` with a question, whose links lead to the files in EARSHOT_HOME/demo.
 
-The device is chosen here and said in the first line: cuda where an NVIDIA device is found, the CPU where there is none; Earshot
-itself never chooses.
+The demo chooses the device and prints it first: cuda if there is an NVIDIA device, else the CPU. Earshot itself never chooses.
 """
 
 import os
@@ -25,7 +24,7 @@ EARSHOT = str(Path(sys.executable).parent / "earshot")
 
 
 def main() -> int:
-    """Run the demo; returns the exit code of what failed first, or 0."""
+    """Run the demo; returns the exit code of the first command that fails, or 0."""
     device, reason = choose_device(os.environ.get("EARSHOT_DEVICE"))
     print(f"Device: {device} ({reason}).", flush=True)
     folder = read_settings().home / "demo"
@@ -48,16 +47,16 @@ def main() -> int:
 
 
 def know_by_files(database: Database, url: str, folder: Path) -> None:
-    """Nothing serves the episodes once the demo has ended: their links lead to the files in the folder."""
+    """Make the episodes' links lead to the files in the folder, because nothing serves them after the demo."""
     served = [video for video in list_videos(database) if video.url.startswith(f"{url}/")]
     register(database, [replace(video, url=str(folder / Path(urlsplit(video.url).path).name)) for video in served])
 
 
 def next_steps(device: str) -> list[tuple[str, str]]:
-    """What a user would type next, the device asked for as the demo did, and what for."""
-    asked = [] if device == "cuda" else [("export EARSHOT_DEVICE=cpu", "the default is cuda")]
+    """Commands to try next, and what each is for."""
+    setup = [] if device == "cuda" else [("export EARSHOT_DEVICE=cpu", "the default is cuda")]
     return [
-        *asked,
+        *setup,
         (".venv/bin/earshot play 1", "hear the first result, with ffplay, mpv, VLC or SoX"),
         ("make up", "the UI, with every video, stage and timing: http://127.0.0.1:3000"),
         (".venv/bin/earshot ingest URL-or-file", "your own recordings"),
@@ -70,7 +69,7 @@ def next_steps(device: str) -> list[tuple[str, str]]:
 
 
 def choose_device(asked: str | None) -> tuple[str, str]:
-    """The device to ask Earshot for, and why: what the user set, else what the NVIDIA driver says is there."""
+    """The device to request, and why: the one that the user set, else cuda if the NVIDIA driver lists a device."""
     if asked:
         return asked, "EARSHOT_DEVICE says so"
     import pynvml

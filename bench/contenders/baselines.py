@@ -1,18 +1,18 @@
-"""The plain libraries: each stage's work done by its library alone, as the library's own documentation shows it.
+"""The plain libraries: each stage's work done by its library alone, as the library's documentation shows it.
 
-It is the floor of what Earshot can cost: same recordings, same model files, same device, compute type, batch sizes and threads,
-and nothing of Earshot's around it - no Dagster, no database, no media store, no counting.
+This is the least that Earshot could cost: same recordings, model files, device, compute type, batch sizes and threads, but
+without Dagster, database, media store and counting.
 
 - `audio`: faster-whisper's `decode_audio` on the MP3.
-- `transcript`: its `BatchedInferencePipeline`, VAD and word times on.
-- `speaker_turns`: pyannote.audio's stock `SpeakerDiarization` (its own `get_embeddings`), the waveform in memory. With the
-  bundled models it is given CAM++ and no PLDA as the diarizer does: its defaults are fetched from the hub.
+- `transcript`: its `BatchedInferencePipeline`, with VAD and word times.
+- `speaker_turns`: pyannote.audio's stock `SpeakerDiarization` (with its own `get_embeddings`), the waveform in memory. With the
+  bundled models it uses CAM++ and no PLDA, like the diarizer, because its defaults come from the hub.
 - `voice_embeddings`: pyannote.audio's `Inference` over each whole turn, one by one.
 - `text_embeddings`: `SentenceTransformer.encode` with its defaults.
 
-What the last two work on, turns and passages, is taken from what the pipeline left in the database. Models are loaded by the
-constructor and warmed by a first recording; the clock stops when the device is done. bench/pipeline/comparison.py sets the
-seconds beside Earshot's own. bench/contenders/model_only.py is the other floor: Earshot's own models, nothing around them.
+The last two read turns and passages from the rows that the pipeline wrote. The constructor loads the models, a first recording
+warms them; the clock stops when the device is done. bench/pipeline/comparison.py compares the seconds with Earshot's.
+bench/contenders/model_only.py is the other baseline: Earshot's own model calls alone.
 """
 
 import os
@@ -36,8 +36,8 @@ if TYPE_CHECKING:  # each of these imports torch
     from pyannote.audio.pipelines import SpeakerDiarization
     from sentence_transformers import SentenceTransformer
 
-STOCK_THRESHOLD = 0.59  # of 0.50 to 0.64: fewest errors on the recordings that ours was chosen on
-SHORTEST_SPAN = SAMPLE_RATE // 40  # one frame of a filter bank: the speaker models refuse less
+STOCK_THRESHOLD = 0.59  # of 0.50 to 0.64, the one with the fewest errors on the recordings on which ours was chosen
+SHORTEST_SPAN = SAMPLE_RATE // 40  # one frame of a filter bank: the speaker models reject less
 
 
 class PlainLibraries:
@@ -67,7 +67,7 @@ class PlainLibraries:
 
     def _transcribe(self, samples: np.ndarray) -> list[Any]:
         segments, _ = self._whisper.transcribe(samples, batch_size=self._whisper_batch, word_timestamps=True, vad_filter=True)
-        return list(segments)  # nothing is transcribed before it is asked for
+        return list(segments)  # a lazy generator: iterating transcribes
 
     def _diarize(self, samples: np.ndarray) -> list[Any]:
         import torch
@@ -84,7 +84,7 @@ class PlainLibraries:
 
 
 def _whisper(folder: Path, device: Device) -> BatchedInferencePipeline:
-    # The threads are said because the library asks for it where timings are compared.
+    # Explicit threads, as the library's documentation advises for comparing timings.
     threads = len(os.sched_getaffinity(0))
     compute_type = COMPUTE_TYPES[device.kind]
     return BatchedInferencePipeline(WhisperModel(str(folder), device.kind, compute_type=compute_type, cpu_threads=threads))
@@ -104,14 +104,14 @@ def _diarization(models: ModelSet, folder: Path, voice_folder: Path, device: Dev
         assert isinstance(pipeline, SpeakerDiarization)
     else:
         segmentation = Model.from_pretrained(str(folder / "pytorch_model.bin"))
-        assert segmentation is not None  # None is for a repository that could not be fetched; this is a file
+        assert segmentation is not None  # None means a failed download; this is a file
         pipeline = SpeakerDiarization(
             segmentation=segmentation,
             embedding=load_campplus(voice_folder),
             plda=NoPLDA(),
             clustering="AgglomerativeClustering",
         )
-        # At its own step, of a second, with its own least cluster, 12 windows, and the threshold that serves it best.
+        # pyannote's own step of a second and minimum cluster size of 12 windows, with the best threshold for them.
         clustering = {**CAMPPLUS_PARAMETERS["clustering"], "min_cluster_size": 12, "threshold": STOCK_THRESHOLD}
         pipeline.instantiate({**CAMPPLUS_PARAMETERS, "clustering": clustering})
     pipeline.segmentation_batch_size = pipeline.embedding_batch_size = WINDOWS[device.kind]

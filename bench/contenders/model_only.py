@@ -1,9 +1,8 @@
-"""Bare: the model calls of Earshot's stages, by the very objects that the stages use, nothing around them.
+"""Bare model calls: those of Earshot's stages, by the same objects, without anything around them.
 
-No Dagster, no database, no media store, no checks, no counting of anything: `decode`, `Transcriber.transcribe`,
-`Diarizer.diarize`, `VoiceEncoder.encode` and `TextEncoder.encode`, with Earshot's own speed-ups. So Earshot's seconds over
-these are the price of everything around the models, where its seconds over the plain libraries' (bench/contenders/baselines.py)
-are that price less what the speed-ups gain.
+No Dagster, database, media store, checks or counting: only `decode`, `Transcriber.transcribe`, `Diarizer.diarize`,
+`VoiceEncoder.encode` and `TextEncoder.encode`, with Earshot's speed-ups. So Earshot's ratio to these is the cost of everything
+around the models; its ratio to the plain libraries (bench/contenders/baselines.py) is that cost less the gain of the speed-ups.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from earshot.models.device import Device
 
 
 class BareCalls:
-    """The models that this process has loaded for the pipeline, or will."""
+    """Earshot's models, shared with the pipeline in this process."""
 
     name = "bare"
 
@@ -31,8 +30,8 @@ class BareCalls:
         """Every stage of one recording."""
         decoded, audio = timed("audio", lambda: decode(recording), lambda _: 1)
         samples = decoded.astype(np.float32) / 32768.0
-        _, transcript = timed("transcript", lambda: self._transcriber.transcribe(samples), lambda found: len(found.segments))
-        (spoken, _), turns = timed("speaker_turns", lambda: self._diarizer.diarize(samples), lambda found: len(found[0]))
+        _, transcript = timed("transcript", lambda: self._transcriber.transcribe(samples), lambda result: len(result.segments))
+        (spoken, _), turns = timed("speaker_turns", lambda: self._diarizer.diarize(samples), lambda result: len(result[0]))
         _, voices = timed("voice_embeddings", lambda: self._voice.encode(samples, list(dict.fromkeys(spans))))
         _, passages = timed("text_embeddings", lambda: self._text.encode(texts))
         return Work(

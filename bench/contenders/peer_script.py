@@ -1,14 +1,14 @@
-"""What runs inside a peer's own environment (bench/contenders/peers.py): loads it, warms nothing, works through recordings, and
-says so.
+"""The program that runs inside a peer's own environment (bench/contenders/peers.py): loads the peer and processes recordings.
 
     python -I bench/contenders/peer_script.py whisperx|senko OPTIONS
 
-OPTIONS is JSON: `device`, `compute_type`, `batch_size`, `threads`, `whisper` (a folder of a faster-whisper model). First a line
-of JSON tells what was loaded: `versions`, `load_s`, `not_done` (what, and why). Then for each line on stdin, a path of a 16 kHz
-mono WAV, another: `stages` (asset, seconds, cpu_s, items), `turns` and `peak_mb`. Whatever the libraries print goes to stderr.
+OPTIONS is JSON: `device`, `compute_type`, `batch_size`, `threads`, `whisper` (the folder of a faster-whisper model). First it
+prints a line of JSON about loading: `versions`, `load_s`, `not_done` (what, and why). Then, for each line on stdin (the path of
+a 16 kHz mono WAV), it prints another: `stages` (asset, seconds, cpu_s, items), `turns` and `peak_mb`. Output of the libraries
+goes to stderr.
 
-Imports nothing of Earshot: that environment does not have it. Each peer is called as its own documentation shows, with the
-device, compute type, batch size and threads that Earshot has.
+Imports nothing of Earshot, which that environment lacks. Each peer is called as its documentation shows, with Earshot's device,
+compute type, batch size and threads.
 """
 
 import importlib
@@ -22,11 +22,11 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np  # every peer brings it
+import numpy as np  # every peer depends on it
 
 
 class WhisperX:
-    """Transcription with the VAD that it brings; alignment and diarization where their models can be had."""
+    """Transcription with its own VAD; alignment and diarization if their models can be fetched."""
 
     packages = ("whisperx", "faster-whisper", "ctranslate2", "torch", "pyannote.audio")
 
@@ -44,7 +44,7 @@ class WhisperX:
         return pipeline(token=os.environ.get("HF_TOKEN") or None, device=self.device)
 
     def _optional(self, part: str, load: Callable[[], Any]) -> Any:
-        """Its models come from the network; AttributeError and ValueError are what a model that was refused ends in."""
+        """The part, or None if its model cannot be fetched; a refused model ends in AttributeError or ValueError."""
         try:
             return load()
         except (OSError, ValueError, AttributeError) as error:
@@ -52,24 +52,24 @@ class WhisperX:
             return None
 
     def work_through(self, samples: np.ndarray) -> tuple[list[dict[str, Any]], list[Any]]:
-        """Its stages and turns."""
+        """The peer's stages and turns."""
         transcript, stage = timed("transcript", lambda: self._transcribe(samples))
         stages = [stage | {"items": len(transcript["segments"])}]
         if self.diarization is None:
             return stages, []
         turns, stage = timed("speaker_turns", lambda: self.diarization(samples))
-        found = list(zip(turns.start.tolist(), turns.end.tolist(), turns.speaker.tolist(), strict=True))
-        return [*stages, stage | {"items": len(found)}], found
+        rows = list(zip(turns.start.tolist(), turns.end.tolist(), turns.speaker.tolist(), strict=True))
+        return [*stages, stage | {"items": len(rows)}], rows
 
     def _transcribe(self, samples: np.ndarray) -> dict[str, Any]:
-        found = self.speech.transcribe(samples, batch_size=self.batch_size)
+        transcript = self.speech.transcribe(samples, batch_size=self.batch_size)
         if self.alignment is None:
-            return found
-        return self.whisperx.align(found["segments"], *self.alignment, samples, self.device)
+            return transcript
+        return self.whisperx.align(transcript["segments"], *self.alignment, samples, self.device)
 
 
 class Senko:
-    """Diarization with the weights that it brings."""
+    """Diarization with its own weights."""
 
     packages = ("senko", "torch", "silero-vad", "umap-learn", "hdbscan")
 
@@ -82,10 +82,10 @@ class Senko:
             self.not_done.append(("clustering on the GPU", "RAPIDS is not in its environment"))
 
     def work_through(self, samples: np.ndarray) -> tuple[list[dict[str, Any]], list[Any]]:
-        """Its stage and turns."""
-        found, stage = timed("speaker_turns", lambda: self.diarizer.diarize_samples(samples))
-        segments = found["merged_segments"] if found else []  # None: it hears nobody
-        turns = [(float(each["start"]), float(each["end"]), str(each["speaker"])) for each in segments]
+        """The peer's stage and turns."""
+        result, stage = timed("speaker_turns", lambda: self.diarizer.diarize_samples(samples))
+        segments = result["merged_segments"] if result else []  # None: it found no speech
+        turns = [(float(turn["start"]), float(turn["end"]), str(turn["speaker"])) for turn in segments]
         return [stage | {"items": len(turns)}], turns
 
 
@@ -93,27 +93,27 @@ PEERS = {"whisperx": WhisperX, "senko": Senko}
 
 
 def timed(asset: str, work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
-    """What it gives, and what it took. All of these give results on the host: a GPU has then done its work."""
+    """The result and its cost. Every peer returns results on the host, so a GPU has finished by then."""
     started, cpu_started = time.perf_counter(), time.process_time()
-    found = work()
-    return found, {"asset": asset, "seconds": time.perf_counter() - started, "cpu_s": time.process_time() - cpu_started}
+    result = work()
+    return result, {"asset": asset, "seconds": time.perf_counter() - started, "cpu_s": time.process_time() - cpu_started}
 
 
 def read(path: str) -> np.ndarray:
-    """float32 samples."""
+    """A WAV file as float32 samples."""
     with wave.open(path) as file:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768.0
 
 
 def main(name: str, options: str) -> None:
-    """Load, then answer as long as somebody asks."""
+    """Load the peer, then process the recordings named on stdin."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     started = time.perf_counter()
     peer = PEERS[name](json.loads(options))
     versions = {package: version(package) for package in peer.packages}
-    told: dict[str, Any] = {"versions": versions, "load_s": time.perf_counter() - started, "not_done": peer.not_done}
-    print(json.dumps(told), file=answers, flush=True)
+    loaded: dict[str, Any] = {"versions": versions, "load_s": time.perf_counter() - started, "not_done": peer.not_done}
+    print(json.dumps(loaded), file=answers, flush=True)
     for line in sys.stdin:
         stages, turns = peer.work_through(read(line.rstrip("\n")))
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

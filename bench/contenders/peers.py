@@ -1,13 +1,13 @@
 """Peers: other programs on the same recordings, each in an environment of its own, kept warm beside Earshot.
 
-- WhisperX: transcription, word alignment, diarization. It is given the whisper model that Earshot has; the other two models it
-  fetches from the network. Its diarization is pyannote's, which is stock in bench/contenders/baselines.py too.
-- Senko: diarization. It brings its weights. Its wheel's feature extractor is compiled for AVX-512 and dies of an illegal
-  instruction on a processor without: so it is built from source where there is a compiler, and taken as it is where not.
+- WhisperX: transcription, word alignment, diarization. It uses Earshot's whisper model and fetches the other two from the
+  network. Its diarization is stock pyannote, as in bench/contenders/baselines.py.
+- Senko: diarization, with its own weights. Its wheel's feature extractor is compiled for AVX-512 and crashes with an illegal
+  instruction on other processors, so it is built from source if there is a compiler, and else installed as it is.
 
-`uv` makes the environments once, with versions pinned here, under .earshot/peers (gone with `make delete-library`).
-A peer that cannot be installed or does not come up is left out, and so is a part of it whose model cannot be had; `not_done`
-says why, in the installer's or the program's own last words.
+`uv` creates the environments once, with the versions pinned here, under .earshot/peers (`make delete-library` deletes them).
+A peer that cannot be installed or started is left out, and so is a part whose model cannot be fetched; `not_done` says why,
+with the last line of the installer's or the program's errors.
 """
 
 import json
@@ -40,7 +40,7 @@ UV = str(Path(sys.executable).parent / "uv")
 SCRIPT = PROJECT_ROOT / "bench" / "peer_script.py"
 
 SENKO = ("senko==0.2.2", "torch==2.10.0", "asteroid-filterbanks==0.4.0", "einops==0.8.2", "matplotlib==3.11.2")
-# What `uv pip install` is told, tried in turn. WhisperX chooses its own torch; Senko is given Earshot's, which is on the disk.
+# Arguments of `uv pip install`, tried in turn. WhisperX chooses its own torch; Senko gets Earshot's, which uv has cached.
 INSTALLS: dict[str, tuple[tuple[str, ...], ...]] = {
     "whisperx": (("whisperx==3.8.6",),),
     "senko": ((*SENKO, "--no-binary", "senko"), SENKO),
@@ -53,7 +53,7 @@ class PeerUnavailable(Exception):
 
 @dataclass
 class Peer:
-    """A peer that runs, its models loaded. Close it."""
+    """A running peer with its models loaded. The caller must close it."""
 
     name: str
     process: "subprocess.Popen[str]"
@@ -65,9 +65,9 @@ class Peer:
 
     @classmethod
     def start(cls, name: str, settings: Settings, device: Device) -> Self:
-        """Install it where it is not yet, and load it. Raises PeerUnavailable."""
+        """Install the peer if necessary, and load it. Raises PeerUnavailable."""
         python = environment(name)
-        errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - open as long as the process runs
+        errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - stays open while the process runs
         options = {
             "device": device.kind,
             "compute_type": COMPUTE_TYPES[device.kind],
@@ -79,21 +79,21 @@ class Peer:
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True)
         peer = cls(name, process, errors, {}, 0.0, [])
-        told = peer._answer()
-        peer.versions, peer.load_s = told["versions"], told["load_s"]
-        peer.not_done = [NotDone(f"{name}: {part}", reason) for part, reason in told["not_done"]]
+        loaded = peer._answer()
+        peer.versions, peer.load_s = loaded["versions"], loaded["load_s"]
+        peer.not_done = [NotDone(f"{name}: {part}", reason) for part, reason in loaded["not_done"]]
         return peer
 
     def work_through(self, recording: Path, spans: Sequence[Span], texts: Sequence[str]) -> Work:  # noqa: ARG002 - a Side's
-        """Its stages of one recording, which is decoded before its clock starts. Raises PeerUnavailable where it dies."""
+        """Its stages of one recording, which is decoded before its clock starts. Raises PeerUnavailable if it crashes."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "recording.wav"
             write_wav(path, np.asarray(decode_audio(str(recording), sampling_rate=SAMPLE_RATE)))
             assert self.process.stdin is not None
             print(path, file=self.process.stdin, flush=True)
-            told = self._answer()
-        self.peak_mb = told["peak_mb"]
-        return Work(tuple(StageWork(**stage) for stage in told["stages"]), tuple(map(tuple, told["turns"])))
+            result = self._answer()
+        self.peak_mb = result["peak_mb"]
+        return Work(tuple(StageWork(**stage) for stage in result["stages"]), tuple(map(tuple, result["turns"])))
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
@@ -105,14 +105,14 @@ class Peer:
         raise PeerUnavailable(last_words(code, self.errors.read()))
 
     def close(self) -> None:
-        """End it, whatever it is at."""
+        """Kill the process."""
         self.process.kill()
         self.process.communicate()
         self.errors.close()
 
 
 def environment(name: str) -> Path:
-    """The Python of a peer's environment, made where it is not there or another version is pinned. Raises PeerUnavailable."""
+    """The Python of a peer's environment, created if missing or if the pinned versions changed. Raises PeerUnavailable."""
     folder, wanted = ENVIRONMENTS / name, repr(INSTALLS[name])
     done = folder / "installed"
     if done.exists() and done.read_text() == wanted:
@@ -130,9 +130,9 @@ def environment(name: str) -> Path:
 
 
 def _run(*arguments: str) -> str:
-    """Why uv failed; "" where it did not. Without a configuration: that of this project lets Senko have no dependencies."""
-    ended = subprocess.run([UV, "--no-config", *arguments], capture_output=True, text=True, check=False)
-    return last_words(ended.returncode, ended.stderr) if ended.returncode else ""
+    """Why uv failed, or "". Ignores this project's configuration, which would install Senko without its dependencies."""
+    result = subprocess.run([UV, "--no-config", *arguments], capture_output=True, text=True, check=False)
+    return last_words(result.returncode, result.stderr) if result.returncode else ""
 
 
 def last_words(code: int, errors: str) -> str:
@@ -144,7 +144,7 @@ def last_words(code: int, errors: str) -> str:
 
 
 def write_wav(path: Path, samples: np.ndarray) -> None:
-    """float32 samples as 16 bit."""
+    """Write float32 samples as a 16-bit WAV file."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

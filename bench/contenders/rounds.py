@@ -1,12 +1,12 @@
-"""Sides: Earshot and all it is compared with, taking turns over the same recordings, models warm.
+"""Rounds: Earshot and everything it is compared with ("sides") take turns over the same recordings, with warm models.
 
-In one process: Earshot's `ingest`, the same model calls bare (bench/contenders/model_only.py) and the plain libraries
-(bench/contenders/baselines.py); each of the peers (bench/contenders/peers.py) beside it in its own. Each side does a recording
-before the next recording is begun, and all recordings are done several rounds, so that a machine that is busy for a minute
-slows all alike. The first recording, which warms the models, is not counted.
+One process runs Earshot's `ingest`, the bare model calls (bench/contenders/model_only.py) and the plain libraries
+(bench/contenders/baselines.py); each peer (bench/contenders/peers.py) has a process of its own. Every side processes a
+recording before the next one begins, in several rounds, so that a busy minute slows all of them alike. The first recording,
+which warms the models, is not counted.
 
-Where it is known who speaks when, the diarization error rate of each side is told too: without collar, overlapped speech
-counted.
+If the true turns are known, the diarization error rate of each side is measured, too: without a collar, overlapped speech
+included.
 """
 
 from collections.abc import Sequence
@@ -45,8 +45,7 @@ class Error:
 
 @dataclass(frozen=True)
 class Sides:
-    """What came of it: `done` as bench/pipeline/comparison.py takes it, Earshot's rows of `asset_timings`, the peers as they
-    were."""
+    """The results: `done` is the input of bench/pipeline/comparison.py, `rows` are Earshot's of `asset_timings`."""
 
     done: pd.DataFrame
     rows: list[Row]
@@ -58,7 +57,7 @@ class Sides:
 def take_turns(
     first: Path, recordings: Sequence[Path], truths: dict[str, Annotation], chosen: Sequence[str], rounds: int
 ) -> Sides:
-    """All recordings by Earshot and the chosen of SIDES; `truths` by the name of the file."""
+    """Process all recordings by Earshot and the chosen SIDES; `truths` are true turns by file name."""
     settings = read_settings()
     device, not_done = require_device(settings.device), []
     again(first)
@@ -71,25 +70,25 @@ def take_turns(
                     running.enter_context(closing(side))
                     not_done += side.not_done
                 sides.append(side)
-                side.work_through(first, *_left(open_database(), again(first)))
+                side.work_through(first, *_spans_and_texts(open_database(), again(first)))
             except PeerUnavailable as error:
                 not_done.append(NotDone(name, str(error)))
-                sides = [each for each in sides if each.name != name]
-        found, rows, heard = [], [], []
+                sides = [side for side in sides if side.name != name]
+        done, rows, errors = [], [], []
         for number in range(rounds):
             for recording in recordings:
-                ours, works = _one(recording, sides, not_done)
-                told = ", ".join(f"{side} {sum(stage.seconds for stage in work.stages):.1f} s" for side, work in works.items())
-                print(f"Round {number + 1}, {recording.name}: {told}", flush=True)
+                ours, works = _work_through(recording, sides, not_done)
+                times = ", ".join(f"{side} {sum(stage.seconds for stage in work.stages):.1f} s" for side, work in works.items())
+                print(f"Round {number + 1}, {recording.name}: {times}", flush=True)
                 rows += ours.rows
-                found += [
+                done += [
                     (side, number, recording.name, stage.asset, ours.audio_s, stage.seconds, stage.cpu_s, stage.items)
                     for side, work in works.items()
                     for stage in work.stages
                 ]
                 if recording.name in truths:
                     truth = truths[recording.name]
-                    heard += [
+                    errors += [
                         (side, recording.name, error_rate(truth, work.turns, ours.audio_s))
                         for side, work in works.items()
                         if work.turns
@@ -99,7 +98,7 @@ def take_turns(
             for side in sides
             if isinstance(side, Peer)
         ]
-    return Sides(pd.DataFrame(found, columns=COLUMNS), rows, _medians(heard), peers, not_done)
+    return Sides(pd.DataFrame(done, columns=COLUMNS), rows, _median_errors(errors), peers, not_done)
 
 
 def _side(name: str, settings: Settings, device: Device) -> Side:
@@ -108,14 +107,14 @@ def _side(name: str, settings: Settings, device: Device) -> Side:
     return PlainLibraries(settings, device) if name == PlainLibraries.name else Peer.start(name, settings, device)
 
 
-def _one(recording: Path, sides: list[Side], not_done: list[NotDone]) -> tuple[Ingested, dict[str, Work]]:
-    """One recording by everybody. A peer that dies of it is out, here and in what follows."""
+def _work_through(recording: Path, sides: list[Side], not_done: list[NotDone]) -> tuple[Ingested, dict[str, Work]]:
+    """Process one recording by every side. A peer that crashes is removed from `sides`."""
     database, ours = open_database(), again(recording)
-    left = _left(database, ours)
+    spans, texts = _spans_and_texts(database, ours)
     works = {EARSHOT: _earshot(ours, database)}
     for side in tuple(sides):
         try:
-            works[side.name] = side.work_through(recording, *left)
+            works[side.name] = side.work_through(recording, spans, texts)
         except PeerUnavailable as error:
             not_done.append(NotDone(side.name, f"it died of {recording.name}: {error}"))
             sides.remove(side)
@@ -123,14 +122,14 @@ def _one(recording: Path, sides: list[Side], not_done: list[NotDone]) -> tuple[I
 
 
 def _earshot(ours: Ingested, database: Database) -> Work:
-    """Earshot's own work: its stages, models loaded, and what is around them."""
+    """Earshot's own work: its stages without loading models, and the time around them."""
     stages = [StageWork(row["asset"], row["wall_s"] - row["load_s"], row["cpu_s"], int(row["items"])) for row in ours.rows]
     around = StageWork(AROUND, ours.around_s, ours.cpu_s - sum(row["cpu_s"] for row in ours.rows), 1)
     turns = database.frame("turns", ours.rows[0]["video_id"], "turn_index")
     return Work((*stages, around), tuple(zip(turns.start_s, turns.end_s, turns.local_speaker, strict=True)))
 
 
-def _left(database: Database, ours: Ingested) -> tuple[list[Span], list[str]]:
+def _spans_and_texts(database: Database, ours: Ingested) -> tuple[list[Span], list[str]]:
     """The video's turns as samples, and the texts of its passages."""
     video_id = ours.rows[0]["video_id"]
     turns = database.frame("voice_embeddings", video_id, "turn_index")
@@ -142,19 +141,19 @@ def error_rate(truth: Annotation, turns: Sequence[Turn], seconds: float) -> floa
     """The diarization error rate of these turns."""
     from pyannote.metrics.diarization import DiarizationErrorRate
 
-    found = Annotation()
+    hypothesis = Annotation()
     for index, (start, end, speaker) in enumerate(turns):
-        found[Segment(start, end), index] = speaker
+        hypothesis[Segment(start, end), index] = speaker
     metric: Any = DiarizationErrorRate(collar=0.0, skip_overlap=False)
-    return float(metric(truth, found, uem=Timeline([Segment(0.0, seconds)])))
+    return float(metric(truth, hypothesis, uem=Timeline([Segment(0.0, seconds)])))
 
 
-def _medians(heard: Sequence[tuple[str, str, float]]) -> list[Error]:
-    named = dict.fromkeys((side, recording) for side, recording, _ in heard)
-    return [Error(*one, median(der for *who, der in heard if tuple(who) == one)) for one in named]
+def _median_errors(errors: Sequence[tuple[str, str, float]]) -> list[Error]:
+    keys = dict.fromkeys((side, recording) for side, recording, _ in errors)
+    return [Error(*key, median(der for side, recording, der in errors if (side, recording) == key)) for key in keys]
 
 
 def print_errors(errors: Sequence[Error]) -> None:
-    """A line a side and recording."""
+    """Print a line per side and recording."""
     headings = [("side", "left"), ("recording", "left"), ("DER", "right")]
     print_table(headings, [(error.side, error.recording, f"{error.der:.3f}") for error in errors])

@@ -1,7 +1,7 @@
-"""Work: what one side of the benchmark did with one recording, stage by stage, and with which clock.
+"""Work: one side's timings and turns of one recording.
 
-A side is Earshot, the same model calls bare, the plain libraries, or another program (bench/contenders/rounds.py). Each leaves
-the same: seconds of every stage that it has, and who spoke when, so that speed is never told without what it was bought with.
+A side is Earshot, its bare model calls, the plain libraries, or another program (bench/contenders/rounds.py). Each returns the
+seconds of its stages and its turns, so that speed is never reported without accuracy.
 """
 
 import time
@@ -12,14 +12,14 @@ from typing import Protocol, TypeVar
 
 from earshot.models.measurement import clock, synchronise
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Span = tuple[int, int]  # first sample, one past the last
-Turn = tuple[float, float, str]  # from second to second, who
+Turn = tuple[float, float, str]  # start and end in seconds, speaker
 
 
 @dataclass(frozen=True)
 class StageWork:
-    """One stage of one recording: what it took, of every CPU too, and how many results came of it."""
+    """One stage of one recording: wall and CPU seconds, and the number of results."""
 
     asset: str
     seconds: float
@@ -29,25 +29,25 @@ class StageWork:
 
 @dataclass(frozen=True)
 class Work:
-    """All stages of one recording. `turns` are empty where the side does not say who speaks."""
+    """All stages of one recording. `turns` is empty if the side has no diarization."""
 
     stages: tuple[StageWork, ...]
     turns: tuple[Turn, ...] = ()
 
 
 class Side(Protocol):
-    """Who is measured, models loaded. `spans` are a recording's turns and `texts` its passages, as Earshot left them."""
+    """A contender with its models loaded. `spans` are a recording's turns and `texts` its passages, as Earshot stored them."""
 
     name: str
 
     def work_through(self, recording: Path, spans: Sequence[Span], texts: Sequence[str]) -> Work: ...
 
 
-def timed(asset: str, work: Callable[[], Found], items: Callable[[Found], int] = len) -> tuple[Found, StageWork]:
-    """What it gives, and what it took; the clock stops when the device is done."""
+def timed(asset: str, work: Callable[[], Result], items: Callable[[Result], int] = len) -> tuple[Result, StageWork]:
+    """The result and its cost; the clock stops when the device is done."""
     synchronise()
     started, cpu_started = clock(), time.process_time()
-    found = work()
+    result = work()
     synchronise()
     taken = clock() - started, time.process_time() - cpu_started
-    return found, StageWork(asset, *taken, items(found))
+    return result, StageWork(asset, *taken, items(result))

@@ -1,12 +1,12 @@
-"""Figures: in what home they are measured, on what, and where they are kept.
+"""Figures: the temporary home in which they are measured, the machine's description, and the files that store them.
 
-`own_home()` is what every benchmark stands in; `measured_on()` goes with every figure, and `write()` keeps them in
-bench/results/. A timing on a shared machine is noisy: compare figures of one run, and look at the steal share.
+Every benchmark runs inside `own_home()`; `measured_on()` accompanies every figure, and `write()` stores them in bench/results/.
+Timings on a shared machine are noisy: compare figures of one run, and check the steal share.
 
-A result is named <kind>-<commit>.json after what wrote it and the commit that was measured: `attribution` and `people`
-(bench.people), `retrieval` and `search` (bench.search), `scale`, `watching`, `gpu` (a result.json of bench.gpu, by hand). Those
-of bench.pipeline are in a folder of their own, the kind being its parts, or none where it did all. What a page or a comment
-cites stays, and the newest of each kind.
+A result is named <kind>-<commit>.json after the benchmark and the measured commit: `attribution` and `people` (bench.people),
+`retrieval` and `search` (bench.search), `scale`, `watching`, `gpu` (a result.json of bench.gpu, copied by hand). Results of
+bench.pipeline have a folder of their own; their kind names the parts, and is empty if all of them ran. Keep the results that a
+page or a comment cites, and the newest of each kind.
 """
 
 import json
@@ -28,14 +28,14 @@ from earshot.timings.timing import git_commit
 
 RESULTS = PROJECT_ROOT / "bench" / "results"
 PROCESSOR_TIMES = Path("/proc/stat")
-STEAL = 7  # the column of /proc/stat, counted from 0 after its name; the two behind it are part of earlier ones
+STEAL = 7  # column of /proc/stat, counted from 0 after the name; the two after it are included in earlier ones
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class NotDone:
-    """What could not be measured here, and why, in plain words."""
+    """Something that could not be measured here, and why."""
 
     what: str
     reason: str
@@ -43,12 +43,12 @@ class NotDone:
 
 @contextmanager
 def own_home() -> Iterator[Path]:
-    """A temporary EARSHOT_HOME for the block, its Postgres stopped after it. Nothing of the user's is read or written."""
+    """A temporary EARSHOT_HOME for the block; its Postgres is stopped afterwards. The user's own library is not touched."""
     home = Path(tempfile.mkdtemp(prefix="earshot-bench-"))
     home.chmod(0o755)
     os.environ["EARSHOT_HOME"] = str(home)
-    for elsewhere in ("EARSHOT_DATABASE_URL", "EARSHOT_MEDIA", "EARSHOT_ALERT_URL"):
-        os.environ.pop(elsewhere, None)
+    for setting in ("EARSHOT_DATABASE_URL", "EARSHOT_MEDIA", "EARSHOT_ALERT_URL"):
+        os.environ.pop(setting, None)
     try:
         yield home
     finally:
@@ -57,12 +57,12 @@ def own_home() -> Iterator[Path]:
 
 
 def processor_times() -> str | None:
-    """What Linux has counted of its processors' time so far; None elsewhere."""
+    """The contents of /proc/stat; None on other systems than Linux."""
     return PROCESSOR_TIMES.read_text() if PROCESSOR_TIMES.exists() else None
 
 
 def steal_share(before: str | None, after: str | None) -> float | None:
-    """The share of this machine's CPU time that its host gave to others between two readings; None where it does not tell."""
+    """The share of this machine's CPU time that its host gave to others between two readings; None if unknown."""
     if before is None or after is None:
         return None
     first, last = ([int(field) for field in text.splitlines()[0].split()[1 : STEAL + 2]] for text in (before, after))
@@ -73,7 +73,7 @@ def steal_share(before: str | None, after: str | None) -> float | None:
 
 
 def measured_on(device: str) -> Row:
-    """When, of which code and on what something is measured. `uncommitted`: the code was not quite the commit's."""
+    """Date, commit and machine of a measurement. `uncommitted`: the code had changes after that commit."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": (git_commit() or "unknown")[:12],
@@ -92,7 +92,7 @@ def has_uncommitted_changes() -> bool:
 
 
 def write(figures: Row, prefix: str = "") -> Path:
-    """Keep the figures under their commit; where, from the project's root. The prefix may begin with a folder."""
+    """Store the figures under their commit; returns the path from the project's root. `prefix` may begin with a folder."""
     target = RESULTS / f"{prefix}{figures['commit']}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(figures, indent=1) + "\n")

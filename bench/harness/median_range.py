@@ -1,4 +1,4 @@
-"""Spread: one figure measured several times, as its median with the lowest and the highest."""
+"""Spread: one figure measured several times, as median, lowest and highest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Spread:
-    """`of` says how often it was measured."""
+    """`of` is the number of measurements."""
 
     median: float
     lowest: float
@@ -17,12 +17,12 @@ class Spread:
 
     @classmethod
     def over(cls, values: Sequence[float]) -> Self:
-        """Raises ValueError where nothing was measured."""
+        """The spread of these values. Raises ValueError if there are none."""
         if not values:
             raise ValueError("nothing was measured")
         return cls(median(values), min(values), max(values), len(values))
 
     def text(self, digits: int = 2) -> str:
-        """`1.04 (0.98-1.10)`, without the brackets where there is one value."""
+        """`1.04 (0.98-1.10)`, or `1.04` for a single value."""
         middle = f"{self.median:.{digits}f}"
         return middle if self.of == 1 else f"{middle} ({self.lowest:.{digits}f}-{self.highest:.{digits}f})"

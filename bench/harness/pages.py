@@ -1,8 +1,7 @@
-"""Pages of Dagster's UI, opened in a real browser: how long until one is complete, and what it asked the webserver meanwhile.
+"""Pages of Dagster's UI, opened in a real browser: how long until one is complete, and its requests to the webserver.
 
-A page is complete when its text is there and none of its questions to the webserver (GraphQL) has been open for QUIET_S; what
-it asks again every few seconds to stay up to date is not waited for. Each load is one of its own, with the browser's cache of
-scripts warm and nothing else of the page kept.
+A page is complete when its text is visible and no GraphQL request has been open for QUIET_S; the page's regular polling is not
+waited for. Each load starts from a blank page, with the browser's cache warm.
 """
 
 import json
@@ -16,12 +15,12 @@ from playwright.sync_api import Page, Request
 
 QUIET_S = 1.0
 PATIENCE_S = 60.0
-LOOK_MS = 50.0
+POLL_MS = 50.0
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A page: its path under the UI's URL, and a text that is on it when it is complete."""
+    """A page: its path under the UI's URL, and a text that it shows when it is complete."""
 
     name: str
     path: str
@@ -30,7 +29,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Question:
-    """One GraphQL operation: from its sending to the end of its answer, and the answer's bytes."""
+    """One GraphQL request: seconds from sending it to the end of the response, and the response's bytes."""
 
     operation: str
     seconds: float
@@ -39,7 +38,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Load:
-    """One time that a page was opened."""
+    """One load of a page."""
 
     seconds: float
     questions: tuple[Question, ...]
@@ -47,7 +46,7 @@ class Load:
 
 @dataclass
 class Listening:
-    """Follows a page's questions: which are open, and those that were answered, in order."""
+    """Tracks a page's GraphQL requests: those still open, and those answered, in order."""
 
     open: dict[Request, float] = field(default_factory=dict)
     answered: list[tuple[Request, float, float]] = field(default_factory=list)
@@ -62,12 +61,12 @@ class Listening:
 
     @property
     def last_s(self) -> float:
-        """When the last answer had come."""
+        """When the last response arrived."""
         return max((ended for _, _, ended in self.answered), default=0.0)
 
 
 def load(page: Page, shown: Shown) -> Load:
-    """Open the page and wait until it is complete. Raises RuntimeError where it never is."""
+    """Open the page and wait until it is complete. Raises RuntimeError if that takes longer than PATIENCE_S."""
     page.goto("about:blank")
     listening = Listening()
     listeners: dict[Any, Any] = {
@@ -84,14 +83,14 @@ def load(page: Page, shown: Shown) -> Load:
     while listening.open or monotonic() - max(seen, listening.last_s) < QUIET_S:
         if monotonic() - began > PATIENCE_S:
             raise RuntimeError(f"{shown.path} still asks: {[operation(request) for request in listening.open]}")
-        page.wait_for_timeout(LOOK_MS)
+        page.wait_for_timeout(POLL_MS)
     for event, listener in listeners.items():
         page.remove_listener(event, listener)
-    return Load(max(seen, listening.last_s) - began, tuple(_question(*each) for each in listening.answered))
+    return Load(max(seen, listening.last_s) - began, tuple(_question(*request) for request in listening.answered))
 
 
 def operation(request: Request) -> str:
-    """The name of what it asks."""
+    """The name of the request's GraphQL operation."""
     return str(json.loads(request.post_data or "{}").get("operationName"))
 
 
@@ -101,7 +100,7 @@ def _question(request: Request, began: float, ended: float) -> Question:
 
 
 def slowest(loads: Sequence[Load], count: int) -> list[Question]:
-    """Of each operation its slowest, and of these the slowest ones."""
+    """The `count` slowest requests, at most one per operation."""
     worst: dict[str, Question] = {}
     for question in (question for each in loads for question in each.questions):
         if question.operation not in worst or worst[question.operation].seconds < question.seconds:

@@ -1,6 +1,6 @@
-"""Measuring one size after another: each in a process of its own, so that its memory is its own, and printed as JSON.
+"""Measures one size after another, each in a process of its own so that its peak memory is its own, and prints JSON.
 
-What a benchmark measures of a size, and which sizes, is its own; homes and databases too.
+Each benchmark decides what it measures, for which sizes, and sets up its own home and database.
 """
 
 import json
@@ -23,27 +23,27 @@ Result = TypeVar("Result")
 
 
 def apart(work: Callable[..., Result], *arguments: Any) -> Result:
-    """What it gives, done in a fresh process. `work` stands at the top of its module.
+    """Call `work`, a module-level function, in a fresh process and return its result.
 
-    The process that asks must be a small one: what a process has at most is counted from before its program was put in place.
+    The calling process must be small: a child's peak memory includes its parent's size before the child's program replaced it.
     """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(work, *arguments).result()
 
 
 def print_sizes(measure: "Callable[[int], DataclassInstance]", sizes: tuple[int, ...]) -> None:
-    """Print the figures of each size, with what they were measured on. `measure` stands at the top of its module."""
+    """Print the figures of each size, with the machine's description. `measure` is a module-level function."""
     os.environ.setdefault("EARSHOT_DEVICE", "cpu")
-    found = [asdict(apart(measure, size)) for size in sizes]
-    print(json.dumps({**measured_on(cpu_name()), "figures": found}, indent=2))
+    figures = [asdict(apart(measure, size)) for size in sizes]
+    print(json.dumps({**measured_on(cpu_name()), "figures": figures}, indent=2))
 
 
 def timed(work: Callable[[], Result]) -> tuple[Result, float]:
-    """What it gives, and the seconds it took."""
+    """The result of `work`, and the seconds it took."""
     started = monotonic()
     return work(), monotonic() - started
 
 
 def peak_mb() -> float:
-    """The most memory this process has had."""
+    """This process's peak memory."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

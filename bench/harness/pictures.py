@@ -1,8 +1,8 @@
-"""Pictures of the UI, taken with a real browser: what a user sees, for the documentation and for the tests.
+"""Screenshots of the UI, taken with a real browser, for the documentation and the tests.
 
     python -m bench.harness.pictures http://127.0.0.1:3000 docs/pictures
 
-Needs Chromium on the machine (`make test` installs it, or says what to do).
+Needs Chromium (`make test` installs it, or says what to do).
 """
 
 import shutil
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import Page, sync_playwright
 
-# Without these, Chromium asks its makers' hosts for updates at every start.
+# Without these, Chromium checks for updates at every start.
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -28,9 +28,9 @@ CHROMIUM_ARGUMENTS = [
 
 @dataclass(frozen=True)
 class Picture:
-    """One page: its path under the UI's URL, and a text that is on it once it is complete.
+    """One page: its path under the UI's URL, and a text that it shows once it is complete.
 
-    `click` is the selector of what to click on first, and `image` the description of a picture that must be seen then.
+    `click` is the selector of an element to click first, and `image` the alt text of an image that must then be visible.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Picture:
 
 
 def pictures_of(partition: str) -> tuple[Picture, ...]:
-    """The asset graph, what one partition's transcript left, its checks, the report (which must have been made), the sensor."""
+    """The asset graph, one partition's transcript, its checks, the report (which must exist), and the sensor."""
     return (
         Picture("asset-graph", "/locations/earshot/asset-groups/video", "text_embeddings"),
         Picture("partition", f"/assets/transcript?view=partitions&partition={quote(partition)}", "x_realtime"),
@@ -58,17 +58,17 @@ def pictures_of(partition: str) -> tuple[Picture, ...]:
 
 
 def chromium() -> str:
-    """The browser's path; raises FileNotFoundError where there is none."""
+    """The browser's path; raises FileNotFoundError if there is none."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
-        found = shutil.which(name)
-        if found:
-            return found
+        path = shutil.which(name)
+        if path:
+            return path
     raise FileNotFoundError("no Chromium on this machine: install the package chromium")
 
 
 @contextmanager
 def browsing(url: str) -> Iterator[Page]:
-    """A page of a headless browser for the block, with `url` as what paths are relative to."""
+    """A page of a headless browser for the block; paths are relative to `url`."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
         page = browser.new_page(base_url=url, viewport={"width": 1440, "height": 860})
@@ -78,7 +78,7 @@ def browsing(url: str) -> Iterator[Page]:
 
 
 def take(page: Page, picture: Picture, folder: Path) -> Path:
-    """Open the picture's page, wait for what must be on it, and write `<name>.png`; returns where."""
+    """Open the picture's page, wait until it is complete, and write `<name>.png`; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     page.goto(picture.path)
     if picture.click:
@@ -86,7 +86,7 @@ def take(page: Page, picture: Picture, folder: Path) -> Path:
     page.get_by_text(picture.text).first.wait_for(state="visible")
     if picture.image:
         page.get_by_alt_text(picture.image).wait_for(state="visible")
-    page.wait_for_timeout(2_000)  # the graph is laid out and faded in after its text is there
+    page.wait_for_timeout(2_000)  # the graph is laid out and faded in after its text is visible
     target = folder / f"{picture.name}.png"
     page.screenshot(path=target)
     return target

@@ -1,7 +1,7 @@
-"""`python -m bench.harness.run_measured FILE PROGRAM ARGUMENTS...`: call it, its output in FILE; as JSON seconds and peak
-memory.
+"""`python -m bench.harness.run_measured FILE PROGRAM ARGUMENTS...`: runs a program, with its output in FILE, and prints its
+seconds and peak memory as JSON.
 
-A program of its own, and a small one: what a process has at most is counted from before its program was put in place.
+A small program of its own, because a child's peak memory includes its parent's size before the child's program replaced it.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""HTTP on loopback: a folder served, so that yt-dlp really downloads what it is given, or whatever a handler answers."""
+"""HTTP on loopback: serves a folder, so that yt-dlp really downloads, or answers with a given handler."""
 
 import functools
 import sys
@@ -15,7 +15,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 class _Patient(ThreadingHTTPServer):
-    """A client that ends a connection early, as yt-dlp does once it knows what lies there, is no error."""
+    """Ignores clients that close a connection early, as yt-dlp does once it knows the type of a file."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], ConnectionError):
@@ -24,14 +24,14 @@ class _Patient(ThreadingHTTPServer):
 
 @contextmanager
 def serving(folder: Path, port: int = 0) -> Iterator[str]:
-    """Serve the folder on 127.0.0.1 for the block; gives its URL. Port 0: any free one."""
+    """Serve the folder on 127.0.0.1 for the block; yields its URL. Port 0 is any free port."""
     with answering(functools.partial(_Quiet, directory=str(folder)), port) as url:
         yield url
 
 
 @contextmanager
 def answering(handler: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> Iterator[str]:
-    """Answer requests to 127.0.0.1 with this handler for the block; gives the URL."""
+    """Answer requests to 127.0.0.1 with this handler for the block; yields the URL."""
     server = _Patient(("127.0.0.1", port), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
