@@ -1,7 +1,7 @@
-"""Composed recordings: of any length, and as many short ones as wanted, out of the demo's episodes (bench/corpora/episodes.py).
+"""Composed recordings: one of any length, or any number of short ones, from the demo's episodes (bench/corpora/episodes.py).
 
-Long ones repeat the episodes in turn, so that however long one is it has the same voices in the same order: what grows is the
-length, not how many speak. Short ones begin at different offsets of that row, no two alike.
+Long ones repeat the episodes in turn, so that only the length grows, not the number of voices. Short ones start at different
+offsets of the episodes, so that no two are alike.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import numpy as np
 from bench.corpora.episodes import EPISODES, TELEPHONE, Clip, clip_samples, episode_samples, write_mp3
 from earshot.common.audio import SAMPLE_RATE
 
-# Of the telephone call: both speakers are heard. What loads and warms models before anything is measured.
+# Loads and warms the models before anything is measured; both speakers of the telephone call are heard.
 FIRST = Clip(TELEPHONE.package, TELEPHONE.path, 6.5, 14.5)
 
 
@@ -25,14 +25,14 @@ def write_first(folder: Path) -> Path:
 
 
 def write_long(folder: Path, minutes: float) -> Path:
-    """One recording of so many minutes."""
+    """Write one recording of `minutes`."""
     path = folder / f"{minutes:g}_minutes.mp3"
     write_mp3(path, repeated([episode_samples(episode) for episode in EPISODES], round(minutes * 60 * SAMPLE_RATE)))
     return path
 
 
 def write_short(folder: Path, count: int, seconds: float) -> Path:
-    """A folder of so many recordings of so many seconds."""
+    """Write `count` recordings of `seconds` each; returns their folder."""
     within = folder / "short"
     within.mkdir()
     row = np.concatenate([episode_samples(episode) for episode in EPISODES])
@@ -43,18 +43,18 @@ def write_short(folder: Path, count: int, seconds: float) -> Path:
 
 
 def repeated(parts: Sequence[np.ndarray], length: int) -> np.ndarray:
-    """The parts one after another, again and again, cut to so many samples."""
-    found, have = [], 0
+    """The parts one after another, repeated and cut to `length` samples."""
+    taken, samples = [], 0
     for part in cycle(parts):
-        found.append(part)
-        have += len(part)
-        if have >= length:
+        taken.append(part)
+        samples += len(part)
+        if samples >= length:
             break
-    return np.concatenate(found)[:length]
+    return np.concatenate(taken)[:length]
 
 
 def offsets(length: int, count: int) -> list[int]:
-    """So many different places in a row of so many samples, evenly apart; raises ValueError where there are too few."""
+    """`count` different, evenly spaced offsets into `length` samples; raises ValueError if there are too few."""
     if count > length:
         raise ValueError(f"{length} samples have no {count} different offsets")
     return [index * length // count for index in range(count)]

@@ -1,11 +1,11 @@
-"""A corpus of real English text, and larger ones made of it, to measure search by.
+"""A corpus of real English text, and larger ones derived from it, on which bench/search/search.py measures search.
 
-`real_corpus()` has paragraphs of prose out of the documentation strings of packages that are installed anyway: real sentences
-of real lengths, with the frequencies of words that English has. They are embedded with the bundled text model, and kept under
-EARSHOT_HOME. `grown()` makes of them as many as are wanted: each is a real passage with a sentence of another one in it, and
-its vector is moved among its neighbours, so that they are as near as among real passages, and never the same.
+`real_corpus()` returns paragraphs of prose from the docstrings of installed packages: real sentences of real lengths, with the
+word frequencies of English. They are embedded with the bundled text model and cached under EARSHOT_HOME. `grown()` derives any
+number of passages: each is a real one with a sentence of another mixed in, and its vector is moved among its neighbours, so
+that passages are as close as real ones and never identical.
 
-Nothing of it is kept in the repository. What is measured with it is bench/search/search.py.
+The repository contains none of this text.
 """
 
 import ast
@@ -28,10 +28,10 @@ PACKAGES = (
     "sqlalchemy", "sympy", "torch", "torchaudio", "transformers", "yt_dlp",
 )  # fmt: skip
 SHORTEST, LONGEST = 20, 70  # words of a passage: 8 to 30 seconds of speech
-# A made passage lies from a real one in the direction in which two of its NEIGHBOURS lie from each other, SHIFT of that far:
-# the data's own directions, not all 384. Measured around questions that are not among the ten thousand real passages: their
-# local intrinsic dimension (maximum likelihood over 50 neighbours, Levina and Bickel 2004) is 20.7, that of ten times as many
-# made ones 22.7, and with noise of the same length in all directions 25.8.
+# A derived vector is a real one plus SHIFT times the difference of two of its NEIGHBOURS: it moves along the data's own
+# directions, not along all 384. The local intrinsic dimension (maximum likelihood over 50 neighbours, Levina and Bickel 2004)
+# around held-out questions is 20.7 for the ten thousand real passages, 22.7 for ten times as many derived ones, and 25.8 with
+# noise of the same length in all directions.
 NEIGHBOURS, SHIFT = 32, 0.7
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
@@ -40,7 +40,7 @@ _PROSE = re.compile(r"[A-Z][A-Za-z0-9 ,;:'()\-\"%/.?!]+[.!?]")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Texts, and their vectors: (n, dimension) float32, of length one."""
+    """Texts and their unit vectors: (n, dimension) float32."""
 
     texts: list[str]
     vectors: np.ndarray
@@ -50,7 +50,7 @@ class Corpus:
 
 
 def real_corpus() -> Corpus:
-    """Real passages, each once, in an order that depends on their texts alone; found and embedded once for these packages."""
+    """Distinct real passages, in an order that depends only on their texts; cached for these package versions."""
     settings = read_settings()
     encoder = Models().text_encoder(require_device(settings.device))
     known = [encoder.execution.model_revision, *(f"{package} {_version(package)}" for package in PACKAGES)]
@@ -65,8 +65,8 @@ def real_corpus() -> Corpus:
 
 def real_texts() -> list[str]:
     """The passages alone, read from the packages' sources each time."""
-    found = {text for package in PACKAGES for path in _sources(package) for text in _prose(path)}
-    return sorted(found, key=lambda text: hashlib.sha256(text.encode()).digest())
+    texts = {text for package in PACKAGES for path in _sources(package) for text in _prose(path)}
+    return sorted(texts, key=lambda text: hashlib.sha256(text.encode()).digest())
 
 
 def _version(package: str) -> str:
@@ -83,7 +83,7 @@ def _sources(package: str) -> list[Path]:
 def _prose(path: Path) -> Iterator[str]:
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):  # files of other Pythons, and tests of what cannot be read
+    except (SyntaxError, ValueError):  # files for other Pythons, and test files that are broken on purpose
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -94,33 +94,33 @@ def _prose(path: Path) -> Iterator[str]:
 
 
 def grown(real: Corpus, count: int, seed: int = 0) -> Iterator[Corpus]:
-    """`count` passages made of real ones, in parts of as many as there are real ones."""
+    """`count` passages derived from real ones, in parts of at most `len(real)`."""
     random = np.random.default_rng(seed)
     sentences = [_SENTENCE.split(text) for text in real.texts]
     near = neighbours(real.vectors)
     for first in range(0, count, len(real)):
         chosen = random.permutation(len(real))[: count - first]
         others = random.integers(len(real), size=len(chosen))
-        texts = [_mixed(sentences[one], sentences[other], random) for one, other in zip(chosen, others, strict=True)]
+        texts = [_mixed(sentences[own], sentences[other], random) for own, other in zip(chosen, others, strict=True)]
         yield Corpus(texts, jittered(real.vectors, chosen, near, random))
 
 
 def _mixed(own: list[str], other: list[str], random: np.random.Generator) -> str:
-    """The one with a sentence of the other among its own: in the place of one, where it has several."""
-    place = int(random.integers(len(own)))
-    kept = own[place + 1 :] if own[1:] else own
-    return " ".join([*own[:place], other[int(random.integers(len(other)))], *kept])
+    """`own` with a sentence of `other`, which replaces one of its own if it has several."""
+    index = int(random.integers(len(own)))
+    kept = own[index + 1 :] if own[1:] else own
+    return " ".join([*own[:index], other[int(random.integers(len(other)))], *kept])
 
 
 def neighbours(vectors: np.ndarray) -> np.ndarray:
-    """For each of these vectors which NEIGHBOURS are nearest, itself among them: (n, NEIGHBOURS)."""
+    """The indices of each vector's NEIGHBOURS nearest, including itself: (n, NEIGHBOURS)."""
     blocks = np.array_split(vectors, max(1, len(vectors) // 1000))
     nearest = [np.argpartition(-(block @ vectors.T), NEIGHBOURS - 1, axis=1)[:, :NEIGHBOURS] for block in blocks]
     return np.concatenate(nearest)
 
 
 def jittered(vectors: np.ndarray, chosen: np.ndarray, near: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """For each of the chosen vectors a new one of length one, moved as two of its neighbours differ."""
-    one, other = near[chosen[:, None], random.integers(NEIGHBOURS, size=(len(chosen), 2))].T
-    moved = vectors[chosen] + SHIFT * (vectors[one] - vectors[other])
+    """A unit vector for each of the chosen ones, moved along the difference of two of its neighbours."""
+    first, second = near[chosen[:, None], random.integers(NEIGHBOURS, size=(len(chosen), 2))].T
+    moved = vectors[chosen] + SHIFT * (vectors[first] - vectors[second])
     return moved / np.linalg.norm(moved, axis=1, keepdims=True)

@@ -1,8 +1,8 @@
-"""Episodes with known truth, composed from the recordings that come with two dependencies.
+"""Four short episodes, composed from the recordings in two dependencies' wheels. The repository contains no recording.
 
-pyannote.audio's wheel holds a telephone call of two women; moonshine-voice's a narrator, a dialogue of two, and a line of
-Beckett. Cut and joined they are four short episodes: the narrator speaks in two of them. `write_episodes()` encodes them as
-MP3, `write_feed()` describes them as a podcast feed. No recording is kept in this repository.
+pyannote.audio's wheel has a telephone call of two women; moonshine-voice's a narrator, a dialogue of two, and a line of
+Beckett. The narrator speaks in two of the episodes. `write_episodes()` encodes them as MP3, `write_feed()` lists them in a
+podcast feed.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ FEED_NAME = "feed.xml"
 
 @dataclass(frozen=True)
 class Clip:
-    """Part of a recording inside a package: from second to second, to its end where `end_s` is None."""
+    """Part of a recording inside a package; up to its end if `end_s` is None."""
 
     package: str
     path: str
@@ -34,7 +34,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Episode:
-    """One episode: its clips in order, and a question that one of its passages answers, with words of that passage."""
+    """One episode: its clips in order, a question that one of its passages answers, and words of that passage."""
 
     guid: str
     title: str
@@ -46,7 +46,7 @@ class Episode:
 
 TELEPHONE = Clip("pyannote.audio", "sample/sample.wav")
 _NARRATOR = ("moonshine_voice", "assets/two_cities.wav")
-# Where the narrator pauses between two sentences.
+# A pause of the narrator between two sentences.
 _MIDDLE_S = 21.2
 
 EPISODES = (
@@ -86,7 +86,7 @@ EPISODES = (
 
 
 def clip_path(clip: Clip) -> Path:
-    """Where the clip's recording is installed."""
+    """The installed file of the clip's recording."""
     spec = find_spec(clip.package)
     assert spec is not None
     assert spec.origin is not None
@@ -101,14 +101,14 @@ def clip_samples(clip: Clip) -> np.ndarray:
 
 
 def episode_samples(episode: Episode) -> np.ndarray:
-    """The episode's clips, half a second of silence between them."""
+    """The episode's clips, with half a second of silence between them."""
     silence = np.zeros(SAMPLE_RATE // 2, dtype=np.float32)
     parts = [part for clip in episode.clips for part in (clip_samples(clip), silence)]
     return np.concatenate(parts[:-1])
 
 
 def write_episodes(folder: Path) -> list[Path]:
-    """Encode the episodes as MP3 where they are not there yet; returns their files, in order."""
+    """Encode the episodes as MP3 unless the files exist; returns their paths, in order."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{episode.guid}.mp3" for episode in EPISODES]
     for episode, path in zip(EPISODES, paths, strict=True):
@@ -118,7 +118,7 @@ def write_episodes(folder: Path) -> list[Path]:
 
 
 def write_mp3(path: Path, samples: np.ndarray) -> None:
-    """Encode float32 samples, at once or not at all."""
+    """Encode float32 samples; the file appears whole or not at all."""
     partial = path.with_name(f".{path.name}")
     with av.open(str(partial), "w", format="mp3") as container:
         stream = container.add_stream("libmp3lame", rate=SAMPLE_RATE)
@@ -134,7 +134,7 @@ def write_mp3(path: Path, samples: np.ndarray) -> None:
 
 
 def write_feed(folder: Path, base_url: str) -> Path:
-    """A podcast feed (RSS 2.0) of the episodes, newest first, their media under `base_url`."""
+    """Write a podcast feed (RSS 2.0) of the episodes, newest first, with their media under `base_url`; returns its path."""
     rss = ElementTree.Element("rss", version="2.0")
     channel = ElementTree.SubElement(rss, "channel")
     ElementTree.SubElement(channel, "title").text = "Earshot demo"

@@ -1,12 +1,12 @@
-"""Recordings whose words and speakers are known, to measure who is given which words.
+"""Recordings whose words and speakers are known, on which the attribution of words to speakers is measured.
 
-- The telephone call of pyannote.audio's wheel, with the words and turns that come with it: two people who fall into each
-  other's words.
-- Pieces of that call, of the narrator and of Beckett's line (bench/corpora/episodes.py), joined so that speakers take turns
-  quickly; so that each begins before the other has ended; and with short back-channels inside a long sentence. Who speaks when
-  is known by construction; what is said, from the call's transcript and from the books.
+- The telephone call in pyannote.audio's wheel, with its words and turns: two people who interrupt each other.
+- Pieces of that call, of the narrator and of Beckett's line (bench/corpora/episodes.py), joined in three ways: in quick turns,
+  with each speaker starting before the previous one has finished, and with short back-channels inside a long sentence. The
+  turns are known by construction, the words from the call's transcript and from the books.
 
-Whole sentences but for the last two recordings: a rule that trusts the ends of sentences has it easier here than in a room.
+Except in the last two recordings speakers say whole sentences, so a rule that relies on sentence ends does better here than on
+natural conversation.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ _MOONSHINE = "moonshine_voice"
 
 @dataclass(frozen=True)
 class Piece:
-    """What one person says in one breath: where it is cut from, and its words."""
+    """An uninterrupted stretch of one person's speech: its clip and its words."""
 
     speaker: str
     clip: Clip
@@ -33,7 +33,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Known:
-    """A recording (16 kHz mono) with its truth: the words of each speaker, and all words in order, and who speaks when."""
+    """A recording (16 kHz mono) with its truth: each speaker's words, all words in order, and the turns."""
 
     name: str
     samples: np.ndarray
@@ -54,7 +54,7 @@ def _caller(speaker: str, start_s: float, end_s: float, text: str) -> Piece:
     return Piece(speaker, Clip(TELEPHONE.package, TELEPHONE.path, start_s, end_s), text)
 
 
-# Cut in the silences around what is said.
+# Cut in the silences around the words.
 BEST = _narrator(0.8, 4.6, "It was the best of times, it was the worst of times")
 WISDOM = _narrator(5.0, 8.25, "it was the age of wisdom, it was the age of foolishness")
 BELIEF = _narrator(8.7, 12.8, "it was the epoch of belief, it was the epoch of incredulity")
@@ -82,7 +82,7 @@ BACK_CHANNELS = (MOVED, YANKEE, DIANE, SHEILA, SPRING, PERIOD, DIANE_HELLO, AUTH
 
 
 def known_recordings() -> list[Known]:
-    """The call, and what is composed."""
+    """The call and the composed recordings."""
     return [
         telephone(),
         compose("two in quick turns", QUICK, 0.1),
@@ -95,7 +95,7 @@ def known_recordings() -> list[Known]:
 
 
 def telephone() -> Known:
-    """The call as it is, with the words and turns that come with it."""
+    """The original call, with the words and turns from its wheel."""
     lines = [line.split(maxsplit=5) for line in clip_path(TELEPHONE).with_suffix(".stm").read_text().splitlines()]
     said = joined((line[2], line[5]) for line in lines)
     speech = next(iter(load_rttm(clip_path(TELEPHONE).with_suffix(".rttm")).values()))
@@ -103,7 +103,7 @@ def telephone() -> Known:
 
 
 def compose(name: str, pieces: Sequence[Piece], gap_s: float) -> Known:
-    """Pieces in order, this long between the end of one and the start of the next; mixed where it is negative."""
+    """The pieces in order, with a gap between the end of one and the start of the next; they overlap if it is negative."""
     speech, starts, sounds = Annotation(), [], [clip_samples(piece.clip) for piece in pieces]
     end = 0
     for index, (piece, sound) in enumerate(zip(pieces, sounds, strict=True)):
@@ -118,8 +118,8 @@ def compose(name: str, pieces: Sequence[Piece], gap_s: float) -> Known:
 
 
 def joined(said: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Texts of each speaker in order, spaces between."""
-    found: dict[str, str] = {}
+    """Each speaker's texts in order, joined by spaces."""
+    texts: dict[str, str] = {}
     for speaker, text in said:
-        found[speaker] = f"{found[speaker]} {text}" if speaker in found else text
-    return found
+        texts[speaker] = f"{texts[speaker]} {text}" if speaker in texts else text
+    return texts

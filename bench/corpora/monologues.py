@@ -1,8 +1,8 @@
-"""Talks: hours of one speaker, whose every word is known, to measure search and the cut of passages by.
+"""Talks: hours of one speaker whose every word is known, on which search and the length of passages are measured.
 
-The recordings that come with packages are two minutes long and hold hardly anything that a long passage could join. So
-chapters of Python's language reference, which every Python has at hand (`pydoc_data.topics`), are taken as read aloud: their
-paragraphs of prose, without tables, code and grammar, at an even pace. It is text with times: nothing was ever misheard in it.
+The recordings in packages last two minutes, too short for long passages. So chapters of Python's language reference, which
+come with every Python (`pydoc_data.topics`), are treated as if read aloud: their paragraphs of prose, without tables, code and
+grammar, at an even pace. There is no audio, and so there are no recognition errors.
 """
 
 import re
@@ -12,7 +12,7 @@ from pydoc_data.topics import topics
 
 import pandas as pd
 
-WORDS_PER_S = 2.5  # 150 words a minute: what audiobooks are read at
+WORDS_PER_S = 2.5  # 150 words a minute, the pace of audiobooks
 SHORTEST = 8  # words of a paragraph; shorter ones are headings and labels
 READER = "reader"
 
@@ -22,26 +22,26 @@ _PROSE = re.compile(r"[A-Z].*[.:]")
 
 @dataclass(frozen=True)
 class Talk:
-    """A chapter, and its words: start_s, end_s, text, as table `words` has them."""
+    """A chapter and its words (start_s, end_s, text, as in table `words`)."""
 
     title: str
     words: pd.DataFrame
 
 
 def talks() -> list[Talk]:
-    """All chapters that have prose of their own: 25,000 words, nearly three hours. No paragraph is read twice."""
+    """All chapters with prose of their own: 25,000 words, nearly three hours. No paragraph occurs twice."""
     read: set[str] = set()
-    found = []
+    chapters = []
     for title, chapter in topics.items():
         new = [paragraph for paragraph in dict.fromkeys(paragraphs(chapter)) if paragraph not in read]
         read.update(new)
         if new:
-            found.append(Talk(title, spoken(" ".join(new))))
-    return found
+            chapters.append(Talk(title, spoken(" ".join(new))))
+    return chapters
 
 
 def paragraphs(chapter: str) -> Iterator[str]:
-    """Its prose: what stands at the margin, begins with a capital letter and ends as sentences do; without markup."""
+    """The chapter's prose: unindented paragraphs from a capital letter to a full stop or colon, without markup."""
     for block in re.split(r"\n\s*\n", chapter):
         text = " ".join(_MARKUP.sub("", block).split())
         if not block.startswith(" ") and _PROSE.fullmatch(text) and len(text.split()) >= SHORTEST:
@@ -49,7 +49,7 @@ def paragraphs(chapter: str) -> Iterator[str]:
 
 
 def spoken(text: str) -> pd.DataFrame:
-    """The words of a text, evenly paced, each with the space in front of it."""
+    """The words of a text, evenly paced, each with its leading space."""
     words = text.split()
     starts = [index / WORDS_PER_S for index in range(len(words))]
     return pd.DataFrame(

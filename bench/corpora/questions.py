@@ -1,12 +1,11 @@
-"""Questions, each with words of the passage that answers it: to measure whether search finds what it should.
+"""Questions, each with words of the passage that answers it, on which the quality of search is measured.
 
 Half of them are about the demo's recordings (bench/corpora/episodes.py), half about chapters of Python's reference
-(bench/corpora/monologues.py). An answer is told by a few words in a row, so that it is the same however passages are cut; where
-no passage holds them all, because the transcript has other words or a cut goes through them, the question cannot be answered,
-and counts as missed.
+(bench/corpora/monologues.py). An answer is identified by a few consecutive words, independently of how passages are cut. If no
+passage contains them all, because the transcript differs or a cut separates them, the question counts as missed.
 
-Written by hand, before any of them was asked, by one person who knew the texts: paraphrases avoid the answer's own words where
-English allows it, but nobody's real questions are among them.
+Written by hand before the first measurement, by one person who knew the texts. Paraphrases avoid the answer's own words where
+English allows it. No question comes from a real user.
 """
 
 import re
@@ -18,19 +17,19 @@ KINDS = (PARAPHRASE, PHRASE, NAME, MIXED)
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, and words that stand in this order in each passage that answers."""
+    """A question, and the consecutive words that identify a passage as its answer."""
 
     kind: str
     text: str
     answer: str
 
     def is_answered_by(self, passage: str) -> bool:
-        """Whether the passage has the answer's words; capitals and punctuation do not count."""
+        """Whether the passage contains the answer's words; ignores case and punctuation."""
         return f" {plain(self.answer)} " in f" {plain(passage)} "
 
 
 def plain(text: str) -> str:
-    """Words in small letters, one space between."""
+    """The words in lower case, separated by single spaces."""
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 

@@ -1,22 +1,22 @@
-"""Episodes in which it is known who speaks when: material for everything about voices, composed by known rules.
+"""Episodes with known speakers, composed by fixed rules, on which everything about voices is measured.
 
-A cast of voices is cut, at its pauses, from recordings that come with two dependencies; an episode is lines of the cast, one
-after another, half a second apart, and its truth is where each line's stretches came to lie. Then the episode is spoiled as
-recordings are: noise (pink, at a stated ratio), music beneath, another level, a telephone's band, MP3.
+A cast of voices is cut, at its pauses, from recordings in two dependencies' wheels. An episode is a sequence of lines by the
+cast, half a second apart, so its true turns are known. It is then degraded as recordings are: pink noise or music at a stated
+ratio, a different level, the telephone band, MP3.
 
-Who the cast is, honestly:
+The cast and its limits:
 
 - Five are people as recorded: the two women of pyannote.audio's telephone call, whose turns come from its reference
-  (sample.rttm, overlap left out), and of moonshine-voice a narrator and a dialogue of two, whose turns are known from the play.
-  Whether one actor speaks both parts of that dialogue nobody tells; the speaker model scores them 0.49. The package's
-  `beckett.wav` is not used: at a cosine of 0.76 to 0.79 it is the narrator again, for all one can tell.
-- Three are made of those by speed perturbation: a recording played at 3/4 or 4/3 of its speed, which moves pitch and formants.
-  Speaker recognition counts such a voice as another speaker (Zhou et al., "A Comprehensive Investigation on Speaker
+  (sample.rttm, without overlap), and from moonshine-voice a narrator and a dialogue of two, whose turns follow the play. One
+  actor may speak both parts of that dialogue; the speaker model scores them 0.49. The package's `beckett.wav` is not used: at a
+  cosine of 0.76 to 0.79 its speaker is probably the narrator.
+- Three are derived from those by speed perturbation: a recording played at 3/4 or 4/3 of its speed, which shifts pitch and
+  formants. Speaker recognition counts such a voice as another speaker (Zhou et al., "A Comprehensive Investigation on Speaker
   Augmentation for Speaker Recognition", Interspeech 2024, arXiv 2406.07421; WeSpeaker's recipe trains on 17,982 speakers, three
-  of each of VoxCeleb2's 5,994). Different people played at one speed resemble each other (0.6 to 0.8), so the cast has few.
-- One recording of each is all there is: whoever speaks in two episodes says something else there and is spoiled otherwise, but
-  it was one session. Scores of a person over years and microphones are lower; bench/people/voice_scores.py measures those,
-  given some.
+  for each of VoxCeleb2's 5,994). Different people played at the same speed resemble each other (0.6 to 0.8), so there are few.
+- Each voice has a single recording. Speakers who return say something else and are degraded differently, but in the same
+  session. A person's scores across years and microphones are lower; bench/people/voice_scores.py measures them, given
+  recordings.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.common.audio import SAMPLE_RATE
 
 PAUSE_S = 0.5
-# Of the G.712 telephone channel.
+# The G.712 telephone channel.
 TELEPHONE_BAND_HZ = (300.0, 3400.0)
 
 Span = tuple[float, float]
@@ -43,7 +43,7 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Voice:
-    """One of the cast: stretches of a recording (start, end, in seconds of it) in which nobody else is heard, and its speed."""
+    """A member of the cast: spans of a recording (in seconds) in which only this voice is heard, and its speed."""
 
     name: str
     recording: Clip
@@ -52,13 +52,13 @@ class Voice:
 
     @property
     def made(self) -> bool:
-        """Made from another voice, not recorded as it is."""
+        """Whether the voice is derived from another one."""
         return self.speed != 1
 
 
 @dataclass(frozen=True)
 class Line:
-    """What one of the cast says without a break: stretches `first` to before `last` of the voice."""
+    """An uninterrupted line: the voice's stretches from `first` up to, but not including, `last`."""
 
     voice: str
     first: int
@@ -67,7 +67,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Spoiling:
-    """What is done to an episode: ratios of speech to noise and to music in dB, level in dB, telephone's band, MP3."""
+    """How an episode is degraded: ratios of speech to noise and to music in dB, level in dB, telephone band, MP3."""
 
     noise_db: float | None = None
     music_db: float | None = None
@@ -78,7 +78,7 @@ class Spoiling:
 
 @dataclass(frozen=True)
 class Composed:
-    """An episode before it is composed. `music_s`: it is music for so long, and has no lines."""
+    """The recipe of an episode. With `music_s` it is that many seconds of music and has no lines."""
 
     name: str
     lines: tuple[Line, ...]
@@ -132,7 +132,7 @@ def _at_speed(samples: np.ndarray, speed: Fraction) -> np.ndarray:
 def compose(episode: Composed) -> tuple[np.ndarray, pd.DataFrame]:
     """The episode's samples (float32, mono, 16 kHz) and its truth: start_s, end_s, person; in order of time.
 
-    Every stretch is brought to one loudness, since the recordings differ by 20 dB, and the whole is then spoiled.
+    Stretches are normalised to one loudness, since the recordings differ by 20 dB; then the whole is degraded.
     """
     pause = np.zeros(round(PAUSE_S * SAMPLE_RATE), dtype=np.float32)
     parts, rows, position = [pause], [], len(pause)
@@ -146,7 +146,7 @@ def compose(episode: Composed) -> tuple[np.ndarray, pd.DataFrame]:
 
 
 def spoil(samples: np.ndarray, spoiling: Spoiling) -> np.ndarray:
-    """The samples as a worse recording of the same; MP3 is left to the file. The noise is the same in each run."""
+    """The samples degraded, except for MP3, which `write()` applies. The noise is the same in every run."""
     spoiled = samples.astype(np.float64)
     if spoiling.music_db is not None:
         spoiled = spoiled + _beneath(music(len(samples) / SAMPLE_RATE)[: len(samples)], samples, spoiling.music_db)
@@ -166,19 +166,19 @@ def _rms(samples: np.ndarray) -> float:
 
 
 def _beneath(disturbance: np.ndarray, speech: np.ndarray, ratio_db: float) -> np.ndarray:
-    """The disturbance at this ratio to the speech, whose pauses (digital silence) do not count."""
+    """The disturbance, scaled to this ratio to the speech; pauses (digital silence) do not count."""
     spoken = speech[speech != 0.0]
     return disturbance * (_rms(spoken) / max(_rms(disturbance), 1e-9) / 10 ** (ratio_db / 20))
 
 
 def _pink(samples: int) -> np.ndarray:
-    """Noise whose power falls by 3 dB an octave, as that of rooms and streets about does."""
+    """Noise whose power falls by 3 dB per octave, roughly like that of rooms and streets."""
     white = np.fft.rfft(np.random.default_rng(5).standard_normal(samples))
     return np.fft.irfft(white / np.sqrt(np.maximum(np.arange(len(white)), 1)), samples)
 
 
 def music(seconds: float) -> np.ndarray:
-    """Chords, two a second, of tones with overtones that die away: nobody sings, nothing else sounds."""
+    """Two chords a second, of decaying tones with overtones; no singing."""
     beat = SAMPLE_RATE // 2
     chords = [_chord(root, beat) for root in (220.0, 174.6, 261.6, 196.0)]
     count = round(seconds * SAMPLE_RATE)
@@ -193,7 +193,7 @@ def _chord(root: float, samples: int) -> np.ndarray:
 
 
 def write(episode: Composed, folder: Path) -> tuple[Path, pd.DataFrame]:
-    """The episode as a file (MP3 of 64 kbit/s where it is spoiled so, else FLAC) and its truth."""
+    """Write the episode (MP3 of 64 kbit/s if its spoiling says so, else FLAC); returns the path and its truth."""
     folder.mkdir(parents=True, exist_ok=True)
     samples, truth = compose(episode)
     path = folder / f"{episode.name.replace(' ', '-')}.{'mp3' if episode.spoiling.mp3 else 'flac'}"
@@ -205,9 +205,9 @@ def write(episode: Composed, folder: Path) -> tuple[Path, pd.DataFrame]:
 
 
 def people_of(turns: pd.DataFrame, truth: pd.DataFrame) -> dict[str, str]:
-    """Who each local speaker of `turns` (start_s, end_s, local_speaker) is in truth: whom most of his time belongs to.
+    """The true person of each local speaker of `turns` (start_s, end_s, local_speaker): the one who speaks most of their time.
 
-    "" for one who speaks where nobody does.
+    "" for a speaker whose turns contain no speech.
     """
     return {
         str(speaker): _of_most_time(list(zip(group.start_s, group.end_s, strict=True)), truth)
@@ -223,26 +223,25 @@ def _of_most_time(spans: Sequence[Span], truth: pd.DataFrame) -> str:
 
 
 def error_rate(turns: pd.DataFrame, truth: pd.DataFrame, collar_s: float = 0.25) -> float:
-    """DER of turns against the truth, with the usual quarter of a second forgiven around each border; overlap counted."""
+    """DER of turns against the truth, with the usual collar of a quarter of a second; overlap counts."""
     from pyannote.metrics.diarization import DiarizationErrorRate
 
-    metric = DiarizationErrorRate(collar=2 * collar_s)  # pyannote.metrics means both sides together
+    metric = DiarizationErrorRate(collar=2 * collar_s)  # pyannote.metrics counts both sides of a border
     reference = _annotation(truth.itertuples(index=False))
-    found = _annotation(turns[["start_s", "end_s", "local_speaker"]].itertuples(index=False))
-    heard = Timeline([Segment(0.0, max(truth.end_s.max(), turns.end_s.max() if len(turns) else 0.0))])
-    return float(metric(reference, found, uem=heard))  # pyright: ignore[reportArgumentType]
+    hypothesis = _annotation(turns[["start_s", "end_s", "local_speaker"]].itertuples(index=False))
+    extent = Timeline([Segment(0.0, max(truth.end_s.max(), turns.end_s.max() if len(turns) else 0.0))])
+    return float(metric(reference, hypothesis, uem=extent))  # pyright: ignore[reportArgumentType]
 
 
 def _annotation(rows: Iterable[tuple]) -> Annotation:
-
     annotation = Annotation()
-    for index, (start, end, who) in enumerate(rows):
-        annotation[Segment(start, end), index] = who
+    for index, (start, end, speaker) in enumerate(rows):
+        annotation[Segment(start, end), index] = speaker
     return annotation
 
 
 def _lines(text: str) -> tuple[Line, ...]:
-    """Lines as "narrator 0-5, anna 0-2": a voice, and from which of its stretches to before which."""
+    """Parses lines such as "narrator 0-5, anna 0-2": each a voice, its first stretch and one past its last."""
     lines = []
     for part in text.split(", "):
         name, _, numbers = part.rpartition(" ")
@@ -251,9 +250,9 @@ def _lines(text: str) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-# Small: 10 to 30 s each. Nobody says one thing twice, but for the narrator's voice, which speaks its text at three speeds.
-# ENROLLED are known beforehand: the narrator by a recording of his own, the deep one by what he says in "studio". Nobody knows
-# anna, nagg and the high narrator, who come back, nor berta, who is as like to anna as people are (0.6) and does not.
+# Short: 10 to 30 s each. Nothing is said twice, except by the narrator, whose text occurs at three speeds. ENROLLED are known
+# in advance: the narrator by a recording of its own, the deep narrator by the lines in "studio". Anna, nagg and the high
+# narrator are not enrolled and come back; berta, who resembles anna as much as people do (0.6), does not come back.
 ENROLLED = ("narrator", "deep narrator")
 OWN_RECORDING = Composed("enrolment of the narrator", _lines("narrator 0-6"))
 EPISODES = (
@@ -269,15 +268,15 @@ EPISODES = (
 
 
 def long_episode(seconds: float) -> Composed:
-    """All eight of the cast in turn for at least so long, their stretches over and over, in some noise."""
+    """All eight of the cast in turn for at least this long, repeating their stretches, in some noise."""
     lines: list[Line] = []
-    said, length = dict.fromkeys(CAST, 0), 0.0
+    position, length = dict.fromkeys(CAST, 0), 0.0
     while length < seconds:
         for name in CAST:
             parts = stretches(name)
-            first = said[name] % len(parts)
+            first = position[name] % len(parts)
             last = min(first + 3, len(parts))
-            said[name] = last % len(parts)
+            position[name] = last % len(parts)
             lines.append(Line(name, first, last))
             length += sum(len(part) / SAMPLE_RATE + PAUSE_S for part in parts[first:last])
     return Composed("eight speakers", tuple(lines), Spoiling(noise_db=25.0))
