@@ -1,13 +1,13 @@
-"""The regression drill: healthy videos, then one fault at a time, and what the checks say of each on its first video.
+"""The regression drill: healthy videos, then one fault at a time, and what the checks report on the fault's first video.
 
-Everything is real - models, database, Dagster's runs and checks - but the clocks, which stand still except that each model call
-takes CALL_S, each input in it INPUT_S and each load of a model LOAD_S, as if on a GPU, where a call costs much and an input
-little. That takes as many CPU seconds, of one core, also where a fault makes it take longer. So the drill ends the same way on
-any machine, however busy.
+Models, database, runs and checks are real; only the clocks are simulated. Each model call takes CALL_S, each of its inputs
+INPUT_S and each load of a model LOAD_S, as if on a GPU, where calls are expensive and inputs cheap; nothing else takes time.
+CPU seconds are the same, even if a fault makes the wall clock slower. So the drill has the same result on any machine, however
+busy.
 
     make drill
 
-tests/end_to_end/test_drill.py plays the same faults and asserts what docs/measurements/regression-drill.md shows.
+tests/end_to_end/test_drill.py injects the same faults and asserts what docs/measurements/regression-drill.md shows.
 """
 
 import tempfile
@@ -39,7 +39,7 @@ DRILLED_GPU = "a GPU that the drill pretends"
 
 @dataclass
 class DrillClock:
-    """A clock that only model calls and loads move; `slowness` multiplies what they take, but not the CPU seconds of it."""
+    """A clock that only model calls and loads advance; `slowness` multiplies their wall seconds, not their CPU seconds."""
 
     now: float = 0.0
     cpu_s: float = 0.0
@@ -55,7 +55,7 @@ class DrillClock:
 
 @contextmanager
 def drill_clock() -> Iterator[DrillClock]:
-    """The drill's clock in the place of the real ones, moved by real model calls and loads."""
+    """Replace the real clocks by the drill's for the block; real model calls and loads advance it."""
     clock = DrillClock()
     count, begin_load = CallCounter.count, cache._begin_load
 
@@ -78,7 +78,7 @@ def drill_clock() -> Iterator[DrillClock]:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong: in words, the stage it slows, the cause to be proved, and how it is brought about."""
+    """A fault: its description, the stage it slows, the cause that the checks must find, and how to inject it."""
 
     name: str
     description: str
@@ -120,14 +120,14 @@ def _one_by_one(_clock: DrillClock, _database: Database) -> Iterator[None]:
 
 
 @contextmanager
-def _loaded_anew(_clock: DrillClock, _database: Database) -> Iterator[None]:
+def _reloaded(_clock: DrillClock, _database: Database) -> Iterator[None]:
     cache._diarizer.cache_clear()
     yield
 
 
 @contextmanager
 def moved_to_the_cpu() -> Iterator[None]:
-    """The text encoder's network really on the CPU while cuda is asked for, on a machine with a GPU."""
+    """Really move the text encoder's network to the CPU while cuda is requested, on a machine with a GPU."""
     from earshot.models.text.sentence_encoder import SentenceEncoder
 
     encoder = Models().text_encoder(require_device("cuda"))
@@ -139,7 +139,7 @@ def moved_to_the_cpu() -> Iterator[None]:
 
 @contextmanager
 def _on_the_other_device(_clock: DrillClock, database: Database) -> Iterator[None]:
-    """Pretend that everything so far ran on a GPU, and still does, except the text encoder."""
+    """Pretend that every stage ran on a GPU so far, and still does, except for the text encoder."""
     from earshot.models.speech.transcriber import Transcriber
     from earshot.models.text.text_encoder import TextEncoder
     from earshot.models.voice.diarizer import Diarizer
@@ -151,18 +151,18 @@ def _on_the_other_device(_clock: DrillClock, database: Database) -> Iterator[Non
         [DRILLED_GPU],
     )
     with (
-        patch.object(Transcriber, "execution", _saying(Transcriber, on_gpu)),
-        patch.object(Diarizer, "execution", _saying(Diarizer, on_gpu)),
-        patch.object(VoiceEncoder, "execution", _saying(VoiceEncoder, on_gpu)),
-        patch.object(TextEncoder, "execution", _saying(TextEncoder, {"device_asked": "cuda"})),
+        patch.object(Transcriber, "execution", _changed_execution(Transcriber, on_gpu)),
+        patch.object(Diarizer, "execution", _changed_execution(Diarizer, on_gpu)),
+        patch.object(VoiceEncoder, "execution", _changed_execution(VoiceEncoder, on_gpu)),
+        patch.object(TextEncoder, "execution", _changed_execution(TextEncoder, {"device_asked": "cuda"})),
     ):
         yield
 
 
-def _saying(loaded: Any, changed: dict[str, str]) -> property:
-    """The class's property `execution` with some of it changed."""
-    really = loaded.execution.fget
-    return property(lambda model: replace(really(model), **changed))
+def _changed_execution(model_class: Any, changes: dict[str, str]) -> property:
+    """The class's property `execution` with some fields changed."""
+    original = model_class.execution.fget
+    return property(lambda model: replace(original(model), **changes))
 
 
 FAULTS = (
@@ -170,7 +170,7 @@ FAULTS = (
     Fault(
         "one by one", "voice embeddings are taken one by one instead of batched", "voice_embeddings", "batch_size", _one_by_one
     ),
-    Fault("loaded anew", "the diarization's models are loaded anew for the video", "speaker_turns", "cold_load", _loaded_anew),
+    Fault("loaded anew", "the diarization's models are loaded anew for the video", "speaker_turns", "cold_load", _reloaded),
     Fault(
         "other device",
         "the text encoder's parameters lie on the CPU, behind the GPU resource's back",
@@ -182,7 +182,7 @@ FAULTS = (
 
 
 def write_clip(folder: Path, index: int) -> Path:
-    """The telephone call from another moment on: a video that is like the others and is not the same."""
+    """Write the telephone call from a different start, so that the videos are similar but not identical; returns the path."""
     path = folder / f"call-{index}.mp3"
     start = 0.3 * index
     write_mp3(path, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, start, start + CLIP_S)))
@@ -190,7 +190,7 @@ def write_clip(folder: Path, index: int) -> Path:
 
 
 def ingest_one(path: Path, database: Database) -> Outcome:
-    """Ingest one file; raises RuntimeError where that failed."""
+    """Ingest one file; raises RuntimeError if that fails."""
     steps = ingest([source_named(str(path))], IngestChoice(), database, open_instance())
     [outcome] = [step for step in steps if isinstance(step, Outcome)]
     if outcome.result != "done":
@@ -199,7 +199,7 @@ def ingest_one(path: Path, database: Database) -> Outcome:
 
 
 def main() -> None:
-    """Play the drill in a home of its own and print what the checks say."""
+    """Run the drill in a home of its own and print what the checks report."""
     from bench.harness.figures import own_home
 
     with own_home(), tempfile.TemporaryDirectory() as folder, drill_clock() as clock:
@@ -211,5 +211,5 @@ def main() -> None:
             with fault.committed(clock, database):
                 outcome = ingest_one(write_clip(Path(folder), index), database)
             print(f"\n{fault.name}: {fault.description}")
-            for said in outcome.failed_checks or ("nothing",):
-                print(f"  {said}", flush=True)
+            for message in outcome.failed_checks or ("nothing",):
+                print(f"  {message}", flush=True)

@@ -1,8 +1,8 @@
-"""The baseline rule on simulated series: how often it cries wolf, and how soon it sees a slowness.
+"""The baseline rule on simulated series: how often it raises false alarms, and how soon it detects a slowdown.
 
-A series is what a stage leaves over a channel's videos: seconds for an amount of work that differs from video to video, with
-noise in proportion and, one time in a hundred, an outlier. `python -m bench.drill.rule_simulation` prints the table that
-docs/measurements/regression-drill.md shows; seeds are fixed, so that it prints the same everywhere.
+A series simulates a stage over a channel's videos: seconds for an amount of work that varies from video to video, with
+proportional noise and one outlier in a hundred. `python -m bench.drill.rule_simulation` prints the table in
+docs/measurements/regression-drill.md; seeds are fixed, so that it prints the same everywhere.
 """
 
 import math
@@ -12,8 +12,8 @@ import numpy as np
 
 from earshot.timings.baseline import Cost, Level, judge
 
-# A stage's spread, as a standard deviation of logarithms: 0.05 is a calm machine of one's own, 0.1 an ordinary one, 0.2 one
-# that others use too.
+# A stage's spread, as a standard deviation of logarithms: 0.05 is a quiet dedicated machine, 0.1 an ordinary one, 0.2 a shared
+# one.
 SPREADS = (0.05, 0.1, 0.15, 0.2)
 OUTLIERS = 0.01
 UNIT_S = 0.05
@@ -46,11 +46,11 @@ def false_alarms(spread: float, seeds: int, videos: int = 1000) -> float:
 
 
 def detected(spread: float, factor: float, within: int, seeds: int) -> float:
-    """The share of series whose slowness is flagged within so many videos of its beginning."""
-    return float(np.mean([_seen(seed, spread, factor, within) for seed in range(seeds)]))
+    """The share of series whose slowdown is flagged within the first `within` slow videos."""
+    return float(np.mean([_is_detected(seed, spread, factor, within) for seed in range(seeds)]))
 
 
-def _seen(seed: int, spread: float, factor: float, within: int) -> bool:
+def _is_detected(seed: int, spread: float, factor: float, within: int) -> bool:
     levels = list(series(seed, spread, HEALTHY_VIDEOS + within, HEALTHY_VIDEOS, factor))
     return any(level.flagged for level in levels[HEALTHY_VIDEOS:])
 

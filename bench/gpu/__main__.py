@@ -1,12 +1,12 @@
-"""`python -m bench.gpu SECONDS [STEP...]`: proofs and figures of Earshot on a machine with an NVIDIA GPU, within so much time.
+"""`python -m bench.gpu SECONDS [STEP...]`: tests and measures Earshot on a machine with an NVIDIA GPU, within a time limit.
 
-Without steps it does all that have not ended yet, in order of worth; with some, these again. What is left when the time is up
-is named as not run: the next call goes on there.
+Without steps it runs all that have not finished yet, the most valuable first; otherwise it runs the given ones again. Steps for
+which no time is left are reported as not run; the next call continues there.
 
-EARSHOT_DEVICE is the device (cuda). GPU_WORK is where recordings and findings stay between calls, OUT where result.json and
-log.txt go (GPU_WORK too), GPU_MINUTES the lengths of a short, a middle and a long recording (10,30,120). GPU_LIBRARIES is
-LD_LIBRARY_PATH without what makes ctranslate2 find cuBLAS, where something was done for that. docs/measurements/gpu.md has the
-table of the steps, and what came of them.
+Environment variables, with their defaults: EARSHOT_DEVICE (cuda); GPU_WORK, the folder that keeps recordings and findings
+between calls; OUT, the folder for result.json and log.txt (GPU_WORK); GPU_MINUTES, the lengths of a short, a middle and a long
+recording (10,30,120); GPU_LIBRARIES, LD_LIBRARY_PATH without any workaround that makes ctranslate2 find cuBLAS. The steps and
+their results are in docs/measurements/gpu.md.
 """
 
 import os

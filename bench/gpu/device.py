@@ -1,4 +1,4 @@
-"""The device: that Earshot works on it, refuses where it must, and flags what runs elsewhere. None of this is a timing."""
+"""The device: Earshot works on it, refuses to run without it, and flags stages on another one. Times nothing."""
 
 import json
 import os
@@ -28,7 +28,7 @@ from earshot.storage.database import open_database
 MEBIBYTE = 2**20
 LEFT_MB = (2000, 600, 100)
 NEEDS_GPU = "not without a GPU"
-# Beside a real device; tests/gpu is `make test-gpu`.
+# Run on a machine with a real device; `make test-gpu` runs tests/gpu.
 TESTS = (
     "tests/earshot/models/test_device.py", "tests/earshot/models/test_nvml.py", "tests/earshot/models/test_oom_batching.py",
     "tests/earshot/models/test_speaker_frames.py", "tests/earshot/config/test_settings.py",
@@ -38,32 +38,32 @@ CUDA_TESTS = "tests/earshot/models/test_cuda_libraries.py"
 
 
 def earshot(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command as a user types it, in a process of its own."""
+    """Run the command as a user types it, in a process of its own."""
     command = [sys.executable, "-c", "from earshot.cli import main; main()", *arguments]
     return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
 
 
 def refusal(found: Findings) -> None:
-    """Asked for cuda while the GPU is hidden: refused, with the audio kept and nothing run elsewhere."""
+    """With cuda requested and the GPU hidden, Earshot refuses: it stores the audio and runs nothing elsewhere."""
     hidden = {"EARSHOT_DEVICE": "cuda", "CUDA_VISIBLE_DEVICES": ""}
     with own_home():
         ended = earshot("ingest", str(clip_path(TELEPHONE)), **hidden)
         rows = json.loads(earshot("timings", "--json", **hidden).stdout or "[]")
         videos = json.loads(earshot("videos", "--json", **hidden).stdout or "[]")
-    said = (ended.stdout + ended.stderr).strip()
+    output = (ended.stdout + ended.stderr).strip()
     stages = sorted({row["asset"] for row in rows})
-    refused = ended.returncode != 0 and "asks for cuda" in said and set(stages) <= {"audio"}
+    refused = ended.returncode != 0 and "asks for cuda" in output and set(stages) <= {"audio"}
     found.tell(
         f"{'REFUSED, as it must' if refused else 'NOT REFUSED'}: exit code {ended.returncode}, stages {stages}, "
         f"states {[video['state'] for video in videos]}",
         refused=refused,
     )
-    message = next((line for line in said.splitlines() if "asks for cuda" in line), said[-400:])
-    found.tell(message[:700], said=said)
+    message = next((line for line in output.splitlines() if "asks for cuda" in line), output[-400:])
+    found.tell(message[:700], said=output)
 
 
 def tests(found: Findings) -> None:
-    """The project's tests of devices, batches and checks; and those of the CUDA libraries, which fail beside a CUDA 13."""
+    """The project's tests of devices, batches and checks, and those of the CUDA libraries, which fail with CUDA 13."""
     last, output = _pytest(TESTS)
     found.tell(f"devices, batches, checks: {last}")
     for line in output.splitlines():
@@ -74,7 +74,7 @@ def tests(found: Findings) -> None:
 
 
 def _pytest(files: Sequence[str]) -> tuple[str, str]:
-    """The last line and all of what pytest prints."""
+    """The last line of pytest's output, and all of it."""
     options = ("-m", "not slow", "-p", "no:cacheprovider", "--no-header", "-rfE", "--tb=short")
     environment = {key: value for key, value in os.environ.items() if key != "EARSHOT_HOME"}
     command = [sys.executable, "-m", "pytest", *options, *files]
@@ -84,12 +84,12 @@ def _pytest(files: Sequence[str]) -> tuple[str, str]:
 
 
 def doctor(found: Findings) -> None:
-    """`earshot doctor`: everything is proved, but for what a bare machine lacks (the downloader's JavaScript runtime)."""
+    """`earshot doctor` proves everything except what a bare machine lacks (the downloader's JavaScript runtime)."""
     _ask_doctor(found)
 
 
 def without_shim(found: Findings) -> None:
-    """The same where ctranslate2 finds no cuBLAS: what a user with the wrong CUDA libraries is told."""
+    """`earshot doctor` if ctranslate2 finds no cuBLAS: the message for a user with the wrong CUDA libraries."""
     _ask_doctor(found, LD_LIBRARY_PATH=os.environ.get("GPU_LIBRARIES", ""))
 
 
@@ -100,29 +100,29 @@ def _ask_doctor(found: Findings, **environment: str) -> None:
         found.tell(f"no answer, exit code {ended.returncode}: {ended.stderr.strip()[-900:]}")
         return
     proofs = json.loads(ended.stdout)
-    proved = [each["claim"] for each in proofs if each["proved"]]
+    proved = [proof["claim"] for proof in proofs if proof["proved"]]
     found.tell(f"exit code {ended.returncode}; proved: {', '.join(proved)}", findings=proofs)
-    for each in proofs:
-        if not each["proved"] or each["claim"] in ("device", "models at work"):
-            mark = "proved" if each["proved"] else "NOT PROVED"
-            found.tell(f"{mark} {each['claim']} ({each['seconds']:.1f} s): {each['detail'][:400]}")
+    for proof in proofs:
+        if not proof["proved"] or proof["claim"] in ("device", "models at work"):
+            mark = "proved" if proof["proved"] else "NOT PROVED"
+            found.tell(f"{mark} {proof['claim']} ({proof['seconds']:.1f} s): {proof['detail'][:400]}")
 
 
 def drill(found: Findings) -> None:
-    """The text encoder moved to the CPU while cuda is asked for: flagged on that video."""
+    """The text encoder is moved to the CPU while cuda is requested; the checks flag that video."""
     if read_settings().device == "cpu":
         found.tell(f"{NEEDS_GPU}: the other device is the CPU")
         return
     with own_home(), tempfile.TemporaryDirectory() as folder, moved_to_the_cpu():
         outcome = ingest_one(write_clip(Path(folder), 0), open_database())
-    flagged = any("asked to run on" in said for said in outcome.failed_checks)
+    flagged = any("asked to run on" in message for message in outcome.failed_checks)
     found.tell(f"{'FLAGGED' if flagged else 'NOT FLAGGED'}; result {outcome.result}", checks=outcome.failed_checks)
-    for said in outcome.failed_checks:
-        found.tell(f"  {said[:300]}")
+    for message in outcome.failed_checks:
+        found.tell(f"  {message[:300]}")
 
 
 def memory(found: Findings) -> None:
-    """A card that something else has filled: a model that does not fit is refused, a batch that does not is halved."""
+    """On a GPU that something else has filled, a model that does not fit is refused, and a batch that does not is halved."""
     if read_settings().device == "cpu":
         found.tell(NEEDS_GPU)
         return
@@ -135,18 +135,22 @@ def memory(found: Findings) -> None:
         expected = encoder.encode(texts)
         for left_mb in LEFT_MB:
             with filled(left_mb) as free_mb:
-                said = [_fits(device), _halved(encoder, texts, expected), *(_done(*call) for call in calls.items())]
-            found.tell(f"{free_mb:.0f} MB free: {'; '.join(said)}")
+                results = [
+                    _try_fit(device),
+                    _try_texts(encoder, texts, expected),
+                    *(_try_stage(*call) for call in calls.items()),
+                ]
+            found.tell(f"{free_mb:.0f} MB free: {'; '.join(results)}")
 
 
 @contextmanager
 def filled(left_mb: int) -> Iterator[float]:
-    """The card with this much memory left, the rest taken by tensors; gives the megabytes that are free."""
+    """Fill the GPU with tensors up to this much free memory; yields the megabytes that are really free."""
     import torch
 
     torch.cuda.empty_cache()
     taken = []
-    while (size := torch.cuda.mem_get_info()[0] - left_mb * MEBIBYTE) > 0:  # not all that is free is there in one piece
+    while (size := torch.cuda.mem_get_info()[0] - left_mb * MEBIBYTE) > 0:  # free memory may be fragmented
         try:
             taken.append(torch.empty(size, dtype=torch.uint8, device="cuda"))
         except torch.OutOfMemoryError:
@@ -161,7 +165,7 @@ def _long_texts() -> list[str]:
     return [" ".join(texts[index : index + 8]) for index in range(2000)]
 
 
-def _fits(device: Device) -> str:
+def _try_fit(device: Device) -> str:
     try:
         require_memory(device, SETS["bundled"].speech)
     except EarshotError as error:
@@ -169,7 +173,7 @@ def _fits(device: Device) -> str:
     return "whisper fits"
 
 
-def _halved(encoder: TextEncoder, texts: Sequence[str], expected: np.ndarray) -> str:
+def _try_texts(encoder: TextEncoder, texts: Sequence[str], expected: np.ndarray) -> str:
     tally = CallCounter()
     try:
         alike = float((encoder.encode(texts, tally) * expected).sum(axis=1).min())
@@ -178,7 +182,7 @@ def _halved(encoder: TextEncoder, texts: Sequence[str], expected: np.ndarray) ->
     return f"texts done, halved {tally.memory_retries} times to {tally.batch_size}, cosine {alike:.4f} at least"
 
 
-def _done(stage: str, work: Callable[[], object]) -> str:
+def _try_stage(stage: str, work: Callable[[], object]) -> str:
     try:
         work()
     except (EarshotError, RuntimeError) as error:

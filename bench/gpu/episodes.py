@@ -1,7 +1,7 @@
-"""The demo's episodes by both devices: `earshot ingest` as typed, and how far the results differ.
+"""The demo's episodes on both devices: runs `earshot ingest` as a user would, and compares the results.
 
-The CPU computes in int8 where the GPU has float16: now and then another word is chosen. `ALIKE` is at most 5 % other words,
-turns that differ by at most 5 % of speech, and as many speakers.
+The CPU computes in int8, the GPU in float16, so some words differ. `ALIKE` means at most 5 % different words, turns that differ
+by at most 5 % of speech, and the same number of speakers.
 """
 
 import json
@@ -25,11 +25,11 @@ from earshot.config.settings import read_settings
 from earshot.storage.database import Database, open_database
 
 Results = dict[str, Any]  # of one video, ready for JSON
-MOST_DIFFERENT = 0.05
+MAX_DIFFERENCE = 0.05
 
 
 def on_cpu(found: Findings) -> None:
-    """By half of the CPU's cores, since other steps run beside: what the GPU is compared with."""
+    """The reference for the GPU, on half of the CPU's cores, because other steps run at the same time."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[: max(1, len(cores) // 2)])
     with own_home():
@@ -37,7 +37,7 @@ def on_cpu(found: Findings) -> None:
 
 
 def episodes(found: Findings) -> None:
-    """By the device, with a search and the timings; beside the CPU's results if they are there."""
+    """On the device, with a search and the timings; compared with the CPU's results if they exist."""
     with own_home():
         ours = _ingest(found, read_settings().device)
         _ask(found)
@@ -62,15 +62,15 @@ def _ingest(found: Findings, device: str) -> dict[str, Results]:
 
 
 def _ask(found: Findings) -> None:
-    asked = earshot("search", EPISODES[-1].question, "--limit", "1")
-    found.tell(f"search: exit code {asked.returncode}, {' '.join(asked.stdout.split())[:150]}")
+    result = earshot("search", EPISODES[-1].question, "--limit", "1")
+    found.tell(f"search: exit code {result.returncode}, {' '.join(result.stdout.split())[:150]}")
     rows = json.loads(earshot("timings", "--json").stdout)
     found.tell(f"`earshot timings --json`: {len(rows)} rows", rows=rows)
     tell_stages(found, rows)
 
 
 def _results(database: Database) -> dict[str, Results]:
-    """Of each video, by its title."""
+    """Each video's results, by title."""
     listed = database.query("SELECT video_id, title, state FROM videos ORDER BY title")
     return {
         video["title"] or video["video_id"]: {"state": video["state"], **_of_video(database, video["video_id"])}
@@ -103,7 +103,7 @@ def _compare(found: Findings, name: str, ours: Results, theirs: Results) -> None
     counts = [_speakers(ours), _speakers(theirs)]
     shared = ours["passages"].keys() & theirs["passages"].keys()
     cosines = [float(np.dot(ours["passages"][text], theirs["passages"][text])) for text in shared]
-    alike = max(words, turns) <= MOST_DIFFERENT and counts[0] == counts[1]
+    alike = max(words, turns) <= MAX_DIFFERENCE and counts[0] == counts[1]
     cosine = f"{min(cosines):.4f} at least in {len(cosines)} passages" if cosines else "no passage alike"
     found.tell(
         f"{'ALIKE' if alike else 'DIFFERENT'} {name}: {words:.1%} other words, turns differ by {turns:.1%} of speech, speakers "
@@ -113,15 +113,15 @@ def _compare(found: Findings, name: str, ours: Results, theirs: Results) -> None
 
 
 def other_words(ours: list[str], theirs: list[str]) -> float:
-    """The share of words that are not the same in the same order, without case and punctuation."""
-    one, other = ([re.sub(r"\W", "", word).lower() for word in words] for words in (ours, theirs))
-    same = sum(block.size for block in SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks())
-    longest = max(len(one), len(other))
+    """The share of words without a match in the other text, in order; ignores case and punctuation."""
+    left, right = ([re.sub(r"\W", "", word).lower() for word in words] for words in (ours, theirs))
+    same = sum(block.size for block in SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks())
+    longest = max(len(left), len(right))
     return 1 - same / longest if longest else 0.0
 
 
 def _other_turns(ours: Results, theirs: Results) -> float:
-    """The diarization error rate of ours, as if theirs were the truth."""
+    """The diarization error rate of our turns, taking theirs as the truth."""
     truth = Annotation()
     for index, (start, end, speaker) in enumerate(theirs["turns"]):
         truth[Segment(start, end), index] = speaker

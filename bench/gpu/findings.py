@@ -1,6 +1,6 @@
-"""Findings: what a step found, as lines for people and as data to compare; kept as it goes, so that a step cut off leaves some.
+"""Findings: a step's results, as lines for people and as data, stored as it runs so that an interrupted step keeps some.
 
-How a step ended is in bench/gpu/runs.py.
+bench/gpu/runs.py records how a step ended.
 """
 
 import json
@@ -11,12 +11,12 @@ from typing import Any
 
 
 def work_folder() -> Path:
-    """What stays from one call to the next: recordings, findings, logs."""
+    """The folder that persists between calls: recordings, findings, logs."""
     return Path(os.environ["GPU_WORK"])
 
 
 class Findings:
-    """Of one step, in a file of its own."""
+    """One step's findings, in a file of their own."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -25,13 +25,13 @@ class Findings:
         self.error: str | None = None
 
     def tell(self, line: str, **data: Any) -> None:
-        """Keep a line, and the figures behind it."""
+        """Store a line, and the figures behind it."""
         self.lines.append(line)
         self.data |= data
         self._write()
 
     def fail(self, error: Exception) -> None:
-        """Keep what ended the step."""
+        """Store the error that ended the step."""
         self.error = f"{type(error).__name__}: {str(error)[:300]}"
         self._write()
 
@@ -41,13 +41,13 @@ class Findings:
 
 
 def tell_stages(found: Findings, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A line for each stage in these rows of `asset_timings`, summed over the videos."""
+    """Store a line for each stage in these rows of `asset_timings`, summed over the videos."""
     for asset in dict.fromkeys(row["asset"] for row in rows):
         found.tell(stage_line(asset, [row for row in rows if row["asset"] == asset]))
 
 
 def stage_line(asset: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """One stage: seconds with models loaded, times real time, what it ran on, and the most of the GPU that it used."""
+    """One stage: seconds without loading, times real time, its device, and its highest use of the GPU."""
     wall, load, compute, cpu, audio = (
         sum(row[key] or 0.0 for row in rows) for key in ("wall_s", "load_s", "compute_s", "cpu_s", "audio_s")
     )
@@ -69,12 +69,12 @@ def _gpu_use(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """All of it or nothing: another process reads while this one writes."""
+    """Write the file atomically, because another process reads it meanwhile."""
     partial = path.with_name(f".{path.name}")
     partial.write_text(json.dumps(value, indent=1, default=str) + "\n")
     partial.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Empty where there is nothing yet."""
+    """The file's content; empty if it does not exist yet."""
     return json.loads(path.read_text()) if path.exists() else {}

@@ -1,7 +1,7 @@
-"""Libraries: whether the cuBLAS that ctranslate2 opens here multiplies rightly, and what its first start on this GPU takes.
+"""Libraries: whether the cuBLAS that ctranslate2 opens here multiplies correctly, and how long its first start here takes.
 
-ctranslate2's wheel is built for cuBLAS 12 and for GPUs up to sm_86. On a machine with CUDA 13 alone it is given cuBLAS 13 under
-the other name; on a newer GPU the driver compiles its PTX, once.
+ctranslate2's wheel is built for cuBLAS 12 and for GPUs up to sm_86. On a machine with only CUDA 13 it gets cuBLAS 13 under the
+name of cuBLAS 12; on a newer GPU the driver compiles its PTX once.
 """
 
 import ctypes
@@ -29,12 +29,12 @@ view.to_device(ctranslate2.Device.{device})
 
 
 def cublas(found: Findings) -> None:
-    """What ctranslate2 looks up is found; on a GPU, called as ctranslate2 calls it, it multiplies."""
+    """ctranslate2 finds its cuBLAS; on a GPU, it multiplies correctly if called as ctranslate2 calls it."""
     import ctranslate2
-    import torch  # as Earshot does: where torch brings cuBLAS 12, ctranslate2 finds it loaded
+    import torch  # like Earshot: if torch bundles cuBLAS 12, ctranslate2 finds it loaded
 
     libraries = Path(ctranslate2.__file__).parent.parent / "ctranslate2.libs"
-    # It has functions of cuBLAS' names, which look up the real ones.
+    # It exports functions with cuBLAS's names, which look up the real ones.
     library = ctypes.CDLL(str(next(libraries.glob("libctranslate2*"))))
     handle = ctypes.c_void_p()
     status = library.cublasCreate_v2(ctypes.byref(handle))
@@ -54,30 +54,30 @@ def cublas(found: Findings) -> None:
 
 
 def _products(library: Any, handle: Any) -> Iterator[tuple[str, float]]:
-    """The two functions that multiply in half precision, computing in either precision, and their relative errors."""
+    """The two half-precision products, each with both compute types, and their relative errors."""
     import torch
 
     left = torch.randn(COUNT, DEPTH, ROWS, device="cuda", dtype=torch.float16)
     right = torch.randn(COUNT, COLUMNS, DEPTH, device="cuda", dtype=torch.float16)
-    expected = right.double() @ left.double()  # rows by columns, column by column, as cuBLAS has it
+    expected = right.double() @ left.double()  # cuBLAS stores matrices column by column
     for name in COMPUTE:
         for function in (library.cublasGemmStridedBatchedEx, library.cublasGemmEx):
-            made = torch.full((COUNT, COLUMNS, ROWS), float("nan"), device="cuda", dtype=torch.float16)
-            _multiply(function, handle, name, left, right, made)
+            product = torch.full((COUNT, COLUMNS, ROWS), float("nan"), device="cuda", dtype=torch.float16)
+            _multiply(function, handle, name, left, right, product)
             torch.cuda.synchronize()
-            error = (made.double() - expected).norm() / expected.norm()
+            error = (product.double() - expected).norm() / expected.norm()
             yield f"{function.__name__}, computing in {name}", error.item()
 
 
-def _multiply(function: Any, handle: Any, compute: str, left: Any, right: Any, made: Any) -> None:
-    """All products in one call if the function is the batched one, else each in its own."""
+def _multiply(function: Any, handle: Any, compute: str, left: Any, right: Any, product: Any) -> None:
+    """Compute all products in one call if the function is batched, else each in its own."""
     batched = function.__name__ == "cublasGemmStridedBatchedEx"
     half = compute == "float16"
     one, zero = (ctypes.c_uint16(0x3C00), ctypes.c_uint16(0)) if half else (ctypes.c_float(1.0), ctypes.c_float(0.0))
     for index in range(1 if batched else COUNT):
         a, b, c = (
-            (ctypes.c_void_p(each[index].data_ptr()), HALF, leading, *_stride(each, batched))
-            for each, leading in ((left, ROWS), (right, DEPTH), (made, ROWS))
+            (ctypes.c_void_p(matrices[index].data_ptr()), HALF, leading, *_stride(matrices, batched))
+            for matrices, leading in ((left, ROWS), (right, DEPTH), (product, ROWS))
         )
         last = (*([COUNT] if batched else []), COMPUTE[compute], DEFAULT_TENSOR_OP)
         status = function(handle, 0, 0, ROWS, COLUMNS, DEPTH, ctypes.byref(one), *a, *b, ctypes.byref(zero), *c, *last)
@@ -94,15 +94,15 @@ def _require_good(status: int, name: str) -> None:
 
 
 def compiling(found: Findings) -> None:
-    """Seconds of a process that loads all of ctranslate2's GPU code: the first compiles it, the second finds it kept."""
+    """Seconds of a process that loads all of ctranslate2's GPU code: the first compiles it, the second finds it cached."""
     program = LOADS_ALL_CODE.format(device=read_settings().device)
-    kept_in = Path(os.environ.get("CUDA_CACHE_PATH", Path.home() / ".nv" / "ComputeCache"))
+    cache = Path(os.environ.get("CUDA_CACHE_PATH", Path.home() / ".nv" / "ComputeCache"))
     for name in ("first", "second"):
         began = time.monotonic()
         environment = {**os.environ, "CUDA_MODULE_LOADING": "EAGER"}
         ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
         seconds = time.monotonic() - began
-        kept_mb = sum(path.stat().st_size for path in kept_in.rglob("*") if path.is_file()) / 1e6
+        kept_mb = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) / 1e6
         found.tell(
             f"the {name} process that loads all of ctranslate2's GPU code: {seconds:.1f} s, exit code {ended.returncode} "
             f"{ended.stderr[-300:]}; {kept_mb:.0f} MB of compiled code kept",

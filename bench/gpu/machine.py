@@ -1,6 +1,6 @@
-"""The machine: its card, driver and packages, and the card's two ceilings, a copy and a matrix product.
+"""The machine: its GPU, driver and packages, and the GPU's limits: speeds of a copy and of a matrix product.
 
-Whether Earshot works here is not asked: that is bench/gpu/libraries.py and bench/gpu/device.py.
+bench/gpu/libraries.py and bench/gpu/device.py test whether Earshot works on it.
 """
 
 import importlib.metadata
@@ -14,7 +14,7 @@ from bench.gpu.findings import Findings
 from bench.harness.figures import measured_on
 from earshot.models.device import cpu_name
 
-TOLD = (
+PACKAGES = (
     "torch", "numpy", "pandas", "scipy", "onnxruntime", "transformers", "sentence-transformers", "ctranslate2", "dagster",
     "pyannote-audio", "fsspec",
 )  # fmt: skip
@@ -24,18 +24,18 @@ TIMES = 10
 
 
 def machine(found: Findings) -> None:
-    """Versions of everything; bytes copied and operations done a second."""
-    packages = {each.name: each.version for each in importlib.metadata.distributions()}
-    card = said("nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,uuid", "--format=csv,noheader")
+    """Versions of everything, bytes copied and operations per second."""
+    packages = {package.name: package.version for package in importlib.metadata.distributions()}
+    card = _output_of("nvidia-smi", "--query-gpu=name,driver_version,memory.total,clocks.max.sm,uuid", "--format=csv,noheader")
     found.tell(
         f"{card or 'no NVIDIA GPU'}; kernel {platform.release()}; {os.cpu_count()} cores; Python {platform.python_version()}",
-        nvidia_smi=said("nvidia-smi"),
+        nvidia_smi=_output_of("nvidia-smi"),
     )
-    found.tell(cpu_name(), packages=packages, nvcc=said("nvcc", "--version"))
+    found.tell(cpu_name(), packages=packages, nvcc=_output_of("nvcc", "--version"))
     on = measured_on(card)
     found.tell(f"commit {on['commit']}", **on)
     known = {name.lower().replace(".", "-"): version for name, version in packages.items()}
-    found.tell(", ".join(f"{name} {known.get(name, 'MISSING')}" for name in TOLD))
+    found.tell(", ".join(f"{name} {known.get(name, 'MISSING')}" for name in PACKAGES))
     import torch
 
     if not torch.cuda.is_available():
@@ -47,17 +47,17 @@ def machine(found: Findings) -> None:
 
 
 def _ceilings() -> tuple[float, float]:
-    """Terabytes copied, read and written, and 10^12 operations in half precision, a second."""
+    """Terabytes per second read and written by a copy, and half-precision TFLOP/s."""
     import torch
 
-    one, other = (torch.empty(GIBIBYTE, dtype=torch.uint8, device="cuda") for _ in range(2))
+    source, target = (torch.empty(GIBIBYTE, dtype=torch.uint8, device="cuda") for _ in range(2))
     left, right = (torch.randn(SIDE, SIDE, device="cuda", dtype=torch.float16) for _ in range(2))
-    copy_s, product_s = _device_seconds(lambda: other.copy_(one)), _device_seconds(lambda: left @ right)
+    copy_s, product_s = _device_seconds(lambda: target.copy_(source)), _device_seconds(lambda: left @ right)
     return 2 * GIBIBYTE / copy_s / 1e12, 2 * SIDE**3 / product_s / 1e12
 
 
 def _device_seconds(work: Callable[[], Any]) -> float:
-    """Of one time, by the device's own clock."""
+    """Mean seconds of one call, by the device's own clock."""
     import torch
 
     for _ in range(3):
@@ -71,8 +71,8 @@ def _device_seconds(work: Callable[[], Any]) -> float:
     return first.elapsed_time(last) / 1000 / TIMES
 
 
-def said(*command: str) -> str:
-    """What a command prints; nothing where there is no such command."""
+def _output_of(*command: str) -> str:
+    """The output of a command; "" if it does not exist."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""What is measured with: recordings of three lengths, composed of the demo's episodes, and passages.
+"""The material: recordings of three lengths, composed from the demo's episodes, and passages.
 
-Both are kept in the work folder, and made before anything is timed.
+Both are stored in the work folder before anything is timed.
 """
 
 import json
@@ -15,13 +15,13 @@ from bench.gpu.findings import Findings, work_folder, write_json
 
 
 def lengths() -> tuple[float, float, float]:
-    """Minutes of a short, a middle and a long one."""
+    """Minutes of the short, the middle and the long recording."""
     short, middle, long = (float(minutes) for minutes in os.environ.get("GPU_MINUTES", "10,30,120").split(","))
     return short, middle, long
 
 
 def recording(minutes: float) -> Path:
-    """The one of this length, composed unless it is there."""
+    """The recording of this length; composed unless it exists."""
     folder = work_folder() / "recordings"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{minutes:g}_minutes.mp3"
@@ -29,7 +29,7 @@ def recording(minutes: float) -> Path:
 
 
 def passages() -> list[str]:
-    """Real passages of English, read from the packages' sources unless they are there."""
+    """Real English passages; read from the packages' sources unless the file exists."""
     path = work_folder() / "passages.json"
     if not path.exists():
         write_json(path, real_texts())
@@ -37,10 +37,10 @@ def passages() -> list[str]:
 
 
 def recordings(found: Findings) -> None:
-    """All three, and the passages, before anything is timed."""
+    """Make all three recordings and the passages before anything is timed."""
     began = time.monotonic()
     with ProcessPoolExecutor() as pool:
         texts = pool.submit(passages)
-        made = list(pool.map(recording, sorted(lengths(), reverse=True)))
+        paths = list(pool.map(recording, sorted(lengths(), reverse=True)))
         texts.result()
-    found.tell(f"{len(made)} recordings in {time.monotonic() - began:.1f} s")
+    found.tell(f"{len(paths)} recordings in {time.monotonic() - began:.1f} s")

@@ -1,9 +1,8 @@
-"""Runs of steps: each in a process of its own, interrupted at its limit, or at the deadline of all.
+"""Runs of steps: each in a process of its own, interrupted at its own limit or at the common deadline.
 
-A step that fails or runs out of time is reported, and the others go on. After each step, and every few seconds, result.json
-(each step: `how` it ended, `seconds`, `lines`, `data`) and log.txt (the end of what each printed) are written to the output
-folder, so that a call that is cut off leaves what there was. They are kept in the work folder too, from where the next call
-goes on.
+A step that fails or runs out of time is reported, and the others continue. After each step, and every few seconds, result.json
+(per step: `how` it ended, `seconds`, `lines`, `data`) and log.txt (the end of each step's output) are written to the output
+folder, so that an interrupted call keeps its results. The work folder has a copy, with which the next call continues.
 """
 
 import os
@@ -20,15 +19,15 @@ from bench.gpu.findings import read_json, work_folder, write_json
 from bench.gpu.steps import Row, Step
 
 ENDED, NOT_RUN = "ended", "not run: no time left"
-LEAST_S = 15.0  # with less than this left, no step begins
-RESERVE_S = 5.0  # before the deadline, to end what runs
-KEEP_S = 5.0
+MIN_LEFT_S = 15.0  # no step starts with less time left
+RESERVE_S = 5.0  # before the deadline, to stop running steps
+SAVE_S = 5.0  # between two writes of the results
 LOG_END = 20_000  # characters of each step's log
 
 
 @dataclass
 class Running:
-    """A step at work."""
+    """A running step."""
 
     step: Step
     process: subprocess.Popen[bytes]
@@ -41,7 +40,7 @@ class Running:
 
 
 class Runs:
-    """All steps done so far, those of earlier calls too."""
+    """All steps so far, including those of earlier calls."""
 
     def __init__(self, out: Path) -> None:
         self._work, self._out = work_folder(), out
@@ -61,7 +60,7 @@ class Runs:
         return self.result.get(step.name, {}).get("how") == ENDED
 
     def run(self, rows: Sequence[Row], deadline: float) -> list[str]:
-        """Do the rows in order; returns the steps that failed or were cut off."""
+        """Run the rows in order; returns the steps that failed or were interrupted."""
         for row in rows:
             self._run_row(row, deadline)
         hows = {step.name: self.result[step.name]["how"] for row in rows for step in row}
@@ -69,28 +68,28 @@ class Runs:
 
     def _run_row(self, row: Row, deadline: float) -> None:
         left = deadline - time.monotonic()
-        if left < LEAST_S:
+        if left < MIN_LEFT_S:
             for step in row:
                 if not self.ended(step):
                     self.result[step.name] = {"how": NOT_RUN, "seconds": 0.0}
                 print(f"== {step.name}: {NOT_RUN}", flush=True)
-            self._keep()
+            self._save()
             return
         running = [self._start(step, min(step.limit_s, left - RESERVE_S)) for step in row]
-        kept = time.monotonic()
+        saved = time.monotonic()
         try:
             while running:
                 time.sleep(0.05)
-                for each in running:
-                    if each.process.poll() is not None or each.seconds > each.limit_s:
-                        self._end(each)
-                running = [each for each in running if each.process.returncode is None]
-                if time.monotonic() - kept > KEEP_S:
-                    kept = time.monotonic()
-                    self._keep(running)
-        finally:  # when this process is interrupted: theirs are sessions of their own
-            for each in running:
-                interrupt(each.process)
+                for run in running:
+                    if run.process.poll() is not None or run.seconds > run.limit_s:
+                        self._end(run)
+                running = [run for run in running if run.process.returncode is None]
+                if time.monotonic() - saved > SAVE_S:
+                    saved = time.monotonic()
+                    self._save(running)
+        finally:  # steps have sessions of their own, so Ctrl-C does not reach them
+            for run in running:
+                interrupt(run.process)
 
     def _start(self, step: Step, limit_s: float) -> Running:
         found = self._found / f"{step.name}.json"
@@ -105,23 +104,23 @@ class Runs:
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.txt"
 
-    def _end(self, each: Running) -> None:
-        seconds, cut = each.seconds, each.process.poll() is None
-        interrupt(each.process)
-        found = read_json(self._found / f"{each.step.name}.json")
+    def _end(self, run: Running) -> None:
+        seconds, interrupted = run.seconds, run.process.poll() is None
+        interrupt(run.process)
+        found = read_json(self._found / f"{run.step.name}.json")
         error = found.pop("error", None)
-        if cut:
-            how = f"cut off at {each.limit_s:.0f} s"
-        elif each.process.returncode:
-            how = f"failed: {error or f'exit code {each.process.returncode}'}"
+        if interrupted:
+            how = f"cut off at {run.limit_s:.0f} s"
+        elif run.process.returncode:
+            how = f"failed: {error or f'exit code {run.process.returncode}'}"
         else:
             how = ENDED
-        self.result[each.step.name] = {"how": how, "seconds": round(seconds, 1), **found}
-        self._report(each.step.name)
-        self._keep()
+        self.result[run.step.name] = {"how": how, "seconds": round(seconds, 1), **found}
+        self._report(run.step.name)
+        self._save()
 
     def _report(self, name: str) -> None:
-        """The lines; of a step that did not end well, the end of its log too."""
+        """Print the step's lines, and the end of its log if it failed."""
         found = self.result[name]
         print(f"== {name}: {found['how']}, {found['seconds']:.0f} s")
         for line in found.get("lines", []):
@@ -131,14 +130,14 @@ class Runs:
                 print(f"   | {line}")
         sys.stdout.flush()
 
-    def _keep(self, running: Sequence[Running] = ()) -> None:
+    def _save(self, running: Sequence[Running] = ()) -> None:
         unfinished = {
-            each.step.name: {
+            run.step.name: {
                 "how": "not ended",
-                "seconds": round(each.seconds, 1),
-                **read_json(self._found / f"{each.step.name}.json"),
+                "seconds": round(run.seconds, 1),
+                **read_json(self._found / f"{run.step.name}.json"),
             }
-            for each in running
+            for run in running
         }
         for folder in (self._work, self._out):
             write_json(folder / "result.json", self.result | unfinished)
@@ -147,7 +146,7 @@ class Runs:
 
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
-    """Let a step stop what it started, then kill what is left of its process group."""
+    """Let a step stop what it started, then kill the rest of its process group."""
     for number, patience_s in ((signal.SIGINT, 8.0), (signal.SIGKILL, 2.0)):
         try:
             os.killpg(process.pid, number)

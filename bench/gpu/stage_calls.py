@@ -1,6 +1,6 @@
-"""The model calls of each stage: where their time goes, and what other batch sizes would give.
+"""The model calls of each stage: where their time goes, and their speed with other batch sizes.
 
-What is around them (Dagster, the database, the media store) is in bench/gpu/throughput.py.
+bench/gpu/throughput.py includes what is around them (Dagster, the database, the media store).
 """
 
 import cProfile
@@ -30,7 +30,7 @@ from earshot.models.speech.speech_detection import spread_over_cores
 from earshot.models.voice import diarizer as diarization
 from earshot.models.voice import voice_encoder as voice
 
-StageCall = tuple[str, Callable[[], Any], float]  # the stage, what calls its model, seconds of audio
+StageCall = tuple[str, Callable[[], Any], float]  # stage, function that calls its model, seconds of audio
 TOP, SHOWN = 15, 3
 SIZES = {
     "transcript": (speech.BATCH_SIZE, (8, 16, 32, 64)),
@@ -40,7 +40,7 @@ SIZES = {
 
 
 def stage_calls(minutes: float) -> Iterator[StageCall]:
-    """Of each stage with a model, on the beginning of the short recording."""
+    """The calls of each stage with a model, on the first `minutes` of the short recording."""
     device, models = require_device(read_settings().device), Models()
     samples = samples_of_short(minutes)
     transcriber, diarizer = models.transcriber(device), models.diarizer(device)
@@ -57,18 +57,18 @@ def stage_calls(minutes: float) -> Iterator[StageCall]:
 
 
 def samples_of_short(minutes: float) -> np.ndarray:
-    """The beginning of the short recording, float32, 16 kHz."""
+    """The first `minutes` of the short recording, float32, 16 kHz."""
     samples = decode(recording(lengths()[0])).astype(np.float32) / 32768.0
     return samples[: int(minutes * 60 * SAMPLE_RATE)]
 
 
 def seconds_of(work: Callable[[], Any]) -> float:
-    """The clock stops when the device is done."""
+    """Seconds of a call; the clock stops when the device is done."""
     return timed("", work, lambda _: 1)[1].seconds
 
 
 def profile(found: Findings) -> None:
-    """Kernels and operators by torch's profiler, functions by Python's; of five minutes at most."""
+    """Profile kernels and operators with torch's profiler and functions with Python's, on at most five minutes of audio."""
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if read_settings().device == "cuda" else [])]
     with own_home():
         for stage, work, audio_s in stage_calls(min(lengths()[0], 5.0)):
@@ -78,11 +78,11 @@ def profile(found: Findings) -> None:
             functions.runcall(work)
             with profiling(activities=activities) as profiler:
                 seconds_of(work)
-            kernels, operators = _by_place(list(profiler.key_averages()))
-            busy_s, count = sum(_device_s(each) for each in kernels), sum(each.count for each in kernels)
+            kernels, operators = _kernels_and_operators(list(profiler.key_averages()))
+            busy_s, count = sum(_device_s(event) for event in kernels), sum(event.count for event in kernels)
             top = {
-                "kernels": [_line(_device_s(each), each) for each in kernels[:TOP] if _device_s(each) > 0],
-                "operators": [_line(each.self_cpu_time_total / 1e6, each) for each in operators[:TOP]],
+                "kernels": [_line(_device_s(event), event) for event in kernels[:TOP] if _device_s(event) > 0],
+                "operators": [_line(event.self_cpu_time_total / 1e6, event) for event in operators[:TOP]],
                 "functions": _slowest_functions(functions),
             }
             speed = audio_s / wall_s
@@ -95,12 +95,12 @@ def profile(found: Findings) -> None:
                     found.tell(f"    {kind[:-1]}: {line}")
 
 
-def _by_place(events: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """What ran on the device and what on the CPU, each the longest first."""
-    on_device = [each for each in events if "CPU" not in str(each.device_type)]
+def _kernels_and_operators(events: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The device's events and all events by CPU time, each the longest first."""
+    on_device = [event for event in events if "CPU" not in str(event.device_type)]
     return (
-        sorted(on_device, key=lambda each: -_device_s(each)),
-        sorted(events, key=lambda each: -each.self_cpu_time_total),
+        sorted(on_device, key=lambda event: -_device_s(event)),
+        sorted(events, key=lambda event: -event.self_cpu_time_total),
     )
 
 
@@ -119,7 +119,7 @@ def _slowest_functions(profiled: cProfile.Profile) -> list[str]:
 
 
 def batches(found: Findings) -> None:
-    """Each stage's model calls in batches of several sizes, and what of the transcript is not whisper's network."""
+    """Each stage's model calls in batches of several sizes, and the parts of transcription outside whisper's network."""
     kind = read_settings().device
     with own_home():
         for stage, work, audio_s in stage_calls(lengths()[0]):

@@ -1,7 +1,7 @@
-"""The steps of `python -m bench.gpu`, the most seconds that each may take, and the process that does one.
+"""The steps of `python -m bench.gpu` with their time limits, and the process that runs one.
 
-A step is a function of `Findings`. Steps of one row run side by side, since none of them is a timing; a row begins when the
-one before has ended.
+A step is a function of `Findings`. The steps of a row run in parallel, since none of them times anything; a row starts after
+the one before it has ended.
 """
 
 import signal
@@ -54,12 +54,12 @@ STEPS = {step.name: step for row in ROWS for step in row}
 
 
 def main(module: str, name: str, path: str) -> int:
-    """Do one step in this process; 1 if it failed."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it, and clean up nothing
+    """Run one step in this process; returns 1 if it failed."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it and would not clean up
     found = Findings(Path(path))
     try:
         getattr(import_module(module), name)(found)
-    except Exception as error:  # noqa: BLE001 - whatever a step may raise is its result
+    except Exception as error:  # noqa: BLE001 - any error of a step is its result
         traceback.print_exc()
         found.fail(error)
         return 1

@@ -1,6 +1,6 @@
-"""Throughput: how fast Earshot is here, with its models warm, one video at a time and several at once, and beside others.
+"""Throughput: how fast Earshot is here with warm models, one video at a time, several at once, and compared with others.
 
-On recordings that are composed before (bench/gpu/recordings.py), by what the other benchmarks measure with.
+Uses recordings that are composed in advance (bench/gpu/recordings.py), and the code of the other benchmarks.
 """
 
 import time
@@ -37,7 +37,7 @@ TEXT_SIZES = {"cuda": (32, 64, 128, 256, 512, 1024), "cpu": (32,)}
 
 
 def growth(found: Findings) -> None:
-    """The middle recording twice, and the long one: every stage, in one process."""
+    """The middle recording twice and the long one once: every stage, in one process."""
     _, middle, long = lengths()
     with own_home() as folder:
         cold = measure(write_first(folder))
@@ -59,22 +59,22 @@ def growth(found: Findings) -> None:
 
 
 def texts(found: Findings) -> None:
-    """Passages a second in batches of several sizes; and in single precision, with the cosine between both."""
+    """Passages per second in batches of several sizes and in single precision, with the cosine between both precisions."""
     kind = read_settings().device
-    asked = passages()[: TEXTS[kind]]
+    chosen = passages()[: TEXTS[kind]]
     with own_home():
         encoder = Models().text_encoder(require_device(kind))
-        execution, words = encoder.execution, np.mean([len(text.split()) for text in asked])
-        found.tell(f"{len(asked)} passages of {words:.0f} words, {execution.compute_type} on {execution.device}")
+        execution, words = encoder.execution, np.mean([len(text.split()) for text in chosen])
+        found.tell(f"{len(chosen)} passages of {words:.0f} words, {execution.compute_type} on {execution.device}")
         began = time.perf_counter()
-        encoder.token_counts(asked)
-        found.tell(f"cut into tokens alone: {len(asked) / (time.perf_counter() - began):.0f} texts/s")
+        encoder.token_counts(chosen)
+        found.tell(f"cut into tokens alone: {len(chosen) / (time.perf_counter() - began):.0f} texts/s")
         for size in TEXT_SIZES[kind]:
-            _tell_batch(found, encoder, asked, size)
-        _tell_single_precision(found, encoder, asked)
+            _tell_batch(found, encoder, chosen, size)
+        _tell_single_precision(found, encoder, chosen)
 
 
-def _tell_batch(found: Findings, encoder: TextEncoder, asked: Sequence[str], size: int) -> None:
+def _tell_batch(found: Findings, encoder: TextEncoder, chosen: Sequence[str], size: int) -> None:
     from earshot.models.text.sentence_encoder import BATCH_SIZE
 
     tally, rates = CallCounter(), []
@@ -82,24 +82,24 @@ def _tell_batch(found: Findings, encoder: TextEncoder, asked: Sequence[str], siz
     with patch.dict(BATCH_SIZE, {read_settings().device: size}):
         for _ in range(2):
             began = time.perf_counter()
-            encoder.encode(asked, tally)
-            rates.append(len(asked) / (time.perf_counter() - began))
+            encoder.encode(chosen, tally)
+            rates.append(len(chosen) / (time.perf_counter() - began))
     text = f"batch {size}{' (as Earshot)' if as_earshot else ''}: {max(rates):.0f} and {min(rates):.0f} texts/s"
     found.tell(f"{text}, {tally.batch_mean:.0f} a call", **{f"batch {size}": rates})
 
 
-def _tell_single_precision(found: Findings, encoder: TextEncoder, asked: Sequence[str]) -> None:
+def _tell_single_precision(found: Findings, encoder: TextEncoder, chosen: Sequence[str]) -> None:
     from sentence_transformers import SentenceTransformer
 
     settings = read_settings()
     folder = locate(model_set(settings).text, settings)
     single = SentenceTransformer(str(folder), device=settings.device, local_files_only=True)
     size = encoder.execution.batch_size
-    single.encode(asked[:size], batch_size=size, show_progress_bar=False)
+    single.encode(chosen[:size], batch_size=size, show_progress_bar=False)
     began = time.perf_counter()
-    expected = single.encode(asked, batch_size=size, normalize_embeddings=True, show_progress_bar=False)
-    rate = len(asked) / (time.perf_counter() - began)
-    alike = (encoder.encode(asked) * np.asarray(expected)).sum(axis=1)
+    expected = single.encode(chosen, batch_size=size, normalize_embeddings=True, show_progress_bar=False)
+    rate = len(chosen) / (time.perf_counter() - began)
+    alike = (encoder.encode(chosen) * np.asarray(expected)).sum(axis=1)
     found.tell(
         f"single precision: {rate:.0f} texts/s; cosine with it {alike.min():.5f} at least, {alike.mean():.5f} at the mean",
         single=rate, cosine_min=float(alike.min()), cosine_mean=float(alike.mean()),
@@ -107,32 +107,32 @@ def _tell_single_precision(found: Findings, encoder: TextEncoder, asked: Sequenc
 
 
 def sides(found: Findings) -> None:
-    """Earshot, its bare model calls and the plain libraries in turn; with errors of diarization on the telephone call."""
+    """Earshot, its bare model calls and the plain libraries in turn, with diarization errors on the telephone call."""
     with own_home() as folder:
         call, short = write_episodes(folder / "episodes")[0], recording(lengths()[0])
         truths = {call.name: telephone().speech}
         turns = take_turns(write_first(folder), [short, call], truths, ("bare", "plain"), 2)
     for path in (short, call):
         compared = ratios(turns.done[turns.done.recording == path.name])
-        found.tell(f"{path.name}, seconds:", **{path.name: [asdict(each) for each in compared]})
-        for each in compared:
-            speed = each.audio_s / each.earshot_s.median
+        found.tell(f"{path.name}, seconds:", **{path.name: [asdict(ratio) for ratio in compared]})
+        for ratio in compared:
+            speed = ratio.audio_s / ratio.earshot_s.median
             found.tell(
-                f"  {each.asset:17} earshot {each.earshot_s.median:7.2f} ({speed:.0f}x)  {each.side:5} "
-                f"{each.other_s.median:7.2f}  ratio {each.ratio.text()}"
+                f"  {ratio.asset:17} earshot {ratio.earshot_s.median:7.2f} ({speed:.0f}x)  {ratio.side:5} "
+                f"{ratio.other_s.median:7.2f}  ratio {ratio.ratio.text()}"
             )
     for error in turns.errors:
         found.tell(f"diarization error rate of {error.side} on the call: {error.der:.3f}")
 
 
 def several(found: Findings) -> None:
-    """Videos at once by workers of one home, with as many slots in pool `gpu` as Earshot has on this device."""
+    """Several workers of one home, with as many slots in pool `gpu` as Earshot uses on this device."""
     slots = GPU_SLOTS if read_settings().device == "cuda" else 1
     _tell_rounds(found, [Round(workers, slots) for workers in (1, 2, 3)])
 
 
 def apart(found: Findings) -> None:
-    """The same with a slot for every worker: what the device would give if all computed at once."""
+    """The same with a slot for every worker: the device's throughput if all compute at once."""
     _tell_rounds(found, [Round(workers, workers) for workers in (1, 2, 4)])
 
 
