@@ -1,15 +1,15 @@
-"""`python -m bench.people.attribution`: are words given to who said them?
+"""`python -m bench.people.attribution`: are words attributed to the people who said them?
 
-Each recording of bench/corpora/known_speech.py is transcribed and diarized by the models of the pipeline, and its words given
-to speakers by earshot/transcripts/word_speakers.py and, to compare, by the rule that was there before: the turn in which the
-middle of a word lies, or else the nearest. Told are
+Each recording of bench/corpora/known_speech.py is transcribed and diarized by the pipeline's models, and its words are
+attributed to speakers by earshot/transcripts/word_speakers.py and, for comparison, by the previous rule: the turn that contains
+the middle of a word, or else the nearest one. It reports
 
-- cpWER, the concatenated minimum-permutation word error rate (CHiME-6): the words of each speaker are held against those of
-  the speaker that they fit best. It cannot be lower than WER, which is what whisper gets wrong whoever said it;
-- DER, without collar and with overlapped speech counted: what the diarization gets wrong. Both rules get the same turns.
+- cpWER, the concatenated minimum-permutation word error rate (CHiME-6): the words of each speaker are compared with those of
+  the best-matching speaker. It cannot be lower than WER, whisper's own errors regardless of the speaker;
+- DER, without a collar and including overlapped speech: the errors of the diarization. Both rules get the same turns.
 
-Where the diarization takes two people for one, no rule can tell them apart. So a second table gives both rules the true
-turns, every border moved at random (normal distribution, DRAWS times, the same for both): how borders a bit off are borne.
+No rule can separate two people whom the diarization merged. So a second table gives both rules the true turns with every border
+moved at random (normal distribution, DRAWS times, the same for both): it shows how they tolerate inexact borders.
 """
 
 import os
@@ -34,13 +34,13 @@ from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.transcripts.word_speakers import NEAR_S, attribute_words
 
-BORDERS_S = (0.0, 0.1, 0.2, 0.3)  # standard deviations of what true borders are moved by
+BORDERS_S = (0.0, 0.1, 0.2, 0.3)  # standard deviations of the shifts of true borders
 DRAWS = 10
 SHORTEST_TURN_S = 0.05
 
 Attribution = Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], list[str | None]]
 
-# What is said, whatever commas the recognition puts into it: they differ from one machine to another.
+# Ignores punctuation, which recognition sets differently from one machine to another.
 PLAIN_WORDS = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
 
 
@@ -69,7 +69,7 @@ class Moved:
 
 
 def by_middles(words: pd.DataFrame, exclusive_turns: pd.DataFrame, _turns: pd.DataFrame) -> list[str | None]:
-    """The rule that was: the turn in which a word's middle lies, else the nearest at most NEAR_S away."""
+    """The previous rule: the turn that contains a word's middle, else the nearest one within NEAR_S."""
     starts, ends = exclusive_turns.start_s.to_numpy(), exclusive_turns.end_s.to_numpy()
     middles = ((words.start_s + words.end_s) / 2).to_numpy()[:, None]
     away = np.clip(np.maximum(starts - middles, middles - ends), 0.0, None)
@@ -82,41 +82,41 @@ TURN_KEYS = ["start_s", "end_s", "local_speaker"]
 
 
 def cp_errors(reference: Mapping[str, str], hypothesis: Mapping[str, str]) -> int:
-    """Words wrong, missing or too many, with the speakers matched so that they are fewest; a speaker may match nobody."""
+    """Substituted, missing and inserted words, for the matching of speakers with the fewest; some may stay unmatched."""
     size = max(len(reference), len(hypothesis))
-    expected, found = ([*texts.values(), *[""] * (size - len(texts))] for texts in (reference, hypothesis))
-    errors = np.array([[word_errors(one, other) for other in found] for one in expected])
+    expected, actual = ([*texts.values(), *[""] * (size - len(texts))] for texts in (reference, hypothesis))
+    errors = np.array([[word_errors(truth, text) for text in actual] for truth in expected])
     return int(errors[linear_sum_assignment(errors)].sum())
 
 
 def word_errors(reference: str, hypothesis: str) -> int:
-    """Words wrong, missing or too many."""
-    one, other = normalized(reference), normalized(hypothesis)
-    if not one or not other:
-        return len(one.split()) + len(other.split())
-    aligned = jiwer.process_words(one, other)
+    """Substituted, missing and inserted words."""
+    truth, text = normalized(reference), normalized(hypothesis)
+    if not truth or not text:
+        return len(truth.split()) + len(text.split())
+    aligned = jiwer.process_words(truth, text)
     return aligned.substitutions + aligned.deletions + aligned.insertions
 
 
 def normalized(text: str) -> str:
-    """Words in small letters, without punctuation, single spaces between."""
+    """The words in lower case, without punctuation, separated by single spaces."""
     return str(PLAIN_WORDS(text))
 
 
 def said_by(words: pd.DataFrame, speakers: Sequence[str | None]) -> dict[str, str]:
-    """The words of each local speaker, joined; those of nobody are a speaker of their own."""
+    """The words of each local speaker, joined; those without a speaker are under ""."""
     return joined((speaker or "", text) for speaker, text in zip(speakers, words.text.tolist(), strict=True))
 
 
 def heard(known: Known, models: Models, device: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Words, turns and exclusive turns of a recording, by the pipeline's models."""
+    """The words, turns and exclusive turns that the pipeline's models find in a recording."""
     placed = require_device(device)
     words = models.transcriber(placed).transcribe(known.samples, language="en").words
     return words, *models.diarizer(placed).diarize(known.samples)
 
 
 def score(known: Known, words: pd.DataFrame, turns: pd.DataFrame, exclusive: pd.DataFrame) -> Score:
-    """What was heard, its words given to speakers by both rules, held against the truth."""
+    """Compares the words, attributed by both rules, and the turns with the truth."""
     total = len(normalized(known.text).split())
     before, after = (cp_errors(known.said, said_by(words, rule(words, exclusive, turns))) for rule in RULES)
     annotation = Annotation()
@@ -137,7 +137,7 @@ def score(known: Known, words: pd.DataFrame, turns: pd.DataFrame, exclusive: pd.
 
 
 def score_moved(words: Sequence[tuple[Known, pd.DataFrame]], border_s: float) -> Moved:
-    """All recordings, their words given to the true turns with borders moved by this much."""
+    """All recordings, their words attributed to the true turns with borders moved by this much."""
     generator, errors, total = np.random.default_rng(0), [0, 0], 0
     for known, spoken in words:
         for _ in range(DRAWS):
@@ -150,7 +150,7 @@ def score_moved(words: Sequence[tuple[Known, pd.DataFrame]], border_s: float) ->
 
 
 def moved_turns(speech: Annotation, border_s: float, generator: np.random.Generator) -> pd.DataFrame:
-    """The turns of a truth, each border moved at random."""
+    """The true turns, with each border moved at random."""
     rows = []
     tracks: Any = speech.itertracks(yield_label=True)
     for segment, _, speaker in tracks:
@@ -160,48 +160,47 @@ def moved_turns(speech: Annotation, border_s: float, generator: np.random.Genera
 
 
 def exclusive_turns(turns: pd.DataFrame) -> pd.DataFrame:
-    """One speaker at a time: of those who speak, the one who began last."""
+    """One speaker at a time: where several speak, the one who started last."""
     rows = turns[TURN_KEYS].to_numpy().tolist()
-    found: list[list[Any]] = []
+    exclusive: list[list[Any]] = []
     for start, end in pairwise(sorted({*turns.start_s, *turns.end_s})):
         speaking = [row for row in rows if row[0] <= start and row[1] >= end]
-        if speaking and found and found[-1][1:] == [start, speaking[-1][2]]:
-            found[-1][1] = end
+        if speaking and exclusive and exclusive[-1][1:] == [start, speaking[-1][2]]:
+            exclusive[-1][1] = end
         elif speaking:
-            found.append([start, end, speaking[-1][2]])
-    return pd.DataFrame(found, columns=TURN_KEYS)
+            exclusive.append([start, end, speaking[-1][2]])
+    return pd.DataFrame(exclusive, columns=TURN_KEYS)
 
 
 def main() -> None:
-    """Measure all, print the table, keep the figures."""
+    """Measure both rules, print the tables and write the figures."""
     device, reason = choose_device(os.environ.get("EARSHOT_DEVICE"))
     os.environ["EARSHOT_DEVICE"] = device
     print(f"Device: {device} ({reason}).")
     with own_home():
-        found = [(known, heard(known, Models(), device)) for known in known_recordings()]
-    scores = [score(known, *spoken) for known, spoken in found]
-    moved = [score_moved([(known, words) for known, (words, _, _) in found], border_s) for border_s in BORDERS_S]
+        recordings = [(known, heard(known, Models(), device)) for known in known_recordings()]
+    scores = [score(known, *spoken) for known, spoken in recordings]
+    moved = [score_moved([(known, words) for known, (words, _, _) in recordings], border_s) for border_s in BORDERS_S]
     report(scores, moved)
-    figures = {"scores": [asdict(one) for one in scores], "borders_moved": [asdict(one) for one in moved]}
+    figures = {"scores": [asdict(score) for score in scores], "borders_moved": [asdict(score) for score in moved]}
     print(f"Written to {write({**measured_on(require_device(device).name), **figures}, 'attribution-')}")
 
 
 def report(scores: Sequence[Score], moved: Sequence[Moved]) -> None:
-    """Print a line a recording and their sum, and a line for each way to move borders."""
-    words = sum(one.words for one in scores)
-    before, after = sum(one.errors_before for one in scores) / words, sum(one.errors_after for one in scores) / words
+    """Print a line per recording and their sum, and a line per shift of borders."""
+    words = sum(score.words for score in scores)
+    before, after = sum(score.errors_before for score in scores) / words, sum(score.errors_after for score in scores) / words
     headings = [
         ("recording", "left"), ("speakers", "right"), ("words", "right"), ("DER", "right"), ("WER", "right"),
         ("cpWER before", "right"), ("after", "right"),
     ]  # fmt: skip
     rows = [
-        (one.recording, str(one.speakers), str(one.words), *map(_rate, (one.der, one.wer, one.cpwer_before, one.cpwer_after)))
-        for one in scores
+        (s.recording, str(s.speakers), str(s.words), *map(_rate, (s.der, s.wer, s.cpwer_before, s.cpwer_after))) for s in scores
     ]
     print_table(headings, [*rows, ("all", "", str(words), "", "", _rate(before), _rate(after))], last_apart=True)
     print()
     headings = [("true turns, borders moved by (s)", "left"), ("cpWER before", "right"), ("after", "right")]
-    print_table(headings, [(f"{one.border_s:.1f}", _rate(one.cpwer_before), _rate(one.cpwer_after)) for one in moved])
+    print_table(headings, [(f"{s.border_s:.1f}", _rate(s.cpwer_before), _rate(s.cpwer_after)) for s in moved])
 
 
 def _rate(rate: float) -> str:

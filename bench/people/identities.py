@@ -1,12 +1,12 @@
-"""`python -m bench.people.identities [SPEAKERS...]`: what it costs to tell who is who among so many local speakers.
+"""`python -m bench.people.identities [SPEAKERS...]`: the cost of identifying this many local speakers.
 
-The speakers are made up: directions of 192 dimensions in which those of one voice have a cosine of about 0.65 and those of two
-about 0.1, as many to a voice as libraries have it (a few hosts with hundreds, many guests with few, and many heard once), three
-to a video. Nobody is enrolled, so that all of them are clustered. For each number of speakers, in a process and a home of its
-own, with the real Postgres, `identify()` is timed: all of them new; nothing new; one more video; and all clustered again.
-Beside it, without the database, how long the speakers are held against the profiles of 200 people.
+The speakers are synthetic: vectors of 192 dimensions with a cosine of about 0.65 within a voice and about 0.1 between voices,
+distributed as in real libraries (a few hosts with hundreds of speakers, many guests with a few, and many heard once), three per
+video. Nobody is enrolled, so all of them are clustered. For each number of speakers, in a process and a home of its own, with
+the real Postgres, `identify()` is timed with all speakers new, nothing new, one more video, and all clustered again. Comparing
+the speakers with the profiles of 200 people is timed separately, without the database.
 
-Prints the figures as JSON, with what they were measured on, and writes nothing.
+Prints the figures and the machine's description as JSON, and writes nothing.
 """
 
 import os
@@ -32,13 +32,13 @@ VOICES = 500
 PEOPLE = 200
 WITHIN, ACROSS = 0.65, 0.1
 THRESHOLD = 0.5
-HEARD_ONCE = 0.3  # of all speakers
-OF_A_VIDEO = 3
+HEARD_ONCE = 0.3  # share of all speakers
+PER_VIDEO = 3
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one number of speakers. Seconds; megabytes of the whole process, before the first run and at most."""
+    """One number of speakers: seconds, and the process's peak memory before the first run and at the end."""
 
     speakers: int
     largest_voice: int
@@ -57,13 +57,13 @@ class Figures:
 
 
 def measure(speakers: int) -> Figures:
-    """All figures of so many speakers, the last video of whom comes later."""
+    """All figures for this number of speakers; the last video is added later."""
     truth, vectors = library(speakers)
     with own_home() as home:
         os.environ["EARSHOT_PEOPLE"] = str(home / "people.yaml")
         database, space = open_database(), voice_space(read_settings())
         accept_threshold(database, space, THRESHOLD, "between the cosines of what is made up")
-        last = (speakers - 1) // OF_A_VIDEO * OF_A_VIDEO  # the first speaker of the last video
+        last = (speakers - 1) // PER_VIDEO * PER_VIDEO  # the first speaker of the last video
         add(database, space, vectors[:last], 0)
         before_mb = peak_mb()
         _, first_s = timed(lambda: identify(database))
@@ -94,7 +94,7 @@ def measure(speakers: int) -> Figures:
 
 
 def library(speakers: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    """Whose voice each speaker is, and its vector, in random order."""
+    """Each speaker's voice and vector, in random order."""
     generator = np.random.default_rng(seed)
     weights = 1.0 / np.arange(1, VOICES + 1)
     recurring = generator.choice(VOICES, int(speakers * (1 - HEARD_ONCE)), p=weights / weights.sum())
@@ -106,13 +106,13 @@ def library(speakers: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
 
 
 def directions(generator: np.random.Generator, count: int) -> np.ndarray:
-    """Random vectors of about unit length, of the dimension of the bundled speaker model."""
+    """Random vectors of about unit length, in the dimension of the bundled speaker model."""
     dimension = voice_space(read_settings()).dimension
     return generator.standard_normal((count, dimension)) / np.sqrt(dimension)
 
 
 def add(database: Database, space: VoiceSpace, vectors: np.ndarray, first: int) -> None:
-    """Put these speakers into the library; the first of them is speaker number `first`."""
+    """Add these speakers to the library, numbered from `first`."""
     keys = [key_of(first + index) for index in range(len(vectors))]
     names = sorted({video for video, _ in keys})
     register(database, [Video(name, f"/{name}.wav", "/", name) for name in names])
@@ -125,12 +125,12 @@ def add(database: Database, space: VoiceSpace, vectors: np.ndarray, first: int) 
 
 
 def key_of(index: int) -> Key:
-    """The video and the name of this speaker."""
-    return f"video-{index // OF_A_VIDEO:06d}", f"SPEAKER_{index % OF_A_VIDEO:02d}"
+    """The video and local name of this speaker."""
+    return f"video-{index // PER_VIDEO:06d}", f"SPEAKER_{index % PER_VIDEO:02d}"
 
 
 def mixed(rows: dict[Key, Identity], truth: np.ndarray) -> int:
-    """How many voices have members of two people or more."""
+    """How many excess (voice found, true voice) pairs there are; 0 if no voice mixes people."""
     pairs = {(rows[key_of(index)].voice_id, voice) for index, voice in enumerate(truth.tolist())}
     return len(pairs) - len({voice_id for voice_id, _ in pairs})
 

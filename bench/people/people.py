@@ -1,14 +1,14 @@
-"""Who is speaking, measured where it is known: the real pipeline on the composed episodes of bench/corpora/voice_episodes.py.
+"""Measures identification on known speakers: the real pipeline on the episodes of bench/corpora/voice_episodes.py.
 
-In a home of its own, with the bundled or whatever models are set: each episode is decoded, diarized and embedded by the assets
-themselves (not transcribed: nothing here depends on words), two people are enrolled, and everybody is identified. Then:
+In a home of its own, with the configured models, the assets decode, diarize and embed each episode (without transcribing it,
+because nothing here depends on words), two people are enrolled, and all speakers are identified. It measures:
 
-1. DER of each episode, and what became of each local speaker against who he is: false accepts (named as somebody else, or as
-   anybody where nobody knows him), false rejects (enrolled, and not named), recurring voices not joined, people merged.
-2. Scores between the local speakers of different episodes: EER, and both errors at the threshold.
-3. A second run of `voice_embeddings`: what share came from the cache.
-4. What it cost, per stage and video, and to identify all.
-5. Ten minutes in which eight people speak in turn, in some noise: DER, local speakers, whom they were taken for.
+1. DER of each episode, and the identity of each local speaker against the truth: false accepts (a wrong name, or a name for
+   someone not enrolled), false rejects (enrolled but not named), recurring voices not joined, people merged.
+2. Scores between local speakers of different episodes: EER, and both error rates at the threshold.
+3. The share of vectors from the cache in a second run of `voice_embeddings`.
+4. The cost per stage and video, and of identifying all speakers.
+5. Ten minutes of eight people speaking in turn, in some noise: DER, local speakers and their identities.
 
 Prints the figures as JSON, and writes them to bench/results/people-<commit>.json.
 """
@@ -56,7 +56,7 @@ LONG_S = 600.0
 
 @dataclass(frozen=True)
 class PrintedFigures:
-    """One local speaker: who he is ("" where nobody speaks), and whom he was taken for ("" for Unknown)."""
+    """One local speaker: the true person ("" if there is no speech), and the identity found ("" for Unknown)."""
 
     video_id: str
     local_speaker: str
@@ -69,9 +69,9 @@ class PrintedFigures:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Local speakers that can be told (MIN_CLEAR_S of clear speech or more), counted.
+    """Counts of the local speakers with enough clear speech to identify (MIN_CLEAR_S or more).
 
-    `not_joined` are those of the cast who came back as somebody else, `merged` pairs of the cast who were taken for one.
+    `not_joined` are recurring members of the cast with several identities, `merged` pairs of the cast with a common one.
     """
 
     speakers: int
@@ -85,7 +85,7 @@ class Verdict:
 
 
 def main() -> None:
-    """Run, print and write the figures."""
+    """Run the benchmark; print and write its figures."""
     os.environ["EARSHOT_DEVICE"], _ = choose_device(os.environ.get("EARSHOT_DEVICE"))
     with own_home() as home:
         os.environ["EARSHOT_PEOPLE"] = str(home / "people.yaml")
@@ -110,7 +110,7 @@ def main() -> None:
 
 
 def compose_library(folder: Path, database: Database, instance: DagsterInstance) -> dict[str, pd.DataFrame]:
-    """The episodes, diarized and embedded, and ENROLLED enrolled: truth by video_id, in order. Nobody is identified yet."""
+    """Diarize and embed the episodes and enrol ENROLLED; returns the truths by video_id, in order. Identifies nobody yet."""
     truths = {}
     for episode in EPISODES:
         path, truth = write_episode(episode, folder / "episodes")
@@ -123,13 +123,13 @@ def compose_library(folder: Path, database: Database, instance: DagsterInstance)
 
 
 def _runs(truth: pd.DataFrame, person: str) -> list[tuple[float, float]]:
-    """From when to when this person has the word."""
+    """Start and end of each run of consecutive turns by this person."""
     runs = truth.groupby((truth.person != truth.person.shift()).cumsum())
     return [(run.start_s.min(), run.end_s.max()) for _, run in runs if run.person.iloc[0] == person]
 
 
 def enrol(database: Database, name: str, excerpts: Sequence[Excerpt]) -> int:
-    """A person with these excerpts, which `identify()` judges; his id."""
+    """Add a person with these excerpts, which `identify()` judges; returns the person's id."""
     person = add_person(database, name)
     with database.connect() as connection:
         for excerpt in excerpts:
@@ -138,7 +138,7 @@ def enrol(database: Database, name: str, excerpts: Sequence[Excerpt]) -> int:
 
 
 def take_in(path: Path, database: Database, instance: DagsterInstance, stages: Sequence[str] = STAGES) -> str:
-    """Run these assets for the file, as `earshot ingest` does; its video_id. Raises what the run raises."""
+    """Run these assets for the file, as `earshot ingest` does; returns its video_id. Raises what the run raises."""
     source = source_named(str(path))
     [(entry, _)] = select(source, database)
     video = video_of(entry, source)
@@ -149,7 +149,7 @@ def take_in(path: Path, database: Database, instance: DagsterInstance, stages: S
 
 
 def run_stages(video_id: str, instance: DagsterInstance, stages: Sequence[str]) -> None:
-    """The assets of one video, upstream first, whether they are current or not."""
+    """Run these assets of one video, upstream first, even if they are current."""
     defs.resolve_job_def("ingest_video").execute_in_process(
         instance=instance,
         partition_key=video_id,
@@ -160,8 +160,8 @@ def run_stages(video_id: str, instance: DagsterInstance, stages: Sequence[str]) 
 
 
 def told(database: Database, truths: Mapping[str, pd.DataFrame]) -> list[PrintedFigures]:
-    """Every local speaker of these videos, as he is and as he was identified."""
-    found = []
+    """Every local speaker of these videos, with the true person and the identity found."""
+    speakers = []
     for video_id, truth in truths.items():
         people = people_of(database.frame("turns", video_id, "turn_index"), truth)
         rows = database.query(
@@ -170,52 +170,52 @@ def told(database: Database, truths: Mapping[str, pd.DataFrame]) -> list[Printed
             "WHERE video_id = %s ORDER BY local_speaker",
             [video_id],
         )
-        found += [PrintedFigures(video_id=video_id, person=people[row["local_speaker"]], **row) for row in rows]
-    return found
+        speakers += [PrintedFigures(video_id=video_id, person=people[row["local_speaker"]], **row) for row in rows]
+    return speakers
 
 
 def judge(speakers: Sequence[PrintedFigures]) -> Verdict:
-    """What became of those who can be told."""
-    tellable = [speaker for speaker in speakers if speaker.clear_s >= MIN_CLEAR_S and speaker.person]
-    taken, videos_of, heard = defaultdict(set), defaultdict(set), defaultdict(set)
-    for speaker in tellable:
-        taken[speaker.person].add(speaker.taken_for)
+    """The verdict on the speakers with enough clear speech."""
+    judged = [speaker for speaker in speakers if speaker.clear_s >= MIN_CLEAR_S and speaker.person]
+    identities, videos_of, people_as = defaultdict(set), defaultdict(set), defaultdict(set)
+    for speaker in judged:
+        identities[speaker.person].add(speaker.taken_for)
         videos_of[speaker.person].add(speaker.video_id)
         if speaker.taken_for:
-            heard[speaker.taken_for].add(speaker.person)
-    named = [speaker for speaker in tellable if speaker.taken_for in ENROLLED]
-    recurring = sorted(person for person in taken if len(videos_of[person]) > 1)
+            people_as[speaker.taken_for].add(speaker.person)
+    named = [speaker for speaker in judged if speaker.taken_for in ENROLLED]
+    recurring = sorted(person for person in identities if len(videos_of[person]) > 1)
     return Verdict(
-        speakers=len(tellable),
+        speakers=len(judged),
         named=len(named),
         false_accepts=sum(speaker.person != speaker.taken_for for speaker in named),
-        false_rejects=sum(speaker.person in ENROLLED and speaker.person != speaker.taken_for for speaker in tellable),
-        unknown=sum(not speaker.taken_for for speaker in tellable),
+        false_rejects=sum(speaker.person in ENROLLED and speaker.person != speaker.taken_for for speaker in judged),
+        unknown=sum(not speaker.taken_for for speaker in judged),
         recurring=tuple(recurring),
-        not_joined=tuple(person for person in recurring if len(taken[person]) > 1),
-        merged=tuple(sorted({pair for people in heard.values() for pair in combinations(sorted(people), 2)})),
+        not_joined=tuple(person for person in recurring if len(identities[person]) > 1),
+        merged=tuple(sorted({pair for people in people_as.values() for pair in combinations(sorted(people), 2)})),
     )
 
 
 def score_figures(database: Database, truths: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
-    """Cosines of centroids between different episodes: EER, and the errors at the threshold."""
-    one, two = centroid_scores(database, truths)
+    """Cosines of centroids between different episodes: EER, and both error rates at the threshold."""
+    same, different = centroid_scores(database, truths)
     threshold = thresholds(database, read_settings()).threshold
-    eer, at = equal_error_rate(one, two)
+    eer, eer_threshold = equal_error_rate(same, different)
     return {
-        "one_person": len(one),
-        "two_people": len(two),
-        "one_person_lowest": round(float(one[0]), 3),
-        "two_people_highest": round(float(two[-1]), 3),
+        "one_person": len(same),
+        "two_people": len(different),
+        "one_person_lowest": round(float(same[0]), 3),
+        "two_people_highest": round(float(different[-1]), 3),
         "eer": round(eer, 4),
-        "eer_threshold": round(at, 3),
-        "false_accepts": round(false_accepts(two, threshold), 4),
-        "false_rejects": round(false_rejects(one, threshold) or 0.0, 4),
+        "eer_threshold": round(eer_threshold, 3),
+        "false_accepts": round(false_accepts(different, threshold), 4),
+        "false_rejects": round(false_rejects(same, threshold) or 0.0, 4),
     }
 
 
 def centroid_scores(database: Database, truths: Mapping[str, pd.DataFrame]) -> tuple[np.ndarray, np.ndarray]:
-    """Rising cosines of one person in two episodes, and of two people in two episodes."""
+    """Sorted cosines between different episodes: of the same person, and of different people."""
     speakers = []
     for video_id, truth in truths.items():
         people = people_of(database.frame("turns", video_id, "turn_index"), truth)
@@ -223,12 +223,12 @@ def centroid_scores(database: Database, truths: Mapping[str, pd.DataFrame]) -> t
             if row["clear_s"] >= MIN_CLEAR_S and people[row["local_speaker"]]:
                 speakers.append((video_id, people[row["local_speaker"]], row["centroid"].to_numpy()))
     pairs = [(a, b, float(v @ w)) for (video, a, v), (other, b, w) in combinations(speakers, 2) if video != other]
-    one = sorted(score for a, b, score in pairs if a == b)
-    return np.array(one), np.array(sorted(score for a, b, score in pairs if a != b))
+    same = sorted(score for a, b, score in pairs if a == b)
+    return np.array(same), np.array(sorted(score for a, b, score in pairs if a != b))
 
 
 def second_run(database: Database, instance: DagsterInstance, video_ids: Sequence[str]) -> dict[str, float]:
-    """`voice_embeddings` of each video once more: vectors from the cache, and those computed again."""
+    """Run `voice_embeddings` of each video again: vectors from the cache, and those computed again."""
     last = database.query("SELECT coalesce(max(timing_id), 0) AS timing_id FROM asset_timings")[0]["timing_id"]
     for video_id in video_ids:
         run_stages(video_id, instance, ["voice_embeddings"])
@@ -241,18 +241,18 @@ def second_run(database: Database, instance: DagsterInstance, video_ids: Sequenc
 
 
 def costs(database: Database) -> list[dict[str, Any]]:
-    """The first run of each stage over all videos, models loaded: seconds, and seconds per minute of audio."""
+    """The first run of each stage over all videos, without loading: seconds, and seconds per minute of audio."""
     rows = database.query(
         "SELECT DISTINCT ON (video_id, asset) asset, audio_s, wall_s - load_s AS seconds FROM asset_timings "
         "ORDER BY video_id, asset, timing_id"
     )
-    found = pd.DataFrame(rows).groupby("asset")[["audio_s", "seconds"]].sum()
-    per_minute = (60.0 * found.seconds / found.audio_s).round(2)
+    sums = pd.DataFrame(rows).groupby("asset")[["audio_s", "seconds"]].sum()
+    per_minute = (60.0 * sums.seconds / sums.audio_s).round(2)
     return [
         {
             "asset": stage,
-            "audio_s": round(found.audio_s[stage], 1),
-            "s": round(found.seconds[stage], 2),
+            "audio_s": round(sums.audio_s[stage], 1),
+            "s": round(sums.seconds[stage], 2),
             "s_per_minute": per_minute[stage],
         }
         for stage in STAGES
@@ -260,7 +260,7 @@ def costs(database: Database) -> list[dict[str, Any]]:
 
 
 def ten_minutes(folder: Path, database: Database, instance: DagsterInstance) -> dict[str, Any]:
-    """All of the cast in one long episode; the small ones are the library that they are identified in."""
+    """The whole cast in one long episode, identified in a library of the short ones."""
     path, truth = write_episode(long_episode(LONG_S), folder / "episodes")
     video_id = take_in(path, database, instance)
     started = time.perf_counter()

@@ -1,15 +1,14 @@
-"""What cosines the voice model gives: of one person in two recordings, and of two people, by seconds of speech and by spoiling.
+"""The voice model's cosines, of the same person in two recordings and of two people, by seconds of speech and degradation.
 
     python -m bench.people.voice_scores [FOLDER]
 
-FOLDER has a folder for each person, with recordings of that person alone (wav, flac, mp3, ogg). The default of
-earshot/models/registry.py was measured so, on the voices that come in tortoise-tts 3.0.0's source archive (`pip download
---no-deps
---no-binary :all: tortoise-tts==3.0.0`, folder tortoise/voices): 25 people, after leaving out two names of one person and the
-characters of films and games. They are no dependency, as most of those people were never asked. Without FOLDER the cast of
-bench/corpora/voice_episodes.py is measured, the first half of each voice against its second: one session, and few people.
+FOLDER has a folder for each person, with recordings of that person alone (wav, flac, mp3, ogg). The default threshold in
+earshot/models/registry.py was measured this way on the voices in tortoise-tts 3.0.0's source archive (`pip download --no-deps
+--no-binary :all: tortoise-tts==3.0.0`, folder tortoise/voices): 25 people, without a duplicate and without characters of films
+and games. They are not a dependency, because most of those people never gave consent. Without FOLDER, the cast of
+bench/corpora/voice_episodes.py is measured, the first half of each voice against the second: one session, and few people.
 
-Each row compares the first so many seconds of a recording, as it is, with those of another recording, spoiled.
+Each row compares the first seconds of a recording with those of another recording, degraded.
 """
 
 import json
@@ -35,7 +34,7 @@ if TYPE_CHECKING:  # imports torch
     from earshot.models.voice.voice_encoder import VoiceEncoder
 
 SECONDS = (2.0, 5.0, 10.0, 20.0)
-SHORTEST = 0.8  # of the seconds: what is a little shorter still counts
+SHORTEST = 0.8  # share of the seconds: slightly shorter recordings count, too
 SPOILINGS = {
     "clean": Spoiling(),
     "noise at 20 dB": Spoiling(noise_db=20.0),
@@ -50,21 +49,21 @@ Vectors = list[tuple[str, int, np.ndarray]]
 
 
 def main() -> None:
-    """Print a JSON document."""
+    """Print the figures as JSON."""
     os.environ["EARSHOT_DEVICE"], _ = choose_device(os.environ.get("EARSHOT_DEVICE"))
     recordings = from_folder(Path(sys.argv[1])) if len(sys.argv) > 1 else of_the_cast()
     print(json.dumps(measure(recordings, load_encoder()), indent=1))
 
 
 def load_encoder() -> "VoiceEncoder":
-    """The voice model of today's set."""
+    """The voice model of the configured model set."""
     from earshot.models.cache import Models
 
     return Models().voice_encoder(require_device(read_settings().device))
 
 
 def from_folder(folder: Path) -> Recordings:
-    """The recordings of each person's folder."""
+    """The recordings in each person's folder."""
     return {
         person.name: [_read(path) for path in sorted(person.iterdir()) if path.suffix.lower() in SUFFIXES]
         for person in sorted(folder.iterdir())
@@ -77,7 +76,7 @@ def _read(path: Path) -> np.ndarray:
 
 
 def of_the_cast() -> Recordings:
-    """Each voice's stretches, those of its first half as one recording and those of its second as another."""
+    """Each voice's stretches as two recordings, its first and its second half."""
     return {name: [np.concatenate(half) for half in _halves(stretches(name))] for name in CAST}
 
 
@@ -88,55 +87,55 @@ def _halves(parts: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
 
 
 def measure(recordings: Recordings, encoder: "VoiceEncoder") -> list[dict[str, Any]]:
-    """A row for each number of seconds and each spoiling."""
+    """A row for each number of seconds and each degradation."""
     limits = model_set(read_settings()).voice.thresholds
     assert limits is not None  # every voice model has one
     rows = []
     for seconds in SECONDS:
         clean = embed(recordings, seconds, SPOILINGS["clean"], encoder)
         for name, spoiling in SPOILINGS.items():
-            one, two = scores(clean, embed(recordings, seconds, spoiling, encoder))
-            if len(one) and len(two):
-                rows.append({"seconds": seconds, "spoiling": name, **figures(one, two, limits.threshold)})
+            same, different = scores(clean, embed(recordings, seconds, spoiling, encoder))
+            if len(same) and len(different):
+                rows.append({"seconds": seconds, "spoiling": name, **figures(same, different, limits.threshold)})
     return rows
 
 
 def embed(recordings: Recordings, seconds: float, spoiling: Spoiling, encoder: "VoiceEncoder") -> Vectors:
     """(person, recording, vector) of the first seconds of each recording that is long enough."""
     length = round(seconds * SAMPLE_RATE)
-    found = []
+    vectors = []
     for person, takes in recordings.items():
         for take, samples in enumerate(takes):
             if len(samples) >= SHORTEST * length:
                 spoiled = spoil(samples[:length], spoiling)
-                found.append((person, take, encoder.encode(spoiled, [(0, len(spoiled))])[0]))
-    return found
+                vectors.append((person, take, encoder.encode(spoiled, [(0, len(spoiled))])[0]))
+    return vectors
 
 
 def scores(clean: Vectors, spoiled: Vectors) -> tuple[np.ndarray, np.ndarray]:
-    """Rising cosines of one person in two recordings, and of two people."""
-    one, two = [], []
+    """Sorted cosines of the same person in two recordings, and of different people."""
+    same, different = [], []
     for (person, take, vector), (other, other_take, other_vector) in product(clean, spoiled):
         if person != other:
-            two.append(float(vector @ other_vector))
+            different.append(float(vector @ other_vector))
         elif take != other_take:
-            one.append(float(vector @ other_vector))
-    return np.sort(one), np.sort(two)
+            same.append(float(vector @ other_vector))
+    return np.sort(same), np.sort(different)
 
 
-def figures(one: np.ndarray, two: np.ndarray, threshold: float) -> dict[str, Any]:
-    """EER, percentiles, and the errors at the threshold."""
-    eer, at = equal_error_rate(one, two)
+def figures(same: np.ndarray, different: np.ndarray, threshold: float) -> dict[str, Any]:
+    """EER, percentiles, and both error rates at the threshold."""
+    eer, eer_threshold = equal_error_rate(same, different)
     return {
-        "one_person": len(one),
-        "two_people": len(two),
-        "one_person_percentiles_1_5_50": np.percentile(one, [1, 5, 50]).round(3).tolist(),
-        "two_people_percentiles_50_99_100": np.percentile(two, [50, 99, 100]).round(3).tolist(),
+        "one_person": len(same),
+        "two_people": len(different),
+        "one_person_percentiles_1_5_50": np.percentile(same, [1, 5, 50]).round(3).tolist(),
+        "two_people_percentiles_50_99_100": np.percentile(different, [50, 99, 100]).round(3).tolist(),
         "eer": round(eer, 4),
-        "eer_threshold": round(at, 3),
+        "eer_threshold": round(eer_threshold, 3),
         "threshold": threshold,
-        "false_accepts": round(false_accepts(two, threshold), 5),
-        "false_rejects": round(false_rejects(one, threshold) or 0.0, 4),
+        "false_accepts": round(false_accepts(different, threshold), 5),
+        "false_rejects": round(false_rejects(same, threshold) or 0.0, 4),
     }
 
 
