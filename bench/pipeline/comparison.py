@@ -1,12 +1,11 @@
-"""Comparison: Earshot's seconds over each other side's, per stage and in total, with their spread.
+"""Comparison: the ratio of Earshot's seconds to each other side's, per stage and in total, with its spread.
 
-Every side does the same recordings in turn, several rounds (bench/contenders/rounds.py). A ratio is of one round: what was busy
-on the machine then slowed both. Told are the median of the rounds' ratios, the lowest and the highest; of CPU seconds too,
-which hardly change where other processes have the CPU: where the two ratios differ much, the machine was busy.
+All sides process the same recordings in turn, in several rounds (bench/contenders/rounds.py). A ratio is taken within a round,
+so that other load on the machine slows both. The result is the median, lowest and highest of the rounds' ratios; also for CPU
+seconds, which other processes hardly affect: if the two ratios differ much, the machine was busy.
 
-A side that does not do all stages is held against the ones it does. Against one that does all, the total is everything: also
-what Earshot takes around its stages, `AROUND`. Whether all found the same is not asked here; the number of results is kept.
-Pure functions over a DataFrame of COLUMNS.
+A side without all stages is compared on those it has. Against a side with all of them, the total includes Earshot's time around
+its stages, `AROUND`. The results themselves are not compared, only counted. Pure functions over a DataFrame of COLUMNS.
 """
 
 from collections.abc import Sequence
@@ -26,9 +25,9 @@ COLUMNS = ["side", "round", "recording", "asset", "audio_s", "seconds", "cpu_s",
 
 @dataclass(frozen=True)
 class Ratio:
-    """One stage, or `total`: Earshot beside another side, all recordings of a round together. Above 1 Earshot is slower.
+    """One stage, or `total`: Earshot against another side, over all recordings of a round. Above 1, Earshot is slower.
 
-    `items` None: not a number to be added up.
+    The items are None for the total, because stages count different things.
     """
 
     side: str
@@ -43,38 +42,38 @@ class Ratio:
 
 
 def ratios(done: pd.DataFrame) -> list[Ratio]:
-    """Every other side of `done` beside Earshot, in their order; the total of each last."""
+    """Earshot against every other side of `done`, in their order; the total of each comes last."""
     ours = done[done.side == EARSHOT]
-    found = []
+    compared = []
     for side in dict.fromkeys(done.side[done.side != EARSHOT]):
         theirs = done[done.side == side]
         stages = [asset for asset in STAGES if (theirs.asset == asset).any()]
-        found += [_ratio(side, asset, ours[ours.asset == asset], theirs[theirs.asset == asset]) for asset in stages]
+        compared += [_ratio(side, asset, ours[ours.asset == asset], theirs[theirs.asset == asset]) for asset in stages]
         counted = [*stages, AROUND] if len(stages) == len(STAGES) else stages
         if len(stages) > 1:
-            found.append(_ratio(side, TOTAL, ours[ours.asset.isin(counted)], theirs))
-    return found
+            compared.append(_ratio(side, TOTAL, ours[ours.asset.isin(counted)], theirs))
+    return compared
 
 
 def _ratio(side: str, asset: str, ours: pd.DataFrame, theirs: pd.DataFrame) -> Ratio:
     sums = ["seconds", "cpu_s", "items"]
-    one, other = (rows.groupby("round")[sums].sum() for rows in (ours, theirs))
+    earshot, other = (rows.groupby("round")[sums].sum() for rows in (ours, theirs))
     one_stage = asset != TOTAL
     return Ratio(
         side=side,
         asset=asset,
         audio_s=float(ours[ours["round"] == ours["round"].min()].drop_duplicates("recording").audio_s.sum()),
-        earshot_s=Spread.over(one.seconds.tolist()),
+        earshot_s=Spread.over(earshot.seconds.tolist()),
         other_s=Spread.over(other.seconds.tolist()),
-        ratio=Spread.over((one.seconds / other.seconds).tolist()),
-        cpu_ratio=Spread.over((one.cpu_s / other.cpu_s).tolist()),
-        earshot_items=float(one["items"].median()) if one_stage else None,
+        ratio=Spread.over((earshot.seconds / other.seconds).tolist()),
+        cpu_ratio=Spread.over((earshot.cpu_s / other.cpu_s).tolist()),
+        earshot_items=float(earshot["items"].median()) if one_stage else None,
         other_items=float(other["items"].median()) if one_stage else None,
     )
 
 
 def print_ratios(found: Sequence[Ratio]) -> None:
-    """The table; `speed` is times real time."""
+    """Print the table; `speed` is times real time."""
     headings = [
         ("beside", "left"), ("stage", "left"), ("earshot s", "right"), ("other s", "right"), ("ratio", "right"),
         ("CPU ratio", "right"), ("speed", "right"), ("other", "right"), ("items", "right"), ("other", "right"),
@@ -83,7 +82,7 @@ def print_ratios(found: Sequence[Ratio]) -> None:
 
 
 def table_row(ratio: Ratio) -> tuple[str, ...]:
-    """One line of the table, as text."""
+    """One line of the table."""
     items = [f"{number:.0f}" if number is not None else "" for number in (ratio.earshot_items, ratio.other_items)]
     return (
         ratio.side,

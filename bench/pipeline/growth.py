@@ -1,9 +1,8 @@
-"""Growth: what a recording costs as it gets longer, per stage, and the memory that it takes.
+"""Growth: how the cost of each stage and the memory grow with the length of a recording.
 
-Each length, with each model set, in a home and a process of its own, so that its memory is its own; models are loaded and
-warmed by a first short recording. A stage that takes the same share of the audio however long it is (`x_realtime` stays) grows
-as it should; memory that doubles with the length will end somewhere. The memory is that of the process that works, its models
-included; the database's is not in it.
+Each length runs with each model set in a home and a process of its own, so that its peak memory is its own; a first short
+recording loads and warms the models. A stage scales well if its `x_realtime` does not depend on the length; memory that is
+proportional to the length will run out. Memory is that of the working process with its models, without the database's.
 """
 
 import os
@@ -20,7 +19,7 @@ from earshot.timings.timing import times_real_time
 
 @dataclass(frozen=True)
 class StageGrowth:
-    """One stage of one length, models loaded. `vram_peak_mb` None: nothing ran on a GPU."""
+    """One stage of one length, without loading. `vram_peak_mb` is None if the stage did not run on a GPU."""
 
     asset: str
     seconds: float
@@ -30,7 +29,7 @@ class StageGrowth:
 
 @dataclass(frozen=True)
 class Growth:
-    """One length. `warm_mb` and `peak_mb` are the most memory before it and after."""
+    """One length. `warm_mb` and `peak_mb` are the peak memory before and after it."""
 
     minutes: float
     models: str
@@ -43,7 +42,7 @@ class Growth:
 
 
 def measure_length(first: Path, recording: Path, minutes: float, models: str) -> Growth:
-    """Of a recording of so many minutes, with this model set. To be called in a process of its own."""
+    """Measure one recording with this model set. Call it in a process of its own."""
     os.environ["EARSHOT_MODELS"] = models
     with own_home():
         measure(first)
@@ -52,7 +51,7 @@ def measure_length(first: Path, recording: Path, minutes: float, models: str) ->
 
 
 def growth(ingested: Ingested, minutes: float, models: str, warm_mb: float, most_mb: float) -> Growth:
-    """The figures of what was ingested."""
+    """The figures of an ingested recording."""
     stages = [
         StageGrowth(row["asset"], row["wall_s"] - row["load_s"], row["x_realtime"], row["vram_peak_mb"])
         for row in ingested.rows
@@ -62,14 +61,14 @@ def growth(ingested: Ingested, minutes: float, models: str, warm_mb: float, most
 
 
 def print_growth(found: Sequence[Growth]) -> None:
-    """A line a length, with each stage's seconds and times real time."""
+    """Print a line per length, with each stage's seconds and times real time."""
     headings = [("minutes", "right"), ("models", "left"), *((stage.asset, "right") for stage in found[0].stages)]
     headings += [("around s", "right"), ("all s", "right"), ("speed", "right"), ("warm MB", "right"), ("peak MB", "right")]
-    print_table(headings, [table_row(each) for each in found])
+    print_table(headings, [table_row(length) for length in found])
 
 
 def table_row(found: Growth) -> tuple[str, ...]:
-    """One line of the table, as text."""
+    """One line of the table."""
     return (
         f"{found.minutes:g}",
         found.models,

@@ -1,8 +1,7 @@
-"""Ingesting as `earshot ingest` does, in this process, with the clock around it.
+"""Ingests as `earshot ingest` does, in this process, and measures the time.
 
-`measure()` is a source, `one_by_one()` the same video by video; `again()` a source once more, every stage done anew. What a
-stage took is in its row of `asset_timings`; what Earshot took for a whole video beside its stages (Dagster, locks, the
-catalogue) is what is left of the clock, and nowhere else to be found.
+`measure()` ingests a source, `one_by_one()` measures each of its videos, and `again()` repeats every stage of a source. A row
+of `asset_timings` has a stage's time; the rest of the clock is Earshot's time around the stages: Dagster, locks, the catalogue.
 """
 
 import time
@@ -19,7 +18,7 @@ from resources.instance.home import open_instance
 
 @dataclass(frozen=True)
 class Ingested:
-    """One video or several: the rows of `asset_timings`, and the seconds that went by, those of every CPU too."""
+    """One or several videos: their rows of `asset_timings`, and the wall and CPU seconds."""
 
     rows: list[Row]
     wall_s: float
@@ -27,7 +26,7 @@ class Ingested:
 
     @property
     def stages_s(self) -> float:
-        """What the stages took, loading models included."""
+        """Seconds in stages, including loading models."""
         return sum(row["wall_s"] for row in self.rows)
 
     @property
@@ -36,18 +35,18 @@ class Ingested:
 
     @property
     def around_s(self) -> float:
-        """What is not a stage's."""
+        """Seconds outside stages."""
         return self.wall_s - self.stages_s
 
     @property
     def audio_s(self) -> float:
-        """Each video once."""
+        """Seconds of audio; each video counts once."""
         return sum({row["video_id"]: row["audio_s"] for row in self.rows}.values())
 
 
 def one_by_one(source: Path, choice: IngestChoice | None = None) -> list[Ingested]:
-    """Ingest a source; each video's rows, and the seconds since the one before. Raises RuntimeError where one failed."""
-    database, found = open_database(), []
+    """Ingest a source; returns each video's rows and seconds. Raises RuntimeError if a video fails."""
+    database, ingested = open_database(), []
     started, cpu_started = clock(), time.process_time()
     for step in ingest([source_named(str(source))], choice or IngestChoice(), database, open_instance()):
         if not isinstance(step, Outcome):
@@ -56,20 +55,20 @@ def one_by_one(source: Path, choice: IngestChoice | None = None) -> list[Ingeste
             raise RuntimeError(f"the benchmark could not ingest {source}: {step}")
         ended, cpu_ended = clock(), time.process_time()
         rows = database.query("SELECT * FROM asset_timings WHERE run_id = %s ORDER BY timing_id", [step.run_id])
-        found.append(Ingested(rows, ended - started, cpu_ended - cpu_started))
-        started, cpu_started = clock(), time.process_time()  # what was asked here is not Earshot's
-    return found
+        ingested.append(Ingested(rows, ended - started, cpu_ended - cpu_started))
+        started, cpu_started = clock(), time.process_time()  # the benchmark's own query does not count
+    return ingested
 
 
 def measure(source: Path, choice: IngestChoice | None = None) -> Ingested:
-    """Ingest a source, all its videos together."""
+    """Ingest a source; the figures are of all its videos together."""
     videos = one_by_one(source, choice)
     rows = [row for video in videos for row in video.rows]
     return Ingested(rows, sum(video.wall_s for video in videos), sum(video.cpu_s for video in videos))
 
 
 def again(source: Path) -> Ingested:
-    """As `measure()`, of what may have been ingested before: no stage, and no voice's vector, is taken from then."""
+    """Like `measure()`, but repeats every stage of videos ingested before, without cached voice vectors."""
     with open_database().connect() as connection:
         connection.execute("DELETE FROM voice_embeddings")
     return measure(source, IngestChoice(force=True))

@@ -1,11 +1,11 @@
-"""Probes: everything a stage does only to be measured, called many times on its own, its median seconds taken.
+"""Microbenchmarks: everything that a stage does only to be measured, repeated on its own; the result is the median.
 
-With the figures that the stage really had: the stopwatches; building the timing, which asks the model what it ran on; reading
-a history out of `ROWS` earlier timings; judging by it; keeping the row; the metadata and check results for Dagster; the tally
-of a model call, or the hook that counts the text encoder's. Where there is a GPU, the sampler, with the real NVML. What
-Dagster's check events take is read from the times of this run's own.
+With the stage's real figures: the stopwatches; building the timing, which reads the model's device; reading a history of `ROWS`
+earlier timings; judging by it; storing the row; the metadata and check results for Dagster; counting a model call, or the hook
+that counts the text encoder's. On a GPU also the sampler, with the real NVML. The cost of Dagster's check events is derived
+from the times of the run's own events.
 
-Afterwards the database holds timings that never were: it must be the benchmark's own.
+Afterwards the database contains invented timings, so it must be the benchmark's own.
 """
 
 import threading
@@ -36,26 +36,26 @@ from ingest_assets.stages.outputs import StageResult, record_result
 if TYPE_CHECKING:  # it imports torch
     from sentence_transformers import SentenceTransformer
 
-ROWS = 600  # earlier timings of each stage: a channel of that many videos
-ONCE, PER_CALL = 15, 20_000  # how often what happens once in a stage, and in each model call, is repeated here
+ROWS = 600  # earlier timings of each stage, as of a channel with that many videos
+ONCE, PER_CALL = 15, 20_000  # repetitions of the work done once per stage, and per model call
 SAMPLED_S = 5.0
 
-RunEvent = tuple[float, DagsterEventType, str]  # when, what, and the stage
+RunEvent = tuple[float, DagsterEventType, str]  # time, type, stage
 
 
 def measure_costs(
     rows: Sequence[Mapping[str, Any]], device: Device, database: Database, instance: DagsterInstance
 ) -> list[Cost]:
-    """What measuring each stage of these rows of `asset_timings` costs here and now."""
+    """What measuring each stage of these rows of `asset_timings` costs on this machine."""
     examples = {row["asset"]: row for row in rows}
-    told = check_events_s([run_events(instance, run_id) for run_id in dict.fromkeys(row["run_id"] for row in rows)])
+    events_s = check_events_s([run_events(instance, run_id) for run_id in dict.fromkeys(row["run_id"] for row in rows)])
     sampling = measure_sampling(device.uuid) if device.uuid else None
     return [
         Cost(
             asset,
             *measure_parts(examples[asset], *_model_of(asset, examples[asset], device), database),
             measure_hook() if asset == "text_embeddings" else _call_s(),
-            told[asset],
+            events_s[asset],
             sampling if examples[asset]["device"] == "cuda" else None,
         )
         for asset in STAGES
@@ -63,7 +63,7 @@ def measure_costs(
 
 
 def _model_of(asset: str, row: Mapping[str, Any], device: Device) -> tuple[Callable[[], ExecutionInfo], Sequence[Floor]]:
-    """What asks the stage's loaded model what it ran on, and the model's floors. `audio` has no model."""
+    """A function that reads the execution info of the stage's loaded model, and the model's floors. `audio` has no model."""
     models, chosen = Models(), Models().model_set()
     model = chosen.of_stage(asset)
     if model is None:
@@ -79,21 +79,21 @@ def _model_of(asset: str, row: Mapping[str, Any], device: Device) -> tuple[Calla
 
 
 def execution_of_row(row: Mapping[str, Any]) -> ExecutionInfo:
-    """What ran, as the row says."""
-    told: dict[str, Any] = {key: row[key] for key in ExecutionInfo.__dataclass_fields__}
-    return ExecutionInfo(**told)
+    """The execution info that the row stores."""
+    values: dict[str, Any] = {key: row[key] for key in ExecutionInfo.__dataclass_fields__}
+    return ExecutionInfo(**values)
 
 
 def measure_parts(
     row: Mapping[str, Any], execution: Callable[[], ExecutionInfo], floors: Sequence[Floor], database: Database
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Seconds of each thing that is done once in the stage of this row to measure it, and after it to judge it."""
+    """Seconds of each part of measuring done once in this row's stage, and of judging done after it."""
     asset, now = row["asset"], Timing.of_row(row)
     multiply(database, row, ROWS)
     history = read_history(database, asset, now)
     examined = evaluate(asset, now, history, floors)
     version, measurement = Version(row["code_version"], now.model, now.model_revision), Measurement()
-    left = StageResult(row["video_id"], asset, row["run_id"], version, UPSTREAM[asset], "", now, examined, {})
+    result = StageResult(row["video_id"], asset, row["run_id"], version, UPSTREAM[asset], "", now, examined, {})
     measuring = {
         "stopwatches": seconds(_run_stopwatches),
         "timing": seconds(lambda: timing(measurement, execution(), now.audio_s, int(now.items))),
@@ -101,14 +101,14 @@ def measure_parts(
     judging = {
         "history": seconds(lambda: read_history(database, asset, now)),
         "judging": seconds(lambda: evaluate(asset, now, history, floors)),
-        "keeping": seconds(lambda: record_result(database, left)),
+        "keeping": seconds(lambda: record_result(database, result)),
         "metadata": seconds(lambda: (metadata(now), [check_result(finding, "video") for finding in examined.findings])),
     }
     return measuring, judging
 
 
 def seconds(work: Callable[[], object], times: int = ONCE) -> float:
-    """The median seconds of so many calls, after one that does not count."""
+    """The median seconds of `times` calls, after one that does not count."""
     work()
     taken = []
     for _ in range(times):
@@ -119,7 +119,7 @@ def seconds(work: Callable[[], object], times: int = ONCE) -> float:
 
 
 def _run_stopwatches() -> None:
-    """As a stage does: one load, one computation, four times reading or writing."""
+    """Use the stopwatches like a stage: one load, one computation, four reads or writes."""
     measurement = Measurement()
     with measurement.loading(), measurement.computing():
         for _ in range(4):
@@ -129,7 +129,7 @@ def _run_stopwatches() -> None:
 
 
 def multiply(database: Database, row: Mapping[str, Any], times: int) -> None:
-    """As many copies of this row of `asset_timings`, each counted as usual speed."""
+    """Copy this row of `asset_timings` this many times, each with the usual speed."""
     copied = sql.SQL(", ").join(map(sql.Identifier, ["video_id", "asset", "run_id", "code_version", *KEYS]))
     statement = sql.SQL(
         "INSERT INTO asset_timings ({columns}, speed) "
@@ -140,7 +140,7 @@ def multiply(database: Database, row: Mapping[str, Any], times: int) -> None:
 
 
 def _call_s() -> float:
-    """Seconds that counting one model call takes."""
+    """Seconds to count one model call."""
     tally = CallCounter()
 
     def count_many() -> None:
@@ -151,7 +151,7 @@ def _call_s() -> float:
 
 
 def measure_hook() -> float:
-    """Seconds by which the hook that counts the text encoder's calls makes one call longer."""
+    """Seconds that the counting hook adds to one call of the text encoder."""
     import torch
 
     from earshot.models.text.sentence_encoder import counting_calls
@@ -178,11 +178,11 @@ def measure_sampling(uuid: str) -> Sampling:
     once_s = seconds(cycle)
     sampler = GpuSampler(uuid)
     [thread] = [thread for thread in threading.enumerate() if thread.name == "gpu-sampler"]
-    assert thread.ident is not None  # it has been started
-    its_clock = time.pthread_getcpuclockid(thread.ident)
-    used, started = time.clock_gettime(its_clock), clock()
+    assert thread.ident is not None  # the thread is running
+    thread_clock = time.pthread_getcpuclockid(thread.ident)
+    used, started = time.clock_gettime(thread_clock), clock()
     time.sleep(SAMPLED_S)
-    cpu_share = (time.clock_gettime(its_clock) - used) / (clock() - started)
+    cpu_share = (time.clock_gettime(thread_clock) - used) / (clock() - started)
     sampler.close()
     return Sampling(once_s, cpu_share)
 
@@ -198,16 +198,16 @@ def run_events(instance: DagsterInstance, run_id: str) -> list[RunEvent]:
 
 
 def check_events_s(runs: Sequence[Sequence[RunEvent]]) -> dict[str, float]:
-    """Seconds that Dagster takes to plan and keep a stage's checks, the median over runs.
+    """Seconds that Dagster takes to plan and store a stage's checks, the median over runs.
 
-    From one such event to the next lies the keeping of one, so the mean distance is taken as often as there are checks.
+    The time between two such events is that of storing one, so the mean distance is multiplied by the number of checks.
     """
     by_stage: dict[str, list[float]] = {}
     for events in runs:
         planned = [when for when, kind, _ in events if kind is DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED]
         for asset in dict.fromkeys(stage for _, _, stage in events):
-            kept = [when for when, kind, stage in events if kind is DagsterEventType.ASSET_CHECK_EVALUATION and stage == asset]
-            by_stage.setdefault(asset, []).append(len(kept) * (_mean_distance(kept) + _mean_distance(planned)))
+            done = [when for when, kind, stage in events if kind is DagsterEventType.ASSET_CHECK_EVALUATION and stage == asset]
+            by_stage.setdefault(asset, []).append(len(done) * (_mean_distance(done) + _mean_distance(planned)))
     return {asset: median(values) for asset, values in by_stage.items()}
 
 

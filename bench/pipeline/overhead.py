@@ -1,12 +1,12 @@
-"""What measuring costs, as a share of the stage that is measured; it must stay under 1 %.
+"""Overhead: the cost of measuring as a share of the measured stage, which must stay under 1 %.
 
-A stage's `Cost` (bench/pipeline/microbench.py measures it) is what is done in it only to measure it: the stopwatches, building
-the timing, and what each model call adds, as often as the stage called its model. The sum is divided by the seconds that the
-stage took in this run, models loaded. Where a GPU was sampled, starting and ending the sampler is part of the sum and its
-thread's CPU seconds are too; where none was, that was not measured, and nothing is put in its place.
+A stage's `Cost` (measured by bench/pipeline/microbench.py) is the work done only to measure it: the stopwatches, building the
+timing, and the counting of every model call. The sum is divided by the stage's seconds in this run, without loading. If a GPU
+was sampled, the sum includes starting and ending the sampler and its thread's CPU seconds; otherwise it includes no estimate
+of them.
 
-Beside it, not in it, because it comes after the stage's clock was read and does not grow with the video: judging (reading the
-history, the rule, keeping the row), and Dagster's keeping of each check's result as events. Pure functions, and the two tables.
+Reported separately, because it happens after the stage's clock was read and does not grow with the video: judging (reading the
+history, the rule, storing the row), and Dagster's storing of check results as events. Pure functions, and the two tables.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ LIMIT = 0.01
 
 @dataclass(frozen=True)
 class Sampling:
-    """What the GPU's sampler costs: seconds to start, read and end it, and its thread's CPU seconds per second."""
+    """The cost of the GPU sampler: seconds to start, read and end it, and its thread's CPU seconds per second."""
 
     once_s: float
     cpu_share: float
@@ -28,9 +28,9 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Cost:
-    """What measuring one stage costs, in seconds.
+    """The cost of measuring one stage, in seconds.
 
-    `measuring` once in it, `call_s` each model call; after it `judging`, and `check_events_s` in Dagster.
+    `measuring` is spent once in the stage, `call_s` per model call; `judging`, and `check_events_s` in Dagster, after it.
     """
 
     asset: str
@@ -41,7 +41,7 @@ class Cost:
     sampling: Sampling | None
 
     def seconds(self, row: Mapping[str, Any]) -> float:
-        """Of measuring, for the stage of this row of `asset_timings`."""
+        """Seconds of measuring the stage of this row of `asset_timings`."""
         calls = row["inputs"] / row["batch_mean"] if row["batch_mean"] else 0.0
         sampled_s = self.sampling.once_s + self.sampling.cpu_share * _working_s(row) if self.sampling else 0.0
         return sum(self.measuring.values()) + calls * self.call_s + sampled_s
@@ -49,9 +49,9 @@ class Cost:
 
 @dataclass(frozen=True)
 class Share:
-    """Measuring as a share of one stage over a recording or several; `worst` is that of the worst video alone.
+    """Measuring as a share of one stage over one or several recordings; `worst` is the worst video's share.
 
-    `with_judging` adds judging, `with_check_events` Dagster's events too.
+    `with_judging` includes judging, `with_check_events` also Dagster's events.
     """
 
     recording: str
@@ -66,7 +66,7 @@ class Share:
 
 
 def shares(recording: str, costs: Sequence[Cost], rows: Sequence[Mapping[str, Any]]) -> list[Share]:
-    """What measuring these rows cost, per stage."""
+    """The share of measuring in each stage of these rows."""
     return [_share(recording, cost, [row for row in rows if row["asset"] == cost.asset]) for cost in costs]
 
 
@@ -91,7 +91,7 @@ def _working_s(row: Mapping[str, Any]) -> float:
 
 
 def print_costs(costs: Sequence[Cost]) -> None:
-    """Milliseconds once in a stage, by part."""
+    """Print the milliseconds per stage, by part."""
     measured, judged = list(costs[0].measuring), list(costs[0].judging)
     headings = [("stage", "left"), *((f"{name} ms", "right") for name in measured), ("us per call", "right")]
     headings += [*((f"{name} ms", "right") for name in judged), ("Dagster's check events ms", "right")]
@@ -110,7 +110,7 @@ def print_costs(costs: Sequence[Cost]) -> None:
 
 
 def describe_sampling(costs: Sequence[Cost]) -> str:
-    """What sampling the GPU costs, in one sentence."""
+    """The cost of sampling the GPU, in one sentence."""
     sampling = next((cost.sampling for cost in costs if cost.sampling is not None), None)
     if sampling is None:
         return "Sampling a GPU: not measured, no stage ran on one."
@@ -118,7 +118,7 @@ def describe_sampling(costs: Sequence[Cost]) -> str:
 
 
 def print_shares(found: Sequence[Share]) -> None:
-    """Each stage's share, and whether it is under the limit."""
+    """Print each stage's share, and whether it is under the limit."""
     headings = [
         ("recording", "left"), ("stage", "left"), ("measuring s", "right"), ("stage s", "right"), ("share", "right"),
         ("worst video", "right"), (f"under {LIMIT:.0%}", "left"), ("with judging", "right"), ("with check events", "right"),
@@ -127,7 +127,7 @@ def print_shares(found: Sequence[Share]) -> None:
 
 
 def table_row(share: Share) -> tuple[str, ...]:
-    """One line of the table, as text."""
+    """One line of the table."""
     return (
         share.recording,
         share.asset,
@@ -142,5 +142,5 @@ def table_row(share: Share) -> tuple[str, ...]:
 
 
 def as_record(costs: Sequence[Cost], found: Sequence[Share]) -> dict[str, Any]:
-    """For JSON; `sampling` is null where no GPU was sampled."""
+    """The figures for JSON; `sampling` is null if no GPU was sampled."""
     return {"limit": LIMIT, "costs": [asdict(cost) for cost in costs], "shares": [asdict(s) for s in found]}

@@ -1,24 +1,24 @@
-"""`make bench`: what the pipeline costs on this machine, beside what it could cost, in figures that can be repeated.
+"""`make bench`: what the pipeline costs on this machine, and what the alternatives cost.
 
 Four parts, each in processes and homes of its own, with the code of `earshot ingest`:
 
-1. sides: the demo's first episode by Earshot and by others in turn (bench/contenders/rounds.py): Earshot's own model calls with
-   nothing around them, the plain libraries, WhisperX, Senko. A ratio per stage and in total, with its spread; and what
-   measuring itself costs in each stage (bench/pipeline/overhead.py).
+1. sides: the demo's first episode by Earshot and by others in turn (bench/contenders/rounds.py): Earshot's bare model calls,
+   the plain libraries, WhisperX, Senko. Reports a ratio per stage and in total, with its spread, and the cost of measuring in
+   each stage (bench/pipeline/overhead.py).
 2. growth: recordings of several lengths, with their memory (bench/pipeline/growth.py).
-3. starts: a process that has just begun beside a warm one (bench/pipeline/starts.py).
-4. short: many short videos, and what each costs beside its stages (bench/pipeline/short_videos.py).
+3. starts: a fresh process against a warm one (bench/pipeline/starts.py).
+4. short: many short videos, and what each costs outside its stages (bench/pipeline/short_videos.py).
 
-What it does unless told otherwise is meant to end within a quarter of an hour on two cores; all of it, hours:
+By default it should take at most a quarter of an hour on two cores. The full benchmark takes hours:
 
     python -m bench.pipeline --minutes 3,10,30,120 --short 200
 
-The device is EARSHOT_DEVICE, or CUDA where there is an NVIDIA device (bench/demo.py). On CUDA growth is measured with both
-model sets. What cannot be done on a machine - a peer that does not load, a model set that needs the hub, a length that does not
-fit - is left out and listed, with its reason, under `not_done`.
+The device is EARSHOT_DEVICE, or CUDA if there is an NVIDIA device (bench/demo.py). On CUDA, growth is measured with both model
+sets. Whatever a machine cannot do - a peer that does not load, a model set that needs the hub, a length that does not fit - is
+left out and listed, with the reason, under `not_done`.
 
-Prints tables, and writes all figures with the machine, the commit and the date to bench/results/pipeline/<commit>.json, after
-each part; where parts are chosen, to one with their names before the commit's.
+Prints tables, and writes all figures with the machine, the commit and the date to bench/results/pipeline/<commit>.json after
+each part; if only some parts are chosen, the file's name begins with theirs.
 """
 
 import os
@@ -54,23 +54,23 @@ from earshot.storage.database import open_database
 from resources.instance.home import open_instance
 
 PARTS = ("sides", "growth", "starts", "short")
-COMPARED = EPISODES[:1]  # the telephone call, 30 seconds: it is known who speaks when
+COMPARED = EPISODES[:1]  # the telephone call: 30 seconds with known turns
 SHORT_S = 20.0
 
 
 class Listed(click.ParamType):
-    """Several values with commas between, each of another type."""
+    """Comma-separated values of another type."""
 
     name = "list"
 
-    def __init__(self, each: click.ParamType) -> None:
-        self.each = each
+    def __init__(self, of: click.ParamType) -> None:
+        self.of = of
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """A tuple of what is between the commas; "" is none."""
+        """The values as a tuple; () for ""."""
         if not isinstance(value, str):
             return value
-        return tuple(self.each.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
+        return tuple(self.of.convert(part.strip(), param, ctx) for part in value.split(",") if part.strip())
 
 
 @click.command()
@@ -117,39 +117,39 @@ def main(
             if part not in parts:
                 continue
             print(f"\n{part}", flush=True)
-            found, missing = measured[part]()
+            result, missing = measured[part]()
             not_done += missing
-            figures |= {part: found, "steal_share": steal_share(before, processor_times())}
-            figures["not_done"] = [asdict(each) for each in not_done]
+            figures |= {part: result, "steal_share": steal_share(before, processor_times())}
+            figures["not_done"] = [asdict(missing) for missing in not_done]
             written = write(figures, "pipeline/" if set(parts) == set(PARTS) else f"pipeline/{'-'.join(parts)}-")
             print(f"Written to {written}", flush=True)
     print("\nNot done")
-    print_table([("what", "left"), ("why", "left")], [(each.what, each.reason) for each in not_done])
+    print_table([("what", "left"), ("why", "left")], [(missing.what, missing.reason) for missing in not_done])
     stolen = figures.get("steal_share")
     print(f"\nCPU time that other machines on this host had: {'not told' if stolen is None else f'{stolen:.0%}'}")
 
 
 def device_name(kind: str) -> str:
-    """The name of the device, proved to work. Raises GpuUnavailable."""
+    """The name of the device, after checking that it works. Raises GpuUnavailable."""
     return require_device(kind).name
 
 
 def measure_sides(
     first: Path, folder: Path, chosen: Sequence[str], rounds: int, minutes: float | None
 ) -> tuple[Row, list[NotDone]]:
-    """Earshot beside the others, and what measuring cost in its stages."""
+    """Compare Earshot with the others, and measure the cost of measuring in its stages."""
     with own_home():
         episodes = [write_long(folder, minutes)] if minutes else write_episodes(folder / "episodes")[: len(COMPARED)]
         truths = {} if minutes else {episodes[0].name: telephone().speech}
-        found = take_turns(first, episodes, truths, chosen, rounds)
-        compared = ratios(found.done)
-        costs = measure_costs(found.rows, require_device(read_settings().device), open_database(), open_instance())
-    of_measuring = shares("compared", costs, found.rows)
-    around = Spread.over(found.done.seconds[found.done.asset == AROUND].tolist())
+        turns = take_turns(first, episodes, truths, chosen, rounds)
+        compared = ratios(turns.done)
+        costs = measure_costs(turns.rows, require_device(read_settings().device), open_database(), open_instance())
+    of_measuring = shares("compared", costs, turns.rows)
+    around = Spread.over(turns.done.seconds[turns.done.asset == AROUND].tolist())
     print_ratios(compared)
     print(f"Around its stages Earshot takes {around.text()} s a video; it is part of the totals where a side does all stages.")
-    print_errors(found.errors)
-    for peer in found.peers:
+    print_errors(turns.errors)
+    for peer in turns.peers:
         versions = ", ".join(f"{package} {version}" for package, version in peer["versions"].items())
         print(f"{peer['name']}: {versions}; loaded in {peer['load_s']:.0f} s, {peer['peak_mb']:.0f} MB at most")
     print("\nWhat measuring costs")
@@ -158,16 +158,16 @@ def measure_sides(
     record = {
         "ratios": [asdict(ratio) for ratio in compared],
         "around_s": asdict(around),
-        "diarization_errors": [asdict(error) for error in found.errors],
-        "peers": found.peers,
+        "diarization_errors": [asdict(error) for error in turns.errors],
+        "peers": turns.peers,
         "overhead": as_record(costs, of_measuring),
     }
-    return record, found.not_done
+    return record, turns.not_done
 
 
 def measure_growth(first: Path, folder: Path, minutes: Sequence[float], device: str) -> tuple[list[Row], list[NotDone]]:
-    """Each length, with each model set that can be had."""
-    found: list[Growth] = []
+    """Measure each length with each available model set."""
+    measured: list[Growth] = []
     not_done = []
     for models in MODEL_SETS if device == "cuda" else (read_settings().models,):
         try:
@@ -177,16 +177,16 @@ def measure_growth(first: Path, folder: Path, minutes: Sequence[float], device: 
             continue
         for length in minutes:
             try:
-                found.append(apart(measure_length, first, apart(write_long, folder, length), length, models))
-            except (EarshotError, RuntimeError) as error:  # one of which a process is told by that was killed
+                measured.append(apart(measure_length, first, apart(write_long, folder, length), length, models))
+            except (EarshotError, RuntimeError) as error:  # RuntimeError: the process was killed
                 not_done.append(NotDone(f"{length:g} minutes with model set {models}", str(error)))
-    if found:
-        print_growth(found)
-    return [asdict(each) for each in found], not_done
+    if measured:
+        print_growth(measured)
+    return [asdict(growth) for growth in measured], not_done
 
 
 def require_models(models: str) -> None:
-    """Raise ModelUnavailable unless every model of this set is, or comes, on the machine."""
+    """Raise ModelUnavailable unless every model of this set is on the machine or can be fetched."""
     os.environ["EARSHOT_MODELS"] = models
     with own_home():
         settings = read_settings()
@@ -196,16 +196,16 @@ def require_models(models: str) -> None:
 
 
 def measure_starts(recording: Path, count: int) -> tuple[Row, list[NotDone]]:
-    """So many processes, begun one after another in one home; one before them, which is not counted."""
+    """Start `count` processes one after another in one home, after one that is not counted."""
     with own_home():
-        begun = [apart(start, recording) for _ in range(count + 1)][1:]
-    starts = summarize(begun[0][0], [each for _, each in begun])
+        measured = [apart(start, recording) for _ in range(count + 1)][1:]
+    starts = summarize(measured[0][0], [figures for _, figures in measured])
     print_starts(starts)
     return asdict(starts), []
 
 
 def measure_short(first: Path, folder: Path, count: int) -> tuple[Row, list[NotDone]]:
-    """So many short videos."""
-    found = apart(measure_folder, first, apart(write_short, folder, count, SHORT_S))
-    print_short_videos(found)
-    return asdict(found), []
+    """Measure `count` short videos."""
+    figures = apart(measure_folder, first, apart(write_short, folder, count, SHORT_S))
+    print_short_videos(figures)
+    return asdict(figures), []

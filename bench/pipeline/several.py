@@ -34,12 +34,12 @@ from earshot.storage.database import open_database
 from resources.instance.home import open_instance
 
 DEFAULT_ROUNDS = "1/1,2/1,2/2,4/2,4/4"
-LOOK_S = 0.01
+POLL_S = 0.01
 
 
 @dataclass(frozen=True)
 class Round:
-    """So many workers at work on a recording each, with so many slots."""
+    """The number of workers, each with a recording, and of slots."""
 
     workers: int
     slots: int
@@ -47,7 +47,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Measured:
-    """`x_realtime`: seconds of audio of all recordings per second; of a GPU, utilisation in percent and memory in MiB."""
+    """`x_realtime` is seconds of audio of all recordings per second; GPU utilisation is in percent, memory in MiB."""
 
     workers: int
     slots: int
@@ -58,33 +58,33 @@ class Measured:
 
 
 def read_rounds(text: str) -> tuple[Round, ...]:
-    """`1/1,2/2` as rounds; raises ValueError."""
-    return tuple(Round(*(int(number) for number in each.split("/"))) for each in text.split(","))
+    """Parses rounds such as `1/1,2/2`; raises ValueError."""
+    return tuple(Round(*(int(number) for number in part.split("/"))) for part in text.split(","))
 
 
 def several(minutes: float, rounds: Sequence[Round]) -> tuple[list[Measured], list[Row]]:
     """Each round's figures, and the timings of all stages."""
-    most, found = max(each.workers for each in rounds), []
+    most, measured = max(setup.workers for setup in rounds), []
     with own_home(), tempfile.TemporaryDirectory() as name:
         folder, storage = Path(name), open_instance().event_log_storage
-        compose(folder, minutes, most + sum(each.workers for each in rounds))
+        compose(folder, minutes, most + sum(setup.workers for setup in rounds))
         storage.set_concurrency_slots("gpu", most)
         with _workers(folder, most, rounds) as wait:
             wait("ready", most)
-            for number, each in enumerate(rounds):
-                storage.set_concurrency_slots("gpu", each.slots)
+            for number, setup in enumerate(rounds):
+                storage.set_concurrency_slots("gpu", setup.slots)
                 (folder / f"go-{number}").touch()
-                seconds, use = _watched(lambda number=number, each=each: wait(f"done-{number}", each.workers))
-                speed = each.workers * minutes * 60 / seconds
-                found.append(Measured(each.workers, each.slots, seconds, speed, use.util_mean, use.memory_peak_mb))
+                seconds, use = _measure(lambda number=number, setup=setup: wait(f"done-{number}", setup.workers))
+                speed = setup.workers * minutes * 60 / seconds
+                measured.append(Measured(setup.workers, setup.slots, seconds, speed, use.util_mean, use.memory_peak_mb))
         stages = open_database().query(
             "SELECT asset, wall_s, load_s, compute_s, cpu_s, gpu_util_mean, vram_peak_mb FROM asset_timings ORDER BY timing_id"
         )
-        return found, stages
+        return measured, stages
 
 
 def compose(folder: Path, minutes: float, count: int) -> None:
-    """So many recordings, 0.mp3 and on: the demo's episodes in turn, each beginning elsewhere."""
+    """Write `count` recordings, from 0.mp3 on: the demo's episodes in turn, each with a different start."""
     with ProcessPoolExecutor() as pool:
         list(pool.map(_compose, [folder] * count, [minutes] * count, range(count), [count] * count))
 
@@ -97,16 +97,16 @@ def _compose(folder: Path, minutes: float, number: int, count: int) -> None:
 
 @contextmanager
 def _workers(folder: Path, count: int, rounds: Sequence[Round]) -> Iterator[Callable[[str, int], None]]:
-    """Processes that each run `work()`; given is what waits until so many of them left a sign."""
-    told = ",".join(f"{each.workers}/{each.slots}" for each in rounds)
-    command = [sys.executable, "-m", "bench.pipeline.several", "--rounds", told, "--work", str(folder)]
+    """Start processes that each run `work()`; yields a function that waits until a number of them has created a sign file."""
+    text = ",".join(f"{setup.workers}/{setup.slots}" for setup in rounds)
+    command = [sys.executable, "-m", "bench.pipeline.several", "--rounds", text, "--work", str(folder)]
     workers = [subprocess.Popen([*command, "--worker", str(index)]) for index in range(count)]
 
     def wait(sign: str, number: int) -> None:
         while len(list(folder.glob(f"{sign}-of-*"))) < number:
             if any(worker.poll() is not None for worker in workers):
                 raise RuntimeError("a worker ended before its work was done; what it printed says why")
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
 
     try:
         yield wait
@@ -117,23 +117,23 @@ def _workers(folder: Path, count: int, rounds: Sequence[Round]) -> Iterator[Call
 
 
 def work(folder: Path, worker: int, rounds: Sequence[Round]) -> None:
-    """What one worker does: a recording to warm up, then one in each round that it is in."""
+    """One worker's work: a recording to warm up, then one in each of its rounds."""
     measure(folder / f"{worker}.mp3")
     (folder / f"ready-of-{worker}").touch()
-    first = max(each.workers for each in rounds)
-    for number, each in enumerate(rounds):
+    first = max(setup.workers for setup in rounds)
+    for number, setup in enumerate(rounds):
         while not (folder / f"go-{number}").exists():
-            time.sleep(LOOK_S)
-        if worker < each.workers:
+            time.sleep(POLL_S)
+        if worker < setup.workers:
             measure(folder / f"{first + worker}.mp3")
             (folder / f"done-{number}-of-{worker}").touch()
-        first += each.workers
-    while True:  # until all rounds are over: one that ends is taken for one that died
+        first += setup.workers
+    while True:  # the parent kills workers after the last round, and takes one that ends earlier for crashed
         time.sleep(1.0)
 
 
-def _watched(wait: Callable[[], None]) -> tuple[float, GpuUse]:
-    """The seconds that something took, and what the GPU did meanwhile."""
+def _measure(wait: Callable[[], None]) -> tuple[float, GpuUse]:
+    """The seconds until `wait` returns, and the GPU's use meanwhile."""
     device = require_device(os.environ["EARSHOT_DEVICE"])
     sampler = GpuSampler(device.uuid) if device.uuid else None
     begun = time.monotonic()
@@ -152,16 +152,16 @@ def main() -> None:
     options.add_argument("--rounds", type=read_rounds, default=read_rounds(DEFAULT_ROUNDS))
     options.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     options.add_argument("--worker", type=int, help=argparse.SUPPRESS)
-    asked = options.parse_args()
+    arguments = options.parse_args()
     os.environ["EARSHOT_DEVICE"], _ = choose_device(os.environ.get("EARSHOT_DEVICE"))
-    if asked.work is not None:
-        work(asked.work, asked.worker, asked.rounds)
+    if arguments.work is not None:
+        work(arguments.work, arguments.worker, arguments.rounds)
         return
     on = measured_on(require_device(os.environ["EARSHOT_DEVICE"]).name)
-    measured, stages = several(asked.minutes, asked.rounds)
+    measured, stages = several(arguments.minutes, arguments.rounds)
     headings = [(name, "right") for name in ("workers", "slots", "seconds", "x real time", "GPU %", "GPU MiB")]
-    print_table(headings, [_cells(each) for each in measured])
-    figures = {**on, "minutes": asked.minutes, "rounds": [asdict(each) for each in measured], "stages": stages}
+    print_table(headings, [_cells(row) for row in measured])
+    figures = {**on, "minutes": arguments.minutes, "rounds": [asdict(row) for row in measured], "stages": stages}
     print(f"Written to {write(figures, 'pipeline/several-')}")
 
 

@@ -1,10 +1,9 @@
-"""Short videos: many of them in one process, and what each costs beside its stages.
+"""Short videos: many of them in one process, and what each costs outside its stages.
 
-What is not a stage's is orchestration: the catalogue, locks, Dagster's run and its events, checks being told. It is the same
-for a long video and a short one, so that a library of short ones shows it best. Told are its spread over the videos, and the
-first and the last tenth of them, between which it must not grow; nor may memory. What is done once, after all of them (the
-people of all videos, the order of the search index), is told apart. Over `earshot up` with its workers it is
-bench/scale/backfills.py that measures this.
+Time outside stages is orchestration: the catalogue, locks, Dagster's run, events and checks. It does not depend on a video's
+length, so short videos show it best. The figures are its spread over the videos, and its medians over the first and the last
+tenth, between which neither time nor memory must grow. Work done once for all videos (identification, the search index) is
+reported separately. bench/scale/backfills.py measures the same with the workers of `earshot up`.
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from resources.instance.home import open_instance
 
 @dataclass(frozen=True)
 class ShortVideos:
-    """Seconds of each video, models warm. `after_s` once for all of them; memory before the first and after the last."""
+    """Seconds per video with warm models, and once for all of them (`after_s`); peak memory before and after them."""
 
     videos: int
     audio_s: float
@@ -39,7 +38,7 @@ class ShortVideos:
 
 
 def measure_folder(first: Path, folder: Path) -> ShortVideos:
-    """Of all recordings in a folder. To be called in a process of its own."""
+    """Measure all recordings in a folder. Call it in a process of its own."""
     with own_home():
         measure(first)
         warm_mb = peak_mb()
@@ -50,7 +49,7 @@ def measure_folder(first: Path, folder: Path) -> ShortVideos:
 
 
 def summarize(videos: Sequence[Ingested], after_s: float, warm_mb: float, most_mb: float) -> ShortVideos:
-    """The figures of these videos, in the order in which they were done."""
+    """The figures of these videos, in order of processing."""
     around = [video.around_s for video in videos]
     tenth = max(1, len(videos) // 10)
     return ShortVideos(
@@ -68,7 +67,7 @@ def summarize(videos: Sequence[Ingested], after_s: float, warm_mb: float, most_m
 
 
 def print_short_videos(found: ShortVideos) -> None:
-    """One line, and one sentence."""
+    """Print one line, and one sentence."""
     headings = [
         ("videos", "right"), ("audio s", "right"), ("a video s", "right"), ("stages s", "right"), ("around s", "right"),
         ("first tenth", "right"), ("last tenth", "right"), ("warm MB", "right"), ("peak MB", "right"),
