@@ -1,13 +1,12 @@
-"""`python -m bench.scale.backfills [VIDEOS]`: what a small fix over many videos costs, and how it is to use Earshot meanwhile.
+"""`python -m bench.scale.backfills [VIDEOS]`: the cost of a small fix over many videos, and Earshot's latency meanwhile.
 
-The videos are made up: a transcript of two sentences and its turns, as stages leave them. The text embeddings of all are out of
-date. To embed two sentences is next to nothing, and nearly all that is measured is what a video costs beside its work.
+The videos are synthetic: a transcript of two sentences and its turns, as stages store them. The text embeddings of all are
+stale. Embedding two sentences costs next to nothing, so the benchmark measures a video's overhead.
 
-Every LOOK_S a search is made and the pages that somebody watching has open are asked for, over GraphQL as the UI does, before
-the backfill and during it. The settings are Earshot's: `EARSHOT_WORKERS`, and `EARSHOT_BROKER=none` for runs in processes of
-their own.
+Every LOOK_S it makes a search and requests the UI's usual pages over GraphQL, before and during the backfill. Settings are
+Earshot's: `EARSHOT_WORKERS`, and `EARSHOT_BROKER=none` for runs in processes of their own.
 
-Prints the figures as JSON, with what they were measured on, and writes nothing.
+Prints the figures and the machine's description as JSON, and writes nothing.
 """
 
 import json
@@ -43,7 +42,7 @@ from ingest_assets.stages.staleness import read_stale
 from resources.instance.home import open_instance
 
 VIDEOS = 1_000
-EARLY, LATER = 5, 50  # videos of a worker, between which its memory is compared
+EARLY, LATER = 5, 50  # videos per worker at which its memory is compared
 LOOK_S = 2.0
 LOOKS_BEFORE = 10
 EARSHOT = str(Path(sys.executable).parent / "earshot")
@@ -59,7 +58,7 @@ PAGES = {
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds that it took to answer."""
+    """Response times in milliseconds."""
 
     asked: int
     p50_ms: float
@@ -68,9 +67,9 @@ class Latency:
 
 @dataclass(frozen=True)
 class Figures:
-    """`wall_s` is from the backfill's start to its last run's end, `work_s` what its stages say they took; of all videos.
+    """`wall_s` is from the backfill's start to the end of its last run, `work_s` the sum of its stages' seconds.
 
-    `forecast_s` is what `earshot backfill` would say now of the same once more.
+    `forecast_s` is what `earshot backfill` would now predict for the same backfill.
     """
 
     videos: int
@@ -89,7 +88,7 @@ class Figures:
 
 
 def measure(count: int) -> Figures:
-    """All figures, of so many videos."""
+    """All figures for this number of videos."""
     with own_home() as home:
         database = open_database()
         make_up(database, [f"video-{index:06d}" for index in range(count)])
@@ -111,7 +110,7 @@ def measure(count: int) -> Figures:
 
 
 def make_up(database: Database, keys: list[str]) -> None:
-    """Videos with a transcript and one speaker's turn, all stages done."""
+    """Add videos with a transcript and one speaker's turn, with every stage done."""
     leave(database, keys)
     words = [f" {word}" for word in SENTENCES.split()]
     with database.connect() as connection:
@@ -139,23 +138,23 @@ def make_up(database: Database, keys: list[str]) -> None:
 
 
 def mark_stale(database: Database) -> None:
-    """As if the code of the text embeddings had been another one."""
+    """Pretend that older code made the text embeddings."""
     database.query("UPDATE stage_outputs SET code_version = 'older' WHERE asset = 'text_embeddings'")
 
 
 @contextmanager
 def up(home: Path) -> Iterator[tuple[psutil.Process, str]]:
-    """`earshot up` for the block: its process, and the UI's address."""
+    """Run `earshot up` for the block; yields its process and the UI's URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    told = home / "up.log"
-    with told.open("wb") as log:
+    output = home / "up.log"
+    with output.open("wb") as log:
         process = subprocess.Popen([EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log)
     try:
-        while f":{port} (" not in told.read_text():
+        while f":{port} (" not in output.read_text():
             if process.poll() is not None:
-                raise RuntimeError(told.read_text())
+                raise RuntimeError(output.read_text())
             time.sleep(0.5)
         yield psutil.Process(process.pid), f"http://127.0.0.1:{port}"
     finally:
@@ -164,7 +163,7 @@ def up(home: Path) -> Iterator[tuple[psutil.Process, str]]:
 
 
 def questions(database: Database, url: str) -> dict[str, Callable[[], object]]:
-    """What somebody who uses Earshot asks meanwhile."""
+    """A user's requests, by name: a search and pages of the UI."""
     settings = read_settings()
     encoder = searching_encoder(database, Models(), require_device(settings.device))
     asked: dict[str, Callable[[], object]] = {"search": lambda: search(database, encoder, "how far is the harbour")}
@@ -182,20 +181,20 @@ def graphql(url: str, text: str) -> None:
 
 
 def ask(asked: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """The seconds that each took to answer."""
+    """Make each request; returns the seconds it took."""
     return {name: timed(question)[1] for name, question in asked.items()}
 
 
 def latencies(looks: list[dict[str, float]]) -> dict[str, Latency]:
-    found = {}
+    by_name = {}
     for name in looks[0]:
         p50, p95 = np.percentile([1000 * look[name] for look in looks], [50, 95])
-        found[name] = Latency(len(looks), round(p50), round(p95))
-    return found
+        by_name[name] = Latency(len(looks), round(p50), round(p95))
+    return by_name
 
 
 def note_memory(memory: dict[str, int], process: psutil.Process, database: Database) -> None:
-    """The memory of the biggest worker, once it has done about so many videos and at the last look."""
+    """Record the largest worker's memory after about EARLY and LATER videos per worker, and at the end."""
     [row] = database.query(
         "SELECT count(*) AS done FROM stage_outputs WHERE asset = 'text_embeddings' AND code_version <> 'older'"
     )
@@ -210,12 +209,12 @@ def note_memory(memory: dict[str, int], process: psutil.Process, database: Datab
 
 
 def celery(process: psutil.Process) -> list[psutil.Process]:
-    """The processes that `up` looks after as workers."""
+    """The worker processes of `earshot up`."""
     return [child for child in process.children() if "ingest_assets.worker_app" in command_line(child)]
 
 
 def command_line(process: psutil.Process) -> str:
-    """ "" of one that has ended."""
+    """The process's command line; "" if it has ended."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:
@@ -223,13 +222,13 @@ def command_line(process: psutil.Process) -> str:
 
 
 def cpu_seconds(process: psutil.Process) -> dict[str, float]:
-    """What each of Earshot's processes, with all that it started, has used since it began."""
-    found: dict[str, float] = {}
+    """CPU seconds of each of Earshot's processes, with its descendants, since its start."""
+    used_s: dict[str, float] = {}
     for child in process.children():
         name = next((name for name in ("webserver", "daemon", "worker_app", "valkey") if name in command_line(child)), "other")
-        used = [each.cpu_times() for each in (child, *child.children(recursive=True))]
-        found[name] = round(found.get(name, 0.0) + sum(times.user + times.system for times in used), 1)
-    return found
+        used = [descendant.cpu_times() for descendant in (child, *child.children(recursive=True))]
+        used_s[name] = round(used_s.get(name, 0.0) + sum(times.user + times.system for times in used), 1)
+    return used_s
 
 
 def figures(
@@ -267,14 +266,14 @@ def figures(
 
 def once_more_s(database: Database, instance: DagsterInstance) -> float:
     mark_stale(database)
-    found = forecast(database, choose(database, STAGES, True, VideoFilter()), stages_at_once(instance))
-    return round(found.spread_s + (found.around_s or 0.0), 1)
+    expected = forecast(database, choose(database, STAGES, True, VideoFilter()), stages_at_once(instance))
+    return round(expected.spread_s + (expected.around_s or 0.0), 1)
 
 
 def main() -> None:
     os.environ.setdefault("EARSHOT_DEVICE", "cpu")
-    found = measure(int(sys.argv[1]) if sys.argv[1:] else VIDEOS)
-    print(json.dumps({**measured_on(cpu_name()), "figures": asdict(found)}, indent=2))
+    measured = measure(int(sys.argv[1]) if sys.argv[1:] else VIDEOS)
+    print(json.dumps({**measured_on(cpu_name()), "figures": asdict(measured)}, indent=2))
 
 
 if __name__ == "__main__":

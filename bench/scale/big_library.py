@@ -1,12 +1,12 @@
-"""A library of any size out of one real video: the rows that its ingest left, Earshot's and Dagster's, are copied in SQL.
+"""A library of any size, made from one real video by copying its rows, Earshot's and Dagster's, in SQL.
 
 `copy_video()` needs a home in which one video was ingested. Each copy has its own key, title, source, run, digests and vectors,
-and ran a minute before the next one; nothing that the run left is left out: its tags, events, materializations and checks have
-their ids replaced, within their JSON too, so that Dagster's own code reads them as what a run has left. A video that is really
-ingested afterwards is the newest, and has Dagster write what it keeps of an asset's last materialization.
+and ran a minute before the next one. All rows of the run are copied: its tags, events, materializations and checks get new ids,
+also within their JSON, so that Dagster's code reads them like a real run's. A video that is really ingested afterwards is the
+newest, and makes Dagster update its record of each asset's last materialization.
 
-The copies are as long as the original, say the same words and took the same time. Not made up: the index of vectors
-(bench/search/search.py measures it), videos that failed or ran several times, and ticks of sensors.
+The copies have the length, words and timings of the original. Not simulated: the vector index (bench/search/search.py measures
+it), videos that failed or ran several times, and ticks of sensors.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 
 def copy_video(copies: int, passages: int) -> None:
-    """Copy the one video of this home so often; all videos together then have about so many passages, at least their own."""
+    """Copy the only video of this home `copies` times, with about `passages` passages in all (at least the original's each)."""
     urls = server_urls(read_settings())
     [original] = open_database().query(
         "SELECT video_id AS video, (SELECT max(run_id) FROM asset_timings) AS run, %s::bigint AS copies, "
@@ -40,18 +40,18 @@ def copy_video(copies: int, passages: int) -> None:
     )
     for url, tables in ((urls.earshot, (*EARSHOT, PASSAGES)), (urls.dagster, DAGSTER)):
         with Connection.connect(url, row_factory=dict_row) as connection:
-            parameters = original | counted_on(connection, tables, original)
+            parameters = original | number_offsets(connection, tables, original)
             statements = [statement(connection, table) for table in tables]
         copy_in_parts(url, statements, parameters)
         with Connection.connect(url, autocommit=True, row_factory=dict_row) as connection:
-            go_on_counting(connection, tables)
+            advance_sequences(connection, tables)
             connection.execute("VACUUM (ANALYZE)")
     list_sources()
 
 
-def counted_on(connection: Connection, tables: Iterable[Table], original: Row) -> dict[str, int]:
-    """The parameters of `join_numbers()`, of each table that numbers its rows."""
-    found: dict[str, int] = {}
+def number_offsets(connection: Connection, tables: Iterable[Table], original: Row) -> dict[str, int]:
+    """The parameters of `numbered()`, for each table that numbers its rows."""
+    offsets: dict[str, int] = {}
     for table in tables:
         if table.number:
             [row] = connection.execute(
@@ -61,12 +61,12 @@ def counted_on(connection: Connection, tables: Iterable[Table], original: Row) -
                 ).format(number=sql.Identifier(table.number), table=sql.Identifier(table.name), where=table.where),
                 original,
             ).fetchall()
-            found |= {f"{table.name}_{key}": value for key, value in row.items()}
-    return found
+            offsets |= {f"{table.name}_{key}": value for key, value in row.items()}
+    return offsets
 
 
 def statement(connection: Connection, table: Table) -> sql.Composed:
-    """What copies the original's rows of this table for the copies `first` to `last`."""
+    """The statement that copies the original's rows of this table for the copies `first` to `last`."""
     rows = connection.execute(
         "SELECT column_name FROM information_schema.columns "
         "WHERE table_schema = 'public' AND table_name = %s AND is_generated = 'NEVER'",
@@ -91,21 +91,21 @@ def statement(connection: Connection, table: Table) -> sql.Composed:
 
 
 def copy_in_parts(url: str, statements: Sequence[sql.Composed], parameters: Row) -> None:
-    """AT_ONCE copies in a transaction, WRITERS transactions at once."""
+    """Run the statements for AT_ONCE copies per transaction, with WRITERS transactions in parallel."""
 
     def copy(first: int) -> None:
         last = min(first + AT_ONCE - 1, parameters["copies"])
         with psycopg.connect(url) as connection:
             connection.execute("SET LOCAL synchronous_commit = off")
-            for each in statements:
-                connection.execute(each, {**parameters, "first": first, "last": last})
+            for copying in statements:
+                connection.execute(copying, {**parameters, "first": first, "last": last})
 
     with ThreadPoolExecutor(WRITERS) as writers:
         list(writers.map(copy, range(1, parameters["copies"] + 1, AT_ONCE)))
 
 
-def go_on_counting(connection: Connection, tables: Iterable[Table]) -> None:
-    """The next row of each table is numbered behind the copies'."""
+def advance_sequences(connection: Connection, tables: Iterable[Table]) -> None:
+    """Advance each table's sequence beyond the copies' numbers."""
     for table in tables:
         if table.number:
             statement = sql.SQL("SELECT setval(pg_get_serial_sequence({}, {}), (SELECT max({}) FROM {}))").format(
@@ -115,7 +115,7 @@ def go_on_counting(connection: Connection, tables: Iterable[Table]) -> None:
 
 
 def list_sources() -> None:
-    """The copies' sources have listed them, and were looked at just now; sources.yaml names them."""
+    """Record the copies' sources as just polled, with the copies as their listings, and add them to sources.yaml."""
     with open_database().connect() as connection:
         digest = options_digest(Source(Kind.FEED, "", ""))
         connection.execute(

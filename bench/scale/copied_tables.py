@@ -1,10 +1,10 @@
-"""How each row that one video left becomes a copy's: what bench/scale/big_library.py makes its statements of.
+"""The tables to copy, and how a copy's rows differ from the original's, for bench/scale/big_library.py.
 
-`EARSHOT`, `PASSAGES` and `DAGSTER` name every table in which an ingest leaves rows, in the order in which they refer to each
-other, and the columns that are not the same in a copy. A column that is not named is the original's, so that a new one needs
-nothing here unless it tells of the video, the run, a number or a moment.
+`EARSHOT`, `PASSAGES` and `DAGSTER` list every table in which an ingest stores rows, in the order of their references, and the
+columns that differ in a copy. All other columns are copied unchanged, so a new column needs an entry only if it depends on the
+video, the run, a row number or a time.
 
-In the expressions `n` is the copy's number from 1 on, `j` counts copies of a row within it, and `o` is the original's row.
+In the expressions `n` is the copy's number, from 1, `j` counts copies of a row within it, and `o` is the original's row.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from psycopg import sql
 
 APART_S = 60  # between the runs of two copies
-OF_A_SOURCE = 500
+PER_SOURCE = 500  # videos
 Changes = Mapping[str, sql.Composable]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table, which rows of it are the original's, and what is another in a copy. `number`: the column that numbers it.
+    """A table, the condition for the original's rows, and the columns that differ in a copy.
 
-    `found` are further expressions over a row; `changes` know them as columns.
+    `number` is the column that numbers the rows. `found` are further expressions over a row, which `changes` use as columns.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Table:
 KEY = sql.SQL("'copy-' || lpad(n::text, 7, '0')")
 RUN = sql.SQL("md5('run ' || n)::uuid::text")
 EARLIER_S = sql.SQL("(%(copies)s - n) * {}").format(APART_S)
-SOURCE = sql.SQL("'https://podcasts.invalid/' || (n - 1) / {} || '.xml'").format(OF_A_SOURCE)
+SOURCE = sql.SQL("'https://podcasts.invalid/' || (n - 1) / {} || '.xml'").format(PER_SOURCE)
 
 OF_VIDEO = sql.SQL("video_id = %(video)s")
 OF_RUN = sql.SQL("run_id = %(run)s")
@@ -45,45 +45,46 @@ def column(name: str) -> sql.Composable:
 
 
 def earlier(name: str) -> sql.Composable:
-    """A moment, or a number of seconds since 1970 in text or as a float, as many minutes before as there are copies to come."""
+    """A timestamp, moved back by APART_S for each later copy."""
     return sql.SQL("{} - ({}) * interval '1 s'").format(column(name), EARLIER_S)
 
 
 def earlier_s(value: sql.Composable) -> sql.Composable:
+    """Like `earlier()`, for seconds since 1970, as a number or text."""
     return sql.SQL("({}::numeric - {})").format(value, EARLIER_S)
 
 
 def digest(value: sql.Composable) -> sql.Composable:
-    """Another digest for each copy."""
+    """A different digest for each copy."""
     return sql.SQL("encode(sha256(convert_to({} || n, 'UTF8')), 'hex')").format(value)
 
 
 def moved(name: str) -> sql.Composable:
-    """A vector near this one."""
+    """A vector near the original's."""
     return sql.SQL(
         "{0} + (SELECT array_agg(random_normal(0, 0.02)) FROM generate_series(1, vector_dims({0}) + 0 * n * j))::vector"
     ).format(column(name))
 
 
 def numbered(name: str, table: str) -> sql.Composable:
-    """The copy's number for a number that this table has given."""
+    """The copy's counterpart of a row number of this table."""
     added, each = sql.Placeholder(f"{table}_added"), sql.Placeholder(f"{table}_each")
     return sql.SQL("{} + {} + (n - 1) * {}").format(column(name), added, each)
 
 
 def replaced(value: sql.Composable, *pairs: tuple[sql.Composable, sql.Composable]) -> sql.Composable:
-    """The text with one after another replaced."""
+    """The text with each pair's first replaced by its second, in order."""
     for old, new in pairs:
         value = sql.SQL("replace({}, {}, {})").format(value, old, new)
     return value
 
 
 def renamed(name: str) -> sql.Composable:
-    """The text as the copy's run tells it of the copy's video."""
+    """The text with the copy's run id and video key."""
     return replaced(column(name), (sql.Placeholder("run"), RUN), (sql.Placeholder("video"), KEY))
 
 
-# --- Earshot's tables, in the order in which they refer to each other ----------------------------------------------------
+# --- Earshot's tables, in the order of their references ------------------------------------------------------------------
 
 BY_KEY: Changes = {"video_id": KEY}
 VECTOR: Changes = {**BY_KEY, "embedding": moved("embedding"), "audio_sha256": digest(column("audio_sha256"))}
@@ -138,9 +139,9 @@ PASSAGES = Table(
     },
 )
 
-# --- Dagster's -----------------------------------------------------------------------------------------------------------
+# --- Dagster's tables ----------------------------------------------------------------------------------------------------
 
-# What an event's JSON says of when it was, and of the materialization that a check is about; 0 where it says nothing.
+# In an event's JSON: its time, and the id and time of the materialization that a check evaluated; 0 if there is none.
 AT = sql.SQL("coalesce(substring({} FROM '\"timestamp\": ([0-9.]+), \"user_message\"'), '0')")
 TARGET = sql.SQL("coalesce(substring({} FROM '\"storage_id\": ([0-9]+), \"timestamp\"'), '0')::bigint")
 TARGET_AT = sql.SQL("coalesce(substring({} FROM '\"storage_id\": [0-9]+, \"timestamp\": ([0-9.]+)'), '0')")
@@ -149,13 +150,13 @@ TARGET_TEXT = sql.SQL("'\"storage_id\": ' || {} || ', \"timestamp\": ' || {}")
 
 
 def found(name: str) -> Changes:
-    """What `told()` looks for in this column."""
+    """The values in this column's JSON that `told()` replaces."""
     text = sql.Identifier(name)
     return {"told_at": AT.format(text), "target": TARGET.format(text), "target_at": TARGET_AT.format(text)}
 
 
 def told(name: str) -> sql.Composable:
-    """An event's JSON as the copy's run tells it."""
+    """An event's JSON with the copy's run, video, ids and times."""
     at, target, target_at = column("told_at"), column("target"), column("target_at")
     of_target = TARGET_TEXT.format(numbered("target", "event_logs"), earlier_s(target_at))
     return replaced(

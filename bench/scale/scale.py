@@ -96,20 +96,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=VIDEOS, help="default: %(default)s")
     parser.add_argument("--passages", type=int, default=PASSAGES, help="of all of them; default: %(default)s")
-    asked = parser.parse_args()
-    os.environ["EARSHOT_DEVICE"] = "cpu"  # no figure here is of a model
+    arguments = parser.parse_args()
+    os.environ["EARSHOT_DEVICE"] = "cpu"  # no figure here measures a model
     with own_home() as home:
         os.environ["EARSHOT_SOURCES"] = str(home / "sources.yaml")
-        made = make(home, asked.videos, asked.passages)
-        figures = {**measured_on(cpu_name()), "load_before": os.getloadavg()[0], **made, **measure(home)}
+        library = make(home, arguments.videos, arguments.passages)
+        figures = {**measured_on(cpu_name()), "load_before": os.getloadavg()[0], **library, **measure(home)}
     report(figures)
     print(f"Kept in {write(figures, 'scale-')}.")
 
 
 def make(home: Path, videos: int, passages: int) -> Row:
-    """The library, and what it took; `ingested` is the last video, really ingested into all the others."""
+    """Make the library, and measure that; `ingested` is the last video, which is really ingested."""
     apart(ingest_beside, write_first(home))
-    stop_embedded(home)  # as after any restart: from then on it has the memory that it was given
+    stop_embedded(home)  # its memory setting takes effect at the next start
     _, copied_s = timed(lambda: copy_video(videos - 2, passages))
     last = home / "last.mp3"
     write_mp3(last, clip_samples(Clip(FIRST.package, FIRST.path, 10.0, 18.0)))
@@ -122,13 +122,13 @@ def make(home: Path, videos: int, passages: int) -> Row:
 
 
 def ingest_beside(recording: Path) -> tuple[float, float]:
-    """Ingest it: the seconds of its stages, and those beside them."""
+    """Ingest a recording; returns the seconds of its stages, and those around them."""
     ingested = ingest(recording)
     return ingested.stages_s, ingested.around_s
 
 
 def measure(home: Path) -> Row:
-    """All figures of the library that is in this home."""
+    """All figures of this home's library."""
     database, instance = open_database(), open_instance()
     [middle] = database.query("SELECT 'copy-' || lpad((count(*) / 2)::text, 7, '0') AS video FROM videos")
     words = {"home": str(home), **middle}
@@ -143,7 +143,7 @@ def measure(home: Path) -> Row:
 
 
 def spread(work: Callable[[], object], times: int) -> Row:
-    """The seconds of each time, after one that does not count."""
+    """The spread of the seconds of `times` calls, after one that does not count."""
     work()
     return asdict(Spread.over([timed(work)[1] for _ in range(times)]))
 
@@ -152,7 +152,7 @@ def spread(work: Callable[[], object], times: int) -> Row:
 
 
 def ticks_of(sensor: SensorDefinition, instance: DagsterInstance) -> Row:
-    """Ticks of a sensor, each with the cursor of the one before; runs that the first one asks for are not submitted."""
+    """Ticks of a sensor, each with the cursor of the one before. Requested runs are not submitted."""
     cursors: list[str | None] = [None]
 
     def tick() -> None:
@@ -165,7 +165,7 @@ def ticks_of(sensor: SensorDefinition, instance: DagsterInstance) -> Row:
 
 
 def at_rest(database: Database) -> None:
-    """As if these two sensors had seen the library as it is: else a run over all that the copies brought would begin now."""
+    """Set these sensors' cursors to the library's current state, so that they do not start runs over all the copies."""
     settings = read_settings()
     cursors = {
         NEW_VOICES: state_of(database, settings),
@@ -180,13 +180,13 @@ def at_rest(database: Database) -> None:
 # --- commands ------------------------------------------------------------------------------------------------------------
 
 
-def calls_of(arguments: Sequence[str], told: Path) -> Row:
-    """A command's seconds, its most memory, and how much it printed. Raises RuntimeError where it fails."""
-    command = [sys.executable, "-m", "bench.harness.run_measured", str(told), EARSHOT, *arguments]
+def calls_of(arguments: Sequence[str], output: Path) -> Row:
+    """A command's seconds, peak memory and size of its output. Raises RuntimeError if it fails."""
+    command = [sys.executable, "-m", "bench.harness.run_measured", str(output), EARSHOT, *arguments]
     calls = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(CALLS)]
     if any(call["exit_code"] for call in calls):
-        raise RuntimeError(f"earshot {' '.join(arguments)}: {told.read_text()[-2000:]}")
-    peak_mb, printed_mb = max(call["peak_mb"] for call in calls), told.stat().st_size / 1e6
+        raise RuntimeError(f"earshot {' '.join(arguments)}: {output.read_text()[-2000:]}")
+    peak_mb, printed_mb = max(call["peak_mb"] for call in calls), output.stat().st_size / 1e6
     return asdict(Spread.over([call["seconds"] for call in calls])) | {"peak_mb": peak_mb, "printed_mb": printed_mb}
 
 
@@ -194,7 +194,7 @@ def calls_of(arguments: Sequence[str], told: Path) -> Row:
 
 
 def loads_of(page: Shown, url: str, words: Row) -> Row:
-    """A page, opened once to warm up and then LOADS times by the same browser, whose slowest questions are told."""
+    """Loads of a page by one browser, once to warm up and then LOADS times, with the slowest requests."""
     shown = Shown(page.name, page.path.format(**words), page.text)
     with browsing(url) as browser:
         load(browser, shown)
@@ -208,7 +208,7 @@ def loads_of(page: Shown, url: str, words: Row) -> Row:
 
 
 def measure_backfill(database: Database, instance: DagsterInstance) -> Row:
-    """Seconds since its launch until the first run is queued and begun, and until all are queued."""
+    """Seconds from launching a backfill until its first run is queued, until it starts, and until all runs are queued."""
     stages = ["text_embeddings"]
     count = min(BACKFILLED, database.query("SELECT count(*) AS videos FROM videos")[0]["videos"])
     chosen, choose_s = timed(lambda: choose(database, stages, False, VideoFilter(), count))
@@ -238,7 +238,7 @@ def read_queue(instance: DagsterInstance) -> None:
         cursor = page[-1].run_id
 
 
-# --- what is told --------------------------------------------------------------------------------------------------------
+# --- the report ----------------------------------------------------------------------------------------------------------
 
 
 def report(figures: Row) -> None:
@@ -253,8 +253,8 @@ def report(figures: Row) -> None:
     print_table([("earshot", "left"), seconds, ("peak MB", "right"), ("printed MB", "right")], rows)
     rows = [(name, text(each), f"{each['answers_kb']:,.0f}", asked(each)) for name, each in figures["pages"].items()]
     print_table([("page", "left"), seconds, ("answers kB", "right"), ("slowest questions, s", "left")], rows)
-    told = {key: value for key, value in backfill.items() if isinstance(value, int | float)}
-    print("Backfill: " + ", ".join(f"{key} {value:,.1f}" for key, value in told.items()), end="")
+    numbers = {key: value for key, value in backfill.items() if isinstance(value, int | float)}
+    print("Backfill: " + ", ".join(f"{key} {value:,.1f}" for key, value in numbers.items()), end="")
     print(f", progress {text(backfill['progress'])} s, the queue read once {text(backfill['queue'])} s")
 
 

@@ -1,11 +1,11 @@
-"""`python -m bench.scale.stale [VIDEOS...]`: what it costs to find out what is out of date, and to start its backfill.
+"""`python -m bench.scale.stale [VIDEOS...]`: the cost of finding stale stages, and of launching their backfill.
 
-The videos are made up, but every stage of each has left its rows in the real tables, as stages leave them. For each number of
-videos, in a process and a home of its own, with the real Postgres: telling what is out of date where nothing is, where one
-stage of every video is (and what is below it), and where everything is; and launching the backfill of one stage, as
-`earshot backfill --stale` does, without anybody at work on it.
+The videos are synthetic, but every stage of each has its rows in the real tables. For each number of videos, in a process and a
+home of its own, with the real Postgres, it times `read_stale()` if nothing is stale, if one stage of every video is (with its
+downstream stages), and if everything is; and launching the backfill of one stage, as `earshot backfill --stale` does, without
+workers.
 
-Prints the figures as JSON, with what they were measured on, and writes nothing.
+Prints the figures and the machine's description as JSON, and writes nothing.
 """
 
 import sys
@@ -31,7 +31,7 @@ PARTITIONS_AT_ONCE = 10_000
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one number of videos. Seconds; megabytes of the whole process at most. `stages` are those found out of date."""
+    """One number of videos: seconds, the number of stale stages found, and the process's peak memory."""
 
     videos: int
     nothing_s: float
@@ -44,7 +44,7 @@ class Figures:
 
 
 def measure(count: int) -> Figures:
-    """All figures of so many videos."""
+    """All figures for this number of videos."""
     with own_home():
         database, instance = open_database(), open_instance()
         keys = [f"video-{index:06d}" for index in range(count)]
@@ -64,14 +64,14 @@ def measure(count: int) -> Figures:
 
 
 def changed(*stages: str) -> "mock._patch[mock.Mock]":
-    """As long as it is entered, these stages' code is newer than what is there."""
+    """A patch that raises the code versions of these stages, so that their results are stale."""
     expected = expected_versions()
     newer = expected | {stage: replace(expected[stage], code_version="newer") for stage in stages}
     return mock.patch.object(staleness, "expected_versions", return_value=newer)
 
 
 def leave(database: Database, keys: list[str]) -> None:
-    """What today's stages leave of these videos."""
+    """Add these videos, with the rows that the current stages would store."""
     with database.connect() as connection:
         connection.execute(
             "INSERT INTO videos (video_id, url, source, title, state, duration_s) "
