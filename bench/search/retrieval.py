@@ -1,15 +1,15 @@
-"""`python -m bench.search.retrieval`: does search find what was asked for, and how long should passages be?
+"""`python -m bench.search.retrieval`: how well search answers questions, and how long passages should be.
 
-In a home of its own, the demo's episodes are ingested, and beside them are put the talks of bench/corpora/monologues.py and the
-passages of bench/corpora/corpus.py, which answer nothing. The questions of bench/corpora/questions.py are asked by words alone,
-by meaning alone, and by both, as `earshot search` does. Told are, by kind of question,
+In a home of its own, the demo's episodes are ingested; the talks of bench/corpora/monologues.py and, as distractors, the
+passages of bench/corpora/corpus.py are added. The questions of bench/corpora/questions.py are searched by words alone, by
+meaning alone, and by both, as `earshot search` does. By kind of question it reports
 
-- recall@5: how many are answered by one of the first five passages;
-- MRR, the mean reciprocal rank: of the first of ten that answers, 1 for the first, 1/2 for the second, 0 for none.
+- recall@5: the share answered by one of the first five passages;
+- MRR, the mean reciprocal rank of the first answer among ten: 1 for the first passage, 1/2 for the second, 0 for none.
 
-Then passages are cut anew, with other limits, with and without the last sentence of the passage before: a longer passage is
-found more easily, since it holds more, and makes one listen longer. So the seconds from the beginning of the first passage that
-answers to the answer are told as well, at the mean over questions that were answered.
+Then passages are cut again with other limits, with and without the last sentence of the previous passage. Longer passages are
+easier to find, because they contain more, but take longer to listen to. So it also reports the mean seconds from the start of
+the first passage with an answer to the answer, over the answered questions.
 
 Prints the tables, and writes bench/results/retrieval-<commit>.json.
 """
@@ -54,7 +54,7 @@ Way = Callable[[str], list[Hit]]
 
 @dataclass(frozen=True)
 class Spoken:
-    """A video's words in order, each with whom it is shown under."""
+    """A video's words in order, each with the speaker under which it is shown."""
 
     video_id: str
     words: pd.DataFrame
@@ -63,7 +63,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Answered:
-    """One question, asked in one way: the place of the first passage that answers and how far into it; None for none of ten."""
+    """One question, searched in one way: rank of the first passage with the answer, and seconds to it; None if none has it."""
 
     question: Question
     place: int | None
@@ -72,7 +72,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Quality:
-    """What became of questions: shares of 1. `until_answer_s` is None where none was answered."""
+    """The results of several questions, as shares of 1. `until_answer_s` is None if none was answered."""
 
     questions: int
     recall_at_5: float
@@ -81,11 +81,11 @@ class Quality:
 
 
 def main() -> None:
-    """Measure all, print the tables, keep the figures."""
+    """Measure everything, print the tables and write the figures."""
     device, reason = choose_device(os.environ.get("EARSHOT_DEVICE"))
     os.environ["EARSHOT_DEVICE"] = device
     print(f"Device: {device} ({reason}).")
-    distractors = real_corpus()  # kept in the user's home, not in this one
+    distractors = real_corpus()  # cached in the user's home, not in this one
     with own_home() as home:
         database, encoder = open_database(), Models().text_encoder(require_device(device))
         library = [*recordings(database, home), *read_aloud(database)]
@@ -113,27 +113,27 @@ def main() -> None:
 
 
 def recordings(database: Database, home: Path) -> list[Spoken]:
-    """The demo's episodes, ingested."""
-    found = []
+    """Ingest the demo's episodes."""
+    spoken = []
     for path in write_episodes(home / "episodes"):
         video_id = measure(path).rows[0]["video_id"]
         words, exclusive, turns = (
             database.frame(table, video_id, order)
             for table, order in (("words", "word_index"), ("exclusive_turns", "turn_index"), ("turns", "turn_index"))
         )
-        found.append(Spoken(video_id, words, sentence_speakers(words, attribute_words(words, exclusive, turns))))
-    return found
+        spoken.append(Spoken(video_id, words, sentence_speakers(words, attribute_words(words, exclusive, turns))))
+    return spoken
 
 
 def read_aloud(database: Database) -> list[Spoken]:
-    """The talks, as videos without passages yet."""
-    found = [Spoken(f"talk-{talk.title}", talk.words, [READER] * len(talk.words)) for talk in talks()]
-    add_videos(database, [spoken.video_id for spoken in found])
-    return found
+    """Add the talks as videos, without passages yet."""
+    read = [Spoken(f"talk-{talk.title}", talk.words, [READER] * len(talk.words)) for talk in talks()]
+    add_videos(database, [spoken.video_id for spoken in read])
+    return read
 
 
 def add_distractors(database: Database, encoder: TextEncoder, corpus: Corpus) -> None:
-    """Passages that answer nothing, PER_VIDEO to a video."""
+    """Add passages that answer nothing, PER_VIDEO per video."""
     starts = range(0, len(corpus), PER_VIDEO)
     add_videos(database, [f"distractor-{start}" for start in starts], DISTRACTORS)
     for start in starts:
@@ -144,7 +144,7 @@ def add_distractors(database: Database, encoder: TextEncoder, corpus: Corpus) ->
 
 
 def add_videos(database: Database, video_ids: Iterable[str], source: str = "https://x/talks") -> None:
-    """English videos of which nothing is known but that they are there."""
+    """Add English videos without any other facts."""
     transcript = pd.DataFrame([{"language": "en", "language_probability": 1.0, "model": "", "model_revision": ""}])
     for video_id in video_ids:
         register(database, [Video(video_id, f"https://x/{video_id}", source, video_id)])
@@ -152,7 +152,7 @@ def add_videos(database: Database, video_ids: Iterable[str], source: str = "http
 
 
 def keep(database: Database, video_id: str, passages: pd.DataFrame, vectors: np.ndarray, encoder: TextEncoder) -> None:
-    """Have these passages, and no others, in the video."""
+    """Replace the video's passages by these."""
     of_model = {"model": encoder.execution.model, "model_revision": encoder.execution.model_revision}
     rows = passages.assign(language="en", embedding=list(vectors), **of_model)
     database.replace(video_id, {"passages": rows}, of_model)
@@ -162,7 +162,7 @@ def keep(database: Database, video_id: str, passages: pd.DataFrame, vectors: np.
 
 
 def cut_library(database: Database, encoder: TextEncoder, library: Sequence[Spoken], limit_s: float, overlap: bool) -> None:
-    """Cut and embed everything that can answer anew, and let Postgres look at it."""
+    """Cut and embed all passages again, except the distractors, and update Postgres's statistics."""
     for spoken in library:
         limits = Limits(seconds=limit_s, weight=encoder.window)
         passages = cut_passages(spoken.words, spoken.speakers, encoder.token_counts(spoken.words.text.tolist()), limits)
@@ -174,19 +174,19 @@ def cut_library(database: Database, encoder: TextEncoder, library: Sequence[Spok
 
 
 def overlapped(passages: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
-    """Each passage that goes on where its speaker had stopped begins with the last sentence of the passage before."""
+    """Start each passage that continues its speaker's previous one with the last sentence of that passage."""
     texts, rows = words.text.tolist(), passages.to_dict("records")
-    found = [dict(row) for row in rows]
-    for before, row in zip(rows, found[1:], strict=False):
+    longer = [dict(row) for row in rows]
+    for before, row in zip(rows, longer[1:], strict=False):
         if row["local_speaker"] == before["local_speaker"] and row["start_s"] - before["end_s"] <= PAUSE_S:
             first = _sentence_start(texts, before["first_word"], before["last_word"])
             text = "".join(texts[first : row["last_word"] + 1]).strip()
             row.update(first_word=first, start_s=float(words.start_s[first]), text=text)
-    return pd.DataFrame(found, columns=passages.columns)
+    return pd.DataFrame(longer, columns=passages.columns)
 
 
 def _sentence_start(texts: Sequence[str], first: int, last: int) -> int:
-    """Where the sentence of word `last` begins, not before `first`."""
+    """The first word of the sentence that contains word `last`, not before `first`."""
     return next((index for index in range(last, first, -1) if ends_sentence(texts[index - 1])), first)
 
 
@@ -196,7 +196,7 @@ def _sentence_start(texts: Sequence[str], first: int, last: int) -> int:
 def asked_all(
     database: Database, encoder: TextEncoder, library: Sequence[Spoken], limit_s: float, overlap: bool
 ) -> dict[str, list[Answered]]:
-    """All questions, asked in each way of a library that is cut like this."""
+    """Search for all questions in each way, with passages cut like this."""
     cut_library(database, encoder, library, limit_s, overlap)
     ways: dict[str, Way] = {
         "words": lambda text: search(database, None, text, RANKED),
@@ -208,7 +208,7 @@ def asked_all(
 
 
 def by_meaning(database: Database, encoder: TextEncoder, text: str) -> list[Hit]:
-    """The passages nearest in meaning; quotation marks mean nothing."""
+    """The passages nearest in meaning; ignores quotation marks."""
     [vector] = encoder.encode([text.replace('"', "")])
     rows = database.query("SELECT * FROM search_passages('', %s, %s)", [vector, RANKED])
     return [Hit(**{key: row[key] for key in row if key in _SHARED}, text=row["text"], link=row["url"]) for row in rows]
@@ -218,7 +218,7 @@ _SHARED = set(Hit.__dataclass_fields__) - {"copies", "text", "link"}
 
 
 def answered(question: Question, hits: Sequence[Hit], library: Sequence[Spoken]) -> Answered:
-    """What these hits are worth to whoever asked this."""
+    """The first answer to the question among these hits."""
     words = {spoken.video_id: spoken.words for spoken in library}
     for hit in hits:
         if hit.video_id in words and question.is_answered_by(hit.text):
@@ -228,20 +228,20 @@ def answered(question: Question, hits: Sequence[Hit], library: Sequence[Spoken])
 
 
 def said_at(answer: str, words: pd.DataFrame, start_s: float, end_s: float) -> float:
-    """When the answer begins, among the words between two moments that hold it."""
+    """When the answer begins, among the words from `start_s` to `end_s`, which contain it."""
     inside = words[(words.start_s >= start_s) & (words.start_s < end_s)]
-    wanted, heard, times = plain(answer), "", []
+    wanted, spoken, times = plain(answer), "", []
     for start, text in zip(inside.start_s.tolist(), inside.text.tolist(), strict=True):
         for part in plain(text).split():
-            heard, times = f"{heard} {part}", [*times, start]
-    before = f"{heard} ".partition(f" {wanted} ")[0]
+            spoken, times = f"{spoken} {part}", [*times, start]
+    before = f"{spoken} ".partition(f" {wanted} ")[0]
     return times[len(before.split())]
 
 
 def quality(asked: Sequence[Answered]) -> Quality:
-    """Over these questions."""
-    places = [each.place for each in asked]
-    waits = [each.until_answer_s for each in asked if each.until_answer_s is not None]
+    """The quality over these questions."""
+    places = [result.place for result in asked]
+    waits = [result.until_answer_s for result in asked if result.until_answer_s is not None]
     return Quality(
         questions=len(asked),
         recall_at_5=mean(place is not None and place <= SHOWN for place in places),
@@ -251,19 +251,19 @@ def quality(asked: Sequence[Answered]) -> Quality:
 
 
 def qualities_by_kind(found: Mapping[str, Sequence[Answered]]) -> dict[tuple[str, str, str], Quality]:
-    """By material, kind of question and way of asking; kind "all" is all of a material, and material "all" is everything."""
+    """By material, kind of question and way; kind "all" is all of a material, and material "all" is everything."""
     rows = {}
     for way, asked in found.items():
         for of, questions in MATERIAL.items():
-            mine = [each for each in asked if each.question in questions]
+            results = [result for result in asked if result.question in questions]
             for kind in KINDS:
-                rows[of, kind, way] = quality([each for each in mine if each.question.kind == kind])
-            rows[of, "all", way] = quality(mine)
+                rows[of, kind, way] = quality([result for result in results if result.question.kind == kind])
+            rows[of, "all", way] = quality(results)
         rows["all", "all", way] = quality(asked)
     return rows
 
 
-# --- telling -------------------------------------------------------------------------------------------------------------
+# --- the report ----------------------------------------------------------------------------------------------------------
 
 
 def report(by_kind: Mapping[tuple[str, str, str], Quality], by_cut: Mapping[tuple[float, bool], Mapping[str, Quality]]) -> None:
@@ -271,7 +271,7 @@ def report(by_kind: Mapping[tuple[str, str, str], Quality], by_cut: Mapping[tupl
     print(f"\nPassages of at most {PASSAGE_S:.0f} s, as the pipeline cuts them: recall@5 / MRR")
     rows = {}
     for (of, kind, way), each in by_kind.items():
-        rows.setdefault((of, kind), {"questions": str(each.questions)})[way] = _told(each)
+        rows.setdefault((of, kind), {"questions": str(each.questions)})[way] = _rates(each)
     ways = ("words", "meaning", "both")
     headings = [("questions about", "left"), ("kind", "left"), ("questions", "right"), *[(way, "right") for way in ways]]
     cells = [(of, kind, row["questions"], *[row[way] for way in ways]) for (of, kind), row in rows.items()]
@@ -279,16 +279,16 @@ def report(by_kind: Mapping[tuple[str, str, str], Quality], by_cut: Mapping[tupl
     print("\nAll questions, passages cut otherwise: recall@5 / MRR, and by both: seconds to the answer")
     headings = [("at most", "right"), ("overlap", "left"), *[(way, "right") for way in ways], ("to the answer", "right")]
     cells = []
-    for (limit_s, overlap), found in by_cut.items():
-        listened = found["both"].until_answer_s
-        told = "" if listened is None else f"{listened:.1f} s"
+    for (limit_s, overlap), qualities in by_cut.items():
+        until_answer_s = qualities["both"].until_answer_s
+        listening = "" if until_answer_s is None else f"{until_answer_s:.1f} s"
         overlapping = "one sentence" if overlap else "none"
-        cells.append((f"{limit_s:.0f} s", overlapping, *[_told(found[way]) for way in ways], told))
+        cells.append((f"{limit_s:.0f} s", overlapping, *[_rates(qualities[way]) for way in ways], listening))
     print_table(headings, cells)
 
 
-def _told(each: Quality) -> str:
-    return f"{each.recall_at_5:.3f} / {each.mrr:.3f}"
+def _rates(quality: Quality) -> str:
+    return f"{quality.recall_at_5:.3f} / {quality.mrr:.3f}"
 
 
 if __name__ == "__main__":

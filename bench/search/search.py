@@ -39,10 +39,10 @@ from earshot.transcripts.search.vector_index import build_index, drop_index, ind
 from earshot.transcripts.speaker_refs import SpeakerRef
 
 SIZES = (10_000, 100_000, 1_000_000)
-PER_VIDEO = 250  # passages of an hour or so
-HELD_OUT = 200  # real passages that questions are made of
-ASKED, WARM_UP = 60, 10  # questions of each kind, and before them
-COMPARED = 40  # questions of which recall is measured
+PER_VIDEO = 250  # passages, about an hour
+HELD_OUT = 200  # real passages from which questions are made
+ASKED, WARM_UP = 60, 10  # timed questions of each kind, and those before them
+COMPARED = 40  # questions for which recall is measured
 OF_MODEL = {"model": MINILM.name, "model_revision": MINILM.revision}
 WORDS_PER_S = 2.5
 LAST_DAY = date(2026, 1, 1)
@@ -50,7 +50,7 @@ LAST_DAY = date(2026, 1, 1)
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of question: what is asked, of which part of the library, and whether by words alone."""
+    """A kind of question: the questions, the part of the library, and whether to search by words alone."""
 
     name: str
     questions: Sequence[str]
@@ -68,7 +68,7 @@ def main() -> None:
     base = Corpus(real.texts[HELD_OUT:], real.vectors[HELD_OUT:])
     with own_home() as home:
         open_database()
-        stop_embedded(home)  # as after any restart: from then on it has the memory that it was given
+        stop_embedded(home)  # its memory setting takes effect at the next start
         database, encoder = open_database(), Models().text_encoder(require_device(device))
         register_text_model(database, MINILM)
         ana = SpeakerRef("Ana", person_id=add_person(database, "Ana").person_id)
@@ -81,7 +81,7 @@ def main() -> None:
 def at_size(
     database: Database, encoder: TextEncoder, base: Corpus, held_out: Sequence[str], size: int, ana: SpeakerRef
 ) -> dict[str, Any]:
-    """All figures of a library that is made this large first."""
+    """Grow the library to this size; returns all its figures."""
     model = searched_model(database)
     assert model is not None
     with database.connect() as connection:
@@ -122,7 +122,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def load(database: Database, base: Corpus, first: int, last: int, ana: SpeakerRef) -> None:
-    """Passages number `first` to `last`, a video of PER_VIDEO at a time."""
+    """Add passages number `first` to `last`, in videos of PER_VIDEO."""
     parts = _videos(grown(base, last - first, seed=first))
     for number, part in enumerate(parts, start=first // PER_VIDEO):
         add_video(database, number, part, ana)
@@ -135,7 +135,7 @@ def _videos(parts: Iterator[Corpus]) -> Iterator[Corpus]:
 
 
 def add_video(database: Database, number: int, corpus: Corpus, ana: SpeakerRef) -> None:
-    """Every second video is of one source, of the others every 100th and every 1000th of one; Ana speaks in every 50th."""
+    """Add a video. One source has every second video, others every 100th and 1000th; Ana speaks in every 50th."""
     video_id = f"video-{number:06d}-{int(corpus.vectors[0, 0] * 1e6):x}"
     source = next((f"https://x/{share}" for share in (1000, 100, 2) if number % share == 1), "https://x/rest")
     day = datetime.combine(LAST_DAY, datetime.min.time(), UTC) - timedelta(days=number % 1000)
@@ -173,11 +173,11 @@ _SPEAKS = """
 
 
 def kinds_of(held_out: Sequence[str], base: Corpus, ana: SpeakerRef) -> list[Kind]:
-    """Of each kind ASKED questions, and a few more to warm up with."""
+    """The kinds of questions, each with more than ASKED and WARM_UP need."""
     sentences = [re.split(r"(?<=[.!?]) ", text)[0] for text in held_out]
     words = [re.findall(r"[a-z]{5,}", text) for text in held_out]
-    several = [" ".join(sorted(each, key=len)[-3:]) for each in words]
-    rare = [max(each, key=len) for each in words]
+    several = [" ".join(sorted(text_words, key=len)[-3:]) for text_words in words]
+    rare = [max(text_words, key=len) for text_words in words]
     phrases = [f'"{" ".join(re.findall(r"[A-Za-z]+", text)[3:7])}"' for text in base.texts[: len(held_out)]]
     common = ["value", "data", "function", "time", "number", "class", "array", "default"] * 40
     return [
@@ -198,7 +198,7 @@ def kinds_of(held_out: Sequence[str], base: Corpus, ana: SpeakerRef) -> list[Kin
 
 
 def latency(database: Database, encoder: TextEncoder, kind: Kind) -> dict[str, float]:
-    """p50 and p95 in ms over one connection, and how many hits a question has on average."""
+    """p50 and p95 in ms over one connection, and the mean number of hits per question."""
     times, hits = [], 0
     with database.snapshot() as connected:
         for question in kind.questions[: ASKED + WARM_UP]:
@@ -210,7 +210,7 @@ def latency(database: Database, encoder: TextEncoder, kind: Kind) -> dict[str, f
 
 
 def connect_ms(database: Database, kind: Kind) -> float:
-    """What a connection of its own adds to a question: the server's process for it starts knowing nothing. At the median."""
+    """The median milliseconds that a fresh connection adds to a search: its server process starts with cold caches."""
     alone = [seconds(lambda text=text: search(database, None, text)) for text in kind.questions[:ASKED]]
     with database.snapshot() as connected:
         together = [seconds(lambda text=text: search(connected, None, text)) for text in kind.questions[:ASKED]]
@@ -218,22 +218,22 @@ def connect_ms(database: Database, kind: Kind) -> float:
 
 
 def encode_ms(encoder: TextEncoder, texts: Sequence[str]) -> float:
-    """What one question takes to embed, at the median."""
+    """The median milliseconds to embed a question."""
     return float(np.median([seconds(lambda text=text: encoder.encode([text])) for text in texts])) * 1000
 
 
 def recall(database: Database, encoder: TextEncoder, texts: Sequence[str]) -> float:
-    """Of the ten passages nearest to each text, the share that is among the candidates that search takes from the index."""
+    """The share of the ten passages nearest to each text that is among the candidates that search takes from the index."""
     shares = []
     with database.snapshot() as connected:
         connected.query(_AS_SEARCH)
         for vector in encoder.encode(texts):
-            found, nearest = ({tuple(row.values()) for row in connected.query(each, [vector])} for each in _NEAREST)
-            shares.append(len(found & nearest) / len(nearest))
+            candidates, nearest = ({tuple(row.values()) for row in connected.query(sql, [vector])} for sql in _NEAREST)
+            shares.append(len(candidates & nearest) / len(nearest))
     return float(np.mean(shares))
 
 
-# By the index, as in search_passages(), whose settings apply; and by an expression that no index has.
+# With the index, as in search_passages(), whose settings apply; and with an expression that no index covers.
 _NEAREST = (
     f"""
     SELECT video_id, passage_index FROM passages WHERE model = '{MINILM.name}' AND model_revision = '{MINILM.revision}'

@@ -1,9 +1,8 @@
-"""A library that is watched, for bench/watching/watching.py: feeds served on loopback, videos that are known, and ticks of the
-sensors.
+"""A watched library for bench/watching/watching.py: feeds on loopback, known videos, and ticks of the sensors.
 
-`WatchedLibrary` publishes episodes, makes sources due, grows by videos that were run long ago, and evaluates a sensor as
-Dagster does: with an instance of the tick's own, the partitions of its runs looked up. What Dagster's daemon does with the
-answer is `add_partitions()`; no run is submitted.
+`WatchedLibrary` publishes episodes, makes sources due, adds videos as if they had run long ago, and evaluates sensors as
+Dagster does, with an instance of the tick's own. `add_partitions()` does what Dagster's daemon does with the result; no run is
+submitted.
 """
 
 import os
@@ -22,14 +21,14 @@ from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.partitions import videos
 
-NOTES = "Recorded live, with notes on all that was said and links to everything. " * 7  # 500 characters, as podcasts have
+NOTES = "Recorded live, with notes on all that was said and links to everything. " * 7  # 500 characters, as in real feeds
 FIRST_DAY = datetime(2010, 1, 1, tzinfo=UTC)
-BATCH = 10_000  # partitions that Dagster is given at a time
+BATCH = 10_000  # partitions added to Dagster at a time
 
 
 @dataclass
 class WatchedLibrary:
-    """Feeds in `folder`, served at `url`, and what is known of them. EARSHOT_SOURCES must name a file that may be written."""
+    """Feeds in `folder`, served at `url`, and a library that watches them. EARSHOT_SOURCES must name a writable file."""
 
     folder: Path
     url: str
@@ -39,17 +38,17 @@ class WatchedLibrary:
     episodes: dict[str, int] = field(default_factory=dict)
 
     def watch(self, kind: Kind, *addresses: str) -> Source:
-        """Have these sources, and no others, in the file of sources; the first of them."""
+        """Write these sources, and no others, to sources.yaml; returns the first."""
         lines = [f"  - {kind}: {address}\n    every: 1d\n" for address in addresses]
         read_settings().sources.write_text("sources:\n" + "".join(lines))
         return watched_sources()[0]
 
     def make_due(self, address: str) -> None:
-        """As if this source had not been looked at for long."""
+        """Pretend that this source was never polled."""
         self.database.query("UPDATE sources SET looked_at = NULL WHERE source = %s", [address])
 
     def publish(self, feed: str, more: int = 1) -> None:
-        """Add so many episodes to a feed, which is due then. A server tells a changed file by its time, in whole seconds."""
+        """Add episodes to a feed, and make it due. Sets the file's time, by whose whole seconds a server detects changes."""
         count = self.episodes[feed] = self.episodes.get(feed, 0) + more
         path, moment = self.folder / feed.rpartition("/")[2], FIRST_DAY.timestamp() + count
         path.write_text(feed_of(self.url, path.stem, count))
@@ -57,7 +56,7 @@ class WatchedLibrary:
         self.make_due(feed)
 
     def grow(self, known: int, of_a_source: int) -> list[str]:
-        """Add videos until so many are known; the addresses of their feeds, which were looked at just now."""
+        """Add videos until `known` are known; returns the addresses of their feeds, recorded as just polled."""
         numbers = {"first": self.count(), "last": known - 1, "of_a_source": of_a_source, "url": f"{self.url}/feed-"}
         with self.database.connect() as connection:
             connection.execute(_ADDED, numbers)
@@ -68,22 +67,22 @@ class WatchedLibrary:
             return [row["source"] for row in connection.execute(feeds, numbers)]
 
     def work_off(self) -> None:
-        """As if every video that is known had been run, and the database had looked at its own tables since."""
+        """Pretend that every known video has run, and update the database's statistics."""
         self.database.query("DELETE FROM run_requests")
         self.database.query("UPDATE videos SET state = 'ready' WHERE state <> 'ready'")
         self.add_partitions([row["video_id"] for row in self.database.query("SELECT video_id FROM videos")])
         self.database.query("ANALYZE")
 
     def count(self) -> int:
-        """The videos that are known."""
+        """How many videos are known."""
         return self.database.query("SELECT count(*) AS videos FROM videos")[0]["videos"]
 
     def failures(self) -> list[str]:
-        """Why sources could not be looked at."""
+        """The errors of sources that could not be polled."""
         return [row["last_error"] for row in self.database.query("SELECT last_error FROM sources WHERE failures > 0")]
 
     def tick(self, sensor: SensorDefinition) -> list[str]:
-        """Evaluate the sensor; the partitions of the runs that it asks for."""
+        """Evaluate the sensor; returns the partitions of the runs that it requests."""
         cursor, ref = self.cursors.get(sensor.name), self.instance.get_ref()
         with build_sensor_context(None, cursor, repository_def=defs.get_repository_def(), instance_ref=ref) as context:
             answer = sensor.evaluate_tick(context)
@@ -91,12 +90,12 @@ class WatchedLibrary:
         return [run.partition_key for run in answer.run_requests or () if run.partition_key]
 
     def add_partitions(self, keys: Sequence[str]) -> None:
-        """What the daemon does first with the runs that were asked for."""
+        """Add the partitions of requested runs, as the daemon does first."""
         for start in range(0, len(keys), BATCH):
             self.instance.add_dynamic_partitions(str(videos.name), list(keys[start : start + BATCH]))
 
     def add_one(self, key: str) -> None:
-        """What the daemon does with the partition of one new upload."""
+        """Add the partition of one new upload, and look it up, as the daemon does."""
         self.add_partitions([key])
         assert self.instance.has_dynamic_partition(str(videos.name), key)
 
@@ -119,7 +118,7 @@ _LISTED = """
 
 
 def feed_of(url: str, name: str, count: int) -> str:
-    """A podcast's feed of so many episodes, newest first."""
+    """A podcast's feed of `count` episodes, newest first."""
     items = (
         f'<item><guid isPermaLink="false">{name}-{number}</guid><title>Episode {number}</title>'
         f"<pubDate>{FIRST_DAY + timedelta(hours=number):%a, %d %b %Y %H:%M:%S} GMT</pubDate><description>{NOTES}</description>"

@@ -1,16 +1,15 @@
-"""`python -m bench.watching`: what watching sources costs on this machine, in figures that can be repeated.
+"""`python -m bench.watching`: what watching sources costs on this machine.
 
-In a home of its own, with the real Postgres, Dagster instance, feeds over HTTP on loopback and yt-dlp:
+In a home of its own, with the real Postgres and Dagster instance, feeds over HTTP on loopback, and yt-dlp:
 
-1. Ticks of the sensors in a library that grows (bench/watching/watched_library.py). Its videos are those of one feed that is
-   really served, and of further watched feeds of 500 that were looked at just now. Then ticks that look at a large feed or
-   folder.
-2. The first fill: a feed of 20,000 entries is listed, kept, decided and asked for, 50 runs a tick.
-3. Downloads an hour from one source, by two workers that take turns as asset `audio` does, with its usual pause and without.
+1. Ticks of the sensors in a growing library (bench/watching/watched_library.py). Its videos come from one feed that is really
+   served, and from further watched feeds of 500 that were just polled. Then ticks that poll a large feed or folder.
+2. The first fill: a feed of 20,000 entries is listed, saved, decided and requested, 50 runs per tick.
+3. Downloads per hour from one source, by two workers that take turns like asset `audio`, with its usual pause and without.
 
-Prints tables, and writes them with the machine, the commit and the date to bench/results/watching-<commit>.json. A tick
-that asks for another number of runs than it should, or that cannot look, ends the benchmark. Not measured: how long Dagster
-takes to submit a run, and its daemon's call of the process that holds the sensors.
+Prints tables, and writes them with the machine, the commit and the date to bench/results/watching-<commit>.json. A tick that
+requests an unexpected number of runs, or cannot poll, ends the benchmark. Not measured: how long Dagster takes to submit a run,
+and its daemon's call of the process that runs the sensors.
 """
 
 import os
@@ -49,14 +48,14 @@ from sensors.new_uploads import new_uploads
 from sensors.retries import retries
 
 WORKERS = 2
-PREFIX = "watching-"  # of the file that keeps the results
+PREFIX = "watching-"  # of the result file
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured: `libraries` in videos, the first of which are all of the feed that is served."""
+    """How much is measured. `libraries` are in videos; those of the smallest all come from the feed that is served."""
 
     libraries: tuple[int, ...] = (100, 10_000, 100_000)
     of_a_source: int = 500
@@ -69,7 +68,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Figure:
-    """What was done so many times, with so many videos known and sources watched, and the seconds that each time took."""
+    """The seconds of a repeated action, with this many videos known and sources watched."""
 
     what: str
     videos: int
@@ -105,7 +104,7 @@ def measure(library: WatchedLibrary, sizes: Sizes) -> Row:
 
 
 def measure_library(library: WatchedLibrary, known: int, sizes: Sizes) -> list[Figure]:
-    """The ticks of both sensors, and what Dagster does with a new partition, with this many videos known."""
+    """Ticks of both sensors, and adding a partition to Dagster, with this many videos known."""
     feed, times = f"{library.url}/small.xml", sizes.times
     if feed not in library.episodes:
         library.publish(feed, sizes.libraries[0])
@@ -123,21 +122,21 @@ def measure_library(library: WatchedLibrary, known: int, sizes: Sizes) -> list[F
 
 
 def measure_large_feed(library: WatchedLibrary, sizes: Sizes) -> Figure:
-    """Ticks that find one new episode in the feed that fill() has filled."""
+    """Ticks that find one new episode in the feed of `fill()`."""
     feed = f"{library.url}/large.xml"
     what = f"a feed of {sizes.entries:,} due: one new"
     return measure_ticks(library, what, sizes.times, lambda: library.publish(feed), runs=1)
 
 
 def measure_folder(library: WatchedLibrary, sizes: Sizes) -> Figure:
-    """Ticks that look at a folder in which nothing has changed."""
+    """Ticks that poll an unchanged folder."""
     folder = library.folder / "recordings"
     folder.mkdir()
     for number in range(sizes.files):
         (folder / f"{number}.mp3").write_text(f"recording {number}")
     source = library.watch(Kind.FOLDER, str(folder))
-    found = list_all(source)  # at once: a look would wait until the files have settled
-    save_listing(library.database, source, found, found.entries)
+    listing = list_all(source)  # directly, because a poll would wait until the files have settled
+    save_listing(library.database, source, listing, listing.entries)
     decide_pending(source, library.database)
     library.work_off()
     what = f"a folder of {sizes.files:,} due: nothing new"
@@ -152,26 +151,26 @@ def measure_ticks(
     sensor: SensorDefinition = new_uploads,
     runs: int = 0,
 ) -> Figure:
-    """Evaluate a sensor so often, each time after `before`. Raises RuntimeError where it does not what it is timed for."""
-    asked: list[str] = []
+    """Evaluate a sensor `times` times, each after `before`. Raises RuntimeError if a tick does not do what it should."""
+    requested: list[str] = []
 
     def tick() -> None:
         keys = library.tick(sensor)
         if len(keys) != runs:
             raise RuntimeError(f"{what}: a tick of {sensor.name} asked for {len(keys)} runs instead of {runs}")
-        asked.extend(keys)
+        requested.extend(keys)
 
     figure = repeat(library, what, times, tick, before)
     if failures := library.failures():
         raise RuntimeError(f"{what}: {failures}")
-    library.add_partitions(asked)
+    library.add_partitions(requested)
     return figure
 
 
 def repeat(
     library: WatchedLibrary, what: str, times: int, work: Callable[[], None], before: Callable[[], None] = lambda: None
 ) -> Figure:
-    """Do it so often, after one time that does not count; `before` is not timed."""
+    """Time `work` `times` times, after once that does not count; `before` is not timed."""
     known, sources, taken = library.count(), len(watched_sources()), []
     for _ in range(times + 1):
         before()
@@ -183,7 +182,7 @@ def repeat(
 
 
 def fill(library: WatchedLibrary, entries: int) -> Row:
-    """Seconds of each step of a first look at a feed of so many entries, and of the ticks that ask for its runs."""
+    """Seconds of each step of the first poll of a feed of this many entries, and of the ticks that request its runs."""
     source, database = library.watch(Kind.FEED, f"{library.url}/large.xml"), library.database
     states_of(database, [source.address])
     library.publish(source.address, entries)
@@ -191,11 +190,11 @@ def fill(library: WatchedLibrary, entries: int) -> Row:
     assert listing is not None  # no validators were given
     ordered = in_order(listing.entries, source.newest_first)
     new, keep_s = timed(lambda: save_listing(database, source, listing, ordered))
-    asked_for, decide_s = timed(lambda: decide_pending(source, database))
+    requested, decide_s = timed(lambda: decide_pending(source, database))
     taken = emit(library)
     run = sum(runs for runs, _ in taken)
-    if {new, asked_for, run} != {entries}:
-        raise RuntimeError(f"of {entries} entries {new} were new, {asked_for} were asked for, and {run} run")
+    if {new, requested, run} != {entries}:
+        raise RuntimeError(f"of {entries} entries {new} were new, {requested} were asked for, and {run} run")
     library.work_off()
     seconds = [tick_s for _, tick_s in taken]
     spent = {"list_s": list_s, "keep_s": keep_s, "decide_s": decide_s}
@@ -203,7 +202,7 @@ def fill(library: WatchedLibrary, entries: int) -> Row:
 
 
 def emit(library: WatchedLibrary) -> list[tuple[int, float]]:
-    """Ticks until nothing is left to be asked for: how many runs each gave, and its seconds."""
+    """Tick until no request is left; returns the runs and seconds of each tick."""
     taken: list[tuple[int, float]] = []
     while True:
         keys, tick_s = timed(lambda: library.tick(new_uploads))
@@ -217,27 +216,27 @@ def emit(library: WatchedLibrary) -> list[tuple[int, float]]:
 
 
 def measure_downloads(library: WatchedLibrary, pause_s: float, count: int) -> Row:
-    """Downloads an hour, counted from the end of the first that is no worker's first to the end of the last."""
+    """Downloads per hour, from the end of the WORKERSth download to the end of the last."""
     source = Source(Kind.FEED, f"{library.url}/podcast.xml", "podcast", pause_s=pause_s)
-    found = [Video(f"media-{number}", f"{library.url}/media-{number}.mp3", source.address, "") for number in range(count)]
-    first, *others = [library.folder / f"{video.video_id}.mp3" for video in found]
+    videos = [Video(f"media-{number}", f"{library.url}/media-{number}.mp3", source.address, "") for number in range(count)]
+    first, *others = [library.folder / f"{video.video_id}.mp3" for video in videos]
     write_mp3(first, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, 6.5, 14.5)))
     for other in others:
         shutil.copyfile(first, other)
     with ThreadPoolExecutor(WORKERS) as workers:
-        ends = sorted(workers.map(lambda video: fetch(library.database, video, source), found))[WORKERS - 1 :]
+        ends = sorted(workers.map(lambda video: fetch(library.database, video, source), videos))[WORKERS - 1 :]
     an_hour = 3600.0 * (len(ends) - 1) / (ends[-1] - ends[0])
     return {"pause_s": pause_s, "downloads": count, "bytes_each": first.stat().st_size, "an_hour": an_hour}
 
 
 def fetch(database: Database, video: Video, source: Source) -> float:
-    """Fetch a video as asset `audio` does; the moment when it was there."""
+    """Fetch a video as asset `audio` does; returns when it was complete."""
     with download_folder(video) as folder, download_slot(database, source):
         fetching.fetch(video, folder, source)
         return monotonic()
 
 
-# --- what is told --------------------------------------------------------------------------------------------------------
+# --- the report ----------------------------------------------------------------------------------------------------------
 
 
 def report(figures: Row) -> None:
@@ -254,12 +253,12 @@ def report(figures: Row) -> None:
         f"{filled['decide_s']:.1f} s to decide and ask for; then {filled['ticks']} ticks of "
         f"{filled['tick_median_s'] * 1e3:.0f} ms (at most {filled['tick_max_s'] * 1e3:.0f})."
     )
-    for one in figures["downloads"]:
-        print(f"Downloads of {one['bytes_each'] // 1024} KiB, pause {one['pause_s']:g} s: {one['an_hour']:.0f} an hour.")
+    for row in figures["downloads"]:
+        print(f"Downloads of {row['bytes_each'] // 1024} KiB, pause {row['pause_s']:g} s: {row['an_hour']:.0f} an hour.")
 
 
 def document(figures: Row, load_before: float, stolen: float | None) -> Row:
-    """The figures with what they were measured on; `load_before`: processes that others ran when it began."""
+    """The figures with the machine's description; `load_before` is its load average at the start."""
     return {
         **measured_on(cpu_name()),
         "load_before": load_before,
