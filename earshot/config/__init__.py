@@ -1,1 +1,1 @@
-"""What a user writes: settings, sources.yaml, people.yaml. Reads and checks, and does nothing else."""
+"""The user's configuration: settings, sources.yaml, people.yaml. Reads and validates, and does nothing else."""

@@ -1,4 +1,4 @@
-"""EARSHOT_HOME as a folder: made where it is missing, and refused in plain words where it cannot be."""
+"""The folder EARSHOT_HOME: created if it is missing."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ REMEDY = "Set EARSHOT_HOME to a folder that you may write to."
 
 
 def make_home(home: Path) -> Path:
-    """The folder, there and writable. Raises Misconfigured where it cannot be."""
+    """Create the folder if necessary and return it. Raises Misconfigured if it cannot be created or written to."""
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:

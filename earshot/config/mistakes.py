@@ -1,4 +1,4 @@
-"""What is wrong with a file or a setting that a user wrote: collected, and raised at once as `InvalidConfig`."""
+"""Collects the mistakes in a user's file or settings, and raises them together as `InvalidConfig`."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ SHOWN = 80  # characters of a value that an error shows
 
 
 def quoted(text: str) -> str:
-    """A value as an error shows it: without secrets, and cut where it is long."""
+    """A value as an error shows it: without secrets, and cut if it is long."""
     shown = without_secrets(text)
     return repr(shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…")
 
 
 def read_text(path: Path, variable: str, may_miss: bool) -> str:
-    """The whole file that an environment variable names; "" for a missing one that `may_miss`. Raises Misconfigured."""
+    """The text of the file that an environment variable names; "" if it `may_miss` and does. Raises Misconfigured."""
     try:
         return path.read_bytes().decode()
     except UnicodeDecodeError as error:
@@ -33,7 +33,7 @@ def read_text(path: Path, variable: str, may_miss: bool) -> str:
 
 
 class Mistakes:
-    """The mistakes of one file; a mistake without a line is one of the environment."""
+    """The mistakes in one file; those without a line are in the environment."""
 
     def __init__(self, path: Path) -> None:
         self._file = str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
@@ -41,23 +41,23 @@ class Mistakes:
         self._known_keys: dict[str, None] = {}
 
     def add(self, line: int | None, key: str, value: str, message: str, remedy: str) -> None:
-        """Notes a mistake, once: what an anchor repeats is met again. `value` is as the error may show it."""
+        """Note a mistake; repetitions by a YAML anchor count once. `value` is as the error may show it."""
         self._found.setdefault((line or 0, message), Mistake(line, key, value, message, remedy))
 
     def add_unknown_key(self, line: int, key: str, known: Iterable[str], owner: str) -> None:
-        """Notes a key that `owner` (a source, the file) does not have; those that it has stand once, below all mistakes."""
+        """Note a key that `owner` (a source, the file) does not have. Its known keys are listed once, below all mistakes."""
         near = difflib.get_close_matches(key.lower(), list(known), n=1)
         self.add(line, without_secrets(key), "", f"unknown key {quoted(key)}.", f"Did you mean {near[0]}?" if near else "")
         self._known_keys[f"Keys of {owner}: {', '.join(known)}."] = None
 
     def raise_if_any(self) -> None:
-        """Raises InvalidConfig if anything is wrong."""
+        """Raise InvalidConfig if there are any mistakes."""
         if self._found:
             raise self.error()
 
     def error(self) -> InvalidConfig:
-        """All mistakes in the order of the file, one a line."""
-        found = tuple(self._found[place] for place in sorted(self._found))
-        places = (f"{self._file}, line {each.line}: " if each.line else "" for each in found)
-        lines = [f"{place}{each.message} {each.remedy}".strip() for place, each in zip(places, found, strict=True)]
-        return InvalidConfig("\n".join([*lines, *self._known_keys]), found)
+        """All mistakes in the order of the file, one per line."""
+        mistakes = tuple(self._found[place] for place in sorted(self._found))
+        places = (f"{self._file}, line {mistake.line}: " if mistake.line else "" for mistake in mistakes)
+        lines = [f"{place}{mistake.message} {mistake.remedy}".strip() for place, mistake in zip(places, mistakes, strict=True)]
+        return InvalidConfig("\n".join([*lines, *self._known_keys]), mistakes)

@@ -1,8 +1,8 @@
-"""Names of people: what may be one, and which two are the same.
+"""Names of people: which are valid, and which are equal.
 
-A name is kept in Unicode's form NFC, its spaces single. Any script, quotes and emoji will do. What is refused would break a
-line of a table or of subtitles, hide in it, or be taken for the name of a voice that nobody has named. Two names that differ
-only in form or in capitals are one name. No error here holds the name: errors end in logs, and names must not.
+Names are stored in Unicode's form NFC, with single spaces. Any script, quotes and emoji are allowed. Rejected are names that
+would break a line of a table or of subtitles, hide in it, or look like a label that Earshot gives. Names that differ only in
+Unicode form or letter case are equal. Errors never contain the name, because they are logged and names must not be.
 """
 
 import re
@@ -15,13 +15,13 @@ ALLOWED = (
 
 # Line and paragraph separators, control characters, halves of a character.
 _REFUSED_CATEGORIES = ("Cc", "Zl", "Zp", "Cs")
-# They turn round what is written after them, also beyond the name.
+# They reverse the text that follows, even beyond the name.
 _DIRECTIONS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _GIVEN_BY_EARSHOT = re.compile(r"unknown|voice[ -]?\d+|speaker_\d+")
 
 
 def parse_person_name(text: str) -> str:
-    """The name as it is kept. Raises ValueError whose text says what is wrong with it, after the words "the name"."""
+    """The name as it is stored. Raises ValueError with a text that completes "the name ..."."""
     words = text.strip(" \t\u00a0")
     if any(unicodedata.category(character) in _REFUSED_CATEGORIES for character in words) or _DIRECTIONS & set(words):
         raise ValueError("has a line break or a control character in it")
@@ -36,5 +36,5 @@ def parse_person_name(text: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """The same for two names that are one (Unicode's canonical caseless matching)."""
+    """A key that is the same for equal names (Unicode's canonical caseless matching)."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())

@@ -1,8 +1,7 @@
 """people.yaml: people by name, and recordings in which they speak.
 
-`read_people()` reads the whole file or refuses it with every mistake at once. Which keys there are is in
-earshot/config/people_model.py, and for users in docs/reference/people-file.md. No recording is opened here, and none need be
-there yet.
+`read_people()` reads the whole file, or rejects it with all its mistakes together. earshot/config/people_model.py defines the
+keys; docs/reference/people-file.md explains them to users. Recordings are not opened here, and need not exist yet.
 """
 
 from dataclasses import dataclass
@@ -17,13 +16,13 @@ class ListedPerson:
     """One entry of people.yaml. No two have the same name, and no two excerpts overlap."""
 
     name: str
-    line: int  # on which the name stands
+    line: int  # of the name
     notes: str
     excerpts: tuple[Excerpt, ...]
 
 
 def read_people(path: Path) -> tuple[ListedPerson, ...]:
-    """The people in the file, in its order; none where it is empty or missing. Raises InvalidConfig with every mistake."""
-    from earshot.config.people_model import read_entries  # here: pydantic takes 0.2 s, which only this can spare
+    """The people in the file, in its order; none if it is empty or missing. Raises InvalidConfig with every mistake."""
+    from earshot.config.people_model import read_entries  # imported late: loading pydantic takes 0.2 s
 
     return tuple(ListedPerson(*entry) for entry in read_entries(path, read_text(path, "EARSHOT_PEOPLE", may_miss=True)))

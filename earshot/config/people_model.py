@@ -1,7 +1,7 @@
-"""people.yaml as models: which keys there are, what each takes, and what must hold between them.
+"""The models of people.yaml: its keys, their values, and the rules between them.
 
-`read_people()` imports this when it reads, since pydantic takes a while (earshot/config/yaml_model.py). Names and notes are not
-repeated in errors, which may end in logs, where no name must stand.
+`read_people()` imports this module late, because loading pydantic takes a while (earshot/config/yaml_model.py). Errors do not
+repeat names and notes, because they may be logged and names must not be.
 """
 
 from collections import defaultdict
@@ -28,24 +28,24 @@ NOTES = "text of at most 10000 characters, none of them a control character."
 VIDEO_KEY = "a video's key, as `earshot videos` lists it."
 
 
-def _name(written: Any) -> Any:
+def _name(value: Any) -> Any:
     try:
-        return parse_person_name(written) if isinstance(written, str) else written
+        return parse_person_name(value) if isinstance(value, str) else value
     except ValueError as error:
         raise refusal(f"the name {error}.") from None
 
 
 def _span(node: yaml.Node) -> tuple[int, float, float]:
-    """Its line, start and end."""
-    written = [time.value for time in node.value] if isinstance(node, yaml.SequenceNode) else node.value
+    """The span's line, start and end."""
+    value = [time.value for time in node.value] if isinstance(node, yaml.SequenceNode) else node.value
     try:
-        start, end = map(parse_time, written if isinstance(written, list) else ())
-    except (ValueError, TypeError):  # not two, no times, not even texts
-        told = f"[{', '.join(map(str, written))}]" if isinstance(written, list) else str(written)
-        raise refusal(f"a span is {quoted(told)}.") from None
+        start, end = map(parse_time, value if isinstance(value, list) else ())
+    except (ValueError, TypeError):  # not two values, not times, or not texts
+        shown = f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
+        raise refusal(f"a span is {quoted(shown)}.") from None
     if end <= start:
-        told = f"a span ends at {format_time(end)}, and starts at {format_time(start)}."
-        raise refusal(told, "Allowed: an end after the start.")
+        message = f"a span ends at {format_time(end)}, and starts at {format_time(start)}."
+        raise refusal(message, "Allowed: an end after the start.")
     return line_of(node), start, end
 
 
@@ -61,13 +61,13 @@ class Sample(Model):
     def mistakes(self) -> Iterator[tuple[str, str, str]]:
         given = self.model_fields_set & {FILE, VIDEO}
         if len(given) != 1:
-            told = "a sample is a file and a video at once." if given else "a sample is neither a file nor a video."
-            yield "", told, f"Allowed: {SAMPLES}"
+            message = "a sample is a file and a video at once." if given else "a sample is neither a file nor a video."
+            yield "", message, f"Allowed: {SAMPLES}"
         elif VIDEO in given and "spans" not in self.model_fields_set:
             yield "", "a video has no spans.", f"Say when this person speaks: {SPANS}"
 
     def excerpts(self) -> Iterator[tuple[int, Excerpt]]:
-        """The line and each part of it that is right; all of a file that has no spans."""
+        """Each valid excerpt with its line; the whole recording for a file without spans."""
         kind, recording = (FILE, self.file) if self.file else (VIDEO, self.video)
         whole = [(self.line(), 0.0, None)] if self.file and "spans" not in self.model_fields_set else []
         for line, start_s, end_s in self.spans or whole if recording else ():
@@ -83,7 +83,7 @@ class Person(Model):
 
     def placed(self) -> list["Placed"]:
         """The excerpts of all samples."""
-        return [Placed(*each, self) for sample in self.samples for each in sample.excerpts()]
+        return [Placed(line, excerpt, self) for sample in self.samples for line, excerpt in sample.excerpts()]
 
     def mistakes(self) -> Iterator[tuple[str, str, str]]:
         if "name" not in self.model_fields_set:
@@ -102,7 +102,7 @@ SHOWS = {key: lambda text: f"a text of length {len(text)}" for key in ("people",
 
 
 class Placed(NamedTuple):
-    """An excerpt, its line, and whose it is: two people may stand on one line."""
+    """An excerpt with its line and person; two people may share a line."""
 
     line: int
     excerpt: Excerpt
@@ -110,13 +110,16 @@ class Placed(NamedTuple):
 
 
 def read_entries(path: Path, text: str) -> list[tuple[str, int, str, tuple[Excerpt, ...]]]:
-    """Name, its line, notes and excerpts of each person. Raises InvalidConfig with every mistake."""
+    """Each person's name, its line, notes and excerpts. Raises InvalidConfig with every mistake."""
     file = YamlFile(path, SHOWS)
     people = file.read(PeopleFile, text).people
     _refuse_repeated_names(file, people)
     _refuse_overlaps(file, people)
     file.raise_if_any()
-    return [(each.name, each.line("name"), each.notes, tuple(one.excerpt for one in each.placed())) for each in people]
+    return [
+        (person.name, person.line("name"), person.notes, tuple(placed.excerpt for placed in person.placed()))
+        for person in people
+    ]
 
 
 def _refuse_repeated_names(file: YamlFile, people: Sequence[Person]) -> None:
@@ -124,32 +127,32 @@ def _refuse_repeated_names(file: YamlFile, people: Sequence[Person]) -> None:
     for person in people:
         key = name_key(person.name)
         if key and key in lines:
-            told = f"the name is that of the person on line {lines[key]} already (capitals do not count)."
+            message = f"the name is that of the person on line {lines[key]} already (capitals do not count)."
             remedy = "One person: put all recordings below one name. Two people: tell the names apart."
-            file.refuse(person, "name", told, remedy)
+            file.refuse(person, "name", message, remedy)
         lines.setdefault(key, person.line("name"))
 
 
 def _refuse_overlaps(file: YamlFile, people: Sequence[Person]) -> None:
     by_recording: defaultdict[tuple[str, str], list[Placed]] = defaultdict(list)
     for person in people:
-        for one in person.placed():
-            by_recording[one.excerpt.kind, one.excerpt.recording].append(one)
+        for placed in person.placed():
+            by_recording[placed.excerpt.kind, placed.excerpt.recording].append(placed)
     for group in by_recording.values():
-        group.sort(key=lambda one: (one.excerpt.start_s, one.line))
-        longest = group[0]
-        for one in group[1:]:
-            if one.excerpt.overlaps(longest.excerpt):
-                _refuse_overlap(file, *sorted((longest, one), key=lambda each: each.line))
-            longest = max(longest, one, key=lambda each: each.excerpt.last_s)
+        group.sort(key=lambda placed: (placed.excerpt.start_s, placed.line))
+        last = group[0]
+        for placed in group[1:]:
+            if placed.excerpt.overlaps(last.excerpt):
+                _refuse_overlap(file, *sorted((last, placed), key=lambda placed: placed.line))
+            last = max(last, placed, key=lambda placed: placed.excerpt.last_s)
 
 
 def _refuse_overlap(file: YamlFile, first: Placed, second: Placed) -> None:
     here, there = second.excerpt.times, first.excerpt.times
     if first.person is second.person:
-        told = f"{here} of a recording overlaps {there} of it on line {first.line}."
+        message = f"{here} of a recording overlaps {there} of it on line {first.line}."
         remedy = "Name each part of a recording once."
     else:
-        told = f"{here} of a recording is given to this person, and {there} of it to another on line {first.line}."
+        message = f"{here} of a recording is given to this person, and {there} of it to another on line {first.line}."
         remedy = "A part of a recording has one person speaking in it, alone."
-    file.refuse(second.person, "samples", told, remedy, second.line)
+    file.refuse(second.person, "samples", message, remedy, second.line)

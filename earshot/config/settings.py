@@ -1,8 +1,8 @@
-"""Settings: everything a user chooses, read from the environment, and from earshot.toml what that does not set.
+"""Settings: the user's choices, read from the environment and, for those it does not set, from earshot.toml.
 
-docs/reference/settings.md explains each to users; earshot/config/settings_file.py reads the file. Read on each call, never at
-import, so that tests and subprocesses see what they set. Dagster's own settings are in dagster.yaml, and sources and people
-have files of their own. No pydantic here: it takes 0.2 s of CPU, and every command reads the settings.
+docs/reference/settings.md explains each to users; earshot/config/settings_file.py reads the file. Settings are read on each
+call, never at import, so that tests and subprocesses see changes. Dagster's own settings are in dagster.yaml; sources and
+people have files of their own. This module avoids pydantic, which takes 0.2 s of CPU, because every command reads the settings.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,29 +28,29 @@ class Settings:
     """One reading of the environment and earshot.toml."""
 
     home: Path  # database, media, assembled models, Dagster's own files
-    media: str  # where audio is kept: a full path, or a URL such as s3://bucket/prefix without a slash at its end
+    media: str  # the media store: a full path, or a URL such as s3://bucket/prefix, without a slash at the end
     sources: Path  # earshot/config/sources_file.py
     people: Path  # earshot/config/people_file.py
     database_url: str | None = None  # a Postgres server with pgvector; None: the embedded one
-    device: str = "cuda"  # Earshot never changes to the other by itself
+    device: str = "cuda"  # Earshot never falls back to the other one
     models: str = "bundled"  # earshot/models/registry.py
     hub_token: str | None = None  # of the Hugging Face hub, for the gated models of `large`
-    alert_url: str | None = None  # gets failed checks and sources that cannot be read, as a POST of JSON
-    alert_quiet_hours: float = 24.0  # until a stage with the same cause is told again
-    workers: int = 2  # videos at work at once: one computes while another is downloaded
-    worker_memory_gb: float = 8.0  # a worker with more is replaced by a fresh one once its video is done
+    alert_url: str | None = None  # receives failed checks and unreadable sources as a POST of JSON
+    alert_quiet_hours: float = 24.0  # before an alert with the same stage and cause is repeated
+    workers: int = 2  # videos processed at a time: one computes while another downloads
+    worker_memory_gb: float = 8.0  # a worker that uses more is replaced after its video
     broker: str | None = None  # for workers on several machines, or NO_BROKER; None: the one that `earshot up` starts
-    monologue: bool = False  # the short way for a video of one enrolled voice (earshot/speakers/voices/monologue.py)
-    allow_private_addresses: bool = False  # of any source
+    monologue: bool = False  # shortcut for videos with one enrolled voice (earshot/speakers/voices/monologue.py)
+    allow_private_addresses: bool = False  # for every source
 
     @property
     def broker_url(self) -> str | None:
-        """Where runs are left for workers; None where each run is a process of its own."""
+        """The broker that queues runs for workers; None if it is not set, or each run is a process of its own."""
         return None if self.broker == NO_BROKER else self.broker
 
 
 def read_settings() -> Settings:
-    """The settings of this process. Raises InvalidConfig with every setting that is wrong, its value and what is allowed."""
+    """The settings of this process. Raises InvalidConfig with every invalid setting, its value and what is allowed."""
     mistakes = Mistakes(settings_path())
     read = {FIELDS.get(key, key): _read(value, mistakes) for key, value in read_values(mistakes).items()}
     mistakes.raise_if_any()
@@ -60,7 +60,7 @@ def read_settings() -> Settings:
 
 
 def _read(value: Value, mistakes: Mistakes) -> Any:
-    """The value of a setting; None where it is not allowed."""
+    """The value of a setting; None if it is invalid."""
     try:
         return READERS[value.key](value) if value.key in READERS else value.text
     except (ValueError, RuntimeError) as error:  # RuntimeError: the home of a user who does not exist
@@ -69,7 +69,7 @@ def _read(value: Value, mistakes: Mistakes) -> Any:
         return None
 
 
-# --- how each is read: a ValueError says what to do ------------------------------------------------------------------------
+# --- readers; the text of their ValueError is the remedy -------------------------------------------------------------------
 
 
 def _home(value: Value) -> Path:
@@ -84,7 +84,7 @@ def _media(value: Value) -> str:
 
 
 def _full(value: Value) -> Path:
-    """A path that is the same from whatever folder a command is typed in."""
+    """An absolute path, which does not depend on the working directory."""
     path = Path(value.text).expanduser()
     if not path.is_absolute() and value.folder is None:
         raise ValueError(
@@ -137,5 +137,5 @@ READERS: Mapping[str, Callable[[Value], Any]] = {
     "monologue": _truth,
     "allow_private_addresses": _truth,
 }
-FIELDS = {"hf_token": "hub_token"}  # of `Settings`, where the key is another
+FIELDS = {"hf_token": "hub_token"}  # fields of `Settings` with a different key
 SHOWS: Mapping[str, Callable[[str], str]] = {"alert_url": address_shown, "broker": lambda _: HIDDEN}

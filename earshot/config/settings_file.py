@@ -1,7 +1,7 @@
-"""earshot.toml: the settings of earshot/config/settings.py in a file, beneath those of the environment.
+"""earshot.toml: settings in a file, which the environment overrides.
 
-The file lies in the clone, or where EARSHOT_SETTINGS says. Its keys are the names of the variables in lower case without
-`EARSHOT_`, and `hf_token`. What a value means, and whether it is allowed, earshot/config/settings.py decides.
+The file is in the clone, or at EARSHOT_SETTINGS. Its keys are the names of the variables in lower case without `EARSHOT_`, and
+`hf_token`. earshot/config/settings.py interprets and validates the values.
 """
 
 import os
@@ -24,7 +24,7 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Value:
-    """What a setting was given: by the environment, or on a line of earshot.toml, in whose folder relative paths start."""
+    """A setting's value, from the environment or a line of earshot.toml, whose folder is the base of relative paths."""
 
     key: str
     text: str
@@ -33,12 +33,12 @@ class Value:
 
     @property
     def name(self) -> str:
-        """What the user calls the setting where he wrote it."""
+        """The setting's name where the user set it: the key or the variable."""
         return self.key if self.line else variable_of(self.key)
 
 
 def settings_path() -> Path:
-    """The file, which need not be there. Raises Misconfigured for a relative path, which would be another file elsewhere."""
+    """The file, which need not exist. Raises Misconfigured for a relative path, which depends on the working directory."""
     chosen = Path(os.environ.get(VARIABLE) or PROJECT_ROOT / "earshot.toml").expanduser()
     if not chosen.is_absolute():
         raise Misconfigured(f"{VARIABLE} is {str(chosen)!r}, a relative path.", f"Write it in full: {chosen.resolve()}.")
@@ -46,13 +46,13 @@ def settings_path() -> Path:
 
 
 def read_values(mistakes: Mistakes) -> dict[str, Value]:
-    """What is set, by key: the environment wins over the file. Raises Misconfigured where the file cannot be read."""
-    written = _written(settings_path(), mistakes)
-    return {key: value for key in KEYS if (value := _of_environment(key) or written.get(key))}
+    """The values that are set, by key; the environment overrides the file. Raises Misconfigured if it cannot be read."""
+    in_file = _read_file(settings_path(), mistakes)
+    return {key: value for key in KEYS if (value := _of_environment(key) or in_file.get(key))}
 
 
 def origins() -> dict[str, list[str]]:
-    """The keys that the environment sets, and those that the file does. Raises Misconfigured where the file is wrong."""
+    """The keys set by the environment, and those set by the file. Raises Misconfigured if the file is invalid."""
     mistakes = Mistakes(settings_path())
     values = read_values(mistakes).values()
     mistakes.raise_if_any()
@@ -63,7 +63,7 @@ def origins() -> dict[str, list[str]]:
 
 
 def variable_of(key: str) -> str:
-    """The variable of a key."""
+    """The environment variable of a key."""
     return "HF_TOKEN" if key == "hf_token" else f"EARSHOT_{key.upper()}"
 
 
@@ -72,8 +72,8 @@ def _of_environment(key: str) -> Value | None:
     return Value(key, text) if text else None
 
 
-def _written(path: Path, mistakes: Mistakes) -> dict[str, Value]:
-    """What the file gives, by key."""
+def _read_file(path: Path, mistakes: Mistakes) -> dict[str, Value]:
+    """The file's values, by key."""
     text = read_text(path, VARIABLE, may_miss=path == PROJECT_ROOT / "earshot.toml")
     return _values(_parsed(text, mistakes), text, path.parent, mistakes)
 
@@ -84,8 +84,8 @@ def _parsed(text: str, mistakes: Mistakes) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
         line = int(at[1]) if at and at[1] else text.count("\n") + 1
-        said = str(error)[: at.start()] if at else str(error)
-        mistakes.add(line, "", "", f"not TOML: {said}.", 'Write one `key = "value"` per line, text between quotes.')
+        message = str(error)[: at.start()] if at else str(error)
+        mistakes.add(line, "", "", f"not TOML: {message}.", 'Write one `key = "value"` per line, text between quotes.')
         return {}
 
 
@@ -106,6 +106,6 @@ def _values(given: dict[str, Any], text: str, folder: Path, mistakes: Mistakes) 
 
 
 def _line_of(key: str, text: str) -> int:
-    """The line that sets a key, or that begins its table; the first where TOML's freedom hides it."""
-    found = re.search(rf"""^\s*\[?\[?\s*["']?{re.escape(key)}["']?\s*[\]=.]""", text, re.MULTILINE)
-    return text.count("\n", 0, found.end()) + 1 if found else 1
+    """The line that sets a key or begins its table; 1 if it is written in a way that this search does not find."""
+    match = re.search(rf"""^\s*\[?\[?\s*["']?{re.escape(key)}["']?\s*[\]=.]""", text, re.MULTILINE)
+    return text.count("\n", 0, match.end()) + 1 if match else 1

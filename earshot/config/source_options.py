@@ -1,7 +1,7 @@
-"""How the options of a source are written in sources.yaml: durations, rates, dates, addresses, proxies.
+"""Parsers for the options of a source in sources.yaml: durations, rates, dates, addresses, proxies.
 
-Each function takes the text as it stands in the file and raises ValueError where it is not allowed; which options there are is
-in earshot/config/sources_model.py.
+Each function takes the text in the file and raises ValueError if it is invalid. earshot/config/sources_model.py defines the
+options.
 """
 
 import difflib
@@ -46,7 +46,7 @@ _RATE = re.compile(rf"({_NUMBER})\s?([KMG]?)", re.ASCII | re.IGNORECASE)
 
 
 def suggest_language(text: str) -> str:
-    """The code that was probably meant: en for english, englisch or en-US; "" if there is none."""
+    """The code that the user probably meant: en for english, englisch or en-US; "" if there is none."""
     without_region = re.split("[-_]", text)[0].lower()
     if without_region in LANGUAGES:
         return without_region
@@ -56,96 +56,96 @@ def suggest_language(text: str) -> str:
 
 
 def parse_date(text: str) -> date:
-    # fromisoformat() takes 20240131 and 2024-W05-3 as well; YAML's own dates are written with hyphens.
+    # fromisoformat() also accepts 20240131 and 2024-W05-3; YAML's dates have hyphens.
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
         raise ValueError(text)
     return date.fromisoformat(text)
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of 90, 1.5, 90s, 10m, 1h30m, 2d, 1:30 (minutes, as YAML 1.1 has it too) or 1:30:00."""
+    """Seconds of 90, 1.5, 90s, 10m, 1h30m, 2d, 1:30 (minutes and seconds, as in YAML 1.1) or 1:30:00."""
     if clock := _CLOCK.fullmatch(text):
         parts, units = clock.groups(), (3600.0, 60.0, 1.0)
         if parts[0] and int(parts[1]) > 59:
             raise ValueError(text)
     elif re.fullmatch(_NUMBER, text, re.ASCII):
         parts, units = (text,), (1.0,)
-    elif written := _PARTS.fullmatch(text):
-        parts, units = written.groups(), (DAY_S, 3600.0, 60.0, 1.0)
+    elif match := _PARTS.fullmatch(text):
+        parts, units = match.groups(), (DAY_S, 3600.0, 60.0, 1.0)
     else:
         raise ValueError(text)
     return sum(float(part or 0) * unit for part, unit in zip(parts, units, strict=True))
 
 
 def parse_rate(text: str) -> int:
-    """Bytes per second. K, M and G are powers of 1024, as in yt-dlp's own --limit-rate."""
-    written = _RATE.fullmatch(text)
-    if not written:
+    """Bytes per second. K, M and G are powers of 1024, as in yt-dlp's --limit-rate."""
+    match = _RATE.fullmatch(text)
+    if not match:
         raise ValueError(text)
-    return int(float(written[1]) * 1024 ** " KMG".index(written[2].upper() or " "))
+    return int(float(match[1]) * 1024 ** " KMG".index(match[2].upper() or " "))
 
 
 def web_address(text: str) -> str:
-    """An http or https URL with a host, as it was written."""
+    """The text, unchanged, if it is an http or https URL with a host."""
     _split(text, ("http", "https"))
     return text
 
 
 def local_path(folder: Path, text: str) -> Path:
-    """The absolute path; a relative one starts in `folder`."""
+    """The absolute path; a relative one is resolved against `folder`."""
     if not text:
         raise ValueError(text)
     try:
         return (folder / Path(text).expanduser()).resolve()
-    except RuntimeError as error:  # the home of a user who does not exist, or links in a circle
+    except RuntimeError as error:  # the home of an unknown user, or circular links
         raise ValueError(text) from error
 
 
 def file_path(folder: Path, text: str) -> str:
-    """The absolute path of what is named in a file; a URL is none, nor is anything with control characters in it."""
+    """The absolute path that a file names; rejects URLs and control characters."""
     if "://" in text or any(unicodedata.category(character) == "Cc" for character in text):
         raise ValueError(text)
     return str(local_path(folder, text))
 
 
 def address_shown(text: str) -> str:
-    """An address that was not allowed: what is wrong with it may be what would have told its secrets apart."""
+    """An invalid address as an error shows it; hidden if its syntax is too broken to find its secrets."""
     if "://" in text or text.startswith("@"):
         url, added = text, ""
     else:
         url, added = f"http://{text}", "http://"
-    if re.search(r"://[^/?#@]*:[^@]*[/?#].*@", url):  # user:pass/word@host, where only user:pass seems to be the host
+    if re.search(r"://[^/?#@]*:[^@]*[/?#].*@", url):  # user:pass/word@host, in which user:pass looks like the host
         return HIDDEN
     return quoted(without_secrets(url).removeprefix(added))
 
 
 def cookies_path(folder: Path, text: str) -> Path:
     path = Path(file_path(folder, text))
-    if not os.path.isfile(path):  # unlike Path.is_file(), it takes a name that is too long
+    if not os.path.isfile(path):  # unlike Path.is_file(), it does not raise for a name that is too long
         raise ValueError(text)
     return path
 
 
 def cookies_shown(text: str) -> str:
-    return HIDDEN if re.search(r"[=;]", text) else quoted(text)  # the cookies themselves instead of their file
+    return HIDDEN if re.search(r"[=;]", text) else quoted(text)  # someone may write cookies instead of their file
 
 
 def parse_proxy(text: str) -> str:
     parts = _split(text, PROXY_SCHEMES)
-    if parts.path not in ("", "/") or parts.query or parts.fragment:  # a password with / ? # in it was cut there
+    if parts.path not in ("", "/") or parts.query or parts.fragment:  # an unescaped / ? # in a password ends the host
         raise ValueError(text)
     return text
 
 
 def proxy_shown(text: str) -> str:
-    """Scheme and host: a password stands before the last @, or, where that is missing, after a colon."""
-    found = re.match(r"([a-z][a-z0-9]*)://(?:.*@)?([\w.-]*)", text, re.IGNORECASE)
-    return repr(f"{found[1]}://{found[2]}") if found else HIDDEN
+    """Scheme and host: a password precedes the last @ or, if there is none, follows a colon."""
+    match = re.match(r"([a-z][a-z0-9]*)://(?:.*@)?([\w.-]*)", text, re.IGNORECASE)
+    return repr(f"{match[1]}://{match[2]}") if match else HIDDEN
 
 
 def _split(text: str, schemes: tuple[str, ...]) -> SplitResult:
-    parts = urlsplit(text)  # a ValueError of its own where brackets do not hold an IPv6 address
-    # Reading the port is what checks it.
+    parts = urlsplit(text)  # itself raises ValueError for brackets without an IPv6 address
+    # Reading the port checks it.
     if parts.scheme not in schemes or not parts.hostname or parts.port == 0 or re.search(r"[\s\x00-\x1f\x7f]", text):
         raise ValueError(text)
     return parts

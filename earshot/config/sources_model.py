@@ -1,6 +1,6 @@
-"""sources.yaml as models: which keys there are, what each takes, and what must hold between them.
+"""The models of sources.yaml: its keys, their values, and the rules between them.
 
-`read_sources()` imports this when it reads, since pydantic takes a while (earshot/config/yaml_model.py).
+`read_sources()` imports this module late, because loading pydantic takes a while (earshot/config/yaml_model.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,7 +53,7 @@ Truth = Annotated[bool | None, _takes("true or false.")]
 
 
 class Address(Model):
-    """The key that says what a source is, and where."""
+    """The key for a source's kind, with its address."""
 
     channel: Web = ""
     playlist: Web = ""
@@ -63,7 +63,7 @@ class Address(Model):
 
 
 class Anywhere(Model):
-    """The options that mean something for a folder, too. A null asks for what is built in."""
+    """The options that also apply to folders. Null selects the built-in default."""
 
     newest_first: Truth = None
     limit: Annotated[int | None, _whole(1, 1_000_000)] = None
@@ -75,7 +75,7 @@ class Anywhere(Model):
 
 
 class Options(Anywhere):
-    """All that `defaults` may hold."""
+    """The options of `defaults`."""
 
     model_config = ConfigDict(title="defaults")
 
@@ -94,21 +94,21 @@ class Options(Anywhere):
 class Entry(Options, Address):
     model_config = ConfigDict(title="a source")
 
-    # Without secrets, in case its address was taken for it.
+    # Redacted, in case it is the address.
     name: Annotated[str | None, _takes(NAME, pattern=r"^\P{Cc}{1,100}$"), of_text(without_secrets)] = None
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds it is given, also with a wrong address; it ought to be one."""
+        """The kinds that are set, even with an invalid address; there should be one."""
         return [kind for kind in Address.model_fields if kind in self.model_fields_set]
 
     @property
     def address(self) -> str:
-        """Empty where it was refused, and where it is not one."""
+        """The address; "" if it is invalid, or if there is not exactly one kind."""
         return getattr(self, self.kinds[0]) if len(self.kinds) == 1 else ""
 
     def chosen(self, defaults: Options | None) -> dict[str, Any]:
-        """The options that are not left as they are built in, by the fields of `Source`; its own win over the defaults."""
+        """The options that are set, by field of `Source`; the source's own override `defaults`."""
         of_folders = set(Anywhere.model_fields) if self.folder else None
         shared = defaults.model_dump(exclude_unset=True, include=of_folders) if defaults else {}
         own = self.model_dump(exclude_unset=True, exclude=set(Address.model_fields))
@@ -116,8 +116,8 @@ class Entry(Options, Address):
 
     def mistakes(self) -> Iterator[tuple[str, str, str]]:
         if len(self.kinds) != 1:
-            told = f"a source is {' and '.join(self.kinds)} at once." if self.kinds else "a source has no kind."
-            yield "", told, f"Allowed: one of {', '.join(Address.model_fields)}."
+            message = f"a source is {' and '.join(self.kinds)} at once." if self.kinds else "a source has no kind."
+            yield "", message, f"Allowed: one of {', '.join(Address.model_fields)}."
         for name in self.model_fields_set & WEB_ONLY.keys() if self.kinds == ["folder"] else ():
             yield WEB_ONLY[name], f"{WEB_ONLY[name]} makes no sense for a folder.", "Leave it out here."
 
@@ -136,10 +136,10 @@ SHOWS = {"cookies": read.cookies_shown, "proxy": read.proxy_shown, **dict.fromke
 def read_entries(path: Path, text: str) -> list[tuple[str, str, dict[str, Any]]]:
     """Kind, address and chosen options of each source. Raises InvalidConfig with every mistake."""
     file = YamlFile(path, SHOWS)
-    found = file.read(SourcesFile, text)
-    entries = [(entry, entry.chosen(found.defaults)) for entry in found.sources]
+    content = file.read(SourcesFile, text)
+    entries = [(entry, entry.chosen(content.defaults)) for entry in content.sources]
     _refuse_empty_ranges(file, entries)
-    _refuse_repeated(file, found.sources)
+    _refuse_repeated(file, content.sources)
     file.raise_if_any()
     return [(entry.kinds[0], entry.address, chosen) for entry, chosen in entries]
 
@@ -148,9 +148,9 @@ def _refuse_empty_ranges(file: YamlFile, entries: list[tuple[Entry, dict[str, An
     for entry, chosen in entries:
         longer, shorter = chosen.get("longer_than_s", 0.0), chosen.get("shorter_than_s", float("inf"))
         if longer >= shorter:
-            told = f"longer_than is {longer:g} s and shorter_than {shorter:g} s, which leaves nothing."
+            message = f"longer_than is {longer:g} s and shorter_than {shorter:g} s, which leaves nothing."
             own = [key for key in ("longer_than", "shorter_than") if f"{key}_s" in entry.model_fields_set]
-            file.refuse(entry, min(own, key=entry.line, default=""), told, "Allowed: a longer_than below shorter_than.")
+            file.refuse(entry, min(own, key=entry.line, default=""), message, "Allowed: a longer_than below shorter_than.")
 
 
 def _refuse_repeated(file: YamlFile, entries: Sequence[Entry]) -> None:
@@ -161,10 +161,10 @@ def _refuse_repeated(file: YamlFile, entries: Sequence[Entry]) -> None:
             continue
         kind, address, name = entry.kinds[0], entry.address, entry.name or without_secrets(entry.address)
         if address in addresses:
-            told = f"{kind} {quoted(address)} is on line {addresses[address]} already."
-            file.refuse(entry, kind, told, "Name each source once.")
+            message = f"{kind} {quoted(address)} is on line {addresses[address]} already."
+            file.refuse(entry, kind, message, "Name each source once.")
         elif name in names:
-            told = f"the source on line {names[name]} is called {quoted(name)} already."
-            file.refuse(entry, kind, told, "Give one of them another `name`.")
+            message = f"the source on line {names[name]} is called {quoted(name)} already."
+            file.refuse(entry, kind, message, "Give one of them another `name`.")
         addresses.setdefault(address, entry.line(kind))
         names.setdefault(name, entry.line(kind))

@@ -1,10 +1,10 @@
-"""A YAML file read into pydantic models, every mistake with its line.
+"""Reads a YAML file into pydantic models, and reports every mistake with its line.
 
-`yaml.compose` keeps the lines: a `Model` is made of the nodes of a mapping. What pydantic refuses is noted in the `YamlFile`,
-which is the validation's context, and the field keeps its default: so the checks between values, too, see all that is right.
-Values stay text as written: YAML's own idea of them (`no` is False, `010` is 8) is not taken. Merge keys (`<<`) are not known.
+`yaml.compose` keeps the lines: a `Model` is made from the nodes of a mapping. Values that pydantic rejects are noted in the
+`YamlFile`, which is the validation's context, and the field keeps its default, so that checks between values still run on the
+valid ones. Values stay text, so YAML's conversions (`no` to False, `010` to 8) do not apply. Merge keys (`<<`) are unsupported.
 
-Only what reads sources.yaml or people.yaml imports this: pydantic takes 0.2 s of CPU, more than `earshot videos` can spare.
+Import this module only to read sources.yaml or people.yaml: loading pydantic takes 0.2 s of CPU, too long for `earshot videos`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,22 +18,22 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from earshot.config.mistakes import Mistakes, quoted
 
 NULL = "tag:yaml.org,2002:null"
-Pair = tuple[yaml.Node, yaml.Node]  # a key and what it was given
+Pair = tuple[yaml.Node, yaml.Node]  # a key and its value
 
 
 class Model(BaseModel):
-    """A mapping of the file. Its title is what errors call it; the description of a field says what is allowed."""
+    """A mapping of the file. Errors call it by its title; the description of a field says what is allowed."""
 
     model_config = ConfigDict(frozen=True, str_strip_whitespace=True)
     _node: yaml.Node
     _given: dict[str, Pair]
 
     def line(self, key: str = "") -> int:
-        """The line of a key, or where the mapping begins."""
+        """The line of a key, or that on which the mapping begins."""
         return line_of(self._given[key][0] if key in self._given else self._node)
 
     def mistakes(self) -> Iterator[tuple[str, str, str]]:
-        """What is wrong between its values: a key, or "" for all of it; what is wrong; what to do."""
+        """Mistakes between values: the key ("" for the whole mapping), the message and the remedy."""
         yield from ()
 
     @model_validator(mode="wrap")
@@ -42,11 +42,11 @@ class Model(BaseModel):
         if not isinstance(node, yaml.MappingNode):
             raise refusal(f"{cls.model_config.get('title')} is {shape(node)}.")
         given = info.context.pairs(cls, node)
-        found = validate(given)
-        found._node, found._given = node, given
-        for mistake in found.mistakes():
-            info.context.refuse(found, *mistake)
-        return found
+        model = validate(given)
+        model._node, model._given = node, given
+        for mistake in model.mistakes():
+            info.context.refuse(model, *mistake)
+        return model
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -67,7 +67,7 @@ M = TypeVar("M", bound=Model)
 
 
 class YamlFile(Mistakes):
-    """A file while it is read, and its mistakes. `shows`: how errors show what a key was given, where they do not quote it."""
+    """A file being read, and its mistakes. `shows`: by key, how errors show its value if they do not quote it."""
 
     def __init__(self, path: Path, shows: Mapping[str, Callable[[str], str]]) -> None:
         super().__init__(path)
@@ -75,7 +75,7 @@ class YamlFile(Mistakes):
         self._shows = shows
 
     def read(self, model: type[M], text: str) -> M:
-        """What is right of a text."""
+        """The valid part of a text."""
         root = self._composed(text)
         if root and root.tag != NULL and not isinstance(root, yaml.MappingNode):
             remedy = f"Begin it with `{next(iter(model.model_fields))}:`."
@@ -84,12 +84,12 @@ class YamlFile(Mistakes):
         return model.model_validate(root if isinstance(root, yaml.MappingNode) else empty, context=self)
 
     def refuse(self, model: Model, key: str, message: str, remedy: str, line: int | None = None) -> None:
-        """Notes a mistake of a mapping or of one of its keys; `line`: deeper in it."""
+        """Note a mistake in a mapping or one of its keys; `line` is a more exact line."""
         value = self._shown(key, model._given[key][1]) if key in model._given else ""
         self.add(line or model.line(key), key, value, message, remedy)
 
     def note(self, key_node: yaml.Node, value_node: yaml.Node, error: ErrorDetails, allowed: str) -> None:
-        """Notes what pydantic says of a value, or of an entry of a list."""
+        """Note pydantic's error about a value, or about an entry of a list."""
         place, node, key = key_node, value_node, key_node.value
         for index in error["loc"]:
             place = node = node.value[int(index)]
@@ -98,19 +98,19 @@ class YamlFile(Mistakes):
         self.add(line_of(place), key, value, message, error.get("ctx", {}).get("remedy") or allowed)
 
     def pairs(self, model: type[Model], node: yaml.MappingNode) -> dict[str, Pair]:
-        """What the keys of a model were given; unknown keys, and those given twice, are noted."""
+        """The pairs of a model's keys; notes unknown and repeated keys."""
         keys = [field.alias or name for name, field in model.model_fields.items()]
-        found: dict[str, Pair] = {}
+        pairs: dict[str, Pair] = {}
         for pair in node.value:
             key, line = pair[0].value if isinstance(pair[0], yaml.ScalarNode) else shape(pair[0]), line_of(pair[0])
-            if key in found:
-                message = f"{key} is given twice, on line {line_of(found[key][0])} too."
+            if key in pairs:
+                message = f"{key} is given twice, on line {line_of(pairs[key][0])} too."
                 self.add(line, key, "", message, "Keep one of them.")
             elif key in keys:
-                found[key] = pair
+                pairs[key] = pair
             else:
                 self.add_unknown_key(line, key, keys, model.model_config.get("title") or "")
-        return found
+        return pairs
 
     def _shown(self, key: str, node: yaml.Node) -> str:
         text = _plain(node)
@@ -118,7 +118,7 @@ class YamlFile(Mistakes):
 
     def _composed(self, text: str) -> yaml.Node | None:
         try:
-            # libyaml's loader is ten times as fast as Python's, and its messages quote nothing of the text.
+            # libyaml's loader is ten times as fast as Python's, and its messages do not quote the text.
             return yaml.compose(text, Loader=yaml.CSafeLoader)
         except yaml.MarkedYAMLError as error:
             line = min(error.problem_mark.line if error.problem_mark else 0, text.count("\n")) + 1
@@ -131,27 +131,27 @@ class YamlFile(Mistakes):
 
 
 def of_text(parse: Callable[[str], Any]) -> BeforeValidator:
-    """Makes a value of what was written; null stays None, a list or a mapping is refused."""
+    """A validator that parses a text; null stays None, a list or a mapping is rejected."""
     return BeforeValidator(lambda value: value if value is None else parse(_text(value)))
 
 
 def of_path(parse: Callable[[Path, str], Any]) -> BeforeValidator:
-    """Makes a value of a path that starts in the folder of the file; null stays None, a list or a mapping is refused."""
+    """Like `of_text()`, for a path relative to the file's folder."""
     return BeforeValidator(lambda value, info: value if value is None else parse(info.context.folder, _text(value)))
 
 
 def or_empty(empty: Any) -> BeforeValidator:
-    """A value whose key may stand there with nothing."""
+    """A validator for a key that may have no value."""
     return BeforeValidator(lambda value: empty if value in (None, "") else value)
 
 
 def refusal(message: str, remedy: str = "") -> PydanticCustomError:
-    """What a validator raises to choose the words of an error; without a remedy, it is what the field allows."""
+    """The error for a validator to raise with its own message; the default remedy is what the field allows."""
     return PydanticCustomError("refusal", "{message}", {"message": message, "remedy": remedy})
 
 
 def shape(value: Any) -> str:
-    """What a node is, or a value made of one, without what it holds."""
+    """The kind of a node, or of a value made from one, without its content."""
     value = _plain(value) if isinstance(value, yaml.Node) else value
     if isinstance(value, yaml.MappingNode):
         return "a mapping"
@@ -161,12 +161,12 @@ def shape(value: Any) -> str:
 
 
 def line_of(node: yaml.Node) -> int:
-    """The line on which it begins; 1 for an empty file's."""
+    """The line on which the node begins; 1 for that of an empty file."""
     return node.start_mark.line + 1 if node.start_mark else 1
 
 
 def _plain(node: yaml.Node) -> Any:
-    """Text; the nodes of a list; a mapping's node as it is; None for a null that is written out."""
+    """A scalar's text, a list's nodes, or a mapping's node itself; None for an explicit null."""
     if isinstance(node, yaml.ScalarNode):
         return None if node.tag == NULL and node.value else node.value
     return node.value if isinstance(node, yaml.SequenceNode) else node
