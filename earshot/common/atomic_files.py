@@ -34,9 +34,9 @@ def atomic_file(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Make a folder to fill that becomes `path` when the block ends; an error leaves no trace.
+    """Yield a new folder that becomes `path` when the block ends; an error leaves no trace.
 
-    If another process was first, its folder stays and this one is deleted.
+    If another process was faster, its folder stays and this one is deleted.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))

@@ -1,8 +1,8 @@
-"""The retry policy: what state a failure puts a video in, and when to retry. Pure functions of the error.
+"""The retry policy: a video's state after a failure, and when to retry. Pure functions of the error.
 
 Permanent errors are never retried. Retryable ones are, with growing pauses and a limit on attempts that their class sets
 (earshot/common/errors.py); then the video is `failed`. A broadcast is retried after its announced start. A site that blocks
-this machine and a wrong set-up are not the video's fault and do not count as attempts.
+this machine and a wrong configuration are not the video's fault and do not count as attempts.
 
 sensors/retries.py carries out the retries.
 """
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from earshot.common.errors import Blocked, EarshotError, LiveOrUpcoming, Misconfigured, Retryable, VideoError
 
 MAX_PAUSE_S = 24 * 3600.0
-# After a wrong set-up, or a block for which the site gave no end.
+# After a wrong configuration, or a block without a stated end.
 SET_UP_PAUSE_S = 3600.0
 # From the announced start of a broadcast to the first check whether it is over and archived.
 AFTER_START_S = 1800.0

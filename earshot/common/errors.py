@@ -1,8 +1,8 @@
 """The errors Earshot raises, as one tree.
 
     EarshotError
-    ├── Misconfigured           the user's set-up is wrong, not a video; exit code 2
-    │   ├── InvalidConfig       a file that the user wrote, or a setting, is wrong: every mistake with its line
+    ├── Misconfigured           the configuration is wrong, not a video; exit code 2
+    │   ├── InvalidConfig       a user's file or setting is wrong: every mistake with its line
     │   ├── GpuUnavailable      CUDA was requested but does not demonstrably work
     │   ├── ModelUnavailable    a model's files are missing, or are not the pinned ones
     │   ├── DatabaseUnusable    no server, no permission, or a schema newer than this code
@@ -51,11 +51,11 @@ class EarshotError(Exception):
 
 
 class Misconfigured(EarshotError):
-    """The set-up is wrong; no video changes its state."""
+    """The configuration is wrong; no video changes its state."""
 
 
 class Mistake(NamedTuple):
-    """One thing that a user wrote wrongly. `line` is None for an environment variable; `value` is as errors may show it."""
+    """A user's mistake. `line` is None for an environment variable; `value` is as errors may show it."""
 
     line: int | None
     key: str
@@ -65,7 +65,7 @@ class Mistake(NamedTuple):
 
 
 class InvalidConfig(Misconfigured):
-    """sources.yaml, people.yaml or the settings are wrong. `mistakes`: all that is wrong, in the order of the file."""
+    """sources.yaml, people.yaml or the settings are wrong. `mistakes` has all mistakes, in the order of the file."""
 
     def __init__(self, message: str, mistakes: tuple[Mistake, ...] = ()) -> None:
         super().__init__(message)
@@ -73,7 +73,7 @@ class InvalidConfig(Misconfigured):
 
 
 class GpuUnavailable(Misconfigured):
-    """A CUDA device was requested, but the proof that it works failed."""
+    """A CUDA device was requested, but a check that it works failed."""
 
 
 class ModelUnavailable(Misconfigured):
@@ -138,7 +138,7 @@ class Permanent(VideoError):
 
 
 class InvalidMedia(Permanent):
-    """The file is not media, is empty, or ends before it should."""
+    """The file is not media, is empty, or is truncated."""
 
 
 class NoAudio(Permanent):

@@ -24,7 +24,7 @@ class Excerpt:
 
     @property
     def last_s(self) -> float:
-        """Its end in seconds; infinity where `end_s` is None."""
+        """Its end in seconds; infinity if `end_s` is None."""
         return float("inf") if self.end_s is None else self.end_s
 
     @property
@@ -33,7 +33,7 @@ class Excerpt:
         return f"{format_time(self.start_s)}-{'end' if self.end_s is None else format_time(self.end_s)}"
 
     def overlaps(self, other: "Excerpt") -> bool:
-        """Whether both share some time of the same recording."""
+        """Whether both share some time in the same recording."""
         same_recording = (self.kind, self.recording) == (other.kind, other.recording)
         return same_recording and self.start_s < other.last_s and other.start_s < self.last_s
 
@@ -49,7 +49,7 @@ def parse_time(text: str) -> float:
 
 
 def parse_span(text: str) -> tuple[float, float]:
-    """Start and end of `10-25` or `1:30-2:00`, in seconds. Raises ValueError, also unless the end is after the start."""
+    """Start and end of `10-25` or `1:30-2:00`, in seconds. Raises ValueError, also if the end is not after the start."""
     start, _, end = text.partition("-")
     times = parse_time(start.strip()), parse_time(end.strip())
     if times[1] <= times[0]:

@@ -9,7 +9,7 @@ _NOT_ON_A_LINE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
 def pluralize(count: int, noun: str) -> str:
-    """1 video; 3 videos."""
+    """`1 video`, `3 videos`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -19,7 +19,7 @@ def left_out_undated(count: int) -> str:
 
 
 def join_numbers(numbers: Iterable[int]) -> str:
-    """3 and 7; 3, 7 and 9; only the first of many, and how many more."""
+    """`3 and 7`, `3, 7 and 9`; of many, only the first, and how many more."""
     items = [str(number) for number in sorted(numbers)]
     if len(items) > MAX_NUMBERS:
         items = [*items[: MAX_NUMBERS - 1], f"{len(items) - MAX_NUMBERS + 1} more"]
