@@ -22,7 +22,7 @@ from earshot.common.errors import InvalidMedia, NoAudio
 # Encoders pad and containers round: a missing end up to the larger of these is accepted.
 TOLERANCE_SHARE = 0.02
 TOLERANCE_S = 0.5
-# Formats with the duration in their header. For others FFmpeg guesses it from the first frame's bit rate, and guesses badly.
+# Formats with the duration in their header. For others, FFmpeg's guess from the first frame's bit rate is unreliable.
 DECLARING_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac", "aiff", "avi", "asf"})
 
 

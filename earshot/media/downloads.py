@@ -42,7 +42,7 @@ MARGIN = 1.2
 # Sites round durations, and encoders pad: a missing end up to the larger of these is accepted.
 TOLERANCE_S = 5.0
 TOLERANCE_SHARE = 0.02
-# Unfinished downloads of this age are deleted: their video has failed for good, or is gone.
+# Unfinished downloads of this age are deleted: their video has failed permanently, or is gone.
 ABANDONED_AFTER_S = 14 * 86_400.0
 
 _UNFINISHED = re.compile(r"\.(part|ytdl|part-Frag\d+(\.part)?)$")
@@ -61,8 +61,8 @@ class Fetched:
 def download_folder(video: Video) -> Iterator[Path]:
     """The folder for this video's media during the block, with any unfinished download from the same address.
 
-    The folder is deleted after the block, except unfinished files after an error that is not Permanent. A process that dies
-    leaves everything. Files from another address, or older than ABANDONED_AFTER_S, are deleted first.
+    The folder is deleted after the block; only an error that is not Permanent keeps its unfinished files. A process that dies
+    keeps everything. Files from another address, or older than ABANDONED_AFTER_S, are deleted first.
     """
     parent = read_settings().home / "downloads" / video.video_id
     folder = parent / hashlib.sha256(video.url.encode()).hexdigest()[:16]
