@@ -1,1 +1,1 @@
-"""What a source lists, and which of its videos are wanted. earshot/media fetches the media."""
+"""Lists sources, and selects the wanted videos. earshot/media fetches the media."""

@@ -1,6 +1,6 @@
-"""The raw body of a feed: tells whether it is a feed and complete, and repairs the commonest faults.
+"""The raw body of a feed: checks whether it is a feed and complete, and repairs the commonest faults.
 
-Works on the markup with regular expressions, because parsers reject what is not a feed or only half of one.
+Works on the markup with regular expressions, because parsers reject truncated feeds and everything that is not a feed.
 earshot/sources/feeds.py reads the content.
 """
 
@@ -44,7 +44,7 @@ def is_whole(body: bytes) -> bool:
 
 
 def description(body: bytes) -> str:
-    """A few words on what a body is that is not a feed."""
+    """What a body is that is not a feed, in a few words."""
     start, root = _plain(body[:_PROLOGUE_BYTES]).lstrip(), _root(body)
     if not start:
         return "nothing"

@@ -1,11 +1,11 @@
-"""Feeds: RSS, Atom and RDF as podcasts publish them, and YouTube's.
+"""Feeds: reads RSS, Atom and RDF as podcasts publish them, and YouTube's feeds.
 
 `read_feed()` sends the validators of the last poll, so that an unchanged feed costs nothing, and follows the pages of a paged
 feed (RFC 5005, section 3). Requests go through the source's session (earshot/sources/net/conditional_get.py); feedparser only
 parses. XML that is not well-formed is accepted. A truncated feed is refused, and so is a feed whose later page fails:
 otherwise its unread entries would later pass for known ones.
 
-Keys are the same as those of yt-dlp's feed reader (`generic_key()`): by guid, on the host that the user named. A date, a length
+Keys (`generic_key()`) are the same as for feeds that yt-dlp reads: by guid, on the host that the user named. A date, a length
 or an address that cannot be parsed is None or omitted, never guessed. Media is not fetched here.
 """
 
@@ -121,7 +121,7 @@ def _page(answer: Response, source: Source) -> _Page:
 
 
 def _refuse_other(head: bytes, source: Source) -> None:
-    """Raises NotAFeed as soon as the beginning shows that this is no feed: the rest may be a whole film."""
+    """Raise NotAFeed if the beginning shows that this is not a feed: the rest may be a whole film."""
     if not may_be_feed(head):
         raise NotAFeed(f"{source.name}: {description(head)}, not a feed.", "Open it in a browser to see what it is.")
 

@@ -2,8 +2,8 @@
 
 A file's key comes from its content, so that one file under two names is one video. A file whose size and times have not changed
 since the last poll is not read again. A file that is still being written waits for a later poll: it counts as finished once it
-has not changed for `settled_s` seconds. The time of the last change is the file system's ctime, because copying tools set the
-modification time as they please.
+has not changed for `settled_s` seconds. The time of the last change is the file system's ctime, because copying tools may set
+any modification time.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ MEDIA_SUFFIXES = frozenset({
 
 @dataclass(frozen=True)
 class KnownFile:
-    """A file as the last poll saw it."""
+    """A file as of the last poll."""
 
     video_id: str
     fingerprint: str

@@ -28,7 +28,7 @@ from earshot.sources.net.ssrf_guard import REMEDY, find_refusal
 from earshot.storage.catalog.entries import Validators
 
 MAX_BYTES = 64 * 2**20
-# The longest pause a site can ask for: a wrong date must not silence a source for good.
+# The longest pause a site can ask for: a wrong date must not silence a source for ever.
 MAX_PAUSE_S = 7 * 86_400.0
 
 _PIECE = 1 << 16

@@ -1,16 +1,16 @@
 """SSRF guard: a source may connect only to public addresses, to the host that the user named, and through its proxy.
 
-Strangers choose where a feed or a page leads: its entries, its redirects, and what the names resolve to. To keep them out of
-this machine's own network, `restrict_connections()` checks every connection of its block and thread by the address it goes to
-(a hook on CPython's audit event `socket.connect`). That covers redirects, media, and names that resolve to another address
-when they are used than when they were checked. A program that would fetch a URL by itself (yt-dlp hands some streams to
-ffmpeg) cannot be checked like that, so it is not started. `refuse_private()` refuses an entry before any request;
-`find_refusal()` finds a refusal in the error that a library made of it.
+Strangers control where a feed or a page leads: its entries, its redirects, and what its names resolve to. To keep them out of
+this machine's own network, `restrict_connections()` checks the address of every connection in its block and thread (a hook on
+CPython's audit event `socket.connect`). That covers redirects, media, and names that resolve to a different address when used
+than when checked. A program that would fetch a URL by itself (yt-dlp hands some streams to ffmpeg) cannot be checked in this
+way, so it is not started. `refuse_private()` refuses an entry before any request; `find_refusal()` finds a refusal inside a
+library's error.
 
-A source with `allow_private: true` may connect anywhere, and so may all while EARSHOT_ALLOW_PRIVATE_ADDRESSES is 1.
+A source with `allow_private: true` may connect anywhere; so may all sources while EARSHOT_ALLOW_PRIVATE_ADDRESSES is 1.
 
 Not covered: threads started inside the block (yt-dlp starts some for fragments only with `concurrent_fragment_downloads`
-over 1, which nothing here sets); where a proxy connects to; a named host that resolves to a private address, which counts as
+over 1, which nothing here sets); connections made by a proxy; a named host that resolves to a private address, which counts as
 intended. An open connection is reused without another check: it belongs to one source's session
 (earshot/sources/net/session.py), whose rule does not change.
 """
@@ -49,7 +49,7 @@ Address = IPv4Address | IPv6Address
 
 @dataclass(frozen=True)
 class _Rule:
-    """Allowed besides public addresses: the named host at any port, and proxies at their ports."""
+    """What is allowed besides public addresses: the named host at any port, and proxies at their ports."""
 
     named: str | None
     proxies: frozenset[tuple[str, int]]
@@ -82,10 +82,10 @@ def restrict_connections(source: Source) -> Iterator[None]:
 
 
 def refuse_private(url: str, source: Source) -> None:
-    """Raises AddressRefused if this URL is not http or https, or leads to an address that the source does not allow.
+    """Raise AddressRefused if this URL is not http or https, or leads to an address that the source does not allow.
 
-    A name is refused if every address it resolves to is; a name that does not resolve fails when it is connected to. Behind a
-    proxy names are not resolved here: only literal addresses and localhost are checked.
+    A name is refused if every address it resolves to is; a name that does not resolve fails on connecting. Behind a proxy,
+    names are not resolved here: only literal addresses and localhost are checked.
     """
     host = _host_of(url)
     if host is None or not url.lower().startswith(("http://", "https://")):
@@ -103,7 +103,7 @@ def refuse_private(url: str, source: Source) -> None:
 
 
 def address_refused(url: str, target: str) -> AddressRefused:
-    """The error for a URL that led to this target (of `find_refusal()`)."""
+    """The error for a URL that led to this target, as found by `find_refusal()`."""
     return AddressRefused(
         f"{without_secrets(url)} leads to {target}, and its source may only lead to public addresses and its own host.", REMEDY
     )
@@ -112,15 +112,15 @@ def address_refused(url: str, target: str) -> AddressRefused:
 def find_refusal(error: BaseException) -> str | None:
     """The target whose refusal caused this error: an address, or a program and its host. None if no refusal did.
 
-    Searches the messages of the error and of all that it wraps: after its last try yt-dlp drops the exceptions, but keeps
-    their messages.
+    Searches the messages of the error and of all errors that it wraps: after its last retry yt-dlp drops the exceptions, but
+    keeps their messages.
     """
     matches = (re.search(r"<refused: ([^>]+)>", str(link)) for link in error_chain(error))
     return next((match[1] for match in matches if match), None)
 
 
 def is_public(address: Address) -> bool:
-    """Whether this address means the same machine everywhere on the internet."""
+    """Whether this address is globally reachable unicast."""
     address = _unmapped(address)
     if isinstance(address, IPv4Address):
         return address.is_global and not address.is_multicast
@@ -135,7 +135,7 @@ def is_public(address: Address) -> bool:
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    """The audit hook. It is called for everything this process does, so it returns at once for other events."""
+    """The audit hook. It is called for every audited event of the process, so it returns at once for other ones."""
     if event == "socket.connect":
         rule = _rule.get()
         if rule is not None and arguments[0].family in (socket.AF_INET, socket.AF_INET6):

@@ -1,10 +1,10 @@
 """Translates yt-dlp's errors into Earshot's.
 
-yt-dlp raises one exception class for everything; only its message, or the site's, says what went wrong. `translate()` first
-looks at the exceptions that yt-dlp wrapped (HTTP status, geo restriction, no extractor, a refused address), then searches the
-message with `RULES`; the first match counts. An unknown error becomes Retryable with its message, and the video `failed`,
-never "no audio". Callers must raise the result `from None`: Dagster stores whole chains of causes in its event log, and
-yt-dlp's contain URLs with their secrets.
+yt-dlp raises one exception class for almost everything; only its message, or the site's, says what went wrong. `translate()`
+first inspects the exceptions that yt-dlp wrapped (HTTP status, geo restriction, no extractor, a refused address), then searches
+the message with `RULES`; the first match counts. An unknown error becomes Retryable with its message, and the video `failed`,
+never "no audio". Callers must raise the result `from None`: Dagster's event log stores whole chains of causes, and yt-dlp's
+contain URLs with their secrets.
 
 The messages are those of yt-dlp 2026.8.19 and of YouTube's pages; tests/earshot/sources/test_ytdlp_errors.py quotes each
 verbatim.
@@ -54,7 +54,7 @@ UPDATE = "If other videos of the site fail alike, yt-dlp is too old: raise its p
 RUNTIME = "YouTube's media needs the JavaScript runtime deno, which is missing or too old: `make env` installs it."
 
 _POLLED_AGAIN = "It is polled again automatically while `earshot up` runs; `earshot ingest` tries it now."
-# The remedies for a source where those for a video do not fit.
+# Remedies for a source, in place of those for a video.
 OF_A_SOURCE = {
     GONE: "Nothing is there any more: correct the address.",
     LATER: _POLLED_AGAIN,
