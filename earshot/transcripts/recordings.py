@@ -1,8 +1,8 @@
-"""Recordings: everything the library holds of a video, read for exports.
+"""Recordings: everything the library stores about a video, read for exports.
 
-`read_recording()` reads a video in one database snapshot, so a concurrent deletion or correction is seen entirely or not at
+`read_recording()` reads a video in one database snapshot, so it sees a concurrent deletion or correction entirely or not at
 all. Each stage writes its rows in one transaction, but stages run one after another: while a video is ingested again, or after
-an interrupted ingest, it has new words next to passages of the old ones. Such a video is refused as inconsistent.
+an interrupted ingest, its words are new and its passages old. Such a video is refused as inconsistent.
 
 `read_recordings()` reads many, with one in memory at a time; `spoken_by()` reduces a recording to one speaker.
 earshot/transcripts/formats/exports.py turns recordings into text.
@@ -157,9 +157,9 @@ def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | No
 
 
 def _passages(database: Database, video: Video, words: int) -> pd.DataFrame:
-    """The latest passages, of whichever text model, without their vectors, which are most of their data.
+    """The latest passages, of any text model, without their vectors, which are most of their data.
 
-    Raises InconsistentVideo if they were not made from the current words and turns, or from another number of words.
+    Raises InconsistentVideo if they were not made from the current words and turns, or do not cover all words.
     """
     runs = database.query(_PASSAGES_OF, {"video": video.video_id, "passages": PASSAGES, "above": sorted(UPSTREAM[PASSAGES])})
     rows = database.query(

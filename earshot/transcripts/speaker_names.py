@@ -11,7 +11,7 @@ earlier diarization). A local speaker is displayed as follows:
 | none (words outside all turns) | `Unknown` |
 
 A correction of a time range ("this turn is Ana") takes precedence: a word, passage or turn with its middle in such a range
-(table `segment_overrides`) is that person's, whatever the diarization says.
+(table `segment_overrides`) is that person's, regardless of the diarization.
 
 Names are looked up at display time and not copied, so naming a voice changes every later export and search. Why a speaker got
 a name is in table `identities`. Search applies the same rules in SQL (function `passage_speakers`).
@@ -86,11 +86,11 @@ def _speaker(label: str, name: str | None, voice_id: int | None) -> Speaker:
 
 
 def voice_label(voice_id: int) -> str:
-    """What an anonymous voice is called, here and in the SQL function `passage_speakers`: voice 7."""
+    """The label of an anonymous voice, here and in the SQL function `passage_speakers`: `voice 7`."""
     return f"voice {voice_id}"
 
 
 def parse_voice_label(text: str) -> int | None:
-    """7 of `voice 7`, `voice-7` or `Voice7`, None of anything else."""
-    written = _VOICE.fullmatch(text.strip())
-    return int(written[1]) if written else None
+    """The number of `voice 7`, `voice-7` or `Voice7`; None for anything else."""
+    match = _VOICE.fullmatch(text.strip())
+    return int(match[1]) if match else None

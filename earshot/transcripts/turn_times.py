@@ -1,4 +1,4 @@
-"""Turn times: finds the turn that a typed time refers to, and a time that refers to a turn. Pure.
+"""Turn times: finds the turn that a typed time refers to, and a time that refers to a turn. Pure functions.
 
 Exports, search and tables print the second at which a line starts, rounded down; SRT, JSON and similar formats print the start
 of a word or turn to the millisecond. A user who types such a time means the turn printed there, not one that is just ending:

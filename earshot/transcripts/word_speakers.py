@@ -6,7 +6,7 @@
 2. A word between turns, which whisper heard and the diarization did not, goes to the turn nearest to its middle, if that is at
    most `NEAR_S` away. Otherwise its speaker is unknown; there is no guess.
 3. A word also has possible speakers: anyone speaking at its middle (in overlapped speech an exclusive turn is one of two right
-   answers), anyone whose turn begins or ends within `BORDER_S` of its middle (turn borders and word times are no more exact
+   answers), anyone whose turn begins or ends within `BORDER_S` of its middle (turn borders and word times are not more exact
    than that), and, for a word between turns, every speaker within `NEAR_S`.
 4. If one speaker is possible for every word of a sentence, that speaker gets the sentence. So a change of speaker a word or two
    away from the end of a sentence moves there ("Neither did / I." becomes "Neither did I. /"). Among several such speakers, the
@@ -86,7 +86,7 @@ def ends_sentence(text: str) -> bool:
 
 
 def _continues(text: str, following: str) -> bool:
-    """Whether a sentence continues with the next word; it does even after a full stop ("Yeah.") if a small letter follows."""
+    """Whether a sentence continues with the next word; even after a full stop ("Yeah."), if a lower-case letter follows."""
     return not ends_sentence(text) or following.strip()[:1].islower()
 
 

@@ -1,8 +1,8 @@
 """Word turns: assigns each word to a turn of its speaker. Pure functions over DataFrames.
 
-earshot/transcripts/word_speakers.py decides the speaker of a word. Here the same rules choose among that speaker's turns, each
-turn taking the place of a speaker. So a sentence that begins a moment before its turn, or at the end of the speaker's previous
-turn, belongs to one turn as a whole, as far as word times and turn borders can tell.
+earshot/transcripts/word_speakers.py decides the speaker of a word. Here the same rules choose among that speaker's turns, with
+each turn in place of a speaker. So a sentence that begins a moment before its turn, or at the end of the speaker's previous
+turn, belongs to one turn as a whole, as far as word times and turn borders show.
 
 `whole_words()` moves the borders of corrected time ranges to borders of words: a correction of a turn covers all its words, and
 none of another turn.

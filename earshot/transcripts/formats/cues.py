@@ -1,4 +1,4 @@
-"""Cues: decides which words are on the screen together. Pure functions; subtitles.py writes the cues.
+"""Cues: decides which words are on screen together. Pure functions; subtitles.py writes the cues.
 
 A cue has words of one speaker, at most two lines of 42 characters, and lasts at most 7 s. Sentences (ending at `.?!` and the
 like, at a change of speaker, or at a long pause) are joined while they fit. A longer sentence is split into as few cues as

@@ -1,6 +1,6 @@
 """Exports: formats recordings as subtitles, text, JSON, RTTM or SegLST. Pure functions from recordings to text.
 
-| format | content | made of | where speakers are named |
+| format | content | made from | where speakers are named |
 |---|---|---|---|
 | `srt`, `vtt` | subtitles: earshot/transcripts/formats/subtitles.py | words | at each change; in a voice tag |
 | `txt` | title, date and link, then one line per passage: `[h:mm:ss] Ana: text` | passages | on each line |
@@ -44,7 +44,7 @@ WORD_KEYS = ["start_s", "end_s", "text", "probability", "local_speaker"]
 SEGMENT_LIMITS = Limits(seconds=5.0, weight=0)
 
 _NOT_IN_A_FIELD = re.compile(r"[\s\x00-\x1f\x7f-\x9f\"]+")
-# Strings that readers of RTTM take for a missing value: pandas' list, which pyannote.database uses.
+# Strings that readers of RTTM take for a missing value: pandas's list, which pyannote.database uses.
 _NO_VALUE = frozenset(
     ("", "#n/a", "#na", "<na>", "na", "n/a", "nan", "-nan", "none", "null", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
 )

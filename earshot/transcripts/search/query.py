@@ -26,7 +26,7 @@ from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
 
 MAX_RESULTS = 200  # the most that search_passages() can rank
 MAX_QUESTION_LENGTH = 10_000  # characters
-# Characters that do not belong in a text: Postgres refuses some, others hide parts of the question.
+# Characters that do not belong in a text: Postgres rejects some, others hide parts of the question.
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")  # punctuation around a word
@@ -128,7 +128,7 @@ def check_question(database: Database, question: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class AskedWord:
-    """A word of a question that is no stop word, and whether any passage of the library contains a form of it."""
+    """A word of a question, not a stop word, and whether any passage of the library contains a form of it."""
 
     word: str
     said: bool
@@ -147,7 +147,7 @@ _ASKED = """
 
 
 def asked_words(database: Database, question: str) -> list[AskedWord]:
-    """The distinct words of a question, whatever the filters.
+    """The distinct words of a question, checked against the whole library regardless of filters.
 
     Leaves out words of scripts without spaces, in which whole runs of characters would count as words.
     """

@@ -13,7 +13,7 @@ from psycopg import sql
 from earshot.storage.database import Connection, Database
 from earshot.transcripts.search.text_models import TextModel
 
-# With the ef_search of search_passages() these reach the recall wanted for a million passages: docs/measurements/search.md.
+# With search_passages()'s ef_search, these reach the target recall for a million passages: docs/measurements/search.md.
 LINKS, CANDIDATES = 16, 128
 # Memory for a build. A graph that does not fit takes many times as long.
 MEMORY = "2GB"
