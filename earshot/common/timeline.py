@@ -1,4 +1,4 @@
-"""Timeline: a video cut at every start and end of a turn or span, so that nothing changes within one stretch. Pure.
+"""Timeline: a video cut at every start and end of a turn or span, so that nothing changes within a stretch. No I/O.
 
 Corrections and enrolments are stored as times, because each diarization changes the labels and turns of local speakers. This
 module finds the speaker that a time belongs to. Overlapping speech identifies no speaker: only time in which a speaker talks
