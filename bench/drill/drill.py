@@ -170,7 +170,7 @@ FAULTS = (
     Fault(
         "one by one", "voice embeddings are taken one by one instead of batched", "voice_embeddings", "batch_size", _one_by_one
     ),
-    Fault("loaded anew", "the diarization's models are loaded anew for the video", "speaker_turns", "cold_load", _reloaded),
+    Fault("loaded again", "the diarization's models are loaded again for the video", "speaker_turns", "cold_load", _reloaded),
     Fault(
         "other device",
         "the text encoder's parameters lie on the CPU, behind the GPU resource's back",

@@ -62,7 +62,7 @@ def _device(now: Timing, _usual: Sequence[Timing]) -> Cause | None:
 def _cold_load(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     if now.model_loads <= 1 or not _explains(now.load_s, now, usual):
         return None
-    return Cause("cold_load", f"the model was loaded anew, {now.load_s:.1f} s, time {now.model_loads:.0f} in one process")
+    return Cause("cold_load", f"the model was loaded again, {now.load_s:.1f} s, time {now.model_loads:.0f} in one process")
 
 
 def _io_wait(now: Timing, usual: Sequence[Timing]) -> Cause | None:

@@ -140,6 +140,10 @@ def test_last_words_explain_why_a_peer_ended() -> None:
     assert last_words(3, "") == "it ended with exit code 3"
 
 
+def test_script_of_peers_exists() -> None:
+    assert peers.SCRIPT.is_file()
+
+
 def peer_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> None:
     """A peer whose script is this, in an environment that needs no installing."""
     script = tmp_path / "script.py"

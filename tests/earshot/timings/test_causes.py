@@ -13,7 +13,7 @@ HISTORY = [usual()] * 10
     ("cause", "evidence", "now"),
     [
         ("device", "asked for cuda, ran on cpu", usual(device="cpu", device_name="a processor", wall_s=60.0, compute_s=59.0)),
-        ("cold_load", "loaded anew, 12.0 s, time 3 in one", usual(wall_s=22.5, load_s=12.0, model_loads=3.0)),
+        ("cold_load", "loaded again, 12.0 s, time 3 in one", usual(wall_s=22.5, load_s=12.0, model_loads=3.0)),
         ("io_wait", "20.2 s went into reading", usual(wall_s=30.5, io_s=20.2)),
         ("cache_misses", "100% were not", usual(wall_s=30.5, compute_s=30.0, inputs=900.0, cache_misses=300.0)),
         ("more_items", "3.0 times as many as usual", usual(wall_s=30.5, compute_s=30.0, inputs=900.0)),
