@@ -1,6 +1,7 @@
 """Reuse of current outputs: a real recording, its real stages, and runs as the UI starts them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -12,16 +13,17 @@ from earshot.config.sources_file import source_named
 from earshot.storage.catalog.previous_rows import KEEP_TAG, KEPT
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Connection, Database
-from earshot.storage.media_store import MediaStore
+from earshot.storage.media_store import MediaStore, location_of
 from ingest_assets.definitions import defs
 from ingest_assets.operations.ingest import QUIET, IngestChoice, Outcome, ingest
+from ingest_assets.partitions import videos
 from ingest_assets.stages.outputs import invalidate_output
 from ingest_assets.stages.stage import FORCE_TAG, MAX_OUTAGE_RETRIES
 from ingest_assets.stages.staleness import read_stale
 from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
 from tests.dagster_contract.internals import DagsterMaxRetriesExceededError
-from tests.support.library import run_stage, stored_video
+from tests.support.library import dump_tables, restore_tables, run_stage, stored_video
 
 pytestmark = pytest.mark.slow
 
@@ -58,17 +60,37 @@ class Talk:
         return {row["asset"] for row in rows}
 
 
-@pytest.fixture
-def talk(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Talk:
+@dataclass(frozen=True)
+class Ingested:
+    """The video right after its ingest: the rows of every table, and the file of its audio."""
+
+    video_id: str
+    rows: dict[str, bytes]
+    flac: Path
+    audio: bytes
+
+
+@pytest.fixture(scope="module")
+def ingested(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Ingested:
     path = tmp_path_factory.mktemp("talk") / "talk.wav"
     soundfile.write(path, clip_samples(TELEPHONE)[: 12 * SAMPLE_RATE], SAMPLE_RATE)
-    instance = open_instance()
-    steps = ingest([source_named(str(path))], IngestChoice(), database, instance)
+    steps = ingest([source_named(str(path))], IngestChoice(), library, open_instance())
     [outcome] = [step for step in steps if isinstance(step, Outcome)]
     assert (outcome.result, outcome.reused) == ("done", ()), outcome
     assert outcome.video is not None
     path.unlink()  # fetching it again fails
-    return Talk(outcome.video.video_id, database, instance)
+    [stored] = library.query("SELECT uri FROM audio")
+    flac = Path(str(location_of(stored["uri"])))
+    return Ingested(outcome.video.video_id, dump_tables(library), flac, flac.read_bytes())
+
+
+@pytest.fixture
+def talk(database: Database, ingested: Ingested) -> Talk:
+    restore_tables(database, ingested.rows)
+    ingested.flac.write_bytes(ingested.audio)
+    instance = open_instance()
+    instance.add_dynamic_partitions(str(videos.name), [ingested.video_id])
+    return Talk(ingested.video_id, database, instance)
 
 
 def metadata(run: ExecuteInProcessResult, stage: str) -> dict[str, object]:
