@@ -13,7 +13,6 @@ from pathlib import Path
 import psycopg
 import pytest
 from dagster import DagsterInstance
-from psycopg import sql
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # a wrong path fails at once instead of asking the hub
 os.environ["EARSHOT_DEVICE"] = "cpu"
@@ -37,6 +36,7 @@ from earshot.storage.server import stop_embedded
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
 from tests.support.http_server import Site, misbehaving
+from tests.support.tables import empty_tables
 
 configure_libraries()  # some tests import torch before anything of the library asks for a device
 
@@ -67,13 +67,20 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def library(home: Path) -> Database:
-    """The session's database, migrated; without videos and partitions when the module begins."""
+@pytest.fixture(scope="session")
+def postgres(home: Path) -> None:
+    """The session's Postgres, without fsync: its databases need not survive a power cut."""
     assert home.exists()
+    with psycopg.connect(open_database().url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="module")
+def library(postgres: None) -> Database:  # noqa: ARG001
+    """The session's database, migrated; without videos and partitions when the module begins."""
     opened = open_database()
-    _turn_off_fsync(opened.url)
-    _empty(opened)
+    empty_tables(opened)
     _without_partitions()
     return opened
 
@@ -81,7 +88,7 @@ def library(home: Path) -> Database:
 @pytest.fixture
 def database(library: Database) -> Database:
     """The session's database, emptied: no videos, no sources, no timings, no failed checks."""
-    _empty(library)
+    empty_tables(library)
     return library
 
 
@@ -97,22 +104,6 @@ def instance(database: Database) -> DagsterInstance:
     """The session's Dagster instance, over the emptied database, without partitions."""
     assert database
     return _without_partitions()
-
-
-def _empty(database: Database) -> None:
-    """Delete every row. TRUNCATE would recreate the files of all tables, which takes a hundred times as long."""
-    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
-    with database.connect() as connection:
-        connection.execute("SET LOCAL session_replication_role = replica")  # in any order, despite foreign keys
-        deletes = [sql.SQL("DELETE FROM {}").format(sql.Identifier(*row.values())) for row in connection.execute(tables)]
-        connection.execute(sql.SQL("; ").join(deletes))
-
-
-def _turn_off_fsync(url: str) -> None:
-    """Turn off fsync: these databases need not survive a power cut."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
 
 
 def _without_partitions() -> DagsterInstance:

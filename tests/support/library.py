@@ -96,25 +96,3 @@ def run_stage(database: Database, video_id: str, stage: str, version: Version, c
     figures = usual(model=version.model, model_revision=version.model_revision)
     examined = Evaluation((), Level.OK)
     record_result(database, StageResult(video_id, stage, "run-1", version, UPSTREAM[stage], content, figures, examined, {}))
-
-
-def dump_tables(database: Database) -> dict[str, bytes]:
-    """The rows of every table that has any, for `restore_tables()`."""
-    tables = database.query(
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations' ORDER BY tablename"
-    )
-    rows = {}
-    with database.connect() as connection, connection.cursor() as cursor:
-        for table in tables:
-            with cursor.copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table["tablename"]))) as out:
-                rows[table["tablename"]] = b"".join(out)
-    return {table: text for table, text in rows.items() if text}
-
-
-def restore_tables(database: Database, rows: dict[str, bytes]) -> None:
-    """Put the rows of `dump_tables()` into tables that were emptied since."""
-    with database.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")  # in any order, whatever refers to what
-        for table, text in rows.items():
-            with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as into:
-                into.write(text)

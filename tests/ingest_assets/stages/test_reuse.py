@@ -23,7 +23,8 @@ from ingest_assets.stages.staleness import read_stale
 from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
 from tests.dagster_contract.internals import DagsterMaxRetriesExceededError
-from tests.support.library import dump_tables, restore_tables, run_stage, stored_video
+from tests.support.library import run_stage, stored_video
+from tests.support.tables import dump_tables, restore_tables
 
 pytestmark = pytest.mark.slow
 
