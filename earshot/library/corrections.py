@@ -129,23 +129,11 @@ class Corrections:
 
     def merge_voices(self, one: str, other: str) -> SpeakerChange:
         """Say that the two are one voice. Not for a single turn."""
-
-        def enter() -> tuple[CorrectionResult, str]:
-            first, second = self._target(one), self._target(other)
-            entered = merge_voices(self._database, first, second)
-            return entered, f"{first.description} and {second.description} are one voice."
-
-        return self._enter(enter)
+        return self._about_voices(merge_voices, one, other, "one voice")
 
     def separate_voices(self, one: str, other: str) -> SpeakerChange:
         """Say that the two are different voices. Not for a single turn."""
-
-        def enter() -> tuple[CorrectionResult, str]:
-            first, second = self._target(one), self._target(other)
-            entered = separate_voices(self._database, first, second)
-            return entered, f"{first.description} and {second.description} are two voices."
-
-        return self._enter(enter)
+        return self._about_voices(separate_voices, one, other, "two voices")
 
     def split_voice(self, voice: str) -> SpeakerChange:
         """Split this anonymous voice in two, at its last merge."""
@@ -165,6 +153,15 @@ class Corrections:
             person = remove_correction(self._database, number)
         removed = f" Removed {person}, whom nothing else mentions." if person else ""
         return SpeakerChange(f"Undid correction {number}.{removed}", identification.renamed, person=person)
+
+    def _about_voices(
+        self, correct: Callable[[Database, Target, Target], CorrectionResult], one: str, other: str, claim: str
+    ) -> SpeakerChange:
+        def enter() -> tuple[CorrectionResult, str]:
+            first, second = self._target(one), self._target(other)
+            return correct(self._database, first, second), f"{first.description} and {second.description} are {claim}."
+
+        return self._enter(enter)
 
     def _target(self, what: str) -> Target:
         return parse_target(self._database, what)
