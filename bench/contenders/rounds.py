@@ -1,7 +1,7 @@
 """Rounds: Earshot and everything it is compared with ("sides") take turns over the same recordings, with warm models.
 
 One process runs Earshot's `ingest`, the bare model calls (bench/contenders/model_only.py) and the plain libraries
-(bench/contenders/baselines.py); each peer (bench/contenders/peers.py) has a process of its own. Every side processes a
+(bench/contenders/baselines.py); each peer (bench/contenders/peers.py) has its own process. Every side processes a
 recording before the next one begins, in several rounds, so that a busy minute slows all of them alike. The first recording,
 which warms the models, is not counted.
 

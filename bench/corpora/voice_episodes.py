@@ -251,7 +251,7 @@ def _lines(text: str) -> tuple[Line, ...]:
 
 
 # Short: 10 to 30 s each. Nothing is said twice, except by the narrator, whose text occurs at three speeds. ENROLLED are known
-# in advance: the narrator by a recording of its own, the deep narrator by the lines in "studio". Anna, nagg and the high
+# in advance: the narrator by another recording, the deep narrator by the lines in "studio". Anna, nagg and the high
 # narrator are not enrolled and come back; berta, who resembles anna as much as people do (0.6), does not come back.
 ENROLLED = ("narrator", "deep narrator")
 OWN_RECORDING = Composed("enrolment of the narrator", _lines("narrator 0-6"))

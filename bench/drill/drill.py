@@ -199,7 +199,7 @@ def ingest_one(path: Path, database: Database) -> Outcome:
 
 
 def main() -> None:
-    """Run the drill in a home of its own and print what the checks report."""
+    """Run the drill in its own home and print what the checks report."""
     from bench.harness.figures import own_home
 
     with own_home(), tempfile.TemporaryDirectory() as folder, drill_clock() as clock:

@@ -38,7 +38,7 @@ CUDA_TESTS = "tests/earshot/models/test_cuda_libraries.py"
 
 
 def earshot(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user types it, in a process of its own."""
+    """Run the command as a user types it, in its own process."""
     command = [sys.executable, "-c", "from earshot.cli import main; main()", *arguments]
     return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
 

@@ -16,7 +16,7 @@ def work_folder() -> Path:
 
 
 class Findings:
-    """One step's findings, in a file of their own."""
+    """One step's findings, in their own file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Runs of steps: each in a process of its own, interrupted at its own limit or at the common deadline.
+"""Runs of steps: each in its own process, interrupted at its own limit or at the common deadline.
 
 A step that fails or runs out of time is reported, and the others continue. After each step, and every few seconds, result.json
 (per step: `how` it ended, `seconds`, `lines`, `data`) and log.txt (the end of each step's output) are written to the output
@@ -87,7 +87,7 @@ class Runs:
                 if time.monotonic() - saved > SAVE_S:
                     saved = time.monotonic()
                     self._save(running)
-        finally:  # steps have sessions of their own, so Ctrl-C does not reach them
+        finally:  # steps have their own sessions, so Ctrl-C does not reach them
             for run in running:
                 interrupt(run.process)
 

@@ -1,4 +1,4 @@
-"""Measures one size after another, each in a process of its own so that its peak memory is its own, and prints JSON.
+"""Measures one size after another, each in its own process so that its peak memory is its own, and prints JSON.
 
 Each benchmark decides what it measures, for which sizes, and sets up its own home and database.
 """

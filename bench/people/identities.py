@@ -2,7 +2,7 @@
 
 The speakers are synthetic: vectors of 192 dimensions with a cosine of about 0.65 within a voice and about 0.1 between voices,
 distributed as in real libraries (a few hosts with hundreds of speakers, many guests with a few, and many heard once), three per
-video. Nobody is enrolled, so all of them are clustered. For each number of speakers, in a process and a home of its own, with
+video. Nobody is enrolled, so all of them are clustered. For each number of speakers, in its own process and home, with
 the real Postgres, `identify()` is timed with all speakers new, nothing new, one more video, and all clustered again. Comparing
 the speakers with the profiles of 200 people is timed separately, without the database.
 

@@ -1,6 +1,6 @@
 """Measures identification on known speakers: the real pipeline on the episodes of bench/corpora/voice_episodes.py.
 
-In a home of its own, with the configured models, the assets decode, diarize and embed each episode (without transcribing it,
+In its own home, with the configured models, the assets decode, diarize and embed each episode (without transcribing it,
 because nothing here depends on words), two people are enrolled, and all speakers are identified. It measures:
 
 1. DER of each episode, and the identity of each local speaker against the truth: false accepts (a wrong name, or a name for

@@ -1,6 +1,6 @@
 """Growth: how the cost of each stage and the memory grow with the length of a recording.
 
-Each length runs with each model set in a home and a process of its own, so that its peak memory is its own; a first short
+Each length runs with each model set in its own home and process, so that its peak memory is its own; a first short
 recording loads and warms the models. A stage scales well if its `x_realtime` does not depend on the length; memory that is
 proportional to the length will run out. Memory is that of the working process with its models, without the database's.
 """
@@ -42,7 +42,7 @@ class Growth:
 
 
 def measure_length(first: Path, recording: Path, minutes: float, models: str) -> Growth:
-    """Measure one recording with this model set. Call it in a process of its own."""
+    """Measure one recording with this model set. Call it in its own process."""
     os.environ["EARSHOT_MODELS"] = models
     with own_home():
         measure(first)

@@ -38,7 +38,7 @@ class ShortVideos:
 
 
 def measure_folder(first: Path, folder: Path) -> ShortVideos:
-    """Measure all recordings in a folder. Call it in a process of its own."""
+    """Measure all recordings in a folder. Call it in its own process."""
     with own_home():
         measure(first)
         warm_mb = peak_mb()

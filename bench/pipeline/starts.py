@@ -40,7 +40,7 @@ class Starts:
 
 
 def start(recording: Path) -> tuple[float, Start]:
-    """Seconds of audio, and the process's figures. Must be the first call in a process of its own."""
+    """Seconds of audio, and the process's figures. Must be the first call in its own process."""
     begin_s = time.time() - psutil.Process().create_time()
     cold, warm = again(recording), again(recording)
     return cold.audio_s, Start(begin_s, cold.load_s, begin_s + cold.wall_s, warm.wall_s)

@@ -4,7 +4,7 @@ The videos are synthetic: a transcript of two sentences and its turns, as stages
 stale. Embedding two sentences costs next to nothing, so the benchmark measures a video's overhead.
 
 Every LOOK_S it makes a search and requests the UI's usual pages over GraphQL, before and during the backfill. Settings are
-Earshot's: `EARSHOT_WORKERS`, and `EARSHOT_BROKER=none` for runs in processes of their own.
+Earshot's: `EARSHOT_WORKERS`, and `EARSHOT_BROKER=none` for runs in their own processes.
 
 Prints the figures and the machine's description as JSON, and writes nothing.
 """

@@ -1,6 +1,6 @@
 """`python -m bench.search.retrieval`: how well search answers questions, and how long passages should be.
 
-In a home of its own, the demo's episodes are ingested; the talks of bench/corpora/monologues.py and, as distractors, the
+In its own home, the demo's episodes are ingested; the talks of bench/corpora/monologues.py and, as distractors, the
 passages of bench/corpora/corpus.py are added. The questions of bench/corpora/questions.py are searched by words alone, by
 meaning alone, and by both, as `earshot search` does. By kind of question it reports
 

@@ -1,6 +1,6 @@
 """`python -m bench.watching`: what watching sources costs on this machine.
 
-In a home of its own, with the real Postgres and Dagster instance, feeds over HTTP on loopback, and yt-dlp:
+In its own home, with the real Postgres and Dagster instance, feeds over HTTP on loopback, and yt-dlp:
 
 1. Ticks of the sensors in a growing library (bench/watching/watched_library.py). Its videos come from one feed that is really
    served, and from further watched feeds of 500 that were just polled. Then ticks that poll a large feed or folder.

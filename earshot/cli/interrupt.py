@@ -1,6 +1,6 @@
 """Ctrl-C while modules are imported: the process exits immediately, with one line.
 
-Some libraries turn an interrupted import into errors of their own, and no work has begun that could be lost.
+Some libraries turn an interrupted import into their own errors, and no work has begun that could be lost.
 """
 
 import os

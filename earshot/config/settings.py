@@ -2,7 +2,7 @@
 
 docs/reference/settings.md explains each to users; earshot/config/settings_file.py reads the file. Settings are read on each
 call, never at import, so that tests and subprocesses see changes. Dagster's own settings are in dagster.yaml; sources and
-people have files of their own. This module avoids pydantic, which takes 0.2 s of CPU, because every command reads the settings.
+people have their own files. This module avoids pydantic, which takes 0.2 s of CPU, because every command reads the settings.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ class Settings:
 
     @property
     def broker_url(self) -> str | None:
-        """The broker that queues runs for workers; None if it is not set, or each run is a process of its own."""
+        """The broker that queues runs for workers; None if it is not set, or each run is its own process."""
         return None if self.broker == NO_BROKER else self.broker
 
 

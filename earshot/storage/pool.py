@@ -7,7 +7,7 @@ while it is in use.
 Statements are never prepared, which psycopg would do after five executions: Postgres then switches to a generic plan, which is
 slow for vector search.
 
-Locks have connections of their own (earshot/storage/locks.py). So does Dagster's storage, in a pool of psycopg 2, which
+Locks have their own connections (earshot/storage/locks.py). So does Dagster's storage, in a pool of psycopg 2, which
 dagster-postgres needs (resources/instance/storage.py).
 """
 

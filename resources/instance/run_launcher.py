@@ -2,7 +2,7 @@
 
 With a broker (`EARSHOT_BROKER`), runs go to the workers, as many at once as there are workers
 (resources/instance/worker_slots.py), so that other runs wait in Dagster's queue, which respects priorities, and not in the
-broker's. Without one, each run is a process of its own, at most `EARSHOT_WORKERS` at once, and loads its models itself.
+broker's. Without one, each run is its own process, at most `EARSHOT_WORKERS` at once, and loads its models itself.
 
 The workers' health checks, which would ask the broker, are off: ingest_assets/operations/runs.py detects dead runs by their
 locks, however they were started.

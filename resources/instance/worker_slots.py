@@ -1,6 +1,6 @@
 """Worker slots: each worker holds one in Postgres for as long as it lives, so that workers can be counted.
 
-A slot is a shared advisory lock on a connection of its own: a killed worker, or a machine that lost its network, stops counting
+A slot is a shared advisory lock on its own connection: a killed worker, or a machine that lost its network, stops counting
 without any detection, and a new worker counts at once. The process that supervises the worker holds it
 (ingest_assets/operations/workers.py).
 

@@ -154,7 +154,7 @@ def down(as_json: bool) -> None:
 
 
 def _start(program: str, arguments: list[str], logs: Path) -> subprocess.Popen[bytes]:
-    """Start a program of this environment's Dagster, in a session of its own so that Ctrl-C reaches only this process."""
+    """Start a program of this environment's Dagster, in its own session so that Ctrl-C reaches only this process."""
     command = [str(Path(sys.executable).parent / f"dagster-{program}"), *arguments]
     with (logs / f"{program}.log").open("ab") as log:
         log.write(f"--- earshot up, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())

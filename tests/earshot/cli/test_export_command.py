@@ -283,7 +283,7 @@ print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 
 
 def largest_mb(*arguments: str) -> float:
-    """The peak memory of the command in a process of its own, in MB."""
+    """The peak memory of the command in its own process, in MB."""
     ended = subprocess.run([sys.executable, "-c", MEASURED, *arguments], capture_output=True, text=True, check=True)
     return int(ended.stdout) / 1024
 

@@ -20,7 +20,7 @@ TELEPHONE = "file-c319b4abca767b12"
 
 @pytest.fixture(scope="module")
 def old(library: Database) -> Iterator[Database]:
-    """The library of that commit, in a database of its own, migrated."""
+    """The library of that commit, in its own database, migrated."""
     name = "old_library"
     url = make_conninfo(library.url, dbname=name)
     with psycopg.connect(library.url, autocommit=True) as server:
