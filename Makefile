@@ -25,7 +25,7 @@ down: env
 	@$(BIN)/earshot down
 
 test: lint browser
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Needs an NVIDIA GPU; runs the real models on it.
 test-gpu: env

@@ -40,10 +40,10 @@ from tests.support.tables import empty_tables
 
 configure_libraries()  # some tests import torch before anything of the library asks for a device
 
-# Modules that take a minute and more. `make test` gives modules to two processes: these must not start last, and those that
-# run `earshot up` not at the same time.
+# Modules that take a minute and more, the longest first: none of them must start last. `make test` gives modules to three
+# processes, so that two cores stay busy while `earshot up` waits; those that start one are kept apart.
 LONG = (
-    "test_workers", "test_drill", "test_serving", "test_pipeline", "test_interrupted_backfills", "test_crashes", "test_sensors",
+    "test_workers", "test_drill", "test_pipeline", "test_interrupted_backfills", "test_serving", "test_crashes", "test_sensors",
     "test_commands",
 )  # fmt: skip
 

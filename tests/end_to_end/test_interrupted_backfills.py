@@ -1,9 +1,10 @@
-"""Backfills that are cancelled, killed or cut off from their database: they, or the next ones, do the rest.
+"""A backfill that is cancelled, and one that is killed with the machine and cut off from its database: the rest gets done.
 
-Real videos, a real `earshot up` with workers. The backfill diarizes again, a few seconds a video.
+Real videos, a real `earshot up` with workers. The backfills diarize again, a few seconds a video.
 """
 
 import subprocess
+from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from earshot.storage.server import stop_embedded
 from ingest_assets.operations.backfill import Progress, cancel, choose, launch, read_progress
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from ingest_assets.stages.staleness import read_stale
+from resources.instance.dagster_internals import BACKFILL_ID_TAG
 from resources.instance.home import open_instance
 from tests.support.earshot_up import EARSHOT, free_port, running_up, wait
 
@@ -54,6 +56,12 @@ class Stale:
 
     def wait_for_the_first(self) -> None:
         wait(self.times_done, 180, "no video is done")
+
+    def wait_for_a_run(self, backfill_id: str, before: Set[str] = frozenset()) -> Set[str]:
+        """Wait until a run of the backfill is at work that was not before; returns all that are."""
+        runs = RunsFilter(statuses=[DagsterRunStatus.STARTED], tags={BACKFILL_ID_TAG: backfill_id})
+        wait(lambda: set(open_instance().get_run_ids(runs)) - before, 180, "no run started")
+        return set(open_instance().get_run_ids(runs))
 
     def times_done(self) -> list[int]:
         """For each video that was diarized again, how often."""
@@ -95,35 +103,27 @@ def stale(ingested: Database, home: Path) -> Stale:
     return Stale(ingested, home, row["last"])
 
 
-def test_next_backfill_finishes_a_cancelled_one_across_a_restart_of_the_database(stale: Stale) -> None:
-    with running_up(stale.home, {}):
-        [held] = stale.database.query("SELECT min(video_id) AS video_id FROM videos")
-        with lock(stale.database.url, video_lock(held["video_id"])):  # keeps this video undone
-            first = stale.redo()
-            stale.wait_for_the_first()
-            cancel(open_instance(), first)
-            assert stale.wait_for_end(first).status == "CANCELED"
-        done = len(stale.times_done())
-        assert done < VIDEOS
-        left = read_stale(stale.database)
-        assert len(left[left.stage == STAGE]) == VIDEOS - done
-        second = stale.redo()
-        wait(lambda: open_instance().get_runs_count(RunsFilter(statuses=[DagsterRunStatus.STARTED])), 180, "no run started")
-        stop_embedded(stale.home)
-        open_database()
-        ended = stale.wait_for_end(second)
-        assert (ended.status, ended.videos, ended.done) == ("COMPLETED_SUCCESS", VIDEOS - done, VIDEOS - done)
-    stale.assert_complete()
-
-
-def test_backfill_survives_death_of_the_machine(stale: Stale) -> None:
+def test_next_backfill_does_the_rest_across_deaths_of_machine_and_database(stale: Stale) -> None:
     up = subprocess.Popen([EARSHOT, "up", "--port", str(free_port())], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    backfill_id = stale.redo()
-    stale.wait_for_the_first()
+    [held] = stale.database.query("SELECT min(video_id) AS video_id FROM videos")
+    with lock(stale.database.url, video_lock(held["video_id"])):  # keeps this video undone
+        cancelled = stale.redo()
+        stale.wait_for_the_first()
+        cancel(open_instance(), cancelled)
+        assert stale.wait_for_end(cancelled).status == "CANCELED"
+    done = len(stale.times_done())
+    assert 0 < done < VIDEOS
+    left = read_stale(stale.database)
+    assert len(left[left.stage == STAGE]) == VIDEOS - done
+    rest = stale.redo()
+    killed = stale.wait_for_a_run(rest)
     kill_everything(up, stale.home)
     with running_up(stale.home, {}):
-        ended = stale.wait_for_end(backfill_id)
-    assert (ended.status, ended.done, ended.failed) == ("COMPLETED_SUCCESS", VIDEOS, 0)
+        stale.wait_for_a_run(rest, before=killed)
+        stop_embedded(stale.home)
+        open_database()
+        ended = stale.wait_for_end(rest)
+    assert (ended.status, ended.videos, ended.done, ended.failed) == ("COMPLETED_SUCCESS", VIDEOS - done, VIDEOS - done, 0)
     stale.assert_complete()
 
 

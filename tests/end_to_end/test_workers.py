@@ -126,7 +126,7 @@ def test_killed_broker_is_restarted(working: Working, home: Path) -> None:
     broker = next(p for p in psutil.Process(working.pid).children() if "valkey" in p.name())
     broker.kill()
     wait(lambda: "The broker exited" in (home / "up.log").read_text(), 30, "it was not noticed")
-    run_id = launch(working.url, working.partitions[1])
+    run_id = launch(working.url, working.partitions[1], "text_embeddings")
     assert wait(lambda: ended(working.url, run_id), 300, "nothing is done after the broker was killed") == "SUCCESS"
 
 
@@ -160,7 +160,7 @@ def test_second_worker_joins_and_leaves(working: Working, library: Database, hom
     finally:
         second.kill()
     wait(lambda: count_workers(library.url) == 1, 10, "the worker that left still has a place")
-    run_id = launch(working.url, working.partitions[1])
+    run_id = launch(working.url, working.partitions[1], "text_embeddings")
     assert wait(lambda: ended(working.url, run_id), 300, "nothing is done after a worker left") == "SUCCESS"
 
 

@@ -53,11 +53,12 @@ def running_up(home: Path, environment: Mapping[str, str]) -> Iterator[Up]:
     assert ended == 0, log_file.read_text()
 
 
-def launch(url: str, partition: str) -> str:
-    """Materialize one partition, as the UI does, with the tag that forces every stage."""
+def launch(url: str, partition: str, *stages: str) -> str:
+    """Materialize these stages of one partition, by default all, as the UI does, with the tag that forces them."""
     tags = {"dagster/partition": partition, FORCE_TAG: "true"}
     metadata = {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
-    return execute(url, {"jobName": "ingest_video"}, executionMetadata=metadata)
+    selection = {"assetSelection": [{"path": [stage]} for stage in stages]} if stages else {}
+    return execute(url, {"jobName": "ingest_video", **selection}, executionMetadata=metadata)
 
 
 def execute(url: str, selected: dict[str, Any], **parameters: Any) -> str:
