@@ -7,12 +7,12 @@ wait for hours for a server that is gone for good. A statement that was running 
 ingest_assets/stages/stage.py recognises that with `is_outage()` and repeats the stage or the run.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-import psycopg2
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect, Engine
@@ -44,10 +44,16 @@ def connect_with_retry(server: str, connect: Callable[[], Opened], refused: type
 def is_outage(error: BaseException | None) -> bool:
     """Whether this error, or one in its chain, means that the server is away. Knows psycopg 2 and 3."""
     while error is not None:
-        if isinstance(error, psycopg.OperationalError | psycopg2.OperationalError | psycopg2.InterfaceError):
+        if isinstance(error, (psycopg.OperationalError, *_errors_of_psycopg2())):
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _errors_of_psycopg2() -> tuple[type[Exception], ...]:
+    """None unless Dagster's storage has loaded psycopg2, without which there is no error of it."""
+    psycopg2 = sys.modules.get("psycopg2")
+    return (psycopg2.OperationalError, psycopg2.InterfaceError) if psycopg2 else ()
 
 
 def wait_for_restarts(engine: "Engine") -> None:
