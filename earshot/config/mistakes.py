@@ -32,6 +32,16 @@ def read_text(path: Path, variable: str, may_miss: bool) -> str:
         raise Misconfigured(f"{path} cannot be read: {error.strerror}.", f"Correct {variable}, or its rights.") from error
 
 
+def is_empty(text: str, key: str) -> bool:
+    """Whether a YAML file clearly has no entries: only blank lines, comments and at most one `key:` without a value.
+
+    True is certain, and saves loading pydantic. False is not: the file must then be read.
+    """
+    lines = [line.rstrip() for line in text.split("\n")]
+    content = [line for line in lines if line and not (line.lstrip().startswith("#") and line.isprintable())]
+    return content in ([], [f"{key}:"])
+
+
 class Mistakes:
     """The mistakes in one file; those without a line are in the environment."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earshot.common.excerpt import Excerpt
-from earshot.config.mistakes import read_text
+from earshot.config.mistakes import is_empty, read_text
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class ListedPerson:
 
 def read_people(path: Path) -> tuple[ListedPerson, ...]:
     """The people in the file, in its order; none if it is empty or missing. Raises InvalidConfig with every mistake."""
-    from earshot.config.people_model import read_entries  # imported late: loading pydantic takes 0.2 s
+    text = read_text(path, "EARSHOT_PEOPLE", may_miss=True)
+    if is_empty(text, "people"):
+        return ()
+    from earshot.config.people_model import read_entries  # loading pydantic takes 0.2 s
 
-    return tuple(ListedPerson(*entry) for entry in read_entries(path, read_text(path, "EARSHOT_PEOPLE", may_miss=True)))
+    return tuple(ListedPerson(*entry) for entry in read_entries(path, text))

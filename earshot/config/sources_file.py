@@ -16,7 +16,7 @@ from typing import Any
 
 from earshot.common.errors import SourceUnusable
 from earshot.common.redaction import without_secrets
-from earshot.config.mistakes import read_text
+from earshot.config.mistakes import is_empty, read_text
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.source_options import address_shown, local_path, web_address
 
@@ -95,9 +95,11 @@ def read_sources(path: Path) -> tuple[Source, ...]:
 
     Raises InvalidConfig with every mistake.
     """
-    from earshot.config.sources_model import read_entries  # imported late: loading pydantic takes 0.2 s
-
     text = read_text(path, "EARSHOT_SOURCES", may_miss=path == PROJECT_ROOT / "sources.yaml")
+    if is_empty(text, "sources"):
+        return ()
+    from earshot.config.sources_model import read_entries  # loading pydantic takes 0.2 s
+
     return tuple(_source(Kind(kind), address, chosen) for kind, address, chosen in read_entries(path, text))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from earshot.common.errors import InvalidConfig
+from earshot.config.mistakes import is_empty
 from earshot.config.people_file import read_people
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import read_sources
@@ -28,3 +29,19 @@ def test_all_mistakes_of_a_file_are_reported_at_once(monkeypatch: pytest.MonkeyP
         READERS[name](FOLDER / name)
     assert str(caught.value).splitlines() == (FOLDER / name).with_suffix(".txt").read_text().splitlines()
     assert "hunter2pass" not in f"{caught.value} {caught.value.mistakes}"
+
+
+@pytest.mark.parametrize("text", ["", "sources:", "# none yet\n\nsources:  \n  # - folder: talks\n"])
+def test_file_without_entries_is_empty(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sources.yaml").write_text(text)
+    assert is_empty(text, "sources")
+    assert read_sources(tmp_path / "sources.yaml") == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["sources:\nsources:\n", "source:\n", "sources: talks\n", "- talks\n", "# a\x07b\n", "  sources:\n people:\n"]
+)
+def test_mistake_in_a_short_file_is_reported(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sources.yaml").write_text(text)
+    with pytest.raises(InvalidConfig):
+        read_sources(tmp_path / "sources.yaml")
