@@ -38,7 +38,7 @@ from earshot.transcripts.search.query import search, searching_encoder
 from ingest_assets.operations.backfill import choose
 from ingest_assets.operations.forecast import forecast, stages_at_once
 from ingest_assets.partitions import videos
-from ingest_assets.stages.staleness import read_stale
+from ingest_assets.stages.staleness import find_stale
 from resources.instance.home import open_instance
 
 VIDEOS = 1_000
@@ -105,7 +105,7 @@ def measure(count: int) -> Figures:
                 time.sleep(LOOK_S)
             if watched.returncode:
                 raise RuntimeError(f"the backfill failed; {home} had its logs")
-            assert read_stale(database).empty
+            assert find_stale(database) == []
             return figures(count, started, database, memory, cpu_seconds(process), before, during)
 
 

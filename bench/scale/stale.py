@@ -1,7 +1,7 @@
 """`python -m bench.scale.stale [VIDEOS...]`: the cost of finding stale stages, and of launching their backfill.
 
 The videos are synthetic, but every stage of each has its rows in the real tables. For each number of videos, in a process and a
-home of its own, with the real Postgres, it times `read_stale()` if nothing is stale, if one stage of every video is (with its
+home of its own, with the real Postgres, it times `find_stale()` if nothing is stale, if one stage of every video is (with its
 downstream stages), and if everything is; and launching the backfill of one stage, as `earshot backfill --stale` does, without
 workers.
 
@@ -21,7 +21,7 @@ from earshot.storage.database import Database, open_database
 from ingest_assets.operations.backfill import choose, launch
 from ingest_assets.partitions import videos
 from ingest_assets.stages import staleness
-from ingest_assets.stages.staleness import read_stale
+from ingest_assets.stages.staleness import find_stale
 from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
 
@@ -51,12 +51,12 @@ def measure(count: int) -> Figures:
         leave(database, keys)
         for first in range(0, count, PARTITIONS_AT_ONCE):
             instance.add_dynamic_partitions(str(videos.name), keys[first : first + PARTITIONS_AT_ONCE])
-        nothing, nothing_s = timed(lambda: read_stale(database))
-        assert nothing.empty
+        nothing, nothing_s = timed(lambda: find_stale(database))
+        assert not nothing
         with changed(*STAGES):
-            everything, everything_s = timed(lambda: read_stale(database))
+            everything, everything_s = timed(lambda: find_stale(database))
         with changed("speaker_turns"):
-            one, one_s = timed(lambda: read_stale(database))
+            one, one_s = timed(lambda: find_stale(database))
             started = monotonic()
             launch(choose(database, STAGES, True, VideoFilter()), (), "bench", database, instance)
             launch_s = monotonic() - started

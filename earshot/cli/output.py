@@ -16,6 +16,8 @@ from earshot.common.times import format_hms
 if TYPE_CHECKING:
     import pandas as pd
 
+    from earshot import StaleStage
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -60,11 +62,11 @@ def print_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str
     console().print(table, soft_wrap=False)
 
 
-def print_stale(stale: "pd.DataFrame") -> None:
-    """Print what is out of date (the columns of `read_stale()`), one row per stage and reason."""
-    from ingest_assets.stages.staleness import stale_sheet
+def print_stale(stale: "Iterable[StaleStage]") -> None:
+    """Print what is out of date, one row per stage and reason."""
+    from earshot.library.stages import stale_table
 
-    table = stale_sheet(stale)
+    table = stale_table(stale)
     print_table(table.headings, table.rows)
 
 

@@ -8,7 +8,8 @@ with what was requested, what was found and what to do.
 
 With several GPUs, the first one visible in CUDA_VISIBLE_DEVICES is used.
 
-Assets call `require()` themselves: a check during resource setup would fail the whole run, including `audio`.
+Assets call `require()` themselves: a check during resource setup would fail the whole run, including `audio`. NVML is imported
+where CUDA is used, which saves the time on a CPU.
 """
 
 import importlib.metadata
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING
 
 from earshot.common.errors import GpuUnavailable
 from earshot.models.measurement import ExecutionInfo
-from earshot.models.nvml import MEGABYTE, driver_version, find_gpu, gpus
 from earshot.models.registry import Model
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def _prove_cuda() -> Device:
     import ctranslate2
     import torch
 
+    from earshot.models.nvml import find_gpu
+
     if not torch.cuda.is_available():
         raise _unavailable(
             f"torch finds no CUDA device{_undetected()}", "Check that `nvidia-smi` lists the GPU in this environment."
@@ -92,6 +94,8 @@ def _prove_cuda() -> Device:
 
 def _undetected() -> str:
     """The part of the message about GPUs that NVML lists and torch does not see."""
+    from earshot.models.nvml import gpus
+
     listed = gpus()
     if not listed:
         return ""
@@ -101,6 +105,8 @@ def _undetected() -> str:
 
 
 def _unavailable(finding: str, remedy: str) -> GpuUnavailable:
+    from earshot.models.nvml import driver_version
+
     return GpuUnavailable(
         f"EARSHOT_DEVICE asks for cuda, but {finding} (NVIDIA driver {driver_version()}, {library_versions()}).",
         f"{remedy} {CPU_INSTEAD}",
@@ -112,6 +118,8 @@ def require_memory(device: Device, *models: Model) -> None:
     if device.kind != "cuda":
         return
     import torch
+
+    from earshot.models.nvml import MEGABYTE
 
     free, total = (size / MEGABYTE for size in torch.cuda.mem_get_info())
     needed = sum(model.memory_mb for model in models)

@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from earshot.models.nvml import GpuSampler, GpuUse
+if TYPE_CHECKING:
+    from earshot.models.nvml import GpuSampler, GpuUse
 
 # Wall and CPU seconds of this process; the drill and tests replace these clocks.
 clock: Callable[[], float] = time.perf_counter
@@ -115,10 +117,14 @@ class Measurement:
 
     def sample(self, gpu_uuid: str) -> None:
         """Start sampling this GPU. Not called for stages on the CPU."""
+        from earshot.models.nvml import GpuSampler
+
         self._sampler = GpuSampler(gpu_uuid)
 
-    def gpu_use(self) -> GpuUse:
+    def gpu_use(self) -> "GpuUse":
         """The samples' summary so far, all None without a GPU. Raises GpuUnavailable if the GPU was lost."""
+        from earshot.models.nvml import GpuUse
+
         return GpuUse() if self._sampler is None else self._sampler.use()
 
     def close(self) -> None:

@@ -15,13 +15,17 @@ from typing import Any
 
 import pandas as pd
 
+from earshot.common.table import Table
 from earshot.common.times import format_hms
 from earshot.timings.baseline import MINIMUM_VIDEOS, WINDOW
 from earshot.timings.causes import billable_s
-from earshot.timings.timing import SUMMARY_COLUMNS, Timing, summarize
+from earshot.timings.timing import Timing, real_time_factor, times_real_time
 
 Row = dict[str, Any]
 
+SUMMARY_COLUMNS = [
+    "videos", "audio_s", "wall_s", "load_s", "compute_s", "rtf", "x_realtime", "items", "items_per_s", "device",
+]  # fmt: skip
 REPORT_COLUMNS = [*SUMMARY_COLUMNS, "share", "trend", "gpu_util_mean", "cache_rate"]
 
 
@@ -43,6 +47,38 @@ def report(rows: Sequence[Row], order: Sequence[str]) -> pd.DataFrame:
         gpu_util_mean=_of_stages(summary, last, gpu_use),
         cache_rate=_of_stages(summary, last, cache_rate),
     )
+
+
+def summarize(rows: Sequence[Row], order: Sequence[str]) -> pd.DataFrame:
+    """Sums the rows of `asset_timings` (dictionaries) per stage, in the given order, with a last row `total`.
+
+    Columns: asset, videos, audio_s, wall_s, load_s, compute_s, rtf, x_realtime, items, items_per_s, device. The total's
+    audio counts each video once; its device is empty.
+    """
+    frame = pd.DataFrame(list(rows))
+    if frame.empty:
+        return pd.DataFrame(columns=["asset", *SUMMARY_COLUMNS])
+    stages = [_summary(str(asset), frame[frame.asset == asset]) for asset in order if (frame.asset == asset).any()]
+    total = _summary("total", frame)
+    total["audio_s"] = frame.drop_duplicates("video_id").audio_s.sum()
+    total |= _rates(total) | {"items": None, "items_per_s": None, "device": ""}
+    return pd.DataFrame([*stages, total])
+
+
+def _summary(asset: str, frame: pd.DataFrame) -> dict[str, Any]:
+    sums = {key: float(frame[key].sum()) for key in ("audio_s", "wall_s", "load_s", "compute_s", "items")}
+    row: dict[str, Any] = {"asset": asset, "videos": frame.video_id.nunique(), **sums}
+    row |= _rates(row)
+    row["items_per_s"] = row["items"] / row["compute_s"] if row["compute_s"] else 0.0
+    row["device"] = ", ".join(sorted(frame.device.unique()))
+    return {key: row[key] for key in ("asset", *SUMMARY_COLUMNS)}
+
+
+def _rates(row: dict[str, Any]) -> dict[str, float]:
+    return {
+        "rtf": real_time_factor(row["compute_s"], row["audio_s"]),
+        "x_realtime": times_real_time(row["audio_s"], row["wall_s"], row["load_s"]),
+    }
 
 
 def latest(rows: Sequence[Row]) -> list[Row]:
@@ -91,20 +127,6 @@ def _of_stages(summary: pd.DataFrame, rows: Sequence[Row], figure: Callable[[Seq
         of_stage.setdefault(row["asset"], []).append(row)
     figures = [figure(of_stage[asset]) if of_stage[asset] else None for asset in summary.asset]
     return pd.Series(figures, index=summary.index, dtype=float)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as text. Headings are (text, `left` or `right`)."""
-
-    headings: list[tuple[str, str]]
-    rows: list[list[str]]
-
-    @property
-    def markdown(self) -> str:
-        rule = ["---:" if side == "right" else "---" for _, side in self.headings]
-        lines = [[text for text, _ in self.headings], rule, *self.rows]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 @dataclass(frozen=True)

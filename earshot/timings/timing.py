@@ -13,17 +13,14 @@ This module compares and judges nothing.
 """
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Self
 
-import pandas as pd
-
 from earshot.config.settings import PROJECT_ROOT
 from earshot.models.device import library_versions
 from earshot.models.measurement import ExecutionInfo, Measurement
-from earshot.models.nvml import driver_version
 
 
 @dataclass(frozen=True)
@@ -104,6 +101,8 @@ def timing(
     cache_misses: int = 0,
 ) -> Timing:
     """The timing of a finished stage; reads the measurement's clocks now."""
+    from earshot.models.nvml import driver_version
+
     wall_s, compute_s, tally = measurement.wall_s, measurement.compute_s, measurement.tally
     gpu = measurement.gpu_use()
     return Timing(
@@ -138,43 +137,6 @@ def timing(
         driver=driver_version() if execution.device == "cuda" else "",
         libraries=library_versions(),
     )
-
-
-def summarize(rows: Sequence[dict[str, Any]], order: Sequence[str]) -> pd.DataFrame:
-    """Sums the rows of `asset_timings` (dictionaries) per stage, in the given order, with a last row `total`.
-
-    Columns: asset, videos, audio_s, wall_s, load_s, compute_s, rtf, x_realtime, items, items_per_s, device. The total's
-    audio counts each video once; its device is empty.
-    """
-    frame = pd.DataFrame(list(rows))
-    if frame.empty:
-        return pd.DataFrame(columns=["asset", *SUMMARY_COLUMNS])
-    stages = [_summary(str(asset), frame[frame.asset == asset]) for asset in order if (frame.asset == asset).any()]
-    total = _summary("total", frame)
-    total["audio_s"] = frame.drop_duplicates("video_id").audio_s.sum()
-    total |= _rates(total) | {"items": None, "items_per_s": None, "device": ""}
-    return pd.DataFrame([*stages, total])
-
-
-SUMMARY_COLUMNS = [
-    "videos", "audio_s", "wall_s", "load_s", "compute_s", "rtf", "x_realtime", "items", "items_per_s", "device",
-]  # fmt: skip
-
-
-def _summary(asset: str, frame: pd.DataFrame) -> dict[str, Any]:
-    sums = {key: float(frame[key].sum()) for key in ("audio_s", "wall_s", "load_s", "compute_s", "items")}
-    row: dict[str, Any] = {"asset": asset, "videos": frame.video_id.nunique(), **sums}
-    row |= _rates(row)
-    row["items_per_s"] = row["items"] / row["compute_s"] if row["compute_s"] else 0.0
-    row["device"] = ", ".join(sorted(frame.device.unique()))
-    return {key: row[key] for key in ("asset", *SUMMARY_COLUMNS)}
-
-
-def _rates(row: dict[str, Any]) -> dict[str, float]:
-    return {
-        "rtf": real_time_factor(row["compute_s"], row["audio_s"]),
-        "x_realtime": times_real_time(row["audio_s"], row["wall_s"], row["load_s"]),
-    }
 
 
 @cache

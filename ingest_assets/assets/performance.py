@@ -20,7 +20,7 @@ from ingest_assets.assets.speaker_turns import speaker_turns
 from ingest_assets.assets.text_embeddings import text_embeddings
 from ingest_assets.assets.transcript import transcript
 from ingest_assets.assets.voice_embeddings import voice_embeddings
-from ingest_assets.stages.staleness import read_stale, stale_sheet
+from ingest_assets.stages.staleness import StaleStage, count_videos, find_stale, stale_table
 from resources.database import DatabaseResource
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ def performance(database: DatabaseResource) -> MaterializeResult:
     rows = read_timings(opened)
     if not rows:
         return MaterializeResult(metadata={"stages": MetadataValue.md("No timings yet: nothing has been ingested.")})
-    failing, reported, stale = read_open_failures(opened), report(rows, STAGES), read_stale(opened)
+    failing, reported, stale = read_open_failures(opened), report(rows, STAGES), find_stale(opened)
     totals = _totals(reported, read_timings(opened, days=1.0), failing, stale)
     return MaterializeResult(metadata=totals | _tables_and_plots(rows, reported, failing, stale))
 
 
 def _totals(
-    reported: pd.DataFrame, last_day: Sequence[Row], failing: Sequence[OpenFailure], stale: pd.DataFrame
+    reported: pd.DataFrame, last_day: Sequence[Row], failing: Sequence[OpenFailure], stale: Sequence[StaleStage]
 ) -> dict[str, MetadataValue]:
     total = reported.iloc[-1]
     figures = {
@@ -56,7 +56,7 @@ def _totals(
         "x_realtime": total.x_realtime,
         "hours_by_the_clock_last_day": hours_by_the_clock(_audio_s(last_day), DAY_S),
         "open_regressions": len(failing),
-        "videos_out_of_date": stale.video_id.nunique(),
+        "videos_out_of_date": count_videos(stale),
     }
     return {key: MetadataValue.float(float(value)) for key, value in figures.items()}
 
@@ -67,7 +67,7 @@ def _audio_s(rows: Sequence[Row]) -> float:
 
 
 def _tables_and_plots(
-    rows: Sequence[Row], reported: pd.DataFrame, failing: Sequence[OpenFailure], stale: pd.DataFrame
+    rows: Sequence[Row], reported: pd.DataFrame, failing: Sequence[OpenFailure], stale: Sequence[StaleStage]
 ) -> dict[str, MetadataValue]:
     from earshot.timings.plots import item_rates, stage_times
 
@@ -77,7 +77,7 @@ def _tables_and_plots(
         "time_per_audio_hour": _picture("Time per audio hour", stage_times(rows)),
         "items_per_second": _picture("Items per second", item_rates(rows)),
         "failing_checks": MetadataValue.md(failures or "None in the last seven days."),
-        "out_of_date": MetadataValue.md("Nothing." if stale.empty else stale_sheet(stale).markdown),
+        "out_of_date": MetadataValue.md(stale_table(stale).markdown if stale else "Nothing."),
     }
 
 

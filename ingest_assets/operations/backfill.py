@@ -9,11 +9,11 @@ A backfill belongs to Dagster: it continues after its launcher exits. Backfills 
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from earshot.common.errors import EarshotError
@@ -24,7 +24,7 @@ from earshot.storage.database import Database
 from ingest_assets.operations.runs import ACTIVE
 from ingest_assets.partitions import videos
 from ingest_assets.stages.stage import FORCE_TAG
-from ingest_assets.stages.staleness import COLUMNS, read_stale
+from ingest_assets.stages.staleness import StaleStage, find_stale
 from resources.instance.dagster_internals import (
     BACKFILL_ID_TAG,
     BULK_ACTION_TERMINAL_STATUSES,
@@ -80,26 +80,28 @@ def with_below(stages: Sequence[str]) -> list[str]:
 
 def choose(
     database: Database, stages: Sequence[str], only_stale: bool, which: VideoFilter, limit: int | None = None
-) -> pd.DataFrame:
-    """The stages to run of `ready` videos, newest first, as a frame like that of `read_stale()`; `limit` counts videos.
+) -> list[StaleStage]:
+    """The stages to run of `ready` videos, newest first and upstream first; `limit` counts videos.
 
     These are the given stages and those below them; with `only_stale`, just the stale ones among them.
     """
     ready = _ready(database, which)
     with_all_below = with_below(stages)
     if only_stale:
-        chosen = read_stale(database, with_all_below)
-        chosen = chosen[chosen.video_id.isin(ready)]
+        chosen = find_stale(database, with_all_below)
     else:
         chosen = _all_stages(database, ready[:limit], with_all_below, stages)
-    affected = set(chosen.video_id)
+    affected = {stale.video_id for stale in chosen}
     kept = [video_id for video_id in ready if video_id in affected][:limit]
-    order = {name: index for names in (kept, STAGES) for index, name in enumerate(names)}
-    return chosen[chosen.video_id.isin(kept)].sort_values(["video_id", "stage"], key=lambda names: names.map(order))
+    order = {video_id: index for index, video_id in enumerate(kept)}
+    return sorted(
+        (stale for stale in chosen if stale.video_id in order),
+        key=lambda stale: (order[stale.video_id], STAGES.index(stale.stage)),
+    )
 
 
 def launch(
-    chosen: pd.DataFrame,
+    chosen: Sequence[StaleStage],
     forced: Sequence[str],
     title: str,
     database: Database,
@@ -107,13 +109,13 @@ def launch(
     keep_previous: bool = False,
 ) -> str:
     """Start the backfill; returns its id. `forced` stages are not reused. `keep_previous` keeps the replaced rows."""
-    backfill_id, video_ids = make_new_backfill_id(), chosen.video_id.unique().tolist()
+    backfill_id, video_ids = make_new_backfill_id(), list(dict.fromkeys(stale.video_id for stale in chosen))
+    by_stage: defaultdict[str, list[str]] = defaultdict(list)
+    for stale in chosen:
+        by_stage[stale.stage].append(stale.video_id)
     _store_state_before(database, backfill_id, chosen, video_ids)
     instance.add_dynamic_partitions(str(videos.name), video_ids)
-    subsets = {
-        AssetKey(str(stage)): videos.empty_subset().with_partition_keys(of_stage.video_id.tolist())
-        for stage, of_stage in chosen.groupby("stage")
-    }
+    subsets = {AssetKey(stage): videos.empty_subset().with_partition_keys(keys) for stage, keys in by_stage.items()}
     instance.add_backfill(
         PartitionBackfill.from_asset_graph_subset(
             backfill_id=backfill_id,
@@ -219,11 +221,12 @@ def _parameters(which: VideoFilter) -> dict[str, Any]:
     return {**which.names, "since": which.since, "until": which.until}
 
 
-def _all_stages(database: Database, video_ids: list[str], stages: Sequence[str], named: Sequence[str]) -> pd.DataFrame:
+def _all_stages(database: Database, video_ids: list[str], stages: Sequence[str], named: Sequence[str]) -> list[StaleStage]:
     """All of these stages of these videos, with the seconds that each took last time."""
     rows = database.query(
         """
-        SELECT v.video_id, title, source, stage, stage = ANY(%(named)s) AS named, wall_s - load_s AS took_s
+        SELECT v.video_id, title, source, stage, wall_s - load_s AS took_s,
+            CASE WHEN stage = ANY(%(named)s) THEN 'asked for' ELSE 'made from what is asked for' END AS reason
         FROM unnest(%(videos)s::text[]) AS v (video_id) JOIN videos USING (video_id)
         CROSS JOIN unnest(%(stages)s::text[]) AS stage
         LEFT JOIN stage_outputs o ON (o.video_id, o.asset) = (v.video_id, stage)
@@ -231,12 +234,10 @@ def _all_stages(database: Database, video_ids: list[str], stages: Sequence[str],
         """,
         {"videos": video_ids, "stages": list(stages), "named": list(named)},
     )
-    chosen = pd.DataFrame(rows, columns=["video_id", "title", "source", "stage", "named", "took_s"])
-    reasons = chosen.named.map({True: "asked for", False: "made from what is asked for"})
-    return chosen.assign(reason=reasons)[COLUMNS]
+    return [StaleStage(**row) for row in rows]
 
 
-def _store_state_before(database: Database, backfill_id: str, chosen: pd.DataFrame, video_ids: list[str]) -> None:
+def _store_state_before(database: Database, backfill_id: str, chosen: Sequence[StaleStage], video_ids: Sequence[str]) -> None:
     with database.connect() as connection:
         connection.execute("DELETE FROM backfills WHERE started_at < now() - make_interval(days => %s)", [KEPT_DAYS])
         connection.execute("INSERT INTO backfills (backfill_id, videos) VALUES (%s, %s)", [backfill_id, len(video_ids)])
@@ -244,7 +245,7 @@ def _store_state_before(database: Database, backfill_id: str, chosen: pd.DataFra
             "INSERT INTO backfill_before (backfill_id, video_id, asset, timing_id, content, details) "
             "SELECT %s, c.video_id, c.asset, timing_id, content, details "
             "FROM unnest(%s::text[], %s::text[]) AS c (video_id, asset) LEFT JOIN stage_outputs o USING (video_id, asset)",
-            [backfill_id, chosen.video_id.tolist(), chosen.stage.tolist()],
+            [backfill_id, [stale.video_id for stale in chosen], [stale.stage for stale in chosen]],
         )
         connection.execute(
             """
@@ -254,5 +255,5 @@ def _store_state_before(database: Database, backfill_id: str, chosen: pd.DataFra
                 WHERE p.video_id = b.video_id AND o.asset = b.asset)
             WHERE backfill_id = %s AND asset = 'text_embeddings' AND video_id = ANY(%s)
             """,
-            [backfill_id, video_ids[:EXAMPLES_OF]],
+            [backfill_id, list(video_ids[:EXAMPLES_OF])],
         )

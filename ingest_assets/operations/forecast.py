@@ -13,6 +13,8 @@ share of the work is subtracted; for a stage that ran alone, as in `earshot inge
 Dagster's daemon takes up to half a minute more to notice the backfill.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -21,6 +23,7 @@ from dagster import DagsterInstance
 from earshot.config.settings import read_settings
 from earshot.storage.database import Database
 from earshot.storage.server import server_urls
+from ingest_assets.stages.staleness import StaleStage, count_videos
 from ingest_assets.stages.video_asset import GPU_POOL
 from resources.instance.worker_slots import count_workers
 
@@ -44,20 +47,23 @@ class Forecast:
     around_s: float | None
 
 
-def forecast(database: Database, chosen: pd.DataFrame, at_once: int) -> Forecast:
+def forecast(database: Database, chosen: Sequence[StaleStage], at_once: int) -> Forecast:
     """The forecast for the stages of `choose()`; stages that never ran count as 0 s."""
-    videos = int(chosen.video_id.nunique())
+    videos = count_videos(chosen)
+    work_s = sum(stale.took_s or 0.0 for stale in chosen)
     overhead_s = usually_between(_steps(database), at_once)
     around_s = None
     if True in overhead_s:
         around_s = videos * overhead_s[True] + (len(chosen) - videos) * overhead_s.get(False, 0.0)
-    return Forecast(videos, float(chosen.took_s.sum()), at_once, spread_s(chosen, at_once), around_s)
+    return Forecast(videos, work_s, at_once, spread_s(chosen, at_once), around_s)
 
 
-def spread_s(chosen: pd.DataFrame, at_once: int) -> float:
+def spread_s(chosen: Iterable[StaleStage], at_once: int) -> float:
     """Seconds that these stages take with `at_once` in parallel, those of one video one after another."""
-    per_video = chosen.groupby("video_id").took_s.sum()
-    return float(max(per_video.sum() / at_once, per_video.max()))
+    per_video: defaultdict[str, float] = defaultdict(float)
+    for stale in chosen:
+        per_video[stale.video_id] += stale.took_s or 0.0
+    return max(sum(per_video.values()) / at_once, max(per_video.values()))
 
 
 def stages_at_once(instance: DagsterInstance) -> int:

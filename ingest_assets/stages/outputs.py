@@ -9,16 +9,20 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from earshot.storage.database import Connection, Database
-from earshot.timings.judgement import Evaluation
-from earshot.timings.timing import Timing, git_commit
+from earshot.timings.timing import git_commit
 from ingest_assets.stages.freshness import Output, Version
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from earshot.timings.judgement import Evaluation
+    from earshot.timings.timing import Timing
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,12 @@ class StageResult:
     version: Version
     upstream: Set[str]
     content: str
-    figures: Timing
-    examined: Evaluation
+    figures: "Timing"
+    examined: "Evaluation"
     details: Mapping[str, str]
 
 
-def content_digest(*frames: pd.DataFrame) -> str:
+def content_digest(*frames: "pd.DataFrame") -> str:
     """sha256 of these frames, rows in their order."""
     digest = hashlib.sha256()
     for frame in frames:

@@ -25,7 +25,7 @@ from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG
 from ingest_assets.partitions import videos
-from ingest_assets.stages.staleness import read_stale
+from ingest_assets.stages.staleness import find_stale
 from resources.instance.home import open_instance
 from sensors.new_uploads import new_uploads
 from tests.support.sensor_daemon import Daemon
@@ -99,7 +99,7 @@ def test_checks_of_a_copy_target_its_own_materialization(copied: Copied) -> None
 
 @pytest.mark.slow
 def test_copies_are_current_and_distinct(copied: Copied) -> None:
-    assert read_stale(copied.database).empty
+    assert find_stale(copied.database) == []
     [counted] = copied.database.query(
         "SELECT count(DISTINCT video_id) AS videos, count(*) AS passages, count(DISTINCT embedding) AS vectors FROM passages"
     )

@@ -23,7 +23,7 @@ from earshot.storage.locks import lock, video_lock
 from earshot.storage.server import stop_embedded
 from ingest_assets.operations.backfill import Progress, cancel, choose, launch, read_progress
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
-from ingest_assets.stages.staleness import read_stale
+from ingest_assets.stages.staleness import find_stale
 from resources.instance.dagster_internals import BACKFILL_ID_TAG
 from resources.instance.home import open_instance
 from tests.support.earshot_up import EARSHOT, free_port, running_up, wait
@@ -73,7 +73,7 @@ class Stale:
 
     def assert_complete(self) -> None:
         """Everything is there once, nothing is stale, and no slot is claimed."""
-        assert read_stale(self.database).empty
+        assert find_stale(self.database) == []
         assert self.times_done() == [1] * VIDEOS
         videos = self.database.query("SELECT video_id, state FROM videos")
         assert [video["state"] for video in videos] == ["ready"] * VIDEOS
@@ -113,8 +113,7 @@ def test_next_backfill_does_the_rest_across_deaths_of_machine_and_database(stale
         assert stale.wait_for_end(cancelled).status == "CANCELED"
     done = len(stale.times_done())
     assert 0 < done < VIDEOS
-    left = read_stale(stale.database)
-    assert len(left[left.stage == STAGE]) == VIDEOS - done
+    assert len([left for left in find_stale(stale.database) if left.stage == STAGE]) == VIDEOS - done
     rest = stale.redo()
     killed = stale.wait_for_a_run(rest)
     kill_everything(up, stale.home)

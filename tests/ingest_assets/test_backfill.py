@@ -54,7 +54,7 @@ def outdate(monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
 
 def chosen(database: Database, stages: Sequence[str], *, stale: bool = False, limit: int | None = None, **filters: Any) -> list:
     plan = choose(database, stages, stale, VideoFilter(**filters), limit)
-    return list(zip(plan.video_id, plan.stage, strict=True))
+    return [(stale.video_id, stale.stage) for stale in plan]
 
 
 # --- choosing ------------------------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def test_named_stages_of_every_video_newest_first(ingested: Database) -> None:
     below = ["transcript", "text_embeddings"]
     assert chosen(ingested, ["transcript"]) == [(key, stage) for key in ("b", "a", "c") for stage in below]
     plan = choose(ingested, ["transcript"], False, VideoFilter(videos=("a",)))
-    assert plan.took_s.tolist() == [10.5, 10.5]
+    assert [stale.took_s for stale in plan] == [10.5, 10.5]
 
 
 def test_choose_only_stale_stages(ingested: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def started(database: Database, instance: DagsterInstance, *stages: str, forced:
 
 def test_backfill_targets_exactly_the_chosen_stages(instance: DagsterInstance, ingested: Database) -> None:
     plan = choose(ingested, ["transcript"], False, VideoFilter())
-    plan = plan[~((plan.video_id == "a") & (plan.stage == "transcript"))]
+    plan = [stale for stale in plan if (stale.video_id, stale.stage) != ("a", "transcript")]
     backfill = instance.get_backfill(launch(plan, ["transcript"], "a title", ingested, instance))
     assert backfill is not None
     data = backfill.get_asset_backfill_data(defs.resolve_asset_graph())

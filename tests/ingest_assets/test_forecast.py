@@ -10,6 +10,7 @@ from dagster import DagsterInstance
 
 from earshot.storage.database import Database
 from ingest_assets.operations.forecast import GPU_POOL, IDLE_S, Forecast, forecast, spread_s, stages_at_once, usually_between
+from ingest_assets.stages.staleness import StaleStage
 from resources.instance.home import open_instance
 from resources.instance.worker_slots import WorkerSlot
 from tests.support.timing_rows import keep, usual
@@ -17,8 +18,8 @@ from tests.support.timing_rows import keep, usual
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def chosen(*stages: tuple[str, str, float]) -> pd.DataFrame:
-    return pd.DataFrame(stages, columns=["video_id", "stage", "took_s"])
+def chosen(*stages: tuple[str, str, float | None]) -> list[StaleStage]:
+    return [StaleStage(video_id, "", "", stage, "", took_s) for video_id, stage, took_s in stages]
 
 
 def ended(database: Database, run_id: str, at_s: Sequence[float], took_s: float, load_s: float = 0.0) -> None:
@@ -55,7 +56,7 @@ def test_overlapping_stages_do_not_reduce_the_time(database: Database) -> None:
 
 
 def test_stages_that_never_ran_count_as_zero(database: Database) -> None:
-    assert forecast(database, chosen(("a", "x", float("nan")), ("b", "x", 2.0)), 1) == Forecast(2, 2.0, 1, 2.0, None)
+    assert forecast(database, chosen(("a", "x", None), ("b", "x", 2.0)), 1) == Forecast(2, 2.0, 1, 2.0, None)
 
 
 # --- several stages at once ----------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """`earshot stale`: which stages of which videos are out of date, and why."""
 
+from dataclasses import asdict
+
 import click
 
-from earshot.cli.output import json_option, json_rows, print_json, print_stale
+from earshot.cli.output import json_option, print_json, print_stale
 from earshot.common.text import pluralize
 from earshot.library.library import Library
-from earshot.storage.catalog.stages import STAGES
+from earshot.library.stages import STAGES, count_videos
 
 
 @click.command("stale")
@@ -19,9 +21,9 @@ def stale_command(stages: tuple[str, ...], as_json: bool) -> None:
     """
     stale = Library().stale(stages)
     if as_json:
-        print_json(json_rows(stale))
-    elif stale.empty:
+        print_json([asdict(stage) for stage in stale])
+    elif not stale:
         click.echo("Nothing is out of date.")
     else:
         print_stale(stale)
-        click.echo(f"Out of date: {pluralize(stale.video_id.nunique(), 'video')}. To update: earshot backfill --stale")
+        click.echo(f"Out of date: {pluralize(count_videos(stale), 'video')}. To update: earshot backfill --stale")

@@ -10,18 +10,18 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from earshot.cli.arguments import filter_options
-from earshot.cli.output import console, json_option, json_rows, print_json, print_stale, print_table
+from earshot.cli.output import console, json_option, print_json, print_stale, print_table
 from earshot.common.errors import EarshotError
 from earshot.common.text import left_out_undated, pluralize
 from earshot.common.times import format_hms
 from earshot.library.lookup import find_filter
-from earshot.storage.catalog.stages import STAGES
+from earshot.library.stages import STAGES
 from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
-    import pandas as pd
     from dagster import DagsterInstance
 
+    from earshot import StaleStage
     from ingest_assets.operations import backfill
     from ingest_assets.operations.backfill_result import Example, StageChange
 
@@ -64,7 +64,7 @@ def backfill_command(
     """
     if sum([bool(stages or stale), watched is not None, cancelled is not None]) != 1:
         raise click.UsageError("Name STAGEs or --stale to start a backfill, or an existing one with --watch or --cancel.")
-    from earshot.library.runs import backfill_title
+    from earshot.library.work.backfill import backfill_title
     from ingest_assets.operations import backfill
     from resources.instance.home import open_instance
 
@@ -79,15 +79,15 @@ def backfill_command(
         video_filter = find_filter(database, sources, videos, languages, *days)
         chosen = backfill.choose(database, stages or STAGES, stale, video_filter, limit)
         if as_json and dry_run:
-            print_json(json_rows(chosen))
-        elif as_json and chosen.empty:
+            print_json([asdict(stage) for stage in chosen])
+        elif as_json and not chosen:
             print_json(_as_json(None, backfill.Progress("nothing to do", 0, 0, 0, 0, 0.0), [], []))
         elif not as_json:
             _print_plan(chosen, database, instance)
         undated = left_out_undated(backfill.count_undated(database, video_filter))
         if undated:
             click.echo(undated, err=as_json)
-        if dry_run or chosen.empty:
+        if dry_run or not chosen:
             return
         title = backfill_title(stages, stale)
         backfill_id = backfill.launch(chosen, () if stale else stages, title, database, instance, keep_previous)
@@ -97,10 +97,10 @@ def backfill_command(
         _print_result(backfill_id, database, instance, as_json)
 
 
-def _print_plan(chosen: "pd.DataFrame", database: Database, instance: "DagsterInstance") -> None:
+def _print_plan(chosen: "Sequence[StaleStage]", database: Database, instance: "DagsterInstance") -> None:
     from ingest_assets.operations.forecast import forecast, stages_at_once
 
-    if chosen.empty:
+    if not chosen:
         click.echo("Nothing to do.")
         return
     print_stale(chosen)

@@ -19,7 +19,7 @@ from earshot.library.lookup import known_video
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import STATES, Video, list_videos
 from earshot.storage.database import Database, open_database
-from earshot.timings.timing import summarize
+from earshot.timings.report import summarize
 from ingest_assets.stages.progress import described, watching
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _run(
     work: "Callable[[Database, DagsterInstance], Iterator[Outcome | Video]]", as_json: bool, dry_run: bool = False
 ) -> None:
     """Do the work under a progress bar and print a report; the exit code is 1 if anything failed."""
-    from earshot.library.runs import finish_ingest
+    from earshot.library.work.backfill import finish_ingest
     from resources.instance.home import open_instance
 
     # Dagster's instance first: it starts the database server and sets DAGSTER_HOME.

@@ -239,7 +239,7 @@ def test_empty_library_has_no_timings() -> None:
     library = open_library()
     assert library.timings().empty
     assert library.timings_report().empty
-    assert library.stale().empty
+    assert library.stale() == []
 
 
 def test_compare_timings_of_two_code_versions(database: Database) -> None:
@@ -256,8 +256,8 @@ def test_stale_lists_each_stage(database: Database) -> None:
         run_stage(database, "a", stage, expected_versions()[stage], stage)
     database.query("UPDATE videos SET state = 'ready'")
     database.query("UPDATE stage_outputs SET code_version = '0' WHERE asset = 'text_embeddings'")
-    assert open_library().stale()[["video_id", "stage"]].to_numpy().tolist() == [["a", "text_embeddings"]]
-    assert open_library().stale("audio").empty
+    assert [(stale.video_id, stale.stage) for stale in open_library().stale()] == [("a", "text_embeddings")]
+    assert open_library().stale("audio") == []
     with pytest.raises(EarshotError, match="There is no stage 'audoi'"):
         open_library().stale(["audoi"])
 

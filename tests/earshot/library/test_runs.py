@@ -93,13 +93,13 @@ def test_ingest_ends_with_a_wrong_device(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_backfill_dry_run_starts_nothing(current: Library) -> None:
     planned = current.backfill("transcript", videos="B", dry_run=True)
     assert planned.backfill_id is None
-    assert planned.stages[["video_id", "stage"]].to_numpy().tolist() == [["b", "transcript"], ["b", "text_embeddings"]]
+    assert [(stale.video_id, stale.stage) for stale in planned.stages] == [("b", "transcript"), ("b", "text_embeddings")]
 
 
 def test_backfill_starts_is_followed_and_cancelled(current: Library) -> None:
     started = current.backfill(["audio"], limit=1)
     assert started.backfill_id is not None
-    assert set(started.stages.video_id) == {"b"}
+    assert {stale.video_id for stale in started.stages} == {"b"}
     progress = current.backfill_progress(started.backfill_id)
     assert (progress.videos, progress.done, progress.failed, progress.ended) == (1, 0, 0, False)
     current.cancel_backfill(started.backfill_id)
@@ -114,7 +114,7 @@ def test_stale_backfill_of_current_library_is_empty(current: Library) -> None:
 def test_backfill_counts_undated_videos(current: Library) -> None:
     current.database.query("UPDATE videos SET published_at = NULL WHERE video_id = 'a'")
     backfill = current.backfill("audio", since=date(2026, 1, 1), dry_run=True)
-    assert (set(backfill.stages.video_id), backfill.undated_videos_left_out) == ({"b"}, 1)
+    assert ({stale.video_id for stale in backfill.stages}, backfill.undated_videos_left_out) == ({"b"}, 1)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from earshot.config.settings import PROJECT_ROOT
 from earshot.storage.catalog.videos import list_videos
 from earshot.storage.database import Database, migrate
 from earshot.transcripts.recordings import read_recording
-from ingest_assets.stages.staleness import read_stale
+from ingest_assets.stages.staleness import find_stale
 
 DUMP = PROJECT_ROOT / "tests" / "fixtures" / "library-9df3fc5.sql.gz"
 TELEPHONE = "file-c319b4abca767b12"
@@ -35,7 +35,7 @@ def old(library: Database) -> Iterator[Database]:
 
 def test_old_library_is_not_stale(old: Database) -> None:
     assert [video.state for video in list_videos(old)] == ["ready", "ready"]
-    assert read_stale(old).empty
+    assert find_stale(old) == []
 
 
 def test_old_library_keeps_its_names(old: Database) -> None:

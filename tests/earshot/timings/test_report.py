@@ -32,8 +32,18 @@ from earshot.timings.comparison import FASTER, NO_DIFFERENCE, SLOWER, compare
 from earshot.timings.history import BASELINE_KEY
 from earshot.timings.plots import COLOURS, SLOW, as_png, check_suffix, item_rates, pictures, save, stage_times, usual_rates
 from earshot.timings.queries import ROW_KEYS, read_open_failures, read_timings
-from earshot.timings.report import cache_rate, clock_s, gpu_use, latest, report, report_table, seconds_per_input, trend
-from earshot.timings.timing import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
+from earshot.timings.report import (
+    cache_rate,
+    clock_s,
+    gpu_use,
+    latest,
+    report,
+    report_table,
+    seconds_per_input,
+    summarize,
+    trend,
+)
+from earshot.timings.timing import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, times_real_time
 from ingest_assets.assets.performance import performance
 from resources.database import DatabaseResource
 

@@ -11,7 +11,8 @@ from dagster import FloatMetadataValue, TextMetadataValue
 from bench.drill.drill import CALL_S, INPUT_S, drill_clock
 from earshot.cli.output import describe_speed
 from earshot.models.measurement import ExecutionInfo, Measurement
-from earshot.timings.timing import KEYS, SUMMARY_COLUMNS, TEXT_KEYS, real_time_factor, summarize, times_real_time, timing
+from earshot.timings.report import SUMMARY_COLUMNS, summarize
+from earshot.timings.timing import KEYS, TEXT_KEYS, real_time_factor, times_real_time, timing
 from ingest_assets.stages.metadata import metadata
 
 EXECUTION = ExecutionInfo("cpu", "cpu", "a processor", "whisper-base", "d01c", "int8", 8)

@@ -19,7 +19,7 @@ from ingest_assets.operations.ingest import QUIET, IngestChoice, Outcome, ingest
 from ingest_assets.partitions import videos
 from ingest_assets.stages.outputs import invalidate_output
 from ingest_assets.stages.stage import FORCE_TAG, MAX_OUTAGE_RETRIES
-from ingest_assets.stages.staleness import read_stale
+from ingest_assets.stages.staleness import find_stale
 from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
 from tests.dagster_contract.internals import DagsterMaxRetriesExceededError
@@ -120,10 +120,10 @@ def test_rerun_of_current_video_changes_nothing_and_repeats_metadata(talk: Talk)
 
 def test_same_content_reuses_stages_below(talk: Talk) -> None:
     talk.database.query("UPDATE stage_outputs SET code_version = '0' WHERE asset = 'transcript'")
-    assert list(read_stale(talk.database).stage) == ["transcript", "text_embeddings"]
+    assert [stale.stage for stale in find_stale(talk.database)] == ["transcript", "text_embeddings"]
     run = talk.materialize("transcript", "text_embeddings")
     assert talk.timed(run) == {"transcript"}
-    assert read_stale(talk.database).empty
+    assert find_stale(talk.database) == []
 
 
 def test_changed_content_reruns_only_stages_below(talk: Talk) -> None:
@@ -197,7 +197,7 @@ def test_stage_is_retried_after_a_broken_connection(talk: Talk, monkeypatch: pyt
     assert broken == ["text_embeddings"]
     assert [event.step_key for event in run.all_events if event.is_step_restarted] == ["text_embeddings"]
     assert talk.timed(run) == {"text_embeddings"}
-    assert read_stale(talk.database).empty
+    assert find_stale(talk.database) == []
 
 
 def test_stage_fails_after_repeated_broken_connections(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:

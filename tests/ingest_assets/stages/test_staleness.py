@@ -15,7 +15,7 @@ from earshot.storage.database import Database
 from ingest_assets.stages import staleness
 from ingest_assets.stages.freshness import Version, reasons_to_run
 from ingest_assets.stages.outputs import find_stale_videos, invalidate_output, read_outputs
-from ingest_assets.stages.staleness import read_stale, summarize_stale
+from ingest_assets.stages.staleness import StaleReason, find_stale, summarize_stale
 from ingest_assets.stages.versions import expected_versions
 from tests.support.library import leave_outputs, run_stage
 from tests.support.timing_rows import usual
@@ -49,7 +49,7 @@ def change(monkeypatch: pytest.MonkeyPatch, stage: str, **changed: str) -> None:
 
 def test_new_library_is_not_stale(database: Database) -> None:
     ingest(database, VIDEOS[:3])
-    assert read_stale(database).empty
+    assert find_stale(database) == []
     assert CliRunner().invoke(stale_command, []).output == "Nothing is out of date.\n"
 
 
@@ -58,22 +58,23 @@ def test_new_code_version_makes_stages_stale(database: Database, monkeypatch: py
     ingest(database, VIDEOS)
     before = expected_versions()["speaker_turns"].code_version
     change(monkeypatch, "speaker_turns", code_version="99")
-    stale = read_stale(database)
-    assert list(zip(stale.video_id, stale.stage, strict=True)) == [(key, s) for key in sorted(VIDEOS) for s in BELOW_TURNS]
-    assert summarize_stale(stale)[["stage", "reason", "videos", "took_s"]].to_numpy().tolist() == [
-        ["speaker_turns", f"code version {before} -> 99", 1000, 3000.0],
-        ["voice_embeddings", "made from speaker_turns, which is out of date", 1000, 3000.0],
-        ["text_embeddings", "made from speaker_turns, which is out of date", 1000, 3000.0],
+    stale = find_stale(database)
+    assert [(found.video_id, found.stage) for found in stale] == [(key, s) for key in sorted(VIDEOS) for s in BELOW_TURNS]
+    above = "made from speaker_turns, which is out of date"
+    assert summarize_stale(stale) == [
+        StaleReason("speaker_turns", f"code version {before} -> 99", 1000, 3000.0, "file-0"),
+        StaleReason("voice_embeddings", above, 1000, 3000.0, "file-0"),
+        StaleReason("text_embeddings", above, 1000, 3000.0, "file-0"),
     ]
 
 
 def test_rerun_stage_is_current(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest(database, VIDEOS[:3])
     change(monkeypatch, "text_embeddings", code_version="99")
-    assert list(read_stale(database).video_id) == VIDEOS[:3]
+    assert [stale.video_id for stale in find_stale(database)] == VIDEOS[:3]
     for key in VIDEOS[:2]:
         run_stage(database, key, "text_embeddings", staleness.expected_versions()["text_embeddings"], "")
-    assert list(read_stale(database).video_id) == [VIDEOS[2]]
+    assert [stale.video_id for stale in find_stale(database)] == [VIDEOS[2]]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_reason_names_old_and_new_version(
     ingest(database, ["v"])
     before = expected_versions()["transcript"]
     change(monkeypatch, "transcript", **changed)
-    reasons = read_stale(database, ["transcript"]).reason.tolist()
+    reasons = [stale.reason for stale in find_stale(database, ["transcript"])]
     assert reasons == [reason.format(revision=before.model_revision, code=before.code_version)]
 
 
@@ -98,8 +99,8 @@ def test_stage_made_from_earlier_content_is_stale(database: Database) -> None:
     ingest(database, ["v", "w"])
     run_stage(database, "v", "transcript", expected_versions()["transcript"], "other words")
     run_stage(database, "w", "transcript", expected_versions()["transcript"], "same")
-    assert read_stale(database)[["video_id", "stage", "reason"]].to_numpy().tolist() == [
-        ["v", "text_embeddings", "made from an earlier transcript"]
+    assert [(stale.video_id, stale.stage, stale.reason) for stale in find_stale(database)] == [
+        ("v", "text_embeddings", "made from an earlier transcript")
     ]
 
 
@@ -107,7 +108,7 @@ def test_unfinished_video_is_not_stale(database: Database) -> None:
     register(database, [Video("new", "https://x/new", "https://x", "New")])
     register(database, [Video("half", "https://x/half", "https://x", "Half")])
     run_stage(database, "half", "audio", Version("0"), "")
-    assert read_stale(database).empty
+    assert find_stale(database) == []
 
 
 def test_stale_command_counts_by_reason(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +153,7 @@ def test_half_replaced_stage_is_stale(database: Database) -> None:
     ingest(database, ["v"])
     with database.connect() as connection:
         invalidate_output(connection, "v", "transcript")
-    assert read_stale(database)[["stage", "reason"]].to_numpy().tolist() == [
-        ["transcript", "never run to its end"],
-        ["text_embeddings", "made from transcript, which is out of date"],
+    assert [(stale.stage, stale.reason) for stale in find_stale(database)] == [
+        ("transcript", "never run to its end"),
+        ("text_embeddings", "made from transcript, which is out of date"),
     ]
