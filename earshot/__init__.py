@@ -15,21 +15,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from earshot.common.errors import EarshotError
-    from earshot.library.corrections import ListedCorrection, SpeakerChange
-    from earshot.library.exports import ExportSummary
     from earshot.library.library import Library, open_library
-    from earshot.library.people import KnownSpeaker, SpeakerDetails
-    from earshot.library.runs import Backfill, IngestResult
-    from earshot.library.search import SearchResult
+    from earshot.library.people.changes import SpeakerChange
+    from earshot.library.reading.exports import ExportSummary
+    from earshot.library.reading.search import SearchResult
+    from earshot.library.reading.transcript import Transcript
     from earshot.library.sources import WatchedSource
-    from earshot.library.transcript import Transcript
     from earshot.library.videos import ListedVideo
+    from earshot.library.work.backfill import Backfill, IngestResult
+    from earshot.speakers.corrections.listing import ListedCorrection
+    from earshot.speakers.people.details import Appearance, Enrolment, SpeakerDetails
+    from earshot.speakers.people.directory import KnownSpeaker
+    from earshot.speakers.people.forget import ForgetSummary
     from earshot.transcripts.search.query import Hit
+    from ingest_assets.stages.staleness import StaleStage
 
 __all__ = [
+    "Appearance",
     "Backfill",
     "EarshotError",
+    "Enrolment",
     "ExportSummary",
+    "ForgetSummary",
     "Hit",
     "IngestResult",
     "KnownSpeaker",
@@ -39,25 +46,30 @@ __all__ = [
     "SearchResult",
     "SpeakerChange",
     "SpeakerDetails",
+    "StaleStage",
     "Transcript",
     "WatchedSource",
     "open_library",
 ]
 
 _MODULES = {
-    "Backfill": "earshot.library.runs",
+    "Appearance": "earshot.speakers.people.details",
+    "Backfill": "earshot.library.work.backfill",
     "EarshotError": "earshot.common.errors",
-    "ExportSummary": "earshot.library.exports",
+    "Enrolment": "earshot.speakers.people.details",
+    "ExportSummary": "earshot.library.reading.exports",
+    "ForgetSummary": "earshot.speakers.people.forget",
     "Hit": "earshot.transcripts.search.query",
-    "IngestResult": "earshot.library.runs",
-    "KnownSpeaker": "earshot.library.people",
+    "IngestResult": "earshot.library.work.backfill",
+    "KnownSpeaker": "earshot.speakers.people.directory",
     "Library": "earshot.library.library",
-    "ListedCorrection": "earshot.library.corrections",
+    "ListedCorrection": "earshot.speakers.corrections.listing",
     "ListedVideo": "earshot.library.videos",
-    "SearchResult": "earshot.library.search",
-    "SpeakerChange": "earshot.library.corrections",
-    "SpeakerDetails": "earshot.library.people",
-    "Transcript": "earshot.library.transcript",
+    "SearchResult": "earshot.library.reading.search",
+    "SpeakerChange": "earshot.library.people.changes",
+    "SpeakerDetails": "earshot.speakers.people.details",
+    "StaleStage": "ingest_assets.stages.staleness",
+    "Transcript": "earshot.library.reading.transcript",
     "WatchedSource": "earshot.library.sources",
     "open_library": "earshot.library.library",
 }

@@ -1,8 +1,9 @@
-"""Times in a recording: formats them for people, and makes links that open the recording there.
+"""Times in a recording, and durations: formats them for people, and makes links that open the recording there.
 
 earshot/common/excerpt.py parses the times that people write.
 """
 
+import math
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,11 @@ def format_exact(seconds: float) -> str:
     """h:mm:ss.mmm, to the nearest millisecond."""
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     return f"{format_hms(whole)}.{thousandths:03d}"
+
+
+def tenths(seconds: float) -> str:
+    """Seconds rounded down to a tenth, so that 2.99 s, which is below a limit of 3 s, is not displayed as 3.0."""
+    return f"{math.floor(seconds * 10 + 1e-6) / 10:.1f}"
 
 
 def link_at(url: str, start_s: float) -> str:

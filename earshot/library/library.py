@@ -16,20 +16,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from earshot.library.corrections import Corrections
-    from earshot.library.exports import ExportSummary
     from earshot.library.lookup import Names
-    from earshot.library.people import People
-    from earshot.library.runs import Backfill, IngestResult
-    from earshot.library.search import SearchResult
+    from earshot.library.people.corrections import Corrections
+    from earshot.library.people.people import People
+    from earshot.library.reading.exports import ExportSummary
+    from earshot.library.reading.search import SearchResult
+    from earshot.library.reading.transcript import Transcript
     from earshot.library.sources import WatchedSource
-    from earshot.library.transcript import Transcript
     from earshot.library.videos import ListedVideo
+    from earshot.library.work.backfill import Backfill, IngestResult
     from earshot.storage.catalog.videos import Video
     from earshot.storage.database import Database
     from earshot.timings.comparison import Comparison
     from ingest_assets.operations.backfill import Progress
     from ingest_assets.operations.ingest import Outcome
+    from ingest_assets.stages.staleness import StaleStage
 
 
 def open_library() -> "Library":
@@ -75,7 +76,7 @@ class Library:
         `since` and `until` are the first and last day (UTC) of publication. `words_only` searches by words alone and loads no
         model; otherwise the text model is loaded once, onto the device of the settings (raises GpuUnavailable).
         """
-        from earshot.library.search import Question, answer, search_device
+        from earshot.library.reading.search import Question, answer, search_device
 
         asked = Question(question, limit, page, speaker, sources, videos, languages, since, until)
         device = search_device(words_only)  # raises its errors before a server is started
@@ -101,7 +102,7 @@ class Library:
 
         Raises NotTranscribed if the video has no transcript, InconsistentVideo while it is being ingested again.
         """
-        from earshot.library.transcript import read_transcript
+        from earshot.library.reading.transcript import read_transcript
 
         return read_transcript(self.database, video, speaker)
 
@@ -119,7 +120,7 @@ class Library:
         `format` is srt, vtt, txt, json, rttm or seglst. `speaker`: only what this person or voice says. Replaces an earlier
         export of the same video; readers never see half a file.
         """
-        from earshot.library.exports import export_folder
+        from earshot.library.reading.exports import export_folder
 
         return export_folder(self.database, Path(folder), format, videos, source, speaker)
 
@@ -133,21 +134,21 @@ class Library:
         speaker: str | None = None,
     ) -> "ExportSummary":
         """Like `export()`, into one file. Several videos as json become JSON Lines; as srt or vtt they raise EarshotError."""
-        from earshot.library.exports import export_file
+        from earshot.library.reading.exports import export_file
 
         return export_file(self.database, Path(path), format, videos, source, speaker)
 
     @cached_property
     def people(self) -> "People":
         """People and voices: list, show, rename, merge, remove and forget them."""
-        from earshot.library.people import People
+        from earshot.library.people.people import People
 
         return People(self.database)
 
     @cached_property
     def corrections(self) -> "Corrections":
         """Corrections of who speaks: list, enter and undo them. `corrections.assign()` names a voice."""
-        from earshot.library.corrections import Corrections
+        from earshot.library.people.corrections import Corrections
 
         return Corrections(self.database)
 
@@ -194,17 +195,11 @@ class Library:
 
         return compare(read_timings(self.database, days=days), a, b, commit_named)
 
-    def stale(self, stages: "Names" = ()) -> "pd.DataFrame":
-        """The stages that are out of date after a change of code or model, of these stages or all: one row per video and stage.
+    def stale(self, stages: "Names" = ()) -> "list[StaleStage]":
+        """The stages of videos that are out of date after a change of code or model, among these stages or all."""
+        from earshot.library.stages import stale_stages
 
-        Columns: video_id, title, source, stage, reason, took_s (seconds that the stage took last time, without loading models;
-        NaN if it never ran).
-        """
-        from earshot.library.lookup import known_stages
-        from earshot.storage.catalog.stages import STAGES
-        from ingest_assets.stages.staleness import read_stale
-
-        return read_stale(self.database, known_stages(stages) or STAGES)
+        return stale_stages(self.database, stages)
 
     # --- work, by Dagster ----------------------------------------------------------------------------------------------------
 
@@ -224,8 +219,8 @@ class Library:
         starts and each outcome. A failed video is an outcome; Misconfigured (say, no device or model) ends everything. Loads
         Dagster.
         """
-        from earshot.library.runs import IngestChoice, ingest_sources
         from earshot.library.sources import named_sources
+        from earshot.library.work.backfill import IngestChoice, ingest_sources
 
         chosen = named_sources(sources, limit, newest_first, since)
         return ingest_sources(self.database, chosen, IngestChoice(dry_run=dry_run, force=force), tell)
@@ -249,19 +244,19 @@ class Library:
         Dagster's daemon does the work while `earshot up` runs. `limit` takes only the newest videos; `keep_previous` keeps the
         replaced rows in schema `previous`; `dry_run` starts nothing. Loads Dagster.
         """
-        from earshot.library.runs import BackfillRequest, start_backfill
+        from earshot.library.work.backfill import BackfillRequest, start_backfill
 
         request = BackfillRequest(stages, stale, sources, videos, languages, since, until, limit)
         return start_backfill(self.database, request, keep_previous, dry_run)
 
     def backfill_progress(self, backfill_id: str) -> "Progress":
         """The progress of a backfill in videos, also of one started in the UI. Raises EarshotError if there is none."""
-        from earshot.library.runs import backfill_progress
+        from earshot.library.work.backfill import backfill_progress
 
         return backfill_progress(self.database, backfill_id)
 
     def cancel_backfill(self, backfill_id: str) -> None:
         """Cancel the backfill; finished videos stay as they are. Raises EarshotError if it has ended."""
-        from earshot.library.runs import cancel_backfill
+        from earshot.library.work.backfill import cancel_backfill
 
         cancel_backfill(backfill_id)

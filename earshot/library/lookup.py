@@ -1,10 +1,9 @@
-"""Lookup: finds videos, sources, languages and stages by the names a user gives; errors list what there is."""
+"""Lookup: finds videos, sources and languages by the names a user gives; errors list what there is."""
 
 from collections.abc import Sequence
 from datetime import date
 
 from earshot.common.errors import EarshotError
-from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.catalog.watched_sources import address_of
@@ -31,14 +30,6 @@ def find_filter(
 def several(names: Names) -> tuple[str, ...]:
     """The names as a tuple; a single string is one name."""
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-def known_stages(names: Names) -> tuple[str, ...]:
-    """These stages; raises EarshotError for an unknown one."""
-    for name in several(names):
-        if name not in STAGES:
-            raise EarshotError(f"There is no stage {name!r}.", f"Stages: {', '.join(STAGES)}.")
-    return several(names)
 
 
 def known_video(database: Database, text: str) -> Video:

@@ -18,13 +18,15 @@ a name is in table `identities`. Search applies the same rules in SQL (function 
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from earshot.storage.database import Database
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,14 @@ class Names:
         """The speaker with this label; UNKNOWN if it is none (None, pandas' NaN)."""
         return self.by_label.get(label, Speaker(label)) if isinstance(label, str) else UNKNOWN
 
-    def of_spans(self, spans: pd.DataFrame, labels: Sequence[object]) -> list[Speaker]:
+    def of_spans(self, spans: "pd.DataFrame", labels: Sequence[object]) -> list[Speaker]:
         """The speaker of each word or turn (start_s, end_s), given its local speaker."""
         speakers = [self.of_label(label) for label in labels]
         if not self.moments:
             return speakers
-        middles = ((spans.start_s + spans.end_s) / 2).to_numpy(dtype=float)
-        last = np.searchsorted([start for start, _, _ in self.moments], middles, side="right") - 1
+        middles = ((spans.start_s + spans.end_s) / 2).tolist()
+        starts = [start for start, _, _ in self.moments]
+        last = (bisect_right(starts, middle) - 1 for middle in middles)
         return [
             self.moments[moment][2] if moment >= 0 and middle < self.moments[moment][1] else speaker
             for speaker, moment, middle in zip(speakers, last, middles, strict=True)

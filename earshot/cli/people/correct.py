@@ -7,7 +7,7 @@ import click
 from earshot import open_library
 
 if TYPE_CHECKING:
-    from earshot.library.corrections import SpeakerChange
+    from earshot import SpeakerChange
 
 
 class _UnquotedVoices(click.Command):

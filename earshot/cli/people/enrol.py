@@ -13,6 +13,7 @@ from earshot.cli.output import json_option, print_json
 from earshot.common.errors import EarshotError
 from earshot.common.excerpt import FILE, TIME_PATTERN, VIDEO, Excerpt, parse_span
 from earshot.common.text import pluralize
+from earshot.common.times import tenths
 from earshot.config.settings import read_settings
 from earshot.speakers.tables.people import Person, checked_name, find_person, names_of_people, sync_people
 from earshot.speakers.tables.voice_space import thresholds
@@ -132,8 +133,6 @@ def _print_assessed(database: Database, name: str, assessed: "Iterable[AssessedE
 
 
 def _print_quality(excerpt: Excerpt, quality: Quality) -> None:
-    from earshot.speakers.voices.enrolment_quality import tenths
-
     spread = "only one sample" if quality.spread is None else f"{quality.spread:.2f} (lowest cosine of a sample to the mean)"
     click.echo(f"{excerpt.recording}, {excerpt.times}")
     click.echo(f"  clean speech  {tenths(quality.clean_s)} s")

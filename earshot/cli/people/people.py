@@ -1,6 +1,8 @@
 """`earshot people list`, `show`, `rename`, `merge`, `remove` and `forget`: thin layers over `Library.people`."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +13,12 @@ from earshot.cli.output import json_option, print_json, print_table
 from earshot.cli.people.correct import print_change
 from earshot.common.errors import EarshotError
 from earshot.common.text import one_line, pluralize
-from earshot.common.times import format_hms
+from earshot.common.times import format_hms, tenths
 from earshot.config.people_file import read_people
 from earshot.config.settings import read_settings
-from earshot.speakers.tables.voice_space import voice_space
-from earshot.storage.database import open_database
 
 if TYPE_CHECKING:
-    from earshot.speakers.people.forget import ForgetSummary
+    from earshot import Appearance, Enrolment, ForgetSummary, KnownSpeaker, SpeakerDetails
 
 MOST_SHOWN = 240  # characters of an excerpt: enough to recognize who speaks
 
@@ -31,46 +31,47 @@ def list_command(as_json: bool) -> None:
     Shows in how many videos each speaks, for how long, and how that was decided; those with most videos first. An error in
     people.yaml is printed last; until it is corrected, no speaker is identified.
     """
-    from earshot.speakers.people.directory import list_known
-    from earshot.speakers.tables.voice_space import count_other_spaces
-
-    settings = read_settings()
-    database, space = open_database(), voice_space(settings)
-    rows, others = list_known(database, space), count_other_spaces(database, space)
+    people = open_library().people
+    speakers, others = people.list(), people.count_incomparable()
     if as_json:
-        print_json(rows)
-    elif not rows:
+        print_json([_as_json(speaker) for speaker in speakers])
+    elif not speakers:
         click.echo("No people or voices yet. Start with: earshot ingest SOURCE")
     else:
         headings = [("who", "left"), ("videos", "right"), ("speech", "right"), ("enrolled", "right"), ("enrolments", "left")]
-        unknown = rows[-1]["kind"] == "unknown"
-        print_table([*headings, ("decided by", "left")], [_cells(row) for row in rows], last_apart=unknown)
+        unknown = speakers[-1].kind == "unknown"
+        print_table([*headings, ("decided by", "left")], [_cells(speaker) for speaker in speakers], last_apart=unknown)
     if others:
         click.echo(
-            f"Not compared: {pluralize(others, 'video')} with vectors of another model than {space.model}. "
+            f"Not compared: {pluralize(others, 'video')} with vectors of another model than {people.voice_model}. "
             "To recompute them: earshot backfill --stale voice_embeddings",
             err=True,
         )
-    read_people(settings.people)
+    read_people(read_settings().people)
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _as_json(speaker: "KnownSpeaker") -> dict[str, Any]:
+    """The fields; only the unknown have reasons."""
+    return {key: value for key, value in asdict(speaker).items() if key != "reasons" or speaker.kind == "unknown"}
+
+
+def _cells(speaker: "KnownSpeaker") -> tuple[str, ...]:
     return (
-        row["name"],
-        str(row["videos"] or ""),
-        format_hms(row["speech_s"]) if row["speakers"] else "",
-        format_hms(row["enrolled_s"]) if row["enrolled_s"] else "",
-        ", ".join(f"{count} {verdict}" for verdict, count in row["enrolments"].items()),
-        ", ".join(_decisions(row)),
+        speaker.name,
+        str(speaker.videos or ""),
+        format_hms(speaker.speech_s) if speaker.speakers else "",
+        format_hms(speaker.enrolled_s) if speaker.enrolled_s else "",
+        ", ".join(f"{count} {verdict}" for verdict, count in speaker.enrolments.items()),
+        ", ".join(_decisions(speaker)),
     )
 
 
-def _decisions(row: dict[str, Any]) -> list[str]:
+def _decisions(speaker: "KnownSpeaker") -> list[str]:
     """What the decisions were based on; for the unknown, why there was none."""
-    if row["kind"] == "unknown":
-        return [f"{count} {kind}" for kind, count in row["reasons"].items()]
-    moments = [f"single turns in {pluralize(row['moments'], 'video')} by correction"] * bool(row["moments"])
-    return [f"{count} by {basis}" for basis, count in row["decided_by"].items()] + moments
+    if speaker.kind == "unknown":
+        return [f"{count} {kind}" for kind, count in speaker.reasons.items()]
+    moments = [f"single turns in {pluralize(speaker.moments, 'video')} by correction"] * bool(speaker.moments)
+    return [f"{count} by {basis}" for basis, count in speaker.decided_by.items()] + moments
 
 
 @click.command("show")
@@ -81,48 +82,48 @@ def show_command(who: tuple[str, ...], as_json: bool) -> None:
 
     WHO is a name or an anonymous voice, such as "voice 7". Also lists the recordings and corrections of a person.
     """
-    from earshot.speakers.people.directory import resolve, show_known
-
-    database, space = open_database(), voice_space(read_settings())
-    shown = show_known(database, resolve(database, " ".join(who)), space)
+    shown = open_library().people.show(" ".join(who))
     if as_json:
-        print_json(shown)
+        corrections = [{"number": each.number, "kind": each.kind, "told": each.description} for each in shown.corrections]
+        print_json(asdict(shown) | {"corrections": corrections})
         return
-    click.echo(f"{shown['name']}{': ' if shown['notes'] else ''}{shown['notes']}")
-    if shown["speaks"]:
-        _print_appearances(shown["speaks"], shown["score"])
-    elif not shown["moments"]:
+    click.echo(f"{shown.name}{': ' if shown.notes else ''}{shown.notes}")
+    if shown.speaks:
+        _print_appearances(shown.speaks, shown.score)
+    elif not shown.moments:
         click.echo("Speaks in no video of the library.")
     _print_excerpts(shown)
-    for enrolment in shown["enrolments"]:
+    for enrolment in shown.enrolments:
         click.echo(_enrolment(enrolment))
-    for correction in shown["corrections"]:
-        click.echo(f"Correction {correction['told']}")
+    for correction in shown.corrections:
+        click.echo(f"Correction {correction.description}")
 
 
-def _print_appearances(rows: list[dict[str, Any]], score: str) -> None:
+def _print_appearances(places: "Sequence[Appearance]", score: str) -> None:
     click.echo(f"Scores: {score}.")
     headings = [("video", "left"), ("title", "left"), ("speaker", "left"), ("speech", "right"), ("score", "right")]
     headings += [("margin", "right"), ("decided by", "left")]
     cells = [
         (
-            row["video_id"], row["title"], row["local_speaker"], format_hms(row["speech_s"]), _figure(row["score"]),
-            _figure(row["margin"]), row["decided_by"],
+            place.video_id, place.title, place.local_speaker, format_hms(place.speech_s), _figure(place.score),
+            _figure(place.margin), place.decided_by,
         )
-        for row in rows
+        for place in places
     ]  # fmt: skip
     print_table(headings, cells)
 
 
-def _print_excerpts(shown: dict[str, Any]) -> None:
+def _print_excerpts(shown: "SpeakerDetails") -> None:
     """An excerpt from each video, and the single turns that corrections give to the person."""
-    for row in shown["speaks"]:
-        first = {"start_s": row["first_s"] or 0.0, "text": "(no words)", "link": row["link"]}
-        _print_line(row["title"], **(row["excerpt"] or first))
-    if shown["moments"]:
+    for place in shown.speaks:
+        if place.excerpt:
+            _print_line(place.title, place.excerpt.start_s, place.excerpt.text, place.excerpt.link)
+        else:
+            _print_line(place.title, place.first_s or 0.0, "(no words)", place.link)
+    if shown.moments:
         click.echo("Single turns, by correction:")
-    for row in shown["moments"]:
-        _print_line(row["title"], row["start_s"], row["text"] or "(no words)", row["link"])
+    for moment in shown.moments:
+        _print_line(moment.title, moment.start_s, moment.text or "(no words)", moment.link)
 
 
 def _print_line(title: str, start_s: float, text: str, link: str) -> None:
@@ -133,13 +134,15 @@ def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def _enrolment(row: dict[str, Any]) -> str:
-    from earshot.speakers.voices.enrolment_quality import tenths
-
-    until = "the end" if row["end_s"] is None else format_hms(row["end_s"])
-    verdict = "not judged yet" if row["verdict"] is None else f"{row['verdict']}, {tenths(row['clean_s'])} s of clean speech"
-    reasons = f" ({row['reasons']})" if row["reasons"] else ""
-    return f"Enrolled from {row['kind']} {row['recording']}, {format_hms(row['start_s'])} to {until}: {verdict}{reasons}"
+def _enrolment(enrolment: "Enrolment") -> str:
+    until = "the end" if enrolment.end_s is None else format_hms(enrolment.end_s)
+    verdict = enrolment.verdict or "not judged yet"
+    if enrolment.clean_s is not None:
+        verdict += f", {tenths(enrolment.clean_s)} s of clean speech"
+    reasons = f" ({enrolment.reasons})" if enrolment.reasons else ""
+    return (
+        f"Enrolled from {enrolment.kind} {enrolment.recording}, {format_hms(enrolment.start_s)} to {until}: {verdict}{reasons}"
+    )
 
 
 @click.command("rename")
@@ -159,13 +162,11 @@ def merge_command(one: str, other: str, yes: bool) -> None:
 
     OTHER takes over the enrolments, corrections and notes of ONE; the name ONE is deleted. This cannot be undone.
     """
-    from earshot.library.people import known_person
-
-    library = open_library()
-    gone, stays = (known_person(library.database, name).name for name in (one, other))
-    question = f"Merge {gone} ({library.people.traces(gone)}) into {stays}? This cannot be undone."
+    people = open_library().people
+    gone, stays = people.named(one), people.named(other)
+    question = f"Merge {gone} ({people.traces(gone)}) into {stays}? This cannot be undone."
     if _confirmed(yes, question, "Nothing was merged."):
-        print_change(library.people.merge(gone, stays))
+        print_change(people.merge(gone, stays))
 
 
 @click.command("remove")
@@ -177,14 +178,12 @@ def remove_command(name: tuple[str, ...], yes: bool) -> None:
     Where they speak, they become an anonymous voice again. This cannot be undone. The vectors of their voice in videos stay;
     `earshot people forget` deletes those, too.
     """
-    from earshot.library.people import known_person
-
-    library = open_library()
-    person = known_person(library.database, " ".join(name)).name
-    library.people.require_unlisted(person)
-    question = f"Remove {person} ({library.people.traces(person)})? This cannot be undone."
+    people = open_library().people
+    person = people.named(" ".join(name))
+    people.require_unlisted(person)
+    question = f"Remove {person} ({people.traces(person)})? This cannot be undone."
     if _confirmed(yes, question, "Nothing was removed."):
-        print_change(library.people.remove(person))
+        print_change(people.remove(person))
 
 
 @click.command("forget")

@@ -22,7 +22,7 @@ from earshot.transcripts.formats.files import to_file, to_folder
 from earshot.transcripts.recordings import ExportCounts, read_recording, read_recordings
 
 if TYPE_CHECKING:
-    from earshot.library.exports import Selected
+    from earshot.library.reading.exports import Selected
 
 
 @click.command("export")
@@ -45,7 +45,7 @@ def export_command(
     A VIDEO is a key or a title. Without --output, writes to stdout. Several videos as srt or vtt need a folder; the other
     formats can go into one file, json then as JSON Lines.
     """
-    from earshot.library.exports import select_videos
+    from earshot.library.reading.exports import select_videos
 
     named_all = everything or (speaker is not None and source is None and not videos)
     if [bool(videos), source is not None, named_all].count(True) != 1:

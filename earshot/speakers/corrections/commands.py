@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from earshot.common.errors import EarshotError
 from earshot.common.text import MAX_NUMBERS, join_numbers
 from earshot.speakers.corrections.constraints import find_conflicts, read_corrections
-from earshot.speakers.corrections.targets import Target, describe_correction, split_in_two, subtract
+from earshot.speakers.corrections.listing import describe_correction
+from earshot.speakers.corrections.targets import Target, split_in_two, subtract
 from earshot.speakers.tables.corrections import CorrectedSpan, Correction, CorrectionKind, add_correction, list_corrections
 from earshot.speakers.tables.people import add_person, checked_name, find_person, names_of_people
 from earshot.storage.database import Database

@@ -17,14 +17,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from earshot.common.errors import EarshotError, InconsistentVideo, NotTranscribed
-from earshot.common.text import pluralize
 from earshot.common.timeline import build_timeline
-from earshot.common.times import format_hms
 from earshot.speakers.corrections.claims import spans_in
 from earshot.speakers.corrections.constraints import derive_constraints, read_corrections, read_turns
-from earshot.speakers.tables.corrections import CorrectedSpan, Correction, CorrectionKind
+from earshot.speakers.tables.corrections import CorrectedSpan
 from earshot.speakers.tables.people import find_person
-from earshot.speakers.voices.speakers import Key
+from earshot.speakers.tables.voices import members_of
+from earshot.speakers.voices.speakers import Key, describe_speakers
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.transcripts.recordings import read_recording
@@ -85,16 +84,6 @@ def _whole_video(database: Database, text: str) -> Target:
     return _whole(database, text, [(text, labels[0])])
 
 
-def members_of(database: Database, voice_id: int) -> list[Key]:
-    """The local speakers of an anonymous voice. Raises EarshotError if there are none."""
-    rows = database.query(
-        "SELECT video_id, local_speaker FROM identities WHERE voice_id = %s ORDER BY video_id, local_speaker", [voice_id]
-    )
-    if not rows:
-        raise EarshotError(f"There is no voice {voice_id} (any more).", "`earshot people list` shows all voices.")
-    return [(row["video_id"], row["local_speaker"]) for row in rows]
-
-
 def split_in_two(database: Database, voice_id: int) -> tuple[Target, Target]:
     """The two parts that average linkage joins last into this voice; the part with the first video comes first.
 
@@ -132,33 +121,6 @@ def subtract(database: Database, whole: Target, part: Target) -> Target:
     if not set(whole.speakers) & set(part.speakers):
         return whole
     return _whole(database, whole.label, [key for key in whole.speakers if key not in part.speakers])
-
-
-def describe_speakers(speakers: Sequence[Key]) -> str:
-    """For example: 4 speakers in 3 videos."""
-    videos = len({video_id for video_id, _ in speakers})
-    return f"{pluralize(len(speakers), 'speaker')} in {pluralize(videos, 'video')}"
-
-
-def describe_correction(correction: Correction, people: dict[int, str]) -> str:
-    """A correction in one line, its id first. `people` has the names by person_id."""
-    claim = {
-        CorrectionKind.IS: f"is {people.get(correction.person_id or 0, '')}",
-        CorrectionKind.NEVER: f"is never {people.get(correction.person_id or 0, '')}",
-        CorrectionKind.SAME: f"is one voice with {_places(correction.others)}",
-        CorrectionKind.DIFFERENT: f"is not the voice of {_places(correction.others)}",
-    }[correction.kind]
-    return f"{correction.correction_id}: {_places(correction.spans)} {claim}"
-
-
-def _places(spans: Sequence[CorrectedSpan]) -> str:
-    """The first span, and how many more there are."""
-    if not spans:
-        return "(videos that are gone)"
-    first = f"{spans[0].video_id} {format_hms(spans[0].start_s)}-{format_hms(spans[0].end_s)}"
-    videos = len({span.video_id for span in spans})
-    more = f" and {len(spans) - 1} more" if len(spans) > 1 else ""
-    return f"{first}{more}{f' in {videos} videos' if videos > 1 else ''}"
 
 
 def _turns_of(database: Database, video_id: str) -> pd.DataFrame:

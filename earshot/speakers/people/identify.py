@@ -47,11 +47,11 @@ from earshot.speakers.tables.identities import (
 )
 from earshot.speakers.tables.people import sync_people
 from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_space
-from earshot.speakers.voices.assignment import Assignment, Assignments, DecidedBy, assign, kind_of
+from earshot.speakers.voices.assignment import Assignment, Assignments, DecidedBy, assign
 from earshot.speakers.voices.clustering import Clustering, empty_clustering
 from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.profiles import Profiles, profiles_of
-from earshot.speakers.voices.speakers import Key, Speakers
+from earshot.speakers.voices.speakers import Key, Speakers, kind_of
 from earshot.speakers.voices.voice_ids import clusters_without_id, kept_voice_ids
 from earshot.storage.database import Database
 from earshot.storage.locks import lock

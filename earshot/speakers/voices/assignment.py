@@ -123,11 +123,6 @@ def assign(
     return Assignments(decisions, clustered)
 
 
-def kind_of(reason: str) -> str:
-    """The kind of a reason: the text before the colon."""
-    return reason.partition(":")[0]
-
-
 # --- inputs --------------------------------------------------------------------------------------------------------------
 
 

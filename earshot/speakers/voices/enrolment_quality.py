@@ -21,7 +21,6 @@ microphone also cause it. The mean of 1, 2, 4, 8, 12 s of the narrator's samples
 that of the rest: beyond about 10 s, more of the same recording adds little.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +31,7 @@ import pandas as pd
 
 from earshot.common.audio import SAMPLE_RATE, SampleSpan
 from earshot.common.timeline import Interval, Timeline, build_timeline
+from earshot.common.times import tenths
 from earshot.speakers.voices.cosine import mean_direction
 
 SAMPLE_S = 4.0
@@ -146,11 +146,6 @@ def assess_quality(speech: Speech, vectors: np.ndarray, seconds: np.ndarray, lev
     reasons = refusals or _doubts(speech, spread)
     verdict = Verdict.REFUSED if refusals else Verdict.FAIR if reasons else Verdict.GOOD
     return Quality(verdict, "; ".join(reasons), speech.clean_s, speech.other_voice_s, spread)
-
-
-def tenths(seconds: float) -> str:
-    """Seconds rounded down to a tenth, so that 2.99 s, which is below a limit of 3 s, is not displayed as 3.0."""
-    return f"{math.floor(seconds * 10 + 1e-6) / 10:.1f}"
 
 
 def lowest_cosine(vectors: np.ndarray, seconds: np.ndarray) -> float | None:

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import numpy as np
+from earshot.common.text import pluralize
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Key = tuple[str, str]  # video_id, local_speaker
 
@@ -19,8 +23,19 @@ class Speakers:
     """
 
     keys: Sequence[Key]
-    vectors: np.ndarray
+    vectors: "np.ndarray"
     obstacles: Sequence[str]
-    clear_s: np.ndarray
-    rank: np.ndarray
+    clear_s: "np.ndarray"
+    rank: "np.ndarray"
     made_at: Sequence[datetime]
+
+
+def describe_speakers(speakers: Sequence[Key]) -> str:
+    """For example: 4 speakers in 3 videos."""
+    videos = len({video_id for video_id, _ in speakers})
+    return f"{pluralize(len(speakers), 'speaker')} in {pluralize(videos, 'video')}"
+
+
+def kind_of(reason: str) -> str:
+    """The kind of a reason: the text before the colon."""
+    return reason.partition(":")[0]

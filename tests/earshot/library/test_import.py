@@ -29,12 +29,17 @@ def test_importing_public_names_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_reading_loads_neither_dagster_nor_torch() -> None:
-    loaded = loaded_by(
-        "import earshot\nlibrary = earshot.open_library()\nlibrary.videos()\nlibrary.people.list()\nlibrary.stale()"
-    )
-    assert "psycopg" in loaded
-    assert not loaded & {"dagster", "torch"}
+@pytest.mark.parametrize("call", ["videos()", "people.list()", "stale()", "sources()"])
+def test_lists_load_only_the_database(call: str) -> None:
+    loaded = loaded_by(f"import earshot\nearshot.open_library().{call}")
+    assert loaded & HEAVY == {"psycopg"}
+    assert not loaded & {"psycopg2", "pydantic", "pynvml"}
+
+
+@pytest.mark.usefixtures("database")
+def test_search_loads_neither_dagster_nor_torch_nor_pandas() -> None:
+    loaded = loaded_by("import earshot\nearshot.open_library().search('bridge', words_only=True)")
+    assert not loaded & {"dagster", "torch", "pandas"}
 
 
 def test_every_public_name_exists() -> None:

@@ -72,7 +72,7 @@ def test_show_lists_single_turns_and_corrections(talks: Library) -> None:
     talks.corrections.assign("v4@0:00:05", "Ana")
     shown = talks.people.show("ana")
     assert [(turn.video_id, turn.start_s, turn.end_s) for turn in shown.moments] == [("v4", 0.0, 10.0)]
-    assert shown.corrections == ("1: v4 0:00:00-0:00:10 is Ana",)
+    assert [each.description for each in shown.corrections] == ["1: v4 0:00:00-0:00:10 is Ana"]
 
 
 def test_rename_changes_the_name(talks: Library, host: str) -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from earshot.models.registry import Thresholds
 from earshot.speakers.tables.identities import NO_VECTOR
-from earshot.speakers.voices.assignment import Assignment, assign, kind_of
+from earshot.speakers.voices.assignment import Assignment, assign
 from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.profiles import profiles_of
-from earshot.speakers.voices.speakers import Key, Speakers
+from earshot.speakers.voices.speakers import Key, Speakers, kind_of
 from earshot.speakers.voices.voice_ids import clusters_without_id, kept_voice_ids
 
 LIMITS = Thresholds(threshold=0.5, margin=0.1, source="this test")

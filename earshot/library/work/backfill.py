@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import pandas as pd
 from dagster import DagsterInstance
 
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
-from earshot.library.lookup import Names, find_filter, known_stages
-from earshot.storage.catalog.stages import STAGES
+from earshot.library.lookup import Names, find_filter
+from earshot.library.stages import STAGES, known_stages
 from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database
 from ingest_assets.operations import backfill
 from ingest_assets.operations.ingest import IngestChoice, Outcome, identify_speakers, ingest, keep_search_index
+from ingest_assets.stages.staleness import StaleStage
 from resources.instance.home import open_instance
 
 
@@ -40,11 +40,11 @@ class IngestResult:
 
 @dataclass(frozen=True, eq=False)
 class Backfill:
-    """A backfill: its `stages`, one row per stage and video as in `Library.stale()`; its id, None if nothing was started; and
+    """A backfill: its `stages`, newest video first; its id, None if nothing was started; and
     how many videos a range of days leaves out because their date is unknown."""
 
     backfill_id: str | None
-    stages: pd.DataFrame
+    stages: Sequence[StaleStage]
     undated_videos_left_out: int
 
 
@@ -96,7 +96,7 @@ def start_backfill(database: Database, request: BackfillRequest, keep_previous: 
     video_filter = find_filter(database, request.sources, request.videos, request.languages, request.since, request.until)
     chosen = backfill.choose(database, stages or STAGES, request.only_stale, video_filter, request.limit)
     undated = backfill.count_undated(database, video_filter)
-    if dry_run or chosen.empty:
+    if dry_run or not chosen:
         return Backfill(None, chosen, undated)
     title, forced = backfill_title(stages, request.only_stale), () if request.only_stale else stages
     backfill_id = backfill.launch(chosen, forced, title, database, open_instance(), keep_previous)

@@ -7,7 +7,7 @@ from shlex import quote
 
 from earshot.common.errors import EarshotError
 from earshot.library.lookup import Names, known_video, several
-from earshot.library.transcript import known_format
+from earshot.library.reading.transcript import known_format
 from earshot.speakers.people.directory import resolve
 from earshot.storage.catalog.videos import count_keys, stream_keys
 from earshot.storage.catalog.watched_sources import address_of

@@ -8,6 +8,7 @@ from earshot.config.settings import read_settings
 from earshot.library.lookup import Names, find_filter
 from earshot.models.cache import Models
 from earshot.models.device import Device, require_device
+from earshot.speakers.people.directory import resolve
 from earshot.storage.database import Database
 from earshot.transcripts.search.query import (
     MAX_RESULTS,
@@ -21,7 +22,6 @@ from earshot.transcripts.search.query import (
     search,
     searching_encoder,
 )
-from earshot.transcripts.speaker_refs import SpeakerRef
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,6 @@ def _require_places(limit: int, page: int) -> None:
 
 
 def _filters(database: Database, question: Question) -> Filters:
-    speaker = None if question.speaker is None else _resolve(database, question.speaker)
+    speaker = None if question.speaker is None else resolve(database, question.speaker)
     videos = find_filter(database, question.sources, question.videos, question.languages, question.since, question.until)
     return Filters(**vars(videos), speaker=speaker)
-
-
-def _resolve(database: Database, name: str) -> SpeakerRef:
-    from earshot.speakers.people.directory import resolve  # loads pandas and scipy, which a plain question does not need
-
-    return resolve(database, name)

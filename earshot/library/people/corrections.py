@@ -4,13 +4,13 @@ WHAT is a voice (`voice 7`), a speaker of a video (`VIDEO@SPEAKER_01`) or the tu
 `earshot people correct` (earshot/speakers/corrections/targets.py). Each change identifies all speakers again.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from earshot.common.errors import EarshotError
 from earshot.common.text import join_numbers
 from earshot.library.lookup import known_video
+from earshot.library.people.changes import SpeakerChange, identifying_again
 from earshot.speakers.corrections.commands import (
     CorrectionResult,
     assign_person,
@@ -19,69 +19,14 @@ from earshot.speakers.corrections.commands import (
     separate_voices,
     split_voice,
 )
-from earshot.speakers.corrections.targets import Target, describe_correction, parse_target
-from earshot.speakers.people.directory import describe_changes, labels, suggest
-from earshot.speakers.people.identify import PEOPLE_LOCK, identify
-from earshot.speakers.tables.corrections import CorrectedSpan, Correction, list_corrections, remove_correction
+from earshot.speakers.corrections.listing import ListedCorrection, listed
+from earshot.speakers.corrections.targets import Target, parse_target
+from earshot.speakers.people.directory import suggest
+from earshot.speakers.tables.corrections import Correction, list_corrections, remove_correction
 from earshot.speakers.tables.identities import former_numbers
 from earshot.speakers.tables.people import names_of_people
-from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
-from earshot.storage.locks import lock
 from earshot.transcripts.speaker_names import parse_voice_label, voice_label
-
-
-@dataclass(frozen=True)
-class ListedCorrection:
-    """A correction: `spans` are (`is`) or are never (`never`) this person, or are the same voice as `others` or a different
-    one (`same`, `different`).
-
-    Later corrections have higher numbers. `description` is one line that begins with the number.
-    """
-
-    number: int
-    kind: str
-    person: str | None
-    spans: tuple[CorrectedSpan, ...]
-    others: tuple[CorrectedSpan, ...]
-    description: str
-
-
-@dataclass(frozen=True)
-class SpeakerChange:
-    """The result of a change. `message` says what was changed, `renamed` which speakers have a new name because of it:
-    `2 speakers in 1 video are now Ana.`
-
-    `number` is that of the new correction, None if there is none. `person` is the person concerned, None if the change is only
-    about voices; `new_person`: it added that person. `overruled` are earlier corrections that it overrides where they overlap.
-    """
-
-    message: str
-    renamed: tuple[str, ...]
-    number: int | None = None
-    person: str | None = None
-    new_person: bool = False
-    overruled: tuple[int, ...] = ()
-
-
-@dataclass
-class Identification:
-    """The input and result of `identifying_again()`: the block sets `correction` to the number of a new correction, or
-    `former_numbers` to the voice numbers to restore after an undo; afterwards `renamed` has a sentence for each new name."""
-
-    correction: int | None = None
-    former_numbers: Mapping[Key, int] = field(default_factory=dict)
-    renamed: tuple[str, ...] = ()
-
-
-@contextmanager
-def identifying_again(database: Database) -> Iterator[Identification]:
-    """Identify all speakers again after the block. A lock keeps other processes from changing anything meanwhile."""
-    with lock(database.url, PEOPLE_LOCK):
-        before, identification = labels(database), Identification()
-        yield identification
-        identify(database, correction_id=identification.correction, restored=identification.former_numbers)
-        identification.renamed = tuple(describe_changes(before, labels(database)))
 
 
 class Corrections:
@@ -95,17 +40,7 @@ class Corrections:
         """All corrections, oldest first; or those about this video (key or title), with only their spans in it."""
         people = names_of_people(self._database)
         video_id = None if video is None else known_video(self._database, video).video_id
-        return [
-            ListedCorrection(
-                correction.correction_id,
-                correction.kind,
-                people.get(correction.person_id or 0),
-                correction.spans,
-                correction.others,
-                describe_correction(correction, people),
-            )
-            for correction in _of_video(list_corrections(self._database), video_id)
-        ]
+        return [listed(correction, people) for correction in _of_video(list_corrections(self._database), video_id)]
 
     def assign(self, what: str, person: str) -> SpeakerChange:
         """Say that this person speaks; a new name adds a person."""

@@ -1,0 +1,1 @@
+"""People and corrections, as one object each: `Library.people` and `Library.corrections`."""

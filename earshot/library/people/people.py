@@ -1,0 +1,118 @@
+"""People and anonymous voices: list, show, rename, merge, remove and forget them.
+
+WHO is a person's name, whose letter case is ignored, or an anonymous voice: `voice 7`. Each change identifies all speakers
+again.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from earshot.common.errors import EarshotError
+from earshot.config.settings import read_settings
+from earshot.library.people.changes import SpeakerChange, identifying_again
+from earshot.speakers.people.directory import KnownSpeaker, list_known, resolve
+from earshot.speakers.tables.voice_space import count_other_spaces, voice_space
+from earshot.storage.database import Database
+from earshot.transcripts.speaker_refs import SpeakerRef
+
+if TYPE_CHECKING:
+    from earshot.speakers.people.details import SpeakerDetails
+    from earshot.speakers.people.forget import ForgetSummary
+
+
+class People:
+    """`Library.people`. Each method raises EarshotError, with the nearest name, if no person has the name."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self) -> Sequence[KnownSpeaker]:
+        """Each person and anonymous voice, those with most videos first; last, one row for all unknown speakers, if any."""
+        return list_known(self._database, voice_space(read_settings()))
+
+    @property
+    def voice_model(self) -> str:
+        """The name of the model whose voice vectors are compared, that of the settings."""
+        return voice_space(read_settings()).model
+
+    def count_incomparable(self) -> int:
+        """The number of videos whose voice vectors are of another model, and so are compared with nothing."""
+        return count_other_spaces(self._database, voice_space(read_settings()))
+
+    def show(self, who: str) -> "SpeakerDetails":
+        """Where a person or voice speaks and why that was decided, with their recordings and corrections."""
+        from earshot.speakers.people.details import show_known
+
+        return show_known(self._database, resolve(self._database, who), voice_space(read_settings()))
+
+    def named(self, person: str) -> str:
+        """The person's name as it is stored. Raises EarshotError for an anonymous voice, too."""
+        return _known_person(self._database, person).name
+
+    def traces(self, who: str) -> "ForgetSummary":
+        """What the library has of a person or voice: what `forget()` would delete, and, except for vectors, `remove()`."""
+        from earshot.speakers.people.forget import count_traces
+
+        return count_traces(self._database, resolve(self._database, who))
+
+    def require_unlisted(self, who: str) -> None:
+        """Raise EarshotError if people.yaml lists the person, who can then be neither removed nor forgotten."""
+        from earshot.speakers.people.forget import require_unlisted
+
+        known = resolve(self._database, who)
+        if known.person_id is not None:
+            require_unlisted(read_settings(), known.name)
+
+    def rename(self, person: str, name: str) -> SpeakerChange:
+        """Rename a person. Raises EarshotError if the name is not allowed or taken, or if people.yaml lists the person."""
+        from earshot.speakers.people.rename import rename
+
+        with identifying_again(self._database) as identification:
+            who = _known_person(self._database, person)
+            stored_name = rename(self._database, read_settings(), who, name)
+        return SpeakerChange(f"Renamed {who.name} to {stored_name}.", identification.renamed, person=stored_name)
+
+    def merge(self, person: str, into: str) -> SpeakerChange:
+        """Merge `person` into `into`, which takes over their recordings, corrections and notes. This cannot be undone.
+
+        Raises EarshotError, and changes nothing, if corrections would contradict each other.
+        """
+        from earshot.speakers.people.rename import merge
+
+        with identifying_again(self._database) as identification:
+            gone, stays = _known_person(self._database, person), _known_person(self._database, into)
+            moved = merge(self._database, read_settings(), gone, stays)
+        message = f"Merged {gone.name} into {stays.name}: {moved} moved."
+        return SpeakerChange(message, identification.renamed, person=stays.name)
+
+    def remove(self, person: str) -> SpeakerChange:
+        """Remove a person with their recordings and corrections; the vectors of their voice in videos stay. This cannot be
+        undone. Raises EarshotError if people.yaml lists the person."""
+        from earshot.speakers.people.forget import remove
+
+        with identifying_again(self._database) as identification:
+            who = _known_person(self._database, person)
+            self.require_unlisted(who.name)
+            removed = remove(self._database, who)
+        return SpeakerChange(f"Removed {who.name}, {removed}.", identification.renamed, person=who.name)
+
+    def forget(self, who: str) -> "ForgetSummary":
+        """Forget a person or voice, with every vector of the voice; returns what was deleted. Audio and transcripts stay.
+
+        This cannot be undone. Raises EarshotError if people.yaml lists the person, or if one of the videos has an active run.
+        """
+        from earshot.speakers.people.forget import forget
+
+        self.require_unlisted(who)
+        return forget(self._database, resolve(self._database, who))
+
+
+def _known_person(database: Database, text: str) -> SpeakerRef:
+    """The person with this name; raises EarshotError if there is none, also for an anonymous voice."""
+    who = resolve(database, text)
+    if who.person_id is None:
+        raise EarshotError(
+            f"{who.name} is an anonymous voice, not a person.",
+            "Name it with `earshot people correct`, or delete it with `earshot people forget`.",
+        )
+    return who

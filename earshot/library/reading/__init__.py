@@ -1,0 +1,1 @@
+"""Reading the library: search, transcripts, exports, playing."""
