@@ -121,7 +121,7 @@ def _one_by_one(_clock: DrillClock, _database: Database) -> Iterator[None]:
 
 @contextmanager
 def _reloaded(_clock: DrillClock, _database: Database) -> Iterator[None]:
-    cache._diarizer.cache_clear()
+    cache.forget_models("diarizer")
     yield
 
 

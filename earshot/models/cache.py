@@ -112,6 +112,21 @@ def _text_encoder(model: Model, settings: Settings, device: Device) -> "TextEnco
     return SentenceEncoder(model, folder, device)
 
 
+def forget_models(*kinds: str) -> None:
+    """Drop the loaded models of these KINDS, or all; they are loaded again when they are next used."""
+    for kind in kinds or KINDS:
+        KINDS[kind].cache_clear()
+
+
+# By their names in `Models`.
+KINDS = {
+    "transcriber": _transcriber,
+    "diarizer": _diarizer,
+    "voice_encoder": _voice_encoder,
+    "text_encoder": _text_encoder,
+}
+
+
 def _begin_load(device: Device, *models: Model) -> None:
     global _loads
     require_memory(device, *models)

@@ -16,7 +16,6 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, Self
 
 import psycopg
@@ -51,7 +50,7 @@ def pooled_connection(url: str) -> Iterator[Connection]:
     Raises DatabaseUnusable if Postgres does not answer.
     """
     try:
-        pool = _pool(url, os.getpid())
+        pool = _pool_of(url, os.getpid())
         connection = pool.getconn()
     except psycopg.OperationalError as error:  # also if all connections are in use for too long
         raise DatabaseUnusable(f"Postgres does not answer: {str(error).strip()}.", "Run `earshot doctor`.") from error
@@ -75,9 +74,24 @@ def read_only(url: str) -> Iterator[Connection]:
                 connection.isolation_level = connection.read_only = None
 
 
-@cache
-def _pool(url: str, process: int) -> ConnectionPool[Connection]:
-    """The pool of one process: a fork must not use its parent's. Raises psycopg.OperationalError if nothing answers."""
+def close_pool(url: str) -> None:
+    """Close this process's connections to the database; the next operation opens others."""
+    pool = _pools.pop((url, os.getpid()), None)
+    if pool is not None:
+        pool.close()
+
+
+_pools: dict[tuple[str, int], ConnectionPool[Connection]] = {}  # by URL and process: a fork must not use its parent's
+
+
+def _pool_of(url: str, process: int) -> ConnectionPool[Connection]:
+    if (url, process) not in _pools:
+        _pools[url, process] = _open(url, process)
+    return _pools[url, process]
+
+
+def _open(url: str, process: int) -> ConnectionPool[Connection]:
+    """A new pool. Raises psycopg.OperationalError if nothing answers."""
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it would warn of each connection that it replaces
     options: dict[str, Any] = {"connect_timeout": 10, "row_factory": dict_row, "prepare_threshold": None}
     # The pool's threads retry silently, so a missing server is detected here. They also take the vector type from this

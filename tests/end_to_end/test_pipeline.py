@@ -60,7 +60,7 @@ def ingested(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("episodes")
     write_episodes(folder)
     instance = open_instance()
-    cache._transcriber.cache_clear()  # another test of this process may have loaded it
+    cache.forget_models("transcriber")  # another test of this process may have loaded it
     with serving(folder) as url:
         write_feed(folder, url)
         feed = f"{url}/{FEED_NAME}"

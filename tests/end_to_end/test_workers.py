@@ -17,7 +17,7 @@ import pytest
 from dagster import DagsterRunStatus, DefaultRunLauncher, RunsFilter
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
-from earshot.cli.operation.service import MARK, _left_over
+from earshot.cli.operation.service import MARK, left_over
 from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
@@ -231,7 +231,7 @@ def test_leftover_broker_is_found_by_its_home(tmp_path: Path, monkeypatch: pytes
     first, second = EmbeddedBroker(tmp_path), EmbeddedBroker(tmp_path)
     first.start()
     try:
-        [left] = [psutil.Process(pid) for pid in _left_over(tmp_path)]
+        [left] = [psutil.Process(pid) for pid in left_over(tmp_path)]
         assert "valkey" in left.name()
         with pytest.raises(Misconfigured, match="socket already in use"):
             second.start()

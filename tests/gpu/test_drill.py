@@ -22,8 +22,7 @@ SECONDS = 180  # long enough for a fault to cost more than the half second below
 @contextmanager
 def _reloaded() -> Iterator[None]:
     """Every model is loaded a second time. The disk decides which loads take half a second."""
-    for load in (cache._transcriber, cache._diarizer, cache._voice_encoder, cache._text_encoder):
-        load.cache_clear()
+    cache.forget_models()
     yield
 
 

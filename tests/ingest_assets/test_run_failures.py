@@ -53,7 +53,7 @@ def test_failure_before_first_step_keeps_its_message(
     [
         (UNUSABLE, DatabaseUnusable, "^The server is away. Start it.$"),
         (OSError(28, "No space left on device"), DiskFull, "No space left on device"),
-        (KeyboardInterrupt(), KeyboardInterrupt, ""),
+        (KeyboardInterrupt(), KeyboardInterrupt, "^$"),
     ],
 )
 def test_set_up_error_leaves_video_new(

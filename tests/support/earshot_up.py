@@ -17,7 +17,6 @@ from typing import Any
 import psutil
 from dagster import DagsterEventType
 
-from earshot.storage import database
 from earshot.storage.database import open_database
 from ingest_assets.stages.stage import FORCE_TAG
 from resources.instance.home import open_instance
@@ -48,7 +47,6 @@ def running_up(home: Path, environment: Mapping[str, str]) -> Iterator[Up]:
         finally:
             subprocess.run([EARSHOT, "down"], check=True, env={**os.environ, "EARSHOT_HOME": str(home)})
             ended = process.wait(timeout=300)
-            database._ready.clear()
             open_database()  # `down` stopped the server of the whole test session
     assert ended == 0, log_file.read_text()
 

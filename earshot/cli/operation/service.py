@@ -69,7 +69,7 @@ def up(host: str, port: int) -> None:
     settings = read_settings()
     _refuse_second(settings.home)
     device = require_device(settings.device)
-    _stop(_left_over(settings.home))  # before checking the port, which processes of a killed `up` may still hold
+    _stop(left_over(settings.home))  # before checking the port, which processes of a killed `up` may still hold
     _refuse_taken(host, port)
     open_instance()
     database = open_database()
@@ -141,7 +141,7 @@ def down(as_json: bool) -> None:
         psutil.Process(pid).terminate()  # `up` stops its own children
         _gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=2 * TERMINATION_S)
         _stop([process.pid for process in alive])
-    left = _left_over(home)
+    left = left_over(home)
     _stop(left)
     postgres = stop_embedded(home)
     if as_json:
@@ -255,7 +255,7 @@ def _stop(pids: Iterable[int]) -> None:
     psutil.wait_procs(alive, timeout=TERMINATION_S)
 
 
-def _left_over(home: Path) -> list[int]:
+def left_over(home: Path) -> list[int]:
     """The processes that a killed `up` left running, except Postgres, which outlives `up` on purpose."""
     pids = []
     for process in psutil.process_iter(["name", "environ"]):

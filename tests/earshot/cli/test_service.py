@@ -1,5 +1,6 @@
 """`earshot up` and `down` after an `up` that was killed, and the logs. Nothing is served here."""
 
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,10 +56,9 @@ def test_up_after_kill_takes_same_port(leftover: Leftover, monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("library")
-def test_up_refuses_occupied_port(leftover: Leftover, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "_left_over", lambda _home: [])
-    with pytest.raises(Misconfigured, match="Cannot listen on"):
-        CliRunner().invoke(up, ["--port", str(leftover[0])], catch_exceptions=False)
+def test_up_refuses_occupied_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, pytest.raises(Misconfigured, match="Cannot listen on"):
+        CliRunner().invoke(up, ["--port", str(listening.getsockname()[1])], catch_exceptions=False)
 
 
 def test_down_reports_stopped_processes(leftover: Leftover, monkeypatch: pytest.MonkeyPatch) -> None:

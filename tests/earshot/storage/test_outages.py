@@ -1,9 +1,9 @@
 """Waiting for a restarting database server, and really broken connections under Earshot's locks and Dagster."""
 
-import os
 import time
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import psycopg
 import psycopg2
@@ -118,27 +118,30 @@ def test_run_is_not_retried_after_another_error(database: Database, instance: Da
 
 def test_lock_of_broken_connection_is_reacquired(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "HEARTBEAT_S", 0.05)
-    key = (os.getpid(), database.url, "kept")
+    before = _holders(database)
     with lock(database.url, "kept"):
-        broken = locks._held[key]
-        database.query("SELECT pg_terminate_backend(%s)", [broken.info.backend_pid])
-        wait(lambda: locks._held[key] is not broken, 10, "the lock was not taken back")
-        assert _taken(database, "kept")
-    assert not _taken(database, "kept")
+        [broken] = _holders(database) - before
+        database.query("SELECT pg_terminate_backend(%s)", [broken.process])
+        wait(lambda: _holders(database) - before - {broken}, 10, "the lock was not taken back")
+        [again] = _holders(database) - before
+        assert (again.lock, again.process != broken.process) == (broken.lock, True)
+    assert _holders(database) == before
     assert not is_held_elsewhere(database.url, "kept")
 
 
 def test_lock_acquired_by_another_is_not_taken_back(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    take_back = locks._take_back
-    monkeypatch.setattr(locks, "_take_back", lambda *_: None)  # the heartbeat comes too late
-    key = (os.getpid(), database.url, "lost")
-    with lock(database.url, "lost"), psycopg.connect(database.url, autocommit=True) as other:
-        broken = locks._held[key]
-        database.query("SELECT pg_terminate_backend(%s)", [broken.info.backend_pid])
-        wait(lambda: not _taken(database, "lost"), 10, "the server did not notice")
-        assert locks._try(other, "lost")
-        take_back(key, broken)
-        assert locks._held[key] is broken
+    monkeypatch.setattr(locks, "HEARTBEAT_S", 0.05)
+    before = _holders(database)
+    with psycopg.connect(database.url, autocommit=True) as other, ThreadPoolExecutor() as threads:
+        with lock(database.url, "lost"):
+            [broken] = _holders(database) - before
+            waiting = threads.submit(other.execute, "SELECT pg_advisory_lock(%s)", [broken.lock])  # so it is next
+            wait(lambda: _is_waiting(database, other), 10, "the other does not wait")
+            database.query("SELECT pg_terminate_backend(%s)", [broken.process])
+            waiting.result(10)
+            time.sleep(5 * locks.HEARTBEAT_S)
+            assert _holders(database) - before == {Holder(broken.lock, other.info.backend_pid)}
+        assert _holders(database) - before == {Holder(broken.lock, other.info.backend_pid)}
 
 
 def test_restarted_server_waits_for_lock_holders(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,8 +161,21 @@ def _will_retry(instance: DagsterInstance, run_id: str) -> str:
     return run.tags[WILL_RETRY_TAG]
 
 
-def _taken(database: Database, name: str) -> bool:
-    with psycopg.connect(database.url, autocommit=True) as connection:
-        free = locks._try(connection, name)
-        connection.execute("SELECT pg_advisory_unlock_all()")
-        return not free
+class Holder(NamedTuple):
+    """An advisory lock's number, and the server process of the connection that holds it."""
+
+    lock: int
+    process: int
+
+
+def _holders(database: Database) -> set[Holder]:
+    rows = database.query(
+        "SELECT (classid::bigint << 32) | objid::bigint AS lock, pid AS process FROM pg_locks "
+        "JOIN pg_database d ON d.oid = database "
+        "WHERE locktype = 'advisory' AND granted AND datname = current_database()"
+    )
+    return {Holder(**row) for row in rows}
+
+
+def _is_waiting(database: Database, connection: psycopg.Connection) -> bool:
+    return bool(database.query("SELECT 1 FROM pg_locks WHERE NOT granted AND pid = %s", [connection.info.backend_pid]))

@@ -1,8 +1,6 @@
 """Pooled connections to a real Postgres, distinguished by their server process."""
 
-import functools
 import multiprocessing
-import os
 import threading
 from collections.abc import Callable, Iterator
 
@@ -12,16 +10,16 @@ import pytest
 from earshot.common.errors import DatabaseUnusable
 from earshot.storage import pool
 from earshot.storage.database import Database
-from earshot.storage.pool import pooled_connection
+from earshot.storage.pool import close_pool, pooled_connection
 from tests.support.earshot_up import wait
 
 
 @pytest.fixture(autouse=True)
-def _own_pool(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_pool(database: Database) -> Iterator[None]:
     """A fresh pool of one connection."""
-    monkeypatch.setattr(pool, "_pool", functools.cache(pool._pool.__wrapped__))
+    close_pool(database.url)
     yield
-    pool._pool(database.url, os.getpid()).close()
+    close_pool(database.url)
 
 
 def server_process(database: Database) -> int:
@@ -39,10 +37,15 @@ def test_concurrent_operations_have_their_own(database: Database) -> None:
 
 def test_idle_connections_are_closed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "MAX_IDLE_S", 0.1)
-    with database.connect(), database.connect() as second:
-        assert server_process(database) != second.info.backend_pid
-    kept = pool._pool(database.url, os.getpid())
-    wait(lambda: kept.get_stats()["pool_size"] == pool.KEPT, 30, "idle connections are kept")
+    with database.connect() as first, database.connect() as second:
+        opened = [connection.info.backend_pid for connection in (first, second)]
+
+    def left() -> int:
+        with psycopg.connect(database.url) as other:
+            rows = other.execute("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", [opened])
+            return rows.rowcount
+
+    wait(lambda: left() == pool.KEPT, 30, "idle connections are kept")
 
 
 def test_maximum_of_connections_is_served(database: Database) -> None:
