@@ -25,7 +25,7 @@ SEARCH_UPKEEP = "search_upkeep"
 )
 def search_upkeep(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     """Requests a run of `search_index` if there is work not requested yet."""
-    work = plan(open_database(), model_set(read_settings()).text).told
+    work = plan(open_database(), model_set(read_settings()).text).description
     if not work:
         context.update_cursor("")
         return SkipReason("The index exists; a new text model takes over once it has embedded every video.")

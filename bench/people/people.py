@@ -55,7 +55,7 @@ LONG_S = 600.0
 
 
 @dataclass(frozen=True)
-class PrintedFigures:
+class JudgedSpeaker:
     """One local speaker: the true person ("" if there is no speech), and the identity found ("" for Unknown)."""
 
     video_id: str
@@ -98,7 +98,7 @@ def main() -> None:
             **measured_on(require_device(read_settings().device).name),
             "thresholds": asdict(thresholds(database, read_settings())),
             "episodes": [_episode(database, video_id, truth) for video_id, truth in truths.items()],
-            "identities": asdict(judge(told(database, truths))),
+            "identities": asdict(judge(identified_speakers(database, truths))),
             "scores": score_figures(database, truths),
             "second_run": second_run(database, instance, list(truths)),
             "cost": costs(database),
@@ -159,7 +159,7 @@ def run_stages(video_id: str, instance: DagsterInstance, stages: Sequence[str]) 
     )
 
 
-def told(database: Database, truths: Mapping[str, pd.DataFrame]) -> list[PrintedFigures]:
+def identified_speakers(database: Database, truths: Mapping[str, pd.DataFrame]) -> list[JudgedSpeaker]:
     """Every local speaker of these videos, with the true person and the identity found."""
     speakers = []
     for video_id, truth in truths.items():
@@ -170,11 +170,11 @@ def told(database: Database, truths: Mapping[str, pd.DataFrame]) -> list[Printed
             "WHERE video_id = %s ORDER BY local_speaker",
             [video_id],
         )
-        speakers += [PrintedFigures(video_id=video_id, person=people[row["local_speaker"]], **row) for row in rows]
+        speakers += [JudgedSpeaker(video_id=video_id, person=people[row["local_speaker"]], **row) for row in rows]
     return speakers
 
 
-def judge(speakers: Sequence[PrintedFigures]) -> Verdict:
+def judge(speakers: Sequence[JudgedSpeaker]) -> Verdict:
     """The verdict on the speakers with enough clear speech."""
     judged = [speaker for speaker in speakers if speaker.clear_s >= MIN_CLEAR_S and speaker.person]
     identities, videos_of, people_as = defaultdict(set), defaultdict(set), defaultdict(set)
@@ -266,7 +266,7 @@ def ten_minutes(folder: Path, database: Database, instance: DagsterInstance) -> 
     started = time.perf_counter()
     identify(database)
     identify_s = time.perf_counter() - started
-    speakers = told(database, {video_id: truth})
+    speakers = identified_speakers(database, {video_id: truth})
     return {
         **_episode(database, video_id, truth),
         "people": int(truth.person.nunique()),

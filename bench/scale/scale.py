@@ -169,7 +169,7 @@ def at_rest(database: Database) -> None:
     settings = read_settings()
     cursors = {
         NEW_VOICES: state_of(database, settings),
-        SEARCH_UPKEEP: plan(database, model_set(settings).text).told or "nothing",
+        SEARCH_UPKEEP: plan(database, model_set(settings).text).description or "nothing",
     }
     dagster = str(Path(sys.executable).parent / "dagster")
     for name, cursor in cursors.items():

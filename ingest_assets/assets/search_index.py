@@ -39,7 +39,7 @@ class Plan:
     index: TextModel | None = None
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The plan in words, "" if there is nothing to do."""
         parts = [
             f"{self.switch.model} has been run over every video and takes over" if self.switch else "",

@@ -124,7 +124,7 @@ def identify_speakers(instance: DagsterInstance) -> dict[str, float]:
 
 def keep_search_index(database: Database, instance: DagsterInstance) -> dict[str, float]:
     """Maintain the search index if necessary (asset `search_index`); returns its figures, or {} if there was nothing to do."""
-    if not plan(database, model_set(read_settings()).text).told:
+    if not plan(database, model_set(read_settings()).text).description:
         return {}
     return _run_over_all(instance, "keep_search_index", "the search index is not up to date")
 

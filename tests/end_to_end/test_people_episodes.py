@@ -14,7 +14,7 @@ import pytest
 from dagster import DagsterInstance
 
 from bench.corpora.voice_episodes import CAST, ENROLLED, EPISODES, compose, error_rate, people_of, stretches
-from bench.people.people import PrintedFigures, centroid_scores, compose_library, judge, second_run, told
+from bench.people.people import JudgedSpeaker, centroid_scores, compose_library, identified_speakers, judge, second_run
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
 from earshot.speakers.people.identify import identify
@@ -33,14 +33,14 @@ class Heard:
     database: Database
     instance: DagsterInstance
     truths: dict[str, pd.DataFrame]
-    speakers: list[PrintedFigures]
+    speakers: list[JudgedSpeaker]
 
-    def of(self, episode: str) -> list[PrintedFigures]:
+    def of(self, episode: str) -> list[JudgedSpeaker]:
         """The local speakers of one episode who speak long enough to be identified."""
         video_id = list(self.truths)[[each.name for each in EPISODES].index(episode)]
         return [speaker for speaker in self.speakers if speaker.video_id == video_id and speaker.clear_s >= 2.0]
 
-    def of_person(self, person: str) -> list[PrintedFigures]:
+    def of_person(self, person: str) -> list[JudgedSpeaker]:
         return [speaker for speaker in self.speakers if speaker.person == person and speaker.clear_s >= 2.0]
 
 
@@ -54,7 +54,7 @@ def heard(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         instance = open_instance()
         truths = compose_library(folder, library, instance)
         identify(library)
-        yield Heard(library, instance, truths, told(library, truths))
+        yield Heard(library, instance, truths, identified_speakers(library, truths))
 
 
 # --- composing -----------------------------------------------------------------------------------------------------------
@@ -108,8 +108,8 @@ def test_speakers_are_matched_by_shared_time() -> None:
 
 
 def test_verdict_counts_mistakes() -> None:
-    def speaker(video: str, person: str, taken_for: str, clear_s: float = 5.0) -> PrintedFigures:
-        return PrintedFigures(video, "S0", person, clear_s, taken_for, "profile", "")
+    def speaker(video: str, person: str, taken_for: str, clear_s: float = 5.0) -> JudgedSpeaker:
+        return JudgedSpeaker(video, "S0", person, clear_s, taken_for, "profile", "")
 
     verdict = judge(
         [
@@ -222,7 +222,7 @@ def test_identification_from_scratch_gives_the_same_speakers(heard: Heard) -> No
     with heard.database.connect() as connection:
         connection.execute("DELETE FROM identities")
     identify(heard.database, full=True)
-    again = told(heard.database, heard.truths)
+    again = identified_speakers(heard.database, heard.truths)
     before, after = [speaker.taken_for for speaker in heard.speakers], [speaker.taken_for for speaker in again]
     numbers = dict(zip(before, after, strict=True))
     assert [numbers[name] for name in before] == after

@@ -77,20 +77,20 @@ def statements(database: Database) -> list[str]:
 
 def test_small_library_needs_no_index(database: Database) -> None:
     add_video(database, "v", ("A", "alpha"))
-    assert plan(database, MODEL).told == ""
-    assert plan(database, NEW).told == ""
+    assert plan(database, MODEL).description == ""
+    assert plan(database, NEW).description == ""
 
 
 def test_grown_library_gets_its_index_once(indexed_early: Database) -> None:
     add_video(indexed_early, "v", *[("A", "alpha")] * 2)
-    assert plan(indexed_early, MODEL).told == ""
+    assert plan(indexed_early, MODEL).description == ""
     add_video(indexed_early, "w", ("A", "alpha"))
-    assert plan(indexed_early, MODEL).told == "t has no index"
+    assert plan(indexed_early, MODEL).description == "t has no index"
     result = maintain(indexed_early, MODEL)
     assert (result.switched, result.removed, result.passages) == (0, 0, 3)
     assert result.index_bytes == index_bytes(indexed_early, OLD_MODEL) > 0
     assert is_indexed(indexed_early, OLD_MODEL)
-    assert plan(indexed_early, MODEL).told == ""
+    assert plan(indexed_early, MODEL).description == ""
 
 
 def test_interrupted_index_build_is_repeated(indexed_early: Database) -> None:
@@ -128,7 +128,7 @@ def changing(database: Database) -> Database:
 
 def test_old_model_is_searched_until_new_one_has_every_video(changing: Database) -> None:
     assert count_missing(changing, NEW_MODEL) == 1
-    assert plan(changing, NEW).told == ""
+    assert plan(changing, NEW).description == ""
     assert {text.split()[-3] for text in statements(changing)} == {"old"}
     assert maintain(changing, NEW).switched == 0
     assert searched_model(changing) == OLD_MODEL
@@ -136,7 +136,7 @@ def test_old_model_is_searched_until_new_one_has_every_video(changing: Database)
 
 def test_complete_new_model_takes_over(changing: Database) -> None:
     add_passages(changing, "w", NEW, "new statement w")
-    assert plan(changing, NEW).told.startswith("new has been run over every video")
+    assert plan(changing, NEW).description.startswith("new has been run over every video")
     result = maintain(changing, NEW)
     assert (result.switched, result.removed, result.passages) == (1, 4, 2)
     assert statements(changing) == ["new statement v", "new statement w"]
