@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from earshot.library.reading.transcript import Transcript
     from earshot.library.sources import WatchedSource
     from earshot.library.videos import ListedVideo
-    from earshot.library.work.backfill import Backfill, IngestResult
+    from earshot.library.work.backfill import Backfill
+    from earshot.library.work.ingest import IngestResult
     from earshot.speakers.corrections.listing import ListedCorrection
     from earshot.speakers.people.details import Appearance, Enrolment, SpeakerDetails
     from earshot.speakers.people.directory import KnownSpeaker
@@ -60,7 +61,7 @@ _MODULES = {
     "ExportSummary": "earshot.library.reading.exports",
     "ForgetSummary": "earshot.speakers.people.forget",
     "Hit": "earshot.transcripts.search.query",
-    "IngestResult": "earshot.library.work.backfill",
+    "IngestResult": "earshot.library.work.ingest",
     "KnownSpeaker": "earshot.speakers.people.directory",
     "Library": "earshot.library.library",
     "ListedCorrection": "earshot.speakers.corrections.listing",

@@ -7,11 +7,11 @@ a person by name, an anonymous voice as `voice 7`. `EARSHOT_HOME` or earshot.tom
 Each method imports numpy, torch or Dagster only if it needs them. Change and ingest from one thread at a time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from earshot.library.people.corrections import Corrections
     from earshot.library.people.people import People
     from earshot.library.reading.exports import ExportSummary
+    from earshot.library.reading.playing import Playback
     from earshot.library.reading.search import SearchResult
     from earshot.library.reading.transcript import Transcript
     from earshot.library.sources import WatchedSource
     from earshot.library.videos import ListedVideo
-    from earshot.library.work.backfill import Backfill, IngestResult
-    from earshot.storage.catalog.videos import Video
+    from earshot.library.work.backfill import Backfill, BackfillResult
+    from earshot.library.work.ingest import IngestResult, Tell, Watcher
     from earshot.storage.database import Database
     from earshot.timings.comparison import Comparison
+    from earshot.timings.queries import OpenFailure
     from ingest_assets.operations.backfill import Progress
-    from ingest_assets.operations.ingest import Outcome
     from ingest_assets.stages.staleness import StaleStage
 
 
@@ -120,9 +121,11 @@ class Library:
         `format` is srt, vtt, txt, json, rttm or seglst. `speaker`: only what this person or voice says. Replaces an earlier
         export of the same video; readers never see half a file.
         """
-        from earshot.library.reading.exports import export_folder
+        from earshot.library.reading.exports import Export
 
-        return export_folder(self.database, Path(folder), format, videos, source, speaker)
+        export = Export(self.database, format, videos, source, speaker)
+        export.to_folder(Path(folder))
+        return export.summary
 
     def export_file(
         self,
@@ -134,9 +137,20 @@ class Library:
         speaker: str | None = None,
     ) -> "ExportSummary":
         """Like `export()`, into one file. Several videos as json become JSON Lines; as srt or vtt they raise EarshotError."""
-        from earshot.library.reading.exports import export_file
+        from earshot.library.reading.exports import Export
 
-        return export_file(self.database, Path(path), format, videos, source, speaker)
+        export = Export(self.database, format, videos, source, speaker)
+        export.to_file(Path(path))
+        return export.summary
+
+    def playback(self, what: str) -> "Playback":
+        """The command that plays result `2` of the last `earshot search`, or a video from a time: `VIDEO@0:12:30`.
+
+        Raises EarshotError if no player is installed, or the audio is not on this machine.
+        """
+        from earshot.library.reading.playing import find_playback
+
+        return find_playback(self.database, what)
 
     @cached_property
     def people(self) -> "People":
@@ -180,20 +194,41 @@ class Library:
         Columns: asset, videos, audio_s, wall_s, load_s, compute_s, rtf, x_realtime, items, items_per_s, device, share (of the
         work), trend (seconds per input, now / before), gpu_util_mean (percent), cache_rate (0 to 1). Missing values are NaN.
         """
-        from earshot.storage.catalog.stages import STAGES
-        from earshot.timings.queries import read_timings
-        from earshot.timings.report import report
+        from earshot.library.timings import read_report
 
-        return report(read_timings(self.database, video, days), STAGES)
+        return read_report(self.database, video, days).stages
 
-    def compare_timings(self, a: str, b: str, days: float | None = None) -> "list[Comparison]":
+    def stream_timings(self, video: str | None = None, days: float | None = None) -> "Iterator[dict[str, Any]]":
+        """The rows of `timings()` one at a time and without a limit, as dictionaries. Its transaction stays open meanwhile."""
+        from earshot.library.timings import stream_rows
+
+        return stream_rows(self.database, video, days)
+
+    def failing_checks(self, video: str | None = None) -> "list[OpenFailure]":
+        """The checks of stages that failed in the last seven days, newest first, of one video (key) or all."""
+        from earshot.library.timings import failing_checks
+
+        return failing_checks(self.database, video)
+
+    def plot_timings(self, path: Path | str, video: str | None = None, days: float | None = None) -> None:
+        """Write a plot of these timings to a .png, .svg or .pdf file."""
+        from earshot.library.timings import check_plot, read_report
+
+        check_plot(Path(path))
+        read_report(self.database, video, days).plot(Path(path))
+
+    def accept_speed(self, stage: str) -> int:
+        """Accept the present speed of a stage as its new baseline; returns how many timings no longer count."""
+        from earshot.library.timings import accept_speed
+
+        return accept_speed(self.database, stage)
+
+    def compare_timings(self, a: str, b: str, video: str | None = None, days: float | None = None) -> "list[Comparison]":
         """Compare version B with A for each stage. Both are commits (also `HEAD~1`) or code versions; others raise
         Misconfigured."""
-        from earshot.timings.comparison import compare
-        from earshot.timings.queries import read_timings
-        from earshot.timings.timing import commit_named
+        from earshot.library.timings import read_report
 
-        return compare(read_timings(self.database, days=days), a, b, commit_named)
+        return read_report(self.database, video, days).compare(a, b)
 
     def stale(self, stages: "Names" = ()) -> "list[StaleStage]":
         """The stages of videos that are out of date after a change of code or model, among these stages or all."""
@@ -211,19 +246,39 @@ class Library:
         since: date | None = None,
         dry_run: bool = False,
         force: bool = False,
-        tell: "Callable[[Outcome | Video], object]" = lambda _step: None,
+        tell: "Tell" = lambda _step: None,
+        progress: "Watcher" = lambda _stage, _share: None,
     ) -> "IngestResult":
         """Ingest URLs of channels, playlists, feeds or videos, files and folders in this process; by default, sources.yaml.
 
         Takes at most `limit` videos of each source, uploaded on or after `since` (UTC). Calls `tell` with each video when it
-        starts and each outcome. A failed video is an outcome; Misconfigured (say, no device or model) ends everything. Loads
-        Dagster.
+        starts and each outcome, and `progress` with the running stage and its share done, 0 to 1. A failed video is an outcome;
+        Misconfigured (say, no device or model) ends everything. Loads Dagster.
         """
         from earshot.library.sources import named_sources
-        from earshot.library.work.backfill import IngestChoice, ingest_sources
+        from earshot.library.work.ingest import IngestChoice, IngestResult, finish_ingest, ingest_sources
 
         chosen = named_sources(sources, limit, newest_first, since)
-        return ingest_sources(self.database, chosen, IngestChoice(dry_run=dry_run, force=force), tell)
+        choice = IngestChoice(dry_run=dry_run, force=force)
+        outcomes = ingest_sources(self.database, chosen, choice, tell, progress)
+        return IngestResult(outcomes, finish_ingest(self.database, outcomes))
+
+    def retry(
+        self,
+        *videos: str,
+        state: str | None = None,
+        tell: "Tell" = lambda _step: None,
+        progress: "Watcher" = lambda _stage, _share: None,
+    ) -> "IngestResult":
+        """Retry these videos now, or all in one state, whether they failed permanently, ran out of retries, or await one.
+
+        Returns and calls as `ingest()` does. Loads Dagster.
+        """
+        from earshot.library.videos import videos_to_retry
+        from earshot.library.work.ingest import IngestResult, finish_ingest, retry_videos
+
+        outcomes = retry_videos(self.database, videos_to_retry(self.database, videos, state), tell, progress)
+        return IngestResult(outcomes, finish_ingest(self.database, outcomes))
 
     def backfill(
         self,
@@ -254,6 +309,18 @@ class Library:
         from earshot.library.work.backfill import backfill_progress
 
         return backfill_progress(self.database, backfill_id)
+
+    def follow_backfill(self, backfill_id: str, every_s: float = 2.0) -> "Iterator[Progress]":
+        """The progress now and every so many seconds, until the backfill has ended."""
+        from earshot.library.work.backfill import follow_backfill
+
+        return follow_backfill(self.database, backfill_id, every_s)
+
+    def backfill_result(self, backfill_id: str) -> "BackfillResult":
+        """What a backfill has changed, with its progress. Raises EarshotError if there is none."""
+        from earshot.library.work.backfill import backfill_result
+
+        return backfill_result(self.database, backfill_id)
 
     def cancel_backfill(self, backfill_id: str) -> None:
         """Cancel the backfill; finished videos stay as they are. Raises EarshotError if it has ended."""

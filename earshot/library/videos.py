@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
+from earshot.library.lookup import known_video
 from earshot.storage.catalog.run_activity import ACTIVITIES, Activity, read_activities
 from earshot.storage.catalog.videos import STATES, Video, count_videos, list_videos, stream_videos
 from earshot.storage.database import Database
 from earshot.storage.server import server_urls
 
 VIDEO_STATES = (*ACTIVITIES, *STATES)
+RETRIED_STATES = tuple(state for state in STATES if state != "ready")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,16 @@ class VideoListing:
     def _listed(self, video: Video) -> ListedVideo:
         at_work = self.activities.get(video.video_id)
         return ListedVideo(**vars(video), run=at_work.run, stage=at_work.stage) if at_work else ListedVideo(**vars(video))
+
+
+def videos_to_retry(database: Database, names: Sequence[str], state: str | None) -> list[Video]:
+    """The videos with these keys or titles, or all in one state of RETRIED_STATES. Raises EarshotError for anything else."""
+    if state is None:
+        return [known_video(database, name) for name in names]
+    if names or state not in RETRIED_STATES:
+        problem = f"Both videos and the state {state!r} are named." if names else f"No video is retried in state {state!r}."
+        raise EarshotError(problem, f"Name videos, or one of these states: {', '.join(RETRIED_STATES)}.")
+    return list_videos(database, state)
 
 
 def find_videos(database: Database, state: str | None) -> VideoListing:

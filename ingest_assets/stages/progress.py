@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-Watcher = Callable[[str, float], None]
+Watcher = Callable[[str, float], object]
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
@@ -26,9 +26,3 @@ def watching(watcher: Watcher) -> Iterator[None]:
         yield
     finally:
         _watcher.reset(token)
-
-
-def described(stage: str, share: float) -> str:
-    """A label such as "transcript 40%", or only the stage before its first percent, as while its model loads."""
-    percent = f"{share:.0%}"
-    return stage if percent == "0%" else f"{stage} {percent}"

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import click
 
+from earshot import Library, open_library
 from earshot.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
 from earshot.common.text import pluralize
 from earshot.common.times import format_hms
-from earshot.storage.catalog.stages import STAGES
-from earshot.storage.database import Database, open_database
-from earshot.timings.baseline import MINIMUM_VIDEOS
-from earshot.timings.comparison import Comparison, compare
-from earshot.timings.history import accept_speed
-from earshot.timings.queries import MAX_TIMINGS, ROW_KEYS, OpenFailure, read_open_failures, read_timings, stream_timings
-from earshot.timings.report import Row, clock_s, report, report_table
-from earshot.timings.timing import commit_named, hours_by_the_clock
+from earshot.library.timings import (
+    MAX_TIMINGS,
+    MINIMUM_VIDEOS,
+    Comparison,
+    OpenFailure,
+    TimingsReport,
+    check_plot,
+    hours_by_the_clock,
+    read_report,
+)
 
 DAY_S = 86400.0
 MAX_DAYS = 36500.0
@@ -54,21 +57,21 @@ def timings_command(
     if accepted is not None:
         if video_id or days or versions or plot:
             raise click.UsageError("--accept takes a whole stage: combine it with --json only.")
-        _accept(open_database(), accepted, as_json)
+        _accept(open_library(), accepted, as_json)
         return
     if plot is not None:
-        _check_plot(plot)
-    database = open_database()
-    streamed = as_json and plot is None and versions is None
-    rows = [] if streamed else read_timings(database, video_id, days)
-    if plot is not None and rows:
-        _plot(rows, plot, as_json)
+        check_plot(plot)
+    library, streamed = open_library(), as_json and plot is None and versions is None
+    report = TimingsReport(()) if streamed else read_report(library.database, video_id, days)
+    if plot is not None and report.rows:
+        report.plot(plot)
+        click.echo(f"Plotted to {plot}.", err=as_json)
     if versions is not None:
-        _print_comparison(compare(rows, *versions, commit_named), versions, as_json)
+        _print_comparison(report.compare(*versions), versions, as_json)
     elif as_json:
-        print_json_rows(stream_timings(database, ROW_KEYS, video_id, days))
-    elif rows:
-        _print_report(rows, days, read_open_failures(database, video_id))
+        print_json_rows(library.stream_timings(video_id, days))
+    elif report.rows:
+        _print_report(report, days, library.failing_checks(video_id))
     else:
         click.echo(_nothing(video_id, days))
 
@@ -83,14 +86,12 @@ def _in_last(days: float) -> str:
     return f"in the last {days:g} days" if days != 1 else "in the last day"
 
 
-def _print_report(rows: Sequence[Row], days: float | None, failing: Sequence[OpenFailure]) -> None:
-    summary = report(rows, STAGES)
-    table = report_table(summary)
-    print_table(table.headings, table.rows, last_apart=True)
-    if len(rows) == MAX_TIMINGS:
+def _print_report(report: TimingsReport, days: float | None, failing: Sequence[OpenFailure]) -> None:
+    print_table(report.table.headings, report.table.rows, last_apart=True)
+    if len(report.rows) == MAX_TIMINGS:
         click.echo(f"Counts only the newest {MAX_TIMINGS:,} timings; --json prints them all.")
-    click.echo(describe_speed(summary))
-    click.echo(_by_the_clock(summary.iloc[-1].audio_s, days * DAY_S if days else clock_s(rows), days))
+    click.echo(describe_speed(report.stages))
+    click.echo(_by_the_clock(report.stages.iloc[-1].audio_s, days * DAY_S if days else report.elapsed_s, days))
     for failure in failing:
         click.echo(str(failure))
 
@@ -100,19 +101,6 @@ def _by_the_clock(audio_s: float, elapsed_s: float, days: float | None) -> str:
     hours = hours_by_the_clock(audio_s, elapsed_s)
     rate = f"{hours:.1f}" if hours >= 0.1 else f"{hours:.3f}"
     return f"By the clock: {format_hms(audio_s)} of audio {period}: {rate} hours per hour, with idle time and loading."
-
-
-def _check_plot(path: Path) -> None:
-    from earshot.timings.plots import check_suffix  # matplotlib: a second
-
-    check_suffix(path)
-
-
-def _plot(rows: Sequence[Row], path: Path, as_json: bool) -> None:
-    from earshot.timings.plots import pictures, save
-
-    save(pictures(rows), path)
-    click.echo(f"Plotted to {path}.", err=as_json)
 
 
 def _print_comparison(comparisons: Sequence[Comparison], versions: tuple[str, str], as_json: bool) -> None:
@@ -135,8 +123,8 @@ def _cells(compared: Comparison) -> list[str]:
     return [compared.asset, *seconds, ratio, interval, count, compared.verdict, compared.note]
 
 
-def _accept(database: Database, stage: str, as_json: bool) -> None:
-    left_out = accept_speed(database, stage)
+def _accept(library: Library, stage: str, as_json: bool) -> None:
+    left_out = library.accept_speed(stage)
     if as_json:
         print_json({"stage": stage, "timings_left_out": left_out})
         return

@@ -2,10 +2,10 @@
 
 import click
 
+from earshot import open_library
 from earshot.cli.output import json_option, print_json_rows, print_table
 from earshot.common.times import format_hms
 from earshot.library.videos import VIDEO_STATES, find_videos
-from earshot.storage.database import open_database
 
 MOST_SHOWN = 1000  # a longer table is not readable, and rich measures every row before it prints the first
 
@@ -19,7 +19,7 @@ def videos_command(state: str | None, as_json: bool) -> None:
     A video with an active run is also `queued`, `running` a stage, or `waiting` for the device: `ready, queued` is a ready
     video that will be run again. --state finds it by either. `next try` is when a failed video is retried automatically.
     """
-    listing = find_videos(open_database(), state)
+    listing = find_videos(open_library().database, state)
     if as_json:
         print_json_rows(vars(video) for video in listing.stream())
         return

@@ -1,6 +1,5 @@
 """`earshot backfill`: start, watch or cancel a backfill of stages, and print what it changed."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -9,24 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from earshot import Library, open_library
 from earshot.cli.arguments import filter_options
 from earshot.cli.output import console, json_option, print_json, print_stale, print_table
 from earshot.common.errors import EarshotError
 from earshot.common.text import left_out_undated, pluralize
 from earshot.common.times import format_hms
-from earshot.library.lookup import find_filter
 from earshot.library.stages import STAGES
-from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
-
-    from earshot import StaleStage
-    from ingest_assets.operations import backfill
-    from ingest_assets.operations.backfill_result import Example, StageChange
-
-POLL_S = 2.0
-MAX_HEARTBEAT_AGE_S = 90.0  # Dagster's daemon writes a heartbeat every 30 s
+    from earshot.library.work import backfill
+    from earshot.library.work.backfill import BackfillPlan, BackfillResult, Example, StageChange
 
 
 @click.command("backfill")
@@ -64,47 +56,46 @@ def backfill_command(
     """
     if sum([bool(stages or stale), watched is not None, cancelled is not None]) != 1:
         raise click.UsageError("Name STAGEs or --stale to start a backfill, or an existing one with --watch or --cancel.")
-    from earshot.library.work.backfill import backfill_title
-    from ingest_assets.operations import backfill
-    from resources.instance.home import open_instance
-
-    instance, database = open_instance(), open_database()
+    library = open_library()
     if cancelled is not None:
-        backfill.cancel(instance, cancelled)
+        library.cancel_backfill(cancelled)
         click.echo(f"Asked Dagster to stop {cancelled}.")
         return
     backfill_id = watched
     if backfill_id is None:
-        days = (day.date() if day else None for day in (since, until))
-        video_filter = find_filter(database, sources, videos, languages, *days)
-        chosen = backfill.choose(database, stages or STAGES, stale, video_filter, limit)
-        if as_json and dry_run:
-            print_json([asdict(stage) for stage in chosen])
-        elif as_json and not chosen:
-            print_json(_as_json(None, backfill.Progress("nothing to do", 0, 0, 0, 0, 0.0), [], []))
-        elif not as_json:
-            _print_plan(chosen, database, instance)
-        undated = left_out_undated(backfill.count_undated(database, video_filter))
-        if undated:
-            click.echo(undated, err=as_json)
-        if dry_run or not chosen:
+        from earshot.library.work.backfill import BackfillRequest, is_daemon_running, plan_backfill
+
+        first, last = (day.date() if day else None for day in (since, until))
+        request = BackfillRequest(stages, stale, sources, videos, languages, first, last, limit)
+        plan = plan_backfill(library.database, request)
+        _print_plan(plan, as_json, dry_run)
+        if dry_run or not plan.stages:
             return
-        title = backfill_title(stages, stale)
-        backfill_id = backfill.launch(chosen, () if stale else stages, title, database, instance, keep_previous)
-        click.echo(f"Started backfill {backfill_id}. {_when_it_runs(instance)}", err=True)
+        backfill_id = plan.start(keep_previous)
+        click.echo(f"Started backfill {backfill_id}. {_when_it_runs(is_daemon_running())}", err=True)
     if not detach:
-        _watch(backfill_id, database, instance)
-        _print_result(backfill_id, database, instance, as_json)
+        _watch(library, backfill_id)
+        _print_result(library.backfill_result(backfill_id), backfill_id, as_json)
 
 
-def _print_plan(chosen: "Sequence[StaleStage]", database: Database, instance: "DagsterInstance") -> None:
-    from ingest_assets.operations.forecast import forecast, stages_at_once
+def _print_plan(plan: "BackfillPlan", as_json: bool, dry_run: bool) -> None:
+    if as_json and dry_run:
+        print_json([asdict(stage) for stage in plan.stages])
+    elif as_json and not plan.stages:
+        print_json(_NOTHING_TO_DO)
+    elif not as_json:
+        _print_forecast(plan)
+    undated = left_out_undated(plan.undated_videos_left_out)
+    if undated:
+        click.echo(undated, err=as_json)
 
-    if not chosen:
+
+def _print_forecast(plan: "BackfillPlan") -> None:
+    if not plan.stages:
         click.echo("Nothing to do.")
         return
-    print_stale(chosen)
-    expected = forecast(database, chosen, stages_at_once(instance))
+    print_stale(plan.stages)
+    expected = plan.forecast()
     sentence = f"{pluralize(expected.videos, 'video')}: {format_hms(expected.work_s)} of work by their last timings"
     if expected.spread_s < expected.work_s:
         sentence += f", {format_hms(expected.spread_s)} with {expected.at_once} stages at once"
@@ -114,17 +105,14 @@ def _print_plan(chosen: "Sequence[StaleStage]", database: Database, instance: "D
         click.echo(f"{sentence}, {format_hms(expected.spread_s + expected.around_s)} with the usual time between stages.")
 
 
-def _when_it_runs(instance: "DagsterInstance") -> str:
-    heartbeat = instance.get_daemon_heartbeats().get("BACKFILL")
-    if heartbeat and time.time() - heartbeat.timestamp < MAX_HEARTBEAT_AGE_S:
+def _when_it_runs(daemon_runs: bool) -> str:
+    if daemon_runs:
         return "The UI shows it under Runs > Backfills; the first run starts within half a minute."
     return "It will run once `earshot up` is running."
 
 
-def _watch(backfill_id: str, database: Database, instance: "DagsterInstance") -> None:
+def _watch(library: Library, backfill_id: str) -> None:
     """Show a progress bar on stderr until the backfill ends."""
-    from ingest_assets.operations.backfill import read_progress
-
     columns = [
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -132,12 +120,10 @@ def _watch(backfill_id: str, database: Database, instance: "DagsterInstance") ->
         TextColumn("{task.fields[status]}"),
     ]
     with Progress(*columns, console=console(stderr=True), transient=True) as bars:
-        progress = read_progress(database, instance, backfill_id)
-        task = bars.add_task(f"Backfill {backfill_id}", total=progress.videos, status="")
-        while not progress.ended:
-            bars.update(task, completed=progress.done + progress.failed, status=_status(progress))
-            time.sleep(POLL_S)
-            progress = read_progress(database, instance, backfill_id)
+        task = bars.add_task(f"Backfill {backfill_id}", status="")
+        for progress in library.follow_backfill(backfill_id):
+            finished = progress.done + progress.failed
+            bars.update(task, total=progress.videos, completed=finished, status=_status(progress))
 
 
 def _status(progress: "backfill.Progress") -> str:
@@ -148,17 +134,13 @@ def _status(progress: "backfill.Progress") -> str:
     return f"{progress.working} queued or running{failed}, {format_hms(progress.remaining_s)} to go"
 
 
-def _print_result(backfill_id: str, database: Database, instance: "DagsterInstance", as_json: bool) -> None:
+def _print_result(result: "BackfillResult", backfill_id: str, as_json: bool) -> None:
     """Print what the backfill changed. Raises EarshotError if it was stopped or if videos failed."""
-    from ingest_assets.operations.backfill import read_progress
-    from ingest_assets.operations.backfill_result import changed_passages, read_result, stage_changes
-
-    progress, rows = read_progress(database, instance, backfill_id), read_result(database, backfill_id)
-    changes, examples = stage_changes(rows), changed_passages(rows)
+    progress = result.progress
     if as_json:
-        print_json(_as_json(backfill_id, progress, changes, examples))
+        print_json(_as_json(result, backfill_id))
     else:
-        _print_changes(changes, examples)
+        _print_changes(result.stages, result.examples)
         click.echo(f"{progress.done} done, {progress.failed} failed, in {format_hms(progress.since_s)}.")
     if progress.error:
         raise EarshotError(progress.error, "When that is fixed, run: earshot backfill --stale")
@@ -186,21 +168,28 @@ def _not_done(progress: "backfill.Progress") -> tuple[str, str]:
     return f"{message}.", f"{why}To run what is still out of date: earshot backfill --stale"
 
 
-def _as_json(
-    backfill_id: str | None,
-    progress: "backfill.Progress",
-    changes: "Sequence[StageChange]",
-    examples: "Sequence[Example]",
-) -> dict[str, Any]:
+_NOTHING_TO_DO = {
+    "backfill_id": None,
+    "status": "nothing to do",
+    "error": None,
+    "videos": 0,
+    "done": 0,
+    "failed": 0,
+    "stages": [],
+    "examples": [],
+}
+
+
+def _as_json(result: "BackfillResult", backfill_id: str) -> dict[str, Any]:
     return {
         "backfill_id": backfill_id,
-        "status": progress.status.lower(),
-        "error": progress.error or None,
-        "videos": progress.videos,
-        "done": progress.done,
-        "failed": progress.failed,
-        "stages": [asdict(change) for change in changes],
-        "examples": [asdict(example) for example in examples],
+        "status": result.progress.status.lower(),
+        "error": result.progress.error or None,
+        "videos": result.progress.videos,
+        "done": result.progress.done,
+        "failed": result.progress.failed,
+        "stages": [asdict(change) for change in result.stages],
+        "examples": [asdict(example) for example in result.examples],
     }
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,23 +10,18 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from earshot import open_library
 from earshot.cli.arguments import Day
 from earshot.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from earshot.common.errors import EarshotError, SourceUnusable
 from earshot.common.text import pluralize
 from earshot.config.settings import read_settings
-from earshot.library.lookup import known_video
-from earshot.storage.catalog.stages import STAGES
-from earshot.storage.catalog.videos import STATES, Video, list_videos
-from earshot.storage.database import Database, open_database
-from earshot.timings.report import summarize
-from ingest_assets.stages.progress import described, watching
+from earshot.library.stages import STAGES
+from earshot.library.videos import RETRIED_STATES, Video, videos_to_retry
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance
-
-    from earshot.config.sources_file import Source
-    from ingest_assets.operations.ingest import Outcome
+    from earshot import Library
+    from earshot.library.work.ingest import Outcome, Step, Tell, Watcher
 
 
 @click.command("ingest")
@@ -59,12 +54,19 @@ def ingest_command(
         raise click.UsageError(str(error)) from error
     if not chosen:
         raise click.UsageError(f"Name a SOURCE, or add some to {read_settings().sources} (see docs/guides/sources.md).")
-    _run(lambda *kept: _ingest(chosen, dry_run, force, *kept), as_json, dry_run)
+    library = open_library()
+
+    def work(tell: "Tell", progress: "Watcher") -> "Sequence[Outcome]":
+        from earshot.library.work.ingest import IngestChoice, ingest_sources  # takes seconds, which `--help` should not
+
+        return ingest_sources(library.database, chosen, IngestChoice(dry_run=dry_run, force=force), tell, progress)
+
+    _run(library, work, as_json, dry_run)
 
 
 @click.command("retry")
 @click.argument("video_ids", nargs=-1, metavar="[VIDEO...]")
-@click.option("--state", type=click.Choice([state for state in STATES if state != "ready"]), help="Every video in this state.")
+@click.option("--state", type=click.Choice(RETRIED_STATES), help="Every video in this state.")
 @json_option
 def retry_command(video_ids: tuple[str, ...], state: str | None, as_json: bool) -> None:
     """Retry failed videos now.
@@ -74,51 +76,33 @@ def retry_command(video_ids: tuple[str, ...], state: str | None, as_json: bool) 
     """
     if bool(video_ids) == (state is not None):
         raise click.UsageError("Name VIDEOs or a --state; `earshot videos` lists them.")
-    database = open_database()
-    chosen = [known_video(database, video_id) for video_id in video_ids] if state is None else list_videos(database, state)
-    _run(lambda *kept: _retry(chosen, *kept), as_json)
+    library = open_library()
+    chosen = videos_to_retry(library.database, video_ids, state)
 
+    def work(tell: "Tell", progress: "Watcher") -> "Sequence[Outcome]":
+        from earshot.library.work.ingest import retry_videos
 
-# These two import locally: the asset graph and yt-dlp take seconds, which `earshot ingest --help` should not.
-def _ingest(
-    sources: "Sequence[Source]", dry_run: bool, force: bool, database: Database, instance: "DagsterInstance"
-) -> "Iterator[Outcome | Video]":
-    from ingest_assets.operations.ingest import IngestChoice, ingest
+        return retry_videos(library.database, chosen, tell, progress)
 
-    return ingest(sources, IngestChoice(dry_run=dry_run, force=force), database, instance)
-
-
-def _retry(chosen: Sequence[Video], database: Database, instance: "DagsterInstance") -> "Iterator[Outcome | Video]":
-    from ingest_assets.operations.ingest import retry
-
-    return retry(chosen, database, instance)
+    _run(library, work, as_json)
 
 
 def _run(
-    work: "Callable[[Database, DagsterInstance], Iterator[Outcome | Video]]", as_json: bool, dry_run: bool = False
+    library: "Library", work: "Callable[[Tell, Watcher], Sequence[Outcome]]", as_json: bool, dry_run: bool = False
 ) -> None:
     """Do the work under a progress bar and print a report; the exit code is 1 if anything failed."""
-    from earshot.library.work.backfill import finish_ingest
-    from resources.instance.home import open_instance
+    from earshot.library.work.ingest import finish_ingest
 
-    # Dagster's instance first: it starts the database server and sets DAGSTER_HOME.
-    instance, database = open_instance(), open_database()
     bars = _ProgressBars(dry_run)
-    outcomes: list[Outcome] = []
-    with bars.progress, watching(bars.advance):
-        for step in work(database, instance):
-            if isinstance(step, Video):
-                bars.begin(step)
-            else:
-                outcomes.append(step)
-                bars.end(step)
+    with bars.progress:
+        outcomes = work(bars.show, bars.advance)
         bars.print_current()
     try:
-        speakers = finish_ingest(database, instance, outcomes)
+        speakers = finish_ingest(library.database, outcomes)
     except EarshotError:
-        _report(outcomes, {}, database, as_json)
+        _report(outcomes, {}, library, as_json)
         raise
-    _report(outcomes, speakers, database, as_json)
+    _report(outcomes, speakers, library, as_json)
     if any(outcome.result == "failed" for outcome in outcomes):
         sys.exit(1)
 
@@ -147,6 +131,12 @@ class _ProgressBars:
         self._finished: set[str] = set()
         self._current: list[Outcome] = []
 
+    def show(self, step: "Step") -> None:
+        if isinstance(step, Video):
+            self.begin(step)
+        else:
+            self.end(step)
+
     def begin(self, video: Video) -> None:
         self._finished.clear()
         self._task = self.progress.add_task(_plain(video.title), total=len(STAGES), stage="")
@@ -156,7 +146,7 @@ class _ProgressBars:
             return
         if share >= 1.0:
             self._finished.add(stage)
-        self.progress.update(self._task, completed=len(self._finished), stage=described(stage, share))
+        self.progress.update(self._task, completed=len(self._finished), stage=describe_stage(stage, share))
 
     def end(self, outcome: "Outcome") -> None:
         if self._task is not None:
@@ -175,6 +165,12 @@ class _ProgressBars:
             self.console.print(_line(self._current[0]), markup=False)
         elif self._current:
             self.console.print(f"= {len(self._current):,} videos: up to date", markup=False)
+
+
+def describe_stage(stage: str, share: float) -> str:
+    """A label such as "transcript 40%", or only the stage before its first percent, as while its model loads."""
+    percent = f"{share:.0%}"
+    return stage if percent == "0%" else f"{stage} {percent}"
 
 
 def _line(outcome: "Outcome") -> str:
@@ -197,9 +193,10 @@ def _plain(title: str) -> str:
     return " ".join(title.split())
 
 
-def _report(outcomes: Sequence["Outcome"], speakers: Mapping[str, float], database: Database, as_json: bool) -> None:
-    rows = _timing_rows(database, [outcome.run_id for outcome in outcomes if outcome.run_id])
-    summary = summarize(rows, STAGES)
+def _report(outcomes: Sequence["Outcome"], speakers: Mapping[str, float], library: "Library", as_json: bool) -> None:
+    from earshot.library.work.ingest import ingest_timings
+
+    summary = ingest_timings(library.database, outcomes)
     if as_json:
         print_json(
             {
@@ -209,7 +206,7 @@ def _report(outcomes: Sequence["Outcome"], speakers: Mapping[str, float], databa
             }
         )
         return
-    if rows:
+    if not summary.empty:
         print_timing_table(summary)
         click.echo(describe_speed(summary))
     if speakers:
@@ -247,7 +244,3 @@ def _outcome_json(outcome: "Outcome") -> dict[str, Any]:
         "run_id": outcome.run_id or None,
         "failed_checks": list(outcome.failed_checks),
     }
-
-
-def _timing_rows(database: Database, run_ids: list[str]) -> list[dict[str, Any]]:
-    return database.query("SELECT * FROM asset_timings WHERE run_id = ANY(%s) ORDER BY timing_id", [run_ids])

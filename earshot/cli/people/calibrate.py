@@ -1,25 +1,19 @@
 """`earshot people calibrate`: compute, print, plot and accept a voice threshold for this library."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
+from earshot import open_library
 from earshot.cli.output import json_option, print_json, print_table
 from earshot.common.text import pluralize
-from earshot.config.settings import read_settings
-from earshot.models.registry import Thresholds
-from earshot.speakers.tables.voice_space import thresholds, voice_space
-from earshot.storage.database import open_database
+from earshot.library.timings import check_plot
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from earshot.speakers.people.calibration_data import CalibrationData
-    from earshot.speakers.people.identify import Identified
-    from earshot.speakers.voices.calibration import Calibration
+    from earshot.library.people.calibration import Calibration, Distribution, LibraryCalibration, PassingPair
 
 
 def _rate(_context: click.Context, _option: click.Parameter, rate: float) -> float:
@@ -43,29 +37,26 @@ def calibrate_command(rate: float, plot: Path | None, accepted: bool, as_json: b
     speaker, speakers of one video, and people named by corrections and enrolments, never from automatic decisions. See
     docs/guides/people.md.
     """
-    from earshot.speakers.people.calibration_data import accept_calibration, read_calibration_data
-    from earshot.speakers.voices.calibration import calibrate, pairs_of
+    from earshot.library.people.calibration import read_library
 
     if plot is not None:
-        _check_plot(plot)
-    settings, database = read_settings(), open_database()
-    space, today = voice_space(settings), thresholds(database, settings)
-    data = read_calibration_data(database, space)
-    if data.other_spaces:
+        check_plot(plot)
+    speakers = read_library(open_library().database)
+    if speakers.data.other_spaces:
         click.echo(
-            f"Left out: {pluralize(data.other_spaces, 'video')} with vectors of another model than {space.model}. "
-            "To recompute them: earshot backfill --stale voice_embeddings",
+            f"Left out: {pluralize(speakers.data.other_spaces, 'video')} with vectors of another model than "
+            f"{speakers.space.model}. To recompute them: earshot backfill --stale voice_embeddings",
             err=True,
         )
-    pairs = pairs_of(data.speakers)
-    calibration = calibrate(pairs, rate)
+    calibration = speakers.calibrate(rate)
     if plot is not None:
-        _plot(pairs, calibration, today.threshold, plot)
-    identified = accept_calibration(database, space, calibration) if accepted else None
+        speakers.plot(calibration, plot)
+        click.echo(f"Plotted to {plot}.", err=True)
+    identified = speakers.accept(calibration) if accepted else None
     if as_json:
-        print_json(_document(data, pairs, calibration, today, space.columns, identified))
+        print_json(_document(speakers, calibration, accepted))
         return
-    _print(data, pairs, calibration, today)
+    _print(speakers, calibration)
     if identified is not None:
         click.echo(
             f"Accepted. Identified {pluralize(identified.speakers, 'speaker')} again, of which {identified.written} changed: "
@@ -73,59 +64,23 @@ def calibrate_command(rate: float, plot: Path | None, accepted: bool, as_json: b
         )
 
 
-def _check_plot(path: Path) -> None:
-    from earshot.timings.plots import check_suffix  # matplotlib: a second
-
-    check_suffix(path)
-
-
-def _plot(pairs: "pd.DataFrame", calibration: "Calibration", today: float, path: Path) -> None:
-    from earshot.speakers.people.calibration_plot import draw
-    from earshot.timings.plots import save
-
-    save(draw(pairs, calibration, today), path)
-    click.echo(f"Plotted to {path}.", err=True)
-
-
-def _print(data: "CalibrationData", pairs: "pd.DataFrame", calibration: "Calibration", today: Thresholds) -> None:
+def _print(speakers: "LibraryCalibration", calibration: "Calibration") -> None:
+    today = speakers.today
     headings = [("pairs of", "left"), ("number", "right"), ("1 %", "right"), ("median", "right"), ("99 %", "right")]
     headings += [(f"wrong at {calibration.threshold:.4f}", "right"), (f"wrong at {today.threshold:.4f}, today", "right")]
-    print_table(headings, [_cells(row) for row in distributions(pairs, calibration.threshold, today.threshold)])
-    for line in _summary(data, pairs, calibration, today):
+    print_table(headings, [_cells(kind) for kind in speakers.distributions(calibration.threshold)])
+    for line in _summary(speakers, calibration):
         click.echo(line)
 
 
-def distributions(pairs: "pd.DataFrame", threshold: float, today: float) -> list[dict[str, Any]]:
-    """One row per kind of pair: the number of pairs, percentiles of their scores, and the error rate of each threshold."""
-    from earshot.speakers.voices.calibration import ONE_PERSON, TWO_PEOPLE, false_accepts, false_rejects, scores_of
-
-    rows = []
-    for kind in (*ONE_PERSON, *TWO_PEOPLE):
-        scores = scores_of(pairs, [kind])
-        wrong = false_rejects if kind in ONE_PERSON else false_accepts
-        rows.append(
-            {
-                "one_person": kind in ONE_PERSON,
-                "kind": kind,
-                "pairs": len(scores),
-                "percentiles": np.percentile(scores, [1, 50, 99]).tolist() if len(scores) else None,
-                "wrong": wrong(scores, threshold) if len(scores) else None,
-                "wrong_today": wrong(scores, today) if len(scores) else None,
-            }
-        )
-    return rows
+def _cells(pairs: "Distribution") -> tuple[str, ...]:
+    kind = f"{'one person' if pairs.one_person else 'two people'}: {pairs.kind}"
+    scores = [f"{score:.2f}" for score in pairs.percentiles] if pairs.percentiles else [""] * 3
+    wrong = ["" if share is None else f"{share:.2%}" for share in (pairs.wrong, pairs.wrong_today)]
+    return (kind, str(pairs.pairs), *scores, *wrong)
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    kind = f"{'one person' if row['one_person'] else 'two people'}: {row['kind']}"
-    scores = [f"{score:.2f}" for score in row["percentiles"]] if row["percentiles"] else [""] * 3
-    wrong = ["" if share is None else f"{share:.2%}" for share in (row["wrong"], row["wrong_today"])]
-    return (kind, str(row["pairs"]), *scores, *wrong)
-
-
-def _summary(data: "CalibrationData", pairs: "pd.DataFrame", calibration: "Calibration", today: Thresholds) -> list[str]:
-    from earshot.speakers.voices.calibration import nearest
-
+def _summary(speakers: "LibraryCalibration", calibration: "Calibration") -> list[str]:
     rejects = "unknown" if calibration.false_rejects is None else f"{calibration.false_rejects:.2%}"
     lines = [
         f"Threshold {calibration.threshold:.4f} (cosine similarity) for a false accept rate of {calibration.rate:.2%}. "
@@ -136,49 +91,35 @@ def _summary(data: "CalibrationData", pairs: "pd.DataFrame", calibration: "Calib
         if calibration.eer is None
         else f"Equal error rate {calibration.eer:.2%} at {calibration.eer_threshold:.4f}; optimistic, because halves of one "
         "speaker are from the same session.",
-        f"Today's threshold is {today.threshold:.4f} ({today.source}).",
+        f"Today's threshold is {speakers.today.threshold:.4f} ({speakers.today.source}).",
     ]
-    if data.videos_read < data.videos:
-        lines.append(f"Computed from a fixed sample of {data.videos_read} of {data.videos} videos.")
-    lines += [_passing(data, row) for row in nearest(pairs, calibration.threshold).to_dict("records")]
-    return lines
+    if speakers.data.videos_read < speakers.data.videos:
+        lines.append(f"Computed from a fixed sample of {speakers.data.videos_read} of {speakers.data.videos} videos.")
+    return lines + _warnings(speakers.passing(calibration.threshold))
 
 
-def _passing(data: "CalibrationData", row: dict[Any, Any]) -> str:
-    first, second = data.speakers[row["first"]], data.speakers[row["second"]]
-    return (
-        f"Check whether these are really two people (cosine {row['score']:.2f}): {first.recording} {first.name}, "
-        f"{second.recording} {second.name}"
-    )
+def _warnings(passing: "Sequence[PassingPair]") -> list[str]:
+    return [
+        f"Check whether these are really two people (cosine {pair.score:.2f}): {pair.first.recording} {pair.first.name}, "
+        f"{pair.second.recording} {pair.second.name}"
+        for pair in passing
+    ]
 
 
-def _document(
-    data: "CalibrationData",
-    pairs: "pd.DataFrame",
-    calibration: "Calibration",
-    today: Thresholds,
-    space: dict[str, str],
-    identified: "Identified | None",
-) -> dict[str, Any]:
-    from earshot.speakers.voices.calibration import nearest
-
+def _document(speakers: "LibraryCalibration", calibration: "Calibration", accepted: bool) -> dict[str, Any]:
+    passing = speakers.passing(calibration.threshold)
     return {
-        **space,
+        **speakers.space.columns,
         "score": "cosine similarity",
         **asdict(calibration),
-        "today": asdict(today),
-        "pairs": distributions(pairs, calibration.threshold, today.threshold),
+        "today": asdict(speakers.today),
+        "pairs": [asdict(kind) for kind in speakers.distributions(calibration.threshold)],
         "passing": [
-            {
-                "score": row["score"],
-                "speakers": [
-                    [data.speakers[index].recording, data.speakers[index].name] for index in (row["first"], row["second"])
-                ],
-            }
-            for row in nearest(pairs, calibration.threshold).to_dict("records")
+            {"score": pair.score, "speakers": [[one.recording, one.name] for one in (pair.first, pair.second)]}
+            for pair in passing
         ],
-        "videos": data.videos,
-        "videos_read": data.videos_read,
-        "videos_of_another_model": data.other_spaces,
-        "accepted": identified is not None,
+        "videos": speakers.data.videos,
+        "videos_read": speakers.data.videos_read,
+        "videos_of_another_model": speakers.data.other_spaces,
+        "accepted": accepted,
     }

@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from earshot import open_library
 from earshot.cli.output import json_option, print_json
 from earshot.common.errors import EarshotError
 from earshot.common.excerpt import FILE, TIME_PATTERN, VIDEO, Excerpt, parse_span
 from earshot.common.text import pluralize
 from earshot.common.times import tenths
 from earshot.config.settings import read_settings
-from earshot.speakers.tables.people import Person, checked_name, find_person, names_of_people, sync_people
-from earshot.speakers.tables.voice_space import thresholds
-from earshot.speakers.voices.enrolment_quality import Quality
-from earshot.storage.database import Database, open_database
 
 if TYPE_CHECKING:
-    from earshot.speakers.people.enrol import AssessedExcerpt, NameUsage
-    from earshot.speakers.people.samples import Assessment
+    from earshot.library.people.enrolment import AssessedExcerpt, Assessment, NameUsage, PersonEnrolment, Quality
 
 
 class Span(click.ParamType):
@@ -69,6 +65,8 @@ def enrol_command(
 
 
 def _checked(name: str) -> str:
+    from earshot.library.people.enrolment import checked_name
+
     try:
         return checked_name(name)
     except EarshotError as error:
@@ -92,47 +90,39 @@ def _excerpts(file: Path | None, video: str | None, spans: Sequence[tuple[float,
 
 
 def _enrol(name: str, excerpts: Sequence[Excerpt], notes: str, as_json: bool) -> int:
-    from earshot.speakers.people.enrol import assess, count_usage, enrol
-    from earshot.speakers.people.identify import identify
+    from earshot.library.people.enrolment import PersonEnrolment
 
-    database, settings = open_database(), read_settings()
-    sync_people(database, settings)
-    person = find_person(database, name)
-    if notes and person is not None and person.listed:
-        raise click.UsageError(f"The notes on {person.name} are in {settings.people}; change them there.")
-    assessed, before = assess(database, name, excerpts), count_usage(database, person)
+    enrolment = PersonEnrolment(open_library().database, name)
+    if notes and enrolment.person is not None and enrolment.person.listed:
+        raise click.UsageError(f"The notes on {enrolment.person.name} are in {read_settings().people}; change them there.")
+    assessed, before = enrolment.assess(excerpts), enrolment.usage
     if not as_json:
-        _print_assessed(database, name, assessed, thresholds(database, settings).threshold)
-    kept = [recording for recording in assessed if not recording.quality.refused]
-    if kept:
-        person = enrol(database, name, notes, kept)
-        identify(database)
-    after = count_usage(database, person)
+        _print_assessed(enrolment, name, assessed)
+    kept = enrolment.keep(notes)
     if as_json:
-        print_json(_enrolled_json(database, person.name if person else name, person, assessed, before, after))
+        print_json(_enrolled_json(enrolment, name, assessed, before))
     else:
-        click.echo(_outcome(len(kept), len(assessed), before, after))
+        click.echo(_outcome(len(kept), len(assessed), before, enrolment.usage))
     return 0 if len(kept) == len(assessed) else 1
 
 
-def _print_assessed(database: Database, name: str, assessed: "Iterable[AssessedExcerpt]", threshold: float) -> None:
-    names = names_of_people(database)
-    same_voice = f"the same voice has {threshold:.2f} or more"
+def _print_assessed(enrolment: "PersonEnrolment", name: str, assessed: "Iterable[AssessedExcerpt]") -> None:
+    same_voice = f"the same voice has {enrolment.threshold:.2f} or more"
     for recording in assessed:
         _print_quality(recording.excerpt, recording.quality)
         for other in recording.similar:
             click.echo(
-                f"  warning       it sounds like {names[other.person_id]} (cosine {other.cosine:.2f}; {same_voice}), so the "
-                "two may be confused. If they are one person, enrol it under that name."
+                f"  warning       it sounds like {enrolment.names[other.person_id]} (cosine {other.cosine:.2f}; {same_voice}), "
+                "so the two may be confused. If they are one person, enrol it under that name."
             )
-        if recording.own_cosine is not None and recording.own_cosine < threshold:
+        if recording.own_cosine is not None and recording.own_cosine < enrolment.threshold:
             click.echo(
                 f"  warning       it does not sound like {name}'s earlier recordings (cosine {recording.own_cosine:.2f}; "
                 f"{same_voice}). Another person with this name needs a different one."
             )
 
 
-def _print_quality(excerpt: Excerpt, quality: Quality) -> None:
+def _print_quality(excerpt: Excerpt, quality: "Quality") -> None:
     spread = "only one sample" if quality.spread is None else f"{quality.spread:.2f} (lowest cosine of a sample to the mean)"
     click.echo(f"{excerpt.recording}, {excerpt.times}")
     click.echo(f"  clean speech  {tenths(quality.clean_s)} s")
@@ -151,52 +141,42 @@ def _outcome(kept: int, assessed: int, before: "NameUsage", after: "NameUsage") 
 
 
 def _enrolled_json(
-    database: Database,
-    name: str,
-    person: Person | None,
-    assessed: "Iterable[AssessedExcerpt]",
-    before: "NameUsage",
-    after: "NameUsage",
+    enrolment: "PersonEnrolment", name: str, assessed: "Iterable[AssessedExcerpt]", before: "NameUsage"
 ) -> dict[str, Any]:
-    names = names_of_people(database)
     rows = [
         {
             **asdict(recording.excerpt),
             **asdict(recording.quality),
-            "near": [{"name": names[other.person_id], "cosine": other.cosine} for other in recording.similar],
+            "near": [{"name": enrolment.names[other.person_id], "cosine": other.cosine} for other in recording.similar],
             "own_cosine": recording.own_cosine,
             "kept": not recording.quality.refused,
         }
         for recording in assessed
     ]
-    of_person = {"name": name, "person_id": person.person_id if person else None}
-    return {**of_person, "excerpts": rows, "named_before": asdict(before), "named": asdict(after)}
+    person = enrolment.person
+    of_person = {"name": person.name if person else name, "person_id": person.person_id if person else None}
+    return {**of_person, "excerpts": rows, "named_before": asdict(before), "named": asdict(enrolment.usage)}
 
 
 # --- people.yaml ---------------------------------------------------------------------------------------------------------
 
 
 def _enrol_listed(as_json: bool) -> int:
-    from earshot.speakers.people.enrol import enrol_listed, similar_people
-    from earshot.speakers.people.identify import identify
+    from earshot.library.people.enrolment import judge_listed
 
-    database = open_database()
-    assessments = enrol_listed(database)
-    names = names_of_people(database)
-    if not as_json:
-        for assessment in assessments:
-            _print_assessment(names[assessment.enrolment.person_id], assessment)
-    pairs = similar_people(database)
-    identify(database)
+    listed = judge_listed(open_library().database)
     if as_json:
-        alike = [{"names": [first.name, second.name], "cosine": cosine} for first, second, cosine in pairs]
-        rows = [_assessment_json(names[assessment.enrolment.person_id], assessment) for assessment in assessments]
+        alike = [{"names": [first, second], "cosine": cosine} for first, second, cosine in listed.alike]
+        rows = [_assessment_json(name, assessment) for name, assessment in listed.judged]
         print_json({"excerpts": rows, "alike": alike})
     else:
-        for first, second, cosine in pairs:
-            click.echo(f"Warning: {first.name} and {second.name} sound alike (cosine {cosine:.2f}) and may be confused.")
-        click.echo(_summary(assessments))
-    return 1 if any(assessment.quality is None or assessment.quality.refused for assessment in assessments) else 0
+        for name, assessment in listed.judged:
+            _print_assessment(name, assessment)
+        for first, second, cosine in listed.alike:
+            click.echo(f"Warning: {first} and {second} sound alike (cosine {cosine:.2f}) and may be confused.")
+        click.echo(_summary([assessment for _, assessment in listed.judged]))
+    unusable = any(assessment.quality is None or assessment.quality.refused for _, assessment in listed.judged)
+    return 1 if unusable else 0
 
 
 def _print_assessment(name: str, assessment: "Assessment") -> None:

@@ -5,7 +5,7 @@ and JSON as JSON Lines. Videos without a transcript are left out and counted, bu
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +15,12 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from earshot import open_library
 from earshot.common.text import pluralize
-from earshot.storage.database import Database, open_database
-from earshot.transcripts.formats.exports import FORMATS, Format
-from earshot.transcripts.formats.files import to_file, to_folder
-from earshot.transcripts.recordings import ExportCounts, read_recording, read_recordings
+from earshot.library.reading.exports import FORMATS, Export
 
 if TYPE_CHECKING:
-    from earshot.library.reading.exports import Selected
+    from earshot import ExportSummary
 
 
 @click.command("export")
@@ -45,19 +43,17 @@ def export_command(
     A VIDEO is a key or a title. Without --output, writes to stdout. Several videos as srt or vtt need a folder; the other
     formats can go into one file, json then as JSON Lines.
     """
-    from earshot.library.reading.exports import select_videos
-
     named_all = everything or (speaker is not None and source is None and not videos)
     if [bool(videos), source is not None, named_all].count(True) != 1:
         raise click.UsageError("Name VIDEOs, or --source, --all or --speaker; `earshot videos` lists the videos.")
-    form, named = FORMATS[format_name], list(dict.fromkeys(videos))
+    named = list(dict.fromkeys(videos))
     destination = _destination(output, format_name, many=len(named) != 1)
-    database = open_database()
-    selected = select_videos(database, named, source, speaker)
-    if len(named) == 1:
-        _export_one(database, selected, form, destination)
+    alone = len(named) == 1
+    export = Export(open_library().database, format_name, named, source, speaker, strict=alone)
+    if alone:
+        _write(export, destination)
     else:
-        _export_many(database, selected, form, destination)
+        _export_many(export, destination)
 
 
 @dataclass(frozen=True)
@@ -92,50 +88,41 @@ def _is_file_name(path: Path, output: str) -> bool:
     return path.is_file() or (not is_folder and path.name.lower().endswith(suffixes))
 
 
-def _export_one(database: Database, selected: "Selected", form: Format, destination: _Destination) -> None:
-    [key] = selected.keys
-    recording = selected.part(read_recording(database, key))
-    if destination.path is not None and destination.is_folder:
-        to_folder([recording], form, destination.path)
+def _write(export: Export, destination: _Destination) -> None:
+    if destination.path is None:
+        for piece in export.pieces():
+            click.echo(piece.encode(), nl=False)  # as bytes: these formats are UTF-8 in any locale
+    elif destination.is_folder:
+        export.to_folder(destination.path)
     else:
-        _write([form.export(recording)], destination.path)
+        export.to_file(destination.path)
 
 
-def _export_many(database: Database, selected: "Selected", form: Format, destination: _Destination) -> None:
+def _export_many(export: Export, destination: _Destination) -> None:
     """Export the videos under a progress bar; the exit code is 1 if any was refused."""
-    counts = ExportCounts()
-    with _progress(selected, quiet=destination.path is None and sys.stdout.isatty()) as (keys, terminal):
-        read = read_recordings(database, keys, counts, lambda why: terminal.print(f"✗ {why}", markup=False))
-        recordings = map(selected.part, read)
-        if destination.path is not None and destination.is_folder:
-            to_folder(recordings, form, destination.path)
-        else:
-            assert form.together is not None  # checked by _destination()
-            _write(form.together.pieces(recordings), destination.path)
-    click.echo(_summary(counts, destination), err=True)
-    if counts.refused:
+    with _watching(export, quiet=destination.path is None and sys.stdout.isatty()):
+        _write(export, destination)
+    summary = export.summary
+    click.echo(_outcome(summary, destination), err=True)
+    if summary.refused:
         sys.exit(1)
 
 
-def _write(pieces: Iterable[str], path: Path | None) -> None:
-    if path is not None:
-        to_file(pieces, path)
-        return
-    for piece in pieces:
-        click.echo(piece.encode(), nl=False)  # as bytes: these formats are UTF-8 in any locale
-
-
 @contextmanager
-def _progress(selected: "Selected", quiet: bool) -> Iterator[tuple[Iterable[str], Console]]:
-    """The keys, which advance a progress bar on stderr, and the console of the bar."""
+def _watching(export: Export, quiet: bool) -> Iterator[None]:
+    """Show a progress bar on stderr, and each refusal above it."""
     terminal = Console(stderr=True, soft_wrap=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=terminal, transient=True, disable=quiet or not terminal.is_terminal) as bars:
-        yield bars.track(selected.keys, total=selected.count, description="Exporting"), terminal
+        export.watch(
+            lambda keys: bars.track(keys, total=export.count, description="Exporting"),
+            lambda why: terminal.print(f"✗ {why}", markup=False),
+        )
+        yield
 
 
-def _summary(counts: ExportCounts, destination: _Destination) -> str:
+def _outcome(summary: "ExportSummary", destination: _Destination) -> str:
     where = "" if destination.path is None else f" to {destination.path}"
-    left_out = [f"{counts.untranscribed} without a transcript"] * bool(counts.untranscribed)
-    left_out += [f"{counts.refused} half ingested"] * bool(counts.refused)
-    return f"Exported {pluralize(counts.read, 'video')}{where}" + (f"; left out {', '.join(left_out)}." if left_out else ".")
+    left_out = [f"{summary.untranscribed} without a transcript"] * bool(summary.untranscribed)
+    left_out += [f"{len(summary.refused)} half ingested"] * bool(summary.refused)
+    return f"Exported {pluralize(summary.videos, 'video')}{where}" + (f"; left out {', '.join(left_out)}." if left_out else ".")

@@ -15,10 +15,10 @@ from earshot.common.errors import EarshotError
 from earshot.common.text import pluralize
 from earshot.common.times import format_hms
 from earshot.library.library import Library
-from earshot.transcripts.search.last_search import keep_results
+from earshot.library.reading.last_search import keep_results
 
 if TYPE_CHECKING:
-    from earshot.transcripts.search.query import Hit
+    from earshot import Hit
 
 
 class _TextCommand(click.Command):

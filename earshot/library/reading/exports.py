@@ -1,6 +1,6 @@
 """Exports: select videos and a speaker, and write their files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -12,9 +12,12 @@ from earshot.speakers.people.directory import resolve
 from earshot.storage.catalog.videos import count_keys, stream_keys
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database
+from earshot.transcripts.formats.exports import FORMATS
 from earshot.transcripts.formats.files import to_file, to_folder
-from earshot.transcripts.recordings import ExportCounts, Recording, find_transcribed, read_recordings, spoken_by
+from earshot.transcripts.recordings import ExportCounts, Recording, find_transcribed, read_recording, read_recordings, spoken_by
 from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
+
+__all__ = ["FORMATS", "Export", "ExportSummary"]
 
 
 @dataclass(frozen=True)
@@ -80,48 +83,69 @@ def _of_source(database: Database, source: str | None, who: SpeakerRef | None) -
     return Selected(stream_keys(database, address), count, None)
 
 
-def export_folder(
-    database: Database, folder: Path, format_name: str, videos: Names, source: str | None, speaker: str | None
-) -> ExportSummary:
-    """Write one file per video into a folder, which is created if necessary."""
-    form, reading = known_format(format_name), _Reading(database, _selected(database, videos, source, speaker))
-    to_folder(reading.recordings(), form, folder)
-    return reading.summary
+class Export:
+    """An export of the selected videos, with one recording in memory at a time; `summary` is complete when it has ended.
 
+    With `strict`, a refused video is an error; without, it is counted.
+    """
 
-def export_file(
-    database: Database, path: Path, format_name: str, videos: Names, source: str | None, speaker: str | None
-) -> ExportSummary:
-    """Write all videos into one file. Raises EarshotError if there are several and the format does not allow that."""
-    form, reading = known_format(format_name), _Reading(database, _selected(database, videos, source, speaker))
-    if form.together is not None and len(several(videos)) != 1:
-        to_file(form.together.pieces(reading.recordings()), path)
-    elif reading.selected.count == 1:
-        to_file((form.export(recording) for recording in reading.recordings()), path)
-    else:
-        raise EarshotError(f"{format_name} writes one file per video.", "Export into a folder.")
-    return reading.summary
-
-
-def _selected(database: Database, videos: Names, source: str | None, speaker: str | None) -> Selected:
-    if several(videos) and source is not None:
-        raise EarshotError(f"Both videos and the source {source!r} are named.", "Name one of them, or none for all videos.")
-    return select_videos(database, several(videos), source, speaker)
-
-
-class _Reading:
-    """The recordings of the selected videos and, after they were read, their counts."""
-
-    def __init__(self, database: Database, selected: Selected) -> None:
-        self.selected = selected
-        self._database = database
+    def __init__(
+        self,
+        database: Database,
+        format_name: str,
+        videos: Names = (),
+        source: str | None = None,
+        speaker: str | None = None,
+        *,
+        strict: bool = False,
+    ) -> None:
+        if several(videos) and source is not None:
+            raise EarshotError(f"Both videos and the source {source!r} are named.", "Name one of them, or none for all videos.")
+        self._format_name, self._form = format_name, known_format(format_name)
+        self._together = self._form.together if len(several(videos)) != 1 else None
+        self._database, self._strict = database, strict
+        self._selected = select_videos(database, several(videos), source, speaker)
+        self._keys: Iterable[str] = self._selected.keys
         self._counts = ExportCounts()
         self._refused: list[str] = []
+        self._on_refusal: Callable[[str], object] = lambda _why: None
 
-    def recordings(self) -> Iterable[Recording]:
-        read = read_recordings(self._database, self.selected.keys, self._counts, self._refused.append)
-        return map(self.selected.part, read)
+    @property
+    def count(self) -> int:
+        """The number of selected videos."""
+        return self._selected.count
+
+    def watch(self, track: Callable[[Iterable[str]], Iterable[str]], on_refusal: Callable[[str], object]) -> None:
+        """Read the keys through `track`, such as a progress bar's, and call `on_refusal` with the reason of each refusal."""
+        self._keys, self._on_refusal = track(self._keys), on_refusal
+
+    def to_folder(self, folder: Path) -> None:
+        """Write one file per video into a folder, which is created if necessary."""
+        to_folder(self._recordings(), self._form, folder)
+
+    def to_file(self, path: Path) -> None:
+        """Write all videos into one file. Raises EarshotError if there are several and the format does not allow that."""
+        to_file(self.pieces(), path)
+
+    def pieces(self) -> Iterable[str]:
+        """The content of that file, piece by piece."""
+        if self._together is not None:
+            return self._together.pieces(self._recordings())
+        if self.count != 1:
+            raise EarshotError(f"{self._format_name} writes one file per video.", "Export into a folder.")
+        return (self._form.export(recording) for recording in self._recordings())
 
     @property
     def summary(self) -> ExportSummary:
         return ExportSummary(self._counts.read, self._counts.untranscribed, tuple(self._refused))
+
+    def _recordings(self) -> Iterator[Recording]:
+        if self._strict:
+            read = (read_recording(self._database, key) for key in self._keys)
+        else:
+            read = read_recordings(self._database, self._keys, self._counts, self._refuse)
+        return map(self._selected.part, read)
+
+    def _refuse(self, why: str) -> None:
+        self._refused.append(why)
+        self._on_refusal(why)

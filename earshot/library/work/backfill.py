@@ -1,41 +1,22 @@
-"""Runs: ingest sources in this process, and backfill with Dagster's daemon. Importing this module loads Dagster."""
+"""Backfills: planned and followed here, done by Dagster's daemon. Importing this module loads Dagster."""
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from dagster import DagsterInstance
-
 from earshot.common.errors import EarshotError
-from earshot.config.settings import read_settings
-from earshot.config.sources_file import Source
 from earshot.library.lookup import Names, find_filter
 from earshot.library.stages import STAGES, known_stages
-from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database
 from ingest_assets.operations import backfill
-from ingest_assets.operations.ingest import IngestChoice, Outcome, identify_speakers, ingest, keep_search_index
+from ingest_assets.operations.backfill import Progress
+from ingest_assets.operations.backfill_result import Example, StageChange, changed_passages, read_result, stage_changes
+from ingest_assets.operations.forecast import Forecast, forecast, stages_at_once
 from ingest_assets.stages.staleness import StaleStage
 from resources.instance.home import open_instance
 
-
-@dataclass(frozen=True)
-class IngestResult:
-    """The outcome of each source or video, and the counts of asset `people`, empty if no video was ingested.
-
-    `done` and `failed` select outcomes; a failed one has an `error`.
-    """
-
-    outcomes: tuple[Outcome, ...]
-    speakers: dict[str, float]
-
-    @property
-    def done(self) -> tuple[Outcome, ...]:
-        return tuple(outcome for outcome in self.outcomes if outcome.result == "done")
-
-    @property
-    def failed(self) -> tuple[Outcome, ...]:
-        return tuple(outcome for outcome in self.outcomes if outcome.result == "failed")
+MAX_HEARTBEAT_AGE_S = 90.0  # Dagster's daemon writes a heartbeat every 30 s
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,32 +27,6 @@ class Backfill:
     backfill_id: str | None
     stages: Sequence[StaleStage]
     undated_videos_left_out: int
-
-
-def ingest_sources(
-    database: Database, sources: Sequence[Source], choice: IngestChoice, tell: Callable[[Outcome | Video], object]
-) -> IngestResult:
-    """Ingest one video after another. Calls `tell` with each video when it starts, and with each outcome."""
-    if not sources:
-        raise EarshotError(f"No source is named, and {read_settings().sources} has none.", "Name a URL, a file or a folder.")
-    instance = open_instance()
-    outcomes = tuple(_outcomes(ingest(sources, choice, database, instance), tell))
-    return IngestResult(outcomes, finish_ingest(database, instance, outcomes))
-
-
-def _outcomes(steps: Iterator[Outcome | Video], tell: Callable[[Outcome | Video], object]) -> Iterator[Outcome]:
-    for step in steps:
-        tell(step)
-        if isinstance(step, Outcome):
-            yield step
-
-
-def finish_ingest(database: Database, instance: DagsterInstance, outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """If videos were ingested, update the search index and identify all speakers; returns the counts of the latter."""
-    if not any(outcome.result == "done" for outcome in outcomes):
-        return {}
-    keep_search_index(database, instance)
-    return identify_speakers(instance)
 
 
 @dataclass(frozen=True)
@@ -88,29 +43,82 @@ class BackfillRequest:
     limit: int | None
 
 
-def start_backfill(database: Database, request: BackfillRequest, keep_previous: bool, dry_run: bool) -> Backfill:
-    """Choose what to run again, and start it unless there is nothing to do or it is a dry run."""
+@dataclass(frozen=True)
+class BackfillPlan:
+    """The stages that a backfill would run, and those of them that would not be reused; `undated_videos_left_out` as in
+    `Backfill`."""
+
+    database: Database
+    title: str
+    stages: Sequence[StaleStage]
+    forced: Sequence[str]
+    undated_videos_left_out: int
+
+    def forecast(self) -> Forecast:
+        """How long it would take."""
+        return forecast(self.database, self.stages, stages_at_once(open_instance()))
+
+    def start(self, keep_previous: bool) -> str:
+        """Start it; returns its id."""
+        return backfill.launch(self.stages, self.forced, self.title, self.database, open_instance(), keep_previous)
+
+
+@dataclass(frozen=True)
+class BackfillResult:
+    """The progress of a backfill, and what it has changed: by stage, with a few changed passages as examples.
+
+    Only backfills that Earshot started record what they change.
+    """
+
+    progress: Progress
+    stages: Sequence[StageChange]
+    examples: Sequence[Example]
+
+
+def plan_backfill(database: Database, request: BackfillRequest) -> BackfillPlan:
+    """Choose what to run again. Raises EarshotError if no stage is named, or something unknown."""
     stages = known_stages(request.stages)
     if not stages and not request.only_stale:
         raise EarshotError("No stage is named.", f"Name some of {', '.join(STAGES)}, or pass `stale=True`.")
     video_filter = find_filter(database, request.sources, request.videos, request.languages, request.since, request.until)
     chosen = backfill.choose(database, stages or STAGES, request.only_stale, video_filter, request.limit)
-    undated = backfill.count_undated(database, video_filter)
-    if dry_run or not chosen:
-        return Backfill(None, chosen, undated)
-    title, forced = backfill_title(stages, request.only_stale), () if request.only_stale else stages
-    backfill_id = backfill.launch(chosen, forced, title, database, open_instance(), keep_previous)
-    return Backfill(backfill_id, chosen, undated)
+    title = " ".join([*stages, *(["what is out of date"] if request.only_stale else [])])
+    forced = () if request.only_stale else stages
+    return BackfillPlan(database, title, chosen, forced, backfill.count_undated(database, video_filter))
 
 
-def backfill_title(stages: Sequence[str], only_stale: bool) -> str:
-    """The title of the backfill in the UI."""
-    return " ".join([*stages, *(["what is out of date"] if only_stale else [])])
+def start_backfill(database: Database, request: BackfillRequest, keep_previous: bool, dry_run: bool) -> Backfill:
+    """Choose what to run again, and start it unless there is nothing to do or it is a dry run."""
+    plan = plan_backfill(database, request)
+    backfill_id = plan.start(keep_previous) if plan.stages and not dry_run else None
+    return Backfill(backfill_id, plan.stages, plan.undated_videos_left_out)
 
 
-def backfill_progress(database: Database, backfill_id: str) -> backfill.Progress:
+def backfill_progress(database: Database, backfill_id: str) -> Progress:
     return backfill.read_progress(database, open_instance(), backfill_id)
+
+
+def follow_backfill(database: Database, backfill_id: str, every_s: float) -> Iterator[Progress]:
+    """The progress every so many seconds; the last one has ended."""
+    instance = open_instance()
+    progress = backfill.read_progress(database, instance, backfill_id)
+    while not progress.ended:
+        yield progress
+        time.sleep(every_s)
+        progress = backfill.read_progress(database, instance, backfill_id)
+    yield progress
+
+
+def backfill_result(database: Database, backfill_id: str) -> BackfillResult:
+    progress, rows = backfill_progress(database, backfill_id), read_result(database, backfill_id)
+    return BackfillResult(progress, stage_changes(rows), changed_passages(rows))
 
 
 def cancel_backfill(backfill_id: str) -> None:
     backfill.cancel(open_instance(), backfill_id)
+
+
+def is_daemon_running() -> bool:
+    """Whether the part of Dagster's daemon that starts the runs of backfills has reported lately."""
+    heartbeat = open_instance().get_daemon_heartbeats().get("BACKFILL")
+    return heartbeat is not None and time.time() - heartbeat.timestamp < MAX_HEARTBEAT_AGE_S

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest_assets.stages.progress import described
+from earshot.cli.operation.ingest import describe_stage
 
 
 @pytest.mark.parametrize(
@@ -10,4 +10,4 @@ from ingest_assets.stages.progress import described
     [(0.0, "transcript"), (0.004, "transcript"), (0.01, "transcript 1%"), (0.87, "transcript 87%"), (1.0, "transcript 100%")],
 )
 def test_share_is_shown_from_one_percent(share: float, text: str) -> None:
-    assert described("transcript", share) == text
+    assert describe_stage("transcript", share) == text

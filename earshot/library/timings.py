@@ -1,0 +1,89 @@
+"""Timings: what the stages cost, as a report, a comparison or a plot; and the acceptance of a new speed."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.database import Database
+from earshot.timings.baseline import MINIMUM_VIDEOS
+from earshot.timings.comparison import Comparison, compare
+from earshot.timings.history import accept_speed
+from earshot.timings.queries import MAX_TIMINGS, ROW_KEYS, OpenFailure, read_open_failures, read_timings, stream_timings
+from earshot.timings.report import Row, clock_s, report, report_table
+from earshot.timings.timing import commit_named, hours_by_the_clock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from earshot.common.table import Table
+
+__all__ = [
+    "MAX_TIMINGS",
+    "MINIMUM_VIDEOS",
+    "Comparison",
+    "OpenFailure",
+    "TimingsReport",
+    "accept_speed",
+    "check_plot",
+    "failing_checks",
+    "hours_by_the_clock",
+    "read_report",
+    "stream_rows",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class TimingsReport:
+    """The newest timings, at most MAX_TIMINGS, oldest first, and what can be derived from them."""
+
+    rows: Sequence[Row]
+
+    @cached_property
+    def stages(self) -> "pd.DataFrame":
+        """One row per stage and a last row `total`: `Library.timings_report()`."""
+        return report(self.rows, STAGES)
+
+    @property
+    def table(self) -> "Table":
+        """The stages as text, at most 110 columns wide."""
+        return report_table(self.stages)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the start of the first timing to the end of the last."""
+        return clock_s(self.rows)
+
+    def compare(self, a: str, b: str) -> list[Comparison]:
+        """Compare version B with A for each stage."""
+        return compare(self.rows, a, b, commit_named)
+
+    def plot(self, path: Path) -> None:
+        """Write a plot to this .png, .svg or .pdf file."""
+        from earshot.timings.plots import pictures, save  # matplotlib takes a second
+
+        save(pictures(self.rows), path)
+
+
+def read_report(database: Database, video: str | None = None, days: float | None = None) -> TimingsReport:
+    """The report on all timings, or on those of one video (key), of the last `days` days."""
+    return TimingsReport(read_timings(database, video, days))
+
+
+def stream_rows(database: Database, video: str | None, days: float | None) -> Iterator[dict[str, Any]]:
+    """All of these timings, one at a time: those columns that programs may rely on."""
+    return stream_timings(database, ROW_KEYS, video, days)
+
+
+def failing_checks(database: Database, video: str | None) -> list[OpenFailure]:
+    """The failed checks of the last days, of one video or all."""
+    return read_open_failures(database, video)
+
+
+def check_plot(path: Path) -> None:
+    """Raise EarshotError unless a plot can be written with this suffix."""
+    from earshot.timings.plots import check_suffix
+
+    check_suffix(path)
