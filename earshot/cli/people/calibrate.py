@@ -37,11 +37,9 @@ def calibrate_command(rate: float, plot: Path | None, accepted: bool, as_json: b
     speaker, speakers of one video, and people named by corrections and enrolments, never from automatic decisions. See
     docs/guides/people.md.
     """
-    from earshot.library.people.calibration import read_library
-
     if plot is not None:
         check_plot(plot)
-    speakers = read_library(open_library().database)
+    speakers = open_library().people.calibration()
     if speakers.data.other_spaces:
         click.echo(
             f"Left out: {pluralize(speakers.data.other_spaces, 'video')} with vectors of another model than "

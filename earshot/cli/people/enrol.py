@@ -90,9 +90,7 @@ def _excerpts(file: Path | None, video: str | None, spans: Sequence[tuple[float,
 
 
 def _enrol(name: str, excerpts: Sequence[Excerpt], notes: str, as_json: bool) -> int:
-    from earshot.library.people.enrolment import PersonEnrolment
-
-    enrolment = PersonEnrolment(open_library().database, name)
+    enrolment = open_library().people.enrolment(name)
     if notes and enrolment.person is not None and enrolment.person.listed:
         raise click.UsageError(f"The notes on {enrolment.person.name} are in {read_settings().people}; change them there.")
     assessed, before = enrolment.assess(excerpts), enrolment.usage
@@ -162,9 +160,7 @@ def _enrolled_json(
 
 
 def _enrol_listed(as_json: bool) -> int:
-    from earshot.library.people.enrolment import judge_listed
-
-    listed = judge_listed(open_library().database)
+    listed = open_library().people.enrol_listed()
     if as_json:
         alike = [{"names": [first, second], "cosine": cosine} for first, second, cosine in listed.alike]
         rows = [_assessment_json(name, assessment) for name, assessment in listed.judged]

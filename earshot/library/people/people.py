@@ -16,6 +16,8 @@ from earshot.storage.database import Database
 from earshot.transcripts.speaker_refs import SpeakerRef
 
 if TYPE_CHECKING:
+    from earshot.library.people.calibration import LibraryCalibration
+    from earshot.library.people.enrolment import ListedEnrolments, PersonEnrolment
     from earshot.speakers.people.details import SpeakerDetails
     from earshot.speakers.people.forget import ForgetSummary
 
@@ -44,6 +46,24 @@ class People:
         from earshot.speakers.people.details import show_known
 
         return show_known(self._database, resolve(self._database, who), voice_space(read_settings()))
+
+    def enrolment(self, name: str) -> "PersonEnrolment":
+        """The enrolment of a person, known or new: `assess()` excerpts of a recording, then `keep()` the good ones."""
+        from earshot.library.people.enrolment import PersonEnrolment
+
+        return PersonEnrolment(self._database, name)
+
+    def enrol_listed(self) -> "ListedEnrolments":
+        """Judge the new recordings in people.yaml, keep those that are good enough, and identify all speakers again."""
+        from earshot.library.people.enrolment import judge_listed
+
+        return judge_listed(self._database)
+
+    def calibration(self) -> "LibraryCalibration":
+        """The speakers from which a voice threshold can be computed, and the computation."""
+        from earshot.library.people.calibration import read_library
+
+        return read_library(self._database)
 
     def named(self, person: str) -> str:
         """The person's name as it is stored. Raises EarshotError for an anonymous voice, too."""
