@@ -3,28 +3,35 @@
 Importing this does not import torch; models do, on first use.
 """
 
+from collections.abc import Mapping
+
 from dagster import Definitions
 
+from ingest_assets.assets.enrolments import enrolments
 from ingest_assets.assets.people import people
 from ingest_assets.assets.performance import performance
 from ingest_assets.assets.search_index import search_index
 from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
 from resources.database import DatabaseResource
+from resources.enrolment_work import JUDGE_LISTED
 from resources.gpu import GpuResource
 from resources.instance.pool_polling import patient_executor
 from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
 from resources.models import ModelsResource
 
+RESOURCES: Mapping[str, object] = {
+    "database": DatabaseResource(),
+    "enrolment_work": JUDGE_LISTED,
+    "gpu": GpuResource(),
+    "media_source": MediaSourceResource(),
+    "media_store": MediaStoreResource(),
+    "models": ModelsResource(),
+}
+
 definitions = Definitions(
-    assets=[*video_assets, people, search_index, performance],
+    assets=[*video_assets, enrolments, people, search_index, performance],
     jobs=[identify_people, ingest_video, keep_search_index, list_source],
     executor=patient_executor,
-    resources={
-        "database": DatabaseResource(),
-        "gpu": GpuResource(),
-        "media_source": MediaSourceResource(),
-        "media_store": MediaStoreResource(),
-        "models": ModelsResource(),
-    },
+    resources=RESOURCES,
 )

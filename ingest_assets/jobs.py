@@ -14,6 +14,7 @@ from earshot.storage.catalog.run_requests import RunRequested
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
 from ingest_assets.assets.audio import audio
+from ingest_assets.assets.enrolments import enrolments
 from ingest_assets.assets.people import people
 from ingest_assets.assets.search_index import search_index
 from ingest_assets.assets.speaker_turns import speaker_turns
@@ -37,9 +38,9 @@ ingest_video = define_asset_job(
 
 identify_people = define_asset_job(
     "identify_people",
-    selection=[people],
+    selection=[enrolments, people],
     executor_def=patient_executor,
-    description="Identifies the speakers in all videos; new_voices starts it.",
+    description="Judges new enrolments and identifies the speakers in all videos; new_voices starts it.",
 )
 keep_search_index = define_asset_job(
     "keep_search_index",

@@ -45,6 +45,7 @@ from earshot.speakers.voices.calibration import equal_error_rate, false_accepts,
 from earshot.storage.catalog.videos import register
 from earshot.storage.database import Database, open_database
 from ingest_assets.definitions import defs
+from ingest_assets.operations.enrol import assess_people_file
 from ingest_assets.operations.ingest import QUIET
 from ingest_assets.partitions import videos
 from ingest_assets.stages.stage import FORCE_TAG
@@ -110,7 +111,7 @@ def main() -> None:
 
 
 def compose_library(folder: Path, database: Database, instance: DagsterInstance) -> dict[str, pd.DataFrame]:
-    """Diarize and embed the episodes and enrol ENROLLED; returns the truths by video_id, in order. Identifies nobody yet."""
+    """Diarize and embed the episodes and enrol ENROLLED; returns the truths by video_id, in order. Identifies no one yet."""
     truths = {}
     for episode in EPISODES:
         path, truth = write_episode(episode, folder / "episodes")
@@ -119,6 +120,7 @@ def compose_library(folder: Path, database: Database, instance: DagsterInstance)
     enrol(database, "narrator", [Excerpt(FILE, str(own))])
     studio, truth = next(iter(truths.items()))
     enrol(database, "deep narrator", [Excerpt(VIDEO, studio, start, end) for start, end in _runs(truth, "deep narrator")])
+    assess_people_file(database, instance)
     return truths
 
 
@@ -129,7 +131,7 @@ def _runs(truth: pd.DataFrame, person: str) -> list[tuple[float, float]]:
 
 
 def enrol(database: Database, name: str, excerpts: Sequence[Excerpt]) -> int:
-    """Add a person with these excerpts, which `identify()` judges; returns the person's id."""
+    """Add a person with these excerpts, not judged yet; returns the person's id."""
     person = add_person(database, name)
     with database.connect() as connection:
         for excerpt in excerpts:

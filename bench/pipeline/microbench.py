@@ -31,7 +31,7 @@ from earshot.timings.timing import KEYS, Timing, timing
 from ingest_assets.stages.checks import check_result
 from ingest_assets.stages.freshness import Version
 from ingest_assets.stages.metadata import metadata
-from ingest_assets.stages.outputs import StageResult, record_result
+from ingest_assets.stages.outputs import StageResult, TimedRun, record_result
 
 if TYPE_CHECKING:  # it imports torch
     from sentence_transformers import SentenceTransformer
@@ -93,7 +93,8 @@ def measure_parts(
     history = read_history(database, asset, now)
     examined = evaluate(asset, now, history, floors)
     version, measurement = Version(row["code_version"], now.model, now.model_revision), Measurement()
-    result = StageResult(row["video_id"], asset, row["run_id"], version, UPSTREAM[asset], "", now, examined, {})
+    timed = TimedRun(row["video_id"], asset, row["run_id"], version.code_version, now, examined)
+    result = StageResult(timed, version, UPSTREAM[asset], "", {})
     measuring = {
         "stopwatches": seconds(_run_stopwatches),
         "timing": seconds(lambda: timing(measurement, execution(), now.audio_s, int(now.items))),

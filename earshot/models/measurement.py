@@ -116,10 +116,11 @@ class Measurement:
         self._waited_s += clock() - started
 
     def sample(self, gpu_uuid: str) -> None:
-        """Start sampling this GPU. Not called for stages on the CPU."""
+        """Start sampling this GPU, if nothing does yet. Not called for stages on the CPU."""
         from earshot.models.nvml import GpuSampler
 
-        self._sampler = GpuSampler(gpu_uuid)
+        if self._sampler is None:
+            self._sampler = GpuSampler(gpu_uuid)
 
     def gpu_use(self) -> "GpuUse":
         """The samples' summary so far, all None without a GPU. Raises GpuUnavailable if the GPU was lost."""

@@ -5,31 +5,28 @@ voice spans videos. A run processes what has changed since the last; with the ta
 The sensor `new_voices` starts the job `identify_people` (ingest_assets/jobs.py).
 
 Names stay in people.yaml and table `people`, so that a person can be forgotten: metadata, logs and errors of this asset contain
-only counts, and `earshot people list` shows the errors that may quote people.yaml. It runs in pool `gpu`, because assessing a
-new enrolment needs models.
+only counts, and `earshot people list` shows the errors that may quote people.yaml. No model runs here: asset `enrolments`
+judges recordings.
 """
 
 from dataclasses import asdict
 
 from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, asset
 
-from earshot.common.errors import DatabaseUnusable, EarshotError, GpuUnavailable, ModelUnavailable
+from earshot.common.errors import EarshotError
 from earshot.models.measurement import Measurement
 from earshot.speakers.people.identify import Identified, identify
+from ingest_assets.assets.enrolments import enrolments
 from ingest_assets.assets.voice_embeddings import voice_embeddings
+from ingest_assets.stages.nameless import without_names
 from ingest_assets.stages.stage import FORCE_TAG
-from ingest_assets.stages.video_asset import GPU_POOL
 from resources.database import DatabaseResource
-
-# Errors whose messages never quote people.yaml.
-NAMELESS = (DatabaseUnusable, GpuUnavailable, ModelUnavailable)
 
 
 @asset(
     group_name="video",
     code_version="1",
-    deps=[voice_embeddings],
-    pool=GPU_POOL,
+    deps=[enrolments, voice_embeddings],
     kinds={"postgres"},
     description="Who each local speaker is: a person, an unnamed voice, or Unknown, with the reason.",
 )
@@ -38,19 +35,9 @@ def people(context: AssetExecutionContext, database: DatabaseResource) -> Materi
     try:
         identified = identify(database.open(), full=FORCE_TAG in context.run.tags)
     except EarshotError as error:
-        raise Failure(_without_names(error), metadata={"error": type(error).__name__}, allow_retries=False) from None
+        raise Failure(without_names(error), metadata={"error": type(error).__name__}, allow_retries=False) from None
     figures = _figures(identified) | {"wall_s": measurement.wall_s, "cpu_s": measurement.cpu_s}
     return MaterializeResult(metadata={key: MetadataValue.float(float(value)) for key, value in figures.items()})
-
-
-def _without_names(error: EarshotError) -> str:
-    """The error's message, replaced if it may contain a name: Dagster stores messages for ever."""
-    if isinstance(error, NAMELESS):
-        return str(error)
-    return (
-        f"Identification failed ({type(error).__name__}), and nothing was changed. `earshot people list` shows the error, "
-        "which is omitted here because it may contain names."
-    )
 
 
 def _figures(identified: Identified) -> dict[str, float]:

@@ -40,7 +40,7 @@ from earshot.storage.locks import lock, run_lock, video_lock
 from earshot.storage.media_store import require_media_store
 from ingest_assets import graph
 from ingest_assets.assets.search_index import plan
-from ingest_assets.operations.run_failures import failure_of
+from ingest_assets.operations.run_failures import QUIET, failure_of
 from ingest_assets.operations.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.partitions import videos
 from ingest_assets.stages.freshness import reasons_to_run
@@ -49,9 +49,6 @@ from ingest_assets.stages.stage import FORCE_TAG
 from ingest_assets.stages.versions import expected_versions
 from resources.instance.dagster_internals import make_new_run_id
 from resources.instance.pool_polling import patch_pool_polling
-
-# Runs log nothing to the console; their events are in the instance.
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,10 @@ def retry(chosen: Sequence[Video], database: Database, instance: DagsterInstance
 
 
 def identify_speakers(instance: DagsterInstance) -> dict[str, float]:
-    """Identify the speakers in all videos (asset `people`); returns its counts. Raises EarshotError if that failed."""
+    """Judge new enrolments and identify the speakers in all videos; returns the counts of asset `people`.
+
+    Raises EarshotError if that failed.
+    """
     return _run_over_all(instance, "identify_people", "who speaks in them is not known")
 
 
@@ -130,7 +130,7 @@ def keep_search_index(database: Database, instance: DagsterInstance) -> dict[str
 
 
 def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) -> dict[str, float]:
-    """Run a job of one unpartitioned asset; returns the figures in its metadata. `consequence` is that of an error."""
+    """Run a job of unpartitioned assets; returns the figures in the last one's metadata. `consequence` is that of an error."""
     patch_pool_polling()
     result = graph.definitions.resolve_job_def(job_name).execute_in_process(
         instance=instance, run_config=QUIET, raise_on_error=False
@@ -141,7 +141,7 @@ def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) ->
             raise KeyboardInterrupt
         error_class = failure.kind if failure.kind and issubclass(failure.kind, Misconfigured) else EarshotError
         raise error_class(f"The videos are ingested, but {consequence}: {failure.message}")
-    [event] = [event for event in result.all_events if event.is_step_materialization]
+    event = [event for event in result.all_events if event.is_step_materialization][-1]
     metadata = event.step_materialization_data.materialization.metadata
     return {key: float(entry.value) for key, entry in metadata.items() if isinstance(entry.value, float)}
 

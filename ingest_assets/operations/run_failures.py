@@ -14,6 +14,9 @@ from earshot.common.errors import DiskFull, EarshotError
 from earshot.storage.full_disk import WORDS, disk_full
 from resources.instance.dagster_internals import SerializableErrorInfo
 
+# The configuration of runs in this process: they log nothing to the console; their events are in the instance.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
 INTERRUPTIONS = (DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)
 
 

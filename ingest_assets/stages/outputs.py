@@ -26,17 +26,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StageResult:
-    """The result of a finished stage besides its rows; `upstream` are the stages above, `details` its further metadata."""
+class TimedRun:
+    """A finished run of a stage, with its timing and the checks of it."""
 
     video_id: str
     asset: str
     run_id: str
+    code_version: str
+    figures: "Timing"
+    examined: "Evaluation"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """The result of a finished stage besides its rows; `upstream` are the stages above, `details` its further metadata."""
+
+    timed: TimedRun
     version: Version
     upstream: Set[str]
     content: str
-    figures: "Timing"
-    examined: "Evaluation"
     details: Mapping[str, str]
 
 
@@ -103,34 +111,37 @@ def invalidate_output(connection: Connection, video_id: str, asset: str) -> bool
 
 def record_result(database: Database, result: StageResult) -> None:
     """Record the end of the stage in one transaction: its timing, its failed checks and its output."""
-    key = {"video_id": result.video_id, "asset": result.asset, "run_id": result.run_id}
-    timing = {
-        **key,
-        "code_version": result.version.code_version,
-        "git_commit": git_commit(),
-        "speed": result.examined.speed.value,
-        **asdict(result.figures),
-    }
-    failed = [
-        {"check_name": outcome.check, "severity": outcome.level.value, "cause": outcome.cause, "message": outcome.message}
-        for outcome in result.examined.findings
-        if outcome.level.flagged
-    ]
+    video_id, asset = result.timed.video_id, result.timed.asset
     with database.connect() as connection:
-        timing_id = _insert(connection, "asset_timings", timing, "timing_id")
-        for row in failed:
-            _insert(connection, "check_failures", key | row, "failure_id")
         output = {
-            "video_id": result.video_id,
-            "asset": result.asset,
-            "timing_id": timing_id,
+            "video_id": video_id,
+            "asset": asset,
+            "timing_id": record_timing(connection, result.timed),
             **asdict(result.version),
             "content": result.content,
-            "made_from": Jsonb(_contents(connection, result.video_id, result.upstream)),
+            "made_from": Jsonb(_contents(connection, video_id, result.upstream)),
             "details": Jsonb(dict(result.details)),
         }
-        invalidate_output(connection, result.video_id, result.asset)
+        invalidate_output(connection, video_id, asset)
         _insert(connection, "stage_outputs", output, "timing_id")
+
+
+def record_timing(connection: Connection, timed: TimedRun) -> int:
+    """Record a timing and its failed checks, as part of the caller's transaction; returns the timing's id."""
+    key = {"video_id": timed.video_id, "asset": timed.asset, "run_id": timed.run_id}
+    timing = {
+        **key,
+        "code_version": timed.code_version,
+        "git_commit": git_commit(),
+        "speed": timed.examined.speed.value,
+        **asdict(timed.figures),
+    }
+    timing_id = _insert(connection, "asset_timings", timing, "timing_id")
+    for outcome in timed.examined.findings:
+        if outcome.level.flagged:
+            failure = {"severity": outcome.level.value, "cause": outcome.cause, "message": outcome.message}
+            _insert(connection, "check_failures", {**key, "check_name": outcome.check, **failure}, "failure_id")
+    return timing_id
 
 
 def _contents(connection: Connection, video_id: str, stages: Set[str]) -> dict[str, str]:

@@ -10,18 +10,15 @@ with earlier ones, stores it with the failed checks and the output (ingest_asset
 figures as metadata and check results.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 import pandas as pd
 import psycopg
 from dagster import (
     AssetExecutionContext,
-    DagsterExecutionInterruptedError,
     Failure,
     HookContext,
     MaterializeResult,
@@ -31,7 +28,6 @@ from dagster import (
 )
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
-from earshot.models import cache
 from earshot.models.device import Device
 from earshot.models.measurement import ExecutionInfo, Measurement
 from earshot.models.registry import Floor
@@ -49,16 +45,12 @@ from ingest_assets.stages import progress
 from ingest_assets.stages.checks import check_result
 from ingest_assets.stages.freshness import Output, Version, reason_to_run
 from ingest_assets.stages.metadata import metadata
-from ingest_assets.stages.outputs import StageResult, invalidate_output, read_outputs, record_result
+from ingest_assets.stages.model_loading import Loaded, load_model
+from ingest_assets.stages.outputs import StageResult, TimedRun, invalidate_output, read_outputs, record_result
 from ingest_assets.stages.versions import stage_version
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
-from resources.instance.dagster_internals import RETRY_ON_ASSET_OR_OP_FAILURE_TAG, capture_interrupts, check_captured_interrupt
-
-Loaded = TypeVar("Loaded")
-
-# Model loads in this process, by asset.
-_loads: Counter[str] = Counter()
+from resources.instance.dagster_internals import RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 
 # With this run tag no stage reuses its output ("true"), or none of those listed ("transcript,speaker_turns"). `earshot ingest
 # --force` and `earshot backfill` set it; users can in the UI's launchpad.
@@ -124,18 +116,7 @@ class StageRun:
 
     def load(self, gpu: GpuResource, load: Callable[[Device], Loaded]) -> Loaded:
         """Load the stage's model on the configured device with `load`, and start sampling the utilisation of a GPU."""
-        before = cache.loads()
-        with self.measurement.loading(), _uninterrupted():
-            device = gpu.require()
-            model = load(device)
-        if cache.loads() > before:
-            _loads[self.asset] += 1
-        else:
-            self.measurement.load_s = 0.0  # warm
-        self.measurement.model_loads = _loads[self.asset]
-        if device.uuid:
-            self.measurement.sample(device.uuid)
-        return model
+        return load_model(self.asset, self.measurement, gpu, load)
 
     def finish(
         self,
@@ -155,14 +136,12 @@ class StageRun:
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = evaluate(self.asset, figures, read_history(self.database, self.asset, figures), floors)
         result = StageResult(
-            video_id=self.video.video_id,
-            asset=self.asset,
-            run_id=self.context.run.run_id,
+            timed=TimedRun(
+                self.video.video_id, self.asset, self.context.run.run_id, self.version.code_version, figures, examined
+            ),
             version=self.version,
             upstream=self.upstream,
             content=content,
-            figures=figures,
-            examined=examined,
             details=more,
         )
         record_result(self.database, result)
@@ -215,16 +194,6 @@ def retry_after_outage(context: HookContext) -> None:
     """Let Dagster retry the run if its statement was lost; it does not retry other failed steps (dagster.yaml)."""
     if context.op_exception is not None and is_outage(context.op_exception):
         context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true"})
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Delay a run's cancellation until after the block: after an interrupted `import torch`, every later import fails."""
-    with capture_interrupts():
-        yield
-        interrupted = check_captured_interrupt()
-    if interrupted:
-        raise DagsterExecutionInterruptedError
 
 
 def _record(database: Database, video_id: str, error: EarshotError) -> None:

@@ -18,7 +18,7 @@ from earshot.timings.judgement import Evaluation
 from earshot.timings.timing import Timing
 from earshot.transcripts.search.text_models import register_text_model
 from ingest_assets.stages.freshness import Version
-from ingest_assets.stages.outputs import StageResult, record_result
+from ingest_assets.stages.outputs import StageResult, TimedRun, record_result
 from tests.support.spoken_videos import MODEL
 from tests.support.timing_rows import usual
 
@@ -95,4 +95,5 @@ def run_stage(database: Database, video_id: str, stage: str, version: Version, c
     """As if the stage had run and left this content."""
     figures = usual(model=version.model, model_revision=version.model_revision)
     examined = Evaluation((), Level.OK)
-    record_result(database, StageResult(video_id, stage, "run-1", version, UPSTREAM[stage], content, figures, examined, {}))
+    timed = TimedRun(video_id, stage, "run-1", version.code_version, figures, examined)
+    record_result(database, StageResult(timed, version, UPSTREAM[stage], content, {}))

@@ -8,10 +8,8 @@ from earshot.config.settings import read_settings
 from earshot.speakers.people.enrol import (
     AssessedExcerpt,
     NameUsage,
-    assess,
     count_usage,
     enrol,
-    enrol_listed,
     similar_people,
 )
 from earshot.speakers.people.identify import identify
@@ -20,6 +18,8 @@ from earshot.speakers.tables.people import Person, checked_name, find_person, na
 from earshot.speakers.tables.voice_space import thresholds
 from earshot.speakers.voices.enrolment_quality import Quality
 from earshot.storage.database import Database
+from ingest_assets.operations.enrol import assess_excerpts, assess_people_file
+from resources.instance.home import open_instance
 
 __all__ = [
     "AssessedExcerpt",
@@ -58,8 +58,9 @@ class PersonEnrolment:
         return count_usage(self._database, self._person)
 
     def assess(self, excerpts: Sequence[Excerpt]) -> Sequence[AssessedExcerpt]:
-        """Judge these excerpts of one recording. Raises EarshotError if it cannot be read or overlaps an enrolment."""
-        self._assessed = assess(self._database, self._name, excerpts)
+        """Judge these excerpts of one recording, by asset `enrolments`. Raises EarshotError if it cannot be read or overlaps an
+        enrolment."""
+        self._assessed = assess_excerpts(self._database, open_instance(), self._name, excerpts)
         return self._assessed
 
     def keep(self, notes: str = "") -> Sequence[AssessedExcerpt]:
@@ -82,7 +83,7 @@ class ListedEnrolments:
 
 def judge_listed(database: Database) -> ListedEnrolments:
     """Judge the new recordings in people.yaml, keep those that are good enough, and identify all speakers again."""
-    assessments, names = enrol_listed(database), names_of_people(database)
+    assessments, names = assess_people_file(database, open_instance()), names_of_people(database)
     alike = tuple((first.name, second.name, cosine) for first, second, cosine in similar_people(database))
     identify(database)
     return ListedEnrolments(tuple((names[each.enrolment.person_id], each) for each in assessments), alike)

@@ -2,8 +2,9 @@
 
 `assess()` judges excerpts and compares each with all profiles. An excerpt at the threshold to another person's profile would
 get the two people confused; one below it to the person's own profile may be of another person. Both are warnings only and not
-stored, because they depend on all people. `enrol()` stores excerpts that were not refused. `enrol_listed()` judges enrolments
-that have no judgement yet, and `similar_people()` finds people who sound alike.
+stored, because they depend on all people. `enrol()` stores excerpts that were not refused. `assess_listed()` judges enrolments
+that have no judgement yet, and `similar_people()` finds people who sound alike. Models are the caller's: asset `enrolments`
+measures them (ingest_assets/assets/enrolments.py).
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,15 @@ from earshot.common.errors import EarshotError
 from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.people.identify import PEOPLE_LOCK, read_profiles
-from earshot.speakers.people.samples import Assessment, assess_pending, extract_samples, open_recording
+from earshot.speakers.people.samples import (
+    Assessment,
+    EnrolmentAudio,
+    VoiceModels,
+    assess_pending,
+    extract_samples,
+    open_recording,
+    times_inside,
+)
 from earshot.speakers.tables.enrolments import save_assessment
 from earshot.speakers.tables.people import (
     Person,
@@ -64,16 +73,24 @@ class NameUsage:
     videos: int
 
 
-def assess(database: Database, name: str, excerpts: Sequence[Excerpt]) -> list[AssessedExcerpt]:
-    """Judge excerpts of one recording for the person of this name. Stores nothing.
+def open_unenrolled(database: Database, name: str, excerpts: Sequence[Excerpt]) -> EnrolmentAudio:
+    """The recording of these excerpts, to be enrolled for the person of this name.
 
-    Raises RecordingUnusable or a VideoError if it cannot be read, and EarshotError if it overlaps an enrolment.
+    Raises RecordingUnusable or a VideoError if it cannot be read or is too short, and EarshotError if it overlaps an enrolment.
     """
-    space = voice_space(read_settings())
-    person = find_person(database, name)
-    _refuse_enrolled(database, person, excerpts)
+    _refuse_enrolled(database, find_person(database, name), excerpts)
     recording = open_recording(database, excerpts[0])
-    extracted = [(excerpt, *extract_samples(database, space, recording, excerpt)) for excerpt in excerpts]
+    for excerpt in excerpts:
+        times_inside(excerpt, recording.duration_s)
+    return recording
+
+
+def assess(
+    database: Database, name: str, recording: EnrolmentAudio, excerpts: Sequence[Excerpt], models: VoiceModels
+) -> list[AssessedExcerpt]:
+    """Judge excerpts of one recording for the person of this name. Stores nothing."""
+    space, person = voice_space(read_settings()), find_person(database, name)
+    extracted = [(excerpt, *extract_samples(database, space, recording, excerpt, models)) for excerpt in excerpts]
     return [_compared(database, space, person, *parts) for parts in extracted]
 
 
@@ -117,11 +134,11 @@ def enrol(database: Database, name: str, notes: str, assessed: Sequence[Assessed
     return person
 
 
-def enrol_listed(database: Database) -> list[Assessment]:
+def assess_listed(database: Database, models: VoiceModels) -> list[Assessment]:
     """Read people.yaml and judge all pending enrolments. Raises Misconfigured if the file is wrong."""
     with lock(database.url, PEOPLE_LOCK):
         sync_people(database, read_settings())
-        return assess_pending(database)
+        return assess_pending(database, models)
 
 
 def similar_people(database: Database) -> list[tuple[Person, Person, float]]:

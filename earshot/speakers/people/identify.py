@@ -2,7 +2,7 @@
 
 One process at a time (lock `people`) does the following:
 
-1. Read people.yaml, and judge pending enrolments.
+1. Read people.yaml. It judges no enrolment: those without a judgement are left out (samples.py).
 2. Read all inputs in one snapshot, each table once (`_read`).
 3. Assign every local speaker with pure functions (assignment.py).
 4. Number new voices and write the rows that differ, in one transaction. If anything fails, all identities stay unchanged.
@@ -31,7 +31,6 @@ from earshot.speakers.corrections.constraints import (
     read_segment_overrides,
     samples_from_corrections,
 )
-from earshot.speakers.people.samples import assess_pending
 from earshot.speakers.tables.enrolments import profile_samples
 from earshot.speakers.tables.identities import (
     OTHER_MODEL,
@@ -66,7 +65,7 @@ class Identified:
 
     `recurring_voices`: anonymous voices in two or more videos. `unknown`: speakers by kind of reason. `of_another_model`: those
     of them whose vectors are in another voice space. `clustered`: speakers that were clustered again. `written`: rows that
-    changed. `judgements`: enrolments that were judged, or could not be read.
+    changed.
     """
 
     speakers: int
@@ -79,7 +78,6 @@ class Identified:
     of_another_model: int
     clustered: int
     written: int
-    judgements: int
 
 
 def identify(
@@ -93,14 +91,13 @@ def identify(
     settings = read_settings()
     with lock(database.url, PEOPLE_LOCK):
         sync_people(database, settings)
-        judgements = assess_pending(database)
         reading = _read(database, settings)
         keys = reading.speakers.keys
         known = empty_clustering(len(keys)) if full else previous_clustering(keys, reading.before)
         assigned = assign(reading.speakers, reading.profiles, reading.constraints, reading.limits, known)
         ids_before = _voice_ids(reading, restored)
         after, written = _write(database, voice_space(settings), reading, ids_before, assigned, correction_id)
-    return _counted(after, len(reading.profiles.people), assigned.clustered, written, len(judgements))
+    return _counted(after, len(reading.profiles.people), assigned.clustered, written)
 
 
 @dataclass(frozen=True)
@@ -200,7 +197,7 @@ def _identity(decision: Assignment, voice_ids: Mapping[int, int], space: VoiceSp
     )
 
 
-def _counted(after: Mapping[Key, Identity], people: int, clustered: int, written: int, judgements: int) -> Identified:
+def _counted(after: Mapping[Key, Identity], people: int, clustered: int, written: int) -> Identified:
     rows = after.values()
     videos = Counter(voice for _, voice in {(key[0], row.voice_id) for key, row in after.items() if row.voice_id is not None})
     unknown = Counter(kind_of(row.reason) for row in rows if row.decided_by == DecidedBy.NOTHING)
@@ -215,5 +212,4 @@ def _counted(after: Mapping[Key, Identity], people: int, clustered: int, written
         of_another_model=unknown[OTHER_MODEL],
         clustered=clustered,
         written=written,
-        judgements=judgements,
     )

@@ -1,8 +1,8 @@
 """Enrolment samples: cuts samples with vectors from recordings of a known person, and judges the recordings.
 
-`assess_pending()` does this for every enrolment without a judgement in the current voice space, one recording at a time, and
-loads models only if there is something to compute. Excerpts of files are diarized; for a video, the stored turns and the audio
-in the media store are used. Cached vectors of the same audio are reused.
+`assess_pending()` does this for every enrolment without a judgement in the current voice space, one recording at a time. The
+caller passes the models, and measures them. Excerpts of files are diarized; for a video, the stored turns and the audio in the
+media store are used. Cached vectors of the same audio are reused.
 
 An enrolment that cannot be read (the file or video is gone, the excerpt ends after the recording) is returned with the problem
 and tried again next time; the others continue. A recording is judged once, so a changed recording needs a new name. Memory: the
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,6 @@ from earshot.common.excerpt import VIDEO, Excerpt, format_time
 from earshot.common.timeline import Interval
 from earshot.config.settings import read_settings
 from earshot.media.decoding import decode
-from earshot.models.cache import Models
-from earshot.models.device import Device, require_device
 from earshot.speakers.tables.enrolments import Enrolment, pending_enrolments, save_assessment
 from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
@@ -37,6 +36,18 @@ from earshot.storage.media_store import MediaStore, refetch_remedy, samples_sha2
 
 # Excerpts may end this much after the recording, because players round its length.
 END_TOLERANCE_S = 0.5
+
+
+class VoiceModels(Protocol):
+    """The models that enrolments need, loaded at their first use."""
+
+    def diarize(self, samples: np.ndarray) -> pd.DataFrame:
+        """The turns of these samples (float32, mono, 16 kHz)."""
+        ...
+
+    def encode(self, samples: np.ndarray, spans: Sequence[SampleSpan]) -> np.ndarray:
+        """One vector (float32, unit length) per span of the samples."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class Assessment:
     problem: str = ""
 
 
-def assess_pending(database: Database) -> list[Assessment]:
+def assess_pending(database: Database, models: VoiceModels) -> list[Assessment]:
     """Cut samples from, and judge, every enrolment without a judgement in the current voice space. Requires the lock `people`.
 
     Raises Misconfigured, but no error about a single recording.
@@ -70,10 +81,12 @@ def assess_pending(database: Database) -> list[Assessment]:
     space = voice_space(read_settings())
     pending = pending_enrolments(database, space)
     by_recording = groupby(pending, key=lambda one: (one.excerpt.kind, one.excerpt.recording))
-    return [assessment for _, group in by_recording for assessment in _of_recording(database, space, list(group))]
+    return [assessment for _, group in by_recording for assessment in _of_recording(database, space, list(group), models)]
 
 
-def _of_recording(database: Database, space: VoiceSpace, enrolments: Sequence[Enrolment]) -> Iterator[Assessment]:
+def _of_recording(
+    database: Database, space: VoiceSpace, enrolments: Sequence[Enrolment], models: VoiceModels
+) -> Iterator[Assessment]:
     try:
         recording = open_recording(database, enrolments[0].excerpt)
     except (RecordingUnusable, VideoError) as error:
@@ -81,7 +94,7 @@ def _of_recording(database: Database, space: VoiceSpace, enrolments: Sequence[En
         return
     for enrolment in enrolments:
         try:
-            quality, samples = extract_samples(database, space, recording, enrolment.excerpt)
+            quality, samples = extract_samples(database, space, recording, enrolment.excerpt, models)
         except (RecordingUnusable, VideoError) as error:
             yield Assessment(enrolment, None, str(error))
             continue
@@ -95,21 +108,23 @@ def open_recording(database: Database, excerpt: Excerpt) -> EnrolmentAudio:
 
 
 def extract_samples(
-    database: Database, space: VoiceSpace, recording: EnrolmentAudio, excerpt: Excerpt
+    database: Database, space: VoiceSpace, recording: EnrolmentAudio, excerpt: Excerpt, models: VoiceModels
 ) -> tuple[Quality, Samples]:
     """An excerpt's quality, and its samples with vectors. Raises RecordingUnusable if it ends after the recording."""
-    times = _inside(excerpt, recording.duration_s)
+    times = times_inside(excerpt, recording.duration_s)
     first, last = (round(time * SAMPLE_RATE) for time in times)
     sound = recording.samples[first:last].astype(np.float32)
     sound /= 32768.0
-    turns = _diarized(sound, times[0]) if recording.turns is None else recording.turns
+    turns = _diarized(models, sound, times[0]) if recording.turns is None else recording.turns
     speech = clean_speech(turns, times, recording.forgotten)
     spans = enrolment_spans(speech.clean)
-    samples = Samples(recording.sha256, tuple(spans), _vectors(database, space, recording.sha256, sound, first, spans))
+    vectors = _vectors(database, space, recording.sha256, models, sound, first, spans)
+    samples = Samples(recording.sha256, tuple(spans), vectors)
     return assess_quality(speech, samples.vectors, samples.seconds, float(np.sqrt(np.dot(sound, sound) / len(sound)))), samples
 
 
-def _inside(excerpt: Excerpt, duration_s: float) -> Interval:
+def times_inside(excerpt: Excerpt, duration_s: float) -> Interval:
+    """The excerpt's start and end in a recording of this length. Raises RecordingUnusable if it ends after the recording."""
     end = duration_s if excerpt.end_s is None else excerpt.end_s
     if excerpt.start_s >= duration_s or end > duration_s + END_TOLERANCE_S:
         raise RecordingUnusable(
@@ -159,24 +174,25 @@ def _video(database: Database, video_id: str) -> EnrolmentAudio:
 # --- models --------------------------------------------------------------------------------------------------------------
 
 
-def _diarized(sound: np.ndarray, start_s: float) -> pd.DataFrame:
+def _diarized(models: VoiceModels, sound: np.ndarray, start_s: float) -> pd.DataFrame:
     """The turns of an excerpt, in seconds of its recording."""
-    turns, _ = Models().diarizer(_device()).diarize(sound)
+    turns = models.diarize(sound)
     return turns.assign(start_s=turns.start_s + start_s, end_s=turns.end_s + start_s)
 
 
 def _vectors(
-    database: Database, space: VoiceSpace, audio_sha256: str, sound: np.ndarray, first: int, spans: Sequence[SampleSpan]
+    database: Database,
+    space: VoiceSpace,
+    audio_sha256: str,
+    models: VoiceModels,
+    sound: np.ndarray,
+    first: int,
+    spans: Sequence[SampleSpan],
 ) -> np.ndarray:
     """One vector per span of the recording. `sound` starts at sample `first` of it."""
     vectors = cached_embeddings(database, space, audio_sha256)
     missing = [span for span in spans if span not in vectors]
     if missing:
-        encoder = Models().voice_encoder(_device())
-        encoded = encoder.encode(sound, [(start - first, end - first) for start, end in missing])
+        encoded = models.encode(sound, [(start - first, end - first) for start, end in missing])
         vectors |= dict(zip(missing, encoded, strict=True))
     return np.array([vectors[span] for span in spans], dtype=np.float32).reshape(len(spans), space.dimension)
-
-
-def _device() -> Device:
-    return require_device(read_settings().device)

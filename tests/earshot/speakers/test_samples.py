@@ -1,6 +1,6 @@
 """Enrolment samples: clean speech, spans and the verdict; and real recordings assess by real models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.common.timeline import Interval
 from earshot.config.settings import read_settings
 from earshot.models import cache
-from earshot.models.voice.voice_encoder import VoiceEncoder
 from earshot.speakers.people.enrol import similar_people
 from earshot.speakers.people.samples import Assessment, EnrolmentAudio, assess_pending, extract_samples
 from earshot.speakers.tables.enrolments import profile_samples
@@ -41,7 +40,9 @@ from earshot.speakers.voices.enrolment_quality import (
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore, location_of, samples_sha256
+from ingest_assets.stages.enrolment_models import EnrolmentModels
 from tests.support import timing_rows
+from tests.support.voice_models import voice_models
 
 Turn = tuple[float, float, str]
 EAST, NORTH = np.eye(2, dtype=np.float32)
@@ -212,14 +213,13 @@ def write(tmp_path: Path) -> Write:
 def encoded_spans(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The spans that the real encoder encodes."""
     recorded: list[tuple[int, int]] = []
-    encode = VoiceEncoder.encode
+    encode = EnrolmentModels.encode
 
-    def counting(self: VoiceEncoder, samples: np.ndarray, spans: list[tuple[int, int]]) -> np.ndarray:
-        if samples.any():  # a model's warm-up encodes silence
-            recorded.extend(spans)
+    def counting(self: EnrolmentModels, samples: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
+        recorded.extend(spans)
         return encode(self, samples, spans)
 
-    monkeypatch.setattr(VoiceEncoder, "encode", counting)
+    monkeypatch.setattr(EnrolmentModels, "encode", counting)
     return recorded
 
 
@@ -229,7 +229,7 @@ def enrolled(database: Database, *enrolments: tuple[str, Excerpt]) -> dict[str, 
         with database.connect() as connection:
             add_enrolment(connection, add_person(database, name).person_id, excerpt, listed=False)
     names = {person.person_id: person.name for person in list_people(database)}
-    return {names[assessment.enrolment.person_id]: assessment for assessment in assess_pending(database)}
+    return {names[assessment.enrolment.person_id]: assessment for assessment in assess_pending(database, voice_models())}
 
 
 def quality(assessment: Assessment) -> Quality:
@@ -272,7 +272,7 @@ def test_recordings_in_people_yaml_become_profiles(
         encoding="utf-8",
     )
     sync_people(database, replace(read_settings(), people=tmp_path / "people.yaml"))
-    assessments = assess_pending(database)
+    assessments = assess_pending(database, voice_models())
     by_file = {Path(assessment.enrolment.excerpt.recording).name: assessment for assessment in assessments}
     narrator, line = quality(by_file["first narrator.wav"]), quality(by_file["the line.wav"])
     assert (narrator.verdict, narrator.other_voice_s) == ("good", 0.0)
@@ -291,7 +291,7 @@ def test_recordings_in_people_yaml_become_profiles(
     assert cosine > 0.7
 
     encoded_spans.clear()
-    again = assess_pending(database)
+    again = assess_pending(database, voice_models())
     assert {assessment.problem for assessment in again} == {by_file["gone.wav"].problem, by_file["gone"].problem}
     assert encoded_spans == []
 
@@ -389,9 +389,9 @@ def test_unreadable_file_does_not_stop_the_others(database: Database, tmp_path: 
 @pytest.mark.parametrize(("start", "end"), [(10.0, None), (0.0, 10.6), (11.0, 12.0)])
 def test_times_beyond_the_end_load_no_model(database: Database, start: float, end: float | None) -> None:
     recording = EnrolmentAudio(np.zeros(10 * SAMPLE_RATE, dtype=np.int16), "aa", turns())
-    space, loads = voice_space(read_settings()), cache.loads()
+    space, loads, models = voice_space(read_settings()), cache.loads(), voice_models()
     with pytest.raises(RecordingUnusable, match="0:10 long"):
-        extract_samples(database, space, recording, Excerpt(FILE, "/a.wav", start, end))
-    rounded, _ = extract_samples(database, space, recording, Excerpt(FILE, "/a.wav", 1.0, 10.4))
+        extract_samples(database, space, recording, Excerpt(FILE, "/a.wav", start, end), models)
+    rounded, _ = extract_samples(database, space, recording, Excerpt(FILE, "/a.wav", 1.0, 10.4), models)
     assert "silent" in rounded.reasons
     assert cache.loads() == loads

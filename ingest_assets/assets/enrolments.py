@@ -1,0 +1,76 @@
+"""Asset `enrolments`: judges recordings of people, and makes samples of their voices. Table `enrolment_judgements`.
+
+Judges the enrolments without a judgement in today's voice space: new entries of people.yaml, and all after a change of the
+voice model. `earshot people enrol` runs it on a recording before storing it (ingest_assets/operations/enrol.py). Its models
+run in pool `gpu`, and a run that used any leaves a row of `asset_timings` with the checks of a stage; the row's `video_id`
+names the run, because a recording is no video and its path may contain a name.
+
+Unpartitioned. Metadata, logs and errors contain no names, so that a person can be forgotten.
+"""
+
+from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, ResourceParam, asset
+
+from earshot.common.errors import EarshotError
+from earshot.models.measurement import Measurement
+from earshot.storage.database import Database
+from earshot.timings.baseline import Level
+from earshot.timings.history import read_history
+from earshot.timings.judgement import CHECKS, CheckOutcome, evaluate
+from earshot.timings.timing import timing
+from ingest_assets.assets.speaker_turns import speaker_turns
+from ingest_assets.stages.checks import check_result, check_specs
+from ingest_assets.stages.enrolment_models import EnrolmentModels
+from ingest_assets.stages.metadata import metadata
+from ingest_assets.stages.nameless import without_names
+from ingest_assets.stages.outputs import TimedRun, record_timing
+from ingest_assets.stages.video_asset import GPU_POOL
+from resources.database import DatabaseResource
+from resources.enrolment_work import EnrolmentWork
+from resources.gpu import GpuResource
+from resources.models import ModelsResource
+
+ASSET = "enrolments"
+CODE_VERSION = "1"
+
+
+@asset(
+    group_name="video",
+    code_version=CODE_VERSION,
+    deps=[speaker_turns],
+    pool=GPU_POOL,
+    check_specs=check_specs(ASSET),
+    kinds={"pyannote"},
+    description="Which recordings of people are good enough to know a voice by, with samples of it.",
+)
+def enrolments(
+    context: AssetExecutionContext,
+    database: DatabaseResource,
+    gpu: GpuResource,
+    models: ModelsResource,
+    enrolment_work: ResourceParam[EnrolmentWork],
+) -> MaterializeResult:
+    opened, measurement = database.open(), Measurement()
+    voices = EnrolmentModels(ASSET, measurement, gpu, models.open())
+    try:
+        judged = enrolment_work.judge(opened, voices)
+        result = _measured(opened, context.run.run_id, measurement, voices)
+    except EarshotError as error:
+        raise Failure(without_names(error), metadata={"error": type(error).__name__}, allow_retries=False) from None
+    finally:
+        measurement.close()
+    return result._replace(metadata={"judgements": MetadataValue.int(judged), **(result.metadata or {})})
+
+
+def _measured(database: Database, run_id: str, measurement: Measurement, voices: EnrolmentModels) -> MaterializeResult:
+    """Record the timing and its checks; returns both for Dagster."""
+    key, execution = f"{ASSET}-{run_id[:8]}", voices.execution
+    if execution is None:
+        nothing = [CheckOutcome(check, Level.NOT_EVALUATED, "No model ran: there was nothing to judge.") for check in CHECKS]
+        return MaterializeResult(check_results=[check_result(outcome, key) for outcome in nothing])
+    figures = timing(measurement, execution, voices.audio_s, voices.vectors)
+    examined = evaluate(ASSET, figures, read_history(database, ASSET, figures), floors=())
+    with database.connect() as connection:
+        record_timing(connection, TimedRun(key, ASSET, run_id, CODE_VERSION, figures, examined))
+    return MaterializeResult(
+        metadata=metadata(figures), check_results=[check_result(outcome, key) for outcome in examined.findings]
+    )
