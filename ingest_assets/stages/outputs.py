@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from earshot.storage.database import Connection, Database
+from earshot.timings.history import follow
 from earshot.timings.judgement import Evaluation
 from earshot.timings.timing import Timing, git_commit
 from ingest_assets.stages.freshness import Output, Version
@@ -105,6 +106,8 @@ def record_result(database: Database, result: StageResult) -> None:
         "code_version": result.version.code_version,
         "git_commit": git_commit(),
         "speed": result.examined.speed.value,
+        "waiting": result.examined.waiting.value,
+        "cause": result.examined.cause,
         **asdict(result.figures),
     }
     failed = [
@@ -116,6 +119,8 @@ def record_result(database: Database, result: StageResult) -> None:
         timing_id = _insert(connection, "asset_timings", timing, "timing_id")
         for row in failed:
             _insert(connection, "check_failures", key | row, "failure_id")
+        if result.examined.follow:
+            follow(connection, result.asset, result.examined.follow)
         output = {
             "video_id": result.video_id,
             "asset": result.asset,

@@ -292,7 +292,7 @@ def test_plots_are_small_and_not_blank(videos: int) -> None:
 
 
 def test_flagged_timing_is_red_in_png() -> None:
-    pixels = np.asarray(decoded(as_png(item_rates([*library(300), row(speed="error", items_per_s=0.01)])))).astype(int)
+    pixels = np.asarray(decoded(as_png(item_rates([*library(300), row(speed="error", wall_s=9000.0)])))).astype(int)
     red = (pixels[..., 0] > 160) & (pixels[..., 1] < 80) & (pixels[..., 2] < 80)
     assert red.any()
 
@@ -335,7 +335,7 @@ def test_each_stage_has_its_colour() -> None:
 
 
 def test_band_surrounds_median_of_comparable_timings() -> None:
-    rates = [row(compute_s=8.0 * share) for share in (1.0, 1.1, 0.9, 1.0, 1.2, 1.0, 9.0)]
+    rates = [row(wall_s=2.0 * share) for share in (1.0, 1.1, 0.9, 1.0, 1.2, 1.0, 9.0)]
     low, middle, high = usual_rates(rates)
     assert np.isnan(middle[:5]).all()
     assert middle[5] == pytest.approx(2.0)
@@ -344,9 +344,9 @@ def test_band_surrounds_median_of_comparable_timings() -> None:
 
 
 def test_band_restarts_with_device_and_ignores_slow_timings() -> None:
-    on_cpu, on_cuda = [row(compute_s=8.0)] * 6, [row(compute_s=1.0, device="cuda")] * 2
-    slow = [row(compute_s=80.0, speed="error")] * 10
-    _, middle, _ = usual_rates([*on_cpu, *on_cuda, *slow, row(compute_s=8.0)])
+    on_cpu, on_cuda = [row(wall_s=2.0)] * 6, [row(wall_s=1.0, device="cuda")] * 2
+    slow = [row(wall_s=80.0, speed="error")] * 10
+    _, middle, _ = usual_rates([*on_cpu, *on_cuda, *slow, row(wall_s=2.0)])
     assert np.isnan(middle[6:8]).all()
     assert middle[-1] == pytest.approx(2.0)
 
