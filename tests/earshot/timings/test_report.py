@@ -328,6 +328,19 @@ def test_only_slow_timings_are_marked(videos: int) -> None:
     assert [marked(axes) for axes in pictures(rows).axes[1:]] == counts
 
 
+def test_rates_are_drawn_over_time() -> None:
+    rows = [row(f"v{day}", recorded_at=NOON + timedelta(days=day)) for day in (0, 1, 30)]
+    [axes] = item_rates(rows).axes
+    assert list(axes.lines[0].get_xdata()) == [timing["recorded_at"] for timing in rows]
+    assert list(axes.lines[0].get_ydata()) == [0.4] * 3  # four inputs in ten seconds
+
+
+def test_dates_of_bars_do_not_repeat() -> None:
+    [axes] = stage_times([row(f"v{number}", minute=number / 100.0) for number in range(6)]).axes
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert len(labels) == len(set(labels)) == 1
+
+
 def test_each_stage_has_its_colour() -> None:
     for stage, axes in zip(STAGES, item_rates(library(8)).axes, strict=True):
         dots = axes.lines[0]
@@ -463,6 +476,20 @@ def test_accepted_speed_closes_slowness_not_device(database: Database) -> None:
     fail(database, 1.0, "Elsewhere.", "device", "device")
     assert called("--accept", "transcript").exit_code == 0
     assert [failing.cause for failing in read_open_failures(database)] == ["device"]
+
+
+def test_followed_baseline_stays_open_and_replaces_slowness(database: Database) -> None:
+    fail(database, 30.0, "Slow.")
+    fail(database, 20.0, "The baseline followed.", cause="baseline_followed")
+    fail(database, 3.0, "Slow again.")
+    database.query(
+        "INSERT INTO accepted_speeds (asset, timing_id, accepted_at, followed_until) "
+        "SELECT 'transcript', 1, recorded_at, 9 FROM check_failures WHERE cause = 'baseline_followed'"
+    )
+    assert [failing.message for failing in read_open_failures(database)] == ["Slow again.", "The baseline followed."]
+    keep(database, [row()])
+    assert called("--accept", "transcript").exit_code == 0
+    assert read_open_failures(database) == []
 
 
 def called(*arguments: str) -> Result:
