@@ -8,6 +8,7 @@ twice as long meanwhile. Seeds are fixed, so that it prints the same everywhere.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -123,7 +124,8 @@ class Library:
         self.videos += 1
         if examined.follow:
             self.past = History(self.past).following(examined.follow).comparable
-        self.past += (Past(now, examined.speed, examined.waiting, examined.cause, ("code",), self.videos),)
+        recorded_at = datetime.min + timedelta(days=self.videos / VIDEOS_A_DAY)
+        self.past += (Past(now, examined.speed, examined.waiting, examined.cause, ("code",), self.videos, recorded_at),)
         if examined.findings[-1].cause == MACHINE_BUSY:
             self.reported = self.videos
         return examined

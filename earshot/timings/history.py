@@ -7,6 +7,7 @@ follows them (earshot/timings/judgement.py, `follow()`).
 """
 
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any, Self
 
 from earshot.common.errors import Misconfigured
@@ -34,6 +35,7 @@ class Past:
     cause: str = ""
     code: tuple[str | None, ...] = ()
     timing_id: int = 0
+    recorded_at: datetime = datetime.min
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def _past(row: dict[str, Any]) -> Past:
         row["cause"],
         tuple(row[key] for key in CODE),
         row["timing_id"],
+        row["recorded_at"],
     )
 
 

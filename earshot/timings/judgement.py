@@ -7,11 +7,13 @@
   is the result. More work is a WARN at most: nothing runs slower.
 
 A machine that is busy with something else is a WARN, reported once in REPORT_AGAIN_HOURS; later videos pass and say so. If
-the same code stays slower for NEW_LEVEL_VIDEOS, the machine is slower: the baseline follows, and one finding says so.
+the same code stays slower for NEW_LEVEL_VIDEOS, and on a busy machine for REPORT_AGAIN_HOURS, the machine is slower: the
+baseline follows, and one finding says so.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from statistics import median
 from typing import Any
 
@@ -228,11 +230,14 @@ def _new_baseline(now: Timing, history: History) -> Follow | None:
 
 
 def _is_machine(last: Sequence[Past], before: Sequence[Past]) -> bool:
-    """Whether nothing but the machine can be the reason: the code that is slower now was as fast as usual before."""
-    codes = {past.code for past in last}
-    return codes <= {past.code for past in before if not past.speed.flagged} and not (
-        OF_THE_PROCESS & {past.cause for past in last}
-    )
+    """Whether nothing but the machine can be the reason: the code that is slower now was as fast as usual before.
+
+    Other work may end soon, so the baseline does not follow it at once.
+    """
+    usual, causes = [past for past in before if not past.speed.flagged], {past.cause for past in last}
+    same_code = {past.code for past in last} <= {past.code for past in usual}
+    lasts = last[-1].recorded_at - usual[-1].recorded_at >= timedelta(hours=REPORT_AGAIN_HOURS)
+    return same_code and not OF_THE_PROCESS & causes and (lasts or MACHINE_BUSY not in causes)
 
 
 def _followed(asset: str, speed: Verdict, before: Verdict) -> CheckOutcome:

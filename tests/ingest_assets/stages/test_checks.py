@@ -1,6 +1,7 @@
 """The three checks of a stage, and the history they compare with."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from dagster import AssetCheckSeverity, FloatMetadataValue, TextMetadataValue
@@ -188,18 +189,24 @@ def test_busy_machine_is_reported_again_after_a_day(database: Database) -> None:
     assert not read_history(database, "transcript", usual()).busy_reported
 
 
-def slower(videos: int, code: str = "old", cause: str = "unknown") -> tuple[Past, ...]:
-    slow = usual(wall_s=25.0, compute_s=24.8, cpu_s=25.0)
-    return tuple(Past(slow, Level.ERROR, cause=cause, code=(code,), timing_id=100 + number) for number in range(videos))
+NOON = datetime(2026, 5, 1, 12)
 
 
-NORMAL = tuple(Past(usual(), Level.OK, code=("old",), timing_id=number) for number in range(1, 21))
+def slower(videos: int, code: str = "old", cause: str = "unknown", hours: float = 1.0) -> tuple[Past, ...]:
+    slow, later = usual(wall_s=25.0, compute_s=24.8, cpu_s=25.0), NOON + timedelta(hours=hours)
+    return tuple(
+        Past(slow, Level.ERROR, cause=cause, code=(code,), timing_id=100 + number, recorded_at=later)
+        for number in range(videos)
+    )
+
+
+NORMAL = tuple(Past(usual(), Level.OK, code=("old",), timing_id=number, recorded_at=NOON) for number in range(1, 21))
 SLOW = usual(wall_s=25.0, compute_s=24.8, cpu_s=25.0)
 
 
-def test_baseline_follows_a_slower_machine_and_says_so() -> None:
-    past = History((*NORMAL, *slower(NEW_LEVEL_VIDEOS)))
-    evaluation = evaluate(ASSET, SLOW, past, ())
+@pytest.mark.parametrize("slow", [slower(NEW_LEVEL_VIDEOS), slower(NEW_LEVEL_VIDEOS, cause="machine_busy", hours=25.0)])
+def test_baseline_follows_a_slower_machine_and_says_so(slow: tuple[Past, ...]) -> None:
+    evaluation = evaluate(ASSET, SLOW, History((*NORMAL, *slow)), ())
     found = evaluation.findings[-1]
     assert (found.level, found.cause) == (Level.WARN, "baseline_followed")
     assert "2.4 times as long" in found.message
@@ -212,8 +219,9 @@ def test_baseline_follows_a_slower_machine_and_says_so() -> None:
         slower(NEW_LEVEL_VIDEOS - 2),
         slower(NEW_LEVEL_VIDEOS, code="new"),
         slower(NEW_LEVEL_VIDEOS, cause="batch_size"),
+        slower(NEW_LEVEL_VIDEOS, cause="machine_busy", hours=23.0),
     ],
-    ids=["too few videos", "changed code", "fault of the process"],
+    ids=["too few videos", "changed code", "fault of the process", "busy for less than a day"],
 )
 def test_baseline_does_not_follow_without_proof(past: tuple[Past, ...]) -> None:
     evaluation = evaluate(ASSET, SLOW, History((*NORMAL, *past)), ())
