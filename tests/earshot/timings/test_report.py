@@ -331,8 +331,8 @@ def test_only_slow_timings_are_marked(videos: int) -> None:
 def test_rates_are_drawn_over_time() -> None:
     rows = [row(f"v{day}", recorded_at=NOON + timedelta(days=day)) for day in (0, 1, 30)]
     [axes] = item_rates(rows).axes
-    assert list(axes.lines[0].get_xdata()) == [timing["recorded_at"] for timing in rows]
-    assert list(axes.lines[0].get_ydata()) == [0.4] * 3  # four inputs in ten seconds
+    assert np.asarray(axes.lines[0].get_xdata()).tolist() == [timing["recorded_at"] for timing in rows]
+    assert np.asarray(axes.lines[0].get_ydata()).tolist() == [0.4] * 3  # four inputs in ten seconds
 
 
 def test_dates_of_bars_do_not_repeat() -> None:
