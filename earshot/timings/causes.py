@@ -83,7 +83,9 @@ def cpu_lost_s(timing: Timing) -> float:
 
 def io_wait(now: Timing, expected_s: float) -> Cause:
     """The cause of a wait that was judged too long."""
-    return Cause("io_wait", f"{now.io_s:.1f} s went into reading, writing and the network; expected {expected_s:.1f} s")
+    return Cause(
+        "io_wait", f"{now.io_s:.1f} s went into reading, writing, the network and the database; expected {expected_s:.1f} s"
+    )
 
 
 def _device(now: Timing, _usual: Sequence[Timing]) -> Cause | None:
@@ -137,6 +139,11 @@ def _gpu_idle(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     return Cause("gpu_idle", f"the GPU worked {now.gpu_util_mean:.0f} % of the time, usually {before:.0f} %, with the CPU busy")
 
 
+def _cpu_short(now: Timing, usual: Sequence[Timing]) -> Cause | None:
+    """The process got less of the CPU: the most specific reason."""
+    return _machine_busy(now, usual) or _fewer_threads(now, usual) or _cpu_starved(now, usual)
+
+
 def _machine_busy(now: Timing, usual: Sequence[Timing]) -> Cause | None:
     lost_s, usual_s = cpu_lost_s(now), _expected(now, usual, cpu_lost_s)
     others, usually = now.cpu_others or 0.0, _usually(usual, lambda timing: timing.cpu_others)
@@ -170,8 +177,7 @@ def _cpu_starved(now: Timing, usual: Sequence[Timing]) -> Cause | None:
 
 
 _PROOFS: tuple[Callable[[Timing, Sequence[Timing]], Cause | None], ...] = (
-    _device, _cold_load, _batch_size, _gpu_clock, _gpu_idle, _machine_busy, _fewer_threads,
-    _cpu_starved,
+    _device, _cold_load, _batch_size, _gpu_clock, _gpu_idle, _cpu_short,
 )  # fmt: skip
 
 _SELF_EVIDENT = (_device, _batch_size)

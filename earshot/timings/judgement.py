@@ -195,7 +195,7 @@ def _waited(asset: str, now: Timing, waiting: Verdict) -> CheckOutcome | None:
     if not waiting.level.flagged:
         return None
     cause = io_wait(now, waiting.expected_s)
-    message = f"{asset} waited {waiting.ratio:.1f} times as long as usual. {_because([cause])}"
+    message = f"{asset} waited {waiting.ratio:.3g} times as long as usual. {_because([cause])}"
     return CheckOutcome("regression", waiting.level, message, cause.name, waiting.ratio, waiting.expected_s, waiting.videos)
 
 
