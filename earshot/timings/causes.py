@@ -74,11 +74,14 @@ def computing_s(timing: Timing) -> float:
 
 
 def cpu_lost_s(timing: Timing) -> float:
-    """The seconds by which waiting for a CPU delayed the stage: the share of the time that its ready threads had none."""
-    waited_s = timing.cpu_wait_s or 0.0
+    """The seconds by which waiting for a CPU delayed the stage.
+
+    Of several threads that wait at once, only one delays it: so their share of waiting counts, and not more than they waited.
+    """
+    waited_s, total_s = timing.cpu_wait_s or 0.0, computing_s(timing)
     wanted_s = waited_s + timing.cpu_s
-    share = max(waited_s / wanted_s if wanted_s else 0.0, 0.0) + (timing.cpu_steal or 0.0)
-    return min(1.0, share) * computing_s(timing)
+    lost_s = min(waited_s, total_s * waited_s / wanted_s) if wanted_s > 0 else 0.0
+    return min(total_s, lost_s + total_s * (timing.cpu_steal or 0.0))
 
 
 def io_wait(now: Timing, expected_s: float) -> Cause:
