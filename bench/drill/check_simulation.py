@@ -158,12 +158,13 @@ def detected(stage: str, series: str, shared: bool, fault: Fault, seeds: int = 6
 
 
 def _flags(seed: int, stage: str, series: str, shared: bool, fault: Fault) -> list[bool]:
-    """Whether each video with the fault is flagged, after healthy ones; those of a busy machine are known to be slow."""
+    """Whether each video with the fault is flagged, after healthy ones, during which a busy machine was found and reported."""
     random = np.random.default_rng(seed)
     machine, library, costs = Machine(random, shared), Library(), COSTS[stage]
     for audio_s in lengths(random, series, HEALTHY_VIDEOS):
         now = simulated(costs, float(audio_s), machine)
         library.past += (Past(now, Level.WARN if machine.busy else Level.OK, Level.OK, MACHINE_BUSY if machine.busy else ""),)
+        library.reported = 0 if machine.busy else library.reported
     faulty = [simulated(costs, float(audio_s), machine, fault) for audio_s in lengths(random, series, FAULTY_VIDEOS)]
     return [library.add(stage, now).findings[-1].level.flagged for now in faulty]
 
