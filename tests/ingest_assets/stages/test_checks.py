@@ -172,7 +172,7 @@ def test_busy_machine_is_a_warning_reported_once() -> None:
 
 def test_busy_machine_does_not_hide_a_slow_stage() -> None:
     """It waited for a CPU for half of the excess, and was twice as slow without it."""
-    now = usual(wall_s=62.0, compute_s=61.5, cpu_s=30.0, cpu_wait_s=25.0)
+    now = usual(wall_s=62.0, compute_s=61.5, cpu_s=30.0, cpu_wait_s=30.0)
     found = evaluate(ASSET, now, replace(HEALTHY, busy_reported=True), ()).findings[-1]
     assert (found.level, found.cause) == (Level.ERROR, "machine_busy")
 
