@@ -1,9 +1,9 @@
 """The regression drill: healthy videos, then one fault at a time, and what the checks report on the fault's first video.
 
-Models, database, runs and checks are real; only the clocks are simulated. Each model call takes CALL_S, each of its inputs
-INPUT_S and each load of a model LOAD_S, as if on a GPU, where calls are expensive and inputs cheap; nothing else takes time.
-CPU seconds are the same, even if a fault makes the wall clock slower. So the drill has the same result on any machine, however
-busy.
+Models, database, runs and checks are real; only the clocks are simulated, of wall and of CPU seconds, and the machine's load.
+Each model call takes CALL_S, each of its inputs INPUT_S and each load of a model LOAD_S, as if on a GPU, where calls are
+expensive and inputs cheap; nothing else takes time, but for what a fault adds. The work keeps CORES cores busy, of a machine
+without other work. So the drill has the same result on any machine, however busy.
 
     make drill
 
@@ -25,13 +25,18 @@ from earshot.config.sources_file import source_named
 from earshot.models import cache, measurement
 from earshot.models.cache import Models
 from earshot.models.device import require_device
+from earshot.models.machine_load import LoadCounters
 from earshot.models.measurement import CallCounter
+from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database, open_database
+from earshot.storage.media_store import MediaStore
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from resources.instance.home import open_instance
 
 CALL_S, INPUT_S, LOAD_S = 1.0, 0.05, 10.0
-THROTTLE = 5.0
+THROTTLE = 8.0
+CORES = 4.0
+STORE_S, QUERY_S = 6.0, 4.0  # the delay of a slow store and of a slow database
 HEALTHY_VIDEOS = 6
 CLIP_S = 22.0
 DRILLED_GPU = "a GPU that the drill pretends"
@@ -39,18 +44,30 @@ DRILLED_GPU = "a GPU that the drill pretends"
 
 @dataclass
 class DrillClock:
-    """A clock that only model calls and loads advance; `slowness` multiplies their wall seconds, not their CPU seconds."""
+    """A clock that only model calls, loads and `wait()` advance.
+
+    `slowness` multiplies the wall seconds of calls and loads, not their CPU seconds; so does having fewer `cores`.
+    """
 
     now: float = 0.0
     cpu_s: float = 0.0
     slowness: float = 1.0
+    cores: float = CORES
 
     def __call__(self) -> float:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        self.now += seconds * self.slowness
-        self.cpu_s += seconds
+        self.now += seconds * self.slowness * CORES / self.cores
+        self.cpu_s += seconds * CORES
+
+    def wait(self, seconds: float) -> None:
+        """Time passes in which the process does nothing."""
+        self.now += seconds
+
+    def counters(self) -> LoadCounters:
+        """The load of a machine that only this process uses."""
+        return LoadCounters({}, busy_s=self.cpu_s, steal_s=0.0, total_s=self.now * CORES)
 
 
 @contextmanager
@@ -70,6 +87,7 @@ def drill_clock() -> Iterator[DrillClock]:
     with (
         patch.object(measurement, "clock", clock),
         patch.object(measurement, "cpu_clock", lambda: clock.cpu_s),
+        patch.object(measurement, "load_counters", clock.counters),
         patch.object(CallCounter, "count", counting),
         patch.object(cache, "_begin_load", loading),
     ):
@@ -78,13 +96,20 @@ def drill_clock() -> Iterator[DrillClock]:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault: its description, the stage it slows, the cause that the checks must find, and how to inject it."""
+    """A fault: its description, the stages it slows, the cause that the checks must find, and how to inject it.
+
+    More work than usual is a warning; every other fault is an error.
+    """
 
     name: str
     description: str
-    stage: str
+    stages: tuple[str, ...]
     cause: str
     committed: Callable[[DrillClock, Database], AbstractContextManager[None]]
+
+    @property
+    def severity(self) -> str:
+        return "warn" if self.cause == "more_items" else "error"
 
 
 @contextmanager
@@ -123,6 +148,56 @@ def _one_by_one(_clock: DrillClock, _database: Database) -> Iterator[None]:
 def _reloaded(_clock: DrillClock, _database: Database) -> Iterator[None]:
     cache.forget_models("diarizer")
     yield
+
+
+@contextmanager
+def _store_slow(clock: DrillClock, _database: Database) -> Iterator[None]:
+    with patch.object(MediaStore, "read", _delayed(MediaStore.read, clock, STORE_S)):
+        yield
+
+
+@contextmanager
+def _database_slow(clock: DrillClock, _database: Database) -> Iterator[None]:
+    with patch.object(Database, "replace_within", _delayed(Database.replace_within, clock, QUERY_S)):
+        yield
+
+
+def _delayed(method: Callable[..., Any], clock: DrillClock, seconds: float) -> Callable[..., Any]:
+    """The method, answering so much later."""
+
+    def delayed(*arguments: Any, **named: Any) -> Any:
+        clock.wait(seconds)
+        return method(*arguments, **named)
+
+    return delayed
+
+
+@contextmanager
+def _step_halved(_clock: DrillClock, _database: Database) -> Iterator[None]:
+    pipeline: Any = Models().diarizer(require_device("cpu"))._pipeline
+    usual = pipeline._segmentation.step
+    pipeline._segmentation.step = usual / 2
+    try:
+        yield
+    finally:
+        pipeline._segmentation.step = usual
+
+
+@contextmanager
+def _single_thread(clock: DrillClock, _database: Database) -> Iterator[None]:
+    from earshot.models.voice.diarizer import Diarizer
+
+    diarize = Diarizer.diarize
+
+    def single(*arguments: Any, **named: Any) -> Any:
+        clock.cores = 1.0
+        try:
+            return diarize(*arguments, **named)
+        finally:
+            clock.cores = CORES
+
+    with patch.object(Diarizer, "diarize", single):
+        yield
 
 
 @contextmanager
@@ -166,15 +241,27 @@ def _changed_execution(model_class: Any, changes: dict[str, str]) -> property:
 
 
 FAULTS = (
-    Fault("throttled", "the text encoder takes five times as long", "text_embeddings", "starved", _throttled),
+    Fault("throttled", "the text encoder takes eight times as long", ("text_embeddings",), "starved", _throttled),
     Fault(
-        "one by one", "voice embeddings are taken one by one instead of batched", "voice_embeddings", "batch_size", _one_by_one
+        "one by one",
+        "voice embeddings are taken one by one instead of batched",
+        ("voice_embeddings",),
+        "batch_size",
+        _one_by_one,
     ),
-    Fault("loaded again", "the diarization's models are loaded again for the video", "speaker_turns", "cold_load", _reloaded),
+    Fault(
+        "loaded again", "the diarization's models are loaded again for the video", ("speaker_turns",), "cold_load", _reloaded
+    ),
+    Fault("slow store", "the media store answers six seconds late", STAGES[1:4], "io_wait", _store_slow),
+    Fault("slow database", "the database takes four seconds to store a stage's rows", STAGES, "io_wait", _database_slow),
+    Fault("halved step", "the diarization's window moves by half its step", ("speaker_turns",), "more_items", _step_halved),
+    Fault(
+        "one thread", "the diarization computes with one thread of four", ("speaker_turns",), "fewer_threads", _single_thread
+    ),
     Fault(
         "other device",
         "the text encoder's parameters lie on the CPU, behind the GPU resource's back",
-        "text_embeddings",
+        ("text_embeddings",),
         "device",
         _on_the_other_device,
     ),

@@ -26,6 +26,11 @@ TOLERANCE_S = 0.5
 DECLARING_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac", "aiff", "avi", "asf"})
 
 
+def import_decoder() -> None:
+    """Import what the first `decode()` of a process would, which takes longer than decoding some minutes."""
+    import faster_whisper  # noqa: F401
+
+
 def decode(path: Path) -> np.ndarray:
     """The file's audio as int16 samples, mono, 16 kHz. Raises InvalidMedia or NoAudio, naming the file."""
     if path.stat().st_size == 0:

@@ -2,8 +2,9 @@
 
 `Measurement` is a set of stopwatches that an asset starts around its work: `loading()` for models, `computing()` for model
 calls (synchronised with the device, so that queued kernels count where they belong) and `reading_writing()` for files, network
-and database. Its `tally` counts the model's inputs and calls; after `sample()`, a thread samples the GPU's utilisation, memory,
-power and clock until `close()`. `ExecutionInfo` describes what really ran, read from the loaded model after its work.
+and database. `load` is that of the machine meanwhile. Its `tally` counts the model's inputs and calls; after `sample()`, a
+thread samples the GPU's utilisation, memory, power and clock until `close()`. `ExecutionInfo` describes what really ran, read
+from the loaded model after its work.
 
 earshot/timings/timing.py defines the real-time factor and similar figures.
 """
@@ -15,12 +16,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from earshot.models.machine_load import LoadCounters, MachineLoad, load_between, read_counters
+
 if TYPE_CHECKING:
     from earshot.models.nvml import GpuSampler, GpuUse
 
-# Wall and CPU seconds of this process; the drill and tests replace these clocks.
+# Wall and CPU seconds of this process, and the machine's counters; the drill and tests replace these.
 clock: Callable[[], float] = time.perf_counter
 cpu_clock: Callable[[], float] = time.process_time
+load_counters: Callable[[], LoadCounters | None] = read_counters
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Measurement:
         self.model_loads = 0
         self.tally = CallCounter()
         self._sampler: GpuSampler | None = None
+        self._counters = load_counters()
         self._started = clock()
         self._cpu_started = cpu_clock()
 
@@ -88,8 +93,13 @@ class Measurement:
     def cpu_s(self) -> float:
         return cpu_clock() - self._cpu_started
 
+    @property
+    def load(self) -> MachineLoad:
+        return load_between(self._counters, load_counters(), self.cpu_s)
+
     @contextmanager
     def loading(self) -> Iterator[None]:
+        """Whatever a process does once: importing modules, reading a model, warming it up."""
         started = clock()
         yield
         self.load_s += clock() - started

@@ -2,13 +2,12 @@
 
 - `stage_times()`: the cost of an hour of audio by stage, for the videos in order of time. Beyond MAX_BARS videos, each bar
   combines several.
-- `item_rates()`: items per second of each timing, the usual band before it, and the timings that were flagged as too slow. The
-  band is the baseline (earshot/timings/baseline.py) of earlier comparable timings. The checks also count time outside model
-  calls (files, network, reloading a model), so a timing within the band can be flagged. Accepted speeds do not move the band.
+- `item_rates()`: what the regression check judges, over time: inputs per second of computing of each timing, the usual band
+  before it, and the timings that were flagged as too slow. The band is the baseline (earshot/timings/baseline.py) of earlier
+  comparable timings. Accepted speeds do not move it.
 - `pictures()`: both in one figure.
 
-The time axes show order, not the clock, because videos come in bursts. Importing matplotlib takes a second, so import this
-module only where it is used.
+Importing matplotlib takes a second, so import this module only where it is used.
 """
 
 import math
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import NullLocator
 from PIL import Image
@@ -28,8 +28,10 @@ from PIL import Image
 from earshot.common.errors import Misconfigured
 from earshot.storage.catalog.stages import STAGES
 from earshot.timings.baseline import SPREAD_WINDOW, Cost, Level, judge
+from earshot.timings.causes import computing_s
 from earshot.timings.history import BASELINE_KEY
 from earshot.timings.report import Row, latest
+from earshot.timings.timing import Timing
 
 FORMATS = ("png", "svg", "pdf")
 MAX_BARS = 120
@@ -52,7 +54,7 @@ def stage_times(rows: Sequence[Row]) -> Figure:
 
 
 def item_rates(rows: Sequence[Row]) -> Figure:
-    """Items per second of each stage's timings, one below the other."""
+    """Inputs per second of computing of each stage's timings, one below the other."""
     figure = _figure(_rates_inches(rows))
     _draw_rates(figure, rows)
     return figure
@@ -124,7 +126,7 @@ def _draw_times(figure: FigureBase, rows: Sequence[Row]) -> None:
     axes.set_ylabel("minutes")
     grouped = f", {size} to a bar" if size > 1 else ""
     axes.set_title(f"Minutes of work per hour of audio, without loading models (videos: {len(videos)}{grouped})", fontsize=10)
-    _mark_times(axes, [_end(bar) for bar in bars], shift=0.5)
+    _mark_times(axes, [_end(bar) for bar in bars])
     if bars:
         figure.legend(*_reversed(axes), loc="outside right upper", fontsize=8, frameon=False)
 
@@ -158,31 +160,36 @@ def _draw_rates(figure: FigureBase, rows: Sequence[Row]) -> None:
     stages = _stages(rows)
     all_axes = figure.subplots(max(1, len(stages)), 1, sharex=True, squeeze=False)[:, 0]
     for axes, stage in zip(all_axes, stages, strict=False):
-        _draw_rate(axes, stage, rows)
-    _mark_times(all_axes[-1], [row["recorded_at"] for row in rows])
-    title = f"Items per second; grey: what was usual before, median and spread; red: {SLOW}"
+        _draw_rate(axes, [row for row in rows if row["asset"] == stage and _cost(row).measurable], stage)
+    locator = AutoDateLocator()
+    all_axes[-1].xaxis.set_major_locator(locator)
+    all_axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    title = f"Inputs per second of computing; grey: what was usual before, median and spread; red: {SLOW}"
     figure.suptitle(title, fontsize=10)
 
 
-def _draw_rate(axes: Axes, stage: str, rows: Sequence[Row]) -> None:
-    """Plot one stage. A timing's x is its index among all rows, so that points above each other are from the same time."""
-    indices = [index for index, row in enumerate(rows) if row["asset"] == stage and row["items_per_s"] > 0]
-    timings = [rows[index] for index in indices]
-    few = len(indices) < FEW_POINTS
-    rates = [row["items_per_s"] for row in timings]
-    axes.plot(indices, rates, "o", color=COLOURS[stage], markersize=4 if few else 1.5, alpha=1.0 if few else 0.4)
+def _draw_rate(axes: Axes, timings: Sequence[Row], stage: str) -> None:
+    times, rates = [row["recorded_at"] for row in timings], [_rate(row) for row in timings]
+    few = len(times) < FEW_POINTS
+    axes.plot(times, rates, "o", color=COLOURS[stage], markersize=4 if few else 1.5, alpha=1.0 if few else 0.4)
     low, middle, high = usual_rates(timings)
-    axes.fill_between(indices, low, high, color="0.3", alpha=0.2, linewidth=0, zorder=3, label="usual")
-    axes.plot(indices, middle, color="0.2", linewidth=0.8, zorder=3)
-    slow = [(index, row["items_per_s"]) for index, row in zip(indices, timings, strict=True) if Level(row["speed"]).flagged]
-    axes.plot(*_columns(slow), "x", color=SLOW_COLOUR, markersize=7 if few else 5, markeredgewidth=1.5, zorder=4, label=SLOW)
+    axes.fill_between(times, low, high, color="0.3", alpha=0.2, linewidth=0, zorder=3, label="usual")
+    axes.plot(times, middle, color="0.2", linewidth=0.8, zorder=3)
+    slow = [row for row in timings if Level(row["speed"]).flagged]
+    at, slow_rates = [row["recorded_at"] for row in slow], [_rate(row) for row in slow]
+    axes.plot(at, slow_rates, "x", color=SLOW_COLOUR, markersize=7 if few else 5, markeredgewidth=1.5, zorder=4, label=SLOW)
     _scale(axes, rates)
     axes.set_ylabel(stage.replace("_", "\n"), fontsize=8)
     axes.tick_params(labelsize=8)
 
 
-def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
-    return [x for x, _ in points], [y for _, y in points]
+def _cost(row: Row) -> Cost:
+    """The stage's cost, as the check judges it."""
+    return Cost(computing_s(Timing.of_row(row)), row["inputs"], Level(row["speed"]).flagged)
+
+
+def _rate(row: Row) -> float:
+    return row["inputs"] / _cost(row).seconds
 
 
 def _scale(axes: Axes, rates: Sequence[float]) -> None:
@@ -201,21 +208,22 @@ def usual_rates(timings: Sequence[Row]) -> tuple[list[float], list[float], list[
     before: dict[tuple[str, ...], deque[Cost]] = defaultdict(lambda: deque(maxlen=SPREAD_WINDOW))
     low, middle, high = [], [], []
     for row in timings:
-        cost, comparable = Cost(row["compute_s"], row["items"]), before[tuple(row[key] for key in BASELINE_KEY)]
+        cost, comparable = _cost(row), before[tuple(row[key] for key in BASELINE_KEY)]
         verdict = judge(cost, comparable)
         rate, spread = 1.0 / verdict.unit_s, 1.0 + verdict.spread
         low.append(rate / spread)
         middle.append(rate)
         high.append(rate * spread)
-        if not Level(row["speed"]).flagged:
+        if not cost.flagged:
             comparable.append(cost)
     return low, middle, high
 
 
-def _mark_times(axes: Axes, times: Sequence[datetime], shift: float = 0.0) -> None:
-    """Label the x axis with up to DATES dates, with the time of day if they are close together."""
+def _mark_times(axes: Axes, times: Sequence[datetime]) -> None:
+    """Label up to DATES bars with their dates, or times of day if close together; none twice."""
     indices = sorted({int(index) for index in np.linspace(0, len(times) - 1, DATES)}) if times else []
     near = bool(times) and (max(times) - min(times)).days < len(indices)
     written = "%Y-%m-%d\n%H:%M" if near else "%Y-%m-%d"
-    axes.set_xticks([index + shift for index in indices], [times[index].strftime(written) for index in indices], fontsize=8)
+    labels = {times[index].strftime(written): index + 0.5 for index in indices}
+    axes.set_xticks(list(labels.values()), list(labels), fontsize=8)
     axes.margins(x=0.01)

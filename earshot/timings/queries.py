@@ -14,7 +14,7 @@ RECENT_DAYS = 7.0
 # A report covers at most this many of the newest timings: ten thousand videos, which fit into 300 MB.
 MAX_TIMINGS = 50_000
 # The columns of `asset_timings` that are shown to programs, in this order.
-ROW_KEYS = ("video_id", "asset", "recorded_at", "run_id", "code_version", "git_commit", "speed", *KEYS)
+ROW_KEYS = ("video_id", "asset", "recorded_at", "run_id", "code_version", "git_commit", "speed", "waiting", "cause", *KEYS)
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,17 @@ def stream_timings(
 
 
 def read_open_failures(database: Database, video_id: str | None = None) -> list[OpenFailure]:
-    """The worst failure per stage and cause within RECENT_DAYS, newest first; without slowdowns accepted since."""
+    """The worst failure per stage and cause within RECENT_DAYS, newest first; without slowdowns accepted since.
+
+    A baseline that followed a slower machine replaces the slowdowns before it, and is listed until it is accepted.
+    """
     rows = database.query(
         "SELECT DISTINCT ON (asset, cause) asset, check_name, severity, cause, message, video_id, recorded_at, "
         "count(*) OVER (PARTITION BY asset, cause) AS times FROM check_failures AS failure "
-        "WHERE (%(video)s::text IS NULL OR video_id = %(video)s) AND recorded_at > now() - %(days)s::float * interval '1 day' "
+        "WHERE (%(video)s::text IS NULL OR video_id = %(video)s) "
+        "AND (cause = 'baseline_followed' OR recorded_at > now() - %(days)s::float * interval '1 day') "
         "AND (check_name <> 'regression' OR NOT EXISTS (SELECT FROM accepted_speeds AS accepted "
-        "WHERE accepted.asset = failure.asset AND accepted.accepted_at >= failure.recorded_at)) "
+        "WHERE accepted.asset = failure.asset AND accepted.accepted_at > failure.recorded_at)) "
         "ORDER BY asset, cause, severity = 'error' DESC, failure_id DESC",
         {"video": video_id, "days": RECENT_DAYS},
     )

@@ -14,7 +14,7 @@ This module compares and judges nothing.
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any, Self
 
@@ -61,6 +61,11 @@ class Timing:
     cache_misses: float
     driver: str
     libraries: str
+    cpu_wait_s: float | None = None
+    cpu_busy: float | None = None
+    cpu_others: float | None = None
+    cpu_steal: float | None = None
+    load_average: float | None = None
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
@@ -104,7 +109,7 @@ def timing(
     from earshot.models.nvml import driver_version
 
     wall_s, compute_s, tally = measurement.wall_s, measurement.compute_s, measurement.tally
-    gpu = measurement.gpu_use()
+    gpu, load = measurement.gpu_use(), measurement.load
     return Timing(
         audio_s=audio_s,
         wall_s=wall_s,
@@ -136,6 +141,7 @@ def timing(
         cache_misses=float(cache_misses),
         driver=driver_version() if execution.device == "cuda" else "",
         libraries=library_versions(),
+        **asdict(load),
     )
 
 

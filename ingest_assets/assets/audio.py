@@ -15,7 +15,7 @@ from dagster import AssetExecutionContext, MaterializeResult
 from soundfile import LibsndfileError
 
 from earshot.common.audio import SAMPLE_RATE
-from earshot.media.decoding import decode
+from earshot.media.decoding import decode, import_decoder
 from earshot.media.download_slots import download_slot
 from earshot.media.downloads import Fetched, download_folder, refuse_truncated
 from earshot.models.device import cpu_name
@@ -44,9 +44,12 @@ def audio(
     with stage(context, database) as run:
         if run.is_current and _is_whole(run, media_store):
             return run.reuse()
+        with run.measurement.loading():
+            import_decoder()
         row = _fetch(run, media_source, media_store)
         run.replace({"audio": pd.DataFrame([row])})
-        set_duration(run.database, run.video.video_id, row["duration_s"])
+        with run.measurement.reading_writing():
+            set_duration(run.database, run.video.video_id, row["duration_s"])
         return run.finish(
             ExecutionInfo("cpu", "cpu", cpu_name(), f"{row['downloader'].partition(' ')[0]}+pyav", _av_version(), "int16", 1),
             row["duration_s"],
@@ -87,7 +90,8 @@ def _fetch(run: StageRun, media_source: MediaSourceResource, media_store: MediaS
 
 
 def _fetched(run: StageRun, media_source: MediaSourceResource, folder: Path) -> Fetched:
-    source = source_of(run.video.source)
+    with run.measurement.reading_writing():
+        source = source_of(run.video.source)
     with ExitStack() as turn:
         with run.measurement.waiting():
             turn.enter_context(download_slot(run.database, source))

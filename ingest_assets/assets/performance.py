@@ -75,7 +75,7 @@ def _tables_and_plots(
     return {
         "stages": MetadataValue.md(report_table(reported).markdown),
         "time_per_audio_hour": _picture("Time per audio hour", stage_times(rows)),
-        "items_per_second": _picture("Items per second", item_rates(rows)),
+        "items_per_second": _picture("Inputs per second of computing", item_rates(rows)),
         "failing_checks": MetadataValue.md(failures or "None in the last seven days."),
         "out_of_date": MetadataValue.md(stale_table(stale).markdown if stale else "Nothing."),
     }

@@ -32,7 +32,8 @@ def text_embeddings(
         if run.is_current:
             return run.reuse()
         encoder = run.load(gpu, models.open().passage_encoder)
-        register_text_model(run.database, models.open().model_set().text)
+        with run.measurement.reading_writing():
+            register_text_model(run.database, models.open().model_set().text)
         words, transcripts = run.rows("words", "word_index"), run.rows("transcripts", "video_id")
         exclusive, turns = run.rows("exclusive_turns", "turn_index"), run.rows("turns", "turn_index")
         with run.measurement.computing():

@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from earshot.storage.database import Connection, Database
+from earshot.timings.history import follow
 from earshot.timings.timing import git_commit
 from ingest_assets.stages.freshness import Output, Version
 
@@ -134,6 +135,8 @@ def record_timing(connection: Connection, timed: TimedRun) -> int:
         "code_version": timed.code_version,
         "git_commit": git_commit(),
         "speed": timed.examined.speed.value,
+        "waiting": timed.examined.waiting.value,
+        "cause": timed.examined.cause,
         **asdict(timed.figures),
     }
     timing_id = _insert(connection, "asset_timings", timing, "timing_id")
@@ -141,6 +144,8 @@ def record_timing(connection: Connection, timed: TimedRun) -> int:
         if outcome.level.flagged:
             failure = {"severity": outcome.level.value, "cause": outcome.cause, "message": outcome.message}
             _insert(connection, "check_failures", {**key, "check_name": outcome.check, **failure}, "failure_id")
+    if timed.examined.follow:
+        follow(connection, timed.asset, timed.examined.follow)
     return timing_id
 
 

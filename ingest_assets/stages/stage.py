@@ -205,14 +205,17 @@ def _record(database: Database, video_id: str, error: EarshotError) -> None:
 
 
 def _open(context: AssetExecutionContext, database: Database, video_id: str, measurement: Measurement) -> StageRun:
-    video = get_video(database, video_id)
+    with measurement.reading_writing():
+        video = get_video(database, video_id)
     if video is None:
         raise Misconfigured(
             f"Partition {video_id!r} is not in the catalogue (table videos).",
             "Do not add partitions by hand: `earshot ingest` adds them.",
         )
     run = StageRun(context, database, video, measurement)
-    if missing := sorted(run.upstream - run.outputs.keys()):
+    with measurement.reading_writing():
+        missing = sorted(run.upstream - run.outputs.keys())
+    if missing:
         raise _missing_inputs(video, run.asset, missing)
     run.report(0.0)
     return run

@@ -13,15 +13,15 @@ from bench.corpora.episodes import EPISODES, episode_samples, write_mp3
 from bench.drill.drill import FAULTS, DrillClock, ingest_one, moved_to_the_cpu
 from earshot.models import cache
 from earshot.storage.database import Database
-from earshot.timings.baseline import MINIMUM_VIDEOS, SLACK_S
+from earshot.timings.baseline import MINIMUM_VIDEOS, WARN_LOST_S
 from ingest_assets.operations.ingest import Outcome
 
-SECONDS = 180  # long enough for a fault to cost more than the half second below which nothing is flagged
+SECONDS = 600  # long enough for a fault to cost more than the second below which nothing is flagged
 
 
 @contextmanager
 def _reloaded() -> Iterator[None]:
-    """Every model is loaded a second time. The disk decides which loads take half a second."""
+    """Every model is loaded a second time. The disk decides which loads take a second."""
     cache.forget_models()
     yield
 
@@ -92,13 +92,13 @@ def test_fault_is_flagged_on_first_video_with_cause(drill: Drill, name: str) -> 
 
 
 def test_second_load_is_the_cause_where_it_slows(drill: Drill) -> None:
-    """An H200 reloads some of these models within half a second, which is never flagged."""
+    """An H200 reloads some of these models within a second, which is never flagged."""
     rows = drill.database.query(
         "SELECT asset, model_loads, load_s FROM asset_timings WHERE run_id = %s AND asset <> 'audio'",
         [drill.faulty["reloaded"].run_id],
     )
     assert [row["model_loads"] for row in rows] == [2.0] * 4
-    slowed = {row["asset"] for row in rows if row["load_s"] > SLACK_S}
+    slowed = {row["asset"] for row in rows if row["load_s"] > WARN_LOST_S}
     assert {(asset, why) for asset, _, why in drill.failures("reloaded")} == {(asset, "cold_load") for asset in slowed}
 
 

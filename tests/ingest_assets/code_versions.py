@@ -27,7 +27,7 @@ MACHINERY = {
     "earshot/common": "errors",
     "earshot/config": "settings",
     "earshot/media": "download_slots downloads fetching",
-    "earshot/models": "cache device measurement oom_batching registry",
+    "earshot/models": "cache device machine_load measurement oom_batching registry",
     "earshot/speakers/people": "identify",
     "earshot/speakers/tables": "voice_cache voice_space",
     "earshot/speakers/voices": "monologue",

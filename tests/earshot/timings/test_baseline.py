@@ -5,7 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.drill.rule_simulation import SPREADS, detected, false_alarms, series
-from earshot.timings.baseline import ERROR_RATIO, MINIMUM_VIDEOS, SLACK_S, WARN_RATIO, WINDOW, Cost, Level, judge
+from earshot.timings.baseline import (
+    ERROR_RATIO,
+    MINIMUM_VIDEOS,
+    NEW_LEVEL_VIDEOS,
+    WARN_LOST_S,
+    WARN_RATIO,
+    WINDOW,
+    Cost,
+    Level,
+    Stakes,
+    is_new_level,
+    judge,
+)
 
 
 def steady(videos: int = WINDOW, seconds: float = 10.0, units: float = 200.0) -> list[Cost]:
@@ -70,7 +82,7 @@ def test_flagged_videos_stay_out_of_baseline() -> None:
 
 def test_few_texts_are_not_flagged_by_rounding() -> None:
     usual = [Cost(0.01 * units, units) for units in (200.0, 300.0, 250.0, 400.0, 350.0)]
-    assert judge(Cost(0.2, 3.0), usual).level is Level.OK  # six times as long per text, a fifth of a second in all
+    assert judge(Cost(0.2, 3.0), usual).level is Level.OK
     assert judge(Cost(0.01 * 6 * 300, 300.0), usual).level is Level.ERROR
 
 
@@ -80,6 +92,31 @@ def test_smallest_video_may_cost_the_fixed_part() -> None:
     assert judge(Cost(12.0, 10.0), usual).level is Level.ERROR
 
 
+@pytest.mark.parametrize(("seconds", "level"), [(0.95, Level.OK), (2.9, Level.WARN), (3.2, Level.ERROR)])
+def test_severity_follows_the_lost_seconds(seconds: float, level: Level) -> None:
+    """A video of 30 s that usually takes 0.1 s: a dozen times as long is no error yet."""
+    assert judge(Cost(seconds, 30.0), [Cost(0.1, 30.0)] * 20, Stakes.of_video(30.0)).level is level
+
+
+@pytest.mark.parametrize(("lost_s", "level"), [(4.0, Level.OK), (6.0, Level.WARN), (12.0, Level.ERROR)])
+def test_three_hours_may_lose_more_seconds(lost_s: float, level: Level) -> None:
+    assert judge(Cost(4.0 + lost_s, 100.0), [Cost(4.0, 100.0)] * 20, Stakes.of_video(3 * 3600.0)).level is level
+
+
+def test_steady_slowness_is_a_new_level() -> None:
+    slow = [Cost(16.0, 200.0, flagged=True)] * NEW_LEVEL_VIDEOS
+    assert is_new_level([*steady(), *slow])
+    assert is_new_level([*steady(), *slow[1:], *steady(1)])
+    assert not is_new_level([*steady(), *slow[2:]])
+    assert not is_new_level([*steady(), *slow[2:], *steady(2)])
+    assert not is_new_level([*steady(MINIMUM_VIDEOS - 1), *slow])
+
+
+def test_erratic_slowness_is_no_new_level() -> None:
+    erratic = [Cost(10.0 * factor, 200.0, flagged=True) for factor in (1.4, 3.0, 1.5, 2.5, 4.0) * 2]
+    assert not is_new_level([*steady(), *erratic])
+
+
 @given(st.lists(st.floats(0.01, 1e5), max_size=40), st.floats(0.01, 1e5), st.floats(0.1, 1e4))
 def test_slower_is_never_judged_milder(seconds: list[float], now: float, units: float) -> None:
     history = [Cost(value, units) for value in seconds]
@@ -87,7 +124,7 @@ def test_slower_is_never_judged_milder(seconds: list[float], now: float, units: 
     quick, slow = judge(Cost(now, units), history), judge(Cost(now * 3, units), history)
     assert order.index(slow.level) >= order.index(quick.level)
     if quick.level.flagged:
-        assert now - quick.expected_s > SLACK_S
+        assert now - quick.expected_s >= WARN_LOST_S
 
 
 @given(st.floats(100.0, 1e4), st.floats(1.0, 10.0))

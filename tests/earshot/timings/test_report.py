@@ -302,7 +302,7 @@ def test_plots_are_small_and_not_blank(videos: int) -> None:
 
 
 def test_flagged_timing_is_red_in_png() -> None:
-    pixels = np.asarray(decoded(as_png(item_rates([*library(300), row(speed="error", items_per_s=0.01)])))).astype(int)
+    pixels = np.asarray(decoded(as_png(item_rates([*library(300), row(speed="error", wall_s=9000.0)])))).astype(int)
     red = (pixels[..., 0] > 160) & (pixels[..., 1] < 80) & (pixels[..., 2] < 80)
     assert red.any()
 
@@ -338,6 +338,19 @@ def test_only_slow_timings_are_marked(videos: int) -> None:
     assert [marked(axes) for axes in pictures(rows).axes[1:]] == counts
 
 
+def test_rates_are_drawn_over_time() -> None:
+    rows = [row(f"v{day}", recorded_at=NOON + timedelta(days=day)) for day in (0, 1, 30)]
+    [axes] = item_rates(rows).axes
+    assert np.asarray(axes.lines[0].get_xdata()).tolist() == [timing["recorded_at"] for timing in rows]
+    assert np.asarray(axes.lines[0].get_ydata()).tolist() == [0.4] * 3  # four inputs in ten seconds
+
+
+def test_dates_of_bars_do_not_repeat() -> None:
+    [axes] = stage_times([row(f"v{number}", minute=number / 100.0) for number in range(6)]).axes
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert len(labels) == len(set(labels)) == 1
+
+
 def test_each_stage_has_its_colour() -> None:
     for stage, axes in zip(STAGES, item_rates(library(8)).axes, strict=True):
         dots = axes.lines[0]
@@ -345,7 +358,7 @@ def test_each_stage_has_its_colour() -> None:
 
 
 def test_band_surrounds_median_of_comparable_timings() -> None:
-    rates = [row(compute_s=8.0 * share) for share in (1.0, 1.1, 0.9, 1.0, 1.2, 1.0, 9.0)]
+    rates = [row(wall_s=2.0 * share) for share in (1.0, 1.1, 0.9, 1.0, 1.2, 1.0, 9.0)]
     low, middle, high = usual_rates(rates)
     assert np.isnan(middle[:5]).all()
     assert middle[5] == pytest.approx(2.0)
@@ -354,9 +367,9 @@ def test_band_surrounds_median_of_comparable_timings() -> None:
 
 
 def test_band_restarts_with_device_and_ignores_slow_timings() -> None:
-    on_cpu, on_cuda = [row(compute_s=8.0)] * 6, [row(compute_s=1.0, device="cuda")] * 2
-    slow = [row(compute_s=80.0, speed="error")] * 10
-    _, middle, _ = usual_rates([*on_cpu, *on_cuda, *slow, row(compute_s=8.0)])
+    on_cpu, on_cuda = [row(wall_s=2.0)] * 6, [row(wall_s=1.0, device="cuda")] * 2
+    slow = [row(wall_s=80.0, speed="error")] * 10
+    _, middle, _ = usual_rates([*on_cpu, *on_cuda, *slow, row(wall_s=2.0)])
     assert np.isnan(middle[6:8]).all()
     assert middle[-1] == pytest.approx(2.0)
 
@@ -473,6 +486,20 @@ def test_accepted_speed_closes_slowness_not_device(database: Database) -> None:
     fail(database, 1.0, "Elsewhere.", "device", "device")
     assert called("--accept", "transcript").exit_code == 0
     assert [failing.cause for failing in read_open_failures(database)] == ["device"]
+
+
+def test_followed_baseline_stays_open_and_replaces_slowness(database: Database) -> None:
+    fail(database, 30.0, "Slow.")
+    fail(database, 20.0, "The baseline followed.", cause="baseline_followed")
+    fail(database, 3.0, "Slow again.")
+    database.query(
+        "INSERT INTO accepted_speeds (asset, timing_id, accepted_at, followed_until) "
+        "SELECT 'transcript', 1, recorded_at, 9 FROM check_failures WHERE cause = 'baseline_followed'"
+    )
+    assert [failing.message for failing in read_open_failures(database)] == ["Slow again.", "The baseline followed."]
+    keep(database, [row()])
+    assert called("--accept", "transcript").exit_code == 0
+    assert read_open_failures(database) == []
 
 
 def called(*arguments: str) -> Result:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from dagster import FloatMetadataValue, TextMetadataValue
 
-from bench.drill.drill import CALL_S, INPUT_S, drill_clock
+from bench.drill.drill import CALL_S, CORES, INPUT_S, drill_clock
 from earshot.cli.output import describe_speed
 from earshot.models.measurement import ExecutionInfo, Measurement
 from earshot.timings.report import SUMMARY_COLUMNS, summarize
@@ -141,4 +141,4 @@ def test_drill_slows_the_clock_not_the_cpu() -> None:
         clock.slowness = 5.0
         measurement.tally.count(2.0)
         assert measurement.wall_s == 5.0 * (CALL_S + 2.0 * INPUT_S)
-        assert measurement.cpu_s == CALL_S + 2.0 * INPUT_S
+        assert measurement.cpu_s == CORES * (CALL_S + 2.0 * INPUT_S)
