@@ -33,7 +33,7 @@ class StageResult:
     content: str
     figures: Timing
     examined: Evaluation
-    details: Mapping[str, str]
+    details: Mapping[str, str | int]
 
 
 def content_digest(*frames: pd.DataFrame) -> str:

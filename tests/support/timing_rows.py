@@ -3,8 +3,10 @@
 from dataclasses import asdict, replace
 from typing import Any
 
+from dagster import FloatMetadataValue, IntMetadataValue, TextMetadataValue
+
 from earshot.storage.database import Database
-from earshot.timings.timing import Timing
+from earshot.timings.timing import COUNT_KEYS, KEYS, TEXT_KEYS, Timing
 
 USUAL = Timing(
     audio_s=600.0, wall_s=10.5, compute_s=10.0, load_s=0.0, io_s=0.2, rtf=10.0 / 600.0, x_realtime=600.0 / 10.5, items=300.0,
@@ -13,6 +15,14 @@ USUAL = Timing(
     memory_retries=0.0, gpu_util_mean=80.0, gpu_util_p95=95.0, vram_peak_mb=2000.0, gpu_power_w=200.0, gpu_clock_mhz=2500.0,
     cpu_s=11.0, cache_hits=0.0, cache_misses=0.0, driver="580.1", libraries="torch 2.10.0",
 )  # fmt: skip
+
+# The types of the figures in the metadata of a materialization.
+TYPES = {
+    **dict.fromkeys(KEYS, FloatMetadataValue),
+    **dict.fromkeys(TEXT_KEYS, TextMetadataValue),
+    **dict.fromkeys(COUNT_KEYS, IntMetadataValue),
+}
+DIGITS = {"rel": 1e-3, "abs": 6e-4}  # to which these agree with the timing
 
 
 def usual(**changed: Any) -> Timing:
