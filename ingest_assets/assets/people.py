@@ -72,11 +72,11 @@ def _in_words(identified: Identified) -> str:
     reasons = ", ".join(f"{count} {kind}" for kind, count in identified.unknown.items() if count)
     return "\n".join(
         (
-            f"- {pluralize(named, 'speaker')} recognised: {identified.by_profile} by voice, "
-            f"{identified.by_correction} by correction ({identified.people} known in all)",
-            f"- {identified.speakers - named - unknown} of {pluralize(identified.voices, 'unnamed voice')}, "
-            f"{identified.recurring_voices} of these in several videos",
-            f"- {unknown} Unknown{reasons and f': {reasons}'}",
+            f"- **{named}** of {pluralize(identified.speakers, 'speaker')} recognised ({identified.by_profile} by voice, "
+            f"{identified.by_correction} by correction) as one of {identified.people} known people",
+            f"- **{identified.speakers - named - unknown}** heard as {pluralize(identified.voices, 'unnamed voice')}, "
+            f"{identified.recurring_voices} of them in several videos",
+            f"- **{unknown}** Unknown{reasons and f' ({reasons})'}",
         )
     )
 
