@@ -1,13 +1,18 @@
 """Links from each asset to its code: at the commit on GitHub or GitLab if `origin` is there, else to the local file."""
 
-import inspect
 import re
 import subprocess
 import warnings
-from functools import cache
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Literal
 
-from dagster import AssetsDefinition, BetaWarning, CodeReferencesMetadataValue, LocalFileCodeReference, UrlCodeReference
+from dagster import (
+    AnchorBasedFilePathMapping,
+    AssetsDefinition,
+    BetaWarning,
+    link_code_references_to_git,
+    with_source_code_references,
+)
 
 from earshot.config.settings import PROJECT_ROOT
 from earshot.timings.timing import git_commit
@@ -16,33 +21,25 @@ from earshot.timings.timing import git_commit
 _ORIGIN = re.compile(r"(?:.*@|.*://)(?P<host>[^/@:]*(?:github|gitlab)[^/@:]*)(?::\d+)?[:/]+(?P<path>[^@?#]+?)(?:\.git)?/?")
 
 
-def code_references(asset: AssetsDefinition) -> dict[str, CodeReferencesMetadataValue]:
-    """`dagster/code_references` of the asset, for its definition's metadata."""
-    function = inspect.unwrap(asset.op.compute_fn.decorated_fn)  # pyright: ignore[reportAttributeAccessIssue]
-    path, line = Path(inspect.getfile(function)), inspect.getsourcelines(function)[1]
+def with_code_references(assets: Sequence[AssetsDefinition]) -> list[AssetsDefinition]:
+    """The assets with `dagster/code_references`."""
+    url, commit = repository_url(_origin()), git_commit()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BetaWarning)
-        url = _url(path, line)
-        reference = UrlCodeReference(url=url) if url else LocalFileCodeReference(file_path=str(path), line_number=line)
-        return {"dagster/code_references": CodeReferencesMetadataValue(code_references=[reference])}
+        referenced = with_source_code_references(assets)
+        if url and commit:
+            platform: Literal["gitlab", "github"] = "gitlab" if "gitlab" in url else "github"
+            from_root = AnchorBasedFilePathMapping(PROJECT_ROOT, "")
+            referenced = link_code_references_to_git(referenced, url, commit, from_root, platform)
+    return [asset for asset in referenced if isinstance(asset, AssetsDefinition)]
 
 
-def _url(path: Path, line: int) -> str:
-    """The line at today's commit, "" if the clone has no such origin or is not a clone."""
-    base, commit = base_url(_origin()), git_commit()
-    return f"{base}{commit}/{path.relative_to(PROJECT_ROOT)}#L{line}" if base and commit else ""
-
-
-def base_url(origin: str) -> str:
-    """What the URL of a file at a commit begins with, without the credentials that an origin may have; "" if it is unknown."""
+def repository_url(origin: str) -> str:
+    """The repository's page on GitHub or GitLab, without the credentials that an origin may have; "" if it is elsewhere."""
     match = _ORIGIN.fullmatch(origin)
-    if not match:
-        return ""
-    middle = "-/blob" if "gitlab" in match["host"] else "blob"
-    return f"https://{match['host']}/{match['path']}/{middle}/"
+    return f"https://{match['host']}/{match['path']}" if match else ""
 
 
-@cache
 def _origin() -> str:
     command = ["git", "-C", str(PROJECT_ROOT), "config", "--get", "remote.origin.url"]
     try:

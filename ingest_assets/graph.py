@@ -3,13 +3,13 @@
 Importing this does not import torch; models do, on first use.
 """
 
-from dagster import AssetsDefinition, Definitions
+from dagster import Definitions, map_asset_specs
 
 from earshot.config.settings import read_settings
 from ingest_assets.assets.people import people
 from ingest_assets.assets.performance import performance
 from ingest_assets.assets.search_index import search_index
-from ingest_assets.code_references import code_references
+from ingest_assets.code_references import with_code_references
 from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
@@ -18,15 +18,10 @@ from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
 from resources.models import ModelsResource
 
-
-def _described(asset: AssetsDefinition) -> AssetsDefinition:
-    """The asset with its owners (setting `owners`) and links to its code."""
-    owners, references = read_settings().owners, code_references(asset)
-    return asset.map_asset_specs(lambda spec: spec.merge_attributes(owners=owners, metadata=references))
-
+_assets = with_code_references([*video_assets, people, search_index, performance])
 
 definitions = Definitions(
-    assets=[_described(asset) for asset in (*video_assets, people, search_index, performance)],
+    assets=map_asset_specs(lambda spec: spec.merge_attributes(owners=read_settings().owners), _assets),
     jobs=[identify_people, ingest_video, keep_search_index, list_source],
     executor=patient_executor,
     resources={

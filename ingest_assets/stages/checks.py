@@ -4,7 +4,7 @@ earshot/timings/judgement.py does the checking. The asset yields the results in 
 without further steps.
 """
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, FloatMetadataValue, MetadataValue
 
 from earshot.timings.baseline import Level
 from earshot.timings.judgement import CHECKS, CheckOutcome
@@ -32,7 +32,7 @@ def check_result(finding: CheckOutcome, video_id: str) -> AssetCheckResult:
             "video_id": MetadataValue.text(video_id),
             "verdict": MetadataValue.text(finding.level.value),
             "cause": MetadataValue.text(finding.cause),
-            **{key: MetadataValue.float(None if value is None else rounded(key, value)) for key, value in figures.items()},
+            **{key: FloatMetadataValue(None if value is None else rounded(key, value)) for key, value in figures.items()},
             "videos": MetadataValue.int(finding.videos),
         },
     )

@@ -7,7 +7,7 @@ that the UI can plot it over partitions; it plots integers beside the floats tha
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from dagster import MetadataValue
+from dagster import FloatMetadataValue, MetadataValue
 
 from earshot.common.redaction import without_secrets
 from earshot.common.text import one_line
@@ -36,7 +36,7 @@ def _value(key: str, value: str | float | None) -> MetadataValue:
         return MetadataValue.int(int(value))
     if isinstance(value, str):
         return MetadataValue.md(value) if key in MARKDOWN else MetadataValue.text(value)
-    return MetadataValue.float(value if value is None else rounded(key, value))
+    return FloatMetadataValue(None if value is None else rounded(key, value))
 
 
 def rounded(key: str, value: float) -> float:

@@ -10,8 +10,10 @@ from dagster import AssetKey, Definitions
 
 from earshot.config.sources_file import Kind, Source, read_sources
 from earshot.storage.catalog.stages import STAGES
+from earshot.timings.timing import git_commit
+from ingest_assets.assets.audio import audio
 from ingest_assets.assets.sources import asset_keys, source_assets
-from ingest_assets.code_references import base_url
+from ingest_assets.code_references import repository_url, with_code_references
 from ingest_assets.definitions import defs
 from ingest_assets.graph import definitions
 
@@ -93,16 +95,26 @@ def test_owners_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("origin", "base"),
+    ("origin", "url"),
     [
-        ("git@github.com:owner/name.git", "https://github.com/owner/name/blob/"),
-        (f"https://ada:{SECRET}@github.com/owner/name", "https://github.com/owner/name/blob/"),
-        ("ssh://git@gitlab.example.org:2222/a/b/name.git", "https://gitlab.example.org/a/b/name/-/blob/"),
-        ("https://gitlab.com/a/b.git/", "https://gitlab.com/a/b/-/blob/"),
+        ("git@github.com:owner/name.git", "https://github.com/owner/name"),
+        (f"https://ada:{SECRET}@github.com/owner/name", "https://github.com/owner/name"),
+        ("ssh://git@gitlab.example.org:2222/a/b/name.git", "https://gitlab.example.org/a/b/name"),
+        ("https://gitlab.com/a/b.git/", "https://gitlab.com/a/b"),
         ("/srv/git/name", ""),
         ("https://git.example.org/name", ""),
         ("", ""),
     ],
 )
-def test_code_is_linked_at_the_origin_without_credentials(origin: str, base: str) -> None:
-    assert base_url(origin) == base
+def test_code_is_linked_at_the_origin_without_credentials(origin: str, url: str) -> None:
+    assert repository_url(origin) == url
+
+
+def test_code_is_linked_at_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = {"COUNT": "1", "KEY_0": "remote.origin.url", "VALUE_0": f"https://ada:{SECRET}@github.com/owner/name.git"}
+    for name, value in origin.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    [asset] = with_code_references([audio])
+    [reference] = asset.metadata_by_key[AssetKey("audio")]["dagster/code_references"].code_references
+    page = f"https://github.com/owner/name/tree/{git_commit()}/ingest_assets/assets/audio.py"
+    assert re.fullmatch(re.escape(page) + r"#L\d+", reference.source)

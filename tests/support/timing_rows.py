@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any
 
+import pytest
 from dagster import FloatMetadataValue, IntMetadataValue, TextMetadataValue
 
 from earshot.storage.database import Database
@@ -22,12 +23,16 @@ TYPES = {
     **dict.fromkeys(TEXT_KEYS, TextMetadataValue),
     **dict.fromkeys(COUNT_KEYS, IntMetadataValue),
 }
-DIGITS = {"rel": 1e-3, "abs": 6e-4}  # to which these agree with the timing
 
 
 def usual(**changed: Any) -> Timing:
     """The usual timing with these figures changed."""
     return replace(USUAL, **changed)
+
+
+def about(expected: Any) -> Any:
+    """Equal to what the metadata show of these figures, which are rounded."""
+    return pytest.approx(expected, rel=1e-3, abs=6e-4)
 
 
 def keep(database: Database, asset: str, timing: Timing, video_id: str = "file-1", **columns: Any) -> None:

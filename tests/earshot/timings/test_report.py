@@ -36,7 +36,7 @@ from earshot.timings.report import cache_rate, clock_s, gpu_use, latest, report,
 from earshot.timings.timing import KEYS, TEXT_KEYS, commit_named, hours_by_the_clock, summarize, times_real_time
 from ingest_assets.assets.performance import performance
 from resources.database import DatabaseResource
-from tests.support.timing_rows import DIGITS
+from tests.support.timing_rows import about
 
 Row = dict[str, Any]
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -403,8 +403,8 @@ def test_performance_shows_table_plots_and_totals(database: Database) -> None:
     assert picture(shown["time_per_audio_hour"]).width == picture(shown["items_per_second"]).width > 500
     assert (shown["audio_hours"], shown["videos"], shown["open_regressions"]) == (pytest.approx(0.1), 6, 1)
     assert (shown["x_realtime"], shown["rtf"]) == (
-        pytest.approx(total.x_realtime, **DIGITS),
-        pytest.approx(total.rtf, **DIGITS),
+        about(total.x_realtime),
+        about(total.rtf),
     )
     assert shown["hours_by_the_clock_last_day"] == 0.0
     assert "It was slow." in shown["failing_checks"]
@@ -412,7 +412,7 @@ def test_performance_shows_table_plots_and_totals(database: Database) -> None:
 
 def test_performance_has_clock_speed_of_last_day(database: Database) -> None:
     keep(database, [row(stage, audio_s=2400.0, recorded_at=datetime.now(UTC)) for stage in STAGES])
-    assert materialized()["hours_by_the_clock_last_day"] == pytest.approx(5 * 2400.0 / 86400.0, **DIGITS)
+    assert materialized()["hours_by_the_clock_last_day"] == about(5 * 2400.0 / 86400.0)
 
 
 def test_performance_counts_stale_videos(database: Database) -> None:
