@@ -14,7 +14,7 @@ from earshot.common.redaction import without_secrets
 from earshot.common.text import one_line
 from earshot.common.times import format_hms, link_at
 
-MOST_LINES, MOST_LETTERS = 6, 120
+MOST_LINES, LETTERS = 6, 720  # of all lines together
 MOST_SPEAKERS = 8  # further ones are not drawn
 WIDTH, BAR, GAP = 480, 9, 3  # pixels
 # Distinguishable with colour blindness (Okabe and Ito); the last speaker is grey.
@@ -28,20 +28,23 @@ def excerpt(spoken: pd.DataFrame, url: str) -> str:
     """The first rows (start_s, text, and local_speaker if there is one), each with a link to its time in the recording."""
     if spoken.empty:
         return "Nothing was said."
-    return _within_limit(_lines(spoken.head(MOST_LINES), url), f"({len(spoken)} in total)")
+    shown, end = spoken.head(MOST_LINES), f"({len(spoken)} in total)"
+    long, short = (_within_limit(_lines(shown, url, LETTERS // lines), end) for lines in (len(shown), MOST_LINES))
+    return long if long.count("\n") >= short.count("\n") else short
 
 
-def _lines(spoken: pd.DataFrame, url: str) -> Iterator[str]:
+def _lines(spoken: pd.DataFrame, url: str, letters: int) -> Iterator[str]:
+    """The rows as a list; of each text, at most so many letters."""
     linked = url.startswith(("http://", "https://")) and without_secrets(url) == url
     speakers = spoken.local_speaker.tolist() if "local_speaker" in spoken else [None] * len(spoken)
     for start_s, speaker, text in zip(spoken.start_s.tolist(), speakers, spoken.text.tolist(), strict=True):
         time = f"[{format_hms(start_s)}](<{link_at(url, start_s)}>)" if linked else format_hms(start_s)
         who = f" **{_escaped(str(speaker))}**" if isinstance(speaker, str) else ""
-        yield f"- {time}{who} {_escaped(_shortened(one_line(text)))}"
+        yield f"- {time}{who} {_escaped(_shortened(one_line(text), letters))}"
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS].rsplit(" ", 1)[0] + " …"
+def _shortened(text: str, letters: int) -> str:
+    return text if len(text) <= letters else text[:letters].rsplit(" ", 1)[0] + " …"
 
 
 def _escaped(text: str) -> str:

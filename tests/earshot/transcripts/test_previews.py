@@ -47,6 +47,12 @@ def test_spoken_text_is_no_markdown() -> None:
     assert "\\*Not\\* \\[a\\](link) \\<b\\> \\`code\\` \\| \\~x\\~ \\&amp;" in excerpt(spoken, "/a.mp3")
 
 
+def test_few_rows_have_more_text() -> None:
+    spoken = SPOKEN.head(1).assign(text=["word " * 500])
+    assert 700 < len(excerpt(spoken, URL)) < INLINE_CHARACTERS
+    assert "\\*" * 100 in excerpt(spoken.assign(text=["*" * 5000]), URL)
+
+
 def test_excerpt_of_silence() -> None:
     assert excerpt(SPOKEN.head(0), URL) == "Nothing was said."
 
