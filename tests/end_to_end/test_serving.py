@@ -115,7 +115,7 @@ def test_metadata_in_the_ui_equals_stored_timings(served: Served, library: Datab
     kept = library.query(
         "SELECT * FROM asset_timings WHERE video_id = %s AND asset = 'transcript' ORDER BY timing_id DESC LIMIT 1", [partition]
     )[0]
-    assert {key: shown[key] for key in KEYS} == about({key: kept[key] for key in KEYS})
+    assert {key: shown[key] for key in KEYS} == {key: about(kept[key]) for key in KEYS}
 
 
 def test_upload_becomes_searchable_by_itself(served: Served, library: Database) -> None:
