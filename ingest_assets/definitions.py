@@ -1,8 +1,10 @@
-"""The definitions that Dagster loads: the asset graph (ingest_assets/graph.py) and the sensors that start its jobs."""
+"""The definitions that Dagster loads: the asset graph (ingest_assets/graph.py), the sources above it, and its sensors."""
 
 from dagster import Definitions
 
+from earshot.config.settings import read_settings
 from ingest_assets import graph
+from ingest_assets.assets.sources import source_assets
 from sensors.alerts import alerts
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
@@ -16,6 +18,7 @@ from sensors.search_upkeep import search_upkeep
 defs = Definitions.merge(
     graph.definitions,
     Definitions(
+        assets=[spec.merge_attributes(owners=read_settings().owners) for spec in source_assets()],
         schedules=[performance_daily],
         sensors=[alerts, dead_runs, failed_runs, failing_backfills, new_uploads, new_voices, retries, search_upkeep],
     ),

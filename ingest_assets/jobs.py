@@ -9,6 +9,7 @@ sources.yaml.
 from dagster import Failure, OpExecutionContext, RunRequest, define_asset_job, job, op
 
 from earshot.common.errors import EarshotError
+from earshot.sources.looks import describe_look
 from earshot.sources.polling import list_fully
 from earshot.storage.catalog.run_requests import RunRequested
 from earshot.storage.catalog.watched_sources import watched_sources
@@ -17,6 +18,7 @@ from ingest_assets.assets.audio import audio
 from ingest_assets.assets.enrolments import enrolments
 from ingest_assets.assets.people import people
 from ingest_assets.assets.search_index import search_index
+from ingest_assets.assets.sources import asset_keys, observation
 from ingest_assets.assets.speaker_turns import speaker_turns
 from ingest_assets.assets.text_embeddings import text_embeddings
 from ingest_assets.assets.transcript import transcript
@@ -53,9 +55,9 @@ keep_search_index = define_asset_job(
 @op(description="Lists the source in the run's tag earshot/source, or every source of sources.yaml.")
 def list_everything(context: OpExecutionContext) -> None:
     """If a source cannot be listed, raises Failure with the reason after it has listed the others."""
-    database, name = open_database(), context.run.tags.get(SOURCE_TAG)
-    failures = []
-    for source in watched_sources():
+    database, name, sources = open_database(), context.run.tags.get(SOURCE_TAG), watched_sources()
+    keys, failures = asset_keys(sources), []
+    for source in sources:
         if name not in (None, source.name):
             continue
         try:
@@ -63,7 +65,8 @@ def list_everything(context: OpExecutionContext) -> None:
         except EarshotError as error:
             failures.append(str(error))
         else:
-            context.log.info(f"{source.name}: {listed.new} new, {listed.requested} runs requested.")
+            context.log.info(f"{source.name}: {describe_look(listed)}.")
+            context.log_event(observation(listed, keys[source.address]))
     if failures:
         raise Failure(" ".join(failures), allow_retries=False)
 

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from dagster import DefaultSensorStatus, RunRequest, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
 from earshot.sources.listings import NEW_UPLOADS
+from earshot.sources.looks import describe_tick
 from earshot.sources.polling import PollResult, poll_sources
 from earshot.storage.catalog.run_requests import next_requests
+from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
+from ingest_assets.assets.sources import observations
 from ingest_assets.jobs import LISTING_PRIORITY, NEW_UPLOAD_PRIORITY, SOURCE_TAG, ingest_video, list_source, run_request
 from ingest_assets.partitions import videos
 
@@ -35,11 +38,15 @@ def new_uploads(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     requests, cursor = next_requests(database, NEW_UPLOADS, context.cursor, list(sources))
     runs = [run_request(wanted, sources[wanted.source].name, NEW_UPLOAD_PRIORITY + wanted.priority) for wanted in requests]
     listings = [_listing_run(poll) for poll in polls if poll.listing_key]
-    if not runs and not listings:
-        return SkipReason(_summary(polls))
+    watched = list(zip(sources.values(), states_of(database, list(sources)), strict=True))
+    message = describe_tick(polls, watched)
+    if runs or listings:
+        context.log.info(message)  # a tick that requests runs shows no message
     return SensorResult(
         run_requests=[*listings, *runs],
+        skip_reason=None if runs or listings else SkipReason(message),
         dynamic_partitions_requests=[videos.build_add_request([wanted.video_id for wanted in requests])] if requests else [],
+        asset_events=observations(polls, watched),
         cursor=cursor,
     )
 
@@ -56,9 +63,3 @@ def _log(context: SensorEvaluationContext, polls: Sequence[PollResult]) -> None:
     for poll in polls:
         if poll.error:
             context.log.warning(poll.error)
-        elif poll.new or poll.requested:
-            context.log.info(f"{poll.source.name}: {poll.new} new, {poll.requested} runs requested.")
-
-
-def _summary(polls: Sequence[PollResult]) -> str:
-    return " ".join(["Nothing new.", *(poll.error for poll in polls if poll.error)])

@@ -103,7 +103,7 @@ def measure_parts(
         "history": seconds(lambda: read_history(database, asset, now)),
         "judging": seconds(lambda: evaluate(asset, now, history, floors)),
         "keeping": seconds(lambda: record_result(database, result)),
-        "metadata": seconds(lambda: (metadata(now), [check_result(finding, "video") for finding in examined.findings])),
+        "metadata": seconds(lambda: (metadata(now, {}), [check_result(finding, "video") for finding in examined.findings])),
     }
     return measuring, judging
 

@@ -5,6 +5,7 @@ call, never at import, so that tests and subprocesses see changes. Dagster's own
 people have their own files. This module avoids pydantic, which takes 0.2 s of CPU, because every command reads the settings.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ DEVICES = ("cuda", "cpu")
 MODEL_SETS = ("bundled", "large")
 BROKERS = ("redis://", "rediss://", "redis+socket://")
 NO_BROKER = "none"
+# As Dagster accepts them.
+_OWNER = re.compile(r"team:\S[^,]*|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 BOOLEANS: Mapping[str, bool] = {"0": False, "false": False, "1": True, "true": True}
 
 
@@ -42,6 +45,7 @@ class Settings:
     broker: str | None = None  # for workers on several machines, or NO_BROKER; None: the one that `earshot up` starts
     monologue: bool = False  # shortcut for videos with one enrolled voice (earshot/speakers/voices/monologue.py)
     allow_private_addresses: bool = False  # for every source
+    owners: tuple[str, ...] = ()  # of every asset in Dagster's UI: e-mail addresses and teams
 
     @property
     def broker_url(self) -> str | None:
@@ -122,6 +126,13 @@ def _number(kind: type[int] | type[float], value: Value) -> float:
     raise ValueError(f"Set it to a {'whole ' * (kind is int)}number, 0 or more.")
 
 
+def _owners(value: Value) -> tuple[str, ...]:
+    owners = tuple(owner.strip() for owner in value.text.split(","))
+    if not all(_OWNER.fullmatch(owner) for owner in owners):
+        raise ValueError("Set it to e-mail addresses and teams with commas between them: ada@example.com, team:audio.")
+    return owners
+
+
 READERS: Mapping[str, Callable[[Value], Any]] = {
     "home": _home,
     "media": _media,
@@ -136,6 +147,7 @@ READERS: Mapping[str, Callable[[Value], Any]] = {
     "broker": partial(_url, BROKERS, NO_BROKER),
     "monologue": _truth,
     "allow_private_addresses": _truth,
+    "owners": _owners,
 }
 FIELDS = {"hf_token": "hub_token"}  # fields of `Settings` with a different key
 SHOWS: Mapping[str, Callable[[str], str]] = {"alert_url": address_shown, "broker": lambda _: HIDDEN}

@@ -46,7 +46,9 @@ FORCE = "`earshot ingest --force` reads it anyway."
 class PollResult:
     """The result of polling one source: videos never listed before, runs requested, and the error, if any.
 
-    `listing_key` is the key of the run that must list the source in full, "" if that is not needed.
+    `polled` is false if only its pending entries were decided, `listed` counts the entries that it showed (None: unchanged).
+    `listing_key` is the key of the run that must list the source in full, "" if that is not needed. `previous_look` is the time
+    of the poll before.
     """
 
     source: Source
@@ -54,6 +56,14 @@ class PollResult:
     requested: int = 0
     listing_key: str = ""
     error: str = ""
+    polled: bool = False
+    listed: int | None = None
+    previous_look: datetime | None = None
+
+    @property
+    def looked(self) -> bool:
+        """Whether the source was asked anything."""
+        return self.polled or bool(self.error)
 
 
 def poll_sources(sources: Sequence[Source], database: Database) -> list[PollResult]:
@@ -91,10 +101,10 @@ def _poll_within(source: Source, state: SourceState, database: Database, deadlin
         listings.reopen(database, source, options)
     elif not due and not state.undecided:
         return None
-    result = PollResult(source)
+    result = PollResult(source, previous_look=state.looked_at)
     try:
         if due:
-            result = _poll(source, state, database)
+            result = replace(_poll(source, state, database), polled=True, previous_look=state.looked_at)
         return replace(result, requested=decide_pending(source, database, MAX_FETCHES_PER_TICK, deadline))
     except (SourceUnusable, Blocked) as error:
         return replace(result, error=_record(error, source, database))
@@ -109,7 +119,7 @@ def _poll(source: Source, state: SourceState, database: Database) -> PollResult:
     if not listing.complete and (not state.fully_listed or _has_gap(listing, source, state, database)):
         needs_listing(database, source.address)
         return PollResult(source, listing_key=_listing_key(replace(state, fully_listed=False)))
-    return PollResult(source, new=_save(source, listing, database))
+    return PollResult(source, new=_save(source, listing, database), listed=len(listing.entries))
 
 
 def _has_gap(listing: Listing, source: Source, state: SourceState, database: Database) -> bool:
@@ -129,8 +139,9 @@ def list_fully(source: Source, database: Database) -> PollResult:
     """Read everything the source has and decide all of it, however long that takes. Records an error and raises it."""
     state = _state(source, database)
     try:
-        new = _save(source, _whole(source, state, database), database)
-        return PollResult(source, new, decide_pending(source, database))
+        listing = _whole(source, state, database)
+        new = _save(source, listing, database)
+        return PollResult(source, new, decide_pending(source, database), polled=True, listed=len(listing.entries))
     except (SourceUnusable, Blocked) as error:
         _record(error, source, database)
         raise

@@ -75,6 +75,7 @@ class Timing:
 
 KEYS = tuple(field.name for field in fields(Timing))
 TEXT_KEYS = frozenset(field.name for field in fields(Timing) if field.type is str)
+COUNT_KEYS = frozenset({"items", "batch_size", "model_loads", "memory_retries", "cache_hits", "cache_misses"})
 
 
 def real_time_factor(compute_s: float, audio_s: float) -> float:
@@ -95,6 +96,21 @@ def hours_by_the_clock(audio_s: float, clock_s: float) -> float:
     in parallel.
     """
     return audio_s / clock_s if clock_s > 0 else 0.0
+
+
+def speed_in_words(now: Timing, expected_s: float | None) -> str:
+    """The speed in words: "7.9x real time; usual here 8.2x". `expected_s`: what such work usually takes, None if unknown."""
+    if not now.inputs:
+        compared = "not compared: its results were cached, or it took a shortcut"
+    elif expected_s is None:
+        compared = "too few videos yet to say what is usual here"
+    else:
+        compared = f"usual here {_times(now.audio_s / expected_s)}"
+    return f"{_times(now.x_realtime)} real time; {compared}"
+
+
+def _times(speed: float) -> str:
+    return f"{speed:.1f}x" if speed < 100 else f"{speed:.0f}x"
 
 
 def timing(

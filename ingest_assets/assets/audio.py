@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult
 from soundfile import LibsndfileError
@@ -18,6 +19,7 @@ from earshot.common.audio import SAMPLE_RATE
 from earshot.media.decoding import decode, import_decoder
 from earshot.media.download_slots import download_slot
 from earshot.media.downloads import Fetched, download_folder, refuse_truncated
+from earshot.media.waveform import waveform_picture
 from earshot.models.device import cpu_name
 from earshot.models.measurement import ExecutionInfo
 from earshot.storage.catalog.videos import set_duration
@@ -32,7 +34,9 @@ from resources.media_store import MediaStoreResource
 
 @video_asset(
     kinds={"ffmpeg"},
-    description="16 kHz mono FLAC in the media store; sha256 of its samples; truncated downloads refused.",
+    needs="network",
+    description="The audio of each video as 16 kHz mono FLAC in the media store. Truncated downloads are refused.\n\n"
+    "One row of `audio` is the audio of one video: where it is, its length, the sha256 of its samples.",
     pool=None,
 )
 def audio(
@@ -46,7 +50,7 @@ def audio(
             return run.reuse()
         with run.measurement.loading():
             import_decoder()
-        row = _fetch(run, media_source, media_store)
+        row, samples = _fetch(run, media_source, media_store)
         run.replace({"audio": pd.DataFrame([row])})
         with run.measurement.reading_writing():
             set_duration(run.database, run.video.video_id, row["duration_s"])
@@ -55,6 +59,7 @@ def audio(
             row["duration_s"],
             items=1,
             content=row["samples_sha256"],
+            picture=waveform_picture(samples),
             **{key: row[key] for key in ("samples_sha256", "uri", "downloader")},
         )
 
@@ -68,8 +73,10 @@ def _is_whole(run: StageRun, media_store: MediaStoreResource) -> bool:
         return False
 
 
-def _fetch(run: StageRun, media_source: MediaSourceResource, media_store: MediaStoreResource) -> dict[str, Any]:
-    """Fetch, decode and store the video's audio; returns its row of table `audio`."""
+def _fetch(
+    run: StageRun, media_source: MediaSourceResource, media_store: MediaStoreResource
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Fetch, decode and store the video's audio; returns its row of table `audio`, and the samples."""
     with download_folder(run.video) as folder:
         fetched = _fetched(run, media_source, folder)
         with run.measurement.computing():
@@ -79,7 +86,7 @@ def _fetch(run: StageRun, media_source: MediaSourceResource, media_store: MediaS
         refuse_truncated(fetched, seconds, run.video.title)
     with run.measurement.reading_writing():
         uri = media_store.open().write(run.video.video_id, samples)
-    return {
+    row = {
         "uri": uri,
         "samples_sha256": samples_sha256(samples),
         "samples": len(samples),
@@ -87,6 +94,7 @@ def _fetch(run: StageRun, media_source: MediaSourceResource, media_store: MediaS
         "duration_s": seconds,
         "downloader": fetched.downloader,
     }
+    return row, samples
 
 
 def _fetched(run: StageRun, media_source: MediaSourceResource, folder: Path) -> Fetched:

@@ -14,21 +14,27 @@ from dataclasses import asdict
 from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, asset
 
 from earshot.common.errors import EarshotError
+from earshot.common.text import pluralize
 from earshot.models.measurement import Measurement
 from earshot.speakers.people.identify import Identified, identify
 from ingest_assets.assets.enrolments import enrolments
 from ingest_assets.assets.voice_embeddings import voice_embeddings
+from ingest_assets.stages.metadata import rounded
 from ingest_assets.stages.nameless import without_names
 from ingest_assets.stages.stage import FORCE_TAG
+from ingest_assets.stages.tables import table_metadata
 from resources.database import DatabaseResource
 
 
 @asset(
-    group_name="video",
+    group_name="library",
     code_version="1",
     deps=[enrolments, voice_embeddings],
     kinds={"postgres"},
-    description="Who each local speaker is: a person, an unnamed voice, or Unknown, with the reason.",
+    description="Who speaks, over all videos: a person, an unnamed voice, or Unknown, with the reason.\n\n"
+    "One row of `identities` is one speaker of one video.",
+    tags={"earshot/per": "library", "earshot/needs": "cpu"},
+    metadata=table_metadata("people"),
 )
 def people(context: AssetExecutionContext, database: DatabaseResource) -> MaterializeResult:
     measurement = Measurement()
@@ -36,11 +42,33 @@ def people(context: AssetExecutionContext, database: DatabaseResource) -> Materi
         identified = identify(database.open(), full=FORCE_TAG in context.run.tags)
     except EarshotError as error:
         raise Failure(without_names(error), metadata={"error": type(error).__name__}, allow_retries=False) from None
-    figures = _figures(identified) | {"wall_s": measurement.wall_s, "cpu_s": measurement.cpu_s}
-    return MaterializeResult(metadata={key: MetadataValue.float(float(value)) for key, value in figures.items()})
+    costs = {"wall_s": measurement.wall_s, "cpu_s": measurement.cpu_s}
+    return MaterializeResult(
+        metadata={
+            "excerpt": MetadataValue.md(_in_words(identified)),
+            "dagster/row_count": MetadataValue.int(identified.speakers),
+            **{key: MetadataValue.int(count) for key, count in _figures(identified).items()},
+            **{key: MetadataValue.float(rounded(key, value)) for key, value in costs.items()},
+        }
+    )
 
 
-def _figures(identified: Identified) -> dict[str, float]:
+def _in_words(identified: Identified) -> str:
+    """How many speakers were recognised, as Markdown without a name."""
+    named, unknown = identified.by_correction + identified.by_profile, sum(identified.unknown.values())
+    reasons = ", ".join(f"{count} {kind}" for kind, count in identified.unknown.items() if count)
+    return "\n".join(
+        (
+            f"- **{named}** of {pluralize(identified.speakers, 'speaker')} recognised ({identified.by_profile} by voice, "
+            f"{identified.by_correction} by correction) as one of {identified.people} known people",
+            f"- **{identified.speakers - named - unknown}** heard as {pluralize(identified.voices, 'unnamed voice')}, "
+            f"{identified.recurring_voices} of them in several videos",
+            f"- **{unknown}** Unknown{reasons and f' ({reasons})'}",
+        )
+    )
+
+
+def _figures(identified: Identified) -> dict[str, int]:
     """The counts, with those of Unknown by reason, such as `unknown_too_short`."""
     figures = asdict(identified)
     unknown = figures.pop("unknown")

@@ -4,13 +4,13 @@ A materialization stores that day's table and two plots, the stale stages, and t
 time. It reads tables `asset_timings` and `check_failures` and writes none.
 """
 
-from base64 import b64encode
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from dagster import MaterializeResult, MetadataValue, asset
 
+from earshot.common.pictures import markdown_image
 from earshot.storage.catalog.stages import STAGES
 from earshot.timings.queries import OpenFailure, read_open_failures, read_timings
 from earshot.timings.report import Row, report, report_table
@@ -20,6 +20,7 @@ from ingest_assets.assets.speaker_turns import speaker_turns
 from ingest_assets.assets.text_embeddings import text_embeddings
 from ingest_assets.assets.transcript import transcript
 from ingest_assets.assets.voice_embeddings import voice_embeddings
+from ingest_assets.stages.metadata import rounded
 from ingest_assets.stages.staleness import StaleStage, count_videos, find_stale, stale_table
 from resources.database import DatabaseResource
 
@@ -27,13 +28,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DAY_S = 86400.0
+COUNTS = ("videos", "open_regressions", "videos_out_of_date")
 
 
 @asset(
-    group_name="report",
+    group_name="library",
     deps=[audio, transcript, speaker_turns, voice_embeddings, text_embeddings],
     kinds={"matplotlib"},
-    description="The cost of each stage, its changes, and the stages found too slow: a table, two plots, totals.",
+    description="The cost of each stage, its changes, and the stages found too slow: a table, two plots, totals.\n\n"
+    "It has no rows of its own: it reports those of `asset_timings`.",
+    tags={"earshot/per": "library"},
 )
 def performance(database: DatabaseResource) -> MaterializeResult:
     opened = database.open()
@@ -58,7 +62,10 @@ def _totals(
         "open_regressions": len(failing),
         "videos_out_of_date": count_videos(stale),
     }
-    return {key: MetadataValue.float(float(value)) for key, value in figures.items()}
+    return {
+        key: MetadataValue.int(int(value)) if key in COUNTS else MetadataValue.float(rounded(key, float(value)))
+        for key, value in figures.items()
+    }
 
 
 def _audio_s(rows: Sequence[Row]) -> float:
@@ -84,4 +91,4 @@ def _tables_and_plots(
 def _picture(title: str, figure: "Figure") -> MetadataValue:
     from earshot.timings.plots import as_png
 
-    return MetadataValue.md(f"![{title}](data:image/png;base64,{b64encode(as_png(figure)).decode()})")
+    return MetadataValue.md(markdown_image(title, as_png(figure)))

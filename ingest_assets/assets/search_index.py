@@ -23,6 +23,7 @@ from earshot.storage.locks import lock
 from earshot.transcripts.search.text_models import TextModel, count_missing, list_text_models, switch_to
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes, is_indexed
 from ingest_assets.assets.text_embeddings import text_embeddings
+from ingest_assets.stages.metadata import rounded
 from resources.database import DatabaseResource
 
 # Comparing fewer passages one by one takes 15 ms (docs/measurements/search.md).
@@ -61,15 +62,20 @@ class Upkeep:
 
 
 @asset(
-    group_name="video",
+    group_name="library",
     code_version="1",
     deps=[text_embeddings],
     kinds={"postgres"},
-    description="The vector index and the searched text model: a new model takes over when it has embedded every video.",
+    description="The vector index and the searched text model: a new model takes over when it has embedded every video.\n\n"
+    "It has no rows of its own: it indexes those of `passages`.",
+    tags={"earshot/per": "library"},
 )
 def search_index(database: DatabaseResource) -> MaterializeResult:
     done = maintain(database.open(), model_set(read_settings()).text)
-    return MaterializeResult(metadata={key: MetadataValue.float(float(value)) for key, value in asdict(done).items()})
+    figures = asdict(done)
+    build_s = MetadataValue.float(rounded("build_s", figures.pop("build_s")))
+    counts = {key: MetadataValue.int(value) for key, value in figures.items()}
+    return MaterializeResult(metadata={**counts, "build_s": build_s})
 
 
 def plan(database: Database, today: Model) -> Plan:

@@ -31,6 +31,7 @@ from earshot.speakers.voices.monologue import (
     reason_for_doubt,
     windows,
 )
+from earshot.transcripts.previews import speakers_excerpt, turns_picture
 from ingest_assets.stages.outputs import content_digest
 from ingest_assets.stages.stage import StageRun, stage
 from ingest_assets.stages.stored_audio import read_audio
@@ -48,8 +49,10 @@ WINDOWS_AT_ONCE = 64
 
 
 @video_asset(
-    kinds={"pyannote"},
-    description="Turns (start, end, local speaker, overlap) and an exclusive version for attributing words.",
+    kinds={"pyannote", "postgres"},
+    description="Who speaks when in each video, as speakers of that video (`SPEAKER_00`); `people` decides who they are.\n\n"
+    "One row of `turns` is a span of time in which one speaker is heard, perhaps over others; in `exclusive_turns`, at most "
+    "one speaks at a time.",
 )
 def speaker_turns(
     context: AssetExecutionContext,
@@ -76,7 +79,9 @@ def speaker_turns(
             items=len(turns),
             floors=models.open().model_set().diarization.floors,
             content=content_digest(turns, exclusive),
-            speakers=str(turns.local_speaker.nunique()),
+            excerpt=speakers_excerpt(turns),
+            picture=turns_picture(turns, sound.duration_s),
+            speakers=turns.local_speaker.nunique(),
             path="monologue" if monologue.accepted else "full",
             path_reason=monologue.reason,
             person_id="" if monologue.person_id is None else str(monologue.person_id),

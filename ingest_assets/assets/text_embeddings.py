@@ -8,6 +8,7 @@ ingest_assets/assets/search_index.py decides which model is searched.
 from dagster import AssetExecutionContext, MaterializeResult
 
 from earshot.transcripts.passages import Limits, cut_passages
+from earshot.transcripts.previews import excerpt
 from earshot.transcripts.search.text_models import register_text_model
 from earshot.transcripts.word_speakers import attribute_words, sentence_speakers
 from ingest_assets.stages.outputs import content_digest
@@ -23,7 +24,8 @@ PASSAGE_S = 20.0
 
 @video_asset(
     kinds={"huggingface", "postgres"},
-    description="Passages of one speaker, cut at sentence ends, with the vectors that search reads.",
+    description="The words of each video in passages that can be searched by meaning.\n\n"
+    "One row of `passages` is up to 20 s of one speaker, cut at ends of sentences, with the vector that search compares.",
 )
 def text_embeddings(
     context: AssetExecutionContext, database: DatabaseResource, gpu: GpuResource, models: ModelsResource
@@ -51,5 +53,6 @@ def text_embeddings(
             items=len(passages),
             floors=models.open().model_set().text.floors,
             content=content_digest(passages[["start_s", "end_s", "local_speaker", "text"]]),
-            words=str(len(words)),
+            excerpt=excerpt(passages, run.video.url),
+            words=len(words),
         )

@@ -6,6 +6,7 @@ Silero VAD runs first, so that silence yields no words.
 import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult
 
+from earshot.transcripts.previews import excerpt
 from ingest_assets.stages.outputs import content_digest
 from ingest_assets.stages.stage import stage
 from ingest_assets.stages.stored_audio import read_audio
@@ -17,8 +18,10 @@ from resources.models import ModelsResource
 
 
 @video_asset(
-    kinds={"whisper"},
-    description="Segments and words with times and probabilities, language detected; silence gives no words.",
+    kinds={"whisper", "postgres"},
+    description="What is said in each video, and in which language. Silence gives no words.\n\n"
+    "One row of `segments` is about a sentence with its times; one of `words` is a word with its times and probability; one of "
+    "`transcripts` is the language of one video.",
 )
 def transcript(
     context: AssetExecutionContext,
@@ -52,6 +55,7 @@ def transcript(
             content=content_digest(
                 transcription.words[["start_s", "end_s", "text"]], pd.DataFrame({"language": [transcription.language]})
             ),
+            excerpt=excerpt(transcription.segments, run.video.url),
             language=transcription.language or "none: nothing was said",
-            words=str(len(transcription.words)),
+            words=len(transcription.words),
         )

@@ -16,6 +16,7 @@ from earshot.config.settings import read_settings
 from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
 from earshot.speakers.voices.local_speakers import conditions, local_speakers, turn_spans
+from earshot.transcripts.previews import speakers_excerpt
 from ingest_assets.stages.stage import StageRun, stage
 from ingest_assets.stages.stored_audio import read_audio
 from ingest_assets.stages.video_asset import video_asset
@@ -26,8 +27,10 @@ from resources.models import ModelsResource
 
 
 @video_asset(
-    kinds={"pyannote"},
-    description="One vector per turn, cached by content; a centroid per local speaker.",
+    kinds={"pyannote", "postgres"},
+    description="How the voices in each video sound, as vectors, cached by content.\n\n"
+    "One row of `voice_embeddings` is the vector of one turn; one of `local_speakers` is the mean voice of one speaker of the "
+    "video.",
 )
 def voice_embeddings(
     context: AssetExecutionContext,
@@ -57,7 +60,9 @@ def voice_embeddings(
             cache_hits=hits,
             cache_misses=len(wanted) - hits,
             floors=models.open().model_set().voice.floors,
-            turns=str(len(turns)),
+            rows=len(turns),
+            excerpt=speakers_excerpt(turns),
+            turns=len(turns),
         )
 
 

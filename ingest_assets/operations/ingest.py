@@ -143,7 +143,7 @@ def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) ->
         raise error_class(f"The videos are ingested, but {consequence}: {failure.message}")
     event = [event for event in result.all_events if event.is_step_materialization][-1]
     metadata = event.step_materialization_data.materialization.metadata
-    return {key: float(entry.value) for key, entry in metadata.items() if isinstance(entry.value, float)}
+    return {key: float(entry.value) for key, entry in metadata.items() if isinstance(entry.value, int | float)}
 
 
 def _left_out(source: Source, decided: Sequence[tuple[Entry, Selection]]) -> Iterator[Outcome]:

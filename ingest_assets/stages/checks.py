@@ -4,10 +4,11 @@ earshot/timings/judgement.py does the checking. The asset yields the results in 
 without further steps.
 """
 
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, MetadataValue
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, FloatMetadataValue, MetadataValue
 
 from earshot.timings.baseline import Level
 from earshot.timings.judgement import CHECKS, CheckOutcome
+from ingest_assets.stages.metadata import rounded
 
 
 def check_specs(asset: str) -> list[AssetCheckSpec]:
@@ -21,7 +22,7 @@ def check_specs(asset: str) -> list[AssetCheckSpec]:
 
 def check_result(finding: CheckOutcome, video_id: str) -> AssetCheckResult:
     """The outcome of a check, for Dagster."""
-    figures = {"ratio": finding.ratio, "expected_s": finding.expected_s, "videos": float(finding.videos)}
+    figures = {"ratio": finding.ratio, "expected_s": finding.expected_s}
     return AssetCheckResult(
         check_name=finding.check,
         passed=not finding.level.flagged,
@@ -31,6 +32,7 @@ def check_result(finding: CheckOutcome, video_id: str) -> AssetCheckResult:
             "video_id": MetadataValue.text(video_id),
             "verdict": MetadataValue.text(finding.level.value),
             "cause": MetadataValue.text(finding.cause),
-            **{key: MetadataValue.float(value) for key, value in figures.items()},
+            **{key: FloatMetadataValue(None if value is None else rounded(key, value)) for key, value in figures.items()},
+            "videos": MetadataValue.int(finding.videos),
         },
     )

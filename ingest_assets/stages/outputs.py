@@ -46,7 +46,7 @@ class StageResult:
     version: Version
     upstream: Set[str]
     content: str
-    details: Mapping[str, str]
+    details: Mapping[str, str | int]
 
 
 def content_digest(*frames: "pd.DataFrame") -> str:

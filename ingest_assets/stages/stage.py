@@ -22,7 +22,6 @@ from dagster import (
     Failure,
     HookContext,
     MaterializeResult,
-    MetadataValue,
     RetryRequested,
     failure_hook,
 )
@@ -40,11 +39,11 @@ from earshot.storage.full_disk import explaining_full_disk
 from earshot.storage.outages import is_outage
 from earshot.timings.history import read_history
 from earshot.timings.judgement import CHECKS, CheckOutcome, evaluate, replay
-from earshot.timings.timing import Timing, timing
+from earshot.timings.timing import Timing, speed_in_words, timing
 from ingest_assets.stages import progress
 from ingest_assets.stages.checks import check_result
 from ingest_assets.stages.freshness import Output, Version, reason_to_run
-from ingest_assets.stages.metadata import metadata
+from ingest_assets.stages.metadata import ROWS, metadata, video_metadata
 from ingest_assets.stages.model_loading import Loaded, load_model
 from ingest_assets.stages.outputs import StageResult, TimedRun, invalidate_output, read_outputs, record_result
 from ingest_assets.stages.versions import stage_version
@@ -127,14 +126,18 @@ class StageRun:
         cache_misses: int = 0,
         floors: Sequence[Floor] = (),
         content: str = "",
-        **more: str,
+        rows: int | None = None,
+        **more: str | int,
     ) -> MaterializeResult:
         """Judge and store the timing, and return the result for Dagster. The last call of an asset.
 
-        `content` is a digest of what the stages below and users read of this stage's rows; `more` is further metadata, as text.
+        `content` is a digest of what the stages below and users read of this stage's rows; `rows` counts those of its main
+        table (`items` if omitted); `more` is further metadata.
         """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = evaluate(self.asset, figures, read_history(self.database, self.asset, figures), floors)
+        [expected_s] = [finding.expected_s for finding in examined.findings if finding.check == "regression"]
+        details = {**more, ROWS: items if rows is None else rows, "speed": speed_in_words(figures, expected_s)}
         result = StageResult(
             timed=TimedRun(
                 self.video.video_id, self.asset, self.context.run.run_id, self.version.code_version, figures, examined
@@ -142,10 +145,10 @@ class StageRun:
             version=self.version,
             upstream=self.upstream,
             content=content,
-            details=more,
+            details=details,
         )
         record_result(self.database, result)
-        return self._result(figures, {"reused": "no", **more}, examined.findings)
+        return self._result(figures, {"reused": "no", **details}, examined.findings)
 
     def reuse(self) -> MaterializeResult:
         """Mark the output as current; returns the result for Dagster as when it was made, failed checks included."""
@@ -161,11 +164,11 @@ class StageRun:
         findings = [replay(check, failed) for check in CHECKS]
         return self._result(Timing.of_row(made), {**made["details"], "reused": reused}, findings)
 
-    def _result(self, figures: Timing, details: Mapping[str, str], findings: Sequence[CheckOutcome]) -> MaterializeResult:
+    def _result(self, figures: Timing, details: Mapping[str, str | int], findings: Sequence[CheckOutcome]) -> MaterializeResult:
         mark_ready_if_complete(self.database, self.video.video_id)
         self.report(1.0)
         return MaterializeResult(
-            metadata=metadata(figures) | {key: MetadataValue.text(value) for key, value in details.items()},
+            metadata=video_metadata(self.video) | metadata(figures, details),
             check_results=[check_result(finding, self.video.video_id) for finding in findings],
         )
 

@@ -13,12 +13,16 @@ from earshot.storage.catalog.stages import UPSTREAM
 from ingest_assets.partitions import videos
 from ingest_assets.stages.checks import check_specs
 from ingest_assets.stages.stage import retry_after_outage
+from ingest_assets.stages.tables import table_metadata
 from ingest_assets.stages.versions import CODE_VERSIONS
 
+CATALOGUE = "videos"  # the external asset of ingest_assets/assets/sources.py
 GPU_POOL = "gpu"  # limits how many steps compute at once (dagster.yaml)
 
 
-def video_asset(*, kinds: Set[str], description: str, pool: str | None = GPU_POOL) -> Callable[..., AssetsDefinition]:
+def video_asset(
+    *, kinds: Set[str], description: str, pool: str | None = GPU_POOL, needs: str = "gpu"
+) -> Callable[..., AssetsDefinition]:
     """The decorator of a stage; the function must have the stage's name."""
 
     def decorate(function: Callable[..., Any]) -> AssetsDefinition:
@@ -29,10 +33,12 @@ def video_asset(*, kinds: Set[str], description: str, pool: str | None = GPU_POO
             code_version=CODE_VERSIONS[stage],
             check_specs=check_specs(stage),
             hooks={retry_after_outage},
-            deps=[AssetKey(name) for name in sorted(UPSTREAM[stage])],
+            deps=[AssetKey(name) for name in sorted(UPSTREAM[stage]) or [CATALOGUE]],
             pool=pool,
             kinds=set(kinds),
             description=description,
+            tags={"earshot/per": "video", "earshot/needs": needs},
+            metadata=table_metadata(stage),
         )(function)
 
     return decorate

@@ -29,7 +29,7 @@ from earshot.models.device import require_device
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
-from earshot.timings.timing import KEYS, TEXT_KEYS
+from earshot.timings.timing import KEYS
 from earshot.transcripts.formats.exports import as_json, as_rttm, as_seglst
 from earshot.transcripts.recordings import read_recording
 from earshot.transcripts.search.query import search
@@ -37,6 +37,7 @@ from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from ingest_assets.stages.versions import expected_versions
 from resources.instance.home import open_instance
 from tests.support.library import stored_video
+from tests.support.timing_rows import TYPES, about
 
 pytestmark = pytest.mark.slow
 
@@ -118,9 +119,8 @@ def test_materializations_have_the_timings_of_the_database(ingested: Ingested) -
         )
         materialization = _materialization(ingested.instance, stage, ingested.telephone)
         for key in KEYS:
-            shown = materialization.metadata[key]
-            assert type(shown).__name__ == ("TextMetadataValue" if key in TEXT_KEYS else "FloatMetadataValue"), key
-            assert shown.value == rows[0][key], key
+            assert type(materialization.metadata[key]) is TYPES[key], key
+            assert materialization.metadata[key].value == about(rows[0][key]), key
         assert rows[0]["audio_s"] == pytest.approx(30.0, abs=0.1)
         assert rows[0]["device"] == "cpu"
         assert rows[0]["code_version"] == expected_versions()[stage].code_version

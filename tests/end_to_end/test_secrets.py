@@ -65,7 +65,9 @@ def test_secrets_are_only_in_columns_of_addresses(
     watch(site, tmp_path, monkeypatch)
     answer = new_uploads(build_sensor_context(instance))
     assert isinstance(answer, SensorResult)
-    requests = [answer.cursor, *[str((run.run_key, run.tags, run.run_config)) for run in answer.run_requests or ()]]
+    seen = [f"{event.asset_key} {event.metadata}" for event in answer.asset_events]
+    assert len(seen) == 2
+    requests = [answer.cursor, *seen, *[str((run.run_key, run.tags, run.run_config)) for run in answer.run_requests or ()]]
     outcomes = list(ingest(watched_sources(), IngestChoice(), database, instance))
     printed = subprocess.run([EARSHOT, "ingest", "--dry-run"], capture_output=True, text=True, check=False)
     shown = subprocess.run([EARSHOT, "sources"], capture_output=True, text=True, check=False)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from dagster import AssetKey, DagsterRunStatus, FloatMetadataValue, RunsFilter, TextMetadataValue
+from dagster import AssetKey, DagsterRunStatus, RunsFilter
 from PIL import Image
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
@@ -26,7 +26,7 @@ from earshot.sources.listings import video_of
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import register
 from earshot.storage.database import Database
-from earshot.timings.timing import KEYS, TEXT_KEYS
+from earshot.timings.timing import KEYS
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
 from tests.support.earshot_up import (
@@ -44,6 +44,7 @@ from tests.support.earshot_up import (
     wait,
 )  # fmt: skip
 from tests.support.library import stored_video
+from tests.support.timing_rows import TYPES, about
 
 pytestmark = pytest.mark.slow
 
@@ -114,7 +115,7 @@ def test_metadata_in_the_ui_equals_stored_timings(served: Served, library: Datab
     kept = library.query(
         "SELECT * FROM asset_timings WHERE video_id = %s AND asset = 'transcript' ORDER BY timing_id DESC LIMIT 1", [partition]
     )[0]
-    assert {key: shown[key] for key in KEYS} == {key: kept[key] for key in KEYS}
+    assert {key: shown[key] for key in KEYS} == {key: about(kept[key]) for key in KEYS}
 
 
 def test_upload_becomes_searchable_by_itself(served: Served, library: Database) -> None:
@@ -155,6 +156,9 @@ def test_pages_show_graph_figures_checks_and_report(served: Served, tmp_path: Pa
             pixels = np.asarray(Image.open(taken).convert("L"))
             assert len(np.unique(pixels)) > 50, f"{taken} is blank"
     assert {"device", "rtf", "items_per_s"} <= set(texts["partition"].split())
+    page = texts["partition"]
+    assert page.index("recording") < page.index("excerpt") < page.index("real time;") < page.index("device_name")
+    assert "[Show Markdown]" not in page
     assert "Nothing to compare text_embeddings with yet" in texts["checks"]
     assert "~30 sec" in texts["new-uploads"]
 
@@ -201,7 +205,7 @@ def test_every_materialization_has_same_keys_and_types(stage: str) -> None:
         materialization = record.asset_materialization
         assert materialization is not None
         types = {key: type(materialization.metadata[key]) for key in KEYS}
-        assert types == {key: TextMetadataValue if key in TEXT_KEYS else FloatMetadataValue for key in KEYS}
+        assert types == TYPES
 
 
 def _metadata_of(url: str, partition: str) -> dict[str, Any]:
@@ -209,8 +213,9 @@ def _metadata_of(url: str, partition: str) -> dict[str, Any]:
         url,
         """query ($partition: [String!]) { assetOrError(assetKey: {path: ["transcript"]}) { ... on Asset {
              assetMaterializations(partitions: $partition, limit: 1) { metadataEntries {
-               label __typename ... on FloatMetadataEntry { floatValue } ... on TextMetadataEntry { text } } } } } }""",
+               label __typename ... on FloatMetadataEntry { floatValue } ... on IntMetadataEntry { intValue }
+               ... on TextMetadataEntry { text } } } } } }""",
         {"partition": [partition]},
     )
     entries = answer["assetOrError"]["assetMaterializations"][0]["metadataEntries"]
-    return {entry["label"]: entry.get("floatValue", entry.get("text")) for entry in entries}
+    return {entry["label"]: entry.get("floatValue", entry.get("intValue", entry.get("text"))) for entry in entries}

@@ -24,18 +24,19 @@ NETWORKS = {
     "text_embeddings": ["earshot/models/text/int8_encoder.py", "earshot/models/text/sentence_encoder.py"],
 }
 MACHINERY = {
-    "earshot/common": "errors",
+    "earshot/common": "errors pictures",
     "earshot/config": "settings",
-    "earshot/media": "download_slots downloads fetching",
+    "earshot/media": "download_slots downloads fetching waveform",
     "earshot/models": "cache device machine_load measurement oom_batching registry",
     "earshot/speakers/people": "identify",
     "earshot/speakers/tables": "voice_cache voice_space",
     "earshot/speakers/voices": "monologue",
     "earshot/storage/catalog": "stages videos watched_sources",
     "earshot/storage": "database media_store",
+    "earshot/transcripts": "previews",
     "earshot/transcripts/search": "text_models",
     "ingest_assets": "partitions",
-    "ingest_assets/stages": "checks freshness metadata outputs stage versions video_asset",
+    "ingest_assets/stages": "checks freshness metadata outputs stage tables versions video_asset",
 }
 PACKAGES = {"earshot", "ingest_assets"}
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from dagster import DagsterInstance, SensorResult, build_sensor_context
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from earshot.config.sources_file import Source
+from earshot.sources.polling import PollResult
 from earshot.storage.catalog import run_requests
 from earshot.storage.catalog.run_requests import next_requests
 from earshot.storage.catalog.videos import get_video
@@ -175,3 +178,35 @@ def test_runs_have_source_and_priority(
     assert run.tags["dagster/priority"] == "13"
     assert run.tags["earshot/source"].startswith(f"{site.url}/feed.xml")
     assert secret not in json.dumps([run.tags, run.run_key, answer.cursor])
+
+
+def test_tick_says_what_was_seen_and_observes_it_once_an_hour(
+    site: Site, database: Database, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _watch(monkeypatch, tmp_path, site, ["/feed.xml", "/none.xml"])
+    site.put("/feed.xml", Answer(feed("e2", "e1"), etag='"1"'))
+    seen, trouble = _observed(new_uploads(build_sensor_context(instance)))
+    assert (seen["new"], seen["listed"], seen["runs_requested"]) == (2, 2, 2)
+    assert seen["seen"] == "2 new of 2, 2 runs requested"
+    assert "404" in str(trouble["trouble"])
+
+    daemon = Daemon(new_uploads, instance, database)
+    daemon.tick()
+    daemon.tick()
+    monkeypatch.setattr("sensors.new_uploads.poll_sources", lambda sources, _: [_quiet(sources[0], timedelta(0))])
+    answer = new_uploads(build_sensor_context(instance, cursor=daemon.cursor))
+    assert _observed(answer) == []
+    assert isinstance(answer, SensorResult)
+    assert str(answer.skip_reason and answer.skip_reason.skip_message).startswith("/feed.xml: unchanged; next look ")
+    monkeypatch.setattr("sensors.new_uploads.poll_sources", lambda sources, _: [_quiet(sources[0], timedelta(hours=1))])
+    [seen] = _observed(new_uploads(build_sensor_context(instance, cursor=daemon.cursor)))
+    assert (seen["seen"], seen["new"]) == ("unchanged", 0)
+
+
+def _quiet(source: Source, ago: timedelta) -> PollResult:
+    return PollResult(source, polled=True, previous_look=datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - ago)
+
+
+def _observed(answer: object) -> list[dict[str, object]]:
+    assert isinstance(answer, SensorResult)
+    return [{key: value.value for key, value in event.metadata.items()} for event in answer.asset_events]

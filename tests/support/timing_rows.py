@@ -3,8 +3,11 @@
 from dataclasses import asdict, replace
 from typing import Any
 
+import pytest
+from dagster import FloatMetadataValue, IntMetadataValue, TextMetadataValue
+
 from earshot.storage.database import Database
-from earshot.timings.timing import Timing
+from earshot.timings.timing import COUNT_KEYS, KEYS, TEXT_KEYS, Timing
 
 USUAL = Timing(
     audio_s=600.0, wall_s=10.5, compute_s=10.0, load_s=0.0, io_s=0.2, rtf=10.0 / 600.0, x_realtime=600.0 / 10.5, items=300.0,
@@ -14,10 +17,22 @@ USUAL = Timing(
     cpu_s=11.0, cache_hits=0.0, cache_misses=0.0, driver="580.1", libraries="torch 2.10.0",
 )  # fmt: skip
 
+# The types of the figures in the metadata of a materialization.
+TYPES = {
+    **dict.fromkeys(KEYS, FloatMetadataValue),
+    **dict.fromkeys(TEXT_KEYS, TextMetadataValue),
+    **dict.fromkeys(COUNT_KEYS, IntMetadataValue),
+}
+
 
 def usual(**changed: Any) -> Timing:
     """The usual timing with these figures changed."""
     return replace(USUAL, **changed)
+
+
+def about(expected: Any) -> Any:
+    """Equal to what the metadata show of a timing's value, whose figures they round."""
+    return pytest.approx(expected, rel=1e-3, abs=6e-4) if isinstance(expected, float) else expected
 
 
 def keep(database: Database, asset: str, timing: Timing, video_id: str = "file-1", **columns: Any) -> None:

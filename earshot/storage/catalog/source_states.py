@@ -45,10 +45,15 @@ class SourceState:
 
     def due(self, every_s: float) -> bool:
         """Whether it is time to poll it again."""
-        if self.paused:
-            return False
+        time = self.next_poll(every_s)
+        return time is None or datetime.now(UTC) >= time
+
+    def next_poll(self, every_s: float) -> datetime | None:
+        """When it is time to poll it again; None if it was never polled."""
+        if self.paused or self.looked_at is None:
+            return self.paused_until if self.paused else None
         wait_s = min(every_s * 2.0 ** min(self.failures, 20), max(MAX_RETRY_S, every_s))
-        return self.looked_at is None or datetime.now(UTC) >= self.looked_at + timedelta(seconds=wait_s)
+        return self.looked_at + timedelta(seconds=wait_s)
 
 
 def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:

@@ -281,7 +281,7 @@ def test_monologue_is_off_by_default(stage_run: StageRun, monkeypatch: pytest.Mo
 def test_asset_stores_turns_and_path(stage_run: StageRun, enrolled: int, narrator: np.ndarray) -> None:
     put_audio(stage_run.database, "v1", narrator)
     metadata = metadata_of(run(speaker_turns, "v1"))
-    assert (metadata["path"], metadata["person_id"], metadata["speakers"]) == ("monologue", str(enrolled), "1")
+    assert (metadata["path"], metadata["person_id"], metadata["speakers"]) == ("monologue", str(enrolled), 1)
     assert str(metadata["path_reason"]).startswith("one voice: ")
     assert metadata["inputs"] == 0.0
     assert "Narrator" not in str(metadata)

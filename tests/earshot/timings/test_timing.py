@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from dagster import FloatMetadataValue, TextMetadataValue
 
 from bench.drill.drill import CALL_S, CORES, INPUT_S, drill_clock
 from earshot.cli.output import describe_speed
 from earshot.models.measurement import ExecutionInfo, Measurement
 from earshot.timings.report import SUMMARY_COLUMNS, summarize
-from earshot.timings.timing import KEYS, TEXT_KEYS, real_time_factor, times_real_time, timing
+from earshot.timings.timing import KEYS, real_time_factor, speed_in_words, times_real_time, timing
 from ingest_assets.stages.metadata import metadata
+from tests.support.timing_rows import TYPES
 
 EXECUTION = ExecutionInfo("cpu", "cpu", "a processor", "whisper-base", "d01c", "int8", 8)
 ORDER = ("audio", "transcript", "speaker_turns")
@@ -71,11 +71,24 @@ def test_unmeasured_figures_are_none() -> None:
 @pytest.mark.parametrize("measured_gpu", [None, 37.5])
 def test_metadata_always_has_same_keys_and_types(measured_gpu: float | None) -> None:
     result = timing(measured(), EXECUTION, audio_s=60.0, items=1)
-    shown = metadata(replace(result, gpu_util_mean=measured_gpu, vram_peak_mb=measured_gpu))
-    assert tuple(shown) == KEYS
-    assert {key for key, value in shown.items() if isinstance(value, TextMetadataValue)} == TEXT_KEYS
-    assert {key for key, value in shown.items() if isinstance(value, FloatMetadataValue)} == set(KEYS) - TEXT_KEYS
+    shown = metadata(replace(result, gpu_util_mean=measured_gpu, vram_peak_mb=measured_gpu), {})
+    assert set(shown) == set(KEYS)
+    assert {key: type(value) for key, value in shown.items()} == TYPES
     assert shown["gpu_util_mean"].value == measured_gpu
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected_s", "words"),
+    [
+        (5.0, 7.32, "7.9x real time; usual here 8.2x"),
+        (5.0, 0.5, "7.9x real time; usual here 120x"),
+        (5.0, None, "7.9x real time; too few videos yet to say what is usual here"),
+        (0.0, 7.32, "7.9x real time; not compared: its results were cached, or it took a shortcut"),
+    ],
+)
+def test_speed_in_words(inputs: float, expected_s: float | None, words: str) -> None:
+    now = replace(timing(measured(), EXECUTION, audio_s=60.0, items=1), inputs=inputs, x_realtime=7.9)
+    assert speed_in_words(now, expected_s) == words
 
 
 def test_summary_adds_up_stages_in_given_order() -> None:

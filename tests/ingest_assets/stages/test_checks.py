@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from dagster import AssetCheckSeverity, FloatMetadataValue, TextMetadataValue
+from dagster import AssetCheckSeverity, FloatMetadataValue, IntMetadataValue, TextMetadataValue
 
 from earshot.common.errors import Misconfigured
 from earshot.models.registry import COMMUNITY_1, MINILM, Floor
@@ -339,8 +339,8 @@ def test_outcome_becomes_check_result(level: Level, passed: bool, severity: Asse
 
 
 def test_check_metadata_always_has_same_keys_and_types() -> None:
-    texts, numbers = ("video_id", "verdict", "cause"), ("ratio", "expected_s", "videos")
-    types = dict.fromkeys(texts, TextMetadataValue) | dict.fromkeys(numbers, FloatMetadataValue)
+    texts, numbers = ("video_id", "verdict", "cause"), ("ratio", "expected_s")
+    types = dict.fromkeys(texts, TextMetadataValue) | dict.fromkeys(numbers, FloatMetadataValue) | {"videos": IntMetadataValue}
     passed = CheckOutcome("floor", Level.NOT_EVALUATED, "message")
     for outcome in (passed, CheckOutcome("floor", Level.ERROR, "message", "device", 2.0, 1.0, 20)):
         metadata = check_result(outcome, "v1").metadata
