@@ -12,8 +12,8 @@ from ingest_assets.assets.enrolments import enrolments
 from ingest_assets.assets.people import people
 from ingest_assets.assets.performance import performance
 from ingest_assets.assets.search_index import search_index
-from ingest_assets.code_references import with_code_references
 from ingest_assets.jobs import identify_people, ingest_video, keep_search_index, list_source, video_assets
+from ingest_assets.presentation.code_references import with_code_references
 from resources.database import DatabaseResource
 from resources.enrolment_work import JUDGE_LISTED
 from resources.gpu import GpuResource

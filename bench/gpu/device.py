@@ -32,7 +32,8 @@ NEEDS_GPU = "not without a GPU"
 TESTS = (
     "tests/earshot/models/test_device.py", "tests/earshot/models/test_nvml.py", "tests/earshot/models/test_oom_batching.py",
     "tests/earshot/models/test_speaker_frames.py", "tests/earshot/config/test_settings.py",
-    "tests/earshot/timings/test_causes.py", "tests/earshot/timings/test_timing.py", "tests/ingest_assets/stages/test_checks.py",
+    "tests/earshot/timings/test_causes.py", "tests/earshot/timings/test_timing.py",
+    "tests/ingest_assets/presentation/test_checks.py",
 )  # fmt: skip
 CUDA_TESTS = "tests/earshot/models/test_cuda_libraries.py"
 

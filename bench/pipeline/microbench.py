@@ -28,9 +28,9 @@ from earshot.storage.database import Database
 from earshot.timings.history import read_history
 from earshot.timings.judgement import evaluate
 from earshot.timings.timing import KEYS, Timing, timing
-from ingest_assets.stages.checks import check_result
+from ingest_assets.presentation.checks import check_result
+from ingest_assets.presentation.metadata import metadata
 from ingest_assets.stages.freshness import Version
-from ingest_assets.stages.metadata import metadata
 from ingest_assets.stages.outputs import StageResult, TimedRun, record_result
 
 if TYPE_CHECKING:  # it imports torch

@@ -1,4 +1,4 @@
-"""Judgement: three checks of one stage's timing. Pure functions; ingest_assets/stages/checks.py shows them in Dagster.
+"""Judgement: three checks of one stage's timing. Pure functions; ingest_assets/presentation/checks.py shows them in Dagster.
 
 - `device`: the stage ran on the requested device. Otherwise an ERROR, whatever the speed.
 - `floor`: it was at least as fast as the model registry requires on the device. Otherwise an ERROR; passes without a floor.

@@ -16,12 +16,13 @@ from earshot.storage.database import Database
 from earshot.timings.baseline import Level
 from earshot.timings.history import read_history
 from earshot.timings.judgement import CHECKS, CheckOutcome, evaluate
-from earshot.timings.timing import timing
+from earshot.timings.timing import speed_in_words, timing
 from ingest_assets.assets.speaker_turns import speaker_turns
-from ingest_assets.stages.checks import check_result, check_specs
+from ingest_assets.presentation.checks import check_result, check_specs
+from ingest_assets.presentation.metadata import metadata
+from ingest_assets.presentation.nameless import without_names
+from ingest_assets.presentation.tables import table_metadata
 from ingest_assets.stages.enrolment_models import EnrolmentModels
-from ingest_assets.stages.metadata import metadata
-from ingest_assets.stages.nameless import without_names
 from ingest_assets.stages.outputs import TimedRun, record_timing
 from ingest_assets.stages.video_asset import GPU_POOL
 from resources.database import DatabaseResource
@@ -34,13 +35,16 @@ CODE_VERSION = "1"
 
 
 @asset(
-    group_name="video",
+    group_name="library",
     code_version=CODE_VERSION,
     deps=[speaker_turns],
     pool=GPU_POOL,
     check_specs=check_specs(ASSET),
-    kinds={"pyannote"},
-    description="Which recordings of people are good enough to know a voice by, with samples of it.",
+    kinds={"pyannote", "postgres"},
+    description="Which recordings of people are good enough to know a voice by, with samples of it.\n\n"
+    "One row of `enrolment_judgements` is one recording, judged for one voice model.",
+    tags={"earshot/per": "library", "earshot/needs": "gpu"},
+    metadata=table_metadata(ASSET),
 )
 def enrolments(
     context: AssetExecutionContext,
@@ -69,8 +73,10 @@ def _measured(database: Database, run_id: str, measurement: Measurement, voices:
         return MaterializeResult(check_results=[check_result(outcome, key) for outcome in nothing])
     figures = timing(measurement, execution, voices.audio_s, voices.vectors)
     examined = evaluate(ASSET, figures, read_history(database, ASSET, figures), floors=())
+    [expected_s] = [outcome.expected_s for outcome in examined.findings if outcome.check == "regression"]
     with database.connect() as connection:
         record_timing(connection, TimedRun(key, ASSET, run_id, CODE_VERSION, figures, examined))
     return MaterializeResult(
-        metadata=metadata(figures), check_results=[check_result(outcome, key) for outcome in examined.findings]
+        metadata=metadata(figures, {"speed": speed_in_words(figures, expected_s)}),
+        check_results=[check_result(outcome, key) for outcome in examined.findings],
     )

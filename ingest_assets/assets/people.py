@@ -11,18 +11,28 @@ judges recordings.
 
 from dataclasses import asdict
 
-from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataValue, asset
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
 
 from earshot.common.errors import EarshotError
 from earshot.common.text import pluralize
 from earshot.models.measurement import Measurement
 from earshot.speakers.people.identify import Identified, identify
+from earshot.transcripts.content_checks import UNKNOWN_CHECK, UNKNOWN_DESCRIPTION, unknown_outcome
 from ingest_assets.assets.enrolments import enrolments
 from ingest_assets.assets.voice_embeddings import voice_embeddings
-from ingest_assets.stages.metadata import rounded
-from ingest_assets.stages.nameless import without_names
+from ingest_assets.presentation.metadata import rounded
+from ingest_assets.presentation.nameless import without_names
+from ingest_assets.presentation.tables import table_metadata
 from ingest_assets.stages.stage import FORCE_TAG
-from ingest_assets.stages.tables import table_metadata
 from resources.database import DatabaseResource
 
 
@@ -35,6 +45,7 @@ from resources.database import DatabaseResource
     "One row of `identities` is one speaker of one video.",
     tags={"earshot/per": "library", "earshot/needs": "cpu"},
     metadata=table_metadata("people"),
+    check_specs=[AssetCheckSpec(UNKNOWN_CHECK, asset="people", description=UNKNOWN_DESCRIPTION)],
 )
 def people(context: AssetExecutionContext, database: DatabaseResource) -> MaterializeResult:
     measurement = Measurement()
@@ -42,6 +53,11 @@ def people(context: AssetExecutionContext, database: DatabaseResource) -> Materi
         identified = identify(database.open(), full=FORCE_TAG in context.run.tags)
     except EarshotError as error:
         raise Failure(without_names(error), metadata={"error": type(error).__name__}, allow_retries=False) from None
+    [speech] = database.open().query(
+        "SELECT coalesce(sum(speech_s) FILTER (WHERE decided_by = 'nothing'), 0) AS unknown_s, "
+        "coalesce(sum(speech_s), 0) AS speech_s FROM identities JOIN local_speakers USING (video_id, local_speaker)"
+    )
+    known = unknown_outcome(**speech)
     costs = {"wall_s": measurement.wall_s, "cpu_s": measurement.cpu_s}
     return MaterializeResult(
         metadata={
@@ -49,7 +65,12 @@ def people(context: AssetExecutionContext, database: DatabaseResource) -> Materi
             "dagster/row_count": MetadataValue.int(identified.speakers),
             **{key: MetadataValue.int(count) for key, count in _figures(identified).items()},
             **{key: MetadataValue.float(rounded(key, value)) for key, value in costs.items()},
-        }
+        },
+        check_results=[
+            AssetCheckResult(
+                check_name=known.check, passed=known.passed, severity=AssetCheckSeverity.WARN, description=known.message
+            )
+        ],
     )
 
 

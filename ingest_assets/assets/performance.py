@@ -20,7 +20,7 @@ from ingest_assets.assets.speaker_turns import speaker_turns
 from ingest_assets.assets.text_embeddings import text_embeddings
 from ingest_assets.assets.transcript import transcript
 from ingest_assets.assets.voice_embeddings import voice_embeddings
-from ingest_assets.stages.metadata import rounded
+from ingest_assets.presentation.metadata import rounded
 from ingest_assets.stages.staleness import StaleStage, count_videos, find_stale, stale_table
 from resources.database import DatabaseResource
 

@@ -23,7 +23,7 @@ from earshot.storage.locks import lock
 from earshot.transcripts.search.text_models import TextModel, count_missing, list_text_models, switch_to
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes, is_indexed
 from ingest_assets.assets.text_embeddings import text_embeddings
-from ingest_assets.stages.metadata import rounded
+from ingest_assets.presentation.metadata import rounded
 from resources.database import DatabaseResource
 
 # Comparing fewer passages one by one takes 15 ms (docs/measurements/search.md).

@@ -20,7 +20,7 @@ from earshot.config.sources_file import Source
 from earshot.sources.looks import Watched, describe_look, next_look
 from earshot.sources.polling import PollResult
 from earshot.storage.catalog.watched_sources import watched_sources
-from ingest_assets.stages.tables import table_metadata
+from ingest_assets.presentation.tables import table_metadata
 from ingest_assets.stages.video_asset import CATALOGUE
 
 GROUP = "sources"

@@ -32,6 +32,7 @@ from earshot.speakers.voices.monologue import (
     windows,
 )
 from earshot.transcripts.previews import speakers_excerpt, turns_picture
+from ingest_assets.stages.content_findings import turn_findings
 from ingest_assets.stages.outputs import content_digest
 from ingest_assets.stages.stage import StageRun, stage
 from ingest_assets.stages.stored_audio import read_audio
@@ -73,15 +74,19 @@ def speaker_turns(
             else:
                 turns, exclusive = diarizer.diarize(sound.samples, run.report, run.measurement.tally, segmentation)
         run.replace({"turns": turns, "exclusive_turns": exclusive})
+        speakers = int(turns.local_speaker.nunique())
+        with run.measurement.reading_writing():
+            findings = turn_findings(run.database, run.video, speakers)
         return run.finish(
             diarizer.execution,
             sound.duration_s,
             items=len(turns),
             floors=models.open().model_set().diarization.floors,
             content=content_digest(turns, exclusive),
+            findings=findings,
             excerpt=speakers_excerpt(turns),
             picture=turns_picture(turns, sound.duration_s),
-            speakers=turns.local_speaker.nunique(),
+            speakers=speakers,
             path="monologue" if monologue.accepted else "full",
             path_reason=monologue.reason,
             person_id="" if monologue.person_id is None else str(monologue.person_id),

@@ -7,6 +7,7 @@ import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult
 
 from earshot.transcripts.previews import excerpt
+from ingest_assets.stages.content_findings import transcript_findings
 from ingest_assets.stages.outputs import content_digest
 from ingest_assets.stages.stage import stage
 from ingest_assets.stages.stored_audio import read_audio
@@ -47,6 +48,8 @@ def transcript(
                 "words": transcription.words,
             }
         )
+        with run.measurement.reading_writing():
+            findings = transcript_findings(run.database, run.video, transcription, sound.duration_s)
         return run.finish(
             execution,
             sound.duration_s,
@@ -55,6 +58,7 @@ def transcript(
             content=content_digest(
                 transcription.words[["start_s", "end_s", "text"]], pd.DataFrame({"language": [transcription.language]})
             ),
+            findings=findings,
             excerpt=excerpt(transcription.segments, run.video.url),
             language=transcription.language or "none: nothing was said",
             words=len(transcription.words),

@@ -15,7 +15,7 @@ from earshot.storage.catalog.videos import record_crash
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG, is_held_elsewhere, run_lock, wait_for_holders
 from earshot.timings.timing import Timing
-from ingest_assets.stages.metadata import metadata
+from ingest_assets.presentation.metadata import metadata
 
 ACTIVE = [
     DagsterRunStatus.QUEUED,
@@ -70,7 +70,7 @@ def _report_finished_stages(instance: DagsterInstance, database: Database, run_i
         if row["asset"] not in reported:
             figures = Timing.of_row(row)
             instance.report_runless_asset_event(
-                AssetMaterialization(row["asset"], partition=video_id, metadata=metadata(figures))
+                AssetMaterialization(row["asset"], partition=video_id, metadata=metadata(figures, {}))
             )
 
 

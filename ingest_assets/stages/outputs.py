@@ -15,7 +15,6 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from earshot.storage.database import Connection, Database
-from earshot.timings.history import follow
 from earshot.timings.timing import git_commit
 from ingest_assets.stages.freshness import Output, Version
 
@@ -145,6 +144,8 @@ def record_timing(connection: Connection, timed: TimedRun) -> int:
             failure = {"severity": outcome.level.value, "cause": outcome.cause, "message": outcome.message}
             _insert(connection, "check_failures", {**key, "check_name": outcome.check, **failure}, "failure_id")
     if timed.examined.follow:
+        from earshot.timings.history import follow  # imports numpy, which `earshot stale` does not need
+
         follow(connection, timed.asset, timed.examined.follow)
     return timing_id
 

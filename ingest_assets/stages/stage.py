@@ -12,7 +12,7 @@ figures as metadata and check results.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
@@ -38,12 +38,12 @@ from earshot.storage.database import Database
 from earshot.storage.full_disk import explaining_full_disk
 from earshot.storage.outages import is_outage
 from earshot.timings.history import read_history
-from earshot.timings.judgement import CHECKS, CheckOutcome, evaluate, replay
+from earshot.timings.judgement import CheckOutcome, evaluate, replay
 from earshot.timings.timing import Timing, speed_in_words, timing
+from ingest_assets.presentation.checks import check_result, checks_of
+from ingest_assets.presentation.metadata import ROWS, metadata, video_metadata
 from ingest_assets.stages import progress
-from ingest_assets.stages.checks import check_result
 from ingest_assets.stages.freshness import Output, Version, reason_to_run
-from ingest_assets.stages.metadata import ROWS, metadata, video_metadata
 from ingest_assets.stages.model_loading import Loaded, load_model
 from ingest_assets.stages.outputs import StageResult, TimedRun, invalidate_output, read_outputs, record_result
 from ingest_assets.stages.versions import stage_version
@@ -127,17 +127,19 @@ class StageRun:
         floors: Sequence[Floor] = (),
         content: str = "",
         rows: int | None = None,
+        findings: Sequence[CheckOutcome] = (),
         **more: str | int,
     ) -> MaterializeResult:
         """Judge and store the timing, and return the result for Dagster. The last call of an asset.
 
         `content` is a digest of what the stages below and users read of this stage's rows; `rows` counts those of its main
-        table (`items` if omitted); `more` is further metadata.
+        table (`items` if omitted); `findings` are the content checks; `more` is further metadata.
         """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = evaluate(self.asset, figures, read_history(self.database, self.asset, figures), floors)
         [expected_s] = [finding.expected_s for finding in examined.findings if finding.check == "regression"]
         details = {**more, ROWS: items if rows is None else rows, "speed": speed_in_words(figures, expected_s)}
+        examined = replace(examined, findings=(*examined.findings, *findings))
         result = StageResult(
             timed=TimedRun(
                 self.video.video_id, self.asset, self.context.run.run_id, self.version.code_version, figures, examined
@@ -161,7 +163,7 @@ class StageRun:
             "SELECT * FROM check_failures WHERE run_id = %(run_id)s AND video_id = %(video_id)s AND asset = %(asset)s", made
         )
         reused = f"yes: made by run {made['run_id']} on {made['recorded_at']:%Y-%m-%d}, from today's inputs"
-        findings = [replay(check, failed) for check in CHECKS]
+        findings = [replay(check, failed) for check in checks_of(self.asset)]
         return self._result(Timing.of_row(made), {**made["details"], "reused": reused}, findings)
 
     def _result(self, figures: Timing, details: Mapping[str, str | int], findings: Sequence[CheckOutcome]) -> MaterializeResult:

@@ -11,9 +11,9 @@ from dagster import AssetKey, AssetsDefinition, asset
 
 from earshot.storage.catalog.stages import UPSTREAM
 from ingest_assets.partitions import videos
-from ingest_assets.stages.checks import check_specs
+from ingest_assets.presentation.checks import check_specs
+from ingest_assets.presentation.tables import table_metadata
 from ingest_assets.stages.stage import retry_after_outage
-from ingest_assets.stages.tables import table_metadata
 from ingest_assets.stages.versions import CODE_VERSIONS
 
 CATALOGUE = "videos"  # the external asset of ingest_assets/assets/sources.py

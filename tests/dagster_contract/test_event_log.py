@@ -26,7 +26,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster_postgres import PostgresEventLogStorage
 
 from ingest_assets.partitions import videos
-from ingest_assets.stages.checks import check_specs
+from ingest_assets.presentation.checks import check_specs
 from resources.instance.event_log import EarshotEventLog
 
 CHECK = AssetCheckKey(AssetKey("checked"), "regression")

@@ -20,7 +20,7 @@ from earshot.storage.database import Database
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from resources.instance.home import open_instance
 from tests.support.library import stored_video
-from tests.support.recordings import cut_in_the_middle, write_silent_picture
+from tests.support.videos.recordings import cut_in_the_middle, write_silent_picture
 
 pytestmark = pytest.mark.slow
 

@@ -33,10 +33,11 @@ MACHINERY = {
     "earshot/speakers/voices": "monologue",
     "earshot/storage/catalog": "stages videos watched_sources",
     "earshot/storage": "database media_store",
-    "earshot/transcripts": "previews",
+    "earshot/transcripts": "content_checks previews",
     "earshot/transcripts/search": "text_models",
     "ingest_assets": "partitions",
-    "ingest_assets/stages": "checks freshness metadata outputs stage tables versions video_asset",
+    "ingest_assets/presentation": "checks metadata tables",
+    "ingest_assets/stages": "content_findings freshness model_loading outputs stage versions video_asset",
 }
 PACKAGES = {"earshot", "ingest_assets"}
 

@@ -13,9 +13,9 @@ from earshot.storage.catalog.stages import STAGES
 from earshot.timings.timing import git_commit
 from ingest_assets.assets.audio import audio
 from ingest_assets.assets.sources import asset_keys, source_assets
-from ingest_assets.code_references import repository_url, with_code_references
 from ingest_assets.definitions import defs
 from ingest_assets.graph import definitions
+from ingest_assets.presentation.code_references import repository_url, with_code_references
 
 SECRET = "s3cr3tT0ken4Feeds9f8e7d6c5b4a"
 OVER_ALL_VIDEOS = ("people", "performance", "search_index")

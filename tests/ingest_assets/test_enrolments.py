@@ -16,7 +16,7 @@ from earshot.models import cache
 from earshot.storage.database import Database
 from ingest_assets.assets.enrolments import enrolments
 from ingest_assets.graph import RESOURCES
-from ingest_assets.stages.nameless import without_names
+from ingest_assets.presentation.nameless import without_names
 from resources.instance.home import open_instance
 from tests.earshot.speakers.test_samples import BECKETT
 from tests.support.earshot_up import EARSHOT, wait

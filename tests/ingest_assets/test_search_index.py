@@ -29,8 +29,8 @@ from ingest_assets.assets.search_index import maintain, plan
 from ingest_assets.definitions import defs
 from ingest_assets.operations.ingest import keep_search_index
 from sensors.search_upkeep import search_upkeep
-from tests.support.spoken_videos import MODEL, add_video
 from tests.support.timing_rows import keep, usual
+from tests.support.videos.spoken_videos import MODEL, add_video
 
 NEW = Model("new", "1", "MIT", 0, dimension=5)
 MINILM_LIKE = replace(MINILM, dimension=MODEL.dimension)  # today's model but for its dimension

@@ -19,8 +19,8 @@ from earshot.timings.timing import Timing
 from earshot.transcripts.search.text_models import register_text_model
 from ingest_assets.stages.freshness import Version
 from ingest_assets.stages.outputs import StageResult, TimedRun, record_result
-from tests.support.spoken_videos import MODEL
 from tests.support.timing_rows import usual
+from tests.support.videos.spoken_videos import MODEL
 
 VECTOR = Vector(np.zeros(MODEL.dimension, dtype=np.float32))
 STAGES = ("transcript", "speaker_turns", "text_embeddings")

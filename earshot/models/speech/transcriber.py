@@ -31,10 +31,16 @@ WORD_COLUMNS = ["word_index", "segment_index", "start_s", "end_s", "text", "prob
 
 @dataclass(frozen=True)
 class Transcript:
-    """The transcript of one video. `language` is None if nothing was said; words keep whisper's leading spaces."""
+    """The transcript of one video. `language` is None if nothing was said; words keep whisper's leading spaces.
+
+    `speech_s`: the seconds in which the voice activity detector heard speech. `heard_language`: what the model takes the
+    language for, with its probability; it may differ from a `language` that was asked for.
+    """
 
     language: str | None
     language_probability: float
+    heard_language: tuple[str | None, float]
+    speech_s: float
     segments: pd.DataFrame
     words: pd.DataFrame
 
@@ -134,9 +140,20 @@ class Transcriber:
                 end = max(word.start, word.end)
                 words.append((len(words), index, word.start, end, word.word, word.probability))
             progress(segment.end * SAMPLE_RATE / len(samples))
+        found = (information.language, information.language_probability) if segments else (None, 0.0)
+        framed = pd.DataFrame(segments, columns=SEGMENT_COLUMNS)
         return Transcript(
-            language=information.language if segments else None,
-            language_probability=information.language_probability if segments else 0.0,
-            segments=pd.DataFrame(segments, columns=SEGMENT_COLUMNS),
+            language=found[0],
+            language_probability=found[1],
+            heard_language=self._hear_language(samples, framed) if language and segments else found,
+            speech_s=information.duration_after_vad,
+            segments=framed,
             words=pd.DataFrame(words, columns=WORD_COLUMNS),
         )
+
+    def _hear_language(self, samples: np.ndarray, segments: pd.DataFrame) -> tuple[str, float]:
+        """The language of the longest segment, which whisper does not detect if it is told one."""
+        longest = int((segments.end_s - segments.start_s).to_numpy().argmax())
+        start_s = float(segments.start_s.iloc[longest])
+        language, probability, _ = self._whisper.detect_language(samples[round(start_s * SAMPLE_RATE) :])
+        return language, probability

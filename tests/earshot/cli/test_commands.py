@@ -19,7 +19,7 @@ from earshot.models.registry import SETS
 from earshot.storage.catalog.videos import Video, list_videos, register
 from earshot.storage.database import Database
 from tests.support.earshot_up import EARSHOT
-from tests.support.spoken_videos import add_video
+from tests.support.videos.spoken_videos import add_video
 
 pytestmark = pytest.mark.slow  # each starts a process
 

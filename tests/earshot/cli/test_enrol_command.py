@@ -21,7 +21,7 @@ from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from tests.earshot.cli.conftest import Earshot
 from tests.earshot.speakers.test_samples import BECKETT, CALL, NARRATOR, music
-from tests.support import voice_videos
+from tests.support.videos import voice_videos
 
 NAME = "Zoë “Narrator” O'Brien 🎙️"
 

@@ -14,7 +14,7 @@ from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from tests.support.library import fill, run_stages
-from tests.support.spoken_videos import identify
+from tests.support.videos.spoken_videos import identify
 
 TXT = "A\nhttps://x/a\n\n[0:00:00] SPEAKER_00: Good day.\n"
 RTTM = "SPEAKER {} 1 0.000 2.000 <NA> <NA> SPEAKER_00 <NA> <NA>\n"

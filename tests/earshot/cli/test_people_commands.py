@@ -21,8 +21,8 @@ from earshot.speakers.tables.voice_space import voice_space
 from earshot.speakers.voices.enrolment_quality import Verdict
 from earshot.storage.database import Database
 from tests.support.library import run_stages
-from tests.support.spoken_videos import add_video
-from tests.support.voice_videos import enrol, keep, speak, voice
+from tests.support.videos.spoken_videos import add_video
+from tests.support.videos.voice_videos import enrol, keep, speak, voice
 
 FIRST, SECOND = "SPEAKER_00", "SPEAKER_01"
 TURN = ["start_s", "end_s", "local_speaker"]

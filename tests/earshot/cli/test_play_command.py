@@ -14,7 +14,7 @@ from earshot.media.playing import PLAYERS, stored_audio
 from earshot.storage.catalog.videos import set_duration
 from earshot.storage.database import Database
 from tests.support.library import stored_video
-from tests.support.spoken_videos import add_video
+from tests.support.videos.spoken_videos import add_video
 
 FFPLAY = "-nodisp -autoexit -loglevel error -ss"
 

@@ -21,8 +21,8 @@ from earshot.storage.catalog.videos import mark_ready_if_complete
 from earshot.storage.database import Database
 from ingest_assets.stages.versions import expected_versions
 from tests.support.library import run_stage
-from tests.support.spoken_videos import add_video
-from tests.support.voice_videos import speak
+from tests.support.videos.spoken_videos import add_video
+from tests.support.videos.voice_videos import speak
 
 pytestmark = pytest.mark.slow  # loads the text model
 

@@ -18,8 +18,8 @@ from earshot.storage.database import Database
 from earshot.timings.queries import ROW_KEYS
 from ingest_assets.stages.versions import expected_versions
 from tests.support.library import fill, run_stage, run_stages
-from tests.support.spoken_videos import add_video, identify
 from tests.support.timing_rows import keep, usual
+from tests.support.videos.spoken_videos import add_video, identify
 
 FEED = "https://x/feed"
 

@@ -11,7 +11,7 @@ from earshot import EarshotError, Library, SpeakerChange, open_library
 from earshot.common.errors import Misconfigured
 from earshot.speakers.people.identify import identify
 from earshot.storage.database import Database
-from tests.support.voice_videos import speak
+from tests.support.videos.voice_videos import speak
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from resources.media_source import MediaSourceResource
 from resources.media_store import MediaStoreResource
 from tests.support.feeds import HTML, player_page, video_page
 from tests.support.http_server import Answer, Site, misbehaving, moved, too_many
-from tests.support.recordings import write_noise
+from tests.support.videos.recordings import write_noise
 
 SECONDS = 20
 AUDIO = {"Content-Type": "audio/mpeg"}

@@ -14,7 +14,7 @@ from earshot.sources.listings import video_of
 from earshot.storage.catalog.videos import Video
 from tests.support.feeds import feed
 from tests.support.http_server import Answer, Site
-from tests.support.recordings import write_noise
+from tests.support.videos.recordings import write_noise
 
 AWKWARD = "Ünder \"the\" 'sea' & 100% 🎙 日本"
 

@@ -20,7 +20,7 @@ from earshot.storage.catalog.entries import Entry, Listing, Live, Validators
 from tests.earshot.sources.youtube import CHANNEL, CHANNEL_ID, YouTube, play_youtube, upload, uploaded_at
 from tests.support.feeds import HTML, player_page, video_page
 from tests.support.http_server import Answer, Site, moved, too_many
-from tests.support.recordings import write_noise
+from tests.support.videos.recordings import write_noise
 
 NOTHING = Validators()
 UPLOADED = datetime(2026, 1, 12, 8, tzinfo=UTC)

@@ -40,7 +40,7 @@ from earshot.speakers.voices.calibration import (
 )
 from earshot.speakers.voices.enrolment_quality import Verdict
 from earshot.storage.database import Database
-from tests.support.voice_videos import enrol, speak
+from tests.support.videos.voice_videos import enrol, speak
 
 DIMENSION = 192
 HOST = "SPEAKER_00"

@@ -36,7 +36,7 @@ from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
 from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
-from tests.support.voice_videos import keep
+from tests.support.videos.voice_videos import keep
 
 ANA, BEN = 1, 2
 IS, NEVER, SAME, DIFFERENT = CorrectionKind

@@ -24,7 +24,7 @@ from earshot.storage.locks import video_lock
 from earshot.storage.server import server_urls
 from earshot.transcripts.speaker_refs import SpeakerRef
 from tests.earshot.storage.test_locks import held_by_another
-from tests.support.voice_videos import enrol, keep, speak, voice
+from tests.support.videos.voice_videos import enrol, keep, speak, voice
 
 FIRST, SECOND = "SPEAKER_00", "SPEAKER_01"
 NAME = "Žofie “Q” Nováková-Xyzzy 🎤"

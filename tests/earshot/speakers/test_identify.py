@@ -32,7 +32,7 @@ from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.stages.stage import FORCE_TAG
-from tests.support.voice_videos import enrol
+from tests.support.videos.voice_videos import enrol
 
 NAME = "Żaneta O'Brien 🎙"
 

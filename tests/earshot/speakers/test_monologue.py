@@ -36,8 +36,8 @@ from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.assets.speaker_turns import _monologue, speaker_turns
 from ingest_assets.stages.stage import StageRun
-from tests.support.one_video import metadata_of, put_audio, run
-from tests.support.voice_videos import enrol
+from tests.support.videos.one_video import metadata_of, put_audio, run
+from tests.support.videos.voice_videos import enrol
 
 if TYPE_CHECKING:  # imports torch
     from earshot.models.voice.diarizer import Diarizer

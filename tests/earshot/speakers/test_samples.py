@@ -42,7 +42,7 @@ from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore, location_of, samples_sha256
 from ingest_assets.stages.enrolment_models import EnrolmentModels
 from tests.support import timing_rows
-from tests.support.voice_models import voice_models
+from tests.support.videos.voice_models import voice_models
 
 Turn = tuple[float, float, str]
 EAST, NORTH = np.eye(2, dtype=np.float32)

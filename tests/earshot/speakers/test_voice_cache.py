@@ -20,7 +20,7 @@ from earshot.speakers.tables.voice_space import PREPARATION, VoiceSpace
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from ingest_assets.assets.voice_embeddings import voice_embeddings
-from tests.support.one_video import metadata_of, put_audio, put_turns, run
+from tests.support.videos.one_video import metadata_of, put_audio, put_turns, run
 
 VIDEO = Video("v1", "/a.mp3", "/", "A")
 EAST = np.eye(3, dtype=np.float32)[0]

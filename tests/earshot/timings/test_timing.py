@@ -12,7 +12,7 @@ from earshot.cli.output import describe_speed
 from earshot.models.measurement import ExecutionInfo, Measurement
 from earshot.timings.report import SUMMARY_COLUMNS, summarize
 from earshot.timings.timing import KEYS, real_time_factor, speed_in_words, times_real_time, timing
-from ingest_assets.stages.metadata import metadata
+from ingest_assets.presentation.metadata import metadata
 from tests.support.timing_rows import TYPES
 
 EXECUTION = ExecutionInfo("cpu", "cpu", "a processor", "whisper-base", "d01c", "int8", 8)

@@ -23,7 +23,7 @@ from earshot.common.text import one_line
 from earshot.config.settings import PROJECT_ROOT
 from earshot.transcripts.formats.exports import FORMATS
 from earshot.transcripts.recordings import Recording
-from tests.support.export_recordings import anything, export, recording, said_at, small
+from tests.support.videos.export_recordings import anything, export, recording, said_at, small
 
 SCHEMA = json.loads((PROJECT_ROOT / "docs" / "reference" / "export.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)

@@ -16,7 +16,7 @@ from earshot.transcripts.formats.exports import FORMATS
 from earshot.transcripts.recordings import Recording, spoken_by
 from earshot.transcripts.speaker_names import Names, Speaker
 from earshot.transcripts.speaker_refs import SpeakerRef
-from tests.support.export_recordings import NAMES, VIDEO, export, recording, recordings, small
+from tests.support.videos.export_recordings import NAMES, VIDEO, export, recording, recordings, small
 
 # --- txt -----------------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from earshot.storage.database import Database
 from earshot.transcripts.recordings import ExportCounts, read_recording, read_recordings
 from earshot.transcripts.search.text_models import register_text_model
 from tests.support.library import fill, run_stages
-from tests.support.spoken_videos import MODEL
+from tests.support.videos.spoken_videos import MODEL
 
 
 def texts(database: Database, video_id: str) -> tuple[list[str], list[str]]:

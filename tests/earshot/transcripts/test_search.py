@@ -35,7 +35,7 @@ from earshot.transcripts.search.text_models import searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, is_indexed
 from earshot.transcripts.speaker_names import speaker_names
 from earshot.transcripts.speaker_refs import SpeakerRef
-from tests.support.spoken_videos import MODEL, Encoder, add_video, hear_again, identify, say_is
+from tests.support.videos.spoken_videos import MODEL, Encoder, add_video, hear_again, identify, say_is
 
 OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SPEECH = {

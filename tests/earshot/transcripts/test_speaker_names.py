@@ -9,7 +9,7 @@ from earshot.speakers.tables.people import add_person
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_names import UNKNOWN, Names, Speaker, speaker_names
 from tests.support.library import run_stages
-from tests.support.spoken_videos import add_video, hear_again, identify, say_is
+from tests.support.videos.spoken_videos import add_video, hear_again, identify, say_is
 
 ANA = Speaker("Ana", person="Ana")
 VOICE = Speaker("voice 7", voice=7)

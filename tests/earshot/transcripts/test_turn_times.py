@@ -17,7 +17,7 @@ from earshot.transcripts.recordings import Recording
 from earshot.transcripts.speaker_names import Names, Speaker
 from earshot.transcripts.turn_times import TurnTimes, TypedTime, parse_typed_time, turn_times, turns_alone
 from earshot.transcripts.word_turns import whole_words, word_turns
-from tests.support.export_recordings import export, recording
+from tests.support.videos.export_recordings import export, recording
 
 A, B = "SPEAKER_00", "SPEAKER_01"
 

@@ -1,6 +1,7 @@
 """The main table of each asset as Dagster's metadata: its name, and its columns with their types and meanings.
 
-Other tables of a stage are named in the asset's description. tests/ingest_assets/stages/test_tables.py compares with Postgres.
+Other tables of a stage are named in the asset's description. tests/ingest_assets/presentation/test_tables.py compares with
+Postgres.
 """
 
 from collections.abc import Mapping
@@ -81,6 +82,16 @@ TABLES: Mapping[str, tuple[str, tuple[Column, ...]]] = {
         ("preparation", "text", "how the audio was prepared"),
         ("component", "bigint NULL", "speakers clustered together"),
         ("made_at", "timestamp with time zone", "when the voice was computed"),
+    )),
+    "enrolments": ("enrolment_judgements", (
+        ("enrolment_id", "bigint", "the recording in table enrolments"),
+        *MODEL,
+        ("preparation", "text", "how the audio was prepared"),
+        ("verdict", "text", "good, fair or refused"),
+        ("reasons", "text", "why it is not good, or empty"),
+        ("clean_s", "double precision", "seconds of one voice alone"),
+        ("other_voice_s", "double precision", "seconds of a second voice"),
+        ("spread", "double precision NULL", "lowest cosine of a sample to their mean"),
     )),
     "videos": ("videos", (
         ("video_id", "text", "the key"),

@@ -5,7 +5,7 @@ from dagster import IntMetadataValue, MarkdownMetadataValue, PathMetadataValue, 
 
 from earshot.storage.catalog.videos import Video
 from earshot.timings.timing import Timing
-from ingest_assets.stages.metadata import ROWS, metadata, video_metadata
+from ingest_assets.presentation.metadata import ROWS, metadata, video_metadata
 from tests.support.timing_rows import usual
 
 DETAILS = {

@@ -14,7 +14,7 @@ from earshot.timings.history import RECENT, Follow, History, Past, accept_speed,
 from earshot.timings.judgement import CHECKS, CheckOutcome, evaluate
 from earshot.timings.timing import Timing
 from ingest_assets.jobs import video_assets
-from ingest_assets.stages.checks import check_result, check_specs
+from ingest_assets.presentation.checks import check_result, check_specs
 from tests.support.timing_rows import keep, usual
 
 ASSET = "text_embeddings"

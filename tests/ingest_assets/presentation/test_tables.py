@@ -3,7 +3,7 @@
 import pytest
 
 from earshot.storage.database import Database
-from ingest_assets.stages.tables import TABLES, table_metadata
+from ingest_assets.presentation.tables import TABLES, table_metadata
 
 COLUMNS = """
     SELECT attname AS name, format_type(atttypid, atttypmod) AS type, NOT attnotnull AS nullable FROM pg_attribute

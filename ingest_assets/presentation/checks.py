@@ -1,14 +1,22 @@
 """Dagster's asset checks: the specs that an asset declares, and outcomes as check results.
 
-earshot/timings/judgement.py does the checking. The asset yields the results in its own step, so that every video has them
-without further steps.
+earshot/timings/judgement.py checks the speed, earshot/transcripts/content_checks.py the content. The asset yields the results
+in its own step, so that every video has them without further steps.
 """
+
+from collections.abc import Mapping
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, FloatMetadataValue, MetadataValue
 
 from earshot.timings.baseline import Level
 from earshot.timings.judgement import CHECKS, CheckOutcome
-from ingest_assets.stages.metadata import rounded
+from earshot.transcripts.content_checks import CONTENT_CHECKS
+from ingest_assets.presentation.metadata import rounded
+
+
+def checks_of(asset: str) -> Mapping[str, str]:
+    """The checks of a stage, with their descriptions: three of its speed, and those of its content."""
+    return {**CHECKS, **CONTENT_CHECKS.get(asset, {})}
 
 
 def check_specs(asset: str) -> list[AssetCheckSpec]:
@@ -17,7 +25,7 @@ def check_specs(asset: str) -> list[AssetCheckSpec]:
     Unpartitioned, because partitioned checks are a preview in Dagster, which cannot show them for many videos; each result
     names its video and the materialization that it judged.
     """
-    return [AssetCheckSpec(name, asset=asset, description=description) for name, description in CHECKS.items()]
+    return [AssetCheckSpec(name, asset=asset, description=description) for name, description in checks_of(asset).items()]
 
 
 def check_result(finding: CheckOutcome, video_id: str) -> AssetCheckResult:

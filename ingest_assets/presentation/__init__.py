@@ -1,0 +1,1 @@
+"""What Dagster shows of the assets: metadata, checks, tables and code references."""
