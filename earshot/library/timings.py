@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.stages import MEASURED
 from earshot.storage.database import Database
 from earshot.timings.baseline import MINIMUM_VIDEOS
 from earshot.timings.comparison import Comparison, compare
@@ -44,7 +44,7 @@ class TimingsReport:
     @cached_property
     def stages(self) -> "pd.DataFrame":
         """One row per stage and a last row `total`: `Library.timings_report()`."""
-        return report(self.rows, STAGES)
+        return report(self.rows, MEASURED)
 
     @property
     def table(self) -> "Table":

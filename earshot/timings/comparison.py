@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from earshot.common.errors import Misconfigured
-from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.stages import MEASURED
 from earshot.timings.baseline import MINIMUM_VIDEOS
 from earshot.timings.history import BASELINE_KEY
 from earshot.timings.report import Row, seconds_per_input
@@ -71,7 +71,7 @@ def compare(
     """
     before, after = _version(rows, a, commit_named(a)), _version(rows, b, commit_named(b))
     assets = {row["asset"] for row in (*before, *after)}
-    return [_compare_stage(asset, _costs(before, asset), _costs(after, asset)) for asset in STAGES if asset in assets]
+    return [_compare_stage(asset, _costs(before, asset), _costs(after, asset)) for asset in MEASURED if asset in assets]
 
 
 def _version(rows: Sequence[Row], name: str, commit: str | None) -> list[Row]:

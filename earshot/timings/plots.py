@@ -26,7 +26,7 @@ from matplotlib.ticker import NullLocator
 from PIL import Image
 
 from earshot.common.errors import Misconfigured
-from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.stages import MEASURED
 from earshot.timings.baseline import SPREAD_WINDOW, Cost, Level, judge
 from earshot.timings.causes import computing_s
 from earshot.timings.history import BASELINE_KEY
@@ -42,7 +42,7 @@ DOTS_PER_INCH = 90
 WIDTH_INCHES, TIMES_INCHES, RATE_INCHES = 9.0, 3.2, 1.3
 SLOW = "found too slow"
 # Distinguishable with colour blindness (Okabe and Ito); red is reserved for slow timings.
-COLOURS: dict[str, str] = dict(zip(STAGES, ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9"), strict=True))
+COLOURS: dict[str, str] = dict(zip(MEASURED, ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"), strict=True))
 SLOW_COLOUR = "#d00000"
 
 
@@ -109,7 +109,7 @@ def _rates_inches(rows: Sequence[Row]) -> float:
 
 def _stages(rows: Sequence[Row]) -> list[str]:
     ran = {row["asset"] for row in rows}
-    return [stage for stage in STAGES if stage in ran]
+    return [stage for stage in MEASURED if stage in ran]
 
 
 def _draw_times(figure: FigureBase, rows: Sequence[Row]) -> None:

@@ -12,6 +12,7 @@ from dagster import AssetExecutionContext, Failure, MaterializeResult, MetadataV
 
 from earshot.common.errors import EarshotError
 from earshot.models.measurement import Measurement
+from earshot.storage.catalog.stages import ENROLMENTS
 from earshot.storage.database import Database
 from earshot.timings.baseline import Level
 from earshot.timings.history import read_history
@@ -30,7 +31,6 @@ from resources.enrolment_work import EnrolmentWork
 from resources.gpu import GpuResource
 from resources.models import ModelsResource
 
-ASSET = "enrolments"
 CODE_VERSION = "1"
 
 
@@ -39,12 +39,12 @@ CODE_VERSION = "1"
     code_version=CODE_VERSION,
     deps=[speaker_turns],
     pool=GPU_POOL,
-    check_specs=check_specs(ASSET),
+    check_specs=check_specs(ENROLMENTS),
     kinds={"pyannote", "postgres"},
     description="Which recordings of people are good enough to know a voice by, with samples of it.\n\n"
     "One row of `enrolment_judgements` is one recording, judged for one voice model.",
     tags={"earshot/per": "library", "earshot/needs": "gpu"},
-    metadata=table_metadata(ASSET),
+    metadata=table_metadata(ENROLMENTS),
 )
 def enrolments(
     context: AssetExecutionContext,
@@ -54,7 +54,7 @@ def enrolments(
     enrolment_work: ResourceParam[EnrolmentWork],
 ) -> MaterializeResult:
     opened, measurement = database.open(), Measurement()
-    voices = EnrolmentModels(ASSET, measurement, gpu, models.open())
+    voices = EnrolmentModels(ENROLMENTS, measurement, gpu, models.open())
     try:
         judged = enrolment_work.judge(opened, voices)
         result = _measured(opened, context.run.run_id, measurement, voices)
@@ -67,15 +67,15 @@ def enrolments(
 
 def _measured(database: Database, run_id: str, measurement: Measurement, voices: EnrolmentModels) -> MaterializeResult:
     """Record the timing and its checks; returns both for Dagster."""
-    key, execution = f"{ASSET}-{run_id[:8]}", voices.execution
+    key, execution = f"{ENROLMENTS}-{run_id[:8]}", voices.execution
     if execution is None:
         nothing = [CheckOutcome(check, Level.NOT_EVALUATED, "No model ran: there was nothing to judge.") for check in CHECKS]
         return MaterializeResult(check_results=[check_result(outcome, key) for outcome in nothing])
     figures = timing(measurement, execution, voices.audio_s, voices.vectors)
-    examined = evaluate(ASSET, figures, read_history(database, ASSET, figures), floors=())
+    examined = evaluate(ENROLMENTS, figures, read_history(database, ENROLMENTS, figures), floors=())
     [expected_s] = [outcome.expected_s for outcome in examined.findings if outcome.check == "regression"]
     with database.connect() as connection:
-        record_timing(connection, TimedRun(key, ASSET, run_id, CODE_VERSION, figures, examined))
+        record_timing(connection, TimedRun(key, ENROLMENTS, run_id, CODE_VERSION, figures, examined))
     return MaterializeResult(
         metadata=metadata(figures, {"speed": speed_in_words(figures, expected_s)}),
         check_results=[check_result(outcome, key) for outcome in examined.findings],

@@ -11,7 +11,7 @@ import pandas as pd
 from dagster import MaterializeResult, MetadataValue, asset
 
 from earshot.common.pictures import markdown_image
-from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.stages import MEASURED
 from earshot.timings.queries import OpenFailure, read_open_failures, read_timings
 from earshot.timings.report import Row, report, report_table
 from earshot.timings.timing import hours_by_the_clock
@@ -44,7 +44,7 @@ def performance(database: DatabaseResource) -> MaterializeResult:
     rows = read_timings(opened)
     if not rows:
         return MaterializeResult(metadata={"stages": MetadataValue.md("No timings yet: nothing has been ingested.")})
-    failing, reported, stale = read_open_failures(opened), report(rows, STAGES), find_stale(opened)
+    failing, reported, stale = read_open_failures(opened), report(rows, MEASURED), find_stale(opened)
     totals = _totals(reported, read_timings(opened, days=1.0), failing, stale)
     return MaterializeResult(metadata=totals | _tables_and_plots(rows, reported, failing, stale))
 
@@ -70,7 +70,7 @@ def _totals(
 
 def _audio_s(rows: Sequence[Row]) -> float:
     """Seconds of audio in these timings, counting each video once."""
-    return 0.0 if not rows else float(report(rows, STAGES).iloc[-1].audio_s)
+    return 0.0 if not rows else float(report(rows, MEASURED).iloc[-1].audio_s)
 
 
 def _tables_and_plots(

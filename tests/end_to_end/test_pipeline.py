@@ -30,6 +30,7 @@ from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.timings.timing import KEYS
+from earshot.transcripts.content_checks import CONTENT_CHECKS
 from earshot.transcripts.formats.exports import as_json, as_rttm, as_seglst
 from earshot.transcripts.recordings import read_recording
 from earshot.transcripts.search.query import search
@@ -88,6 +89,11 @@ def test_every_episode_is_ready_with_all_rows(ingested: Ingested) -> None:
         assert video.duration_s == pytest.approx(ingested.database.frame("audio", key, "uri").duration_s.iloc[0])
         for table, order in (("segments", "segment_index"), ("turns", "turn_index"), ("passages", "passage_index")):
             assert len(ingested.database.frame(table, key, order)) > 0, (key, table)
+
+
+def test_no_content_check_warns_of_a_healthy_episode(ingested: Ingested) -> None:
+    contents = [check for checks in CONTENT_CHECKS.values() for check in checks]
+    assert ingested.database.query("SELECT message FROM check_failures WHERE check_name = ANY(%s)", [contents]) == []
 
 
 def test_every_word_is_in_exactly_one_passage(ingested: Ingested) -> None:

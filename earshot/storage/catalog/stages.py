@@ -14,3 +14,7 @@ UPSTREAM: Mapping[str, frozenset[str]] = {
     "text_embeddings": frozenset({"transcript", "speaker_turns"}),
 }
 STAGES = tuple(UPSTREAM)
+
+# Measured like a stage, but of recordings of people instead of a video.
+ENROLMENTS = "enrolments"
+MEASURED = (*STAGES, ENROLMENTS)
