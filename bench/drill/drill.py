@@ -11,261 +11,23 @@ tests/end_to_end/test_drill.py injects the same faults and asserts what docs/mea
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
-
-import numpy as np
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from bench.drill.clock import drill_clock
+from bench.drill.faults import ENROLMENT_FAULTS, FAULTS
+from earshot.common.excerpt import FILE, Excerpt
 from earshot.config.sources_file import source_named
-from earshot.models import cache, measurement
-from earshot.models.cache import Models
-from earshot.models.device import require_device
-from earshot.models.machine_load import LoadCounters
-from earshot.models.measurement import CallCounter
-from earshot.storage.catalog.stages import STAGES
+from earshot.models import cache
 from earshot.storage.database import Database, open_database
-from earshot.storage.media_store import MediaStore
+from ingest_assets.operations.enrol import assess_excerpts
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from resources.instance.home import open_instance
 
-CALL_S, INPUT_S, LOAD_S = 1.0, 0.05, 10.0
-THROTTLE = 8.0
-CORES = 4.0
-STORE_S, QUERY_S = 6.0, 4.0  # the delay of a slow store and of a slow database
 HEALTHY_VIDEOS = 6
 CLIP_S = 22.0
-DRILLED_GPU = "a GPU that the drill pretends"
-
-
-@dataclass
-class DrillClock:
-    """A clock that only model calls, loads and `wait()` advance.
-
-    `slowness` multiplies the wall seconds of calls and loads, not their CPU seconds; so does having fewer `cores`.
-    """
-
-    now: float = 0.0
-    cpu_s: float = 0.0
-    slowness: float = 1.0
-    cores: float = CORES
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds * self.slowness * CORES / self.cores
-        self.cpu_s += seconds * CORES
-
-    def wait(self, seconds: float) -> None:
-        """Time passes in which the process does nothing."""
-        self.now += seconds
-
-    def counters(self) -> LoadCounters:
-        """The load of a machine that only this process uses."""
-        return LoadCounters({}, busy_s=self.cpu_s, steal_s=0.0, total_s=self.now * CORES)
-
-
-@contextmanager
-def drill_clock() -> Iterator[DrillClock]:
-    """Replace the real clocks by the drill's for the block; real model calls and loads advance it."""
-    clock = DrillClock()
-    count, begin_load = CallCounter.count, cache._begin_load
-
-    def counting(tally: CallCounter, inputs: float, calls: float = 1.0) -> None:
-        count(tally, inputs, calls)
-        clock.advance(CALL_S * calls + INPUT_S * inputs)
-
-    def loading(*arguments: Any) -> None:
-        begin_load(*arguments)
-        clock.advance(LOAD_S)
-
-    with (
-        patch.object(measurement, "clock", clock),
-        patch.object(measurement, "cpu_clock", lambda: clock.cpu_s),
-        patch.object(measurement, "load_counters", clock.counters),
-        patch.object(CallCounter, "count", counting),
-        patch.object(cache, "_begin_load", loading),
-    ):
-        yield clock
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault: its description, the stages it slows, the cause that the checks must find, and how to inject it.
-
-    More work than usual is a warning; every other fault is an error.
-    """
-
-    name: str
-    description: str
-    stages: tuple[str, ...]
-    cause: str
-    committed: Callable[[DrillClock, Database], AbstractContextManager[None]]
-
-    @property
-    def severity(self) -> str:
-        return "warn" if self.cause == "more_items" else "error"
-
-
-@contextmanager
-def _throttled(clock: DrillClock, _database: Database) -> Iterator[None]:
-    from earshot.models.text.text_encoder import TextEncoder
-
-    encode = TextEncoder.encode
-
-    def throttled(encoder: TextEncoder, texts: Sequence[str], tally: CallCounter | None = None) -> np.ndarray:
-        clock.slowness = THROTTLE
-        try:
-            return encode(encoder, texts, tally)
-        finally:
-            clock.slowness = 1.0
-
-    with patch.object(TextEncoder, "encode", throttled):
-        yield
-
-
-@contextmanager
-def _one_by_one(_clock: DrillClock, _database: Database) -> Iterator[None]:
-    from earshot.models.voice.voice_encoder import VoiceEncoder
-
-    encode = VoiceEncoder.encode
-
-    def one_by_one(
-        encoder: VoiceEncoder, samples: np.ndarray, spans: Sequence[tuple[int, int]], tally: CallCounter | None = None
-    ) -> np.ndarray:
-        return np.concatenate([encode(encoder, samples, [span], tally) for span in spans])
-
-    with patch.object(VoiceEncoder, "encode", one_by_one):
-        yield
-
-
-@contextmanager
-def _reloaded(_clock: DrillClock, _database: Database) -> Iterator[None]:
-    cache.forget_models("diarizer")
-    yield
-
-
-@contextmanager
-def _store_slow(clock: DrillClock, _database: Database) -> Iterator[None]:
-    with patch.object(MediaStore, "read", _delayed(MediaStore.read, clock, STORE_S)):
-        yield
-
-
-@contextmanager
-def _database_slow(clock: DrillClock, _database: Database) -> Iterator[None]:
-    with patch.object(Database, "replace_within", _delayed(Database.replace_within, clock, QUERY_S)):
-        yield
-
-
-def _delayed(method: Callable[..., Any], clock: DrillClock, seconds: float) -> Callable[..., Any]:
-    """The method, answering so much later."""
-
-    def delayed(*arguments: Any, **named: Any) -> Any:
-        clock.wait(seconds)
-        return method(*arguments, **named)
-
-    return delayed
-
-
-@contextmanager
-def _step_halved(_clock: DrillClock, _database: Database) -> Iterator[None]:
-    pipeline: Any = Models().diarizer(require_device("cpu"))._pipeline
-    usual = pipeline._segmentation.step
-    pipeline._segmentation.step = usual / 2
-    try:
-        yield
-    finally:
-        pipeline._segmentation.step = usual
-
-
-@contextmanager
-def _single_thread(clock: DrillClock, _database: Database) -> Iterator[None]:
-    from earshot.models.voice.diarizer import Diarizer
-
-    diarize = Diarizer.diarize
-
-    def single(*arguments: Any, **named: Any) -> Any:
-        clock.cores = 1.0
-        try:
-            return diarize(*arguments, **named)
-        finally:
-            clock.cores = CORES
-
-    with patch.object(Diarizer, "diarize", single):
-        yield
-
-
-@contextmanager
-def moved_to_the_cpu() -> Iterator[None]:
-    """Really move the text encoder's network to the CPU while cuda is requested, on a machine with a GPU."""
-    from earshot.models.text.sentence_encoder import SentenceEncoder
-
-    encoder = Models().text_encoder(require_device("cuda"))
-    assert isinstance(encoder, SentenceEncoder)
-    encoder._model.to("cpu").float()
-    yield
-    encoder._model.to("cuda").half()
-
-
-@contextmanager
-def _on_the_other_device(_clock: DrillClock, database: Database) -> Iterator[None]:
-    """Pretend that every stage ran on a GPU so far, and still does, except for the text encoder."""
-    from earshot.models.speech.transcriber import Transcriber
-    from earshot.models.text.text_encoder import TextEncoder
-    from earshot.models.voice.diarizer import Diarizer
-    from earshot.models.voice.voice_encoder import VoiceEncoder
-
-    on_gpu = {"device_asked": "cuda", "device": "cuda", "device_name": DRILLED_GPU}
-    database.query(
-        "UPDATE asset_timings SET device_asked = 'cuda', device = 'cuda', device_name = %s WHERE asset <> 'audio'",
-        [DRILLED_GPU],
-    )
-    with (
-        patch.object(Transcriber, "execution", _changed_execution(Transcriber, on_gpu)),
-        patch.object(Diarizer, "execution", _changed_execution(Diarizer, on_gpu)),
-        patch.object(VoiceEncoder, "execution", _changed_execution(VoiceEncoder, on_gpu)),
-        patch.object(TextEncoder, "execution", _changed_execution(TextEncoder, {"device_asked": "cuda"})),
-    ):
-        yield
-
-
-def _changed_execution(model_class: Any, changes: dict[str, str]) -> property:
-    """The class's property `execution` with some fields changed."""
-    original = model_class.execution.fget
-    return property(lambda model: replace(original(model), **changes))
-
-
-FAULTS = (
-    Fault("throttled", "the text encoder takes eight times as long", ("text_embeddings",), "starved", _throttled),
-    Fault(
-        "one by one",
-        "voice embeddings are taken one by one instead of batched",
-        ("voice_embeddings",),
-        "batch_size",
-        _one_by_one,
-    ),
-    Fault(
-        "loaded again", "the diarization's models are loaded again for the video", ("speaker_turns",), "cold_load", _reloaded
-    ),
-    Fault("slow store", "the media store answers six seconds late", STAGES[1:4], "io_wait", _store_slow),
-    Fault("slow database", "the database takes four seconds to store a stage's rows", STAGES, "io_wait", _database_slow),
-    Fault("halved step", "the diarization's window moves by half its step", ("speaker_turns",), "more_items", _step_halved),
-    Fault(
-        "one thread", "the diarization computes with one thread of four", ("speaker_turns",), "fewer_threads", _single_thread
-    ),
-    Fault(
-        "other device",
-        "the text encoder's parameters lie on the CPU, behind the GPU resource's back",
-        ("text_embeddings",),
-        "device",
-        _on_the_other_device,
-    ),
-)
+NARRATOR = Clip("moonshine_voice", "assets/two_cities.wav")
 
 
 def write_clip(folder: Path, index: int) -> Path:
@@ -285,6 +47,26 @@ def ingest_one(path: Path, database: Database) -> Outcome:
     return outcome
 
 
+def write_recording(folder: Path, index: int) -> Path:
+    """Write the narrator from a different start, as a recording of a person; returns the path."""
+    path, start = folder / f"narrator-{index}.mp3", 0.3 * index
+    write_mp3(path, clip_samples(Clip(NARRATOR.package, NARRATOR.path, start, start + CLIP_S)))
+    return path
+
+
+def judge_one(path: Path, database: Database) -> list[dict[str, Any]]:
+    """Judge a recording of a person, as `earshot people enrol` does; returns its rows of `check_failures`."""
+    [last] = database.query("SELECT coalesce(max(failure_id), 0) AS failure_id FROM check_failures")
+    assess_excerpts(database, open_instance(), path.stem, [Excerpt(FILE, str(path))])
+    return database.query("SELECT * FROM check_failures WHERE failure_id > %s ORDER BY failure_id", [last["failure_id"]])
+
+
+def judge_healthy(folder: Path, database: Database) -> list[dict[str, Any]]:
+    """Judge healthy recordings in a process that has loaded the models for them; returns the failed checks."""
+    cache.forget_models()
+    return [row for index in range(HEALTHY_VIDEOS) for row in judge_one(write_recording(folder, index), database)]
+
+
 def main() -> None:
     """Run the drill in its own home and print what the checks report."""
     from bench.harness.figures import own_home
@@ -300,3 +82,11 @@ def main() -> None:
             print(f"\n{fault.name}: {fault.description}")
             for message in outcome.failed_checks or ("nothing",):
                 print(f"  {message}", flush=True)
+        healthy = judge_healthy(Path(folder), database)
+        print(f"\nhealthy enrolments: {len(healthy)} failed checks")
+        for index, fault in enumerate(ENROLMENT_FAULTS, start=HEALTHY_VIDEOS):
+            with fault.committed(clock, database):
+                failed = judge_one(write_recording(Path(folder), index), database)
+            print(f"\n{fault.name}: {fault.description}")
+            for row in failed:
+                print(f"  {row['severity'].upper()}: {row['message']}", flush=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.corpora.episodes import TELEPHONE, clip_path
-from bench.drill.drill import ingest_one, moved_to_the_cpu, write_clip
+from bench.drill.drill import ingest_one, write_clip
+from bench.drill.faults import moved_to_the_cpu
 from bench.gpu.findings import Findings
 from bench.gpu.recordings import lengths, passages
 from bench.harness.figures import own_home

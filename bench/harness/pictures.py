@@ -2,7 +2,7 @@
 
     python -m bench.harness.pictures http://127.0.0.1:3000 docs/pictures
 
-Needs Chromium (`make test` installs it, or says what to do).
+Its library must have a failed run. Needs Chromium (`make test` installs it, or says what to do).
 """
 
 import shutil
@@ -43,7 +43,7 @@ class Picture:
 def pictures_of(partition: str) -> tuple[Picture, ...]:
     """The asset graph, one partition's transcript, its checks, the report (which must exist), and the sensor."""
     return (
-        Picture("asset-graph", "/locations/earshot/asset-groups/video", "text_embeddings"),
+        Picture("asset-graph", "/asset-groups", "text_embeddings"),
         Picture("partition", f"/assets/transcript?view=partitions&partition={quote(partition)}", "x_realtime"),
         Picture("checks", "/assets/text_embeddings?view=checks", "Evaluation result", click="text=regression >> nth=0"),
         Picture(
@@ -54,6 +54,24 @@ def pictures_of(partition: str) -> tuple[Picture, ...]:
             "Items per second",
         ),
         Picture("new-uploads", "/locations/earshot/sensors/new_uploads", "requested"),
+    )
+
+
+def more_pictures(partition: str, failed_run: str) -> tuple[Picture, ...]:
+    """The other pages that docs/guides/dagster.md shows: the runs, the catalog, a partition of each other stage, a failed run."""
+    stages = ("audio", "speaker_turns", "voice_embeddings", "text_embeddings")
+    return (
+        Picture("overview", "/overview/activity/timeline", "identify_people"),
+        Picture("catalog", "/assets", "speaker_turns"),
+        *(
+            Picture(
+                f"partition-{stage.replace('_', '-')}",
+                f"/assets/{stage}?view=partitions&partition={quote(partition)}",
+                "x_realtime",
+            )
+            for stage in stages
+        ),
+        Picture("failed-run", f"/runs/{failed_run}", "STEP_FAILURE"),
     )
 
 
@@ -93,14 +111,18 @@ def take(page: Page, picture: Picture, folder: Path) -> Path:
 
 
 def main() -> None:
-    """Take the pictures of the partition that was materialized first."""
+    """Take the pictures, of the partition that was materialized first and of the last failed run."""
     url, folder = sys.argv[1], Path(sys.argv[2])
+    from dagster import DagsterRunStatus, RunsFilter
+
     from earshot.storage.catalog.videos import list_videos
     from earshot.storage.database import open_database
+    from resources.instance.home import open_instance
 
     partition = list_videos(open_database(), state="ready")[-1].video_id
+    [failed] = open_instance().get_runs(RunsFilter(statuses=[DagsterRunStatus.FAILURE]), limit=1)
     with browsing(url) as page:
-        for picture in pictures_of(partition):
+        for picture in (*pictures_of(partition), *more_pictures(partition, failed.run_id)):
             print(take(page, picture, folder))
 
 

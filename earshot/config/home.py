@@ -1,6 +1,8 @@
-"""The folder EARSHOT_HOME: created if it is missing."""
+"""The folder EARSHOT_HOME: created if it is missing. A running `earshot up` leaves its process and address in it."""
 
+import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from earshot.common.errors import Misconfigured
@@ -17,3 +19,15 @@ def make_home(home: Path) -> Path:
     if not os.access(home, os.W_OK | os.X_OK):
         raise Misconfigured(f"EARSHOT_HOME is {home}, which cannot be written to.", REMEDY)
     return home
+
+
+def up_file(home: Path) -> Path:
+    """Where a running `earshot up` has its process id and the UI's address, as JSON."""
+    return home / "up.json"
+
+
+def ui_url(home: Path) -> str | None:
+    """The address of the UI; None if `earshot up` does not run here."""
+    with suppress(FileNotFoundError):
+        return json.loads(up_file(home).read_text())["url"]
+    return None

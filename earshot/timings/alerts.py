@@ -19,11 +19,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from earshot.common.errors import AlertRefused
+from earshot.common.redaction import without_secrets
+from earshot.config.home import ui_url
 from earshot.config.settings import Settings
 from earshot.sources.troubles import Trouble
 from earshot.storage.database import Database
+from earshot.timings.remedies import remedy_of
 
 TIMEOUT_S = 10
+FIGURES = ("audio_s", "wall_s", "load_s", "compute_s", "io_s", "rtf", "x_realtime", "device")
 # Alerts per call; the rest follow at the next. Limits how long a slow receiver can block the sensor.
 MAX_AT_ONCE = 50
 
@@ -32,7 +36,12 @@ log = logging.getLogger("earshot.alerts")
 
 @dataclass(frozen=True)
 class CheckFailure:
-    """A row of `check_failures`; `title` is the video's, None if the video was deleted."""
+    """A row of `check_failures` with what one needs to act on it.
+
+    `title` and `link` are the video's, None if it was deleted or is no video; the link holds no secret, and is a path if the
+    recording is a file. `run_url` opens the run in the UI, None if `earshot up` does not run here. `figures` are those of the
+    stage's timing: seconds, x real time, RTF, device. `remedy` says what to do about the cause.
+    """
 
     failure_id: int
     recorded_at: datetime
@@ -44,6 +53,10 @@ class CheckFailure:
     cause: str
     message: str
     run_id: str
+    link: str | None
+    run_url: str | None
+    figures: Mapping[str, float | str]
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -64,13 +77,12 @@ def is_muted(now: LastAlert, last: LastAlert | None, quiet_hours: float) -> bool
 def send_alerts(database: Database, settings: Settings) -> list[CheckFailure]:
     """Send or mute the pending failures; returns those sent. Raises AlertRefused if the receiver does not accept one."""
     sent = []
-    for failure in _pending(database):
+    for failure in _pending(database, settings):
         now = LastAlert(failure.severity, failure.recorded_at)
         if is_muted(now, _last_sent(database, failure), settings.alert_quiet_hours):
             _mark(database, failure, "quiet")
             continue
-        name = failure.title or failure.video_id
-        _post(settings, asdict(failure), f"Earshot {failure.severity}: {failure.message} ({name})")
+        _post(settings, asdict(failure), _text(failure))
         log.warning("%s: %s [%s, run %s]", failure.severity.upper(), failure.message, failure.video_id, failure.run_id)
         _mark(database, failure, "sent")
         sent.append(failure)
@@ -108,13 +120,38 @@ def write_last_alerts(alerts: Mapping[str, LastAlert]) -> str:
     return json.dumps({key: (alert.severity, alert.at.isoformat()) for key, alert in alerts.items()})
 
 
-def _pending(database: Database) -> list[CheckFailure]:
+def _pending(database: Database, settings: Settings) -> list[CheckFailure]:
     rows = database.query(
-        "SELECT failure_id, recorded_at, video_id, title, asset, check_name, severity, cause, message, run_id "
-        "FROM check_failures LEFT JOIN videos USING (video_id) WHERE alert IS NULL ORDER BY failure_id LIMIT %s",
+        f"""
+        SELECT failure_id, f.recorded_at, f.video_id, title, asset, check_name, severity, f.cause, message, run_id, url,
+            to_jsonb(timing) AS figures
+        FROM check_failures f LEFT JOIN videos USING (video_id) LEFT JOIN LATERAL (
+            SELECT {", ".join(FIGURES)} FROM asset_timings t
+            WHERE (t.video_id, t.asset, t.run_id) = (f.video_id, f.asset, f.run_id)
+            ORDER BY timing_id DESC LIMIT 1) timing ON true
+        WHERE alert IS NULL ORDER BY failure_id LIMIT %s
+        """,  # noqa: S608
         [MAX_AT_ONCE],
     )
-    return [CheckFailure(**row) for row in rows]
+    ui = ui_url(settings.home)
+    return [_failure(row, ui) for row in rows]
+
+
+def _failure(row: dict[str, Any], ui: str | None) -> CheckFailure:
+    url = row.pop("url")
+    return CheckFailure(
+        **{**row, "figures": row["figures"] or {}},
+        link=url and without_secrets(url),
+        run_url=ui and f"{ui}/runs/{row['run_id']}",
+        remedy=remedy_of(row["cause"]),
+    )
+
+
+def _text(failure: CheckFailure) -> str:
+    """The alert in words: what, in which video, what to do, and where to look."""
+    places = " ".join(filter(None, (failure.link, failure.run_url)))
+    name = failure.title or failure.video_id
+    return f"Earshot {failure.severity}: {failure.message} ({name}) {failure.remedy} {places}".rstrip()
 
 
 def _last_sent(database: Database, failure: CheckFailure) -> LastAlert | None:

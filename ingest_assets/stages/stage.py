@@ -19,9 +19,11 @@ import pandas as pd
 import psycopg
 from dagster import (
     AssetExecutionContext,
+    AssetObservation,
     Failure,
     HookContext,
     MaterializeResult,
+    MetadataValue,
     RetryRequested,
     failure_hook,
 )
@@ -187,11 +189,22 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
     except EarshotError as error:
         if not isinstance(error, StageMissing):
             _record(opened, video_id, error)
+        context.log_event(_failed(context, error))
         raise Failure(str(error), metadata={"error": type(error).__name__}, allow_retries=False) from error
     except psycopg.OperationalError as error:
         raise RetryRequested(max_retries=MAX_OUTAGE_RETRIES) from error
     finally:
         measurement.close()
+
+
+def _failed(context: AssetExecutionContext, error: EarshotError) -> AssetObservation:
+    """The reason of a failure, for the page of the partition: Dagster shows that of a run there, not of the step."""
+    return AssetObservation(
+        context.asset_key,
+        partition=context.partition_key,
+        description=f"Failed: {error}",
+        metadata={"failed": MetadataValue.text(str(error)), "error": MetadataValue.text(type(error).__name__)},
+    )
 
 
 @failure_hook

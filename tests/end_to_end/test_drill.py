@@ -1,6 +1,6 @@
 """The predecessor's regression, played again: real models, runs, checks and database, on the drill's clock.
 
-After a history of healthy videos, one video is ingested with each fault (bench/drill/drill.py). That first video must be
+After a history of healthy videos, one video is ingested with each fault (bench/drill/faults.py). That first video must be
 flagged, at the right stages, with the right cause, and at no other stage. docs/measurements/regression-drill.md shows the same.
 """
 
@@ -10,7 +10,16 @@ from dataclasses import dataclass
 import pytest
 from dagster import AssetCheckKey, AssetCheckSeverity, AssetKey
 
-from bench.drill.drill import FAULTS, HEALTHY_VIDEOS, Fault, drill_clock, ingest_one, write_clip
+from bench.drill.clock import drill_clock
+from bench.drill.drill import (
+    HEALTHY_VIDEOS,
+    ingest_one,
+    judge_healthy,
+    judge_one,
+    write_clip,
+    write_recording,
+)
+from bench.drill.faults import ENROLMENT_FAULTS, FAULTS, Fault
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database
@@ -74,6 +83,27 @@ def test_fault_is_flagged_on_first_video_with_cause(drill: Drill, fault: Fault) 
     assert {(asset, severity, cause) for asset, _, severity, cause in failures} == {
         (stage, fault.severity, fault.cause) for stage in fault.stages
     }
+
+
+@pytest.fixture(scope="module")
+def enrolled(drill: Drill, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[str, str, str]]]:
+    """Stage, severity and cause of the failed checks, of healthy enrolments and of one with each fault."""
+    folder = tmp_path_factory.mktemp("enrolled")
+    with drill_clock() as clock:
+        failed = {"": judge_healthy(folder, drill.database)}
+        for index, fault in enumerate(ENROLMENT_FAULTS, start=HEALTHY_VIDEOS):
+            with fault.committed(clock, drill.database):
+                failed[fault.name] = judge_one(write_recording(folder, index), drill.database)
+    return {name: [(row["asset"], row["severity"], row["cause"]) for row in rows] for name, rows in failed.items()}
+
+
+def test_no_healthy_enrolment_is_flagged(enrolled: dict[str, list[tuple[str, str, str]]]) -> None:
+    assert enrolled[""] == []
+
+
+@pytest.mark.parametrize("fault", ENROLMENT_FAULTS, ids=lambda fault: fault.name)
+def test_enrolment_fault_is_flagged_with_cause(enrolled: dict[str, list[tuple[str, str, str]]], fault: Fault) -> None:
+    assert enrolled[fault.name] == [(stage, fault.severity, fault.cause) for stage in fault.stages]
 
 
 def test_other_device_fails_device_and_floor(drill: Drill) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from bench.corpora.composed import repeated
 from bench.corpora.episodes import EPISODES, episode_samples, write_mp3
-from bench.drill.drill import FAULTS, DrillClock, ingest_one, moved_to_the_cpu
+from bench.drill.clock import DrillClock
+from bench.drill.drill import ingest_one
+from bench.drill.faults import FAULTS, moved_to_the_cpu
 from earshot.models import cache
 from earshot.storage.database import Database
 from earshot.timings.baseline import MINIMUM_VIDEOS, WARN_LOST_S

@@ -32,6 +32,7 @@ from earshot.cli.output import json_option, print_json
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
 from earshot.common.text import join_numbers
+from earshot.config.home import ui_url, up_file
 from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.models.device import require_device
 from earshot.sources.troubles import Trouble, describe_changes, read_troubles
@@ -87,7 +88,7 @@ def up(host: str, port: int) -> None:
         "daemon": _start("daemon", ["run", *workspace], logs),
     }
     workers = _workers(settings.workers, logs) if broker or settings.broker_url else []
-    state = _state_file(settings.home)
+    state = up_file(settings.home)
     state.write_text(json.dumps({"pid": os.getpid(), "url": f"http://{host}:{port}"}))
     try:
         with _monitoring(database, logs):
@@ -265,13 +266,9 @@ def left_over(home: Path) -> list[int]:
     return pids
 
 
-def _state_file(home: Path) -> Path:
-    return home / "up.json"
-
-
 def _running(home: Path) -> int | None:
     """The process id of this home's `earshot up`; None if it does not run."""
-    state = _state_file(home)
+    state = up_file(home)
     if not state.exists():
         return None
     pid = int(json.loads(state.read_text())["pid"])
@@ -283,8 +280,7 @@ def _running(home: Path) -> int | None:
 
 def _refuse_second(home: Path) -> None:
     if _running(home) is not None:
-        url = json.loads(_state_file(home).read_text())["url"]
-        raise Misconfigured(f"`earshot up` is already running for {home}, at {url}.", "Stop it with: earshot down")
+        raise Misconfigured(f"`earshot up` is already running for {home}, at {ui_url(home)}.", "Stop it with: earshot down")
 
 
 def _refuse_taken(host: str, port: int) -> None:

@@ -1,6 +1,7 @@
 """Alerts to a real HTTP server on loopback: once per stage and cause, and again after a refusal."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,12 +14,16 @@ from dagster import SensorEvaluationContext, SkipReason, build_sensor_context
 
 from bench.harness.server import answering
 from earshot.common.errors import AlertRefused
-from earshot.config.settings import read_settings
+from earshot.config.home import up_file
+from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.sources.troubles import Trouble
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from earshot.timings.alerts import LastAlert, is_muted, read_last_alerts, send_alerts, send_troubles, write_last_alerts
+from earshot.timings.remedies import REMEDIES
+from earshot.transcripts.content_checks import CONTENT_CHECKS
 from sensors.alerts import alerts
+from tests.support import timing_rows
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -113,17 +118,43 @@ def test_every_alert_is_sent_without_quiet_hours(
 # --- content -------------------------------------------------------------------------------------------------------------
 
 
-def test_alert_names_stage_cause_video_and_run(database: Database, receiver: Receiver) -> None:
-    register(database, [Video("v1", "/a.wav", "/a.wav", "A conversation")])
+@pytest.fixture
+def ui(home: Path) -> Iterator[str]:
+    """The address of the UI, as a running `earshot up` leaves it."""
+    up_file(home).write_text(json.dumps({"pid": 1, "url": "http://127.0.0.1:3000"}))
+    yield "http://127.0.0.1:3000"
+    up_file(home).unlink()
+
+
+def test_alert_has_what_one_needs_to_act(database: Database, receiver: Receiver, ui: str) -> None:
+    register(database, [Video("v1", "https://ana:s3cret@example.com/a.wav", "/", "A conversation")])
+    timing_rows.keep(database, "text_embeddings", timing_rows.usual(wall_s=12.5), "v1", run_id="run-1")
     fail(database, severity="warn")
     send_alerts(database, read_settings())
     [body] = receiver.bodies
-    assert body["text"] == "Earshot warn: text_embeddings took too long. Cause: device. (A conversation)"
+    assert body["text"].startswith("Earshot warn: text_embeddings took too long. Cause: device. (A conversation) ")
+    assert all(part in body["text"] for part in (REMEDIES["device"], body["link"], body["run_url"]))
+    assert "s3cret" not in json.dumps(body)
     assert body.items() >= {
         "asset": "text_embeddings", "check_name": "regression", "severity": "warn", "cause": "device", "video_id": "v1",
-        "title": "A conversation", "run_id": "run-1",
+        "title": "A conversation", "run_id": "run-1", "run_url": f"{ui}/runs/run-1", "remedy": REMEDIES["device"],
     }.items()  # fmt: skip
+    assert (body["figures"]["wall_s"], body["figures"]["device"]) == (12.5, "cpu")
     assert datetime.fromisoformat(body["recorded_at"]).tzinfo is not None
+
+
+@pytest.mark.usefixtures("receiver")
+def test_alert_about_a_deleted_video_has_no_link(database: Database) -> None:
+    fail(database)
+    [alert] = send_alerts(database, read_settings())
+    assert (alert.title, alert.link, alert.run_url, alert.figures) == (None, None, None, {})
+
+
+def test_every_cause_has_a_remedy() -> None:
+    rows = re.findall(r"^\| (`.*?) \|", (PROJECT_ROOT / "docs/guides/slow-stages.md").read_text(), re.MULTILINE)
+    causes = set(re.findall(r"`([a-z_]+)`", " ".join(rows)))
+    contents = {check for checks in CONTENT_CHECKS.values() for check in checks}
+    assert set(REMEDIES) == causes | contents
 
 
 def test_alert_without_receiver_is_logged(database: Database, caplog: pytest.LogCaptureFixture) -> None:

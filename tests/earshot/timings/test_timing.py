@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench.drill.drill import CALL_S, CORES, INPUT_S, drill_clock
+from bench.drill.clock import CALL_S, CORES, INPUT_S, drill_clock
 from earshot.cli.output import describe_speed
 from earshot.models.measurement import ExecutionInfo, Measurement
 from earshot.timings.report import SUMMARY_COLUMNS, summarize

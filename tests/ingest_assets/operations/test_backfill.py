@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from dagster import AssetKey, DagsterInstance, job
+from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, job
 
 from earshot.cli.operation.backfill import backfill_command
 from earshot.common.errors import EarshotError, InvalidMedia, Removed
@@ -20,14 +20,14 @@ from earshot.storage.catalog.videos import Video, mark_ready_if_complete, record
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
 from ingest_assets.operations.backfill import cancel, choose, launch, read_progress, with_below
-from ingest_assets.operations.ingest import QUIET
+from ingest_assets.operations.run_failures import QUIET
 from ingest_assets.stages import staleness
 from ingest_assets.stages.freshness import Version
 from ingest_assets.stages.stage import FORCE_TAG
 from ingest_assets.stages.versions import expected_versions
 from resources.instance.dagster_internals import BACKFILL_ID_TAG, BulkActionStatus, PartitionBackfill, make_new_backfill_id
 from sensors import failing_backfills
-from sensors.failing_backfills import FIRST, stop_if_failing
+from sensors.failing_backfills import FIRST, entitle, stop_if_failing
 from tests.dagster_contract.internals import MAX_RETRIES_TAG
 from tests.support.library import run_stage, stored_video
 
@@ -257,6 +257,29 @@ def missing_video(database: Database, instance: DagsterInstance, tmp_path: Path)
     register(database, [video])
     instance.add_dynamic_partitions("videos", ["gone"])
     return video
+
+
+def test_failed_backfill_says_in_its_title_what_failed(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
+    backfill_id = started(ingested, instance, "audio")
+    success(instance, backfill_id)
+    failed_run(instance, backfill_id, missing_video(ingested, instance, tmp_path))
+    end(instance, backfill_id, BulkActionStatus.COMPLETED_FAILED)
+    backfill = instance.get_backfill(backfill_id)
+    assert backfill is not None
+    title = entitle(instance, ingested, backfill)
+    assert "a title: 1 video failed (1 failed), see `earshot videos`" in title
+    again = instance.get_backfill(backfill_id)
+    assert again is not None
+    assert again.title is not None
+    assert again.title in title
+    assert entitle(instance, ingested, again) == ""
+
+
+def test_failed_partition_shows_its_reason(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
+    message = failed_run(instance, started(ingested, instance, "audio"), missing_video(ingested, instance, tmp_path))
+    [record] = instance.fetch_observations(AssetRecordsFilter(AssetKey("audio"), asset_partitions=["gone"]), limit=5).records
+    assert record.asset_observation is not None
+    assert record.asset_observation.metadata["failed"].value == message
 
 
 def stopped(instance: DagsterInstance, backfill_id: str) -> bool:
