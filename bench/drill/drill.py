@@ -25,7 +25,7 @@ from ingest_assets.operations.enrol import assess_excerpts
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from resources.instance.home import open_instance
 
-HEALTHY_VIDEOS = 6
+HEALTHY_VIDEOS = 5
 CLIP_S = 22.0
 NARRATOR = Clip("moonshine_voice", "assets/two_cities.wav")
 
