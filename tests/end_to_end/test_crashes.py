@@ -40,7 +40,7 @@ def watcher(at, done):
     if (at, done) == (stage, share):
         os.kill(os.getpid(), signal.SIGKILL)
 with watching(watcher):
-    list(ingest([source_named(source)], IngestChoice(force=True), open_database(), open_instance()))
+    list(ingest([source_named(source)], IngestChoice(), open_database(), open_instance()))
 """
 
 
