@@ -51,7 +51,7 @@ def pictures_of(partition: str) -> tuple[Picture, ...]:
             "/assets/performance?view=overview",
             "items_per_second",
             "text=[Show Markdown] >> nth=1",
-            "Items per second",
+            "Inputs per second of computing",
         ),
         Picture("new-uploads", "/locations/earshot/sensors/new_uploads", "requested"),
     )
