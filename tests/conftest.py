@@ -30,6 +30,9 @@ os.environ.pop("EARSHOT_WORKER_MEMORY_GB", None)
 os.environ.pop("EARSHOT_BROKER", None)
 os.environ.pop("EARSHOT_ALLOW_PRIVATE_ADDRESSES", None)
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # three processes with two threads each get less done on two cores than with one
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from earshot.models.device import configure_libraries
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded

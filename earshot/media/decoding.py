@@ -9,6 +9,7 @@ end so too.
 """
 
 import gc
+import sys
 from pathlib import Path
 
 import av
@@ -29,6 +30,10 @@ DECLARING_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac
 def import_decoder() -> None:
     """Import what the first `decode()` of a process would, which takes longer than decoding some minutes."""
     import faster_whisper  # noqa: F401
+
+
+def decoder_is_imported() -> bool:
+    return "faster_whisper" in sys.modules
 
 
 def decode(path: Path) -> np.ndarray:

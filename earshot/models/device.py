@@ -57,6 +57,15 @@ def configure_libraries() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+def compute_threads() -> int:
+    """How many threads a model may compute with on the CPU: OMP_NUM_THREADS if it is set, else all cores of the process.
+
+    torch and OpenMP obey the variable by themselves; ctranslate2 and ONNX Runtime are told.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) else len(os.sched_getaffinity(0))
+
+
 def require_device(kind: str) -> Device:
     """The device of this kind, checked once per process. Failures are not cached: a driver may come back."""
     configure_libraries()

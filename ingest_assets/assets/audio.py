@@ -16,7 +16,7 @@ from dagster import AssetExecutionContext, MaterializeResult
 from soundfile import LibsndfileError
 
 from earshot.common.audio import SAMPLE_RATE
-from earshot.media.decoding import decode, import_decoder
+from earshot.media.decoding import decode, decoder_is_imported, import_decoder
 from earshot.media.download_slots import download_slot
 from earshot.media.downloads import Fetched, download_folder, refuse_truncated
 from earshot.media.waveform import waveform_picture
@@ -48,8 +48,9 @@ def audio(
     with stage(context, database) as run:
         if run.is_current and _is_whole(run, media_store):
             return run.reuse()
-        with run.measurement.loading():
-            import_decoder()
+        if not decoder_is_imported():
+            with run.measurement.loading():
+                import_decoder()
         row, samples = _fetch(run, media_source, media_store)
         run.replace({"audio": pd.DataFrame([row])})
         with run.measurement.reading_writing():

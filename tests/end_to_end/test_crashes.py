@@ -1,7 +1,7 @@
 """Kills in each stage, and two ingests at once: everything is done once, and nothing leaks.
 
-Each kill is a real SIGKILL at a known moment: the child below ingests, and kills itself when a given stage reports that it
-begins (its lock held, its pool slot claimed) or ends (rows written, no event in Dagster yet).
+Each kill is a real SIGKILL at a known moment: the child below ingests, and kills itself when the next stage reports that it
+begins (its lock held, its pool slot claimed), or the last one that it ends (rows written, no event in Dagster yet).
 """
 
 import signal
@@ -35,9 +35,10 @@ from ingest_assets.stages.progress import watching
 from earshot.storage.database import open_database
 from earshot.config.sources_file import source_named
 
-source, stage, share = sys.argv[1], sys.argv[2], float(sys.argv[3])
+source, share, killed = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
 def watcher(at, done):
-    if (at, done) == (stage, share):
+    if done == share and at not in killed:
+        print(at, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 with watching(watcher):
     list(ingest([source_named(source)], IngestChoice(), open_database(), open_instance()))
@@ -51,9 +52,13 @@ def write_clip(path: Path, start_s: float) -> Path:
 
 def test_ingest_finishes_after_kills_in_every_stage(library: Database, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "killed.wav", 6.5)
-    for stage, share in [*((stage, 0.0) for stage in STAGES), ("text_embeddings", 1.0)]:
-        child = subprocess.run([sys.executable, "-c", DIES_AT, str(clip), stage, str(share)], check=False)
-        assert child.returncode == -signal.SIGKILL, f"it was not killed in {stage}"
+    killed: list[str] = []
+    for share in [0.0] * len(STAGES) + [1.0]:
+        command = [sys.executable, "-c", DIES_AT, str(clip), str(share), *(killed if share == 0.0 else killed[:-1])]
+        child = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+        assert child.returncode == -signal.SIGKILL, f"it was not killed after {killed}"
+        killed.append(child.stdout.strip())
+    assert set(killed) == set(STAGES)
     finished = subprocess.run([EARSHOT, "ingest", str(clip)], capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     [video] = [v for v in list_videos(library) if v.url == str(clip)]

@@ -8,7 +8,6 @@ The probabilities are identical to the last bit (tests/earshot/models/test_speec
 faster-whisper decides from these probabilities what is speech.
 """
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ import onnxruntime
 from faster_whisper.utils import get_assets_path
 from faster_whisper.vad import get_vad_model
 from onnx.utils import Extractor
+
+from earshot.models.device import compute_threads
 
 SLICE_WINDOWS = 256  # windows of 32 ms per call of the convolutions; smaller and larger slices are slower
 
@@ -65,7 +66,7 @@ def spread_over_cores() -> Iterator[None]:
 @cache
 def _split_session() -> SplitSession:
     [path] = Path(get_assets_path()).glob("silero_vad*.onnx")
-    return SplitSession(path, len(os.sched_getaffinity(0)))
+    return SplitSession(path, compute_threads())
 
 
 def _session(network: onnx.ModelProto) -> onnxruntime.InferenceSession:

@@ -5,7 +5,6 @@ the audio, so that silence yields no words; word times come from whisper's atten
 video. The text is not corrected.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import pandas as pd
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from earshot.common.audio import SAMPLE_RATE
-from earshot.models.device import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, execution_info
+from earshot.models.device import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, compute_threads, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
@@ -63,7 +62,7 @@ class Transcriber:
             str(folder),
             device=device.kind,
             compute_type=COMPUTE_TYPES[device.kind],
-            cpu_threads=len(os.sched_getaffinity(0)),
+            cpu_threads=compute_threads(),
             local_files_only=True,
         )
         self._description, self._device = model, device

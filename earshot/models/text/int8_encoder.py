@@ -6,7 +6,6 @@ vectors differ slightly from single precision; search was measured to be as good
 """
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from tokenizers import Tokenizer
 
 from earshot.common.atomic_files import atomic_folder
 from earshot.common.errors import ModelUnavailable
-from earshot.models.device import Device, execution_info
+from earshot.models.device import Device, compute_threads, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.registry import Model
 from earshot.models.text.text_encoder import SPECIAL_TOKENS, TextEncoder
@@ -39,7 +38,7 @@ class Int8Encoder(TextEncoder):
         self._texts.enable_truncation(self.window + SPECIAL_TOKENS)
         self._texts.enable_padding(pad_id=_read(folder / "config.json")["pad_token_id"])
         self._network = ctranslate2.Encoder(
-            str(_converted(folder)), device="cpu", compute_type=COMPUTE_TYPE, inter_threads=1, intra_threads=_threads()
+            str(_converted(folder)), device="cpu", compute_type=COMPUTE_TYPE, inter_threads=1, intra_threads=compute_threads()
         )
         self.encode(["Warm-up."])
 
@@ -86,10 +85,6 @@ def _require_mean_pooling(model: Model, folder: Path) -> None:
 def _read(file: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(file.read_text())
     return content
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _converted(folder: Path) -> Path:

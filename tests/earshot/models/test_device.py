@@ -1,5 +1,6 @@
 """A device works or is refused. torch, ctranslate2 and NVML are substituted: no GPU is needed."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from earshot.models.device import (
     _prove_cuda,
     assert_compute_type,
     assert_placed,
+    compute_threads,
     cpu_name,
     execution_of_network,
     require_device,
@@ -219,3 +221,9 @@ def test_video_stays_new_without_the_gpu(database: Database, monkeypatch: pytest
     assert after is not None
     assert after.state == "new"
     assert "cuda" in (after.last_error or "")
+
+
+@pytest.mark.parametrize(("asked", "threads"), [("3", 3), ("", None), ("0", None), ("many", None)])
+def test_models_obey_omp_num_threads(monkeypatch: pytest.MonkeyPatch, asked: str, threads: int | None) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert compute_threads() == (threads or len(os.sched_getaffinity(0)))

@@ -151,7 +151,8 @@ def test_restarted_server_waits_for_lock_holders(database: Database, monkeypatch
     [row] = database.query("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS up_s")
     monkeypatch.setattr(locks, "HOLDERS_BACK_S", row["up_s"] + 100.0)
     wait_for_holders(database.url)
-    assert 90.0 < slept[1] <= 100.0
+    [waited] = [seconds for seconds in slept if seconds > 50.0]  # other threads of the process sleep, too
+    assert 90.0 < waited <= 100.0
 
 
 def _will_retry(instance: DagsterInstance, run_id: str) -> str:

@@ -139,7 +139,7 @@ def test_alert_has_what_one_needs_to_act(database: Database, receiver: Receiver,
         "asset": "text_embeddings", "check_name": "regression", "severity": "warn", "cause": "device", "video_id": "v1",
         "title": "A conversation", "run_id": "run-1", "run_url": f"{ui}/runs/run-1", "remedy": REMEDIES["device"],
     }.items()  # fmt: skip
-    assert (body["figures"]["wall_s"], body["figures"]["device"]) == (12.5, "cpu")
+    assert (body["figures"]["wall_s"], body["figures"]["device"]) == (12.5, "cuda")
     assert datetime.fromisoformat(body["recorded_at"]).tzinfo is not None
 
 
