@@ -43,7 +43,7 @@ class Picture:
 def pictures_of(partition: str) -> tuple[Picture, ...]:
     """The asset graph, one partition's transcript, its checks, the report (which must exist), and the sensor."""
     return (
-        Picture("asset-graph", "/asset-groups", "text_embeddings"),
+        Picture("asset-graph", "/locations/earshot/asset-groups/video", "text_embeddings"),
         Picture("partition", f"/assets/transcript?view=partitions&partition={quote(partition)}", "x_realtime"),
         Picture("checks", "/assets/text_embeddings?view=checks", "Evaluation result", click="text=regression >> nth=0"),
         Picture(
