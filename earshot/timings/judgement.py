@@ -77,7 +77,8 @@ class Evaluation:
     """The results of all three checks.
 
     `speed` and `waiting` are stored with the timing and decide whether later baselines include it; `cause` is that of a slow
-    `speed`. With `follow`, a new baseline begins.
+    `speed`. With `follow`, a new baseline begins. `expected_s`: the seconds of computing that are usual for this work, None if
+    there is nothing to compare with.
     """
 
     findings: tuple[CheckOutcome, ...]
@@ -85,6 +86,7 @@ class Evaluation:
     waiting: Level = Level.NOT_EVALUATED
     cause: str = ""
     follow: Follow | None = None
+    expected_s: float | None = None
 
 
 def evaluate(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> Evaluation:
@@ -98,7 +100,8 @@ def evaluate(asset: str, now: Timing, history: History, floors: Sequence[Floor])
     else:
         regression = regression_outcome(asset, now, comparable, speed, waiting, causes)
     findings = (device_outcome(asset, now), floor_outcome(asset, now, comparable, floors), regression)
-    return Evaluation(findings, speed.level, waiting.level, causes[0].name if causes else "", begin)
+    expected_s = None if speed.level is Level.NOT_EVALUATED else speed.expected_s
+    return Evaluation(findings, speed.level, waiting.level, causes[0].name if causes else "", begin, expected_s)
 
 
 def judge_speed(now: Timing, history: History) -> Verdict:

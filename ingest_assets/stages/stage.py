@@ -139,8 +139,7 @@ class StageRun:
         """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = evaluate(self.asset, figures, read_history(self.database, self.asset, figures), floors)
-        [expected_s] = [finding.expected_s for finding in examined.findings if finding.check == "regression"]
-        details = {**more, ROWS: items if rows is None else rows, "speed": speed_in_words(figures, expected_s)}
+        details = {**more, ROWS: items if rows is None else rows, "speed": speed_in_words(figures, examined.expected_s)}
         examined = replace(examined, findings=(*examined.findings, *findings))
         result = StageResult(
             timed=TimedRun(

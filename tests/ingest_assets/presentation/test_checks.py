@@ -124,6 +124,11 @@ def test_waiting_does_not_hide_in_a_long_stage() -> None:
     evaluation = evaluate(ASSET, usual(wall_s=20.5, io_s=10.2), HEALTHY, ())
     assert (evaluation.speed, evaluation.waiting) == (Level.OK, Level.ERROR)
     assert evaluation.findings[-1].cause == "io_wait"
+    assert evaluation.expected_s == evaluate(ASSET, usual(), HEALTHY, ()).expected_s  # of computing, also if the wait is shown
+
+
+def test_nothing_is_usual_without_a_history() -> None:
+    assert evaluate(ASSET, usual(), History(()), ()).expected_s is None
 
 
 def test_longer_recording_may_wait_longer() -> None:
