@@ -60,7 +60,7 @@ def configure_libraries() -> None:
 def compute_threads() -> int:
     """How many threads a model may compute with on the CPU: OMP_NUM_THREADS if it is set, else all cores of the process.
 
-    torch and OpenMP obey the variable by themselves; ctranslate2 and ONNX Runtime are told.
+    torch and OpenMP obey the variable by themselves; ctranslate2 and ONNX Runtime take the number as an argument.
     """
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return int(asked) if asked.isdecimal() and int(asked) else len(os.sched_getaffinity(0))

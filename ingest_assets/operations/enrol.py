@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from dagster import DagsterInstance, materialize
 
-from earshot.common.errors import EarshotError, Misconfigured
 from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
 from earshot.speakers.people.enrol import AssessedExcerpt, assess, assess_listed, open_unenrolled
@@ -17,7 +16,7 @@ from earshot.speakers.tables.people import sync_people
 from earshot.storage.database import Database
 from ingest_assets.assets.enrolments import enrolments
 from ingest_assets.graph import RESOURCES
-from ingest_assets.operations.run_failures import QUIET, failure_of
+from ingest_assets.operations.run_failures import QUIET, raise_failure
 from resources.enrolment_work import EnrolmentWork
 from resources.instance.pool_polling import patch_pool_polling
 
@@ -43,7 +42,7 @@ def assess_excerpts(
 
 def assess_people_file(database: Database, instance: DagsterInstance) -> list[Assessment]:
     """Read people.yaml and judge all pending enrolments. Raises Misconfigured if the file is wrong."""
-    sync_people(database, read_settings())
+    sync_people(database, read_settings())  # raises its errors, with names, which those of the run must not have
     assessments: list[Assessment] = []
 
     def judge(opened: Database, models: VoiceModels) -> int:
@@ -58,9 +57,5 @@ def _run(instance: DagsterInstance, work: EnrolmentWork) -> None:
     patch_pool_polling()
     resources = {**RESOURCES, "enrolment_work": work}
     result = materialize([enrolments], instance=instance, resources=resources, run_config=QUIET, raise_on_error=False)
-    if result.success:
-        return
-    failure = failure_of(result)
-    if failure.interrupted:
-        raise KeyboardInterrupt
-    raise (failure.kind if failure.kind and issubclass(failure.kind, Misconfigured) else EarshotError)(failure.message)
+    if not result.success:
+        raise_failure(result)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
-from earshot.common.errors import Blocked, EarshotError, Misconfigured, SourceUnusable
+from earshot.common.errors import Blocked, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
@@ -40,7 +40,7 @@ from earshot.storage.locks import lock, run_lock, video_lock
 from earshot.storage.media_store import require_media_store
 from ingest_assets import graph
 from ingest_assets.assets.search_index import plan
-from ingest_assets.operations.run_failures import QUIET, failure_of
+from ingest_assets.operations.run_failures import QUIET, failure_of, raise_failure
 from ingest_assets.operations.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.partitions import videos
 from ingest_assets.stages.freshness import reasons_to_run
@@ -136,11 +136,7 @@ def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) ->
         instance=instance, run_config=QUIET, raise_on_error=False
     )
     if not result.success:
-        failure = failure_of(result)
-        if failure.interrupted:
-            raise KeyboardInterrupt
-        error_class = failure.kind if failure.kind and issubclass(failure.kind, Misconfigured) else EarshotError
-        raise error_class(f"The videos are ingested, but {consequence}: {failure.message}")
+        raise_failure(result, f"The videos are ingested, but {consequence}: ")
     event = [event for event in result.all_events if event.is_step_materialization][-1]
     metadata = event.step_materialization_data.materialization.metadata
     return {key: float(entry.value) for key, entry in metadata.items() if isinstance(entry.value, int | float)}

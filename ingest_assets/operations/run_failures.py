@@ -5,12 +5,12 @@ Dagster stores errors as text. `failure_of()` restores the class of Earshot's er
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from dagster import DagsterEvent, DagsterEventType, DagsterExecutionInterruptedError, ExecuteInProcessResult
 
 from earshot.common import errors
-from earshot.common.errors import DiskFull, EarshotError
+from earshot.common.errors import DiskFull, EarshotError, Misconfigured
 from earshot.storage.full_disk import WORDS, disk_full
 from resources.instance.dagster_internals import SerializableErrorInfo
 
@@ -37,6 +37,17 @@ def failure_of(result: ExecuteInProcessResult) -> RunFailure:
         canceled = any(event.event_type == DagsterEventType.RUN_CANCELED for event in result.all_events)
         return RunFailure(f"The run {result.run_id} ended without an error.", interrupted=canceled)
     return _raised_by_stage(event) or _raised_elsewhere(event)
+
+
+def raise_failure(result: ExecuteInProcessResult, consequence: str = "") -> NoReturn:
+    """Raise the failure that ended this unsuccessful run, its message after the consequence: as Misconfigured if it is one,
+    else as EarshotError; KeyboardInterrupt if the user interrupted, since Dagster turns that into a failed step.
+    """
+    failure = failure_of(result)
+    if failure.interrupted:
+        raise KeyboardInterrupt
+    error_class = failure.kind if failure.kind and issubclass(failure.kind, Misconfigured) else EarshotError
+    raise error_class(f"{consequence}{failure.message}")
 
 
 def _raised_by_stage(event: DagsterEvent) -> RunFailure | None:

@@ -151,7 +151,7 @@ class Transcriber:
         )
 
     def _hear_language(self, samples: np.ndarray, segments: pd.DataFrame) -> tuple[str, float]:
-        """The language of the longest segment, which whisper does not detect if it is told one."""
+        """The language of the longest segment, which whisper does not detect if it is given one."""
         longest = int((segments.end_s - segments.start_s).to_numpy().argmax())
         start_s = float(segments.start_s.iloc[longest])
         language, probability, _ = self._whisper.detect_language(samples[round(start_s * SAMPLE_RATE) :])

@@ -25,6 +25,7 @@ from earshot.transcripts.content_checks import (
     unknown_outcome,
     words_outcome,
 )
+from tests.earshot.speakers.test_samples import music
 
 TEXT = [
     "it",
@@ -162,12 +163,6 @@ def test_unknown_share(unknown_s: float, passed: bool) -> None:
 # --- the real model --------------------------------------------------------------------------------------------------------
 
 
-def chord(seconds: float) -> np.ndarray:
-    times = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    tones = sum(np.sin(2 * np.pi * tone * times) for tone in (220.0, 277.2, 329.6, 440.0))
-    return (0.05 * tones * (1 + 0.3 * np.sin(6 * np.pi * times))).astype(np.float32)
-
-
 def noisy(samples: np.ndarray, snr_db: float) -> np.ndarray:
     noise = np.random.default_rng(1).normal(0.0, 1.0, len(samples))
     level = np.sqrt(np.mean(samples**2)) * 10 ** (-snr_db / 20)
@@ -179,7 +174,7 @@ def noisy(samples: np.ndarray, snr_db: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("samples", "language", "found"),
     [
-        (chord(40.0), None, {"words"}),
+        (music(40.0), None, {"words"}),
         (np.zeros(40 * SAMPLE_RATE, dtype=np.float32), None, {"words"}),
         (np.tile(clip_samples(BECKETT), 12), None, {"loops"}),
         (clip_samples(TELEPHONE), "de", {"language", "loops"}),
