@@ -70,7 +70,7 @@ def speech_by_speaker(turns: pd.DataFrame) -> pd.Series:
 def speakers_excerpt(turns: pd.DataFrame) -> str:
     """How much each speaker speaks, most first."""
     if turns.empty:
-        return "Nobody was heard."
+        return "No one was heard."
     speech = speech_by_speaker(turns)
     lines = (
         f"- **{_escaped(str(speaker))}** {format_hms(seconds)}, {seconds / speech.sum():.0%} of the speech"

@@ -36,7 +36,7 @@ TABLES: Mapping[str, tuple[str, tuple[Column, ...]]] = {
         ("text", "text", "what was said"),
         ("avg_logprob", "double precision", "mean log probability of the tokens"),
         ("compression_ratio", "double precision", "high if the text repeats itself"),
-        ("no_speech_prob", "double precision", "probability that nobody speaks"),
+        ("no_speech_prob", "double precision", "probability that no one speaks"),
     )),
     "speaker_turns": ("turns", (
         PARTITION,
@@ -60,7 +60,7 @@ TABLES: Mapping[str, tuple[str, tuple[Column, ...]]] = {
         PARTITION,
         ("passage_index", "integer", "in order of time, from 0"),
         *TIMES,
-        ("local_speaker", "text NULL", "label within the video; NULL if the diarization heard nobody"),
+        ("local_speaker", "text NULL", "label within the video; NULL if the diarization heard no speaker"),
         ("first_word", "integer", "in table words"),
         ("last_word", "integer", "inclusive"),
         ("text", "text", "what was said"),

@@ -72,7 +72,7 @@ def test_speakers_are_in_order_of_their_speech() -> None:
         "",
         "(2 in total, 3 turns)",
     ]
-    assert speakers_excerpt(TURNS.head(0)) == "Nobody was heard."
+    assert speakers_excerpt(TURNS.head(0)) == "No one was heard."
 
 
 def test_picture_has_a_row_for_each_speaker() -> None:
