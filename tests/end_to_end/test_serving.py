@@ -86,6 +86,15 @@ def served(library: Database, home: Path, tmp_path_factory: pytest.TempPathFacto
             yield Served(up.url, up.pid, [video.video_id for video in listed], podcast, feed)
 
 
+def _evaluated(url: str, sensor: str) -> bool:
+    """Whether the webserver gets this sensor evaluated, which the code server does."""
+    mutation = """mutation ($sensor: SensorSelector!) { sensorDryRun(selectorData: $sensor, cursor: null) {
+      ... on DryRunInstigationTick { evaluationResult { error { message } } } } }"""
+    selector = {"repositoryLocationName": "earshot", "repositoryName": "__repository__", "sensorName": sensor}
+    tick = query(url, mutation, {"sensor": selector})["sensorDryRun"]
+    return bool(tick) and tick["evaluationResult"]["error"] is None
+
+
 def test_everything_listens_on_loopback(served: Served) -> None:
     family = [psutil.Process(served.pid), *psutil.Process(served.pid).children(recursive=True)]
     listening = [c.laddr.ip for p in family for c in p.net_connections(kind="inet") if c.status == psutil.CONN_LISTEN]
@@ -97,6 +106,20 @@ def test_second_up_on_same_home_is_refused(served: Served) -> None:
     second = subprocess.run([EARSHOT, "up", "--port", str(free_port())], capture_output=True, text=True, check=False)
     assert second.returncode == 2
     assert f"is already running for {os.environ['EARSHOT_HOME']}, at {served.url}" in second.stderr
+
+
+def test_killed_code_server_is_restarted_for_its_clients(served: Served) -> None:
+    """Of webserver and daemon; the tests below need both."""
+
+    def code_servers() -> list[psutil.Process]:
+        family = psutil.Process(served.pid).children(recursive=True)
+        alive = [process for process in family if process.status() != psutil.STATUS_ZOMBIE]
+        return [process for process in alive if "--lazy-load-user-code" in process.cmdline()]
+
+    [killed] = code_servers()
+    killed.kill()
+    wait(lambda: code_servers() not in ([], [killed]), 300, "no code server came")
+    wait(lambda: _evaluated(served.url, "alerts"), 300, "the webserver did not find the code server again")
 
 
 def test_backfill_makes_every_video_ready(served: Served, library: Database) -> None:

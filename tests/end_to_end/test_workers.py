@@ -17,7 +17,6 @@ import pytest
 from dagster import DagsterRunStatus, DefaultRunLauncher, RunsFilter
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
-from earshot.cli.operation.service import MARK, left_over
 from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
@@ -31,6 +30,7 @@ from ingest_assets.operations.workers import Worker
 from ingest_assets.partitions import videos
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.home import open_instance
+from resources.instance.processes import MARK, left_over
 from resources.instance.run_launcher import EarshotRunCoordinator, EarshotRunLauncher
 from resources.instance.worker_slots import WorkerSlot, count_workers
 from tests.support.earshot_up import (

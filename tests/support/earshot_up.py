@@ -45,8 +45,9 @@ def running_up(home: Path, environment: Mapping[str, str]) -> Iterator[Up]:
             assert process.poll() is None, log_file.read_text()
             yield Up(process.pid, f"http://127.0.0.1:{port}")
         finally:
-            subprocess.run([EARSHOT, "down"], check=True, env={**os.environ, "EARSHOT_HOME": str(home)})
-            ended = process.wait(timeout=300)
+            down = subprocess.Popen([EARSHOT, "down"], env={**os.environ, "EARSHOT_HOME": str(home)})
+            ended = process.wait(timeout=300)  # first, because `down` would wait for a process that is not reaped
+            assert down.wait(timeout=300) == 0
             open_database()  # `down` stopped the server of the whole test session
     assert ended == 0, log_file.read_text()
 

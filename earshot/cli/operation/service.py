@@ -1,9 +1,9 @@
 """`earshot up`, `worker` and `down`: Postgres, the broker, Dagster's webserver and daemon, on loopback, and workers.
 
-`up` stays in the foreground until Ctrl-C or `earshot down`. The webserver, the daemon and the workers are child processes that
-log to EARSHOT_HOME/logs, where logs are rotated (earshot/common/log_files.py). If the webserver or the daemon exits, `up`
-stops everything and prints the end of its log; a worker or the broker is restarted. The embedded Postgres keeps running after
-`up`, because other commands use it; `down` stops it.
+`up` stays in the foreground until Ctrl-C or `earshot down`. The webserver, the daemon, their code server and the workers are
+child processes that log to EARSHOT_HOME/logs, where logs are rotated (earshot/common/log_files.py). If the webserver or the
+daemon exits, `up` stops everything and prints the end of its log; a worker, the code server or the broker is restarted. The
+embedded Postgres keeps running after `up`, because other commands use it; `down` stops it.
 
 `worker` runs only workers, on another machine; they take their work from the broker at EARSHOT_BROKER.
 """
@@ -11,16 +11,14 @@ stops everything and prints the end of its log; a worker or the broker is restar
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -33,23 +31,38 @@ from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
 from earshot.common.text import join_numbers
 from earshot.config.home import ui_url, up_file
-from earshot.config.settings import PROJECT_ROOT, read_settings
+from earshot.config.settings import read_settings
 from earshot.models.device import require_device
 from earshot.sources.troubles import Trouble, describe_changes, read_troubles
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
 from ingest_assets.operations.workers import Worker
 from resources.instance.broker import EmbeddedBroker
+from resources.instance.code_server import CodeServer
 from resources.instance.home import prepare_dagster_home
+from resources.instance.processes import MARK, TERMINATION_S, left_over, log_tail, refuse_taken, start, stop
 
 STARTUP_S = 300.0
 CHECK_CHILDREN_S = 0.5
 CHECK_TROUBLES_S = 5.0
 CHECK_LOGS_S = 60.0
-TERMINATION_S = 8.0  # before a process that was asked to exit is killed
 
-# In the environment of every process that `up` starts: its EARSHOT_HOME.
-MARK = "EARSHOT_UP_HOME"
+
+@dataclass
+class _Served:
+    """What this `earshot up` has started. If a child exits, `up` stops; the others are restarted."""
+
+    url: str
+    logs: Path
+    code_server: CodeServer
+    broker: EmbeddedBroker | None
+    workers: list[Worker] = field(default_factory=list)
+    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def pids(self) -> list[int]:
+        workers = [pid for worker in self.workers for pid in worker.pids]
+        return [child.pid for child in self.children.values()] + workers
 
 
 @click.command("up")
@@ -70,8 +83,8 @@ def up(host: str, port: int) -> None:
     settings = read_settings()
     _refuse_second(settings.home)
     device = require_device(settings.device)
-    _stop(left_over(settings.home))  # before checking the port, which processes of a killed `up` may still hold
-    _refuse_taken(host, port)
+    stop(left_over(settings.home))  # before checking the port, which processes of a killed `up` may still hold
+    refuse_taken(host, port, "--port")
     open_instance()
     database = open_database()
     click.echo(f"Device: {device.kind} ({device.name}). Models: {settings.models}. Starting ...")
@@ -82,19 +95,20 @@ def up(host: str, port: int) -> None:
     if broker is not None:
         broker.start()
         os.environ["EARSHOT_BROKER"] = broker.url
-    workspace = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
-    children = {
-        "webserver": _start("webserver", ["-h", host, "-p", str(port), *workspace], logs),
-        "daemon": _start("daemon", ["run", *workspace], logs),
-    }
-    workers = _workers(settings.workers, logs) if broker or settings.broker_url else []
+    served = _Served(f"http://{host}:{port}", logs, CodeServer(settings.home, logs), broker)
+    served.workers += _workers(settings.workers, logs) if broker or settings.broker_url else []
     state = up_file(settings.home)
-    state.write_text(json.dumps({"pid": os.getpid(), "url": f"http://{host}:{port}"}))
+    state.write_text(json.dumps({"pid": os.getpid(), "url": served.url}))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _monitoring(database, logs):
-            _supervise(children, workers, broker, f"http://{host}:{port}", logs)
+            _start_dagster(served, host, port)
+            _supervise(served)
+    except KeyboardInterrupt:
+        click.echo("Stopping ...")
     finally:
-        _stop([child.pid for child in children.values()] + [pid for worker in workers for pid in worker.pids])
+        stop(served.pids)
+        served.code_server.stop()
         if broker is not None:
             broker.stop()
         state.unlink(missing_ok=True)
@@ -129,7 +143,7 @@ def worker_command(count: int) -> None:
         for worker in workers:
             worker.end()
     finally:
-        _stop([pid for worker in workers for pid in worker.pids])
+        stop([pid for worker in workers for pid in worker.pids])
 
 
 @click.command("down")
@@ -141,9 +155,9 @@ def down(as_json: bool) -> None:
     if pid is not None:
         psutil.Process(pid).terminate()  # `up` stops its own children
         _gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=2 * TERMINATION_S)
-        _stop([process.pid for process in alive])
+        stop([process.pid for process in alive])
     left = left_over(home)
-    _stop(left)
+    stop(left)
     postgres = stop_embedded(home)
     if as_json:
         print_json({"stopped_up": pid is not None, "left_over": len(left), "stopped_postgres": postgres})
@@ -154,15 +168,6 @@ def down(as_json: bool) -> None:
     click.echo("Stopped the embedded Postgres." if postgres else "The embedded Postgres was not running.")
 
 
-def _start(program: str, arguments: list[str], logs: Path) -> subprocess.Popen[bytes]:
-    """Start a program of this environment's Dagster, in its own session so that Ctrl-C reaches only this process."""
-    command = [str(Path(sys.executable).parent / f"dagster-{program}"), *arguments]
-    with (logs / f"{program}.log").open("ab") as log:
-        log.write(f"--- earshot up, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
-        log.flush()
-        return subprocess.Popen(command, stdout=log, stderr=log, cwd=PROJECT_ROOT, start_new_session=True)
-
-
 def _workers(count: int, logs: Path | None) -> list[Worker]:
     """This many workers, with names that no other `earshot worker` on this machine uses."""
     prefix = "worker" if logs else f"worker-{os.getpid()}"
@@ -170,9 +175,9 @@ def _workers(count: int, logs: Path | None) -> list[Worker]:
     return [Worker(name, logs / f"{name}.log" if logs else None) for name in names]
 
 
-def _ensure_running(workers: Iterable[Worker]) -> None:
-    for worker in workers:
-        if message := worker.ensure_running():
+def _ensure_running(restarted: Iterable[CodeServer | Worker]) -> None:
+    for process in restarted:
+        if message := process.ensure_running():
             click.echo(message)
 
 
@@ -206,29 +211,37 @@ def _rotate_logs(logs: Path, ended: threading.Event) -> None:
             click.echo(f"The logs in {logs} cannot be rotated ({error.strerror}) and keep growing. Make room on that disk.")
 
 
-def _supervise(
-    children: dict[str, subprocess.Popen[bytes]], workers: list[Worker], broker: EmbeddedBroker | None, url: str, logs: Path
-) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _start_dagster(served: _Served, host: str, port: int) -> None:
+    """Start the code server and, once it answers, Dagster's webserver and daemon, which load their definitions from it."""
+    deadline = time.monotonic() + STARTUP_S
+    _ensure_running([served.code_server])
+    while not served.code_server.answers:
+        if not served.code_server.running or time.monotonic() > deadline:
+            raise Misconfigured(f"The code server does not start:\n{log_tail(served.logs, 'code-server')}")
+        time.sleep(CHECK_CHILDREN_S)
+    workspace = ["-w", str(served.code_server.write_workspace())]
+    for name, arguments in {"webserver": ["-h", host, "-p", str(port)], "daemon": ["run"]}.items():
+        served.children[name] = start(name, [f"dagster-{name}", *arguments, *workspace], served.logs)
+
+
+def _supervise(served: _Served) -> None:
+    """Restart what may be restarted, until a process that may not exits (Misconfigured)."""
     deadline = time.monotonic() + STARTUP_S
     announced = False
-    try:
-        while True:
-            for name, child in children.items():
-                if child.poll() is not None:
-                    raise Misconfigured(f"The {name} exited (exit code {child.returncode}):\n{_tail(logs, name)}")
-            if broker is not None and not broker.answers:
-                click.echo("The broker exited; restarting it.")
-                broker.start()
-            _ensure_running(workers)
-            if not announced and _answers(url):
-                click.echo(f"The UI is at {url} (Ctrl-C stops it). Logs: {logs}")
-                announced = True
-            if not announced and time.monotonic() > deadline:
-                raise Misconfigured(f"The webserver did not answer within {STARTUP_S:.0f} s:\n{_tail(logs, 'webserver')}")
-            time.sleep(CHECK_CHILDREN_S)
-    except KeyboardInterrupt:
-        click.echo("Stopping ...")
+    while True:
+        for name, child in served.children.items():
+            if child.poll() is not None:
+                raise Misconfigured(f"The {name} exited (exit code {child.returncode}):\n{log_tail(served.logs, name)}")
+        if served.broker is not None and not served.broker.answers:
+            click.echo("The broker exited; restarting it.")
+            served.broker.start()
+        _ensure_running([served.code_server, *served.workers])
+        if not announced and _answers(served.url):
+            click.echo(f"The UI is at {served.url} (Ctrl-C stops it). Logs: {served.logs}")
+            announced = True
+        if not announced and time.monotonic() > deadline:
+            raise Misconfigured(f"The webserver did not answer within {STARTUP_S:.0f} s:\n{log_tail(served.logs, 'webserver')}")
+        time.sleep(CHECK_CHILDREN_S)
 
 
 def _answers(url: str) -> bool:
@@ -237,33 +250,6 @@ def _answers(url: str) -> bool:
             return answer.status == 200
     except (urllib.error.URLError, TimeoutError, ConnectionError):
         return False
-
-
-def _stop(pids: Iterable[int]) -> None:
-    """Terminate processes and their descendants, then kill any that remain. Dagster's code servers survive a SIGTERM."""
-    family: list[psutil.Process] = []
-    for pid in pids:
-        with suppress(psutil.NoSuchProcess):
-            parent = psutil.Process(pid)
-            family += [parent, *parent.children(recursive=True)]
-    for process in family:
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _gone, alive = psutil.wait_procs(family, timeout=TERMINATION_S)
-    for process in alive:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(alive, timeout=TERMINATION_S)
-
-
-def left_over(home: Path) -> list[int]:
-    """The processes that a killed `up` left running, except Postgres, which outlives `up` on purpose."""
-    pids = []
-    for process in psutil.process_iter(["name", "environ"]):
-        environment = process.info["environ"] or {}  # None for other users' processes
-        if environment.get(MARK) == str(home) and process.info["name"] != "postgres" and process.pid != os.getpid():
-            pids.append(process.pid)
-    return pids
 
 
 def _running(home: Path) -> int | None:
@@ -281,18 +267,3 @@ def _running(home: Path) -> int | None:
 def _refuse_second(home: Path) -> None:
     if _running(home) is not None:
         raise Misconfigured(f"`earshot up` is already running for {home}, at {ui_url(home)}.", "Stop it with: earshot down")
-
-
-def _refuse_taken(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise Misconfigured(
-                f"Cannot listen on {host}:{port} ({error.strerror}).", "Choose another port: earshot up --port 3001"
-            ) from error
-
-
-def _tail(logs: Path, program: str, lines: int = 15) -> str:
-    return "\n".join((logs / f"{program}.log").read_text(errors="replace").splitlines()[-lines:])

@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from earshot.cli.operation import service
-from earshot.cli.operation.service import MARK, down, up
+from earshot.cli.operation.service import down, up
 from earshot.common.errors import Misconfigured
 from earshot.common.log_files import KEPT, rotate
+from resources.instance.processes import MARK, start
 from tests.support.earshot_up import free_port
 
 Leftover = tuple[int, subprocess.Popen[str]]
@@ -71,7 +72,7 @@ def test_down_reports_stopped_processes(leftover: Leftover, monkeypatch: pytest.
 
 def test_earlier_log_is_kept(tmp_path: Path) -> None:
     (tmp_path / "webserver.log").write_text("what happened before\n")
-    service._start("webserver", ["--version"], tmp_path).wait()
+    start("webserver", ["dagster-webserver", "--version"], tmp_path).wait()
     before, heading, *_ = (tmp_path / "webserver.log").read_text().splitlines()
     assert before == "what happened before"
     assert heading.startswith("--- earshot up, ")
