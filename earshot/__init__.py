@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from earshot.library.library import Library, open_library
     from earshot.library.people.changes import SpeakerChange
     from earshot.library.reading.exports import ExportSummary
-    from earshot.library.reading.search import SearchResult
+    from earshot.library.reading.question import SearchResult
     from earshot.library.reading.transcript import Transcript
     from earshot.library.sources import WatchedSource
     from earshot.library.videos import ListedVideo
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from earshot.speakers.people.details import Appearance, Enrolment, SpeakerDetails
     from earshot.speakers.people.directory import KnownSpeaker
     from earshot.speakers.people.forget import ForgetSummary
-    from earshot.transcripts.search.query import Hit
+    from earshot.transcripts.search.hits import Hit
     from ingest_assets.stages.staleness import StaleStage
 
 __all__ = [
@@ -60,13 +60,13 @@ _MODULES = {
     "Enrolment": "earshot.speakers.people.details",
     "ExportSummary": "earshot.library.reading.exports",
     "ForgetSummary": "earshot.speakers.people.forget",
-    "Hit": "earshot.transcripts.search.query",
+    "Hit": "earshot.transcripts.search.hits",
     "IngestResult": "earshot.library.work.ingest",
     "KnownSpeaker": "earshot.speakers.people.directory",
     "Library": "earshot.library.library",
     "ListedCorrection": "earshot.speakers.corrections.listing",
     "ListedVideo": "earshot.library.videos",
-    "SearchResult": "earshot.library.reading.search",
+    "SearchResult": "earshot.library.reading.question",
     "SpeakerChange": "earshot.library.people.changes",
     "SpeakerDetails": "earshot.speakers.people.details",
     "StaleStage": "ingest_assets.stages.staleness",

@@ -28,6 +28,7 @@ os.environ.pop("EARSHOT_MONOLOGUE", None)
 os.environ.pop("EARSHOT_WORKERS", None)
 os.environ.pop("EARSHOT_WORKER_MEMORY_GB", None)
 os.environ.pop("EARSHOT_BROKER", None)
+os.environ.pop("EARSHOT_PAGE_TOKEN", None)
 os.environ.pop("EARSHOT_ALLOW_PRIVATE_ADDRESSES", None)
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # three processes with two threads each get less done on two cores than with one

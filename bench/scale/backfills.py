@@ -145,12 +145,13 @@ def mark_stale(database: Database) -> None:
 @contextmanager
 def up(home: Path) -> Iterator[tuple[psutil.Process, str]]:
     """Run `earshot up` for the block; yields its process and the UI's URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        port, page_port = one.getsockname()[1], other.getsockname()[1]
     output = home / "up.log"
     with output.open("wb") as log:
-        process = subprocess.Popen([EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log)
+        process = subprocess.Popen([EARSHOT, "up", "--port", str(port), "--page-port", str(page_port)], stdout=log, stderr=log)
     try:
         while f":{port} (" not in output.read_text():
             if process.poll() is not None:

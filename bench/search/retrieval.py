@@ -39,7 +39,8 @@ from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
 from earshot.transcripts.passages import PASSAGE_COLUMNS, Limits, cut_passages
-from earshot.transcripts.search.query import Hit, search
+from earshot.transcripts.search.hits import Hit
+from earshot.transcripts.search.query import search
 from earshot.transcripts.word_speakers import PAUSE_S, attribute_words, ends_sentence, sentence_speakers
 from ingest_assets.assets.text_embeddings import PASSAGE_S
 

@@ -22,6 +22,7 @@ COMMANDS = {
         "earshot.cli.operation.ingest:ingest_command",
         "Ingest videos from channels, playlists, feeds, files or folders.",
     ),
+    "page": LazyCommand("earshot.cli.operation.page:page_command", "Serve Earshot's page alone, without the queue."),
     "people": LazyCommand("earshot.cli.people.group:people_group", "Manage people, their recordings and corrections."),
     "play": LazyCommand(
         "earshot.cli.reading.play:play_command",
@@ -47,7 +48,7 @@ COMMANDS = {
         "earshot.cli.library.timings:timings_command",
         "Show how long each stage took.",
     ),
-    "up": LazyCommand("earshot.cli.operation.service:up", "Start the web UI, the sensors, the queue and the workers."),
+    "up": LazyCommand("earshot.cli.operation.service:up", "Start Earshot's page, Dagster's UI, the queue and the workers."),
     "videos": LazyCommand(
         "earshot.cli.library.videos:videos_command",
         "List the videos in the library and their states.",

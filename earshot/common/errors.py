@@ -9,6 +9,7 @@
     │   └── DiskFull            the disk is full, or has too little space for another download
     ├── AlertRefused            the receiver did not accept an alert; it is sent again later
     ├── RecordingUnusable       a person's recording is gone, or does not contain its span; tried again later
+    ├── Unknown                 the library has no video, person, voice, source or language of this name
     ├── NotTranscribed          the requested video is unknown, or has no transcript
     ├── StageMissing            an upstream stage has no result for the video; the video's state does not change
     ├── InconsistentVideo       a video's rows partly come from an older ingest; the next ingest repairs it
@@ -93,6 +94,10 @@ class RecordingUnusable(EarshotError):
 
     The message may contain a path: do not log it.
     """
+
+
+class Unknown(EarshotError):
+    """The library has nothing of this name."""
 
 
 class NotTranscribed(EarshotError):

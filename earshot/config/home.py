@@ -1,4 +1,5 @@
-"""The folder EARSHOT_HOME: created if it is missing. A running `earshot up` leaves its process and address in it."""
+"""The folder EARSHOT_HOME: created if it is missing. A running `earshot up` and a running page leave their
+processes and addresses in it."""
 
 import json
 import os
@@ -30,4 +31,16 @@ def ui_url(home: Path) -> str | None:
     """The address of the UI; None if `earshot up` does not run here."""
     with suppress(FileNotFoundError):
         return json.loads(up_file(home).read_text())["url"]
+    return None
+
+
+def page_file(home: Path) -> Path:
+    """Where a running page has its process id and its address, as JSON."""
+    return home / "page.json"
+
+
+def page_url(home: Path) -> str | None:
+    """The address of Earshot's page; None if it does not run here."""
+    with suppress(FileNotFoundError):
+        return json.loads(page_file(home).read_text())["url"]
     return None

@@ -45,6 +45,7 @@ class Settings:
     broker: str | None = None  # for workers on several machines, or NO_BROKER; None: the one that `earshot up` starts
     monologue: bool = False  # shortcut for videos with one enrolled voice (earshot/speakers/voices/monologue.py)
     allow_private_addresses: bool = False  # for every source
+    page_token: str | None = None  # asked for by a page that other machines can reach
     owners: tuple[str, ...] = ()  # of every asset in Dagster's UI: e-mail addresses and teams
 
     @property

@@ -18,7 +18,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "EARSHOT_SETTINGS"
 KEYS = (
     "home", "database_url", "media", "device", "models", "alert_url", "alert_quiet_hours", "sources", "people", "workers",
-    "worker_memory_gb", "broker", "monologue", "allow_private_addresses", "hf_token", "owners",
+    "worker_memory_gb", "broker", "monologue", "allow_private_addresses", "hf_token", "page_token", "owners",
 )  # fmt: skip
 
 

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from earshot.library.people.corrections import Corrections
     from earshot.library.people.people import People
     from earshot.library.reading.exports import ExportSummary
+    from earshot.library.reading.facets import Facets
     from earshot.library.reading.playing import Playback
-    from earshot.library.reading.search import SearchResult
+    from earshot.library.reading.question import Question, SearchResult
+    from earshot.library.reading.reader import ReadableTranscript
+    from earshot.library.reading.sound import Sound
     from earshot.library.reading.transcript import Transcript
     from earshot.library.sources import WatchedSource
+    from earshot.library.timings import StageTiming
     from earshot.library.videos import ListedVideo
     from earshot.library.work.backfill import Backfill, BackfillResult
     from earshot.library.work.ingest import IngestResult, Tell, Watcher
@@ -77,11 +81,30 @@ class Library:
         `since` and `until` are the first and last day (UTC) of publication. `words_only` searches by words alone and loads no
         model; otherwise the text model is loaded once, onto the device of the settings (raises GpuUnavailable).
         """
-        from earshot.library.reading.search import Question, answer, search_device
+        from earshot.library.reading.question import Question
 
         asked = Question(question, limit, page, speaker, sources, videos, languages, since, until)
+        return self.answer(asked, words_only)
+
+    def answer(self, question: "Question", words_only: bool = False) -> "SearchResult":
+        """`search()` with question and filters as one object."""
+        from earshot.library.reading.search import answer, search_device
+
         device = search_device(words_only)  # raises its errors before a server is started
-        return answer(self.database, asked, device)
+        return answer(self.database, question, device)
+
+    def search_facets(self, question: "Question", words_only: bool = False) -> "Facets":
+        """Of the 200 best passages: how many each person, source, language and year has."""
+        from earshot.library.reading.search import facets, search_device
+
+        device = search_device(words_only)
+        return facets(self.database, question, device)
+
+    def video(self, name: str) -> "ListedVideo":
+        """The video with this key or title. Raises Unknown if there is none."""
+        from earshot.library.videos import find_video
+
+        return find_video(self.database, name)
 
     def videos(self, state: str | None = None, limit: int | None = None) -> "list[ListedVideo]":
         """The videos, or those in one state (`ready`, `failed`, `queued`, ...): newest upload first, undated ones last.
@@ -106,6 +129,21 @@ class Library:
         from earshot.library.reading.transcript import read_transcript
 
         return read_transcript(self.database, video, speaker)
+
+    def readable_transcript(self, video: str) -> "ReadableTranscript":
+        """The transcript by paragraphs of one speaker, with the time of every word: what a page shows.
+
+        Raises NotTranscribed if the video has no transcript, InconsistentVideo while it is being ingested again.
+        """
+        from earshot.library.reading.reader import read
+
+        return read(self.database, video)
+
+    def sound(self, video: str) -> "Sound":
+        """The stored audio of a video as bytes. Raises Unknown if it has none, EarshotError if the file is gone."""
+        from earshot.library.reading.sound import find_sound
+
+        return find_sound(self.database, video)
 
     def export(
         self,
@@ -203,6 +241,12 @@ class Library:
         from earshot.library.timings import stream_rows
 
         return stream_rows(self.database, video, days)
+
+    def stage_timings(self, video: str) -> "list[StageTiming]":
+        """What each stage of a video (key) took when it last ran."""
+        from earshot.library.timings import stage_timings
+
+        return stage_timings(self.database, video)
 
     def failing_checks(self, video: str | None = None) -> "list[OpenFailure]":
         """The checks of stages that failed in the last seven days, newest first, of one video (key) or all."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from earshot.common.errors import EarshotError
+from earshot.common.errors import EarshotError, Unknown
 from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.catalog.watched_sources import address_of
@@ -17,7 +17,7 @@ Names = str | Sequence[str]  # one name, or several
 def find_filter(
     database: Database, sources: Names, videos: Names, languages: Names, since: date | None, until: date | None
 ) -> VideoFilter:
-    """The filter with these names resolved; raises EarshotError for the first unknown one."""
+    """The filter with these names resolved; raises Unknown for the first unknown one."""
     return VideoFilter(
         sources=tuple(address_of(database, source) for source in several(sources)),
         videos=tuple(known_video(database, video).video_id for video in several(videos)),
@@ -33,7 +33,8 @@ def several(names: Names) -> tuple[str, ...]:
 
 
 def known_video(database: Database, text: str) -> Video:
-    """The video with this key or title; letter case is ignored. Raises EarshotError with the titles that contain the text."""
+    """The video with this key or title; letter case is ignored. Raises Unknown with the titles that contain the text,
+    EarshotError if several have this one."""
     video = get_video(database, text)
     if video is not None:
         return video
@@ -44,7 +45,7 @@ def known_video(database: Database, text: str) -> Video:
     if titled:
         raise EarshotError(f"Several videos are called {text!r}.", f"Name one by its key: {_keys(titled)}.")
     remedy = f"These titles contain it: {_keys(containing)}." if containing else "`earshot videos` lists the videos."
-    raise EarshotError(f"There is no video {text!r}.", remedy)
+    raise Unknown(f"There is no video {text!r}.", remedy)
 
 
 def _title_contains(database: Database, text: str) -> list[Video]:
@@ -63,10 +64,10 @@ def _keys(videos: Sequence[Video]) -> str:
 
 
 def known_language(database: Database, code: str) -> str:
-    """The code as whisper writes it. Raises EarshotError, with the library's languages, if no video is in this one."""
+    """The code as whisper writes it. Raises Unknown, with the library's languages, if no video is in this one."""
     languages = [
         row["language"] for row in database.query("SELECT DISTINCT language FROM transcripts ORDER BY 1") if row["language"]
     ]
     if code.lower() not in languages:
-        raise EarshotError(f"No video is in {code!r}.", f"Languages of this library: {', '.join(languages) or 'none yet'}.")
+        raise Unknown(f"No video is in {code!r}.", f"Languages of this library: {', '.join(languages) or 'none yet'}.")
     return code.lower()

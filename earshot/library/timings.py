@@ -1,12 +1,13 @@
 """Timings: what the stages cost, as a report, a comparison or a plot; and the acceptance of a new speed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earshot.storage.catalog.stages import MEASURED
+from earshot.storage.catalog.stages import MEASURED, STAGES
 from earshot.storage.database import Database
 from earshot.timings.baseline import MINIMUM_VIDEOS
 from earshot.timings.comparison import Comparison, compare
@@ -25,12 +26,14 @@ __all__ = [
     "MINIMUM_VIDEOS",
     "Comparison",
     "OpenFailure",
+    "StageTiming",
     "TimingsReport",
     "accept_speed",
     "check_plot",
     "failing_checks",
     "hours_by_the_clock",
     "read_report",
+    "stage_timings",
     "stream_rows",
 ]
 
@@ -65,6 +68,30 @@ class TimingsReport:
         from earshot.timings.plots import pictures, save  # matplotlib takes a second
 
         save(pictures(self.rows), path)
+
+
+@dataclass(frozen=True)
+class StageTiming:
+    """What a stage of a video took when it last ran: seconds by the clock, of them loading models and computing.
+
+    `x_realtime` is None without audio or computing, `device` is `cuda` or `cpu`, None for a stage that uses neither.
+    """
+
+    asset: str
+    recorded_at: datetime
+    wall_s: float
+    load_s: float
+    compute_s: float
+    x_realtime: float | None
+    device: str | None
+    run_id: str
+
+
+def stage_timings(database: Database, video_id: str) -> list[StageTiming]:
+    """The last timing of each stage of this video (key), in the order of the stages."""
+    last = {row["asset"]: row for row in read_timings(database, video_id)}
+    keys = [field.name for field in fields(StageTiming)]
+    return [StageTiming(**{key: last[stage][key] for key in keys}) for stage in STAGES if stage in last]
 
 
 def read_report(database: Database, video: str | None = None, days: float | None = None) -> TimingsReport:

@@ -56,8 +56,17 @@ class VideoListing:
         return count_videos(self.database, self.state, self.among)
 
     def _listed(self, video: Video) -> ListedVideo:
-        at_work = self.activities.get(video.video_id)
-        return ListedVideo(**vars(video), run=at_work.run, stage=at_work.stage) if at_work else ListedVideo(**vars(video))
+        return _with_run(video, self.activities.get(video.video_id))
+
+
+def find_video(database: Database, name: str) -> ListedVideo:
+    """The video with this key or title. Raises Unknown if there is none."""
+    video = known_video(database, name)
+    return _with_run(video, read_activities(server_urls(read_settings())).get(video.video_id))
+
+
+def _with_run(video: Video, at_work: Activity | None) -> ListedVideo:
+    return ListedVideo(**vars(video), run=at_work.run, stage=at_work.stage) if at_work else ListedVideo(**vars(video))
 
 
 def videos_to_retry(database: Database, names: Sequence[str], state: str | None) -> list[Video]:

@@ -1,14 +1,14 @@
-"""The processes that `earshot up` starts: starting them with a log, stopping them, and finding those of a killed `up`.
+"""The processes that `earshot up` starts: with a log, restarted and stopped; and those that a killed `up` left running.
 
 Does not decide which processes run, or when (earshot/cli/operation/service.py).
 """
 
 import hashlib
 import os
-import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from earshot.common.errors import Misconfigured
 from earshot.config.settings import PROJECT_ROOT
 
 TERMINATION_S = 8.0  # before a process that was asked to exit is killed
+RESTART_S = 5.0  # at least, between two starts of a dying process
 
 # In the environment of every process that `up` starts: its EARSHOT_HOME.
 MARK = "EARSHOT_UP_HOME"
@@ -28,10 +29,10 @@ MARK = "EARSHOT_UP_HOME"
 def start(name: str, command: Sequence[str], logs: Path) -> subprocess.Popen[bytes]:
     """Start a program of this environment, in its own session so that Ctrl-C reaches only this process.
 
-    Its output is appended to `logs`/`name`.log.
+    Its output is appended to its log.
     """
     program, *arguments = command
-    with (logs / f"{name}.log").open("ab") as log:
+    with log_of(logs, name).open("ab") as log:
         log.write(f"--- earshot up, {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC\n".encode())
         log.flush()
         return subprocess.Popen(
@@ -41,6 +42,34 @@ def start(name: str, command: Sequence[str], logs: Path) -> subprocess.Popen[byt
             cwd=PROJECT_ROOT,
             start_new_session=True,
         )
+
+
+class RestartedProcess:
+    """A child process that `ensure_running()` starts, and starts again if it exits."""
+
+    def __init__(self, name: str, command: Sequence[str], logs: Path) -> None:
+        """`name` is what messages call it, and the name of its log."""
+        self._name, self._command, self._logs = name, command, logs
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = -float("inf")
+
+    def ensure_running(self) -> str | None:
+        """Start or restart the process if necessary; returns a message for the log, if any."""
+        if self.running or time.monotonic() - self._started < RESTART_S:
+            return None
+        died = self._process is not None
+        kill(self.pids)
+        self._started = time.monotonic()
+        self._process = start(self._name, self._command, self._logs)
+        return f"The {self._name} exited; restarting it." if died else None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pids(self) -> list[int]:
+        return [] if self._process is None else [self._process.pid]
 
 
 def stop(pids: Iterable[int]) -> None:
@@ -84,21 +113,14 @@ def left_over(home: Path) -> list[int]:
     return pids
 
 
-def refuse_taken(host: str, port: int, option: str) -> None:
-    """Raise Misconfigured if this address cannot be listened on; `option` is the option that chooses the port."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise Misconfigured(
-                f"Cannot listen on {host}:{port} ({error.strerror}).", f"Choose another port: earshot up {option} {port + 10}"
-            ) from error
+def log_of(logs: Path, name: str) -> Path:
+    """The log of a process: `code-server.log`."""
+    return logs / f"{name.replace(' ', '-')}.log"
 
 
 def log_tail(logs: Path, name: str, lines: int = 15) -> str:
     """The last lines of a process's log."""
-    return "\n".join((logs / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
+    return "\n".join(log_of(logs, name).read_text(errors="replace").splitlines()[-lines:])
 
 
 def socket_folder(home: Path) -> Path:

@@ -8,7 +8,7 @@ from bench.corpora.monologues import WORDS_PER_S, paragraphs, spoken, talks
 from bench.corpora.questions import KINDS, NAME, RECORDINGS, TALKS, Question, plain
 from bench.search.retrieval import Answered, Spoken, answered, overlapped, qualities_by_kind, quality, said_at
 from earshot.transcripts.passages import Limits, cut_passages
-from earshot.transcripts.search.query import Hit
+from earshot.transcripts.search.hits import Hit
 
 TEXT = "One two three. Four five six. Seven eight nine. Ten eleven."
 

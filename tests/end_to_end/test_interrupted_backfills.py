@@ -104,7 +104,8 @@ def stale(ingested: Database, home: Path) -> Stale:
 
 
 def test_next_backfill_does_the_rest_across_deaths_of_machine_and_database(stale: Stale) -> None:
-    up = subprocess.Popen([EARSHOT, "up", "--port", str(free_port())], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    ports = ["--port", str(free_port()), "--page-port", str(free_port())]
+    up = subprocess.Popen([EARSHOT, "up", *ports], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     [held] = stale.database.query("SELECT min(video_id) AS video_id FROM videos")
     with lock(stale.database.url, video_lock(held["video_id"])):  # keeps this video undone
         cancelled = stale.redo()

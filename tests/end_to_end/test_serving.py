@@ -6,10 +6,12 @@ Two short videos are registered, not ingested; a backfill over both, launched as
 import json
 import os
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import psutil
@@ -58,6 +60,7 @@ class Served:
     partitions: list[str]
     podcast: Path
     feed: str
+    page_url: str
 
 
 def _publish(podcast: Path, items: str) -> None:
@@ -83,7 +86,7 @@ def served(library: Database, home: Path, tmp_path_factory: pytest.TempPathFacto
         sources = podcast / "sources.yaml"
         sources.write_text(f"sources:\n  - feed: {feed}/feed.xml\n    name: A podcast\n    every: 10s\n")
         with running_up(home, {"EARSHOT_SOURCES": str(sources)}) as up:
-            yield Served(up.url, up.pid, [video.video_id for video in listed], podcast, feed)
+            yield Served(up.url, up.pid, [video.video_id for video in listed], podcast, feed, up.page_url)
 
 
 def _evaluated(url: str, sensor: str) -> bool:
@@ -130,6 +133,17 @@ def test_backfill_makes_every_video_ready(served: Served, library: Database) -> 
         assert stored_video(library, partition).state == "ready"
         assert library.frame("passages", partition, "passage_index").shape[0] > 0
     assert _metadata_of(served.url, served.partitions[0]).keys() >= set(KEYS)
+
+
+def test_page_answers_a_search_on_the_command_line(served: Served, library: Database) -> None:
+    [said] = library.query("SELECT text FROM passages WHERE video_id = %s LIMIT 1", [served.partitions[0]])
+    with urllib.request.urlopen(f"{served.page_url}/api/v1/search?q={quote(said['text'])}", timeout=60) as answer:
+        [hit, *_] = json.load(answer)["hits"]
+    assert (hit["video_id"], hit["text"]) == (served.partitions[0], said["text"])
+    environment = {**os.environ, "EARSHOT_DEVICE": "cuda"}  # refused in a process of its own
+    command = [EARSHOT, "search", said["text"], "--json"]
+    printed = subprocess.run(command, capture_output=True, check=True, env=environment).stdout
+    assert json.loads(printed)["hits"][0] == hit
 
 
 def test_metadata_in_the_ui_equals_stored_timings(served: Served, library: Database) -> None:

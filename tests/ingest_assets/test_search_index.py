@@ -21,7 +21,8 @@ from earshot.common.errors import ModelUnavailable
 from earshot.models import registry
 from earshot.models.registry import MINILM, Model
 from earshot.storage.database import Database
-from earshot.transcripts.search.query import EVERYTHING, Hit, explain, search
+from earshot.transcripts.search.hits import Hit
+from earshot.transcripts.search.query import EVERYTHING, explain, search
 from earshot.transcripts.search.text_models import TextModel, count_missing, count_unsearched, list_text_models, searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes, is_indexed
 from ingest_assets.assets import search_index as module

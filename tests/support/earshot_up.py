@@ -26,24 +26,28 @@ EARSHOT = str(Path(sys.executable).parent / "earshot")
 
 @dataclass(frozen=True)
 class Up:
-    """A running `earshot up`: its process and the UI's address."""
+    """A running `earshot up`: its process, and the addresses of the UI and the page."""
 
     pid: int
     url: str
+    page_url: str
 
 
 @contextmanager
 def running_up(home: Path, environment: Mapping[str, str]) -> Iterator[Up]:
     """`earshot up` on this home with these settings, for the block; the home's Postgres runs again after it."""
-    port, log_file = free_port(), home / "up.log"
+    port, page_port, log_file = free_port(), free_port(), home / "up.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [EARSHOT, "up", "--port", str(port)], stdout=log, stderr=log, env={**os.environ, **environment}
+            [EARSHOT, "up", "--port", str(port), "--page-port", str(page_port)],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **environment},
         )
         try:
             wait(lambda: f":{port} (" in log_file.read_text() or process.poll(), 600, "earshot up is not up")
             assert process.poll() is None, log_file.read_text()
-            yield Up(process.pid, f"http://127.0.0.1:{port}")
+            yield Up(process.pid, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{page_port}")
         finally:
             down = subprocess.Popen([EARSHOT, "down"], env={**os.environ, "EARSHOT_HOME": str(home)})
             ended = process.wait(timeout=300)  # first, because `down` would wait for a process that is not reaped

@@ -1,8 +1,8 @@
-"""`earshot up`, `worker` and `down`: Postgres, the broker, Dagster's webserver and daemon, on loopback, and workers.
+"""`earshot up`, `worker` and `down`: Postgres, the broker, the page, Dagster's webserver and daemon, on loopback, and workers.
 
-`up` stays in the foreground until Ctrl-C or `earshot down`. The webserver, the daemon, their code server and the workers are
-child processes that log to EARSHOT_HOME/logs, where logs are rotated (earshot/common/log_files.py). If the webserver or the
-daemon exits, `up` stops everything and prints the end of its log; a worker, the code server or the broker is restarted. The
+`up` stays in the foreground until Ctrl-C or `earshot down`. The page, the webserver, the daemon, their code server and the
+workers are child processes that log to EARSHOT_HOME/logs, where logs are rotated (earshot/common/log_files.py). If the
+webserver or the daemon exits, `up` stops everything and prints the end of its log; the others and the broker are restarted. The
 embedded Postgres keeps running after `up`, because other commands use it; `down` stops it.
 
 `worker` runs only workers, on another machine; they take their work from the broker at EARSHOT_BROKER.
@@ -26,6 +26,8 @@ import click
 import psutil
 import psycopg
 
+from earshot.cli.operation.listening import refuse_open, refuse_taken
+from earshot.cli.operation.page import PORT
 from earshot.cli.output import json_option, print_json
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
@@ -40,7 +42,7 @@ from ingest_assets.operations.workers import Worker
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.code_server import CodeServer
 from resources.instance.home import prepare_dagster_home
-from resources.instance.processes import MARK, TERMINATION_S, left_over, log_tail, refuse_taken, start, stop
+from resources.instance.processes import MARK, TERMINATION_S, RestartedProcess, left_over, log_tail, start, stop
 
 STARTUP_S = 300.0
 CHECK_CHILDREN_S = 0.5
@@ -53,8 +55,10 @@ class _Served:
     """What this `earshot up` has started. If a child exits, `up` stops; the others are restarted."""
 
     url: str
+    page_url: str
     logs: Path
     code_server: CodeServer
+    page: RestartedProcess
     broker: EmbeddedBroker | None
     workers: list[Worker] = field(default_factory=list)
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -62,7 +66,7 @@ class _Served:
     @property
     def pids(self) -> list[int]:
         workers = [pid for worker in self.workers for pid in worker.pids]
-        return [child.pid for child in self.children.values()] + workers
+        return [child.pid for child in self.children.values()] + self.page.pids + workers
 
 
 @click.command("up")
@@ -72,9 +76,10 @@ class _Served:
     show_default=True,
     help="Address of the UI. It has no login: beyond loopback, anyone who can reach it can use it.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the UI.")
-def up(host: str, port: int) -> None:
-    """Start the web UI, the sensors, the queue and the workers.
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of Dagster's UI.")
+@click.option("--page-port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Port of Earshot's page.")
+def up(host: str, port: int, page_port: int) -> None:
+    """Start Earshot's page, Dagster's UI, the queue and the workers.
 
     Runs in the foreground; Ctrl-C or `earshot down` stops it. Logs are in EARSHOT_HOME/logs.
     """
@@ -84,7 +89,9 @@ def up(host: str, port: int) -> None:
     _refuse_second(settings.home)
     device = require_device(settings.device)
     stop(left_over(settings.home))  # before checking the port, which processes of a killed `up` may still hold
-    refuse_taken(host, port, "--port")
+    refuse_open(host, settings.page_token)
+    refuse_taken(host, port, "earshot up --port")
+    refuse_taken(host, page_port, "earshot up --page-port")
     open_instance()
     database = open_database()
     click.echo(f"Device: {device.kind} ({device.name}). Models: {settings.models}. Starting ...")
@@ -95,13 +102,17 @@ def up(host: str, port: int) -> None:
     if broker is not None:
         broker.start()
         os.environ["EARSHOT_BROKER"] = broker.url
-    served = _Served(f"http://{host}:{port}", logs, CodeServer(settings.home, logs), broker)
+    page = RestartedProcess("page", ["earshot", "page", "--host", host, "--port", str(page_port)], logs)
+    code_server = CodeServer(settings.home, logs)
+    served = _Served(f"http://{host}:{port}", f"http://{host}:{page_port}", logs, code_server, page, broker)
     served.workers += _workers(settings.workers, logs) if broker or settings.broker_url else []
     state = up_file(settings.home)
     state.write_text(json.dumps({"pid": os.getpid(), "url": served.url}))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _monitoring(database, logs):
+            _ensure_running([served.page])
+            click.echo(f"Earshot's page is at {served.page_url}. Dagster's UI is starting ...")
             _start_dagster(served, host, port)
             _supervise(served)
     except KeyboardInterrupt:
@@ -175,7 +186,7 @@ def _workers(count: int, logs: Path | None) -> list[Worker]:
     return [Worker(name, logs / f"{name}.log" if logs else None) for name in names]
 
 
-def _ensure_running(restarted: Iterable[CodeServer | Worker]) -> None:
+def _ensure_running(restarted: Iterable[RestartedProcess | Worker]) -> None:
     for process in restarted:
         if message := process.ensure_running():
             click.echo(message)
@@ -217,7 +228,8 @@ def _start_dagster(served: _Served, host: str, port: int) -> None:
     _ensure_running([served.code_server])
     while not served.code_server.answers:
         if not served.code_server.running or time.monotonic() > deadline:
-            raise Misconfigured(f"The code server does not start:\n{log_tail(served.logs, 'code-server')}")
+            raise Misconfigured(f"The code server does not start:\n{log_tail(served.logs, 'code server')}")
+        _ensure_running([served.page])
         time.sleep(CHECK_CHILDREN_S)
     workspace = ["-w", str(served.code_server.write_workspace())]
     for name, arguments in {"webserver": ["-h", host, "-p", str(port)], "daemon": ["run"]}.items():
@@ -235,7 +247,7 @@ def _supervise(served: _Served) -> None:
         if served.broker is not None and not served.broker.answers:
             click.echo("The broker exited; restarting it.")
             served.broker.start()
-        _ensure_running([served.code_server, *served.workers])
+        _ensure_running([served.page, served.code_server, *served.workers])
         if not announced and _answers(served.url):
             click.echo(f"The UI is at {served.url} (Ctrl-C stops it). Logs: {served.logs}")
             announced = True

@@ -16,6 +16,8 @@ from earshot.common.text import pluralize
 from earshot.common.times import format_hms
 from earshot.library.library import Library
 from earshot.library.reading.last_search import keep_results
+from earshot.library.reading.page_client import search_by_page
+from earshot.library.reading.question import Question
 
 if TYPE_CHECKING:
     from earshot import Hit
@@ -81,18 +83,9 @@ def search_command(
     Prints the passages that match TEXT best, with speaker, time and link. "Words in quotation marks" must occur in this order;
     -word must not occur. `earshot play` plays a result by its number.
     """
-    result = Library().search(
-        " ".join(text),
-        limit=limit,
-        page=page,
-        speaker=speaker,
-        sources=sources,
-        videos=videos,
-        languages=languages,
-        since=since.date() if since else None,
-        until=until.date() if until else None,
-        words_only=words,
-    )
+    days = (since.date() if since else None, until.date() if until else None)
+    question = Question(" ".join(text), limit, page, speaker, sources, videos, languages, *days)
+    result = search_by_page(question, words) or Library().answer(question, words)
     _save(result.hits)
     if as_json:
         undated = result.undated_videos_left_out

@@ -13,7 +13,7 @@ from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 
 if TYPE_CHECKING:
-    from earshot.transcripts.search.query import Hit
+    from earshot.transcripts.search.hits import Hit
 
 ResultPlace = tuple[str, float]  # a video's key, and a time in it in seconds
 

@@ -57,6 +57,10 @@ class Transcript:
         """The transcript in this format: srt, vtt, txt, json, rttm or seglst. Raises EarshotError for any other."""
         return known_format(format).export(self.recording)
 
+    def suffix(self, format: str) -> str:
+        """The end of the name of a file in this format: `.srt`. Raises EarshotError for any other format."""
+        return known_format(format).suffix
+
     @cached_property
     def _document(self) -> dict[str, Any]:
         return document(self.recording)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from earshot.common.errors import EarshotError
+from earshot.common.errors import Unknown
 from earshot.config.names import name_key
 from earshot.speakers.tables.people import find_person, list_people
 from earshot.speakers.tables.voice_space import VoiceSpace, in_space
@@ -46,7 +46,7 @@ class KnownSpeaker:
 
 
 def resolve(database: Database, text: str) -> SpeakerRef:
-    """The person of this name, or the voice of `voice 7`. Raises EarshotError, with a similar name if there is one."""
+    """The person of this name, or the voice of `voice 7`. Raises Unknown, with a similar name if there is one."""
     number = parse_voice_label(text)
     if number is not None:
         members_of(database, number)
@@ -54,7 +54,7 @@ def resolve(database: Database, text: str) -> SpeakerRef:
     person = find_person(database, text)
     if person is None:
         suggestion = suggest(database, text)
-        raise EarshotError(f"There is no person named {text!r}.", f"{suggestion}`earshot people list` shows all people.")
+        raise Unknown(f"There is no person named {text!r}.", f"{suggestion}`earshot people list` shows all people.")
     return SpeakerRef(person.name, person_id=person.person_id)
 
 

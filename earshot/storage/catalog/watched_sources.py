@@ -1,9 +1,10 @@
 """The watched sources: those of sources.yaml, read on each call so that an edit takes effect at once."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 
-from earshot.common.errors import SourceUnusable
+from earshot.common.errors import Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source, read_sources, source_named
@@ -16,6 +17,13 @@ SHOWN = 5  # sources that a message lists
 def watched_sources() -> tuple[Source, ...]:
     """Every source of sources.yaml. Raises Misconfigured with every error in the file."""
     return read_sources(read_settings().sources)
+
+
+def source_names() -> dict[str, str]:
+    """The names of the watched sources by address; none while sources.yaml is invalid, which `earshot up` reports."""
+    with suppress(Misconfigured):
+        return {source.address: source.name for source in watched_sources()}
+    return {}
 
 
 def source_of(address: str) -> Source:

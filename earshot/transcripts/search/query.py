@@ -21,6 +21,7 @@ from earshot.models.device import Device
 from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.database import Database
+from earshot.transcripts.search.hits import Duplicate, Hit
 from earshot.transcripts.search.text_models import count_unsearched, list_text_models, searched_model
 from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
 
@@ -44,45 +45,6 @@ class Filters(VideoFilter):
 
 
 EVERYTHING = Filters()
-
-
-@dataclass(frozen=True)
-class Duplicate:
-    """The same passage in another video."""
-
-    video_id: str
-    title: str
-    start_s: float
-    end_s: float
-    link: str
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A passage that answers the question: its rank (`place`, from 1), where it is, its speakers and its scores.
-
-    `meaning` is the cosine similarity to the question, -1 to 1, None in a search by words alone; `words` is the share of the
-    question's words that it contains, weighted by rarity, 0 to 1; `score` combines both rankings and is comparable only within
-    one search. `before` and `after` are the neighbouring passages.
-    """
-
-    place: int
-    video_id: str
-    title: str
-    source: str
-    published_at: datetime | None
-    language: str
-    start_s: float
-    end_s: float
-    speakers: tuple[str, ...]
-    text: str
-    before: str | None
-    after: str | None
-    meaning: float | None
-    words: float
-    score: float
-    link: str
-    copies: tuple[Duplicate, ...] = ()
 
 
 def search(

@@ -52,7 +52,7 @@ def test_up_after_kill_takes_same_port(leftover: Leftover, monkeypatch: pytest.M
     monkeypatch.setattr(service, "EmbeddedBroker", NoBroker)
     port, process = leftover
     with pytest.raises(Misconfigured, match="No broker for"):
-        CliRunner().invoke(up, ["--port", str(port)], catch_exceptions=False)
+        CliRunner().invoke(up, ["--port", str(port), "--page-port", str(free_port())], catch_exceptions=False)
     assert process.poll() is not None
 
 

@@ -21,10 +21,10 @@ from earshot.models.cache import Models
 from earshot.speakers.people.directory import resolve
 from earshot.speakers.tables.people import add_person
 from earshot.storage.database import Database
+from earshot.transcripts.search.hits import Hit
 from earshot.transcripts.search.query import (
     EVERYTHING,
     Filters,
-    Hit,
     asked_words,
     check_question,
     count_undated,

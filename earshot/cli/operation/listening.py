@@ -1,0 +1,28 @@
+"""Addresses to listen on: refuses those that are taken, or open to other machines without a token."""
+
+import socket
+
+from earshot.common.errors import Misconfigured
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def refuse_taken(host: str, port: int, option: str) -> None:
+    """Raise Misconfigured if this address cannot be listened on; `option` is how to choose another port."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Misconfigured(
+                f"Cannot listen on {host}:{port} ({error.strerror}).", f"Choose another port: {option} {port + 10}"
+            ) from error
+
+
+def refuse_open(host: str, token: str | None) -> None:
+    """Raise Misconfigured if other machines could reach this host without a token."""
+    if host not in LOOPBACK and not token:
+        raise Misconfigured(
+            f"Other machines can reach {host}, and anyone there could read and change this library.",
+            "Set EARSHOT_PAGE_TOKEN to a long random text that browsers must then give, or listen on 127.0.0.1.",
+        )

@@ -1,0 +1,34 @@
+"""`earshot page`: serves Earshot's page, to search, read, hear and name in a browser."""
+
+import click
+
+from earshot.cli.operation.listening import refuse_open, refuse_taken
+from earshot.config.settings import read_settings
+from earshot.library.library import open_library
+
+PORT = 3001
+
+
+@click.command("page")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on. Beyond loopback, EARSHOT_PAGE_TOKEN must be set.",
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Port to listen on.")
+@click.option("--name", "names", multiple=True, metavar="NAME", help="Another host name by which browsers call this server.")
+def page_command(host: str, port: int, names: tuple[str, ...]) -> None:
+    """Serve Earshot's page alone, without the queue.
+
+    Runs in the foreground until Ctrl-C. `earshot up` serves the page, too.
+    """
+    from earshot.page.access import access_to
+    from earshot.page.serving import serve
+
+    settings = read_settings()
+    refuse_open(host, settings.page_token)
+    refuse_taken(host, port, "earshot page --port")
+    library = open_library()
+    click.echo(f"Earshot's page is at http://{host}:{port} (Ctrl-C stops it).")
+    serve(library, access_to(host, names, settings.page_token), host, port, settings.home)

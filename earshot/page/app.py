@@ -1,0 +1,65 @@
+"""The application: one library behind routes, with access, errors and ETags around them.
+
+`create_app()` starts nothing and loads no model; earshot/page/serving.py does.
+"""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from earshot.library.library import Library
+from earshot.page.access import Access, Guard
+from earshot.page.api import audio as audio_api
+from earshot.page.api import search as search_api
+from earshot.page.api import transcripts as transcripts_api
+from earshot.page.etags import ETags
+from earshot.page.pages import login, search, video
+from earshot.page.problems import RESPONSES, handle_errors
+from earshot.page.rendering import STATIC
+
+API = "/api/v1"
+
+
+def create_app(library: Library, access: Access) -> FastAPI:
+    """The page and the API of this library, for those whom `access` allows."""
+    app = FastAPI(
+        title="Earshot",
+        version=version("earshot"),
+        summary="Everything said on a channel: by meaning, by word and by speaker.",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation,
+    )
+    app.state.library, app.state.access = library, access
+    for router in (search_api.router, transcripts_api.router, audio_api.router):
+        app.include_router(router, prefix=API, responses=RESPONSES)
+    for router in (search.router, video.router, login.router):
+        app.include_router(router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    handle_errors(app)
+    # The last one added is the outermost.
+    app.add_middleware(ETags)
+    app.add_middleware(Compression)
+    app.add_middleware(Guard, access=access)
+    return app
+
+
+class Compression:
+    """ASGI middleware: compresses answers, except sound, of which a client asks for ranges of bytes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app, self._compressing = app, GZipMiddleware(app, minimum_size=2000, compresslevel=5)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app if scope.get("path", "").endswith("/audio") else self._compressing
+        await app(scope, receive, send)
+
+
+def _operation(route: APIRoute) -> str:
+    """The operation's id in the OpenAPI document: the name of its function."""
+    return route.name

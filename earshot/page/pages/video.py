@@ -1,0 +1,16 @@
+"""The page of one video: its player and its transcript, which a script loads and keeps in step."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse
+
+from earshot.library.reading.exports import FORMATS
+from earshot.page.dependencies import LibraryOf
+from earshot.page.rendering import render
+
+router = APIRouter()
+
+
+@router.get("/videos/{video_id}", response_class=HTMLResponse)
+def video(request: Request, library: LibraryOf, video_id: str) -> HTMLResponse:
+    """The frame of the page; its script reads `?t=SECONDS`."""
+    return render(request, "video.html", video=library.video(video_id), formats=list(FORMATS))

@@ -1,0 +1,75 @@
+// Corrections where one reads: who speaks, and which words were said. Each can be undone at once.
+import { ask, attempt, element, hms, tell } from "./api.js";
+
+const dialog = document.getElementById("correct");
+
+/** Ask who speaks in this paragraph, and for how much of the video that holds. */
+export async function correctSpeaker(video, paragraph, done) {
+  const people = (await ask("/people")).people.filter((known) => known.kind === "person");
+  const name = element("input", { id: "correct-name", required: true, autocomplete: "off", maxLength: 200 });
+  name.setAttribute("list", "correct-people");
+  const list = element("datalist", { id: "correct-people" }, ...people.map((person) => element("option", { value: person.name })));
+  const scopes = [["turn", "Only here", `${video}@${hms(paragraph.start_s)}`]];
+  if (paragraph.local_speaker) scopes.push(["speaker", `${paragraph.speaker} in this video`, `${video}@${paragraph.local_speaker}`]);
+  if (paragraph.voice !== null) scopes.push(["voice", `${paragraph.speaker} in all videos`, `voice ${paragraph.voice}`]);
+  const chosen = scopes.length - 1;
+  const choices = scopes.map(([value, text], index) => element("label", {},
+    element("input", { type: "radio", name: "scope", value, checked: index === chosen }), " ", text));
+  open(`Who speaks at ${hms(paragraph.start_s)}?`, [element("label", { htmlFor: name.id, textContent: "Name" }), name, list,
+    element("fieldset", {}, element("legend", { textContent: "Where" }), ...choices)], async (form) => {
+    const [, , what] = scopes.find(([value]) => value === new FormData(form).get("scope"));
+    const change = await ask("/corrections", { method: "POST", body: { action: "assign", what, person: name.value } });
+    await done();
+    tell(change.message, { label: "Undo", action: () => undo(`/corrections/${change.number}`, done) });
+  });
+}
+
+/** Ask for the right words of this paragraph. */
+export async function correctWords(video, paragraph, done) {
+  const said = paragraph.words.map((word) => word[2]).join("").trim();
+  const text = element("textarea", { id: "correct-text", value: said, rows: 8, required: true });
+  open(`The words at ${hms(paragraph.start_s)}`, [element("label", { htmlFor: text.id, textContent: "Words" }), text], async () => {
+    const changed = difference(paragraph.words, text.value);
+    if (!changed) return;
+    const made = await ask(`/videos/${encodeURIComponent(video)}/word-corrections`, { method: "POST", body: changed });
+    await done();
+    tell(made.message, { label: "Undo", action: () => undo(`/word-corrections/${made.number}`, done) });
+  });
+}
+
+/** The span of time whose words differ, and its new text; null if nothing does. */
+export function difference(words, text) {
+  const before = words.map((word) => word[2].trim());
+  const after = text.trim().split(/\s+/).filter(Boolean);
+  let first = 0;
+  while (first < before.length && first < after.length && before[first] === after[first]) first += 1;
+  let [end, newEnd] = [before.length, after.length];
+  while (end > first && newEnd > first && before[end - 1] === after[newEnd - 1]) { end -= 1; newEnd -= 1; }
+  if (first === end && first === newEnd) return null;
+  if (first === end) first > 0 ? (first -= 1) : (end += 1, newEnd += 1);
+  return { start_s: words[first][0], end_s: words[end - 1][1], text: after.slice(first, newEnd).join(" ") };
+}
+
+function open(heading, fields, save) {
+  const form = element("form", { method: "dialog" },
+    element("h2", { id: "correct-title", textContent: heading }),
+    ...fields,
+    element("p", { className: "buttons" },
+      element("button", { type: "submit", textContent: "Save" }),
+      element("button", { type: "button", className: "plain", textContent: "Cancel", id: "correct-cancel" })));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await attempt(async () => { await save(form); dialog.close(); });
+  });
+  dialog.replaceChildren(form);
+  document.getElementById("correct-cancel").addEventListener("click", () => dialog.close());
+  dialog.showModal();
+}
+
+async function undo(path, done) {
+  await attempt(async () => {
+    const change = await ask(path, { method: "DELETE" });
+    await done();
+    tell(change.message);
+  });
+}

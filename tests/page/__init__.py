@@ -1,0 +1,1 @@
+"""Earshot's page and its API."""

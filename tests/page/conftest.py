@@ -1,0 +1,67 @@
+"""The page over the test session's Postgres: a client without a browser, and a real server for a real browser."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Page
+from starlette.testclient import TestClient
+
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from bench.harness.pictures import browsing
+from earshot import Library
+from earshot.page.access import Access
+from earshot.page.app import create_app
+from earshot.storage.database import Database
+from tests.support.earshot_up import free_port
+
+SITE = "http://127.0.0.1"
+CALL = Clip(TELEPHONE.package, TELEPHONE.path, start_s=0.0, end_s=40.0)
+
+
+@pytest.fixture
+def client(database: Database) -> TestClient:
+    """The page of the emptied library, on loopback."""
+    assert database
+    return TestClient(create_app(Library(), Access()), base_url=SITE)
+
+
+@contextmanager
+def serving_page(library: Library) -> Iterator[str]:
+    """A real server of this library's page for the block; its URL."""
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(library, Access()), port=free_port(), log_level="warning", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    try:
+        yield f"{SITE}:{server.config.port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def heard(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A library of one real telephone call of two people, ingested with the real models."""
+    assert library
+    folder: Path = tmp_path_factory.mktemp("calls")
+    write_mp3(folder / "telephone.mp3", clip_samples(CALL))
+    opened = Library()
+    assert [outcome.result for outcome in opened.ingest(str(folder)).outcomes] == ["done"]
+    return opened
+
+
+@pytest.fixture(scope="module")
+def browser_page(heard: Library) -> Iterator[Page]:
+    """A headless browser at the page of `heard`."""
+    with serving_page(heard) as url, browsing(url) as page:
+        page.set_default_timeout(60_000)
+        yield page
