@@ -53,7 +53,7 @@ class Compression:
     """ASGI middleware: compresses answers, except sound, of which a client asks for ranges of bytes."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app, self._compressing = app, GZipMiddleware(app, minimum_size=2000, compresslevel=5)
+        self._app, self._compressing = app, GZipMiddleware(app, minimum_size=2000, compresslevel=1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app if scope.get("path", "").endswith("/audio") else self._compressing

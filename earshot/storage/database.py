@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.config.settings import read_settings
@@ -88,11 +89,11 @@ class Database:
         statement = sql.SQL("SELECT * FROM {} WHERE video_id = %s ORDER BY {}").format(
             sql.Identifier(table), sql.Identifier(order)
         )
-        with self.connect() as connection:
-            cursor = connection.execute(statement, [video_id])
+        with self.connect() as connection, connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+            rows = cursor.execute(statement, [video_id]).fetchall()
             columns = [column.name for column in cursor.description or ()]
-            rows = cursor.fetchall()
-        return pd.DataFrame({column: _series([row[column] for row in rows]) for column in columns})
+        values = zip(*rows, strict=True) if rows else ([] for _ in columns)
+        return pd.DataFrame({column: _series(list(of_rows)) for column, of_rows in zip(columns, values, strict=True)})
 
     def replace(self, video_id: str, frames: "Mapping[str, pd.DataFrame]", only: Mapping[str, str] | None = None) -> None:
         """Replace the video's rows of each table with those of the frame (without the column video_id), all or nothing.

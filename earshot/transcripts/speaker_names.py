@@ -55,7 +55,8 @@ class Names:
 
     def of_spans(self, spans: "pd.DataFrame", labels: Sequence[object]) -> list[Speaker]:
         """The speaker of each word or turn (start_s, end_s), given its local speaker."""
-        speakers = [self.of_label(label) for label in labels]
+        by_label = {label: self.of_label(label) for label in set(labels)}
+        speakers = [by_label[label] for label in labels]
         if not self.moments:
             return speakers
         middles = ((spans.start_s + spans.end_s) / 2).tolist()

@@ -50,6 +50,11 @@ def test_nothing_found_offers_the_next_best(client: TestClient) -> None:
         assert offer in page
 
 
+@pytest.mark.usefixtures("said")
+def test_empty_fields_of_the_form_filter_nothing(client: TestClient) -> None:
+    assert "<mark>" in client.get("/search?q=bridges&words=true&since=&until=").text
+
+
 def test_empty_library_says_how_to_start(client: TestClient) -> None:
     assert "Add a source" in client.get("/").text
 

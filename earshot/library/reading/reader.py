@@ -12,7 +12,6 @@ from earshot.library.lookup import known_video
 from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database
 from earshot.transcripts.recordings import Recording, read_recording
-from earshot.transcripts.speaker_names import Speaker
 
 # A paragraph ends at a pause of this length, and at the first end of a sentence after so many seconds.
 PAUSE_S = 2.0
@@ -65,14 +64,14 @@ def paragraphs(recording: Recording) -> Iterator[Paragraph]:
     speakers = recording.names.of_spans(recording.words, labels.tolist())
     columns = (recording.words[name].tolist() for name in ("start_s", "end_s", "text", "probability"))
     words: list[Word] = list(zip(*columns, strict=True))
-    spoken_by = list(zip(labels.tolist(), speakers, strict=True))
+    spoken_by = [(label, speaker.shown) for label, speaker in zip(labels.tolist(), speakers, strict=True)]
     for first, end in pairwise(_borders(words, spoken_by)):
-        label, speaker = spoken_by[first]
+        label, speaker = spoken_by[first][0], speakers[first]
         said = tuple(words[first:end])
         yield Paragraph(said[0][0], max(word[1] for word in said), speaker.shown, speaker.person, speaker.voice, label, said)
 
 
-def _borders(words: Sequence[Word], spoken_by: Sequence[tuple[str | None, Speaker]]) -> Iterator[int]:
+def _borders(words: Sequence[Word], spoken_by: Sequence[tuple[str | None, str]]) -> Iterator[int]:
     """The index of the first word of each paragraph, and last the number of words."""
     first = 0
     for index, word in enumerate(words):

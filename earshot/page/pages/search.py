@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from pydantic import model_validator
 from starlette.responses import HTMLResponse
 
 from earshot.library.reading.question import SearchResult
@@ -19,6 +20,12 @@ class PageQuery(SearchQuery):
     """As for the API; without a question, the page shows what is new."""
 
     q: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, asked: dict[str, Any]) -> dict[str, Any]:
+        """A form sends its empty fields, too."""
+        return {name: value for name, value in asked.items() if value != ""}
 
 
 @router.get("/", response_class=HTMLResponse)

@@ -45,7 +45,7 @@ export class Transcript {
     edit.setAttribute("aria-label", `Correct the words at ${hms(start_s)}`);
     const said = element("p", { className: "said", dir: "auto", lang: language ?? "", textContent: this.texts[index] });
     return element("section", { className: same ? "paragraph same" : "paragraph", dataset: { index } },
-      element("div", { className: "who" }, time, who, edit), said);
+      element("div", { className: "who" }, time, who), said, edit);
   }
 
   /** Make the words of a paragraph elements. */
