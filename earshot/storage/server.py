@@ -10,6 +10,7 @@ Creates no tables: earshot/storage/database.py creates Earshot's, and Dagster it
 import logging
 import os
 import subprocess
+import threading
 import time
 import warnings
 from contextlib import suppress
@@ -41,6 +42,7 @@ LOG_LINES = 5
 STARTING = "starting PostgreSQL"
 
 _urls: dict[tuple[Path, str | None], "ServerUrls"] = {}
+_starting = threading.Lock()  # the package does not start one server from two threads
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,15 @@ class ServerUrls:
 def server_urls(settings: Settings) -> ServerUrls:
     """The URLs of this home's databases. Starts the embedded server and creates the databases if necessary."""
     key = (settings.home, settings.database_url)
-    if key not in _urls or not _answers(_urls[key].earshot):
-        _urls[key] = _external(settings.database_url) if settings.database_url else _embedded(settings.home)
+    if not _known_to_answer(key):
+        with _starting:
+            if not _known_to_answer(key):  # another thread may have started it meanwhile
+                _urls[key] = _external(settings.database_url) if settings.database_url else _embedded(settings.home)
     return _urls[key]
+
+
+def _known_to_answer(key: tuple[Path, str | None]) -> bool:
+    return key in _urls and _answers(_urls[key].earshot)
 
 
 def stop_embedded(home: Path) -> bool:

@@ -60,8 +60,15 @@ def heard(library: Database, tmp_path_factory: pytest.TempPathFactory) -> Librar
 
 
 @pytest.fixture(scope="module")
-def browser_page(heard: Library) -> Iterator[Page]:
+def heard_url(heard: Library) -> Iterator[str]:
+    """The address of a real server of `heard`."""
+    with serving_page(heard) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser_page(heard_url: str) -> Iterator[Page]:
     """A headless browser at the page of `heard`."""
-    with serving_page(heard) as url, browsing(url) as page:
+    with browsing(heard_url) as page:
         page.set_default_timeout(60_000)
         yield page

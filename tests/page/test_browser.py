@@ -1,18 +1,23 @@
-"""Search and the page of a video in headless Chromium, over a real recording: what is clicked is what is heard."""
+"""The page over a real recording: in headless Chromium, where what is clicked is what is heard, and by made-up requests."""
 
 import numpy as np
 import pytest
+import schemathesis
 from axe_playwright_python.sync_playwright import Axe
+from hypothesis import given, settings
 from playwright.sync_api import Page, expect
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from earshot import Library
 from earshot.common.audio import SAMPLE_RATE
+from earshot.page.app import API
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore
 
 pytestmark = pytest.mark.slow
 
 HEARD_S = 1.5
+EXAMPLES = 15  # made-up requests of each operation
 
 # Records what the player plays, as samples at 16 kHz.
 RECORD = """async (seconds) => {
@@ -126,3 +131,17 @@ def test_axe_finds_no_serious_violation(browser_page: Page, video_id: str, addre
     violations = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
     assert violations == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_operations_answer_as_they_are_documented(heard_url: str) -> None:
+    """Whatever is asked, no answer is a server error or another object than the OpenAPI document says."""
+    document = schemathesis.openapi.from_url(f"{heard_url}{API}/openapi.json")
+    for result in document.get_all_operations():
+
+        @settings(max_examples=EXAMPLES, deadline=None, database=None)
+        @given(case=result.ok().as_strategy())
+        def call(case: schemathesis.Case) -> None:
+            # A schema cannot say that a name must exist.
+            case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+        call()
