@@ -33,7 +33,7 @@ from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
 from earshot.common.text import join_numbers
 from earshot.config.home import ui_url, up_file
-from earshot.config.settings import read_settings
+from earshot.config.settings import Settings, read_settings
 from earshot.models.device import require_device
 from earshot.sources.troubles import Trouble, describe_changes, read_troubles
 from earshot.storage.database import Database, open_database
@@ -41,7 +41,6 @@ from earshot.storage.server import stop_embedded
 from ingest_assets.operations.workers import Worker
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.code_server import CodeServer
-from resources.instance.home import prepare_dagster_home
 from resources.instance.processes import MARK, TERMINATION_S, RestartedProcess, left_over, log_tail, start, stop
 
 STARTUP_S = 300.0
@@ -57,9 +56,9 @@ class _Served:
     url: str
     page_url: str
     logs: Path
-    code_server: CodeServer
     page: RestartedProcess
-    broker: EmbeddedBroker | None
+    code_server: CodeServer
+    broker: EmbeddedBroker | None = None
     workers: list[Worker] = field(default_factory=list)
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -83,8 +82,6 @@ def up(host: str, port: int, page_port: int) -> None:
 
     Runs in the foreground; Ctrl-C or `earshot down` stops it. Logs are in EARSHOT_HOME/logs.
     """
-    from resources.instance.home import open_instance
-
     settings = read_settings()
     _refuse_second(settings.home)
     device = require_device(settings.device)
@@ -92,27 +89,21 @@ def up(host: str, port: int, page_port: int) -> None:
     refuse_open(host, settings.page_token)
     refuse_taken(host, port, "earshot up --port")
     refuse_taken(host, page_port, "earshot up --page-port")
-    open_instance()
     database = open_database()
     click.echo(f"Device: {device.kind} ({device.name}). Models: {settings.models}. Starting ...")
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     os.environ[MARK] = str(settings.home)
-    broker = EmbeddedBroker(settings.home) if settings.broker is None else None
-    if broker is not None:
-        broker.start()
-        os.environ["EARSHOT_BROKER"] = broker.url
     page = RestartedProcess("page", ["earshot", "page", "--host", host, "--port", str(page_port)], logs)
-    code_server = CodeServer(settings.home, logs)
-    served = _Served(f"http://{host}:{port}", f"http://{host}:{page_port}", logs, code_server, page, broker)
-    served.workers += _workers(settings.workers, logs) if broker or settings.broker_url else []
+    served = _Served(f"http://{host}:{port}", f"http://{host}:{page_port}", logs, page, CodeServer(settings.home, logs))
     state = up_file(settings.home)
     state.write_text(json.dumps({"pid": os.getpid(), "url": served.url}))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _monitoring(database, logs):
-            _ensure_running([served.page])
+            _ensure_running([page])
             click.echo(f"Earshot's page is at {served.page_url}. Dagster's UI is starting ...")
+            _start_queue(served, settings)
             _start_dagster(served, host, port)
             _supervise(served)
     except KeyboardInterrupt:
@@ -120,8 +111,8 @@ def up(host: str, port: int, page_port: int) -> None:
     finally:
         stop(served.pids)
         served.code_server.stop()
-        if broker is not None:
-            broker.stop()
+        if served.broker is not None:
+            served.broker.stop()
         state.unlink(missing_ok=True)
 
 
@@ -139,6 +130,8 @@ def worker_command(count: int) -> None:
             "EARSHOT_BROKER is not set.",
             "Set it, here and for `earshot up`, to the URL of a Redis or Valkey server that both machines can reach.",
         )
+    from resources.instance.home import prepare_dagster_home
+
     device = require_device(settings.device)
     prepare_dagster_home()
     open_database()
@@ -220,6 +213,19 @@ def _rotate_logs(logs: Path, ended: threading.Event) -> None:
             rotate(logs)
         except OSError as error:
             click.echo(f"The logs in {logs} cannot be rotated ({error.strerror}) and keep growing. Make room on that disk.")
+
+
+def _start_queue(served: _Served, settings: Settings) -> None:
+    """Prepare Dagster's instance, start the embedded broker if none is set, and name the workers."""
+    from resources.instance.home import open_instance  # loads Dagster, for which the page does not wait
+
+    open_instance()
+    if settings.broker is None:
+        served.broker = EmbeddedBroker(settings.home)
+        served.broker.start()
+        os.environ["EARSHOT_BROKER"] = served.broker.url
+    if served.broker is not None or settings.broker_url is not None:
+        served.workers += _workers(settings.workers, served.logs)
 
 
 def _start_dagster(served: _Served, host: str, port: int) -> None:

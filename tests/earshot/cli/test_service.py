@@ -27,7 +27,7 @@ time.sleep(600)
 
 
 class NoBroker:
-    """Stands for the broker, the first thing that `up` starts, and refuses."""
+    """Stands for the broker, without which `up` gives up, and refuses."""
 
     def __init__(self, home: Path) -> None:
         raise Misconfigured(f"No broker for {home}.")
