@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast test-gpu lint canary bench bench-gpu bench-people bench-search bench-scale drill lock clean delete-library browser
+.PHONY: env demo up down test test-fast test-gpu lint canary bench bench-gpu bench-people bench-search bench-page bench-scale drill lock clean delete-library browser
 
 env: .venv/.complete
 
@@ -62,6 +62,9 @@ bench-people: env
 bench-search: env
 	@$(BIN)/python -m bench.search
 	@$(BIN)/python -m bench.search.retrieval
+
+bench-page: env
+	@$(BIN)/python -m bench.page
 
 bench-scale: env browser
 	@$(BIN)/python -m bench.scale

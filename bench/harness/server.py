@@ -1,6 +1,7 @@
 """HTTP on loopback: serves a folder, so that yt-dlp really downloads, or answers with a given handler."""
 
 import functools
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -41,3 +42,10 @@ def answering(handler: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> 
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -11,7 +11,6 @@ Prints the figures and the machine's description as JSON, and writes nothing.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from bench.harness.figures import measured_on, own_home
 from bench.harness.per_size import timed
+from bench.harness.server import free_port
 from bench.scale.stale import leave
 from earshot.config.settings import read_settings
 from earshot.models.cache import Models
@@ -145,10 +145,7 @@ def mark_stale(database: Database) -> None:
 @contextmanager
 def up(home: Path) -> Iterator[tuple[psutil.Process, str]]:
     """Run `earshot up` for the block; yields its process and the UI's URL."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        port, page_port = one.getsockname()[1], other.getsockname()[1]
+    port, page_port = free_port(), free_port()
     output = home / "up.log"
     with output.open("wb") as log:
         process = subprocess.Popen([EARSHOT, "up", "--port", str(port), "--page-port", str(page_port)], stdout=log, stderr=log)

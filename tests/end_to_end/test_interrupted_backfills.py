@@ -14,6 +14,7 @@ import pytest
 from dagster import DagsterRunStatus, RunsFilter
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from bench.harness.server import free_port
 from earshot.config.sources_file import source_named
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.video_filter import VideoFilter
@@ -26,7 +27,7 @@ from ingest_assets.stages.staleness import find_stale
 from resources.instance.dagster_internals import BACKFILL_ID_TAG
 from resources.instance.home import open_instance
 from resources.instance.processes import MARK
-from tests.support.earshot_up import EARSHOT, free_port, running_up, wait
+from tests.support.earshot_up import EARSHOT, running_up, wait
 
 pytestmark = pytest.mark.slow
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.harness.pictures import browsing, pictures_of, take
-from bench.harness.server import serving
+from bench.harness.server import free_port, serving
 from earshot.config.sources_file import source_named
 from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
@@ -36,7 +36,6 @@ from tests.support.earshot_up import (
     backfill_status,
     ended,
     execute,
-    free_port,
     launch,
     launch_backfill,
     process_of,

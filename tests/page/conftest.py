@@ -13,11 +13,11 @@ from starlette.testclient import TestClient
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.harness.pictures import browsing
+from bench.harness.server import free_port
 from earshot import Library
 from earshot.page.access import Access
 from earshot.page.app import create_app
 from earshot.storage.database import Database
-from tests.support.earshot_up import free_port
 
 SITE = "http://127.0.0.1"
 CALL = Clip(TELEPHONE.package, TELEPHONE.path, start_s=0.0, end_s=40.0)

@@ -79,7 +79,7 @@ def test_bearer_token_opens_the_api(guarded: TestClient, authorization: str) -> 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer ", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \xe9"])
 def test_wrong_token_is_refused(guarded: TestClient, authorization: str) -> None:
-    answer = guarded.get("/api/v1/search?q=x", headers={"Authorization": authorization.encode("latin-1")})
+    answer = guarded.get("/api/v1/search?q=x", headers={b"Authorization": authorization.encode("latin-1")})
     assert answer.status_code == 401
 
 

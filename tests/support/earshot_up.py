@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 import psutil
 from dagster import DagsterEventType
 
+from bench.harness.server import free_port
 from earshot.storage.database import open_database
 from ingest_assets.stages.stage import FORCE_TAG
 from resources.instance.home import open_instance
@@ -151,9 +151,3 @@ def wait(condition: Any, seconds: float, complaint: str) -> Any:
             return result
         time.sleep(1)
     raise AssertionError(f"{complaint} after {seconds:.0f} s")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

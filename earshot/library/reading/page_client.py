@@ -40,7 +40,8 @@ def search_by_page(question: Question, words_only: bool) -> SearchResult | None:
     if read is None:
         return None
     hits = tuple(_hit(hit) for hit in read.pop("hits"))
-    return SearchResult(hits, **{key: tuple(value) if isinstance(value, list) else value for key, value in read.items()})
+    words = {key: tuple(read.pop(key)) for key in ("absent_words", "notable_absences")}
+    return SearchResult(hits, **words, **read)
 
 
 def _hit(read: dict[str, Any]) -> Hit:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bench.harness.server import free_port
 from earshot.cli.operation import service
 from earshot.cli.operation.service import down, up
 from earshot.common.errors import Misconfigured
 from earshot.common.log_files import KEPT, rotate
 from resources.instance.processes import MARK, start
-from tests.support.earshot_up import free_port
 
 Leftover = tuple[int, subprocess.Popen[str]]
 

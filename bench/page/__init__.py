@@ -1,0 +1,1 @@
+"""Earshot's page, measured on a large library."""

@@ -1,0 +1,5 @@
+"""`python -m bench.page`."""
+
+from bench.page.latencies import main
+
+main()

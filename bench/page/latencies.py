@@ -1,0 +1,155 @@
+"""Latencies of Earshot's page: the time to the first byte of each page and of the API, on a library of 100,000 videos.
+
+In a home of its own, made as bench/scale makes it, with the vector index of a million passages; or in the home of EARSHOT_HOME
+(`--here`), whose library is only read. `earshot page` runs as a process of its own; a client asks over one connection, each
+time for another video, person or question. Prints a table, and writes bench/results/page-<commit>.json.
+
+Not measured: what a browser makes of the answers, and answers under load.
+"""
+
+import argparse
+import http.client
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import psutil
+
+from bench.harness.figures import measured_on, own_home, write
+from bench.harness.server import free_port
+from bench.scale.backfills import EARSHOT
+from bench.scale.scale import PASSAGES, VIDEOS, make
+from earshot.cli.output import print_table
+from earshot.config.settings import read_settings
+from earshot.models.device import cpu_name
+from earshot.storage.database import Database, open_database
+from earshot.transcripts.search.text_models import searched_model
+from earshot.transcripts.search.vector_index import build_index
+
+ASKED, WARM_UP = 60, 5
+STARTUP_S = 60.0
+
+Row = dict[str, Any]
+
+# Each with the values that are put in: a video, a question of several words, one of its words, two of them in a row.
+ADDRESSES = (
+    "/",
+    "/search?q={words}",
+    "/search?q=%22{two}%22",
+    "/search?q={word}&words=true",
+    "/search?q={words}&since=2026-01-01",
+    "/api/v1/search/facets?q={words}",
+    "/videos/{video}",
+    "/api/v1/videos/{video}/transcript",
+    "/api/v1/videos/{video}/timings",
+    "/api/v1/videos/{video}/export?format=srt",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=VIDEOS, help="default: %(default)s")
+    parser.add_argument("--passages", type=int, default=PASSAGES, help="of all of them; default: %(default)s")
+    parser.add_argument("--here", action="store_true", help="measure the library of EARSHOT_HOME instead")
+    arguments = parser.parse_args()
+    os.environ["EARSHOT_DEVICE"] = "cpu"
+    with nullcontext(read_settings().home) if arguments.here else own_home() as home:
+        os.environ["EARSHOT_SOURCES"] = str(home / "sources.yaml")
+        if not arguments.here:
+            make(home, arguments.videos, arguments.passages)
+            index(open_database())
+        figures = {**measured_on(cpu_name()), "load_before": os.getloadavg()[0], **measure(open_database())}
+    report(figures)
+    print(f"Kept in {write(figures, 'page-')}.")
+
+
+def index(database: Database) -> None:
+    """Build the vector index, as the asset `search_index` does."""
+    model = searched_model(database)
+    if model is not None:
+        build_index(database, model)
+
+
+def measure(database: Database) -> Row:
+    """The latencies of every address, and the memory of the server's process after them."""
+    counted = database.query("SELECT (SELECT count(*) FROM videos) AS videos, (SELECT count(*) FROM passages) AS passages")
+    values = list(questions(database))
+    with serving() as (process, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        latencies = {address: latency(connection, address, values) for address in ADDRESSES}
+        memory = process.memory_info().rss
+    return {"library": counted[0], "latencies": latencies, "memory_bytes": memory}
+
+
+def questions(database: Database) -> Iterator[dict[str, str]]:
+    """For each request a video, and words that are said in a passage of another one."""
+    rows = database.query(
+        "SELECT video_id, text FROM passages TABLESAMPLE SYSTEM (0.1) ORDER BY random() LIMIT %s", [ASKED + WARM_UP]
+    )
+    for row in rows:
+        words = re.findall(r"\w{3,}", row["text"]) or ["bridge"]
+        yield {
+            "video": row["video_id"],
+            "words": quote(" ".join(words[:8])),
+            "word": quote(max(words, key=len)),
+            "two": quote(" ".join(words[1:3])),
+        }
+
+
+def latency(connection: http.client.HTTPConnection, address: str, values: Sequence[dict[str, str]]) -> Row:
+    """Milliseconds to the first byte: the median, and the 95th percentile."""
+    taken = [first_byte_s(connection, address.format(**value)) for value in values][WARM_UP:]
+    return {"p50_ms": float(np.median(taken)) * 1e3, "p95_ms": float(np.percentile(taken, 95)) * 1e3, "asked": len(taken)}
+
+
+def first_byte_s(connection: http.client.HTTPConnection, address: str) -> float:
+    begun = time.perf_counter()
+    connection.request("GET", address)
+    answer = connection.getresponse()
+    seconds = time.perf_counter() - begun
+    body = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"{address}: {answer.status} {body[:300]!r}")
+    return seconds
+
+
+@contextmanager
+def serving() -> Iterator[tuple[psutil.Process, int]]:
+    """`earshot page` for the block, once its text model is loaded; its process and port."""
+    port = free_port()
+    process = subprocess.Popen([EARSHOT, "page", "--port", str(port)], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + STARTUP_S
+        while not answers(port):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the page does not answer")
+            time.sleep(0.2)
+        yield psutil.Process(process.pid), port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(port: int) -> bool:
+    try:
+        first_byte_s(http.client.HTTPConnection("127.0.0.1", port, timeout=60), "/api/v1/search?q=bridge")
+    except OSError:
+        return False
+    return True
+
+
+def report(figures: Row) -> None:
+    rows = [(address, f"{row['p50_ms']:.0f}", f"{row['p95_ms']:.0f}") for address, row in figures["latencies"].items()]
+    print_table([("first byte", "left"), ("median ms", "right"), ("p95 ms", "right")], rows)
+    library, memory = figures["library"], figures["memory_bytes"]
+    print(f"{library['videos']} videos, {library['passages']} passages; memory of the page {memory / 1e6:.0f} MB.")
+
+
+if __name__ == "__main__":
+    main()
