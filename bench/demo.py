@@ -58,9 +58,9 @@ def next_steps(device: str) -> list[tuple[str, str]]:
     return [
         *setup,
         (".venv/bin/earshot play 1", "hear the first result, with ffplay, mpv, VLC or SoX"),
-        ("make up", "the UI, with every video, stage and timing: http://127.0.0.1:3000"),
+        ("make up", "search, read and hear at http://127.0.0.1:3001; every video, stage and timing at :3000"),
         (".venv/bin/earshot ingest URL-or-file", "your own recordings"),
-        ("$EDITOR sources.yaml", "channels, feeds and folders whose uploads come by themselves while the UI is up"),
+        ("$EDITOR sources.yaml", "channels, feeds and folders whose uploads come by themselves while it is up"),
         (".venv/bin/earshot people correct 'voice 3' --is NAME", "name a voice: the narrator's, in both videos"),
         (".venv/bin/earshot videos", "what is in the library"),
         (".venv/bin/earshot timings", "what each stage cost, and whether it got slower"),

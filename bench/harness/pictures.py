@@ -58,7 +58,7 @@ def pictures_of(partition: str) -> tuple[Picture, ...]:
 
 
 def more_pictures(partition: str, failed_run: str) -> tuple[Picture, ...]:
-    """The other pages of docs/guides/dagster.md: runs, catalog, a partition of each other stage, a failed run."""
+    """The other pages of docs/guides/operation/dagster.md: runs, catalog, a partition of each other stage, a failed run."""
     stages = ("audio", "speaker_turns", "voice_embeddings", "text_embeddings")
     return (
         Picture("overview", "/overview/activity/timeline", "identify_people"),

@@ -2,7 +2,7 @@
 
 The transaction that replaces the rows copies them to the table of the same name in schema `previous`, where they overwrite
 older ones: only one generation is kept. `earshot backfill --keep-previous` sets the tag. Read the rows with SQL
-(docs/guides/backfill.md).
+(docs/guides/operation/backfill.md).
 
 Voices are not kept, so that forgetting a person finds every vector of theirs. Nor is audio, which a backfill does not change.
 """

@@ -151,7 +151,7 @@ def test_alert_about_a_deleted_video_has_no_link(database: Database) -> None:
 
 
 def test_every_cause_has_a_remedy() -> None:
-    rows = re.findall(r"^\| (`.*?) \|", (PROJECT_ROOT / "docs/guides/slow-stages.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?) \|", (PROJECT_ROOT / "docs/guides/operation/slow-stages.md").read_text(), re.MULTILINE)
     causes = set(re.findall(r"`([a-z_]+)`", " ".join(rows)))
     contents = {check for checks in CONTENT_CHECKS.values() for check in checks}
     assert set(REMEDIES) == causes | contents
