@@ -8,6 +8,7 @@ from pathlib import Path
 
 from earshot.common.errors import Misconfigured
 
+PAGE_PORT = 3001  # by default
 REMEDY = "Set EARSHOT_HOME to a folder that you may write to."
 
 
@@ -37,6 +38,11 @@ def ui_url(home: Path) -> str | None:
 def page_file(home: Path) -> Path:
     """Where a running page has its process id and its address, as JSON."""
     return home / "page.json"
+
+
+def video_page(home: Path, video_id: str) -> str:
+    """The address of a video on Earshot's page, where it runs now or else would by default."""
+    return f"{page_url(home) or f'http://127.0.0.1:{PAGE_PORT}'}/videos/{video_id}"
 
 
 def page_url(home: Path) -> str | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from earshot.storage.database import Database
     from earshot.timings.comparison import Comparison
     from earshot.timings.queries import OpenFailure
+    from earshot.transcripts.search.query import Embed
     from ingest_assets.operations.backfill import Progress
     from ingest_assets.stages.staleness import StaleStage
 
@@ -51,6 +52,10 @@ def open_library() -> "Library":
 class Library:
     """One library. Every method raises EarshotError if a name is unknown or a server cannot be reached; its message says what
     was wrong, and its `remedy` what to do."""
+
+    def __init__(self, measured_as: str | None = None) -> None:
+        """`measured_as`: measure some of the questions as those of this server (docs/reference/timings.md)."""
+        self._measured_as = measured_as
 
     @cached_property
     def database(self) -> "Database":
@@ -91,7 +96,16 @@ class Library:
         from earshot.library.reading.search import answer, search_device
 
         device = search_device(words_only)  # raises its errors before a server is started
-        return answer(self.database, question, device)
+        return answer(self.database, question, device, self._embed)
+
+    @cached_property
+    def _embed(self) -> "Embed | None":
+        """How questions are embedded, if not simply by the encoder."""
+        if self._measured_as is None:
+            return None
+        from earshot.library.reading.question_meter import QuestionMeter
+
+        return QuestionMeter(self._measured_as).embed
 
     def search_facets(self, question: "Question", words_only: bool = False) -> "Facets":
         """Of the 200 best passages: how many each person, source, language and year has."""

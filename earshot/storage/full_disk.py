@@ -33,7 +33,7 @@ def disk_full(detail: str) -> DiskFull:
     elsewhere = "" if media.startswith(f"{settings.home}/") else f", EARSHOT_MEDIA is {media}"
     return DiskFull(
         f"The disk is full ({' '.join(detail.split())}); EARSHOT_HOME is {settings.home}{elsewhere}.",
-        "Free some space, or move the library to a larger disk (docs/guides/operation/library.md), then run the same command again.",
+        "Free some space, or move the library to a larger disk (docs/guides/operation/library.md), then run the command again.",
     )
 
 

@@ -42,7 +42,9 @@ DOTS_PER_INCH = 90
 WIDTH_INCHES, TIMES_INCHES, RATE_INCHES = 9.0, 3.2, 1.3
 SLOW = "found too slow"
 # Distinguishable with colour blindness (Okabe and Ito); red is reserved for slow timings.
-COLOURS: dict[str, str] = dict(zip(MEASURED, ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"), strict=True))
+COLOURS: dict[str, str] = dict(
+    zip(MEASURED, ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999"), strict=True)
+)
 SLOW_COLOUR = "#d00000"
 
 

@@ -1,4 +1,4 @@
-"""Remedies: what to do about each cause of a failed check. docs/guides/operation/slow-stages.md has the same table for reading."""
+"""Remedies: what to do about each cause of a failed check. docs/guides/operation/slow-stages.md has the same table."""
 
 from collections.abc import Mapping
 

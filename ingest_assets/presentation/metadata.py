@@ -11,6 +11,8 @@ from dagster import FloatMetadataValue, MetadataValue
 
 from earshot.common.redaction import without_secrets
 from earshot.common.text import one_line
+from earshot.config.home import video_page
+from earshot.config.settings import read_settings
 from earshot.storage.catalog.videos import Video
 from earshot.storage.media_store import location_of
 from earshot.timings.timing import COUNT_KEYS, KEYS, TEXT_KEYS, Timing
@@ -46,10 +48,14 @@ def rounded(key: str, value: float) -> float:
 
 
 def video_metadata(video: Video) -> dict[str, MetadataValue]:
-    """The title, and a link to the recording: a path if it is a file, without the link if the address holds a secret."""
+    """The title, and links to the recording and to Earshot's page of it.
+
+    The recording is a path if it is a file, and text if its address holds a secret.
+    """
     shown = without_secrets(video.url)
     if video.url.startswith("/"):
         recording = MetadataValue.path(video.url)
     else:
         recording = MetadataValue.url(video.url) if shown == video.url else MetadataValue.text(shown)
-    return {"title": MetadataValue.text(one_line(video.title)), "recording": recording}
+    page = MetadataValue.url(video_page(read_settings().home, video.video_id))
+    return {"title": MetadataValue.text(one_line(video.title)), "recording": recording, "page": page}

@@ -11,6 +11,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from earshot import Library
 from earshot.common.audio import SAMPLE_RATE
+from earshot.library.reading.question_meter import EVERY
 from earshot.page.app import API
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore
@@ -148,3 +149,16 @@ def test_operations_answer_as_they_are_documented(heard_url: str) -> None:
             case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
         call()
+
+
+def test_some_questions_of_a_server_are_measured(heard: Library, library: Database) -> None:
+    server = Library(measured_as="page-test")
+    for _ in range(EVERY + 2):
+        assert server.search("what did they talk about", limit=1).hits == heard.search("what did they talk about", limit=1).hits
+    rows = library.query("SELECT * FROM asset_timings WHERE asset = 'questions' ORDER BY timing_id")
+    assert [(row["run_id"], row["items"], row["device"], row["device_asked"]) for row in rows] == [
+        ("page-test", 1.0, "cpu", "cpu"),
+        ("page-test", 1.0, "cpu", "cpu"),
+    ]
+    assert all(0 < row["compute_s"] <= row["wall_s"] for row in rows)
+    assert "questions" in heard.timings_report()["asset"].tolist()

@@ -81,7 +81,9 @@ def test_every_timing_key_is_explained() -> None:
     assert [key for key in KEYS if f"`{key}`" not in explained] == []
 
 
-@pytest.mark.parametrize("page", [REFERENCE / "checks.md", DOCS / "guides" / "operation" / "slow-stages.md"], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [REFERENCE / "checks.md", DOCS / "guides" / "operation" / "slow-stages.md"], ids=lambda page: page.stem
+)
 def test_every_cause_is_explained(page: Path) -> None:
     table = (PROJECT_ROOT / "earshot" / "timings" / "causes.py").read_text()
     causes = re.findall(r"^\| (\w+) \|", table, flags=re.MULTILINE)

@@ -1,12 +1,13 @@
 """`earshot page`: serves Earshot's page, to search, read, hear and name in a browser."""
 
+from uuid import uuid4
+
 import click
 
 from earshot.cli.operation.listening import refuse_open, refuse_taken
+from earshot.config.home import PAGE_PORT
 from earshot.config.settings import read_settings
-from earshot.library.library import open_library
-
-PORT = 3001
+from earshot.library.library import Library
 
 
 @click.command("page")
@@ -16,7 +17,7 @@ PORT = 3001
     show_default=True,
     help="Address to listen on. Beyond loopback, EARSHOT_PAGE_TOKEN must be set.",
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Port to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=PAGE_PORT, show_default=True, help="Port to listen on.")
 @click.option("--name", "names", multiple=True, metavar="NAME", help="Another host name by which browsers call this server.")
 def page_command(host: str, port: int, names: tuple[str, ...]) -> None:
     """Serve Earshot's page alone, without the queue.
@@ -29,6 +30,7 @@ def page_command(host: str, port: int, names: tuple[str, ...]) -> None:
     settings = read_settings()
     refuse_open(host, settings.page_token)
     refuse_taken(host, port, "earshot page --port")
-    library = open_library()
+    library = Library(measured_as=f"page-{uuid4().hex[:8]}")
+    _ = library.database  # its errors come before the address
     click.echo(f"Earshot's page is at http://{host}:{port} (Ctrl-C stops it).")
     serve(library, access_to(host, names, settings.page_token), host, port, settings.home)

@@ -27,12 +27,11 @@ import psutil
 import psycopg
 
 from earshot.cli.operation.listening import refuse_open, refuse_taken
-from earshot.cli.operation.page import PORT
 from earshot.cli.output import json_option, print_json
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
 from earshot.common.text import join_numbers
-from earshot.config.home import ui_url, up_file
+from earshot.config.home import PAGE_PORT, ui_url, up_file
 from earshot.config.settings import Settings, read_settings
 from earshot.models.device import require_device
 from earshot.sources.troubles import Trouble, describe_changes, read_troubles
@@ -76,7 +75,9 @@ class _Served:
     help="Address of the UI. It has no login: beyond loopback, anyone who can reach it can use it.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of Dagster's UI.")
-@click.option("--page-port", type=click.IntRange(1, 65535), default=PORT, show_default=True, help="Port of Earshot's page.")
+@click.option(
+    "--page-port", type=click.IntRange(1, 65535), default=PAGE_PORT, show_default=True, help="Port of Earshot's page."
+)
 def up(host: str, port: int, page_port: int) -> None:
     """Start Earshot's page, Dagster's UI, the queue and the workers.
 

@@ -17,6 +17,7 @@ from earshot.transcripts.search.hits import Hit
 from earshot.transcripts.search.marks import mark_words
 from earshot.transcripts.search.query import (
     MAX_RESULTS,
+    Embed,
     Filters,
     asked_words,
     check_question,
@@ -33,9 +34,9 @@ def search_device(words_only: bool) -> Device | None:
     return None if words_only else require_device(read_settings().device)
 
 
-def answer(database: Database, question: Question, device: Device | None) -> SearchResult:
+def answer(database: Database, question: Question, device: Device | None, embed: Embed | None = None) -> SearchResult:
     """Answer the question; without a device, by words alone. Raises EarshotError for names that are not in the library."""
-    hits, filters = _find(database, question, device)
+    hits, filters = _find(database, question, device, embed)
     asked = asked_words(database, question.text)
     marked = mark_words(database, question.text, hits)
     return SearchResult(
@@ -53,12 +54,14 @@ def facets(database: Database, question: Question, device: Device | None) -> Fac
     return count_facets(hits, source_names())
 
 
-def _find(database: Database, question: Question, device: Device | None) -> tuple[Sequence[Hit], Filters]:
+def _find(
+    database: Database, question: Question, device: Device | None, embed: Embed | None = None
+) -> tuple[Sequence[Hit], Filters]:
     _require_places(question.limit, question.page)
     check_question(database, question.text)
     filters = _filters(database, question)
     encoder = searching_encoder(database, Models(), device) if device else None
-    return search(database, encoder, question.text, question.limit, question.page, filters), filters
+    return search(database, encoder, question.text, question.limit, question.page, filters, embed), filters
 
 
 def _require_places(limit: int, page: int) -> None:

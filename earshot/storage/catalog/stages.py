@@ -17,4 +17,6 @@ STAGES = tuple(UPSTREAM)
 
 # Measured like a stage, but of recordings of people instead of a video.
 ENROLMENTS = "enrolments"
-MEASURED = (*STAGES, ENROLMENTS)
+# The questions that a server embeds, of which some are measured.
+QUESTIONS = "questions"
+MEASURED = (*STAGES, ENROLMENTS, QUESTIONS)

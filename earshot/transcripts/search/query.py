@@ -8,10 +8,10 @@ Only passages are searched: neither titles, nor sound that was not recognised as
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earshot.common.errors import EarshotError
 from earshot.common.text import left_out_undated
@@ -24,6 +24,9 @@ from earshot.storage.database import Database
 from earshot.transcripts.search.hits import Duplicate, Hit
 from earshot.transcripts.search.text_models import count_unsearched, list_text_models, searched_model
 from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_RESULTS = 200  # the most that search_passages() can rank
 MAX_QUESTION_LENGTH = 10_000  # characters
@@ -46,6 +49,9 @@ class Filters(VideoFilter):
 
 EVERYTHING = Filters()
 
+# Returns the vector of a question.
+Embed = Callable[[Database, TextEncoder, str], "np.ndarray"]
+
 
 def search(
     database: Database,
@@ -54,8 +60,9 @@ def search(
     limit: int = 5,
     page: int = 1,
     filters: Filters = EVERYTHING,
+    embed: Embed | None = None,
 ) -> list[Hit]:
-    """One page of the best passages, `limit` per page; without an encoder, by words alone.
+    """One page of the best passages, `limit` per page; without an encoder, by words alone. `embed` calls the encoder.
 
     Raises EarshotError if the question has nothing to search for, or the page is beyond MAX_RESULTS.
     """
@@ -64,8 +71,12 @@ def search(
         raise EarshotError(message, "Ask more narrowly, or read the exports.")
     with database.snapshot() as snapshot:  # one connection: its server process caches the tables for the second query
         checked, asked = check_question(snapshot, question)
-        vector = None if encoder is None else encoder.encode([asked])[0]
+        vector = None if encoder is None else (embed or _embed)(database, encoder, asked)
         return [_hit(row) for row in snapshot.query(_STATEMENT, _arguments(checked, vector, limit, page, filters))]
+
+
+def _embed(_: Database, encoder: TextEncoder, question: str) -> "np.ndarray":
+    return encoder.encode([question])[0]
 
 
 _STATEMENT = """

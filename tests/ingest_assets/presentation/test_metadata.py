@@ -66,5 +66,5 @@ def test_figures_have_measured_digits(figures: Timing, key: str, digits: float |
 )
 def test_recording_is_a_link_without_secrets(url: str, recording: object) -> None:
     shown = video_metadata(Video("v1", url, "/", "A talk\n on two lines"))
-    assert list(shown) == ["title", "recording"]
+    assert list(shown) == ["title", "recording", "page"]
     assert (shown["title"].value, shown["recording"]) == ("A talk on two lines", recording)
