@@ -121,7 +121,8 @@ def test_words_of_passages_are_counted_both_ways(said: list[bool], data: st.Data
     ends = sorted({*ends, count} - {0})
     passages = pd.DataFrame({"first_word": [0, *ends[:-1]][: len(ends)], "last_word": [end - 1 for end in ends]}, dtype=object)
     every = among_all(passages, np.array(said))
-    covered = [word for row in every.itertuples() for word in range(row.first_word, row.last_word + 1)]
+    spans = zip(every.first_word.tolist(), every.last_word.tolist(), strict=True)
+    covered = [word for first, last in spans for word in range(first, last + 1)]
     assert covered == (list(range(len(said))) if count else [])
     assert among_said(every, np.array(said)).astype(int).equals(passages.astype(int))
 
