@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earshot.transcripts.corrections.corrected_words import WordCorrection, correct_words, rows_in, span_of, text_of
 from earshot.transcripts.corrections.passage_words import among_all, among_said
 from earshot.transcripts.corrections.phrases import find_phrases
 
+OFTEN = settings(max_examples=60, deadline=None)
 HEARD = [" The", " Port", " Author", " ity", " paid."]
 
 
@@ -99,6 +100,7 @@ WORDS = st.lists(st.sampled_from([" a", " b", " cd", "-e", " f.", "東", " g"]),
 SPANS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11), st.lists(st.sampled_from(["a", "b", "cd-e", "東京", "g,"]))))
 
 
+@OFTEN
 @given(WORDS, SPANS)
 def test_span_has_exactly_the_last_correction_and_times_stay(heard: list[str], spans: list[tuple[int, int, list[str]]]) -> None:
     words = words_of(heard)
@@ -114,6 +116,7 @@ def test_span_has_exactly_the_last_correction_and_times_stay(heard: list[str], s
     assert correct_words(words, []).text.tolist() == heard  # without its corrections, the transcript is as it was
 
 
+@OFTEN
 @given(st.lists(st.booleans(), min_size=1, max_size=12), st.data())
 def test_words_of_passages_are_counted_both_ways(said: list[bool], data: st.DataObject) -> None:
     count = sum(said)
