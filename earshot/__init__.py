@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from earshot.library.reading.transcript import Transcript
     from earshot.library.sources import WatchedSource
     from earshot.library.videos import ListedVideo
+    from earshot.library.word_corrections import ListedWordCorrection, WordChange
     from earshot.library.work.backfill import Backfill
     from earshot.library.work.ingest import IngestResult
     from earshot.speakers.corrections.listing import ListedCorrection
@@ -44,12 +45,14 @@ __all__ = [
     "Library",
     "ListedCorrection",
     "ListedVideo",
+    "ListedWordCorrection",
     "SearchResult",
     "SpeakerChange",
     "SpeakerDetails",
     "StaleStage",
     "Transcript",
     "WatchedSource",
+    "WordChange",
     "open_library",
 ]
 
@@ -66,12 +69,14 @@ _MODULES = {
     "Library": "earshot.library.library",
     "ListedCorrection": "earshot.speakers.corrections.listing",
     "ListedVideo": "earshot.library.videos",
+    "ListedWordCorrection": "earshot.library.word_corrections",
     "SearchResult": "earshot.library.reading.question",
     "SpeakerChange": "earshot.library.people.changes",
     "SpeakerDetails": "earshot.speakers.people.details",
     "StaleStage": "ingest_assets.stages.staleness",
     "Transcript": "earshot.library.reading.transcript",
     "WatchedSource": "earshot.library.sources",
+    "WordChange": "earshot.library.word_corrections",
     "open_library": "earshot.library.library",
 }
 

@@ -6,6 +6,7 @@ from earshot.config.settings import read_settings
 from ingest_assets import graph
 from ingest_assets.assets.sources import source_assets
 from sensors.alerts import alerts
+from sensors.corrected_words import corrected_words
 from sensors.dead_runs import dead_runs
 from sensors.failed_runs import failed_runs
 from sensors.failing_backfills import failing_backfills
@@ -20,6 +21,16 @@ defs = Definitions.merge(
     Definitions(
         assets=[spec.merge_attributes(owners=read_settings().owners) for spec in source_assets()],
         schedules=[performance_daily],
-        sensors=[alerts, dead_runs, failed_runs, failing_backfills, new_uploads, new_voices, retries, search_upkeep],
+        sensors=[
+            alerts,
+            corrected_words,
+            dead_runs,
+            failed_runs,
+            failing_backfills,
+            new_uploads,
+            new_voices,
+            retries,
+            search_upkeep,
+        ],
     ),
 )

@@ -12,6 +12,7 @@ COMMANDS = {
         "earshot.cli.operation.backfill:backfill_command",
         "Run stages again for many videos.",
     ),
+    "correct": LazyCommand("earshot.cli.reading.correct:correct_command", "Correct words of a transcript."),
     "doctor": LazyCommand("earshot.cli.operation.doctor:doctor", "Check that the device, libraries, models and database work."),
     "down": LazyCommand("earshot.cli.operation.service:down", "Stop `earshot up` and the embedded Postgres."),
     "export": LazyCommand(

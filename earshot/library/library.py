@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from earshot.library.sources import WatchedSource
     from earshot.library.timings import StageTiming
     from earshot.library.videos import ListedVideo
+    from earshot.library.word_corrections import WordCorrections
     from earshot.library.work.backfill import Backfill, BackfillResult
     from earshot.library.work.ingest import IngestResult, Tell, Watcher
     from earshot.storage.database import Database
@@ -217,6 +218,13 @@ class Library:
         from earshot.library.people.corrections import Corrections
 
         return Corrections(self.database)
+
+    @cached_property
+    def word_corrections(self) -> "WordCorrections":
+        """Corrections of words: list, enter and undo them."""
+        from earshot.library.word_corrections import WordCorrections
+
+        return WordCorrections(self.database)
 
     # --- upkeep ------------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from earshot.page.access import Access, Guard
 from earshot.page.api import audio as audio_api
 from earshot.page.api import search as search_api
 from earshot.page.api import transcripts as transcripts_api
+from earshot.page.api import word_corrections as word_corrections_api
 from earshot.page.etags import ETags
 from earshot.page.pages import login, search, video
 from earshot.page.problems import RESPONSES, handle_errors
@@ -36,7 +37,7 @@ def create_app(library: Library, access: Access) -> FastAPI:
         generate_unique_id_function=_operation,
     )
     app.state.library, app.state.access = library, access
-    for router in (search_api.router, transcripts_api.router, audio_api.router):
+    for router in (search_api.router, transcripts_api.router, word_corrections_api.router, audio_api.router):
         app.include_router(router, prefix=API, responses=RESPONSES)
     for router in (search.router, video.router, login.router):
         app.include_router(router, include_in_schema=False)

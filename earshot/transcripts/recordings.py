@@ -4,6 +4,9 @@
 all. Each stage writes its rows in one transaction, but stages run one after another: while a video is ingested again, or after
 an interrupted ingest, its words are new and its passages old. Such a video is refused as inconsistent.
 
+Words are read as users corrected them, without deleted ones. Who says a word is decided by the words that whisper heard, so a
+correction of words never changes who speaks.
+
 `read_recordings()` reads many, with one in memory at a time; `spoken_by()` reduces a recording to one speaker.
 earshot/transcripts/formats/exports.py turns recordings into text.
 """
@@ -18,6 +21,9 @@ from earshot.common.errors import InconsistentVideo, NotTranscribed
 from earshot.storage.catalog.stages import UPSTREAM
 from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.database import Database
+from earshot.transcripts.corrections.corrected_words import correct_words
+from earshot.transcripts.corrections.passage_words import among_said
+from earshot.transcripts.corrections.word_corrections import read_corrections
 from earshot.transcripts.speaker_names import Names, Speaker, speaker_names
 from earshot.transcripts.speaker_refs import SpeakerRef
 from earshot.transcripts.word_speakers import attribute_words
@@ -37,8 +43,8 @@ _PASSAGES_OF = """
 class Recording:
     """One video's rows and its speakers' names. Each frame is in order of time, times are seconds of the recording.
 
-    words: start_s, end_s, text, probability. turns and exclusive_turns: start_s, end_s, local_speaker; turns also overlap.
-    passages: start_s, end_s, local_speaker, first_word, last_word (inclusive), text.
+    words: start_s, end_s, text, probability, corrected. turns and exclusive_turns: start_s, end_s, local_speaker; turns also
+    overlap. passages: start_s, end_s, local_speaker, first_word, last_word (inclusive), text.
     """
 
     video: Video
@@ -48,7 +54,7 @@ class Recording:
     exclusive_turns: pd.DataFrame
     passages: pd.DataFrame
     names: Names
-    spoken: tuple[str | None, ...] | None = None  # `word_speakers()` of an excerpt, which depend on words outside it
+    spoken: tuple[str | None, ...] | None = None  # `word_speakers()` of an excerpt or of corrected words, found from all words
 
     def word_speakers(self) -> list[str | None]:
         """The local speaker of each word, None where the diarization found no speaker."""
@@ -74,16 +80,30 @@ def read_recording(database: Database, video_id: str) -> Recording:
     """The video, from one snapshot. Raises NotTranscribed, or InconsistentVideo if its rows are of two ingests."""
     with database.snapshot() as snapshot:
         video, language = find_transcribed(snapshot, video_id)
-        words = snapshot.frame("words", video_id, "word_index")
-        return Recording(
+        heard = snapshot.frame("words", video_id, "word_index")
+        words = correct_words(heard, read_corrections(snapshot, video_id))
+        recording = Recording(
             video=video,
             language=language,
             words=words,
             turns=snapshot.frame("turns", video_id, "turn_index"),
             exclusive_turns=snapshot.frame("exclusive_turns", video_id, "turn_index"),
-            passages=_passages(snapshot, video, len(words)),
+            passages=_passages(snapshot, video, words),
             names=speaker_names(snapshot, video_id),
         )
+    return _without_deleted(recording, heard) if words.corrected.any() else recording
+
+
+def _without_deleted(recording: Recording, heard: pd.DataFrame) -> Recording:
+    """The recording without words that corrections deleted; the words as they were `heard` decide who speaks."""
+    said = (recording.words.text != "").to_numpy(dtype=bool)
+    speakers = attribute_words(heard, recording.exclusive_turns, recording.turns)
+    return replace(
+        recording,
+        words=recording.words[said].reset_index(drop=True),
+        passages=among_said(recording.passages, said),
+        spoken=tuple(speaker for speaker, is_said in zip(speakers, said, strict=True) if is_said),
+    )
 
 
 def read_recordings(
@@ -156,7 +176,7 @@ def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | No
     return video, rows[0]["language"]
 
 
-def _passages(database: Database, video: Video, words: int) -> pd.DataFrame:
+def _passages(database: Database, video: Video, words: pd.DataFrame) -> pd.DataFrame:
     """The latest passages, of any text model, without their vectors, which are most of their data.
 
     Raises InconsistentVideo if they were not made from the current words and turns, or do not cover all words.
@@ -168,7 +188,8 @@ def _passages(database: Database, video: Video, words: int) -> pd.DataFrame:
         [video.video_id, *((runs[0]["model"], runs[0]["model_revision"]) if runs else ("", ""))],
     )
     covered = rows[-1]["last_word"] + 1 if rows else 0
-    if not runs or covered != words:
+    complete = covered == len(words) or (not rows and not (words.text != "").any())  # there are none if all words were deleted
+    if not runs or not complete:
         raise InconsistentVideo(
             f"{video.video_id} is not ingested to its end: its passages do not match its current words and turns.",
             f"Wait for its running ingest, or start one: earshot ingest {video.url!r}",

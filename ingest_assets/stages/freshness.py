@@ -1,7 +1,8 @@
 """Freshness: which stages of a video are stale and must run. Pure functions; ingest_assets/stages/outputs.py stores outputs.
 
 A stage is current if today's code version and model made its last output from the present outputs of the stages above it. Only
-their content counts: a stage above that ran again with the same result makes nothing stale. The stages below a stale stage are
+their content counts: a stage above that ran again with the same result makes nothing stale. Passages are also stale after a
+correction of their words. The stages below a stale stage are
 stale, too, until it has run and its new content is known.
 """
 
@@ -21,13 +22,15 @@ class Version:
 @dataclass(frozen=True)
 class Output:
     """A stage's last output. `digest` covers the content that the stages below read; `upstream_digests` has the digests, by
-    stage above, of the outputs it was made from; `took_s` excludes loading models.
+    stage above, of the outputs it was made from; `took_s` excludes loading models. `words_changed`: users have corrected words
+    since, or undone it.
     """
 
     version: Version
     digest: str
     upstream_digests: Mapping[str, str]
     took_s: float = 0.0
+    words_changed: bool = False
 
 
 def reasons_to_run(
@@ -55,7 +58,7 @@ def reason_to_run(version: Version, upstream: Set[str], output: Output | None, o
             return f"made from {above}, which never ran to its end"
         if output.upstream_digests.get(above) != outputs[above].digest:
             return f"made from an earlier {above}"
-    return ""
+    return "made before words were corrected" if output.words_changed else ""
 
 
 def _change(old: Version, new: Version) -> str:

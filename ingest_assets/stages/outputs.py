@@ -39,13 +39,15 @@ class TimedRun:
 
 @dataclass(frozen=True)
 class StageResult:
-    """The result of a finished stage besides its rows; `upstream` are the stages above, `details` its further metadata."""
+    """The result of a finished stage besides its rows; `upstream` are the stages above, `details` its further metadata,
+    `word_corrections` the numbers of the corrections of words that it applied."""
 
     timed: TimedRun
     version: Version
     upstream: Set[str]
     content: str
     details: Mapping[str, str | int]
+    word_corrections: Sequence[int] = ()
 
 
 def content_digest(*frames: "pd.DataFrame") -> str:
@@ -60,19 +62,24 @@ def read_outputs(database: Database, video_ids: Sequence[str]) -> Mapping[str, d
     """The last outputs of these videos, by video and stage."""
     outputs: defaultdict[str, dict[str, Output]] = defaultdict(dict)
     rows = database.query(
-        "SELECT o.video_id, o.asset, o.code_version, o.model, o.model_revision, content, made_from, wall_s - load_s AS took_s "
+        "SELECT o.video_id, o.asset, o.code_version, o.model, o.model_revision, content, made_from, wall_s - load_s AS took_s, "
+        "timing_id IN (SELECT timing_id FROM outdated_passages) AS words_changed "
         "FROM stage_outputs o JOIN asset_timings USING (timing_id) WHERE o.video_id = ANY(%s)",
         [list(video_ids)],
     )
     for row in rows:
         version = Version(row["code_version"], row["model"], row["model_revision"])
-        outputs[row["video_id"]][row["asset"]] = Output(version, row["content"], row["made_from"], row["took_s"])
+        outputs[row["video_id"]][row["asset"]] = Output(
+            version, row["content"], row["made_from"], row["took_s"], row["words_changed"]
+        )
     return outputs
 
 
 def find_stale_videos(database: Database, expected: Mapping[str, Version], upstream: Mapping[str, Set[str]]) -> list[str]:
-    """The `ready` videos with a stage that has no output, one of another version, or one made from other inputs: those for
-    which `reasons_to_run()` returns a reason. Found by SQL, so that current outputs need not be read.
+    """The `ready` videos with a stage that has no output, one of another version, or one made from other inputs or with other
+    corrections of words: those for which `reasons_to_run()` returns a reason.
+
+    Found by SQL, so that current outputs need not be read.
     """
     edges = [(stage, above) for stage in expected for above in upstream[stage]]
     rows = database.query(
@@ -89,7 +96,8 @@ def find_stale_videos(database: Database, expected: Mapping[str, Version], upstr
             WHERE a.content IS NULL OR o.made_from ->> edge.above IS DISTINCT FROM a.content
         )
         SELECT video_id FROM videos WHERE state = 'ready'
-            AND (video_id NOT IN (SELECT video_id FROM alike) OR video_id IN (SELECT video_id FROM made_from_another))
+            AND (video_id NOT IN (SELECT video_id FROM alike) OR video_id IN (SELECT video_id FROM made_from_another)
+                OR video_id IN (SELECT video_id FROM outdated_passages))
         """,
         {
             "stages": list(expected),
@@ -121,6 +129,7 @@ def record_result(database: Database, result: StageResult) -> None:
             "content": result.content,
             "made_from": Jsonb(_contents(connection, video_id, result.upstream)),
             "details": Jsonb(dict(result.details)),
+            "word_corrections": list(result.word_corrections),
         }
         invalidate_output(connection, video_id, asset)
         _insert(connection, "stage_outputs", output, "timing_id")

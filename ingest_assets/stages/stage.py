@@ -130,12 +130,14 @@ class StageRun:
         content: str = "",
         rows: int | None = None,
         findings: Sequence[CheckOutcome] = (),
+        word_corrections: Sequence[int] = (),
         **more: str | int,
     ) -> MaterializeResult:
         """Judge and store the timing, and return the result for Dagster. The last call of an asset.
 
         `content` is a digest of what the stages below and users read of this stage's rows; `rows` counts those of its main
-        table (`items` if omitted); `findings` are the content checks; `more` is further metadata.
+        table (`items` if omitted); `findings` are the content checks; `word_corrections` the numbers of those that the stage
+        applied; `more` is further metadata.
         """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = evaluate(self.asset, figures, read_history(self.database, self.asset, figures), floors)
@@ -149,6 +151,7 @@ class StageRun:
             upstream=self.upstream,
             content=content,
             details=details,
+            word_corrections=word_corrections,
         )
         record_result(self.database, result)
         return self._result(figures, {"reused": "no", **details}, examined.findings)

@@ -91,9 +91,11 @@ def run_stages(database: Database, video_id: str, *stages: str, model: Model = M
         run_stage(database, video_id, stage, Version("1", model.name, model.revision), f"{number} of {uuid4()}")
 
 
-def run_stage(database: Database, video_id: str, stage: str, version: Version, content: str) -> None:
-    """As if the stage had run and left this content."""
+def run_stage(
+    database: Database, video_id: str, stage: str, version: Version, content: str, word_corrections: Sequence[int] = ()
+) -> None:
+    """As if the stage had run, with these corrections of words, and left this content."""
     figures = usual(model=version.model, model_revision=version.model_revision)
     examined = Evaluation((), Level.OK)
     timed = TimedRun(video_id, stage, "run-1", version.code_version, figures, examined)
-    record_result(database, StageResult(timed, version, UPSTREAM[stage], content, {}))
+    record_result(database, StageResult(timed, version, UPSTREAM[stage], content, {}, word_corrections))

@@ -26,18 +26,22 @@ def find_playback(database: Database, what: str) -> Playback:
 
     Raises EarshotError if there is no such result, video or time, no audio on this machine, or no player.
     """
-    video, start_s = _moment(database, what)
+    video, at_s = find_moment(database, what)
+    start_s = at_s or 0.0
     return Playback(video, start_s, tuple(player_command(stored_audio(database, video), start_s)))
 
 
-def _moment(database: Database, what: str) -> tuple[Video, float]:
-    """The video and the start in seconds. Raises EarshotError if the video is unknown or shorter than that."""
+def find_moment(database: Database, what: str) -> tuple[Video, float | None]:
+    """The video and the time in seconds that `what` names, None without a time.
+
+    Raises EarshotError if the video is unknown or shorter than that.
+    """
     if what.isdecimal():
         video_id, start_s = find_result(int(what))
         return known_video(database, video_id), start_s
     name, mark, time = what.rpartition("@")
     if not mark:
-        return known_video(database, what), 0.0
+        return known_video(database, what), None
     try:
         start_s = parse_time(time)
     except ValueError:

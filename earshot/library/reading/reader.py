@@ -23,7 +23,8 @@ Word = tuple[float, float, str, float]  # start_s, end_s, text with the space be
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Words of one speaker in a row. `speaker` is the displayed name; `person` or `voice` is set if there is one."""
+    """Words of one speaker in a row. `speaker` is the displayed name; `person` or `voice` is set if there is one; `corrected`
+    has the positions of the words that users corrected."""
 
     start_s: float
     end_s: float
@@ -32,6 +33,7 @@ class Paragraph:
     voice: int | None
     local_speaker: str | None
     words: tuple[Word, ...]
+    corrected: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,20 @@ def paragraphs(recording: Recording) -> Iterator[Paragraph]:
     columns = (recording.words[name].tolist() for name in ("start_s", "end_s", "text", "probability"))
     words: list[Word] = list(zip(*columns, strict=True))
     spoken_by = [(label, speaker.shown) for label, speaker in zip(labels.tolist(), speakers, strict=True)]
+    corrected = np.flatnonzero(recording.words.corrected)
     for first, end in pairwise(_borders(words, spoken_by)):
         label, speaker = spoken_by[first][0], speakers[first]
         said = tuple(words[first:end])
-        yield Paragraph(said[0][0], max(word[1] for word in said), speaker.shown, speaker.person, speaker.voice, label, said)
+        yield Paragraph(
+            said[0][0],
+            max(word[1] for word in said),
+            speaker.shown,
+            speaker.person,
+            speaker.voice,
+            label,
+            said,
+            tuple((corrected[(corrected >= first) & (corrected < end)] - first).tolist()),
+        )
 
 
 def _borders(words: Sequence[Word], spoken_by: Sequence[tuple[str | None, str]]) -> Iterator[int]:

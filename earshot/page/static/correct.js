@@ -24,10 +24,10 @@ export async function correctSpeaker(video, paragraph, done) {
   });
 }
 
-/** Ask for the right words of this paragraph. */
+/** Ask for the right words of this paragraph; without any, they are deleted. */
 export async function correctWords(video, paragraph, done) {
   const said = paragraph.words.map((word) => word[2]).join("").trim();
-  const text = element("textarea", { id: "correct-text", value: said, rows: 8, required: true });
+  const text = element("textarea", { id: "correct-text", value: said, rows: 8 });
   open(`The words at ${hms(paragraph.start_s)}`, [element("label", { htmlFor: text.id, textContent: "Words" }), text], async () => {
     const changed = difference(paragraph.words, text.value);
     if (!changed) return;
@@ -37,9 +37,30 @@ export async function correctWords(video, paragraph, done) {
   });
 }
 
+/** Show the corrections of words of this video, each with a button to undo it. */
+export async function showWordCorrections(video, root, done) {
+  const { corrections } = await ask(`/videos/${encodeURIComponent(video)}/word-corrections`);
+  const items = corrections.map((made) => {
+    const notes = [];
+    if (!made.applies) notes.push("not applied: no words are there now");
+    else if (made.heard_now !== made.heard) notes.push(`now heard: ${made.heard_now}`);
+    const button = element("button", { type: "button", textContent: "Undo" });
+    button.setAttribute("aria-label", `Undo the correction at ${hms(made.start_s)}`);
+    button.addEventListener("click", () => undo(`/word-corrections/${made.number}`, done));
+    return element("li", {},
+      element("a", { href: `?t=${made.start_s}`, textContent: hms(made.start_s) }), " ",
+      element("del", {}, element("bdi", { textContent: made.heard })), " ",
+      element("ins", {}, element("bdi", { textContent: made.text })), " ", button,
+      ...notes.map((note) => element("p", { className: "note", textContent: note })));
+  });
+  root.replaceChildren(items.length ? element("ul", { className: "corrections" }, ...items)
+    : element("p", { textContent: "No words were corrected. Edit beside a paragraph corrects them." }));
+}
+
 /** The span of time whose words differ, and its new text; null if nothing does. */
-export function difference(words, text) {
-  const before = words.map((word) => word[2].trim());
+export function difference(rows, text) {
+  const words = joined(rows);
+  const before = words.map((word) => word.text);
   const after = text.trim().split(/\s+/).filter(Boolean);
   let first = 0;
   while (first < before.length && first < after.length && before[first] === after[first]) first += 1;
@@ -47,7 +68,21 @@ export function difference(words, text) {
   while (end > first && newEnd > first && before[end - 1] === after[newEnd - 1]) { end -= 1; newEnd -= 1; }
   if (first === end && first === newEnd) return null;
   if (first === end) first > 0 ? (first -= 1) : (end += 1, newEnd += 1);
-  return { start_s: words[first][0], end_s: words[end - 1][1], text: after.slice(first, newEnd).join(" ") };
+  // By the middles of words, so that a neighbour without length, at the border of a word, stays out.
+  const middle = (word) => (word[0] + word[1]) / 2;
+  return { start_s: middle(words[first].first), end_s: middle(words[end - 1].last), text: after.slice(first, newEnd).join(" ") };
+}
+
+/** The words between spaces: whisper has some, as "well-known", in several parts. */
+function joined(rows) {
+  const words = [];
+  for (const row of rows) {
+    if (words.length && !/^\s/.test(row[2])) {
+      words.at(-1).text += row[2];
+      words.at(-1).last = row;
+    } else words.push({ text: row[2].trim(), first: row, last: row });
+  }
+  return words;
 }
 
 function open(heading, fields, save) {

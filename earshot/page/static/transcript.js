@@ -53,10 +53,12 @@ export class Transcript {
     if (this.splitted.has(index)) return;
     this.splitted.add(index);
     this.observer.unobserve(this.elements[index]);
+    const corrected = new Set(this.paragraphs[index].corrected);
     const words = this.paragraphs[index].words.map((word, position) => {
       const text = position ? word[TEXT] : word[TEXT].trimStart();
       const made = element("span", { textContent: text, dataset: { word: position } });
       if (word[PROBABILITY] < DOUBTED) made.className = "doubt";
+      if (corrected.has(position)) { made.className = "corrected"; made.title = "Corrected"; }
       if (this.overlaps.some(([start, end]) => start < word[END] && word[START] < end)) made.classList.add("overlap");
       return made;
     });

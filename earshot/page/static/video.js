@@ -1,6 +1,6 @@
 // The page of one video: loads its transcript, and puts player, find, and corrections around it.
 import { ask, attempt, element, hms, tell, typing } from "./api.js";
-import { correctSpeaker, correctWords } from "./correct.js";
+import { correctSpeaker, correctWords, showWordCorrections } from "./correct.js";
 import { Find } from "./find.js";
 import { Player } from "./player.js";
 import { Transcript } from "./transcript.js";
@@ -9,10 +9,16 @@ const id = document.getElementById("video").dataset.video;
 const path = `/videos/${encodeURIComponent(id)}`;
 const transcript = new Transcript(document.getElementById("transcript"));
 const player = new Player(document.getElementById("audio"), transcript, document.getElementById("follow"));
+const corrections = document.getElementById("corrections");
 const find = new Find(transcript, document.getElementById("find"), document.getElementById("found"));
 
 async function load() {
   transcript.show(await ask(`${path}/transcript`));
+  if (corrections.open) await showCorrections();
+}
+
+async function showCorrections() {
+  await showWordCorrections(id, corrections.querySelector("div"), load);
 }
 
 function start() {
@@ -51,6 +57,7 @@ document.getElementById("copy").addEventListener("click", () => attempt(copyLink
 document.getElementById("previous").addEventListener("click", () => find.move(-1));
 document.getElementById("next").addEventListener("click", () => find.move(1));
 document.getElementById("doubted").addEventListener("change", (event) => transcript.showDoubted(event.target.checked));
+corrections.addEventListener("toggle", () => { if (corrections.open) attempt(showCorrections); });
 document.getElementById("stages").addEventListener("toggle", (event) => attempt(() => showTimings(event.target)));
 
 document.addEventListener("keydown", (event) => {

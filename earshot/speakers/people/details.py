@@ -16,6 +16,8 @@ from earshot.speakers.tables.people import list_people
 from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
+from earshot.transcripts.corrections.corrected_words import rows_in, text_of
+from earshot.transcripts.corrections.word_corrections import corrected_videos, read_words
 from earshot.transcripts.speaker_refs import SpeakerRef
 
 
@@ -136,7 +138,7 @@ def appearances(database: Database, person_id: int | None = None, voice_id: int 
             i.score, i.margin, i.decided_by, excerpt.start_s AS excerpt_s, excerpt.text
         FROM identities i JOIN videos v USING (video_id) LEFT JOIN local_speakers l USING (video_id, local_speaker)
             LEFT JOIN LATERAL (SELECT p.start_s, p.text FROM searched_passages p
-                WHERE p.video_id = i.video_id AND p.local_speaker = i.local_speaker
+                WHERE p.video_id = i.video_id AND p.local_speaker = i.local_speaker AND p.text <> ''
                     AND NOT EXISTS (SELECT FROM segment_overrides m
                         WHERE m.video_id = p.video_id AND m.start_s < p.end_s AND m.end_s > p.start_s)
                 ORDER BY p.end_s - p.start_s DESC, p.start_s LIMIT 1) excerpt ON true
@@ -160,6 +162,12 @@ def moments_of(database: Database, person_id: int) -> tuple[Moment, ...]:
         """,
         [person_id],
     )
+    words = {
+        video_id: read_words(database, video_id) for video_id in corrected_videos(database, [row["video_id"] for row in rows])
+    }
+    for row in rows:
+        if (said := words.get(row["video_id"])) is not None:
+            row["text"] = text_of(said, rows_in(said, row["start_s"], row["end_s"]))
     return tuple(Moment(link=link_at(row.pop("url"), row["start_s"]), **row) for row in rows)
 
 

@@ -8,6 +8,7 @@ import soundfile
 from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance, ExecuteInProcessResult, Failure
 
 from bench.corpora.episodes import TELEPHONE, clip_samples
+from earshot import Library
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.sources_file import source_named
 from earshot.storage.catalog.previous_rows import KEEP_TAG, KEPT
@@ -233,3 +234,34 @@ def test_damaged_audio_is_fetched_again(talk: Talk) -> None:
         talk.materialize("audio")
     assert "talk.wav" in str(stored_video(talk.database, talk.video_id).last_error)
     assert talk.database.query("SELECT uri FROM audio") == [row]
+
+
+def test_corrected_words_are_embedded_again_and_survive_a_new_transcript(talk: Talk) -> None:
+    corrections = Library().word_corrections
+    heard = talk.database.frame("words", talk.video_id, "word_index")
+    first, last = heard.iloc[1], heard.iloc[3]
+    corrections.correct(talk.video_id, first.start_s, last.end_s, "zebra")
+    corrections.correct(talk.video_id, heard.start_s.iloc[-1], heard.end_s.iloc[-1], "")
+    [before] = talk.database.query("SELECT embedding FROM passages ORDER BY passage_index LIMIT 1")
+    assert [stale.stage for stale in find_stale(talk.database)] == ["text_embeddings"]
+    assert talk.timed(talk.materialize()) == {"text_embeddings"}
+    assert find_stale(talk.database) == []
+    passages = talk.database.query("SELECT * FROM passages ORDER BY passage_index")
+    assert "zebra" in passages[0]["text"]
+    assert (passages[0]["embedding"].to_numpy() != before["embedding"].to_numpy()).any()
+    assert (passages[0]["first_word"], passages[-1]["last_word"]) == (0, len(heard) - 1)
+    talk.materialize("transcript", "text_embeddings", **{FORCE_TAG: "true"})
+    spoken = Library().transcript(talk.video_id).words.text.tolist()
+    assert spoken[:2] == [heard.text.iloc[0], " zebra"]
+    assert len(spoken) == len(heard) - 3
+    assert "zebra" in talk.database.query("SELECT text FROM passages ORDER BY passage_index")[0]["text"]
+
+
+def test_video_of_which_every_word_was_deleted_is_empty(talk: Talk) -> None:
+    number = Library().word_corrections.correct(talk.video_id, 0.0, 12.0, "").number
+    talk.materialize()
+    assert Library().transcript(talk.video_id).words.empty
+    assert talk.database.query("SELECT FROM passages") == []
+    Library().word_corrections.undo(number)
+    talk.materialize()
+    assert Library().transcript(talk.video_id).passages.text.str.len().sum() > 0

@@ -1,0 +1,1 @@
+"""Corrections of words: what users say was said. Those of speakers are in earshot/speakers/corrections."""
