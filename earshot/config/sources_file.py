@@ -63,6 +63,7 @@ class Source:
     pause_s: float = 2.0  # between two downloads
     every_s: float = 900.0  # between two polls; FOLDER_EVERY_S for a folder
     allow_private: bool = False
+    paused: bool = False  # by the user: not polled, and none of its videos started
 
 
 def source_named(address: str, **chosen: Any) -> Source:

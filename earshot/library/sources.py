@@ -34,11 +34,11 @@ class WatchedSource:
 
 
 def named_sources(names: Sequence[str], limit: int | None, newest_first: bool, since: date | None) -> list[Source]:
-    """The named sources, or those of sources.yaml; `limit`, `newest_first` and `since` override their own options.
+    """The named sources, or those of sources.yaml that are not paused; `limit`, `newest_first` and `since` override their own options.
 
     Raises SourceUnusable if a name is not a source, Misconfigured if sources.yaml is invalid.
     """
-    chosen = [source_of(name) for name in names] if names else watched_sources()
+    chosen = [source_of(name) for name in names] if names else [one for one in watched_sources() if not one.paused]
     options = {"limit": limit, "newest_first": newest_first or None, "since": since}
     overrides = {name: value for name, value in options.items() if value is not None}
     return [replace(source, **overrides) for source in chosen]
