@@ -96,7 +96,11 @@ def read_sources(path: Path) -> tuple[Source, ...]:
 
     Raises InvalidConfig with every mistake.
     """
-    text = read_text(path, "EARSHOT_SOURCES", may_miss=path == PROJECT_ROOT / "sources.yaml")
+    return sources_in(path, read_text(path, "EARSHOT_SOURCES", may_miss=path == PROJECT_ROOT / "sources.yaml"))
+
+
+def sources_in(path: Path, text: str) -> tuple[Source, ...]:
+    """The sources in this text of the file. Raises InvalidConfig with every mistake."""
     if is_empty(text, "sources"):
         return ()
     from earshot.config.sources_model import read_entries  # loading pydantic takes 0.2 s

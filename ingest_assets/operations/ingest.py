@@ -6,7 +6,8 @@ models stay loaded from one video to the next. Current stages are skipped; stale
 (`Blocked`) ends its source, and a configuration error (`Misconfigured`) ends everything, because the rest would fail, too.
 
 A listing does not retry a video in a permanent state (private, removed, ...); `retry()`, `force`, and a source that is just
-this one video do. Nor does it bring back a video that the user removed; `force` and its own address do. `keep_search_index()` and `identify_speakers()` then do the work over all videos.
+this one video do. Nor does it bring back a video that the user removed; `force` and its own address do.
+`keep_search_index()` and `identify_speakers()` then do the work over all videos.
 """
 
 from collections.abc import Iterator, Sequence

@@ -83,8 +83,8 @@ def remove_rows(database: Database, video_ids: Sequence[str], exclude: bool) -> 
     with database.connect() as connection:
         connection.execute("SELECT FROM videos WHERE video_id = ANY(%s) ORDER BY video_id FOR UPDATE", [videos])
         connection.execute(
-            "INSERT INTO unfinished_removals SELECT video_id, uri FROM videos LEFT JOIN audio USING (video_id) "
-            "WHERE video_id = ANY(%s) ON CONFLICT (video_id) DO UPDATE SET uri = coalesce(excluded.uri, unfinished_removals.uri)",
+            "INSERT INTO unfinished_removals AS known SELECT video_id, uri FROM videos LEFT JOIN audio USING (video_id) "
+            "WHERE video_id = ANY(%s) ON CONFLICT (video_id) DO UPDATE SET uri = coalesce(excluded.uri, known.uri)",
             [videos],
         )
         if exclude:
@@ -152,10 +152,11 @@ def excluded_among(connection: Connection, video_ids: Sequence[str]) -> set[str]
 
 def readmit(connection: Connection, video_ids: Sequence[str]) -> int:
     """Let listings bring these videos back: sources that list them decide again. Returns how many had been removed."""
-    readmitted = connection.execute("DELETE FROM excluded_videos WHERE video_id = ANY(%s) RETURNING video_id", [list(video_ids)])
-    keys = [row["video_id"] for row in readmitted]
+    statement = "DELETE FROM excluded_videos WHERE video_id = ANY(%s) RETURNING video_id"
+    keys = [row["video_id"] for row in connection.execute(statement, [list(video_ids)])]
     connection.execute(
-        "UPDATE source_videos SET decision = 'open', reason = NULL, fetches = 0 WHERE video_id = ANY(%s) AND decision = 'left_out'",
+        "UPDATE source_videos SET decision = 'open', reason = NULL, fetches = 0 "
+        "WHERE video_id = ANY(%s) AND decision = 'left_out'",
         [keys],
     )
     return len(keys)
