@@ -123,7 +123,7 @@ def test_filter_and_page_are_in_the_address(page: Page) -> None:
 def test_accepted_speed_ends_its_check(page: Page) -> None:
     page.goto("/performance")
     expect(page.locator("#checks")).to_contain_text("transcript: gpu clock")
-    page.locator("#checks").get_by_role("button", name="Accept the speed of transcript").click()
+    page.locator("#checks").get_by_role("button", name="Accept as the new normal: transcript").click()
     page.get_by_role("button", name="Accept", exact=True).click()
     expect(page.locator("#checks")).to_contain_text("None in the last seven days")
 

@@ -53,10 +53,15 @@ function chart({ asset, recent }) {
     draw("text", { x: LEFT - 8, y: y(value) + 4, "text-anchor": "end" }, seconds(value))));
   const sorted = runs.map((run) => run.seconds_per_input).sort((a, b) => a - b);
   const label = `${asset}: the last ${runs.length} runs, median ${seconds(sorted[sorted.length >> 1])}, most ${seconds(most)}, ${runs.filter(flagged).length} flagged`;
-  const accept = element("button", { type: "button", textContent: "Accept as the new normal", dataset: { accept: asset } });
-  accept.setAttribute("aria-label", `Accept the speed of ${asset} as the new normal`);
   return [element("section", { className: "chart" }, element("h3", { textContent: asset }),
-    draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label }, ...lines, ...dots), accept)];
+    draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label }, ...lines, ...dots),
+    ...(runs.some(flagged) ? [accept(asset)] : []))];
+}
+
+function accept(asset) {
+  const button = element("button", { type: "button", textContent: "Accept as the new normal", dataset: { accept: asset } });
+  button.setAttribute("aria-label", `Accept as the new normal: ${asset}`);
+  return button;
 }
 
 const flagged = (run) => run.speed === "warn" || run.speed === "error" || run.waiting === "warn" || run.waiting === "error";
@@ -70,9 +75,7 @@ function showChecks(checks) {
 }
 
 function check({ asset, severity, cause, message, remedy, video_id, recorded_at, times }) {
-  const accept = element("button", { type: "button", textContent: "Accept as the new normal", dataset: { accept: asset } });
-  accept.setAttribute("aria-label", `Accept the speed of ${asset} as the new normal`);
-  const speed = ["words", "loops", "language", "certainty", "speakers"].includes(cause) ? [] : [element("p", { className: "buttons" }, accept)];
+  const speed = ["words", "loops", "language", "certainty", "speakers"].includes(cause) ? [] : [element("p", { className: "buttons" }, accept(asset))];
   return element("li", {},
     element("h3", { className: severity === "error" ? "bad" : "", textContent: `${asset}: ${cause.replaceAll("_", " ")}` }),
     element("p", {}, element("bdi", { textContent: message })),
