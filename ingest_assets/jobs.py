@@ -58,7 +58,7 @@ def list_everything(context: OpExecutionContext) -> None:
     database, name, sources = open_database(), context.run.tags.get(SOURCE_TAG), watched_sources()
     keys, failures = asset_keys(sources), []
     for source in sources:
-        if name not in (None, source.name):
+        if source.paused or name not in (None, source.name):
             continue
         try:
             listed = list_fully(source, database)

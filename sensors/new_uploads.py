@@ -35,7 +35,8 @@ def new_uploads(context: SensorEvaluationContext) -> SensorResult | SkipReason:
         return SkipReason("sources.yaml names no source.")
     polls = poll_sources(list(sources.values()), database)
     _log(context, polls)
-    requests, cursor = next_requests(database, NEW_UPLOADS, context.cursor, list(sources))
+    unpaused = [address for address, source in sources.items() if not source.paused]
+    requests, cursor = next_requests(database, NEW_UPLOADS, context.cursor, unpaused)
     runs = [run_request(wanted, sources[wanted.source].name, NEW_UPLOAD_PRIORITY + wanted.priority) for wanted in requests]
     listings = [_listing_run(poll) for poll in polls if poll.listing_key]
     watched = list(zip(sources.values(), states_of(database, list(sources)), strict=True))

@@ -7,12 +7,11 @@ blocks us, or after a growing back-off for network errors. Permanent failures ar
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SensorResult, SkipReason, sensor
 
 from earshot.common.redaction import without_secrets
-from earshot.storage.catalog.run_requests import next_requests, request_retries
+from earshot.storage.catalog.run_requests import RETRIES, next_requests, request_retries
+from earshot.storage.catalog.watched_sources import paused_sources
 from earshot.storage.database import open_database
 from ingest_assets.jobs import ingest_video, run_request
 from ingest_assets.partitions import videos
-
-RETRIES = "retries"
 
 
 @sensor(
@@ -25,7 +24,7 @@ RETRIES = "retries"
 def retries(context: SensorEvaluationContext) -> SensorResult | SkipReason:
     """Requests a run for each video that is due."""
     database = open_database()
-    request_retries(database, RETRIES)
+    request_retries(database, paused_sources())
     requests, cursor = next_requests(database, RETRIES, context.cursor)
     if not requests:
         return SkipReason("No retries are due.")

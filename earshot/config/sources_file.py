@@ -63,6 +63,7 @@ class Source:
     pause_s: float = 2.0  # between two downloads
     every_s: float = 900.0  # between two polls; FOLDER_EVERY_S for a folder
     allow_private: bool = False
+    paused: bool = False  # by the user: not polled, and none of its videos started
 
 
 def source_named(address: str, **chosen: Any) -> Source:
@@ -95,7 +96,11 @@ def read_sources(path: Path) -> tuple[Source, ...]:
 
     Raises InvalidConfig with every mistake.
     """
-    text = read_text(path, "EARSHOT_SOURCES", may_miss=path == PROJECT_ROOT / "sources.yaml")
+    return sources_in(path, read_text(path, "EARSHOT_SOURCES", may_miss=path == PROJECT_ROOT / "sources.yaml"))
+
+
+def sources_in(path: Path, text: str) -> tuple[Source, ...]:
+    """The sources in this text of the file. Raises InvalidConfig with every mistake."""
     if is_empty(text, "sources"):
         return ()
     from earshot.config.sources_model import read_entries  # loading pydantic takes 0.2 s

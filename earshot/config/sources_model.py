@@ -72,6 +72,7 @@ class Anywhere(Model):
     language: Annotated[str | None, _takes(LANGUAGE), of_text(_language)] = None
     priority: Annotated[int | None, _whole(-10, 10)] = None
     every_s: Annotated[float | None, _lasts("every", 10), DURATION] = None
+    paused: Truth = None
 
 
 class Options(Anywhere):

@@ -7,7 +7,7 @@ a person by name, an anonymous voice as `voice 7`. `EARSHOT_HOME` or earshot.tom
 Each method imports numpy, torch or Dagster only if it needs them. Change and ingest from one thread at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from earshot.library.reading.sound import Sound
     from earshot.library.reading.transcript import Transcript
     from earshot.library.sources import WatchedSource
-    from earshot.library.timings import StageTiming
-    from earshot.library.videos import ListedVideo
+    from earshot.library.timings import StageSummary, StageTiming, TimedRun
+    from earshot.library.upkeep.at_work import AtWork
+    from earshot.library.upkeep.removal import ExcludedVideo, Removal
+    from earshot.library.videos import ListedPage, ListedVideo
     from earshot.library.word_corrections import WordCorrections
     from earshot.library.work.backfill import Backfill, BackfillResult
     from earshot.library.work.ingest import IngestResult, Tell, Watcher
@@ -228,6 +230,91 @@ class Library:
 
     # --- upkeep ------------------------------------------------------------------------------------------------------------
 
+    def video_page(
+        self,
+        state: str | None = None,
+        source: str | None = None,
+        text: str = "",
+        *,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> "ListedPage":
+        """One page of `videos()`, also of one source, or with this text in the title; `after` is `next` of the page before."""
+        from earshot.library.videos import list_page
+
+        return list_page(self.database, state, source, text, after, limit)
+
+    def at_work(self) -> "AtWork":
+        """Which videos are running now, how far they are, and what comes next."""
+        from earshot.library.upkeep.at_work import read_at_work
+
+        return read_at_work(self.database)
+
+    def queue_retry(self, video: str) -> "ListedVideo":
+        """Like `retry()`, but by the daemon of a running `earshot up`. Raises EarshotError if that does not run."""
+        from earshot.library.videos import queue_retry
+
+        return queue_retry(self.database, video)
+
+    def video_traces(self, video: str) -> "Removal":
+        """What `remove_video()` would delete."""
+        from earshot.library.upkeep.removal import video_traces
+
+        return video_traces(self.database, video)
+
+    def remove_video(self, video: str) -> "Removal":
+        """Delete the video with its audio, transcript, speakers, vectors and corrections. No listing brings it back, but
+        `readmit_video()` and `ingest()` of its own URL do. Raises EarshotError while a run works on it. Loads Dagster."""
+        from earshot.library.upkeep.removal import remove_video
+
+        return remove_video(self.database, video)
+
+    def removed_videos(self, limit: int | None = None) -> "list[ExcludedVideo]":
+        """The videos that no listing brings back, the last removed first."""
+        from earshot.library.upkeep.removal import excluded_videos
+
+        return excluded_videos(self.database, limit)
+
+    def readmit_video(self, video_id: str) -> None:
+        """Let the next poll bring a removed video back. Raises Unknown if it was not removed."""
+        from earshot.library.upkeep.removal import readmit_video
+
+        readmit_video(self.database, video_id)
+
+    def source_traces(self, source: str) -> "Removal":
+        """What `remove_source()` would delete."""
+        from earshot.library.upkeep.removal import source_traces
+
+        return source_traces(self.database, source)
+
+    def remove_source(self, source: str) -> "Removal":
+        """Delete all videos of the source, as `remove_video()` does, and take it out of sources.yaml. Loads Dagster."""
+        from earshot.library.upkeep.removal import remove_source
+
+        return remove_source(self.database, source)
+
+    def add_source(self, address: str, kind: str | None = None, options: "Mapping[str, Any] | None" = None) -> "WatchedSource":
+        """Write a source into sources.yaml, with options of docs/reference/sources-file.md; by default, guess its kind.
+
+        Raises Misconfigured with every mistake in the new file, which then is not written."""
+        from earshot.library.sources import watched_source
+        from earshot.library.upkeep.source_editing import add_source
+
+        return watched_source(self.database, add_source(address, kind, options or {}).address)
+
+    def pause_source(self, source: str, paused: bool = True) -> "WatchedSource":
+        """Pause the source (name or address) in sources.yaml, or end its pause: while paused, it is not polled."""
+        from earshot.library.sources import watched_source
+        from earshot.library.upkeep.source_editing import pause_source
+
+        return watched_source(self.database, pause_source(source, paused).address)
+
+    def unwatch_source(self, source: str) -> None:
+        """Take the source (name or address) out of sources.yaml; its videos stay."""
+        from earshot.library.upkeep.source_editing import forget_source
+
+        forget_source(source)
+
     def sources(self) -> "list[WatchedSource]":
         """The sources of sources.yaml, in its order. Raises Misconfigured with every error in the file."""
         from earshot.library.sources import describe_sources
@@ -235,6 +322,12 @@ class Library:
 
         watched = watched_sources()
         return describe_sources(self.database, watched)
+
+    def source_names(self) -> dict[str, str]:
+        """The names of the watched sources by address; none while sources.yaml is invalid."""
+        from earshot.storage.catalog.watched_sources import source_names
+
+        return source_names()
 
     def timings(self, video: str | None = None, days: float | None = None) -> "pd.DataFrame":
         """One row per run of a stage, oldest first: of one video (key), of the last `days` days; at most the newest 50,000.
@@ -263,6 +356,20 @@ class Library:
         from earshot.library.timings import stream_rows
 
         return stream_rows(self.database, video, days)
+
+    def stage_report(self) -> "list[StageSummary]":
+        """`timings_report()` as objects, with the latest timings of each stage as a series."""
+        from earshot.library.timings import stage_report
+
+        return stage_report(self.database)
+
+    def timing_page(
+        self, stage: str | None = None, video: str | None = None, *, before: int | None = None, limit: int = 50
+    ) -> "list[TimedRun]":
+        """The newest timings, of one stage or one video (key); `before` is the number of the last one of the page before."""
+        from earshot.library.timings import timing_page
+
+        return timing_page(self.database, stage, video, before, limit)
 
     def stage_timings(self, video: str) -> "list[StageTiming]":
         """What each stage of a video (key) took when it last ran."""

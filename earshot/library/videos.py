@@ -6,8 +6,19 @@ from dataclasses import dataclass
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 from earshot.library.lookup import known_video
-from earshot.storage.catalog.run_activity import ACTIVITIES, Activity, read_activities
-from earshot.storage.catalog.videos import STATES, Video, count_videos, list_videos, stream_videos
+from earshot.storage.catalog.run_activity import ACTIVITIES, Activity, is_daemon_running, read_activities
+from earshot.storage.catalog.run_requests import request_retry
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import (
+    STATES,
+    Video,
+    VideoList,
+    count_videos,
+    list_videos,
+    page_of_videos,
+    stream_videos,
+)
+from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database
 from earshot.storage.server import server_urls
 
@@ -36,6 +47,14 @@ class ListedVideo(Video):
 
 
 @dataclass(frozen=True)
+class ListedPage:
+    """Some videos of a list, and the cursor of those after them; None at the end."""
+
+    videos: tuple[ListedVideo, ...]
+    next: str | None
+
+
+@dataclass(frozen=True)
 class VideoListing:
     """The videos in one state, or all; `among` restricts them to those with an active run of a kind."""
 
@@ -61,12 +80,47 @@ class VideoListing:
 
 def find_video(database: Database, name: str) -> ListedVideo:
     """The video with this key or title. Raises Unknown if there is none."""
-    video = known_video(database, name)
-    return _with_run(video, read_activities(server_urls(read_settings())).get(video.video_id))
+    [video] = _with_runs([known_video(database, name)])
+    return video
+
+
+def _with_runs(videos: Sequence[Video]) -> list[ListedVideo]:
+    activities = read_activities(server_urls(read_settings()), [video.video_id for video in videos])
+    return [_with_run(video, activities.get(video.video_id)) for video in videos]
 
 
 def _with_run(video: Video, at_work: Activity | None) -> ListedVideo:
     return ListedVideo(**vars(video), run=at_work.run, stage=at_work.stage) if at_work else ListedVideo(**vars(video))
+
+
+def list_page(
+    database: Database, state: str | None, source: str | None, text: str, after: str | None, limit: int
+) -> ListedPage:
+    """One page of the videos in this state of VIDEO_STATES, of this source, with this text in the title."""
+    among = None
+    if state in ACTIVITIES:
+        activities = read_activities(server_urls(read_settings()))
+        among, state = [video_id for video_id, at_work in activities.items() if at_work.run == state], None
+    elif state is not None:
+        _refuse_unknown(state)
+    address = None if source is None else address_of(database, source)
+    page = page_of_videos(database, VideoList(state, among, address, text), after, limit)
+    return ListedPage(tuple(_with_runs(page.videos)), page.next)
+
+
+def queue_retry(database: Database, name: str) -> ListedVideo:
+    """Have the daemon of a running `earshot up` retry the video. Raises EarshotError if nothing would run it."""
+    video = find_video(database, name)
+    if video.run is not None:
+        raise EarshotError(f"{video.video_id} is {video.condition} already.", "Wait for its run to end.")
+    if video.state == "ready":
+        remedy = f"To run its stages again: earshot backfill {' '.join(STAGES)} --video {video.video_id}"
+        raise EarshotError(f"{video.video_id} is ready.", remedy)
+    if not is_daemon_running(server_urls(read_settings())):
+        remedy = f"Start `earshot up`, or run it now: earshot retry {video.video_id}"
+        raise EarshotError("Nothing would retry it, because `earshot up` does not run.", remedy)
+    request_retry(database, video)
+    return find_video(database, video.video_id)
 
 
 def videos_to_retry(database: Database, names: Sequence[str], state: str | None) -> list[Video]:
@@ -81,10 +135,15 @@ def videos_to_retry(database: Database, names: Sequence[str], state: str | None)
 
 def find_videos(database: Database, state: str | None) -> VideoListing:
     """The videos in this state of VIDEO_STATES, or all; raises EarshotError for any other state."""
-    if state is not None and state not in VIDEO_STATES:
-        raise EarshotError(f"There is no state {state!r}.", f"States: {', '.join(VIDEO_STATES)}.")
+    if state is not None:
+        _refuse_unknown(state)
     activities = read_activities(server_urls(read_settings()))
     if state not in ACTIVITIES:
         return VideoListing(database, activities, state, None)
     among = [video_id for video_id, at_work in activities.items() if at_work.run == state]
     return VideoListing(database, activities, None, among)
+
+
+def _refuse_unknown(state: str) -> None:
+    if state not in VIDEO_STATES:
+        raise EarshotError(f"There is no state {state!r}.", f"States: {', '.join(VIDEO_STATES)}.")

@@ -14,11 +14,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from earshot.library.library import Library
 from earshot.page.access import Access, Guard
 from earshot.page.api import audio as audio_api
+from earshot.page.api import events as events_api
 from earshot.page.api import search as search_api
+from earshot.page.api import sources as sources_api
+from earshot.page.api import timings as timings_api
 from earshot.page.api import transcripts as transcripts_api
+from earshot.page.api import videos as videos_api
 from earshot.page.api import word_corrections as word_corrections_api
+from earshot.page.api.events import Broadcast
 from earshot.page.etags import ETags
-from earshot.page.pages import login, search, video
+from earshot.page.pages import login, performance, search, sources, video, videos
 from earshot.page.problems import RESPONSES, handle_errors
 from earshot.page.rendering import STATIC
 
@@ -37,9 +42,10 @@ def create_app(library: Library, access: Access) -> FastAPI:
         generate_unique_id_function=_operation,
     )
     app.state.library, app.state.access = library, access
-    for router in (search_api.router, transcripts_api.router, word_corrections_api.router, audio_api.router):
-        app.include_router(router, prefix=API, responses=RESPONSES)
-    for router in (search.router, video.router, login.router):
+    app.state.broadcast = Broadcast(library)
+    for api in (search_api, transcripts_api, word_corrections_api, audio_api, videos_api, sources_api, timings_api, events_api):
+        app.include_router(api.router, prefix=API, responses=RESPONSES)
+    for router in (search.router, videos.router, video.router, sources.router, performance.router, login.router):
         app.include_router(router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     handle_errors(app)

@@ -18,6 +18,7 @@ from earshot.common.errors import (
     EarshotError,
     GpuUnavailable,
     InconsistentVideo,
+    InvalidConfig,
     Misconfigured,
     NotTranscribed,
     Unknown,
@@ -33,6 +34,7 @@ STATUSES: tuple[tuple[type[EarshotError], int], ...] = (
     (InconsistentVideo, 409),
     (DatabaseUnusable, 503),
     (GpuUnavailable, 503),
+    (InvalidConfig, 422),
     (Misconfigured, 500),
 )
 

@@ -19,6 +19,7 @@ from earshot.config.sources_file import Source
 from earshot.sources.folders import KnownFile
 from earshot.sources.youtube import is_youtube
 from earshot.storage.catalog.entries import Entry, Listing, Live, is_url
+from earshot.storage.catalog.removals import EXCLUDED, excluded_among
 from earshot.storage.catalog.run_requests import request_runs
 from earshot.storage.catalog.videos import Video, register_within
 from earshot.storage.database import Connection, Database
@@ -117,10 +118,20 @@ def save_decisions(database: Database, source: Source, decisions: Sequence[Store
         _lock(connection, source.address)
         rows = _rows(connection, source.address, [decision.entry.video_id for decision in decisions])
         still_open = [decision for decision in decisions if rows[decision.entry.video_id]["decision"] == "open"]
+        still_open = _without_excluded(connection, still_open)
         _write(connection, source.address, still_open)
         wanted = [decision.entry for decision in still_open if decision.verdict == "wanted"]
         register_within(connection, [video_of(entry, source) for entry in wanted])
         return _request_wanted(connection, source, wanted, {key for key, row in rows.items() if row["retry"]})
+
+
+def _without_excluded(connection: Connection, decisions: Sequence[StoredDecision]) -> list[StoredDecision]:
+    """The decisions, in which videos that the user removed are left out."""
+    excluded = excluded_among(connection, [decision.entry.video_id for decision in decisions])
+    return [
+        replace(decision, verdict="left_out", reason=EXCLUDED) if decision.entry.video_id in excluded else decision
+        for decision in decisions
+    ]
 
 
 def with_known_details(database: Database, entries: Sequence[Entry]) -> list[Entry]:

@@ -37,8 +37,8 @@ def describe_look(poll: PollResult) -> str:
 
 
 def next_look(source: Source, state: SourceState) -> datetime | None:
-    """When it is looked at next; None if never again, because it is a single video that was listed."""
-    if source.kind is Kind.URL and state.fully_listed:
+    """When it is looked at next; None if never: the user paused it, or it is a single video that was listed."""
+    if source.paused or (source.kind is Kind.URL and state.fully_listed):
         return None
     return state.next_poll(source.every_s) or datetime.now(UTC)
 

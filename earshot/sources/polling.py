@@ -93,7 +93,7 @@ def _outcome(source: Source, future: "Future[PollResult | None]", database: Data
 
 
 def _poll_within(source: Source, state: SourceState, database: Database, deadline: float) -> PollResult | None:
-    if state.paused or time.monotonic() > deadline:
+    if source.paused or state.paused or time.monotonic() > deadline:
         return None
     single = source.kind is Kind.URL and state.fully_listed  # a single video, so no new ones can appear
     options, due = options_digest(source), state.due(source.every_s) and not single

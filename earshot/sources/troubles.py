@@ -63,6 +63,8 @@ def read_troubles(database: Database) -> Troubles:
 
 
 def _of_source(source: Source, state: SourceState) -> Iterator[Trouble]:
+    if source.paused:
+        return
     if state.paused:
         until = f"{state.paused_until:%Y-%m-%d %H:%M} UTC"
         message = f"Source {source.name} is paused until {until}: {_reason(source, state.last_error)}"

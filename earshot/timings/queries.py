@@ -7,6 +7,7 @@ from datetime import datetime
 from psycopg import sql
 
 from earshot.storage.database import Database
+from earshot.timings.remedies import remedy_of
 from earshot.timings.report import Row
 from earshot.timings.timing import KEYS
 
@@ -29,6 +30,7 @@ class OpenFailure:
     video_id: str
     recorded_at: datetime
     times: int
+    remedy: str
 
     def __str__(self) -> str:
         often = f"{self.times} times in {RECENT_DAYS:.0f} days, the worst" if self.times > 1 else "once,"
@@ -51,6 +53,16 @@ def read_timings(
         {"video": video_id, "days": days, "most": most},
     )
     return rows[::-1]
+
+
+def latest_timings(database: Database, asset: str | None, video_id: str | None, before: int | None, most: int) -> list[Row]:
+    """The newest rows of `asset_timings` before this one, newest first; of one stage, of one video (key), or all."""
+    conditions = {"asset = %(asset)s": asset, "video_id = %(video)s": video_id, "timing_id < %(before)s": before}
+    chosen = " AND ".join(condition for condition, value in conditions.items() if value is not None)
+    return database.query(
+        f"SELECT * FROM asset_timings WHERE {chosen or 'true'} ORDER BY timing_id DESC LIMIT %(most)s",  # noqa: S608
+        {"asset": asset, "video": video_id, "before": before, "most": most},
+    )
 
 
 def stream_timings(
@@ -77,4 +89,5 @@ def read_open_failures(database: Database, video_id: str | None = None) -> list[
         "ORDER BY asset, cause, severity = 'error' DESC, failure_id DESC",
         {"video": video_id, "days": RECENT_DAYS},
     )
-    return sorted((OpenFailure(**row) for row in rows), key=lambda failing: failing.recorded_at, reverse=True)
+    failures = [OpenFailure(**row, remedy=remedy_of(row["cause"])) for row in rows]
+    return sorted(failures, key=lambda failing: failing.recorded_at, reverse=True)

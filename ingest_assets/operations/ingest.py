@@ -6,7 +6,8 @@ models stay loaded from one video to the next. Current stages are skipped; stale
 (`Blocked`) ends its source, and a configuration error (`Misconfigured`) ends everything, because the rest would fail, too.
 
 A listing does not retry a video in a permanent state (private, removed, ...); `retry()`, `force`, and a source that is just
-this one video do. `keep_search_index()` and `identify_speakers()` then do the work over all videos.
+this one video do. Nor does it bring back a video that the user removed; `force` and its own address do.
+`keep_search_index()` and `identify_speakers()` then do the work over all videos.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,13 +18,14 @@ from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 from earshot.common.errors import Blocked, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
-from earshot.config.sources_file import Source
+from earshot.config.sources_file import Kind, Source
 from earshot.models.device import require_device
 from earshot.models.registry import model_set
 from earshot.sources.listings import video_of
 from earshot.sources.polling import select
 from earshot.sources.selection import Selection
 from earshot.storage.catalog.entries import Entry
+from earshot.storage.catalog.removals import EXCLUDED, excluded_among, readmit
 from earshot.storage.catalog.source_states import lift_pause
 from earshot.storage.catalog.stages import UPSTREAM
 from earshot.storage.catalog.videos import (
@@ -94,8 +96,10 @@ def ingest(
         except (SourceUnusable, Blocked) as error:
             yield Outcome(source.name, None, "failed", error=str(error), blocked=isinstance(error, Blocked))
             continue
-        wanted = [video_of(entry, source) for entry, decision in decided if decision.verdict == "wanted"]
         alone = len(decided) == 1
+        wanted_back = choice.force or (alone and source.kind is Kind.URL)
+        decided = _with_excluded(decided, wanted_back, choice.dry_run, database)
+        wanted = [video_of(entry, source) for entry, decision in decided if decision.verdict == "wanted"]
         yield from _left_out(source, decided)
         if not choice.dry_run:
             register(database, wanted)
@@ -140,6 +144,19 @@ def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) ->
     event = [event for event in result.all_events if event.is_step_materialization][-1]
     metadata = event.step_materialization_data.materialization.metadata
     return {key: float(entry.value) for key, entry in metadata.items() if isinstance(entry.value, int | float)}
+
+
+def _with_excluded(
+    decided: Sequence[tuple[Entry, Selection]], wanted_back: bool, dry_run: bool, database: Database
+) -> list[tuple[Entry, Selection]]:
+    """The decisions, in which videos that the user removed are left out, or readmitted if they are wanted back."""
+    wanted = [entry.video_id for entry, decision in decided if decision.verdict == "wanted"]
+    with database.connect() as connection:
+        if wanted_back and not dry_run:
+            readmit(connection, wanted)
+        excluded = set() if wanted_back else excluded_among(connection, wanted)
+    left_out = Selection("left_out", EXCLUDED)
+    return [(entry, left_out if entry.video_id in excluded else decision) for entry, decision in decided]
 
 
 def _left_out(source: Source, decided: Sequence[tuple[Entry, Selection]]) -> Iterator[Outcome]:

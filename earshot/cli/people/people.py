@@ -1,6 +1,5 @@
 """`earshot people list`, `show`, `rename`, `merge`, `remove` and `forget`: thin layers over `Library.people`."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from textwrap import shorten
@@ -9,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from earshot import open_library
+from earshot.cli.confirming import confirmed
 from earshot.cli.output import json_option, print_json, print_table
 from earshot.cli.people.correct import print_change
-from earshot.common.errors import EarshotError
 from earshot.common.text import one_line, pluralize
 from earshot.common.times import format_hms, tenths
 from earshot.config.people_file import read_people
@@ -165,7 +164,7 @@ def merge_command(one: str, other: str, yes: bool) -> None:
     people = open_library().people
     gone, stays = people.named(one), people.named(other)
     question = f"Merge {gone} ({people.traces(gone)}) into {stays}? This cannot be undone."
-    if _confirmed(yes, question, "Nothing was merged."):
+    if confirmed(yes, question, "Nothing was merged."):
         print_change(people.merge(gone, stays))
 
 
@@ -182,7 +181,7 @@ def remove_command(name: tuple[str, ...], yes: bool) -> None:
     person = people.named(" ".join(name))
     people.require_unlisted(person)
     question = f"Remove {person} ({people.traces(person)})? This cannot be undone."
-    if _confirmed(yes, question, "Nothing was removed."):
+    if confirmed(yes, question, "Nothing was removed."):
         print_change(people.remove(person))
 
 
@@ -199,28 +198,12 @@ def forget_command(who: tuple[str, ...], yes: bool) -> None:
     people.require_unlisted(known)
     traces = people.traces(known)
     question = f"Forget {traces.name} ({_vectors(traces)}, {traces})? This cannot be undone."
-    if _confirmed(yes, question, "Nothing was forgotten."):
+    if confirmed(yes, question, "Nothing was forgotten."):
         deleted = people.forget(traces.name)
         click.echo(
             f"Forgotten: {_vectors(deleted)}, {deleted}. Audio, transcripts, backups and the write-ahead log were not changed "
             "(docs/guides/forgetting.md)."
         )
-
-
-def _confirmed(yes: bool, question: str, declined: str) -> bool:
-    """Whether the user agrees, now or with --yes. Raises EarshotError without a terminal to ask on."""
-    if yes:
-        return True
-    if not _is_interactive():
-        raise EarshotError(f"{declined} There is no terminal to ask on: {question}", "To agree, add --yes.")
-    agreed = click.confirm(question)
-    if not agreed:
-        click.echo(declined)
-    return agreed
-
-
-def _is_interactive() -> bool:
-    return sys.stdin.isatty()
 
 
 def _vectors(summary: "ForgetSummary") -> str:

@@ -10,9 +10,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from earshot.storage.catalog.videos import PERMANENT_STATES
+from earshot.storage.catalog.videos import PERMANENT_STATES, Video
 from earshot.storage.database import Connection, Database
 
+RETRIES = "retries"  # the sensor that launches retries
 # Dagster submits about nine runs a second, and a tick has 60 s.
 MAX_PER_TICK = 50
 # After new uploads (10), before runs started by hand (0) and backfills (-10).
@@ -49,21 +50,42 @@ def request_runs(connection: Connection, sensor: str, wanted: Sequence[tuple[str
         )
 
 
-def request_retries(database: Database, sensor: str) -> int:
-    """Queue every video whose retry is due; returns how many. Videos of a paused source wait until its pause ends."""
+def request_retries(database: Database, paused: Sequence[str] = ()) -> int:
+    """Queue every video whose retry is due; returns how many.
+
+    Videos of a source that its site or the user (`paused`) has paused wait until the pause ends.
+    """
     with database.connect() as connection:
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtext(%s))", [sensor]
-        )  # requests are numbered as they are committed
+        _lock_retries(connection)
         due = connection.execute(
             """
-            UPDATE videos v SET retry_at = NULL WHERE v.retry_at <= now() AND NOT EXISTS (
+            UPDATE videos v SET retry_at = NULL WHERE v.retry_at <= now() AND v.source <> ALL(%s) AND NOT EXISTS (
                 SELECT 1 FROM sources s WHERE s.source = v.source AND s.paused_until > now())
             RETURNING v.video_id, v.source
-            """
+            """,
+            [list(paused)],
         ).fetchall()
-        request_runs(connection, sensor, [(row["video_id"], row["source"], RETRY_PRIORITY) for row in due])
+        request_runs(connection, RETRIES, [(row["video_id"], row["source"], RETRY_PRIORITY) for row in due])
     return len(due)
+
+
+def request_retry(database: Database, video: Video) -> None:
+    """Queue a video that the user retries, whatever its state; ends a pause of its source."""
+    with database.connect() as connection:
+        _lock_retries(connection)
+        connection.execute("UPDATE sources SET paused_until = NULL, blocks = 0 WHERE source = %s", [video.source])
+        connection.execute("DELETE FROM run_requests WHERE video_id = %s", [video.video_id])
+        connection.execute(
+            "UPDATE videos SET state = 'new', attempts = 0, last_error = NULL, retry_at = NULL, updated_at = now() "
+            "WHERE video_id = %s",
+            [video.video_id],
+        )
+        request_runs(connection, RETRIES, [(video.video_id, video.source, RETRY_PRIORITY)])
+
+
+def _lock_retries(connection: Connection) -> None:
+    """Until the transaction ends: requests are numbered as they are committed."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [RETRIES])
 
 
 def next_requests(

@@ -4,7 +4,10 @@ Partitions carry no data in Dagster, so assets read what they need from here by 
 listings show and whether it is retried.
 """
 
+import base64
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -79,7 +82,12 @@ _CHOSEN = """
     FROM videos WHERE (%(state)s::text IS NULL OR state = %(state)s)
         AND (%(among)s::text[] IS NULL OR video_id = ANY(%(among)s))
 """
-_LISTED = f"SELECT {_COLUMNS} {_CHOSEN} ORDER BY published_at DESC NULLS LAST, registered_at DESC, video_id LIMIT %(most)s"
+_NEWEST = "coalesce(published_at, '-infinity')"  # as in the indexes of the lists
+_LISTED = f"SELECT {_COLUMNS} {_CHOSEN} ORDER BY {_NEWEST} DESC, registered_at DESC, video_id LIMIT %(most)s"
+_PAGE = f"""
+    SELECT {_COLUMNS}, ({_NEWEST})::text AS newest, registered_at::text AS registered {{chosen}}
+    ORDER BY {_NEWEST} DESC, registered_at DESC, video_id DESC LIMIT %(most)s
+"""
 
 
 def list_videos(
@@ -87,6 +95,69 @@ def list_videos(
 ) -> list[Video]:
     """Videos, newest upload first and undated ones last; optionally of one state, `among` these keys, and at `most` so many."""
     return [Video(**row) for row in database.query(_LISTED, _chosen(state, among, most))]
+
+
+@dataclass(frozen=True)
+class VideoPage:
+    """Some videos of a list, and the cursor of those after them; None at the end."""
+
+    videos: tuple[Video, ...]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class VideoList:
+    """Which videos a list has: of one state, `among` these keys, of one source (address), with `text` in the title."""
+
+    state: str | None = None
+    among: Sequence[str] | None = None
+    source: str | None = None
+    text: str = ""
+
+
+def page_of_videos(database: Database, listed: VideoList, after: str | None, most: int) -> VideoPage:
+    """At most so many videos after this cursor, newest upload first, undated ones last. Costs the same at every place."""
+    conditions = {
+        "state = %(state)s": listed.state,
+        "video_id = ANY(%(among)s)": listed.among,
+        "source = %(source)s": listed.source,
+        "title ILIKE %(pattern)s": listed.text or None,
+        f"({_NEWEST}, registered_at, video_id) < (%(newest)s::timestamptz, %(registered)s::timestamptz, %(key)s)": after,
+    }
+    chosen = " AND ".join(condition for condition, value in conditions.items() if value is not None)
+    parameters = {
+        "state": listed.state,
+        "among": None if listed.among is None else list(listed.among),
+        "source": listed.source,
+        "pattern": f"%{_literally(listed.text)}%",
+        "most": most + 1,
+        **(_read_cursor(after) if after is not None else {}),
+    }
+    rows = database.query(_PAGE.format(chosen=f"FROM videos WHERE {chosen or 'true'}"), parameters)
+    places = [(row.pop("newest"), row.pop("registered"), row["video_id"]) for row in rows]
+    more = len(rows) > most
+    return VideoPage(tuple(Video(**row) for row in rows[:most]), _cursor(*places[most - 1]) if more else None)
+
+
+def _literally(text: str) -> str:
+    """The text as ILIKE finds it, whatever characters it has."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _cursor(*place: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> dict[str, str]:
+    with suppress(ValueError):
+        newest, registered, key = json.loads(base64.urlsafe_b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}"))
+        if all(isinstance(part, str) for part in (newest, registered, key)) and "\0" not in key:
+            if newest != "-infinity":
+                datetime.fromisoformat(newest)
+            datetime.fromisoformat(registered)
+            key.encode()  # halves of characters raise ValueError
+            return {"newest": newest, "registered": registered, "key": key}
+    raise EarshotError("The cursor is not one of this list.", "Start without a cursor, or use the one of the page before.")
 
 
 def stream_videos(database: Database, state: str | None = None, among: Sequence[str] | None = None) -> Iterator[Video]:

@@ -26,6 +26,13 @@ def source_names() -> dict[str, str]:
     return {}
 
 
+def paused_sources() -> list[str]:
+    """The addresses of the sources that the user paused; none while sources.yaml is invalid."""
+    with suppress(Misconfigured):
+        return [source.address for source in watched_sources() if source.paused]
+    return []
+
+
 def source_of(address: str) -> Source:
     """The watched source with this address, with its cookies, proxy and limits; an unwatched one with the defaults.
 

@@ -43,7 +43,7 @@ def talks(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def people(*arguments: str, answer: str | None = None) -> str:
     """The output of the command, on a terminal if there is an answer; errors of Earshot are raised."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("earshot.cli.people.people._is_interactive", lambda: answer is not None)
+        patch.setattr("earshot.cli.confirming._is_interactive", lambda: answer is not None)
         result = CliRunner().invoke(cli, ["people", *arguments], input=answer, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output

@@ -385,7 +385,7 @@ def test_upcoming_live_and_archived_broadcast_is_one_video(channel: YouTube, dat
         states.append((video.state, video.retry_at is not None))
     assert states == [("live_or_upcoming", True)] * 3
     database.query("UPDATE videos SET retry_at = now() - interval '1 second'")
-    assert request_retries(database, "retries") == 1
+    assert request_retries(database) == 1
     assert [video.state for video in list_videos(database)] == ["live_or_upcoming"]
     assert requested(database) == ["video-00009"]
 

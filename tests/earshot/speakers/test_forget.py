@@ -48,7 +48,7 @@ def talks(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def run(*arguments: str, answer: str | None = None) -> str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("earshot.cli.people.people._is_interactive", lambda: answer is not None)
+        patch.setattr("earshot.cli.confirming._is_interactive", lambda: answer is not None)
         result = CliRunner().invoke(cli, ["people", "forget", *arguments], input=answer)
     if isinstance(result.exception, Exception):
         raise result.exception

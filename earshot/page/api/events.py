@@ -1,0 +1,95 @@
+"""Events: what is at work, as server-sent events. One poll of the database a second serves all clients.
+
+Nothing is polled while nobody listens. There is no queue for a client: it gets the latest state when it is ready for it, so a
+slow one costs nothing, and one that is gone is noticed by the server.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from starlette.responses import StreamingResponse
+
+from earshot.common.errors import EarshotError
+from earshot.library.library import Library
+from earshot.library.upkeep.at_work import AtWork
+from earshot.page.dependencies import LibraryOf
+
+router = APIRouter(tags=["events"])
+
+POLL_S = 1.0
+HEARTBEAT_S = 15.0
+RETRY_MS = 3000  # until a browser whose connection broke asks again
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+class Broadcast:
+    """The latest state, for any number of listeners."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._listeners = 0
+        self._poller: asyncio.Task[None] | None = None
+        self._changed = asyncio.Condition()
+        self._latest = ""
+
+    async def listen(self) -> AsyncIterator[str]:
+        """Each new state as an event, and heartbeats, until the client is gone."""
+        self._listeners += 1
+        if self._poller is None or self._poller.done():
+            self._latest = ""
+            self._poller = asyncio.create_task(self._poll())
+        try:
+            yield f"retry: {RETRY_MS}\n\n"
+            sent = ""
+            while True:
+                latest = await self._next(sent)
+                yield f"data: {latest}\n\n" if latest != sent else ": still here\n\n"
+                sent = latest
+        finally:
+            self._listeners -= 1
+
+    async def _next(self, sent: str) -> str:
+        """The latest state once it differs from the one sent last; that one again after HEARTBEAT_S."""
+        try:
+            async with asyncio.timeout(HEARTBEAT_S), self._changed:
+                await self._changed.wait_for(lambda: self._latest not in ("", sent))
+        except TimeoutError:
+            return self._latest if self._latest else sent
+        return self._latest
+
+    async def _poll(self) -> None:
+        while self._listeners:
+            state = json.dumps(await anyio.to_thread.run_sync(self._read), ensure_ascii=False)
+            async with self._changed:
+                self._latest = state
+                self._changed.notify_all()
+            await asyncio.sleep(POLL_S)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return asdict(self._library.at_work())
+        except EarshotError as error:
+            return {"problem": str(error)}
+        except Exception:  # noqa: BLE001  the next poll may work again, as after a restart of the database
+            return {"problem": "The database does not answer."}
+
+
+@router.get("/at-work")
+def at_work(library: LibraryOf) -> AtWork:
+    """What is running now, and what comes next."""
+    return library.at_work()
+
+
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def events(request: Request) -> StreamingResponse:
+    """The same as `at-work` as server-sent events: now, and whenever it changes. `problem` says why it cannot be read."""
+    return StreamingResponse(request.app.state.broadcast.listen(), media_type="text/event-stream", headers=HEADERS)

@@ -1,0 +1,145 @@
+"""Videos, sources and performance in a real browser: what only a browser shows."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
+from bench.harness.pictures import browsing
+from earshot import Library
+from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.videos import get_video
+from earshot.storage.database import Database
+from tests.page.conftest import serving_page
+from tests.page.test_search_page import HOSTILE
+from tests.support.earshot_up import EARSHOT
+from tests.support.library import fill
+
+pytestmark = pytest.mark.slow
+
+SOURCES = "# mine\nsources:\n  # the best\n  - feed: https://x/feed.xml   # weekly\n    name: Harbour Talk\n"
+# Notes the text of every running video.
+WATCH = """() => { window.seen = []; new MutationObserver(() => {
+  for (const item of document.querySelectorAll('[data-running]')) window.seen.push(item.innerText);
+}).observe(document.getElementById('now'), { childList: true, subtree: true }); }"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("sources") / "sources.yaml"
+    path.write_text(SOURCES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EARSHOT_SOURCES", str(path))
+        yield path
+
+
+@pytest.fixture(scope="module")
+def page(library: Database, file: Path) -> Iterator[Page]:
+    """A browser at the page of a library with a hostile, a failed and some other videos."""
+    assert file
+    fill(library, [f"v{number}" for number in range(30)], [" so"], source="https://x/feed.xml")
+    library.query("UPDATE videos SET state = 'ready' WHERE video_id > 'v2'")
+    library.query("UPDATE videos SET state = 'failed', title = %s, last_error = %s WHERE video_id = 'v1'", [HOSTILE] * 2)
+    library.query(
+        "INSERT INTO check_failures (video_id, asset, check_name, severity, cause, message, run_id) "
+        "VALUES ('v3', 'transcript', 'regression', 'error', 'gpu_clock', %s, 'run')",
+        [HOSTILE],
+    )
+    with serving_page(Library()) as url, browsing(url) as opened:
+        opened.set_default_timeout(30_000)
+        yield opened
+
+
+@pytest.mark.parametrize("path", ["/videos", "/sources", "/performance"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_page_is_accessible_and_fits(page: Page, path: str, scheme: str, width: int) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(path)
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+    expect(page.get_by_text("Reading")).to_have_count(0)
+    violations = [found for found in Axe().run(page).response["violations"] if found["impact"] in ("serious", "critical")]
+    assert [(found["id"], [node["html"] for node in found["nodes"]]) for found in violations] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_added_source_is_written_and_listed(page: Page, file: Path) -> None:
+    page.goto("/sources")
+    page.get_by_role("textbox", name="Address").fill("https://example.com/podcast.rss")
+    page.get_by_text("Options").click()
+    page.get_by_role("textbox", name="Name").fill("Podcast")
+    page.get_by_role("button", name="Add the source").click()
+    expect(page.get_by_role("link", name="Podcast")).to_be_visible()
+    assert file.read_text() == f"{SOURCES}  - feed: https://example.com/podcast.rss\n    name: Podcast\n"
+    page.get_by_role("button", name="Pause Podcast").click()
+    expect(page.get_by_role("button", name="Resume Podcast")).to_be_visible()
+    page.get_by_role("button", name="Remove Podcast").click()
+    page.get_by_role("button", name="Stop watching").click()
+    expect(page.get_by_role("link", name="Podcast")).to_have_count(0)
+    assert file.read_text() == SOURCES
+
+
+def test_mistake_is_told_and_keeps_what_was_typed(page: Page, file: Path) -> None:
+    page.goto("/sources")
+    page.get_by_role("textbox", name="Address").fill("ftp://example.com/feed")
+    page.get_by_role("button", name="Add the source").click()
+    expect(page.get_by_role("status")).to_contain_text("only http and https URLs are fetched")
+    assert page.get_by_role("textbox", name="Address").input_value() == "ftp://example.com/feed"
+    assert file.read_text() == SOURCES
+
+
+def test_removal_asks_twice_and_goes_by_keyboard(page: Page, library: Database) -> None:
+    page.goto("/videos?q=V9")
+    page.get_by_role("button", name="Remove V9").press("Enter")
+    button = page.get_by_role("button", name="Remove", exact=True)
+    expect(page.get_by_role("dialog")).to_contain_text("1 word, 1 passage")
+    expect(button).to_be_disabled()
+    page.get_by_label("To remove it").press_sequentially("remove")
+    button.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Removed V9.")
+    assert get_video(library, "v9") is None
+    page.reload()
+    page.get_by_text("Removed here").click()
+    page.get_by_role("button", name="Let V9 come back").click()
+    expect(page.get_by_role("status")).to_contain_text("brings it back")
+    assert library.query("SELECT * FROM excluded_videos") == []
+
+
+def test_filter_and_page_are_in_the_address(page: Page) -> None:
+    page.goto("/videos")
+    page.get_by_label("State").select_option("failed")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#videos li")).to_have_count(1)
+    expect(page.locator("#videos h2")).to_contain_text("<script>alert(1)</script>")
+    page.go_back()
+    expect(page.locator("#videos li").nth(3)).to_be_visible()
+
+
+def test_accepted_speed_ends_its_check(page: Page) -> None:
+    page.goto("/performance")
+    expect(page.locator("#checks")).to_contain_text("transcript: gpu clock")
+    page.locator("#checks").get_by_role("button", name="Accept as the new normal: transcript").click()
+    page.get_by_role("button", name="Accept", exact=True).click()
+    expect(page.locator("#checks")).to_contain_text("None in the last seven days")
+
+
+def test_progress_moves_while_a_video_is_ingested(page: Page, library: Database, tmp_path: Path) -> None:
+    clip = tmp_path / "telephone.mp3"
+    write_mp3(clip, clip_samples(Clip(TELEPHONE.package, TELEPHONE.path, start_s=6.5, end_s=14.5)))
+    page.goto("/videos")
+    expect(page.locator("#now")).to_contain_text("Nothing runs")
+    page.evaluate(WATCH)
+    ingest = subprocess.Popen([EARSHOT, "ingest", str(clip)], env=os.environ, stdout=subprocess.DEVNULL)
+    expect(page.locator("[data-running]")).to_be_visible(timeout=180_000)
+    expect(page.locator("[data-running]")).to_have_count(0, timeout=300_000)
+    assert ingest.wait(timeout=300) == 0
+    assert library.query("SELECT state FROM videos WHERE title = 'telephone'") == [{"state": "ready"}]
+    seen = page.evaluate("window.seen")
+    shown = [stage for stage in STAGES if any(stage.replace("_", " ") in text for text in seen)]
+    assert len(shown) >= 2
+    assert any("stage 2 of 5" in text for text in seen)
