@@ -77,7 +77,7 @@ def handle_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = " ".join(str(part) for part in first["loc"])
-        return _answer(request, 422, f"{where}: {first['msg']}.", "/api/v1/docs describes every parameter.")
+        return _answer(request, 422, f"{where}: {first['msg']}.", "/api/v1/openapi.json describes every parameter.")
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

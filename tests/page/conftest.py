@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from starlette.testclient import TestClient
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
@@ -18,6 +18,8 @@ from earshot import Library
 from earshot.page.access import Access
 from earshot.page.app import create_app
 from earshot.storage.database import Database
+
+expect.set_options(timeout=120_000)  # a busy machine is no failure
 
 SITE = "http://127.0.0.1"
 CALL = Clip(TELEPHONE.package, TELEPHONE.path, start_s=0.0, end_s=40.0)
@@ -70,5 +72,5 @@ def heard_url(heard: Library) -> Iterator[str]:
 def browser_page(heard_url: str) -> Iterator[Page]:
     """A headless browser at the page of `heard`."""
     with browsing(heard_url) as page:
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         yield page

@@ -14,6 +14,7 @@ export class Transcript {
   constructor(root) {
     this.root = root;
     this.paragraphs = [];
+    this.texts = [];
     this.observer = new IntersectionObserver((entries) => {
       for (const entry of entries) if (entry.isIntersecting) this.split(Number(entry.target.dataset.index));
     }, { rootMargin: "600px" });

@@ -14,6 +14,7 @@ const find = new Find(transcript, document.getElementById("find"), document.getE
 
 async function load() {
   transcript.show(await ask(`${path}/transcript`));
+  find.search();
   if (corrections.open) await showCorrections();
 }
 
