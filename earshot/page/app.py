@@ -14,10 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from earshot.library.library import Library
 from earshot.page.access import Access, Guard
 from earshot.page.api import audio as audio_api
+from earshot.page.api import corrections as corrections_api
+from earshot.page.api import people as people_api
 from earshot.page.api import search as search_api
 from earshot.page.api import transcripts as transcripts_api
 from earshot.page.etags import ETags
-from earshot.page.pages import login, search, video
+from earshot.page.pages import login, people, search, video
 from earshot.page.problems import RESPONSES, handle_errors
 from earshot.page.rendering import STATIC
 
@@ -36,9 +38,9 @@ def create_app(library: Library, access: Access) -> FastAPI:
         generate_unique_id_function=_operation,
     )
     app.state.library, app.state.access = library, access
-    for router in (search_api.router, transcripts_api.router, audio_api.router):
+    for router in (search_api.router, transcripts_api.router, audio_api.router, people_api.router, corrections_api.router):
         app.include_router(router, prefix=API, responses=RESPONSES)
-    for router in (search.router, video.router, login.router):
+    for router in (search.router, video.router, people.router, login.router):
         app.include_router(router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     handle_errors(app)

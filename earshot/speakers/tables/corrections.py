@@ -51,12 +51,18 @@ class Correction:
     others: tuple[CorrectedSpan, ...] = ()
 
 
-def list_corrections(database: Database) -> list[Correction]:
-    """All corrections, oldest first."""
+def list_corrections(database: Database, numbers: Sequence[int] | None = None) -> list[Correction]:
+    """All corrections, or those with these ids, oldest first."""
+    chosen, ids = ("", []) if numbers is None else ("WHERE correction_id = ANY(%s)", [list(numbers)])
     with database.connect() as connection:
-        heads = connection.execute("SELECT correction_id, kind, person_id FROM corrections ORDER BY correction_id").fetchall()
+        heads = connection.execute(
+            f"SELECT correction_id, kind, person_id FROM corrections {chosen} ORDER BY correction_id".encode(),  # noqa: S608
+            ids,
+        ).fetchall()
         rows = connection.execute(
-            "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans ORDER BY 1, 2, 3, 4, 5"
+            f"SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans {chosen} "  # noqa: S608
+            "ORDER BY 1, 2, 3, 4, 5".encode(),
+            ids,
         ).fetchall()
     sides: defaultdict[tuple[int, int], list[CorrectedSpan]] = defaultdict(list)
     for row in rows:

@@ -1,0 +1,44 @@
+"""Voices to name: videos with stored sound, words and vectors, as the stages leave them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from earshot.common.audio import SAMPLE_RATE
+from earshot.speakers.people.identify import identify
+from earshot.storage.database import Database
+from earshot.storage.media_store import MediaStore, samples_sha256
+from tests.support.videos.voice_videos import TURN_S, speak
+
+TONE_HZ = 200.0
+
+
+def hear(database: Database, videos: dict[str, Sequence[str]], rounds: int = 2) -> None:
+    """Each video's voices take turns of ten seconds, each with a tone and words of its own; then all are identified.
+
+    In a library without voices, the first is voice 1.
+    """
+    if not database.query("SELECT FROM voices LIMIT 1"):
+        database.query("SELECT setval(pg_get_serial_sequence('voices', 'voice_id'), 1, false)")
+    for video_id, voices in videos.items():
+        turns = speak(database, video_id, voices, rounds)
+        _store_sound(database, video_id, len(turns))
+        words = [
+            (index, 0, start, start + TURN_S, f" This is {name} in {video_id}.", 0.9)
+            for index, (start, name) in enumerate(zip(turns.start_s, turns.voice, strict=True))
+        ]
+        columns = ["word_index", "segment_index", "start_s", "end_s", "text", "probability"]
+        database.replace(video_id, {"words": pd.DataFrame(words, columns=columns)})
+    database.query("UPDATE videos SET state = 'ready'")
+    identify(database)
+
+
+def _store_sound(database: Database, video_id: str, turns: int) -> None:
+    times = np.arange(round(TURN_S * SAMPLE_RATE)) / SAMPLE_RATE
+    tones = [np.sin(2 * np.pi * TONE_HZ * (index + 1) * times) for index in range(turns)]
+    samples = (np.concatenate(tones) * 8000).astype(np.int16)
+    database.query(
+        "UPDATE audio SET uri = %s, samples_sha256 = %s WHERE video_id = %s",
+        [MediaStore().write(video_id, samples), samples_sha256(samples), video_id],
+    )
