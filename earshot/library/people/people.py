@@ -120,7 +120,7 @@ class People:
         with identifying_again(self._database, self._made_by) as identification:
             who = _known_person(self._database, person)
             stored_name, identification.change = rename(self._database, read_settings(), who, name)
-        message = f"Change {identification.change}: renamed {who.name} to {stored_name}."
+        message = f"Renamed {who.name} to {stored_name}. This is change {identification.change}."
         return SpeakerChange(message, identification.renamed, identification.change, stored_name)
 
     def merge(self, person: str, into: str) -> SpeakerChange:
@@ -133,7 +133,7 @@ class People:
         with identifying_again(self._database, self._made_by) as identification:
             gone, stays = _known_person(self._database, person), _known_person(self._database, into)
             moved, identification.change = merge(self._database, read_settings(), gone, stays)
-        message = f"Change {identification.change}: merged {gone.name} into {stays.name}, {moved} moved."
+        message = f"Merged {gone.name} into {stays.name}: {moved} moved. This is change {identification.change}."
         return SpeakerChange(message, identification.renamed, identification.change, stays.name)
 
     def remove(self, person: str) -> SpeakerChange:

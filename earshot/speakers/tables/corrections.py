@@ -53,16 +53,17 @@ class Correction:
 
 def list_corrections(database: Database, numbers: Sequence[int] | None = None) -> list[Correction]:
     """All corrections, or those with these ids, oldest first."""
-    chosen, ids = ("", []) if numbers is None else ("WHERE correction_id = ANY(%s)", [list(numbers)])
+    chosen = {"all": numbers is None, "numbers": list(numbers or ())}
     with database.connect() as connection:
         heads = connection.execute(
-            f"SELECT correction_id, kind, person_id FROM corrections {chosen} ORDER BY correction_id".encode(),  # noqa: S608
-            ids,
+            "SELECT correction_id, kind, person_id FROM corrections WHERE %(all)s OR correction_id = ANY(%(numbers)s) "
+            "ORDER BY correction_id",
+            chosen,
         ).fetchall()
         rows = connection.execute(
-            f"SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans {chosen} "  # noqa: S608
-            "ORDER BY 1, 2, 3, 4, 5".encode(),
-            ids,
+            "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans "
+            "WHERE %(all)s OR correction_id = ANY(%(numbers)s) ORDER BY 1, 2, 3, 4, 5",
+            chosen,
         ).fetchall()
     sides: defaultdict[tuple[int, int], list[CorrectedSpan]] = defaultdict(list)
     for row in rows:
