@@ -172,7 +172,7 @@ def test_rename_is_undone(client: TestClient) -> None:
     change = client.post(f"/api/v1/people/{quote('AC/DC?', safe='')}/rename", json={"name": "Ana"}).json()
     assert change["person"] == "Ana"
     undone = client.delete(f"{CORRECTIONS}/{change['number']}").json()
-    assert undone["message"] == f"Undid change {change['number']}: AC/DC? was renamed to Ana."
+    assert undone["message"] == f"Undid change {change['number']}: AC/DC? was renamed to Ana"
     assert named(client, "AC/DC?")["speaker"]["videos"] == 3
 
 

@@ -78,10 +78,10 @@ def changes_about(database: Database, who: SpeakerRef, limit: int) -> tuple[Chan
 
 
 def describe_change(change: PeopleChange) -> str:
-    """A rename or merge in one sentence."""
+    """A rename or merge, without a full stop, which a name may end with."""
     if change.kind == MERGE:
-        return f"{change.details['name']} was merged into {change.person}."
-    return f"{change.details['name']} was renamed to {change.details['new']}."
+        return f"{change.details['name']} was merged into {change.person}"
+    return f"{change.details['name']} was renamed to {change.details['new']}"
 
 
 def _described(database: Database, rows: list[dict[str, object]]) -> list[Change]:

@@ -34,10 +34,11 @@ async function show(url, { push = true } = {}) {
   begin();
 }
 
-/** Bring the list up to date, and leave alone what the reader is doing. */
+/** Bring the list up to date, and leave alone whom the reader is naming. */
 async function refresh() {
+  if (!chosen()) return again();
   const page = await read(location.href);
-  if (at("list") && page.getElementById("list")) at("list").replaceWith(page.getElementById("list"));
+  at("list").replaceWith(page.getElementById("list"));
 }
 
 function begin() {
