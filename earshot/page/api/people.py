@@ -18,15 +18,20 @@ Cursor = Annotated[str | None, Query(max_length=1000, description="`next` of the
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-class PeopleQuery(BaseModel):
-    """Which people and voices to list, as the address of the page has it."""
+class ListQuery(BaseModel):
+    """A part of the list, as the address of the page has it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Kind | None = None
     q: Annotated[str, Query(max_length=1000, description="In the name; or the number of a voice.")] = ""
     after: Cursor = None
     limit: Limit = 50
+
+
+class PeopleQuery(ListQuery):
+    """Which people and voices to list."""
+
+    kind: Kind | None = None
 
 
 class NewName(BaseModel):

@@ -9,15 +9,15 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
 
 from earshot.library.people.overview import SpeakerOverview
-from earshot.page.api.people import PeopleQuery
+from earshot.page.api.people import ListQuery
 from earshot.page.dependencies import LibraryOf
 from earshot.page.rendering import render
 
 router = APIRouter()
 
 
-class PageQuery(PeopleQuery):
-    """As for the API; by default the page lists the voices that have no name yet, if there are any."""
+class PageQuery(ListQuery):
+    """As for the API, without the unknown; by default the page lists the voices that have no name yet, if there are any."""
 
     kind: Literal["person", "voice"] | None = None
     limit: Annotated[int, Query(ge=1, le=200)] = 50
