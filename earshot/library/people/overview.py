@@ -39,28 +39,27 @@ class SpeakerOverview:
 
 
 def read_overview(database: Database, who: SpeakerRef, space: VoiceSpace) -> SpeakerOverview:
-    """The overview of this person or voice, in one state of the database."""
-    with database.snapshot() as snapshot:
-        changes = changes_about(snapshot, who, CHANGES)
-        overview = SpeakerOverview(
-            speaker=find_listed(snapshot, who),
-            notes="",
-            clips=clips_of(snapshot, who),
-            like_people=(),
-            like_voices=(),
-            places=list_places(snapshot, who, None, PLACES),
-            moments=(),
-            recordings=(),
-            changes=changes,
-        )
-        if who.person_id is None:
-            never = {change.person for change in changes if change.kind == CorrectionKind.NEVER}
-            alike = tuple(person for person in like_people(snapshot, who, space) if person.name not in never)
-            return replace(overview, like_people=alike, like_voices=like_voices(snapshot, who))
-        person = find_person(snapshot, who.name)
-        return replace(
-            overview,
-            notes=person.notes if person else "",
-            moments=moments_of(snapshot, who.person_id)[:MOMENTS],
-            recordings=enrolments_of(snapshot, who.person_id, space),
-        )
+    """The overview of this person or voice. Raises Unknown if they are gone."""
+    changes = changes_about(database, who, CHANGES)
+    overview = SpeakerOverview(
+        speaker=find_listed(database, who),
+        notes="",
+        clips=clips_of(database, who),
+        like_people=(),
+        like_voices=(),
+        places=list_places(database, who, None, PLACES),
+        moments=(),
+        recordings=(),
+        changes=changes,
+    )
+    if who.person_id is None:
+        never = {change.person for change in changes if change.kind == CorrectionKind.NEVER}
+        alike = tuple(person for person in like_people(database, who, space) if person.name not in never)
+        return replace(overview, like_people=alike, like_voices=like_voices(database, who))
+    person = find_person(database, who.name)
+    return replace(
+        overview,
+        notes=person.notes if person else "",
+        moments=moments_of(database, who.person_id)[:MOMENTS],
+        recordings=enrolments_of(database, who.person_id, space),
+    )

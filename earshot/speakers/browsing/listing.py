@@ -6,7 +6,7 @@ The whole list, with how each was decided, is earshot/speakers/people/directory.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from earshot.common.errors import EarshotError
+from earshot.common.errors import EarshotError, Unknown
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_names import UNKNOWN, parse_voice_label, voice_label
 from earshot.transcripts.speaker_refs import SpeakerRef
@@ -67,10 +67,12 @@ _NAMED = "kind = 'person' AND strpos(lower(name), lower(%(text)s)) > 0"
 
 
 def find_listed(database: Database, who: SpeakerRef) -> ListedSpeaker:
-    """The row of this person or voice."""
+    """The row of this person or voice. Raises Unknown if they are gone meanwhile."""
     kind = "voice" if who.person_id is None else "person"
-    [row] = database.query(f"{_ROWS} WHERE (kind, id) = (%s, %s)", [kind, who.person_id or who.voice_id])
-    return _listed(row)
+    rows = database.query(f"{_ROWS} WHERE (kind, id) = (%s, %s)", [kind, who.person_id or who.voice_id])
+    if not rows:
+        raise Unknown(f"{who.name} is gone.", "`earshot people list` shows all people and voices.")
+    return _listed(rows[0])
 
 
 def count_kinds(database: Database) -> dict[str, int]:

@@ -22,10 +22,13 @@ BEGIN
     DELETE FROM speaker_totals
     WHERE (kind = 'voice' AND id = ANY(voice_ids)) OR (kind = 'unknown' AND of_unknown);
 
+    -- One after another by the index, however many there are: statistics may be old.
     INSERT INTO speaker_totals (kind, id, videos, speakers, speech_s)
-    SELECT 'person', p.person_id, count(DISTINCT i.video_id), count(i.video_id), coalesce(sum(l.speech_s), 0)
-    FROM people p LEFT JOIN identities i USING (person_id) LEFT JOIN local_speakers l USING (video_id, local_speaker)
-    WHERE p.person_id = ANY(people_ids) GROUP BY p.person_id
+    SELECT 'person', person_id, counted.*
+    FROM people, LATERAL (
+        SELECT count(DISTINCT i.video_id), count(*), coalesce(sum(l.speech_s), 0)
+        FROM identities i LEFT JOIN local_speakers l USING (video_id, local_speaker) WHERE i.person_id = people.person_id) counted
+    WHERE person_id = ANY(people_ids)
     UNION ALL
     SELECT 'unknown', 0, count(DISTINCT video_id), count(*), coalesce(sum(l.speech_s), 0)
     FROM identities i LEFT JOIN local_speakers l USING (video_id, local_speaker)
@@ -34,14 +37,16 @@ BEGIN
     SET videos = excluded.videos, speakers = excluded.speakers, speech_s = excluded.speech_s;
 
     INSERT INTO speaker_totals (kind, id, videos, speakers, speech_s, centroid)
-    SELECT 'voice', voice_id, count(DISTINCT video_id), count(*), coalesce(sum(speech_s), 0), avg(centroid) FILTER (WHERE dims = most)
-    FROM (
-        SELECT i.voice_id, i.video_id, l.speech_s, l.centroid, vector_dims(l.centroid) AS dims,
-            max(vector_dims(l.centroid)) OVER (PARTITION BY i.voice_id) AS most
-        FROM identities i LEFT JOIN local_speakers l ON (l.video_id, l.local_speaker, l.model, l.model_revision, l.preparation)
-            = (i.video_id, i.local_speaker, i.model, i.model_revision, i.preparation)
-        WHERE i.voice_id = ANY(voice_ids)
-    ) members GROUP BY voice_id
+    SELECT 'voice', voice, counted.*
+    FROM unnest(voice_ids) AS voice, LATERAL (
+        SELECT count(DISTINCT video_id), count(*) AS speakers, coalesce(sum(speech_s), 0), avg(centroid) FILTER (WHERE dims = most)
+        FROM (
+            SELECT i.video_id, l.speech_s, l.centroid, vector_dims(l.centroid) AS dims, max(vector_dims(l.centroid)) OVER () AS most
+            FROM identities i LEFT JOIN local_speakers l ON (l.video_id, l.local_speaker, l.model, l.model_revision, l.preparation)
+                = (i.video_id, i.local_speaker, i.model, i.model_revision, i.preparation)
+            WHERE i.voice_id = voice
+        ) members) counted
+    WHERE speakers > 0
     ON CONFLICT (kind, id) DO UPDATE SET videos = excluded.videos, speakers = excluded.speakers, speech_s = excluded.speech_s,
         centroid = excluded.centroid;
 END
