@@ -160,3 +160,22 @@ def test_pages_are_accessible_and_fit_with_hostile_names(site: Page, voices: Lib
         violations = Axe().run(site).response["violations"]
         assert [each["id"] for each in violations if each["impact"] in ("serious", "critical")] == []
     site.set_viewport_size({"width": 1440, "height": 860})
+
+
+def test_similar_voice_is_heard_beside_and_merged(site: Page, voices: Library) -> None:
+    voices.database.query(
+        "UPDATE speaker_totals SET centroid = (SELECT centroid FROM speaker_totals WHERE (kind, id) = ('voice', 1)) "
+        "WHERE (kind, id) = ('voice', 9)"
+    )
+    site.goto("/people/voice-1")
+    other = site.locator("[data-other='voice 9']")
+    expect(other).to_contain_text("1.00")
+    other.get_by_role("button", name="Hear").click()
+    other.locator(".play").first.click()
+    expect(other.locator(".play").first).to_have_class("play playing")
+    other.get_by_role("button", name="Same voice").click()
+    expect(site.locator("#message")).to_contain_text("are one voice.")
+    expect(site.locator("#chosen .about").first).to_contain_text("4 videos")
+    site.locator("#message button").click()
+    expect(site.locator("#chosen .about").first).to_contain_text("2 videos")
+    assert voices.people.counts()["voice"] == 10
