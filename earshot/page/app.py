@@ -14,7 +14,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from earshot.library.library import Library
 from earshot.page.access import Access, Guard
 from earshot.page.api import audio as audio_api
+from earshot.page.api import corrections as corrections_api
 from earshot.page.api import events as events_api
+from earshot.page.api import people as people_api
 from earshot.page.api import search as search_api
 from earshot.page.api import sources as sources_api
 from earshot.page.api import timings as timings_api
@@ -23,11 +25,16 @@ from earshot.page.api import videos as videos_api
 from earshot.page.api import word_corrections as word_corrections_api
 from earshot.page.api.events import Broadcast
 from earshot.page.etags import ETags
-from earshot.page.pages import login, performance, search, sources, video, videos
+from earshot.page.pages import login, people, performance, search, sources, video, videos
 from earshot.page.problems import RESPONSES, handle_errors
 from earshot.page.rendering import STATIC
 
 API = "/api/v1"
+APIS = (
+    search_api, transcripts_api, word_corrections_api, audio_api, people_api, corrections_api, videos_api, sources_api, timings_api,
+    events_api,
+)  # fmt: skip
+PAGES = (search, videos, video, people, sources, performance, login)
 
 
 def create_app(library: Library, access: Access) -> FastAPI:
@@ -43,10 +50,10 @@ def create_app(library: Library, access: Access) -> FastAPI:
     )
     app.state.library, app.state.access = library, access
     app.state.broadcast = Broadcast(library)
-    for api in (search_api, transcripts_api, word_corrections_api, audio_api, videos_api, sources_api, timings_api, events_api):
+    for api in APIS:
         app.include_router(api.router, prefix=API, responses=RESPONSES)
-    for router in (search.router, videos.router, video.router, sources.router, performance.router, login.router):
-        app.include_router(router, include_in_schema=False)
+    for page in PAGES:
+        app.include_router(page.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     handle_errors(app)
     # The last one added is the outermost.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -47,6 +47,7 @@ def _templates() -> Environment:
         "without": without,
         "plain": plain,
         "web": web_url,
+        "speaker_url": speaker_url,
     }
     return templates
 
@@ -83,3 +84,10 @@ def web_url(url: str) -> str:
     """The URL if a browser may open it from a page (http, https); "" for files and anything else."""
     link = browsable(url)
     return link if link.startswith(("http://", "https://")) else ""
+
+
+def speaker_url(speaker: Any) -> str:
+    """The page of a listed person or voice; that of all people for None."""
+    if speaker is None:
+        return "/people"
+    return f"/people/voice-{speaker.voice}" if speaker.voice is not None else f"/people/{quote(speaker.name, safe='')}"

@@ -30,7 +30,7 @@ class _UnquotedVoices(click.Command):
 @click.option("--same-as", metavar="OTHER", help="It is the same voice as OTHER.")
 @click.option("--not-same-as", metavar="OTHER", help="It is another voice than OTHER.")
 @click.option("--split", is_flag=True, help="Split this anonymous voice in two, at its last merge.")
-@click.option("--undo", type=click.IntRange(min=1), metavar="NUMBER", help="Undo a correction.")
+@click.option("--undo", type=click.IntRange(min=1), metavar="NUMBER", help="Undo a correction, or a rename or merge of people.")
 def correct_command(
     what: tuple[str, ...],
     is_name: str | None,

@@ -159,11 +159,12 @@ def rename_command(old: str, new: str) -> None:
 def merge_command(one: str, other: str, yes: bool) -> None:
     """Merge one person into another.
 
-    OTHER takes over the enrolments, corrections and notes of ONE; the name ONE is deleted. This cannot be undone.
+    OTHER takes over the enrolments, corrections and notes of ONE; the name ONE is deleted. To undo it:
+    `earshot people correct --undo NUMBER`.
     """
     people = open_library().people
     gone, stays = people.named(one), people.named(other)
-    question = f"Merge {gone} ({people.traces(gone)}) into {stays}? This cannot be undone."
+    question = f"Merge {gone} ({people.traces(gone)}) into {stays}?"
     if confirmed(yes, question, "Nothing was merged."):
         print_change(people.merge(gone, stays))
 

@@ -1,4 +1,4 @@
-"""Corrections of who speaks: list, enter and undo them by their numbers.
+"""Corrections of who speaks: list, enter and undo them by their numbers; and what was changed by whom.
 
 WHAT is a voice (`voice 7`), a speaker of a video (`VIDEO@SPEAKER_01`) or the turn at a time (`VIDEO@0:12:30`), as for
 `earshot people correct` (earshot/speakers/corrections/targets.py). Each change identifies all speakers again.
@@ -11,6 +11,7 @@ from earshot.common.errors import EarshotError
 from earshot.common.text import join_numbers
 from earshot.library.lookup import known_video
 from earshot.library.people.changes import SpeakerChange, identifying_again
+from earshot.speakers.browsing.history import History, describe_change, read_history
 from earshot.speakers.corrections.commands import (
     CorrectionResult,
     assign_person,
@@ -25,22 +26,27 @@ from earshot.speakers.people.directory import suggest
 from earshot.speakers.tables.corrections import Correction, list_corrections, remove_correction
 from earshot.speakers.tables.identities import former_numbers
 from earshot.speakers.tables.people import names_of_people
+from earshot.speakers.tables.people_changes import find_change, undo_change
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_names import parse_voice_label, voice_label
 
 
 class Corrections:
     """`Library.corrections`. Each method raises EarshotError, and changes nothing, if the voice, speaker or time does not exist
-    or if the correction would contradict an earlier one."""
+    or if the correction would contradict an earlier one. `made_by` is stored with each; by default, the system's user."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, made_by: str | None = None) -> None:
+        self._database, self._made_by = database, made_by
 
     def list(self, video: str | None = None) -> Sequence[ListedCorrection]:
         """All corrections, oldest first; or those about this video (key or title), with only their spans in it."""
         people = names_of_people(self._database)
         video_id = None if video is None else known_video(self._database, video).video_id
         return [listed(correction, people) for correction in _of_video(list_corrections(self._database), video_id)]
+
+    def history(self, before: int | None = None, limit: int = 50) -> History:
+        """Corrections, renames and merges of people that hold, the newest first; those with a number below `before`."""
+        return read_history(self._database, before, limit)
 
     def assign(self, what: str, person: str) -> SpeakerChange:
         """Say that this person speaks; a new name adds a person."""
@@ -82,7 +88,13 @@ class Corrections:
         return self._enter(enter)
 
     def undo(self, number: int) -> SpeakerChange:
-        """Undo this correction. The result's `person` was removed with it, because nothing else mentions them."""
+        """Undo this correction, or rename or merge of people. The result's `person` was removed with it, because nothing else
+        mentions them."""
+        change = find_change(self._database, number)
+        if change is not None:
+            with identifying_again(self._database) as identification:
+                undo_change(self._database, change)
+            return SpeakerChange(f"Undid change {number}: {describe_change(change)}", identification.renamed)
         with identifying_again(self._database) as identification:
             identification.former_numbers = former_numbers(self._database, number)
             person = remove_correction(self._database, number)
@@ -103,7 +115,7 @@ class Corrections:
 
     def _enter(self, enter: Callable[[], tuple[CorrectionResult, str]]) -> SpeakerChange:
         """Enter a correction, which is described in the result, and identify all speakers again."""
-        with identifying_again(self._database) as identification:
+        with identifying_again(self._database, self._made_by) as identification:
             entered, claim = enter()
             identification.correction = entered.number
         message = f"Correction {entered.number}: {claim}"

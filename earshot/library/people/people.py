@@ -18,19 +18,49 @@ from earshot.transcripts.speaker_refs import SpeakerRef
 if TYPE_CHECKING:
     from earshot.library.people.calibration import LibraryCalibration
     from earshot.library.people.enrolment import ListedEnrolments, PersonEnrolment
+    from earshot.library.people.overview import SpeakerOverview
+    from earshot.speakers.browsing.listing import Kind, SpeakerList
+    from earshot.speakers.browsing.places import PlaceList
     from earshot.speakers.people.details import SpeakerDetails
     from earshot.speakers.people.forget import ForgetSummary
 
 
 class People:
-    """`Library.people`. Each method raises EarshotError, with the nearest name, if no person has the name."""
+    """`Library.people`. Each method raises EarshotError, with the nearest name, if no person has the name.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    `made_by` is stored with renames and merges; by default, the system's user.
+    """
+
+    def __init__(self, database: Database, made_by: str | None = None) -> None:
+        self._database, self._made_by = database, made_by
 
     def list(self) -> Sequence[KnownSpeaker]:
         """Each person and anonymous voice, those with most videos first; last, one row for all unknown speakers, if any."""
         return list_known(self._database, voice_space(read_settings()))
+
+    def browse(self, kind: "Kind | None" = None, text: str = "", after: str | None = None, limit: int = 50) -> "SpeakerList":
+        """A part of the list, those who speak most first: of one kind, with this text in the name, after this cursor."""
+        from earshot.speakers.browsing.listing import list_speakers
+
+        return list_speakers(self._database, kind, text, after, limit)
+
+    def counts(self) -> dict[str, int]:
+        """The number of people (`person`), of anonymous voices (`voice`) and of unknown speakers (`unknown`)."""
+        from earshot.speakers.browsing.listing import count_kinds
+
+        return count_kinds(self._database)
+
+    def overview(self, who: str) -> "SpeakerOverview":
+        """What a page shows of a person or voice: clips to hear, whom the voice is like, the newest videos and changes."""
+        from earshot.library.people.overview import read_overview
+
+        return read_overview(self._database, resolve(self._database, who), voice_space(read_settings()))
+
+    def places(self, who: str, after: str | None = None, limit: int = 50) -> "PlaceList":
+        """The videos in which a person or voice speaks, newest first, after this cursor."""
+        from earshot.speakers.browsing.places import list_places
+
+        return list_places(self._database, resolve(self._database, who), after, limit)
 
     @property
     def voice_model(self) -> str:
@@ -87,23 +117,24 @@ class People:
         """Rename a person. Raises EarshotError if the name is not allowed or taken, or if people.yaml lists the person."""
         from earshot.speakers.people.rename import rename
 
-        with identifying_again(self._database) as identification:
+        with identifying_again(self._database, self._made_by) as identification:
             who = _known_person(self._database, person)
-            stored_name = rename(self._database, read_settings(), who, name)
-        return SpeakerChange(f"Renamed {who.name} to {stored_name}.", identification.renamed, person=stored_name)
+            stored_name, identification.change = rename(self._database, read_settings(), who, name)
+        message = f"Renamed {who.name} to {stored_name}. This is change {identification.change}."
+        return SpeakerChange(message, identification.renamed, identification.change, stored_name)
 
     def merge(self, person: str, into: str) -> SpeakerChange:
-        """Merge `person` into `into`, which takes over their recordings, corrections and notes. This cannot be undone.
+        """Merge `person` into `into`, which takes over their recordings, corrections and notes.
 
         Raises EarshotError, and changes nothing, if corrections would contradict each other.
         """
         from earshot.speakers.people.rename import merge
 
-        with identifying_again(self._database) as identification:
+        with identifying_again(self._database, self._made_by) as identification:
             gone, stays = _known_person(self._database, person), _known_person(self._database, into)
-            moved = merge(self._database, read_settings(), gone, stays)
-        message = f"Merged {gone.name} into {stays.name}: {moved} moved."
-        return SpeakerChange(message, identification.renamed, person=stays.name)
+            moved, identification.change = merge(self._database, read_settings(), gone, stays)
+        message = f"Merged {gone.name} into {stays.name}: {moved} moved. This is change {identification.change}."
+        return SpeakerChange(message, identification.renamed, identification.change, stays.name)
 
     def remove(self, person: str) -> SpeakerChange:
         """Remove a person with their recordings and corrections; the vectors of their voice in videos stay. This cannot be

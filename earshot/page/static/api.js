@@ -1,10 +1,16 @@
 // Asks the server: JSON from /api/v1, and messages at the foot of the page. An error of the server becomes a message.
 
+// The name that the reader entered once, and that signs what is changed here.
+export const READER = "earshot-reader";
+
 /** The JSON at this path under /api/v1; `body` is sent as JSON. Throws Error with the server's words. */
 export async function ask(path, { method = "GET", body } = {}) {
   const answer = await fetch(`/api/v1${path}`, {
     method,
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    headers: {
+      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+      ...(method === "GET" ? {} : { "Earshot-Reader": encodeURIComponent(localStorage.getItem(READER) ?? "") }),
+    },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await answer.text();

@@ -5,7 +5,7 @@ const dialog = document.getElementById("correct");
 
 /** Ask who speaks in this paragraph, and for how much of the video that holds. */
 export async function correctSpeaker(video, paragraph, done) {
-  const people = (await ask("/people")).people.filter((known) => known.kind === "person");
+  const people = (await ask("/people?kind=person&limit=1000")).people;
   const name = element("input", { id: "correct-name", required: true, autocomplete: "off", maxLength: 200 });
   name.setAttribute("list", "correct-people");
   const list = element("datalist", { id: "correct-people" }, ...people.map((person) => element("option", { value: person.name })));

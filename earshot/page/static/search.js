@@ -1,11 +1,12 @@
 // The search page: plays passages on the spot, moves by arrows, loads the counts of the filters.
 import { ask, attempt, element, typing } from "./api.js";
+import { ClipPlayer } from "./clip.js";
 
 const box = document.getElementById("q");
 const audio = document.getElementById("audio");
 const hits = [...document.querySelectorAll(".hit")];
+const player = audio && new ClipPlayer(audio);
 let chosen = -1;
-let end = Infinity;
 
 function choose(index) {
   if (index < 0 || index >= hits.length) return;
@@ -16,17 +17,9 @@ function choose(index) {
   hits[chosen].scrollIntoView({ block: "nearest" });
 }
 
-async function play(hit) {
-  const source = `/api/v1/videos/${encodeURIComponent(hit.dataset.video)}/audio`;
-  const playing = hits.find((other) => other.classList.contains("playing"));
-  if (playing === hit && !audio.paused) return audio.pause();
-  playing?.classList.remove("playing");
-  hit.classList.add("playing");
+function play(hit) {
   audio.hidden = false;
-  if (audio.getAttribute("src") !== source) audio.src = source;
-  end = Number(hit.dataset.end);
-  audio.currentTime = Number(hit.dataset.start);
-  await attempt(() => audio.play());
+  player.toggle(hit, hit.dataset);
 }
 
 function showCounts(facets) {
@@ -68,8 +61,6 @@ document.addEventListener("keydown", (event) => {
 for (const [index, hit] of hits.entries()) {
   hit.querySelector(".play").addEventListener("click", () => { choose(index); play(hit); });
 }
-audio?.addEventListener("timeupdate", () => { if (audio.currentTime >= end) { audio.pause(); end = Infinity; } });
-audio?.addEventListener("pause", () => document.querySelector(".playing")?.classList.remove("playing"));
 document.getElementById("scores")?.addEventListener("change", (event) => {
   for (const scores of document.querySelectorAll(".scores")) scores.hidden = !event.target.checked;
 });

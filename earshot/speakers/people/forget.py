@@ -41,7 +41,7 @@ from earshot.transcripts.speaker_refs import SpeakerRef
 
 _TABLES = (
     "people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, identities, segment_overrides, "
-    "local_speakers, voice_embeddings"
+    "local_speakers, voice_embeddings, people_changes, person_profiles, speaker_totals"
 )
 # In one statement, so always in the same order. No stage can write a vector between reading the rows and deleting them.
 _LOCK = f"LOCK TABLE {_TABLES}, forgotten_spans IN ACCESS EXCLUSIVE MODE"
@@ -52,6 +52,9 @@ _WITHOUT_STATISTICS = (
     "ALTER TABLE enrolment_samples ALTER COLUMN embedding TYPE vector",
     "ALTER TABLE local_speakers ALTER COLUMN centroid TYPE vector",
     "ALTER TABLE voice_embeddings ALTER COLUMN embedding TYPE vector",
+    "ALTER TABLE people_changes ALTER COLUMN details TYPE jsonb",
+    "ALTER TABLE person_profiles ALTER COLUMN embedding TYPE vector",
+    "ALTER TABLE speaker_totals ALTER COLUMN centroid TYPE vector",
 )
 # FULL rewrites the table. Without it, the deleted bytes stay in the file until something overwrites them.
 _VACUUM = (f"VACUUM (FULL, ANALYZE) {_TABLES}", "VACUUM (FULL) pg_statistic")

@@ -10,7 +10,8 @@ One process at a time (lock `people`) does the following:
 The result depends only on the centroids, enrolments and corrections, not on the order in which they came; only voice ids depend
 on earlier results (voice_ids.py). The speakers of a new video are compared with all people and all other speakers, which is one
 matrix product, and only the affected components are clustered again; `full=True` clusters all. Also written are the times that
-corrections give to someone other than the local speaker (table `segment_overrides`).
+corrections give to someone other than the local speaker (table `segment_overrides`), and people's profiles
+(`person_profiles`).
 """
 
 from collections import Counter
@@ -45,6 +46,7 @@ from earshot.speakers.tables.identities import (
     write_segment_overrides,
 )
 from earshot.speakers.tables.people import sync_people
+from earshot.speakers.tables.person_profiles import write_profiles
 from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_space
 from earshot.speakers.voices.assignment import Assignment, Assignments, DecidedBy, assign
 from earshot.speakers.voices.clustering import Clustering, empty_clustering
@@ -179,6 +181,7 @@ def _write(
             for key, decision, made_at in zip(speakers.keys, assigned.decisions, speakers.made_at, strict=True)
         }
         write_segment_overrides(connection, reading.overrides)
+        write_profiles(connection, space, reading.profiles)
         write_former(connection, before, after, correction_id)
         return after, write_identities(connection, before, after)
 

@@ -11,24 +11,27 @@ from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
 from earshot.speakers.corrections.constraints import derive_constraints, read_corrections
 from earshot.speakers.people.forget import ForgetSummary, count_traces
-from earshot.speakers.tables.people import find_person, merge_people, rename_person
+from earshot.speakers.tables.people import checked_name, find_person
+from earshot.speakers.tables.people_changes import merge_people, rename_person
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_refs import SpeakerRef
 
 
-def rename(database: Database, settings: Settings, who: SpeakerRef, name: str) -> str:
-    """Give a person another name; returns it as stored. Raises EarshotError if it is invalid or another person's name."""
+def rename(database: Database, settings: Settings, who: SpeakerRef, name: str) -> tuple[str, int]:
+    """Give a person another name; returns it as stored, and the number of the change. Raises EarshotError if the name is
+    invalid or another person's."""
     _refuse_listed(settings, who)
     existing = find_person(database, name)
     if existing is not None and existing.person_id != who.person_id:
         remedy = f"If the two are the same person: earshot people merge {who.name!r} {existing.name!r}"
         raise EarshotError(f"There is already a person named {existing.name}.", remedy)
     assert who.person_id is not None
-    return rename_person(database, who.person_id, name)
+    stored = checked_name(name)
+    return stored, rename_person(database, who.person_id, who.name, stored)
 
 
-def merge(database: Database, settings: Settings, one: SpeakerRef, into: SpeakerRef) -> ForgetSummary:
-    """Move all data of `one` to `into`, and delete `one`; returns the counts of what was moved.
+def merge(database: Database, settings: Settings, one: SpeakerRef, into: SpeakerRef) -> tuple[ForgetSummary, int]:
+    """Move all data of `one` to `into`, and delete `one`; returns the counts of what was moved, and the number of the change.
 
     Raises EarshotError, without changing anything, if corrections would contradict each other afterwards.
     """
@@ -39,8 +42,7 @@ def merge(database: Database, settings: Settings, one: SpeakerRef, into: Speaker
     _refuse_listed(settings, one)
     _refuse_contradiction(database, one, into)
     summary = count_traces(database, one)
-    merge_people(database, one.person_id, into.person_id)
-    return summary
+    return summary, merge_people(database, one.person_id, into.person_id)
 
 
 def _refuse_listed(settings: Settings, who: SpeakerRef) -> None:

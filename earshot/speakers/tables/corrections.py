@@ -51,12 +51,19 @@ class Correction:
     others: tuple[CorrectedSpan, ...] = ()
 
 
-def list_corrections(database: Database) -> list[Correction]:
-    """All corrections, oldest first."""
+def list_corrections(database: Database, numbers: Sequence[int] | None = None) -> list[Correction]:
+    """All corrections, or those with these ids, oldest first."""
+    chosen = {"all": numbers is None, "numbers": list(numbers or ())}
     with database.connect() as connection:
-        heads = connection.execute("SELECT correction_id, kind, person_id FROM corrections ORDER BY correction_id").fetchall()
+        heads = connection.execute(
+            "SELECT correction_id, kind, person_id FROM corrections WHERE %(all)s OR correction_id = ANY(%(numbers)s) "
+            "ORDER BY correction_id",
+            chosen,
+        ).fetchall()
         rows = connection.execute(
-            "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans ORDER BY 1, 2, 3, 4, 5"
+            "SELECT correction_id, side, video_id, start_s, end_s FROM corrected_spans "
+            "WHERE %(all)s OR correction_id = ANY(%(numbers)s) ORDER BY 1, 2, 3, 4, 5",
+            chosen,
         ).fetchall()
     sides: defaultdict[tuple[int, int], list[CorrectedSpan]] = defaultdict(list)
     for row in rows:

@@ -58,33 +58,6 @@ def add_person(database: Database, name: str, notes: str = "", listed: bool = Fa
         return _add(connection, checked_name(name), notes, listed)
 
 
-def rename_person(database: Database, person_id: int, name: str) -> str:
-    """Give the person another name, which must be free; returns it as stored. Raises EarshotError if it is invalid."""
-    stored = checked_name(name)
-    database.query("UPDATE people SET name = %s WHERE person_id = %s", [stored, person_id])
-    return stored
-
-
-def merge_people(database: Database, one: int, into: int) -> None:
-    """Move the enrolments, corrections and notes of `one` to `into`, and delete `one`, in one transaction."""
-    both = {"one": one, "into": into}
-    with database.connect() as connection:
-        connection.execute(_LOCK)
-        connection.execute("UPDATE corrections SET person_id = %(into)s WHERE person_id = %(one)s", both)
-        connection.execute(
-            "UPDATE enrolments e SET person_id = %(into)s WHERE person_id = %(one)s AND NOT EXISTS (SELECT FROM enrolments o "
-            "WHERE o.person_id = %(into)s AND (o.kind, o.recording, o.start_s) = (e.kind, e.recording, e.start_s) "
-            "AND o.end_s IS NOT DISTINCT FROM e.end_s)",
-            both,
-        )
-        connection.execute(
-            "UPDATE people p SET notes = concat_ws('; ', nullif(p.notes, ''), nullif(o.notes, '')) FROM people o "
-            "WHERE p.person_id = %(into)s AND o.person_id = %(one)s",
-            both,
-        )
-        connection.execute("DELETE FROM people WHERE person_id = %(one)s", both)
-
-
 def checked_name(text: str) -> str:
     """The name as it is stored. Raises EarshotError if it is invalid."""
     try:

@@ -77,8 +77,12 @@ def test_show_lists_single_turns_and_corrections(talks: Library) -> None:
 
 def test_rename_changes_the_name(talks: Library, host: str) -> None:
     talks.corrections.assign(host, "Ana")
-    assert talks.people.rename("Ana", "Ana Müller") == SpeakerChange(
-        "Renamed Ana to Ana Müller.", ("3 speakers in 3 videos are now Ana Müller.",), person="Ana Müller"
+    change = talks.people.rename("Ana", "Ana Müller")
+    assert change == SpeakerChange(
+        f"Renamed Ana to Ana Müller. This is change {change.number}.",
+        ("3 speakers in 3 videos are now Ana Müller.",),
+        change.number,
+        "Ana Müller",
     )
 
 
