@@ -31,8 +31,8 @@ from earshot.page.rendering import STATIC
 
 API = "/api/v1"
 APIS = (
-    search_api, transcripts_api, word_corrections_api, audio_api, people_api, corrections_api, videos_api, sources_api, timings_api,
-    events_api,
+    search_api, transcripts_api, word_corrections_api, audio_api, people_api, corrections_api, videos_api, sources_api,
+    timings_api, events_api,
 )  # fmt: skip
 PAGES = (search, videos, video, people, sources, performance, login)
 

@@ -6,6 +6,7 @@ server and answered with 500 and no detail of its own.
 
 from http import HTTPStatus
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -25,6 +26,7 @@ from earshot.common.errors import (
 )
 from earshot.page.rendering import render
 
+DATABASE_AWAY = "The database does not answer."
 MEDIA_TYPE = "application/problem+json"
 
 # The first class that fits decides; any other EarshotError is 422.
@@ -84,6 +86,11 @@ def handle_errors(app: FastAPI) -> None:
         answer = _answer(request, error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
         return answer
+
+    @app.exception_handler(psycopg.OperationalError)
+    async def disconnected(request: Request, _: psycopg.OperationalError) -> Response:
+        """The connection broke during a query."""
+        return _answer(request, 503, DATABASE_AWAY, "Try again in a moment; `earshot doctor` says more.")
 
     @app.exception_handler(Exception)
     async def unexplained(request: Request, _: Exception) -> Response:

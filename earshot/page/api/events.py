@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 import anyio.to_thread
+import psycopg
 from fastapi import APIRouter, Request
 from starlette.responses import StreamingResponse
 
@@ -18,6 +19,7 @@ from earshot.common.errors import EarshotError
 from earshot.library.library import Library
 from earshot.library.upkeep.at_work import AtWork
 from earshot.page.dependencies import LibraryOf
+from earshot.page.problems import DATABASE_AWAY
 
 router = APIRouter(tags=["events"])
 
@@ -73,10 +75,8 @@ class Broadcast:
     def _read(self) -> dict[str, Any]:
         try:
             return asdict(self._library.at_work())
-        except EarshotError as error:
-            return {"problem": str(error)}
-        except Exception:  # noqa: BLE001  the next poll may work again, as after a restart of the database
-            return {"problem": "The database does not answer."}
+        except (EarshotError, psycopg.OperationalError) as error:  # the next poll may work again
+            return {"problem": str(error) if isinstance(error, EarshotError) else DATABASE_AWAY}
 
 
 @router.get("/at-work")
@@ -88,7 +88,7 @@ def at_work(library: LibraryOf) -> AtWork:
 @router.get(
     "/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/event-stream": {}}}},
 )
 async def events(request: Request) -> StreamingResponse:
     """The same as `at-work` as server-sent events: now, and whenever it changes. `problem` says why it cannot be read."""

@@ -1,5 +1,5 @@
 // Corrections where one reads: who speaks, and which words were said. Each can be undone at once.
-import { ask, attempt, element, hms, tell } from "./api.js";
+import { ask, attempt, element, hms, tell } from "../api.js";
 
 const dialog = document.getElementById("correct");
 

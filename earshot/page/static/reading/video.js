@@ -1,5 +1,5 @@
 // The page of one video: loads its transcript, and puts player, find, and corrections around it.
-import { ask, attempt, element, hms, tell, typing } from "./api.js";
+import { ask, attempt, element, hms, tell, typing } from "../api.js";
 import { correctSpeaker, correctWords, showWordCorrections } from "./correct.js";
 import { Find } from "./find.js";
 import { Player } from "./player.js";

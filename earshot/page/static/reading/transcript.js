@@ -1,6 +1,6 @@
 // The transcript: paragraphs as text; the words of a paragraph become elements when it comes near the window, so that three hours
 // of speech open at once. Knows nothing of sound.
-import { element, hms } from "./api.js";
+import { element, hms } from "../api.js";
 
 // Whisper's probability below which a word counts as doubted.
 const DOUBTED = 0.5;
