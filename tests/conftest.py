@@ -48,7 +48,7 @@ configure_libraries()  # some tests import torch before anything of the library 
 # processes, so that two cores stay busy while `earshot up` waits; those that start one are kept apart.
 LONG = (
     "test_workers", "test_drill", "test_pipeline", "test_interrupted_backfills", "test_serving", "test_crashes", "test_sensors",
-    "test_commands",
+    "test_places_browser", "test_browser", "test_people_page", "test_word_corrections", "test_commands",
 )  # fmt: skip
 
 for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # all servers of the tests are on loopback

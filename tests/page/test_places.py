@@ -10,8 +10,8 @@ from dagster import DagsterInstance
 from starlette.testclient import TestClient
 
 from earshot import Library
+from earshot.library.upkeep.at_work import AtWork
 from earshot.page.api.events import Broadcast
-from earshot.storage.catalog import run_activity
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.storage.locks import run_lock
@@ -172,9 +172,9 @@ def test_events_are_read_once_for_all_listeners() -> None:
     class Counted(Library):
         polls = 0
 
-        def at_work(self):
+        def at_work(self) -> AtWork:
             self.polls += 1
-            return run_activity.RunQueue(self.polls, ())
+            return AtWork(up=True, running=(), queued=self.polls, next=(), requested=0)
 
     async def listen() -> tuple[list[str], int]:
         library = Counted()
@@ -186,7 +186,7 @@ def test_events_are_read_once_for_all_listeners() -> None:
         return [parts[1] for parts in heard], library.polls
 
     heard, polls = asyncio.run(listen())
-    assert {json.loads(event.removeprefix("data: "))["runs"] for event in heard} == {1}
+    assert {json.loads(event.removeprefix("data: "))["queued"] for event in heard} == {1}
     assert polls == 1
 
 

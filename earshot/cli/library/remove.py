@@ -15,7 +15,7 @@ def remove_command(video: str | None, source: str | None, yes: bool) -> None:
 
     VIDEO is a key or a title. Deletes audio, transcript, speakers, voice vectors, passages and corrections. A removed video
     does not come back with its source, but with `earshot ingest URL`; a removed source is taken out of sources.yaml. This
-    cannot be undone; see docs/guides/library.md.
+    cannot be undone; see docs/guides/operation/library.md.
     """
     if (video is None) == (source is None):
         raise click.UsageError("Name a video, or a source with --source.")

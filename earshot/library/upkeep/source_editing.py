@@ -86,7 +86,7 @@ class _Lines:
 
     def append(self, entry: Mapping[str, Any]) -> None:
         """Add a source after the last one."""
-        indent = self._list.start_mark.column if self._entries else 2
+        indent = self._list.start_mark.column if self._list and self._entries else 2
         dumped = yaml.safe_dump(dict(entry), sort_keys=False, allow_unicode=True, width=10**6).splitlines()
         lines = [f"{' ' * indent}{'  ' if number else '- '}{line}\n" for number, line in enumerate(dumped)]
         if self._entries:

@@ -6,7 +6,7 @@ slow one costs nothing, and one that is gone is noticed by the server.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict
 from typing import Any
 
@@ -39,7 +39,7 @@ class Broadcast:
         self._changed = asyncio.Condition()
         self._latest = ""
 
-    async def listen(self) -> AsyncIterator[str]:
+    async def listen(self) -> AsyncGenerator[str, None]:
         """Each new state as an event, and heartbeats, until the client is gone."""
         self._listeners += 1
         if self._poller is None or self._poller.done():
