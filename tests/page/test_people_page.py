@@ -24,7 +24,7 @@ HOSTILE = '<script>alert(1)</script> & "Bo" \u200f' + "x" * 60
 def site(library: Database) -> Iterator[Page]:
     """A headless browser at the page of the session's library."""
     with serving_page(Library()) as url, browsing(url) as page:
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)
         assert library
         yield page
 

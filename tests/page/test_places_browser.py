@@ -51,7 +51,7 @@ def page(library: Database, file: Path) -> Iterator[Page]:
         [HOSTILE],
     )
     with serving_page(Library()) as url, browsing(url) as opened:
-        opened.set_default_timeout(30_000)
+        opened.set_default_timeout(120_000)
         yield opened
 
 

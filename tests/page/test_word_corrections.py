@@ -80,7 +80,7 @@ def page(call: Database) -> Iterator[Page]:
     """A headless browser at the page of `call`."""
     assert call
     with serving_page(Library()) as url, browsing(url) as opened:
-        opened.set_default_timeout(30_000)
+        opened.set_default_timeout(120_000)
         opened.goto(f"{url}/videos/call")
         yield opened
 
