@@ -29,7 +29,7 @@ COMMANDS = {
         "earshot.cli.reading.play:play_command",
         "Play a search result, or a video from a given time.",
     ),
-    "remove": LazyCommand("earshot.cli.library.remove:remove_command", "Remove a video, or a source with its videos."),
+    "remove": LazyCommand("earshot.cli.library.remove:remove_command", "Remove a video, or a source with all its videos."),
     "retry": LazyCommand(
         "earshot.cli.operation.ingest:retry_command",
         "Retry failed videos now.",

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from earshot.config.sources_file import Source
-from earshot.sources.looks import next_look
-from earshot.storage.catalog.source_states import SourceState, count_source_videos, states_of
+from earshot.storage.catalog.source_states import SourceState, count_source_videos, next_look, states_of
 from earshot.storage.catalog.watched_sources import source_of, watched_sources
 from earshot.storage.database import Database
 

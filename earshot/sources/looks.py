@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from earshot.common.text import pluralize
-from earshot.config.sources_file import Kind, Source
+from earshot.config.sources_file import Source
 from earshot.sources.polling import PollResult
-from earshot.storage.catalog.source_states import SourceState
+from earshot.storage.catalog.source_states import SourceState, next_look
 
 MOST_SOURCES = 5  # that a message describes; those with news or troubles first
 
@@ -34,13 +34,6 @@ def describe_look(poll: PollResult) -> str:
         return ", ".join(["more than one look can list, so a run lists all", *requested])
     seen = ["unchanged" if poll.listed is None else f"{poll.new or 'nothing'} new of {poll.listed}"] if poll.polled else []
     return ", ".join([*seen, *requested])
-
-
-def next_look(source: Source, state: SourceState) -> datetime | None:
-    """When it is looked at next; None if never: the user paused it, or it is a single video that was listed."""
-    if source.paused or (source.kind is Kind.URL and state.fully_listed):
-        return None
-    return state.next_poll(source.every_s) or datetime.now(UTC)
 
 
 def _next(watched: Sequence[Watched]) -> list[str]:

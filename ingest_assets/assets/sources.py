@@ -17,8 +17,9 @@ from dagster import AssetKey, AssetObservation, AssetSpec, MetadataValue
 from earshot.common.errors import Misconfigured
 from earshot.common.redaction import without_secrets
 from earshot.config.sources_file import Source
-from earshot.sources.looks import Watched, describe_look, next_look
+from earshot.sources.looks import Watched, describe_look
 from earshot.sources.polling import PollResult
+from earshot.storage.catalog.source_states import next_look
 from earshot.storage.catalog.watched_sources import watched_sources
 from ingest_assets.presentation.tables import table_metadata
 from ingest_assets.stages.video_asset import CATALOGUE

@@ -25,6 +25,15 @@ SITE = "http://127.0.0.1"
 CALL = Clip(TELEPHONE.package, TELEPHONE.path, start_s=0.0, end_s=40.0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests of the page edit a sources.yaml of their own, and not the clone's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EARSHOT_SOURCES", str(tmp_path_factory.mktemp("files") / "sources.yaml"))
+        patch.setenv("EARSHOT_PEOPLE", str(tmp_path_factory.mktemp("files") / "people.yaml"))
+        yield
+
+
 @pytest.fixture
 def client(database: Database) -> TestClient:
     """The page of the emptied library, on loopback."""

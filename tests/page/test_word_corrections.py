@@ -88,6 +88,7 @@ def page(call: Database) -> Iterator[Page]:
 @pytest.mark.slow
 def test_words_are_corrected_and_undone_in_a_browser(page: Page, client: TestClient) -> None:
     def edit(text: str) -> None:
+        page.keyboard.press("Escape")  # closes a menu that lies over the paragraph
         page.locator(".paragraph").hover()
         page.get_by_role("button", name="Correct the words").click()
         page.get_by_role("textbox", name="Words").fill(text)

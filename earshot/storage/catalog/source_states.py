@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from earshot.config.sources_file import Kind, Source
 from earshot.storage.catalog.entries import Validators
 from earshot.storage.catalog.videos import PERMANENT_STATES
 from earshot.storage.database import Database
@@ -74,6 +75,13 @@ def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
         SourceState(validators=Validators(row.pop("etag"), row.pop("last_modified")), **row)  # pyright: ignore[reportArgumentType]
         for row in rows
     ]
+
+
+def next_look(source: Source, state: SourceState) -> datetime | None:
+    """When it is looked at next; None if never: the user paused it, or it is a single video that was listed."""
+    if source.paused or (source.kind is Kind.URL and state.fully_listed):
+        return None
+    return state.next_poll(source.every_s) or datetime.now(UTC)
 
 
 def count_source_videos(database: Database, sources: Sequence[str]) -> dict[str, dict[str, int]]:

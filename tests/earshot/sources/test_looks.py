@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 from earshot.config.sources_file import Kind, Source
-from earshot.sources.looks import describe_tick, next_look
+from earshot.sources.looks import describe_tick
 from earshot.sources.polling import PollResult
 from earshot.storage.catalog.entries import Validators
-from earshot.storage.catalog.source_states import SourceState
+from earshot.storage.catalog.source_states import SourceState, next_look
 
 
 def source(name: str = "Harbour Talk", kind: Kind = Kind.FEED) -> Source:

@@ -61,7 +61,13 @@ document.getElementById("doubted").addEventListener("change", (event) => transcr
 corrections.addEventListener("toggle", () => { if (corrections.open) attempt(showCorrections); });
 document.getElementById("stages").addEventListener("toggle", (event) => attempt(() => showTimings(event.target)));
 
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll(".menu[open]")) if (!menu.contains(except)) menu.open = false;
+}
+
+document.addEventListener("click", (event) => closeMenus(event.target));
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") closeMenus(null);
   if (typing(event)) return;
   const actions = {
     " ": () => player.toggle(),
