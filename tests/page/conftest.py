@@ -28,9 +28,11 @@ CALL = Clip(TELEPHONE.package, TELEPHONE.path, start_s=0.0, end_s=40.0)
 @pytest.fixture(scope="module", autouse=True)
 def own_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Tests of the page edit a sources.yaml of their own, and not the clone's."""
+    folder = tmp_path_factory.mktemp("files")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EARSHOT_SOURCES", str(tmp_path_factory.mktemp("files") / "sources.yaml"))
-        patch.setenv("EARSHOT_PEOPLE", str(tmp_path_factory.mktemp("files") / "people.yaml"))
+        for name in ("sources", "people"):
+            (folder / f"{name}.yaml").write_text(f"{name}:\n")
+            patch.setenv(f"EARSHOT_{name.upper()}", str(folder / f"{name}.yaml"))
         yield
 
 
