@@ -64,7 +64,7 @@ bench-search: env
 	@$(BIN)/python -m bench.search.retrieval
 
 bench-page: env
-	@$(BIN)/python -m bench.page
+	@$(BIN)/python -m bench.scale.page
 
 bench-scale: env browser
 	@$(BIN)/python -m bench.scale

@@ -1,8 +1,8 @@
 """Latencies of Earshot's page: the time to the first byte of each page and of the API, on a library of 100,000 videos.
 
-In a home of its own, made as bench/scale makes it, with the vector index of a million passages; or in the home of EARSHOT_HOME
-(`--here`), whose library is only read. `earshot page` runs as a process of its own; a client asks over one connection, each
-time for another video, person or question. Prints a table, and writes bench/results/page-<commit>.json.
+Makes a temporary library as bench/scale/scale.py does, with the vector index of a million passages; or only reads the library
+of EARSHOT_HOME (`--here`). A client asks a real `earshot page` over one connection, each time for another video, person or
+question. Prints a table, and writes bench/results/page-<commit>.json.
 
 Not measured: what a browser makes of the answers, and answers under load.
 """

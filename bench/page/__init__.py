@@ -1,1 +1,0 @@
-"""Earshot's page, measured on a large library."""

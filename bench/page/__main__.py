@@ -1,5 +1,0 @@
-"""`python -m bench.page`."""
-
-from bench.page.latencies import main
-
-main()
