@@ -102,10 +102,12 @@ class Library:
         return answer(self.database, question, device, self._embed)
 
     @cached_property
-    def _embed(self) -> "Embed | None":
-        """How questions are embedded, if not simply by the encoder."""
+    def _embed(self) -> "Embed":
+        """How questions are embedded; some of them are measured if this is a server."""
         if self._measured_as is None:
-            return None
+            from earshot.transcripts.search.query import embed_question
+
+            return embed_question
         from earshot.library.reading.question_meter import QuestionMeter
 
         return QuestionMeter(self._measured_as).embed
@@ -264,7 +266,7 @@ class Library:
 
     def remove_video(self, video: str) -> "Removal":
         """Delete the video with its audio, transcript, speakers, vectors and corrections. No listing brings it back, but
-        `readmit_video()` and `ingest()` of its own URL do. Raises EarshotError while a run works on it. Loads Dagster."""
+        `readmit_video()` and `ingest()` of its URL do. Raises EarshotError while a run works on it. Loads Dagster."""
         from earshot.library.upkeep.removal import remove_video
 
         return remove_video(self.database, video)

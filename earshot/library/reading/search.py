@@ -22,6 +22,7 @@ from earshot.transcripts.search.query import (
     asked_words,
     check_question,
     count_undated,
+    embed_question,
     explain,
     notable_absences,
     search,
@@ -34,7 +35,7 @@ def search_device(words_only: bool) -> Device | None:
     return None if words_only else require_device(read_settings().device)
 
 
-def answer(database: Database, question: Question, device: Device | None, embed: Embed | None = None) -> SearchResult:
+def answer(database: Database, question: Question, device: Device | None, embed: Embed = embed_question) -> SearchResult:
     """Answer the question; without a device, by words alone. Raises EarshotError for names that are not in the library."""
     hits, filters = _find(database, question, device, embed)
     asked = asked_words(database, question.text)
@@ -55,7 +56,7 @@ def facets(database: Database, question: Question, device: Device | None) -> Fac
 
 
 def _find(
-    database: Database, question: Question, device: Device | None, embed: Embed | None = None
+    database: Database, question: Question, device: Device | None, embed: Embed = embed_question
 ) -> tuple[Sequence[Hit], Filters]:
     _require_places(question.limit, question.page)
     check_question(database, question.text)

@@ -53,6 +53,11 @@ EVERYTHING = Filters()
 Embed = Callable[[Database, TextEncoder, str], "np.ndarray"]
 
 
+def embed_question(_: Database, encoder: TextEncoder, question: str) -> "np.ndarray":
+    """The vector of the question: float32, unit length."""
+    return encoder.encode([question])[0]
+
+
 def search(
     database: Database,
     encoder: TextEncoder | None,
@@ -60,7 +65,7 @@ def search(
     limit: int = 5,
     page: int = 1,
     filters: Filters = EVERYTHING,
-    embed: Embed | None = None,
+    embed: Embed = embed_question,
 ) -> list[Hit]:
     """One page of the best passages, `limit` per page; without an encoder, by words alone. `embed` calls the encoder.
 
@@ -71,12 +76,8 @@ def search(
         raise EarshotError(message, "Ask more narrowly, or read the exports.")
     with database.snapshot() as snapshot:  # one connection: its server process caches the tables for the second query
         checked, asked = check_question(snapshot, question)
-        vector = None if encoder is None else (embed or _embed)(database, encoder, asked)
+        vector = None if encoder is None else embed(database, encoder, asked)
         return [_hit(row) for row in snapshot.query(_STATEMENT, _arguments(checked, vector, limit, page, filters))]
-
-
-def _embed(_: Database, encoder: TextEncoder, question: str) -> "np.ndarray":
-    return encoder.encode([question])[0]
 
 
 _STATEMENT = """
