@@ -9,6 +9,7 @@ from pathlib import Path
 from earshot.common.errors import Misconfigured
 
 PAGE_PORT = 3001  # by default
+LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))  # names by which only this machine is reached
 REMEDY = "Set EARSHOT_HOME to a folder that you may write to."
 
 

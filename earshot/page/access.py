@@ -22,9 +22,9 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from earshot.config.home import LOOPBACK
 from earshot.page.problems import problem
 
-LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 COOKIE = "earshot_token"
 LOGIN = "/login"
 # Needed by the page that asks for the token.

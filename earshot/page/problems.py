@@ -1,7 +1,7 @@
 """Errors as answers: problem+json (RFC 9457) under /api, a page for everything else.
 
 `title` says what was wrong and with which value, `detail` what to do. An error that Earshot cannot explain is logged by the
-server and answered with 500 and no detail of its own.
+server, and answered with 500.
 """
 
 from http import HTTPStatus

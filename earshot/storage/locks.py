@@ -22,6 +22,8 @@ import psycopg
 
 # The tag in which Dagster stores a run's partition, which here is the video.
 PARTITION_TAG = "dagster/partition"
+# Held while speakers are identified, which writes rows of all videos.
+PEOPLE_LOCK = "people"
 
 # Interval of polling for a free slot; Postgres can wait for one lock, but not for one of several.
 POLL_S = 0.2

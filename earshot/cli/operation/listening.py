@@ -3,8 +3,7 @@
 import socket
 
 from earshot.common.errors import Misconfigured
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from earshot.config.home import LOOPBACK
 
 
 def refuse_taken(host: str, port: int, option: str) -> None:

@@ -9,7 +9,7 @@ from earshot.speakers.people.directory import describe_changes, labels
 from earshot.speakers.tables.people_changes import sign_change
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
-from earshot.storage.locks import lock
+from earshot.storage.locks import PEOPLE_LOCK, lock
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def identifying_again(database: Database, made_by: str | None = None) -> Iterato
 
     `made_by` is stored with the new correction or change; by default, the name of the system's user.
     """
-    from earshot.speakers.people.identify import PEOPLE_LOCK, identify  # loads pandas, which reading does not need
+    from earshot.speakers.people.identify import identify  # loads pandas, which reading does not need
 
     with lock(database.url, PEOPLE_LOCK):
         before, identification = labels(database), Identification()

@@ -28,28 +28,20 @@ from earshot.storage.catalog.removals import (
 from earshot.storage.catalog.videos import stream_keys
 from earshot.storage.catalog.watched_sources import address_of, watched_sources
 from earshot.storage.database import Database
-from earshot.storage.locks import held, lock, video_lock
+from earshot.storage.locks import PEOPLE_LOCK, held, lock, video_lock
 from earshot.storage.media_store import location_of
 
 __all__ = ["ExcludedVideo", "excluded_videos"]
 
-# The lock of identification (earshot/speakers/people/identify.py, whose import loads pandas): it writes rows of all videos.
-PEOPLE_LOCK = "people"
 MOST_BUSY = 3  # that a message names
 
 
-@dataclass(frozen=True)
-class Removal:
+@dataclass(frozen=True, kw_only=True)
+class Removal(Traces):
     """What the removal of a video or a source deletes. `what` is the video's key, or the source's name or address."""
 
     what: str
     title: str
-    videos: int
-    audio_s: float
-    words: int
-    passages: int
-    corrections: int
-    enrolments: int
 
     def __str__(self) -> str:
         """What goes, in words."""
@@ -105,7 +97,7 @@ def readmit_video(database: Database, video_id: str) -> None:
 
 
 def _described(what: str, title: str, traces: Traces) -> Removal:
-    return Removal(what, title, **vars(traces))
+    return Removal(what=what, title=title, **vars(traces))
 
 
 def _source(database: Database, name: str) -> tuple[str, str]:

@@ -45,7 +45,7 @@ def kind_of(address: str) -> Kind:
 
 
 def add_source(address: str, kind: str | None, options: Mapping[str, Any]) -> Source:
-    """Write a source with these options of sources.yaml into it, as the last one; returns it as it was read back."""
+    """Write a source with these options of sources.yaml into it, as the last one; returns the stored source."""
     if kind not in (None, *Kind):
         raise EarshotError(f"There is no kind {kind!r} of sources.", f"Kinds: {', '.join(Kind)}.")
     chosen = Kind(kind) if kind else kind_of(address)
@@ -54,7 +54,7 @@ def add_source(address: str, kind: str | None, options: Mapping[str, Any]) -> So
 
 
 def pause_source(name: str, paused: bool) -> Source:
-    """Pause the source with this name or address, or end its pause; returns it as it was read back."""
+    """Pause the source with this name or address, or end its pause; returns the stored source."""
     index = _index(name)
     return _edit(lambda file: file.set(index, "paused", "true" if paused else "false"))[index]
 

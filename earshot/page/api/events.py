@@ -1,6 +1,6 @@
 """Events: what is at work, as server-sent events. One poll of the database a second serves all clients.
 
-Nothing is polled while nobody listens. There is no queue for a client: it gets the latest state when it is ready for it, so a
+Without listeners nothing is polled. There is no queue for a client: it gets the latest state when it is ready for it, so a
 slow one costs nothing, and one that is gone is noticed by the server.
 """
 

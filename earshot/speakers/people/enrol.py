@@ -15,7 +15,7 @@ import numpy as np
 from earshot.common.errors import EarshotError
 from earshot.common.excerpt import Excerpt
 from earshot.config.settings import read_settings
-from earshot.speakers.people.identify import PEOPLE_LOCK, read_profiles
+from earshot.speakers.people.identify import read_profiles
 from earshot.speakers.people.samples import (
     Assessment,
     EnrolmentAudio,
@@ -39,7 +39,7 @@ from earshot.speakers.tables.voice_space import VoiceSpace, thresholds, voice_sp
 from earshot.speakers.voices.cosine import as_cosine, mean_direction, quantize, quantized_dot
 from earshot.speakers.voices.enrolment_quality import Quality, Samples
 from earshot.storage.database import Database
-from earshot.storage.locks import lock
+from earshot.storage.locks import PEOPLE_LOCK, lock
 
 
 @dataclass(frozen=True)

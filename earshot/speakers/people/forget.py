@@ -31,12 +31,12 @@ from earshot.config.people_file import read_people
 from earshot.config.settings import Settings
 from earshot.speakers.corrections.claims import CorrectionSet
 from earshot.speakers.corrections.constraints import attributed_turns, read_turns
-from earshot.speakers.people.identify import PEOPLE_LOCK, identify
+from earshot.speakers.people.identify import identify
 from earshot.speakers.tables.corrections import CorrectionKind, list_corrections
 from earshot.speakers.voices.local_speakers import local_speakers
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Connection, Database
-from earshot.storage.locks import is_held_elsewhere, lock, video_lock
+from earshot.storage.locks import PEOPLE_LOCK, is_held_elsewhere, lock, video_lock
 from earshot.transcripts.speaker_refs import SpeakerRef
 
 _TABLES = (

@@ -55,9 +55,8 @@ from earshot.speakers.voices.profiles import Profiles, profiles_of
 from earshot.speakers.voices.speakers import Key, Speakers, kind_of
 from earshot.speakers.voices.voice_ids import clusters_without_id, kept_voice_ids
 from earshot.storage.database import Database
-from earshot.storage.locks import lock
+from earshot.storage.locks import PEOPLE_LOCK, lock
 
-PEOPLE_LOCK = "people"
 NO_VOICE_IDS: Mapping[Key, int] = MappingProxyType({})
 
 

@@ -1,4 +1,4 @@
-"""Removals: deletes the rows of videos, and notes what is left to delete outside the database.
+"""Removals: deletes the rows of videos, and notes what remains to be deleted outside the database.
 
 One transaction deletes the rows of the videos in all tables, excludes the videos from later listings if asked to, and notes
 their audio files and partitions in `unfinished_removals`. earshot/library/upkeep/removal.py deletes those and then the notes;

@@ -78,7 +78,7 @@ def states_of(database: Database, sources: Sequence[str]) -> list[SourceState]:
 
 
 def next_look(source: Source, state: SourceState) -> datetime | None:
-    """When it is looked at next; None if never: the user paused it, or it is a single video that was listed."""
+    """When it is polled next; None if never: the user paused it, or it is a single video that was listed."""
     if source.paused or (source.kind is Kind.URL and state.fully_listed):
         return None
     return state.next_poll(source.every_s) or datetime.now(UTC)
