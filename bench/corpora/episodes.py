@@ -8,6 +8,7 @@ podcast feed.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
@@ -95,9 +96,15 @@ def clip_path(clip: Clip) -> Path:
 
 def clip_samples(clip: Clip) -> np.ndarray:
     """The clip as float32 samples, mono, 16 kHz."""
-    samples = np.asarray(decode_audio(str(clip_path(clip)), sampling_rate=SAMPLE_RATE))
     last = None if clip.end_s is None else round(clip.end_s * SAMPLE_RATE)
-    return samples[round(clip.start_s * SAMPLE_RATE) : last]
+    return _recording(clip_path(clip))[round(clip.start_s * SAMPLE_RATE) : last]
+
+
+@cache
+def _recording(path: Path) -> np.ndarray:
+    samples = np.asarray(decode_audio(str(path), sampling_rate=SAMPLE_RATE))
+    samples.setflags(write=False)
+    return samples
 
 
 def episode_samples(episode: Episode) -> np.ndarray:

@@ -8,17 +8,16 @@ video. The text is not corrected.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, compute_threads, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
+from earshot.models.speech.batched_pipeline import BatchedPipeline, OneEncodingModel
 from earshot.models.speech.log_mel import GpuLogMel
 from earshot.models.speech.speech_detection import spread_over_cores
 
@@ -44,21 +43,11 @@ class Transcript:
     words: pd.DataFrame
 
 
-class CountedPipeline(BatchedInferencePipeline):
-    """faster-whisper's pipeline; counts windows and model calls in `tally`."""
-
-    tally = CallCounter()
-
-    def forward(self, features: np.ndarray, tokenizer: Any, chunks_metadata: Any, options: Any) -> Any:
-        self.tally.count(len(features))
-        return super().forward(features, tokenizer, chunks_metadata, options)
-
-
 class Transcriber:
     """A loaded whisper model, on the requested device."""
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
-        self._whisper = WhisperModel(
+        self._whisper = OneEncodingModel(
             str(folder),
             device=device.kind,
             compute_type=COMPUTE_TYPES[device.kind],
@@ -68,15 +57,16 @@ class Transcriber:
         self._description, self._device = model, device
         assert_placed(model.name, device.kind, self.execution.device)
         assert_compute_type(model.name, COMPUTE_TYPES[device.kind], self.execution.compute_type)
-        self._pipeline = CountedPipeline(self._whisper)
+        self._pipeline = BatchedPipeline(self._whisper)
         if device.kind == "cuda":
             self._whisper.feature_extractor = GpuLogMel(self._whisper.feature_extractor, device.kind)
-        with_oom_fallback(self._warm_up, BATCH_SIZE[device.kind] if device.kind == "cuda" else 1, CallCounter())
+            with_oom_fallback(self._warm_up, BATCH_SIZE[device.kind], CallCounter())
 
     def _warm_up(self, most: int) -> None:
         """Transcribe noise in batches up to `most`, without VAD, which would find no speech in it.
 
-        A GPU loads different kernels for each batch size at first use: 1.2 s that would count for the first video.
+        A GPU loads different kernels for each batch size at first use: 1.2 s that would count for the first video. A CPU has
+        nothing to load.
         """
         noise = np.random.default_rng(0).normal(0.0, 0.1, SAMPLE_RATE).astype(np.float32)
         for windows in spread_sizes(most):
@@ -114,11 +104,8 @@ class Transcriber:
         tally: CallCounter,
         language: str | None,
     ) -> Transcript:
-        self._pipeline.tally = tally
         with spread_over_cores():
-            transcribed, information = self._pipeline.transcribe(
-                samples, batch_size=batch_size, word_timestamps=True, vad_filter=True, language=language
-            )
+            transcribed, information = self._pipeline.begin(samples, batch_size, tally, language)
         segments, words = [], []
         for index, segment in enumerate(transcribed):
             segments.append(
@@ -139,20 +126,12 @@ class Transcriber:
                 end = max(word.start, word.end)
                 words.append((len(words), index, word.start, end, word.word, word.probability))
             progress(segment.end * SAMPLE_RATE / len(samples))
-        found = (information.language, information.language_probability) if segments else (None, 0.0)
-        framed = pd.DataFrame(segments, columns=SEGMENT_COLUMNS)
+        heard = self._pipeline.heard if segments else (None, 0.0)
         return Transcript(
-            language=found[0],
-            language_probability=found[1],
-            heard_language=self._hear_language(samples, framed) if language and segments else found,
+            language=(language or heard[0]) if segments else None,
+            language_probability=1.0 if language and segments else heard[1],
+            heard_language=heard,
             speech_s=information.duration_after_vad,
-            segments=framed,
+            segments=pd.DataFrame(segments, columns=SEGMENT_COLUMNS),
             words=pd.DataFrame(words, columns=WORD_COLUMNS),
         )
-
-    def _hear_language(self, samples: np.ndarray, segments: pd.DataFrame) -> tuple[str, float]:
-        """The language of the longest segment, which whisper does not detect if it is given one."""
-        longest = int((segments.end_s - segments.start_s).to_numpy().argmax())
-        start_s = float(segments.start_s.iloc[longest])
-        language, probability, _ = self._whisper.detect_language(samples[round(start_s * SAMPLE_RATE) :])
-        return language, probability

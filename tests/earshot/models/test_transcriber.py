@@ -1,0 +1,57 @@
+"""Speech is encoded once, also for its language; one real whisper model on real speech."""
+
+import numpy as np
+import pytest
+from faster_whisper import WhisperModel
+
+from bench.corpora.episodes import EPISODES, TELEPHONE, clip_samples, episode_samples
+from earshot.common.audio import SAMPLE_RATE
+from earshot.models.cache import Models
+from earshot.models.device import require_device
+from earshot.models.measurement import CallCounter
+from earshot.models.speech.transcriber import Transcriber
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def transcriber() -> Transcriber:
+    return Models().transcriber(require_device("cpu"))
+
+
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of windows of each of the encoder's calls."""
+    calls = []
+    encode = WhisperModel.encode
+
+    def counting(model: WhisperModel, features: np.ndarray) -> object:
+        calls.append(1 if features.ndim == 2 else len(features))
+        return encode(model, features)
+
+    monkeypatch.setattr(WhisperModel, "encode", counting)
+    return calls
+
+
+def test_windows_are_encoded_once(transcriber: Transcriber, encoded: list[int]) -> None:
+    speech = np.concatenate([episode_samples(EPISODES[0]), clip_samples(TELEPHONE)])
+    tally = CallCounter()
+    transcript = transcriber.transcribe(speech, tally=tally)
+    assert encoded == [tally.inputs]
+    assert tally.inputs >= 2
+    assert (transcript.language, transcript.language_probability) == transcript.heard_language
+    assert transcript.language == "en"
+    assert 0.9 < transcript.language_probability <= 1.0
+
+
+def test_language_is_heard_beside_another_asked_for(transcriber: Transcriber, encoded: list[int]) -> None:
+    transcript = transcriber.transcribe(clip_samples(TELEPHONE)[: 9 * SAMPLE_RATE], language="de")
+    assert encoded == [1]
+    assert (transcript.language, transcript.language_probability) == ("de", 1.0)
+    assert transcript.heard_language[0] == "en"
+
+
+def test_silence_has_no_language_and_is_not_encoded(transcriber: Transcriber, encoded: list[int]) -> None:
+    transcript = transcriber.transcribe(np.zeros(3 * SAMPLE_RATE, dtype=np.float32))
+    assert (transcript.language, transcript.heard_language, encoded) == (None, (None, 0.0), [])
+    assert transcript.words.empty
