@@ -6,9 +6,11 @@ the stage and the class of its error. The backfill fails with the last run's mes
 --watch`; finished videos stay, and the next backfill of stale stages continues from there. Videos that lack a stage's inputs
 (removed ones, say, in a backfill of everything from the UI) have reasons of their own and stop nothing.
 
-Dagster calls a backfill failed if a single run failed. Its title then says how many videos failed, and for which reasons, once.
+Dagster calls a backfill failed if a single run failed. A tag then says how many videos failed, in the list of runs, and its
+error says which, and why: *View error* on its page. Dagster shows the title of a backfill nowhere.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from dagster import (
@@ -25,6 +27,7 @@ from dagster import (
 
 from earshot.common.errors import StageMissing
 from earshot.common.text import pluralize
+from earshot.storage.catalog.videos import PERMANENT_STATES
 from earshot.storage.database import Database, open_database
 from earshot.storage.locks import PARTITION_TAG
 from resources.instance.dagster_internals import (
@@ -35,7 +38,8 @@ from resources.instance.dagster_internals import (
     SerializableErrorInfo,
 )
 
-RECENT = 10  # failed backfills whose titles are looked after
+RECENT = 10  # failed backfills that are looked after
+SHOWN = 20  # failed videos whose reasons are told
 OUTCOME_TAG = "earshot/outcome"
 FIRST, LATER = 5, 20  # failures that stop a backfill: from its start, or in a row later
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
@@ -44,14 +48,14 @@ ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]
 @sensor(
     minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Stops a backfill whose videos all fail for the same reason, and says in a failed one's title what failed.",
+    description="Stops a backfill whose videos all fail for the same reason, and says on a failed one's page what failed.",
 )
 def failing_backfills(context: SensorEvaluationContext) -> SkipReason:
     """Stops backfills that fail on every video."""
     active = context.instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED]))
     stopped = [backfill.backfill_id for backfill in active if stop_if_failing(context.instance, backfill)]
     failed = context.instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.COMPLETED_FAILED]), limit=RECENT)
-    told = [title for backfill in failed if (title := entitle(context.instance, open_database(), backfill))]
+    told = [outcome for backfill in failed if (outcome := tell_outcome(context.instance, open_database(), backfill))]
     if stopped or told:
         return SkipReason(" ".join([f"Stopped {', '.join(stopped)}."] * bool(stopped) + told))
     return SkipReason(f"No backfill fails on every video; {pluralize(len(active), 'backfill')} at work.")
@@ -77,27 +81,32 @@ def stop_if_failing(instance: DagsterInstance, backfill: PartitionBackfill) -> b
     return True
 
 
-def entitle(instance: DagsterInstance, database: Database, backfill: PartitionBackfill) -> str:
-    """Say in the title of a failed backfill how many videos failed, and why; returns the title, "" if it said so before."""
+def tell_outcome(instance: DagsterInstance, database: Database, backfill: PartitionBackfill) -> str:
+    """Say on the page of a failed backfill which videos failed, and why; returns how many, "" if it said so before."""
     if OUTCOME_TAG in backfill.tags or backfill.error is not None:
         return ""
-    failed = failed_videos(instance, backfill.backfill_id)
+    ended = last_statuses(instance, backfill.backfill_id)
+    failed = [video_id for video_id, status in ended.items() if status == DagsterRunStatus.FAILURE]
     rows = database.query(
-        "SELECT state, count(*) AS videos FROM videos WHERE video_id = ANY(%s) GROUP BY 1 ORDER BY 2 DESC, 1", [list(failed)]
+        "SELECT video_id, state, last_error FROM videos WHERE video_id = ANY(%s) ORDER BY state, video_id", [failed]
     )
-    reasons = ", ".join(f"{row['videos']} {row['state'].replace('_', ' ')}" for row in rows)
-    outcome = f"{pluralize(len(failed), 'video')} failed{reasons and f' ({reasons})'}, see `earshot videos`"
-    title = f"{backfill.title}: {outcome}" if backfill.title else outcome
-    instance.update_backfill(backfill._replace(title=title, tags={**backfill.tags, OUTCOME_TAG: "told"}))
-    return f"{backfill.backfill_id}: {title}."
+    states = Counter(row["state"].replace("_", " ") for row in rows if row["state"] in PERMANENT_STATES)
+    kinds = ", ".join(f"{videos} {state}" for state, videos in states.most_common())
+    outcome = f"{len(failed)} of {pluralize(len(ended), 'video')} failed{kinds and f' ({kinds})'}"
+    reasons = [f"{row['video_id']}: {row['last_error']}" for row in rows if row["last_error"]]
+    done = f"{outcome}; {len(ended) - len(failed)} done. See `earshot videos`."
+    message = "\n\n".join([done, *reasons[:SHOWN], *["..."] * (len(reasons) > SHOWN)])
+    told = backfill.with_error(SerializableErrorInfo(message, [], None))
+    instance.update_backfill(told._replace(tags={**backfill.tags, OUTCOME_TAG: outcome}))
+    return f"{backfill.backfill_id}: {outcome}."
 
 
-def failed_videos(instance: DagsterInstance, backfill_id: str) -> set[str]:
-    """The videos with a failed run that no retry made good."""
+def last_statuses(instance: DagsterInstance, backfill_id: str) -> dict[str, DagsterRunStatus]:
+    """How the last run of each video ended: a retry may have made a failed one good."""
     last: dict[str, DagsterRunStatus] = {}
     for run in instance.get_runs(RunsFilter(tags={BACKFILL_ID_TAG: backfill_id}, statuses=ENDED)):  # newest first
         last.setdefault(run.tags.get(PARTITION_TAG, ""), run.status)
-    return {video_id for video_id, status in last.items() if status == DagsterRunStatus.FAILURE}
+    return last
 
 
 def _latest_failures(records: Sequence[RunRecord]) -> list[RunRecord]:

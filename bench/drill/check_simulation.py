@@ -6,21 +6,23 @@ cores with `whisper-base` and the bundled diarization. On the busy machine, othe
 twice as long meanwhile. Seeds are fixed, so that it prints the same everywhere.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from earshot.storage.catalog.stages import STAGES
 from earshot.timings.baseline import SPREAD_WINDOW, Level
-from earshot.timings.causes import MACHINE_BUSY
-from earshot.timings.history import RECENT, History, Past
+from earshot.timings.causes.computing import MACHINE_BUSY
+from earshot.timings.history import RECENT, Follow, History, Past
 from earshot.timings.judgement import Evaluation, evaluate
 from earshot.timings.timing import KEYS, TEXT_KEYS, Timing
+from earshot.timings.verdicts import SPEED, WAITING
 
 HEALTHY_VIDEOS = 30
 FAULTY_VIDEOS = 3
+MOVED_VIDEOS = 15
 VIDEOS_A_DAY = 100
 STORE_S = 6.0
 CORES = 2.0
@@ -111,30 +113,40 @@ def lengths(random: np.random.Generator, series: str, videos: int) -> np.ndarray
 
 @dataclass
 class Library:
-    """The timings of a stage so far, and when it was last reported as slowed by the machine."""
+    """The timings of a stage so far, where its baselines followed, and when it was last reported as slowed by the machine."""
 
     past: tuple[Past, ...] = ()
+    follows: dict[str, Follow] = field(default_factory=dict)
     reported: int | None = None
     videos: int = 0
 
     def add(self, stage: str, now: Timing) -> Evaluation:
         """Judge a timing and keep it, as a stage does."""
         busy = self.reported is not None and self.videos - self.reported < VIDEOS_A_DAY
-        examined = evaluate(stage, now, replace(History(_chosen(self.past)), busy_reported=busy), ())
-        self.videos += 1
+        examined = evaluate(stage, now, replace(self._history(), busy_reported=busy), ())
         if examined.follow:
-            self.past = History(self.past).following(examined.follow).comparable
-        recorded_at = datetime.min + timedelta(days=self.videos / VIDEOS_A_DAY)
-        self.past += (Past(now, examined.speed, examined.waiting, examined.cause, ("code",), self.videos, recorded_at),)
+            self.follows[examined.follow.verdict] = examined.follow
+        self.keep(now, examined.speed, examined.waiting, examined.cause)
         if examined.findings[-1].cause == MACHINE_BUSY:
             self.reported = self.videos
         return examined
 
+    def keep(self, now: Timing, speed: Level, waiting: Level, cause: str) -> None:
+        """Keep a timing that was judged."""
+        self.videos += 1
+        recorded_at = datetime.min + timedelta(days=self.videos / VIDEOS_A_DAY)
+        self.past += (Past(now, speed, waiting, cause, ("code",), self.videos, recorded_at),)
 
-def _chosen(past: Sequence[Past]) -> tuple[Past, ...]:
-    """What earshot/timings/history.py reads."""
-    before = [entry for entry in past[:-RECENT] if not entry.speed.flagged]
-    return (*before[-SPREAD_WINDOW:], *past[-RECENT:])
+    def _history(self) -> History:
+        """What earshot/timings/history.py reads."""
+        followed = self.follows.get(SPEED, Follow(SPEED, 0, 0))
+        before = [
+            past for past in self.past[:-RECENT] if not past.speed.flagged or followed.after < past.timing_id <= followed.until
+        ]
+        history = History((*before[-SPREAD_WINDOW:], *self.past[-RECENT:]))
+        for begin in self.follows.values():
+            history = history.following(begin)
+        return history
 
 
 def healthy(seed: int, stage: str, series: str, shared: bool, videos: int) -> Iterator[Level]:
@@ -157,29 +169,44 @@ def detected(stage: str, series: str, shared: bool, fault: Fault, seeds: int = 6
     return sum(flags[0] for flags in flagged) / seeds, sum(any(flags) for flags in flagged) / seeds
 
 
+def followed(stage: str, series: str, shared: bool, seeds: int = 60) -> float:
+    """The share of series in which the baseline of waiting follows a store that stays late, within MOVED_VIDEOS."""
+    begun = [_faulty(seed, stage, series, shared, LATE_STORE, MOVED_VIDEOS) for seed in range(seeds)]
+    return sum(any(one.follow and one.follow.verdict == WAITING for one in examined) for examined in begun) / seeds
+
+
 def _flags(seed: int, stage: str, series: str, shared: bool, fault: Fault) -> list[bool]:
-    """Whether each video with the fault is flagged, after healthy ones, during which a busy machine was found and reported."""
+    """Whether each video with the fault is flagged."""
+    return [one.findings[-1].level.flagged for one in _faulty(seed, stage, series, shared, fault, FAULTY_VIDEOS)]
+
+
+def _faulty(seed: int, stage: str, series: str, shared: bool, fault: Fault, videos: int) -> list[Evaluation]:
+    """The judgement on each video with the fault, after healthy ones, during which a busy machine was found and reported."""
     random = np.random.default_rng(seed)
     machine, library, costs = Machine(random, shared), Library(), COSTS[stage]
     for audio_s in lengths(random, series, HEALTHY_VIDEOS):
         now = simulated(costs, float(audio_s), machine)
-        library.past += (Past(now, Level.WARN if machine.busy else Level.OK, Level.OK, MACHINE_BUSY if machine.busy else ""),)
+        level, cause = (Level.WARN, MACHINE_BUSY) if machine.busy else (Level.OK, "")
+        library.keep(now, level, Level.OK, cause)
         library.reported = 0 if machine.busy else library.reported
-    faulty = [simulated(costs, float(audio_s), machine, fault) for audio_s in lengths(random, series, FAULTY_VIDEOS)]
-    return [library.add(stage, now).findings[-1].level.flagged for now in faulty]
+    faulty = [simulated(costs, float(audio_s), machine, fault) for audio_s in lengths(random, series, videos)]
+    return [library.add(stage, now) for now in faulty]
+
+
+COLUMNS = ("stage", "recordings", "flagged", "errors", "2x: first", "within 3", "store: first", "followed")
 
 
 def main() -> None:
     """Print a table for each machine."""
     for shared in (False, True):
         print("\nBusy machine:\n" if shared else "Quiet machine:\n")
-        print("| stage | recordings | flagged | errors | 2x: first | within 3 | store: first |\n|---|---|---|---|---|---|---|")
+        print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
         for stage in STAGES:
             for series in SERIES:
                 flagged, errors = false_alarms(stage, series, shared)
                 twice, late = (detected(stage, series, shared, fault) for fault in (TWICE, LATE_STORE))
-                shares = f"{flagged:.1%} | {errors:.1%} | {twice[0]:.0%} | {twice[1]:.0%} | {late[0]:.0%}"
-                print(f"| {stage} | {series} | {shares} |", flush=True)
+                found = " | ".join(f"{share:.0%}" for share in (*twice, late[0], followed(stage, series, shared)))
+                print(f"| {stage} | {series} | {flagged:.1%} | {errors:.1%} | {found} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -180,8 +180,8 @@ FAULTS = (
     Fault(
         "loaded again", "the diarization's models are loaded again for the video", ("speaker_turns",), "cold_load", _reloaded
     ),
-    Fault("slow store", "the media store answers six seconds late", STAGES[1:4], "io_wait", _store_slow),
-    Fault("slow database", "the database takes four seconds to store a stage's rows", STAGES, "io_wait", _database_slow),
+    Fault("slow store", "the media store answers six seconds late", STAGES[1:4], "store_wait", _store_slow),
+    Fault("slow database", "the database takes four seconds to store a stage's rows", STAGES, "database_wait", _database_slow),
     Fault("halved step", "the diarization's window moves by half its step", ("speaker_turns",), "more_items", _step_halved),
     Fault(
         "one thread", "the diarization computes with one thread of four", ("speaker_turns",), "fewer_threads", _single_thread

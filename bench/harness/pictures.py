@@ -1,8 +1,8 @@
 """Screenshots of the UI, taken with a real browser, for the documentation and the tests.
 
-    python -m bench.harness.pictures http://127.0.0.1:3000 docs/pictures
+    python -m bench.harness.pictures http://127.0.0.1:3000 docs/pictures/dagster
 
-Its library must have a failed run. Needs Chromium (`make test` installs it, or says what to do).
+Its library must have a failed run and a failed backfill. Needs Chromium (`make test` installs it, or says what to do).
 """
 
 import shutil
@@ -57,8 +57,8 @@ def pictures_of(partition: str) -> tuple[Picture, ...]:
     )
 
 
-def more_pictures(partition: str, failed_run: str) -> tuple[Picture, ...]:
-    """The other pages of docs/guides/operation/dagster.md: runs, catalog, a partition of each other stage, a failed run."""
+def more_pictures(partition: str, failed_run: str, failed_backfill: str) -> tuple[Picture, ...]:
+    """The other pages of docs/guides/operation/dagster.md: runs, catalog, a partition of each other stage, and what failed."""
     stages = ("audio", "speaker_turns", "voice_embeddings", "text_embeddings")
     return (
         Picture("overview", "/overview/activity/timeline", "identify_people"),
@@ -71,7 +71,8 @@ def more_pictures(partition: str, failed_run: str) -> tuple[Picture, ...]:
             )
             for stage in stages
         ),
-        Picture("failed-run", f"/runs/{failed_run}", "STEP_FAILURE"),
+        Picture("failed/run", f"/runs/{failed_run}", "STEP_FAILURE"),
+        Picture("failed/backfill", f"/runs/b/{failed_backfill}", "videos failed", "text=View error"),
     )
 
 
@@ -97,7 +98,6 @@ def browsing(url: str) -> Iterator[Page]:
 
 def take(page: Page, picture: Picture, folder: Path) -> Path:
     """Open the picture's page, wait until it is complete, and write `<name>.png`; returns its path."""
-    folder.mkdir(parents=True, exist_ok=True)
     page.goto(picture.path)
     if picture.click:
         page.locator(picture.click).click()
@@ -106,23 +106,26 @@ def take(page: Page, picture: Picture, folder: Path) -> Path:
         page.get_by_alt_text(picture.image).wait_for(state="visible")
     page.wait_for_timeout(2_000)  # the graph is laid out and faded in after its text is visible
     target = folder / f"{picture.name}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=target)
     return target
 
 
 def main() -> None:
-    """Take the pictures, of the partition that was materialized first and of the last failed run."""
+    """Take the pictures, of the partition that was materialized first and of what failed last."""
     url, folder = sys.argv[1], Path(sys.argv[2])
     from dagster import DagsterRunStatus, RunsFilter
 
     from earshot.storage.catalog.videos import list_videos
     from earshot.storage.database import open_database
+    from resources.instance.dagster_internals import BulkActionsFilter, BulkActionStatus
     from resources.instance.home import open_instance
 
     partition = list_videos(open_database(), state="ready")[-1].video_id
     [failed] = open_instance().get_runs(RunsFilter(statuses=[DagsterRunStatus.FAILURE]), limit=1)
+    [backfill] = open_instance().get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.COMPLETED_FAILED]), limit=1)
     with browsing(url) as page:
-        for picture in (*pictures_of(partition), *more_pictures(partition, failed.run_id)):
+        for picture in (*pictures_of(partition), *more_pictures(partition, failed.run_id, backfill.backfill_id)):
             print(take(page, picture, folder))
 
 

@@ -1,10 +1,10 @@
 """Measurement: records where one stage spent its time, and on which device. It derives and judges nothing.
 
 `Measurement` is a set of stopwatches that an asset starts around its work: `loading()` for models, `computing()` for model
-calls (synchronised with the device, so that queued kernels count where they belong) and `reading_writing()` for files, network
-and database. `load` is that of the machine meanwhile. Its `tally` counts the model's inputs and calls; after `sample()`, a
-thread samples the GPU's utilisation, memory, power and clock until `close()`. `ExecutionInfo` describes what really ran, read
-from the loaded model after its work.
+calls (synchronised with the device, so that queued kernels count where they belong) and `reading_writing()` for the media
+store, the database and the network, each of which is counted apart. `load` is that of the machine meanwhile. Its `tally` counts
+the model's inputs and calls; after `sample()`, a thread samples the GPU's utilisation, memory, power and clock until `close()`.
+`ExecutionInfo` describes what really ran, read from the loaded model after its work.
 
 earshot/timings/timing.py defines the real-time factor and similar figures.
 """
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from earshot.models.machine_load import LoadCounters, MachineLoad, load_between, read_counters
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 clock: Callable[[], float] = time.perf_counter
 cpu_clock: Callable[[], float] = time.process_time
 load_counters: Callable[[], LoadCounters | None] = read_counters
+
+
+class Place(StrEnum):
+    """Where a stage reads and writes."""
+
+    STORE = "media store"
+    DATABASE = "database"
+    NETWORK = "network"
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ class Measurement:
     def __init__(self) -> None:
         self.load_s = 0.0
         self.compute_s = 0.0
-        self.io_s = 0.0
+        self.io_by_place = dict.fromkeys(Place, 0.0)
         self._waited_s = 0.0
         self.model_loads = 0
         self.tally = CallCounter()
@@ -84,6 +93,10 @@ class Measurement:
         self._counters = load_counters()
         self._started = clock()
         self._cpu_started = cpu_clock()
+
+    @property
+    def io_s(self) -> float:
+        return sum(self.io_by_place.values())
 
     @property
     def wall_s(self) -> float:
@@ -113,10 +126,10 @@ class Measurement:
         self.compute_s += clock() - started
 
     @contextmanager
-    def reading_writing(self) -> Iterator[None]:
+    def reading_writing(self, place: Place) -> Iterator[None]:
         started = clock()
         yield
-        self.io_s += clock() - started
+        self.io_by_place[place] += clock() - started
 
     @contextmanager
     def waiting(self) -> Iterator[None]:

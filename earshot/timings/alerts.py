@@ -24,7 +24,7 @@ from earshot.config.home import ui_url
 from earshot.config.settings import Settings
 from earshot.sources.troubles import Trouble
 from earshot.storage.database import Database
-from earshot.timings.remedies import remedy_of
+from earshot.timings.causes.remedies import remedy_of
 
 TIMEOUT_S = 10
 FIGURES = ("audio_s", "wall_s", "load_s", "compute_s", "io_s", "rtf", "x_realtime", "device")

@@ -119,15 +119,16 @@ def judge(now: Cost, history: Sequence[Cost], stakes: Stakes | None = None) -> V
 
 
 def is_new_level(history: Sequence[Cost]) -> bool:
-    """Whether the last NEW_LEVEL_VIDEOS were slower than the unflagged ones before them, and agree with each other."""
+    """Whether the last NEW_LEVEL_VIDEOS were slower than the unflagged ones before them, and agree with each other as well as
+    those did, or within NEW_LEVEL_SPREAD."""
     past = [cost for cost in history if cost.measurable]
     last, before = past[-NEW_LEVEL_VIDEOS:], [cost for cost in past[:-NEW_LEVEL_VIDEOS] if not cost.flagged]
     if len(last) < NEW_LEVEL_VIDEOS or len(before) < MINIMUM_VIDEOS:
         return False
-    median, _ = _center(before[-SPREAD_WINDOW:])
-    distances = np.array(sorted(cost.logarithm - median for cost in last))
+    usual = np.array([cost.logarithm for cost in before[-SPREAD_WINDOW:]])
+    distances = np.array(sorted(cost.logarithm for cost in last)) - np.median(usual[-WINDOW:])
     slow = distances[NEW_LEVEL_EXCEPTIONS] >= math.log(WARN_RATIO) / 2 and np.median(distances) >= math.log(WARN_RATIO)
-    return bool(slow) and _deviation(distances) <= NEW_LEVEL_SPREAD
+    return bool(slow) and _deviation(distances) <= max(NEW_LEVEL_SPREAD, _deviation(usual))
 
 
 def _judge_last_three(now: Cost, past: Sequence[Cost]) -> Level:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from earshot.common.errors import Misconfigured
 from earshot.storage.database import Connection, Database
 from earshot.timings.baseline import NEW_LEVEL_VIDEOS, SPREAD_WINDOW, Level
-from earshot.timings.causes import MACHINE_BUSY
+from earshot.timings.causes.computing import MACHINE_BUSY
 from earshot.timings.timing import Timing
 
 BASELINE_KEY = ("model", "model_revision", "device", "device_name", "compute_type")
@@ -40,8 +40,12 @@ class Past:
 
 @dataclass(frozen=True)
 class Follow:
-    """A baseline that follows a slower machine: it begins after timing `after`, with those up to `until`, flagged or not."""
+    """A baseline that follows a slower machine: it begins after timing `after`, with those up to `until`, flagged or not.
 
+    `verdict` is what it is a baseline of: `speed` or `waiting`.
+    """
+
+    verdict: str
     after: int
     until: int
 
@@ -58,44 +62,52 @@ class History:
     busy_reported: bool = False
 
     def following(self, follow: Follow) -> Self:
-        """The history of the new baseline."""
-        kept = tuple(_counted(past, follow.until) for past in self.comparable if past.timing_id > follow.after)
-        return replace(self, comparable=kept)
+        """The history with the new baseline."""
+        return replace(self, comparable=tuple(_counted(past, follow) for past in self.comparable))
 
 
-def _counted(past: Past, until: int) -> Past:
-    return replace(past, speed=Level.OK) if past.timing_id <= until else past
+def _counted(past: Past, follow: Follow) -> Past:
+    """As in the new baseline: timings before it are left out of it like flagged ones, and those that it begins with are not."""
+    if past.timing_id > follow.until:
+        return past
+    return replace(past, **{follow.verdict: Level.OK if past.timing_id > follow.after else Level.WARN})
 
 
 def read_history(database: Database, asset: str, now: Timing) -> History:
     """The timings with which to compare `now`, which is not stored yet."""
     same = " AND ".join(f"{key} = %({key})s" for key in BASELINE_KEY)
-    begin = _begin(database, asset)
+    follows = _follows(database, asset)
+    followed = next((begin for begin in follows if begin.verdict == "speed"), Follow("speed", 0, 0))
     rows = database.query(
         f"""
         WITH comparable AS (
-            SELECT * FROM asset_timings WHERE asset = %(asset)s AND inputs > 0 AND {same} AND timing_id > %(after)s)
+            SELECT * FROM asset_timings WHERE asset = %(asset)s AND inputs > 0 AND {same} AND timing_id > (
+                SELECT coalesce(max(timing_id), 0) FROM accepted_speeds WHERE asset = %(asset)s AND verdict IS NULL))
         SELECT * FROM (
-            (SELECT * FROM comparable WHERE speed NOT IN ('warn', 'error') OR timing_id <= %(until)s
+            (SELECT * FROM comparable
+             WHERE speed NOT IN ('warn', 'error') OR timing_id > %(after)s AND timing_id <= %(until)s
              ORDER BY timing_id DESC LIMIT %(unflagged)s)
             UNION
             (SELECT * FROM comparable ORDER BY timing_id DESC LIMIT %(recent)s)) AS chosen
         ORDER BY timing_id
         """,  # noqa: S608
-        {"asset": asset, "unflagged": SPREAD_WINDOW + RECENT, "recent": RECENT, **asdict(begin), **asdict(now)},
+        {"asset": asset, "unflagged": SPREAD_WINDOW + RECENT, "recent": RECENT, **asdict(followed), **asdict(now)},
     )
-    past = tuple(_counted(_past(row), begin.until) for row in rows)
-    return History(past, "" if past else _change(database, asset, now), _is_busy_reported(database, asset))
+    past = tuple(map(_past, rows))
+    history = History(past, "" if past else _change(database, asset, now), _is_busy_reported(database, asset))
+    for begin in follows:
+        history = history.following(begin)
+    return history
 
 
-def _begin(database: Database, asset: str) -> Follow:
-    """Where the stage's baseline begins."""
+def _follows(database: Database, asset: str) -> list[Follow]:
+    """Where the stage's baselines last followed a slower machine."""
     rows = database.query(
-        "SELECT timing_id AS after, coalesce(followed_until, 0) AS until FROM accepted_speeds WHERE asset = %s "
-        "ORDER BY accepted_at DESC LIMIT 1",
+        "SELECT DISTINCT ON (verdict) verdict, timing_id AS after, followed_until AS until FROM accepted_speeds "
+        "WHERE asset = %s AND verdict IS NOT NULL ORDER BY verdict, accepted_at DESC",
         [asset],
     )
-    return Follow(**rows[0]) if rows else Follow(0, 0)
+    return [Follow(**row) for row in rows]
 
 
 def _past(row: dict[str, Any]) -> Past:
@@ -152,5 +164,6 @@ def accept_speed(database: Database, asset: str) -> int:
 def follow(connection: Connection, asset: str, begin: Follow) -> None:
     """Begin the baseline there, in the transaction that records the finding."""
     connection.execute(
-        "INSERT INTO accepted_speeds (asset, timing_id, followed_until) VALUES (%s, %s, %s)", [asset, begin.after, begin.until]
+        "INSERT INTO accepted_speeds (asset, verdict, timing_id, followed_until) VALUES (%s, %s, %s, %s)",
+        [asset, begin.verdict, begin.after, begin.until],
     )

@@ -7,47 +7,40 @@
   is the result. More work is a WARN at most: nothing runs slower.
 
 A machine that is busy with something else is a WARN, reported once in REPORT_AGAIN_HOURS; later videos pass and say so. If
-the same code stays slower for NEW_LEVEL_VIDEOS, and on a busy machine for REPORT_AGAIN_HOURS, the machine is slower: the
-baseline follows, and one finding says so.
+the baseline follows a slower machine (earshot/timings/verdicts.py), one finding says so.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from statistics import median
 from typing import Any
 
 from earshot.models.registry import Floor
-from earshot.timings.baseline import (
-    MINIMUM_VIDEOS,
-    NEW_LEVEL_VIDEOS,
-    WARN_LOST_S,
-    WINDOW,
-    Cost,
-    Level,
-    Stakes,
-    Verdict,
-    is_new_level,
-    judge,
-)
-from earshot.timings.causes import (
+from earshot.timings.baseline import MINIMUM_VIDEOS, NEW_LEVEL_VIDEOS, WARN_LOST_S, Cost, Level, Verdict, judge
+from earshot.timings.causes.computing import (
     MACHINE_BUSY,
-    OF_THE_PROCESS,
     Cause,
     computing_s,
     cpu_lost_s,
     density,
     diagnose,
     explain_amount,
-    io_wait,
 )
-from earshot.timings.history import REPORT_AGAIN_HOURS, Follow, History, Past
+from earshot.timings.causes.waiting import explain_wait
+from earshot.timings.history import REPORT_AGAIN_HOURS, Follow, History
 from earshot.timings.timing import Timing
+from earshot.timings.verdicts import (
+    FIRST_USE_S,
+    SPEED,
+    judge_speed,
+    judge_waiting,
+    new_baseline,
+    speed_costs,
+    stakes_of,
+    usual_speeds,
+    usual_waits,
+)
 
-# Allowance for a GPU, whose driver loads kernels at first use: 1.4 s for a process's first eight texts on an H200
-# (bench/results/gpu-9df3fc57a24a.json). A timing cannot tell those seconds from slow computing.
-FIRST_USE_S = 3.0
-SMALLEST_WAIT_S = 0.05  # shorter waits are all alike
 SIMILAR_LENGTH = 2.0  # the ratio up to which recordings can be compared in work per second of audio
 
 BASELINE_FOLLOWED = "baseline_followed"
@@ -91,42 +84,17 @@ class Evaluation:
 
 def evaluate(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> Evaluation:
     """Run all three checks of one stage's timing."""
-    begin = _new_baseline(now, history)
+    begin = new_baseline(now, history)
     comparable = history.following(begin) if begin else history
     speed, waiting = judge_speed(now, comparable), judge_waiting(now, comparable)
-    causes = diagnose(now, _usual(comparable)) if speed.level.flagged else []
+    causes = diagnose(now, usual_speeds(comparable)) if speed.level.flagged else []
     if begin:
-        regression = _followed(asset, speed, judge_speed(now, history))
+        regression = _followed(asset, now, history, begin)
     else:
         regression = regression_outcome(asset, now, comparable, speed, waiting, causes)
     findings = (device_outcome(asset, now), floor_outcome(asset, now, comparable, floors), regression)
     expected_s = None if speed.level is Level.NOT_EVALUATED else speed.expected_s
     return Evaluation(findings, speed.level, waiting.level, causes[0].name if causes else "", begin, expected_s)
-
-
-def judge_speed(now: Timing, history: History) -> Verdict:
-    """The verdict on computing, in seconds per unit of work."""
-    return judge(Cost(computing_s(now), now.inputs), _costs(history), _stakes(now))
-
-
-def judge_waiting(now: Timing, history: History) -> Verdict:
-    """The verdict on reading, writing and the network, in seconds per video.
-
-    A wait grows with the length of the recording, from a fixed part on: the expected one is the larger of the usual wait per
-    video and per second of audio.
-    """
-    usual = [past.timing for past in history.comparable if not past.waiting.flagged and past.timing.audio_s > 0][-WINDOW:]
-    if not usual:
-        return Verdict(Level.NOT_EVALUATED, 0)
-    per_video = max(median(timing.io_s for timing in usual), SMALLEST_WAIT_S)
-    per_second = median(timing.io_s / timing.audio_s for timing in usual)
-
-    def cost(timing: Timing, flagged: bool = False) -> Cost:
-        return Cost(max(timing.io_s, SMALLEST_WAIT_S), max(per_video, per_second * timing.audio_s), flagged)
-
-    return judge(
-        cost(now), [cost(past.timing, past.waiting.flagged) for past in history.comparable], Stakes.of_video(now.audio_s)
-    )
 
 
 def device_outcome(asset: str, now: Timing) -> CheckOutcome:
@@ -149,7 +117,7 @@ def floor_outcome(asset: str, now: Timing, history: History, floors: Sequence[Fl
         held = f"the floor is {floor.minimum:g} ({floor.source})"
         if now.compute_s <= expected_s + (FIRST_USE_S if now.device == "cuda" else WARN_LOST_S):
             return CheckOutcome("floor", Level.OK, f"{asset} did {speed:.1f} {unit}; {held}.")
-        causes = diagnose(now, _usual(history))
+        causes = diagnose(now, usual_speeds(history))
         message = f"{asset} did {speed:.1f} {unit} on {now.device_name}; {held}. {_because(causes)}"
         return CheckOutcome("floor", Level.ERROR, message, causes[0].name, now.compute_s / expected_s, expected_s)
     return CheckOutcome(
@@ -170,7 +138,11 @@ def regression_outcome(
         return CheckOutcome(
             "regression", Level.NOT_EVALUATED, f"{begun}Nothing to compare {asset} with yet: {known}.", videos=speed.videos
         )
-    outcomes = [_slow(asset, now, history, speed, causes), _waited(asset, now, waiting), _more_work(asset, now, history, speed)]
+    outcomes = [
+        _slow(asset, now, history, speed, causes),
+        _waited(asset, now, history, waiting),
+        _more_work(asset, now, history, speed),
+    ]
     return max((outcome for outcome in outcomes if outcome), key=lambda outcome: outcome.level.rank)
 
 
@@ -191,13 +163,13 @@ def _slow(asset: str, now: Timing, history: History, speed: Verdict, causes: Seq
 def _is_slow_anyway(now: Timing, history: History) -> bool:
     """Whether the stage would be an error without the time that the machine took from it."""
     left_s = computing_s(now) - cpu_lost_s(now)
-    return judge(Cost(left_s, now.inputs), _costs(history), _stakes(now)).level is Level.ERROR
+    return judge(Cost(left_s, now.inputs), speed_costs(history), stakes_of(now)).level is Level.ERROR
 
 
-def _waited(asset: str, now: Timing, waiting: Verdict) -> CheckOutcome | None:
+def _waited(asset: str, now: Timing, history: History, waiting: Verdict) -> CheckOutcome | None:
     if not waiting.level.flagged:
         return None
-    cause = io_wait(now, waiting.expected_s)
+    cause = explain_wait(now, usual_waits(history), waiting.expected_s)
     message = f"{asset} waited {waiting.ratio:.3g} times as long as usual. {_because([cause])}"
     return CheckOutcome("regression", waiting.level, message, cause.name, waiting.ratio, waiting.expected_s, waiting.videos)
 
@@ -208,7 +180,7 @@ def _more_work(asset: str, now: Timing, history: History, speed: Verdict) -> Che
     One unit more is rounding: a recording of 35 s has a second window of 30 s.
     """
     similar = [past.timing for past in history.comparable if _is_similar(past.timing, now)]
-    amount = judge(_amount(now, speed, rounding=1.0), [_amount(timing, speed) for timing in similar], _stakes(now))
+    amount = judge(_amount(now, speed, rounding=1.0), [_amount(timing, speed) for timing in similar], stakes_of(now))
     if not amount.level.flagged:
         return None
     causes = explain_amount(now, similar)
@@ -221,34 +193,20 @@ def _is_similar(past: Timing, now: Timing) -> bool:
     return now.audio_s <= SIMILAR_LENGTH * past.audio_s and past.audio_s <= SIMILAR_LENGTH * now.audio_s
 
 
-def _new_baseline(now: Timing, history: History) -> Follow | None:
-    """Where a new baseline begins, if the same code has been slower on this machine for NEW_LEVEL_VIDEOS, and still is."""
-    past = [entry for entry in history.comparable if computing_s(entry.timing) > 0]
-    last, before = past[-NEW_LEVEL_VIDEOS:], past[:-NEW_LEVEL_VIDEOS]
-    if not is_new_level(_costs(history)) or not judge_speed(now, history).level.flagged:
-        return None
-    if not _is_machine(last, before) or OF_THE_PROCESS & {cause.name for cause in diagnose(now, _usual(history))}:
-        return None
-    return Follow(after=last[0].timing_id - 1, until=last[-1].timing_id)
-
-
-def _is_machine(last: Sequence[Past], before: Sequence[Past]) -> bool:
-    """Whether nothing but the machine can be the reason: the code that is slower now was as fast as usual before.
-
-    Other work may end soon, so the baseline does not follow it at once.
-    """
-    usual, causes = [past for past in before if not past.speed.flagged], {past.cause for past in last}
-    same_code = {past.code for past in last} <= {past.code for past in usual}
-    lasts = last[-1].recorded_at - usual[-1].recorded_at >= timedelta(hours=REPORT_AGAIN_HOURS)
-    return same_code and not OF_THE_PROCESS & causes and (lasts or MACHINE_BUSY not in causes)
-
-
-def _followed(asset: str, speed: Verdict, before: Verdict) -> CheckOutcome:
-    """The finding that the baseline followed; `before` is the verdict by the old one."""
+def _followed(asset: str, now: Timing, history: History, begin: Follow) -> CheckOutcome:
+    """The finding that the baseline followed; `history` is that of the old one."""
+    judged = judge_speed if begin.verdict == SPEED else judge_waiting
+    before, after = judged(now, history), judged(now, history.following(begin))
+    if begin.verdict == SPEED:
+        took, slower = "taken", "The machine"
+        compared = f"{after.unit_s:.3g} instead of {before.unit_s:.3g} s per input"
+    else:
+        took, slower = "waited", "What it waits for"
+        compared = explain_wait(now, usual_waits(history), before.expected_s).evidence
     message = (
-        f"{asset} has taken {speed.unit_s / before.unit_s:.1f} times as long as before for {NEW_LEVEL_VIDEOS} videos in a row, "
-        f"with the same code: {speed.unit_s:.3g} instead of {before.unit_s:.3g} s per input. The machine is slower, and the "
-        f"baseline followed: those videos are the new one. `earshot timings --accept {asset}` closes this finding."
+        f"{asset} has {took} {after.expected_s / before.expected_s:.1f} times as long as before for {NEW_LEVEL_VIDEOS} videos "
+        f"in a row, with the same code: {compared}. {slower} is slower, and the baseline followed: those videos are the new "
+        f"one. `earshot timings --accept {asset}` closes this finding."
     )
     return CheckOutcome("regression", Level.WARN, message, BASELINE_FOLLOWED, before.ratio, before.expected_s, before.videos)
 
@@ -262,23 +220,9 @@ def replay(check: str, failed: Sequence[Mapping[str, Any]]) -> CheckOutcome:
     return CheckOutcome(check, Level.NOT_EVALUATED, message)
 
 
-def _costs(history: History) -> list[Cost]:
-    return [Cost(computing_s(past.timing), past.timing.inputs, past.speed.flagged) for past in history.comparable]
-
-
-def _stakes(now: Timing) -> Stakes:
-    """A GPU that has just loaded the model may load kernels, too."""
-    first_use = now.device == "cuda" and now.load_s > 0 and now.model_loads == 1
-    return Stakes.of_video(now.audio_s, FIRST_USE_S if first_use else 0.0)
-
-
 def _amount(timing: Timing, speed: Verdict, rounding: float = 0.0) -> Cost:
     """Work per second of audio, in the seconds that such work usually takes, so that the same stakes apply."""
     return Cost((timing.inputs - rounding) * speed.unit_s, timing.audio_s)
-
-
-def _usual(history: History) -> list[Timing]:
-    return [past.timing for past in history.comparable if not past.speed.flagged]
 
 
 def _compared(now: Timing, speed: Verdict) -> str:

@@ -28,7 +28,7 @@ from PIL import Image
 from earshot.common.errors import Misconfigured
 from earshot.storage.catalog.stages import MEASURED
 from earshot.timings.baseline import SPREAD_WINDOW, Cost, Level, judge
-from earshot.timings.causes import computing_s
+from earshot.timings.causes.computing import computing_s
 from earshot.timings.history import BASELINE_KEY
 from earshot.timings.report import Row, latest
 from earshot.timings.timing import Timing

@@ -7,7 +7,8 @@ from datetime import datetime
 from psycopg import sql
 
 from earshot.storage.database import Database
-from earshot.timings.remedies import remedy_of
+from earshot.timings.causes.remedies import remedy_of
+from earshot.timings.causes.waiting import WAITS
 from earshot.timings.report import Row
 from earshot.timings.timing import KEYS
 
@@ -77,7 +78,8 @@ def stream_timings(
 def read_open_failures(database: Database, video_id: str | None = None) -> list[OpenFailure]:
     """The worst failure per stage and cause within RECENT_DAYS, newest first; without slowdowns accepted since.
 
-    A baseline that followed a slower machine replaces the slowdowns before it, and is listed until it is accepted.
+    A baseline that followed a slower machine replaces the slowdowns before it, of computing or of waiting, and is listed until
+    it is accepted.
     """
     rows = database.query(
         "SELECT DISTINCT ON (asset, cause) asset, check_name, severity, cause, message, video_id, recorded_at, "
@@ -85,9 +87,10 @@ def read_open_failures(database: Database, video_id: str | None = None) -> list[
         "WHERE (%(video)s::text IS NULL OR video_id = %(video)s) "
         "AND (cause = 'baseline_followed' OR recorded_at > now() - %(days)s::float * interval '1 day') "
         "AND (check_name <> 'regression' OR NOT EXISTS (SELECT FROM accepted_speeds AS accepted "
-        "WHERE accepted.asset = failure.asset AND accepted.accepted_at > failure.recorded_at)) "
+        "WHERE accepted.asset = failure.asset AND accepted.accepted_at > failure.recorded_at "
+        "AND (verdict IS NULL OR cause <> 'baseline_followed' AND (verdict = 'waiting') = (cause = ANY(%(waits)s))))) "
         "ORDER BY asset, cause, severity = 'error' DESC, failure_id DESC",
-        {"video": video_id, "days": RECENT_DAYS},
+        {"video": video_id, "days": RECENT_DAYS, "waits": list(WAITS)},
     )
     failures = [OpenFailure(**row, remedy=remedy_of(row["cause"])) for row in rows]
     return sorted(failures, key=lambda failing: failing.recorded_at, reverse=True)

@@ -18,7 +18,7 @@ import pandas as pd
 from earshot.common.table import Table
 from earshot.common.times import format_hms
 from earshot.timings.baseline import MINIMUM_VIDEOS, WINDOW
-from earshot.timings.causes import billable_s
+from earshot.timings.causes.computing import billable_s
 from earshot.timings.timing import Timing, real_time_factor, times_real_time
 
 Row = dict[str, Any]

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from earshot.config.settings import PROJECT_ROOT
 from earshot.models.device import library_versions
-from earshot.models.measurement import ExecutionInfo, Measurement
+from earshot.models.measurement import ExecutionInfo, Measurement, Place
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Timing:
 
     `items` counts the stage's results (segments, turns, vectors, passages), `inputs` what it processed to get them (seconds of
     audio decoded, windows, pieces, texts); `batch_mean` is the mean number of inputs per model call, `batch_size` the maximum.
+    `store_s`, `database_s` and `network_s` are the parts of `io_s`.
     """
 
     audio_s: float
@@ -66,6 +67,9 @@ class Timing:
     cpu_others: float | None = None
     cpu_steal: float | None = None
     load_average: float | None = None
+    store_s: float | None = None
+    database_s: float | None = None
+    network_s: float | None = None
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:
@@ -158,6 +162,9 @@ def timing(
         driver=driver_version() if execution.device == "cuda" else "",
         libraries=library_versions(),
         **asdict(load),
+        store_s=measurement.io_by_place[Place.STORE],
+        database_s=measurement.io_by_place[Place.DATABASE],
+        network_s=measurement.io_by_place[Place.NETWORK],
     )
 
 

@@ -21,7 +21,7 @@ from earshot.media.download_slots import download_slot
 from earshot.media.downloads import Fetched, download_folder, refuse_truncated
 from earshot.media.waveform import waveform_picture
 from earshot.models.device import cpu_name
-from earshot.models.measurement import ExecutionInfo
+from earshot.models.measurement import ExecutionInfo, Place
 from earshot.storage.catalog.videos import set_duration
 from earshot.storage.catalog.watched_sources import source_of
 from earshot.storage.media_store import samples_sha256
@@ -53,7 +53,7 @@ def audio(
                 import_decoder()
         row, samples = _fetch(run, media_source, media_store)
         run.replace({"audio": pd.DataFrame([row])})
-        with run.measurement.reading_writing():
+        with run.measurement.reading_writing(Place.DATABASE):
             set_duration(run.database, run.video.video_id, row["duration_s"])
         return run.finish(
             ExecutionInfo("cpu", "cpu", cpu_name(), f"{row['downloader'].partition(' ')[0]}+pyav", _av_version(), "int16", 1),
@@ -85,7 +85,7 @@ def _fetch(
             seconds = len(samples) / SAMPLE_RATE
             run.measurement.tally.count(seconds, calls=seconds)
         refuse_truncated(fetched, seconds, run.video.title)
-    with run.measurement.reading_writing():
+    with run.measurement.reading_writing(Place.STORE):
         uri = media_store.open().write(run.video.video_id, samples)
     row = {
         "uri": uri,
@@ -99,12 +99,12 @@ def _fetch(
 
 
 def _fetched(run: StageRun, media_source: MediaSourceResource, folder: Path) -> Fetched:
-    with run.measurement.reading_writing():
+    with run.measurement.reading_writing(Place.NETWORK):
         source = source_of(run.video.source)
     with ExitStack() as turn:
         with run.measurement.waiting():
             turn.enter_context(download_slot(run.database, source))
-        with run.measurement.reading_writing():
+        with run.measurement.reading_writing(Place.NETWORK):
             return media_source.fetch(run.video, folder, source)
 
 

@@ -18,6 +18,7 @@ from dagster import AssetExecutionContext, MaterializeResult
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
+from earshot.models.measurement import Place
 from earshot.speakers.people.identify import read_profiles
 from earshot.speakers.tables.voice_space import thresholds, voice_space
 from earshot.speakers.voices.local_speakers import turn_spans
@@ -75,7 +76,7 @@ def speaker_turns(
                 turns, exclusive = diarizer.diarize(sound.samples, run.report, run.measurement.tally, segmentation)
         run.replace({"turns": turns, "exclusive_turns": exclusive})
         speakers = int(turns.local_speaker.nunique())
-        with run.measurement.reading_writing():
+        with run.measurement.reading_writing(Place.DATABASE):
             findings = turn_findings(run.database, run.video, speakers)
         return run.finish(
             diarizer.execution,
@@ -98,7 +99,7 @@ def _monologue(run: StageRun, diarizer: "Diarizer", samples: np.ndarray) -> tupl
     settings, database = read_settings(), run.database
     if not settings.monologue:
         return diarize_in_full("off: EARSHOT_MONOLOGUE is not 1"), None
-    with run.measurement.reading_writing():
+    with run.measurement.reading_writing(Place.DATABASE):
         profiles, limits = read_profiles(database, voice_space(settings)), thresholds(database, settings)
         corrected = database.query("SELECT 1 FROM corrected_spans WHERE video_id = %s LIMIT 1", [run.video.video_id])
     if corrected or not len(profiles.people):

@@ -9,6 +9,7 @@ ingest_assets/assets/search_index.py decides which model is searched.
 import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult
 
+from earshot.models.measurement import Place
 from earshot.transcripts.corrections.corrected_words import correct_words
 from earshot.transcripts.corrections.passage_words import among_all
 from earshot.transcripts.corrections.word_corrections import follow_corrections, read_corrections
@@ -39,7 +40,7 @@ def text_embeddings(
         if run.is_current:
             return run.reuse()
         encoder = run.load(gpu, models.open().passage_encoder)
-        with run.measurement.reading_writing():
+        with run.measurement.reading_writing(Place.DATABASE):
             register_text_model(run.database, models.open().model_set().text)
             corrections = read_corrections(run.database, run.video.video_id)
         heard, transcripts = run.rows("words", "word_index"), run.rows("transcripts", "video_id")
@@ -57,7 +58,7 @@ def text_embeddings(
         language = transcripts.language.iloc[0] or ""
         rows = among_all(passages, said).assign(language=language, embedding=list(vectors), **of_model)
         run.replace({"passages": rows}, of_model)
-        with run.measurement.reading_writing():
+        with run.measurement.reading_writing(Place.DATABASE):
             follow_corrections(run.database, run.video.video_id, corrections)
         return run.finish(
             execution,

@@ -6,6 +6,7 @@ Silero VAD runs first, so that silence yields no words.
 import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult
 
+from earshot.models.measurement import Place
 from earshot.transcripts.previews import excerpt
 from ingest_assets.stages.content_findings import transcript_findings
 from ingest_assets.stages.outputs import content_digest
@@ -48,7 +49,7 @@ def transcript(
                 "words": transcription.words,
             }
         )
-        with run.measurement.reading_writing():
+        with run.measurement.reading_writing(Place.DATABASE):
             findings = transcript_findings(run.database, run.video, transcription, sound.duration_s)
         return run.finish(
             execution,

@@ -41,6 +41,7 @@ BACKFILL_PRIORITY = -10
 # The number of newest videos whose passages are stored, so that the comparison can show examples.
 EXAMPLES_OF = 20
 KEPT_DAYS = 90
+STOPPED = (BulkActionStatus.FAILING, BulkActionStatus.FAILED)
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def read_progress(database: Database, instance: DagsterInstance, backfill_id: st
         failed=count(DagsterRunStatus.FAILURE) - count(DagsterRunStatus.FAILURE, **{WILL_RETRY_TAG: "true"}),
         working=count(*ACTIVE),
         since_s=(backfill.backfill_end_timestamp or time.time()) - backfill.backfill_timestamp,
-        error=backfill.error.message if backfill.error else "",
+        error=backfill.error.message if backfill.error and backfill.status in STOPPED else "",
     )
 
 

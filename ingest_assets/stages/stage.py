@@ -30,7 +30,7 @@ from dagster import (
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
 from earshot.models.device import Device
-from earshot.models.measurement import ExecutionInfo, Measurement
+from earshot.models.measurement import ExecutionInfo, Measurement, Place
 from earshot.models.registry import Floor
 from earshot.storage.catalog.previous_rows import KEEP_TAG, keep_previous
 from earshot.storage.catalog.source_states import pause
@@ -103,12 +103,12 @@ class StageRun:
 
     def rows(self, table: str, order: str) -> pd.DataFrame:
         """This video's rows of a table."""
-        with self.measurement.reading_writing():
+        with self.measurement.reading_writing(Place.DATABASE):
             return self.database.frame(table, self.video.video_id, order)
 
     def replace(self, frames: dict[str, pd.DataFrame], only: Mapping[str, str] | None = None) -> None:
         """Replace this video's rows of these tables in one transaction; with `only`, just those with these values."""
-        with self.measurement.reading_writing(), self.database.connect() as connection:
+        with self.measurement.reading_writing(Place.DATABASE), self.database.connect() as connection:
             had_output = invalidate_output(connection, self.video.video_id, self.asset)
             # A retry after the rows were replaced must not keep the new rows as the previous ones.
             if had_output and self.context.run.tags.get(KEEP_TAG) == "true":
@@ -225,7 +225,7 @@ def _record(database: Database, video_id: str, error: EarshotError) -> None:
 
 
 def _open(context: AssetExecutionContext, database: Database, video_id: str, measurement: Measurement) -> StageRun:
-    with measurement.reading_writing():
+    with measurement.reading_writing(Place.DATABASE):
         video = get_video(database, video_id)
     if video is None:
         raise Misconfigured(
@@ -233,7 +233,7 @@ def _open(context: AssetExecutionContext, database: Database, video_id: str, mea
             "Do not add partitions by hand: `earshot ingest` adds them.",
         )
     run = StageRun(context, database, video, measurement)
-    with measurement.reading_writing():
+    with measurement.reading_writing(Place.DATABASE):
         missing = sorted(run.upstream - run.outputs.keys())
     if missing:
         raise _missing_inputs(video, run.asset, missing)

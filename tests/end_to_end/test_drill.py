@@ -21,11 +21,12 @@ from bench.drill.drill import (
     write_clip,
     write_recording,
 )
-from bench.drill.faults import ENROLMENT_FAULTS, FAULTS, Fault
+from bench.drill.faults import ENROLMENT_FAULTS, FAULTS, QUERY_S, STORE_S, Fault
 from earshot.config.settings import read_settings
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database
 from earshot.timings.alerts import send_alerts
+from earshot.timings.causes.waiting import WAITS
 from earshot.timings.history import read_history
 from earshot.timings.timing import Timing
 from ingest_assets.operations.ingest import Outcome
@@ -136,7 +137,7 @@ def test_slow_stage_fails_its_check_not_its_run(drill: Drill) -> None:
 
 def test_flagged_timings_leave_baseline_and_are_alerted(drill: Drill) -> None:
     speeds = drill.database.query("SELECT asset, speed FROM asset_timings WHERE speed IN ('warn', 'error') ORDER BY timing_id")
-    judged_apart = {"io_wait", "more_items", "device"}
+    judged_apart = {*WAITS, "more_items", "device"}
     flagged_by_speed = [stage for fault in FAULTS if fault.cause not in judged_apart for stage in fault.stages]
     assert sorted(row["asset"] for row in speeds) == sorted(flagged_by_speed)
     alerts = send_alerts(drill.database, read_settings())
@@ -145,10 +146,13 @@ def test_flagged_timings_leave_baseline_and_are_alerted(drill: Drill) -> None:
 
 
 def test_waits_leave_their_own_baseline_only(drill: Drill) -> None:
-    rows = drill.database.query("SELECT asset, speed FROM asset_timings WHERE waiting IN ('warn', 'error') ORDER BY timing_id")
-    waited = [stage for fault in FAULTS if fault.cause == "io_wait" for stage in fault.stages]
+    rows = drill.database.query("SELECT * FROM asset_timings WHERE waiting IN ('warn', 'error') ORDER BY timing_id")
+    waited = [stage for fault in FAULTS if fault.cause in WAITS for stage in fault.stages]
     assert sorted(row["asset"] for row in rows) == sorted(waited)
     assert {row["speed"] for row in rows} == {"ok"}
+    store, database = rows[: len(STAGES[1:4])], rows[len(STAGES[1:4]) :]
+    assert {(row["store_s"], row["database_s"], row["network_s"]) for row in store} == {(STORE_S, 0.0, 0.0)}
+    assert {(row["store_s"], row["database_s"], row["network_s"]) for row in database} == {(0.0, QUERY_S, 0.0)}
 
 
 def test_timings_outlive_their_runs(drill: Drill) -> None:

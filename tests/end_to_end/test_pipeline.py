@@ -131,6 +131,9 @@ def test_materializations_have_the_timings_of_the_database(ingested: Ingested) -
         assert rows[0]["device"] == "cpu"
         assert rows[0]["code_version"] == expected_versions()[stage].code_version
         assert 0 < rows[0]["compute_s"] <= rows[0]["wall_s"]
+        assert rows[0]["io_s"] == pytest.approx(rows[0]["store_s"] + rows[0]["database_s"] + rows[0]["network_s"])
+        assert rows[0]["database_s"] > 0
+        assert (rows[0]["store_s"] > 0) is (stage != "text_embeddings")
 
 
 def test_models_load_for_the_first_video_only(ingested: Ingested) -> None:

@@ -18,7 +18,7 @@ from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Kind, Source
 from earshot.media.download_slots import download_slot
 from earshot.models import measurement
-from earshot.models.measurement import Measurement
+from earshot.models.measurement import Measurement, Place
 from earshot.storage.database import Database
 
 FEED = Source(Kind.FEED, "https://podcast.example/feed.xml", "A podcast", pause_s=0.0)
@@ -204,7 +204,7 @@ def test_waiting_for_a_slot_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> 
     measured = Measurement()
     with measured.waiting():
         pass
-    with measured.reading_writing():
+    with measured.reading_writing(Place.NETWORK):
         pass
     assert measured.io_s == 3.0
     assert measured.wall_s == 6.0

@@ -38,6 +38,12 @@ def test_old_library_is_not_stale(old: Database) -> None:
     assert find_stale(old) == []
 
 
+def test_old_timings_have_no_parts_of_waiting(old: Database) -> None:
+    rows = old.query("SELECT io_s, store_s, database_s, network_s FROM asset_timings")
+    assert rows
+    assert all(row["io_s"] >= 0 and {row["store_s"], row["database_s"], row["network_s"]} == {None} for row in rows)
+
+
 def test_old_library_keeps_its_names(old: Database) -> None:
     recording = read_recording(old, TELEPHONE)
     assert "Nell" in {speaker.person for speaker in recording.names.by_label.values()}

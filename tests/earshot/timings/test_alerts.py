@@ -20,7 +20,7 @@ from earshot.sources.troubles import Trouble
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from earshot.timings.alerts import LastAlert, is_muted, read_last_alerts, send_alerts, send_troubles, write_last_alerts
-from earshot.timings.remedies import REMEDIES
+from earshot.timings.causes.remedies import REMEDIES
 from earshot.transcripts.content_checks import CONTENT_CHECKS
 from sensors.alerts import alerts
 from tests.support import timing_rows

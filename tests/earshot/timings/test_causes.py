@@ -2,7 +2,7 @@
 
 import pytest
 
-from earshot.timings.causes import UNKNOWN, billable_s, computing_s, diagnose, explain_amount
+from earshot.timings.causes.computing import UNKNOWN, billable_s, computing_s, diagnose, explain_amount
 from earshot.timings.timing import Timing
 from tests.support.timing_rows import usual
 

@@ -497,8 +497,8 @@ def test_followed_baseline_stays_open_and_replaces_slowness(database: Database) 
     fail(database, 20.0, "The baseline followed.", cause="baseline_followed")
     fail(database, 3.0, "Slow again.")
     database.query(
-        "INSERT INTO accepted_speeds (asset, timing_id, accepted_at, followed_until) "
-        "SELECT 'transcript', 1, recorded_at, 9 FROM check_failures WHERE cause = 'baseline_followed'"
+        "INSERT INTO accepted_speeds (asset, timing_id, accepted_at, verdict, followed_until) "
+        "SELECT 'transcript', 1, recorded_at, 'speed', 9 FROM check_failures WHERE cause = 'baseline_followed'"
     )
     assert [failing.message for failing in read_open_failures(database)] == ["Slow again.", "The baseline followed."]
     keep(database, [row()])

@@ -27,7 +27,7 @@ from ingest_assets.stages.stage import FORCE_TAG
 from ingest_assets.stages.versions import expected_versions
 from resources.instance.dagster_internals import BACKFILL_ID_TAG, BulkActionStatus, PartitionBackfill, make_new_backfill_id
 from sensors import failing_backfills
-from sensors.failing_backfills import FIRST, entitle, stop_if_failing
+from sensors.failing_backfills import FIRST, OUTCOME_TAG, stop_if_failing, tell_outcome
 from tests.dagster_contract.internals import MAX_RETRIES_TAG
 from tests.support.library import run_stage, stored_video
 
@@ -259,20 +259,21 @@ def missing_video(database: Database, instance: DagsterInstance, tmp_path: Path)
     return video
 
 
-def test_failed_backfill_says_in_its_title_what_failed(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
+def test_failed_backfill_says_what_failed(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:
     backfill_id = started(ingested, instance, "audio")
     success(instance, backfill_id)
-    failed_run(instance, backfill_id, missing_video(ingested, instance, tmp_path))
+    reason = failed_run(instance, backfill_id, missing_video(ingested, instance, tmp_path))
     end(instance, backfill_id, BulkActionStatus.COMPLETED_FAILED)
     backfill = instance.get_backfill(backfill_id)
     assert backfill is not None
-    title = entitle(instance, ingested, backfill)
-    assert "a title: 1 video failed (1 removed), see `earshot videos`" in title
-    again = instance.get_backfill(backfill_id)
-    assert again is not None
-    assert again.title is not None
-    assert again.title in title
-    assert entitle(instance, ingested, again) == ""
+    assert tell_outcome(instance, ingested, backfill) == f"{backfill_id}: 1 of 2 videos failed (1 removed)."
+    told = instance.get_backfill(backfill_id)
+    assert told is not None
+    assert told.error is not None
+    assert told.error.message == f"1 of 2 videos failed (1 removed); 1 done. See `earshot videos`.\n\ngone: {reason}"
+    assert told.tags[OUTCOME_TAG] == "1 of 2 videos failed (1 removed)"
+    assert tell_outcome(instance, ingested, told) == ""
+    assert read_progress(ingested, instance, backfill_id).error == ""  # it was not stopped
 
 
 def test_failed_partition_shows_its_reason(instance: DagsterInstance, ingested: Database, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from earshot.common.errors import Misconfigured
 from earshot.models.registry import COMMUNITY_1, MINILM, Floor
 from earshot.storage.database import Database
 from earshot.timings.baseline import NEW_LEVEL_VIDEOS, SPREAD_WINDOW, Level
+from earshot.timings.causes.remedies import remedy_of
 from earshot.timings.history import RECENT, Follow, History, Past, accept_speed, follow, read_history
 from earshot.timings.judgement import CHECKS, CheckOutcome, evaluate
 from earshot.timings.timing import Timing
@@ -120,6 +121,39 @@ def test_late_store_is_an_error_by_the_seconds_lost() -> None:
     assert "6.0 s went into reading" in found.message
 
 
+IN_PARTS = replace(SHORT, store_s=0.01, database_s=0.01, network_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "cause", "place"),
+    [
+        ("store_s", "store_wait", "the media store"),
+        ("database_s", "database_wait", "the database"),
+        ("network_s", "network_wait", "the download"),
+    ],
+)
+def test_cause_of_a_wait_names_what_was_slow(key: str, cause: str, place: str) -> None:
+    now = replace(IN_PARTS, wall_s=8.72, io_s=6.02, **{key: 6.0})
+    found = examined(now, history(*[IN_PARTS] * 20))["regression"]
+    assert (found.level, found.cause) == (Level.ERROR, cause)
+    assert f"6.0 s went into {place}; usual 0.0 s" in found.message
+    assert remedy_of(cause) != remedy_of("unknown")
+
+
+@pytest.mark.parametrize(
+    ("now", "past"),
+    [
+        (replace(IN_PARTS, wall_s=8.72, io_s=6.02, store_s=6.0), SHORT),
+        (replace(SHORT, wall_s=8.72, io_s=6.02), IN_PARTS),
+        (replace(IN_PARTS, wall_s=8.72, io_s=6.03, store_s=2.01, database_s=2.01, network_s=2.01), IN_PARTS),
+    ],
+    ids=["no usual parts", "no parts now", "all parts grew"],
+)
+def test_cause_of_a_wait_is_general_without_proof(now: Timing, past: Timing) -> None:
+    found = examined(now, history(*[past] * 20))["regression"]
+    assert (found.level, found.cause) == (Level.ERROR, "io_wait")
+
+
 def test_waiting_does_not_hide_in_a_long_stage() -> None:
     evaluation = evaluate(ASSET, usual(wall_s=20.5, io_s=10.2), HEALTHY, ())
     assert (evaluation.speed, evaluation.waiting) == (Level.OK, Level.ERROR)
@@ -207,6 +241,14 @@ def slower(videos: int, code: str = "old", cause: str = "unknown", hours: float 
 
 NORMAL = tuple(Past(usual(), Level.OK, code=("old",), timing_id=number, recorded_at=NOON) for number in range(1, 21))
 SLOW = usual(wall_s=25.0, compute_s=24.8, cpu_s=25.0)
+LATE = usual(wall_s=16.5, io_s=6.2, store_s=6.1, database_s=0.1, network_s=0.0)
+
+
+def waited(videos: int, code: str = "old") -> tuple[Past, ...]:
+    later = NOON + timedelta(hours=1)
+    return tuple(
+        Past(LATE, Level.OK, Level.ERROR, code=(code,), timing_id=100 + number, recorded_at=later) for number in range(videos)
+    )
 
 
 @pytest.mark.parametrize("slow", [slower(NEW_LEVEL_VIDEOS), slower(NEW_LEVEL_VIDEOS, cause="machine_busy", hours=25.0)])
@@ -215,7 +257,22 @@ def test_baseline_follows_a_slower_machine_and_says_so(slow: tuple[Past, ...]) -
     found = evaluation.findings[-1]
     assert (found.level, found.cause) == (Level.WARN, "baseline_followed")
     assert "2.4 times as long" in found.message
-    assert (evaluation.speed, evaluation.follow) == (Level.OK, Follow(after=99, until=99 + NEW_LEVEL_VIDEOS))
+    assert (evaluation.speed, evaluation.follow) == (Level.OK, Follow("speed", after=99, until=99 + NEW_LEVEL_VIDEOS))
+
+
+def test_baseline_of_waiting_follows_a_slower_store_and_says_so() -> None:
+    normal = [replace(past, timing=replace(past.timing, store_s=0.1, database_s=0.1, network_s=0.0)) for past in NORMAL]
+    evaluation = evaluate(ASSET, LATE, History((*normal, *waited(NEW_LEVEL_VIDEOS))), ())
+    found = evaluation.findings[-1]
+    assert (found.level, found.cause) == (Level.WARN, "baseline_followed")
+    assert "waited 31.0 times as long as before for 10 videos" in found.message
+    assert "6.1 s went into the media store; usual 0.1 s" in found.message
+    assert (evaluation.waiting, evaluation.follow) == (Level.OK, Follow("waiting", after=99, until=99 + NEW_LEVEL_VIDEOS))
+
+
+def test_baseline_of_waiting_does_not_follow_changed_code() -> None:
+    evaluation = evaluate(ASSET, LATE, History((*NORMAL, *waited(NEW_LEVEL_VIDEOS, code="new"))), ())
+    assert (evaluation.findings[-1].level, evaluation.follow) == (Level.ERROR, None)
 
 
 @pytest.mark.parametrize(
@@ -233,19 +290,22 @@ def test_baseline_does_not_follow_without_proof(past: tuple[Past, ...]) -> None:
     assert (evaluation.findings[-1].level, evaluation.follow) == (Level.ERROR, None)
 
 
-def test_followed_baseline_has_the_slow_videos(database: Database) -> None:
+@pytest.mark.parametrize(("slow", "verdict", "other"), [(SLOW, "speed", "waiting"), (LATE, "waiting", "speed")])
+def test_followed_baseline_has_the_slow_videos(database: Database, slow: Timing, verdict: str, other: str) -> None:
     for _ in range(20):
-        keep(database, ASSET, usual(), speed="ok")
+        keep(database, ASSET, usual(), speed="ok", waiting="ok")
     for _ in range(NEW_LEVEL_VIDEOS):
-        keep(database, ASSET, SLOW, speed="error")
-    evaluation = evaluate(ASSET, SLOW, read_history(database, ASSET, SLOW), ())
+        keep(database, ASSET, slow, **{verdict: "error", other: "ok"})
+    evaluation = evaluate(ASSET, slow, read_history(database, ASSET, slow), ())
     assert evaluation.follow is not None
     with database.connect() as connection:
         follow(connection, ASSET, evaluation.follow)
-    after = read_history(database, ASSET, SLOW)
-    assert [past.speed for past in after.comparable] == [Level.OK] * NEW_LEVEL_VIDEOS
-    found = evaluate(ASSET, SLOW, after, ()).findings[-1]
-    assert (found.level, found.ratio) == (Level.OK, pytest.approx(1.0))
+    after = read_history(database, ASSET, slow)
+    counted = [past.timing for past in after.comparable if not getattr(past, verdict).flagged]
+    assert [timing.wall_s for timing in counted] == [slow.wall_s] * NEW_LEVEL_VIDEOS
+    assert not any(getattr(past, other).flagged for past in after.comparable)
+    evaluation = evaluate(ASSET, slow, after, ())
+    assert (evaluation.speed, evaluation.waiting, evaluation.follow) == (Level.OK, Level.OK, None)
 
 
 def test_stage_without_inputs_is_not_evaluated() -> None:

@@ -1,14 +1,13 @@
-"""Causes: why a stage was slow, as far as its timing proves it. Pure functions.
+"""Causes of slow computing, as far as a timing proves them. Pure functions.
 
 `diagnose()` compares a timing with earlier ones and returns the causes that explain at least half of the excess of computing,
 the most certain first. If nothing does, it says `unknown`: a wrong guess would cost more time than an honest gap. Waiting is
-judged apart, so that it needs no diagnosis: `io_wait()`.
+judged apart (earshot/timings/causes/waiting.py).
 
 | cause | evidence |
 |---|---|
 | device | the model's parameters were on another device than requested |
 | cold_load | the process loaded the stage's model again, and the load is at least half of the excess |
-| io_wait | reading, writing and the network took too long |
 | cache_misses | more work per audio second, and a larger share of it missed the cache |
 | more_items | more work per audio second |
 | batch_size | fewer inputs per model call, or memory that ran out |
@@ -82,13 +81,6 @@ def cpu_lost_s(timing: Timing) -> float:
     wanted_s = waited_s + timing.cpu_s
     lost_s = min(waited_s, total_s * waited_s / wanted_s) if wanted_s > 0 else 0.0
     return min(total_s, lost_s + total_s * (timing.cpu_steal or 0.0))
-
-
-def io_wait(now: Timing, expected_s: float) -> Cause:
-    """The cause of a wait that was judged too long."""
-    return Cause(
-        "io_wait", f"{now.io_s:.1f} s went into reading, writing, the network and the database; expected {expected_s:.1f} s"
-    )
 
 
 def _device(now: Timing, _usual: Sequence[Timing]) -> Cause | None:
