@@ -1,8 +1,7 @@
 """Videos, sources and performance in a real browser: what only a browser shows."""
 
-import os
-import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from tests.page.conftest import serving_page
 from tests.page.test_search_page import HOSTILE
-from tests.support.earshot_up import EARSHOT
 from tests.support.library import fill
 
 pytestmark = pytest.mark.slow
@@ -134,10 +132,11 @@ def test_progress_moves_while_a_video_is_ingested(page: Page, library: Database,
     page.goto("/videos")
     expect(page.locator("#now")).to_contain_text("Nothing runs")
     page.evaluate(WATCH)
-    ingest = subprocess.Popen([EARSHOT, "ingest", str(clip)], env=os.environ, stdout=subprocess.DEVNULL)
-    expect(page.locator("[data-running]")).to_be_visible(timeout=180_000)
-    expect(page.locator("[data-running]")).to_have_count(0, timeout=300_000)
-    assert ingest.wait(timeout=300) == 0
+    with ThreadPoolExecutor() as beside:
+        ingest = beside.submit(Library().ingest, str(clip))
+        expect(page.locator("[data-running]")).to_be_visible(timeout=180_000)
+        expect(page.locator("[data-running]")).to_have_count(0, timeout=300_000)
+        assert [outcome.result for outcome in ingest.result(timeout=300).outcomes] == ["done"]
     assert library.query("SELECT state FROM videos WHERE title = 'telephone'") == [{"state": "ready"}]
     seen = page.evaluate("window.seen")
     shown = [stage for stage in STAGES if any(stage.replace("_", " ") in text for text in seen)]
