@@ -38,8 +38,8 @@ CHECKS = ("device", "floor", "regression")
 
 # Faults of different stages share a video.
 TOGETHER = (
-    ("throttled", "one by one", "loaded again"), ("slow store",), ("slow database",), ("halved step",),
-    ("one thread",), ("other device",),
+    ("throttled", "one by one", "loaded again"), ("slow store",), ("slow database",), ("one thread",),
+    ("halved step", "other device"),
 )  # fmt: skip
 NAMED = {fault.name: fault for fault in FAULTS}
 
