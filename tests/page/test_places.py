@@ -119,8 +119,11 @@ def test_wrong_filter_is_a_problem(client: TestClient, query: dict[str, str | in
 def test_failed_video_says_why_and_is_retried(client: TestClient, database: Database, up: None) -> None:
     assert up is None
     fill(database, ["talk"], [" so"])
-    database.query("UPDATE videos SET state = 'private', last_error = 'It is private. Ask its owner.', attempts = 3")
+    database.query(
+        "UPDATE videos SET state = 'private', last_error = 'It is private. Ask its owner. `earshot <up>`', attempts = 3"
+    )
     page = client.get("/videos").text
+    assert "<code>earshot &lt;up&gt;</code>" in page
     assert "It is private. Ask its owner." in page
     assert 'class="retry"' in page
     answer = client.post(f"{API}/videos/talk/retry")
