@@ -1,8 +1,9 @@
 """Latencies of Earshot's page: the time to the first byte of each page and of the API, on a library of 100,000 videos.
 
-Makes a temporary library as bench/scale/scale.py does, with the vector index of a million passages; or only reads the library
-of EARSHOT_HOME (`--here`). A client asks a real `earshot page` over one connection, each time for another video, person or
-question. Prints a table, and writes bench/results/page-<commit>.json.
+Makes a temporary library as bench/scale/scale.py does, and gives its videos the passages of bench/search/search.py, which have
+the words and vectors of real text, titles of their words, dates over the last thousand days, and an index of vectors; or only
+reads the library of EARSHOT_HOME (`--here`). A client asks a real `earshot page` over one connection, each time for another
+video or question. Prints a table, and writes bench/results/page-<commit>.json.
 
 Not measured: what a browser makes of the answers, and answers under load.
 """
@@ -15,38 +16,47 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import psutil
+import psycopg
 
+from bench.corpora.corpus import Corpus, grown, real_corpus
 from bench.harness.figures import measured_on, own_home, write
 from bench.harness.server import free_port
 from bench.scale.backfills import EARSHOT
 from bench.scale.scale import PASSAGES, VIDEOS, make
+from bench.search.search import by_video, passage_rows
 from earshot.cli.output import print_table
 from earshot.config.settings import read_settings
 from earshot.models.device import cpu_name
+from earshot.storage.catalog.videos import stream_keys
 from earshot.storage.database import Database, open_database
 from earshot.transcripts.search.text_models import searched_model
-from earshot.transcripts.search.vector_index import build_index
+from earshot.transcripts.search.vector_index import build_index, drop_index
 
 ASKED, WARM_UP = 60, 5
+AT_ONCE = 500  # videos written in one transaction
+DAYS = 1000  # over which the videos are published
 STARTUP_S = 60.0
 
 Row = dict[str, Any]
 
-# Each with the values that are put in: a video, a question of several words, one of its words, two of them in a row.
+# Each with the values that are put in: a video, a question of several words, one of its words, four of them in a row.
 ADDRESSES = (
     "/",
     "/search?q={words}",
-    "/search?q=%22{two}%22",
+    "/search?q=%22{phrase}%22",
     "/search?q={word}&words=true",
-    "/search?q={words}&since=2026-01-01",
+    "/search?q={words}&since={since}",
     "/api/v1/search/facets?q={words}",
     "/videos",
     "/videos?state=failed",
+    "/videos?q={word}",
     "/people",
     "/sources",
     "/performance",
@@ -67,18 +77,38 @@ def main() -> None:
     with nullcontext(read_settings().home) if arguments.here else own_home() as home:
         os.environ["EARSHOT_SOURCES"] = str(home / "sources.yaml")
         if not arguments.here:
-            make(home, arguments.videos, arguments.passages)
-            index(open_database())
+            make(home, arguments.videos, arguments.videos)
+            fill(open_database(), real_corpus(), arguments.passages)
         figures = {**measured_on(cpu_name()), "load_before": os.getloadavg()[0], **measure(open_database())}
     report(figures)
     print(f"Kept in {write(figures, 'page-')}.")
 
 
-def index(database: Database) -> None:
-    """Build the vector index, as the asset `search_index` does."""
+def fill(database: Database, base: Corpus, count: int) -> None:
+    """Give the videos these passages, titles and dates, and build the vector index as the asset `search_index` does."""
     model = searched_model(database)
-    if model is not None:
-        build_index(database, model)
+    assert model is not None
+    with database.connect() as connection:
+        drop_index(connection, model)  # if there is one: writing into it takes thirty times as long
+        connection.execute("TRUNCATE passages")
+    keys = list(stream_keys(database))
+    each = count // len(keys)
+    videos = zip(keys, by_video(grown(base, count), each), strict=False)
+    while written := list(islice(videos, AT_ONCE)):
+        with database.connect() as connection:
+            for key, part in written:
+                database.replace_within(connection, key, {"passages": passage_rows(part)})
+    database.query(_TITLES, [DAYS])
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE)")
+    build_index(database, model)
+
+
+_TITLES = """
+    UPDATE videos v SET title = left(p.text, 60), published_at = now() - number %% %s * interval '1 day'
+    FROM (SELECT *, row_number() OVER (ORDER BY video_id) AS number FROM passages WHERE passage_index = 0) p
+    WHERE p.video_id = v.video_id
+"""
 
 
 def measure(database: Database) -> Row:
@@ -95,15 +125,17 @@ def measure(database: Database) -> Row:
 def questions(database: Database) -> Iterator[dict[str, str]]:
     """For each request a video, and words that are said in a passage of another one."""
     rows = database.query(
-        "SELECT video_id, text FROM passages TABLESAMPLE SYSTEM (0.1) ORDER BY random() LIMIT %s", [ASKED + WARM_UP]
+        "SELECT video_id, text FROM passages TABLESAMPLE SYSTEM (1) ORDER BY random() LIMIT %s", [ASKED + WARM_UP]
     )
+    since = date.today() - timedelta(days=30)
     for row in rows:
         words = re.findall(r"\w{3,}", row["text"]) or ["bridge"]
         yield {
             "video": row["video_id"],
             "words": quote(" ".join(words[:8])),
             "word": quote(max(words, key=len)),
-            "two": quote(" ".join(words[1:3])),
+            "phrase": quote(" ".join(re.findall(r"[A-Za-z]+", row["text"])[3:7] or words)),
+            "since": str(since),
         }
 
 

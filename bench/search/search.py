@@ -123,15 +123,16 @@ def seconds(work: Callable[[], object]) -> float:
 
 def load(database: Database, base: Corpus, first: int, last: int, ana: SpeakerRef) -> None:
     """Add passages number `first` to `last`, in videos of PER_VIDEO."""
-    parts = _videos(grown(base, last - first, seed=first))
+    parts = by_video(grown(base, last - first, seed=first))
     for number, part in enumerate(parts, start=first // PER_VIDEO):
         add_video(database, number, part, ana)
 
 
-def _videos(parts: Iterator[Corpus]) -> Iterator[Corpus]:
+def by_video(parts: Iterator[Corpus], each: int = PER_VIDEO) -> Iterator[Corpus]:
+    """The passages in videos of so many."""
     for part in parts:
-        for first in range(0, len(part), PER_VIDEO):
-            yield Corpus(part.texts[first : first + PER_VIDEO], part.vectors[first : first + PER_VIDEO])
+        for first in range(0, len(part), each):
+            yield Corpus(part.texts[first : first + each], part.vectors[first : first + each])
 
 
 def add_video(database: Database, number: int, corpus: Corpus, ana: SpeakerRef) -> None:
@@ -140,11 +141,19 @@ def add_video(database: Database, number: int, corpus: Corpus, ana: SpeakerRef) 
     source = next((f"https://x/{share}" for share in (1000, 100, 2) if number % share == 1), "https://x/rest")
     day = datetime.combine(LAST_DAY, datetime.min.time(), UTC) - timedelta(days=number % 1000)
     register(database, [Video(video_id, f"https://x/{video_id}", source, f"Video {number}", published_at=day)])
+    transcript = pd.DataFrame([{"language": "en", "language_probability": 1.0, "model": "", "model_revision": ""}])
+    database.replace(video_id, {"transcripts": transcript, "passages": passage_rows(corpus)})
+    if number % 50 == 0:
+        database.query(_SPEAKS, [video_id, video_id, ana.person_id])
+
+
+def passage_rows(corpus: Corpus) -> pd.DataFrame:
+    """A video's rows of table `passages`: these texts one after the other, by three speakers in turn."""
     size = len(corpus)
     passages = pd.DataFrame({"passage_index": range(size), "text": corpus.texts, "embedding": list(corpus.vectors)})
     lengths = passages.text.str.count(" ") / WORDS_PER_S
     labels = [f"SPEAKER_0{index % 3}" for index in range(size)]
-    passages = passages.assign(
+    return passages.assign(
         start_s=lengths.cumsum() - lengths,
         end_s=lengths.cumsum(),
         local_speaker=labels,
@@ -153,10 +162,6 @@ def add_video(database: Database, number: int, corpus: Corpus, ana: SpeakerRef) 
         language="en",
         **OF_MODEL,
     )
-    transcript = pd.DataFrame([{"language": "en", "language_probability": 1.0, "model": "", "model_revision": ""}])
-    database.replace(video_id, {"transcripts": transcript, "passages": passages})
-    if number % 50 == 0:
-        database.query(_SPEAKS, [video_id, video_id, ana.person_id])
 
 
 _SPEAKS = """

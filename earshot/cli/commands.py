@@ -40,7 +40,7 @@ COMMANDS = {
     ),
     "sources": LazyCommand(
         "earshot.cli.library.sources:sources_command",
-        "List the watched sources and their states.",
+        "List the watched sources and their states, or change them.",
     ),
     "stale": LazyCommand(
         "earshot.cli.library.stale:stale_command",

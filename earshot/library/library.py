@@ -241,7 +241,8 @@ class Library:
         after: str | None = None,
         limit: int = 50,
     ) -> "ListedPage":
-        """One page of `videos()`, also of one source, or with this text in the title; `after` is `next` of the page before."""
+        """One page of `videos()`, also of one source, or with these words in the title or this key; `after` is `next` of the
+        page before."""
         from earshot.library.videos import list_page
 
         return list_page(self.database, state, source, text, after, limit)

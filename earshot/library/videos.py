@@ -96,7 +96,7 @@ def _with_run(video: Video, at_work: Activity | None) -> ListedVideo:
 def list_page(
     database: Database, state: str | None, source: str | None, text: str, after: str | None, limit: int
 ) -> ListedPage:
-    """One page of the videos in this state of VIDEO_STATES, of this source, with this text in the title."""
+    """One page of the videos in this state of VIDEO_STATES, of this source, with these words in the title (`VideoList`)."""
     among = None
     if state in ACTIVITIES:
         activities = read_activities(server_urls(read_settings()))

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from earshot.common.text import pluralize
@@ -21,6 +22,8 @@ from earshot.config.settings import read_settings
 
 PACKAGE = files("earshot.page")
 STATIC = str(PACKAGE / "static")
+
+_CODE = re.compile(r"`([^`\n]+)`")
 
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -48,8 +51,14 @@ def _templates() -> Environment:
         "plain": plain,
         "web": web_url,
         "speaker_url": speaker_url,
+        "coded": coded,
     }
     return templates
+
+
+def coded(text: str) -> Markup:
+    """The text of a message as HTML, with what is between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def day(time: datetime | None) -> str:

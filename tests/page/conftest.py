@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from starlette.testclient import TestClient
 
@@ -59,6 +60,12 @@ def serving_page(library: Library) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def serious_violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe-core finds in the page as it is now that is serious or critical: each rule, and the elements that break it."""
+    found = Axe().run(page).response["violations"]
+    return [(v["id"], [node["html"] for node in v["nodes"]]) for v in found if v["impact"] in ("serious", "critical")]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Sound by ranges of bytes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
@@ -13,9 +11,11 @@ from earshot.storage.media_store import MediaStore, location_of, samples_sha256
 URL = "/api/v1/videos/call/audio"
 
 
-@pytest.fixture
-def stored(database: Database) -> bytes:
-    """The audio of video `call`, two seconds of noise, as it is stored."""
+@pytest.fixture(params=["", "memory://page/audio"], ids=["folder", "store"])
+def stored(database: Database, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """The audio of video `call`, two seconds of noise, as it is stored: in a folder, or where only fsspec reads it."""
+    if request.param:
+        monkeypatch.setenv("EARSHOT_MEDIA", request.param)
     samples = np.random.default_rng(1).integers(-2000, 2000, 32_000).astype(np.int16)
     register(database, [Video("call", "https://x/call", "https://x", "A call")])
     uri = MediaStore().write("call", samples)
@@ -82,8 +82,9 @@ def test_only_videos_have_sound(client: TestClient, key: str) -> None:
 
 
 @pytest.mark.usefixtures("stored")
-def test_lost_file_names_the_remedy(client: TestClient, home: Path) -> None:
-    (home / "media" / "call.flac").unlink()
+def test_lost_file_names_the_remedy(client: TestClient, database: Database) -> None:
+    [audio] = database.query("SELECT uri FROM audio")
+    location_of(audio["uri"]).unlink()
     answer = client.get(URL)
     assert answer.status_code == 422
     assert "earshot backfill audio --video call" in answer.json()["detail"]

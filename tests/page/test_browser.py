@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import schemathesis
-from axe_playwright_python.sync_playwright import Axe
 from hypothesis import given, settings
 from playwright.sync_api import Page, expect
 from schemathesis.core.result import Ok
@@ -15,6 +14,7 @@ from earshot.library.reading.question_meter import EVERY
 from earshot.page.app import API
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore
+from tests.page.conftest import serious_violations
 
 pytestmark = pytest.mark.slow
 
@@ -130,8 +130,23 @@ def test_axe_finds_no_serious_violation(browser_page: Page, video_id: str, addre
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
     page.goto(address.format(video_id), wait_until="networkidle")
-    violations = [v for v in Axe().run(page).response["violations"] if v["impact"] in ("serious", "critical")]
-    assert violations == []
+    assert serious_violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_in_what_opens(browser_page: Page, video_id: str, width: int, scheme: str) -> None:
+    page = browser_page
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+    page.goto(f"/videos/{video_id}", wait_until="networkidle")
+    for menu in ("Download", "Corrections", "Stages"):
+        page.get_by_text(menu, exact=True).click()
+        assert serious_violations(page) == []
+        page.get_by_text(menu, exact=True).click()
+    page.goto("/search?q=call", wait_until="networkidle")
+    page.locator("details.days summary").click()
+    assert serious_violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

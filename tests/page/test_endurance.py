@@ -1,6 +1,9 @@
 """What the server of the page survives: many connections, slow clients, a database that is away for a moment."""
 
+import itertools
+import json
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 import pytest
 
 from earshot import Library
+from earshot.page.api import events
+from earshot.page.api.events import Broadcast
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore, samples_sha256
@@ -70,6 +76,45 @@ def test_clients_that_do_not_read_hold_no_thread(url: str) -> None:
         for _ in range(CONNECTIONS // 4):
             stack.enter_context(_connected(url, request))
         assert b"Bridge" in _get(f"{url}/videos/bridge")
+
+
+EVENTS = b"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+def test_listeners_leave_the_page_usable_and_are_bounded(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "LISTENERS", CONNECTIONS)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(_connected(url, EVENTS)) for _ in range(CONNECTIONS)]
+        for listening in opened:
+            assert b"retry: " in _until(listening, b"retry: ")
+        assert b"Bridge" in _get(f"{url}/videos/bridge")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            _get(f"{url}/api/v1/events")
+        assert (refused.value.code, refused.value.headers["Retry-After"]) == (503, "30")
+        assert "200 clients" in json.loads(refused.value.read())["title"]
+
+
+def test_listeners_that_do_not_read_keep_no_events(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = itertools.count()
+    monkeypatch.setattr(events, "POLL_S", 0.02)
+    monkeypatch.setattr(Broadcast, "_read", lambda _: {"number": next(numbers), "padding": "x" * 200_000})
+    before = psutil.Process().memory_info().rss
+    with ExitStack() as stack:
+        for _ in range(CONNECTIONS // 4):
+            stack.enter_context(_connected(url, EVENTS))
+        _until(stack.enter_context(_connected(url, EVENTS)), b'"number": 40,')
+        assert psutil.Process().memory_info().rss - before < 150 << 20  # all events of all would be 400 MB
+        assert b"Bridge" in _get(f"{url}/videos/bridge")
+
+
+def _until(listening: socket.socket, expected: bytes) -> bytes:
+    """What is received until it has these bytes."""
+    received = b""
+    while expected not in received:
+        more = listening.recv(1 << 20)
+        assert more, "the server closed the connection"
+        received = received[-100:] + more
+    return received
 
 
 def test_many_searches_at_once_are_all_answered(url: str) -> None:

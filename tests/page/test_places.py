@@ -85,6 +85,30 @@ def test_videos_are_filtered(client: TestClient, database: Database, sources: Pa
 
 
 @pytest.mark.parametrize(
+    ("title", "asked", "found"),
+    [
+        ("The Bridge at Night", "night brid", True),
+        ("The Bridge at Night", "ridge", False),
+        ("The Bridge at Night", "bridge day", False),
+        ("The Bridge at Night", "talk", True),  # the key
+        ("The Bridge at Night", "tal", False),
+        ("Ünder die Brücke: O'Neil's <b>", "BRÜCKE o'n", True),
+        ("東京タワーの夜", "タワー", True),
+        ("b" * 3000 + " " + "é" * 3000, "é" * 900, True),
+        ("The Bridge", "-- !", False),
+        ("The Bridge", "  ", True),
+        ("The Bridge", "back\\slash'", False),
+    ],
+)
+def test_titles_are_found_by_how_their_words_begin(
+    client: TestClient, database: Database, title: str, asked: str, found: bool
+) -> None:
+    fill(database, ["talk"], [" so"])
+    database.query("UPDATE videos SET title = %s", [title])
+    assert keys(client.get(f"{API}/videos", params={"q": asked}).json()) == ["talk"] * found
+
+
+@pytest.mark.parametrize(
     "query", [{"state": "odd"}, {"source": "nobody"}, {"after": "odd"}, {"after": "WyJhIiwiYiIsImMiXQ"}, {"limit": 0}, {"x": 1}]
 )
 def test_wrong_filter_is_a_problem(client: TestClient, query: dict[str, str | int]) -> None:
@@ -95,8 +119,11 @@ def test_wrong_filter_is_a_problem(client: TestClient, query: dict[str, str | in
 def test_failed_video_says_why_and_is_retried(client: TestClient, database: Database, up: None) -> None:
     assert up is None
     fill(database, ["talk"], [" so"])
-    database.query("UPDATE videos SET state = 'private', last_error = 'It is private. Ask its owner.', attempts = 3")
+    database.query(
+        "UPDATE videos SET state = 'private', last_error = 'It is private. Ask its owner. `earshot <up>`', attempts = 3"
+    )
     page = client.get("/videos").text
+    assert "<code>earshot &lt;up&gt;</code>" in page
     assert "It is private. Ask its owner." in page
     assert 'class="retry"' in page
     answer = client.post(f"{API}/videos/talk/retry")

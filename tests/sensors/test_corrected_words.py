@@ -4,6 +4,7 @@ import pytest
 from dagster import DagsterInstance
 
 from earshot import Library
+from earshot.storage.catalog.videos import record_crash
 from earshot.storage.database import Database
 from ingest_assets.stages.freshness import Version
 from sensors.corrected_words import corrected_words
@@ -56,6 +57,20 @@ def test_same_words_corrected_again_request_a_run(daemon: Daemon, corrections: L
         assert daemon.tick() == ["b"]
         corrections.word_corrections.undo(number)
         assert daemon.tick() == []
+
+
+def test_failed_run_is_repeated_after_a_pause_but_not_for_ever(daemon: Daemon, corrections: Library) -> None:
+    corrections.word_corrections.correct("a", 1.0, 3.0, "Authority")
+    assert daemon.tick() == ["a"]
+    started = []
+    for _ in range(6):
+        record_crash(corrections.database, "a", "killed")
+        assert daemon.tick() == []
+        corrections.database.query("UPDATE videos SET updated_at = now() - interval '91 minutes'")
+        started.append(daemon.tick())
+    assert started == [["a"]] * 3 + [[]] * 3
+    corrections.word_corrections.correct("a", 0.0, 1.0, "Harbour")
+    assert daemon.tick() == ["a"]
 
 
 def test_video_that_is_not_ready_waits(daemon: Daemon, corrections: Library) -> None:

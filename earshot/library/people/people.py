@@ -54,7 +54,8 @@ class People:
         """What a page shows of a person or voice: clips to hear, whom the voice is like, the newest videos and changes."""
         from earshot.library.people.overview import read_overview
 
-        return read_overview(self._database, resolve(self._database, who), voice_space(read_settings()))
+        with self._database.snapshot() as database:  # on one connection, which is also faster
+            return read_overview(database, resolve(database, who), voice_space(read_settings()))
 
     def places(self, who: str, after: str | None = None, limit: int = 50) -> "PlaceList":
         """The videos in which a person or voice speaks, newest first, after this cursor."""

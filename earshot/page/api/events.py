@@ -1,7 +1,7 @@
 """Events: what is at work, as server-sent events. One poll of the database a second serves all clients.
 
 Without listeners nothing is polled. There is no queue for a client: it gets the latest state when it is ready for it, so a
-slow one costs nothing, and one that is gone is noticed by the server.
+slow one costs nothing, and one that is gone is noticed by the server. More than LISTENERS clients are refused.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio.to_thread
 import psycopg
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import StreamingResponse
 
 from earshot.common.errors import EarshotError
@@ -25,7 +25,9 @@ router = APIRouter(tags=["events"])
 
 POLL_S = 1.0
 HEARTBEAT_S = 15.0
+LISTENERS = 300
 RETRY_MS = 3000  # until a browser whose connection broke asks again
+RETRY_AFTER_S = 30
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -38,6 +40,11 @@ class Broadcast:
         self._poller: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
         self._latest = ""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many listeners as are served."""
+        return self._listeners >= LISTENERS
 
     async def listen(self) -> AsyncGenerator[str, None]:
         """Each new state as an event, and heartbeats, until the client is gone."""
@@ -92,4 +99,7 @@ def at_work(library: LibraryOf) -> AtWork:
 )
 async def events(request: Request) -> StreamingResponse:
     """The same as `at-work` as server-sent events: now, and whenever it changes. `problem` says why it cannot be read."""
-    return StreamingResponse(request.app.state.broadcast.listen(), media_type="text/event-stream", headers=HEADERS)
+    broadcast: Broadcast = request.app.state.broadcast
+    if broadcast.is_full:
+        raise HTTPException(503, f"{LISTENERS} clients listen already.", headers={"Retry-After": str(RETRY_AFTER_S)})
+    return StreamingResponse(broadcast.listen(), media_type="text/event-stream", headers=HEADERS)

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from earshot.common.errors import EarshotError
 from earshot.library.people.changes import SpeakerChange
 from earshot.library.people.overview import ForgetSummary, Kind, PlaceList, SpeakerList, SpeakerOverview
+from earshot.page.api.confirming import Confirm, require_confirmed
 from earshot.page.dependencies import LibraryOf, PeopleOf
 
 router = APIRouter(tags=["people"])
@@ -83,9 +83,7 @@ def person(library: LibraryOf, who: str) -> SpeakerOverview:
 
 
 @router.delete("/people/{who:path}")
-def forget(people: PeopleOf, who: str, confirm: Annotated[str, Query(max_length=1000)]) -> ForgetSummary:
+def forget(people: PeopleOf, who: str, confirm: Confirm) -> ForgetSummary:
     """Forget a person or voice with every vector of the voice. `confirm` repeats the name. This cannot be undone."""
-    name = people.traces(who).name
-    if confirm != name:
-        raise EarshotError(f"Nothing was forgotten: {confirm!r} is not {name!r}.", "Repeat the name exactly as `confirm`.")
+    require_confirmed(confirm, people.traces(who).name)
     return people.forget(who)

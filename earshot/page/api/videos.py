@@ -22,7 +22,7 @@ class VideosQuery(BaseModel):
 
     state: Annotated[str | None, Query(description="ready, failed, new, private, ..., or queued, waiting, running")] = None
     source: Annotated[str | None, Query(description="A source's name or address.")] = None
-    q: Annotated[str, Query(max_length=1000, description="The title contains this text.")] = ""
+    q: Annotated[str, Query(max_length=1000, description="Words of the title, or how they begin; or a key.")] = ""
     after: Annotated[str | None, Query(max_length=1000, description="`next` of the page before.")] = None
     limit: Annotated[int, Query(ge=1, le=200)] = 50
 

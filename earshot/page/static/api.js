@@ -22,7 +22,7 @@ export async function ask(path, { method = "GET", body } = {}) {
 /** Show a message, with a button if there is something to do about it. */
 export function tell(text, { action, label, bad = false } = {}) {
   const message = document.getElementById("message");
-  message.replaceChildren(text);
+  message.replaceChildren(...coded(text));
   message.classList.toggle("bad", bad);
   if (action) {
     const button = element("button", { type: "button", textContent: label });
@@ -53,6 +53,11 @@ export function element(name, properties = {}, ...children) {
   }
   made.append(...children);
   return made;
+}
+
+/** The text of a message, with what is between backticks as code. */
+export function coded(text) {
+  return text.split(/`([^`\n]+)`/).map((part, index) => (index % 2 ? element("code", { textContent: part }) : part));
 }
 
 /** h:mm:ss of seconds. */

@@ -3,14 +3,17 @@
 Only the speaker's longest videos are read. A video without stored audio has no clips.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earshot.common.timeline import Interval, build_timeline
 from earshot.speakers.corrections.constraints import read_turns
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_refs import SpeakerRef
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MIN_S, MAX_S = 3.0, 8.0
 LOOKED_AT = 300  # local speakers, of which those who speak most are
@@ -30,7 +33,10 @@ class Clip:
 
 def clips_of(database: Database, who: SpeakerRef, count: int = 3) -> tuple[Clip, ...]:
     """The speaker's longest stretches, one from each video while there are enough videos."""
-    ranked = [_ranked(database, speaker) for speaker in _speakers(database, who)]
+    speakers = _speakers(database, who)
+    keys = [speaker["video_id"] for speaker in speakers]
+    turns, corrected = read_turns(database, keys), _corrected(database, keys)
+    ranked = [(speaker, _ranked(turns, corrected[speaker["video_id"]], speaker)) for speaker in speakers]
     found = [(video, stretches.pop(0)) for video, stretches in ranked if stretches]
     found += [(video, stretch) for video, stretches in ranked for stretch in stretches]
     # Those long enough first; then in the order of `found`, different videos first.
@@ -53,23 +59,29 @@ def _speakers(database: Database, who: SpeakerRef) -> list[dict[str, Any]]:
     return list({row["video_id"]: row for row in reversed(rows)}.values())[::-1]
 
 
-def _ranked(database: Database, speaker: dict[str, Any]) -> tuple[dict[str, Any], list[Interval]]:
-    """The video, and the stretches in which the speaker talks alone in it, the best first, each cut to MAX_S."""
-    corrected = database.query(
-        "SELECT start_s, end_s FROM segment_overrides WHERE video_id = %s ORDER BY start_s", [speaker["video_id"]]
-    )
+def _corrected(database: Database, keys: Sequence[str]) -> dict[str, list[Interval]]:
+    """When somebody else speaks than the local speaker is, by corrections of single turns."""
+    corrected: dict[str, list[Interval]] = {key: [] for key in keys}
+    for row in database.query("SELECT video_id, start_s, end_s FROM segment_overrides WHERE video_id = ANY(%s)", [keys]):
+        corrected[row["video_id"]].append((row["start_s"], row["end_s"]))
+    return corrected
+
+
+def _ranked(turns: "pd.DataFrame", corrected: Sequence[Interval], speaker: dict[str, Any]) -> list[Interval]:
+    """The stretches in which the speaker talks alone in the video, the best first, each cut to MAX_S."""
+    of_video = turns[turns.video_id == speaker["video_id"]].reset_index(drop=True)
     stretches = [
         (start, min(end, start + MAX_S))
-        for start, end in _alone(database, speaker)
-        if not any(row["start_s"] < end and row["end_s"] > start for row in corrected)
+        for start, end in _alone(of_video, speaker["local_speaker"])
+        if not any(first < end and last > start for first, last in corrected)
     ]
-    return speaker, sorted(stretches, key=lambda stretch: (stretch[0] - stretch[1], stretch[0]))[:3]
+    return sorted(stretches, key=lambda stretch: (stretch[0] - stretch[1], stretch[0]))[:3]
 
 
-def _alone(database: Database, speaker: dict[str, Any]) -> Iterator[Interval]:
-    timeline = build_timeline(read_turns(database, [speaker["video_id"]]))
-    if speaker["local_speaker"] in timeline.speakers:
-        talking = timeline.speaking[timeline.speakers.index(speaker["local_speaker"])]
+def _alone(turns: "pd.DataFrame", local_speaker: str) -> Iterator[Interval]:
+    timeline = build_timeline(turns)
+    if local_speaker in timeline.speakers:
+        talking = timeline.speaking[timeline.speakers.index(local_speaker)]
         yield from timeline.merged(talking & (timeline.speaking.sum(axis=0) == 1))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from earshot.common.errors import EarshotError
 from earshot.storage.database import Database
@@ -33,45 +34,46 @@ class PlaceList:
     next: str | None
 
 
+_NEWEST = "coalesce(published_at, '-infinity')"  # as in the index videos_newest
+_AFTER = f"""
+    AND ({_NEWEST}, registered_at, video_id) <= (%(newest)s::timestamptz, %(registered)s::timestamptz, %(video)s)
+    AND (video_id <> %(video)s OR local_speaker > %(speaker)s)
+"""
+# The order is the one of an index of videos: of a person who is in many, only the newest are read.
+_PLACES = f"""
+    SELECT i.*, coalesce(l.speech_s, 0) AS seconds, (SELECT min(t.start_s) FROM turns t
+        WHERE (t.video_id, t.local_speaker) = (i.video_id, i.local_speaker)) AS first_s
+    FROM (
+        SELECT video_id, title, published_at, local_speaker, decided_by, score,
+            ({_NEWEST})::text AS newest, registered_at::text AS registered
+        FROM identities JOIN videos USING (video_id)
+        WHERE (person_id = %(person)s OR voice_id = %(voice)s) {{after}}
+        ORDER BY {_NEWEST} DESC, registered_at DESC, video_id DESC, local_speaker LIMIT %(limit)s
+    ) i LEFT JOIN local_speakers l USING (video_id, local_speaker)
+    ORDER BY {_NEWEST} DESC, registered::timestamptz DESC, video_id DESC, local_speaker
+"""  # noqa: S608
+
+
 def list_places(database: Database, who: SpeakerRef, after: str | None, limit: int) -> PlaceList:
     """The places after this cursor. Raises EarshotError for a cursor that is none."""
-    time, speaker, video = _position(after) if after else (None, "", "")
-    rows = database.query(
-        """
-        SELECT i.*, coalesce(l.speech_s, 0) AS seconds, (SELECT min(t.start_s) FROM turns t
-            WHERE (t.video_id, t.local_speaker) = (i.video_id, i.local_speaker)) AS first_s
-        FROM (
-            SELECT video_id, title, published_at, local_speaker, decided_by, score FROM identities JOIN videos USING (video_id)
-            WHERE (person_id = %(person)s OR voice_id = %(voice)s) AND (%(time)s::timestamptz IS NULL
-                OR coalesce(published_at, '-infinity') < %(time)s OR (coalesce(published_at, '-infinity') = %(time)s
-                AND (video_id, local_speaker) > (%(video)s, %(speaker)s)))
-            ORDER BY coalesce(published_at, '-infinity') DESC, video_id, local_speaker LIMIT %(limit)s
-        ) i LEFT JOIN local_speakers l USING (video_id, local_speaker)
-        ORDER BY coalesce(published_at, '-infinity') DESC, video_id, local_speaker
-        """,
-        {
-            "person": who.person_id,
-            "voice": who.voice_id,
-            "time": time,
-            "video": video,
-            "speaker": speaker,
-            "limit": limit + 1,
-        },
-    )
+    parameters = {"person": who.person_id, "voice": who.voice_id, "limit": limit + 1, **(_position(after) if after else {})}
+    rows = database.query(_PLACES.format(after=_AFTER if after else ""), parameters)
+    cursors = [_cursor(row) for row in rows]
     places = tuple(Place(**row) for row in rows[:limit])
-    return PlaceList(places, _cursor(places[-1]) if len(rows) > limit else None)
+    return PlaceList(places, cursors[limit - 1] if len(rows) > limit else None)
 
 
-def _cursor(place: Place) -> str:
-    time = place.published_at.isoformat() if place.published_at else "-infinity"
-    return f"{time}~{place.local_speaker}~{place.video_id}"
+def _cursor(row: dict[str, Any]) -> str:
+    """The row's cursor, without which it is a Place."""
+    return f"{row.pop('newest')}~{row.pop('registered')}~{row['local_speaker']}~{row['video_id']}"
 
 
-def _position(cursor: str) -> tuple[str, str, str]:
+def _position(cursor: str) -> dict[str, str]:
     try:
-        time, speaker, video = cursor.split("~", 2)
-        if time != "-infinity":
-            datetime.fromisoformat(time)
+        newest, registered, speaker, video = cursor.split("~", 3)
+        for time in (newest, registered):
+            if time != "-infinity":
+                datetime.fromisoformat(time)
     except ValueError:
         raise EarshotError(f"{cursor!r} is no place in the list.", "Use `next` of an earlier answer.") from None
-    return time, speaker, video
+    return {"newest": newest, "registered": registered, "speaker": speaker, "video": video}

@@ -107,7 +107,10 @@ class VideoPage:
 
 @dataclass(frozen=True)
 class VideoList:
-    """Which videos a list has: of one state, `among` these keys, of one source (address), with `text` in the title."""
+    """Which videos a list has: of one state, `among` these keys, of one source (address).
+
+    `text`: each of its words begins a word of the title, or the text is the key.
+    """
 
     state: str | None = None
     among: Sequence[str] | None = None
@@ -121,7 +124,7 @@ def page_of_videos(database: Database, listed: VideoList, after: str | None, mos
         "state = %(state)s": listed.state,
         "video_id = ANY(%(among)s)": listed.among,
         "source = %(source)s": listed.source,
-        "title ILIKE %(pattern)s": listed.text or None,
+        "(title_words @@ title_asked(%(text)s) OR video_id = %(text)s)": listed.text.strip() or None,
         f"({_NEWEST}, registered_at, video_id) < (%(newest)s::timestamptz, %(registered)s::timestamptz, %(key)s)": after,
     }
     chosen = " AND ".join(condition for condition, value in conditions.items() if value is not None)
@@ -129,7 +132,7 @@ def page_of_videos(database: Database, listed: VideoList, after: str | None, mos
         "state": listed.state,
         "among": None if listed.among is None else list(listed.among),
         "source": listed.source,
-        "pattern": f"%{_literally(listed.text)}%",
+        "text": listed.text.strip(),
         "most": most + 1,
         **(_read_cursor(after) if after is not None else {}),
     }
@@ -137,11 +140,6 @@ def page_of_videos(database: Database, listed: VideoList, after: str | None, mos
     places = [(row.pop("newest"), row.pop("registered"), row["video_id"]) for row in rows]
     more = len(rows) > most
     return VideoPage(tuple(Video(**row) for row in rows[:most]), _cursor(*places[most - 1]) if more else None)
-
-
-def _literally(text: str) -> str:
-    """The text as ILIKE finds it, whatever characters it has."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _cursor(*place: str) -> str:

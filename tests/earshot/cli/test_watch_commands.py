@@ -382,3 +382,46 @@ def test_secrets_in_addresses_are_not_printed(earshot: Earshot, site: Site, tmp_
     assert all(SECRET not in ended.out + ended.err for ended in printed)
     assert all(site.url in ended.out for ended in printed[:3])
     assert len(site.asked_for(f"/feed.xml?token={SECRET}")) == 2
+
+
+# --- changing sources.yaml -------------------------------------------------------------------------------------------------
+
+
+def test_source_is_added_paused_and_resumed(earshot: Earshot, tmp_path: Path) -> None:
+    file = tmp_path / "sources.yaml"
+    file.write_text("# mine\n")
+    added = earshot("sources", "add", f"https://x/feed.xml?token={SECRET}", "--name", "Harbour", "--since", "2026-01-02")
+    assert (added.code, added.out.split(" to ")[0]) == (0, "Added Harbour (feed)")
+    assert SECRET not in added.out
+    assert file.read_text() == (
+        f"# mine\n\nsources:\n  - feed: https://x/feed.xml?token={SECRET}\n    name: Harbour\n    since: 2026-01-02\n"
+    )
+    assert earshot("sources", "pause", "Harbour").out == "Paused Harbour.\n"
+    assert [source.paused for source in watched_sources()] == [True]
+    assert earshot("sources", "resume", "Harbour").out == "Resumed Harbour.\n"
+    assert [source.paused for source in watched_sources()] == [False]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["add", "https://x/feed.xml", "--since", "soon"], 2, "line 3: since is 'soon'"),
+        (["add", "https://x/feed.xml", "--every", "often"], 2, "line 3: every is 'often'"),
+        (["add", "absent"], 1, "There is no folder"),
+        (["pause", "Harbor"], 1, "It has: none."),
+        (["resume", "Harbor"], 1, "It has: none."),
+    ],
+)
+def test_mistake_in_a_change_changes_nothing(
+    earshot: Earshot, tmp_path: Path, arguments: list[str], code: int, said: str
+) -> None:
+    ended = earshot("sources", *arguments)
+    assert (ended.code, said in ended.err) == (code, True), ended.err
+    assert (tmp_path / "sources.yaml").read_text() == ""
+
+
+def test_folder_is_added_by_its_whole_path(earshot: Earshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "talks").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert earshot("sources", "add", "talks").code == 0
+    assert [source.address for source in watched_sources()] == [str(tmp_path / "talks")]

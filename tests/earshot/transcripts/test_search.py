@@ -3,21 +3,27 @@
 import json
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import psycopg
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
+from earshot import Library
 from earshot.cli.reading.search import search_command
 from earshot.common.errors import EarshotError
 from earshot.common.text import pluralize
 from earshot.models.cache import Models
+from earshot.page.access import Access
+from earshot.page.app import create_app
 from earshot.speakers.people.directory import resolve
 from earshot.speakers.tables.people import add_person
 from earshot.storage.database import Database
@@ -461,7 +467,23 @@ def test_empty_library_explains_how_to_begin(database: Database) -> None:
 # --- concurrent writes ---------------------------------------------------------------------------------------------------
 
 
-def test_search_during_writes_sees_one_version(database: Database) -> None:
+def by_library(database: Database) -> Callable[[], list[str]]:
+    return lambda: [hit.text for hit in find(database, "statement")]
+
+
+def by_page(database: Database) -> Callable[[], list[str]]:
+    """What the page's API finds."""
+    assert database
+    client = TestClient(create_app(Library(), Access()), base_url="http://127.0.0.1")
+    question = {"q": "statement", "words": True, "limit": 20}
+    return lambda: [hit["text"] for hit in client.get("/api/v1/search", params=question).json()["hits"]]
+
+
+@pytest.mark.parametrize("finding", [by_library, by_page])
+def test_search_during_writes_sees_one_version(
+    database: Database, finding: Callable[[Database], Callable[[], list[str]]]
+) -> None:
+    found = finding(database)
     versions = {word: [("A", f"{word} statement {number}") for number in range(8)] for word in ("old", "new")}
     add_video(database, "v", *versions["old"])
     stop = threading.Event()
@@ -474,11 +496,24 @@ def test_search_during_writes_sees_one_version(database: Database) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        seen = [sorted(hit.text.split()[0] for hit in find(database, "statement")) for _ in range(60)]
+        seen = [sorted(text.split()[0] for text in found()) for _ in range(60)]
     finally:
         stop.set()
         writer.join()
     assert {tuple(texts) for texts in seen} <= {("old",) * 8, ("new",) * 8}
+
+
+@pytest.mark.parametrize("finding", [by_library, by_page])
+def test_write_that_is_killed_leaves_the_whole_video(
+    database: Database, finding: Callable[[Database], Callable[[], list[str]]]
+) -> None:
+    found = finding(database)
+    add_video(database, "v", *[("A", f"statement {number}") for number in range(8)])
+    with suppress(psycopg.OperationalError), database.connect() as connection:
+        connection.execute("DELETE FROM passages WHERE passage_index > 2")
+        assert len(found()) == 8
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert len(found()) == 8
 
 
 # --- videos without a date -----------------------------------------------------------------------------------------------

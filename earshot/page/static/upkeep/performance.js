@@ -1,5 +1,5 @@
 // The page of performance: the report, the charts and the failing checks, each loaded on its own.
-import { ask, attempt, element, hms, tell } from "../api.js";
+import { ask, attempt, coded, element, hms, tell } from "../api.js";
 import { confirm } from "./confirm.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -78,8 +78,8 @@ function check({ asset, severity, cause, message, remedy, video_id, recorded_at,
   const speed = ["words", "loops", "language", "certainty", "speakers"].includes(cause) ? [] : [element("p", { className: "buttons" }, accept(asset))];
   return element("li", {},
     element("h3", { className: severity === "error" ? "bad" : "", textContent: `${asset}: ${cause.replaceAll("_", " ")}` }),
-    element("p", {}, element("bdi", { textContent: message })),
-    element("p", { textContent: remedy }),
+    element("p", {}, element("bdi", {}, ...coded(message))),
+    element("p", {}, ...coded(remedy)),
     element("p", { className: "about" }, times > 1 ? `${times} times, the worst ` : "", `${recorded_at.slice(0, 16).replace("T", " ")} UTC, in `,
       element("a", { href: `/videos/${encodeURIComponent(video_id)}` }, element("bdi", { textContent: video_id }))),
     ...speed);

@@ -1,5 +1,5 @@
 // The page of videos: what runs now, by server-sent events; retries, removals, and what may come back.
-import { ask, attempt, element, hms, tell } from "../api.js";
+import { ask, attempt, coded, element, hms, tell } from "../api.js";
 import { confirm, traces } from "./confirm.js";
 
 const now = document.getElementById("now");
@@ -21,7 +21,7 @@ function running(video) {
 }
 
 function show(state) {
-  if (state.problem) return now.replaceChildren(element("p", { className: "note bad", textContent: state.problem }));
+  if (state.problem) return now.replaceChildren(element("p", { className: "note bad" }, ...coded(state.problem)));
   const parts = [];
   if (state.running.length) parts.push(element("ul", { className: "rows" }, ...state.running.map(running)));
   else parts.push(element("p", { className: "about", textContent: state.up ? "Nothing runs." : "Nothing runs: `earshot up` is not running." }));
@@ -47,7 +47,7 @@ function update(row, video) {
   state.textContent = (at === null ? video.state : video.state === "new" ? at : `${video.state}, ${at}`).replaceAll("_", " ");
   state.className = `state ${video.state}`;
   row.querySelector(".reason").hidden = !video.last_error;
-  row.querySelector(".reason").replaceChildren(element("bdi", { textContent: video.last_error ?? "" }));
+  row.querySelector(".reason").replaceChildren(element("bdi", {}, ...coded(video.last_error ?? "")));
   const retry = row.querySelector(".retry");
   if (retry) retry.hidden = video.state === "ready" || Boolean(video.run);
 }
