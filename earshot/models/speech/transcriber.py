@@ -2,24 +2,28 @@
 
 `Transcriber.transcribe()` takes samples and returns segments and words as DataFrames. faster-whisper's Silero VAD first cuts
 the audio, so that silence yields no words; word times come from whisper's attention alignment. The language is detected per
-video. The text is not corrected.
+video, among those that the hints allow. The hints' prompt and vocabulary precede the speech of each window. The text is not
+corrected.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from ctranslate2 import StorageView
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from earshot.common.audio import SAMPLE_RATE
+from earshot.config.hints import Hints
 from earshot.models.device import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, compute_threads, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
 from earshot.models.speech.log_mel import GpuLogMel
+from earshot.models.speech.prompting import Prompt, fit_prompt, follows_speech
 from earshot.models.speech.speech_detection import spread_over_cores
 
 BATCH_SIZE = {"cuda": 32, "cpu": 8}
@@ -33,7 +37,8 @@ class Transcript:
     """The transcript of one video. `language` is None if nothing was said; words keep whisper's leading spaces.
 
     `speech_s`: the seconds in which the voice activity detector heard speech. `heard_language`: what the model takes the
-    language for, with its probability; it may differ from a `language` that was asked for.
+    language for, with its probability; it may differ from a `language` that was asked for. `prompt`: what whisper was
+    given of the hints.
     """
 
     language: str | None
@@ -42,23 +47,65 @@ class Transcript:
     speech_s: float
     segments: pd.DataFrame
     words: pd.DataFrame
+    prompt: Prompt
 
 
-class CountedPipeline(BatchedInferencePipeline):
-    """faster-whisper's pipeline; counts windows and model calls in `tally`."""
+class SelectiveWhisper(WhisperModel):
+    """faster-whisper's model; detects one of `allowed` languages if there are any, and keeps which one it `heard`.
+
+    Features that are already encoded are not encoded again.
+    """
+
+    allowed: Collection[str] = ()
+    heard: tuple[str, float] = ("", 0.0)
+
+    def encode(self, features: Any) -> StorageView:
+        return features if isinstance(features, StorageView) else super().encode(features)
+
+    def detect_language(self, *arguments: Any, **named: Any) -> tuple[str, float, list[tuple[str, float]]]:
+        """The likeliest language, with its probability among those allowed, and all languages' probabilities."""
+        language, probability, shares = super().detect_language(*arguments, **named)
+        self.heard = language, probability
+        allowed = {name: share for name, share in shares if name in self.allowed}
+        if not allowed:  # or the model knows none of them
+            return language, probability, shares
+        likeliest = max(allowed, key=lambda name: allowed[name])
+        return likeliest, allowed[likeliest] / (sum(allowed.values()) or 1.0), shares
+
+
+class CheckedPipeline(BatchedInferencePipeline):
+    """faster-whisper's pipeline; counts windows and model calls in `tally`.
+
+    With a prompt or hotwords it reads each window without them, too, and keeps that reading where they led off the speech;
+    `plain` counts these windows.
+    """
 
     tally = CallCounter()
+    windows = 0
+    plain = 0
 
-    def forward(self, features: np.ndarray, tokenizer: Any, chunks_metadata: Any, options: Any) -> Any:
+    def generate_segment_batched(self, features: Any, tokenizer: Any, options: Any) -> Any:
         self.tally.count(len(features))
-        return super().forward(features, tokenizer, chunks_metadata, options)
+        encoded, readings = super().generate_segment_batched(features, tokenizer, options)
+        if options.initial_prompt is None and options.hotwords is None:
+            return encoded, readings
+        self.tally.count(len(features))
+        bare = replace(options, initial_prompt=None, hotwords=None)
+        _, unprompted = super().generate_segment_batched(encoded, tokenizer, bare)
+        return encoded, [self._choose(tokenizer, *both) for both in zip(readings, unprompted, strict=True)]
+
+    def _choose(self, tokenizer: Any, hinted: Any, plain: Any) -> Any:
+        follows = follows_speech(tokenizer.decode(hinted["tokens"]), tokenizer.decode(plain["tokens"]))
+        self.windows += 1
+        self.plain += not follows
+        return hinted if follows else plain
 
 
 class Transcriber:
     """A loaded whisper model, on the requested device."""
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
-        self._whisper = WhisperModel(
+        self._whisper = SelectiveWhisper(
             str(folder),
             device=device.kind,
             compute_type=COMPUTE_TYPES[device.kind],
@@ -68,7 +115,7 @@ class Transcriber:
         self._description, self._device = model, device
         assert_placed(model.name, device.kind, self.execution.device)
         assert_compute_type(model.name, COMPUTE_TYPES[device.kind], self.execution.compute_type)
-        self._pipeline = CountedPipeline(self._whisper)
+        self._pipeline = CheckedPipeline(self._whisper)
         if device.kind == "cuda":
             self._whisper.feature_extractor = GpuLogMel(self._whisper.feature_extractor, device.kind)
         with_oom_fallback(self._warm_up, BATCH_SIZE[device.kind] if device.kind == "cuda" else 1, CallCounter())
@@ -96,15 +143,30 @@ class Transcriber:
         progress: Callable[[float], None] = lambda _: None,
         tally: CallCounter | None = None,
         language: str | None = None,
+        hints: Hints | None = None,
     ) -> Transcript:
         """Transcribe float32 samples, mono, 16 kHz, in this language (whisper's code) or the detected one.
 
-        `progress` receives the share done, 0 to 1; `tally` counts windows and model calls.
+        `progress` receives the share done, 0 to 1; `tally` counts windows and model calls. `hints` has languages to choose
+        among, which replace `language`, a prompt, and a vocabulary, the most useful words first.
         """
         counted = tally or CallCounter()
+        known = hints or Hints()
+        prompt = self._fit_prompt(known)
+        self._whisper.allowed = known.languages or ()
         return with_oom_fallback(
-            lambda batch: self._transcribe(samples, progress, batch, counted, language), self.execution.batch_size, counted
+            lambda batch: self._transcribe(samples, progress, batch, counted, None if known.languages else language, prompt),
+            self.execution.batch_size,
+            counted,
         )
+
+    def _fit_prompt(self, hints: Hints) -> Prompt:
+        tokenizer: Any = self._whisper.hf_tokenizer
+
+        def encode(text: str) -> list[int]:
+            return tokenizer.encode(text, add_special_tokens=False).ids
+
+        return fit_prompt(hints.prompt or "", hints.vocabulary or (), encode, tokenizer.token_to_id("<|endoftext|>"))
 
     def _transcribe(
         self,
@@ -113,11 +175,18 @@ class Transcriber:
         batch_size: int,
         tally: CallCounter,
         language: str | None,
+        prompt: Prompt,
     ) -> Transcript:
-        self._pipeline.tally = tally
+        self._pipeline.tally, self._pipeline.windows, self._pipeline.plain = tally, 0, 0
         with spread_over_cores():
             transcribed, information = self._pipeline.transcribe(
-                samples, batch_size=batch_size, word_timestamps=True, vad_filter=True, language=language
+                samples,
+                batch_size=batch_size,
+                word_timestamps=True,
+                vad_filter=True,
+                language=language,
+                initial_prompt=f" {prompt.text}" if prompt.text else None,
+                hotwords=prompt.hotwords or None,
             )
         segments, words = [], []
         for index, segment in enumerate(transcribed):
@@ -144,15 +213,17 @@ class Transcriber:
         return Transcript(
             language=found[0],
             language_probability=found[1],
-            heard_language=self._hear_language(samples, framed) if language and segments else found,
+            heard_language=self._heard_language(samples, framed, language) if segments else found,
             speech_s=information.duration_after_vad,
             segments=framed,
             words=pd.DataFrame(words, columns=WORD_COLUMNS),
+            prompt=replace(prompt, windows=self._pipeline.windows, not_followed=self._pipeline.plain),
         )
 
-    def _hear_language(self, samples: np.ndarray, segments: pd.DataFrame) -> tuple[str, float]:
-        """The language of the longest segment, which whisper does not detect if it is given one."""
-        longest = int((segments.end_s - segments.start_s).to_numpy().argmax())
-        start_s = float(segments.start_s.iloc[longest])
-        language, probability, _ = self._whisper.detect_language(samples[round(start_s * SAMPLE_RATE) :])
-        return language, probability
+    def _heard_language(self, samples: np.ndarray, segments: pd.DataFrame, given: str | None) -> tuple[str, float]:
+        """What the model takes the language for: as it was detected, or of the longest segment if one was given."""
+        if given:
+            longest = int((segments.end_s - segments.start_s).to_numpy().argmax())
+            start_s = float(segments.start_s.iloc[longest])
+            self._whisper.detect_language(samples[round(start_s * SAMPLE_RATE) :])
+        return self._whisper.heard
