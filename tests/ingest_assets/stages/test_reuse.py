@@ -130,16 +130,16 @@ def test_same_content_reuses_stages_below(talk: Talk) -> None:
 
 
 def test_hinted_number_of_speakers_is_obeyed_and_shown(talk: Talk) -> None:
-    for hint, found in (("1", 1), ("3", 3), ("any", 2)):
+    for hint, found in (("1", 1), ("2-4", 2), ("any", 2)):
         given = Library().hints.give(talk.video_id, speakers=hint)
         assert given.stale == ("speaker_turns", "voice_embeddings", "text_embeddings")
         run = talk.materialize()
-        assert talk.timed(run) >= {"speaker_turns", "voice_embeddings"}
+        assert "speaker_turns" in talk.timed(run)
         assert "transcript" not in talk.timed(run)
         shown = metadata(run, "speaker_turns")
         assert (shown["speakers"], shown.get("hints")) == (found, None if hint == "any" else f"speakers: {hint} (hint)")
         if hint != "any":
-            description = checked(run, "speaker_turns")["content"].description
+            description = checked(run, "speaker_turns")["speakers"].description
             assert f"the hint is {hint}" in str(description), description
         assert find_stale(talk.database) == []
 
