@@ -59,7 +59,8 @@ class Hints:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Hints":
         """The inverse of `given`."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+        return cls(**fields)
 
 
 HINT_KEYS = tuple(Hints.__dataclass_fields__)
