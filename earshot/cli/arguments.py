@@ -15,6 +15,21 @@ _FILTER = (
     click.option("--until", type=Day, metavar="DATE", help="Only videos uploaded on or before this day (UTC)."),
 )
 
+_HINTS = (
+    click.option("--speakers", metavar="N", help="How many people speak: 2, 2-4, 2+ (two or more)."),
+    click.option("--languages", metavar="CODES", help="The languages that may be spoken: en,de."),
+    click.option("--vocabulary", metavar="WORDS", help="Names and words that are said, separated by commas."),
+    click.option("--vocabulary-from", metavar="PLACES", help="More words: those of corrections, people, title."),
+    click.option("--prompt", metavar="TEXT", help="A text like an earlier transcript, for style and spelling."),
+)
+
+
+def hint_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that give hints; each is None if it is not given."""
+    for option in reversed(_HINTS):
+        command = option(command)
+    return command
+
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that restrict a command to some videos."""

@@ -19,6 +19,10 @@ COMMANDS = {
         "earshot.cli.reading.export:export_command",
         "Export transcripts as subtitles, text, JSON, RTTM or SegLST.",
     ),
+    "hints": LazyCommand(
+        "earshot.cli.library.hints:hints_command",
+        "Show or give hints for a video: speakers, languages, names.",
+    ),
     "ingest": LazyCommand(
         "earshot.cli.operation.ingest:ingest_command",
         "Ingest videos from channels, playlists, feeds, files or folders.",

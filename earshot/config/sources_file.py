@@ -16,6 +16,7 @@ from typing import Any
 
 from earshot.common.errors import SourceUnusable
 from earshot.common.redaction import without_secrets
+from earshot.config.hints import HINT_KEYS, Hints
 from earshot.config.mistakes import is_empty, read_text
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.source_options import address_shown, local_path, web_address
@@ -55,6 +56,11 @@ class Source:
     skip_live: bool = False  # broadcasts, including archived ones
     skip_members_only: bool = True
     language: str | None = None  # whisper's code; None: detected
+    vocabulary: tuple[str, ...] | None = None  # this and the next four: earshot/config/hints.py
+    vocabulary_from: tuple[str, ...] | None = None
+    prompt: str | None = None
+    languages: tuple[str, ...] | None = None
+    speakers: str | None = None
     priority: int = 0  # -10 to 10
     cookies: Path | None = None
     proxy: str | None = field(default=None, repr=False)
@@ -64,6 +70,11 @@ class Source:
     every_s: float = 900.0  # between two polls; FOLDER_EVERY_S for a folder
     allow_private: bool = False
     paused: bool = False  # by the user: not polled, and none of its videos started
+
+    @property
+    def hints(self) -> Hints:
+        """The hints for all its videos."""
+        return Hints(**{key: getattr(self, key) for key in HINT_KEYS})
 
 
 def source_named(address: str, **chosen: Any) -> Source:

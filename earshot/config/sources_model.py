@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field
 
 from earshot.common.redaction import without_secrets
+from earshot.config import hints
 from earshot.config import source_options as read
 from earshot.config.mistakes import quoted
-from earshot.config.yaml_model import Model, YamlFile, of_path, of_text, or_empty, refusal
+from earshot.config.yaml_model import Model, YamlFile, of_path, of_text, of_words, or_empty, refusal
 
 SOURCES = "a list of sources, such as `- channel: https://...`; docs/reference/sources-file.md shows all."
 LANGUAGE = f"a code of whisper's: {' '.join(sorted(read.LANGUAGES))}."
@@ -47,6 +48,13 @@ def _language(text: str) -> str:
     raise refusal(f"language is {quoted(text)}.", f"Did you mean {near}?") if near else ValueError(text)
 
 
+def _languages(codes: str | list[str]) -> tuple[str, ...]:
+    try:
+        return hints.parse_languages(codes)
+    except ValueError as error:
+        raise refusal(*error.args) from None
+
+
 Web = Annotated[str, AfterValidator(read.web_address), _takes("an http or https URL. A folder is named by `folder`.")]
 DURATION = of_text(read.parse_duration)
 Truth = Annotated[bool | None, _takes("true or false.")]
@@ -70,9 +78,18 @@ class Anywhere(Model):
     longer_than_s: Annotated[float | None, _lasts("longer_than", 1), DURATION] = None
     shorter_than_s: Annotated[float | None, _lasts("shorter_than", 1), DURATION] = None
     language: Annotated[str | None, _takes(LANGUAGE), of_text(_language)] = None
+    vocabulary: Annotated[tuple[str, ...] | None, _takes(hints.VOCABULARY), of_words(hints.parse_vocabulary)] = None
+    vocabulary_from: Annotated[tuple[str, ...] | None, _takes(hints.PLACE_LIST), of_words(hints.parse_places)] = None
+    prompt: Annotated[str | None, _takes(hints.PROMPT), of_text(hints.parse_prompt)] = None
+    languages: Annotated[tuple[str, ...] | None, _takes(hints.LANGUAGE_LIST), of_words(_languages)] = None
+    speakers: Annotated[str | None, _takes(hints.SPEAKERS), of_text(hints.parse_speakers)] = None
     priority: Annotated[int | None, _whole(-10, 10)] = None
     every_s: Annotated[float | None, _lasts("every", 10), DURATION] = None
     paused: Truth = None
+
+    def mistakes(self) -> Iterator[tuple[str, str, str]]:
+        if self.language and self.languages:
+            yield "languages", "languages has no effect beside language.", "Keep one of them."
 
 
 class Options(Anywhere):
@@ -113,9 +130,13 @@ class Entry(Options, Address):
         of_folders = set(Anywhere.model_fields) if self.folder else None
         shared = defaults.model_dump(exclude_unset=True, include=of_folders) if defaults else {}
         own = self.model_dump(exclude_unset=True, exclude=set(Address.model_fields))
+        for one, other in (("language", "languages"), ("languages", "language")):
+            if one in own:
+                shared.pop(other, None)
         return {field: value for field, value in {**shared, **own}.items() if value is not None}
 
     def mistakes(self) -> Iterator[tuple[str, str, str]]:
+        yield from super().mistakes()
         if len(self.kinds) != 1:
             message = f"a source is {' and '.join(self.kinds)} at once." if self.kinds else "a source has no kind."
             yield "", message, f"Allowed: one of {', '.join(Address.model_fields)}."

@@ -140,6 +140,11 @@ def of_path(parse: Callable[[Path, str], Any]) -> BeforeValidator:
     return BeforeValidator(lambda value, info: value if value is None else parse(info.context.folder, _text(value)))
 
 
+def of_words(parse: Callable[[str | list[str]], Any]) -> BeforeValidator:
+    """Like `of_text()`, for a text or a list of texts."""
+    return BeforeValidator(lambda value: value if value is None else parse(_words(value)))
+
+
 def or_empty(empty: Any) -> BeforeValidator:
     """A validator for a key that may have no value."""
     return BeforeValidator(lambda value: empty if value in (None, "") else value)
@@ -170,6 +175,10 @@ def _plain(node: yaml.Node) -> Any:
     if isinstance(node, yaml.ScalarNode):
         return None if node.tag == NULL and node.value else node.value
     return node.value if isinstance(node, yaml.SequenceNode) else node
+
+
+def _words(value: Any) -> str | list[str]:
+    return [_text(_plain(node)) for node in value] if isinstance(value, list) else _text(value)
 
 
 def _text(value: Any) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from earshot.library.hints import VideoHints
     from earshot.library.lookup import Names
     from earshot.library.people.corrections import Corrections
     from earshot.library.people.people import People
@@ -224,6 +225,13 @@ class Library:
         return Corrections(self.database)
 
     @cached_property
+    def hints(self) -> "VideoHints":
+        """Hints for videos, such as the number of speakers or names that are said: read, give and clear them."""
+        from earshot.library.hints import VideoHints
+
+        return VideoHints(self.database)
+
+    @cached_property
     def word_corrections(self) -> "WordCorrections":
         """Corrections of words: list, enter and undo them."""
         from earshot.library.word_corrections import WordCorrections
@@ -422,20 +430,23 @@ class Library:
         since: date | None = None,
         dry_run: bool = False,
         force: bool = False,
+        hints: "Mapping[str, Any] | None" = None,
         tell: "Tell" = lambda _step: None,
         progress: "Watcher" = lambda _stage, _share: None,
     ) -> "IngestResult":
         """Ingest URLs of channels, playlists, feeds or videos, files and folders in this process; by default, sources.yaml.
 
-        Takes at most `limit` videos of each source, uploaded on or after `since` (UTC). Calls `tell` with each video when it
-        starts and each outcome, and `progress` with the running stage and its share done, 0 to 1. A failed video is an outcome;
-        Misconfigured (say, no device or model) ends everything. Loads Dagster.
+        Takes at most `limit` videos of each source, uploaded on or after `since` (UTC). `hints`, such as `{"speakers": 2}`, are
+        kept for the videos that are new, and for one that is named itself. Calls `tell` with each video when it starts and each
+        outcome, and `progress` with the running stage and its share done, 0 to 1. A failed video is an outcome; Misconfigured
+        (say, no device or model) ends everything. Loads Dagster.
         """
+        from earshot.library.hints import read_hints
         from earshot.library.sources import named_sources
         from earshot.library.work.ingest import IngestChoice, IngestResult, finish_ingest, ingest_sources
 
         chosen = named_sources(sources, limit, newest_first, since)
-        choice = IngestChoice(dry_run=dry_run, force=force)
+        choice = IngestChoice(dry_run, force, read_hints(**(hints or {})))
         outcomes = ingest_sources(self.database, chosen, choice, tell, progress)
         return IngestResult(outcomes, finish_ingest(self.database, outcomes))
 

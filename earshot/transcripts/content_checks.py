@@ -157,8 +157,10 @@ def certainty_outcome(words: pd.DataFrame, speech_s: float) -> ContentOutcome:
     return ContentOutcome("certainty", mean >= LOWEST_PROBABILITY, f"{told}.", mean)
 
 
-def speakers_outcome(speakers: int, usual: Sequence[int]) -> ContentOutcome:
-    """The number of speakers, against those of the source's other videos."""
+def speakers_outcome(speakers: int, usual: Sequence[int], hint: str = "") -> ContentOutcome:
+    """The number of speakers, against those of the source's other videos; with a hint, the user knows it."""
+    if hint:
+        return ContentOutcome("speakers", True, f"{speakers} speakers; the hint is {hint}.", float(speakers))
     if len(usual) < USUAL_VIDEOS:
         message = f"{speakers} speakers; {len(usual)} of the {USUAL_VIDEOS} videos needed to compare with."
         return ContentOutcome("speakers", True, message, float(speakers))

@@ -8,6 +8,8 @@ turns, and only the segmentation runs, not the rest of the diarization. Otherwis
 only the time for checking some windows is lost. Metadata `path` and `path_reason` say which path was taken and why, `person_id`
 whose voice it is.
 
+A hint says how many speakers there are: the clustering finds as many, and for one there is nothing to cluster.
+
 The shortcut counts no inputs, so that its timings and those of full diarizations are not compared with each other.
 """
 
@@ -17,6 +19,7 @@ import numpy as np
 from dagster import AssetExecutionContext, MaterializeResult
 
 from earshot.common.audio import SAMPLE_RATE
+from earshot.config.hints import speaker_bounds
 from earshot.config.settings import read_settings
 from earshot.models.measurement import Place
 from earshot.speakers.people.identify import read_profiles
@@ -73,11 +76,13 @@ def speaker_turns(
             if monologue.accepted and segmentation is not None:
                 turns, exclusive = diarizer.one_speaker(segmentation, sound.duration_s)
             else:
-                turns, exclusive = diarizer.diarize(sound.samples, run.report, run.measurement.tally, segmentation)
+                turns, exclusive = diarizer.diarize(
+                    sound.samples, run.report, run.measurement.tally, segmentation, _bounds(run)
+                )
         run.replace({"turns": turns, "exclusive_turns": exclusive})
         speakers = int(turns.local_speaker.nunique())
         with run.measurement.reading_writing(Place.DATABASE):
-            findings = turn_findings(run.database, run.video, speakers)
+            findings = turn_findings(run.database, run.video, speakers, run.hints.speakers or "")
         return run.finish(
             diarizer.execution,
             sound.duration_s,
@@ -85,6 +90,7 @@ def speaker_turns(
             floors=models.open().model_set().diarization.floors,
             content=content_digest(turns, exclusive),
             findings=findings,
+            hints=f"speakers: {run.hints.speakers} (hint)" if run.hints.speakers else "",
             excerpt=speakers_excerpt(turns),
             picture=turns_picture(turns, sound.duration_s),
             speakers=speakers,
@@ -94,9 +100,20 @@ def speaker_turns(
         )
 
 
+def _bounds(run: StageRun) -> tuple[int, int | None]:
+    """The least and the most speakers that the hints allow; None: any number."""
+    return speaker_bounds(run.hints.speakers) if run.hints.speakers else (1, None)
+
+
 def _monologue(run: StageRun, diarizer: "Diarizer", samples: np.ndarray) -> tuple[Monologue, "Segmentation | None"]:
     """Decide whether the shortcut applies; also returns the segmentation if the decision needed one."""
     settings, database = read_settings(), run.database
+    least, most = _bounds(run)
+    if most == 1:
+        with run.measurement.computing():
+            return Monologue(True, "hint: one speaker"), diarizer.segment(samples)
+    if least > 1:
+        return diarize_in_full("hint: several speakers"), None
     if not settings.monologue:
         return diarize_in_full("off: EARSHOT_MONOLOGUE is not 1"), None
     with run.measurement.reading_writing(Place.DATABASE):

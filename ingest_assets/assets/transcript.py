@@ -1,6 +1,6 @@
 """Asset `transcript`: segments and words with times, by faster-whisper. Tables `transcripts`, `segments` and `words`.
 
-Silero VAD runs first, so that silence yields no words.
+Silero VAD runs first, so that silence yields no words. The user's hints are given to whisper (docs/guides/hints.md).
 """
 
 import pandas as pd
@@ -13,6 +13,7 @@ from ingest_assets.stages.outputs import content_digest
 from ingest_assets.stages.stage import stage
 from ingest_assets.stages.stored_audio import read_audio
 from ingest_assets.stages.video_asset import video_asset
+from ingest_assets.stages.vocabulary import read_vocabulary
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
 from resources.media_store import MediaStoreResource
@@ -37,8 +38,12 @@ def transcript(
             return run.reuse()
         transcriber = run.load(gpu, models.open().transcriber)
         sound = read_audio(run, media_store)
+        with run.measurement.reading_writing(Place.DATABASE):
+            vocabulary = read_vocabulary(run.database, run.video, run.hints)
         with run.measurement.computing():
-            transcription = transcriber.transcribe(sound.samples, run.report, run.measurement.tally, run.video.language)
+            transcription = transcriber.transcribe(
+                sound.samples, run.report, run.measurement.tally, run.video.language, vocabulary.over(run.hints)
+            )
         execution = transcriber.execution
         row = (transcription.language, transcription.language_probability, execution.model, execution.model_revision)
         columns = ["language", "language_probability", "model", "model_revision"]
@@ -60,6 +65,7 @@ def transcript(
                 transcription.words[["start_s", "end_s", "text"]], pd.DataFrame({"language": [transcription.language]})
             ),
             findings=findings,
+            hints=vocabulary.describe(run.hints, transcription.prompt),
             excerpt=excerpt(transcription.segments, run.video.url),
             language=transcription.language or "none: nothing was said",
             words=len(transcription.words),

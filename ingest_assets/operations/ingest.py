@@ -11,12 +11,13 @@ this one video do. Nor does it bring back a video that the user removed; `force`
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
 from earshot.common.errors import Blocked, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
+from earshot.config.hints import Hints
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Kind, Source
 from earshot.models.device import require_device
@@ -28,10 +29,12 @@ from earshot.storage.catalog.entries import Entry
 from earshot.storage.catalog.removals import EXCLUDED, excluded_among, readmit
 from earshot.storage.catalog.source_states import lift_pause
 from earshot.storage.catalog.stages import UPSTREAM
+from earshot.storage.catalog.video_hints import keep_hints, own_hints
 from earshot.storage.catalog.videos import (
     PERMANENT_STATES,
     Video,
     get_video,
+    list_videos,
     mark_ready_if_complete,
     record_crash,
     register,
@@ -76,10 +79,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class IngestChoice:
-    """The user's options besides the sources."""
+    """The user's options besides the sources. `hints` are for the videos that are new, and for one that is named itself."""
 
     dry_run: bool = False
     force: bool = False
+    hints: Hints = field(default_factory=Hints)
 
 
 def ingest(
@@ -104,7 +108,19 @@ def ingest(
         if not choice.dry_run:
             register(database, wanted)
             instance.add_dynamic_partitions(str(videos.name), [video.video_id for video in wanted])
+            _keep_hints(database, wanted, choice.hints, named=alone and source.kind is Kind.URL)
         yield from _ingest_videos(source.name, wanted, alone, choice, forced, database, instance)
+
+
+def _keep_hints(database: Database, wanted: Sequence[Video], hints: Hints, named: bool) -> None:
+    """Store the hints for the videos that were not ingested yet, or for the one that the user named."""
+    if not hints.given:
+        return
+    keys = [video.video_id for video in wanted]
+    ready = set() if named else {video.video_id for video in list_videos(database, "ready", among=keys)}
+    for key in keys:
+        if key not in ready:
+            keep_hints(database, key, hints.over(own_hints(database, key)))
 
 
 def retry(chosen: Sequence[Video], database: Database, instance: DagsterInstance) -> Iterator[Outcome | Video]:

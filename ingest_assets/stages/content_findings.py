@@ -41,11 +41,11 @@ def transcript_findings(database: Database, video: Video, transcript: "Transcrip
     return [_finding(outcome) for outcome in transcript_outcomes(spoken, [str(row["language"]) for row in rows])]
 
 
-def turn_findings(database: Database, video: Video, speakers: int) -> list[CheckOutcome]:
-    """The content check of a diarization that heard this many speakers."""
+def turn_findings(database: Database, video: Video, speakers: int, hint: str) -> list[CheckOutcome]:
+    """The content check of a diarization that heard this many speakers; `hint` is the user's, "" if there is none."""
     counted = "SELECT count(DISTINCT local_speaker) AS speakers FROM others JOIN turns USING (video_id) GROUP BY video_id"
     rows = _of_others(database, video, counted)
-    return [_finding(speakers_outcome(speakers, [int(row["speakers"]) for row in rows]))]
+    return [_finding(speakers_outcome(speakers, [int(row["speakers"]) for row in rows], hint))]
 
 
 def _of_others(database: Database, video: Video, statement: str) -> Sequence[dict[str, Any]]:

@@ -2,11 +2,11 @@
 
 A stage is current if today's code version and model made its last output from the present outputs of the stages above it. Only
 their content counts: a stage above that ran again with the same result makes nothing stale. Passages are also stale after a
-correction of their words. The stages below a stale stage are
-stale, too, until it has run and its new content is known.
+correction of their words, transcripts and turns after a change of their hints. The stages below a stale stage are stale, too,
+until it has run and its new content is known.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 
@@ -23,7 +23,7 @@ class Version:
 class Output:
     """A stage's last output. `digest` covers the content that the stages below read; `upstream_digests` has the digests, by
     stage above, of the outputs it was made from; `took_s` excludes loading models. `words_changed`: users have corrected words
-    since, or undone it.
+    since, or undone it; `changed_hints`: the keys of hints that were others then.
     """
 
     version: Version
@@ -31,6 +31,7 @@ class Output:
     upstream_digests: Mapping[str, str]
     took_s: float = 0.0
     words_changed: bool = False
+    changed_hints: Sequence[str] = ()
 
 
 def reasons_to_run(
@@ -53,6 +54,8 @@ def reason_to_run(version: Version, upstream: Set[str], output: Output | None, o
         return "never run to its end"
     if output.version != version:
         return _change(output.version, version)
+    if output.changed_hints:
+        return f"made with other hints: {', '.join(output.changed_hints)}"
     for above in sorted(upstream):
         if above not in outputs:
             return f"made from {above}, which never ran to its end"

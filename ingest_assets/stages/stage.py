@@ -29,12 +29,14 @@ from dagster import (
 )
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
+from earshot.config.hints import Hints
 from earshot.models.device import Device
 from earshot.models.measurement import ExecutionInfo, Measurement, Place
 from earshot.models.registry import Floor
 from earshot.storage.catalog.previous_rows import KEEP_TAG, keep_previous
 from earshot.storage.catalog.source_states import pause
 from earshot.storage.catalog.stages import UPSTREAM
+from earshot.storage.catalog.video_hints import KEYS_OF_STAGES, hints_for, stage_hints
 from earshot.storage.catalog.videos import Video, get_video, mark_ready_if_complete, record_failure
 from earshot.storage.database import Database
 from earshot.storage.full_disk import explaining_full_disk
@@ -96,6 +98,12 @@ class StageRun:
         """The outputs of this video's stages when this run of the stage began."""
         return read_outputs(self.database, [self.video.video_id])[self.video.video_id]
 
+    @cached_property
+    def hints(self) -> Hints:
+        """The user's hints for this video when this run of the stage asked for them."""
+        with self.measurement.reading_writing(Place.DATABASE):
+            return hints_for(self.database, self.video.video_id, self.video.source)
+
     @property
     def report(self) -> Callable[[float], None]:
         """A function that reports the share (0 to 1) of this stage that is done."""
@@ -131,17 +139,24 @@ class StageRun:
         rows: int | None = None,
         findings: Sequence[CheckOutcome] = (),
         word_corrections: Sequence[int] = (),
+        hints: str = "",
         **more: str | int,
     ) -> MaterializeResult:
         """Judge and store the timing, and return the result for Dagster. The last call of an asset.
 
         `content` is a digest of what the stages below and users read of this stage's rows; `rows` counts those of its main
         table (`items` if omitted); `findings` are the content checks; `word_corrections` the numbers of those that the stage
-        applied; `more` is further metadata.
+        applied; `hints` those of the user that were obeyed, in words; `more` is further metadata.
         """
         figures = timing(self.measurement, execution, audio_s, items, cache_hits, cache_misses)
         examined = evaluate(self.asset, figures, read_history(self.database, self.asset, figures), floors)
-        details = {**more, ROWS: items if rows is None else rows, "speed": speed_in_words(figures, examined.expected_s)}
+        obeyed = {"hints": hints} if hints else {}
+        details = {
+            **obeyed,
+            **more,
+            ROWS: items if rows is None else rows,
+            "speed": speed_in_words(figures, examined.expected_s),
+        }
         examined = replace(examined, findings=(*examined.findings, *findings))
         result = StageResult(
             timed=TimedRun(
@@ -152,6 +167,7 @@ class StageRun:
             content=content,
             details=details,
             word_corrections=word_corrections,
+            hints=stage_hints(self.hints, self.asset) if self.asset in KEYS_OF_STAGES else {},
         )
         record_result(self.database, result)
         return self._result(figures, {"reused": "no", **details}, examined.findings)

@@ -1,8 +1,8 @@
 """Staleness: the library's stale stages, and why they are stale.
 
-Lists each stage of each `ready` video that would run again today, because its code version, its model or its inputs have
-changed. ingest_assets/stages/freshness.py has the rules, ingest_assets/stages/outputs.py the records. Videos that were never
-fully ingested are not stale but new, or await a retry (`earshot videos`).
+Lists each stage of each `ready` video that would run again today, because its code version, its model, its inputs or its hints
+have changed. ingest_assets/stages/freshness.py has the rules, ingest_assets/stages/outputs.py the records. Videos that were
+never fully ingested are not stale but new, or await a retry (`earshot videos`).
 
 Does not detect changed settings that change no model, nor recordings that changed at their source.
 """
@@ -52,6 +52,11 @@ def find_stale(database: Database, stages: Sequence[str] = STAGES) -> list[Stale
     video_ids = sorted(find_stale_videos(database, expected, UPSTREAM))
     batches = (video_ids[first : first + AT_ONCE] for first in range(0, len(video_ids), AT_ONCE))
     return [stale for batch in batches for stale in _stale_of(database, batch, expected) if stale.stage in stages]
+
+
+def find_stale_among(database: Database, video_ids: Sequence[str]) -> list[StaleStage]:
+    """The stale stages of these videos, whatever their states."""
+    return list(_stale_of(database, video_ids, expected_versions()))
 
 
 def _stale_of(database: Database, video_ids: Sequence[str], expected: Mapping[str, Version]) -> Iterator[StaleStage]:

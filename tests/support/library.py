@@ -9,8 +9,10 @@ import numpy as np
 from pgvector import Vector
 from psycopg import sql
 
+from earshot.config.hints import Hints
 from earshot.models.registry import Model
 from earshot.storage.catalog.stages import UPSTREAM
+from earshot.storage.catalog.video_hints import stage_hints
 from earshot.storage.catalog.videos import Video, get_video, register
 from earshot.storage.database import Connection, Database
 from earshot.timings.baseline import Level
@@ -92,10 +94,17 @@ def run_stages(database: Database, video_id: str, *stages: str, model: Model = M
 
 
 def run_stage(
-    database: Database, video_id: str, stage: str, version: Version, content: str, word_corrections: Sequence[int] = ()
+    database: Database,
+    video_id: str,
+    stage: str,
+    version: Version,
+    content: str,
+    word_corrections: Sequence[int] = (),
+    hints: Hints | None = None,
 ) -> None:
-    """As if the stage had run, with these corrections of words, and left this content."""
+    """As if the stage had run, with these corrections of words and hints, and left this content."""
     figures = usual(model=version.model, model_revision=version.model_revision)
     examined = Evaluation((), Level.OK)
     timed = TimedRun(video_id, stage, "run-1", version.code_version, figures, examined)
-    record_result(database, StageResult(timed, version, UPSTREAM[stage], content, {}, word_corrections))
+    obeyed = stage_hints(hints or Hints(), stage)
+    record_result(database, StageResult(timed, version, UPSTREAM[stage], content, {}, word_corrections, obeyed))

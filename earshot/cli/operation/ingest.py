@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from earshot import open_library
-from earshot.cli.arguments import Day
+from earshot.cli.arguments import Day, hint_options
 from earshot.cli.output import describe_speed, json_option, json_rows, print_json, print_timing_table
 from earshot.common.errors import EarshotError, SourceUnusable
 from earshot.common.text import pluralize
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--since", type=Day, metavar="DATE", help="Only videos uploaded on or after this day (UTC).")
 @click.option("--dry-run", is_flag=True, help="Show what would run, and why other videos are left out.")
 @click.option("--force", is_flag=True, help="Run every stage, even if it is current, and read sources that are paused.")
+@hint_options
 @json_option
 def ingest_command(
     sources: tuple[str, ...],
@@ -40,14 +41,18 @@ def ingest_command(
     dry_run: bool,
     force: bool,
     as_json: bool,
+    **hints: str | None,
 ) -> None:
     """Ingest videos from channels, playlists, feeds, files or folders.
 
     A SOURCE is a URL of a channel, playlist, feed or video, or a path. Without one, ingests the sources in sources.yaml.
-    Videos that are up to date are skipped. A video that fails does not stop the others.
+    Videos that are up to date are skipped. A video that fails does not stop the others. Hints are kept for the videos that
+    are new, and for a SOURCE that is a single video; `earshot hints` shows and changes them.
     """
+    from earshot.library.hints import read_hints
     from earshot.library.sources import named_sources
 
+    given = read_hints(**hints)
     try:
         chosen = named_sources(sources, limit, newest_first, since.date() if since else None)
     except SourceUnusable as error:
@@ -59,7 +64,7 @@ def ingest_command(
     def work(tell: "Tell", progress: "Watcher") -> "Sequence[Outcome]":
         from earshot.library.work.ingest import IngestChoice, ingest_sources  # takes seconds, which `--help` should not
 
-        return ingest_sources(library.database, chosen, IngestChoice(dry_run=dry_run, force=force), tell, progress)
+        return ingest_sources(library.database, chosen, IngestChoice(dry_run, force, given), tell, progress)
 
     _run(library, work, as_json, dry_run)
 

@@ -3,7 +3,7 @@
 faster-whisper runs the network in one thread, 400 times as fast as real time, which is more than half of a transcription on a
 GPU. Convolutions over single windows of 32 ms take nine tenths of that; only a small LSTM after them carries state between
 windows. `spread_over_cores()` splits the network between the two, and runs the first part in threads and the second in order.
-The probabilities are identical to the last bit (tests/earshot/models/test_speech_detection.py).
+The probabilities are identical to the last bit (tests/earshot/models/speech/test_speech_detection.py).
 
 faster-whisper decides from these probabilities what is speech.
 """

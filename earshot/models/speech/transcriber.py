@@ -2,23 +2,27 @@
 
 `Transcriber.transcribe()` takes samples and returns segments and words as DataFrames. faster-whisper's Silero VAD first cuts
 the audio, so that silence yields no words; word times come from whisper's attention alignment. The language is detected per
-video. The text is not corrected.
+video, among those that the hints allow. The hints' prompt and vocabulary precede the speech of each window. The text is not
+corrected.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from earshot.common.audio import SAMPLE_RATE
+from earshot.config.hints import Hints
 from earshot.models.device import COMPUTE_TYPES, Device, assert_compute_type, assert_placed, compute_threads, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
-from earshot.models.speech.batched_pipeline import BatchedPipeline, OneEncodingModel
+from earshot.models.speech.batched_pipeline import SILENCE, BatchedPipeline, EncodedWhisper
 from earshot.models.speech.log_mel import GpuLogMel
+from earshot.models.speech.prompting import Prompt, fit_prompt
 from earshot.models.speech.speech_detection import spread_over_cores
 
 BATCH_SIZE = {"cuda": 32, "cpu": 8}
@@ -32,7 +36,8 @@ class Transcript:
     """The transcript of one video. `language` is None if nothing was said; words keep whisper's leading spaces.
 
     `speech_s`: the seconds in which the voice activity detector heard speech. `heard_language`: what the model takes the
-    language for, with its probability; it may differ from a `language` that was asked for.
+    language for, with its probability; it may differ from a `language` that was asked for. `prompt`: what whisper was
+    given of the hints.
     """
 
     language: str | None
@@ -41,13 +46,14 @@ class Transcript:
     speech_s: float
     segments: pd.DataFrame
     words: pd.DataFrame
+    prompt: Prompt
 
 
 class Transcriber:
     """A loaded whisper model, on the requested device."""
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
-        self._whisper = OneEncodingModel(
+        self._whisper = EncodedWhisper(
             str(folder),
             device=device.kind,
             compute_type=COMPUTE_TYPES[device.kind],
@@ -86,15 +92,30 @@ class Transcriber:
         progress: Callable[[float], None] = lambda _: None,
         tally: CallCounter | None = None,
         language: str | None = None,
+        hints: Hints | None = None,
     ) -> Transcript:
         """Transcribe float32 samples, mono, 16 kHz, in this language (whisper's code) or the detected one.
 
-        `progress` receives the share done, 0 to 1; `tally` counts windows and model calls.
+        `progress` receives the share done, 0 to 1; `tally` counts windows and model calls. `hints` has languages to choose
+        among, which replace `language`, a prompt, and a vocabulary, the most useful words first.
         """
         counted = tally or CallCounter()
+        known = hints or Hints()
+        prompt = self._fit_prompt(known)
+        languages = known.languages or ((language,) if language else ())
         return with_oom_fallback(
-            lambda batch: self._transcribe(samples, progress, batch, counted, language), self.execution.batch_size, counted
+            lambda batch: self._transcribe(samples, progress, batch, counted, languages, prompt),
+            self.execution.batch_size,
+            counted,
         )
+
+    def _fit_prompt(self, hints: Hints) -> Prompt:
+        tokenizer: Any = self._whisper.hf_tokenizer
+
+        def encode(text: str) -> list[int]:
+            return tokenizer.encode(text, add_special_tokens=False).ids
+
+        return fit_prompt(hints.prompt or "", hints.vocabulary or (), encode, tokenizer.token_to_id("<|endoftext|>"))
 
     def _transcribe(
         self,
@@ -102,10 +123,11 @@ class Transcriber:
         progress: Callable[[float], None],
         batch_size: int,
         tally: CallCounter,
-        language: str | None,
+        languages: Collection[str],
+        prompt: Prompt,
     ) -> Transcript:
         with spread_over_cores():
-            transcribed, information = self._pipeline.begin(samples, batch_size, tally, language)
+            transcribed, speech_s = self._pipeline.begin(samples, batch_size, tally, languages, prompt)
         segments, words = [], []
         for index, segment in enumerate(transcribed):
             segments.append(
@@ -126,12 +148,13 @@ class Transcriber:
                 end = max(word.start, word.end)
                 words.append((len(words), index, word.start, end, word.word, word.probability))
             progress(segment.end * SAMPLE_RATE / len(samples))
-        heard = self._pipeline.heard if segments else (None, 0.0)
+        chosen, heard = (self._pipeline.chosen, self._pipeline.heard) if segments else (SILENCE, SILENCE)
         return Transcript(
-            language=(language or heard[0]) if segments else None,
-            language_probability=1.0 if language and segments else heard[1],
+            language=chosen[0],
+            language_probability=chosen[1],
             heard_language=heard,
-            speech_s=information.duration_after_vad,
+            speech_s=speech_s,
             segments=pd.DataFrame(segments, columns=SEGMENT_COLUMNS),
             words=pd.DataFrame(words, columns=WORD_COLUMNS),
+            prompt=replace(prompt, windows=self._pipeline.prompted, not_followed=self._pipeline.not_followed),
         )

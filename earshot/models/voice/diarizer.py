@@ -35,6 +35,8 @@ BATCH_SIZE = {"cuda": 128, "cpu": 4}  # windows per call; beyond 4 two CPU cores
 # Of the recording in pyannote.audio's package: it has both speakers, so that the clustering runs too.
 WARM_UP_SPAN_S = (6, 17)
 
+ANY_NUMBER: tuple[int, int | None] = (1, None)
+
 TURN_COLUMNS = ["turn_index", "start_s", "end_s", "local_speaker", "overlap"]
 EXCLUSIVE_COLUMNS = ["turn_index", "start_s", "end_s", "local_speaker"]
 
@@ -86,17 +88,18 @@ class Diarizer:
         progress: Callable[[float], None] = lambda _: None,
         tally: CallCounter | None = None,
         segmentation: Segmentation | None = None,
+        speakers: tuple[int, int | None] = ANY_NUMBER,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Turns and exclusive turns of float32 samples, mono, 16 kHz.
 
         `progress` receives the share done, 0 to 1; `tally` counts windows and model calls. `segmentation` is the samples' own,
-        if already computed.
+        if already computed. `speakers`: the least and the most to find, None: any number.
         """
         counted, file = tally or CallCounter(), _file(samples)
         if segmentation is not None:
             file["segmentations"] = segmentation.windows
         return with_oom_fallback(
-            lambda batch: self._diarize(file, progress, batch, counted), self.execution.batch_size, counted
+            lambda batch: self._diarize(file, progress, batch, counted, speakers), self.execution.batch_size, counted
         )
 
     def segment(self, samples: np.ndarray) -> Segmentation:
@@ -122,7 +125,12 @@ class Diarizer:
         )
 
     def _diarize(
-        self, file: dict[str, Any], progress: Callable[[float], None], batch_size: int, tally: CallCounter
+        self,
+        file: dict[str, Any],
+        progress: Callable[[float], None],
+        batch_size: int,
+        tally: CallCounter,
+        speakers: tuple[int, int | None],
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         self._pipeline.tally = tally
         self._pipeline.segmentation_batch_size = self._pipeline.embedding_batch_size = batch_size
@@ -132,7 +140,7 @@ class Diarizer:
                 progress(completed / total)
 
         with _tensor_float_kept():
-            output: Any = self._pipeline(file, hook=hook)
+            output: Any = self._pipeline(file, hook=hook, min_speakers=speakers[0], max_speakers=speakers[1])
         duration = file["waveform"].shape[1] / SAMPLE_RATE
         turns = _turns(output.speaker_diarization, duration)
         turns["overlap"] = _overlaps(turns)

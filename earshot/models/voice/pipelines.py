@@ -11,6 +11,8 @@ Segmentation, speaker counting and clustering are pyannote's.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from pyannote.audio import Inference
 from pyannote.audio import Model as PyannoteModel
 from pyannote.audio.core.plda import PLDA
 from pyannote.audio.pipelines import SpeakerDiarization
-from pyannote.audio.pipelines.clustering import AgglomerativeClustering
+from pyannote.audio.pipelines.clustering import AgglomerativeClustering, VBxClustering
 from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeature
 from pyannote.core.utils.generators import string_generator
 
@@ -77,6 +79,42 @@ class BoundedClustering(AgglomerativeClustering):
             return usable, windows, speakers
         chosen = np.linspace(0, len(usable) - 1, MAX_CLUSTERED).round().astype(int)
         return usable[chosen], windows[chosen], speakers[chosen]
+
+    def cluster(
+        self,
+        embeddings: np.ndarray,
+        min_clusters: int | None = None,
+        max_clusters: int | None = None,
+        num_clusters: int | None = None,
+    ) -> np.ndarray:
+        """pyannote's, allowing smaller clusters if it finds fewer than the user asked for."""
+        usual: int = self.min_cluster_size
+        try:
+            while True:
+                with redirect_stdout(StringIO()):  # pyannote prints that it found fewer
+                    clusters = super().cluster(embeddings, min_clusters, max_clusters, num_clusters)
+                if len(np.unique(clusters)) >= (num_clusters or min_clusters or 1) or self.min_cluster_size == 1:
+                    return clusters
+                self.min_cluster_size = max(1, self.min_cluster_size // 2)
+        finally:
+            self.min_cluster_size = usual
+
+
+class CappedVBxClustering(VBxClustering):
+    """pyannote's clustering of community-1, which fails if it is asked for more speakers than there are vectors."""
+
+    def __call__(
+        self,
+        embeddings: np.ndarray,
+        segmentations: SlidingWindowFeature | None = None,
+        num_clusters: int | None = None,
+        min_clusters: int | None = None,
+        max_clusters: int | None = None,
+        **others: Any,
+    ) -> Any:
+        usable = max(1, len(self.filter_embeddings(embeddings, segmentations)[0]))
+        bounds = (None if asked is None else min(asked, usable) for asked in (num_clusters, min_clusters, max_clusters))
+        return super().__call__(embeddings, segmentations, *bounds, **others)
 
 
 class OnePassDiarization(SpeakerDiarization):
@@ -212,6 +250,8 @@ def load_pipeline(model: Model, folder: Path, voice_folder: Path, batch_size: in
             segmentation_batch_size=batch_size,
             embedding_batch_size=batch_size,
         )
+        assert pipeline._plda is not None  # it was named above
+        pipeline.clustering = CappedVBxClustering(pipeline._plda, metric=pipeline._embedding.metric)
         pipeline.instantiate(COMMUNITY_1_PARAMETERS)
         return pipeline
     segmentation = PyannoteModel.from_pretrained(str(folder / "pytorch_model.bin"))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from earshot.common.errors import InvalidConfig, Misconfigured, SourceUnusable
 from earshot.config import sources_file
+from earshot.config.hints import MOST_CHARACTERS
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.source_options import LANGUAGES
 from earshot.config.sources_file import FOLDER_EVERY_S, Kind, Source, read_sources, source_named
@@ -74,6 +75,12 @@ RIGHT: dict[str, dict[str, Any]] = {
     "skip_live": {"yes": True},
     "skip_members_only": {"false": False},
     "language": {"de": "de", "no": "no", "EN": "en"},
+    "vocabulary": {"Nagg, Nell": ("Nagg", "Nell"), "[Nell, 'St. John', Nell, 2024]": ("Nell", "St. John", "2024"), "[]": (),
+                   "'🎙 , \u0645\u0631\u06cc\u0645,,'": ("🎙", "\u0645\u0631\u06cc\u0645"), '"a\\0\\tb"': ("a b",)},
+    "vocabulary_from": {"people": ("people",), "[title, Corrections]": ("corrections", "title"), "none": ()},
+    "prompt": {"' Nagg  and Nell. '": "Nagg and Nell."},
+    "languages": {"en": ("en",), "'EN, de,'": ("de", "en"), "[no, en]": ("en", "no"), "any": ()},
+    "speakers": {"2": "2", "2-4": "2-4", "' 3 - 3 '": "3", "1+": "1+", "Any": ""},
     "priority": {"-10": -10, "+10": 10},
     "cookies": {"cookies.txt": Path("cookies.txt")},
     "proxy": {"socks5h://user:x@127.0.0.1:1080": "socks5h://user:x@127.0.0.1:1080", "http://[::1]:3128": "http://[::1]:3128"},
@@ -128,6 +135,26 @@ def test_option_overrides_defaults_and_null_resets(folder: Path) -> None:
     assert [source.skip_members_only for source in sources] == [False, False, True]
 
 
+def test_language_and_languages_replace_each_other(folder: Path) -> None:
+    one, two, both = (read(folder, f"defaults: {{{given}}}\nsources: [{{feed: '{A}', {own}}}]")[0] for given, own in (
+        ("language: en", "languages: 'de, fr'"), ("languages: 'de, fr'", "language: en"), ("language: en", "speakers: 2"),
+    ))  # fmt: skip
+    assert [(source.language, source.languages) for source in (one, two, both)] == [
+        (None, ("de", "fr")), ("en", None), ("en", None)
+    ]  # fmt: skip
+    (mistake,) = refused(folder, with_lines("language: en", "languages: [en, de]")).mistakes
+    assert (mistake.line, mistake.key) == (4, "languages")
+
+
+def test_hints_of_any_length_are_bounded(folder: Path) -> None:
+    words = ", ".join(f"word{number}" for number in range(10_000))
+    (source,) = read(folder, with_lines(f"vocabulary: {words}", f"prompt: {words}"))
+    assert source.vocabulary is not None
+    assert source.vocabulary[:2] == ("word0", "word1")
+    assert len("".join(source.vocabulary)) <= MOST_CHARACTERS
+    assert len(str(source.prompt)) <= MOST_CHARACTERS
+
+
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "sources: []", "sources:\n", "{}", "~", "defaults:\nsources: null"])
 def test_file_without_sources_is_valid(folder: Path, text: str) -> None:
     assert read(folder, text) == ()
@@ -167,6 +194,11 @@ WRONG = {
     "every": ["9.9"],
     "pause": ["-1"],
     "language": ["english", "klingon", ""],
+    "vocabulary": ["{a: 1}", "[[a]]"],
+    "vocabulary_from": ["peple", "[people, none]", "", "[[people]]"],
+    "prompt": ["[a]"],
+    "languages": ["english", "[en, klingon]", "", "[]", "[{en: 1}]"],
+    "speakers": ["0", "two", "4-2", "2-0", "101", "-3", "2.5", "", "[2]"],
     "priority": ["11", "-11"],
     "rate": ["0", "0.0001K", "5 apples"],
     "at_once": ["9", "0"],

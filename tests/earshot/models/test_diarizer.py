@@ -1,10 +1,12 @@
 """Diarization and voices with the real models: one pass gives pyannote's own output, shared frames nearly the same."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pyannote.audio.pipelines.clustering import VBxClustering
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 from pyannote.metrics.diarization import DiarizationErrorRate
 
@@ -98,6 +100,41 @@ def test_error_rate_of_the_call_is_low(samples: np.ndarray, diarized: tuple[pd.D
     turns, _ = diarized
     spoken = list(zip(turns.start_s, turns.end_s, turns.local_speaker, strict=True))
     assert error_rate(telephone().speech, spoken, len(samples) / SAMPLE_RATE) < 0.08
+
+
+@pytest.mark.parametrize(
+    ("speakers", "found"),
+    [((1, 1), {1}), ((2, 2), {2}), ((3, None), {3}), ((1, 2), {2}), ((90, 90), range(4, 91))],
+)
+def test_asked_number_of_speakers_is_found(
+    samples: np.ndarray,
+    segmentation: Any,
+    capsys: pytest.CaptureFixture[str],
+    speakers: tuple[int, int | None],
+    found: Collection[int],
+) -> None:
+    diarizer = Models().diarizer(require_device("cpu"))
+    turns, exclusive = diarizer.diarize(samples, segmentation=segmentation, speakers=speakers)
+    assert turns.local_speaker.nunique() in found
+    assert set(exclusive.local_speaker) <= set(turns.local_speaker)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture(scope="module")
+def segmentation(home: object, samples: np.ndarray) -> Any:
+    assert home
+    return Models().diarizer(require_device("cpu")).segment(samples)
+
+
+def test_no_more_speakers_are_asked_of_vbx_than_there_are_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    from earshot.models.voice.pipelines import CappedVBxClustering
+
+    asked: list[Any] = []
+    monkeypatch.setattr(VBxClustering, "__call__", lambda *arguments, **_: asked.extend(arguments[3:]))
+    active = np.ones((4, 10, 1))
+    windows = SlidingWindowFeature(active, SlidingWindow(duration=10, step=1))
+    CappedVBxClustering(_shared()._plda, metric="cosine")(np.ones((4, 1, 8)), windows, 50, 2, None)
+    assert asked == [4, 2, None]
 
 
 def test_diarizer_leaves_tf32_enabled(samples: np.ndarray) -> None:

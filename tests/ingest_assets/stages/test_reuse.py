@@ -11,6 +11,7 @@ from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot import Library
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.sources_file import source_named
+from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.previous_rows import KEEP_TAG, KEPT
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Connection, Database
@@ -126,6 +127,34 @@ def test_same_content_reuses_stages_below(talk: Talk) -> None:
     run = talk.materialize("transcript", "text_embeddings")
     assert talk.timed(run) == {"transcript"}
     assert find_stale(talk.database) == []
+
+
+def test_hinted_number_of_speakers_is_obeyed_and_shown(talk: Talk) -> None:
+    for hint, found in (("1", 1), ("2-4", 2), ("any", 2)):
+        given = Library().hints.give(talk.video_id, speakers=hint)
+        assert given.stale == ("speaker_turns", "voice_embeddings", "text_embeddings")
+        run = talk.materialize()
+        assert "speaker_turns" in talk.timed(run)
+        assert "transcript" not in talk.timed(run)
+        shown = metadata(run, "speaker_turns")
+        assert (shown["speakers"], shown.get("hints")) == (found, None if hint == "any" else f"speakers: {hint} (hint)")
+        if hint != "any":
+            description = checked(run, "speaker_turns")["speakers"].description
+            assert f"the hint is {hint}" in str(description), description
+        assert find_stale(talk.database) == []
+
+
+def test_hinted_words_make_a_new_transcript(talk: Talk) -> None:
+    Library().hints.give(talk.video_id, vocabulary="Nagg", vocabulary_from="title", prompt="Hello?", languages="de, en")
+    assert [stale.stage for stale in find_stale(talk.database)] == ["transcript", "text_embeddings"]
+    shown = metadata(talk.materialize(), "transcript")
+    assert str(shown["hints"]).splitlines()[:3] == [
+        "vocabulary: Nagg; 0 from title (hint)", "prompt: Hello? (hint)", "languages: de, en (hint)"
+    ]  # fmt: skip
+    assert shown["language"] == "en"
+    add_person(talk.database, "Diane")
+    assert find_stale(talk.database) == []
+    assert metadata(talk.materialize(), "transcript")["hints"] == shown["hints"]
 
 
 def test_changed_content_reruns_only_stages_below(talk: Talk) -> None:

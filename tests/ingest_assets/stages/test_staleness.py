@@ -3,13 +3,17 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from random import Random
 
 import pytest
 from click.testing import CliRunner
 
 from earshot.cli.library.stale import stale_command
+from earshot.common.errors import Misconfigured
+from earshot.config.hints import Hints
 from earshot.storage.catalog.stages import STAGES, UPSTREAM
+from earshot.storage.catalog.video_hints import hints_for, keep_hints
 from earshot.storage.catalog.videos import Video, mark_ready_if_complete, register
 from earshot.storage.database import Database
 from ingest_assets.stages import staleness
@@ -133,15 +137,69 @@ def test_new_video_has_no_outputs(database: Database) -> None:
     assert read_outputs(database, ["nothing"])["nothing"] == {}
 
 
+def hint_sources(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
+    (folder / "sources.yaml").write_text(text)
+    monkeypatch.setenv("EARSHOT_SOURCES", str(folder / "sources.yaml"))
+
+
+def test_hint_makes_its_stages_of_its_video_stale(database: Database) -> None:
+    ingest(database, VIDEOS[:3])
+    hints = Hints(speakers="2")
+    keep_hints(database, VIDEOS[1], hints)
+    stale = find_stale(database)
+    assert [(found.video_id, found.stage) for found in stale] == [(VIDEOS[1], stage) for stage in BELOW_TURNS]
+    assert stale[0].reason == "made with other hints: speakers"
+    run_stage(database, VIDEOS[1], "speaker_turns", expected_versions()["speaker_turns"], "same", hints=hints)
+    assert find_stale(database) == []
+    keep_hints(database, VIDEOS[1], Hints())
+    assert [found.stage for found in find_stale(database)] == list(BELOW_TURNS)
+
+
+def test_hints_of_source_make_its_videos_stale(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest(database, VIDEOS[:2])
+    register(database, [Video("other", "https://y/1", "https://y", "Other")])
+    hint_sources(monkeypatch, tmp_path, "sources: [{feed: 'https://x', vocabulary: 'Nagg, Nell', prompt: Talk.}]")
+    keep_hints(database, VIDEOS[1], Hints(vocabulary=(), prompt=""))
+    stale = find_stale(database)
+    assert [(found.video_id, found.stage) for found in stale] == [
+        (VIDEOS[0], stage) for stage in ("transcript", "text_embeddings")
+    ]
+    assert stale[0].reason == "made with other hints: prompt, vocabulary"
+    assert hints_for(database, VIDEOS[0], "https://x") == Hints(vocabulary=("Nagg", "Nell"), prompt="Talk.")
+    hint_sources(monkeypatch, tmp_path, "sources: [{feed: 'https://x', vocabulary: []}]")
+    assert find_stale(database) == []
+
+
+def test_invalid_sources_file_makes_nothing_stale(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest(database, VIDEOS[:2])
+    run_stage(database, VIDEOS[0], "speaker_turns", expected_versions()["speaker_turns"], "same", hints=Hints(speakers="2"))
+    hint_sources(monkeypatch, tmp_path, "sources: [{feed: 'https://x', speakers: two}]")
+    assert find_stale(database) == []
+    with pytest.raises(Misconfigured, match="speakers is 'two'"):
+        hints_for(database, VIDEOS[0], "https://x")
+    assert hints_for(database, VIDEOS[0], str(tmp_path / "sources.yaml")) == Hints()  # a file is no source of it
+    keep_hints(database, VIDEOS[1], Hints(speakers="3"))
+    assert {found.video_id for found in find_stale(database)} == {VIDEOS[1]}
+
+
+HINTS = (Hints(), Hints(), Hints(), Hints(speakers="2"), Hints(speakers=""), Hints(vocabulary=("Nell",), speakers="3"))
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_find_stale_videos_agrees_with_reasons_to_run(database: Database, seed: int) -> None:
+def test_find_stale_videos_agrees_with_reasons_to_run(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    hint_sources(monkeypatch, tmp_path, "sources: [{feed: 'https://y', speakers: 2, prompt: Talk.}]")
     random, keys, expected = Random(seed), VIDEOS[:60], expected_versions()
-    register(database, [Video(key, f"https://x/{key}", "https://x", key.title()) for key in keys])
-    for key in keys:
+    sources = [random.choice(["https://x", "https://x", "https://x", "https://y"]) for _ in keys]
+    register(database, [Video(key, f"https://x/{key}", source, key.title()) for key, source in zip(keys, sources, strict=True)])
+    for key, source in zip(keys, sources, strict=True):
+        keep_hints(database, key, random.choice(HINTS))
+        used = hints_for(database, key, source) if random.random() < 0.9 else random.choice(HINTS)
         stages = [stage for stage in STAGES if random.random() < 0.97] + random.choices(STAGES, k=random.choice([0, 0, 1, 2]))
         for stage in stages:
             version = replace(expected[stage], code_version="0") if random.random() < 0.05 else expected[stage]
-            run_stage(database, key, stage, version, random.choice(["same", "same", "other"]))
+            run_stage(database, key, stage, version, random.choice(["same", "same", "other"]), hints=used)
     database.query("UPDATE videos SET state = 'ready' WHERE video_id <> %s", [keys[0]])
     outputs = read_outputs(database, keys)
     reasoned = {key for key in keys[1:] if reasons_to_run(expected, UPSTREAM, outputs[key])}

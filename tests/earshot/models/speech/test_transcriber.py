@@ -6,6 +6,7 @@ from faster_whisper import WhisperModel
 
 from bench.corpora.episodes import EPISODES, TELEPHONE, clip_samples, episode_samples
 from earshot.common.audio import SAMPLE_RATE
+from earshot.common.errors import Misconfigured
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.measurement import CallCounter
@@ -49,6 +50,12 @@ def test_language_is_heard_beside_another_asked_for(transcriber: Transcriber, en
     assert encoded == [1]
     assert (transcript.language, transcript.language_probability) == ("de", 1.0)
     assert transcript.heard_language[0] == "en"
+
+
+def test_language_that_the_model_lacks_is_an_error(transcriber: Transcriber) -> None:
+    with pytest.raises(Misconfigured, match="does not know the language tlh") as refused:
+        transcriber.transcribe(clip_samples(TELEPHONE)[: 9 * SAMPLE_RATE], language="tlh")
+    assert "en, es" in refused.value.remedy
 
 
 def test_silence_has_no_language_and_is_not_encoded(transcriber: Transcriber, encoded: list[int]) -> None:
