@@ -1,0 +1,101 @@
+"""Methods of `Library` that keep the collection: what is at work, which videos and sources there are and which are removed."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from earshot.library.methods.opened import Opened
+
+if TYPE_CHECKING:
+    from earshot.library.sources import WatchedSource
+    from earshot.library.upkeep.at_work import AtWork
+    from earshot.library.upkeep.removal import ExcludedVideo, Removal
+    from earshot.library.videos import ListedVideo
+
+
+class Upkeep(Opened):
+    """Removes, pauses and adds."""
+
+    def at_work(self) -> "AtWork":
+        """Which videos are running now, how far they are, and what comes next."""
+        from earshot.library.upkeep.at_work import read_at_work
+
+        return read_at_work(self.database)
+
+    def queue_retry(self, video: str) -> "ListedVideo":
+        """Like `retry()`, but by the daemon of a running `earshot up`. Raises EarshotError if that does not run."""
+        from earshot.library.videos import queue_retry
+
+        return queue_retry(self.database, video)
+
+    def video_traces(self, video: str) -> "Removal":
+        """What `remove_video()` would delete."""
+        from earshot.library.upkeep.removal import video_traces
+
+        return video_traces(self.database, video)
+
+    def remove_video(self, video: str) -> "Removal":
+        """Delete the video with its audio, transcript, speakers, vectors and corrections. No listing brings it back, but
+        `readmit_video()` and `ingest()` of its URL do. Raises EarshotError while a run works on it. Loads Dagster."""
+        from earshot.library.upkeep.removal import remove_video
+
+        return remove_video(self.database, video)
+
+    def removed_videos(self, limit: int | None = None) -> "list[ExcludedVideo]":
+        """The videos that no listing brings back, the last removed first."""
+        from earshot.library.upkeep.removal import excluded_videos
+
+        return excluded_videos(self.database, limit)
+
+    def readmit_video(self, video_id: str) -> None:
+        """Let the next poll bring a removed video back. Raises Unknown if it was not removed."""
+        from earshot.library.upkeep.removal import readmit_video
+
+        readmit_video(self.database, video_id)
+
+    def source_traces(self, source: str) -> "Removal":
+        """What `remove_source()` would delete."""
+        from earshot.library.upkeep.removal import source_traces
+
+        return source_traces(self.database, source)
+
+    def remove_source(self, source: str) -> "Removal":
+        """Delete all videos of the source, as `remove_video()` does, and take it out of sources.yaml. Loads Dagster."""
+        from earshot.library.upkeep.removal import remove_source
+
+        return remove_source(self.database, source)
+
+    def add_source(self, address: str, kind: str | None = None, options: "Mapping[str, Any] | None" = None) -> "WatchedSource":
+        """Write a source into sources.yaml, with options of docs/reference/sources-file.md; by default, guess its kind.
+
+        Raises Misconfigured with every mistake in the new file, which then is not written."""
+        from earshot.library.sources import watched_source
+        from earshot.library.upkeep.source_editing import add_source
+
+        return watched_source(self.database, add_source(address, kind, options or {}).address)
+
+    def pause_source(self, source: str, paused: bool = True) -> "WatchedSource":
+        """Pause the source (name or address) in sources.yaml, or end its pause: while paused, it is not polled."""
+        from earshot.library.sources import watched_source
+        from earshot.library.upkeep.source_editing import pause_source
+
+        return watched_source(self.database, pause_source(source, paused).address)
+
+    def unwatch_source(self, source: str) -> None:
+        """Take the source (name or address) out of sources.yaml; its videos stay."""
+        from earshot.library.upkeep.source_editing import forget_source
+
+        forget_source(source)
+
+    def sources(self) -> "list[WatchedSource]":
+        """The sources of sources.yaml, in its order. Raises Misconfigured with every error in the file."""
+        from earshot.library.sources import describe_sources
+        from earshot.storage.catalog.watched_sources import watched_sources
+
+        watched = watched_sources()
+        return describe_sources(self.database, watched)
+
+    def source_names(self) -> dict[str, str]:
+        """The names of the watched sources by address; none while sources.yaml is invalid."""
+        from earshot.storage.catalog.watched_sources import source_names
+
+        return source_names()
