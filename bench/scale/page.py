@@ -74,11 +74,12 @@ def main() -> None:
     parser.add_argument("--here", action="store_true", help="measure the library of EARSHOT_HOME instead")
     arguments = parser.parse_args()
     os.environ["EARSHOT_DEVICE"] = "cpu"
-    with nullcontext(read_settings().home) if arguments.here else own_home() as home:
+    corpus = None if arguments.here else real_corpus()  # kept in the user's home
+    with own_home() if corpus else nullcontext(read_settings().home) as home:
         os.environ["EARSHOT_SOURCES"] = str(home / "sources.yaml")
-        if not arguments.here:
+        if corpus:
             make(home, arguments.videos, arguments.videos)
-            fill(open_database(), real_corpus(), arguments.passages)
+            fill(open_database(), corpus, arguments.passages)
         figures = {**measured_on(cpu_name()), "load_before": os.getloadavg()[0], **measure(open_database())}
     report(figures)
     print(f"Kept in {write(figures, 'page-')}.")

@@ -10,6 +10,7 @@ embedded Postgres keeps running after `up`, because other commands use it; `down
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -40,7 +41,7 @@ from earshot.storage.server import stop_embedded
 from ingest_assets.operations.workers import Worker
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.code_server import CodeServer
-from resources.instance.processes import MARK, TERMINATION_S, RestartedProcess, left_over, log_tail, start, stop
+from resources.instance.processes import MARK, TERMINATION_S, RestartedProcess, left_over, log_tail, socket_folder, start, stop
 
 STARTUP_S = 300.0
 CHECK_CHILDREN_S = 0.5
@@ -114,6 +115,7 @@ def up(host: str, port: int, page_port: int) -> None:
         served.code_server.stop()
         if served.broker is not None:
             served.broker.stop()
+        shutil.rmtree(socket_folder(settings.home))
         state.unlink(missing_ok=True)
 
 

@@ -30,7 +30,7 @@ def transcript(library: LibraryOf, video_id: str) -> ReadableTranscript:
 
 
 @router.get("/videos/{video_id}/timings")
-def timings(library: LibraryOf, video_id: str) -> VideoTimings:
+def video_timings(library: LibraryOf, video_id: str) -> VideoTimings:
     """What each stage took when it last ran, and which of its checks fail now."""
     video = library.video(video_id)
     return VideoTimings(stages=library.stage_timings(video.video_id), failing=library.failing_checks(video.video_id))
