@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast test-gpu lint canary bench bench-gpu bench-people bench-search bench-page bench-scale drill lock clean delete-library browser
+.PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill lock clean delete-library browser
 
 env: .venv/.complete
 
@@ -24,8 +24,12 @@ up: env
 down: env
 	@$(BIN)/earshot down
 
-test: lint browser
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# The types are checked beside the tests, which leave a core idle now and then.
+test: style browser
+	@$(MAKE) --no-print-directory -j 2 types pytest
+
+pytest: env
+	@$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Needs an NVIDIA GPU; runs the real models on it.
 test-gpu: env
@@ -34,10 +38,14 @@ test-gpu: env
 test-fast: env
 	@$(BIN)/python -m pytest -m "not slow and not gpu"
 
-lint: env
+lint: style types
+
+style: env
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo
+
+types: env
 	@$(BIN)/pyright --warnings
 
 # Tests the Dagster internals that Earshot uses with the newest Dagster. Run it before raising the pin.

@@ -109,6 +109,7 @@ TABLES: Mapping[str, tuple[str, tuple[Column, ...]]] = {
         ("language", "text NULL", "if the source says so"),
         ("requested_at", "timestamp with time zone NULL", "when its run was requested"),
         ("retry_at", "timestamp with time zone NULL", "when it is tried again"),
+        ("title_words", "tsvector NULL", "the title's words, for search"),
     )),
 }  # fmt: skip
 

@@ -1,11 +1,10 @@
-"""A library copied to another folder is complete there: audio is found, and nothing is stale."""
+"""A library moved to another folder is complete there: audio is found, and nothing is stale."""
 
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,12 @@ import soundfile
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.audio import SAMPLE_RATE
+from earshot.config.sources_file import source_named
+from earshot.storage.database import Database, open_database
 from earshot.storage.media_store import MediaStore, location_of
+from earshot.storage.server import stop_embedded
+from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
+from resources.instance.home import open_instance
 from tests.support.earshot_up import EARSHOT
 
 SAMPLES = np.arange(-800, 800, dtype=np.int16)
@@ -33,15 +37,6 @@ def test_audio_is_found_in_moved_media_folder(monkeypatch: pytest.MonkeyPatch, t
         assert str(location_of(whole)) == whole
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A short path, as Postgres' socket needs."""
-    path = Path(tempfile.mkdtemp(prefix="earshot-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
-
-
 def _earshot(home: Path, *arguments: str) -> Any:
     result = subprocess.run(
         [EARSHOT, *arguments, "--json"],
@@ -54,19 +49,29 @@ def _earshot(home: Path, *arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-@pytest.mark.slow
-def test_copied_library_is_complete(folder: Path) -> None:
-    recording, before, after = folder / "call.wav", folder / "before", folder / "after"
-    soundfile.write(recording, clip_samples(CLIP), SAMPLE_RATE)
-    [ingested] = _earshot(before, "ingest", str(recording))["outcomes"]
-    _earshot(before, "down")
-    subprocess.run(["cp", "-a", before, after], check=True)
-    shutil.rmtree(before)
+@contextmanager
+def moved(home: Path) -> Iterator[Path]:
+    """The session's home in another folder for the block, its Postgres stopped; the path is short, as a socket needs."""
+    stop_embedded(home)
+    after = home.with_name(f"{home.name}-moved")
+    home.rename(after)
     try:
+        yield after
+    finally:
+        _earshot(after, "down")
+        after.rename(home)
+        open_database()
+
+
+@pytest.mark.slow
+def test_moved_library_is_complete(library: Database, home: Path, tmp_path: Path) -> None:
+    recording = tmp_path / "call.wav"
+    soundfile.write(recording, clip_samples(CLIP), SAMPLE_RATE)
+    steps = ingest([source_named(str(recording))], IngestChoice(), library, open_instance())
+    [ingested] = [step.video for step in steps if isinstance(step, Outcome) and step.video]
+    with moved(home) as after:
         assert _earshot(after, "stale") == []
         [again] = _earshot(after, "ingest", str(recording))["outcomes"]
         assert again["result"] == "current"
-        assert [video["video_id"] for video in _earshot(after, "videos", "--state", "ready")] == [ingested["video_id"]]
-    finally:
-        _earshot(after, "down")
-    assert not before.exists()
+        assert [video["video_id"] for video in _earshot(after, "videos", "--state", "ready")] == [ingested.video_id]
+        assert not home.exists()

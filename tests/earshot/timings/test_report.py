@@ -185,7 +185,7 @@ def versions(a: Sequence[float], b: Sequence[float]) -> list[Row]:
 COSTS = st.lists(st.floats(0.01, 1e3), min_size=5, max_size=12)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(COSTS)
 def test_identical_versions_show_no_difference(costs: list[float]) -> None:
     rows = versions(costs, costs)
@@ -197,7 +197,7 @@ def test_identical_versions_show_no_difference(costs: list[float]) -> None:
     assert paired.verdict == unpaired.verdict == NO_DIFFERENCE
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(COSTS, COSTS)
 def test_swapping_versions_inverts_the_ratio(a: list[float], b: list[float]) -> None:
     rows = versions(a, b)
