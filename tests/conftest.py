@@ -44,11 +44,12 @@ from tests.support.tables import empty_tables
 
 configure_libraries()  # some tests import torch before anything of the library asks for a device
 
-# Modules that take a minute and more, the longest first: none of them must start last. `make test` gives modules to three
-# processes, so that two cores stay busy while `earshot up` waits; those that start one are kept apart.
+# Modules that take a minute and more, the longest first: none of them must start last. `make test` gives modules to four
+# processes, so that two cores stay busy while `earshot up` waits.
 LONG = (
-    "test_workers", "test_drill", "test_pipeline", "test_interrupted_backfills", "test_serving", "test_crashes", "test_sensors",
-    "test_places_browser", "test_browser", "test_people_page", "test_word_corrections", "test_commands",
+    "test_up", "test_drill", "test_pipeline", "test_interrupted_backfills", "test_crashes", "test_browser", "test_commands",
+    "test_diarizer", "test_content_checks", "test_enrolments", "test_reuse", "test_report", "test_places_browser",
+    "test_moved_library",
 )  # fmt: skip
 
 for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):  # all servers of the tests are on loopback

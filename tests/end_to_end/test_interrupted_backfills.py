@@ -119,7 +119,7 @@ def test_next_backfill_does_the_rest_across_deaths_of_machine_and_database(stale
     rest = stale.redo()
     killed = stale.wait_for_a_run(rest)
     kill_everything(up, stale.home)
-    with running_up(stale.home, {}):
+    with running_up(stale.home, {"EARSHOT_WORKERS": "1"}):
         stale.wait_for_a_run(rest, before=killed)
         stop_embedded(stale.home)
         open_database()

@@ -144,6 +144,12 @@ def test_axe_finds_nothing_in_what_opens(browser_page: Page, video_id: str, widt
         page.get_by_text(menu, exact=True).click()
         assert serious_violations(page) == []
         page.get_by_text(menu, exact=True).click()
+    for button in (".paragraph .speaker", ".paragraph .edit"):
+        page.locator(".paragraph").first.hover()
+        page.locator(button).first.click()
+        page.get_by_role("dialog").wait_for()
+        assert serious_violations(page) == []
+        page.keyboard.press("Escape")
     page.goto("/search?q=call", wait_until="networkidle")
     page.locator("details.days summary").click()
     assert serious_violations(page) == []

@@ -1,6 +1,7 @@
-"""A real `earshot up`: webserver and daemon over GraphQL, and their pages in a browser.
+"""A real `earshot up`: webserver and daemon over GraphQL, their pages in a browser, and a worker that is killed.
 
-Two short videos are registered, not ingested; a backfill over both, launched as the UI launches it, makes them ready.
+Two short videos are registered, not ingested; a backfill over both, launched as the UI launches it, makes them ready. The
+worker loads its models for the first one only. Later its run, its broker, its database and the worker itself are killed.
 """
 
 import json
@@ -8,6 +9,7 @@ import os
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,13 +29,16 @@ from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import register
-from earshot.storage.database import Database
+from earshot.storage.database import Database, open_database
+from earshot.storage.server import stop_embedded
 from earshot.timings.timing import KEYS
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
+from resources.instance.worker_slots import count_workers
 from tests.support.earshot_up import (
     EARSHOT,
     backfill_status,
+    cancel,
     ended,
     execute,
     launch,
@@ -84,12 +89,17 @@ def served(library: Database, home: Path, tmp_path_factory: pytest.TempPathFacto
     with serving(podcast) as feed:
         sources = podcast / "sources.yaml"
         sources.write_text(f"sources:\n  - feed: {feed}/feed.xml\n    name: A podcast\n    every: 10s\n")
-        with running_up(home, {"EARSHOT_SOURCES": str(sources)}) as up:
+        with running_up(home, {"EARSHOT_SOURCES": str(sources), "EARSHOT_WORKERS": "1"}) as up:
             yield Served(up.url, up.pid, [video.video_id for video in listed], podcast, feed, up.page_url)
 
 
 def _evaluated(url: str, sensor: str) -> bool:
     """Whether the webserver gets this sensor evaluated, which the code server does."""
+    entry = """query { workspaceLocationEntryOrError(name: "earshot") {
+      ... on WorkspaceLocationEntry { locationOrLoadError { __typename } } } }"""
+    location = (query(url, entry, {})["workspaceLocationEntryOrError"] or {}).get("locationOrLoadError") or {}
+    if location.get("__typename") != "RepositoryLocation":
+        return False
     mutation = """mutation ($sensor: SensorSelector!) { sensorDryRun(selectorData: $sensor, cursor: null) {
       ... on DryRunInstigationTick { evaluationResult { error { message } } } } }"""
     selector = {"repositoryLocationName": "earshot", "repositoryName": "__repository__", "sensorName": sensor}
@@ -114,9 +124,7 @@ def test_killed_code_server_is_restarted_for_its_clients(served: Served) -> None
     """Of webserver and daemon; the tests below need both."""
 
     def code_servers() -> list[psutil.Process]:
-        family = psutil.Process(served.pid).children(recursive=True)
-        alive = [process for process in family if process.status() != psutil.STATUS_ZOMBIE]
-        return [process for process in alive if "--lazy-load-user-code" in process.cmdline()]
+        return [process for process in psutil.Process(served.pid).children(recursive=True) if _serves_code(process)]
 
     [killed] = code_servers()
     killed.kill()
@@ -132,6 +140,9 @@ def test_backfill_makes_every_video_ready(served: Served, library: Database) -> 
         assert stored_video(library, partition).state == "ready"
         assert library.frame("passages", partition, "passage_index").shape[0] > 0
     assert _metadata_of(served.url, served.partitions[0]).keys() >= set(KEYS)
+    for stage in set(STAGES) - {"audio"}:  # the worker loads each model once
+        rows = library.query("SELECT load_s FROM asset_timings WHERE asset = %s ORDER BY timing_id", [stage])
+        assert [row["load_s"] > 0.0 for row in rows] == [True, False], stage
 
 
 def test_page_answers_a_search_on_the_command_line(served: Served, library: Database) -> None:
@@ -199,18 +210,6 @@ def test_pages_show_graph_figures_checks_and_report(served: Served, tmp_path: Pa
     assert "~30 sec" in texts["new-uploads"]
 
 
-def test_killed_run_fails_and_is_retried(served: Served, library: Database) -> None:
-    run_id = launch(served.url, served.partitions[1])
-    worker = wait(lambda: process_of(run_id), 300, "the run's process never came")
-    wait(lambda: run_status(served.url, run_id) == "STARTED", 300, "the run never started")
-    worker.kill()
-    wait(lambda: run_status(served.url, run_id) == "FAILURE", 600, "the dead run still counts as started")
-    retried = RunsFilter(tags={"dagster/parent_run_id": run_id}, statuses=[DagsterRunStatus.SUCCESS])
-    wait(lambda: open_instance().get_run_ids(retried), 900, "the dead run was not tried again with success")
-    assert stored_video(library, served.partitions[1]).state == "ready"
-    assert open_instance().event_log_storage.get_concurrency_info("gpu").claimed_slots == []
-
-
 def test_stale_backfill_runs_only_stale_stages(served: Served, library: Database) -> None:
     library.query("UPDATE stage_outputs SET code_version = '0' WHERE asset = 'text_embeddings'")
     library.query("UPDATE passages SET text = 'Something else.' WHERE video_id = %s", [served.partitions[0]])
@@ -231,6 +230,80 @@ def test_stale_backfill_runs_only_stale_stages(served: Served, library: Database
     assert left.stdout == "Nothing to do.\n"
 
 
+# --- the worker, which is killed, with its broker and its database --------------------------------------------------------
+
+
+def test_cancelled_run_leaves_models_loaded(served: Served, library: Database) -> None:
+    before = stored_video(library, served.partitions[0]).state
+    run_id = launch(served.url, served.partitions[0])
+    process = _at_work(served, library, run_id)
+    cancel(served.url, run_id)
+    wait(lambda: run_status(served.url, run_id) == "CANCELED", 60, "the cancelled run still runs")
+    assert stored_video(library, served.partitions[0]).state == before
+    run_id = launch(served.url, served.partitions[1])
+    assert wait(lambda: ended(served.url, run_id), 300, "nothing is done after a cancelled run") == "SUCCESS"
+    assert process_of(run_id) == process
+    _assert_nothing_leaked()
+    loaded = library.query("SELECT asset FROM asset_timings WHERE run_id = %s AND load_s > 0", [run_id])
+    assert loaded == []
+
+
+def test_video_of_killed_worker_is_restarted(served: Served, library: Database) -> None:
+    run_id = launch(served.url, served.partitions[0])
+    process = _at_work(served, library, run_id)
+    _parent_worker(process).kill()  # the parent that watches the process, then the process
+    process.kill()
+    again = RunsFilter(tags={"dagster/parent_run_id": run_id}, statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.SUCCESS])
+    [second] = wait(lambda: open_instance().get_run_ids(again), 300, "the killed worker's video was not restarted")
+    assert run_status(served.url, run_id) == "FAILURE"
+    assert wait(lambda: ended(served.url, second), 300, "the second try never ended") == "SUCCESS"
+    for table, order in (("passages", "passage_index"), ("turns", "turn_index")):
+        rows = library.frame(table, served.partitions[0], order)[order].tolist()
+        assert rows == list(range(len(rows)))
+        assert rows
+    _assert_nothing_leaked()
+
+
+def test_killed_broker_is_restarted(served: Served, home: Path) -> None:
+    broker = next(p for p in psutil.Process(served.pid).children() if "valkey" in p.name())
+    broker.kill()
+    wait(lambda: "The broker exited" in (home / "up.log").read_text(), 30, "it was not noticed")
+    run_id = launch(served.url, served.partitions[1], "text_embeddings")
+    assert wait(lambda: ended(served.url, run_id), 300, "nothing is done after the broker was killed") == "SUCCESS"
+
+
+def test_database_restart_leaves_video_complete(served: Served, library: Database, home: Path) -> None:
+    run_id = launch(served.url, served.partitions[0])
+    _at_work(served, library, run_id)
+    stop_embedded(home)
+    open_database()
+    wait(lambda: _status(run_id) in ("SUCCESS", "FAILURE"), 180, "the run has no end")
+    family = RunsFilter(tags={"dagster/root_run_id": run_id})
+    wait(lambda: _status(run_id) == "SUCCESS" or any(run.is_success for run in open_instance().get_runs(family)), 300,
+         "the video was not done again")  # fmt: skip
+    assert stored_video(library, served.partitions[0]).state == "ready"
+    _assert_nothing_leaked()
+    wait(lambda: count_workers(library.url) == 1, 30, "the worker does not have its place again")
+
+
+def test_second_worker_joins_and_leaves(served: Served, library: Database, home: Path) -> None:
+    environments = [process.environ() for process in psutil.Process(served.pid).children()]
+    [broker] = {environment["EARSHOT_BROKER"] for environment in environments if "EARSHOT_BROKER" in environment}
+    with (home / "worker.log").open("wb") as log:
+        second = subprocess.Popen([EARSHOT, "worker"], stdout=log, stderr=log, env={**os.environ, "EARSHOT_BROKER": broker})
+    try:
+        wait(lambda: count_workers(library.url) == 2, 60, "the second worker has no place")
+        backfill_id = launch_backfill(served.url, ["text_embeddings"], served.partitions)
+        wait(lambda: backfill_status(served.url, backfill_id) == "COMPLETED_SUCCESS", 300, "backfill still runs")
+        second.terminate()
+        assert second.wait(timeout=60) == 0, (home / "worker.log").read_text()
+    finally:
+        second.kill()
+    wait(lambda: count_workers(library.url) == 1, 10, "the worker that left still has a place")
+    run_id = launch(served.url, served.partitions[1], "text_embeddings")
+    assert wait(lambda: ended(served.url, run_id), 300, "nothing is done after a worker left") == "SUCCESS"
+
+
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.usefixtures("served")
 def test_every_materialization_has_same_keys_and_types(stage: str) -> None:
@@ -244,6 +317,12 @@ def test_every_materialization_has_same_keys_and_types(stage: str) -> None:
         assert types == TYPES
 
 
+def _serves_code(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):  # it ends meanwhile
+        return process.status() != psutil.STATUS_ZOMBIE and "--lazy-load-user-code" in process.cmdline()
+    return False
+
+
 def _metadata_of(url: str, partition: str) -> dict[str, Any]:
     answer = query(
         url,
@@ -255,3 +334,31 @@ def _metadata_of(url: str, partition: str) -> dict[str, Any]:
     )
     entries = answer["assetOrError"]["assetMaterializations"][0]["metadataEntries"]
     return {entry["label"]: entry.get("floatValue", entry.get("intValue", entry.get("text"))) for entry in entries}
+
+
+def _at_work(served: Served, library: Database, run_id: str) -> psutil.Process:
+    """The process of a run, once it is in its third stage or so."""
+    wait(lambda: run_status(served.url, run_id) == "STARTED", 120, "the run never started")
+    wait(lambda: library.query("SELECT 1 FROM asset_timings WHERE run_id = %s", [run_id]), 120, "no stage was ever done")
+    process = process_of(run_id)
+    assert process is not None
+    return process
+
+
+def _parent_worker(process: psutil.Process) -> psutil.Process:
+    parent = process.parent()
+    assert parent is not None
+    assert "celery" in " ".join(parent.cmdline())
+    return parent
+
+
+def _status(run_id: str) -> str:
+    run = open_instance().get_run_by_id(run_id)
+    return run.status.value if run else ""
+
+
+def _assert_nothing_leaked() -> None:
+    """No run that has ended has a slot. A run at work may: asset `people` follows videos by itself."""
+    instance = open_instance()
+    claimed = {slot.run_id for slot in instance.event_log_storage.get_concurrency_info("gpu").claimed_slots}
+    assert [run_id for run_id in claimed if (run := instance.get_run_by_id(run_id)) is None or run.is_finished] == []
