@@ -70,7 +70,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class VideoScore:
-    """A video's scores, its word errors in order of time, and under which identity its people are."""
+    """A video's scores, its word errors in the order of the words, and under which identity its people are."""
 
     video_id: str
     title: str
@@ -176,12 +176,10 @@ def _score_turns(truth: Truth, ours: Transcribed, collar_s: float) -> SpeakerSco
 def _people(ours: Transcribed, turns: Sequence[Turn], pairs: Sequence[Pair] | None) -> Iterable[Appearance]:
     """The identity that has most of each person's words, or else time; of people who say enough."""
     least = LEAST_S if pairs is None else LEAST_WORDS
-    shared: Mapping[tuple[str, str | None], float] = (
-        dict(shared_seconds(turns, ours.turns)) if pairs is None else shared_words(pairs)
-    )
+    shared: Mapping[tuple[str, str], float] = shared_seconds(turns, ours.turns) if pairs is None else shared_words(pairs)
     by_person: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for (person, speaker), amount in shared.items():
-        by_person[person][speaker or ""] = amount
+        by_person[person][speaker] = amount
     for person, amounts in by_person.items():
         if sum(amounts.values()) >= least:
             most = max(amounts, key=lambda who: amounts[who])

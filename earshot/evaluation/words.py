@@ -200,15 +200,15 @@ def said_by(words: Iterable[Word]) -> dict[str, str]:
     return {speaker: " ".join(said) for speaker, said in texts.items()}
 
 
-def shared_words(pairs: Iterable[Pair]) -> Counter[tuple[str, str | None]]:
-    """How many words that correspond are of this speaker of the reference and of this one of ours (None: of nobody)."""
-    return Counter((said.speaker, ours.speaker) for said, ours in pairs if said and ours and said.speaker is not None)
+def shared_words(pairs: Iterable[Pair]) -> Counter[tuple[str, str]]:
+    """How many words that correspond are of this speaker of the reference and of this one of ours ("": of nobody)."""
+    return Counter((said.speaker, ours.speaker or "") for said, ours in pairs if said and ours and said.speaker is not None)
 
 
-def _matched(shared: Mapping[tuple[str, str | None], int]) -> int:
+def _matched(shared: Mapping[tuple[str, str], int]) -> int:
     """The words of matching speakers, for the matching with the most."""
     theirs = list(dict.fromkeys(said for said, _ in shared))
-    ours = list(dict.fromkeys(written for _, written in shared if written is not None))
+    ours = list(dict.fromkeys(written for _, written in shared if written))
     counts: Any = np.array([[shared.get((said, written), 0) for written in ours] for said in theirs])
     counts = counts.reshape(len(theirs), len(ours))
     return int(counts[linear_sum_assignment(counts, maximize=True)].sum())

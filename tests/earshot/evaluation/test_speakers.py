@@ -7,9 +7,9 @@ from earshot.evaluation.speakers import SpeakerScore, diarization_errors, shared
 TRUTH = [(0.0, 4.0, "one"), (5.0, 9.0, "two")]
 
 
-def errors(*turns: tuple[float, float, str], **options: float) -> tuple[float, ...]:
+def errors(*turns: tuple[float, float, str], collar_s: float = 0.0) -> tuple[float, ...]:
     """Missed, false alarm and confusion, in seconds."""
-    score = diarization_errors(TRUTH, turns, 10.0, **options)
+    score = diarization_errors(TRUTH, turns, 10.0, collar_s)
     return score.missed_s, score.false_alarm_s, score.confusion_s
 
 
