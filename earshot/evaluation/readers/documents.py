@@ -4,25 +4,25 @@ Plain text has speakers and times if its lines say so:
 
 | lines | read as |
 |---|---|
-| `[0:01:02] Ana: text` | who says what from when on; all other lines are left out, as a heading is |
-| `Ana: text`, every line | who says what |
+| `[0:01:02] text` | what is said from when on, with the lines that follow; those before the first are a heading |
+| `[0:01:02] Ana: text`, every time | who says it, too |
+| `Ana: text`, every line, and at least two | who says what |
 | anything else | words alone |
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from earshot.common.excerpt import parse_time
-from earshot.evaluation.readers.cues import MAX_NAME
 from earshot.evaluation.readers.segments import Place, Segment
 
 SEGLST = "a list of segments with session_id and words, and speaker, start_time and end_time if known"
 
-_TIMED = re.compile(r"\[((?:\d{1,3}:[0-5]\d|\d{1,4}):[0-5]\d(?:\.\d{1,6})?)\] ([^:]+): (.*)")
-_NAMED = re.compile(rf"([^\s:][^:]{{0,{MAX_NAME - 1}}}): (.*)")
+_TIMED = re.compile(r"\[((?:\d{1,3}:[0-5]\d|\d{1,4}):[0-5]\d(?:\.\d{1,6})?)\] ?(.*)")
+_NAMED = re.compile(r"(\S.{0,99}?): +(.*)")
 
 
 def read_seglst(text: str, path: Path) -> Iterator[Segment]:
@@ -50,15 +50,32 @@ def _segment(place: Place, segment: Any) -> Segment:
 
 
 def read_txt(text: str, _path: Path) -> Iterator[Segment]:
-    """The lines of a text file that names speakers, or all its text as one segment."""
+    """What the lines of a text file say, as above; all its text as one segment if they name neither times nor speakers."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
-    timed = [match for line in lines if (match := _TIMED.fullmatch(line))]
-    named = [match for line in lines if (match := _NAMED.fullmatch(line))]
-    if timed:
-        yield from (
-            Segment(start_s=parse_time(time), speaker=name, text=said) for time, name, said in map(re.Match.groups, timed)
-        )
-    elif named and len(named) == len(lines):
-        yield from (Segment(speaker=name, text=said) for name, said in map(re.Match.groups, named))
+    segments = _timed(lines)
+    if segments:
+        yield from _with_names(segments)
     else:
-        yield Segment(text=text)
+        named = _with_names([Segment(text=line) for line in lines]) if lines[1:] else ()
+        yield from named if named and named[0].speaker else [Segment(text=text)]
+
+
+def _timed(lines: Iterable[str]) -> list[Segment]:
+    """A segment from each line that begins with a time, with the lines after it."""
+    segments: list[Segment] = []
+    for line in lines:
+        match = _TIMED.fullmatch(line)
+        if match:
+            segments.append(Segment(start_s=parse_time(match[1]), text=match[2]))
+        elif segments:
+            segments[-1] = segments[-1]._replace(text=f"{segments[-1].text} {line}")
+    return segments
+
+
+def _with_names(segments: Sequence[Segment]) -> Sequence[Segment]:
+    """The segments with the names that their texts begin with, if all do; else as they are."""
+    matches = [_NAMED.fullmatch(segment.text or "") for segment in segments]
+    named = [
+        segment._replace(speaker=match[1], text=match[2]) for segment, match in zip(segments, matches, strict=True) if match
+    ]
+    return named if len(named) == len(segments) else segments

@@ -1,14 +1,21 @@
 """References: what is read from files of each format, and what is said about a file that is wrong."""
 
 import re
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from bench.corpora.episodes import TELEPHONE, clip_path
 from earshot.common.errors import EarshotError
 from earshot.evaluation.references import Reference, combine, find_references, read_references
-from earshot.evaluation.words import Word
+from earshot.evaluation.words import Word, comparable
+from earshot.transcripts.formats.exports import FORMATS
+from earshot.transcripts.recordings import Recording
+from tests.support.videos.export_recordings import anything, export, recordings
 
 
 def read(folder: Path, name: str, text: str) -> list[Reference]:
@@ -90,13 +97,29 @@ def test_vtt_names_speakers_in_voice_tags(tmp_path: Path) -> None:
     assert talk.words[-1].at_s == 3600.0
 
 
-def test_txt_has_what_its_lines_say(tmp_path: Path) -> None:
-    timed = "Title\nhttps://x: y\n\n[0:00:01] Ana: one: two\n[1:02] Ben B.: three\n"
-    assert said(read(tmp_path, "a.txt", timed)[0]) == [("Ana", "one: two"), ("Ben B.", "three")]
-    assert [word.at_s for word in read(tmp_path, "a.txt", timed)[0].words or ()] == [1.0, 1.0, 62.0]
-    assert said(read(tmp_path, "b.txt", "Ana: one\n\nBen: two\n")[0]) == [("Ana", "one"), ("Ben", "two")]
-    assert said(read(tmp_path, "c.txt", "Ana: one\ntwo\n")[0]) == [(None, "Ana: one two")]
-    assert read(tmp_path, "d.txt", "")[0].words == ()
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        pytest.param(
+            "Title\nhttps://x: y\n\n[0:00:01] Ana: one: two\n[1:02] Ben B.: three\nfour\n",
+            [("Ana", "one: two"), ("Ben B.", "three four")],
+            id="times and names",
+        ),
+        pytest.param("[0:00:01] Ana: one\n[0:00:02] two", [(None, "Ana: one two")], id="times alone"),
+        pytest.param("Ana: one\n\nBen: two\n", [("Ana", "one"), ("Ben", "two")], id="names alone"),
+        pytest.param("Ana: one\ntwo\n", [(None, "Ana: one two")], id="a line without a name"),
+        pytest.param("He said: one", [(None, "He said: one")], id="one line"),
+        pytest.param("", [], id="nothing"),
+    ],
+)
+def test_txt_has_what_its_lines_say(tmp_path: Path, text: str, runs: list[tuple[str | None, str]]) -> None:
+    [talk] = read(tmp_path, "talk.txt", text)
+    assert (talk.name, said(talk), talk.turns) == ("talk", runs, None)
+
+
+def test_words_of_txt_are_at_the_time_of_their_line(tmp_path: Path) -> None:
+    [talk] = read(tmp_path, "talk.txt", "[0:00:01] Ana: one two\n[1:02:00.5] Ben: three\n")
+    assert [word.at_s for word in talk.words or ()] == [1.0, 1.0, 3720.5]
 
 
 def test_telephone_call_is_read() -> None:
@@ -105,6 +128,45 @@ def test_telephone_call_is_read() -> None:
     assert (spoken.name, len(said(spoken)), len(truth.words or ())) == ("sample", 9, 81)
     assert truth.turns == turns.turns
     assert len(truth.turns or ()) == 10
+
+
+ANY = settings(deadline=None, max_examples=40)
+
+
+def reread(talk: Recording, format_name: str) -> list[Reference]:
+    """What is read from our own export of a recording."""
+    with tempfile.TemporaryDirectory() as folder:
+        return read(Path(folder), f"talk{FORMATS[format_name].suffix}", export(talk, format_name))
+
+
+def compared(words: Iterable[Word] | None) -> list[str]:
+    return [word.text for word in comparable(words or ())]
+
+
+@ANY
+@given(anything())
+@pytest.mark.parametrize("format_name", ["vtt", "seglst"])
+def test_every_word_of_an_export_is_read(format_name: str, talk: Recording) -> None:
+    words = [word for reference in reread(talk, format_name) for word in reference.words or ()]
+    assert compared(words) == compared(map(Word, talk.words.text.tolist()))
+
+
+@ANY
+@given(recordings())
+@pytest.mark.parametrize("format_name", ["srt", "txt"])
+def test_every_word_of_a_plainly_named_export_is_read(format_name: str, talk: Recording) -> None:
+    words = [word for reference in reread(talk, format_name) for word in reference.words or ()]
+    if not talk.words.empty:  # else a text has its title alone
+        assert compared(words) == compared(map(Word, talk.words.text.tolist()))
+        assert {word.speaker for word in words} <= {"SPEAKER_00", "SPEAKER_01", "Unknown"}
+
+
+@ANY
+@given(anything())
+def test_every_turn_of_an_export_is_read(talk: Recording) -> None:
+    turns = [turn for reference in reread(talk, "rttm") for turn in reference.turns or ()]
+    times, expected = sorted(turn[:2] for turn in turns), sorted(zip(talk.turns.start_s, talk.turns.end_s, strict=True))
+    np.testing.assert_allclose(times, expected, atol=0.0011)
 
 
 # --- mistakes ------------------------------------------------------------------------------------------------------------
