@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from earshot.common.errors import EarshotError
+    from earshot.evaluation.scores import Evaluation
     from earshot.library.library import Library, open_library
     from earshot.library.people.changes import SpeakerChange
     from earshot.library.reading.exports import ExportSummary
@@ -37,6 +38,7 @@ __all__ = [
     "Backfill",
     "EarshotError",
     "Enrolment",
+    "Evaluation",
     "ExportSummary",
     "ForgetSummary",
     "Hit",
@@ -61,6 +63,7 @@ _MODULES = {
     "Backfill": "earshot.library.work.backfill",
     "EarshotError": "earshot.common.errors",
     "Enrolment": "earshot.speakers.people.details",
+    "Evaluation": "earshot.evaluation.scores",
     "ExportSummary": "earshot.library.reading.exports",
     "ForgetSummary": "earshot.speakers.people.forget",
     "Hit": "earshot.transcripts.search.hits",

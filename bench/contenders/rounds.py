@@ -14,20 +14,20 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import pandas as pd
-from pyannote.core import Annotation, Segment, Timeline
+from pyannote.core import Annotation
 
 from bench.contenders.baselines import PlainLibraries
 from bench.contenders.model_only import BareCalls
 from bench.contenders.peers import INSTALLS, Peer, PeerUnavailable
-from bench.contenders.work import Side, Span, StageWork, Turn, Work
+from bench.contenders.work import Side, Span, StageWork, Work
 from bench.harness.figures import NotDone, Row
 from bench.pipeline.comparison import AROUND, COLUMNS, EARSHOT
 from bench.pipeline.ingesting import Ingested, again
 from earshot.cli.output import print_table
 from earshot.config.settings import Settings, read_settings
+from earshot.evaluation.speakers import diarization_errors
 from earshot.models.device import Device, require_device
 from earshot.storage.database import Database, open_database
 
@@ -89,7 +89,7 @@ def take_turns(
                 if recording.name in truths:
                     truth = truths[recording.name]
                     errors += [
-                        (side, recording.name, error_rate(truth, work.turns, ours.audio_s))
+                        (side, recording.name, diarization_errors(truth, work.turns, ours.audio_s).rate or 0.0)
                         for side, work in works.items()
                         if work.turns
                     ]
@@ -135,17 +135,6 @@ def _spans_and_texts(database: Database, ours: Ingested) -> tuple[list[Span], li
     turns = database.frame("voice_embeddings", video_id, "turn_index")
     passages = database.frame("passages", video_id, "passage_index")
     return list(zip(turns.first_sample.tolist(), turns.last_sample.tolist(), strict=True)), passages.text.tolist()
-
-
-def error_rate(truth: Annotation, turns: Sequence[Turn], seconds: float) -> float:
-    """The diarization error rate of these turns."""
-    from pyannote.metrics.diarization import DiarizationErrorRate
-
-    hypothesis = Annotation()
-    for index, (start, end, speaker) in enumerate(turns):
-        hypothesis[Segment(start, end), index] = speaker
-    metric: Any = DiarizationErrorRate(collar=0.0, skip_overlap=False)
-    return float(metric(truth, hypothesis, uem=Timeline([Segment(0.0, seconds)])))
 
 
 def _median_errors(errors: Sequence[tuple[str, str, float]]) -> list[Error]:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from pyannote.core import Annotation, Segment
-from pyannote.database.util import load_rttm
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_path, clip_samples
 from earshot.common.audio import SAMPLE_RATE
+from earshot.evaluation.references import read_references
+from earshot.evaluation.speakers import annotation
+from earshot.evaluation.words import said_by
 
 _MOONSHINE = "moonshine_voice"
 
@@ -96,10 +98,10 @@ def known_recordings() -> list[Known]:
 
 def telephone() -> Known:
     """The original call, with the words and turns from its wheel."""
-    lines = [line.split(maxsplit=5) for line in clip_path(TELEPHONE).with_suffix(".stm").read_text().splitlines()]
-    said = joined((line[2], line[5]) for line in lines)
-    speech = next(iter(load_rttm(clip_path(TELEPHONE).with_suffix(".rttm")).values()))
-    return Known("telephone call", clip_samples(TELEPHONE), said, " ".join(line[5] for line in lines), speech)
+    [spoken], [turns] = (read_references(clip_path(TELEPHONE).with_suffix(suffix)) for suffix in (".stm", ".rttm"))
+    words = spoken.words or ()
+    text = " ".join(word.text for word in words)
+    return Known("telephone call", clip_samples(TELEPHONE), said_by(words), text, annotation(turns.turns or ()))
 
 
 def compose(name: str, pieces: Sequence[Piece], gap_s: float) -> Known:

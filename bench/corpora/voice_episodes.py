@@ -19,7 +19,6 @@ The cast and its limits:
   recordings.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -28,11 +27,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import soundfile
-from pyannote.core import Annotation, Segment, Timeline
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.common.audio import SAMPLE_RATE
+from earshot.evaluation.speakers import diarization_errors, shared_seconds, turns_of
 
 PAUSE_S = 0.5
 # The G.712 telephone channel.
@@ -209,35 +208,17 @@ def people_of(turns: pd.DataFrame, truth: pd.DataFrame) -> dict[str, str]:
 
     "" for a speaker whose turns contain no speech.
     """
-    return {
-        str(speaker): _of_most_time(list(zip(group.start_s, group.end_s, strict=True)), truth)
-        for speaker, group in turns.groupby("local_speaker")
-    }
-
-
-def _of_most_time(spans: Sequence[Span], truth: pd.DataFrame) -> str:
-    shared: dict[str, float] = {"": 0.0}
-    for start, end, person in truth[["start_s", "end_s", "person"]].itertuples(index=False):
-        shared[person] = shared.get(person, 0.0) + sum(max(0.0, min(end, last) - max(start, first)) for first, last in spans)
-    return max(shared, key=lambda person: shared[person])
+    shared = shared_seconds(turns_of(truth, "person"), turns_of(turns))
+    people = dict.fromkeys(sorted(set(turns.local_speaker)), "")
+    for (person, speaker), _ in sorted(shared.items(), key=lambda each: each[1]):
+        people[speaker] = person
+    return people
 
 
 def error_rate(turns: pd.DataFrame, truth: pd.DataFrame, collar_s: float = 0.25) -> float:
     """DER of turns against the truth, with the usual collar of a quarter of a second; overlap counts."""
-    from pyannote.metrics.diarization import DiarizationErrorRate
-
-    metric = DiarizationErrorRate(collar=2 * collar_s)  # pyannote.metrics counts both sides of a border
-    reference = _annotation(truth.itertuples(index=False))
-    hypothesis = _annotation(turns[["start_s", "end_s", "local_speaker"]].itertuples(index=False))
-    extent = Timeline([Segment(0.0, max(truth.end_s.max(), turns.end_s.max() if len(turns) else 0.0))])
-    return float(metric(reference, hypothesis, uem=extent))  # pyright: ignore[reportArgumentType]
-
-
-def _annotation(rows: Iterable[tuple]) -> Annotation:
-    annotation = Annotation()
-    for index, (start, end, speaker) in enumerate(rows):
-        annotation[Segment(start, end), index] = speaker
-    return annotation
+    seconds = max(truth.end_s.max(), turns.end_s.max() if len(turns) else 0.0)
+    return diarization_errors(turns_of(truth, "person"), turns_of(turns), seconds, collar_s).rate or 0.0
 
 
 def _lines(text: str) -> tuple[Line, ...]:

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pyannote.core import Annotation, Segment
 
-from bench.contenders.rounds import error_rate
 from bench.corpora.episodes import EPISODES, write_episodes
 from bench.gpu.device import earshot
 from bench.gpu.findings import Findings, read_json, tell_stages, work_folder
 from bench.harness.figures import own_home
 from earshot.config.settings import read_settings
+from earshot.evaluation.speakers import diarization_errors
 from earshot.storage.database import Database, open_database
 
 Results = dict[str, Any]  # of one video, ready for JSON
@@ -122,8 +121,5 @@ def other_words(ours: list[str], theirs: list[str]) -> float:
 
 def _other_turns(ours: Results, theirs: Results) -> float:
     """The diarization error rate of our turns, taking theirs as the truth."""
-    truth = Annotation()
-    for index, (start, end, speaker) in enumerate(theirs["turns"]):
-        truth[Segment(start, end), index] = speaker
     seconds = max((end for _, end, _ in (*ours["turns"], *theirs["turns"])), default=1.0)
-    return error_rate(truth, [tuple(turn) for turn in ours["turns"]], seconds)
+    return diarization_errors(theirs["turns"], ours["turns"], seconds).rate or 0.0

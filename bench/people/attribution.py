@@ -13,23 +13,22 @@ moved at random (normal distribution, DRAWS times, the same for both): it shows 
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-import jiwer
 import numpy as np
 import pandas as pd
-from pyannote.core import Annotation, Segment, Timeline
-from pyannote.metrics.diarization import DiarizationErrorRate
-from scipy.optimize import linear_sum_assignment
+from pyannote.core import Annotation
 
 from bench.corpora.known_speech import Known, joined, known_recordings
 from bench.demo import choose_device
 from bench.harness.figures import measured_on, own_home, write
 from earshot.cli.output import print_table
 from earshot.common.audio import SAMPLE_RATE
+from earshot.evaluation.speakers import diarization_errors, turns_of
+from earshot.evaluation.words import cp_errors, normalized, word_errors
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.transcripts.word_speakers import NEAR_S, attribute_words
@@ -39,9 +38,6 @@ DRAWS = 10
 SHORTEST_TURN_S = 0.05
 
 Attribution = Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], list[str | None]]
-
-# Ignores punctuation, which recognition sets differently from one machine to another.
-PLAIN_WORDS = jiwer.Compose([jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces(), jiwer.Strip()])
 
 
 @dataclass(frozen=True)
@@ -81,28 +77,6 @@ RULES: tuple[Attribution, ...] = (by_middles, attribute_words)
 TURN_KEYS = ["start_s", "end_s", "local_speaker"]
 
 
-def cp_errors(reference: Mapping[str, str], hypothesis: Mapping[str, str]) -> int:
-    """Substituted, missing and inserted words, for the matching of speakers with the fewest; some may stay unmatched."""
-    size = max(len(reference), len(hypothesis))
-    expected, actual = ([*texts.values(), *[""] * (size - len(texts))] for texts in (reference, hypothesis))
-    errors = np.array([[word_errors(truth, text) for text in actual] for truth in expected])
-    return int(errors[linear_sum_assignment(errors)].sum())
-
-
-def word_errors(reference: str, hypothesis: str) -> int:
-    """Substituted, missing and inserted words."""
-    truth, text = normalized(reference), normalized(hypothesis)
-    if not truth or not text:
-        return len(truth.split()) + len(text.split())
-    aligned = jiwer.process_words(truth, text)
-    return aligned.substitutions + aligned.deletions + aligned.insertions
-
-
-def normalized(text: str) -> str:
-    """The words in lower case, without punctuation, separated by single spaces."""
-    return str(PLAIN_WORDS(text))
-
-
 def said_by(words: pd.DataFrame, speakers: Sequence[str | None]) -> dict[str, str]:
     """The words of each local speaker, joined; those without a speaker are under ""."""
     return joined((speaker or "", text) for speaker, text in zip(speakers, words.text.tolist(), strict=True))
@@ -119,15 +93,12 @@ def score(known: Known, words: pd.DataFrame, turns: pd.DataFrame, exclusive: pd.
     """Compares the words, attributed by both rules, and the turns with the truth."""
     total = len(normalized(known.text).split())
     before, after = (cp_errors(known.said, said_by(words, rule(words, exclusive, turns))) for rule in RULES)
-    annotation = Annotation()
-    for index, turn in enumerate(turns.to_dict("records")):
-        annotation[Segment(turn["start_s"], turn["end_s"]), index] = turn["local_speaker"]
-    metric: Any = DiarizationErrorRate(collar=0.0, skip_overlap=False)
+    errors = diarization_errors(known.speech, turns_of(turns), len(known.samples) / SAMPLE_RATE)
     return Score(
         recording=known.name,
         speakers=len(known.said),
         words=total,
-        der=float(metric(known.speech, annotation, uem=Timeline([Segment(0.0, len(known.samples) / SAMPLE_RATE)]))),
+        der=errors.rate or 0.0,
         wer=word_errors(known.text, "".join(words.text)) / total,
         cpwer_before=before / total,
         cpwer_after=after / total,

@@ -16,7 +16,7 @@ Prints the figures as JSON, and writes them to bench/results/people-<commit>.jso
 import json
 import os
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -34,6 +34,7 @@ from bench.harness.figures import measured_on, own_home, write
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
+from earshot.evaluation.identities import Appearance, compare_identities
 from earshot.models.device import require_device
 from earshot.sources.listings import video_of
 from earshot.sources.polling import select
@@ -179,14 +180,10 @@ def identified_speakers(database: Database, truths: Mapping[str, pd.DataFrame]) 
 def judge(speakers: Sequence[JudgedSpeaker]) -> Verdict:
     """The verdict on the speakers with enough clear speech."""
     judged = [speaker for speaker in speakers if speaker.clear_s >= MIN_CLEAR_S and speaker.person]
-    identities, videos_of, people_as = defaultdict(set), defaultdict(set), defaultdict(set)
-    for speaker in judged:
-        identities[speaker.person].add(speaker.taken_for)
-        videos_of[speaker.person].add(speaker.video_id)
-        if speaker.taken_for:
-            people_as[speaker.taken_for].add(speaker.person)
     named = [speaker for speaker in judged if speaker.taken_for in ENROLLED]
-    recurring = sorted(person for person in identities if len(videos_of[person]) > 1)
+    appearances = {(speaker.person, speaker.video_id) for speaker in judged}
+    recurring = sorted(person for person, videos in Counter(person for person, _ in appearances).items() if videos > 1)
+    found = compare_identities(Appearance(each.video_id, each.person, each.taken_for or None) for each in judged)
     return Verdict(
         speakers=len(judged),
         named=len(named),
@@ -194,8 +191,8 @@ def judge(speakers: Sequence[JudgedSpeaker]) -> Verdict:
         false_rejects=sum(speaker.person in ENROLLED and speaker.person != speaker.taken_for for speaker in judged),
         unknown=sum(not speaker.taken_for for speaker in judged),
         recurring=tuple(recurring),
-        not_joined=tuple(person for person in recurring if len(identities[person]) > 1),
-        merged=tuple(sorted({pair for people in people_as.values() for pair in combinations(sorted(people), 2)})),
+        not_joined=tuple(person for person in recurring if person in found.split),
+        merged=tuple(sorted({pair for people in found.merged.values() for pair in combinations(people, 2)})),
     )
 
 

@@ -15,6 +15,10 @@ COMMANDS = {
     "correct": LazyCommand("earshot.cli.reading.correct:correct_command", "Correct words of a transcript."),
     "doctor": LazyCommand("earshot.cli.operation.doctor:doctor", "Check that the device, libraries, models and database work."),
     "down": LazyCommand("earshot.cli.operation.service:down", "Stop `earshot up` and the embedded Postgres."),
+    "evaluate": LazyCommand(
+        "earshot.cli.reading.evaluate:evaluate_command",
+        "Compare transcripts with references, and list the errors.",
+    ),
     "export": LazyCommand(
         "earshot.cli.reading.export:export_command",
         "Export transcripts as subtitles, text, JSON, RTTM or SegLST.",

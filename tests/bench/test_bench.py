@@ -11,11 +11,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from dagster import DagsterEventType
-from pyannote.core import Annotation, Segment
 
 from bench.contenders import peers
 from bench.contenders.peers import PeerUnavailable, last_words
-from bench.contenders.rounds import error_rate
 from bench.contenders.work import StageWork, Work
 from bench.corpora.composed import offsets, repeated, write_short
 from bench.harness import figures
@@ -182,13 +180,6 @@ def test_failing_installation_names_its_reason(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(peers, "ENVIRONMENTS", tmp_path / "peers")
     with pytest.raises(PeerUnavailable, match="it does not install: no network"):
         peers.environment("senko")
-
-
-def test_error_rate_compares_with_the_truth() -> None:
-    truth = Annotation()
-    truth[Segment(0.0, 4.0)], truth[Segment(5.0, 9.0)] = "one", "two"
-    assert error_rate(truth, [(0.0, 4.0, "X"), (5.0, 9.0, "Y")], 10.0) == 0.0
-    assert error_rate(truth, [(0.0, 4.0, "X"), (5.0, 9.0, "X")], 10.0) == 0.5
 
 
 def test_missing_device_ends_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:

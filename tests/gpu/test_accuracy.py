@@ -1,14 +1,15 @@
 """Error rates on recordings whose words and turns are known, on the real device beside the CPU."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
-import jiwer
 import pytest
 
-from bench.contenders.rounds import error_rate
 from bench.corpora.known_speech import known_recordings
-from bench.people.attribution import normalized
 from earshot.common.audio import SAMPLE_RATE
+from earshot.evaluation.speakers import diarization_errors, turns_of
+from earshot.evaluation.words import normalized, word_errors
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 
@@ -30,16 +31,16 @@ def _errors(kind: str) -> Errors:
     models, device, known = Models(), require_device(kind), known_recordings()
     transcriber, diarizer = models.transcriber(device), models.diarizer(device)
     heard = ["".join(transcriber.transcribe(each.samples).words.text) for each in known]
-    rates = []
-    for each in known:
-        turns, _ = diarizer.diarize(each.samples)
-        spoken = list(zip(turns.start_s, turns.end_s, turns.local_speaker, strict=True))
-        rates.append((error_rate(each.speech, spoken, len(each.samples) / SAMPLE_RATE), each.speech.get_timeline().duration()))
-    speech_s = sum(seconds for _, seconds in rates)
-    return Errors(
-        jiwer.wer([normalized(each.text) for each in known], [normalized(text) for text in heard]),
-        sum(rate * seconds for rate, seconds in rates) / speech_s,
+    turns = reduce(
+        add,
+        (
+            diarization_errors(each.speech, turns_of(diarizer.diarize(each.samples)[0]), len(each.samples) / SAMPLE_RATE)
+            for each in known
+        ),
     )
+    words = sum(len(normalized(each.text).split()) for each in known)
+    wrong = sum(word_errors(each.text, text) for each, text in zip(known, heard, strict=True))
+    return Errors(wrong / words, turns.rate or 0.0)
 
 
 def test_error_rates_match_the_cpu(errors: dict[str, Errors]) -> None:

@@ -1,4 +1,4 @@
-"""Methods of `Library` that search and read: passages, videos, transcripts, sound, exports. They change nothing."""
+"""Methods of `Library` that search and read: passages, videos, transcripts, sound, exports, references. They change nothing."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from earshot.library.methods.opened import Opened
 
 if TYPE_CHECKING:
+    from earshot.evaluation.scores import Evaluation
     from earshot.library.lookup import Names
     from earshot.library.reading.exports import ExportSummary
     from earshot.library.reading.facets import Facets
@@ -173,6 +174,17 @@ class Reading(Opened):
         export = Export(self.database, format, videos, source, speaker)
         export.to_file(Path(path))
         return export.summary
+
+    def evaluate(self, *references: Path | str, video: str | None = None, collar_s: float = 0.0) -> "Evaluation":
+        """Compare transcripts with references: STM, RTTM, SRT, VTT, TXT and SegLST files, or folders of them.
+
+        A reference belongs to the video whose key, title or file name is the reference's name; `video` names that of a single
+        one. DER leaves out `collar_s` seconds on each side of a border. Raises EarshotError if a file cannot be read, or a
+        reference has no video.
+        """
+        from earshot.library.evaluation import evaluate
+
+        return evaluate(self.database, [Path(each) for each in references], video, collar_s)
 
     def playback(self, what: str) -> "Playback":
         """The command that plays result `2` of the last `earshot search`, or a video from a time: `VIDEO@0:12:30`.

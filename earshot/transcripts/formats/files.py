@@ -44,10 +44,16 @@ def _files_by_key(folder: Path, suffix: str) -> defaultdict[str, set[Path]]:
     """Files of earlier exports in this format, by their videos' keys."""
     files: defaultdict[str, set[Path]] = defaultdict(set)
     for path in folder.iterdir():
-        match = _KEY_AT_THE_END.fullmatch(path.name.removesuffix(suffix)) if path.name.endswith(suffix) else None
-        if match:
-            files[match[1] or match[2]].add(path)
+        key = key_in(path.name.removesuffix(suffix)) if path.name.endswith(suffix) else None
+        if key is not None:
+            files[key].add(path)
     return files
+
+
+def key_in(name: str) -> str | None:
+    """The key in a name that `file_name()` wrote, without its suffix, or that is a key alone; None if there is none."""
+    match = _KEY_AT_THE_END.fullmatch(name)
+    return (match[1] or match[2]) if match else None
 
 
 def to_file(pieces: Iterable[str], path: Path) -> None:

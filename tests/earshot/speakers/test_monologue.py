@@ -1,7 +1,7 @@
 """Monologues: when one enrolled voice fills a video, and when the full diarization is needed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,10 @@ import pytest
 from dagster import build_asset_context
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyannote.core import Annotation, Segment
-from pyannote.metrics.diarization import DiarizationErrorRate
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.audio import SAMPLE_RATE
+from earshot.evaluation.speakers import diarization_errors, turns_of
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.measurement import Measurement
@@ -213,12 +212,8 @@ def silence(seconds: float) -> np.ndarray:
 
 def der(reference: pd.DataFrame, hypothesis: pd.DataFrame) -> float:
     """DER, no collar, overlap counted."""
-    annotations = [Annotation(), Annotation()]
-    for annotation, turns in zip(annotations, (reference, hypothesis), strict=True):
-        for index, start, end, speaker in turns[["start_s", "end_s", "local_speaker"]].itertuples():
-            annotation[Segment(start, end), index] = speaker
-    metric: Any = DiarizationErrorRate(collar=0.0, skip_overlap=False)
-    return metric(*annotations)
+    seconds = max(reference.end_s.max(), hypothesis.end_s.max())
+    return diarization_errors(turns_of(reference), turns_of(hypothesis), seconds).rate or 0.0
 
 
 @pytest.mark.slow

@@ -291,19 +291,6 @@ def test_each_mark_ends_a_sentence(end: str) -> None:
 # --- measured ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow  # pyannote.metrics imports for seconds
-def test_cp_errors_match_speakers_with_fewest_errors() -> None:
-    from bench.people.attribution import cp_errors
-
-    reference = {"Ana": "One two three.", "Ben": "Four five"}
-    assert cp_errors(reference, {"0": "four five", "1": "one two three"}) == 0
-    assert cp_errors(reference, {"0": "four five three", "1": "one two"}) == 2
-    assert cp_errors(reference, {"0": "one two three four five"}) == 4
-    assert cp_errors(reference, {"0": "one two", "1": "four five", "2": "three"}) == 2
-    assert cp_errors(reference, {}) == 5
-
-
-@pytest.mark.slow  # pyannote.metrics imports for seconds
 def test_last_to_begin_has_the_exclusive_turn() -> None:
     from bench.people.attribution import exclusive_turns
 
