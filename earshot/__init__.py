@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from earshot.library.reading.exports import ExportSummary
     from earshot.library.reading.question import SearchResult
     from earshot.library.reading.transcript import Transcript
-    from earshot.library.sources import WatchedSource
+    from earshot.library.upkeep.sources import WatchedSource
     from earshot.library.videos import ListedVideo
     from earshot.library.word_corrections import ListedWordCorrection, WordChange
     from earshot.library.work.backfill import Backfill
@@ -78,7 +78,7 @@ _MODULES = {
     "SpeakerDetails": "earshot.speakers.people.details",
     "StaleStage": "ingest_assets.stages.staleness",
     "Transcript": "earshot.library.reading.transcript",
-    "WatchedSource": "earshot.library.sources",
+    "WatchedSource": "earshot.library.upkeep.sources",
     "WordChange": "earshot.library.word_corrections",
     "open_library": "earshot.library.library",
 }

@@ -50,7 +50,7 @@ def ingest_command(
     are new, and for a SOURCE that is a single video; `earshot hints` shows and changes them.
     """
     from earshot.library.hints import read_hints
-    from earshot.library.sources import named_sources
+    from earshot.library.upkeep.sources import named_sources
 
     given = read_hints(**hints)
     try:

@@ -182,7 +182,7 @@ class Reading(Opened):
         one. DER leaves out `collar_s` seconds on each side of a border. Raises EarshotError if a file cannot be read, or a
         reference has no video.
         """
-        from earshot.library.evaluation import evaluate
+        from earshot.library.reading.evaluation import evaluate
 
         return evaluate(self.database, [Path(each) for each in references], video, collar_s)
 

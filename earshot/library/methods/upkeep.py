@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from earshot.library.methods.opened import Opened
 
 if TYPE_CHECKING:
-    from earshot.library.sources import WatchedSource
     from earshot.library.upkeep.at_work import AtWork
     from earshot.library.upkeep.removal import ExcludedVideo, Removal
+    from earshot.library.upkeep.sources import WatchedSource
     from earshot.library.videos import ListedVideo
 
 
@@ -68,15 +68,15 @@ class Upkeep(Opened):
         """Write a source into sources.yaml, with options of docs/reference/sources-file.md; by default, guess its kind.
 
         Raises Misconfigured with every mistake in the new file, which then is not written."""
-        from earshot.library.sources import watched_source
         from earshot.library.upkeep.source_editing import add_source
+        from earshot.library.upkeep.sources import watched_source
 
         return watched_source(self.database, add_source(address, kind, options or {}).address)
 
     def pause_source(self, source: str, paused: bool = True) -> "WatchedSource":
         """Pause the source (name or address) in sources.yaml, or end its pause: while paused, it is not polled."""
-        from earshot.library.sources import watched_source
         from earshot.library.upkeep.source_editing import pause_source
+        from earshot.library.upkeep.sources import watched_source
 
         return watched_source(self.database, pause_source(source, paused).address)
 
@@ -88,7 +88,7 @@ class Upkeep(Opened):
 
     def sources(self) -> "list[WatchedSource]":
         """The sources of sources.yaml, in its order. Raises Misconfigured with every error in the file."""
-        from earshot.library.sources import describe_sources
+        from earshot.library.upkeep.sources import describe_sources
         from earshot.storage.catalog.watched_sources import watched_sources
 
         watched = watched_sources()

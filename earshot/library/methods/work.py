@@ -43,7 +43,7 @@ class Work(Opened):
         (say, no device or model) ends everything. Loads Dagster.
         """
         from earshot.library.hints import read_hints
-        from earshot.library.sources import named_sources
+        from earshot.library.upkeep.sources import named_sources
         from earshot.library.work.ingest import IngestChoice, IngestResult, finish_ingest, ingest_sources
 
         chosen = named_sources(sources, limit, newest_first, since)

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from earshot.common.redaction import without_secrets
-from earshot.library.sources import WatchedSource
 from earshot.library.upkeep.removal import Removal
+from earshot.library.upkeep.sources import WatchedSource
 from earshot.page.api.confirming import Confirm, require_confirmed
 from earshot.page.dependencies import LibraryOf
 
