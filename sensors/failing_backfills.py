@@ -39,7 +39,7 @@ from resources.instance.dagster_internals import (
 )
 
 RECENT = 10  # failed backfills that are looked after
-SHOWN = 20  # failed videos whose reasons are told
+SHOWN = 20  # failed videos whose reasons the error names
 OUTCOME_TAG = "earshot/outcome"
 FIRST, LATER = 5, 20  # failures that stop a backfill: from its start, or in a row later
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE]

@@ -15,10 +15,9 @@ import numpy as np
 from earshot.storage.catalog.stages import STAGES
 from earshot.timings.baseline import SPREAD_WINDOW, Level
 from earshot.timings.causes.computing import MACHINE_BUSY
-from earshot.timings.history import RECENT, Follow, History, Past
+from earshot.timings.history import RECENT, SPEED, WAITING, Follow, History, Past
 from earshot.timings.judgement import Evaluation, evaluate
 from earshot.timings.timing import KEYS, TEXT_KEYS, Timing
-from earshot.timings.verdicts import SPEED, WAITING
 
 HEALTHY_VIDEOS = 30
 FAULTY_VIDEOS = 3

@@ -1,6 +1,6 @@
 """Options shared by several commands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -26,13 +26,15 @@ _HINTS = (
 
 def hint_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that give hints; each is None if it is not given."""
-    for option in reversed(_HINTS):
-        command = option(command)
-    return command
+    return _with_options(command, _HINTS)
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that restrict a command to some videos."""
-    for option in reversed(_FILTER):
+    return _with_options(command, _FILTER)
+
+
+def _with_options(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    for option in reversed(options):  # the first is listed first in `--help`
         command = option(command)
     return command

@@ -1,9 +1,12 @@
 """Wording for messages: counts, lists of numbers, and text on a single line."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MAX_NUMBERS = 6
+
+# Thai, Lao, Burmese, Khmer, Chinese, Japanese: scripts that separate words by nothing.
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 _NOT_ON_A_LINE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
@@ -24,6 +27,16 @@ def join_numbers(numbers: Iterable[int]) -> str:
     if len(items) > MAX_NUMBERS:
         items = [*items[: MAX_NUMBERS - 1], f"{len(items) - MAX_NUMBERS + 1} more"]
     return " and ".join([", ".join(items[:-1]), items[-1]] if items[1:] else items)
+
+
+def join_first(names: Sequence[str], most: int) -> str:
+    """`a, b and 3 more`: the first names, and how many others there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")
+
+
+def percent(share: float | None) -> str:
+    """`12.3` for a share of 0.123; "" for None."""
+    return "" if share is None else f"{100 * share:.1f}"
 
 
 def one_line(text: str) -> str:

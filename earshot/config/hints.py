@@ -29,6 +29,8 @@ PLACE_LIST = f"some of {', '.join(PLACES)}, separated by commas or as a list, or
 PROMPT = "a text such as an earlier transcript would have it."
 LANGUAGE_LIST = f"whisper's codes, separated by commas or as a list, or {ANY}: {' '.join(sorted(LANGUAGES))}."
 
+ANY_NUMBER: tuple[int, int | None] = (1, None)  # of speakers: the least and the most
+
 _RANGE = re.compile(r"(\d{1,3})(?:(\+)|\s*-\s*(\d{1,3}))?", re.ASCII)
 
 
@@ -122,7 +124,9 @@ def parse_speakers(text: str) -> str:
 
 
 def speaker_bounds(speakers: str) -> tuple[int, int | None]:
-    """The least and the most speakers of a `Hints.speakers` that is not empty; None: any number."""
+    """The least and the most speakers of `Hints.speakers`, of any number if it is empty; None: no limit."""
+    if not speakers:
+        return ANY_NUMBER
     least, _, most = speakers.partition("-")
     return (int(least[:-1]), None) if least.endswith("+") else (int(least), int(most or least))
 

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
-from earshot.common.text import pluralize
+from earshot.common.text import percent, pluralize
 from earshot.common.times import format_exact, link_at
 from earshot.evaluation.scores import Evaluation
 
@@ -16,11 +16,6 @@ def render(evaluation: Evaluation) -> str:
     templates = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     templates.filters |= {"percent": percent, "exact": format_exact, "at": _link, "plural": pluralize}
     return templates.from_string(TEMPLATE.read_text(encoding="utf-8")).render(evaluation=evaluation)
-
-
-def percent(rate: float | None) -> str:
-    """`12.3`; "" if there is none."""
-    return "" if rate is None else f"{100 * rate:.1f}"
 
 
 def _link(url: str, at_s: float) -> str:

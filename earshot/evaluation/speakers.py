@@ -1,8 +1,8 @@
 """Speakers: compares who speaks when, by pyannote.metrics.
 
-DER, the diarization error rate: the seconds in which nobody of ours speaks though somebody does (missed), somebody of ours
-speaks though nobody does (false alarm), or the wrong one does (confusion), per second of speech, with speakers matched so that
-the confusion is least. Overlapped speech counts, each speaker's time by itself.
+DER, the diarization error rate: the seconds of speech that we miss, of silence that we take for speech (false alarm), and of
+speech that we give to the wrong speaker (confusion), per second of speech, with speakers matched so that the confusion is
+least. Overlapped speech counts, each speaker's time by itself.
 """
 
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ class SpeakerScore:
 
     @property
     def rate(self) -> float | None:
-        """DER; None if nobody speaks in the reference."""
+        """DER; None if the reference has no speech."""
         return (self.missed_s + self.false_alarm_s + self.confusion_s) / self.speech_s if self.speech_s else None
 
     def __add__(self, other: "SpeakerScore") -> "SpeakerScore":

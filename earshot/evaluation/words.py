@@ -1,6 +1,6 @@
 """Words: compares the words of a reference with ours, and whom they are given to. Pure functions.
 
-- WER, the word error rate: substituted, missing and inserted words, per word of the reference, whoever says them.
+- WER, the word error rate: substituted, missing and inserted words, per word of the reference, with no regard to speakers.
 - cpWER, the concatenated minimum-permutation word error rate (CHiME-6): the words of each speaker are compared with those of
   the best-matching speaker. It cannot be much lower than WER.
 - Words given to the wrong person: of the words that correspond, those whose speaker is not the one that matches the
@@ -10,7 +10,6 @@ One rule for what is the same word: letter case, punctuation and symbols are ign
 numbers stay as written. Where a script has no spaces, each of its characters counts as a word.
 """
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,8 +20,7 @@ import jiwer
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-# Thai to Lao, Myanmar, Khmer, Japanese, Chinese: scripts that separate words by nothing.
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+from earshot.common.text import UNSPACED
 
 
 class Word(NamedTuple):
@@ -79,7 +77,7 @@ class SpeakerWordScore:
 
     @property
     def wrong_share(self) -> float | None:
-        """The share of words that are given to the wrong person, or to nobody; None if no word corresponds."""
+        """The share of words that are given to the wrong person, or to no one; None if no word corresponds."""
         return self.wrong_person / self.compared if self.compared else None
 
     def __add__(self, other: "SpeakerWordScore") -> "SpeakerWordScore":
@@ -87,7 +85,7 @@ class SpeakerWordScore:
 
 
 class WordError(NamedTuple):
-    """A substitution, deletion or insertion, the second at which it is, what is said and what we wrote."""
+    """A substitution, deletion or insertion, its time in seconds, the word said and the word written."""
 
     kind: str
     at_s: float
@@ -102,7 +100,7 @@ def normalized(text: str) -> str:
 
 def _tokens(text: str) -> Iterator[str]:
     kept = (letter for letter in unicodedata.normalize("NFC", text).casefold() if unicodedata.category(letter)[0] not in "PS")
-    return iter(_UNSPACED.sub(r" \g<0> ", "".join(kept)).split())
+    return iter(UNSPACED.sub(r" \g<0> ", "".join(kept)).split())
 
 
 def comparable(words: Iterable[Word]) -> list[Word]:
@@ -123,7 +121,7 @@ def whole_words(pieces: Iterable[Word]) -> list[Word]:
 
 def _continues(before: str, text: str) -> bool:
     border = before[-1:] + text[:1]
-    return not any(map(str.isspace, border)) and not _UNSPACED.search(border)
+    return not any(map(str.isspace, border)) and not UNSPACED.search(border)
 
 
 def align(reference: Sequence[Word], ours: Sequence[Word]) -> list[Pair]:
@@ -201,7 +199,7 @@ def said_by(words: Iterable[Word]) -> dict[str, str]:
 
 
 def shared_words(pairs: Iterable[Pair]) -> Counter[tuple[str, str]]:
-    """How many words that correspond are of this speaker of the reference and of this one of ours ("": of nobody)."""
+    """How many words that correspond have this speaker in the reference and this one in ours ("" for none)."""
     return Counter((said.speaker, ours.speaker or "") for said, ours in pairs if said and ours and said.speaker is not None)
 
 

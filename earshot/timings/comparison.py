@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from earshot.common.errors import Misconfigured
+from earshot.common.text import join_first
 from earshot.storage.catalog.stages import MEASURED
 from earshot.timings.baseline import MINIMUM_VIDEOS
 from earshot.timings.history import BASELINE_KEY
@@ -97,8 +98,7 @@ def _newest_first(names: Iterable[str | None]) -> list[str]:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return ", ".join(name[:10] for name in names[:MOST_LISTED]) + more if names else "none"
+    return join_first([name[:10] for name in names], MOST_LISTED) or "none"
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from earshot.timings.baseline import NEW_LEVEL_VIDEOS, SPREAD_WINDOW, Level
 from earshot.timings.causes.computing import MACHINE_BUSY
 from earshot.timings.timing import Timing
 
+SPEED, WAITING = "speed", "waiting"  # the verdicts on a timing, as its row names them
+
 BASELINE_KEY = ("model", "model_revision", "device", "device_name", "compute_type")
 RECENT = NEW_LEVEL_VIDEOS  # read even if flagged: the rule also judges the last videos together
 CODE = ("code_version", "git_commit", "libraries", "driver")
@@ -77,7 +79,7 @@ def read_history(database: Database, asset: str, now: Timing) -> History:
     """The timings with which to compare `now`, which is not stored yet."""
     same = " AND ".join(f"{key} = %({key})s" for key in BASELINE_KEY)
     follows = _follows(database, asset)
-    followed = next((begin for begin in follows if begin.verdict == "speed"), Follow("speed", 0, 0))
+    followed = next((begin for begin in follows if begin.verdict == SPEED), Follow(SPEED, 0, 0))
     rows = database.query(
         f"""
         WITH comparable AS (

@@ -27,11 +27,10 @@ from earshot.timings.causes.computing import (
     explain_amount,
 )
 from earshot.timings.causes.waiting import explain_wait
-from earshot.timings.history import REPORT_AGAIN_HOURS, Follow, History
+from earshot.timings.history import REPORT_AGAIN_HOURS, SPEED, Follow, History
 from earshot.timings.timing import Timing
 from earshot.timings.verdicts import (
     FIRST_USE_S,
-    SPEED,
     judge_speed,
     judge_waiting,
     new_baseline,

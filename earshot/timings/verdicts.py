@@ -9,18 +9,18 @@ earshot/timings/judgement.py makes checks of them.
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from operator import attrgetter
 
 from earshot.timings.baseline import NEW_LEVEL_VIDEOS, WINDOW, Cost, Level, Stakes, Verdict, is_new_level, judge
 from earshot.timings.causes.computing import MACHINE_BUSY, OF_THE_PROCESS, computing_s, diagnose
 from earshot.timings.causes.waiting import UsualWait, usual_wait
-from earshot.timings.history import REPORT_AGAIN_HOURS, Follow, History, Past
+from earshot.timings.history import REPORT_AGAIN_HOURS, SPEED, WAITING, Follow, History, Past
 from earshot.timings.timing import Timing
 
 # Allowance for a GPU, whose driver loads kernels at first use: 1.4 s for a process's first eight texts on an H200
 # (bench/results/gpu-9df3fc57a24a.json). A timing cannot tell those seconds from slow computing.
 FIRST_USE_S = 3.0
 SMALLEST_WAIT_S = 0.05  # shorter waits are all alike
-SPEED, WAITING = "speed", "waiting"
 
 
 def judge_speed(now: Timing, history: History) -> Verdict:
@@ -30,7 +30,7 @@ def judge_speed(now: Timing, history: History) -> Verdict:
 
 def judge_waiting(now: Timing, history: History) -> Verdict:
     """The verdict on reading, writing and the network."""
-    usual = usual_wait(usual_waits(history), _io_s)
+    usual = usual_wait(usual_waits(history), attrgetter("io_s"))
     if usual is None:
         return Verdict(Level.NOT_EVALUATED, 0)
     return judge(_wait(now, usual), waiting_costs(history), Stakes.of_video(now.audio_s))
@@ -71,7 +71,7 @@ def speed_costs(history: History) -> list[Cost]:
 
 def waiting_costs(history: History) -> list[Cost]:
     """What waiting cost so far."""
-    usual = usual_wait(usual_waits(history), _io_s) or UsualWait(0.0, 0.0)
+    usual = usual_wait(usual_waits(history), attrgetter("io_s")) or UsualWait(0.0, 0.0)
     return [_wait(past.timing, usual, past.waiting.flagged) for past in history.comparable]
 
 
@@ -93,10 +93,6 @@ def stakes_of(now: Timing) -> Stakes:
 
 def _wait(timing: Timing, usual: UsualWait, flagged: bool = False) -> Cost:
     return Cost(max(timing.io_s, SMALLEST_WAIT_S), max(usual.expected_s(timing.audio_s), SMALLEST_WAIT_S), flagged)
-
-
-def _io_s(timing: Timing) -> float:
-    return timing.io_s
 
 
 _JUDGED: dict[str, tuple[Callable[[Timing, History], Verdict], Callable[[History], list[Cost]]]] = {

@@ -77,7 +77,7 @@ def speaker_turns(
                 turns, exclusive = diarizer.one_speaker(segmentation, sound.duration_s)
             else:
                 turns, exclusive = diarizer.diarize(
-                    sound.samples, run.report, run.measurement.tally, segmentation, _bounds(run)
+                    sound.samples, run.report, run.measurement.tally, segmentation, speaker_bounds(run.hints.speakers or "")
                 )
         run.replace({"turns": turns, "exclusive_turns": exclusive})
         speakers = int(turns.local_speaker.nunique())
@@ -100,15 +100,10 @@ def speaker_turns(
         )
 
 
-def _bounds(run: StageRun) -> tuple[int, int | None]:
-    """The least and the most speakers that the hints allow; None: any number."""
-    return speaker_bounds(run.hints.speakers) if run.hints.speakers else (1, None)
-
-
 def _monologue(run: StageRun, diarizer: "Diarizer", samples: np.ndarray) -> tuple[Monologue, "Segmentation | None"]:
     """Decide whether the shortcut applies; also returns the segmentation if the decision needed one."""
     settings, database = read_settings(), run.database
-    least, most = _bounds(run)
+    least, most = speaker_bounds(run.hints.speakers or "")
     if most == 1:
         with run.measurement.computing():
             return Monologue(True, "hint: one speaker"), diarizer.segment(samples)

@@ -38,11 +38,12 @@ def transcript(
             return run.reuse()
         transcriber = run.load(gpu, models.open().transcriber)
         sound = read_audio(run, media_store)
+        hints = run.hints  # read here, so that its seconds are not counted again below
         with run.measurement.reading_writing(Place.DATABASE):
-            vocabulary = read_vocabulary(run.database, run.video, run.hints)
+            vocabulary = read_vocabulary(run.database, run.video, hints)
         with run.measurement.computing():
             transcription = transcriber.transcribe(
-                sound.samples, run.report, run.measurement.tally, run.video.language, vocabulary.over(run.hints)
+                sound.samples, run.report, run.measurement.tally, run.video.language, vocabulary.over(hints)
             )
         execution = transcriber.execution
         row = (transcription.language, transcription.language_probability, execution.model, execution.model_revision)
@@ -65,7 +66,7 @@ def transcript(
                 transcription.words[["start_s", "end_s", "text"]], pd.DataFrame({"language": [transcription.language]})
             ),
             findings=findings,
-            hints=vocabulary.describe(run.hints, transcription.prompt),
+            hints=vocabulary.describe(hints, transcription.prompt),
             excerpt=excerpt(transcription.segments, run.video.url),
             language=transcription.language or "none: nothing was said",
             words=len(transcription.words),

@@ -8,7 +8,7 @@ import click
 from earshot import open_library
 from earshot.cli.output import json_option, print_json, print_table
 from earshot.common.atomic_files import atomic_file
-from earshot.common.text import pluralize
+from earshot.common.text import percent, pluralize
 from earshot.common.times import format_exact
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _print_words(evaluation: "Evaluation") -> None:
         assert words is not None
         counts = (words.words, words.substitutions, words.deletions, words.insertions)
         rates = (words.rate, *((apart.rate, apart.wrong_share) if apart else (None, None)))
-        rows.append([title, *map(str, counts), *map(_percent, rates)])
+        rows.append([title, *map(str, counts), *map(percent, rates)])
     headings = ["words", "subst.", "deleted", "inserted", "WER %", "cpWER %", "wrong person %"]
     print_table([("video", "left"), *((text, "right") for text in headings)], rows, last_apart=True)
 
@@ -73,7 +73,7 @@ def _print_speakers(evaluation: "Evaluation") -> None:
     click.echo()
     every = [(video.title, video.scores.speakers) for video in evaluation.videos if video.scores.speakers]
     rows = [
-        [title, *(f"{seconds:.1f}" for seconds in vars(speakers).values()), _percent(speakers.rate)]
+        [title, *(f"{seconds:.1f}" for seconds in vars(speakers).values()), percent(speakers.rate)]
         for title, speakers in (*every, ("all", evaluation.total.speakers))
     ]
     headings = ["speech s", "missed s", "false alarm s", "confusion s", "DER %"]
@@ -108,7 +108,3 @@ def _print_errors(evaluation: "Evaluation") -> None:
 
 def _change(said: str, written: str) -> str:
     return f"{said} -> {written}" if said and written else said or written
-
-
-def _percent(rate: float | None) -> str:
-    return "" if rate is None else f"{100 * rate:.1f}"

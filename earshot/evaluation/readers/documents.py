@@ -4,7 +4,7 @@ Plain text has speakers and times if its lines say so:
 
 | lines | read as |
 |---|---|
-| `[0:01:02] text` | what is said from when on, with the lines that follow; those before the first are a heading |
+| `[0:01:02] text` | the text and when it begins, with the lines that follow; those before the first are a heading |
 | `[0:01:02] Ana: text`, every time | who says it, too |
 | `Ana: text`, every line, and at least two | who says what |
 | anything else | words alone |

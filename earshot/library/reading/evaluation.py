@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from earshot.common.errors import EarshotError, Unknown
-from earshot.common.text import pluralize
+from earshot.common.text import join_first, pluralize
 from earshot.evaluation.references import Reference, combine, find_references, read_references
 from earshot.evaluation.scores import Evaluation, Transcribed, evaluate_videos
 from earshot.evaluation.speakers import Turn
@@ -63,7 +63,7 @@ def _word(text: str, start_s: float, speaker: Speaker) -> Word:
 def _as_video(database: Database, references: Sequence[Reference], video: str) -> Mapping[str, Sequence[Reference]]:
     names = dict.fromkeys(reference.name for reference in references)
     if len(names) > 1:
-        message = f"The references are of {pluralize(len(names), 'recording')}: {_some(names)}."
+        message = f"The references are of {pluralize(len(names), 'recording')}: {join_first(list(names), MAX_LISTED)}."
         raise EarshotError(message, "Name one video for one recording only.")
     return {known_video(database, video).video_id: references}
 
@@ -76,14 +76,20 @@ def _matched(database: Database, references: Sequence[Reference]) -> Mapping[str
     for reference in references:
         found = catalogue.named(reference.name)
         if len(found) > 1:
-            raise EarshotError(f"Several videos are called {reference.name!r}.", f"Use one of their keys: {_some(found)}.")
+            raise EarshotError(
+                f"Several videos are called {reference.name!r}.", f"Use one of their keys: {join_first(found, MAX_LISTED)}."
+            )
         for key in found:
             matched[key].append(reference)
         if not found:
             missing[reference.name] = reference.path
     if missing:
-        names = _some([f"{name!r} ({path})" for name, path in missing.items()])
-        there = f"The library has {_some(catalogue.shown)}." if catalogue.shown else "The library has no videos yet."
+        names = join_first([f"{name!r} ({path})" for name, path in missing.items()], MAX_LISTED)
+        there = (
+            f"The library has {join_first(catalogue.shown, MAX_LISTED)}."
+            if catalogue.shown
+            else "The library has no videos yet."
+        )
         raise Unknown(f"No video is called {names}.", f"{there} Name references by key, title or file name, or use --video.")
     return matched
 
@@ -113,8 +119,3 @@ def _read_catalogue(database: Database) -> _Catalogue:
 def _stem(url: str) -> str:
     """The name of the file that a URL or path leads to, without its suffix."""
     return PurePosixPath(url if url.startswith("/") else unquote(urlsplit(url).path)).stem
-
-
-def _some(names: Sequence[str] | Mapping[str, object]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:MAX_LISTED]) + (f" and {len(listed) - MAX_LISTED} more" if listed[MAX_LISTED:] else "")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from earshot.common.errors import EarshotError, Unknown
-from earshot.common.text import pluralize
+from earshot.common.text import join_first, pluralize
 from earshot.common.times import format_hms
 from earshot.config.settings import read_settings
 from earshot.library.lookup import known_video
@@ -121,7 +121,7 @@ def _refuse_busy(database: Database, video_ids: Sequence[str]) -> None:
     locks = {video_lock(video_id): video_id for video_id in video_ids}
     busy = [locks[name] for name in held(database.url, list(locks))]
     if busy:
-        videos = f"{', '.join(busy[:MOST_BUSY])}{f' and {len(busy) - MOST_BUSY} more' if busy[MOST_BUSY:] else ''}"
+        videos = join_first(busy, MOST_BUSY)
         raise EarshotError(f"Nothing was removed: a run works on {videos}.", "Try again when it has ended, or cancel it.")
 
 

@@ -24,6 +24,7 @@ import torch
 from pyannote.core import Annotation, SlidingWindowFeature
 
 from earshot.common.audio import SAMPLE_RATE
+from earshot.config.hints import ANY_NUMBER
 from earshot.models.device import Device, assert_placed, execution_of_network
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import with_oom_fallback
@@ -34,8 +35,6 @@ from earshot.models.voice.voice_encoder import embed
 BATCH_SIZE = {"cuda": 128, "cpu": 4}  # windows per call; beyond 4 two CPU cores gain nothing
 # Of the recording in pyannote.audio's package: it has both speakers, so that the clustering runs too.
 WARM_UP_SPAN_S = (6, 17)
-
-ANY_NUMBER: tuple[int, int | None] = (1, None)
 
 TURN_COLUMNS = ["turn_index", "start_s", "end_s", "local_speaker", "overlap"]
 EXCLUSIVE_COLUMNS = ["turn_index", "start_s", "end_s", "local_speaker"]

@@ -24,7 +24,7 @@ import psycopg
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import EarshotError
-from earshot.common.text import pluralize
+from earshot.common.text import join_first, pluralize
 from earshot.common.timeline import EMPTY_TURNS, HALF, Interval, build_timeline
 from earshot.config.names import name_key
 from earshot.config.people_file import read_people
@@ -212,8 +212,7 @@ def _refuse_busy(database: Database, times: Iterable[str]) -> None:
     """Raise EarshotError if a run is processing one of these videos: it may have read vectors already and write them back."""
     busy = [video_id for video_id in sorted(times) if is_held_elsewhere(database.url, video_lock(video_id))]
     if busy:
-        videos = f"{', '.join(busy[:3])}{f' and {len(busy) - 3} more' if busy[3:] else ''}"
-        raise EarshotError(f"Nothing was forgotten: a run is processing {videos}.", "Try again when it has ended.")
+        raise EarshotError(f"Nothing was forgotten: a run is processing {join_first(busy, 3)}.", "Try again when it has ended.")
 
 
 # --- deleting ------------------------------------------------------------------------------------------------------------

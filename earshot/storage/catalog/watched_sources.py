@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from earshot.common.errors import Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
+from earshot.common.text import join_first
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source, read_sources, source_named
 from earshot.storage.catalog.entries import is_url
@@ -79,10 +80,9 @@ def _by_address(known: Sequence[str], text: str) -> list[str]:
 def _listed(addresses: Sequence[str], names: Mapping[str, str]) -> str:
     """The first SHOWN addresses, each with its name if it has one, and the number of the others."""
     name_of = {address: name for name, address in names.items()}
-    shown = [(name_of.get(address), without_secrets(address)) for address in addresses[:SHOWN]]
+    shown = [(name_of.get(address), without_secrets(address)) for address in addresses]
     labels = [address if name in (None, address) else f"{name} ({address})" for name, address in shown]
-    more = f" and {len(addresses) - SHOWN} more" if addresses[SHOWN:] else ""
-    return (", ".join(labels) or "none yet") + more
+    return join_first(labels, SHOWN) or "none yet"
 
 
 def _nearest(names: Sequence[str], text: str) -> str:

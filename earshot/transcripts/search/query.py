@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from earshot.common.errors import EarshotError
-from earshot.common.text import left_out_undated
+from earshot.common.text import UNSPACED, left_out_undated
 from earshot.common.times import link_at
 from earshot.models.cache import Models
 from earshot.models.device import Device
@@ -36,8 +36,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")  # punctuation around a word
 # A phrase in quotation marks; a dash before it excludes it.
 _PHRASE = re.compile("""-?["“”„«»][^"“”„«»]*["“”„«»]""")
-# Thai, Lao, Burmese, Khmer, Chinese, Japanese.
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +125,7 @@ def asked_words(database: Database, question: str) -> list[AskedWord]:
     """
     with database.snapshot() as snapshot:
         _, asked = check_question(snapshot, question)
-        words = dict.fromkeys(_EDGES.sub("", word) for word in asked.split() if not _UNSPACED.search(word))
+        words = dict.fromkeys(_EDGES.sub("", word) for word in asked.split() if not UNSPACED.search(word))
         snapshot.query("SET LOCAL enable_seqscan = off")  # the index answers at once for an absent word
         return [AskedWord(**row) for row in snapshot.query(_ASKED, {"words": [word for word in words if word]})]
 
