@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from starlette.testclient import TestClient
 
 from earshot.storage.catalog.videos import Video, register
@@ -50,6 +51,19 @@ def test_range_is_answered_with_its_bytes(client: TestClient, stored: bytes, ask
     assert (answer.status_code, answer.content) == (206, stored[part])
     first, last = answer.headers["content-range"].removeprefix("bytes ").split("/")[0].split("-")
     assert stored[int(first) : int(last) + 1] == answer.content
+
+
+@pytest.mark.parametrize("stored", ["memory://page/audio"], indirect=True)
+def test_no_other_bytes_are_read_from_a_store(client: TestClient, stored: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, spans = MemoryFileSystem.cat_file, list[tuple[int, int]]()
+
+    def counted(store: MemoryFileSystem, path: str, start: int, end: int) -> bytes:
+        spans.append((start, end))
+        return read(store, path, start, end)
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", counted)
+    assert client.get(URL, headers={"Range": "bytes=100-299"}).content == stored[100:300]
+    assert spans == [(100, 300)]
 
 
 @pytest.mark.parametrize("asked", ["bytes=99999999-", "bytes=-0", "bytes=9-3"])

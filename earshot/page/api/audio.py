@@ -64,8 +64,6 @@ def _stream(sound: Sound, first: int, end: int, status: int, headers: dict[str, 
 
 def _chunks(sound: Sound, first: int, end: int) -> Iterator[bytes]:
     """These bytes, a chunk at a time: a slow client holds no thread and little memory."""
-    with sound.open() as file:
-        file.seek(first)
-        while first < end and (chunk := file.read(min(CHUNK_BYTES, end - first))):
-            first += len(chunk)
-            yield chunk
+    while first < end and (chunk := sound.read(first, min(first + CHUNK_BYTES, end))):
+        first += len(chunk)
+        yield chunk
