@@ -107,13 +107,24 @@ class AskedWord:
 
 
 # A word is absent only if it is absent in every language: where it is a stop word, it may be said. A word with punctuation
-# inside (x-ray, 3.5) also counts as said if a passage has all its parts.
+# inside (x-ray, 3.5) also counts as said if a passage has all its parts. Words that Postgres knows from a thousand passages
+# are not looked up, since an index returns all of a common word's passages before the first one is read.
 _ASKED = """
+    WITH known AS MATERIALIZED (
+        SELECT most_common_elems::text::text[] AS lexemes, most_common_elem_freqs AS shares FROM pg_stats
+        WHERE schemaname = current_schema() AND tablename = 'passages' AND attname = 'search_text'
+    ), common AS MATERIALIZED (
+        SELECT ARRAY(SELECT e.lexeme FROM known, unnest(lexemes, shares[:cardinality(lexemes)]) AS e (lexeme, share), pg_class
+            WHERE oid = 'passages'::regclass AND share * reltuples > 1000) AS lexemes
+    )
     SELECT word, bool_or(said) AS said
     FROM unnest(%(words)s::text[]) WITH ORDINALITY AS asked (word, nth), spoken_languages() s,
         LATERAL (SELECT plainto_tsquery(s.config, word) AS whole, plainto_tsquery(s.config, plain_words(word)) AS parts) q,
-        LATERAL (SELECT numnode(whole) > 0 AND EXISTS (
-            SELECT FROM passages p WHERE p.search_text @@ (whole || parts) AND p.language = ANY(s.languages)) AS said) f
+        LATERAL (SELECT CASE
+            WHEN numnode(whole) = 1 AND tsvector_to_array(to_tsvector(s.config, word)) <@ (TABLE common) THEN true
+            ELSE numnode(whole) > 0 AND EXISTS (
+                SELECT FROM passages p WHERE p.search_text @@ (whole || parts) AND p.language = ANY(s.languages))
+            END AS said) f
     GROUP BY word, nth HAVING bool_or(said) OR bool_and(numnode(whole) > 0) ORDER BY nth
 """
 
