@@ -16,7 +16,7 @@ from earshot.storage.catalog.stages import STAGES
 from earshot.timings.baseline import SPREAD_WINDOW, Level
 from earshot.timings.causes.computing import MACHINE_BUSY
 from earshot.timings.history import RECENT, SPEED, WAITING, Follow, History, Past
-from earshot.timings.judgement import Evaluation, evaluate
+from earshot.timings.judgement import Judgement, evaluate
 from earshot.timings.timing import KEYS, TEXT_KEYS, Timing
 
 HEALTHY_VIDEOS = 30
@@ -119,7 +119,7 @@ class Library:
     reported: int | None = None
     videos: int = 0
 
-    def add(self, stage: str, now: Timing) -> Evaluation:
+    def add(self, stage: str, now: Timing) -> Judgement:
         """Judge a timing and keep it, as a stage does."""
         busy = self.reported is not None and self.videos - self.reported < VIDEOS_A_DAY
         examined = evaluate(stage, now, replace(self._history(), busy_reported=busy), ())
@@ -179,7 +179,7 @@ def _flags(seed: int, stage: str, series: str, shared: bool, fault: Fault) -> li
     return [one.findings[-1].level.flagged for one in _faulty(seed, stage, series, shared, fault, FAULTY_VIDEOS)]
 
 
-def _faulty(seed: int, stage: str, series: str, shared: bool, fault: Fault, videos: int) -> list[Evaluation]:
+def _faulty(seed: int, stage: str, series: str, shared: bool, fault: Fault, videos: int) -> list[Judgement]:
     """The judgement on each video with the fault, after healthy ones, during which a busy machine was found and reported."""
     random = np.random.default_rng(seed)
     machine, library, costs = Machine(random, shared), Library(), COSTS[stage]

@@ -34,7 +34,7 @@ from bench.harness.figures import measured_on, own_home, write
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
-from earshot.evaluation.identities import Appearance, compare_identities
+from earshot.evaluation.identities import PersonInVideo, compare_identities
 from earshot.models.device import require_device
 from earshot.sources.listings import video_of
 from earshot.sources.polling import select
@@ -183,7 +183,7 @@ def judge(speakers: Sequence[JudgedSpeaker]) -> Verdict:
     named = [speaker for speaker in judged if speaker.taken_for in ENROLLED]
     appearances = {(speaker.person, speaker.video_id) for speaker in judged}
     recurring = sorted(person for person, videos in Counter(person for person, _ in appearances).items() if videos > 1)
-    found = compare_identities(Appearance(each.video_id, each.person, each.taken_for or None) for each in judged)
+    found = compare_identities(PersonInVideo(each.video_id, each.person, each.taken_for or None) for each in judged)
     return Verdict(
         speakers=len(judged),
         named=len(named),

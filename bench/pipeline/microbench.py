@@ -31,7 +31,7 @@ from earshot.timings.timing import KEYS, Timing, timing
 from ingest_assets.presentation.checks import check_result
 from ingest_assets.presentation.metadata import metadata
 from ingest_assets.stages.freshness import Version
-from ingest_assets.stages.outputs import StageResult, TimedRun, record_result
+from ingest_assets.stages.outputs import FinishedRun, StageResult, record_result
 
 if TYPE_CHECKING:  # it imports torch
     from sentence_transformers import SentenceTransformer
@@ -93,7 +93,7 @@ def measure_parts(
     history = read_history(database, asset, now)
     examined = evaluate(asset, now, history, floors)
     version, measurement = Version(row["code_version"], now.model, now.model_revision), Measurement()
-    timed = TimedRun(row["video_id"], asset, row["run_id"], version.code_version, now, examined)
+    timed = FinishedRun(row["video_id"], asset, row["run_id"], version.code_version, now, examined)
     result = StageResult(timed, version, UPSTREAM[asset], "", {})
     measuring = {
         "stopwatches": seconds(_run_stopwatches),

@@ -16,7 +16,7 @@ from earshot.common.excerpt import FILE, TIME_PATTERN, VIDEO, Excerpt, format_ti
 from earshot.config.mistakes import quoted
 from earshot.config.names import ALLOWED, name_key, parse_person_name
 from earshot.config.source_options import file_path
-from earshot.config.yaml_model import Model, YamlFile, line_of, of_path, or_empty, refusal
+from earshot.config.yaml_model import YamlFile, YamlModel, line_of, of_path, or_empty, refusal
 
 PEOPLE = "a list of people, such as `- name: Ada Lovelace`; docs/reference/people-file.md shows all."
 SAMPLES = "a list of recordings, such as `- file: ada.wav`, or `- video: dQw4w9WgXcQ` with `spans` below it."
@@ -49,7 +49,7 @@ def _span(node: yaml.Node) -> tuple[int, float, float]:
     return line_of(node), start, end
 
 
-class Sample(Model):
+class Sample(YamlModel):
     model_config = ConfigDict(title="a sample")
 
     file: Annotated[str, of_path(file_path), Field(description=RECORDING)] = ""
@@ -74,7 +74,7 @@ class Sample(Model):
             yield line, Excerpt(kind, recording, start_s, end_s)
 
 
-class Person(Model):
+class PersonEntry(YamlModel):
     model_config = ConfigDict(title="a person")
 
     name: Annotated[str, BeforeValidator(_name), Field(description=ALLOWED)] = ""
@@ -92,10 +92,10 @@ class Person(Model):
             yield "", "a person has no samples.", f"Allowed: {SAMPLES}"
 
 
-class PeopleFile(Model):
+class PeopleFile(YamlModel):
     model_config = ConfigDict(title="the file")
 
-    people: Annotated[Sequence[Person], or_empty(()), Field(description=PEOPLE)] = ()
+    people: Annotated[Sequence[PersonEntry], or_empty(()), Field(description=PEOPLE)] = ()
 
 
 SHOWS = {key: lambda text: f"a text of length {len(text)}" for key in ("people", "name", "notes")}
@@ -106,7 +106,7 @@ class Placed(NamedTuple):
 
     line: int
     excerpt: Excerpt
-    person: Person
+    person: PersonEntry
 
 
 def read_entries(path: Path, text: str) -> list[tuple[str, int, str, tuple[Excerpt, ...]]]:
@@ -122,7 +122,7 @@ def read_entries(path: Path, text: str) -> list[tuple[str, int, str, tuple[Excer
     ]
 
 
-def _refuse_repeated_names(file: YamlFile, people: Sequence[Person]) -> None:
+def _refuse_repeated_names(file: YamlFile, people: Sequence[PersonEntry]) -> None:
     lines: dict[str, int] = {}
     for person in people:
         key = name_key(person.name)
@@ -133,7 +133,7 @@ def _refuse_repeated_names(file: YamlFile, people: Sequence[Person]) -> None:
         lines.setdefault(key, person.line("name"))
 
 
-def _refuse_overlaps(file: YamlFile, people: Sequence[Person]) -> None:
+def _refuse_overlaps(file: YamlFile, people: Sequence[PersonEntry]) -> None:
     by_recording: defaultdict[tuple[str, str], list[Placed]] = defaultdict(list)
     for person in people:
         for placed in person.placed():

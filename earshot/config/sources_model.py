@@ -14,7 +14,7 @@ from earshot.common.redaction import without_secrets
 from earshot.config import hints
 from earshot.config import source_options as read
 from earshot.config.mistakes import quoted
-from earshot.config.yaml_model import Model, YamlFile, of_path, of_text, of_words, or_empty, refusal
+from earshot.config.yaml_model import YamlFile, YamlModel, of_path, of_text, of_words, or_empty, refusal
 
 SOURCES = "a list of sources, such as `- channel: https://...`; docs/reference/sources-file.md shows all."
 LANGUAGE = f"a code of whisper's: {' '.join(sorted(read.LANGUAGES))}."
@@ -60,7 +60,7 @@ DURATION = of_text(read.parse_duration)
 Truth = Annotated[bool | None, _takes("true or false.")]
 
 
-class Address(Model):
+class Address(YamlModel):
     """The key for a source's kind, with its address."""
 
     channel: Web = ""
@@ -70,7 +70,7 @@ class Address(Model):
     url: Web = ""
 
 
-class Anywhere(Model):
+class Anywhere(YamlModel):
     """The options that also apply to folders. Null selects the built-in default."""
 
     newest_first: Truth = None
@@ -109,7 +109,7 @@ class Options(Anywhere):
     allow_private: Truth = None
 
 
-class Entry(Options, Address):
+class SourceEntry(Options, Address):
     model_config = ConfigDict(title="a source")
 
     # Redacted, in case it is the address.
@@ -144,10 +144,10 @@ class Entry(Options, Address):
             yield WEB_ONLY[name], f"{WEB_ONLY[name]} makes no sense for a folder.", "Leave it out here."
 
 
-class SourcesFile(Model):
+class SourcesFile(YamlModel):
     model_config = ConfigDict(title="the file")
 
-    sources: Annotated[Sequence[Entry], or_empty(()), _takes(SOURCES)] = ()
+    sources: Annotated[Sequence[SourceEntry], or_empty(()), _takes(SOURCES)] = ()
     defaults: Annotated[Options | None, or_empty(None), _takes("one `option: value` per line below it.")] = None
 
 
@@ -166,7 +166,7 @@ def read_entries(path: Path, text: str) -> list[tuple[str, str, dict[str, Any]]]
     return [(entry.kinds[0], entry.address, chosen) for entry, chosen in entries]
 
 
-def _refuse_empty_ranges(file: YamlFile, entries: list[tuple[Entry, dict[str, Any]]]) -> None:
+def _refuse_empty_ranges(file: YamlFile, entries: list[tuple[SourceEntry, dict[str, Any]]]) -> None:
     for entry, chosen in entries:
         longer, shorter = chosen.get("longer_than_s", 0.0), chosen.get("shorter_than_s", float("inf"))
         if longer >= shorter:
@@ -175,7 +175,7 @@ def _refuse_empty_ranges(file: YamlFile, entries: list[tuple[Entry, dict[str, An
             file.refuse(entry, min(own, key=entry.line, default=""), message, "Allowed: a longer_than below shorter_than.")
 
 
-def _refuse_repeated(file: YamlFile, entries: Sequence[Entry]) -> None:
+def _refuse_repeated(file: YamlFile, entries: Sequence[SourceEntry]) -> None:
     addresses: dict[str, int] = {}
     names: dict[str, int] = {}
     for entry in entries:

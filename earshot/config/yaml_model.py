@@ -21,7 +21,7 @@ NULL = "tag:yaml.org,2002:null"
 Pair = tuple[yaml.Node, yaml.Node]  # a key and its value
 
 
-class Model(BaseModel):
+class YamlModel(BaseModel):
     """A mapping of the file. Errors call it by its title; the description of a field says what is allowed."""
 
     model_config = ConfigDict(frozen=True, str_strip_whitespace=True)
@@ -63,7 +63,7 @@ class Model(BaseModel):
         return validate(right) if right else field.default
 
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=YamlModel)
 
 
 class YamlFile(Mistakes):
@@ -83,7 +83,7 @@ class YamlFile(Mistakes):
         empty = yaml.MappingNode("", [])
         return model.model_validate(root if isinstance(root, yaml.MappingNode) else empty, context=self)
 
-    def refuse(self, model: Model, key: str, message: str, remedy: str, line: int | None = None) -> None:
+    def refuse(self, model: YamlModel, key: str, message: str, remedy: str, line: int | None = None) -> None:
         """Note a mistake in a mapping or one of its keys; `line` is a more exact line."""
         value = self._shown(key, model._given[key][1]) if key in model._given else ""
         self.add(line or model.line(key), key, value, message, remedy)
@@ -97,7 +97,7 @@ class YamlFile(Mistakes):
         message = error["msg"] if error["type"] == "refusal" else f"{key} is {value}."
         self.add(line_of(place), key, value, message, error.get("ctx", {}).get("remedy") or allowed)
 
-    def pairs(self, model: type[Model], node: yaml.MappingNode) -> dict[str, Pair]:
+    def pairs(self, model: type[YamlModel], node: yaml.MappingNode) -> dict[str, Pair]:
         """The pairs of a model's keys; notes unknown and repeated keys."""
         keys = [field.alias or name for name, field in model.model_fields.items()]
         pairs: dict[str, Pair] = {}

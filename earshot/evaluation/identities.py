@@ -16,7 +16,7 @@ from typing import NamedTuple
 _LOCAL = re.compile(r"(?:(?:speaker|spkr?|s)[\s_-]*)?\d+|[a-z]|(?:speaker|spkr?)[\s_-]*[a-z]?", re.IGNORECASE)
 
 
-class Appearance(NamedTuple):
+class PersonInVideo(NamedTuple):
     """A person in a video, and ours of the same time; `identity` is None if ours is not identified."""
 
     video_id: str
@@ -47,7 +47,7 @@ def is_local(label: str) -> bool:
     return _LOCAL.fullmatch(label.strip()) is not None
 
 
-def compare_identities(appearances: Iterable[Appearance]) -> Identities:
+def compare_identities(appearances: Iterable[PersonInVideo]) -> Identities:
     """Counts pairs; an appearance that is given twice counts once."""
     everyone = list(dict.fromkeys(appearances))
     known = [each for each in everyone if not is_local(each.person)]
@@ -69,7 +69,7 @@ def _pairs(keys: Iterable[Hashable]) -> int:
     return sum(count * (count - 1) // 2 for count in Counter(keys).values())
 
 
-def _different(appearances: Sequence[Appearance]) -> int:
+def _different(appearances: Sequence[PersonInVideo]) -> int:
     """The number of pairs that are known to be different people."""
     known = [each for each in appearances if not is_local(each.person)]
     across = len(known) * (len(known) - 1) // 2 - _pairs(each.person for each in known)
@@ -77,21 +77,21 @@ def _different(appearances: Sequence[Appearance]) -> int:
     return across + with_local
 
 
-def _grouped(named: Iterable[Appearance]) -> dict[str, list[Appearance]]:
-    groups: defaultdict[str, list[Appearance]] = defaultdict(list)
+def _grouped(named: Iterable[PersonInVideo]) -> dict[str, list[PersonInVideo]]:
+    groups: defaultdict[str, list[PersonInVideo]] = defaultdict(list)
     for each in named:
         groups[each.identity or ""].append(each)
     return dict(sorted(groups.items()))
 
 
-def _split(known: Iterable[Appearance]) -> dict[str, tuple[str | None, ...]]:
+def _split(known: Iterable[PersonInVideo]) -> dict[str, tuple[str | None, ...]]:
     identities: defaultdict[str, dict[str | None, None]] = defaultdict(dict)
     for each in known:
         identities[each.person][each.identity] = None
     return {person: tuple(several) for person, several in sorted(identities.items()) if len(several) > 1}
 
 
-def _merged(group: Sequence[Appearance]) -> tuple[str, ...]:
+def _merged(group: Sequence[PersonInVideo]) -> tuple[str, ...]:
     """The people of one identity, if any two are known to be different; local ones with their video."""
     if not _different(group):
         return ()

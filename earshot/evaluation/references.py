@@ -24,7 +24,7 @@ from earshot.evaluation.words import Word
 
 
 @dataclass(frozen=True)
-class Format:
+class ReferenceFormat:
     """How to read a file, and whether its segments are turns: the times at which somebody speaks."""
 
     read: Callable[[str, Path], Iterator[Segment]]
@@ -32,12 +32,12 @@ class Format:
 
 
 FORMATS = {
-    ".stm": Format(read_stm, turns=True),
-    ".rttm": Format(read_rttm, turns=True),
-    ".srt": Format(read_srt),
-    ".vtt": Format(read_vtt),
-    ".txt": Format(read_txt),
-    ".seglst.json": Format(read_seglst, turns=True),
+    ".stm": ReferenceFormat(read_stm, turns=True),
+    ".rttm": ReferenceFormat(read_rttm, turns=True),
+    ".srt": ReferenceFormat(read_srt),
+    ".vtt": ReferenceFormat(read_vtt),
+    ".txt": ReferenceFormat(read_txt),
+    ".seglst.json": ReferenceFormat(read_seglst, turns=True),
 }
 SUFFIXES = ", ".join(FORMATS)
 
@@ -112,7 +112,7 @@ def _text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _reference(name: str, path: Path, form: Format, segments: Sequence[Segment]) -> Reference:
+def _reference(name: str, path: Path, form: ReferenceFormat, segments: Sequence[Segment]) -> Reference:
     scored = [segment for segment in segments if segment.scored]
     in_order = sorted(scored, key=lambda segment: segment.start_s or 0.0)
     has_words = form.read is not read_rttm

@@ -11,7 +11,7 @@ from operator import add
 from typing import Any
 
 from earshot.common.timeline import Interval
-from earshot.evaluation.identities import Appearance, Identities, compare_identities
+from earshot.evaluation.identities import Identities, PersonInVideo, compare_identities
 from earshot.evaluation.references import Truth
 from earshot.evaluation.speakers import SpeakerScore, Turn, diarization_errors, shared_seconds
 from earshot.evaluation.words import (
@@ -78,7 +78,7 @@ class VideoScore:
     references: tuple[str, ...]
     scores: Scores
     errors: tuple[WordError, ...]
-    people: tuple[Appearance, ...]
+    people: tuple[PersonInVideo, ...]
 
     def document(self) -> dict[str, Any]:
         """For JSON."""
@@ -173,7 +173,7 @@ def _score_turns(truth: Truth, ours: Transcribed, collar_s: float) -> SpeakerSco
     return diarization_errors(turns, ours.turns, seconds, collar_s, truth.unscored)
 
 
-def _people(ours: Transcribed, turns: Sequence[Turn], pairs: Sequence[Pair] | None) -> Iterable[Appearance]:
+def _people(ours: Transcribed, turns: Sequence[Turn], pairs: Sequence[Pair] | None) -> Iterable[PersonInVideo]:
     """The identity that has most of each person's words, or else time; of people who say enough."""
     least = LEAST_S if pairs is None else LEAST_WORDS
     shared: Mapping[tuple[str, str], float] = shared_seconds(turns, ours.turns) if pairs is None else shared_words(pairs)
@@ -183,4 +183,4 @@ def _people(ours: Transcribed, turns: Sequence[Turn], pairs: Sequence[Pair] | No
     for person, amounts in by_person.items():
         if sum(amounts.values()) >= least:
             most = max(amounts, key=lambda who: amounts[who])
-            yield Appearance(ours.video_id, person, most if most in ours.identified else None)
+            yield PersonInVideo(ours.video_id, person, most if most in ours.identified else None)

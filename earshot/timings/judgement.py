@@ -65,7 +65,7 @@ class CheckOutcome:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Judgement:
     """The results of all three checks.
 
     `speed` and `waiting` are stored with the timing and decide whether later baselines include it; `cause` is that of a slow
@@ -81,7 +81,7 @@ class Evaluation:
     expected_s: float | None = None
 
 
-def evaluate(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> Evaluation:
+def evaluate(asset: str, now: Timing, history: History, floors: Sequence[Floor]) -> Judgement:
     """Run all three checks of one stage's timing."""
     begin = new_baseline(now, history)
     comparable = history.following(begin) if begin else history
@@ -93,7 +93,7 @@ def evaluate(asset: str, now: Timing, history: History, floors: Sequence[Floor])
         regression = regression_outcome(asset, now, comparable, speed, waiting, causes)
     findings = (device_outcome(asset, now), floor_outcome(asset, now, comparable, floors), regression)
     expected_s = None if speed.level is Level.NOT_EVALUATED else speed.expected_s
-    return Evaluation(findings, speed.level, waiting.level, causes[0].name if causes else "", begin, expected_s)
+    return Judgement(findings, speed.level, waiting.level, causes[0].name if causes else "", begin, expected_s)
 
 
 def device_outcome(asset: str, now: Timing) -> CheckOutcome:

@@ -24,7 +24,7 @@ from ingest_assets.presentation.metadata import metadata
 from ingest_assets.presentation.nameless import without_names
 from ingest_assets.presentation.tables import table_metadata
 from ingest_assets.stages.enrolment_models import EnrolmentModels
-from ingest_assets.stages.outputs import TimedRun, record_timing
+from ingest_assets.stages.outputs import FinishedRun, record_timing
 from ingest_assets.stages.video_asset import GPU_POOL
 from resources.database import DatabaseResource
 from resources.enrolment_work import EnrolmentWork
@@ -74,7 +74,7 @@ def _measured(database: Database, run_id: str, measurement: Measurement, voices:
     figures = timing(measurement, execution, voices.audio_s, voices.vectors)
     examined = evaluate(ENROLMENTS, figures, read_history(database, ENROLMENTS, figures), floors=())
     with database.connect() as connection:
-        record_timing(connection, TimedRun(key, ENROLMENTS, run_id, CODE_VERSION, figures, examined))
+        record_timing(connection, FinishedRun(key, ENROLMENTS, run_id, CODE_VERSION, figures, examined))
     return MaterializeResult(
         metadata=metadata(figures, {"speed": speed_in_words(figures, examined.expected_s)}),
         check_results=[check_result(outcome, key) for outcome in examined.findings],

@@ -51,7 +51,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Upkeep:
+class IndexUpkeep:
     """Models switched (0 or 1), passages removed, seconds of building; then the number of searched passages and index bytes."""
 
     switched: int
@@ -94,7 +94,7 @@ def plan(database: Database, today: Model) -> Plan:
     return Plan(remove=unused, index=searched if needs_index else None)
 
 
-def maintain(database: Database, today: Model) -> Upkeep:
+def maintain(database: Database, today: Model) -> IndexUpkeep:
     """Carry out the plan; one process at a time."""
     with lock(database.url, LOCK):
         todo, started = plan(database, today), time.monotonic()
@@ -130,8 +130,8 @@ def _switch_and_remove(database: Database, new: TextModel | None, unused: Sequen
     return removed
 
 
-def _summarize(database: Database, switched: int, removed: int, build_s: float) -> Upkeep:
+def _summarize(database: Database, switched: int, removed: int, build_s: float) -> IndexUpkeep:
     searched = next((model for model in list_text_models(database) if model.searched), None)
     [counted] = database.query("SELECT count(*) AS passages FROM searched_passages")
     size = index_bytes(database, searched) if searched else 0
-    return Upkeep(switched, removed, build_s, counted["passages"], size)
+    return IndexUpkeep(switched, removed, build_s, counted["passages"], size)

@@ -14,7 +14,7 @@ from earshot.timings.judgement import CheckOutcome
 from earshot.transcripts.content_checks import ContentOutcome, Spoken, speakers_outcome, transcript_outcomes
 
 if TYPE_CHECKING:  # imports torch
-    from earshot.models.speech.transcriber import Transcript
+    from earshot.models.speech.transcriber import Transcription
 
 COMPARED = 20  # of the source's videos, the last registered
 
@@ -25,7 +25,7 @@ _OTHERS = """
 """
 
 
-def transcript_findings(database: Database, video: Video, transcript: "Transcript", duration_s: float) -> list[CheckOutcome]:
+def transcript_findings(database: Database, video: Video, transcript: "Transcription", duration_s: float) -> list[CheckOutcome]:
     """The content checks of a transcript; `duration_s` is that of the recording."""
     rows = _of_others(
         database, video, "SELECT language FROM others JOIN transcripts USING (video_id) WHERE language IS NOT NULL"

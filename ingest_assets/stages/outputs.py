@@ -22,12 +22,12 @@ from ingest_assets.stages.freshness import Output, Version
 if TYPE_CHECKING:
     import pandas as pd
 
-    from earshot.timings.judgement import Evaluation
+    from earshot.timings.judgement import Judgement
     from earshot.timings.timing import Timing
 
 
 @dataclass(frozen=True)
-class TimedRun:
+class FinishedRun:
     """A finished run of a stage, with its timing and the checks of it."""
 
     video_id: str
@@ -35,7 +35,7 @@ class TimedRun:
     run_id: str
     code_version: str
     figures: "Timing"
-    examined: "Evaluation"
+    examined: "Judgement"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class StageResult:
     """The result of a finished stage besides its rows; `upstream` are the stages above, `details` its further metadata,
     `word_corrections` the numbers of the corrections of words that it applied, `hints` the user's that it was run with."""
 
-    timed: TimedRun
+    timed: FinishedRun
     version: Version
     upstream: Set[str]
     content: str
@@ -177,7 +177,7 @@ def record_result(database: Database, result: StageResult) -> None:
         _insert(connection, "stage_outputs", output, "timing_id")
 
 
-def record_timing(connection: Connection, timed: TimedRun) -> int:
+def record_timing(connection: Connection, timed: FinishedRun) -> int:
     """Record a timing and its failed checks, as part of the caller's transaction; returns the timing's id."""
     key = {"video_id": timed.video_id, "asset": timed.asset, "run_id": timed.run_id}
     timing = {

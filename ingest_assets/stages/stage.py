@@ -49,7 +49,7 @@ from ingest_assets.presentation.metadata import ROWS, metadata, video_metadata
 from ingest_assets.stages import progress
 from ingest_assets.stages.freshness import Output, Version, reason_to_run
 from ingest_assets.stages.model_loading import Loaded, load_model
-from ingest_assets.stages.outputs import StageResult, TimedRun, invalidate_output, read_outputs, record_result
+from ingest_assets.stages.outputs import FinishedRun, StageResult, invalidate_output, read_outputs, record_result
 from ingest_assets.stages.versions import stage_version
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
@@ -159,7 +159,7 @@ class StageRun:
         }
         examined = replace(examined, findings=(*examined.findings, *findings))
         result = StageResult(
-            timed=TimedRun(
+            timed=FinishedRun(
                 self.video.video_id, self.asset, self.context.run.run_id, self.version.code_version, figures, examined
             ),
             version=self.version,

@@ -16,11 +16,11 @@ from earshot.storage.catalog.video_hints import stage_hints
 from earshot.storage.catalog.videos import Video, get_video, register
 from earshot.storage.database import Connection, Database
 from earshot.timings.baseline import Level
-from earshot.timings.judgement import Evaluation
+from earshot.timings.judgement import Judgement
 from earshot.timings.timing import Timing
 from earshot.transcripts.search.text_models import register_text_model
 from ingest_assets.stages.freshness import Version
-from ingest_assets.stages.outputs import StageResult, TimedRun, record_result
+from ingest_assets.stages.outputs import FinishedRun, StageResult, record_result
 from tests.support.timing_rows import usual
 from tests.support.videos.spoken_videos import MODEL
 
@@ -104,7 +104,7 @@ def run_stage(
 ) -> None:
     """As if the stage had run, with these corrections of words and hints, and left this content."""
     figures = usual(model=version.model, model_revision=version.model_revision)
-    examined = Evaluation((), Level.OK)
-    timed = TimedRun(video_id, stage, "run-1", version.code_version, figures, examined)
+    examined = Judgement((), Level.OK)
+    timed = FinishedRun(video_id, stage, "run-1", version.code_version, figures, examined)
     obeyed = stage_hints(hints or Hints(), stage)
     record_result(database, StageResult(timed, version, UPSTREAM[stage], content, {}, word_corrections, obeyed))

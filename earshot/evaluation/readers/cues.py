@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from earshot.evaluation.readers.segments import Place, Segment
+from earshot.evaluation.readers.segments import FilePlace, Segment
 
 TIMES = "times such as 00:01:02,500 --> 00:01:04,000"
 MAX_NAME = 40  # characters of a name before a cue's text
@@ -38,7 +38,7 @@ def read_srt(text: str, path: Path) -> Iterator[Segment]:
 def read_vtt(text: str, path: Path) -> Iterator[Segment]:
     """The cues of a WebVTT file; one with several voices becomes a segment for each. Raises EarshotError."""
     if not text.startswith("WEBVTT"):
-        raise Place(path, "line 1").refuse("WEBVTT", text.split("\n", 1)[0])
+        raise FilePlace(path, "line 1").refuse("WEBVTT", text.split("\n", 1)[0])
     for start, end, said in _cues(text, path, _NO_CUE):
         before, *voices = _VOICE.split(said)
         spoken = [(None, before), *zip(voices[::2], voices[1::2], strict=True)]
@@ -54,7 +54,7 @@ def _cues(text: str, path: Path, others: tuple[str, ...]) -> Iterator[Cue]:
         if others and block[0].startswith(others):
             continue
         at = 1 if "-->" not in block[0] and block[1:] else 0  # after the cue's number or name
-        place, times = Place(path, f"line {first + at}"), _TIMES.fullmatch(block[at])
+        place, times = FilePlace(path, f"line {first + at}"), _TIMES.fullmatch(block[at])
         if not times:
             raise place.refuse(TIMES, block[at])
         start, end = _seconds(*times.groups()[:4]), _seconds(*times.groups()[4:])

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from earshot.common.excerpt import parse_time
-from earshot.evaluation.readers.segments import Place, Segment
+from earshot.evaluation.readers.segments import FilePlace, Segment
 
 SEGLST = "a list of segments with session_id and words, and speaker, start_time and end_time if known"
 
@@ -30,14 +30,14 @@ def read_seglst(text: str, path: Path) -> Iterator[Segment]:
     try:
         segments = json.loads(text)
     except json.JSONDecodeError as error:
-        raise Place(path, f"line {error.lineno}").refuse("JSON", text.split("\n")[error.lineno - 1]) from None
+        raise FilePlace(path, f"line {error.lineno}").refuse("JSON", text.split("\n")[error.lineno - 1]) from None
     if not isinstance(segments, list):
-        raise Place(path, "line 1").refuse(SEGLST, type(segments).__name__)
+        raise FilePlace(path, "line 1").refuse(SEGLST, type(segments).__name__)
     for number, segment in enumerate(segments, start=1):
-        yield _segment(Place(path, f"segment {number}"), segment)
+        yield _segment(FilePlace(path, f"segment {number}"), segment)
 
 
-def _segment(place: Place, segment: Any) -> Segment:
+def _segment(place: FilePlace, segment: Any) -> Segment:
     if not isinstance(segment, dict) or any(not isinstance(segment.get(key), str) for key in ("session_id", "words")):
         raise place.refuse("an object with session_id and words", json.dumps(segment, ensure_ascii=False))
     timed = segment.get("start_time") is not None and segment.get("end_time") is not None

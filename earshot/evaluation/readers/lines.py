@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from earshot.evaluation.readers.segments import Place, Segment
+from earshot.evaluation.readers.segments import FilePlace, Segment
 
 STM_LINE = "RECORDING CHANNEL SPEAKER START END TEXT"
 RTTM_LINE = "SPEAKER RECORDING CHANNEL START DURATION <NA> <NA> NAME <NA> <NA>"
@@ -52,8 +52,8 @@ def read_rttm(text: str, path: Path) -> Iterator[Segment]:
         yield Segment(fields[1], start_s, end_s, fields[7] if scored else None, scored=scored)
 
 
-def _lines(text: str, path: Path) -> Iterator[tuple[Place, str]]:
+def _lines(text: str, path: Path) -> Iterator[tuple[FilePlace, str]]:
     """The lines that are neither blank nor comments."""
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip() and not line.startswith(";;"):
-            yield Place(path, f"line {number}"), line.strip()
+            yield FilePlace(path, f"line {number}"), line.strip()

@@ -23,7 +23,7 @@ class Segment(NamedTuple):
     scored: bool = True
 
 
-class Place(NamedTuple):
+class FilePlace(NamedTuple):
     """Where in a file something is, for errors: `line 3`."""
 
     path: Path

@@ -11,7 +11,7 @@ from earshot.common.errors import EarshotError
 from earshot.common.text import join_numbers
 from earshot.library.lookup import known_video
 from earshot.library.people.changes import SpeakerChange, identifying_again
-from earshot.speakers.browsing.history import History, describe_change, read_history
+from earshot.speakers.browsing.history import ChangeHistory, describe_change, read_history
 from earshot.speakers.corrections.commands import (
     CorrectionResult,
     assign_person,
@@ -44,7 +44,7 @@ class Corrections:
         video_id = None if video is None else known_video(self._database, video).video_id
         return [listed(correction, people) for correction in _of_video(list_corrections(self._database), video_id)]
 
-    def history(self, before: int | None = None, limit: int = 50) -> History:
+    def history(self, before: int | None = None, limit: int = 50) -> ChangeHistory:
         """Corrections, renames and merges of people that hold, the newest first; those with a number below `before`."""
         return read_history(self._database, before, limit)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from earshot.speakers.browsing.clips import Clip, clips_of
-from earshot.speakers.browsing.history import Change, History, changes_about
+from earshot.speakers.browsing.history import Change, ChangeHistory, changes_about
 from earshot.speakers.browsing.likeness import LikePerson, LikeVoice, like_people, like_voices
 from earshot.speakers.browsing.listing import Kind, ListedSpeaker, SpeakerList, find_listed
 from earshot.speakers.browsing.places import PlaceList, list_places
@@ -15,7 +15,7 @@ from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_refs import SpeakerRef
 
-__all__ = ["ForgetSummary", "History", "Kind", "PlaceList", "SpeakerList", "SpeakerOverview", "read_overview"]
+__all__ = ["ChangeHistory", "ForgetSummary", "Kind", "PlaceList", "SpeakerList", "SpeakerOverview", "read_overview"]
 
 PLACES = 20
 CHANGES = 20

@@ -15,7 +15,7 @@ from earshot.storage.database import Database
 from earshot.timings.history import read_history
 from earshot.timings.judgement import evaluate
 from earshot.timings.timing import timing
-from ingest_assets.stages.outputs import TimedRun, record_timing
+from ingest_assets.stages.outputs import FinishedRun, record_timing
 
 EVERY = 100
 FIRST = 1  # the first question of a process, counted from 0, would include what the process does once
@@ -47,4 +47,4 @@ class QuestionMeter:
         figures = timing(measurement, encoder.execution, audio_s=0.0, items=1)
         examined = evaluate(QUESTIONS, figures, read_history(database, QUESTIONS, figures), floors=())
         with database.connect() as connection:
-            record_timing(connection, TimedRun(QUESTIONS, QUESTIONS, self._run_id, CODE_VERSION, figures, examined))
+            record_timing(connection, FinishedRun(QUESTIONS, QUESTIONS, self._run_id, CODE_VERSION, figures, examined))

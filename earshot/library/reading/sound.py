@@ -1,6 +1,7 @@
 """Sound: a video's stored audio as bytes, to serve or to copy. Decodes nothing."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from upath import UPath
 
@@ -20,7 +21,8 @@ class Sound:
 
     def read(self, first: int, end: int) -> bytes:
         """These bytes alone: an open file of a remote store would read tens of megabytes ahead."""
-        return self.location.fs.cat_file(self.location.path, first, end)
+        read: Any = self.location.fs.cat_file
+        return read(self.location.path, first, end)
 
 
 def find_sound(database: Database, video: str) -> Sound:

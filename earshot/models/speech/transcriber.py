@@ -32,7 +32,7 @@ WORD_COLUMNS = ["word_index", "segment_index", "start_s", "end_s", "text", "prob
 
 
 @dataclass(frozen=True)
-class Transcript:
+class Transcription:
     """The transcript of one video. `language` is None if nothing was said; words keep whisper's leading spaces.
 
     `speech_s`: the seconds in which the voice activity detector heard speech. `heard_language`: what the model takes the
@@ -93,7 +93,7 @@ class Transcriber:
         tally: CallCounter | None = None,
         language: str | None = None,
         hints: Hints | None = None,
-    ) -> Transcript:
+    ) -> Transcription:
         """Transcribe float32 samples, mono, 16 kHz, in this language (whisper's code) or the detected one.
 
         `progress` receives the share done, 0 to 1; `tally` counts windows and model calls. `hints` has languages to choose
@@ -125,7 +125,7 @@ class Transcriber:
         tally: CallCounter,
         languages: Collection[str],
         prompt: Prompt,
-    ) -> Transcript:
+    ) -> Transcription:
         with spread_over_cores():
             transcribed, speech_s = self._pipeline.begin(samples, batch_size, tally, languages, prompt)
         segments, words = [], []
@@ -149,7 +149,7 @@ class Transcriber:
                 words.append((len(words), index, word.start, end, word.word, word.probability))
             progress(segment.end * SAMPLE_RATE / len(samples))
         chosen, heard = (self._pipeline.chosen, self._pipeline.heard) if segments else (SILENCE, SILENCE)
-        return Transcript(
+        return Transcription(
             language=chosen[0],
             language_probability=chosen[1],
             heard_language=heard,

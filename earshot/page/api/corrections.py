@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from earshot.common.errors import EarshotError
 from earshot.library.people.changes import SpeakerChange
 from earshot.library.people.corrections import Corrections
-from earshot.library.people.overview import History
+from earshot.library.people.overview import ChangeHistory
 from earshot.page.api.people import Limit, Text
 from earshot.page.dependencies import CorrectionsOf
 
@@ -36,7 +36,7 @@ class NewCorrection(BaseModel):
 @router.get("/corrections")
 def corrections(
     corrections: CorrectionsOf, before: Annotated[int | None, Query(ge=1, le=MOST)] = None, limit: Limit = 50
-) -> History:
+) -> ChangeHistory:
     """The corrections, renames and merges that hold, newest first, with who made them."""
     return corrections.history(before, limit)
 

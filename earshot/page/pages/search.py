@@ -16,7 +16,7 @@ router = APIRouter()
 FILTERS = ("speaker", "source", "language", "since", "until", "words")
 
 
-class PageQuery(SearchQuery):
+class SearchPageQuery(SearchQuery):
     """As for the API; without a question, the page shows what is new."""
 
     q: str = ""
@@ -31,16 +31,16 @@ class PageQuery(SearchQuery):
 @router.get("/", response_class=HTMLResponse)
 def home(request: Request, library: LibraryOf) -> HTMLResponse:
     """An empty question and the newest videos."""
-    return _page(request, library, PageQuery(), None)
+    return _page(request, library, SearchPageQuery(), None)
 
 
 @router.get("/search", response_class=HTMLResponse)
-def results(request: Request, library: LibraryOf, asked: Annotated[PageQuery, Query()]) -> HTMLResponse:
+def results(request: Request, library: LibraryOf, asked: Annotated[SearchPageQuery, Query()]) -> HTMLResponse:
     """The passages that answer the question."""
     return _page(request, library, asked, search(library, asked) if asked.q.strip() else None)
 
 
-def _page(request: Request, library: LibraryOf, asked: PageQuery, result: SearchResult | None) -> HTMLResponse:
+def _page(request: Request, library: LibraryOf, asked: SearchPageQuery, result: SearchResult | None) -> HTMLResponse:
     address = asked.model_dump(mode="json", exclude_defaults=True)
     filters: dict[str, Any] = {name: value for name, value in address.items() if name in FILTERS}
     return render(

@@ -26,14 +26,14 @@ class Change:
 
 
 @dataclass(frozen=True)
-class History:
+class ChangeHistory:
     """Changes, the newest first. `next` is the number before which there are more, None at the end."""
 
     changes: tuple[Change, ...]
     next: int | None
 
 
-def read_history(database: Database, before: int | None, limit: int) -> History:
+def read_history(database: Database, before: int | None, limit: int) -> ChangeHistory:
     """The newest changes with numbers below `before`."""
     rows = database.query(
         """
@@ -48,7 +48,7 @@ def read_history(database: Database, before: int | None, limit: int) -> History:
         {"before": 2**63 - 1 if before is None else before, "limit": limit + 1},
     )
     shown = tuple(_described(database, rows[:limit]))
-    return History(shown, shown[-1].number if len(rows) > limit else None)
+    return ChangeHistory(shown, shown[-1].number if len(rows) > limit else None)
 
 
 def changes_about(database: Database, who: SpeakerRef, limit: int) -> tuple[Change, ...]:

@@ -26,7 +26,7 @@ from earshot.common.excerpt import VIDEO, Excerpt, format_time
 from earshot.common.timeline import Interval
 from earshot.config.settings import read_settings
 from earshot.media.decoding import decode
-from earshot.speakers.tables.enrolments import Enrolment, pending_enrolments, save_assessment
+from earshot.speakers.tables.enrolments import StoredEnrolment, pending_enrolments, save_assessment
 from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
 from earshot.speakers.voices.enrolment_quality import Quality, Samples, assess_quality, clean_speech, enrolment_spans
@@ -68,7 +68,7 @@ class EnrolmentAudio:
 class Assessment:
     """The result of one enrolment: its quality, or the problem if it could not be read. The problem may contain a path."""
 
-    enrolment: Enrolment
+    enrolment: StoredEnrolment
     quality: Quality | None
     problem: str = ""
 
@@ -85,7 +85,7 @@ def assess_pending(database: Database, models: VoiceModels) -> list[Assessment]:
 
 
 def _of_recording(
-    database: Database, space: VoiceSpace, enrolments: Sequence[Enrolment], models: VoiceModels
+    database: Database, space: VoiceSpace, enrolments: Sequence[StoredEnrolment], models: VoiceModels
 ) -> Iterator[Assessment]:
     try:
         recording = open_recording(database, enrolments[0].excerpt)

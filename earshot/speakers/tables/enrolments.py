@@ -17,7 +17,7 @@ from earshot.storage.database import Database
 
 
 @dataclass(frozen=True)
-class Enrolment:
+class StoredEnrolment:
     """One row of `enrolments`."""
 
     enrolment_id: int
@@ -25,7 +25,7 @@ class Enrolment:
     excerpt: Excerpt
 
 
-def pending_enrolments(database: Database, space: VoiceSpace) -> list[Enrolment]:
+def pending_enrolments(database: Database, space: VoiceSpace) -> list[StoredEnrolment]:
     """The enrolments without a judgement in this space, grouped by recording."""
     rows = database.query(
         in_space("""
@@ -35,7 +35,7 @@ def pending_enrolments(database: Database, space: VoiceSpace) -> list[Enrolment]
         """),
         space.columns,
     )
-    return [Enrolment(row.pop("enrolment_id"), row.pop("person_id"), Excerpt(**row)) for row in rows]
+    return [StoredEnrolment(row.pop("enrolment_id"), row.pop("person_id"), Excerpt(**row)) for row in rows]
 
 
 def save_assessment(database: Database, enrolment_id: int, space: VoiceSpace, quality: Quality, samples: Samples) -> None:

@@ -45,7 +45,7 @@ WIDE_SPREAD = 0.7
 SILENT_LEVEL = 0.001
 
 
-class Verdict(StrEnum):
+class EnrolmentVerdict(StrEnum):
     """The verdict on an excerpt, as stored in table `enrolment_judgements`."""
 
     GOOD = "good"
@@ -61,7 +61,7 @@ class Quality:
     mean of the samples, None for a single sample.
     """
 
-    verdict: Verdict
+    verdict: EnrolmentVerdict
     reasons: str
     clean_s: float
     other_voice_s: float
@@ -69,7 +69,7 @@ class Quality:
 
     @property
     def refused(self) -> bool:
-        return self.verdict == Verdict.REFUSED
+        return self.verdict == EnrolmentVerdict.REFUSED
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def assess_quality(speech: Speech, vectors: np.ndarray, seconds: np.ndarray, lev
     spread = lowest_cosine(vectors, seconds)
     refusals = _refusals(speech, level)
     reasons = refusals or _doubts(speech, spread)
-    verdict = Verdict.REFUSED if refusals else Verdict.FAIR if reasons else Verdict.GOOD
+    verdict = EnrolmentVerdict.REFUSED if refusals else EnrolmentVerdict.FAIR if reasons else EnrolmentVerdict.GOOD
     return Quality(verdict, "; ".join(reasons), speech.clean_s, speech.other_voice_s, spread)
 
 

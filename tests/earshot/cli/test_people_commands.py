@@ -18,7 +18,7 @@ from earshot.speakers.people.identify import identify, read_profiles
 from earshot.speakers.tables.corrections import list_corrections
 from earshot.speakers.tables.people import find_person, list_people
 from earshot.speakers.tables.voice_space import voice_space
-from earshot.speakers.voices.enrolment_quality import Verdict
+from earshot.speakers.voices.enrolment_quality import EnrolmentVerdict
 from earshot.storage.database import Database
 from tests.support.library import run_stages
 from tests.support.videos.spoken_videos import add_video
@@ -107,7 +107,7 @@ def test_list_is_sorted_by_videos_with_unknown_last(talks: Database) -> None:
 
 def test_silent_person_is_listed_with_enrolment_verdicts(talks: Database) -> None:
     enrol(talks, "Zoë “Z” 🎤", voice("enrolled"), seconds=30.0)
-    enrol(talks, "Zoë “Z” 🎤", voice("enrolled"), recording="/other.wav", verdict=Verdict.REFUSED, seconds=9.0)
+    enrol(talks, "Zoë “Z” 🎤", voice("enrolled"), recording="/other.wav", verdict=EnrolmentVerdict.REFUSED, seconds=9.0)
     row = json.loads(people("list", "--json"))[-1]
     assert (row["name"], row["videos"], row["enrolled_s"]) == ("Zoë “Z” 🎤", 0, 30.0)
     assert row["enrolments"] == {"good": 1, "refused": 1}
@@ -401,7 +401,7 @@ def test_rename_to_taken_or_invalid_name_is_refused(talks: Database) -> None:
 def test_merge_moves_enrolments_and_corrections(talks: Database) -> None:
     for name in ("Bob", "Robert"):  # of the same recording
         enrol(talks, name, voice("enrolled"), recording="/both.wav", notes=f"of {name}")
-    enrol(talks, "Bob", voice("enrolled"), verdict=Verdict.FAIR)
+    enrol(talks, "Bob", voice("enrolled"), verdict=EnrolmentVerdict.FAIR)
     people("correct", "v1@SPEAKER_00", "--is", "Bob")
     people("correct", "v1@SPEAKER_01", "--is", "Robert")
     assert "Merged Bob into Robert: 2 enrolments, 1 correction moved." in people("merge", "Bob", "Robert", answer="y\n")

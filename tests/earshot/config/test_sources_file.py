@@ -19,7 +19,7 @@ from earshot.config.hints import MOST_CHARACTERS
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.source_options import LANGUAGES
 from earshot.config.sources_file import FOLDER_EVERY_S, Kind, Source, read_sources, source_named
-from earshot.config.sources_model import WEB_ONLY, Address, Entry
+from earshot.config.sources_model import WEB_ONLY, Address, SourceEntry
 
 CHANNEL = "https://www.youtube.com/@SomeChannel"
 A, B = "https://a.example/", "https://b.example/"
@@ -108,8 +108,10 @@ def test_null_is_the_built_in_value(folder: Path, key: str) -> None:
 
 
 def test_every_option_has_a_test() -> None:
-    assert RIGHT.keys() | set(Address.model_fields) == {field.alias or name for name, field in Entry.model_fields.items()}
-    assert set(Entry.model_fields) - set(Address.model_fields) | {"kind", "address"} == {field.name for field in fields(Source)}
+    assert RIGHT.keys() | set(Address.model_fields) == {field.alias or name for name, field in SourceEntry.model_fields.items()}
+    assert set(SourceEntry.model_fields) - set(Address.model_fields) | {"kind", "address"} == {
+        field.name for field in fields(Source)
+    }
     assert list(Address.model_fields) == list(Kind)
 
 
@@ -344,7 +346,7 @@ def test_languages_match_whisper() -> None:
 def test_every_option_and_default_is_documented(folder: Path) -> None:
     rows = [row.split("|") for row in PAGE.splitlines() if row.startswith("| `")]
     documented = {key: row[2].strip().strip("`") for row in rows for key in re.findall(r"`(\w+)`", row[1])}
-    assert {field.alias or name for name, field in Entry.model_fields.items()} <= documented.keys()
+    assert {field.alias or name for name, field in SourceEntry.model_fields.items()} <= documented.keys()
     for key in ("newest_first", "skip_shorts", "skip_live", "priority", "at_once", "pause", "every", "allow_private"):
         assert read(folder, with_lines(f"{key}: {documented[key]}")) == read(folder, with_lines()), key
 

@@ -6,7 +6,7 @@ import pytest
 
 from earshot import Library, open_library
 from earshot.common.errors import EarshotError, NotTranscribed, Unknown
-from earshot.evaluation.identities import Appearance
+from earshot.evaluation.identities import PersonInVideo
 from earshot.evaluation.speakers import SpeakerScore
 from earshot.evaluation.words import SpeakerWordScore, WordError, WordScore
 from earshot.storage.catalog.videos import Video, register
@@ -78,7 +78,7 @@ def test_errors_are_counted_by_kind(opened: Library, tmp_path: Path) -> None:
     assert video.scores.words == WordScore(WORDS, 1, 1, 1)
     assert (video.errors[0].kind, video.errors[0].said) == ("deletion", "really")
     assert video.scores.speakers == SpeakerScore(25.0, 5.0, 0.0, 0.0)
-    assert video.people == (Appearance("bridge", "Ana", "voice 1"), Appearance("bridge", "Ben", "voice 2"))
+    assert video.people == (PersonInVideo("bridge", "Ana", "voice 1"), PersonInVideo("bridge", "Ben", "voice 2"))
 
 
 def test_words_and_turns_of_two_files_are_one_reference(opened: Library, stm: Path, tmp_path: Path) -> None:

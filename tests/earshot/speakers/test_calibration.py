@@ -38,7 +38,7 @@ from earshot.speakers.voices.calibration import (
     pairs_of,
     threshold_for,
 )
-from earshot.speakers.voices.enrolment_quality import Verdict
+from earshot.speakers.voices.enrolment_quality import EnrolmentVerdict
 from earshot.storage.database import Database
 from tests.support.videos.voice_videos import enrol, speak
 
@@ -258,7 +258,9 @@ def test_corrections_make_pairs_and_profiles_do_not(filled: Database, space: Voi
 
 
 def test_refused_enrolments_make_no_pairs(filled: Database, space: VoiceSpace) -> None:
-    for number, (name, verdict) in enumerate([("Ada", Verdict.GOOD), ("Ada", Verdict.FAIR), ("Berta", Verdict.REFUSED)]):
+    for number, (name, verdict) in enumerate(
+        [("Ada", EnrolmentVerdict.GOOD), ("Ada", EnrolmentVerdict.FAIR), ("Berta", EnrolmentVerdict.REFUSED)]
+    ):
         takes = vectors(1 if name == "Ada" else 2, 3, seed=40 + number)
         enrol(filled, name, *takes, recording=f"/{number}.wav", verdict=verdict, seconds=3.0)
     pairs = pairs_of(read_calibration_data(filled, space).speakers)

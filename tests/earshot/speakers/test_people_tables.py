@@ -23,12 +23,12 @@ from earshot.speakers.tables.people import (
 )
 from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
-from earshot.speakers.voices.enrolment_quality import Quality, Samples, Verdict
+from earshot.speakers.voices.enrolment_quality import EnrolmentVerdict, Quality, Samples
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
 from tests.earshot.config.test_people_file import NAMES
 
-GOOD = Quality(Verdict.GOOD, "", 12.5, 0.25, 0.8)
+GOOD = Quality(EnrolmentVerdict.GOOD, "", 12.5, 0.25, 0.8)
 SPACE = VoiceSpace("a-model", "1", "whole", 3)
 EAST, NORTH, UP = np.eye(3, dtype=np.float32)
 
@@ -241,7 +241,7 @@ def test_enrolment_is_pending_until_judged_in_its_space(database: Database) -> N
 
 
 def test_judgement_is_replaced_with_its_samples(database: Database) -> None:
-    enrolment_id, fair = enrol(database, "Ada", Excerpt(FILE, "/a")), Quality(Verdict.FAIR, "short", 4.0, 0.0, None)
+    enrolment_id, fair = enrol(database, "Ada", Excerpt(FILE, "/a")), Quality(EnrolmentVerdict.FAIR, "short", 4.0, 0.0, None)
     save_assessment(database, enrolment_id, SPACE, GOOD, samples((0, 10), (10, 20)))
     save_assessment(database, enrolment_id, SPACE, fair, samples((5, 9), vectors=[UP]))
     judged = database.query("SELECT verdict, reasons, clean_s, other_voice_s, spread FROM enrolment_judgements")
@@ -259,7 +259,7 @@ def test_judgement_of_removed_enrolment_is_not_stored(database: Database) -> Non
 
 def test_profile_samples_leave_out_refused_enrolments(database: Database) -> None:
     ada, bob = add_person(database, "Ada").person_id, add_person(database, "Bob").person_id
-    refused = Quality(Verdict.REFUSED, "another voice", 4.0, 3.0, 0.4)
+    refused = Quality(EnrolmentVerdict.REFUSED, "another voice", 4.0, 3.0, 0.4)
     for name, recording, quality, taken in (
         ("Bob", "/b", GOOD, samples((0, 32_000), vectors=[NORTH], sha256="bb")),
         ("Ada", "/a", GOOD, samples((0, 16_000), (16_000, 24_000))),

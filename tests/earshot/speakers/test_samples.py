@@ -29,9 +29,9 @@ from earshot.speakers.voices.enrolment_quality import (
     MAX_SAMPLES,
     MIN_SAMPLE_S,
     SAMPLE_S,
+    EnrolmentVerdict,
     Quality,
     Speech,
-    Verdict,
     assess_quality,
     clean_speech,
     enrolment_spans,
@@ -320,7 +320,7 @@ def test_two_voices_music_and_silence_are_refused_with_reasons(database: Databas
     for name, word in (("Music", "music"), ("Silence", "silent")):
         refused = quality(assessments[name])
         assert word in refused.reasons
-        assert refused == Quality(Verdict.REFUSED, refused.reasons, 0.0, 0.0, None)
+        assert refused == Quality(EnrolmentVerdict.REFUSED, refused.reasons, 0.0, 0.0, None)
     assert quality(assessments["Over music"]).verdict == "fair"
     assert "at least 3 s" in quality(assessments["Moment"]).reasons
     kept = profile_samples(database, voice_space(read_settings()))
@@ -348,7 +348,7 @@ def test_video_is_enrolled_by_its_stored_turns(database: Database, video: str, e
     whole, end = Excerpt(VIDEO, video, 0.0, 5.2), Excerpt(VIDEO, video, 5.5, 9.963)
     assessments = enrolled(database, ("Whole", whole), ("End", end))
     whole_quality = quality(assessments["Whole"])
-    assert (whole_quality.verdict, whole_quality.clean_s, whole_quality.other_voice_s) == (Verdict.FAIR, 5.0, 0.0)
+    assert (whole_quality.verdict, whole_quality.clean_s, whole_quality.other_voice_s) == (EnrolmentVerdict.FAIR, 5.0, 0.0)
     assert whole_quality.spread == pytest.approx(0.9, abs=0.1)
     assert (quality(assessments["End"]).clean_s, quality(assessments["End"]).other_voice_s) == (3.5, pytest.approx(0.4))
     assert sorted(encoded_spans) == [(0, 40_000), (0, 56_000), (40_000, 80_000)], "relative to each excerpt"
@@ -358,7 +358,7 @@ def test_video_is_enrolled_by_its_stored_turns(database: Database, video: str, e
     database.query("DELETE FROM enrolments")
     database.query("INSERT INTO forgotten_spans VALUES (%s, 0.0, 4.5)", [video])
     assessments = enrolled(database, ("Whole", whole))
-    assert (quality(assessments["Whole"]).verdict, quality(assessments["Whole"]).clean_s) == (Verdict.REFUSED, 0.0)
+    assert (quality(assessments["Whole"]).verdict, quality(assessments["Whole"]).clean_s) == (EnrolmentVerdict.REFUSED, 0.0)
     assert database.query("SELECT * FROM enrolment_samples") == []
 
 

@@ -11,7 +11,7 @@ from earshot.config.settings import read_settings
 from earshot.speakers.tables.enrolments import save_assessment
 from earshot.speakers.tables.people import add_enrolment, add_person
 from earshot.speakers.tables.voice_space import voice_space
-from earshot.speakers.voices.enrolment_quality import Quality, Samples, Verdict
+from earshot.speakers.voices.enrolment_quality import EnrolmentVerdict, Quality, Samples
 from earshot.speakers.voices.local_speakers import conditions, local_speakers
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
@@ -79,7 +79,7 @@ def enrol(
     *vectors: np.ndarray,
     recording: str = "",
     notes: str = "",
-    verdict: Verdict = Verdict.GOOD,
+    verdict: EnrolmentVerdict = EnrolmentVerdict.GOOD,
     seconds: float = 20.0,
 ) -> int:
     """A file is enrolled for this person and assessed: a sample of so many seconds for each vector. Returns the person's id."""

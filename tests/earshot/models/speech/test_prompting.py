@@ -11,7 +11,7 @@ from earshot.config.hints import Hints, parse_prompt, parse_vocabulary
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.speech.prompting import MOST_TOKENS, PROMPT_TOKENS, fit_prompt, follows_speech
-from earshot.models.speech.transcriber import Transcript
+from earshot.models.speech.transcriber import Transcription
 
 SPECIAL = 10**6  # the first special token of `encode()`
 PLAIN = "This is Diane in New Jersey. And I'm Sheila in Texas, originally from Chicago."
@@ -81,11 +81,11 @@ def samples(home: object) -> np.ndarray:
     return clip_samples(TELEPHONE)[12 * SAMPLE_RATE : 24 * SAMPLE_RATE]
 
 
-def read(samples: np.ndarray, hints: Hints, language: str | None = None) -> Transcript:
+def read(samples: np.ndarray, hints: Hints, language: str | None = None) -> Transcription:
     return Models().transcriber(require_device("cpu")).transcribe(samples, language=language, hints=hints)
 
 
-def text(transcript: Transcript) -> str:
+def text(transcript: Transcription) -> str:
     return "".join(transcript.words.text)
 
 
