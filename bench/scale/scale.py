@@ -77,7 +77,7 @@ COMMANDS = (
     "export {video} --format srt",
 )
 PAGES = (
-    Shown("assets", "/assets", "text_embeddings"),
+    Shown("assets", "/assets", "enrolments"),  # on the first screen, with 200 sources below
     Shown("asset graph", "/locations/earshot/asset-groups/video", "text_embeddings"),
     Shown("asset: overview", "/assets/transcript?view=overview", "x_realtime"),
     Shown("asset: partitions", "/assets/transcript?view=partitions", "copy-"),

@@ -144,21 +144,23 @@ BEGIN
         WITH candidates AS MATERIALIZED (
             %1$s
         ), scored AS MATERIALIZED (
-            SELECT p.ctid, v.published_at, p.video_id, p.passage_index, 1 - (p.embedding <=> $1) AS meaning,
-                (%2$s)::double precision AS words
-            FROM candidates c JOIN passages p ON p.ctid = c.ctid JOIN videos v USING (video_id)
+            SELECT p.ctid, p.video_id, p.passage_index, 1 - (p.embedding <=> $1) AS meaning, (%2$s)::double precision AS words
+            FROM candidates c JOIN passages p ON p.ctid = c.ctid
         ), ranked AS (
             SELECT *, CASE WHEN meaning IS NULL THEN 0 ELSE 1.0 / (20 + rank() OVER (ORDER BY meaning DESC)) END
                 + words * words / (20 + rank() OVER (ORDER BY words DESC)) AS score
             FROM scored
         ), best AS MATERIALIZED (
+            SELECT * FROM ranked ORDER BY score DESC FETCH FIRST 200 ROWS WITH TIES
+        ), dated AS MATERIALIZED (
             SELECT row_number() OVER (ORDER BY score DESC, published_at DESC NULLS LAST, video_id, passage_index) AS place,
-                ctid, meaning, words, score
-            FROM ranked ORDER BY 1 LIMIT 200
+                b.ctid, meaning, words, score, title, url, source, published_at
+            FROM best b JOIN videos v USING (video_id) ORDER BY 1 LIMIT 200
         ), placed AS MATERIALIZED (
-            SELECT b.place, b.meaning, b.words, b.score, v.title, v.url, v.source, v.published_at, p.*,
-                plain_words(p.text) AS plain, p.last_word - p.first_word >= 4 AS telling, p.end_s - p.start_s AS length_s
-            FROM best b JOIN passages p ON p.ctid = b.ctid JOIN videos v USING (video_id)
+            SELECT d.place, d.meaning, d.words, d.score, d.title, d.url, d.source, d.published_at, p.*,
+                plain_words(p.text) AS plain, p.last_word - p.first_word >= 4 AS telling, p.end_s - p.start_s AS length_s,
+                p.end_s - p.start_s - 2 AS shortest_s, p.end_s - p.start_s + 2 AS longest_s
+            FROM dated d JOIN passages p ON p.ctid = d.ctid
         ), alike AS MATERIALIZED (               -- each with the first that is the same; the same words take the same time
             SELECT place, min(first) AS first FROM (
                 SELECT place, place AS first FROM placed
@@ -167,8 +169,8 @@ BEGIN
                 WHERE o.place < p.place AND o.video_id <> p.video_id AND p.telling
                 UNION ALL
                 SELECT p.place, o.place
-                FROM placed p JOIN placed o ON o.place < p.place AND abs(o.length_s - p.length_s) < 2 AND o.video_id <> p.video_id
-                    AND p.telling AND o.telling AND o.embedding <=> p.embedding < 0.02
+                FROM placed p JOIN placed o ON o.place < p.place AND o.length_s > p.shortest_s AND o.length_s < p.longest_s
+                    AND o.video_id <> p.video_id AND p.telling AND o.telling AND o.embedding <=> p.embedding < 0.02
             ) pairs GROUP BY 1
         ), folded AS (
             SELECT a.place, f.first FROM alike a JOIN alike f ON f.place = a.first

@@ -184,11 +184,11 @@ def explain(database: Database, hits: Sequence[Hit], filters: Filters, page: int
 
 
 def count_undated(database: Database, filters: Filters) -> int:
-    """How many videos `since` and `until` exclude only because their date is unknown."""
+    """How many videos `since` and `until` exclude only because their date is unknown: those last in the index of dates."""
     if not filters.has_days:
         return 0
     statement = """
-        SELECT count(*) AS videos FROM videos v WHERE published_at IS NULL
+        SELECT count(*) AS videos FROM videos v WHERE coalesce(published_at, '-infinity') = '-infinity'
             AND (%(sources)s::text[] IS NULL OR source = ANY(%(sources)s))
             AND (%(videos)s::text[] IS NULL OR video_id = ANY(%(videos)s))
             AND (%(heard)s::text[] IS NULL OR video_id = ANY(%(heard)s))
