@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from pyannote.audio.pipelines.clustering import VBxClustering
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
@@ -129,6 +128,8 @@ def segmentation(home: object, samples: np.ndarray) -> Any:
 
 
 def test_no_more_speakers_are_asked_of_vbx_than_there_are_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyannote.audio.pipelines.clustering import VBxClustering
+
     from earshot.models.voice.pipelines import CappedVBxClustering
 
     asked: list[Any] = []
