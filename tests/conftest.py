@@ -6,6 +6,7 @@ The tests ask for the CPU, so that they pass without a GPU; those that need real
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 from dagster import DagsterInstance
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a hundred processes start: each would compile Earshot again
 os.environ["HF_HUB_OFFLINE"] = "1"  # a wrong path fails at once instead of asking the hub
 os.environ["EARSHOT_DEVICE"] = "cpu"
 os.environ["EARSHOT_SETTINGS"] = os.devnull  # not the developer's own
@@ -42,6 +44,7 @@ from resources.instance.home import open_instance
 from tests.support.http_server import Site, misbehaving
 from tests.support.tables import empty_tables
 
+sys.dont_write_bytecode = False  # pytest rewrites the tests' assertions: 10 s of a core for each process
 configure_libraries()  # some tests import torch before anything of the library asks for a device
 
 # Modules that take a minute and more, the longest first: none of them must start last. `make test` gives modules to four

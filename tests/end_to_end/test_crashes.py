@@ -4,10 +4,13 @@ Each kill is a real SIGKILL at a known moment: the child below ingests, and kill
 begins (its lock held, its pool slot claimed), or the last one that it ends (rows written, no event in Dagster yet).
 """
 
+import multiprocessing
+import os
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -17,32 +20,34 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterRunStatus, RunsFilter
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
+from earshot.config.sources_file import source_named
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import list_videos
-from earshot.storage.database import Database
+from earshot.storage.database import Database, open_database
 from earshot.storage.locks import is_held_elsewhere, video_lock
+from ingest_assets.operations.ingest import IngestChoice, ingest
+from ingest_assets.stages.progress import watching
 from resources.instance.home import open_instance
 from tests.support.earshot_up import EARSHOT
 from tests.support.library import stored_video
 
 pytestmark = pytest.mark.slow
 
-DIES_AT = """
-import os, signal, sys
-from ingest_assets.operations.ingest import IngestChoice, ingest
-from resources.instance.home import open_instance
-from ingest_assets.stages.progress import watching
-from earshot.storage.database import open_database
-from earshot.config.sources_file import source_named
+# Each child is forked from a process that has imported this and done nothing.
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload([__name__, "dagster_postgres", "earshot.models.speech.transcriber"])
 
-source, share, killed = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
-def watcher(at, done):
-    if done == share and at not in killed:
-        print(at, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-with watching(watcher):
-    list(ingest([source_named(source)], IngestChoice(), open_database(), open_instance()))
-"""
+
+def ingest_until_killed(url: str, share: float, killed: Sequence[str], stage: Connection) -> None:
+    """Ingest, and die when a stage outside `killed` reports this share as done, whose name `stage` receives."""
+
+    def watcher(at: str, done: float) -> None:
+        if done == share and at not in killed:
+            stage.send(at)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with watching(watcher):
+        list(ingest([source_named(url)], IngestChoice(), open_database(), open_instance()))
 
 
 def write_clip(path: Path, start_s: float) -> Path:
@@ -54,10 +59,14 @@ def test_ingest_finishes_after_kills_in_every_stage(library: Database, tmp_path:
     clip = write_clip(tmp_path / "killed.wav", 6.5)
     killed: list[str] = []
     for share in [0.0] * len(STAGES) + [1.0]:
-        command = [sys.executable, "-c", DIES_AT, str(clip), str(share), *(killed if share == 0.0 else killed[:-1])]
-        child = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
-        assert child.returncode == -signal.SIGKILL, f"it was not killed after {killed}"
-        killed.append(child.stdout.strip())
+        receives, sends = FORKED.Pipe(duplex=False)
+        child = FORKED.Process(
+            target=ingest_until_killed, args=(str(clip), share, killed if share == 0.0 else killed[:-1], sends)
+        )
+        child.start()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL, f"it was not killed after {killed}"
+        killed.append(receives.recv())
     assert set(killed) == set(STAGES)
     finished = subprocess.run([EARSHOT, "ingest", str(clip)], capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr

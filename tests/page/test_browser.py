@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-import schemathesis
 from hypothesis import given, settings
 from playwright.sync_api import Page, expect
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from earshot import Library
 from earshot.common.audio import SAMPLE_RATE
@@ -158,6 +155,10 @@ def test_axe_finds_nothing_in_what_opens(browser_page: Page, video_id: str, widt
 
 def test_operations_answer_as_they_are_documented(heard_url: str) -> None:
     """Whatever is asked, no answer is a server error or another object than the OpenAPI document says."""
+    import schemathesis
+    from schemathesis.core.result import Ok
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
+
     document = schemathesis.openapi.from_url(f"{heard_url}{API}/openapi.json")
     operations = [result.ok() for result in document.get_all_operations() if isinstance(result, Ok)]
     assert operations

@@ -13,7 +13,6 @@ from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.files import locate
 from earshot.models.registry import MINILM
-from earshot.models.text.sentence_encoder import SentenceEncoder
 from earshot.models.text.text_encoder import TextEncoder
 
 pytestmark = pytest.mark.slow
@@ -61,6 +60,8 @@ def test_int8_gives_nearly_the_same_vectors(encoder: TextEncoder, texts: list[st
 def test_vectors_match_sentence_transformers(home: object, texts: list[str]) -> None:
     """Tokenizing ahead of the network does not change the result."""
     from sentence_transformers import SentenceTransformer
+
+    from earshot.models.text.sentence_encoder import SentenceEncoder
 
     assert home
     folder, odd = locate(MINILM, read_settings()), [*texts, *ODD]
