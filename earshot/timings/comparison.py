@@ -172,7 +172,10 @@ def _interval(sample: _Sample) -> tuple[float, float]:
 
 
 def _medians(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    return np.array([np.median(random.choice(values, len(values))) for _ in range(RESAMPLES)])
+    """The medians of RESAMPLES samples, of a million values at a time."""
+    at_once = max(1, 1_000_000 // len(values))
+    sizes = [min(at_once, RESAMPLES - first) for first in range(0, RESAMPLES, at_once)]
+    return np.concatenate([np.median(random.choice(values, (size, len(values))), axis=1) for size in sizes])
 
 
 def _verdict(low: float | None, high: float | None, fewest: int) -> str:

@@ -21,7 +21,6 @@ from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
 from earshot.models.speech.batched_pipeline import SILENCE, BatchedPipeline, EncodedWhisper
-from earshot.models.speech.log_mel import GpuLogMel
 from earshot.models.speech.prompting import Prompt, fit_prompt
 from earshot.models.speech.speech_detection import spread_over_cores
 
@@ -65,6 +64,8 @@ class Transcriber:
         assert_compute_type(model.name, COMPUTE_TYPES[device.kind], self.execution.compute_type)
         self._pipeline = BatchedPipeline(self._whisper)
         if device.kind == "cuda":
+            from earshot.models.speech.log_mel import GpuLogMel  # imports torch
+
             self._whisper.feature_extractor = GpuLogMel(self._whisper.feature_extractor, device.kind)
             with_oom_fallback(self._warm_up, BATCH_SIZE[device.kind], CallCounter())
 
