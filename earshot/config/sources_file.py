@@ -107,7 +107,12 @@ def read_sources(path: Path) -> tuple[Source, ...]:
 
     Raises InvalidConfig with every mistake.
     """
-    return sources_in(path, read_text(path, "EARSHOT_SOURCES", may_miss=path == PROJECT_ROOT / "sources.yaml"))
+    return sources_in(path, read_sources_text(path))
+
+
+def read_sources_text(path: Path) -> str:
+    """The file's text, "" if it is the clone's default file and missing. Raises InvalidConfig."""
+    return read_text(path, "EARSHOT_SOURCES", may_miss=path == PROJECT_ROOT / "sources.yaml")
 
 
 def sources_in(path: Path, text: str) -> tuple[Source, ...]:
@@ -120,7 +125,7 @@ def sources_in(path: Path, text: str) -> tuple[Source, ...]:
 
 
 def _source(kind: Kind, address: str, chosen: dict[str, Any]) -> Source:
-    built_in = {"skip_members_only": "cookies" not in chosen, "name": without_secrets(address)}
+    built_in = {"skip_members_only": "cookies" not in chosen}
     if kind is Kind.FOLDER:
         built_in["every_s"] = FOLDER_EVERY_S
     return Source(**{"kind": kind, "address": address, **built_in, **chosen})

@@ -160,8 +160,10 @@ def read_entries(path: Path, text: str) -> list[tuple[str, str, dict[str, Any]]]
     file = YamlFile(path, SHOWS)
     content = file.read(SourcesFile, text)
     entries = [(entry, entry.chosen(content.defaults)) for entry in content.sources]
+    for entry, chosen in entries:
+        chosen.setdefault("name", without_secrets(entry.address))
     _refuse_empty_ranges(file, entries)
-    _refuse_repeated(file, content.sources)
+    _refuse_repeated(file, entries)
     file.raise_if_any()
     return [(entry.kinds[0], entry.address, chosen) for entry, chosen in entries]
 
@@ -175,13 +177,13 @@ def _refuse_empty_ranges(file: YamlFile, entries: list[tuple[SourceEntry, dict[s
             file.refuse(entry, min(own, key=entry.line, default=""), message, "Allowed: a longer_than below shorter_than.")
 
 
-def _refuse_repeated(file: YamlFile, entries: Sequence[SourceEntry]) -> None:
+def _refuse_repeated(file: YamlFile, entries: list[tuple[SourceEntry, dict[str, Any]]]) -> None:
     addresses: dict[str, int] = {}
     names: dict[str, int] = {}
-    for entry in entries:
+    for entry, chosen in entries:
         if not entry.address:
             continue
-        kind, address, name = entry.kinds[0], entry.address, entry.name or without_secrets(entry.address)
+        kind, address, name = entry.kinds[0], entry.address, chosen["name"]
         if address in addresses:
             message = f"{kind} {quoted(address)} is on line {addresses[address]} already."
             file.refuse(entry, kind, message, "Name each source once.")

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
 
 from earshot.common.errors import Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.common.text import join_first
 from earshot.config.settings import read_settings
-from earshot.config.sources_file import Source, read_sources, source_named
+from earshot.config.sources_file import Source, read_sources, read_sources_text, source_named, sources_in
 from earshot.storage.catalog.entries import is_url
 from earshot.storage.database import Database
 
@@ -23,8 +25,15 @@ def watched_sources() -> tuple[Source, ...]:
 def source_names() -> dict[str, str]:
     """The names of the watched sources by address; none while sources.yaml is invalid, which `earshot up` reports."""
     with suppress(Misconfigured):
-        return {source.address: source.name for source in watched_sources()}
+        path = read_settings().sources
+        return _names_in(path, read_sources_text(path))
     return {}
+
+
+@lru_cache(maxsize=1)
+def _names_in(path: Path, text: str) -> dict[str, str]:
+    """Cached, since the page asks with each search, and 200 sources take 60 ms to read."""
+    return {source.address: source.name for source in sources_in(path, text)}
 
 
 def paused_sources() -> list[str]:

@@ -31,7 +31,7 @@ DECLARE
     -- Measured: docs/measurements/search.md.
     -- Passages that are compared one by one, without an index of vectors: as many as take as long as finding 100 of them by it.
     of_library CONSTANT real := (SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 'passages'::regclass);
-    compared CONSTANT integer := greatest(5000, 50 * sqrt(of_library));
+    compared CONSTANT integer := greatest(5000, 30 * sqrt(of_library));
     looked_up CONSTANT integer := 1000;          -- passages in which the words that are looked up may be, alone or in pairs
     paired CONSTANT integer := 8;                -- words that are looked up in pairs
     searched text_models;
@@ -49,6 +49,7 @@ DECLARE
     by_speaker CONSTANT boolean := person IS NOT NULL OR voice IS NOT NULL;
     rows text;                                   -- all that the arguments leave, as SQL after FROM
     candidates text;                             -- those of them that are ranked, as SQL
+    counted text;                                -- whether these are few, as SQL
     few boolean;
 BEGIN
     SELECT * INTO searched FROM text_models WHERE searched_since IS NOT NULL;
@@ -116,13 +117,16 @@ BEGIN
         ELSE 'passages p' END
         || CASE WHEN of_video IS NULL THEN ' WHERE ' ELSE format(' JOIN videos v USING (video_id) WHERE %s AND ', of_video) END
         || of_model || demands;
-    IF of_video IS NULL AND spoken IS NULL AND demands = '' AND NOT by_speaker AND of_library > 2 * compared THEN
-        few := false;                            -- counting them would take as long as the rest
+    IF spoken IS NULL AND demands = '' AND NOT by_speaker AND of_library > 2 * compared THEN
+        -- Counting passages would take as long as the rest. These videos have as many as others do.
+        counted := format('SELECT %s <= %s / %s', CASE WHEN of_video IS NULL THEN 'reltuples' ELSE format('(SELECT count(*) FROM '
+            'videos v WHERE %s)', of_video) END, compared, of_library)
+            || ' * greatest(reltuples, 1) FROM pg_class WHERE oid = ''videos''::regclass';
     ELSE
-        EXECUTE format('SELECT count(*) <= %1$s FROM (SELECT FROM %2$s LIMIT %1$s + 1) counted', compared,
-            replace(rows, ' AND p.text <> ''''', '')) INTO few
-            USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
+        counted := format('SELECT count(*) <= %1$s FROM (SELECT FROM %2$s LIMIT %1$s + 1) counted', compared,
+            replace(rows, ' AND p.text <> ''''', ''));
     END IF;
+    EXECUTE counted INTO few USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
     has_word := coalesce(has_word, (phrase AND few)::text);
     IF few THEN                                  -- each is looked at once
         candidates := format('(WITH looked_at AS MATERIALIZED (SELECT p.ctid, p.embedding <=> $1 AS distance, %s AS worded '
@@ -158,19 +162,19 @@ BEGIN
             FROM best b JOIN videos v USING (video_id) ORDER BY 1 LIMIT 200
         ), placed AS MATERIALIZED (
             SELECT d.place, d.meaning, d.words, d.score, d.title, d.url, d.source, d.published_at, p.*,
-                plain_words(p.text) AS plain, p.last_word - p.first_word >= 4 AS telling, p.end_s - p.start_s AS length_s,
-                p.end_s - p.start_s - 2 AS shortest_s, p.end_s - p.start_s + 2 AS longest_s
+                p.last_word - p.first_word >= 4 AS telling, floor(p.end_s - p.start_s)::integer AS length_s
             FROM dated d JOIN passages p ON p.ctid = d.ctid
         ), alike AS MATERIALIZED (               -- each with the first that is the same; the same words take the same time
             SELECT place, min(first) AS first FROM (
                 SELECT place, place AS first FROM placed
                 UNION ALL
-                SELECT p.place, o.place FROM placed p JOIN placed o USING (plain)
-                WHERE o.place < p.place AND o.video_id <> p.video_id AND p.telling
+                SELECT p.place, o.place FROM placed p JOIN placed o USING (search_text)
+                WHERE o.place < p.place AND o.video_id <> p.video_id AND p.telling AND plain_words(o.text) = plain_words(p.text)
                 UNION ALL
                 SELECT p.place, o.place
-                FROM placed p JOIN placed o ON o.place < p.place AND o.length_s > p.shortest_s AND o.length_s < p.longest_s
-                    AND o.video_id <> p.video_id AND p.telling AND o.telling AND o.embedding <=> p.embedding < 0.02
+                FROM placed p, generate_series(p.length_s - 2, p.length_s + 2) AS about JOIN placed o ON o.length_s = about
+                WHERE o.place < p.place AND o.video_id <> p.video_id AND p.telling AND o.telling
+                    AND o.embedding <=> p.embedding < 0.02
             ) pairs GROUP BY 1
         ), folded AS (
             SELECT a.place, f.first FROM alike a JOIN alike f ON f.place = a.first
