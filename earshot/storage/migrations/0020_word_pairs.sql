@@ -31,7 +31,7 @@ DECLARE
     -- Measured: docs/measurements/search.md.
     -- Passages that are compared one by one, without an index of vectors: as many as take as long as finding 100 of them by it.
     of_library CONSTANT real := (SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = 'passages'::regclass);
-    compared CONSTANT integer := greatest(5000, 30 * sqrt(of_library));
+    compared CONSTANT integer := greatest(5000, 50 * sqrt(of_library));
     looked_up CONSTANT integer := 1000;          -- passages in which the words that are looked up may be, alone or in pairs
     paired CONSTANT integer := 8;                -- words that are looked up in pairs
     searched text_models;

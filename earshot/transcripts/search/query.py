@@ -124,7 +124,7 @@ _ASKED = """
             WHEN numnode(whole) = 1 AND tsvector_to_array(to_tsvector(s.config, word)) <@ (TABLE common) THEN true
             ELSE numnode(whole) > 0 AND EXISTS (
                 SELECT FROM passages p WHERE p.search_text @@ (whole || parts) AND p.language = ANY(s.languages))
-            END AS said) f
+            END AS said OFFSET 0) f  -- found once, and not for each use
     GROUP BY word, nth HAVING bool_or(said) OR bool_and(numnode(whole) > 0) ORDER BY nth
 """
 
