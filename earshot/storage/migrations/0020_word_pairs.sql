@@ -83,23 +83,29 @@ BEGIN
     ) l;
 
     -- Rare words of a question find passages each alone, of the others the rarest ones two together, and where it has only common
-    -- ones all together. Where it has none at all, its phrase does, unless there is too much to look at.
+    -- ones all together. Where it has none at all, its phrase does, unless there is too much to look at. The index reads all
+    -- passages of the rarer word of two, and skips through those of the others.
     WITH worded AS (
         SELECT *, sum(expected) OVER rarest AS so_far, row_number() OVER rarest AS nth,
             weight / sum(weight) OVER (PARTITION BY languages) AS share
         FROM question_words(question) WINDOW rarest AS (PARTITION BY languages ORDER BY expected, word::text)
     ), pairs AS (
-        SELECT languages, a.word && b.word AS query, sum(a.expected * b.expected / c.reltuples)
+        SELECT languages, a.word AS rarer, b.word AS other, sum(a.expected * b.expected / of_library)
             OVER (PARTITION BY languages ORDER BY a.expected * b.expected, a.nth, b.nth) AS so_far
         FROM (SELECT *, row_number() OVER (PARTITION BY languages ORDER BY nth) AS of_common FROM worded WHERE so_far > looked_up) a
-            JOIN worded b USING (languages) JOIN pg_class c ON c.oid = 'passages'::regclass
+            JOIN worded b USING (languages)
         WHERE a.of_common < paired AND b.nth > a.nth AND b.nth - a.nth <= paired - a.of_common
     ), lookups AS (
-        SELECT languages, word AS query FROM worded WHERE so_far <= looked_up
-        UNION ALL SELECT languages, query FROM pairs WHERE so_far <= looked_up
+        SELECT languages, string_agg(word::text, ' | ') AS query FROM worded WHERE so_far <= looked_up GROUP BY languages
+        UNION ALL
+        SELECT languages, format('%s & (%s)', rarer, string_agg(other::text, ' | ')) FROM pairs WHERE so_far <= looked_up
+        GROUP BY languages, rarer
+    ), found AS (
+        SELECT languages, string_agg(format('p.search_text @@ %L', query), ' OR ') AS by_words FROM lookups GROUP BY languages
     )
-    SELECT string_agg(format('p.language = ANY(%L) AND p.search_text @@ %L', languages, coalesce(found, together)), ' OR '),
-        CASE WHEN count(found) > 0 THEN 2000 ELSE 200 END,
+    SELECT string_agg(format('p.language = ANY(%L) AND (%s)', languages,
+            coalesce(by_words, format('p.search_text @@ %L', together))), ' OR '),
+        CASE WHEN count(by_words) > 0 THEN 2000 ELSE 200 END,
         coalesce('CASE ' || string_agg(format('WHEN p.language = ANY(%L) THEN %s', languages, shares), ' ')
             || format(' ELSE %s END', phrase::integer), phrase::integer::text)
     INTO has_word, at_most, words_of
@@ -107,7 +113,7 @@ BEGIN
         SELECT languages, string_agg(word::text, ' & ') AS together,
             string_agg(format('%s * (p.search_text @@ %L)::integer', share, word), ' + ') AS shares
         FROM worded GROUP BY 1
-    ) w LEFT JOIN (SELECT languages, string_agg(query::text, ' | ') AS found FROM lookups GROUP BY 1) l USING (languages);
+    ) w LEFT JOIN found USING (languages);
 
     rows := CASE WHEN by_speaker THEN format(
             '(SELECT p.ctid, p.* FROM current_identities i JOIN passages p USING (video_id, local_speaker) '
@@ -119,7 +125,7 @@ BEGIN
         || of_model || demands;
     IF spoken IS NULL AND demands = '' AND NOT by_speaker AND of_library > 2 * compared THEN
         -- Counting passages would take as long as the rest. These videos have as many as others do.
-        counted := format('SELECT %s <= %s / %s', CASE WHEN of_video IS NULL THEN 'reltuples' ELSE format('(SELECT count(*) FROM '
+        counted := format('SELECT %s <= %s / %s::float', CASE WHEN of_video IS NULL THEN 'reltuples' ELSE format('(SELECT count(*) FROM '
             'videos v WHERE %s)', of_video) END, compared, of_library)
             || ' * greatest(reltuples, 1) FROM pg_class WHERE oid = ''videos''::regclass';
     ELSE
@@ -128,10 +134,13 @@ BEGIN
     END IF;
     EXECUTE counted INTO few USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
     has_word := coalesce(has_word, (phrase AND few)::text);
-    IF few THEN                                  -- each is looked at once
+    IF few AND by_speaker THEN                   -- each is looked at once
         candidates := format('(WITH looked_at AS MATERIALIZED (SELECT p.ctid, p.embedding <=> $1 AS distance, %s AS worded '
             'FROM %s) (SELECT ctid FROM looked_at WHERE $1 IS NOT NULL ORDER BY distance LIMIT 100) '
             'UNION (SELECT ctid FROM looked_at WHERE worded LIMIT %s))', has_word, rows || checks, at_most);
+    ELSIF few THEN                               -- all are compared; those with the words are looked up
+        candidates := format('(SELECT p.ctid FROM %1$s AND $1 IS NOT NULL ORDER BY p.embedding <=> $1 LIMIT 100) '
+            'UNION (SELECT p.ctid FROM %1$s AND (%2$s) LIMIT %3$s)', rows || checks, has_word, at_most);
     ELSE                                         -- in the order of the index, so each passage is looked at by itself
         rows := 'passages p WHERE ' || of_model || demands || checks
             || CASE WHEN of_video IS NULL THEN ''
@@ -162,14 +171,15 @@ BEGIN
             FROM best b JOIN videos v USING (video_id) ORDER BY 1 LIMIT 200
         ), placed AS MATERIALIZED (
             SELECT d.place, d.meaning, d.words, d.score, d.title, d.url, d.source, d.published_at, p.*,
-                p.last_word - p.first_word >= 4 AS telling, floor(p.end_s - p.start_s)::integer AS length_s
+                p.last_word - p.first_word >= 4 AS telling, floor(p.end_s - p.start_s)::integer AS length_s,
+                CASE WHEN count(*) OVER (PARTITION BY p.search_text) > 1 THEN plain_words(p.text) END AS plain
             FROM dated d JOIN passages p ON p.ctid = d.ctid
         ), alike AS MATERIALIZED (               -- each with the first that is the same; the same words take the same time
             SELECT place, min(first) AS first FROM (
                 SELECT place, place AS first FROM placed
                 UNION ALL
-                SELECT p.place, o.place FROM placed p JOIN placed o USING (search_text)
-                WHERE o.place < p.place AND o.video_id <> p.video_id AND p.telling AND plain_words(o.text) = plain_words(p.text)
+                SELECT p.place, o.place FROM placed p JOIN placed o USING (plain)
+                WHERE o.place < p.place AND o.video_id <> p.video_id AND p.telling
                 UNION ALL
                 SELECT p.place, o.place
                 FROM placed p, generate_series(p.length_s - 2, p.length_s + 2) AS about JOIN placed o ON o.length_s = about
