@@ -88,7 +88,7 @@ def _diarizer(settings: Settings, device: Device) -> "Diarizer":
     from earshot.models.voice.diarizer import Diarizer
 
     segmentation = _segmentation_network(locate(model, settings), device)
-    return Diarizer(model, segmentation, voice, _speaker_network(voice, locate(voice, settings), device), device)
+    return Diarizer(model, segmentation, voice, _speaker_network(settings, device), device)
 
 
 @cache
@@ -97,7 +97,7 @@ def _voice_encoder(settings: Settings, device: Device) -> "VoiceEncoder":
 
     model = model_set(settings).voice
     _begin_load(device, model)
-    return VoiceEncoder(model, _speaker_network(model, locate(model, settings), device), device)
+    return VoiceEncoder(model, _speaker_network(settings, device), device)
 
 
 def _segmentation_network(folder: Path, device: Device) -> "SegmentationNetwork":
@@ -110,7 +110,11 @@ def _segmentation_network(folder: Path, device: Device) -> "SegmentationNetwork"
     return torch_networks.TorchSegmentation(torch_networks.load_segmentation(folder), device.kind)
 
 
-def _speaker_network(model: Model, folder: Path, device: Device) -> "SpeakerNetwork":
+@cache
+def _speaker_network(settings: Settings, device: Device) -> "SpeakerNetwork":
+    """Diarizer and voice encoder share it, except for community-1, whose pipeline has its own."""
+    model = model_set(settings).voice
+    folder = locate(model, settings)
     if device.kind == "cpu" and not model.repository:
         from earshot.models.voice.networks.onnx_networks import load_speaker
 
@@ -137,6 +141,7 @@ def forget_models(*kinds: str) -> None:
     """Drop the loaded models of these KINDS, or all; they are loaded again when they are next used."""
     for kind in kinds or KINDS:
         KINDS[kind].cache_clear()
+    _speaker_network.cache_clear()
 
 
 # By their names in `Models`.

@@ -115,7 +115,7 @@ class Diarizer:
         return found.assign(overlap=False)[TURN_COLUMNS], found[EXCLUSIVE_COLUMNS]
 
     def voices(self, samples: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
-        """The same vectors for these spans as VoiceEncoder's, from the diarization's own copy of the network."""
+        """The same vectors for these spans as VoiceEncoder's, from the diarization's network."""
         tally = CallCounter()
         return with_oom_fallback(
             lambda batch: embed(self._speaker, samples, spans, self._dimension, batch, tally), self.execution.batch_size, tally

@@ -73,13 +73,17 @@ def export_speaker(weights: Path, target: Path) -> None:
     with torch.inference_mode():
         pooled = network.pooling(network.forward_features(features))
     _export(_Vectors(network), pooled.clone(), target / VECTORS_GRAPH, {0: "vectors"}, {0: "vectors"})
-    networks: tuple[SpeakerNetwork, ...] = (TorchSpeaker(network, "cpu"), OnnxSpeaker(target))
+    networks = TorchSpeaker(network, "cpu"), OnnxSpeaker(target)
     speech = _speech()
     for seconds in LENGTHS_S:
         samples = np.stack([speech[start * SAMPLE_RATE :][: seconds * SAMPLE_RATE] for start in STARTS_S])
-        first, second = (each.vectors(list(each.frames(samples))) for each in networks)
+        first, second = (_vectors(each, samples) for each in networks)
         lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
         _require(FRAMES_GRAPH, float(((first * second).sum(axis=1) / lengths).min()), SAME_VECTOR)
+
+
+def _vectors(network: SpeakerNetwork, samples: np.ndarray) -> np.ndarray:
+    return network.vectors(list(network.frames(samples)))
 
 
 def _export(
