@@ -92,28 +92,20 @@ def _whisper(folder: Path, device: Device) -> BatchedInferencePipeline:
 
 def _diarization(models: ModelSet, folder: Path, voice_folder: Path, device: Device) -> "SpeakerDiarization":
     import torch
-    from pyannote.audio import Model, Pipeline
+    from pyannote.audio import Pipeline
     from pyannote.audio.pipelines import SpeakerDiarization
 
-    from earshot.models.voice.campplus import load_campplus
+    from bench.contenders.stock_pipeline import stock_pipeline
     from earshot.models.voice.diarizer import BATCH_SIZE as WINDOWS
-    from earshot.models.voice.pipelines import CAMPPLUS_PARAMETERS, NoPLDA
+    from earshot.models.voice.networks.torch_networks import load_segmentation, load_speaker
 
     if models.diarization.repository:
         pipeline = Pipeline.from_pretrained(str(folder))
         assert isinstance(pipeline, SpeakerDiarization)
     else:
-        segmentation = Model.from_pretrained(str(folder / "pytorch_model.bin"))
-        assert segmentation is not None  # None means a failed download; this is a file
-        pipeline = SpeakerDiarization(
-            segmentation=segmentation,
-            embedding=load_campplus(voice_folder),
-            plda=NoPLDA(),
-            clustering="AgglomerativeClustering",
-        )
         # pyannote's own step of a second and minimum cluster size of 12 windows, with the best threshold for them.
-        clustering = {**CAMPPLUS_PARAMETERS["clustering"], "min_cluster_size": 12, "threshold": STOCK_THRESHOLD}
-        pipeline.instantiate({**CAMPPLUS_PARAMETERS, "clustering": clustering})
+        networks = load_segmentation(folder), load_speaker(models.voice, voice_folder)
+        pipeline = stock_pipeline(*networks, least_windows=12, threshold=STOCK_THRESHOLD)
     pipeline.segmentation_batch_size = pipeline.embedding_batch_size = WINDOWS[device.kind]
     pipeline.to(torch.device(device.kind))
     return pipeline
@@ -121,13 +113,11 @@ def _diarization(models: ModelSet, folder: Path, voice_folder: Path, device: Dev
 
 def _voice(models: ModelSet, folder: Path, device: Device) -> "Inference":
     import torch
-    from pyannote.audio import Inference, Model
+    from pyannote.audio import Inference
 
-    from earshot.models.voice.campplus import load_campplus
+    from earshot.models.voice.networks.torch_networks import load_speaker
 
-    model = Model.from_pretrained(str(folder / "embedding")) if models.voice.repository else load_campplus(folder)
-    assert model is not None  # as above
-    return Inference(model, window="whole", device=torch.device(device.kind))
+    return Inference(load_speaker(models.voice, folder), window="whole", device=torch.device(device.kind))
 
 
 def _text(folder: Path, device: Device) -> "SentenceTransformer":

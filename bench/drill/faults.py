@@ -102,13 +102,9 @@ def _delayed(method: Callable[..., Any], clock: DrillClock, seconds: float) -> C
 
 @contextmanager
 def _step_halved(_clock: DrillClock, _database: Database) -> Iterator[None]:
-    pipeline: Any = Models().diarizer(require_device("cpu"))._pipeline
-    usual = pipeline._segmentation.step
-    pipeline._segmentation.step = usual / 2
-    try:
+    diarizer = Models().diarizer(require_device("cpu"))
+    with patch.object(diarizer, "step_s", diarizer.step_s / 2):
         yield
-    finally:
-        pipeline._segmentation.step = usual
 
 
 @contextmanager

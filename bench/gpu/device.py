@@ -32,7 +32,7 @@ NEEDS_GPU = "not without a GPU"
 # Run on a machine with a real device; `make test-gpu` runs tests/gpu.
 TESTS = (
     "tests/earshot/models/test_device.py", "tests/earshot/models/test_nvml.py", "tests/earshot/models/test_oom_batching.py",
-    "tests/earshot/models/test_speaker_frames.py", "tests/earshot/config/test_settings.py",
+    "tests/earshot/models/voice/test_speaker_frames.py", "tests/earshot/config/test_settings.py",
     "tests/earshot/timings/test_causes.py", "tests/earshot/timings/test_timing.py",
     "tests/ingest_assets/presentation/test_checks.py",
 )  # fmt: skip

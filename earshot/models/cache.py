@@ -4,11 +4,9 @@ Dagster creates resources for each run, so they cannot hold models. Models are c
 warm for a process's second video. `Models` provides them to assets, for a device that GpuResource has checked; the caller
 times the load, including warm-up. Loads are counted: loading a model twice in a process is a mistake that timings must show.
 
-pyannote.audio prints a long warning at import if torchcodec finds no FFmpeg. Here it gets waveforms and never decodes, so that
-warning is suppressed.
+On the CPU, the bundled networks for voices are run by ONNX Runtime, without torch.
 """
 
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +16,11 @@ from earshot.models.device import Device, require_memory
 from earshot.models.files import locate
 from earshot.models.registry import Model, ModelSet, model_set
 
-if TYPE_CHECKING:  # each of these imports torch
+if TYPE_CHECKING:  # imported when a model is loaded: some of them import torch
     from earshot.models.speech.transcriber import Transcriber
     from earshot.models.text.text_encoder import TextEncoder
     from earshot.models.voice.diarizer import Diarizer
+    from earshot.models.voice.networks.interface import SegmentationNetwork, SpeakerNetwork
     from earshot.models.voice.voice_encoder import VoiceEncoder
 
 _loads = 0
@@ -80,23 +79,49 @@ def _transcriber(settings: Settings, device: Device) -> "Transcriber":
 
 @cache
 def _diarizer(settings: Settings, device: Device) -> "Diarizer":
-    _import_pyannote()
+    model, voice = model_set(settings).diarization, model_set(settings).voice
+    _begin_load(device, model, voice)
+    if model.repository:
+        from earshot.models.voice.community import CommunityDiarizer
+
+        return CommunityDiarizer(model, voice, locate(model, settings), device)
     from earshot.models.voice.diarizer import Diarizer
 
-    models = model_set(settings)
-    _begin_load(device, models.diarization, models.voice)
-    folder, voice_folder = locate(models.diarization, settings), locate(models.voice, settings)
-    return Diarizer(models.diarization, models.voice, folder, voice_folder, device)
+    segmentation = _segmentation_network(locate(model, settings), device)
+    return Diarizer(model, segmentation, voice, _speaker_network(settings, device), device)
 
 
 @cache
 def _voice_encoder(settings: Settings, device: Device) -> "VoiceEncoder":
-    _import_pyannote()
     from earshot.models.voice.voice_encoder import VoiceEncoder
 
     model = model_set(settings).voice
     _begin_load(device, model)
-    return VoiceEncoder(model, locate(model, settings), device)
+    return VoiceEncoder(model, _speaker_network(settings, device), device)
+
+
+def _segmentation_network(folder: Path, device: Device) -> "SegmentationNetwork":
+    if device.kind == "cpu":
+        from earshot.models.voice.networks.onnx_networks import load_segmentation
+
+        return load_segmentation(folder)
+    from earshot.models.voice.networks import torch_networks
+
+    return torch_networks.TorchSegmentation(torch_networks.load_segmentation(folder), device.kind)
+
+
+@cache
+def _speaker_network(settings: Settings, device: Device) -> "SpeakerNetwork":
+    """Diarizer and voice encoder share it, except for community-1, whose pipeline has its own."""
+    model = model_set(settings).voice
+    folder = locate(model, settings)
+    if device.kind == "cpu" and not model.repository:
+        from earshot.models.voice.networks.onnx_networks import load_speaker
+
+        return load_speaker(folder)
+    from earshot.models.voice.networks import torch_networks
+
+    return torch_networks.TorchSpeaker(torch_networks.load_speaker(model, folder), device.kind)
 
 
 @cache
@@ -116,6 +141,7 @@ def forget_models(*kinds: str) -> None:
     """Drop the loaded models of these KINDS, or all; they are loaded again when they are next used."""
     for kind in kinds or KINDS:
         KINDS[kind].cache_clear()
+    _speaker_network.cache_clear()
 
 
 # By their names in `Models`.
@@ -131,9 +157,3 @@ def _begin_load(device: Device, *models: Model) -> None:
     global _loads
     require_memory(device, *models)
     _loads += 1
-
-
-def _import_pyannote() -> None:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"\ntorchcodec is not installed correctly")
-        import pyannote.audio  # noqa: F401

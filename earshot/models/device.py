@@ -15,6 +15,7 @@ where CUDA is used, which saves the time on a CPU.
 import importlib.metadata
 import os
 import platform
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,12 +50,14 @@ def configure_libraries() -> None:
     GOMP_SPINCOUNT is how long OpenMP's threads spin before they sleep. With the default, two torch threads on a machine with
     one busy core took 9.4 s for work that one thread does in 0.5 s; without spinning, each of a network's many small steps
     waits for a thread to wake, and two threads are slower than one. Five hundred spins, a few microseconds, are a compromise
-    (docs/measurements/performance.md). pyannote.audio's telemetry is switched off for privacy.
+    (docs/measurements/performance.md). pyannote.audio's telemetry is switched off for privacy. So is its long warning that
+    torchcodec finds no FFmpeg: here it gets waveforms and never decodes.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "500")
     os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "0")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", message=r"\ntorchcodec is not installed correctly")
 
 
 def compute_threads() -> int:
@@ -177,7 +180,7 @@ def execution_info(found: str, compute_type: str, model: Model, device: Device, 
 @cache
 def library_versions() -> str:
     """The versions of the computing libraries, in one line."""
-    names = ("torch", "ctranslate2", "faster-whisper", "pyannote.audio", "sentence-transformers")
+    names = ("torch", "onnxruntime", "ctranslate2", "faster-whisper", "pyannote.audio", "sentence-transformers")
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
 
 

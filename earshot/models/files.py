@@ -29,7 +29,7 @@ def _packaged(model: Model, settings: Settings) -> Path:
     if not folder.exists():
         _assemble(model, folder)
     for file in model.files:
-        digest = _sha256(folder / file.name)
+        digest = sha256_of(folder / file.name)
         if digest != file.sha256:
             raise ModelUnavailable(
                 f"{folder / file.name} is not the file that model {model.name} is pinned to: "
@@ -63,7 +63,8 @@ def _package_file(model: Model, part: str) -> Path:
     return path
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The file's sha256 in hexadecimal digits, or that there is no such file."""
     if not path.exists():
         return "(no such file)"
     with path.open("rb") as file:

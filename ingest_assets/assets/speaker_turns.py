@@ -1,4 +1,4 @@
-"""Asset `speaker_turns`: who spoke when, with pyannote.audio.
+"""Asset `speaker_turns`: who spoke when.
 
 Two tables: `turns`, which may overlap, and `exclusive_turns` with at most one speaker at a time, to which words are assigned.
 Speakers are labelled within the video only (SPEAKER_00, ...); asset `people` decides who they are.

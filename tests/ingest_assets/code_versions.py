@@ -17,17 +17,18 @@ from earshot.config.settings import PROJECT_ROOT
 from ingest_assets.stages.versions import expected_versions
 
 RECORD = Path(__file__).with_suffix(".json")
+_VOICE = [f"earshot/models/voice/networks/{library}_networks.py" for library in ("onnx", "torch")]
 NETWORKS = {
     "transcript": ["earshot/models/speech/transcriber.py"],
-    "speaker_turns": ["earshot/models/voice/diarizer.py"],
-    "voice_embeddings": ["earshot/models/voice/voice_encoder.py"],
+    "speaker_turns": ["earshot/models/voice/diarizer.py", "earshot/models/voice/community.py", *_VOICE],
+    "voice_embeddings": ["earshot/models/voice/voice_encoder.py", *_VOICE],
     "text_embeddings": ["earshot/models/text/int8_encoder.py", "earshot/models/text/sentence_encoder.py"],
 }
 MACHINERY = {
     "earshot/common": "errors pictures",
     "earshot/config": "settings",
     "earshot/media": "download_slots downloads fetching waveform",
-    "earshot/models": "cache device machine_load measurement oom_batching registry",
+    "earshot/models": "cache device files machine_load measurement oom_batching registry",
     "earshot/speakers/people": "identify",
     "earshot/speakers/tables": "voice_cache voice_space",
     "earshot/speakers/voices": "monologue",

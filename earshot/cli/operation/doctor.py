@@ -97,7 +97,9 @@ def _sources() -> str:
 
 
 def _libraries() -> str:
-    names = ("dagster", "torch", "ctranslate2", "faster-whisper", "pyannote.audio", "sentence-transformers", "yt-dlp")
+    names = (
+        "dagster", "torch", "onnxruntime", "ctranslate2", "faster-whisper", "pyannote.audio", "sentence-transformers", "yt-dlp",
+    )  # fmt: skip
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
 
 

@@ -1,1 +1,1 @@
-"""Diarization and voice embeddings with pyannote.audio."""
+"""Diarization and voice embeddings."""

@@ -1,35 +1,36 @@
-"""Diarization: finds who spoke when, with pyannote.audio's SpeakerDiarization.
+"""Diarization: finds who spoke when.
 
 `Diarizer.diarize()` takes samples and returns turns (with overlap) and exclusive turns (at most one speaker at a time, for
-attributing words). The pipeline is pyannote's with its slowest step replaced (earshot/models/voice/pipelines.py). The waveform
-is passed in memory: given a path, pyannote would decode it again for every window.
+attributing words). The steps are those of pyannote.audio's SpeakerDiarization, with its results, and its slowest step replaced
+(speaker_frames.py): a network tells who speaks in windows of ten seconds (segmentation.py), another makes a vector of each
+speaker in each window, vectors are clustered (clustering.py), and turns made of it all (reconstruction.py).
 
-The first step, the segmentation network, takes about half of the time. It shows where speech is, and whether several people
-speak within ten seconds of each other. Callers for which that is enough call `segment()` first and pass its result to
-`diarize()`, which then does not compute it again. From that result, `one_speaker()` makes the turns that the pipeline would
-return if its clustering found a single speaker.
+The first step takes about half of the time. It shows where speech is, and whether several people speak within ten seconds of
+each other. Callers for which that is enough call `segment()` first and pass its result to `diarize()`, which then does not
+compute it again. From that result, `one_speaker()` makes the turns that the clustering would lead to if it found a single
+speaker.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyannote.audio
 import soundfile
-import torch
-from pyannote.core import Annotation, SlidingWindowFeature
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.hints import ANY_NUMBER
-from earshot.models.device import Device, assert_placed, execution_of_network
+from earshot.models.device import Device, assert_placed, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import with_oom_fallback
 from earshot.models.registry import Model
-from earshot.models.voice.pipelines import load_pipeline, voice_network
+from earshot.models.voice.clustering import cluster
+from earshot.models.voice.networks.interface import SegmentationNetwork, SpeakerNetwork
+from earshot.models.voice.reconstruction import Span, turns
+from earshot.models.voice.segmentation import Segmentation
+from earshot.models.voice.speaker_frames import padded, window_frames
 from earshot.models.voice.voice_encoder import embed
 
 BATCH_SIZE = {"cuda": 128, "cpu": 4}  # windows per call; beyond 4 two CPU cores gain nothing
@@ -40,45 +41,33 @@ TURN_COLUMNS = ["turn_index", "start_s", "end_s", "local_speaker", "overlap"]
 EXCLUSIVE_COLUMNS = ["turn_index", "start_s", "end_s", "local_speaker"]
 
 
-@dataclass(frozen=True)
-class Segmentation:
-    """The segmentation network's output in windows of 10 s: (windows, frames, speakers), 1.0 where a speaker is active."""
-
-    windows: SlidingWindowFeature
-
-    @property
-    def step_s(self) -> float:
-        """Seconds from the start of one window to the next."""
-        return self.windows.sliding_window.step
-
-    @property
-    def second_speaker_s(self) -> np.ndarray:
-        """Seconds of speech of each window's second most active speaker; 0 if there are fewer than two."""
-        frames = np.sort(np.nansum(self.windows.data, axis=1), axis=1)
-        return frames[:, -2] * self.windows.sliding_window.duration / self.windows.data.shape[1]
-
-
 class Diarizer:
-    """A loaded diarization pipeline, on the requested device."""
+    """Loaded networks of a diarization, on the requested device."""
 
-    def __init__(self, model: Model, voice: Model, folder: Path, voice_folder: Path, device: Device) -> None:
-        self._pipeline = load_pipeline(model, folder, voice_folder, BATCH_SIZE[device.kind])
-        self._pipeline.to(torch.device(device.kind))
+    step_s = 2.0  # from the start of one window to the next; pyannote's own is 1.0 (docs/measurements/performance.md)
+
+    def __init__(
+        self, model: Model, segmentation: SegmentationNetwork, voice: Model, speaker: SpeakerNetwork, device: Device
+    ) -> None:
+        self._segmentation, self._speaker = segmentation, speaker
         self._description, self._device, self._dimension = model, device, voice.dimension
-        assert_placed(model.name, device.kind, self.execution.device)
-        assert_placed(voice.name, device.kind, next(voice_network(self._pipeline).parameters()).device.type)
-        self._warm_up()
+        assert_placed(model.name, device.kind, segmentation.device)
+        assert_placed(voice.name, device.kind, speaker.device)
+        if device.kind == "cuda":
+            self._warm_up()
 
     @property
     def execution(self) -> ExecutionInfo:
-        """Where and how the pipeline's networks run, read from the segmentation network's parameters."""
-        segmentation: Any = self._pipeline._segmentation
-        return execution_of_network(segmentation.model, self._description, self._device, BATCH_SIZE[self._device.kind])
+        """Where and how the networks run, read from the segmentation network."""
+        network, planned = self._segmentation, BATCH_SIZE[self._device.kind]
+        return execution_info(network.device, network.compute_type, self._description, self._device, planned)
 
     def _warm_up(self) -> None:
-        """Diarize some speech: imports and compilation at first use took five seconds of the first video on two cores."""
+        """Diarize some speech: a GPU loads kernels at first use."""
         first, last = (seconds * SAMPLE_RATE for seconds in WARM_UP_SPAN_S)
-        samples, _ = soundfile.read(Path(str(pyannote.audio.__file__)).parent / "sample" / "sample.wav", dtype="float32")
+        spec = find_spec("pyannote.audio")
+        assert spec is not None
+        samples, _ = soundfile.read(Path(str(spec.origin)).parent / "sample" / "sample.wav", dtype="float32")
         self.diarize(samples[first:last])
 
     def diarize(
@@ -94,80 +83,86 @@ class Diarizer:
         `progress` receives the share done, 0 to 1; `tally` counts windows and model calls. `segmentation` is the samples' own,
         if already computed. `speakers`: the least and the most to find, None: any number.
         """
-        counted, file = tally or CallCounter(), _file(samples)
-        if segmentation is not None:
-            file["segmentations"] = segmentation.windows
-        return with_oom_fallback(
-            lambda batch: self._diarize(file, progress, batch, counted, speakers), self.execution.batch_size, counted
-        )
+        counted = tally or CallCounter()
+
+        def spans(batch_size: int) -> tuple[list[Span], list[Span]]:
+            with self._segmentation.exact():
+                known = segmentation or self._segment(samples, batch_size)
+                return self._spans(samples, known, progress, batch_size, counted, speakers)
+
+        together, alone = with_oom_fallback(spans, self.execution.batch_size, counted)
+        duration_s = len(samples) / SAMPLE_RATE
+        found = _table(together, duration_s)
+        return found.assign(overlap=_overlaps(found))[TURN_COLUMNS], _table(alone, duration_s)[EXCLUSIVE_COLUMNS]
 
     def segment(self, samples: np.ndarray) -> Segmentation:
         """The segmentation of float32 samples, mono, 16 kHz."""
+        with self._segmentation.exact():
+            return with_oom_fallback(lambda batch: self._segment(samples, batch), self.execution.batch_size, CallCounter())
 
-        def windows(batch_size: int) -> SlidingWindowFeature:
-            self._pipeline.segmentation_batch_size = batch_size
-            with _tensor_float_kept():
-                return self._pipeline.get_segmentations(_file(samples))
-
-        return Segmentation(with_oom_fallback(windows, self.execution.batch_size, CallCounter()))
+    def _segment(self, samples: np.ndarray, batch_size: int) -> Segmentation:
+        network = self._segmentation
+        window, step = round(network.window_s * SAMPLE_RATE), round(self.step_s * SAMPLE_RATE)
+        starts = range(0, max(1, len(samples) - window + step), step)  # the last one may reach beyond the end
+        batches = (starts[first : first + batch_size] for first in range(0, len(starts), batch_size))
+        active = network.spread(lambda batch: network.speakers(padded(samples, batch, window)), batches)
+        return Segmentation(np.concatenate(list(active)), network.window_s, self.step_s, network.frames)
 
     def one_speaker(self, segmentation: Segmentation, duration_s: float) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Turns and exclusive turns of audio with a single speaker: both the same, all of SPEAKER_00."""
-        turns = _turns(self._pipeline.one_speaker(segmentation.windows), duration_s)
-        return turns.assign(overlap=False)[TURN_COLUMNS], turns[EXCLUSIVE_COLUMNS]
+        one_cluster = np.zeros((len(segmentation.active), segmentation.active.shape[2]), dtype=int)
+        found = _table(turns(segmentation, one_cluster, most=1)[0], duration_s)
+        return found.assign(overlap=False)[TURN_COLUMNS], found[EXCLUSIVE_COLUMNS]
 
     def voices(self, samples: np.ndarray, spans: Sequence[tuple[int, int]]) -> np.ndarray:
-        """The same vectors for these spans as VoiceEncoder's, from the pipeline's own copy of the network."""
-        network, tally = voice_network(self._pipeline), CallCounter()
+        """The same vectors for these spans as VoiceEncoder's, from the diarization's network."""
+        tally = CallCounter()
         return with_oom_fallback(
-            lambda batch: embed(network, samples, spans, self._dimension, batch, tally), self.execution.batch_size, tally
+            lambda batch: embed(self._speaker, samples, spans, self._dimension, batch, tally), self.execution.batch_size, tally
         )
 
-    def _diarize(
+    def _spans(
         self,
-        file: dict[str, Any],
+        samples: np.ndarray,
+        segmentation: Segmentation,
         progress: Callable[[float], None],
         batch_size: int,
         tally: CallCounter,
         speakers: tuple[int, int | None],
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        self._pipeline.tally = tally
-        self._pipeline.segmentation_batch_size = self._pipeline.embedding_batch_size = batch_size
+    ) -> tuple[list[Span], list[Span]]:
+        """Spans of speech with overlap, and without."""
+        if not segmentation.count().any():
+            return [], []
+        vectors = self._window_vectors(samples, segmentation, progress, batch_size, tally)
+        return turns(segmentation, cluster(vectors, segmentation, *speakers), speakers[1])
 
-        def hook(step: str, _artifact: Any, total: int | None = None, completed: int = 0, **_: Any) -> None:
-            if step == "embeddings" and total:
-                progress(completed / total)
-
-        with _tensor_float_kept():
-            output: Any = self._pipeline(file, hook=hook, min_speakers=speakers[0], max_speakers=speakers[1])
-        duration = file["waveform"].shape[1] / SAMPLE_RATE
-        turns = _turns(output.speaker_diarization, duration)
-        turns["overlap"] = _overlaps(turns)
-        exclusive = _turns(output.exclusive_speaker_diarization, duration)
-        return turns[TURN_COLUMNS], exclusive[EXCLUSIVE_COLUMNS]
-
-
-@contextmanager
-def _tensor_float_kept() -> Iterator[None]:
-    """Restore TF32 after the block: pyannote turns it off for its networks' accuracy (its issue 1370), but process-wide."""
-    matmul: Any = torch.backends.cuda.matmul
-    cudnn: Any = torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    try:
-        yield
-    finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
-
-
-def _file(samples: np.ndarray) -> dict[str, Any]:
-    """The audio as pyannote's pipelines expect it."""
-    return {"waveform": torch.from_numpy(samples)[None], "sample_rate": SAMPLE_RATE, "uri": "audio"}
+    def _window_vectors(
+        self,
+        samples: np.ndarray,
+        segmentation: Segmentation,
+        progress: Callable[[float], None],
+        batch_size: int,
+        tally: CallCounter,
+    ) -> np.ndarray:
+        """A vector of each speaker in each window: (windows, speakers, dimension)."""
+        active = segmentation.active.transpose(0, 2, 1)
+        # Allocated at once: a small array kept from each batch would fragment the heap, by 1.3 GB an hour.
+        vectors = np.empty((*active.shape[:2], self._dimension), np.float32)
+        starts = [round(index * self.step_s * SAMPLE_RATE) for index in range(len(active))]
+        window = round(segmentation.window_s * SAMPLE_RATE)
+        frames = window_frames(self._speaker, samples, starts, window, batch_size)
+        for first in range(0, len(active), batch_size):
+            batch = list(islice(frames, batch_size))
+            last = first + len(batch)
+            tally.count(len(batch))
+            vectors[first:last] = self._speaker.vectors(batch, active[first:last])
+            progress(last / len(active))
+        return vectors
 
 
-def _turns(annotation: Annotation, duration: float) -> pd.DataFrame:
-    """The annotation's tracks in order of time, clipped to the audio, since the last window extends beyond its end."""
-    tracks: Any = annotation.itertracks(yield_label=True)
-    rows = [(max(0.0, segment.start), min(segment.end, duration), speaker) for segment, _, speaker in tracks]
+def _table(spans: Sequence[Span], duration_s: float) -> pd.DataFrame:
+    """The spans in order of time, clipped to the audio, since the last window extends beyond its end."""
+    rows = [(max(0.0, start), min(end, duration_s), speaker) for start, end, speaker in spans]
     frame = pd.DataFrame(rows, columns=["start_s", "end_s", "local_speaker"])
     frame = frame[frame.end_s > frame.start_s].sort_values(["start_s", "end_s", "local_speaker"], ignore_index=True)
     frame.insert(0, "turn_index", range(len(frame)))

@@ -12,51 +12,47 @@ Windows come in order of time, and frames that no later window needs are dropped
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-import torch
-from torch.nn.functional import pad
+import numpy as np
 
-from earshot.models.voice.campplus import FRAME_SAMPLES, frame_count
+from earshot.models.voice.networks.filter_bank import FRAME_SAMPLES, frame_count
+from earshot.models.voice.networks.interface import SpeakerNetwork
 
 EDGE = 75  # frames (1.5 s) at each end of a block that its neighbours provide; fewer cause more errors
 
 
 def window_frames(
-    network: Callable[[torch.Tensor], torch.Tensor],
-    waveform: torch.Tensor,
-    starts: Sequence[int],
-    window: int,
-    batch_size: int,
-) -> Iterator[torch.Tensor]:
-    """(features, frames) of each window of `window` samples; windows overlap, and `starts` (samples) are in order.
-
-    `network` turns (blocks, 1, samples) into (blocks, features, frames). `waveform` is (1, samples), padded with silence.
-    """
+    network: SpeakerNetwork, samples: np.ndarray, starts: Sequence[int], window: int, batch_size: int
+) -> Iterator[Any]:
+    """(features, frames) of each window of `window` samples; windows overlap, and `starts` (samples) are in order."""
     length = frame_count(window)
-    blocks = _blocks(network, waveform, starts[-1] // FRAME_SAMPLES + length, window, batch_size)
+    blocks = _blocks(network, samples, starts[-1] // FRAME_SAMPLES + length, window, batch_size)
     kept, first = next(blocks), 0
     for start in starts:
         kept, first = kept[:, start // FRAME_SAMPLES - first :], start // FRAME_SAMPLES
         while kept.shape[1] < length:
-            kept = torch.cat([kept, next(blocks)], dim=1)
+            kept = network.arrays.concatenate([kept, next(blocks)], axis=1)
         yield kept[:, :length]
 
 
-def _blocks(
-    network: Callable[[torch.Tensor], torch.Tensor], waveform: torch.Tensor, frames: int, window: int, batch_size: int
-) -> Iterator[torch.Tensor]:
+def _blocks(network: SpeakerNetwork, samples: np.ndarray, frames: int, window: int, batch_size: int) -> Iterator[Any]:
     """At least the first `frames` frames of the recording, block by block."""
     length = frame_count(window)
     hop = length - 2 * EDGE  # frames from the start of one block to the next
     count = 1 + max(0, math.ceil((frames - length) / hop))
     for first in range(0, count, batch_size):
         numbers = range(first, min(first + batch_size, count))
-        samples = torch.stack([_padded(waveform, number * hop * FRAME_SAMPLES, window) for number in numbers])
-        for number, block in zip(numbers, network(samples), strict=True):
+        waveforms = padded(samples, [number * hop * FRAME_SAMPLES for number in numbers], window)
+        for number, block in zip(numbers, network.frames(waveforms), strict=True):
             yield block[:, 0 if number == 0 else EDGE : length if number == count - 1 else length - EDGE]
 
 
-def _padded(waveform: torch.Tensor, start: int, length: int) -> torch.Tensor:
-    samples = waveform[:, start : start + length]
-    return pad(samples, (0, length - samples.shape[1]))
+def padded(samples: np.ndarray, starts: Sequence[int], length: int) -> np.ndarray:
+    """(starts, length) samples from each of these on, with silence after the recording's end."""
+    waveforms = np.zeros((len(starts), length), dtype=np.float32)
+    for waveform, start in zip(waveforms, starts, strict=True):
+        part = samples[start : start + length]
+        waveform[: len(part)] = part
+    return waveforms

