@@ -47,6 +47,10 @@ from tests.support.tables import empty_tables
 sys.dont_write_bytecode = False  # pytest rewrites the tests' assertions: 10 s of a core for each process
 configure_libraries()  # some tests import torch before anything of the library asks for a device
 
+# Where the homes of all test processes have their models, assembled and exported once.
+MODELS = Path(os.environ.get("PYTEST_EARSHOT_MODELS") or tempfile.mkdtemp(prefix="earshot-models-"))
+os.environ["PYTEST_EARSHOT_MODELS"] = str(MODELS)  # test processes inherit it
+
 # Modules that take a minute and more, the longest first: none of them must start last. `make test` gives modules to four
 # processes, so that two cores stay busy while `earshot up` waits.
 LONG = (
@@ -64,11 +68,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
+def pytest_sessionfinish() -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(MODELS, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
     """EARSHOT_HOME of the whole test session, its Postgres stopped at the end."""
     folder = Path(tempfile.mkdtemp(prefix="earshot-"))
     folder.chmod(0o755)
+    (folder / "models").symlink_to(MODELS)
     os.environ["EARSHOT_HOME"] = str(folder)
     yield folder
     stop_embedded(folder)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pyannote.audio.pipelines.clustering import AgglomerativeClustering
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 
 from earshot.models.voice.clustering import LARGE, THRESHOLD, cluster
@@ -26,6 +25,8 @@ def _recording(seed: int) -> tuple[np.ndarray, Segmentation]:
 
 
 def _pyannote(vectors: np.ndarray, segmentation: Segmentation, least: int, most: int | None) -> np.ndarray:
+    from pyannote.audio.pipelines.clustering import AgglomerativeClustering
+
     clustering: Any = AgglomerativeClustering(metric="cosine")
     clustering.instantiate({"method": "centroid", "min_cluster_size": LARGE, "threshold": THRESHOLD})
     windows = SlidingWindowFeature(segmentation.active, SlidingWindow(duration=10.0, step=2.0))
