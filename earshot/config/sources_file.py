@@ -125,7 +125,7 @@ def sources_in(path: Path, text: str) -> tuple[Source, ...]:
 
 
 def _source(kind: Kind, address: str, chosen: dict[str, Any]) -> Source:
-    built_in = {"skip_members_only": "cookies" not in chosen}
+    built_in: dict[str, Any] = {"skip_members_only": "cookies" not in chosen}
     if kind is Kind.FOLDER:
         built_in["every_s"] = FOLDER_EVERY_S
     return Source(**{"kind": kind, "address": address, **built_in, **chosen})
