@@ -158,8 +158,8 @@ class BatchedPipeline(BatchedInferencePipeline):
 
 
 def _reading(output: Any, tokenizer: Tokenizer) -> Reading:
-    tokens = tuple(output["tokens"])
-    return Reading(tokens, tokenizer.decode(tokens), output["avg_logprob"], output["no_speech_prob"])
+    tokens: list[int] = output["tokens"]
+    return Reading(tuple(tokens), tokenizer.decode(tokens), output["avg_logprob"], output["no_speech_prob"])
 
 
 def _output(reading: Reading) -> dict[str, Any]:
