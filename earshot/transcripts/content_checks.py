@@ -14,10 +14,11 @@ Each is a warning at most: a song or a foreign guest is no fault. Short recordin
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from statistics import median
 
 import pandas as pd
+
+from earshot.models.speech.loops import bare_words, longest_loop
 
 CONTENT_CHECKS: Mapping[str, Mapping[str, str]] = {
     "transcript": {
@@ -39,7 +40,7 @@ FEWEST_WORDS_PER_S = 0.5
 NO_SPEECH, DOUBTED_LOGPROB = 0.6, -1.0
 MOST_WITHOUT_SPEECH = 0.2
 # People say a word three times, and songs a line; whisper's loops run to the end of a window.
-LONGEST_PHRASE, FEWEST_REPEATS, FEWEST_WORDS = 12, 4, 12
+FEWEST_REPEATS, FEWEST_WORDS = 4, 12
 FEWEST_CERTAIN_LANGUAGE, CERTAIN_OTHER_LANGUAGE = 0.5, 0.8
 USUAL_VIDEOS = 5  # of a source, before anything is usual for it
 USUAL_SHARE = 0.8
@@ -105,28 +106,13 @@ def words_outcome(spoken: Spoken) -> ContentOutcome:
 
 def loops_outcome(words: pd.DataFrame) -> ContentOutcome:
     """Loops: the longest run of one phrase that follows itself."""
-    spoken = ["".join(filter(str.isalnum, str(word))).casefold() for word in words.text]
-    first, length, repeats = longest_loop(spoken)
+    first, length, repeats = longest_loop(bare_words(words.text))
     if repeats < FEWEST_REPEATS or length * repeats < FEWEST_WORDS:
         return ContentOutcome("loops", True, "No phrase is repeated again and again.", float(repeats))
     phrase = " ".join(str(word).strip() for word in words.text.iloc[first : first + length])
     at_s = float(words.start_s.iloc[first])
     message = f"“{phrase}” is repeated {repeats} times from {at_s:.0f} s on: has the model lost the speech?"
     return ContentOutcome("loops", False, message, float(repeats))
-
-
-def longest_loop(words: Sequence[str]) -> tuple[int, int, int]:
-    """The run of one phrase that covers most words: its first word, the phrase's length, and how often it is said in a row."""
-    best = (0, 0, 0)
-    for length in range(1, min(LONGEST_PHRASE, len(words) // 2) + 1):
-        same = [word == later for word, later in zip(words, words[length:], strict=False)]
-        first = 0
-        for equal, run in ((key, sum(1 for _ in group)) for key, group in groupby(same)):
-            repeats = run // length + 1
-            if equal and repeats > 1 and repeats * length > best[1] * best[2]:
-                best = (first, length, repeats)
-            first += run
-    return best
 
 
 def language_outcome(spoken: Spoken, usual: Sequence[str]) -> ContentOutcome:

@@ -70,4 +70,7 @@ def transcript(
             excerpt=excerpt(transcription.segments, run.video.url),
             language=transcription.language or "none: nothing was said",
             words=len(transcription.words),
+            weak_windows=transcription.second_look.weak,
+            replaced_windows=transcription.second_look.replaced,
+            silent_windows=transcription.second_look.silent,
         )

@@ -19,7 +19,8 @@ from earshot.timings.timing import COUNT_KEYS, KEYS, TEXT_KEYS, Timing
 
 ROWS = "dagster/partition_row_count"
 MARKDOWN = ("excerpt", "picture")
-COUNTS = frozenset({ROWS, "speakers", "turns", "words", *COUNT_KEYS})
+LOOKED_AGAIN = ("weak_windows", "replaced_windows", "silent_windows")
+COUNTS = frozenset({ROWS, "speakers", "turns", "words", *LOOKED_AGAIN, *COUNT_KEYS})
 WHAT_RAN = ("reused", *(key for key in KEYS if key in TEXT_KEYS))
 DIGITS = 3  # of seconds and of other figures from 1; smaller ones have four significant digits
 

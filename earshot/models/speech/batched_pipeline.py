@@ -1,11 +1,12 @@
-"""faster-whisper's batched pipeline: counts its work, encodes nothing twice, and gives up a prompt that leads off the speech.
+"""faster-whisper's batched pipeline: counts its work, encodes nothing twice, gives up a prompt that leads off the speech, and
+reads weak windows again.
 
 faster-whisper detects the language by encoding the first 30 s of speech once more. Here the encoder's output of the first
 batch says it: no second pass, and up to eight windows (32 on a GPU) instead of one.
 """
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,26 @@ from faster_whisper.tokenizer import Tokenizer
 from earshot.common.errors import Misconfigured
 from earshot.models.measurement import CallCounter
 from earshot.models.speech.prompting import Prompt, follows_speech
+from earshot.models.speech.second_look import UNREPEATED, Reading, better, cut, invented, join
 
 ENGLISH = "en"
 
 Language = tuple[str | None, float]
 SILENCE: Language = (None, 0.0)
+
+
+@dataclass
+class SecondLook:
+    """Windows whose first reading was weak, those of them in which another one was kept, and those in which no one spoke."""
+
+    weak: int = 0
+    replaced: int = 0
+    silent: int = 0
+
+    def count(self, first: Mapping[int, Reading], kept: Mapping[int, Reading]) -> None:
+        self.weak += len(first)
+        self.silent += sum(not reading.tokens for reading in kept.values())
+        self.replaced += sum(bool(reading.tokens) and reading is not first[window] for window, reading in kept.items())
 
 
 class EncodedWhisper(WhisperModel):
@@ -35,6 +51,7 @@ class BatchedPipeline(BatchedInferencePipeline):
 
     `heard` is the language of the first batch with its probability, and `chosen` the one that is transcribed. With a prompt or
     hotwords, `prompted` windows are also read without them, and `not_followed` of these readings were kept.
+    `second_look` counts the weak windows.
     """
 
     def __init__(self, model: EncodedWhisper) -> None:
@@ -46,6 +63,7 @@ class BatchedPipeline(BatchedInferencePipeline):
         self._tally, self._languages = tally, languages
         self.heard = self.chosen = SILENCE
         self.prompted = self.not_followed = 0
+        self.second_look = SecondLook()
 
     def begin(
         self, samples: np.ndarray, batch_size: int, tally: CallCounter, languages: Collection[str], prompt: Prompt
@@ -67,6 +85,7 @@ class BatchedPipeline(BatchedInferencePipeline):
         return segments, information.duration_after_vad
 
     def forward(self, features: np.ndarray, tokenizer: Tokenizer, chunks_metadata: Any, options: Any) -> Any:
+        self._features = features
         encoded: Any = self._whisper.encode(features)
         if self.chosen == SILENCE:
             self._choose_language(self._language_shares(encoded))
@@ -98,17 +117,51 @@ class BatchedPipeline(BatchedInferencePipeline):
         self.chosen = (chosen, allowed[chosen] / (sum(allowed.values()) or 1.0)) if self._languages else self.heard
 
     def generate_segment_batched(self, features: Any, tokenizer: Tokenizer, options: Any) -> Any:
-        self._tally.count(features.shape[0])
-        encoded, readings = super().generate_segment_batched(features, tokenizer, options)
-        if options.initial_prompt is None and options.hotwords is None:
-            return encoded, readings
-        self._tally.count(features.shape[0])
+        encoded, readings = self._read(features, tokenizer, options)
         bare = replace(options, initial_prompt=None, hotwords=None)
-        _, unprompted = super().generate_segment_batched(encoded, tokenizer, bare)
-        return encoded, [self._choose(tokenizer, *both) for both in zip(readings, unprompted, strict=True)]
+        if options.initial_prompt is not None or options.hotwords is not None:
+            _, plain = self._read(encoded, tokenizer, bare)
+            readings = [self._choose(*both) for both in zip(readings, plain, strict=True)]
+        weak = {window: reading for window, reading in enumerate(readings) if reading.weak}
+        kept = self._look_again(weak, tokenizer, bare) if weak else {}
+        readings = [kept.get(window, reading) for window, reading in enumerate(readings)]
+        return encoded, [_output(reading) for reading in readings]
 
-    def _choose(self, tokenizer: Tokenizer, prompted: Any, plain: Any) -> Any:
-        follows = follows_speech(tokenizer.decode(prompted["tokens"]), tokenizer.decode(plain["tokens"]))
+    def _read(self, features: Any, tokenizer: Tokenizer, options: Any) -> tuple[Any, list[Reading]]:
+        self._tally.count(features.shape[0])
+        encoded, outputs = super().generate_segment_batched(features, tokenizer, options)
+        return encoded, [_reading(output, tokenizer) for output in outputs]
+
+    def _choose(self, prompted: Reading, plain: Reading) -> Reading:
+        follows = follows_speech(prompted.text, plain.text)
         self.prompted += 1
         self.not_followed += not follows
         return prompted if follows else plain
+
+    def _look_again(self, first: Mapping[int, Reading], tokenizer: Tokenizer, options: Any) -> dict[int, Reading]:
+        """The better reading of each of these windows of the batch, whose first ones were weak."""
+        second = self._read_halves(first, tokenizer, options)
+        lost = [window for window in first if invented(first[window], second[window])]
+        if lost:
+            third = self._read_halves(lost, tokenizer, replace(options, no_repeat_ngram_size=UNREPEATED))
+            second |= {window: better(second[window], reading) for window, reading in third.items()}
+        kept = {window: better(reading, second[window]) for window, reading in first.items()}
+        self.second_look.count(first, kept)
+        return kept
+
+    def _read_halves(self, windows: Iterable[int], tokenizer: Tokenizer, options: Any) -> dict[int, Reading]:
+        """All first halves in one call, and all second ones in another: no more at once than in the batch."""
+        numbers = list(windows)
+        halves = zip(*(cut(self._features[window]) for window in numbers), strict=True)
+        left, right = (self._read(np.stack(half), tokenizer, options)[1] for half in halves)
+        return dict(zip(numbers, map(join, left, right), strict=True))
+
+
+def _reading(output: Any, tokenizer: Tokenizer) -> Reading:
+    tokens: list[int] = output["tokens"]
+    return Reading(tuple(tokens), tokenizer.decode(tokens), output["avg_logprob"], output["no_speech_prob"])
+
+
+def _output(reading: Reading) -> dict[str, Any]:
+    """As faster-whisper has it."""
+    return {"tokens": list(reading.tokens), "avg_logprob": reading.logprob, "no_speech_prob": reading.no_speech}

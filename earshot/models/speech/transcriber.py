@@ -2,8 +2,8 @@
 
 `Transcriber.transcribe()` takes samples and returns segments and words as DataFrames. faster-whisper's Silero VAD first cuts
 the audio, so that silence yields no words; word times come from whisper's attention alignment. The language is detected per
-video, among those that the hints allow. The hints' prompt and vocabulary precede the speech of each window. The text is not
-corrected.
+video, among those that the hints allow. The hints' prompt and vocabulary precede the speech of each window. Weak windows are
+read again (second_look.py). The text is not corrected.
 """
 
 from collections.abc import Callable, Collection
@@ -20,7 +20,7 @@ from earshot.models.device import COMPUTE_TYPES, Device, assert_compute_type, as
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
-from earshot.models.speech.batched_pipeline import SILENCE, BatchedPipeline, EncodedWhisper
+from earshot.models.speech.batched_pipeline import SILENCE, BatchedPipeline, EncodedWhisper, SecondLook
 from earshot.models.speech.prompting import Prompt, fit_prompt
 from earshot.models.speech.speech_detection import spread_over_cores
 
@@ -36,7 +36,7 @@ class Transcription:
 
     `speech_s`: the seconds in which the voice activity detector heard speech. `heard_language`: what the model takes the
     language for, with its probability; it may differ from a `language` that was asked for. `prompt`: what whisper was
-    given of the hints.
+    given of the hints. `second_look`: the windows that were read again.
     """
 
     language: str | None
@@ -46,6 +46,7 @@ class Transcription:
     segments: pd.DataFrame
     words: pd.DataFrame
     prompt: Prompt
+    second_look: SecondLook
 
 
 class Transcriber:
@@ -130,7 +131,10 @@ class Transcriber:
         with spread_over_cores():
             transcribed, speech_s = self._pipeline.begin(samples, batch_size, tally, languages, prompt)
         segments, words = [], []
-        for index, segment in enumerate(transcribed):
+        for segment in transcribed:
+            if not segment.text.strip():  # no one speaks
+                continue
+            index = len(segments)
             segments.append(
                 (
                     index,
@@ -158,4 +162,5 @@ class Transcriber:
             segments=pd.DataFrame(segments, columns=SEGMENT_COLUMNS),
             words=pd.DataFrame(words, columns=WORD_COLUMNS),
             prompt=replace(prompt, windows=self._pipeline.prompted, not_followed=self._pipeline.not_followed),
+            second_look=self._pipeline.second_look,
         )

@@ -18,7 +18,6 @@ from earshot.transcripts.content_checks import (
     ContentOutcome,
     Spoken,
     language_outcome,
-    longest_loop,
     loops_outcome,
     speakers_outcome,
     transcript_outcomes,
@@ -105,20 +104,6 @@ def test_pause_in_a_short_clip_is_no_fault() -> None:
     assert words_outcome(spoken([], speech_s=0.0, duration_s=20.0)).passed
 
 
-@pytest.mark.parametrize(
-    ("words", "loop"),
-    [
-        ("a b c", (0, 0, 0)),
-        ("no no no no", (0, 1, 4)),
-        ("so it was it was it was it was then", (1, 2, 4)),
-        ("a b a b a b c c", (0, 2, 3)),
-        ("", (0, 0, 0)),
-    ],
-)
-def test_longest_loop(words: str, loop: tuple[int, int, int]) -> None:
-    assert longest_loop(words.split()) == loop
-
-
 def test_loop_ignores_case_and_punctuation() -> None:
     repeated = ["Thank", "you.", "thank", "you,"] * FEWEST_WORDS
     outcome = loops_outcome(spoken(repeated).words)
@@ -177,7 +162,7 @@ def noisy(samples: np.ndarray, snr_db: float) -> np.ndarray:
         (music(40.0), None, {"words"}),
         (np.zeros(40 * SAMPLE_RATE, dtype=np.float32), None, {"words"}),
         (np.tile(clip_samples(BECKETT), 12), None, {"loops"}),
-        (clip_samples(TELEPHONE), "de", {"language", "loops"}),
+        (clip_samples(TELEPHONE), "de", {"language", "certainty"}),
         (noisy(clip_samples(NARRATOR), 5.0), None, set()),
         (clip_samples(TELEPHONE), "en", set()),
     ],

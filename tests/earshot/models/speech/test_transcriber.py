@@ -10,6 +10,9 @@ from earshot.common.errors import Misconfigured
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.measurement import CallCounter
+from earshot.models.speech.batched_pipeline import SecondLook
+from earshot.models.speech.loops import bare_words, longest_loop
+from earshot.models.speech.second_look import LOOP_REPEATS, LOOP_WORDS
 from earshot.models.speech.transcriber import Transcriber
 
 pytestmark = pytest.mark.slow
@@ -62,3 +65,20 @@ def test_silence_has_no_language_and_is_not_encoded(transcriber: Transcriber, en
     transcript = transcriber.transcribe(np.zeros(3 * SAMPLE_RATE, dtype=np.float32))
     assert (transcript.language, transcript.heard_language, encoded) == (None, (None, 0.0), [])
     assert transcript.words.empty
+
+
+def test_loop_of_a_lost_model_is_read_again(transcriber: Transcriber) -> None:
+    """English taken for German, in which whisper-base repeats itself."""
+    tally = CallCounter()
+    transcript = transcriber.transcribe(clip_samples(TELEPHONE), language="de", tally=tally)
+    assert transcript.second_look.weak == transcript.second_look.replaced == 1
+    assert tally.inputs >= 3  # the window, and its halves
+    loop = longest_loop(bare_words(transcript.words.text))
+    assert loop.length * loop.repeats < LOOP_WORDS or loop.repeats < LOOP_REPEATS
+    assert list(transcript.segments.segment_index) == list(range(len(transcript.segments)))
+
+
+def test_healthy_speech_is_read_once(transcriber: Transcriber) -> None:
+    tally = CallCounter()
+    transcript = transcriber.transcribe(clip_samples(TELEPHONE), tally=tally)
+    assert (transcript.second_look, tally.inputs) == (SecondLook(), 1.0)
