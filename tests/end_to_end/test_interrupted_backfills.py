@@ -108,17 +108,17 @@ def test_next_backfill_does_the_rest_across_deaths_of_machine_and_database(stale
     ports = ["--port", str(free_port()), "--page-port", str(free_port())]
     up = subprocess.Popen([EARSHOT, "up", *ports], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     [held] = stale.database.query("SELECT min(video_id) AS video_id FROM videos")
-    with lock(stale.database.url, video_lock(held["video_id"])):  # keeps this video undone
+    with lock(stale.database.url, video_lock(held["video_id"])):  # keeps this video undone until everything is killed
         cancelled = stale.redo()
         stale.wait_for_the_first()
         cancel(open_instance(), cancelled)
         assert stale.wait_for_end(cancelled).status == "CANCELED"
-    done = len(stale.times_done())
-    assert 0 < done < VIDEOS
-    assert len([left for left in find_stale(stale.database) if left.stage == STAGE]) == VIDEOS - done
-    rest = stale.redo()
-    killed = stale.wait_for_a_run(rest)
-    kill_everything(up, stale.home)
+        done = len(stale.times_done())
+        assert 0 < done < VIDEOS
+        assert len([left for left in find_stale(stale.database) if left.stage == STAGE]) == VIDEOS - done
+        rest = stale.redo()
+        killed = stale.wait_for_a_run(rest)
+        kill_everything(up, stale.home)
     with running_up(stale.home, {"EARSHOT_WORKERS": "1"}):
         stale.wait_for_a_run(rest, before=killed)
         stop_embedded(stale.home)

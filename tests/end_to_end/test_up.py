@@ -254,7 +254,7 @@ def test_video_of_killed_worker_is_restarted(served: Served, library: Database) 
     [longest] = library.query("SELECT video_id FROM passages GROUP BY video_id ORDER BY count(*) DESC LIMIT 1")
     video = longest["video_id"]
     before = _found(served, video)
-    assert len(before) > 1
+    assert before
     with _searching(served, video) as answers:
         run_id = launch(served.url, video)
         process = _at_work(served, library, run_id)
