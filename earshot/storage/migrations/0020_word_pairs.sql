@@ -11,6 +11,28 @@ $$;
 
 CREATE INDEX passages_word_pairs ON passages USING gin (word_pairs(text));
 
+-- What Postgres knows of the words of all passages: the most common ones, and in which share of the passages each is. Behind
+-- these shares stands the least of them. One row; none until it has looked (ANALYZE).
+CREATE FUNCTION known_words() RETURNS TABLE (lexemes text[], shares real[]) LANGUAGE sql STABLE AS $$
+    SELECT s.most_common_elems::text::text[], s.most_common_elem_freqs FROM pg_stats s
+    WHERE s.schemaname = current_schema() AND s.tablename = 'passages' AND s.attname = 'search_text'
+$$;
+
+CREATE OR REPLACE FUNCTION question_words(question text)
+RETURNS TABLE (languages text[], word tsquery, weight double precision, expected double precision) LANGUAGE sql STABLE AS $$
+    WITH known AS MATERIALIZED (
+        SELECT * FROM known_words()
+    ), common AS (
+        SELECT e.lexeme, e.share FROM known, unnest(lexemes, shares[:cardinality(lexemes)]) AS e (lexeme, share)
+    ), weighed AS (
+        SELECT s.languages, w.lexeme, coalesce(c.share, (SELECT shares[cardinality(lexemes) + 1] FROM known)) AS share
+        FROM spoken_languages() s, unnest(to_tsvector(s.config, question_asked(question))) AS w LEFT JOIN common c USING (lexeme)
+    )
+    SELECT languages, ('''' || replace(replace(lexeme, '\', '\\'), '''', '''''') || '''')::tsquery,
+        coalesce(ln(1 + 1 / share), 1), coalesce(share * greatest(reltuples, 0), 0)
+    FROM weighed, pg_class WHERE oid = 'passages'::regclass
+$$;
+
 -- The search as a whole, which 0011, 0014 and 0018 changed in parts. 0005_search.sql says what it does.
 CREATE OR REPLACE FUNCTION search_passages(
     question text, question_vector vector DEFAULT NULL, results integer DEFAULT 10, skip integer DEFAULT 0,
@@ -60,7 +82,7 @@ BEGIN
         RAISE EXCEPTION 'a vector of % values was given; those of % have %', vector_dims(question_vector), searched.model,
             searched.dimension USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    of_model := format('p.model = %L AND p.model_revision = %L AND p.text <> ''''', searched.model, searched.model_revision)
+    of_model := format('p.model = %L AND p.model_revision = %L', searched.model, searched.model_revision)
         || CASE WHEN spoken IS NULL THEN '' ELSE ' AND p.language = ANY($8)' END;
     of_video := nullif(concat_ws(' AND ', CASE WHEN sources IS NOT NULL THEN 'v.source = ANY($6)' END,
         CASE WHEN video_ids IS NOT NULL THEN 'v.video_id = ANY($7)' END,
@@ -71,7 +93,7 @@ BEGIN
     -- more are looked up in pairs, one by its stem.
     SELECT coalesce(string_agg(CASE WHEN cardinality(pairs) > 0 THEN format(' AND word_pairs(p.text) @> %L', pairs)
             ELSE ' AND (' || holds || ')' END, '') FILTER (WHERE wanted AND (cardinality(pairs) > 0 OR holds IS NOT NULL)), ''),
-        coalesce(string_agg(' AND NOT (' || holds || ')', '') FILTER (WHERE NOT wanted AND demanded !~ '\s'), '')
+        ' AND p.text <> ''''' || coalesce(string_agg(' AND NOT (' || holds || ')', '') FILTER (WHERE NOT wanted AND demanded !~ '\s'), '')
         || coalesce(string_agg(format(' AND p.text %s %L', CASE WHEN wanted THEN '~*' ELSE '!~*' END, phrase_pattern(demanded)), '')
             FILTER (WHERE wanted OR demanded ~ '\s'), ''),
         coalesce(bool_or(wanted), false)
@@ -129,19 +151,18 @@ BEGIN
             'videos v WHERE %s)', of_video) END, compared, of_library)
             || ' * greatest(reltuples, 1) FROM pg_class WHERE oid = ''videos''::regclass';
     ELSE
-        counted := format('SELECT count(*) <= %1$s FROM (SELECT FROM %2$s LIMIT %1$s + 1) counted', compared,
-            replace(rows, ' AND p.text <> ''''', ''));
+        counted := format('SELECT count(*) <= %1$s FROM (SELECT FROM %2$s LIMIT %1$s + 1) counted', compared, rows);
     END IF;
     EXECUTE counted INTO few USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
     has_word := coalesce(has_word, (phrase AND few)::text);
-    IF few AND by_speaker THEN                   -- each is looked at once
-        candidates := format('(WITH looked_at AS MATERIALIZED (SELECT p.ctid, p.embedding <=> $1 AS distance, %s AS worded '
-            'FROM %s) (SELECT ctid FROM looked_at WHERE $1 IS NOT NULL ORDER BY distance LIMIT 100) '
-            'UNION (SELECT ctid FROM looked_at WHERE worded LIMIT %s))', has_word, rows || checks, at_most);
+    IF few AND by_speaker THEN                   -- each is read once
+        candidates := format('(WITH compared_rows AS MATERIALIZED (SELECT p.ctid, p.embedding <=> $1 AS distance, %s AS worded '
+            'FROM %s) (SELECT ctid FROM compared_rows WHERE $1 IS NOT NULL ORDER BY distance LIMIT 100) '
+            'UNION (SELECT ctid FROM compared_rows WHERE worded LIMIT %s))', has_word, rows || checks, at_most);
     ELSIF few THEN                               -- all are compared; those with the words are looked up
         candidates := format('(SELECT p.ctid FROM %1$s AND $1 IS NOT NULL ORDER BY p.embedding <=> $1 LIMIT 100) '
             'UNION (SELECT p.ctid FROM %1$s AND (%2$s) LIMIT %3$s)', rows || checks, has_word, at_most);
-    ELSE                                         -- in the order of the index, so each passage is looked at by itself
+    ELSE                                         -- in the order of the index, passage by passage
         rows := 'passages p WHERE ' || of_model || demands || checks
             || CASE WHEN of_video IS NULL THEN ''
                 ELSE format(' AND (SELECT %s FROM videos v WHERE v.video_id = p.video_id)', of_video) END

@@ -110,11 +110,9 @@ class AskedWord:
 # inside (x-ray, 3.5) also counts as said if a passage has all its parts. Words that Postgres knows from a thousand passages
 # are not looked up, since an index returns all of a common word's passages before the first one is read.
 _ASKED = """
-    WITH known AS MATERIALIZED (
-        SELECT most_common_elems::text::text[] AS lexemes, most_common_elem_freqs AS shares FROM pg_stats
-        WHERE schemaname = current_schema() AND tablename = 'passages' AND attname = 'search_text'
-    ), common AS MATERIALIZED (
-        SELECT ARRAY(SELECT e.lexeme FROM known, unnest(lexemes, shares[:cardinality(lexemes)]) AS e (lexeme, share), pg_class
+    WITH common AS MATERIALIZED (
+        SELECT ARRAY(SELECT e.lexeme
+            FROM known_words(), unnest(lexemes, shares[:cardinality(lexemes)]) AS e (lexeme, share), pg_class
             WHERE oid = 'passages'::regclass AND share * reltuples > 1000) AS lexemes
     )
     SELECT word, bool_or(said) AS said
@@ -184,7 +182,7 @@ def explain(database: Database, hits: Sequence[Hit], filters: Filters, page: int
 
 
 def count_undated(database: Database, filters: Filters) -> int:
-    """How many videos `since` and `until` exclude only because their date is unknown: those last in the index of dates."""
+    """How many videos `since` and `until` exclude only because their date is unknown, which the index has as -infinity."""
     if not filters.has_days:
         return 0
     statement = """
