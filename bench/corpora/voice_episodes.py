@@ -150,7 +150,7 @@ def spoil(samples: np.ndarray, spoiling: Spoiling) -> np.ndarray:
     if spoiling.music_db is not None:
         spoiled = spoiled + _beneath(music(len(samples) / SAMPLE_RATE)[: len(samples)], samples, spoiling.music_db)
     if spoiling.noise_db is not None:
-        spoiled = spoiled + _beneath(_pink(len(samples)), samples, spoiling.noise_db)
+        spoiled = spoiled + _beneath(pink_noise(len(samples)), samples, spoiling.noise_db)
     if spoiling.telephone:
         spoiled = sosfiltfilt(butter(4, TELEPHONE_BAND_HZ, "bandpass", fs=SAMPLE_RATE, output="sos"), spoiled)
     return np.clip(spoiled * 10 ** (spoiling.level_db / 20), -1.0, 1.0).astype(np.float32)
@@ -170,9 +170,9 @@ def _beneath(disturbance: np.ndarray, speech: np.ndarray, ratio_db: float) -> np
     return disturbance * (_rms(spoken) / max(_rms(disturbance), 1e-9) / 10 ** (ratio_db / 20))
 
 
-def _pink(samples: int) -> np.ndarray:
+def pink_noise(samples: int, seed: int = 5) -> np.ndarray:
     """Noise whose power falls by 3 dB per octave, roughly like that of rooms and streets."""
-    white = np.fft.rfft(np.random.default_rng(5).standard_normal(samples))
+    white = np.fft.rfft(np.random.default_rng(seed).standard_normal(samples))
     return np.fft.irfft(white / np.sqrt(np.maximum(np.arange(len(white)), 1)), samples)
 
 

@@ -21,7 +21,7 @@ from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from bench.corpora.episodes import Clip, clip_samples
 from bench.corpora.known_speech import BACK_CHANNELS, FOUR, HEAVEN, QUICK, TRIED, compose, telephone
-from bench.corpora.voice_episodes import TELEPHONE_BAND_HZ, music
+from bench.corpora.voice_episodes import TELEPHONE_BAND_HZ, music, pink_noise
 from earshot.common.audio import SAMPLE_RATE
 from earshot.evaluation.words import word_errors
 from earshot.models.cache import Models
@@ -114,8 +114,7 @@ def white(samples: int) -> np.ndarray:
 
 
 def pink(samples: int) -> np.ndarray:
-    spectrum = np.fft.rfft(white(samples))
-    return np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1)), samples)
+    return pink_noise(samples, seed=3)
 
 
 def babble(samples: int) -> np.ndarray:

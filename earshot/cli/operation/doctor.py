@@ -22,7 +22,7 @@ from earshot.common.text import pluralize
 from earshot.config.settings import read_settings
 from earshot.config.settings_file import origins, settings_path, variable_of
 from earshot.models.cache import Models
-from earshot.models.device import require_device
+from earshot.models.device import library_versions, require_device
 from earshot.models.files import locate
 from earshot.models.nvml import GpuSampler, driver_version
 from earshot.models.registry import model_set
@@ -97,10 +97,8 @@ def _sources() -> str:
 
 
 def _libraries() -> str:
-    names = (
-        "dagster", "torch", "onnxruntime", "ctranslate2", "faster-whisper", "pyannote.audio", "sentence-transformers", "yt-dlp",
-    )  # fmt: skip
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    dagster, downloader = (f"{name} {importlib.metadata.version(name)}" for name in ("dagster", "yt-dlp"))
+    return f"{dagster}, {library_versions()}, {downloader}"
 
 
 def _device() -> str:

@@ -38,13 +38,18 @@ class Reading:
     no_speech: float
 
     @cached_property
+    def words(self) -> list[str]:
+        """Without case and punctuation."""
+        return bare_words(self.text.split())
+
+    @cached_property
     def loop(self) -> Loop:
-        return longest_loop(bare_words(self.text.split()))
+        return longest_loop(self.words)
 
     @cached_property
     def phrase(self) -> str:
         """The words of the loop in the order of the alphabet, because a loop may begin with any of them."""
-        return " ".join(sorted(bare_words(self.text.split())[self.loop.first :][: self.loop.length]))
+        return " ".join(sorted(self.words[self.loop.first :][: self.loop.length]))
 
     @cached_property
     def ratio(self) -> float:
@@ -95,8 +100,10 @@ def better(first: Reading, second: Reading) -> Reading:
 
 
 def invented(first: Reading, second: Reading) -> bool:
-    """Whether the second reading is a loop that was not said: what is said again and again, both readings have, and the second
-    one is sure of it."""
+    """Whether the second reading is a loop that was not said.
+
+    A phrase that was really repeated is in both readings, and the second one is sure of it.
+    """
     if not second.loops:
         return False
     alike = SequenceMatcher(None, first.phrase, second.phrase, autojunk=False).ratio() >= ALIKE

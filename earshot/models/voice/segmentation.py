@@ -16,7 +16,7 @@ class Frames:
     step_s: float
 
     def starting_with(self, time_s: float) -> int:
-        """The first frame of a window that starts at this time."""
+        """The first frame of a window that starts at this time; computed as pyannote does, to round alike."""
         return int(np.rint((time_s + 0.5 * self.duration_s - 0.5 * self.duration_s) / self.step_s))
 
     def middles(self, count: int) -> np.ndarray:
