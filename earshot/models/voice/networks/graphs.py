@@ -1,4 +1,4 @@
-"""ONNX graphs of the bundled networks: made from their verified weights at first use, once per machine.
+"""ONNX graphs of the bundled networks: made from their verified weights at first use, once per home.
 
 A model's graphs are in a folder beside its weights, named after these and what exported them. A checksum of each file is kept
 with them, so that a damaged graph is noticed before it is loaded, and made again. torch is imported only to make them
