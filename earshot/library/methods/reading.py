@@ -10,8 +10,8 @@ from earshot.library.methods.opened import Opened
 
 if TYPE_CHECKING:
     from earshot.evaluation.scores import Evaluation
+    from earshot.library.exporting.exports import ExportSummary
     from earshot.library.lookup import Names
-    from earshot.library.reading.exports import ExportSummary
     from earshot.library.reading.facets import Facets
     from earshot.library.reading.playing import Playback
     from earshot.library.reading.question import Question, SearchResult
@@ -150,13 +150,16 @@ class Reading(Opened):
     ) -> "ExportSummary":
         """Write one file per video into the folder: these videos, those of a source, or all. Creates the folder if necessary.
 
-        `format` is srt, vtt, txt, json, rttm or seglst. `speaker`: only what this person or voice says. Replaces an earlier
+        As parquet, writes one file per table instead: videos, words, turns, passages, timings.
+
+        `format` is srt, vtt, txt, md, docx, csv, json, podcast, rttm, seglst or parquet.
+        `speaker`: only what this person or voice says. Replaces an earlier
         export of the same video; readers never see half a file.
         """
-        from earshot.library.reading.exports import Export
+        from earshot.library.exporting.exports import Export
 
-        export = Export(self.database, format, videos, source, speaker)
-        export.to_folder(Path(folder))
+        export = Export(self.database, videos, source, speaker)
+        export.to_folder(Path(folder), format)
         return export.summary
 
     def export_file(
@@ -168,11 +171,12 @@ class Reading(Opened):
         source: str | None = None,
         speaker: str | None = None,
     ) -> "ExportSummary":
-        """Like `export()`, into one file. Several videos as json become JSON Lines; as srt or vtt they raise EarshotError."""
-        from earshot.library.reading.exports import Export
+        """Like `export()`, into one file. Several videos as json become JSON Lines; as srt, vtt, md, docx or podcast they raise
+        EarshotError."""
+        from earshot.library.exporting.exports import Export
 
-        export = Export(self.database, format, videos, source, speaker)
-        export.to_file(Path(path))
+        export = Export(self.database, videos, source, speaker)
+        export.to_file(Path(path), format)
         return export.summary
 
     def evaluate(self, *references: Path | str, video: str | None = None, collar_s: float = 0.0) -> "Evaluation":
