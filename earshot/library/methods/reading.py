@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from earshot.library.reading.sound import Sound
     from earshot.library.reading.transcript import Transcript
     from earshot.library.videos import ListedPage, ListedVideo
+    from earshot.transcripts.chapters import Chapter
     from earshot.transcripts.search.query import Embed
 
 
@@ -178,6 +179,30 @@ class Reading(Opened):
         export = Export(self.database, videos, source, speaker)
         export.to_file(Path(path), format)
         return export.summary
+
+    def chapters(self, video: str) -> "list[Chapter]":
+        """Where the video turns to another subject; none if it is short, or stays with one."""
+        from earshot.library.exporting.feeds import read_chapters
+
+        return read_chapters(self.database, video)
+
+    def feed(self, source: str, base: str, *, after: str | None = None, limit: int = 100) -> str:
+        """The ready videos of a source as a podcast with transcripts and chapters (RSS), as a server at `base` serves it.
+
+        `after` is the cursor in the address of the next page. Raises SourceUnusable if no video has such a source.
+        """
+        from earshot.library.exporting.feeds import served_feed
+
+        return served_feed(self.database, source, base, after, limit)
+
+    def export_feed(self, source: str, folder: Path | str, base: str) -> int:
+        """Write that feed with its transcripts and chapters into a folder, for a web server at `base`.
+
+        Returns how many videos it has. Without an address of sound or video, an episode has no sound.
+        """
+        from earshot.library.exporting.feeds import write_feed
+
+        return write_feed(self.database, source, Path(folder), base)
 
     def evaluate(self, *references: Path | str, video: str | None = None, collar_s: float = 0.0) -> "Evaluation":
         """Compare transcripts with references: STM, RTTM, SRT, VTT, TXT and SegLST files, or folders of them.

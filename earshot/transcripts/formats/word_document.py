@@ -5,7 +5,6 @@ speaker. Headings are real ones, so that a table of contents can be made of them
 """
 
 import io
-import re
 
 from docx import Document
 from docx.document import Document as WordDocument
@@ -18,14 +17,13 @@ from docx.styles.style import CharacterStyle
 from docx.text.paragraph import Paragraph
 from docx.text.run import Run
 
+from earshot.common.text import in_xml
 from earshot.common.times import browsable, format_hms
 from earshot.transcripts.formats.speaker_passages import day_of, link_to, speaker_runs, title_of
 from earshot.transcripts.recordings import Recording
 
 _LINK = "Earshot link"
 _PROPERTY = 255  # characters that a document's property may have
-# What XML 1.0 has no way to write.
-_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_docx(recording: Recording) -> bytes:
@@ -48,7 +46,7 @@ def as_docx(recording: Recording) -> bytes:
 
 
 def _text(text: str) -> str:
-    return " ".join(_NOT_IN_XML.sub(" ", text).split())
+    return " ".join(in_xml(text).split())
 
 
 def _add_link_style(document: WordDocument) -> None:
