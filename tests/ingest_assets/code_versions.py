@@ -2,7 +2,7 @@
 
 An asset's logic is its own module, those of the network that it loads, and everything that these import of the project,
 except other assets and MACHINERY, which decides how something is done and not what results. The digest ignores comments and
-docstrings.
+docstrings, and is the same with each Python.
 
 `python -m tests.ingest_assets.code_versions` writes today's digests. Run it after a change to an asset's logic; raise the
 asset's `code_version` before if its result changes, since `earshot stale` and `earshot ingest` compare nothing else.
@@ -71,7 +71,17 @@ def _imported(module: str) -> set[str]:
 
 
 def _digest(modules: list[str]) -> str:
-    return hashlib.sha256("\n".join(ast.dump(_tree(module)) for module in modules).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(_normalized(_tree(module)) for module in modules).encode()).hexdigest()[:16]
+
+
+def _normalized(node: object) -> str:
+    """The tree as text, without its empty fields. Not `ast.dump`, which shows other ones of these with each Python."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(_normalized, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [f"{name}={_normalized(value)}" for name, value in ast.iter_fields(node) if value not in (None, [])]
+    return f"{type(node).__name__}({', '.join(fields)})"
 
 
 def _tree(module: str) -> ast.Module:
