@@ -87,10 +87,11 @@ browser: env
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; } || \
 	  { echo "make test needs Chromium for the UI's pictures: install the package 'chromium', then run it again"; exit 1; }
 
-# Run after changing a pin in pyproject.toml. The lock names no registry, so it works with any.
+# Run after changing a pin in pyproject.toml. One lock for each Python that Earshot runs on; it names no registry, so it works
+# with any.
 lock: env
-	@$(BIN)/uv pip compile --quiet --no-emit-index-url --no-header --extra demo --extra dev --python-version 3.11 \
-	  pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --no-emit-index-url --no-header --extra demo --extra dev \
+	  --python-version 3.11 pyproject.toml -o requirements.lock
 
 # Deletes the environment, not the library, after stopping Earshot.
 clean:

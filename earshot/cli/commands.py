@@ -32,6 +32,7 @@ COMMANDS = {
         "earshot.cli.operation.ingest:ingest_command",
         "Ingest videos from channels, playlists, feeds, files or folders.",
     ),
+    "init": LazyCommand("earshot.cli.operation.init:init_command", "Make a folder for a library, without a clone."),
     "page": LazyCommand("earshot.cli.operation.page:page_command", "Serve Earshot's page alone, without the queue."),
     "people": LazyCommand("earshot.cli.people.group:people_group", "Manage people, their recordings and corrections."),
     "play": LazyCommand(

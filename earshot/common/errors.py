@@ -38,6 +38,8 @@ Every error says what was wrong and with which value; its `remedy` says what to 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+REINSTALL = "Run `make env`; without a clone, install Earshot's wheel again"
+
 
 class EarshotError(Exception):
     """Any error that Earshot can explain. `remedy` says what to do, in one sentence."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from earshot.config.mistakes import Mistakes
-from earshot.config.settings_file import PROJECT_ROOT, Value, read_values, settings_path
+from earshot.config.settings_file import PROJECT_ROOT as PROJECT_ROOT
+from earshot.config.settings_file import Value, project_folder, read_values, settings_path
 from earshot.config.source_options import HIDDEN, address_shown
 
 DEVICES = ("cuda", "cpu")
@@ -59,8 +60,9 @@ def read_settings() -> Settings:
     mistakes = Mistakes(settings_path())
     read = {FIELDS.get(key, key): _read(value, mistakes) for key, value in read_values(mistakes).items()}
     mistakes.raise_if_any()
-    home = read.get("home", PROJECT_ROOT / ".earshot")
-    files = {name: (PROJECT_ROOT / f"{name}.yaml").resolve() for name in ("sources", "people")}
+    project = project_folder()
+    home = read.get("home", project / ".earshot")
+    files = {name: (project / f"{name}.yaml").resolve() for name in ("sources", "people")}
     return Settings(**{"home": home, "media": str(home / "media"), **files, **read})
 
 

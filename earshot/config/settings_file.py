@@ -1,7 +1,7 @@
 """earshot.toml: settings in a file, which the environment overrides.
 
-The file is in the clone, or at EARSHOT_SETTINGS. Its keys are the names of the variables in lower case without `EARSHOT_`, and
-`hf_token`. earshot/config/settings.py interprets and validates the values.
+The file is in the project folder, or at EARSHOT_SETTINGS. Its keys are the names of the variables in lower case without
+`EARSHOT_`, and `hf_token`. earshot/config/settings.py interprets and validates the values.
 """
 
 import os
@@ -14,8 +14,9 @@ from typing import Any
 from earshot.common.errors import Misconfigured
 from earshot.config.mistakes import Mistakes, read_text
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PROJECT_ROOT = Path(__file__).resolve().parents[2]  # the clone or, installed from a wheel, the folder of its packages
 VARIABLE = "EARSHOT_SETTINGS"
+FILE = "earshot.toml"
 KEYS = (
     "home", "database_url", "media", "device", "models", "alert_url", "alert_quiet_hours", "sources", "people", "workers",
     "worker_memory_gb", "broker", "monologue", "allow_private_addresses", "hf_token", "page_token", "owners",
@@ -37,9 +38,34 @@ class Value:
         return self.key if self.line else variable_of(self.key)
 
 
+def in_clone() -> bool:
+    """Whether this code is in a clone, and not installed from a wheel."""
+    return (PROJECT_ROOT / "pyproject.toml").exists()
+
+
+def project_folder() -> Path:
+    """The folder of earshot.toml, sources.yaml, people.yaml, dagster.yaml and, by default, the library.
+
+    In a clone, the clone. From a wheel, that of EARSHOT_SETTINGS if it is set, else the working directory or the nearest folder
+    above it with an earshot.toml, which `earshot init` writes. Raises Misconfigured if there is none.
+    """
+    if in_clone():
+        return PROJECT_ROOT
+    if os.environ.get(VARIABLE):
+        return settings_path().parent
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FILE).is_file():
+            return folder
+    raise Misconfigured(
+        f"There is no {FILE} in {here}, nor in a folder above it.",
+        f"Run Earshot in a folder that `earshot init FOLDER` has made, or set {VARIABLE} to its {FILE}.",
+    )
+
+
 def settings_path() -> Path:
     """The file, which need not exist. Raises Misconfigured for a relative path, which depends on the working directory."""
-    chosen = Path(os.environ.get(VARIABLE) or PROJECT_ROOT / "earshot.toml").expanduser()
+    chosen = Path(os.environ.get(VARIABLE) or project_folder() / FILE).expanduser()
     if not chosen.is_absolute():
         raise Misconfigured(f"{VARIABLE} is {str(chosen)!r}, a relative path.", f"Write it in full: {chosen.resolve()}.")
     return chosen
@@ -74,7 +100,7 @@ def _of_environment(key: str) -> Value | None:
 
 def _read_file(path: Path, mistakes: Mistakes) -> dict[str, Value]:
     """The file's values, by key."""
-    text = read_text(path, VARIABLE, may_miss=path == PROJECT_ROOT / "earshot.toml")
+    text = read_text(path, VARIABLE, may_miss=path == PROJECT_ROOT / FILE)
     return _values(_parsed(text, mistakes), text, path.parent, mistakes)
 
 

@@ -18,7 +18,7 @@ from earshot.common.errors import SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.hints import HINT_KEYS, Hints
 from earshot.config.mistakes import is_empty, read_text
-from earshot.config.settings import PROJECT_ROOT
+from earshot.config.settings_file import project_folder
 from earshot.config.source_options import address_shown, local_path, web_address
 
 # www.example.com, or a host with a path: example.com/feed.xml, but not a file name such as interview.mp3.
@@ -103,7 +103,7 @@ def source_named(address: str, **chosen: Any) -> Source:
 
 
 def read_sources(path: Path) -> tuple[Source, ...]:
-    """The sources in the file, in its order; none if it is empty, or if it is the clone's default file and missing.
+    """The sources in the file, in its order; none if it is empty, or if it is the project folder's own and missing.
 
     Raises InvalidConfig with every mistake.
     """
@@ -111,8 +111,8 @@ def read_sources(path: Path) -> tuple[Source, ...]:
 
 
 def read_sources_text(path: Path) -> str:
-    """The file's text, "" if it is the clone's default file and missing. Raises InvalidConfig."""
-    return read_text(path, "EARSHOT_SOURCES", may_miss=path == PROJECT_ROOT / "sources.yaml")
+    """The file's text, "" if it is the project folder's own and missing. Raises InvalidConfig."""
+    return read_text(path, "EARSHOT_SOURCES", may_miss=path == project_folder() / "sources.yaml")
 
 
 def sources_in(path: Path, text: str) -> tuple[Source, ...]:

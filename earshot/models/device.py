@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earshot.common.errors import GpuUnavailable
+from earshot.common.errors import REINSTALL, GpuUnavailable
 from earshot.models.measurement import ExecutionInfo
 from earshot.models.registry import Model
 
@@ -94,7 +94,7 @@ def _prove_cuda() -> Device:
     if total != 1024:
         raise _unavailable(f"a kernel returned {total} for 1024 ones", "The device or its driver is broken.")
     if ctranslate2.get_cuda_device_count() == 0:
-        raise _unavailable("ctranslate2 finds no CUDA device", "Run `make env`: its CUDA libraries must be CUDA 12.")
+        raise _unavailable("ctranslate2 finds no CUDA device", f"{REINSTALL}: its CUDA libraries must be CUDA 12.")
     wanted = COMPUTE_TYPES["cuda"]
     supported = ctranslate2.get_supported_compute_types("cuda")
     if wanted not in supported:

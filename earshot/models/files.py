@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from earshot.common.atomic_files import atomic_folder
-from earshot.common.errors import ModelUnavailable
+from earshot.common.errors import REINSTALL, ModelUnavailable
 from earshot.config.home import make_home
 from earshot.config.settings import Settings
 from earshot.models.registry import Model
@@ -34,7 +34,7 @@ def _packaged(model: Model, settings: Settings) -> Path:
             raise ModelUnavailable(
                 f"{folder / file.name} is not the file that model {model.name} is pinned to: "
                 f"its sha256 is {digest}, expected {file.sha256}.",
-                f"Delete {folder} and try again; if it comes back, the installed package was changed: rebuild .venv.",
+                f"Delete {folder} and try again; if it comes back, the installed package was changed. {REINSTALL}.",
             )
     return folder
 
@@ -58,7 +58,7 @@ def _package_file(model: Model, part: str) -> Path:
     if path is None or not path.exists():
         raise ModelUnavailable(
             f"Model {model.name} needs {part}, which is not installed for {sys.executable}.",
-            "Run `make env`.",
+            f"{REINSTALL}.",
         )
     return path
 

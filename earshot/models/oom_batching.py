@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from earshot.common.errors import GpuUnavailable, OutOfMemory
+from earshot.common.errors import REINSTALL, GpuUnavailable, OutOfMemory
 from earshot.models.measurement import CallCounter
 
 Result = TypeVar("Result")
@@ -63,7 +63,7 @@ def _explained(error: BaseException) -> BaseException:
     if LIBRARY_SIGN in str(error):
         return GpuUnavailable(
             f"A CUDA library is missing: {_first_line(error)}.",
-            "Run `make env`: it installs the libraries of CUDA 12 that ctranslate2 opens.",
+            f"{REINSTALL}, with the libraries of CUDA 12 that ctranslate2 opens.",
         )
     if not any(sign in str(error) for sign in DEVICE_SIGNS):
         return error

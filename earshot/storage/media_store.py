@@ -13,6 +13,7 @@ any work starts.
 import hashlib
 import io
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
@@ -108,7 +109,7 @@ def _require_package(location: str) -> None:
         raise Misconfigured(
             f"Audio at {without_secrets(location)!r} needs the package {package}, which is not installed.",
             "Set EARSHOT_MEDIA to a folder, or install the package: "
-            f".venv/bin/uv pip install --python .venv/bin/python {package} fsspec=={fsspec.__version__}",
+            f"{sys.executable} -m pip install {package} fsspec=={fsspec.__version__}",
         ) from error
     except ValueError as error:
         raise _unusable(f"has a scheme that is not known ({scheme}://)") from error

@@ -175,7 +175,9 @@ def git_commit() -> str | None:
 
 
 def commit_named(name: str) -> str | None:
-    """The commit with this name in git (HEAD~1, a branch, the beginning of a hash); None if there is none."""
+    """The clone's commit with this name in git (HEAD~1, a branch, the beginning of a hash); None if there is none."""
+    if not (PROJECT_ROOT / ".git").exists():  # else git would answer for a repository around an installed wheel
+        return None
     command = ["git", "-C", str(PROJECT_ROOT), "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=True)

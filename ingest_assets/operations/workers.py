@@ -22,6 +22,7 @@ import psutil
 import psycopg
 
 from earshot.config.settings import PROJECT_ROOT, read_settings
+from earshot.config.settings_file import project_folder
 from earshot.storage.server import server_urls
 from resources.instance.broker import QUEUE
 from resources.instance.worker_slots import WorkerSlot
@@ -87,7 +88,7 @@ class Worker:
         self._code, self._started, self._ending = code_digest(), time.monotonic(), False
         with open(self._log or os.devnull, "ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log if self._log else None, stderr=log if self._log else None, cwd=PROJECT_ROOT,
+                command, stdout=log if self._log else None, stderr=log if self._log else None, cwd=project_folder(),
                 start_new_session=True,
             )  # fmt: skip
         return f"Worker {self.name} died{code} and is started again." if died else None

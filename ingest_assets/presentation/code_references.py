@@ -23,7 +23,8 @@ _ORIGIN = re.compile(r"(?:.*@|.*://)(?P<host>[^/@:]*(?:github|gitlab)[^/@:]*)(?:
 
 def with_code_references(assets: Sequence[AssetsDefinition]) -> list[AssetsDefinition]:
     """The assets with `dagster/code_references`."""
-    url, commit = repository_url(_origin()), git_commit()
+    commit = git_commit()
+    url = repository_url(_origin()) if commit else ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BetaWarning)
         referenced = with_source_code_references(assets)

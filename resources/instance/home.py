@@ -1,4 +1,4 @@
-"""The Dagster instance of this home: `EARSHOT_HOME/dagster`, configured by the clone's dagster.yaml.
+"""The Dagster instance of this home: `EARSHOT_HOME/dagster`, configured by the project folder's dagster.yaml.
 
 `prepare_dagster_home()` copies the configuration there, with the pool slots of the requested device, and sets DAGSTER_HOME for
 this process and its children; a previous DAGSTER_HOME belongs to another project.
@@ -11,7 +11,9 @@ import yaml
 from dagster import DagsterInstance
 
 from earshot.config.home import make_home
-from earshot.config.settings import PROJECT_ROOT, read_settings
+from earshot.config.mistakes import read_text
+from earshot.config.settings import read_settings
+from earshot.config.settings_file import VARIABLE, project_folder
 from earshot.storage.server import server_urls
 
 # Stages that compute at once on a GPU; one stage fills a CPU. A single stage uses a fifth of an H200, because part of its work
@@ -24,12 +26,13 @@ def prepare_dagster_home() -> Path:
     settings = read_settings()
     folder = make_home(settings.home) / "dagster"
     folder.mkdir(exist_ok=True)
-    configuration = yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text())
+    source = project_folder() / "dagster.yaml"
+    configuration = yaml.safe_load(read_text(source, VARIABLE, may_miss=False))
     if settings.device == "cuda":
         configuration["concurrency"]["pools"]["default_limit"] = GPU_SLOTS
     temporary = folder / f".dagster.yaml.{os.getpid()}"
     text = yaml.safe_dump(configuration, sort_keys=False)
-    temporary.write_text(f"# Made from {PROJECT_ROOT / 'dagster.yaml'} at each start: change that one.\n{text}")
+    temporary.write_text(f"# Made from {source} at each start: change that one.\n{text}")
     temporary.replace(folder / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(folder)
     for variable, file in (("EARSHOT_SOURCES", settings.sources), ("EARSHOT_PEOPLE", settings.people)):

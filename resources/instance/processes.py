@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from earshot.common.errors import Misconfigured
-from earshot.config.settings import PROJECT_ROOT
+from earshot.config.settings_file import project_folder
 
 TERMINATION_S = 8.0  # before a process that was asked to exit is killed
 RESTART_S = 5.0  # at least, between two starts of a dying process
@@ -27,7 +27,8 @@ MARK = "EARSHOT_UP_HOME"
 
 
 def start(name: str, command: Sequence[str], logs: Path) -> subprocess.Popen[bytes]:
-    """Start a program of this environment, in its own session so that Ctrl-C reaches only this process.
+    """Start a program of this environment, in the project folder, in its own session so that Ctrl-C reaches only this
+    process.
 
     Its output is appended to its log.
     """
@@ -39,7 +40,7 @@ def start(name: str, command: Sequence[str], logs: Path) -> subprocess.Popen[byt
             [str(Path(sys.executable).parent / program), *arguments],
             stdout=log,
             stderr=log,
-            cwd=PROJECT_ROOT,
+            cwd=project_folder(),
             start_new_session=True,
         )
 

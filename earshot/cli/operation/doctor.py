@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from earshot.cli.output import json_option, print_json
-from earshot.common.errors import EarshotError, Misconfigured, SourceUnusable
+from earshot.common.errors import REINSTALL, EarshotError, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.common.text import pluralize
 from earshot.config.settings import read_settings
@@ -129,7 +129,7 @@ def _models_at_work() -> str:
         loaded = [load(device) for load in (models.transcriber, models.diarizer, models.voice_encoder, models.text_encoder)]
     except (RuntimeError, OSError) as error:  # torch or ctranslate2: a library is missing, or does not fit the device
         raise Misconfigured(
-            f"The models do not run on {device.kind}: {error}.", "Run `make env`; CUDA libraries must be CUDA 12."
+            f"The models do not run on {device.kind}: {error}.", f"{REINSTALL}; CUDA libraries must be CUDA 12."
         ) from error
     return ", ".join(f"{model.execution.model} {model.execution.compute_type}" for model in loaded) + f" ran on {device.kind}"
 
@@ -139,7 +139,7 @@ def _downloader() -> str:
     try:
         version = subprocess.run([deno, "--version"], capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError) as error:
-        raise Misconfigured(f"deno, which yt-dlp needs for JavaScript, does not run: {error}.", "Run `make env`.") from error
+        raise Misconfigured(f"deno, which yt-dlp needs for JavaScript, does not run: {error}.", f"{REINSTALL}.") from error
     return f"yt-dlp {importlib.metadata.version('yt-dlp')} with {version.stdout.splitlines()[0]}"
 
 

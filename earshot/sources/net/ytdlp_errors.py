@@ -21,6 +21,7 @@ from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import GeoRestrictedError, UnsupportedError, UserNotLive, YoutubeDLError
 
 from earshot.common.errors import (
+    REINSTALL,
     AgeRestricted,
     Blocked,
     DiskFull,
@@ -50,8 +51,11 @@ WAIT = "Wait some hours before you ingest from this source again."
 ELSEWHERE = "It cannot be fetched from this machine's location."
 ARCHIVED = "It can be fetched once the broadcast is over and archived."
 LOGIN = "If your account may see it, export its cookies to a file, and name that as `cookies` of the source in sources.yaml."
-UPDATE = "If other videos of the site fail alike, yt-dlp is too old: raise its pin in pyproject.toml, then `make lock env`."
-RUNTIME = "YouTube's media needs the JavaScript runtime deno, which is missing or too old: `make env` installs it."
+UPDATE = (
+    "If other videos of the site fail alike, yt-dlp is too old: raise its pin in pyproject.toml, then `make lock env`; "
+    "without a clone, install a newer one."
+)
+RUNTIME = f"YouTube's media needs the JavaScript runtime deno, which is missing or too old. {REINSTALL}."
 
 _POLLED_AGAIN = "It is polled again automatically while `earshot up` runs; `earshot ingest` tries it now."
 # Remedies for a source, in place of those for a video.

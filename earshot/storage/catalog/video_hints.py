@@ -16,7 +16,8 @@ from psycopg.types.json import Jsonb
 from earshot.common.errors import Misconfigured
 from earshot.config.hints import Hints
 from earshot.config.mistakes import read_text
-from earshot.config.settings import PROJECT_ROOT, read_settings
+from earshot.config.settings import read_settings
+from earshot.config.settings_file import project_folder
 from earshot.config.sources_file import sources_in
 from earshot.storage.database import Database
 
@@ -30,7 +31,7 @@ KEYS_OF_STAGES: Mapping[str, tuple[str, ...]] = {
 def source_hints() -> Mapping[str, Hints]:
     """The hints in sources.yaml, by address, of the sources that have any. Raises Misconfigured if the file is invalid."""
     path = read_settings().sources
-    return _hints_in(path, read_text(path, "EARSHOT_SOURCES", may_miss=path == PROJECT_ROOT / "sources.yaml"))
+    return _hints_in(path, read_text(path, "EARSHOT_SOURCES", may_miss=path == project_folder() / "sources.yaml"))
 
 
 def known_source_hints() -> Mapping[str, Hints] | None:

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from earshot.common.audio import SAMPLE_RATE
-from earshot.common.errors import ModelUnavailable
+from earshot.common.errors import REINSTALL, ModelUnavailable
 from earshot.models.voice.networks.campplus import CampPlusPlus, load_campplus
 from earshot.models.voice.networks.filter_bank import MEL_BANDS, bank_count
 from earshot.models.voice.networks.interface import SpeakerNetwork
@@ -111,5 +111,5 @@ def _require(graph: str, found: float, wanted: float) -> None:
     if not found >= wanted:
         raise ModelUnavailable(
             f"The exported graph {graph} agrees with torch to {found:.6f} on speech, not to {wanted}.",
-            "Run `make env`, which installs the pinned versions of torch and onnxruntime.",
+            f"{REINSTALL}, with the pinned versions of torch and onnxruntime.",
         )
