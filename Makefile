@@ -1,5 +1,8 @@
 # The two main commands are `make demo` and `make test`; the others are for special purposes.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The newest Python that Earshot runs on. Each is tried, because a version manager leaves commands of versions that are not active.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+  $$python -c '$(FITS)' 2>/dev/null && command -v $$python && break; done)
 BIN := .venv/bin
 
 .PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill lock clean delete-library browser
@@ -7,8 +10,9 @@ BIN := .venv/bin
 env: .venv/.complete
 
 .venv/.complete: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "Earshot needs Python 3.11; found " + sys.version.split()[0] + ". Say which one to use: make PYTHON=/path/to/python3.11")'
-	@echo "Building .venv: about 8 GB, nearly all of it CUDA libraries (2-5 minutes cold)"
+	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c '$(FITS)' || { echo "Earshot needs Python 3.11, 3.12 or 3.13; found $$($(or $(PYTHON),python3) --version 2>&1). \
+	Say which one to use: make PYTHON=/path/to/python3.13"; exit 1; }
+	@echo "Building .venv with $$($(PYTHON) --version): about 8 GB, nearly all of it CUDA libraries (2-5 minutes cold)"
 	@rm -rf .venv && $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check "uv==$$(sed -n 's/^uv==//p' requirements.lock)"
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
