@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
   $$python -c '$(FITS)' 2>/dev/null && command -v $$python && break; done)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill lock clean delete-library browser
+.PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill lock wheel clean delete-library browser
 
 env: .venv/.complete
 
@@ -90,6 +90,10 @@ browser: env
 	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; } || \
 	  { echo "make test needs Chromium for the UI's pictures: install the package 'chromium', then run it again"; exit 1; }
+
+# dist/earshot-*.whl, which works without the clone (docs/guides/operation/install.md).
+wheel: env
+	@$(BIN)/python -m hatchling build --target wheel
 
 # Run after changing a pin in pyproject.toml. One lock for each Python that Earshot runs on; it names no registry, so it works
 # with any.
