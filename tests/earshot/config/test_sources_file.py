@@ -170,7 +170,7 @@ def test_byte_order_mark_and_windows_line_ends_are_read(folder: Path) -> None:
 def test_only_default_file_may_be_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Misconfigured, match="EARSHOT_SOURCES"):
         read_sources(folder / "sources.yaml")
-    monkeypatch.setattr(sources_file, "PROJECT_ROOT", folder)
+    monkeypatch.setattr(sources_file, "project_folder", lambda: folder)
     assert read_sources(folder / "sources.yaml") == ()
     with pytest.raises(Misconfigured):
         read_sources(folder / "other.yaml")
