@@ -8,10 +8,12 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from earshot.library.library import Library
+from earshot.mcp.http import McpEndpoint
 from earshot.page.access import Access, Guard
 from earshot.page.api import audio as audio_api
 from earshot.page.api import corrections as corrections_api
@@ -37,8 +39,11 @@ APIS = (
 PAGES = (search, videos, video, people, sources, performance, login)
 
 
-def create_app(library: Library, access: Access) -> FastAPI:
-    """The page and the API of this library, for those whom `access` allows."""
+def create_app(library: Library, access: Access, mcp_corrections: bool = False) -> FastAPI:
+    """The page and the API of this library, for those whom `access` allows.
+
+    `mcp_corrections`: clients of /mcp may name voices and correct words and speakers.
+    """
     app = FastAPI(
         title="Earshot",
         version=version("earshot"),
@@ -54,6 +59,7 @@ def create_app(library: Library, access: Access) -> FastAPI:
         app.include_router(api.router, prefix=API, responses=RESPONSES)
     for page in PAGES:
         app.include_router(page.router, include_in_schema=False)
+    app.router.routes.append(Route("/mcp", McpEndpoint(library, mcp_corrections), methods=["POST"]))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     handle_errors(app)
     # The last one added is the outermost.
