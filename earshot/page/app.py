@@ -27,7 +27,7 @@ from earshot.page.api import videos as videos_api
 from earshot.page.api import word_corrections as word_corrections_api
 from earshot.page.api.events import Broadcast
 from earshot.page.etags import ETags
-from earshot.page.pages import login, people, performance, search, sources, video, videos
+from earshot.page.pages import login, metrics, people, performance, search, sources, video, videos
 from earshot.page.problems import RESPONSES, handle_errors
 from earshot.page.rendering import STATIC
 
@@ -36,7 +36,7 @@ APIS = (
     search_api, transcripts_api, word_corrections_api, audio_api, people_api, corrections_api, videos_api, sources_api,
     timings_api, events_api,
 )  # fmt: skip
-PAGES = (search, videos, video, people, sources, performance, login)
+PAGES = (search, videos, video, people, sources, performance, metrics, login)
 
 
 def create_app(library: Library, access: Access, mcp_corrections: bool = False) -> FastAPI:

@@ -1,12 +1,14 @@
 """Methods of `Library` that keep the collection: what is at work, which videos and sources there are and which are removed."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from earshot.library.methods.opened import Opened
 
 if TYPE_CHECKING:
     from earshot.library.upkeep.at_work import AtWork
+    from earshot.library.upkeep.metrics import LibraryMetrics, StageTotals
     from earshot.library.upkeep.removal import ExcludedVideo, Removal
     from earshot.library.upkeep.sources import WatchedSource
     from earshot.library.videos import ListedVideo
@@ -20,6 +22,20 @@ class Upkeep(Opened):
         from earshot.library.upkeep.at_work import read_at_work
 
         return read_at_work(self.database)
+
+    def metrics(self) -> "LibraryMetrics":
+        """What a monitoring system asks for every minute: timings by stage, videos, queue, sources, checks, workers, GPUs.
+
+        The first call reads all timings, later ones only the new ones."""
+        from earshot.library.upkeep.metrics import read_metrics
+
+        return read_metrics(self.database, self._stage_totals)
+
+    @cached_property
+    def _stage_totals(self) -> "StageTotals":
+        from earshot.library.upkeep.metrics import StageTotals
+
+        return StageTotals()
 
     def queue_retry(self, video: str) -> "ListedVideo":
         """Like `retry()`, but by the daemon of a running `earshot up`. Raises EarshotError if that does not run."""
