@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -14,6 +17,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
 from earshot import Library
+from earshot.config.home import page_file
+from earshot.library.reading.question import Question, SearchResult
 from earshot.mcp.server import CORRECTING, READING
 from earshot.page.access import access_to
 from earshot.storage.database import Database
@@ -51,13 +56,17 @@ def check(listed: list[str], called: list[CallToolResult], corrections: bool = F
     assert refused(called[-1]) == "There is no video 'four'. `earshot videos` lists the videos."
 
 
-@pytest.mark.usefixtures("named")
-@pytest.mark.parametrize(("options", "mode"), [([], "auto"), (["--allow-corrections"], "legacy")])
-def test_process_answers_over_stdin_and_stdout(options: list[str], mode: str) -> None:
+def process(*options: str) -> StdioServerParameters:
+    """`earshot mcp` with these options."""
     code = "from earshot.cli import main; main()"
-    started = StdioServerParameters(command=sys.executable, args=["-c", code, "mcp", *options], env=dict(os.environ))
-    listed, called = with_client(started, tools_and_calls, mode)
-    check(listed, called, corrections=bool(options))
+    return StdioServerParameters(command=sys.executable, args=["-c", code, "mcp", *options], env=dict(os.environ))
+
+
+@pytest.mark.usefixtures("named")
+def test_process_answers_over_stdin_and_stdout() -> None:
+    listed, called = with_client(process("--allow-corrections"), tools_and_calls, "legacy")
+    check(listed, called, corrections=True)
+    assert answered(called[0])["passages"][0]["page"] is None
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +75,38 @@ def page(named: Database) -> Iterator[str]:
     assert named
     with serving_page(Library()) as url:
         yield url
+
+
+@pytest.mark.usefixtures("named")
+def test_interrupt_ends_the_process_at_once() -> None:
+    started = process()
+    with subprocess.Popen([started.command, *started.args], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdin
+        assert running.stdout
+        running.stdin.write(b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        running.stdin.flush()
+        assert json.loads(running.stdout.readline()) == {"jsonrpc": "2.0", "id": 1, "result": {}}
+        running.send_signal(signal.SIGINT)
+        assert running.wait() == 130
+
+
+def test_process_asks_the_running_page(page: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    answer = Library.answer
+
+    def remember(library: Library, question: Question, words_only: bool = False) -> SearchResult:
+        asked.append(question.text)
+        return answer(library, question, words_only)
+
+    monkeypatch.setattr(Library, "answer", remember)  # of the page, which is in this process
+    page_file(home).write_text(json.dumps({"pid": os.getpid(), "url": page}))
+    try:
+        listed, called = with_client(process(), tools_and_calls)
+    finally:
+        page_file(home).unlink()
+    check(listed, called)
+    assert asked == ['"Bo in two"'] * 2
+    assert answered(called[0])["passages"][0]["page"].startswith(f"{page}/videos/two?t=")
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from earshot.cli.interrupt import exit_on_interrupt
 from earshot.library.library import Library
 
 
@@ -19,4 +20,5 @@ def mcp_command(allow_corrections: bool) -> None:
 
     if sys.stdin.isatty():
         click.echo("Waiting for an MCP client on stdin; Ctrl-D ends this. See docs/guides/mcp.md.", err=True)
-    serve(Library(), allow_corrections)
+    with exit_on_interrupt():  # the thread that reads stdin would wait for the next line
+        serve(Library(), allow_corrections)
