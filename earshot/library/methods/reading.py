@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from earshot.library.exporting.exports import ExportSummary
     from earshot.library.lookup import Names
     from earshot.library.reading.facets import Facets
-    from earshot.library.reading.news import News
     from earshot.library.reading.playing import Playback
     from earshot.library.reading.question import Question, SearchResult
     from earshot.library.reading.reader import ReadableTranscript
     from earshot.library.reading.sound import Sound
     from earshot.library.reading.transcript import Transcript
+    from earshot.library.upkeep.news import News
     from earshot.library.videos import ListedPage, ListedVideo
     from earshot.transcripts.chapters import Chapter
     from earshot.transcripts.search.query import Embed
@@ -122,7 +122,7 @@ class Reading(Opened):
 
         `since`: only those after this time (UTC if it has no time zone); `after` is `next` of the page before.
         """
-        from earshot.library.reading.news import read_news
+        from earshot.library.upkeep.news import read_news
 
         return read_news(self.database, since, after, limit)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from earshot.common.times import link_at
-from earshot.library.reading.news import NewVideo
+from earshot.library.upkeep.news import NewVideo
 from earshot.library.videos import ListedVideo
 from earshot.mcp.arguments import Arguments, Cursor, Limit, Text
 from earshot.mcp.context import Context
