@@ -4,6 +4,7 @@ A tool's name, description and schemas come from its function: its name, docstri
 explain become an answer that is marked as an error: one line, with the remedy. Others are left to the server.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,10 +57,9 @@ class Tool:
             return failure(str(error))
         except psycopg.OperationalError:
             return failure("The database does not answer. Run `earshot doctor` on the machine of the library.")
-        text = self._answer.dump_json(answer, indent=1).decode()
-        return CallToolResult(
-            content=[TextContent(type="text", text=text)], structured_content=self._answer.dump_python(answer, mode="json")
-        )
+        content = self._answer.dump_python(answer, mode="json", exclude_defaults=True)
+        text = TextContent(type="text", text=json.dumps(content, ensure_ascii=False))
+        return CallToolResult(content=[text], structured_content=content)
 
     @cached_property
     def _arguments(self) -> type[Arguments]:

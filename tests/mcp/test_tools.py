@@ -40,7 +40,7 @@ def test_search_without_hits_says_why(ask: Ask) -> None:
 def test_context_is_given_when_asked_for(ask: Ask) -> None:
     [plain, _] = answered(ask("search", question='"Bo in one"', words=True))["passages"]
     [whole, _] = answered(ask("search", question='"Bo in one"', words=True, context=True))["passages"]
-    assert (plain["before"], whole["before"]) == (None, " This is Ana in one.")
+    assert (plain.get("before"), whole["before"]) == (None, " This is Ana in one.")
 
 
 def test_who_said_groups_the_passages_by_speaker(ask: Ask) -> None:
@@ -104,7 +104,8 @@ def test_video_that_was_run_again_is_not_new(ask: Ask, named: Database) -> None:
 
 def test_hostile_title_stays_text(ask: Ask) -> None:
     for tool, arguments in (("transcript", {"video": "three"}), ("search", {"question": '"Cy in three"', "words": True})):
-        assert HOSTILE in str(answered(ask(tool, **arguments)).values()).encode().decode("unicode_escape")
+        answer = answered(ask(tool, **arguments))
+        assert (answer if tool == "transcript" else answer["passages"][0])["title"] == HOSTILE
 
 
 @pytest.mark.parametrize(

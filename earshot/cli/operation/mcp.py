@@ -11,10 +11,10 @@ from earshot.library.library import Library
 @click.command("mcp")
 @click.option("--allow-corrections", is_flag=True, help="Also offer tools that name voices, and correct words and speakers.")
 def mcp_command(allow_corrections: bool) -> None:
-    """Let an AI assistant search and read the library, over MCP on stdin and stdout.
+    """Let an AI assistant search and read the library, over MCP.
 
-    The assistant's program starts this command; docs/guides/mcp.md has the lines for its settings. Changes nothing unless
-    --allow-corrections is given. A running page answers the same at /mcp.
+    The assistant's program starts this command and speaks with it on stdin and stdout; docs/guides/mcp.md has the lines for its
+    settings. Changes nothing unless --allow-corrections is given. A running page answers the same at /mcp.
     """
     from earshot.mcp.stdio import serve
 

@@ -56,7 +56,8 @@ class WhoSaid(Filtered):
 
 @dataclass(frozen=True)
 class Passage:
-    """Up to 20 seconds of one speaker. `time` is `start_s` as h:mm:ss; `link` and `page` open it at that second."""
+    """Up to 20 seconds of one speaker. `time` is `start_s` as h:mm:ss; `link` and `page` open it at that second. `meaning`
+    is how near it is to the question, as a cosine: -1 to 1, null in a search by words alone."""
 
     speakers: tuple[str, ...]
     text: str
@@ -67,6 +68,7 @@ class Passage:
     video_id: str
     source: str
     published: datetime | None
+    meaning: float | None
     link: str
     page: str | None
     before: str | None = None
@@ -132,10 +134,21 @@ def who_said(context: Context, asked: WhoSaid) -> SaidBy:
 def passage(context: Context, hit: Hit) -> Passage:
     """The hit as the tools return it."""
     return Passage(
-        hit.speakers, hit.text, format_hms(hit.start_s), hit.start_s, hit.end_s, hit.title, hit.video_id,
-        context.source_name(hit.source), hit.published_at, hit.link, context.page_at(hit.video_id, hit.start_s), hit.before,
-        hit.after,
-    )  # fmt: skip
+        speakers=hit.speakers,
+        text=hit.text,
+        time=format_hms(hit.start_s),
+        start_s=hit.start_s,
+        end_s=hit.end_s,
+        title=hit.title,
+        video_id=hit.video_id,
+        source=context.source_name(hit.source),
+        published=hit.published_at,
+        meaning=None if hit.meaning is None else round(hit.meaning, 2),
+        link=hit.link,
+        page=context.page_at(hit.video_id, hit.start_s),
+        before=hit.before,
+        after=hit.after,
+    )
 
 
 def _said(context: Context, speaker: str, hits: Iterable[Hit]) -> Said:
