@@ -48,6 +48,7 @@ COMMANDS = {
         "earshot.cli.reading.search:search_command",
         "Search what was said, by meaning and by words.",
     ),
+    "site": LazyCommand("earshot.cli.reading.site:site_command", "Write transcripts as a static site that needs no server."),
     "sources": LazyCommand(
         "earshot.cli.library.sources:sources_command",
         "List the watched sources and their states, or change them.",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from earshot.library.reading.transcript import Transcript
     from earshot.library.upkeep.news import News
     from earshot.library.videos import ListedPage, ListedVideo
-    from earshot.transcripts.chapters import Chapter
+    from earshot.transcripts.publishing.chapters import Chapter
     from earshot.transcripts.search.query import Embed
 
 
@@ -213,6 +213,15 @@ class Reading(Opened):
         from earshot.library.exporting.feeds import write_feed
 
         return write_feed(self.database, source, Path(folder), base)
+
+    def export_site(self, folder: Path | str, source: str | None = None) -> "ExportSummary":
+        """Write the ready videos of a source, or all, as pages that a browser searches without a server.
+
+        Replaces an earlier site in this folder. Raises EarshotError if the folder holds anything else.
+        """
+        from earshot.library.exporting.site import write_site
+
+        return write_site(self.database, source, Path(folder))
 
     def evaluate(self, *references: Path | str, video: str | None = None, collar_s: float = 0.0) -> "Evaluation":
         """Compare transcripts with references: STM, RTTM, SRT, VTT, TXT and SegLST files, or folders of them.
