@@ -127,7 +127,7 @@ def test_any_script_and_markup_is_kept_as_text(client: TestClient) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_unknown_video_or_source_is_a_problem(client: TestClient, method: str) -> None:
-    body = {"json": {}} if method == "PUT" else {}
+    body: Any = {"json": {}} if method == "PUT" else {}
     assert client.request(method, f"{API}/videos/absent/hints", **body).status_code == 404
     assert client.request(method, SOURCE, params={"source": "absent"}, **body).status_code == 404
 
