@@ -16,6 +16,7 @@ from earshot.page.access import Access, Guard
 from earshot.page.api import audio as audio_api
 from earshot.page.api import corrections as corrections_api
 from earshot.page.api import events as events_api
+from earshot.page.api import feeds as feeds_api
 from earshot.page.api import people as people_api
 from earshot.page.api import search as search_api
 from earshot.page.api import timings as timings_api
@@ -34,7 +35,7 @@ from earshot.page.rendering import STATIC
 API = "/api/v1"
 APIS = (
     search_api, transcripts_api, word_corrections_api, audio_api, people_api, corrections_api, videos_api, sources_api,
-    hints_api, backfills_api, timings_api, events_api,
+    hints_api, backfills_api, timings_api, events_api, feeds_api,
 )  # fmt: skip
 PAGES = (search, videos, video, people, sources, performance, login)
 
