@@ -106,15 +106,15 @@ def test_vector_hardly_depends_on_its_batch(encoder: TextEncoder, texts: list[st
 
 
 def test_order_and_number_of_texts_hardly_change_vectors(encoder: TextEncoder, texts: list[str]) -> None:
-    vectors = encoder.encode(texts)
-    tally = CallCounter()
-    backwards = encoder.encode(texts[::-1], tally)[::-1]
+    some, tally = texts[:70], CallCounter()
+    vectors = encoder.encode(some)
+    backwards = encoder.encode(some[::-1], tally)[::-1]
     cosines = (vectors * backwards).sum(axis=1)
     assert cosines.min() > 0.998
     assert cosines.mean() > 0.9999
-    assert tally.inputs == len(texts)
+    assert tally.inputs == len(some)
     assert tally.batch_mean <= encoder.execution.batch_size
-    np.testing.assert_array_equal(encoder.encode(texts), vectors)
+    np.testing.assert_array_equal(encoder.encode(some), vectors)
 
 
 def test_cores_share_the_texts_without_changing_vectors(
