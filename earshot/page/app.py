@@ -21,12 +21,14 @@ from earshot.page.api import events as events_api
 from earshot.page.api import feeds as feeds_api
 from earshot.page.api import people as people_api
 from earshot.page.api import search as search_api
-from earshot.page.api import sources as sources_api
 from earshot.page.api import timings as timings_api
 from earshot.page.api import transcripts as transcripts_api
-from earshot.page.api import videos as videos_api
 from earshot.page.api import word_corrections as word_corrections_api
 from earshot.page.api.events import Broadcast
+from earshot.page.api.upkeep import backfills as backfills_api
+from earshot.page.api.upkeep import hints as hints_api
+from earshot.page.api.upkeep import sources as sources_api
+from earshot.page.api.upkeep import videos as videos_api
 from earshot.page.etags import ETags
 from earshot.page.pages import login, metrics, people, performance, search, sources, video, videos
 from earshot.page.problems import RESPONSES, handle_errors
@@ -35,7 +37,7 @@ from earshot.page.rendering import STATIC
 API = "/api/v1"
 APIS = (
     search_api, transcripts_api, word_corrections_api, audio_api, people_api, corrections_api, videos_api, sources_api,
-    timings_api, events_api, feeds_api,
+    hints_api, backfills_api, timings_api, events_api, feeds_api,
 )  # fmt: skip
 PAGES = (search, videos, video, people, sources, performance, metrics, login)
 

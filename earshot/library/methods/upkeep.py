@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from earshot.library.methods.opened import Opened
 
 if TYPE_CHECKING:
+    from earshot.config.hints import Hints
     from earshot.library.upkeep.at_work import AtWork
     from earshot.library.upkeep.metrics import LibraryMetrics, StageTotals
     from earshot.library.upkeep.removal import ExcludedVideo, Removal
+    from earshot.library.upkeep.source_hints import SourceHints
     from earshot.library.upkeep.sources import WatchedSource
     from earshot.library.videos import ListedVideo
 
@@ -95,6 +97,19 @@ class Upkeep(Opened):
         from earshot.library.upkeep.sources import watched_source
 
         return watched_source(self.database, pause_source(source, paused).address)
+
+    def source_hints(self, source: str) -> "SourceHints":
+        """The hints for all videos of a source (name or address) of sources.yaml. Those of one video: `hints.of()`."""
+        from earshot.library.upkeep.source_hints import source_hints
+
+        return source_hints(self.database, source)
+
+    def replace_source_hints(self, source: str, hints: "Hints") -> "SourceHints":
+        """Write these hints for a source into sources.yaml, instead of all its own: `earshot.library.hints.read_hints()` makes
+        them. The stages of its videos that a change concerns become stale."""
+        from earshot.library.upkeep.source_hints import replace_source_hints
+
+        return replace_source_hints(self.database, source, hints)
 
     def unwatch_source(self, source: str) -> None:
         """Take the source (name or address) out of sources.yaml; its videos stay."""
