@@ -15,8 +15,8 @@ from earshot.common.text import pluralize
 def site_command(source: str | None, output: str) -> None:
     """Write transcripts as a static site that needs no server.
 
-    SOURCE is a name or an address; without one, the whole library is written. Open index.html, or copy the folder to any web server. Searching
-    is by words alone, in the browser.
+    SOURCE is a name or an address; without one, the whole library is written. Open index.html, or copy the folder to any web
+    server. Searching is by words alone, in the browser.
     """
     summary = open_library().export_site(output, source)
     for refusal in summary.refused:
