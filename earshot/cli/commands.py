@@ -33,6 +33,7 @@ COMMANDS = {
         "Ingest videos from channels, playlists, feeds, files or folders.",
     ),
     "init": LazyCommand("earshot.cli.operation.init:init_command", "Make a folder for a library, without a clone."),
+    "mcp": LazyCommand("earshot.cli.operation.mcp:mcp_command", "Let an AI assistant search and read the library, over MCP."),
     "page": LazyCommand("earshot.cli.operation.page:page_command", "Serve Earshot's page alone, without the queue."),
     "people": LazyCommand("earshot.cli.people.group:people_group", "Manage people, their recordings and corrections."),
     "play": LazyCommand(
