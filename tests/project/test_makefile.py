@@ -1,8 +1,9 @@
-"""No target of the Makefile deletes a library by mistake."""
+"""No target of the Makefile deletes a library by mistake; `make env` takes the newest Python that runs."""
 
 import os
 import pty
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,30 @@ def test_delete_library_asks_on_terminal(clone: Path, answer: str, left: list[st
 def test_delete_library_without_library_says_so(clone: Path) -> None:
     _make(clone, "delete-library", "YES=1")
     assert "There is no library in" in _make(clone, "delete-library", "YES=1").stdout
+
+
+def _pythons(folder: Path, monkeypatch: pytest.MonkeyPatch, **exit_codes: int) -> None:
+    """Commands such as python3.13 that exit with these codes, before those of the machine; the name is python3_13."""
+    for name, code in exit_codes.items():
+        command = folder / name.replace("_", ".")
+        command.write_text(f"#!/bin/sh\nexit {code}\n")
+        command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_env_takes_newest_python_that_runs(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (clone / "requirements.lock").touch()
+    (clone / "pyproject.toml").touch()
+    _pythons(clone, monkeypatch, python3_13=127, python3_12=0, python3_11=0)
+    assert f"{clone}/python3.12 -m venv .venv" in _make(clone, "--dry-run", "env").stdout
+    assert f"{sys.executable} -m venv .venv" in _make(clone, "--dry-run", "env", f"PYTHON={sys.executable}").stdout
+
+
+def test_env_names_the_pythons_it_needs(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (clone / "requirements.lock").touch()
+    (clone / "pyproject.toml").touch()
+    _pythons(clone, monkeypatch, python3_13=127, python3_12=127, python3_11=1, python3=1)
+    ended = _make(clone, "env")
+    assert ended.returncode != 0
+    assert "Earshot needs Python 3.11, 3.12 or 3.13" in ended.stdout
+    assert "make PYTHON=/path/to/python3.13" in ended.stdout
