@@ -20,6 +20,7 @@ import psutil
 import psycopg
 
 from earshot.common.errors import DatabaseUnusable, Misconfigured
+from earshot.common.log_files import rotate_log
 from earshot.config.home import make_home
 from earshot.config.sockets import fits, socket_folder
 from earshot.storage.full_disk import WORDS, disk_full
@@ -129,6 +130,7 @@ def _launch(home: Path) -> None:
         let_through(home, user)
         give(data, user)
     write_access(home)
+    rotate_log(data / "log")
     sockets = data if fits(data) else socket_folder(home, "postgres", user.pw_uid if user else None)
     options = f"--options=-h '' -k {shlex.quote(str(sockets))}"
     _pg_ctl(home, "start", "--wait", f"--timeout={START_S:.0f}", f"--log={data / 'log'}", options)
