@@ -33,6 +33,7 @@ COMMANDS = {
         "earshot.cli.operation.ingest:ingest_command",
         "Ingest videos from channels, playlists, feeds, files or folders.",
     ),
+    "mcp": LazyCommand("earshot.cli.operation.mcp:mcp_command", "Let an AI assistant search and read the library, over MCP."),
     "page": LazyCommand("earshot.cli.operation.page:page_command", "Serve Earshot's page alone, without the queue."),
     "people": LazyCommand("earshot.cli.people.group:people_group", "Manage people, their recordings and corrections."),
     "play": LazyCommand(
@@ -49,6 +50,7 @@ COMMANDS = {
         "earshot.cli.reading.search:search_command",
         "Search what was said, by meaning and by words.",
     ),
+    "site": LazyCommand("earshot.cli.reading.site:site_command", "Write transcripts as a static site that needs no server."),
     "sources": LazyCommand(
         "earshot.cli.library.sources:sources_command",
         "List the watched sources and their states, or change them.",

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database
-from earshot.transcripts.formats.podcast_feed import PODCAST, TRANSCRIPTS
+from earshot.transcripts.publishing.podcast_feed import PODCAST, TRANSCRIPTS
 from tests.support.library import run_stages
 from tests.support.videos.spoken_videos import add_video
 

@@ -13,11 +13,11 @@ from earshot.common.redaction import without_secrets
 from earshot.common.times import browsable
 from earshot.library.lookup import known_video
 from earshot.storage.catalog.videos import Video, VideoList, page_of_videos
-from earshot.storage.catalog.watched_sources import address_of, source_names
+from earshot.storage.catalog.watched_sources import address_of, name_of
 from earshot.storage.database import Database
-from earshot.transcripts.chapters import MIN_CHAPTER_S, Chapter, find_chapters
 from earshot.transcripts.formats.exports import FORMATS
-from earshot.transcripts.formats.podcast_feed import TRANSCRIPTS, Enclosure, Episode, Feed, as_chapters, as_feed
+from earshot.transcripts.publishing.chapters import MIN_CHAPTER_S, Chapter, find_chapters
+from earshot.transcripts.publishing.podcast_feed import TRANSCRIPTS, Enclosure, Episode, Feed, as_chapters, as_feed
 from earshot.transcripts.recordings import ExportCounts, read_recordings
 from earshot.transcripts.search.text_models import searched_model
 
@@ -90,7 +90,7 @@ def served_feed(database: Database, source: str, base: str, after: str | None, l
     page = page_of_videos(database, VideoList("ready", None, address, ""), after, limit)
     here = f"{base}/api/v1/feed?{urlencode({'source': source})}"
     feed = Feed(
-        title=_name(address),
+        title=name_of(address),
         link=without_secrets(browsable(address)),
         address=here + (f"&{urlencode({'after': after})}" if after else ""),
         next=f"{here}&{urlencode({'after': page.next})}" if page.next else None,
@@ -105,7 +105,7 @@ def write_feed(database: Database, source: str, folder: Path, base: str) -> int:
     """
     address, addresses = address_of(database, source), Addresses(base.rstrip("/"), files=True)
     make_folder(folder / "transcripts")
-    feed = Feed(_name(address), without_secrets(browsable(address)), f"{addresses.base}/feed.xml")
+    feed = Feed(name_of(address), without_secrets(browsable(address)), f"{addresses.base}/feed.xml")
     episodes: list[Episode] = []
     after = None
     while True:
@@ -118,10 +118,6 @@ def write_feed(database: Database, source: str, folder: Path, base: str) -> int:
     with atomic_file(folder / "feed.xml") as file:
         file.write(as_feed(feed, episodes))
     return len(episodes)
-
-
-def _name(address: str) -> str:
-    return source_names().get(address) or without_secrets(address)
 
 
 def _episodes(database: Database, videos: Sequence[Video], addresses: Addresses) -> Iterable[Episode]:

@@ -1,7 +1,7 @@
 """Methods of `Library` that search and read: passages, videos, transcripts, sound, exports, references. They change nothing."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from earshot.library.reading.reader import ReadableTranscript
     from earshot.library.reading.sound import Sound
     from earshot.library.reading.transcript import Transcript
+    from earshot.library.upkeep.news import News
     from earshot.library.videos import ListedPage, ListedVideo
-    from earshot.transcripts.chapters import Chapter
+    from earshot.transcripts.publishing.chapters import Chapter
     from earshot.transcripts.search.query import Embed
 
 
@@ -116,6 +117,15 @@ class Reading(Opened):
 
         return find_videos(self.database, state).stream()
 
+    def new_videos(self, since: datetime | None = None, *, after: str | None = None, limit: int = 50) -> "News":
+        """The videos that became searchable last, the latest first, with when they did; running them again changes nothing.
+
+        `since`: only those after this time (UTC if it has no time zone); `after` is `next` of the page before.
+        """
+        from earshot.library.upkeep.news import read_news
+
+        return read_news(self.database, since, after, limit)
+
     def transcript(self, video: str, speaker: str | None = None) -> "Transcript":
         """The transcript of this video, or what one person or voice says in it.
 
@@ -203,6 +213,15 @@ class Reading(Opened):
         from earshot.library.exporting.feeds import write_feed
 
         return write_feed(self.database, source, Path(folder), base)
+
+    def export_site(self, folder: Path | str, source: str | None = None) -> "ExportSummary":
+        """Write the ready videos of a source, or all, as pages that a browser searches without a server.
+
+        Replaces an earlier site in this folder. Raises EarshotError if the folder holds anything else.
+        """
+        from earshot.library.exporting.site import write_site
+
+        return write_site(self.database, source, Path(folder))
 
     def evaluate(self, *references: Path | str, video: str | None = None, collar_s: float = 0.0) -> "Evaluation":
         """Compare transcripts with references: STM, RTTM, SRT, VTT, TXT and SegLST files, or folders of them.

@@ -18,7 +18,7 @@ from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
-from earshot.transcripts.formats.podcast_feed import PODCAST
+from earshot.transcripts.publishing.podcast_feed import PODCAST
 from tests.support.library import run_stages
 from tests.support.videos.spoken_videos import add_video, identify
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from earshot.transcripts.chapters import MIN_CHAPTER_S, TITLE_LENGTH, find_chapters
+from earshot.transcripts.publishing.chapters import MIN_CHAPTER_S, TITLE_LENGTH, find_chapters
 
 EACH_S = 15.0  # a passage
 

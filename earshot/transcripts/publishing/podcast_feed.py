@@ -13,8 +13,8 @@ from xml.etree import ElementTree as Xml
 from earshot.common.text import in_xml
 from earshot.common.times import format_hms
 from earshot.storage.catalog.videos import Video
-from earshot.transcripts.chapters import Chapter
 from earshot.transcripts.formats.speaker_passages import title_of
+from earshot.transcripts.publishing.chapters import Chapter
 
 PODCAST = "https://podcastindex.org/namespace/1.0"
 ATOM = "http://www.w3.org/2005/Atom"
