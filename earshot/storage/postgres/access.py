@@ -1,8 +1,8 @@
 """Who runs the embedded server, who may connect to it, and through which folders its user must pass.
 
 Postgres refuses to run as root. For root it runs as user `pgserver`, which is made if necessary; in another user's home, as
-that user. `pgserver` may pass through the home, by its group, but not list it; folders above the home, and above the programs,
-are opened for passing through only if they are closed.
+that user, if its number has a name on this machine. `pgserver` may pass through the home, by its group, but not list it;
+folders above the home, and above the programs, are opened for passing through only if they are closed.
 """
 
 import os
@@ -26,7 +26,15 @@ def server_user(home: Path) -> struct_passwd | None:
     if os.geteuid() != 0:
         return None
     owner = home.stat().st_uid
-    return pwd.getpwuid(owner) if owner else _user_for_root()
+    return (_user(owner) if owner else None) or _user_for_root()
+
+
+def _user(number: int) -> struct_passwd | None:
+    """The user of this number; None if it has no name, as in a container whose folder is another machine's."""
+    try:
+        return pwd.getpwuid(number)
+    except KeyError:
+        return None
 
 
 def _user_for_root() -> struct_passwd:
@@ -50,7 +58,8 @@ def write_access(home: Path) -> bool:
     Returns whether that changes the files, which a running server reads again only on request.
     """
     data = home / "postgres"
-    names = {pwd.getpwuid(user).pw_name for user in {0, os.geteuid(), home.stat().st_uid, data.stat().st_uid}}
+    numbers = {0, os.geteuid(), home.stat().st_uid, data.stat().st_uid}
+    names = {user.pw_name for number in numbers if (user := _user(number))}
     lines = "".join(f'{MAP} "{name}" {SUPERUSER}\n' for name in sorted(names))
     files = {data / "pg_hba.conf": f"{HEADING}local all {SUPERUSER} peer map={MAP}\n", data / "pg_ident.conf": HEADING + lines}
     changed = [file for file, text in files.items() if file.read_text() != text]

@@ -9,6 +9,7 @@ import fcntl
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -31,7 +32,8 @@ MOST_MEMORY = 4 << 30  # bytes; the server's cache is an eighth of the machine's
 
 # After a crash the server first replays its log, and waits for its old processes to end.
 START_S = 120.0
-STOP_S = 60.0
+STOP_S = 60.0  # for each way of stopping
+STOP_POLL_S = 0.1
 PAUSE_S = 0.5
 LOCK_FILES = ("postmaster.pid", ".s.PGSQL.5432.lock")  # each begins with the server's process id
 SOCKET_LINE = 4  # of postmaster.pid, counted from 0
@@ -61,14 +63,27 @@ def start(home: Path) -> Path:
 
 def stop(home: Path) -> bool:
     """Stop the home's server; False if it did not run."""
-    if not _is_running(home / "postgres"):
+    data = home / "postgres"
+    if not _is_running(data):
         return False
     with _alone(home):
-        try:
-            _pg_ctl(home, "stop", "--mode=fast", f"--timeout={STOP_S:.0f}")
-        except subprocess.CalledProcessError:
-            _pg_ctl(home, "stop", "--mode=immediate")
+        _end(data, signal.SIGINT)  # Postgres' fast shutdown
+        _end(data, signal.SIGQUIT)  # its immediate one
     return True
+
+
+def _end(data: Path, how: signal.Signals) -> None:
+    """Signal the server if it runs, and wait until it has ended: until its file is gone, as its process may be a zombie."""
+    _signal(data, how)
+    deadline = time.monotonic() + STOP_S
+    while (data / LOCK_FILES[0]).exists() and time.monotonic() < deadline:
+        time.sleep(STOP_POLL_S)
+
+
+def _signal(data: Path, what: signal.Signals) -> None:
+    if process := _process_of(data / LOCK_FILES[0]):
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(what)
 
 
 def url(sockets: Path, database: str) -> str:
@@ -94,7 +109,7 @@ def _ensure_running(home: Path) -> Path:
     if not _is_running(data):
         _launch(home)
     elif write_access(home):  # started by earlier code, which trusted everyone
-        _pg_ctl(home, "reload")
+        _signal(data, signal.SIGHUP)  # reads them again
     return Path((data / LOCK_FILES[0]).read_text().splitlines()[SOCKET_LINE])
 
 
@@ -133,11 +148,8 @@ def _launch(home: Path) -> None:
     rotate_log(data / "log")
     sockets = data if fits(data) else socket_folder(home, "postgres", user.pw_uid if user else None)
     options = f"--options=-h '' -k {shlex.quote(str(sockets))}"
-    _pg_ctl(home, "start", "--wait", f"--timeout={START_S:.0f}", f"--log={data / 'log'}", options)
-
-
-def _pg_ctl(home: Path, *arguments: str) -> None:
-    launch_as(server_user(home), "pg_ctl", f"--pgdata={home / 'postgres'}", *arguments)
+    waits = ("--wait", f"--timeout={START_S:.0f}")
+    launch_as(user, "pg_ctl", "start", f"--pgdata={data}", *waits, f"--log={data / 'log'}", options)
 
 
 def _may_need_time(error: Exception, log: Path) -> bool:

@@ -18,6 +18,7 @@ from earshot.config.home import make_home
 from earshot.config.settings import read_settings
 from earshot.config.sockets import socket_folder
 from earshot.storage.postgres import embedded
+from earshot.storage.postgres.access import USER_FOR_ROOT, server_user
 from earshot.storage.server import server_urls, stop_embedded
 from resources.instance.broker import EmbeddedBroker
 from tests.support.other_user import OTHER, as_other_user, as_root
@@ -126,6 +127,15 @@ def _who_serves(home: Path) -> str:
     return pwd.getpwuid((home / "postgres" / "postmaster.pid").stat().st_uid).pw_name
 
 
+@as_root
+def test_home_of_a_number_without_a_name_has_the_server_of_root(tmp_path: Path) -> None:
+    """As in a container with a folder of another machine."""
+    os.chown(tmp_path, 54_321, -1)
+    user = server_user(tmp_path)
+    assert user is not None
+    assert user.pw_name == USER_FOR_ROOT
+
+
 def test_long_path_gets_its_socket_elsewhere(tmp_path: Path) -> None:
     home = make_home(tmp_path / ("long" * 30))
     try:
@@ -136,3 +146,4 @@ def test_long_path_gets_its_socket_elsewhere(tmp_path: Path) -> None:
             assert connection.execute("SELECT 1").fetchone() == (1,)
     finally:
         stop_embedded(home)
+        shutil.rmtree(socket_folder(home, "postgres", sockets.stat().st_uid))
