@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
+from click.testing import CliRunner
 from dagster import DagsterInstance
 
 from earshot import Library
+from earshot.cli.commands import cli
 from earshot.common.errors import DatabaseUnusable, EarshotError
 from earshot.library.upkeep.backup.manifest import newest_schema
 from earshot.storage.database import Database, open_database
@@ -250,6 +252,18 @@ def test_backup_goes_to_a_url_and_back(filled: Library, elsewhere: pytest.Monkey
     move_to_server(elsewhere, tmp_path, filled.database.url)
     assert Library().restore("memory://backups/earshot").audio == 3
     assert dump_tables(open_database()) == before
+
+
+def test_commands_say_what_was_done(filled: Library, elsewhere: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    target = str(tmp_path / "backup")
+    (tmp_path / "media" / "tides.flac").unlink()
+    backed_up = CliRunner().invoke(cli, ["backup", target], catch_exceptions=False)
+    assert backed_up.stdout == f"Backed up 3 videos to {target}: 0 MB, 2 audio files (2 new).\n"
+    assert "Not in the media store, so without audio: tides." in backed_up.stderr
+    move_to_server(elsewhere, tmp_path, filled.database.url)
+    restored = CliRunner().invoke(cli, ["restore", target], catch_exceptions=False).stdout.splitlines()
+    assert restored[0].startswith("Restored 3 videos and 2 audio files of the backup of 20")
+    assert restored[1] == f"Wrote {tmp_path / 'second' / 'sources.yaml'}."
 
 
 def test_server_newer_than_its_client_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
