@@ -136,14 +136,16 @@ def test_home_of_a_number_without_a_name_has_the_server_of_root(tmp_path: Path) 
     assert user.pw_name == USER_FOR_ROOT
 
 
-def test_long_path_gets_its_socket_elsewhere(tmp_path: Path) -> None:
-    home = make_home(tmp_path / ("long" * 30))
+def test_long_path_gets_its_socket_elsewhere() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="earshot-"))  # another pytest would close those of `tmp_path` meanwhile
+    home = make_home(folder / ("long" * 30))
+    sockets = embedded.start(home)
     try:
-        sockets = embedded.start(home)
         assert sockets != home / "postgres"
         assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
         with psycopg.connect(embedded.url(sockets, "postgres")) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
     finally:
         stop_embedded(home)
-        shutil.rmtree(socket_folder(home, "postgres", sockets.stat().st_uid))
+        shutil.rmtree(sockets)
+        shutil.rmtree(folder)
