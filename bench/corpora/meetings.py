@@ -159,9 +159,7 @@ class _Place:
         return (self.level * fftconvolve(samples, self.response)).astype(np.float32)
 
 
-def _conversation(
-    meeting: Meeting, people: Utterances, random: np.random.Generator
-) -> list[tuple[str, int, np.ndarray]]:
+def _conversation(meeting: Meeting, people: Utterances, random: np.random.Generator) -> list[tuple[str, int, np.ndarray]]:
     """(person, first sample, utterance) of each, until the meeting's time is full."""
     names, talkative = list(people), random.dirichlet(np.full(len(people), 2.0))
     waiting = {name: random.permutation(len(parts)).tolist() for name, parts in people.items()}

@@ -4,7 +4,7 @@
 attributing words). The steps are those of pyannote.audio's SpeakerDiarization, with its results, and its slowest step replaced
 (speaker_frames.py): a network tells who speaks in windows of ten seconds (segmentation.py), another makes a vector of each
 speaker in each window, vectors are clustered (clustering.py), and turns made of it all (reconstruction.py). Unlike pyannote's,
-a recording is clustered anew by shorter spans if two voices are heard in one of the speakers found (regrouping.py).
+a recording is grouped anew by shorter spans if two voices are heard in one of the speakers found (regrouping.py).
 
 The first step takes about half of the time. It shows where speech is, and whether several people speak within ten seconds of
 each other. Callers for which that is enough call `segment()` first and pass its result to `diarize()`, which then does not
@@ -30,7 +30,7 @@ from earshot.models.registry import Model
 from earshot.models.voice.clustering import cluster
 from earshot.models.voice.networks.interface import SegmentationNetwork, SpeakerNetwork
 from earshot.models.voice.reconstruction import Span, cluster_activity, turns, turns_of_stretches
-from earshot.models.voice.regrouping import has_two_voices, voices
+from earshot.models.voice.regrouping import regrouped
 from earshot.models.voice.segmentation import Segmentation
 from earshot.models.voice.speaker_frames import padded, window_frames
 from earshot.models.voice.stretches import masks, stretches
@@ -170,22 +170,24 @@ class Diarizer:
 
 
 def grouped(
-    segmentation: Segmentation, of_speakers: np.ndarray, found: np.ndarray, of_stretches: np.ndarray, bounds: tuple[int, int | None]
+    segmentation: Segmentation,
+    of_speakers: np.ndarray,
+    found: np.ndarray,
+    of_stretches: np.ndarray,
+    bounds: tuple[int, int | None],
 ) -> tuple[list[Span], list[Span]]:
     """Spans of speech with overlap, and without.
 
     `of_speakers` are vectors of the windows' speakers, (windows, speakers, dimension), `of_stretches` those of the stretches
-    `found`. `bounds`: the least and the most speakers. Stretches count only if a speaker has two voices and the number of their
-    voices is within the bounds.
+    `found`. `bounds`: the least and the most speakers.
     """
-    clusters, seconds = cluster(of_speakers, segmentation, *bounds), stretch_seconds(segmentation, found)
+    clusters = cluster(of_speakers, segmentation, *bounds)
     activity = cluster_activity(segmentation, clusters)
     speakers = np.array([activity[first:last].sum(axis=0).argmax() for first, last in found], dtype=int)
-    if has_two_voices(speakers, of_stretches, seconds):
-        of_voices = voices(of_stretches, seconds)
-        if bounds[0] <= len(np.unique(of_voices)) <= (bounds[1] or len(found)):
-            return turns_of_stretches(segmentation, found, of_voices, bounds[1])
-    return turns(segmentation, clusters, bounds[1])
+    voices = regrouped(speakers, of_stretches, stretch_seconds(segmentation, found), bounds)
+    if voices is None:
+        return turns(segmentation, clusters, bounds[1])
+    return turns_of_stretches(segmentation, found, voices, bounds[1])
 
 
 def _table(spans: Sequence[Span], duration_s: float) -> pd.DataFrame:
