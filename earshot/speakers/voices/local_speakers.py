@@ -18,6 +18,7 @@ import pandas as pd
 from earshot.common.audio import SAMPLE_RATE, SampleSpan
 from earshot.common.timeline import HALF, Interval, build_timeline
 from earshot.speakers.voices.cosine import mean_direction
+from earshot.speakers.voices.two_voices import has_two_voices
 
 # Measured with CAM++ (a turn against half a minute of its own voice and of six others, from bench/corpora/episodes.py): the
 # equal error rate is 16 % for turns of 0.25 s, 13 % for 0.5 s, 9 % for 1 s, and 6 % from 1.5 s on.
@@ -61,16 +62,22 @@ def _condition(turn_s: float, forgotten_s: float, overlapped_s: float) -> str:
 def local_speakers(turns: pd.DataFrame) -> pd.DataFrame:
     """One row per local speaker, from turns with `condition` and `embedding` (a vector of unit length, or None).
 
-    Columns: local_speaker, speech_s and turns (of all conditions), clear_s (seconds of clear turns), and centroid: the mean of
-    the speaker's vectors of the best condition, weighted by seconds (float32, unit length; None if no turn has a vector).
+    Columns: local_speaker, speech_s and turns (of all conditions), clear_s (seconds of clear turns), two_voices (whether the
+    clear turns are of two voices), and centroid: the mean of the speaker's vectors of the best condition, weighted by seconds
+    (float32, unit length; None if no turn has a vector).
     """
     rows = []
     for speaker, group in turns.groupby("local_speaker", sort=True):
         seconds = group.end_s - group.start_s
         clear_s = float(seconds[group.condition == "clear"].sum())
-        rows.append((speaker, float(seconds.sum()), len(group), clear_s, _centroid(group)))
-    columns = ["local_speaker", "speech_s", "turns", "clear_s", "centroid"]
-    return pd.DataFrame(rows, columns=columns).astype({"centroid": object})
+        rows.append((speaker, float(seconds.sum()), len(group), clear_s, _two_voices(group), _centroid(group)))
+    columns = ["local_speaker", "speech_s", "turns", "clear_s", "two_voices", "centroid"]
+    return pd.DataFrame(rows, columns=columns).astype({"two_voices": bool, "centroid": object})
+
+
+def _two_voices(turns: pd.DataFrame) -> bool:
+    clear = turns[turns.condition == "clear"]
+    return len(clear) > 1 and has_two_voices(np.stack(clear.embedding.tolist()), (clear.end_s - clear.start_s).to_numpy())
 
 
 def _centroid(turns: pd.DataFrame) -> np.ndarray | None:
