@@ -9,7 +9,7 @@ People are recorded by different microphones, which would tell them apart as muc
 spectrum is changed to the mean of all people present, band by band, as if one microphone had recorded them.
 
 The same recipe and people give the same samples. What is not like a meeting: read and spoken sentences do not answer each other,
-people never laugh, and a room's echo is that of a box without furniture, an exponential decay.
+people never laugh, and a room's echo is noise that fades.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,8 +40,11 @@ Utterances = Mapping[str, Sequence[np.ndarray]]
 
 @dataclass(frozen=True)
 class Meeting:
-    """The recipe of a meeting. `overlap`: the share of speech during which two speak. `echo_s`: the time in which echo fades by
-    60 dB, 0: none. `noise_db`: the ratio of speech to noise."""
+    """The recipe of a meeting.
+
+    `overlap`: the share of speech during which another one speaks. `echo_s`: the time in which echo fades by 60 dB, 0: none.
+    `noise_db`: the ratio of speech to noise.
+    """
 
     people: int
     seconds: float
