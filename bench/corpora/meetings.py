@@ -8,8 +8,8 @@ band are added to the whole.
 People are recorded by different microphones, which would tell them apart as much as their voices do. So each person's long-term
 spectrum is changed to the mean of all people present, band by band, as if one microphone had recorded them.
 
-The same recipe and people give the same samples. What is not like a meeting: read and spoken sentences do not answer each other,
-people never laugh, and a room's echo is noise that fades.
+The same recipe and people give the same samples. What is not like a meeting: sentences do not answer each other, people never
+laugh, and a room's echo is noise that fades.
 """
 
 from collections.abc import Mapping, Sequence
@@ -137,7 +137,7 @@ def _filter(gains: np.ndarray) -> np.ndarray:
     """A filter of linear phase with these gains (natural logarithms) in BANDS_HZ."""
     frequencies = np.linspace(0.0, SAMPLE_RATE / 2, 257)
     amplitude = np.exp(np.interp(np.log(np.maximum(frequencies, 1.0)), np.log(BANDS_HZ), gains))
-    return firwin2(511, frequencies, amplitude, fs=SAMPLE_RATE)
+    return np.asarray(firwin2(511, frequencies, amplitude, fs=SAMPLE_RATE))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """`python -m bench.people.meetings [FOLDER]`: where the diarization takes two people for one, and one for two.
 
-FOLDER has a folder for each person, with recordings of that person alone; without it, the cast of bench/corpora/voice_episodes.py
-speaks, which is too few people to be worth much. The people are split in halves, and each half holds the same kinds of meetings
-(bench/corpora/meetings.py): constants are chosen on the first half, and the second is only for reporting. Per recording and in
+FOLDER has a folder for each person, with recordings of that person alone. Without it, the cast of
+bench/corpora/voice_episodes.py speaks, which is too few people to be worth much. The people are split in halves, and each half
+holds the same kinds of meetings (bench/corpora/meetings.py): constants are chosen on the first half, and the second is only for reporting. Per recording and in
 total, with the turns of the clustering alone and with those of the whole diarization:
 
 - DER by kind of error, without a collar, overlap counted;
@@ -12,9 +12,9 @@ and over all recordings of a half, whether people who come back get one voice at
 speakers of two people do.
 
 Prints the figures as JSON, and writes them to bench/results/meetings-<commit>.json. The published ones are of 53 people: 25 of
-tortoise-tts 3.0.0's source archive (see bench/people/voice_scores.py), and 28 who read prompts and words in eleven languages for
-Debian's packages asterisk-core-sounds-*, asterisk-prompt-*, ktuberling-data and klettres-data; folders in which several people
-speak were left out.
+tortoise-tts 3.0.0's source archive (see bench/people/voice_scores.py), and 28 who read prompts, words and letters in 20
+languages for Debian's packages asterisk-core-sounds-*, asterisk-prompt-*, ktuberling-data and klettres-data (free licences).
+Folders in which several people speak were left out.
 """
 
 import json
@@ -35,7 +35,6 @@ from bench.corpora.voice_episodes import people_of
 from bench.demo import choose_device
 from bench.harness.figures import measured_on, write
 from bench.people.recurring import Speaker, curve, speakers_of
-from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
 from earshot.evaluation.speakers import SpeakerScore, diarization_errors, shared_seconds, turns_of
 from earshot.models.device import require_device
@@ -149,7 +148,7 @@ def judge(turns: pd.DataFrame, truth: pd.DataFrame, seconds: float) -> Judged:
     reference, ours = turns_of(truth, "person"), turns_of(turns)
     score: SpeakerScore = diarization_errors(reference, ours, seconds)
     shared = pd.Series(shared_seconds(reference, ours), dtype=float)
-    table = shared.unstack(fill_value=0.0) if len(shared) else pd.DataFrame()
+    table = shared.unstack(fill_value=0) if len(shared) else pd.DataFrame()
     heard = table[table.max(axis=1) >= HEARD_S] if len(table) else table
     best = heard.idxmax(axis=1) if len(heard) else pd.Series(dtype=object)
     own = table.idxmax(axis=0)[table.max(axis=0) >= OWN_S] if len(table) else pd.Series(dtype=object)

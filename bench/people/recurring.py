@@ -42,11 +42,12 @@ def speakers_of(
     embedded = turns.assign(
         condition=conditions(turns, []), embedding=pd.Series(list(vectors), index=turns.index, dtype=object)
     )
-    return [
-        Speaker(recording, row.local_speaker, people[row.local_speaker], row.clear_s, row.two_voices, row.centroid)
-        for row in local_speakers(embedded).itertuples()
-        if row.clear_s >= MIN_CLEAR_S and people[row.local_speaker]
-    ]
+    found = []
+    for row in local_speakers(embedded).to_dict("records"):
+        name, person = row["local_speaker"], people[row["local_speaker"]]
+        if row["clear_s"] >= MIN_CLEAR_S and person:
+            found.append(Speaker(recording, name, person, row["clear_s"], row["two_voices"], row["centroid"]))
+    return found
 
 
 def curve(speakers: Sequence[Speaker]) -> list[dict[str, Any]]:

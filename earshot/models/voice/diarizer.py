@@ -152,7 +152,7 @@ class Diarizer:
         batch_size: int,
         tally: CallCounter,
     ) -> np.ndarray:
-        """A vector of each speaker of each window, and of each stretch in `inside`: (windows, speakers and places, dimension)."""
+        """A vector of each speaker of a window, and of each stretch `inside`: (windows, speakers and places, dimension)."""
         active = segmentation.active.transpose(0, 2, 1)
         # Allocated at once: a small array kept from each batch would fragment the heap, by 1.3 GB an hour.
         vectors = np.empty((len(active), active.shape[1] + inside.shape[1], self._dimension), np.float32)

@@ -27,7 +27,8 @@ def heard(turns: Turns, length_s: float, people: int = 3, shuffled: bool = False
 
 
 def times(segmentation: Segmentation) -> list[tuple[float, float]]:
-    return [tuple(round(float(edge), 1) for edge in pair * FRAMES.step_s) for pair in stretches(segmentation)]
+    edges = (stretches(segmentation) * FRAMES.step_s).round(1)
+    return list(zip(edges[:, 0].tolist(), edges[:, 1].tolist(), strict=True))
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
