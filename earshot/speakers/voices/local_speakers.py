@@ -9,6 +9,9 @@ Each turn has a *condition*, the first of these that applies:
 | overlapped | others speak during more than OVERLAPPED_SHARE of it | used if the speaker has no clear one |
 | clear | anything else | used for the centroid |
 
+The diarization sometimes takes two people for one. Their mean vector is like both of them and like neither: as a voice it would
+join the two across videos, and both would get the name of either. `has_two_voices()` finds such speakers by their clear turns.
+
 Nothing here compares speakers of different videos.
 """
 
@@ -18,7 +21,6 @@ import pandas as pd
 from earshot.common.audio import SAMPLE_RATE, SampleSpan
 from earshot.common.timeline import HALF, Interval, build_timeline
 from earshot.speakers.voices.cosine import mean_direction
-from earshot.speakers.voices.two_voices import has_two_voices
 
 # Measured with CAM++ (a turn against half a minute of its own voice and of six others, from bench/corpora/episodes.py): the
 # equal error rate is 16 % for turns of 0.25 s, 13 % for 0.5 s, 9 % for 1 s, and 6 % from 1.5 s on.
@@ -27,6 +29,12 @@ MIN_TURN_S = 0.5
 # fifth of the turn, the cosine to the first voice falls by 0.03 at most; with half, by 0.06 to 0.14; with three quarters, both
 # voices are equally near.
 OVERLAPPED_SHARE = 0.2
+
+# The mean cosine of two groups of turns below which they are two voices, and the seconds and the share of the speech that the
+# smaller group must have. Chosen on composed meetings (docs/measurements/diarization.md).
+UNLIKE = 0.5
+LEAST_S, LEAST_SHARE = 0.7, 0.1
+MOST_TURNS = 2000  # evenly spread ones of more: 16 MB of distances
 
 # A centroid uses the turns of the first of these conditions that the speaker has.
 USED = ("clear", "overlapped", "too_short")
@@ -73,6 +81,20 @@ def local_speakers(turns: pd.DataFrame) -> pd.DataFrame:
         rows.append((speaker, float(seconds.sum()), len(group), clear_s, _two_voices(group), _centroid(group)))
     columns = ["local_speaker", "speech_s", "turns", "clear_s", "two_voices", "centroid"]
     return pd.DataFrame(rows, columns=columns).astype({"two_voices": bool, "centroid": object})
+
+
+def has_two_voices(vectors: np.ndarray, seconds: np.ndarray) -> bool:
+    """Whether the turns of one speaker, with a unit vector and seconds each, are of two voices."""
+    if len(vectors) < 2:
+        return False
+    from scipy.cluster.hierarchy import fcluster, linkage  # half a second to import, which most commands avoid
+    from scipy.spatial.distance import pdist
+
+    chosen = np.linspace(0, len(vectors) - 1, min(len(vectors), MOST_TURNS)).round().astype(int)
+    tree = linkage(pdist(vectors[chosen], "sqeuclidean") / 2, method="average")  # of unit vectors, half of it is 1 - cosine
+    groups = fcluster(tree, 1.0 - UNLIKE, criterion="distance")
+    by_group = np.sort(np.bincount(groups, weights=seconds[chosen]))
+    return bool(by_group[-2] >= max(LEAST_S, LEAST_SHARE * by_group.sum()))  # group 0 is empty: there are always two sums
 
 
 def _two_voices(turns: pd.DataFrame) -> bool:
