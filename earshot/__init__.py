@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from earshot.common.errors import EarshotError
     from earshot.evaluation.scores import Evaluation
+    from earshot.library.exporting.exports import ExportSummary
     from earshot.library.library import Library, open_library
     from earshot.library.people.changes import SpeakerChange
-    from earshot.library.reading.exports import ExportSummary
     from earshot.library.reading.question import SearchResult
     from earshot.library.reading.transcript import Transcript
     from earshot.library.upkeep.sources import WatchedSource
@@ -64,7 +64,7 @@ _MODULES = {
     "EarshotError": "earshot.common.errors",
     "Enrolment": "earshot.speakers.people.details",
     "Evaluation": "earshot.evaluation.scores",
-    "ExportSummary": "earshot.library.reading.exports",
+    "ExportSummary": "earshot.library.exporting.exports",
     "ForgetSummary": "earshot.speakers.people.forget",
     "Hit": "earshot.transcripts.search.hits",
     "IngestResult": "earshot.library.work.ingest",

@@ -2,8 +2,8 @@
 
 FOLDER has a folder for each person, with recordings of that person alone. Without it, the cast of
 bench/corpora/voice_episodes.py speaks, which is too few people to be worth much. The people are split in halves, and each half
-holds the same kinds of meetings (bench/corpora/meetings.py): constants are chosen on the first half, and the second is only for reporting. Per recording and in
-total, with the turns of the clustering alone and with those of the whole diarization:
+holds the same kinds of meetings (bench/corpora/meetings.py): constants are chosen on the first half, and the second is only for
+reporting. Per recording and in total, with the turns of the clustering alone and with those of the whole diarization:
 
 - DER by kind of error, without a collar, overlap counted;
 - people and speakers found, pairs of people merged and people split, the purity of speakers;

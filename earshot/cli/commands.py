@@ -21,8 +21,9 @@ COMMANDS = {
     ),
     "export": LazyCommand(
         "earshot.cli.reading.export:export_command",
-        "Export transcripts as subtitles, text, JSON, RTTM or SegLST.",
+        "Export transcripts as subtitles, notes, documents, tables or JSON.",
     ),
+    "feed": LazyCommand("earshot.cli.reading.feed:feed_command", "Write a source as a podcast with transcripts and chapters."),
     "hints": LazyCommand(
         "earshot.cli.library.hints:hints_command",
         "Show or give hints for a video: speakers, languages, names.",
@@ -31,6 +32,7 @@ COMMANDS = {
         "earshot.cli.operation.ingest:ingest_command",
         "Ingest videos from channels, playlists, feeds, files or folders.",
     ),
+    "mcp": LazyCommand("earshot.cli.operation.mcp:mcp_command", "Let an AI assistant search and read the library, over MCP."),
     "page": LazyCommand("earshot.cli.operation.page:page_command", "Serve Earshot's page alone, without the queue."),
     "people": LazyCommand("earshot.cli.people.group:people_group", "Manage people, their recordings and corrections."),
     "play": LazyCommand(
@@ -46,6 +48,7 @@ COMMANDS = {
         "earshot.cli.reading.search:search_command",
         "Search what was said, by meaning and by words.",
     ),
+    "site": LazyCommand("earshot.cli.reading.site:site_command", "Write transcripts as a static site that needs no server."),
     "sources": LazyCommand(
         "earshot.cli.library.sources:sources_command",
         "List the watched sources and their states, or change them.",

@@ -5,27 +5,38 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from earshot.common.errors import EarshotError
 
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[TextIO]:
-    """Open a UTF-8 text file that replaces `path` when the block ends; an error leaves no trace.
+    """Like `atomic_bytes()`, for UTF-8 text with `\\n` as line ends."""
+    with atomic_bytes(path) as file:
+        text = TextIOWrapper(file, encoding="utf-8", newline="\n")
+        yield text
+        text.flush()
+        text.detach()
+
+
+@contextmanager
+def atomic_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that replaces `path` when the block ends; an error leaves no trace.
 
     Writes directly to anything but a regular file (a pipe, /dev/stdout). Raises EarshotError if `path` cannot be written.
     """
     with _explaining(path):
         if path.exists() and not path.is_file():
-            with path.open("w", encoding="utf-8", newline="\n") as file:
+            with path.open("wb") as file:
                 yield file
             return
         target = path.resolve()  # keeps a symbolic link
         partial = target.with_name(f".{target.name}.partial")  # a fixed name: overwrites what a killed process left
         try:
-            with partial.open("w", encoding="utf-8", newline="\n") as file:
+            with partial.open("wb") as file:
                 yield file
             partial.replace(target)
         finally:

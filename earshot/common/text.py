@@ -8,6 +8,8 @@ MAX_NUMBERS = 6
 # Thai, Lao, Burmese, Khmer, Chinese, Japanese: scripts that separate words by nothing.
 UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
+# What XML 1.0 has no way to write.
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_ON_A_LINE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -42,3 +44,8 @@ def percent(share: float | None) -> str:
 def one_line(text: str) -> str:
     """The text with each run of whitespace and control characters replaced by one space."""
     return _NOT_ON_A_LINE.sub(" ", text).strip()
+
+
+def in_xml(text: str) -> str:
+    """The text with a space for each character that XML cannot have."""
+    return _NOT_IN_XML.sub(" ", text)

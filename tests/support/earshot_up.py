@@ -49,6 +49,7 @@ def running_up(home: Path, environment: Mapping[str, str]) -> Iterator[Up]:
             assert process.poll() is None, log_file.read_text()
             yield Up(process.pid, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{page_port}")
         finally:
+            process.terminate()  # `down` sends the same again, which must not interrupt the stopping
             down = subprocess.Popen([EARSHOT, "down"], env={**os.environ, "EARSHOT_HOME": str(home)})
             ended = process.wait(timeout=300)  # first, because `down` would wait for a process that is not reaped
             assert down.wait(timeout=300) == 0

@@ -22,12 +22,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import click
 import psutil
 import psycopg
 
-from earshot.cli.operation.listening import refuse_open, refuse_taken
+from earshot.cli.operation.listening import mcp_option, refuse_open, refuse_taken
 from earshot.cli.output import json_option, print_json
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
@@ -41,9 +42,11 @@ from earshot.storage.server import stop_embedded
 from ingest_assets.operations.workers import Worker
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.code_server import CodeServer
-from resources.instance.processes import MARK, TERMINATION_S, RestartedProcess, left_over, log_tail, socket_folder, start, stop
+from resources.instance.processes import MARK, RestartedProcess, left_over, log_tail, socket_folder, start, stop
 
+STOPPING = (signal.SIGTERM, signal.SIGINT)
 STARTUP_S = 300.0
+STOP_S = 60.0  # in which `up` stops its own processes, also on a busy machine; then `down` does it
 CHECK_CHILDREN_S = 0.5
 CHECK_TROUBLES_S = 5.0
 CHECK_LOGS_S = 60.0
@@ -79,7 +82,8 @@ class _Served:
 @click.option(
     "--page-port", type=click.IntRange(1, 65535), default=PAGE_PORT, show_default=True, help="Port of Earshot's page."
 )
-def up(host: str, port: int, page_port: int) -> None:
+@mcp_option
+def up(host: str, port: int, page_port: int, mcp_corrections: bool) -> None:
     """Start Earshot's page, Dagster's UI, the queue and the workers.
 
     Runs in the foreground; Ctrl-C or `earshot down` stops it. Logs are in EARSHOT_HOME/logs.
@@ -96,11 +100,13 @@ def up(host: str, port: int, page_port: int) -> None:
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     os.environ[MARK] = str(settings.home)
-    page = RestartedProcess("page", ["earshot", "page", "--host", host, "--port", str(page_port)], logs)
+    page_options = ["--host", host, "--port", str(page_port), *["--mcp-corrections"] * mcp_corrections]
+    page = RestartedProcess("page", ["earshot", "page", *page_options], logs)
     served = _Served(f"http://{host}:{port}", f"http://{host}:{page_port}", logs, page, CodeServer(settings.home, logs))
     state = up_file(settings.home)
     state.write_text(json.dumps({"pid": os.getpid(), "url": served.url}))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stopping in STOPPING:
+        signal.signal(stopping, _interrupt_once)
     try:
         with _monitoring(database, logs):
             _ensure_running([page])
@@ -161,7 +167,7 @@ def down(as_json: bool) -> None:
     pid = _running(home)
     if pid is not None:
         psutil.Process(pid).terminate()  # `up` stops its own children
-        _gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=2 * TERMINATION_S)
+        _gone, alive = psutil.wait_procs([psutil.Process(pid)], timeout=STOP_S)
         stop([process.pid for process in alive])
     left = left_over(home)
     stop(left)
@@ -173,6 +179,13 @@ def down(as_json: bool) -> None:
     if left:
         click.echo(f"Stopped processes that a killed `earshot up` had left running (process ids {join_numbers(left)}).")
     click.echo("Stopped the embedded Postgres." if postgres else "The embedded Postgres was not running.")
+
+
+def _interrupt_once(_signal: int, _frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, and ignore what follows: each part stops in bounded time, and none may be left running."""
+    for stopping in STOPPING:
+        signal.signal(stopping, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _workers(count: int, logs: Path | None) -> list[Worker]:

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from earshot import open_library
 from earshot.common.text import pluralize
-from earshot.library.reading.exports import FORMATS, Export
+from earshot.library.exporting.exports import FORMATS, PARQUET, Export
 
 if TYPE_CHECKING:
     from earshot import ExportSummary
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--source", metavar="SOURCE", help="All videos of this source (name or address).")
 @click.option("--all", "everything", is_flag=True, help="All videos of the library.")
 @click.option("--speaker", metavar="NAME", help='Only what this person or voice ("voice 7") says; alone, in all videos.')
-@click.option("--format", "format_name", type=click.Choice(list(FORMATS)), default="txt", show_default=True)
+@click.option("--format", "format_name", type=click.Choice([*FORMATS, PARQUET]), default="txt", show_default=True)
 @click.option("--output", metavar="PATH", help="A file, or a folder (existing, or ending in /) for one file per video.")
 def export_command(
     videos: tuple[str, ...],
@@ -38,10 +38,11 @@ def export_command(
     format_name: str,
     output: str | None,
 ) -> None:
-    """Export transcripts as subtitles, text, JSON, RTTM or SegLST.
+    """Export transcripts as subtitles, notes, documents, tables or JSON.
 
-    A VIDEO is a key or a title. Without --output, writes to stdout. Several videos as srt or vtt need a folder; the other
-    formats can go into one file, json then as JSON Lines.
+    A VIDEO is a key or a title. Without --output, writes to stdout. Several videos as srt, vtt, md, docx or podcast need a
+    folder; the other formats can go into one file, json then as JSON Lines. parquet writes tables into a folder: videos, words,
+    turns, passages and timings.
     """
     named_all = everything or (speaker is not None and source is None and not videos)
     if [bool(videos), source is not None, named_all].count(True) != 1:
@@ -49,7 +50,7 @@ def export_command(
     named = list(dict.fromkeys(videos))
     destination = _destination(output, format_name, many=len(named) != 1)
     alone = len(named) == 1
-    export = Export(open_library().database, format_name, named, source, speaker, strict=alone)
+    export = Export(open_library().database, named, source, speaker, strict=alone)
     if alone:
         _write(export, destination)
     else:
@@ -58,44 +59,49 @@ def export_command(
 
 @dataclass(frozen=True)
 class _Destination:
-    """The folder or file that an export is written to; stdout if `path` is None."""
+    """The folder or file that an export is written to, and its format; stdout if `path` is None."""
 
+    format_name: str
     path: Path | None
     is_folder: bool
 
 
 def _destination(output: str | None, format_name: str, many: bool) -> _Destination:
     """Where to write the export. Raises UsageError if it needs a folder and `output` is none."""
-    one_file = not many or FORMATS[format_name].together is not None
+    one_file = format_name != PARQUET and (not many or FORMATS[format_name].together is not None)
     if output is None:
         if not one_file:
-            raise click.UsageError(f"{format_name} writes one file per video. Name a folder with --output.")
-        return _Destination(None, is_folder=False)
+            raise click.UsageError(f"{format_name} writes {_files_of(format_name)}. Name a folder with --output.")
+        return _Destination(format_name, None, is_folder=False)
     path = Path(output)
     if not one_file and _is_file_name(path, output):
         what = "is a file" if path.is_file() else "looks like a file"
         raise click.UsageError(
-            f"{format_name} writes one file per video, but {output} {what}. "
+            f"{format_name} writes {_files_of(format_name)}, but {output} {what}. "
             f"Name a folder with --output, such as {path.with_suffix('')}/."
         )
-    return _Destination(path, is_folder=path.is_dir() or output.endswith("/") or not one_file)
+    return _Destination(format_name, path, is_folder=path.is_dir() or output.endswith("/") or not one_file)
+
+
+def _files_of(format_name: str) -> str:
+    return "one file per table" if format_name == PARQUET else "one file per video"
 
 
 def _is_file_name(path: Path, output: str) -> bool:
     """Whether it is a file, or a new name with a format's suffix: all.srt, but not all.srt/."""
-    suffixes = tuple(form.suffix for form in FORMATS.values())
+    suffixes = (*(form.suffix for form in FORMATS.values()), f".{PARQUET}")
     is_folder = path.is_dir() or output.endswith("/")
     return path.is_file() or (not is_folder and path.name.lower().endswith(suffixes))
 
 
 def _write(export: Export, destination: _Destination) -> None:
     if destination.path is None:
-        for piece in export.pieces():
-            click.echo(piece.encode(), nl=False)  # as bytes: these formats are UTF-8 in any locale
+        for piece in export.pieces(destination.format_name):
+            click.echo(piece, nl=False)  # as bytes: these formats are UTF-8 in any locale
     elif destination.is_folder:
-        export.to_folder(destination.path)
+        export.to_folder(destination.path, destination.format_name)
     else:
-        export.to_file(destination.path)
+        export.to_file(destination.path, destination.format_name)
 
 
 def _export_many(export: Export, destination: _Destination) -> None:

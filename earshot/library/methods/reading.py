@@ -1,7 +1,7 @@
 """Methods of `Library` that search and read: passages, videos, transcripts, sound, exports, references. They change nothing."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,15 +10,17 @@ from earshot.library.methods.opened import Opened
 
 if TYPE_CHECKING:
     from earshot.evaluation.scores import Evaluation
+    from earshot.library.exporting.exports import ExportSummary
     from earshot.library.lookup import Names
-    from earshot.library.reading.exports import ExportSummary
     from earshot.library.reading.facets import Facets
     from earshot.library.reading.playing import Playback
     from earshot.library.reading.question import Question, SearchResult
     from earshot.library.reading.reader import ReadableTranscript
     from earshot.library.reading.sound import Sound
     from earshot.library.reading.transcript import Transcript
+    from earshot.library.upkeep.news import News
     from earshot.library.videos import ListedPage, ListedVideo
+    from earshot.transcripts.publishing.chapters import Chapter
     from earshot.transcripts.search.query import Embed
 
 
@@ -115,6 +117,15 @@ class Reading(Opened):
 
         return find_videos(self.database, state).stream()
 
+    def new_videos(self, since: datetime | None = None, *, after: str | None = None, limit: int = 50) -> "News":
+        """The videos that became searchable last, the latest first, with when they did; running them again changes nothing.
+
+        `since`: only those after this time (UTC if it has no time zone); `after` is `next` of the page before.
+        """
+        from earshot.library.upkeep.news import read_news
+
+        return read_news(self.database, since, after, limit)
+
     def transcript(self, video: str, speaker: str | None = None) -> "Transcript":
         """The transcript of this video, or what one person or voice says in it.
 
@@ -150,13 +161,16 @@ class Reading(Opened):
     ) -> "ExportSummary":
         """Write one file per video into the folder: these videos, those of a source, or all. Creates the folder if necessary.
 
-        `format` is srt, vtt, txt, json, rttm or seglst. `speaker`: only what this person or voice says. Replaces an earlier
+        As parquet, writes one file per table instead: videos, words, turns, passages, timings.
+
+        `format` is srt, vtt, txt, md, docx, csv, json, podcast, rttm, seglst or parquet.
+        `speaker`: only what this person or voice says. Replaces an earlier
         export of the same video; readers never see half a file.
         """
-        from earshot.library.reading.exports import Export
+        from earshot.library.exporting.exports import Export
 
-        export = Export(self.database, format, videos, source, speaker)
-        export.to_folder(Path(folder))
+        export = Export(self.database, videos, source, speaker)
+        export.to_folder(Path(folder), format)
         return export.summary
 
     def export_file(
@@ -168,12 +182,46 @@ class Reading(Opened):
         source: str | None = None,
         speaker: str | None = None,
     ) -> "ExportSummary":
-        """Like `export()`, into one file. Several videos as json become JSON Lines; as srt or vtt they raise EarshotError."""
-        from earshot.library.reading.exports import Export
+        """Like `export()`, into one file. Several videos as json become JSON Lines; as srt, vtt, md, docx or podcast they raise
+        EarshotError."""
+        from earshot.library.exporting.exports import Export
 
-        export = Export(self.database, format, videos, source, speaker)
-        export.to_file(Path(path))
+        export = Export(self.database, videos, source, speaker)
+        export.to_file(Path(path), format)
         return export.summary
+
+    def chapters(self, video: str) -> "list[Chapter]":
+        """Where the video turns to another subject; none if it is short, or stays with one."""
+        from earshot.library.exporting.feeds import read_chapters
+
+        return read_chapters(self.database, video)
+
+    def feed(self, source: str, base: str, *, after: str | None = None, limit: int = 100) -> str:
+        """The ready videos of a source as a podcast with transcripts and chapters (RSS), as a server at `base` serves it.
+
+        `after` is the cursor in the address of the next page. Raises SourceUnusable if no video has such a source.
+        """
+        from earshot.library.exporting.feeds import served_feed
+
+        return served_feed(self.database, source, base, after, limit)
+
+    def export_feed(self, source: str, folder: Path | str, base: str) -> int:
+        """Write that feed with its transcripts and chapters into a folder, for a web server at `base`.
+
+        Returns how many videos it has. Without an address of sound or video, an episode has no sound.
+        """
+        from earshot.library.exporting.feeds import write_feed
+
+        return write_feed(self.database, source, Path(folder), base)
+
+    def export_site(self, folder: Path | str, source: str | None = None) -> "ExportSummary":
+        """Write the ready videos of a source, or all, as pages that a browser searches without a server.
+
+        Replaces an earlier site in this folder. Raises EarshotError if the folder holds anything else.
+        """
+        from earshot.library.exporting.site import write_site
+
+        return write_site(self.database, source, Path(folder))
 
     def evaluate(self, *references: Path | str, video: str | None = None, collar_s: float = 0.0) -> "Evaluation":
         """Compare transcripts with references: STM, RTTM, SRT, VTT, TXT and SegLST files, or folders of them.

@@ -54,8 +54,18 @@ class Transcript:
         return self._frame("turns", TURN_KEYS)
 
     def export(self, format: str = "txt") -> str:
-        """The transcript in this format: srt, vtt, txt, json, rttm or seglst. Raises EarshotError for any other."""
-        return known_format(format).export(self.recording)
+        """The transcript as text in this format: srt, vtt, txt, md, csv, json, podcast, rttm or seglst.
+
+        Raises EarshotError for any other; `content()` also has docx.
+        """
+        exported = known_format(format).export(self.recording)
+        if isinstance(exported, bytes):
+            raise EarshotError(f"{format} is not text.", f"Call content({format!r}), or write it to a file: library.export().")
+        return exported
+
+    def content(self, format: str) -> bytes:
+        """The transcript as a file of this format. Raises EarshotError if there is no such format."""
+        return known_format(format).content(self.recording)
 
     def suffix(self, format: str) -> str:
         """The end of the name of a file in this format: `.srt`. Raises EarshotError for any other format."""

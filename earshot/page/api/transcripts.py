@@ -20,7 +20,17 @@ class VideoTimings(BaseModel):
     failing: list[OpenFailure]
 
 
-MEDIA_TYPES = {"json": "application/json", "srt": "application/x-subrip", "vtt": "text/vtt"}
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+# Of the formats that are not text/plain in UTF-8. The types of `podcast:transcript` are those of its specification.
+MEDIA_TYPES = {
+    "srt": "application/x-subrip; charset=utf-8",
+    "vtt": "text/vtt; charset=utf-8",
+    "md": "text/markdown; charset=utf-8",
+    "docx": DOCX,
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json; charset=utf-8",
+    "podcast": "application/json; charset=utf-8",
+}
 
 
 @router.get("/videos/{video_id}/transcript")
@@ -40,12 +50,12 @@ def video_timings(library: LibraryOf, video_id: str) -> VideoTimings:
 def export(
     library: LibraryOf,
     video_id: str,
-    format: Annotated[str, Query(description="srt, vtt, txt, json, rttm or seglst")] = "txt",
+    format: Annotated[str, Query(description="srt, vtt, txt, md, docx, csv, json, podcast, rttm or seglst")] = "txt",
     speaker: Annotated[str | None, Query(description="Only what this person or voice says.")] = None,
 ) -> Response:
     """The transcript as a file."""
     read = library.transcript(video_id, speaker)
-    text = read.export(format)
+    content = read.content(format)
     disposition = f'attachment; filename="{read.video.video_id}{read.suffix(format)}"'
-    media_type = MEDIA_TYPES.get(format, "text/plain")
-    return Response(text, media_type=f"{media_type}; charset=utf-8", headers={"Content-Disposition": disposition})
+    media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
+    return Response(content, media_type=media_type, headers={"Content-Disposition": disposition})

@@ -30,6 +30,11 @@ def source_names() -> dict[str, str]:
     return {}
 
 
+def name_of(address: str) -> str:
+    """The source's name in sources.yaml, else its address without secrets."""
+    return source_names().get(address) or without_secrets(address)
+
+
 @lru_cache(maxsize=1)
 def _names_in(path: Path, text: str) -> dict[str, str]:
     """Cached, since the page asks with each search, and 200 sources take 60 ms to read."""

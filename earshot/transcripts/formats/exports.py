@@ -1,9 +1,12 @@
-"""Exports: formats recordings as subtitles, text, JSON, RTTM or SegLST. Pure functions from recordings to text.
+"""Exports: the formats in which recordings are written. Pure functions from recordings to text, or bytes for `docx`.
 
 | format | content | made from | where speakers are named |
 |---|---|---|---|
 | `srt`, `vtt` | subtitles: earshot/transcripts/formats/subtitles.py | words | at each change; in a voice tag |
 | `txt` | title, date and link, then one line per passage: `[h:mm:ss] Ana: text` | passages | on each line |
+| `md`, `docx` | notes and documents: markdown.py, word_document.py | passages | above their passages |
+| `csv` | one row per passage: passages_csv.py | passages | in columns |
+| `podcast` | `podcast:transcript`: podcast_json.py | passages | in each segment |
 | `json` | everything, words with their speakers: docs/reference/export.schema.json | all | see below |
 | `rttm` | who spoke when, with overlap, for diarization tools | turns | in a field without spaces: `_field_labels` |
 | `seglst` | who said what when, for scoring transcripts with meeteval | words | in the same way |
@@ -22,8 +25,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -31,6 +32,10 @@ import pandas as pd
 from earshot.common.text import one_line
 from earshot.common.times import browsable, format_hms
 from earshot.storage.catalog.videos import Video
+from earshot.transcripts.formats.markdown import as_markdown
+from earshot.transcripts.formats.passages_csv import HEADER, as_csv, rows_of
+from earshot.transcripts.formats.podcast_json import as_podcast_json
+from earshot.transcripts.formats.speaker_passages import day_of, speaker_passages, title_of
 from earshot.transcripts.formats.subtitles import as_srt, as_vtt
 from earshot.transcripts.passages import Limits, cut_passages
 from earshot.transcripts.recordings import Recording
@@ -75,22 +80,26 @@ class CombinedFormat:
 class Format:
     """How to write one recording to a file with this suffix, and many to a single file (`together`), if possible."""
 
-    export: Callable[[Recording], str]
+    export: Callable[[Recording], str | bytes]
     suffix: str
     together: CombinedFormat | None = None
 
+    def content(self, recording: Recording) -> bytes:
+        """The file; text is UTF-8."""
+        exported = self.export(recording)
+        return exported if isinstance(exported, bytes) else exported.encode()
+
 
 def as_txt(recording: Recording) -> str:
-    lines = [
-        f"[{format_hms(row['start_s'])}] {one_line(speaker.shown)}: {row['text']}\n" for row, speaker in _by_speaker(recording)
-    ]
+    passages = speaker_passages(recording)
+    lines = [f"[{format_hms(passage.start_s)}] {passage.shown}: {passage.text}\n" for passage in passages]
     return "".join([_heading(recording.video), *(["\n"] if lines else []), *lines])
 
 
 def _heading(video: Video) -> str:
     """Title, publishing date (UTC) if known, and link, each on a line."""
-    day = [f"{video.published_at.astimezone(UTC):%Y-%m-%d}"] if video.published_at else []
-    return "".join(f"{line}\n" for line in [one_line(video.title) or video.video_id, *day, browsable(video.url)])
+    lines = [title_of(video), day_of(video), browsable(video.url)]
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def as_json(recording: Recording) -> str:
@@ -109,6 +118,12 @@ def as_rttm(recording: Recording) -> str:
         f"SPEAKER {name} 1 {turn['start_s']:.3f} {turn['end_s'] - turn['start_s']:.3f} <NA> <NA> {labels[speaker]} <NA> <NA>\n"
         for turn, speaker in zip(turns.to_dict("records"), speakers, strict=True)
     )
+
+
+def _as_docx(recording: Recording) -> bytes:
+    from earshot.transcripts.formats.word_document import as_docx  # lxml takes a tenth of a second to import
+
+    return as_docx(recording)
 
 
 def as_seglst(recording: Recording) -> str:
@@ -141,7 +156,11 @@ FORMATS = {
     "srt": Format(as_srt, ".srt"),
     "vtt": Format(as_vtt, ".vtt"),
     "txt": Format(as_txt, ".txt", CombinedFormat(as_txt, between="\n")),
+    "md": Format(as_markdown, ".md"),
+    "docx": Format(_as_docx, ".docx"),
+    "csv": Format(as_csv, ".csv", CombinedFormat(rows_of, opening=HEADER)),
     "json": Format(as_json, ".json", CombinedFormat(as_json_line)),
+    "podcast": Format(as_podcast_json, ".podcast.json"),
     "rttm": Format(as_rttm, ".rttm", CombinedFormat(as_rttm)),
     "seglst": Format(as_seglst, ".seglst.json", SEGLST),  # the suffix that meeteval expects
 }
@@ -150,8 +169,8 @@ FORMATS = {
 def document(recording: Recording) -> dict[str, Any]:
     """The object that docs/reference/export.schema.json describes."""
     video, names, turns = recording.video, recording.names, recording.turns
-    passages = _by_speaker(recording)
-    passage_rows = pd.DataFrame([row for row, _ in passages], columns=PASSAGE_KEYS, dtype=object)
+    passages = speaker_passages(recording)
+    passage_rows = pd.DataFrame([vars(passage) for passage in passages], columns=PASSAGE_KEYS, dtype=object)
     labels = recording.word_speakers()
     words = recording.words.assign(local_speaker=pd.Series(labels, dtype=object))
     return {
@@ -163,30 +182,8 @@ def document(recording: Recording) -> dict[str, Any]:
         "duration_s": video.duration_s,
         "language": recording.language,
         "turns": _records(turns, TURN_KEYS, names.of_spans(turns, turns.local_speaker.tolist())),
-        "passages": _records(passage_rows, PASSAGE_KEYS, [speaker for _, speaker in passages]),
+        "passages": _records(passage_rows, PASSAGE_KEYS, [passage.speaker for passage in passages]),
         "words": _records(words, WORD_KEYS, names.of_spans(words, labels)),
-    }
-
-
-def _by_speaker(recording: Recording) -> list[tuple[dict[Any, Any], Speaker]]:
-    """Each passage (PASSAGE_KEYS) with its speaker; passages of several speakers are split."""
-    passages = []
-    for row in recording.passages.to_dict("records"):
-        words = recording.words.iloc[row["first_word"] : row["last_word"] + 1]
-        speakers = recording.names.of_spans(words, [row["local_speaker"]] * len(words))
-        if len(set(speakers)) > 1:
-            parts = groupby(zip(speakers, words.to_dict("records"), strict=True), key=itemgetter(0))
-            passages += [({**row, **_part([word for _, word in part])}, speaker) for speaker, part in parts]
-        else:
-            passages.append((row, speakers[0] if speakers else recording.names.of_label(row["local_speaker"])))
-    return passages
-
-
-def _part(words: Sequence[dict[Any, Any]]) -> dict[str, Any]:
-    return {
-        "start_s": words[0]["start_s"],
-        "end_s": max(word["end_s"] for word in words),
-        "text": "".join(word["text"] for word in words).strip(),
     }
 
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from earshot.common.atomic_files import atomic_file, make_folder
+from earshot.common.atomic_files import atomic_bytes, make_folder
 from earshot.storage.catalog.videos import Video
 from earshot.transcripts.formats.exports import Format
 from earshot.transcripts.recordings import Recording
@@ -29,7 +29,7 @@ def to_folder(recordings: Iterable[Recording], form: Format, folder: Path) -> No
     before = _files_by_key(folder, form.suffix)
     for recording in recordings:
         path = folder / file_name(recording.video, form.suffix)
-        to_file([form.export(recording)], path)
+        to_file([form.content(recording)], path)
         for old in before[recording.video.video_id] - {path}:
             old.unlink(missing_ok=True)
 
@@ -56,8 +56,8 @@ def key_in(name: str) -> str | None:
     return (match[1] or match[2]) if match else None
 
 
-def to_file(pieces: Iterable[str], path: Path) -> None:
-    """Write the pieces of text to one file; creates its folder if missing. Raises EarshotError if it cannot be written."""
+def to_file(pieces: Iterable[bytes], path: Path) -> None:
+    """Write the pieces to one file; creates its folder if missing. Raises EarshotError if it cannot be written."""
     make_folder(path.parent)
-    with atomic_file(path) as file:
+    with atomic_bytes(path) as file:
         file.writelines(pieces)

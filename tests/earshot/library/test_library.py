@@ -171,8 +171,8 @@ def test_transcript_exports_what_export_writes(whole: Library, tmp_path: Path, f
 
 
 def test_unknown_format_is_refused(whole: Library) -> None:
-    with pytest.raises(EarshotError, match="There is no format 'docx'"):
-        whole.transcript("bridge").export("docx")
+    with pytest.raises(EarshotError, match="There is no format 'odt'"):
+        whole.transcript("bridge").export("odt")
 
 
 def test_transcript_of_untranscribed_video_is_refused(opened: Library) -> None:

@@ -345,7 +345,7 @@ def test_rttm_labels_are_distinct(names: list[str], labels: list[str]) -> None:
 # --- every format --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize("format_name", [name for name in FORMATS if name != "docx"])
 def test_every_format_ends_in_a_newline(format_name: str) -> None:
     text = export(small(), format_name)
     assert text.endswith("\n")

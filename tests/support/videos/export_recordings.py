@@ -20,7 +20,10 @@ Turn = tuple[float, float, str]
 
 
 def export(there: Recording, format_name: str) -> str:
-    return FORMATS[format_name].export(there)
+    """The recording in a format that is text."""
+    text = FORMATS[format_name].export(there)
+    assert isinstance(text, str)
+    return text
 
 
 def frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:

@@ -17,7 +17,9 @@ from earshot.transcripts.formats.files import to_file, to_folder
 from earshot.transcripts.recordings import ExportCounts, Recording, find_transcribed, read_recording, read_recordings, spoken_by
 from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
 
-__all__ = ["FORMATS", "Export", "ExportSummary"]
+__all__ = ["FORMATS", "PARQUET", "Export", "ExportSummary"]
+
+PARQUET = "parquet"  # writes tables of all selected videos instead of a file for each
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,6 @@ class Export:
     def __init__(
         self,
         database: Database,
-        format_name: str,
         videos: Names = (),
         source: str | None = None,
         speaker: str | None = None,
@@ -101,9 +102,8 @@ class Export:
     ) -> None:
         if several(videos) and source is not None:
             raise EarshotError(f"Both videos and the source {source!r} are named.", "Name one of them, or none for all videos.")
-        self._format_name, self._form = format_name, known_format(format_name)
-        self._together = self._form.together if len(several(videos)) != 1 else None
         self._database, self._strict = database, strict
+        self._alone = len(several(videos)) == 1
         self._selected = select_videos(database, several(videos), source, speaker)
         self._keys: Iterable[str] = self._selected.keys
         self._counts = ExportCounts()
@@ -119,21 +119,29 @@ class Export:
         """Read the keys through `track`, such as a progress bar's, and call `on_refusal` with the reason of each refusal."""
         self._keys, self._on_refusal = track(self._keys), on_refusal
 
-    def to_folder(self, folder: Path) -> None:
-        """Write one file per video into a folder, which is created if necessary."""
-        to_folder(self._recordings(), self._form, folder)
+    def to_folder(self, folder: Path, format_name: str) -> None:
+        """Write one file per video into a folder, which is created if necessary; as parquet, one per table."""
+        if format_name == PARQUET:
+            from earshot.library.exporting.tables import write_tables  # pyarrow takes a fifth of a second to import
 
-    def to_file(self, path: Path) -> None:
+            write_tables(self._database, self._recordings(), folder)
+        else:
+            to_folder(self._recordings(), known_format(format_name), folder)
+
+    def to_file(self, path: Path, format_name: str) -> None:
         """Write all videos into one file. Raises EarshotError if there are several and the format does not allow that."""
-        to_file(self.pieces(), path)
+        to_file(self.pieces(format_name), path)
 
-    def pieces(self) -> Iterable[str]:
+    def pieces(self, format_name: str) -> Iterable[bytes]:
         """The content of that file, piece by piece."""
-        if self._together is not None:
-            return self._together.pieces(self._recordings())
+        if format_name == PARQUET:
+            raise EarshotError("parquet writes one file per table.", "Export into a folder.")
+        form = known_format(format_name)
+        if form.together is not None and not self._alone:
+            return (piece.encode() for piece in form.together.pieces(self._recordings()))
         if self.count != 1:
-            raise EarshotError(f"{self._format_name} writes one file per video.", "Export into a folder.")
-        return (self._form.export(recording) for recording in self._recordings())
+            raise EarshotError(f"{format_name} writes one file per video.", "Export into a folder.")
+        return (form.content(recording) for recording in self._recordings())
 
     @property
     def summary(self) -> ExportSummary:

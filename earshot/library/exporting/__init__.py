@@ -1,0 +1,1 @@
+"""Exports: files of transcripts, and what other programs subscribe to."""
