@@ -237,13 +237,14 @@ def _remove_vectors(connection: Connection, times: Mapping[str, list[Interval]],
             gone,
         )
         cursor.executemany(
-            "UPDATE local_speakers SET centroid = NULL, clear_s = 0, made_at = clock_timestamp() "
+            "UPDATE local_speakers SET centroid = NULL, clear_s = 0, two_voices = false, made_at = clock_timestamp() "
             "WHERE video_id = %s AND local_speaker = %s",
             sorted(speakers),
         )
         cursor.executemany("DELETE FROM former_voices WHERE video_id = %s AND local_speaker = %s", sorted(speakers))
         cursor.executemany(
-            "UPDATE local_speakers SET centroid = %(centroid)s, clear_s = %(clear_s)s, made_at = clock_timestamp() "
+            "UPDATE local_speakers SET centroid = %(centroid)s, clear_s = %(clear_s)s, two_voices = %(two_voices)s, "
+            "made_at = clock_timestamp() "
             "WHERE video_id = %(video_id)s AND local_speaker = %(local_speaker)s",
             _recomputed(connection, gone, speakers),
         )
