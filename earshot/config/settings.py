@@ -1,8 +1,9 @@
 """Settings: the user's choices, read from the environment and, for those it does not set, from earshot.toml.
 
 docs/reference/settings.md explains each to users; earshot/config/settings_file.py reads the file. Settings are read on each
-call, never at import, so that tests and subprocesses see changes. Dagster's own settings are in dagster.yaml; sources and
-people have their own files. This module avoids pydantic, which takes 0.2 s of CPU, because every command reads the settings.
+call, never at import, so that tests and subprocesses see changes. Dagster's own settings are in dagster.yaml; sources, people
+and webhooks have their own files. This module avoids pydantic, which takes 0.2 s of CPU, because every command reads the
+settings.
 """
 
 import re
@@ -34,6 +35,7 @@ class Settings:
     media: str  # the media store: a full path, or a URL such as s3://bucket/prefix, without a slash at the end
     sources: Path  # earshot/config/sources_file.py
     people: Path  # earshot/config/people_file.py
+    webhooks: Path  # earshot/webhooks/endpoints.py
     database_url: str | None = None  # a Postgres server with pgvector; None: the embedded one
     device: str = "cuda"  # Earshot never falls back to the other one
     models: str = "bundled"  # earshot/models/registry.py
@@ -60,7 +62,7 @@ def read_settings() -> Settings:
     read = {FIELDS.get(key, key): _read(value, mistakes) for key, value in read_values(mistakes).items()}
     mistakes.raise_if_any()
     home = read.get("home", PROJECT_ROOT / ".earshot")
-    files = {name: (PROJECT_ROOT / f"{name}.yaml").resolve() for name in ("sources", "people")}
+    files = {name: (PROJECT_ROOT / f"{name}.yaml").resolve() for name in ("sources", "people", "webhooks")}
     return Settings(**{"home": home, "media": str(home / "media"), **files, **read})
 
 
@@ -139,6 +141,7 @@ READERS: Mapping[str, Callable[[Value], Any]] = {
     "media": _media,
     "sources": _file,
     "people": _file,
+    "webhooks": _file,
     "device": partial(_one_of, DEVICES),
     "models": partial(_one_of, MODEL_SETS),
     "alert_url": partial(_url, ("http://", "https://"), ""),
