@@ -202,7 +202,7 @@ FILES = Trouble("Harbour Talk", "videos_failed", "warn", "Harbour Talk: 1 video 
 def test_trouble_has_the_form_of_a_failed_check(database: Database, receiver: Receiver) -> None:
     fail(database)
     send_alerts(database, read_settings())
-    assert send_troubles([FEED], {}, read_settings()) == [FEED]
+    assert send_troubles(database, [FEED], {}, read_settings()) == [FEED]
     check, trouble = receiver.bodies
     assert list(trouble) == list(check)
     assert {key: value for key, value in trouble.items() if value is not None and key != "recorded_at"} == {
@@ -215,13 +215,15 @@ def test_trouble_has_the_form_of_a_failed_check(database: Database, receiver: Re
     assert datetime.fromisoformat(trouble["recorded_at"]).tzinfo is not None
 
 
-def test_trouble_is_sent_once_within_quiet_hours(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_is_sent_once_within_quiet_hours(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: dict[str, LastAlert] = {}
-    assert send_troubles([FEED, FILES], sent, read_settings()) == [FEED, FILES]
+    assert send_troubles(database, [FEED, FILES], sent, read_settings()) == [FEED, FILES]
     sent = read_last_alerts(write_last_alerts(sent))
-    assert send_troubles([FEED, FILES], sent, read_settings()) == []
+    assert send_troubles(database, [FEED, FILES], sent, read_settings()) == []
     monkeypatch.setenv("EARSHOT_ALERT_QUIET_HOURS", "0")
-    assert send_troubles([FEED, FILES], sent, read_settings()) == [FEED, FILES]
+    assert send_troubles(database, [FEED, FILES], sent, read_settings()) == [FEED, FILES]
     assert receiver.accepted == 4
 
 
