@@ -35,7 +35,6 @@ class Settings:
     media: str  # the media store: a full path, or a URL such as s3://bucket/prefix, without a slash at the end
     sources: Path  # earshot/config/sources_file.py
     people: Path  # earshot/config/people_file.py
-    webhooks: Path  # earshot/webhooks/endpoints.py
     database_url: str | None = None  # a Postgres server with pgvector; None: the embedded one
     device: str = "cuda"  # Earshot never falls back to the other one
     models: str = "bundled"  # earshot/models/registry.py
@@ -45,6 +44,7 @@ class Settings:
     workers: int = 2  # videos processed at a time: one computes while another downloads
     worker_memory_gb: float = 8.0  # a worker that uses more is replaced after its video
     broker: str | None = None  # for workers on several machines, or NO_BROKER; None: the one that `earshot up` starts
+    webhooks: Path = PROJECT_ROOT / "webhooks.yaml"  # earshot/webhooks/endpoints.py
     monologue: bool = False  # shortcut for videos with one enrolled voice (earshot/speakers/voices/monologue.py)
     allow_private_addresses: bool = False  # for every source
     page_token: str | None = None  # asked for by a page that other machines can reach
@@ -62,7 +62,7 @@ def read_settings() -> Settings:
     read = {FIELDS.get(key, key): _read(value, mistakes) for key, value in read_values(mistakes).items()}
     mistakes.raise_if_any()
     home = read.get("home", PROJECT_ROOT / ".earshot")
-    files = {name: (PROJECT_ROOT / f"{name}.yaml").resolve() for name in ("sources", "people", "webhooks")}
+    files = {name: (PROJECT_ROOT / f"{name}.yaml").resolve() for name in ("sources", "people")}
     return Settings(**{"home": home, "media": str(home / "media"), **files, **read})
 
 

@@ -60,7 +60,7 @@ def _model_settings() -> Settings:
     """The current settings, reduced to those that choose models: changing any other must not reload a model."""
     settings = read_settings()
     unused = Path()
-    return Settings(settings.home, "", unused, unused, unused, models=settings.models, hub_token=settings.hub_token)
+    return Settings(settings.home, "", unused, unused, models=settings.models, hub_token=settings.hub_token)
 
 
 def loads() -> int:

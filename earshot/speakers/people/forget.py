@@ -41,7 +41,7 @@ from earshot.transcripts.speaker_refs import SpeakerRef
 
 _TABLES = (
     "people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, identities, segment_overrides, "
-    "local_speakers, voice_embeddings, people_changes, person_profiles, speaker_totals, webhook_events, webhook_deliveries"
+    "local_speakers, voice_embeddings, people_changes, person_profiles, speaker_totals, webhook_events"
 )
 # In one statement, so always in the same order. No stage can write a vector between reading the rows and deleting them.
 _LOCK = f"LOCK TABLE {_TABLES}, forgotten_spans IN ACCESS EXCLUSIVE MODE"

@@ -42,7 +42,6 @@ DEFAULTS = Settings(
     media=str(PROJECT_ROOT / ".earshot" / "media"),
     sources=PROJECT_ROOT / "sources.yaml",
     people=PROJECT_ROOT / "people.yaml",
-    webhooks=PROJECT_ROOT / "webhooks.yaml",
 )
 CHOSEN = Settings(
     home=Path("/a/home"), database_url="postgresql://u:p@h/earshot", media="s3://bucket/audio", device="cpu", models="large",

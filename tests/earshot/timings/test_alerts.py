@@ -193,6 +193,18 @@ def test_unreachable_receiver_loses_no_alert(database: Database, monkeypatch: py
     assert states(database) == [None]
 
 
+def test_alert_is_given_up_after_days(database: Database, receiver: Receiver) -> None:
+    receiver.refusals = 2
+    fail(database)
+    fail(database, cause="batch_size")
+    tick(build_sensor_context())
+    assert len(receiver.bodies) == 1  # the next one waits
+    database.query("UPDATE webhook_deliveries SET queued_at = now() - interval '3 days'")
+    assert "503" in tick(build_sensor_context())
+    assert states(database) == ["given_up", "sent"]
+    assert receiver.bodies[0] == receiver.bodies[1]
+
+
 # --- troubles ------------------------------------------------------------------------------------------------------------
 
 FEED = Trouble("Harbour Talk", "source_unreadable", "error", "Harbour Talk cannot be read: 404.", "It can be read again.")

@@ -17,8 +17,10 @@ from earshot.storage.catalog.videos import (
     reset_attempts,
 )
 from earshot.storage.database import Database
+from earshot.webhooks.delivery import deliver
 from earshot.webhooks.endpoints import EVENTS, Endpoint
 from earshot.webhooks.log import (
+    TEST,
     prune,
     queue_test,
     write_endpoints,
@@ -106,6 +108,7 @@ def test_documented_payloads_are_those_that_are_posted(database: Database, recei
     record_failure(database, "v3", InvalidMedia("It is empty."))
     queue_test(database, "notes", body_of_test())
     go_on(database, endpoint)
+    deliver(database, Path("/nowhere"), [endpoint], TEST)
     page = (PROJECT_ROOT / "docs/reference/webhooks.md").read_text()
     documented = {one["type"]: one for one in map(json.loads, re.findall(r"^```json\n(.*?)^```", page, re.M | re.S))}
     assert {post.event["type"] for post in receiver.posts} == {*EVENTS, "webhook.test"} == set(documented)
