@@ -109,6 +109,8 @@ def queue_test(database: Database, endpoint: str, body: str) -> None:
 
 
 class _Place(NamedTuple):
+    """A queue of an endpoint."""
+
     endpoint: str
     queue: str
 
@@ -136,7 +138,7 @@ def _queue(
 def claim(database: Database, endpoints: Sequence[str], due_at: datetime, queue: str | None = None) -> Claim | None:
     """The oldest delivery to these endpoints that was due then, or of this queue only; None if there is none.
 
-    Tests are handed out only if asked for by their queue, so that who asked for one sees the answer.
+    Tests are handed out only by their queue, so that the command that queued one sees the answer.
     """
     rows = database.query(
         """

@@ -27,7 +27,7 @@ def test_event_is_posted_until_accepted(
     with monkeypatch.context() as patch:
         patch.setattr(posting, "TIMEOUT_S", 0.3)
         assert [attempt.error for attempt in go_on(database, endpoint)] == ["no answer within 0.3 s"]
-    receiver.late.set()  # it says 200 to nobody: Earshot must try again
+    receiver.late.set()  # its 200 comes too late: Earshot must try again
     assert only(database).state == "pending"
     assert [attempt.status for attempt in go_on(database, endpoint)] == [204]
     assert go_on(database, endpoint) == []
