@@ -68,6 +68,10 @@ COMMANDS = {
         "earshot.cli.library.videos:videos_command",
         "List the videos in the library and their states.",
     ),
+    "webhooks": LazyCommand(
+        "earshot.cli.library.webhooks:webhooks_command",
+        "List what was posted to webhooks, replay or test them.",
+    ),
     "worker": LazyCommand(
         "earshot.cli.operation.service:worker_command",
         "Process videos for a library on another machine.",

@@ -92,7 +92,7 @@ class SourceLines:
 
     def _require_lines(self) -> None:
         """Raise EarshotError unless the sources are one below the other."""
-        if any(node.flow_style for node in (self._list, *self._entries) if self._entries):
+        if self._entries and any(map(_in_brackets, (self._list, *self._entries))):
             raise EarshotError(f"{self._name} lists its sources in brackets.", "Edit it by hand.")
 
 
@@ -105,13 +105,17 @@ def _dumped(entry: Mapping[str, Any]) -> str:
     )
 
 
+def _in_brackets(node: yaml.Node | None) -> bool:
+    return isinstance(node, yaml.CollectionNode) and bool(node.flow_style)
+
+
 def _last_line(node: yaml.Node) -> int:
     """The line on which the last value within the node ends."""
     return max(_ends(node))
 
 
 def _ends(node: yaml.Node) -> Iterator[int]:
-    if isinstance(node, yaml.ScalarNode) or node.flow_style:
+    if isinstance(node, yaml.ScalarNode) or _in_brackets(node):
         yield node.end_mark.line - (node.end_mark.column == 0 and node.end_mark.line > node.start_mark.line)
     elif isinstance(node, yaml.MappingNode):
         yield from (end for pair in node.value for part in pair for end in _ends(part))
