@@ -131,6 +131,19 @@ def test_axe_finds_no_serious_violation(browser_page: Page, video_id: str, addre
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation_in_captions(browser_page: Page, library: Database, video_id: str, scheme: str) -> None:
+    page = browser_page
+    mark_captions(library, video_id)
+    try:
+        page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+        page.goto("/search?q=call&words=true", wait_until="networkidle")
+        expect(page.locator(".captions").first).to_have_text("automatic captions of the site")
+        assert serious_violations(page) == []
+    finally:
+        library.query("DELETE FROM captions")
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_axe_finds_nothing_in_what_opens(browser_page: Page, video_id: str, width: int, scheme: str) -> None:
     page = browser_page

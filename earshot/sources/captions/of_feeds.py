@@ -1,7 +1,7 @@
 """Reads `podcast:transcript` of a feed's items (https://podcasting2.org/docs/podcast-namespace/tags/transcript).
 
-feedparser keeps only the last of several, and most hosts offer several formats. So the body is read once more, if it has any, by
-expat. A body that is not well-formed, or declares entities of its own, gives none.
+feedparser keeps only the last of several, and most hosts offer several formats, so expat reads a body that has any once more. A
+body that is not well-formed, or declares entities of its own, gives none.
 """
 
 import io

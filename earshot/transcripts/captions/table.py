@@ -27,8 +27,9 @@ _FILE = "coalesce(regexp_replace(l.captions ->> 'address', '[?#].*', '') || ' ' 
 _PENDING = f"""
     SELECT v.video_id, v.url, v.title, v.duration_s, coalesce(v.language, '') AS language, l.captions, {_FILE} AS file, l.source
     FROM unnest(%(sources)s::text[], %(of_sites)s::boolean[], %(backlogs)s::boolean[]) AS s (source, of_site, with_backlog)
-        JOIN source_videos l USING (source) JOIN videos v USING (video_id) LEFT JOIN captions c USING (video_id)
-    WHERE l.decision = 'wanted' AND v.state IN ('new', 'failed')
+        JOIN sources USING (source) JOIN source_videos l USING (source) JOIN videos v USING (video_id)
+        LEFT JOIN captions c USING (video_id)
+    WHERE (paused_until IS NULL OR paused_until <= now()) AND l.decision = 'wanted' AND v.state IN ('new', 'failed')
         AND NOT EXISTS (SELECT FROM transcripts t WHERE t.video_id = v.video_id)
         AND (l.captions IS NOT NULL OR (s.of_site AND v.url ~ '^https?://' AND v.video_id !~ '^(generic|file)-'
             AND (s.with_backlog OR NOT l.backlog)))
@@ -64,8 +65,11 @@ class CaptionsFound:
 
 
 def uncaptioned(database: Database, sources: Sequence[Source], most: int) -> list[tuple[Source, Uncaptioned]]:
-    """The videos whose captions are to be looked for now, each with its source: those with a file first, then the newest."""
-    asked = {source.address: source for source in sources if source.captions is not False}
+    """The videos whose captions are to be looked for now, each with its source: those with a file first, then the newest.
+
+    A paused source has none.
+    """
+    asked = {source.address: source for source in sources if source.captions is not False and not source.paused}
     parameters = {
         "sources": list(asked),
         "of_sites": [source.kind in (Kind.CHANNEL, Kind.PLAYLIST, Kind.URL) for source in asked.values()],
@@ -110,12 +114,12 @@ def save_captions(database: Database, video: Uncaptioned, found: CaptionsFound, 
 
 def _are_wanted(connection: Connection, video_id: str, model: TextModel) -> bool:
     """Whether captions may be written. Until the transaction ends, the video gets no transcript, and search no other model."""
-    locked = connection.execute("SELECT FROM videos WHERE video_id = %s FOR UPDATE", [video_id]).fetchone()
+    locked = connection.execute("SELECT 1 FROM videos WHERE video_id = %s FOR UPDATE", [video_id]).fetchone()
     searched = connection.execute(
-        "SELECT FROM text_models WHERE (model, model_revision) = (%s, %s) AND searched_since IS NOT NULL FOR SHARE",
+        "SELECT 1 FROM text_models WHERE (model, model_revision) = (%s, %s) AND searched_since IS NOT NULL FOR SHARE",
         [model.model, model.model_revision],
     ).fetchone()
-    heard = connection.execute("SELECT FROM transcripts WHERE video_id = %s", [video_id]).fetchone()
+    heard = connection.execute("SELECT 1 FROM transcripts WHERE video_id = %s", [video_id]).fetchone()
     return locked is not None and searched is not None and heard is None
 
 

@@ -15,7 +15,7 @@ from earshot.media.download_slots import download_slot
 from earshot.models.text.text_encoder import TextEncoder
 from earshot.sources.captions.fetching import ask_site, read_file
 from earshot.storage.catalog.entries import CaptionFile, is_url
-from earshot.storage.catalog.source_states import pause, states_of
+from earshot.storage.catalog.source_states import pause
 from earshot.storage.database import Database
 from earshot.transcripts.captions.cues import read_cues
 from earshot.transcripts.captions.passages import caption_passages
@@ -48,9 +48,7 @@ class Captioning:
 
 def pending(database: Database, sources: Sequence[Source]) -> list[tuple[Source, Uncaptioned]]:
     """At most AT_ONCE videos whose captions are to be looked for now, each with its source; files before sites."""
-    states = states_of(database, [source.address for source in sources])
-    unpaused = [source for source, state in zip(sources, states, strict=True) if not source.paused and not state.paused]
-    return uncaptioned(database, unpaused, AT_ONCE)
+    return uncaptioned(database, sources, AT_ONCE)
 
 
 def look_for_captions(captioning: Captioning, waiting: Sequence[tuple[Source, Uncaptioned]]) -> Iterator[Look]:
