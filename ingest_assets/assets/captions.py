@@ -11,6 +11,7 @@ from functools import partial
 from dagster import AssetExecutionContext, AssetKey, MaterializeResult, MetadataValue, asset
 
 from earshot.common.redaction import without_secrets
+from earshot.common.text import pluralize
 from earshot.models.device import require_device
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import Database
@@ -34,7 +35,7 @@ def captions(context: AssetExecutionContext, database: DatabaseResource, models:
     opened = database.open()
     counted: Counter[str] = Counter()
     for look in look_for_captions(_captioning(opened, models), pending(opened, watched_sources())):
-        result = f"{look.passages} passages" if look.passages else look.reason
+        result = pluralize(look.passages, "passage") if look.passages else look.reason
         context.log.info(f"{look.video.video_id}: {without_secrets(result)}")
         counted.update(videos=1, captioned=int(look.passages > 0), passages=look.passages)
     figures = {name: MetadataValue.int(counted[name]) for name in ("videos", "captioned", "passages")}

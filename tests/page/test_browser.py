@@ -12,6 +12,7 @@ from earshot.page.app import API
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore
 from tests.page.conftest import serious_violations
+from tests.support.captions import mark_captions
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance, SensorResult, build_sensor_context
+from dagster import DagsterInstance, DagsterRunStatus, SensorResult, build_sensor_context
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from earshot.storage.catalog import run_requests
 from earshot.storage.catalog.run_requests import next_requests
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
+from ingest_assets import graph
 from ingest_assets.partitions import videos
 from sensors.new_uploads import new_uploads
 from tests.support.captions import captioned_feed, transcript
@@ -191,7 +192,7 @@ def test_captions_are_looked_for_in_the_tick_that_finds_the_video(
     runs = [answer.run_requests or [] for answer in answers if isinstance(answer, SensorResult)]
     assert [[run.job_name for run in of_tick] for of_tick in runs] == [["find_captions", "ingest_video"]] * 2
     assert runs[0][0].run_key == runs[1][0].run_key  # Dagster starts it once
-    instance.create_run_for_job(find_captions.resolve(asset_graph=AssetGraph.from_assets([captions])))
+    instance.create_run_for_job(graph.definitions.resolve_job_def("find_captions"), status=DagsterRunStatus.STARTED)
     answer = new_uploads(build_sensor_context(instance))
     assert isinstance(answer, SensorResult)
     assert [run.job_name for run in answer.run_requests or []] == ["ingest_video"]
