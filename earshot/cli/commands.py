@@ -32,6 +32,7 @@ COMMANDS = {
         "earshot.cli.operation.ingest:ingest_command",
         "Ingest videos from channels, playlists, feeds, files or folders.",
     ),
+    "mcp": LazyCommand("earshot.cli.operation.mcp:mcp_command", "Let an AI assistant search and read the library, over MCP."),
     "page": LazyCommand("earshot.cli.operation.page:page_command", "Serve Earshot's page alone, without the queue."),
     "people": LazyCommand("earshot.cli.people.group:people_group", "Manage people, their recordings and corrections."),
     "play": LazyCommand(
@@ -64,6 +65,10 @@ COMMANDS = {
     "videos": LazyCommand(
         "earshot.cli.library.videos:videos_command",
         "List the videos in the library and their states.",
+    ),
+    "webhooks": LazyCommand(
+        "earshot.cli.library.webhooks:webhooks_command",
+        "List what was posted to webhooks, replay or test them.",
     ),
     "worker": LazyCommand(
         "earshot.cli.operation.service:worker_command",

@@ -43,7 +43,17 @@ def page_file(home: Path) -> Path:
 
 def video_page(home: Path, video_id: str) -> str:
     """The address of a video on Earshot's page, where it runs now or else would by default."""
-    return f"{page_url(home) or f'http://127.0.0.1:{PAGE_PORT}'}/videos/{video_id}"
+    return f"{page_address(home)}/videos/{video_id}"
+
+
+def video_resource(home: Path, video_id: str) -> str:
+    """The address of a video in the API of Earshot's page."""
+    return f"{page_address(home)}/api/v1/videos/{video_id}"
+
+
+def page_address(home: Path) -> str:
+    """The address of Earshot's page, where it runs now or else would by default."""
+    return page_url(home) or f"http://127.0.0.1:{PAGE_PORT}"
 
 
 def page_url(home: Path) -> str | None:

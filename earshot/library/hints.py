@@ -37,6 +37,17 @@ class AppliedHints:
     def apply(self) -> Hints:
         return self.own.over(self.of_source)
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """The same as JSON has it."""
+        return {
+            "video_id": self.video_id,
+            "hints": self.apply.given,
+            "own": self.own.given,
+            "of_source": self.of_source.given,
+            "stale": list(self.stale),
+        }
+
 
 def read_hints(
     vocabulary: Given = None,
@@ -100,7 +111,12 @@ class VideoHints:
     def keep(self, video: str, hints: Hints) -> AppliedHints:
         """`give()` with the hints as one object."""
         known = known_video(self._database, video)
-        keep_hints(self._database, known.video_id, hints.over(own_hints(self._database, known.video_id)))
+        return self.replace(known.video_id, hints.over(own_hints(self._database, known.video_id)))
+
+    def replace(self, video: str, hints: Hints) -> AppliedHints:
+        """Give these hints for this video, instead of all its own; `Hints()` removes them."""
+        known = known_video(self._database, video)
+        keep_hints(self._database, known.video_id, hints)
         return self.of(known.video_id)
 
     def clear(self, video: str, *keys: str) -> AppliedHints:
@@ -109,5 +125,4 @@ class VideoHints:
             raise EarshotError(f"There is no hint {min(unknown)!r}.", f"Hints: {', '.join(HINT_KEYS)}.")
         known = known_video(self._database, video)
         own = own_hints(self._database, known.video_id)
-        keep_hints(self._database, known.video_id, replace(own, **dict.fromkeys(keys or HINT_KEYS)))
-        return self.of(known.video_id)
+        return self.replace(known.video_id, replace(own, **dict.fromkeys(keys or HINT_KEYS)))

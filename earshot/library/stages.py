@@ -4,9 +4,9 @@ from earshot.common.errors import EarshotError
 from earshot.library.lookup import Names, several
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Database
-from ingest_assets.stages.staleness import StaleStage, count_videos, find_stale, stale_table
+from ingest_assets.stages.staleness import StaleStage, count_videos, find_stale, stale_table, stale_videos
 
-__all__ = ["STAGES", "count_videos", "known_stages", "stale_stages", "stale_table"]
+__all__ = ["STAGES", "count_videos", "known_stages", "stale_stages", "stale_table", "stale_videos"]
 
 
 def known_stages(names: Names) -> tuple[str, ...]:

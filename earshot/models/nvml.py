@@ -119,6 +119,44 @@ def gpus() -> list[str]:
         return []
 
 
+@dataclass(frozen=True)
+class GpuState:
+    """A GPU now: utilisation in percent of the last moment, memory of the whole device in MiB, power in watts. None where the
+    card does not report a figure."""
+
+    uuid: str
+    name: str
+    util: float | None
+    memory_mb: float | None
+    memory_total_mb: float | None
+    power_w: float | None
+
+
+def gpu_states() -> list[GpuState]:
+    """Every GPU that NVML lists, regardless of CUDA_VISIBLE_DEVICES, as it is now; [] if NVML does not answer."""
+    try:
+        pynvml.nvmlInit()
+        return [_state(pynvml.nvmlDeviceGetHandleByIndex(index)) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []
+
+
+def _state(handle: Any) -> GpuState:
+    read = {name: _read_figure(reading, handle) for name, reading in {**_READINGS, "total": _total_memory}.items()}
+    return GpuState(
+        str(pynvml.nvmlDeviceGetUUID(handle)),
+        str(pynvml.nvmlDeviceGetName(handle)),
+        read["util"],
+        read["memory"],
+        read["total"],
+        read["power"],
+    )
+
+
+def _total_memory(handle: Any) -> float:
+    return float(pynvml.nvmlDeviceGetMemoryInfo(handle).total) / MEGABYTE
+
+
 def driver_version() -> str:
     """The NVIDIA driver's version, or why there is none."""
     try:

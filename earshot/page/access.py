@@ -29,6 +29,8 @@ COOKIE = "earshot_token"
 LOGIN = "/login"
 # Needed by the page that asks for the token.
 OPEN_PATHS = ("/static/", LOGIN)
+# Asked by programs, which are told that the token is missing; browsers are led to the page that asks for it.
+PROGRAMS = ("/api/", "/mcp", "/metrics")
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 
 HEADERS = {
@@ -124,7 +126,7 @@ class Guard:
             return problem(403, "Another site may not change this library.", "Use Earshot's own page, or no browser.")
         if self._access.admits(headers) or path.startswith(OPEN_PATHS):
             return None
-        if path.startswith("/api/") or scope["method"] not in READING:
+        if path.startswith(PROGRAMS) or scope["method"] not in READING:
             return problem(401, "The token is missing or wrong.", "Send it as a header: Authorization: Bearer TOKEN")
         asked = path + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
         return RedirectResponse(f"{LOGIN}?next={quote(asked, safe='')}", 303)

@@ -8,10 +8,12 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from earshot.library.library import Library
+from earshot.mcp.http import McpEndpoint
 from earshot.page.access import Access, Guard
 from earshot.page.api import audio as audio_api
 from earshot.page.api import corrections as corrections_api
@@ -19,27 +21,32 @@ from earshot.page.api import events as events_api
 from earshot.page.api import feeds as feeds_api
 from earshot.page.api import people as people_api
 from earshot.page.api import search as search_api
-from earshot.page.api import sources as sources_api
 from earshot.page.api import timings as timings_api
 from earshot.page.api import transcripts as transcripts_api
-from earshot.page.api import videos as videos_api
 from earshot.page.api import word_corrections as word_corrections_api
 from earshot.page.api.events import Broadcast
+from earshot.page.api.upkeep import backfills as backfills_api
+from earshot.page.api.upkeep import hints as hints_api
+from earshot.page.api.upkeep import sources as sources_api
+from earshot.page.api.upkeep import videos as videos_api
 from earshot.page.etags import ETags
-from earshot.page.pages import login, people, performance, search, sources, video, videos
+from earshot.page.pages import login, metrics, people, performance, search, sources, video, videos
 from earshot.page.problems import RESPONSES, handle_errors
 from earshot.page.rendering import STATIC
 
 API = "/api/v1"
 APIS = (
     search_api, transcripts_api, word_corrections_api, audio_api, people_api, corrections_api, videos_api, sources_api,
-    timings_api, events_api, feeds_api,
+    hints_api, backfills_api, timings_api, events_api, feeds_api,
 )  # fmt: skip
-PAGES = (search, videos, video, people, sources, performance, login)
+PAGES = (search, videos, video, people, sources, performance, metrics, login)
 
 
-def create_app(library: Library, access: Access) -> FastAPI:
-    """The page and the API of this library, for those whom `access` allows."""
+def create_app(library: Library, access: Access, mcp_corrections: bool = False) -> FastAPI:
+    """The page and the API of this library, for those whom `access` allows.
+
+    `mcp_corrections`: clients of /mcp may name voices and correct words and speakers.
+    """
     app = FastAPI(
         title="Earshot",
         version=version("earshot"),
@@ -55,6 +62,7 @@ def create_app(library: Library, access: Access) -> FastAPI:
         app.include_router(api.router, prefix=API, responses=RESPONSES)
     for page in PAGES:
         app.include_router(page.router, include_in_schema=False)
+    app.router.routes.append(Route("/mcp", McpEndpoint(library, mcp_corrections), methods=["POST"]))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     handle_errors(app)
     # The last one added is the outermost.

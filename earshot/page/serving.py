@@ -33,9 +33,9 @@ SHUTDOWN_S = 3
 log = logging.getLogger(__name__)
 
 
-def serve(library: Library, access: Access, host: str, port: int, home: Path) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    app = create_app(library, access)
+def serve(library: Library, access: Access, host: str, port: int, home: Path, mcp_corrections: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM. `mcp_corrections` as for `create_app()`."""
+    app = create_app(library, access, mcp_corrections)
     app.router.lifespan_context = partial(_lifespan, library, page_file(make_home(home)), f"http://{_in_url(host)}:{port}")
     uvicorn.run(
         app,

@@ -54,6 +54,11 @@ def find_stale(database: Database, stages: Sequence[str] = STAGES) -> list[Stale
     return [stale for batch in batches for stale in _stale_of(database, batch, expected) if stale.stage in stages]
 
 
+def stale_videos(database: Database) -> list[str]:
+    """The ready videos that have a stale stage."""
+    return find_stale_videos(database, expected_versions(), UPSTREAM)
+
+
 def find_stale_among(database: Database, video_ids: Sequence[str]) -> list[StaleStage]:
     """The stale stages of these videos, whatever their states."""
     return list(_stale_of(database, video_ids, expected_versions()))

@@ -23,6 +23,7 @@ from earshot.storage.database import Database
 expect.set_options(timeout=120_000)  # a busy machine is no failure
 
 SITE = "http://127.0.0.1"
+LOOPBACK_ACCESS = Access()
 CALL = Clip(TELEPHONE.package, TELEPHONE.path, start_s=0.0, end_s=40.0)
 
 
@@ -45,11 +46,10 @@ def client(database: Database) -> TestClient:
 
 
 @contextmanager
-def serving_page(library: Library) -> Iterator[str]:
+def serving_page(library: Library, access: Access = LOOPBACK_ACCESS, mcp_corrections: bool = False) -> Iterator[str]:
     """A real server of this library's page for the block; its URL."""
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(library, Access()), port=free_port(), log_level="warning", timeout_graceful_shutdown=1)
-    )
+    app = create_app(library, access, mcp_corrections)
+    server = uvicorn.Server(uvicorn.Config(app, port=free_port(), log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -1,6 +1,6 @@
 """Voices to name: videos with stored sound, words and vectors, as the stages leave them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from tests.support.videos.voice_videos import TURN_S, speak
 TONE_HZ = 200.0
 
 
-def hear(database: Database, videos: dict[str, Sequence[str]], rounds: int = 2) -> None:
+def hear(database: Database, videos: Mapping[str, Sequence[str]], rounds: int = 2) -> None:
     """Each video's voices take turns of ten seconds, each with a tone and words of its own; then all are identified.
 
     In a library without voices, the first is voice 1.

@@ -10,7 +10,9 @@ from playwright.sync_api import Page, expect
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.harness.pictures import browsing
 from earshot import Library
+from earshot.config.hints import Hints
 from earshot.storage.catalog.stages import STAGES
+from earshot.storage.catalog.video_hints import own_hints
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from tests.page.conftest import serious_violations, serving_page
@@ -82,6 +84,49 @@ def test_added_source_is_written_and_listed(page: Page, file: Path) -> None:
     page.get_by_role("button", name="Remove Podcast").click()
     page.get_by_role("button", name="Stop watching").click()
     expect(page.get_by_role("link", name="Podcast")).to_have_count(0)
+    assert file.read_text() == SOURCES
+
+
+def test_hint_of_a_video_is_given_kept_and_cleared(page: Page, library: Database) -> None:
+    def open_hints() -> None:
+        page.goto("/videos/v5")
+        page.get_by_role("button", name="Hints …").press("Enter")
+        expect(page.get_by_role("dialog").get_by_label("Vocabulary", exact=True)).to_be_visible()
+
+    open_hints()
+    page.get_by_label("Speakers", exact=True).fill("4-2")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("speakers is '4-2'")
+    page.get_by_label("Speakers", exact=True).fill("2")
+    page.get_by_label("Vocabulary", exact=True).fill("Nagg, <b>Nell</b> 🎙")
+    page.get_by_label("names of people").press("Space")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.get_by_role("dialog", name="Saved")).to_contain_text("transcript, speaker turns")
+    expect(page.get_by_role("button", name="Run again")).to_be_focused()
+    open_hints()
+    assert serious_violations(page) == []
+    assert page.get_by_label("Vocabulary", exact=True).input_value() == "Nagg, <b>Nell</b> 🎙"
+    assert own_hints(library, "v5") == Hints(
+        speakers="2", vocabulary=("Nagg", "<b>Nell</b> 🎙"), vocabulary_from=("people",)
+    )  # fmt: skip
+    page.get_by_role("button", name="Clear all").press("Enter")
+    page.get_by_role("button", name="Close").press("Enter")
+    open_hints()
+    assert page.get_by_label("Vocabulary", exact=True).input_value() == ""
+    assert own_hints(library, "v5") == Hints()
+
+
+def test_hint_of_a_source_is_written_into_its_lines(page: Page, file: Path) -> None:
+    def save(vocabulary: str) -> None:
+        page.goto("/sources")
+        page.get_by_role("button", name="Hints for Harbour Talk").press("Enter")
+        page.get_by_label("Vocabulary", exact=True).fill(vocabulary)
+        page.get_by_role("button", name="Save").press("Enter")
+        expect(page.get_by_role("dialog", name="Saved")).to_contain_text("Out of date: 17 videos")
+
+    save("Nagg, Nell")
+    assert file.read_text() == f"{SOURCES}    vocabulary: [Nagg, Nell]\n"
+    save("")
     assert file.read_text() == SOURCES
 
 

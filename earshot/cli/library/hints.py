@@ -27,15 +27,7 @@ def hints_command(video: str, clear: bool, as_json: bool, **given: str | None) -
     library = open_library().hints
     applied = library.clear(video) if clear else library.keep(video, hints) if hints.given else library.of(video)
     if as_json:
-        print_json(
-            {
-                "video_id": applied.video_id,
-                "hints": applied.apply.given,
-                "own": applied.own.given,
-                "of_source": applied.of_source.given,
-                "stale": list(applied.stale),
-            }
-        )
+        print_json(applied.described)
     else:
         _print(applied)
 

@@ -1,9 +1,15 @@
-"""Addresses to listen on: refuses those that are taken, or open to other machines without a token."""
+"""Addresses to listen on: refuses those that are taken, or open to other machines without a token; and what /mcp may change."""
 
 import socket
 
+import click
+
 from earshot.common.errors import Misconfigured
 from earshot.config.home import LOOPBACK
+
+mcp_option = click.option(
+    "--mcp-corrections", is_flag=True, help="Let assistants that use /mcp name voices, and correct words and speakers."
+)
 
 
 def refuse_taken(host: str, port: int, option: str) -> None:

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import click
 
-from earshot.cli.operation.listening import refuse_open, refuse_taken
+from earshot.cli.operation.listening import mcp_option, refuse_open, refuse_taken
 from earshot.config.home import PAGE_PORT
 from earshot.config.settings import read_settings
 from earshot.library.library import Library
@@ -19,7 +19,8 @@ from earshot.library.library import Library
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=PAGE_PORT, show_default=True, help="Port to listen on.")
 @click.option("--name", "names", multiple=True, metavar="NAME", help="Another host name by which browsers call this server.")
-def page_command(host: str, port: int, names: tuple[str, ...]) -> None:
+@mcp_option
+def page_command(host: str, port: int, names: tuple[str, ...], mcp_corrections: bool) -> None:
     """Serve Earshot's page alone, without the queue.
 
     Runs in the foreground until Ctrl-C. `earshot up` serves the page, too.
@@ -33,4 +34,4 @@ def page_command(host: str, port: int, names: tuple[str, ...]) -> None:
     library = Library(measured_as=f"page-{uuid4().hex[:8]}")
     _ = library.database  # its errors come before the address
     click.echo(f"Earshot's page is at http://{host}:{port} (Ctrl-C stops it).")
-    serve(library, access_to(host, names, settings.page_token), host, port, settings.home)
+    serve(library, access_to(host, names, settings.page_token), host, port, settings.home, mcp_corrections)

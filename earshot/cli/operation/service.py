@@ -28,7 +28,7 @@ import click
 import psutil
 import psycopg
 
-from earshot.cli.operation.listening import refuse_open, refuse_taken
+from earshot.cli.operation.listening import mcp_option, refuse_open, refuse_taken
 from earshot.cli.output import json_option, print_json
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
@@ -82,7 +82,8 @@ class _Served:
 @click.option(
     "--page-port", type=click.IntRange(1, 65535), default=PAGE_PORT, show_default=True, help="Port of Earshot's page."
 )
-def up(host: str, port: int, page_port: int) -> None:
+@mcp_option
+def up(host: str, port: int, page_port: int, mcp_corrections: bool) -> None:
     """Start Earshot's page, Dagster's UI, the queue and the workers.
 
     Runs in the foreground; Ctrl-C or `earshot down` stops it. Logs are in EARSHOT_HOME/logs.
@@ -99,7 +100,8 @@ def up(host: str, port: int, page_port: int) -> None:
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     os.environ[MARK] = str(settings.home)
-    page = RestartedProcess("page", ["earshot", "page", "--host", host, "--port", str(page_port)], logs)
+    page_options = ["--host", host, "--port", str(page_port), *["--mcp-corrections"] * mcp_corrections]
+    page = RestartedProcess("page", ["earshot", "page", *page_options], logs)
     served = _Served(f"http://{host}:{port}", f"http://{host}:{page_port}", logs, page, CodeServer(settings.home, logs))
     state = up_file(settings.home)
     state.write_text(json.dumps({"pid": os.getpid(), "url": served.url}))

@@ -13,7 +13,7 @@ from earshot.common.text import pluralize
 @click.option("--output", required=True, metavar="FOLDER", help="Where to write feed.xml; created if missing.")
 @click.option("--base-url", required=True, metavar="URL", help="Where that folder will be served: https://example.com/talks.")
 def feed_command(source: str, output: str, base_url: str) -> None:
-    """Write a source as a podcast: feed.xml, with transcripts and chapters beside it.
+    """Write a source as a podcast with transcripts and chapters.
 
     SOURCE is a name or an address. An episode's sound is the recording itself, where its address is one of sound or video.
     Earshot's page serves the same at /api/v1/feed?source=SOURCE, with the sound that Earshot has stored.

@@ -13,10 +13,10 @@ from earshot.common.text import pluralize
 @click.argument("source", required=False)
 @click.option("--output", required=True, metavar="FOLDER", help="A new folder, or that of an earlier site, which is replaced.")
 def site_command(source: str | None, output: str) -> None:
-    """Write the transcripts of a source, or of the whole library, as a static site.
+    """Write transcripts as a static site that needs no server.
 
-    SOURCE is a name or an address. The pages need no server: open index.html, or copy the folder to any web server. Searching
-    is by words alone, in the browser.
+    SOURCE is a name or an address; without one, the whole library is written. Open index.html, or copy the folder to any web
+    server. Searching is by words alone, in the browser.
     """
     summary = open_library().export_site(output, source)
     for refusal in summary.refused:

@@ -1,7 +1,7 @@
 """Methods of `Library` that search and read: passages, videos, transcripts, sound, exports, references. They change nothing."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from earshot.library.reading.reader import ReadableTranscript
     from earshot.library.reading.sound import Sound
     from earshot.library.reading.transcript import Transcript
+    from earshot.library.upkeep.news import News
     from earshot.library.videos import ListedPage, ListedVideo
     from earshot.transcripts.publishing.chapters import Chapter
     from earshot.transcripts.search.query import Embed
@@ -115,6 +116,15 @@ class Reading(Opened):
         from earshot.library.videos import find_videos
 
         return find_videos(self.database, state).stream()
+
+    def new_videos(self, since: datetime | None = None, *, after: str | None = None, limit: int = 50) -> "News":
+        """The videos that became searchable last, the latest first, with when they did; running them again changes nothing.
+
+        `since`: only those after this time (UTC if it has no time zone); `after` is `next` of the page before.
+        """
+        from earshot.library.upkeep.news import read_news
+
+        return read_news(self.database, since, after, limit)
 
     def transcript(self, video: str, speaker: str | None = None) -> "Transcript":
         """The transcript of this video, or what one person or voice says in it.

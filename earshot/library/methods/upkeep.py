@@ -1,13 +1,17 @@
 """Methods of `Library` that keep the collection: what is at work, which videos and sources there are and which are removed."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from earshot.library.methods.opened import Opened
 
 if TYPE_CHECKING:
+    from earshot.config.hints import Hints
     from earshot.library.upkeep.at_work import AtWork
+    from earshot.library.upkeep.metrics import LibraryMetrics, StageTotals
     from earshot.library.upkeep.removal import ExcludedVideo, Removal
+    from earshot.library.upkeep.source_hints import SourceHints
     from earshot.library.upkeep.sources import WatchedSource
     from earshot.library.videos import ListedVideo
 
@@ -20,6 +24,20 @@ class Upkeep(Opened):
         from earshot.library.upkeep.at_work import read_at_work
 
         return read_at_work(self.database)
+
+    def metrics(self) -> "LibraryMetrics":
+        """What a monitoring system asks for every minute: timings by stage, videos, queue, sources, checks, workers, GPUs.
+
+        The first call reads all timings, later ones only the new ones."""
+        from earshot.library.upkeep.metrics import read_metrics
+
+        return read_metrics(self.database, self._stage_totals)
+
+    @cached_property
+    def _stage_totals(self) -> "StageTotals":
+        from earshot.library.upkeep.metrics import StageTotals
+
+        return StageTotals()
 
     def queue_retry(self, video: str) -> "ListedVideo":
         """Like `retry()`, but by the daemon of a running `earshot up`. Raises EarshotError if that does not run."""
@@ -79,6 +97,19 @@ class Upkeep(Opened):
         from earshot.library.upkeep.sources import watched_source
 
         return watched_source(self.database, pause_source(source, paused).address)
+
+    def source_hints(self, source: str) -> "SourceHints":
+        """The hints for all videos of a source (name or address) of sources.yaml. Those of one video: `hints.of()`."""
+        from earshot.library.upkeep.source_hints import source_hints
+
+        return source_hints(self.database, source)
+
+    def replace_source_hints(self, source: str, hints: "Hints") -> "SourceHints":
+        """Write these hints for a source into sources.yaml, instead of all its own: `earshot.library.hints.read_hints()` makes
+        them. The stages of its videos that a change concerns become stale."""
+        from earshot.library.upkeep.source_hints import replace_source_hints
+
+        return replace_source_hints(self.database, source, hints)
 
     def unwatch_source(self, source: str) -> None:
         """Take the source (name or address) out of sources.yaml; its videos stay."""

@@ -1,4 +1,4 @@
-"""Editing sources.yaml: adds a source, pauses one, takes one out. Only its own lines change: comments, order, quotes stay.
+"""Editing sources.yaml: adds a source, changes its options, takes it out. Only its own lines change (source_lines.py).
 
 The new text is checked as a whole, as the file is when it is read, and replaces the old one at once; a mistake changes nothing.
 A file that is already invalid, or whose sources are not one below the other, is not edited.
@@ -7,14 +7,12 @@ A file that is already invalid, or whose sources are not one below the other, is
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-
-import yaml
 
 from earshot.common.atomic_files import atomic_file
 from earshot.common.errors import EarshotError, Unknown
@@ -22,6 +20,7 @@ from earshot.common.redaction import without_secrets
 from earshot.config.mistakes import read_text
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Kind, Source, source_named, sources_in
+from earshot.library.upkeep.source_lines import SourceLines
 
 SHOWN = 5  # sources that a message names
 
@@ -55,78 +54,35 @@ def add_source(address: str, kind: str | None, options: Mapping[str, Any]) -> So
 
 def pause_source(name: str, paused: bool) -> Source:
     """Pause the source with this name or address, or end its pause; returns the stored source."""
+    return set_options(name, {"paused": paused})
+
+
+def set_options(name: str, options: Mapping[str, Any]) -> Source:
+    """Give the source with this name or address these options, None taking one out; returns the stored source."""
     index = _index(name)
-    return _edit(lambda file: file.set(index, "paused", "true" if paused else "false"))[index]
+    return _edit(lambda file: file.set(index, options))[index]
+
+
+def named_source(name: str) -> Source:
+    """The source of this name or address in the file. Raises Unknown if it has none."""
+    sources = _sources()
+    found = next((source for source in sources if name in (source.name, source.address)), None)
+    if found is None:
+        names = ", ".join(source.name for source in sources[:SHOWN]) or "none"
+        raise Unknown(f"{read_settings().sources.name} has no source {without_secrets(name)!r}.", f"It has: {names}.")
+    return found
+
+
+def given_keys(name: str) -> frozenset[str]:
+    """The keys that the file has for the source with this name or address itself, not in `defaults`."""
+    path = read_settings().sources
+    return SourceLines(read_text(path, "EARSHOT_SOURCES", may_miss=False), path.name).keys(_index(name))
 
 
 def forget_source(name: str) -> None:
     """Take the source with this name or address out of the file; its videos stay."""
     index = _index(name)
     _edit(lambda file: file.delete(index))
-
-
-class _Lines:
-    """The lines of the file, and where its sources are. Line numbers begin with 0."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = text.splitlines(keepends=True)
-        if self.lines and not self.lines[-1].endswith("\n"):
-            self.lines[-1] += "\n"
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
-        pairs = root.value if isinstance(root, yaml.MappingNode) else []
-        self._key, self._list = next(((key, value) for key, value in pairs if key.value == "sources"), (None, None))
-        self._entries = self._list.value if isinstance(self._list, yaml.SequenceNode) else []
-        entries = [self._list, *self._entries] if self._entries else []
-        if any(entry.flow_style for entry in entries):
-            raise EarshotError(f"{read_settings().sources.name} lists its sources in brackets.", "Edit it by hand.")
-
-    @property
-    def text(self) -> str:
-        return "".join(self.lines)
-
-    def append(self, entry: Mapping[str, Any]) -> None:
-        """Add a source after the last one."""
-        indent = self._list.start_mark.column if self._list and self._entries else 2
-        dumped = yaml.safe_dump(dict(entry), sort_keys=False, allow_unicode=True, width=10**6).splitlines()
-        lines = [f"{' ' * indent}{'  ' if number else '- '}{line}\n" for number, line in enumerate(dumped)]
-        if self._entries:
-            place = _last_line(self._entries[-1]) + 1
-        elif self._key:
-            place = self._key.start_mark.line + 1
-            self.lines[place - 1] = re.sub(r"sources:\s*(?:\[\s*\]|null|~)", "sources:", self.lines[place - 1])
-        else:
-            lines, place = [*(["\n"] * bool(self.lines)), "sources:\n", *lines], len(self.lines)
-        self.lines[place:place] = lines
-
-    def set(self, index: int, key: str, value: str) -> None:
-        """Give a source's option this value."""
-        entry = self._entries[index]
-        for key_node, value_node in entry.value:
-            if key_node.value == key:
-                line, mark = value_node.start_mark.line, value_node
-                text = self.lines[line]
-                self.lines[line] = text[: mark.start_mark.column] + value + text[mark.end_mark.column :]
-                return
-        self.lines.insert(_last_line(entry) + 1, f"{' ' * entry.start_mark.column}{key}: {value}\n")
-
-    def delete(self, index: int) -> None:
-        """Take out the lines of a source; comments around it stay."""
-        entry = self._entries[index]
-        del self.lines[entry.start_mark.line : _last_line(entry) + 1]
-
-
-def _last_line(node: yaml.Node) -> int:
-    """The line on which the last value within the node ends."""
-    return max(end for end in _ends(node))
-
-
-def _ends(node: yaml.Node) -> Iterator[int]:
-    if isinstance(node, yaml.ScalarNode):
-        yield node.end_mark.line - (node.end_mark.column == 0 and node.end_mark.line > node.start_mark.line)
-    elif isinstance(node, yaml.MappingNode):
-        yield from (end for pair in node.value for part in pair for end in _ends(part))
-    else:
-        yield from (end for part in node.value for end in _ends(part))
 
 
 def _plain(value: Any) -> Any:
@@ -142,27 +98,17 @@ def _sources() -> tuple[Source, ...]:
 
 
 def _index(name: str) -> int:
-    return _sources().index(_named(name))
+    return _sources().index(named_source(name))
 
 
-def _named(name: str) -> Source:
-    """The source of this name or address in the file. Raises Unknown if it has none."""
-    sources = _sources()
-    found = next((source for source in sources if name in (source.name, source.address)), None)
-    if found is None:
-        names = ", ".join(source.name for source in sources[:SHOWN]) or "none"
-        raise Unknown(f"{read_settings().sources.name} has no source {without_secrets(name)!r}.", f"It has: {names}.")
-    return found
-
-
-def _edit(change: Callable[[_Lines], None], may_miss: bool = False) -> tuple[Source, ...]:
+def _edit(change: Callable[[SourceLines], None], may_miss: bool = False) -> tuple[Source, ...]:
     """Change the file; returns the sources of the new one. Raises InvalidConfig with every mistake."""
     path = read_settings().sources
     may_miss = may_miss and not path.exists()
     with _editing:
         before = read_text(path, "EARSHOT_SOURCES", may_miss)
         sources_in(path, before)
-        file = _Lines(before)
+        file = SourceLines(before, path.name)
         change(file)
         sources = sources_in(path, file.text)
         if read_text(path, "EARSHOT_SOURCES", may_miss) != before:

@@ -3,10 +3,13 @@
 torch and transformers are imported only at first use, to convert the model's verified files into a folder next to them. The
 vectors differ slightly from single precision; search was measured to be as good with them
 (docs/measurements/performance.md, tests/earshot/models/test_text_encoder.py).
+
+Each core runs small batches of its own, of texts with about as many tokens: one call on all cores lets some of them wait.
 """
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.registry import Model
 from earshot.models.text.text_encoder import SPECIAL_TOKENS, TextEncoder
 
-BATCH_SIZE = 32
+BATCH_SIZE = 16  # 8 are as fast; 4 and 32 are slower
 COMPUTE_TYPE = "int8"
 MEAN_OF_TOKENS = "pooling_mode_mean_tokens"
 
@@ -36,9 +39,10 @@ class Int8Encoder(TextEncoder):
         self.window = int(_read(folder / "sentence_bert_config.json")["max_seq_length"]) - SPECIAL_TOKENS
         self._words, self._texts = _tokenizer(folder), _tokenizer(folder)
         self._texts.enable_truncation(self.window + SPECIAL_TOKENS)
-        self._texts.enable_padding(pad_id=_read(folder / "config.json")["pad_token_id"])
+        self._cores = compute_threads()
+        self._threads = ThreadPoolExecutor(self._cores, thread_name_prefix="text-encoder")
         self._network = ctranslate2.Encoder(
-            str(_converted(folder)), device="cpu", compute_type=COMPUTE_TYPE, inter_threads=1, intra_threads=compute_threads()
+            str(_converted(folder)), device="cpu", compute_type=COMPUTE_TYPE, inter_threads=self._cores, intra_threads=1
         )
         self.encode(["Warm-up."])
 
@@ -47,17 +51,24 @@ class Int8Encoder(TextEncoder):
         return execution_info(network.device, network.compute_type, self._description, self._device, BATCH_SIZE)
 
     def _embed(self, texts: Sequence[str], batch_size: int, tally: CallCounter) -> np.ndarray:
-        batches = [texts[first : first + batch_size] for first in range(0, len(texts), batch_size)]
-        return np.concatenate([self._forward(batch, tally) for batch in batches])
+        tokens = [encoding.ids for encoding in self._texts.encode_batch(list(texts))]
+        longest_first = np.argsort([-len(ids) for ids in tokens], kind="stable")
+        size = min(batch_size, -(-len(texts) // self._cores))  # so that few texts, too, keep every core busy
+        batches = [longest_first[first : first + size] for first in range(0, len(texts), size)]
+        for batch in batches:
+            tally.count(len(batch))
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        computed = self._threads.map(lambda batch: self._forward([tokens[index] for index in batch]), batches)
+        vectors[longest_first] = np.concatenate(list(computed))
+        return vectors
 
-    def _forward(self, texts: Sequence[str], tally: CallCounter) -> np.ndarray:
+    def _forward(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
         """The mean of each text's token vectors: float32, (texts, dimension)."""
-        encodings = self._texts.encode_batch(list(texts))
-        tokens = np.array([encoding.ids for encoding in encodings], dtype=np.int32)
-        mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int32)
-        lengths = mask.sum(axis=1, dtype=np.int32)
-        tally.count(len(texts))
-        states = self._network.forward_batch(*map(ctranslate2.StorageView.from_array, (tokens, lengths))).last_hidden_state
+        lengths = np.array([len(ids) for ids in tokens], dtype=np.int32)
+        mask = np.arange(lengths.max()) < lengths[:, np.newaxis]
+        padded = np.zeros(mask.shape, dtype=np.int32)  # the network reads no token beyond a text's length
+        padded[mask] = np.concatenate(tokens)
+        states = self._network.forward_batch(*map(ctranslate2.StorageView.from_array, (padded, lengths))).last_hidden_state
         return np.einsum("ntd,nt->nd", np.array(states), mask.astype(np.float32)) / lengths[:, np.newaxis]
 
     def token_counts(self, words: Sequence[str]) -> list[int]:

@@ -5,7 +5,7 @@ from starlette.responses import HTMLResponse
 
 from earshot.common.errors import InvalidConfig, Misconfigured
 from earshot.config.settings import read_settings
-from earshot.page.api.sources import sources
+from earshot.page.api.upkeep.sources import sources
 from earshot.page.dependencies import LibraryOf
 from earshot.page.rendering import render
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from earshot.common.errors import EarshotError
+from earshot.common.times import link_at
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_refs import SpeakerRef
 
@@ -13,7 +14,7 @@ from earshot.transcripts.speaker_refs import SpeakerRef
 class Place:
     """A local speaker of a video who is this person or voice, and what decided that, with the cosine if there is one.
 
-    `first_s` is when they first speak.
+    `first_s` is when they first speak; `link` opens the recording there.
     """
 
     video_id: str
@@ -24,6 +25,7 @@ class Place:
     first_s: float | None
     decided_by: str
     score: float | None
+    link: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ _PLACES = f"""
     SELECT i.*, coalesce(l.speech_s, 0) AS seconds, (SELECT min(t.start_s) FROM turns t
         WHERE (t.video_id, t.local_speaker) = (i.video_id, i.local_speaker)) AS first_s
     FROM (
-        SELECT video_id, title, published_at, local_speaker, decided_by, score,
+        SELECT video_id, title, url, published_at, local_speaker, decided_by, score,
             ({_NEWEST})::text AS newest, registered_at::text AS registered
         FROM identities JOIN videos USING (video_id)
         WHERE (person_id = %(person)s OR voice_id = %(voice)s) {{after}}
@@ -59,8 +61,12 @@ def list_places(database: Database, who: SpeakerRef, after: str | None, limit: i
     parameters = {"person": who.person_id, "voice": who.voice_id, "limit": limit + 1, **(_position(after) if after else {})}
     rows = database.query(_PLACES.format(after=_AFTER if after else ""), parameters)
     cursors = [_cursor(row) for row in rows]
-    places = tuple(Place(**row) for row in rows[:limit])
-    return PlaceList(places, cursors[limit - 1] if len(rows) > limit else None)
+    return PlaceList(tuple(_place(row) for row in rows[:limit]), cursors[limit - 1] if len(rows) > limit else None)
+
+
+def _place(row: dict[str, Any]) -> Place:
+    link = link_at(row.pop("url"), row["first_s"] or 0)
+    return Place(**row, link=link)
 
 
 def _cursor(row: dict[str, Any]) -> str:

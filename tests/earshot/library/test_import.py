@@ -7,7 +7,7 @@ import pytest
 
 import earshot
 
-HEAVY = {"dagster", "torch", "pandas", "numpy", "psycopg"}
+HEAVY = {"dagster", "torch", "pandas", "numpy", "psycopg", "mcp", "prometheus_client"}
 
 
 def loaded_by(code: str) -> set[str]:

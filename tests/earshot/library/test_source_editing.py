@@ -8,7 +8,7 @@ import pytest
 from earshot.common.errors import EarshotError, InvalidConfig, Unknown
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Kind, read_sources
-from earshot.library.upkeep.source_editing import add_source, forget_source, kind_of, pause_source
+from earshot.library.upkeep.source_editing import add_source, forget_source, kind_of, pause_source, set_options
 
 MINE = """\
 # mine
@@ -81,6 +81,41 @@ def test_pause_and_its_end(file: Path) -> None:
     assert "  language: no   # Norwegian\n  paused: true\n# the end" in file.read_text()
     assert not pause_source("/tmp", paused=False).paused
     assert "  paused: false\n" in file.read_text()
+
+
+HINTED = """\
+sources:
+- vocabulary:  # those of the play
+    - Nagg
+    - Nell  # she
+  # the feed
+  feed: https://x/feed.xml
+  speakers: 2-4   # as a rule
+  languages: [en,
+    de
+  ]
+  prompt:
+- folder: /tmp
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        ({"speakers": 3}, ["  speakers: 3   # as a rule"]),
+        ({"languages": ["no"]}, ["  languages: ['no']", "  prompt:"]),
+        ({"prompt": "Hi: #1"}, ["  prompt: 'Hi: #1'", "- folder: /tmp"]),
+        ({"vocabulary": ["A"]}, ["- vocabulary: [A]", "  # the feed"]),
+        ({"vocabulary": None}, ["- feed: https://x/feed.xml", "  # the feed", "  speakers: 2-4   # as a rule"]),
+        ({"languages": None, "speakers": None}, ["  feed: https://x/feed.xml", "  prompt:"]),
+        ({"vocabulary_from": "none", "prompt": None}, ["  ]", "  vocabulary_from: none", "- folder: /tmp"]),
+    ],
+)
+def test_options_are_replaced_added_and_taken_out(file: Path, options: dict[str, object], lines: list[str]) -> None:
+    file.write_text(HINTED)
+    set_options("https://x/feed.xml", options)
+    assert "\n".join(lines) in file.read_text()
+    assert [source.address for source in read_sources(file)] == ["https://x/feed.xml", "/tmp"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from earshot.config.settings import PROJECT_ROOT, read_settings
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.files import locate
+from earshot.models.measurement import CallCounter
 from earshot.models.registry import MINILM
+from earshot.models.text.int8_encoder import Int8Encoder
 from earshot.models.text.text_encoder import TextEncoder
 
 pytestmark = pytest.mark.slow
@@ -101,6 +103,30 @@ def test_vector_hardly_depends_on_its_batch(encoder: TextEncoder, texts: list[st
     together = encoder.encode(texts[:40])
     alone = np.concatenate([encoder.encode([text]) for text in texts[:40]])
     assert (together * alone).sum(axis=1).min() > 0.998
+
+
+def test_order_and_number_of_texts_hardly_change_vectors(encoder: TextEncoder, texts: list[str]) -> None:
+    some, tally = texts[:70], CallCounter()
+    vectors = encoder.encode(some)
+    backwards = encoder.encode(some[::-1], tally)[::-1]
+    cosines = (vectors * backwards).sum(axis=1)
+    assert cosines.min() > 0.998
+    assert cosines.mean() > 0.9999
+    assert tally.inputs == len(some)
+    assert tally.batch_mean <= encoder.execution.batch_size
+    np.testing.assert_array_equal(encoder.encode(some), vectors)
+
+
+def test_cores_share_the_texts_without_changing_vectors(
+    home: object, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert home
+    few = texts[:48]
+    folder, vectors = locate(MINILM, read_settings()), []
+    for cores in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", cores)
+        vectors.append(Int8Encoder(MINILM, folder, require_device("cpu")).encode(few))
+    np.testing.assert_array_equal(*vectors)
 
 
 def test_half_precision_gives_the_same_vectors(texts: list[str], in_single_precision: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 // The page of one video: loads its transcript, and puts player, find, and corrections around it.
 import { ask, attempt, element, hms, tell, typing } from "../api.js";
+import { showVideoHints } from "../hints.js";
 import { correctSpeaker, correctWords, showWordCorrections } from "./correct.js";
 import { Find } from "./find.js";
 import { Player } from "./player.js";
@@ -55,6 +56,7 @@ transcript.onSpeaker = (paragraph) => correctSpeaker(id, paragraph, load);
 transcript.onEdit = (paragraph) => correctWords(id, paragraph, load);
 document.getElementById("speed").addEventListener("change", (event) => { player.rate = Number(event.target.value); });
 document.getElementById("copy").addEventListener("click", () => attempt(copyLink));
+document.getElementById("hints").addEventListener("click", () => attempt(() => showVideoHints(id, document.querySelector("h1").textContent.trim())));
 document.getElementById("previous").addEventListener("click", () => find.move(-1));
 document.getElementById("next").addEventListener("click", () => find.move(1));
 document.getElementById("doubted").addEventListener("change", (event) => transcript.showDoubted(event.target.checked));
@@ -68,7 +70,7 @@ function closeMenus(except) {
 document.addEventListener("click", (event) => closeMenus(event.target));
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") closeMenus(null);
-  if (typing(event)) return;
+  if (typing(event) || event.target.closest?.("dialog")) return;
   const actions = {
     " ": () => player.toggle(),
     ArrowLeft: () => player.seek(player.time - 5),

@@ -1,5 +1,6 @@
-// The page of sources: add, pause and remove. Every change is written into sources.yaml by the server.
+// The page of sources: add, pause, give hints and remove. Every change is written into sources.yaml by the server.
 import { ask, attempt, tell } from "../api.js";
+import { showSourceHints } from "../hints.js";
 import { confirm, traces } from "./confirm.js";
 
 const query = (values) => new URLSearchParams(values).toString();
@@ -39,6 +40,7 @@ document.getElementById("sources")?.addEventListener("click", (event) => {
   const row = event.target.closest("[data-source]");
   const pausing = event.target.closest(".pause");
   if (pausing) attempt(() => pause(row, pausing));
+  else if (event.target.closest(".hinted")) attempt(() => showSourceHints(row.dataset.source));
   else if (event.target.closest(".remove")) attempt(() => remove(row));
 });
 

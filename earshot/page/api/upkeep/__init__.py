@@ -1,0 +1,1 @@
+"""The collection as JSON: videos, sources, hints for both, and backfills."""
