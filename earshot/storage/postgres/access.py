@@ -8,7 +8,9 @@ folders above the home, and above the programs, are opened for passing through o
 import os
 import pwd
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from pwd import struct_passwd
 
@@ -17,6 +19,7 @@ from earshot.storage.postgres.programs import programs
 
 SUPERUSER = "postgres"  # in the server; not a user of the machine
 USER_FOR_ROOT = "pgserver"
+ATTEMPTS, PAUSE_S = 20, 0.5  # to make that user
 MAP = "earshot"
 HEADING = "# Written by Earshot at each start.\n"
 
@@ -38,18 +41,24 @@ def _user(number: int) -> struct_passwd | None:
 
 
 def _user_for_root() -> struct_passwd:
-    try:
-        return pwd.getpwnam(USER_FOR_ROOT)
-    except KeyError:
-        command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/false", USER_FOR_ROOT]
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise DatabaseUnusable(
-            f"Postgres does not run as root, and the user {USER_FOR_ROOT} cannot be made: {error}.",
-            f"Make it yourself: {' '.join(command)}. Or run Earshot as another user.",
-        ) from error
-    return pwd.getpwnam(USER_FOR_ROOT)
+    """The user, made if necessary. Another process may be making it: it has locked the file of users meanwhile."""
+    command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/bin/false", USER_FOR_ROOT]
+    failure: Exception | None = None
+    for _ in range(ATTEMPTS):
+        with suppress(KeyError):
+            return pwd.getpwnam(USER_FOR_ROOT)
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True)
+        except OSError as error:
+            failure = error
+            break
+        except subprocess.CalledProcessError as error:
+            failure = error
+            time.sleep(PAUSE_S)
+    raise DatabaseUnusable(
+        f"Postgres does not run as root, and the user {USER_FOR_ROOT} cannot be made: {failure}.",
+        f"Make it yourself: {' '.join(command)}. Or run Earshot as another user.",
+    ) from failure
 
 
 def write_access(home: Path) -> bool:

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import socket
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -149,3 +150,24 @@ def test_long_path_gets_its_socket_elsewhere() -> None:
         stop_embedded(home)
         shutil.rmtree(sockets)
         shutil.rmtree(folder)
+
+
+def test_user_that_another_process_is_making_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+    made = pwd.getpwuid(0)
+
+    def getpwnam(_name: str) -> pwd.struct_passwd:
+        if not tries:
+            raise KeyError
+        return made
+
+    def run(command: list[str], **_options: object) -> None:
+        tries.append(command[0])
+        raise subprocess.CalledProcessError(1, command)  # useradd: cannot lock /etc/passwd; try again later.
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(pwd, "getpwnam", getpwnam)
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr("earshot.storage.postgres.access.PAUSE_S", 0.0)
+    assert server_user(Path("/")) == made
+    assert tries == ["useradd"]
