@@ -15,6 +15,7 @@ from sensors.new_voices import new_voices
 from sensors.performance_daily import performance_daily
 from sensors.retries import retries
 from sensors.search_upkeep import search_upkeep
+from sensors.webhooks import webhooks
 
 defs = Definitions.merge(
     graph.definitions,
@@ -31,6 +32,7 @@ defs = Definitions.merge(
             new_voices,
             retries,
             search_upkeep,
+            webhooks,
         ],
     ),
 )

@@ -1,5 +1,5 @@
 """The jobs: `ingest_video` makes one video searchable, `list_source` lists everything a source has, `identify_people` decides
-who speaks in all videos, `keep_search_index` maintains the search index.
+who speaks in all videos, `keep_search_index` maintains the search index, `find_captions` makes captions searchable.
 
 `list_source` does what is too slow for a sensor: a channel's first listing, and later ones that must fill a gap. The sensor
 `new_uploads` starts it with the source's name as a tag; without the tag, as from the launchpad, it lists every source of
@@ -15,6 +15,7 @@ from earshot.storage.catalog.run_requests import RunRequested
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
 from ingest_assets.assets.audio import audio
+from ingest_assets.assets.captions import captions
 from ingest_assets.assets.enrolments import enrolments
 from ingest_assets.assets.people import people
 from ingest_assets.assets.search_index import search_index
@@ -49,6 +50,13 @@ keep_search_index = define_asset_job(
     selection=[search_index],
     executor_def=patient_executor,
     description="Maintains the search index; search_upkeep starts it.",
+)
+
+find_captions = define_asset_job(
+    "find_captions",
+    selection=[captions],
+    executor_def=patient_executor,
+    description="Makes captions searchable of videos that wait for their transcript; new_uploads starts it.",
 )
 
 

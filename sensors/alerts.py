@@ -1,6 +1,7 @@
 """Sensor `alerts`: reports failed checks and warnings, which do not fail a run, and troubles with sources.
 
-earshot/timings/alerts.py decides what is sent, where and how often. If the receiver refuses, the next tick retries.
+earshot/timings/alerts.py decides what is sent, where and how often. If the receiver refuses,
+later ticks retry.
 """
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
@@ -21,7 +22,10 @@ def alerts(context: SensorEvaluationContext) -> SkipReason:
     """Sends one alert per stage and cause of failed checks, and per trouble; repeats them after the quiet hours."""
     database, settings, last_alerts = open_database(), read_settings(), read_last_alerts(context.cursor)
     try:
-        sent = [*send_alerts(database, settings), *send_troubles(read_troubles(database).current, last_alerts, settings)]
+        sent = [
+            *send_alerts(database, settings),
+            *send_troubles(database, read_troubles(database).current, last_alerts, settings),
+        ]
     except AlertRefused as refused:
         context.log.warning(str(refused))
         return SkipReason(str(refused))

@@ -26,6 +26,7 @@ os.environ.pop("EARSHOT_ALERT_URL", None)
 os.environ.pop("EARSHOT_ALERT_QUIET_HOURS", None)
 os.environ.pop("EARSHOT_SOURCES", None)
 os.environ.pop("EARSHOT_PEOPLE", None)
+os.environ.pop("EARSHOT_WEBHOOKS", None)
 os.environ.pop("EARSHOT_MONOLOGUE", None)
 os.environ.pop("EARSHOT_WORKERS", None)
 os.environ.pop("EARSHOT_WORKER_MEMORY_GB", None)
@@ -77,7 +78,6 @@ def pytest_sessionfinish() -> None:
 def home() -> Iterator[Path]:
     """EARSHOT_HOME of the whole test session, its Postgres stopped at the end."""
     folder = Path(tempfile.mkdtemp(prefix="earshot-"))
-    folder.chmod(0o755)
     (folder / "models").symlink_to(MODELS)
     os.environ["EARSHOT_HOME"] = str(folder)
     yield folder

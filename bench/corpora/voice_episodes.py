@@ -138,9 +138,9 @@ def compose(episode: Composed) -> tuple[np.ndarray, pd.DataFrame]:
     for line in episode.lines:
         for stretch in stretches(line.voice)[line.first : line.last]:
             rows.append((position / SAMPLE_RATE, (position + len(stretch)) / SAMPLE_RATE, line.voice))
-            parts += [_loud(stretch), pause]
+            parts += [loud(stretch), pause]
             position += len(stretch) + len(pause)
-    samples = np.concatenate(parts) if rows else _loud(music(episode.music_s))
+    samples = np.concatenate(parts) if rows else loud(music(episode.music_s))
     return spoil(samples, episode.spoiling), pd.DataFrame(rows, columns=["start_s", "end_s", "person"])
 
 
@@ -156,7 +156,7 @@ def spoil(samples: np.ndarray, spoiling: Spoiling) -> np.ndarray:
     return np.clip(spoiled * 10 ** (spoiling.level_db / 20), -1.0, 1.0).astype(np.float32)
 
 
-def _loud(samples: np.ndarray, rms: float = 0.06) -> np.ndarray:
+def loud(samples: np.ndarray, rms: float = 0.06) -> np.ndarray:
     return samples * (rms / max(_rms(samples), 1e-9))
 
 

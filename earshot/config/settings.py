@@ -1,8 +1,9 @@
 """Settings: the user's choices, read from the environment and, for those it does not set, from earshot.toml.
 
 docs/reference/settings.md explains each to users; earshot/config/settings_file.py reads the file. Settings are read on each
-call, never at import, so that tests and subprocesses see changes. Dagster's own settings are in dagster.yaml; sources and
-people have their own files. This module avoids pydantic, which takes 0.2 s of CPU, because every command reads the settings.
+call, never at import, so that tests and subprocesses see changes. Dagster's own settings are in dagster.yaml; sources, people
+and webhooks have their own files. This module avoids pydantic, which takes 0.2 s of CPU, because every command reads the
+settings.
 """
 
 import re
@@ -44,6 +45,7 @@ class Settings:
     workers: int = 2  # videos processed at a time: one computes while another downloads
     worker_memory_gb: float = 8.0  # a worker that uses more is replaced after its video
     broker: str | None = None  # for workers on several machines, or NO_BROKER; None: the one that `earshot up` starts
+    webhooks: Path = PROJECT_ROOT / "webhooks.yaml"  # earshot/webhooks/endpoints.py
     monologue: bool = False  # shortcut for videos with one enrolled voice (earshot/speakers/voices/monologue.py)
     allow_private_addresses: bool = False  # for every source
     page_token: str | None = None  # asked for by a page that other machines can reach
@@ -141,6 +143,7 @@ READERS: Mapping[str, Callable[[Value], Any]] = {
     "media": _media,
     "sources": _file,
     "people": _file,
+    "webhooks": _file,
     "device": partial(_one_of, DEVICES),
     "models": partial(_one_of, MODEL_SETS),
     "alert_url": partial(_url, ("http://", "https://"), ""),

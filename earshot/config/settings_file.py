@@ -18,8 +18,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]  # the clone or, installed fr
 VARIABLE = "EARSHOT_SETTINGS"
 FILE = "earshot.toml"
 KEYS = (
-    "home", "database_url", "media", "device", "models", "alert_url", "alert_quiet_hours", "sources", "people", "workers",
-    "worker_memory_gb", "broker", "monologue", "allow_private_addresses", "hf_token", "page_token", "owners",
+    "home", "database_url", "media", "device", "models", "alert_url", "alert_quiet_hours", "sources", "people", "webhooks",
+    "workers", "worker_memory_gb", "broker", "monologue", "allow_private_addresses", "hf_token", "page_token", "owners",
 )  # fmt: skip
 
 

@@ -69,6 +69,7 @@ class Source:
     pause_s: float = 2.0  # between two downloads
     every_s: float = 900.0  # between two polls; FOLDER_EVERY_S for a folder
     allow_private: bool = False
+    captions: bool | None = None  # whether they are searched; None: of a site, only those of later uploads
     paused: bool = False  # by the user: not polled, and none of its videos started
 
     @property

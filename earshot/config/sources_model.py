@@ -85,6 +85,7 @@ class Anywhere(YamlModel):
     speakers: Annotated[str | None, _takes(hints.SPEAKERS), of_text(hints.parse_speakers)] = None
     priority: Annotated[int | None, _whole(-10, 10)] = None
     every_s: Annotated[float | None, _lasts("every", 10), DURATION] = None
+    captions: Truth = None
     paused: Truth = None
 
     def mistakes(self) -> Iterator[tuple[str, str, str]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from earshot.library.hints import VideoHints
     from earshot.library.people.corrections import Corrections
     from earshot.library.people.people import People
+    from earshot.library.upkeep.webhooks import Webhooks
     from earshot.library.word_corrections import WordCorrections
 
 
@@ -63,3 +64,10 @@ class Library(Reading, Upkeep, Speed, Work):
         from earshot.library.word_corrections import WordCorrections
 
         return WordCorrections(self.database)
+
+    @cached_property
+    def webhooks(self) -> "Webhooks":
+        """Webhooks: the log of what was posted to which endpoint; replay and test them."""
+        from earshot.library.upkeep.webhooks import Webhooks
+
+        return Webhooks(self.database)

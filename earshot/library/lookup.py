@@ -65,9 +65,8 @@ def _keys(videos: Sequence[Video]) -> str:
 
 def known_language(database: Database, code: str) -> str:
     """The code as whisper writes it. Raises Unknown, with the library's languages, if no video is in this one."""
-    languages = [
-        row["language"] for row in database.query("SELECT DISTINCT language FROM transcripts ORDER BY 1") if row["language"]
-    ]
+    rows = database.query("SELECT language FROM transcripts UNION SELECT language FROM captions ORDER BY 1")
+    languages = [row["language"] for row in rows if row["language"]]
     if code.lower() not in languages:
         raise Unknown(f"No video is in {code!r}.", f"Languages of this library: {', '.join(languages) or 'none yet'}.")
     return code.lower()

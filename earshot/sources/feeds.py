@@ -16,7 +16,7 @@ import mimetypes
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -29,10 +29,12 @@ from yt_dlp.utils import parse_duration
 
 from earshot.common.errors import NotAFeed, SourceUnusable
 from earshot.config.sources_file import Source
+from earshot.sources.captions.choice import choose_file, format_of, language_of
+from earshot.sources.captions.of_feeds import Attributes, transcripts_of
 from earshot.sources.feed_body import description, is_feed, is_whole, may_be_feed, repaired
 from earshot.sources.net.conditional_get import CHECK, Response, cut_short, get
 from earshot.sources.youtube import watch_url
-from earshot.storage.catalog.entries import Entry, Listing, Validators, generic_key
+from earshot.storage.catalog.entries import CaptionFile, Entry, Listing, Validators, generic_key
 
 DEADLINE_S = 60.0  # for all pages together
 MAX_PAGES = 200
@@ -107,14 +109,22 @@ def _page(answer: Response, source: Source) -> _Page:
     if not is_whole(answer.body):
         raise cut_short(source)
     # A stream: feedparser would open a string as a file name or a URL.
-    stream: Any = io.BytesIO(repaired(answer.body))
+    body = repaired(answer.body)
+    stream: Any = io.BytesIO(body)
     try:
         parsed: Any = feedparser.parse(stream, sanitize_html=False, resolve_relative_uris=False)
     except (ValueError, OverflowError, AssertionError) as error:  # from its lenient parser, on impossible characters
         raise SourceUnusable(f"{source.name}: its feed cannot be parsed ({type(error).__name__}).", CHECK) from None
     following = next((link.get("href") for link in parsed.feed.get("links", []) if link.get("rel") == "next"), None)
+    spoken = source.language or language_of(parsed.feed.get("language") or "")
+    offered = transcripts_of(body, len(parsed.entries))
+    entries = [_entry(item, parsed, answer.url, source) for item in parsed.entries]
     return _Page(
-        entries=tuple(entry for item in parsed.entries if (entry := _entry(item, parsed, answer.url, source))),
+        entries=tuple(
+            replace(entry, captions=_captions(transcripts, spoken, answer.url))
+            for entry, transcripts in zip(entries, offered, strict=True)
+            if entry
+        ),
         next_url=_address(following, answer.url),
         of_youtube=_YOUTUBE in parsed.namespaces.values(),
     )
@@ -145,6 +155,16 @@ def _entry(item: Any, parsed: Any, base: str, source: Source) -> Entry | None:
     key = generic_key(_guid(item, parsed), address, source.address)
     title = _title(item, Path(urlsplit(address).path).stem or address)
     return Entry(key, address, title, channel, published, duration_s(item.get("itunes_duration")))
+
+
+def _captions(offered: list[Attributes], spoken: str, base: str) -> CaptionFile | None:
+    """The best of an item's transcripts. One that names no language is in that of the feed."""
+    files = [
+        (CaptionFile(address, form, ""), transcript.get("language", ""))
+        for transcript in offered
+        if (address := _address(transcript.get("url"), base)) and (form := format_of(transcript.get("type", ""), address))
+    ]
+    return choose_file([file for file, _ in files], [tag for _, tag in files], spoken)
 
 
 def _title(item: Any, otherwise: str) -> str:

@@ -3,17 +3,19 @@
 A file's key comes from its content, so that one file under two names is one video. A file whose size and times have not changed
 since the last poll is not read again. A file that is still being written waits for a later poll: it counts as finished once it
 has not changed for `settled_s` seconds. The time of the last change is the file system's ctime, because copying tools may set
-any modification time.
+any modification time. Captions beside a file belong to it (earshot/sources/captions/of_files.py).
 """
 
+import glob
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from earshot.common.errors import SourceUnusable
 from earshot.config.sources_file import Source
+from earshot.sources.captions.of_files import captions_beside, captions_by_name
 from earshot.storage.catalog.entries import Entry, Listing
 
 MEDIA_SUFFIXES = frozenset({
@@ -36,17 +38,24 @@ def list_folder(source: Source, known: Mapping[str, KnownFile], settled_s: float
     `known` maps absolute paths to the files of the last poll. A watched folder (`settled_s` above 0) may be empty.
     """
     path = Path(source.address)
+    captions: Mapping[str, list[Path]] = {}
     if path.is_dir():
-        files = sorted(p for p in path.resolve().rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
+        found = list(path.resolve().rglob("*"))
+        files = sorted(p for p in found if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
+        captions = captions_by_name(found)
         if not files and not settled_s:
             raise SourceUnusable(
                 f"{source.name}: no audio or video file in this folder.", f"Names must end in one of: {_suffixes()}."
             )
     elif path.is_file():
         files = [path]
+        captions = captions_by_name(path.parent.glob(f"{glob.escape(path.stem)}.*"))
     else:
         raise SourceUnusable(f"{source.name}: no such file or folder.", "Check the path.")
-    return Listing(tuple(_entries(files, known, settled_s)), complete=True)
+    spoken = source.language or ""
+    entries = _entries(files, known, settled_s)
+    beside = (replace(entry, captions=captions_beside(Path(entry.url), captions, spoken)) for entry in entries)
+    return Listing(tuple(beside), complete=True)
 
 
 def _entries(files: Iterable[Path], known: Mapping[str, KnownFile], settled_s: float) -> Iterator[Entry]:

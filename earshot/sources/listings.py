@@ -9,22 +9,23 @@ earshot/sources/selection.py makes the decisions.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
+
+from psycopg.types.json import Jsonb
 
 from earshot.common.backoff import AFTER_START_S
 from earshot.config.sources_file import Source
 from earshot.sources.folders import KnownFile
 from earshot.sources.youtube import is_youtube
-from earshot.storage.catalog.entries import Entry, Listing, Live, is_url
+from earshot.storage.catalog.entries import CaptionFile, Entry, Listing, Live, is_url
 from earshot.storage.catalog.removals import EXCLUDED, excluded_among
 from earshot.storage.catalog.run_requests import request_runs
 from earshot.storage.catalog.videos import Video, register_within
 from earshot.storage.database import Connection, Database
 
-FACTS = tuple(field.name for field in fields(Entry) if field.name != "video_id")
 NEW_UPLOADS = "new_uploads"  # the sensor that launches the requested runs
 
 
@@ -93,7 +94,7 @@ def open_entries(database: Database, source: str) -> list[OpenEntry]:
     """The undecided entries of this source, in order."""
     statement = (
         "SELECT video_id, url, title, channel, published_at, duration_s, live, starts_at, short, members_only, fingerprint, "
-        "backlog, fetches FROM source_videos WHERE source = %s AND decision = 'open' AND present ORDER BY position"
+        "captions, backlog, fetches FROM source_videos WHERE source = %s AND decision = 'open' AND present ORDER BY position"
     )
     return [
         OpenEntry(backlog=row.pop("backlog"), fetches=row.pop("fetches"), entry=_entry(row))
@@ -194,7 +195,16 @@ def _rows(connection: Connection, source: str, video_ids: Sequence[str] | None) 
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:
-    return Entry(**{**row, "live": _live(row)})
+    return Entry(**{**row, "live": _live(row), "captions": _captions(row)})
+
+
+def _captions(row: Mapping[str, Any]) -> CaptionFile | None:
+    return CaptionFile(**row["captions"]) if row["captions"] else None
+
+
+def _columns(entry: Entry) -> dict[str, Any]:
+    """The entry as values of columns."""
+    return {**asdict(entry), "captions": Jsonb(asdict(entry.captions)) if entry.captions else None}
 
 
 def _live(row: Mapping[str, Any]) -> Live | None:
@@ -206,11 +216,11 @@ def _insert(connection: Connection, source: str, entries: Sequence[Entry], backl
         cursor.executemany(
             """
             INSERT INTO source_videos (source, video_id, url, title, channel, published_at, duration_s, live, starts_at, short,
-                members_only, fingerprint, backlog)
+                members_only, fingerprint, captions, backlog)
             VALUES (%(source)s, %(video_id)s, %(url)s, %(title)s, %(channel)s, %(published_at)s, %(duration_s)s, %(live)s,
-                %(starts_at)s, %(short)s, %(members_only)s, %(fingerprint)s, %(backlog)s)
+                %(starts_at)s, %(short)s, %(members_only)s, %(fingerprint)s, %(captions)s, %(backlog)s)
             """,
-            [{**asdict(entry), "source": source, "backlog": backlog} for entry in entries],
+            [{**_columns(entry), "source": source, "backlog": backlog} for entry in entries],
         )
 
 
@@ -225,11 +235,11 @@ def _refresh(connection: Connection, source: str, entries: Sequence[Entry], know
                 published_at = coalesce(%(published_at)s, published_at), duration_s = coalesce(%(duration_s)s, duration_s),
                 live = coalesce(%(live)s, live), starts_at = coalesce(%(starts_at)s, starts_at),
                 short = coalesce(%(short)s, short), members_only = coalesce(%(members_only)s, members_only),
-                fingerprint = %(fingerprint)s, present = true, retry = retry OR %(retry)s,
-                decision = CASE WHEN %(retry)s THEN 'open' ELSE decision END
+                fingerprint = %(fingerprint)s, captions = coalesce(%(captions)s, captions), present = true,
+                retry = retry OR %(retry)s, decision = CASE WHEN %(retry)s THEN 'open' ELSE decision END
             WHERE source = %(source)s AND video_id = %(video_id)s
             """,
-            [{**asdict(entry), "source": source, "retry": entry.video_id in retry} for entry in changed],
+            [{**_columns(entry), "source": source, "retry": entry.video_id in retry} for entry in changed],
         )
         cursor.executemany(
             "UPDATE videos SET title = %s, url = %s, updated_at = now() WHERE video_id = %s",
@@ -238,7 +248,7 @@ def _refresh(connection: Connection, source: str, entries: Sequence[Entry], know
 
 
 def _differs(entry: Entry, row: Mapping[str, Any]) -> bool:
-    facts = {name: value for name in FACTS if (value := getattr(entry, name)) is not None}
+    facts = {name: value for name, value in asdict(entry).items() if name != "video_id" and value is not None}
     return not row["present"] or any(row[name] != value for name, value in facts.items())
 
 
@@ -283,7 +293,7 @@ def _write(connection: Connection, source: str, decisions: Sequence[StoredDecisi
             WHERE source = %(source)s AND video_id = %(video_id)s
             """,
             [
-                {**asdict(one.entry), "source": source, "verdict": one.verdict, "reason": one.reason or None}
+                {**_columns(one.entry), "source": source, "verdict": one.verdict, "reason": one.reason or None}
                 for one in decisions
             ],
         )

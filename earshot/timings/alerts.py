@@ -2,8 +2,9 @@
 
 Every failed check is a row of `check_failures`. `send_alerts()` handles the pending rows, oldest first: it logs a line and, if
 EARSHOT_ALERT_URL is set, POSTs JSON (Slack and Mattermost show its key `text`). More failures of the same stage and cause are
-muted for EARSHOT_ALERT_QUIET_HOURS, unless a warning has become an error. A row is marked as sent only after the receiver has
-accepted it; a refused alert is sent again at the next call, so none is lost.
+muted for EARSHOT_ALERT_QUIET_HOURS, unless a warning has become an error. Posts take the way of webhooks
+(earshot/webhooks/log.py), one after another and unsigned: a refused one is sent again after growing pauses, and given up after
+days. A row is marked as sent only after the receiver has accepted it.
 
 `send_troubles()` does the same for whatever does not work at all (earshot/sources/troubles.py), in the same JSON with null for
 missing fields (stage, run). The sensor's cursor stores which troubles were sent, and when.
@@ -11,8 +12,6 @@ missing fields (stage, run). The sensor's cursor stores which troubles were sent
 
 import json
 import logging
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -25,11 +24,14 @@ from earshot.config.settings import Settings
 from earshot.sources.troubles import Trouble
 from earshot.storage.database import Database
 from earshot.timings.causes.remedies import remedy_of
+from earshot.webhooks.delivery import deliver
+from earshot.webhooks.endpoints import ALERTS, Endpoint
+from earshot.webhooks.log import queue_alert, states_of
 
-TIMEOUT_S = 10
 FIGURES = ("audio_s", "wall_s", "load_s", "compute_s", "io_s", "rtf", "x_realtime", "device")
-# Alerts per call; the rest follow at the next. Limits how long a slow receiver can block the sensor.
+# Failed checks per call; the rest follow at the next.
 MAX_AT_ONCE = 50
+CHECKS, TROUBLES = "checks", "troubles"  # queues; of each, one alert is posted after another
 
 log = logging.getLogger("earshot.alerts")
 
@@ -74,39 +76,57 @@ def is_muted(now: LastAlert, last: LastAlert | None, quiet_hours: float) -> bool
     return last.severity == "error" or now.severity == "warn"
 
 
+@dataclass(frozen=True)
+class _Alert:
+    """What is posted. `key` is the same at each try."""
+
+    key: str
+    document: Mapping[str, Any]
+    text: str
+
+    @property
+    def body(self) -> str:
+        return json.dumps({"text": self.text, **self.document, "recorded_at": self.document["recorded_at"].isoformat()})
+
+
 def send_alerts(database: Database, settings: Settings) -> list[CheckFailure]:
     """Send or mute the pending failures; returns those sent. Raises AlertRefused if the receiver does not accept one."""
+    loud = _loud(database, settings, _pending(database, settings))
+    posted = _post(database, settings, CHECKS, [_Alert(f"check {one.failure_id}", asdict(one), _text(one)) for one in loud])
     sent = []
-    for failure in _pending(database, settings):
-        now = LastAlert(failure.severity, failure.recorded_at)
-        if is_muted(now, _last_sent(database, failure), settings.alert_quiet_hours):
-            _mark(database, failure, "quiet")
-            continue
-        _post(settings, asdict(failure), _text(failure))
-        log.warning("%s: %s [%s, run %s]", failure.severity.upper(), failure.message, failure.video_id, failure.run_id)
-        _mark(database, failure, "sent")
-        sent.append(failure)
+    for failure, state in zip(loud, posted.states, strict=True):
+        if state == "delivered":
+            log.warning("%s: %s [%s, run %s]", failure.severity.upper(), failure.message, failure.video_id, failure.run_id)
+            sent.append(failure)
+        if state != "pending":
+            _mark(database, failure, "sent" if state == "delivered" else "given_up")
+    posted.raise_if_refused()
     return sent
 
 
-def send_troubles(troubles: Sequence[Trouble], alerts: dict[str, LastAlert], settings: Settings) -> list[Trouble]:
+def send_troubles(
+    database: Database, troubles: Sequence[Trouble], alerts: dict[str, LastAlert], settings: Settings
+) -> list[Trouble]:
     """Send or mute the current troubles; returns those sent, and records them in `alerts` by their keys.
 
     Raises AlertRefused if the receiver does not accept one; those accepted before it are recorded.
     """
-    sent = []
-    for trouble in troubles:
-        now = LastAlert(trouble.severity, datetime.now(UTC))
-        if is_muted(now, alerts.get(trouble.key), settings.alert_quiet_hours):
-            continue
-        document: dict[str, Any] = dict.fromkeys(field.name for field in fields(CheckFailure))
-        document |= {"recorded_at": now.at, "title": trouble.about, "severity": trouble.severity}
-        document |= {"cause": trouble.cause, "message": trouble.message}
-        _post(settings, document, f"Earshot {trouble.severity}: {trouble.message}")
+    at, quiet_hours = datetime.now(UTC), settings.alert_quiet_hours
+    loud = [one for one in troubles if not is_muted(LastAlert(one.severity, at), alerts.get(one.key), quiet_hours)]
+    posted = _post(database, settings, TROUBLES, [_of_trouble(trouble, at) for trouble in loud])
+    sent = [trouble for trouble, state in zip(loud, posted.states, strict=True) if state == "delivered"]
+    for trouble in sent:
         log.warning("%s", trouble)
-        alerts[trouble.key] = now
-        sent.append(trouble)
+        alerts[trouble.key] = LastAlert(trouble.severity, at)
+    posted.raise_if_refused()
     return sent
+
+
+def _of_trouble(trouble: Trouble, at: datetime) -> _Alert:
+    document: dict[str, Any] = dict.fromkeys(field.name for field in fields(CheckFailure))
+    document |= {"recorded_at": at, "title": trouble.about, "severity": trouble.severity}
+    document |= {"cause": trouble.cause, "message": trouble.message}
+    return _Alert(trouble.key, document, f"Earshot {trouble.severity}: {trouble.message}")
 
 
 def read_last_alerts(cursor: str | None) -> dict[str, LastAlert]:
@@ -154,6 +174,20 @@ def _text(failure: CheckFailure) -> str:
     return f"Earshot {failure.severity}: {failure.message} ({name}) {failure.remedy} {places}".rstrip()
 
 
+def _loud(database: Database, settings: Settings, failures: Sequence[CheckFailure]) -> list[CheckFailure]:
+    """Those that are not muted by one like them, posted or about to be; notes the others as quiet."""
+    loud: list[CheckFailure] = []
+    last: dict[tuple[str, str], LastAlert] = {}
+    for failure in failures:
+        now, kind = LastAlert(failure.severity, failure.recorded_at), (failure.asset, failure.cause)
+        if is_muted(now, last.get(kind) or _last_sent(database, failure), settings.alert_quiet_hours):
+            _mark(database, failure, "quiet")
+        else:
+            last[kind] = now
+            loud.append(failure)
+    return loud
+
+
 def _last_sent(database: Database, failure: CheckFailure) -> LastAlert | None:
     rows = database.query(
         "SELECT severity, recorded_at AS at FROM check_failures WHERE alert = 'sent' AND asset = %s AND cause = %s "
@@ -169,19 +203,27 @@ def _mark(database: Database, failure: CheckFailure, alert: str) -> None:
     )
 
 
-def _post(settings: Settings, document: Mapping[str, Any], text: str) -> None:
-    """POST the document to EARSHOT_ALERT_URL, if set."""
+@dataclass(frozen=True)
+class _Posted:
+    """The state of each alert's delivery, and why the receiver refused one, None if it did not."""
+
+    states: Sequence[str]
+    error: str | None = None
+
+    def raise_if_refused(self) -> None:
+        if self.error is not None:
+            raise AlertRefused(
+                f"EARSHOT_ALERT_URL did not accept an alert: {self.error}.",
+                "It will be sent again; `earshot webhooks` says when.",
+            )
+
+
+def _post(database: Database, settings: Settings, queue: str, alerts: Sequence[_Alert]) -> _Posted:
+    """Post these alerts, and those that wait in this queue, to EARSHOT_ALERT_URL; without it, they count as delivered."""
     if settings.alert_url is None:
-        return
-    body = {"text": text, **document, "recorded_at": document["recorded_at"].isoformat()}
-    request = urllib.request.Request(
-        settings.alert_url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S):
-            return
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        about = document["asset"] or document["title"]
-        raise AlertRefused(
-            f"EARSHOT_ALERT_URL did not accept the alert about {about}: {error}.", "It will be sent again."
-        ) from error
+        return _Posted(["delivered"] * len(alerts))
+    events = [queue_alert(database, queue, alert.key, alert.body, alert.document["video_id"]) for alert in alerts]
+    attempts = deliver(database, settings.home, [Endpoint(ALERTS, settings.alert_url, None)], queue)
+    states = states_of(database, events)
+    error = next((attempt.error for attempt in attempts if attempt.error is not None), None)
+    return _Posted([states.get(event, "pending") for event in events], error)

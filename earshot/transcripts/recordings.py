@@ -170,9 +170,9 @@ def find_transcribed(database: Database, video_id: str) -> tuple[Video, str | No
     rows = database.query("SELECT language FROM transcripts WHERE video_id = %s", [video_id])
     if not rows:
         why = f": {video.last_error}" if video.last_error else ""
-        raise NotTranscribed(
-            f"{video_id} has no transcript (state {video.state}{why}).", f"Ingest it: earshot ingest {video.url!r}"
-        )
+        captioned = database.query("SELECT 1 FROM captions WHERE video_id = %s AND model IS NOT NULL", [video_id])
+        lacks = "only captions, and no transcript" if captioned else "no transcript"
+        raise NotTranscribed(f"{video_id} has {lacks} (state {video.state}{why}).", f"Ingest it: earshot ingest {video.url!r}")
     return video, rows[0]["language"]
 
 

@@ -2,7 +2,7 @@
 
 Words are assigned to the speakers of the turns (earshot/transcripts/word_speakers.py), corrected as users said
 (earshot/transcripts/corrections), cut into passages at sentence ends and speaker changes, each within the text model's window,
-and embedded. Passages of another text model stay beside them;
+and embedded. They replace the video's captions, if it was searched by any. Passages of another text model stay beside them;
 ingest_assets/assets/search_index.py decides which model is searched.
 """
 
@@ -57,7 +57,7 @@ def text_embeddings(
         of_model = {"model": execution.model, "model_revision": execution.model_revision}
         language = transcripts.language.iloc[0] or ""
         rows = among_all(passages, said).assign(language=language, embedding=list(vectors), **of_model)
-        run.replace({"passages": rows}, of_model)
+        run.replace({"captions": pd.DataFrame(), "passages": rows}, of_model)  # they end as its own passages begin
         with run.measurement.reading_writing(Place.DATABASE):
             follow_corrections(run.database, run.video.video_id, corrections)
         return run.finish(

@@ -35,7 +35,8 @@ def prepare_dagster_home() -> Path:
     temporary.write_text(f"# Made from {source} at each start: change that one.\n{text}")
     temporary.replace(folder / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(folder)
-    for variable, file in (("EARSHOT_SOURCES", settings.sources), ("EARSHOT_PEOPLE", settings.people)):
+    files = {"EARSHOT_SOURCES": settings.sources, "EARSHOT_PEOPLE": settings.people, "EARSHOT_WEBHOOKS": settings.webhooks}
+    for variable, file in files.items():
         if os.environ.get(variable):
             os.environ[variable] = str(file)  # children start in other folders
     return folder

@@ -29,7 +29,7 @@ SECRETS = (TOKEN, PASSWORD, COOKIE)
 # The columns of addresses to fetch: the only ones that may hold a token.
 HOLD_ADDRESSES = {
     ("videos", "url"), ("videos", "source"), ("source_videos", "url"), ("source_videos", "source"), ("sources", "source"),
-    ("run_requests", "source"), ("listed", "url"), ("listed", "source"),
+    ("source_videos", "captions"), ("captions", "file"), ("run_requests", "source"), ("listed", "url"), ("listed", "source"),
 }  # fmt: skip
 
 

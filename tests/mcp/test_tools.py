@@ -8,6 +8,7 @@ from earshot.mcp.server import CORRECTING, READING
 from earshot.mcp.tools import transcript
 from earshot.storage.database import Database
 from tests.mcp.conftest import HOSTILE, PAGE, Ask, all_pages, answered, refused
+from tests.support.captions import mark_captions
 
 
 def test_passage_has_who_when_and_links_to_the_second(ask: Ask) -> None:
@@ -17,6 +18,15 @@ def test_passage_has_who_when_and_links_to_the_second(ask: Ask) -> None:
     assert (last["speakers"], last["start_s"], last["time"]) == (["voice 2"], 30.0, "0:00:30")
     assert last["link"] == "https://www.youtube.com/watch?v=two&t=30s"
     assert last["page"] == f"{PAGE}/videos/two?t=30"
+
+
+def test_passage_of_captions_says_so(ask: Ask, library: Database) -> None:
+    mark_captions(library, "two")
+    try:
+        found = answered(ask("search", question='"Bo in two"', words=True))["passages"]
+        assert [(each["captions"], each["speakers"]) for each in found] == [("automatic captions of the site", [])] * 2
+    finally:
+        library.query("DELETE FROM captions")
 
 
 def test_search_pages_have_each_passage_once(ask: Ask) -> None:

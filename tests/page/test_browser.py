@@ -12,6 +12,7 @@ from earshot.page.app import API
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore
 from tests.page.conftest import serious_violations
+from tests.support.captions import mark_captions
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +130,19 @@ def test_axe_finds_no_serious_violation(browser_page: Page, video_id: str, addre
     page.goto(address.format(video_id), wait_until="networkidle")
     assert serious_violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation_in_captions(browser_page: Page, library: Database, video_id: str, scheme: str) -> None:
+    page = browser_page
+    mark_captions(library, video_id)
+    try:
+        page.emulate_media(color_scheme=scheme)  # pyright: ignore[reportArgumentType]
+        page.goto("/search?q=call&words=true", wait_until="networkidle")
+        expect(page.locator(".captions").first).to_have_text("automatic captions of the site")
+        assert serious_violations(page) == []
+    finally:
+        library.query("DELETE FROM captions")
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])

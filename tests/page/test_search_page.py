@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from earshot.page.pages.search import marked_parts
 from earshot.storage.database import Database
+from tests.support.captions import mark_captions
 from tests.support.videos.spoken_videos import add_video
 
 HOSTILE = '<script>alert(1)</script> \u202edesrever & "quoted" {{7*7}} ' + "x" * 10_000
@@ -24,6 +25,17 @@ def test_words_of_the_question_are_marked_in_every_form(client: TestClient) -> N
     assert "<mark>paid</mark>" not in page  # an irregular form has another stem
     assert "<mark>bridges</mark>" in page
     assert 'href="/videos/bridge?t=0.0"' in page
+
+
+@pytest.mark.usefixtures("said")
+def test_captions_are_marked_and_lead_to_the_original(client: TestClient, database: Database) -> None:
+    mark_captions(database, "bridge")
+    page = client.get("/search", params={"q": "bridges", "words": "true"}).text
+    assert '<span class="captions">automatic captions of the site</span>' in page
+    assert 'href="https://x/bridge#t=0"' in page
+    assert "SPEAKER_00" not in page
+    [hit] = client.get("/api/v1/search", params={"q": "bridges", "words": "true"}).json()["hits"]
+    assert (hit["captions"], hit["speakers"]) == ({"origin": "site", "automatic": True}, [])
 
 
 @pytest.mark.usefixtures("said")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance, SensorResult, build_sensor_context
+from dagster import DagsterInstance, DagsterRunStatus, SensorResult, build_sensor_context
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,8 +18,10 @@ from earshot.storage.catalog import run_requests
 from earshot.storage.catalog.run_requests import next_requests
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
+from ingest_assets import graph
 from ingest_assets.partitions import videos
 from sensors.new_uploads import new_uploads
+from tests.support.captions import captioned_feed, transcript
 from tests.support.feeds import feed
 from tests.support.http_server import Answer, Site
 from tests.support.sensor_daemon import Daemon
@@ -178,6 +180,22 @@ def test_runs_have_source_and_priority(
     assert run.tags["dagster/priority"] == "13"
     assert run.tags["earshot/source"].startswith(f"{site.url}/feed.xml")
     assert secret not in json.dumps([run.tags, run.run_key, answer.cursor])
+
+
+@pytest.mark.usefixtures("database")
+def test_captions_are_looked_for_in_the_tick_that_finds_the_video(
+    site: Site, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _watch(monkeypatch, tmp_path, site, ["/feed.xml"])
+    site.put("/feed.xml", Answer(captioned_feed(transcript("e1.vtt", "text/vtt"))))
+    answers = [new_uploads(build_sensor_context(instance)) for _ in range(2)]
+    runs = [answer.run_requests or [] for answer in answers if isinstance(answer, SensorResult)]
+    assert [[run.job_name for run in of_tick] for of_tick in runs] == [["find_captions", "ingest_video"]] * 2
+    assert runs[0][0].run_key == runs[1][0].run_key  # Dagster starts it once
+    instance.create_run_for_job(graph.definitions.resolve_job_def("find_captions"), status=DagsterRunStatus.STARTED)
+    answer = new_uploads(build_sensor_context(instance))
+    assert isinstance(answer, SensorResult)
+    assert [run.job_name for run in answer.run_requests or []] == ["ingest_video"]
 
 
 def test_tick_says_what_was_seen_and_observes_it_once_an_hour(

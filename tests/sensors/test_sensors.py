@@ -118,4 +118,4 @@ def test_every_sensor_schedule_and_job_is_described() -> None:
     parts = [*repository.sensor_defs, *repository.schedule_defs, *map(repository.get_job, repository.job_names)]
     undescribed = [part.name for part in parts if not part.description and not part.name.startswith("__")]
     assert undescribed == []
-    assert len(repository.sensor_defs) == 9
+    assert len(repository.sensor_defs) == 10

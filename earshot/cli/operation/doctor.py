@@ -1,7 +1,7 @@
 """`earshot doctor`: checks that everything works by using it, and prints a remedy for each failure.
 
-Each check is timed. It loads every model and runs it once on the device, which takes half a minute on a CPU. Sources and the
-receiver of alerts are not contacted.
+Each check is timed. It loads every model and runs it once on the device, which takes half a minute on a CPU. Sources, the
+receiver of alerts and the endpoints of webhooks are not contacted.
 """
 
 import importlib.metadata
@@ -30,6 +30,7 @@ from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
 from earshot.storage.media_store import MediaStore, location_of
+from earshot.webhooks.endpoints import read_endpoints
 
 CHANGE_MEDIA = "Set it to a folder or a URL that you can write to."
 
@@ -50,7 +51,7 @@ def doctor(as_json: bool) -> None:
     """Check that the device, libraries, models and database work.
 
     Uses each of them once, which takes about half a minute, and prints what to do about each failure. Does not
-    contact sources or the receiver of alerts.
+    contact sources, the receiver of alerts or the endpoints of webhooks.
     """
     results = [_prove(claim, proof) for claim, proof in PROOFS.items()]
     if as_json:
@@ -94,6 +95,11 @@ def _sources() -> str:
     if failing:
         raise SourceUnusable(f"Cannot be read at the moment: {', '.join(failing)}.", "`earshot sources` shows why.")
     return f"{pluralize(len(sources), 'source')} in {read_settings().sources}" + (", none failing" if sources else "")
+
+
+def _webhooks() -> str:
+    endpoints = read_endpoints(read_settings().webhooks)
+    return f"{pluralize(len(endpoints), 'endpoint')}{': ' * bool(endpoints)}{', '.join(one.name for one in endpoints)}"
 
 
 def _libraries() -> str:
@@ -184,5 +190,6 @@ PROOFS: dict[str, Callable[[], str]] = {
     "media store": _media_store,
     "database": _database,
     "sources": _sources,
+    "webhooks": _webhooks,
     "Dagster": _dagster,
 }

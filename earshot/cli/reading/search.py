@@ -114,7 +114,8 @@ def _print_absent(words: Sequence[str]) -> None:
 def _print_hits(hits: "Sequence[Hit]", context: bool) -> None:
     out = console()
     for hit in hits:
-        head = f"{hit.place}. {hit.title}  [{format_hms(hit.start_s)}] {', '.join(hit.speakers)}"
+        who = hit.captions.label if hit.captions else ", ".join(hit.speakers)
+        head = f"{hit.place}. {hit.title}  [{format_hms(hit.start_s)}] {who}"
         out.print(head, style="bold", markup=False, highlight=False)
         for text, style in ((hit.before, "dim"), (hit.text, ""), (hit.after, "dim")):
             if text and (context or text is hit.text):

@@ -39,7 +39,7 @@ class FilePlace(NamedTuple):
         """The number of seconds, 0 or more; raises EarshotError for anything else."""
         try:
             seconds = float(text) if isinstance(text, str | int | float) else -1.0
-        except ValueError:
+        except (ValueError, OverflowError):  # OverflowError: hundreds of digits
             seconds = -1.0
         if not 0.0 <= seconds < float("inf"):  # also refuses NaN
             raise self.refuse(f"{what} in seconds", text)

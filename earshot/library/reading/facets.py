@@ -36,7 +36,7 @@ def count_facets(hits: Sequence[Hit], source_names: dict[str, str]) -> Facets:
         passages=len(hits),
         speakers=_facet(name for hit in hits for name in hit.speakers if not _is_local(name)),
         sources=_facet((hit.source for hit in hits), source_names),
-        languages=_facet(hit.language for hit in hits),
+        languages=_facet(hit.language for hit in hits if hit.language),
         years=_facet(str(hit.published_at.astimezone(UTC).year) for hit in hits if hit.published_at),
     )
 

@@ -17,7 +17,7 @@ from earshot.common.errors import EarshotError
 from earshot.config.home import page_url
 from earshot.config.settings import read_settings
 from earshot.library.reading.question import Question, SearchResult
-from earshot.transcripts.search.hits import Duplicate, Hit
+from earshot.transcripts.search.hits import Captions, Duplicate, Hit
 
 TIMEOUT_S = 30.0
 
@@ -49,8 +49,10 @@ def _hit(read: dict[str, Any]) -> Hit:
     copies = tuple(Duplicate(**copy) for copy in read.pop("copies"))
     marks = tuple((start, end) for start, end in read.pop("marks"))
     speakers = tuple(read.pop("speakers"))
+    captions = read.pop("captions")
+    whose = Captions(**captions) if captions else None
     when = datetime.fromisoformat(published) if published else None
-    return Hit(**read, published_at=when, speakers=speakers, copies=copies, marks=marks)
+    return Hit(**read, published_at=when, speakers=speakers, copies=copies, marks=marks, captions=whose)
 
 
 def ask_page(path: str, query: Mapping[str, Any]) -> Any | None:

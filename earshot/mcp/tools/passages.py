@@ -57,7 +57,8 @@ class WhoSaid(Filtered):
 @dataclass(frozen=True)
 class Passage:
     """Up to 20 seconds of one speaker. `time` is `start_s` as h:mm:ss; `link` and `page` open it at that second. `meaning`
-    is how near it is to the question, as a cosine: -1 to 1, null in a search by words alone."""
+    is how near it is to the question, as a cosine: -1 to 1, null in a search by words alone. `captions`: the video has no
+    transcript yet, and the text is not what Earshot heard, but of these captions; null otherwise."""
 
     speakers: tuple[str, ...]
     text: str
@@ -71,6 +72,7 @@ class Passage:
     meaning: float | None
     link: str
     page: str | None
+    captions: str | None = None
     before: str | None = None
     after: str | None = None
 
@@ -146,6 +148,7 @@ def passage(context: Context, hit: Hit) -> Passage:
         meaning=None if hit.meaning is None else round(hit.meaning, 2),
         link=hit.link,
         page=context.page_at(hit.video_id, hit.start_s),
+        captions=hit.captions.label if hit.captions else None,
         before=hit.before,
         after=hit.after,
     )

@@ -60,8 +60,8 @@ class _Joining:
         large = self._large_of(labels)
         if not len(large):
             return np.zeros_like(labels)
-        centroids = _centroids(self.unit, labels)
-        nearest = large[_cosines(centroids, centroids[large]).argmax(axis=1)]
+        centroids = mean_vectors(self.unit, labels)
+        nearest = large[cosines(centroids, centroids[large]).argmax(axis=1)]
         nearest[large] = large
         return np.unique(nearest[labels], return_inverse=True)[1]
 
@@ -80,8 +80,8 @@ def cluster(vectors: np.ndarray, segmentation: Segmentation, least: int = 1, mos
     least, most = (max(1, min(len(usable), bound)) for bound in (least, len(usable) if most is None else most))
     if most < 2:
         return np.zeros(vectors.shape[:2], dtype=int)
-    centroids = _centroids(usable, _labels(usable, least, most))
-    nearest = _cosines(vectors.reshape(-1, vectors.shape[2]), centroids).argmax(axis=1)
+    centroids = mean_vectors(usable, _labels(usable, least, most))
+    nearest = cosines(vectors.reshape(-1, vectors.shape[2]), centroids).argmax(axis=1)
     return nearest.reshape(vectors.shape[:2])
 
 
@@ -102,11 +102,12 @@ def _labels(vectors: np.ndarray, least: int, most: int) -> np.ndarray:
         large = max(1, large // 2)
 
 
-def _centroids(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def mean_vectors(vectors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The mean of the vectors of each label; labels are from 0, without gaps."""
     return np.stack([vectors[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
 
 
-def _cosines(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+def cosines(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Cosine similarities, (vectors, others); 0 to a vector without a direction."""
     units = (each / np.maximum(np.linalg.norm(each, axis=1, keepdims=True), 1e-12) for each in (vectors, others))
     unit, other = (each.astype(np.float64) for each in units)

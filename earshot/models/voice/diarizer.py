@@ -3,7 +3,8 @@
 `Diarizer.diarize()` takes samples and returns turns (with overlap) and exclusive turns (at most one speaker at a time, for
 attributing words). The steps are those of pyannote.audio's SpeakerDiarization, with its results, and its slowest step replaced
 (speaker_frames.py): a network tells who speaks in windows of ten seconds (segmentation.py), another makes a vector of each
-speaker in each window, vectors are clustered (clustering.py), and turns made of it all (reconstruction.py).
+speaker in each window, vectors are clustered (clustering.py), and turns made of it all (reconstruction.py). Unlike pyannote's,
+a recording is grouped anew by shorter spans if two voices are heard in one of the speakers found (regrouping.py).
 
 The first step takes about half of the time. It shows where speech is, and whether several people speak within ten seconds of
 each other. Callers for which that is enough call `segment()` first and pass its result to `diarize()`, which then does not
@@ -28,9 +29,12 @@ from earshot.models.oom_batching import with_oom_fallback
 from earshot.models.registry import Model
 from earshot.models.voice.clustering import cluster
 from earshot.models.voice.networks.interface import SegmentationNetwork, SpeakerNetwork
-from earshot.models.voice.reconstruction import Span, turns
+from earshot.models.voice.reconstruction import Span, cluster_activity, turns, turns_of_stretches
+from earshot.models.voice.regrouping import regrouped
 from earshot.models.voice.segmentation import Segmentation
 from earshot.models.voice.speaker_frames import padded, window_frames
+from earshot.models.voice.stretches import masks, stretches
+from earshot.models.voice.stretches import seconds as stretch_seconds
 from earshot.models.voice.voice_encoder import embed
 
 BATCH_SIZE = {"cuda": 128, "cpu": 4}  # windows per call; beyond 4 two CPU cores gain nothing
@@ -133,21 +137,25 @@ class Diarizer:
         """Spans of speech with overlap, and without."""
         if not segmentation.count().any():
             return [], []
-        vectors = self._window_vectors(samples, segmentation, progress, batch_size, tally)
-        return turns(segmentation, cluster(vectors, segmentation, *speakers), speakers[1])
+        found = stretches(segmentation)
+        inside, places = masks(segmentation, found)
+        vectors = self._vectors(samples, segmentation, inside, progress, batch_size, tally)
+        of_speakers, of_stretches = np.split(vectors, [segmentation.active.shape[2]], axis=1)
+        return grouped(segmentation, of_speakers, found, of_stretches[tuple(places.T)], speakers)
 
-    def _window_vectors(
+    def _vectors(
         self,
         samples: np.ndarray,
         segmentation: Segmentation,
+        inside: np.ndarray,
         progress: Callable[[float], None],
         batch_size: int,
         tally: CallCounter,
     ) -> np.ndarray:
-        """A vector of each speaker in each window: (windows, speakers, dimension)."""
+        """A vector of each speaker of a window, and of each stretch `inside`: (windows, speakers and places, dimension)."""
         active = segmentation.active.transpose(0, 2, 1)
         # Allocated at once: a small array kept from each batch would fragment the heap, by 1.3 GB an hour.
-        vectors = np.empty((*active.shape[:2], self._dimension), np.float32)
+        vectors = np.empty((len(active), active.shape[1] + inside.shape[1], self._dimension), np.float32)
         starts = [round(index * self.step_s * SAMPLE_RATE) for index in range(len(active))]
         window = round(segmentation.window_s * SAMPLE_RATE)
         frames = window_frames(self._speaker, samples, starts, window, batch_size)
@@ -155,9 +163,31 @@ class Diarizer:
             batch = list(islice(frames, batch_size))
             last = first + len(batch)
             tally.count(len(batch))
-            vectors[first:last] = self._speaker.vectors(batch, active[first:last])
+            heard = np.concatenate([active[first:last], inside[first:last]], axis=1)
+            vectors[first:last] = self._speaker.vectors(batch, heard)
             progress(last / len(active))
         return vectors
+
+
+def grouped(
+    segmentation: Segmentation,
+    of_speakers: np.ndarray,
+    found: np.ndarray,
+    of_stretches: np.ndarray,
+    bounds: tuple[int, int | None],
+) -> tuple[list[Span], list[Span]]:
+    """Spans of speech with overlap, and without.
+
+    `of_speakers` are vectors of the windows' speakers, (windows, speakers, dimension), `of_stretches` those of the stretches
+    `found`. `bounds`: the least and the most speakers.
+    """
+    clusters = cluster(of_speakers, segmentation, *bounds)
+    activity = cluster_activity(segmentation, clusters)
+    speakers = np.array([activity[first:last].sum(axis=0).argmax() for first, last in found], dtype=int)
+    voices = regrouped(speakers, of_stretches, stretch_seconds(segmentation, found), bounds)
+    if voices is None:
+        return turns(segmentation, clusters, bounds[1])
+    return turns_of_stretches(segmentation, found, voices, bounds[1])
 
 
 def _table(spans: Sequence[Span], duration_s: float) -> pd.DataFrame:

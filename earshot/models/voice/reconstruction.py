@@ -1,7 +1,8 @@
 """Reconstruction: from the speakers of each window and their clusters to turns in the recording.
 
-In each frame, as many people speak as the windows show on average; who they are is what most windows agree on. The results are
-pyannote's own, computed without loops over frames (tests/earshot/models/voice/test_reconstruction.py).
+In each frame, as many people speak as the windows show on average; who they are is what most windows agree on. The results of
+`turns` are pyannote's own, computed without loops over frames (tests/earshot/models/voice/test_reconstruction.py). Where the
+windows' speakers had to be regrouped (regrouping.py), turns are made of stretches.
 """
 
 from collections.abc import Iterator
@@ -21,9 +22,26 @@ def turns(segmentation: Segmentation, clusters: np.ndarray, most: int | None = N
     `most`: never more speakers at once.
     """
     count = segmentation.count()
-    if not count.any():
-        return [], []
-    activity = segmentation.sum(_by_cluster(segmentation, clusters))
+    return _turns(segmentation, cluster_activity(segmentation, clusters), count, most) if count.any() else ([], [])
+
+
+def turns_of_stretches(
+    segmentation: Segmentation, stretches: np.ndarray, voices: np.ndarray, most: int | None = None
+) -> tuple[list[Span], list[Span]]:
+    """The same from stretches (stretches.py) and their voices.
+
+    A stretch is its voice's. Elsewhere, a window's speaker is the voices of its stretches in this window, each as much as they
+    are long; a speaker who has none there is not heard.
+    """
+    activity = _stretch_activity(segmentation, stretches, voices)
+    count = np.minimum(segmentation.count(), np.count_nonzero(activity, axis=1))
+    return _turns(segmentation, activity, count, most)
+
+
+def _turns(
+    segmentation: Segmentation, activity: np.ndarray, count: np.ndarray, most: int | None
+) -> tuple[list[Span], list[Span]]:
+    """From the activity of each speaker, (frames, speakers), and how many speak in each frame."""
     together, alone = (
         {cluster: list(_spans(speaks, segmentation)) for cluster, speaks in enumerate(loudest(activity, speaking).T)}
         for speaking in (count if most is None else np.minimum(count, most), np.minimum(count, 1))
@@ -31,6 +49,27 @@ def turns(segmentation: Segmentation, clusters: np.ndarray, most: int | None = N
     heard = sorted((cluster for cluster, spans in together.items() if spans), key=str)
     names = {cluster: f"SPEAKER_{number:02d}" for number, cluster in enumerate(heard)}
     return _named(together, names), _named(alone, names)
+
+
+def cluster_activity(segmentation: Segmentation, clusters: np.ndarray) -> np.ndarray:
+    """In how many windows each cluster speaks, (frames, clusters). `clusters` is (windows, speakers)."""
+    return segmentation.sum(_by_cluster(segmentation, clusters))
+
+
+def _stretch_activity(segmentation: Segmentation, stretches: np.ndarray, voices: np.ndarray) -> np.ndarray:
+    """The activity of each voice, (frames, voices)."""
+    of_stretches = np.zeros((len(segmentation.count()), int(voices.max()) + 1), dtype=np.float32)
+    for (first, last), voice in zip(stretches.tolist(), voices.tolist(), strict=True):
+        of_stretches[first:last, voice] = 1.0
+    activity, length = np.zeros_like(of_stretches), segmentation.active.shape[1]
+    for window, active in enumerate(segmentation.active):
+        first = segmentation.frames.starting_with(window * segmentation.step_s)
+        inside = of_stretches[first : first + length]
+        alone = active[: len(inside)] * (active[: len(inside)].sum(axis=1, keepdims=True) == 1)
+        frames = alone.T @ inside  # (speakers, voices)
+        shares = frames / np.maximum(frames.sum(axis=1, keepdims=True), 1.0)
+        activity[first : first + length] += active[: len(inside)] @ shares
+    return np.where(of_stretches.any(axis=1, keepdims=True), of_stretches, activity)
 
 
 def loudest(activity: np.ndarray, count: np.ndarray) -> np.ndarray:

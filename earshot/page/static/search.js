@@ -55,11 +55,11 @@ document.addEventListener("keydown", (event) => {
   const move = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
   if (event.key === "/") { event.preventDefault(); box.focus(); box.select(); }
   else if (move && hits.length) { event.preventDefault(); chosen + move < 0 ? box.focus() : choose(chosen + move); }
-  else if (event.key === "p" && hits[chosen]) play(hits[chosen]);
+  else if (event.key === "p" && hits[chosen]) hits[chosen].querySelector(".play")?.click();
 });
 
 for (const [index, hit] of hits.entries()) {
-  hit.querySelector(".play").addEventListener("click", () => { choose(index); play(hit); });
+  hit.querySelector("button.play")?.addEventListener("click", () => { choose(index); play(hit); });
 }
 document.getElementById("scores")?.addEventListener("change", (event) => {
   for (const scores of document.querySelectorAll(".scores")) scores.hidden = !event.target.checked;

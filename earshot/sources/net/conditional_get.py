@@ -52,15 +52,23 @@ class Response:
     validators: Validators
 
 
-def get(url: str, source: Source, validators: Validators, until: float, judge: Callable[[bytes], None]) -> Response | None:
+def get(
+    url: str,
+    source: Source,
+    validators: Validators,
+    until: float,
+    judge: Callable[[bytes], None],
+    max_bytes: int = MAX_BYTES,
+) -> Response | None:
     """The response for this URL; None if it has not changed since these validators.
 
     `until` is a deadline of time.monotonic(). `judge` gets the first bytes of the body; if it raises, the rest is not read.
+    A body of more than `max_bytes` is refused.
     Raises SourceBlocked if the site asks for a pause, else SourceUnusable.
     """
     try:
         with network(source) as downloader:
-            return _response(downloader, _request(url, validators, until), source, until, judge)
+            return _response(downloader, _request(url, validators, until), source, until, judge, max_bytes)
     except HTTPError as error:
         error.close()
         if error.status == HTTPStatus.NOT_MODIFIED and validators != Validators():
@@ -89,23 +97,25 @@ def _request(url: str, validators: Validators, until: float) -> Request:
     return Request(url, headers={name: value for name, value in conditions.items() if value}, extensions={"timeout": timeout_s})
 
 
-def _response(downloader: Any, request: Request, source: Source, until: float, judge: Callable[[bytes], None]) -> Response:
+def _response(
+    downloader: Any, request: Request, source: Source, until: float, judge: Callable[[bytes], None], max_bytes: int
+) -> Response:
     with closing(downloader.urlopen(request)) as response:
-        body = _body(response, source, until, judge)
+        body = _body(response, source, until, judge, max_bytes)
         validators = Validators(response.get_header("ETag"), response.get_header("Last-Modified"))
         return Response(body, response.url, validators)
 
 
-def _body(response: Any, source: Source, until: float, judge: Callable[[bytes], None]) -> bytes:
+def _body(response: Any, source: Source, until: float, judge: Callable[[bytes], None], max_bytes: int) -> bytes:
     body = bytearray()
     for piece in _pieces(response):
         unjudged = len(body) < _HEAD
         body += piece
         if unjudged and len(body) >= _HEAD:
             judge(bytes(body))
-        if len(body) > MAX_BYTES:
+        if len(body) > max_bytes:
             raise SourceUnusable(
-                f"{source.name}: it is over {MAX_BYTES >> 20} MB.", "No feed is that large: check the address."
+                f"{source.name}: it is over {max_bytes >> 20} MB.", "Nothing of its kind is that large: check the address."
             )
         if time.monotonic() > until:
             raise _too_slow(source)

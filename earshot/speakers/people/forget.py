@@ -2,7 +2,7 @@
 
 One transaction deletes:
 
-- the person with notes, enrolments, samples and judgements
+- the person with notes, enrolments, samples and judgements, and events that name the person (webhooks)
 - the corrections that name the person, and the spans of other corrections in the same time
 - the identities of the speakers who were the person
 - the vectors, in all voice spaces, of the person's speech: every local speaker identified as the person, single turns that
@@ -41,7 +41,7 @@ from earshot.transcripts.speaker_refs import SpeakerRef
 
 _TABLES = (
     "people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, identities, segment_overrides, "
-    "local_speakers, voice_embeddings, people_changes, person_profiles, speaker_totals"
+    "local_speakers, voice_embeddings, people_changes, person_profiles, speaker_totals, webhook_events"
 )
 # In one statement, so always in the same order. No stage can write a vector between reading the rows and deleting them.
 _LOCK = f"LOCK TABLE {_TABLES}, forgotten_spans IN ACCESS EXCLUSIVE MODE"
@@ -55,6 +55,7 @@ _WITHOUT_STATISTICS = (
     "ALTER TABLE people_changes ALTER COLUMN details TYPE jsonb",
     "ALTER TABLE person_profiles ALTER COLUMN embedding TYPE vector",
     "ALTER TABLE speaker_totals ALTER COLUMN centroid TYPE vector",
+    "ALTER TABLE webhook_events ALTER COLUMN body TYPE text",
 )
 # FULL rewrites the table. Without it, the deleted bytes stay in the file until something overwrites them.
 _VACUUM = (f"VACUUM (FULL, ANALYZE) {_TABLES}", "VACUUM (FULL) pg_statistic")
@@ -237,13 +238,14 @@ def _remove_vectors(connection: Connection, times: Mapping[str, list[Interval]],
             gone,
         )
         cursor.executemany(
-            "UPDATE local_speakers SET centroid = NULL, clear_s = 0, made_at = clock_timestamp() "
+            "UPDATE local_speakers SET centroid = NULL, clear_s = 0, two_voices = false, made_at = clock_timestamp() "
             "WHERE video_id = %s AND local_speaker = %s",
             sorted(speakers),
         )
         cursor.executemany("DELETE FROM former_voices WHERE video_id = %s AND local_speaker = %s", sorted(speakers))
         cursor.executemany(
-            "UPDATE local_speakers SET centroid = %(centroid)s, clear_s = %(clear_s)s, made_at = clock_timestamp() "
+            "UPDATE local_speakers SET centroid = %(centroid)s, clear_s = %(clear_s)s, two_voices = %(two_voices)s, "
+            "made_at = clock_timestamp() "
             "WHERE video_id = %(video_id)s AND local_speaker = %(local_speaker)s",
             _recomputed(connection, gone, speakers),
         )

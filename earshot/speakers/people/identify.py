@@ -10,8 +10,8 @@ One process at a time (lock `people`) does the following:
 The result depends only on the centroids, enrolments and corrections, not on the order in which they came; only voice ids depend
 on earlier results (voice_ids.py). The speakers of a new video are compared with all people and all other speakers, which is one
 matrix product, and only the affected components are clustered again; `full=True` clusters all. Also written are the times that
-corrections give to someone other than the local speaker (table `segment_overrides`), and people's profiles
-(`person_profiles`).
+corrections give to someone other than the local speaker (table `segment_overrides`), people's profiles (`person_profiles`), and
+an event for each person newly named in a video (earshot/webhooks/log.py).
 """
 
 from collections import Counter
@@ -56,6 +56,7 @@ from earshot.speakers.voices.speakers import Key, Speakers, kind_of
 from earshot.speakers.voices.voice_ids import clusters_without_id, kept_voice_ids
 from earshot.storage.database import Database
 from earshot.storage.locks import PEOPLE_LOCK, lock
+from earshot.webhooks.log import record_named
 
 NO_VOICE_IDS: Mapping[Key, int] = MappingProxyType({})
 
@@ -182,7 +183,18 @@ def _write(
         write_segment_overrides(connection, reading.overrides)
         write_profiles(connection, space, reading.profiles)
         write_former(connection, before, after, correction_id)
+        record_named(connection, _newly_named(before, after))
         return after, write_identities(connection, before, after)
+
+
+def _newly_named(before: Mapping[Key, Identity], after: Mapping[Key, Identity]) -> dict[tuple[str, int], str]:
+    """The videos with a person who was not known to speak there, and how that was decided: a correction comes first."""
+    known = {(key[0], row.person_id) for key, row in before.items()}
+    named: dict[tuple[str, int], str] = {}
+    for key, row in after.items():
+        if row.person_id is not None and (video := (key[0], row.person_id)) not in known:
+            named[video] = min(row.decided_by, named.get(video, row.decided_by), key=lambda by: by != DecidedBy.CORRECTION)
+    return named
 
 
 def _identity(decision: Assignment, voice_ids: Mapping[int, int], space: VoiceSpace, made_at: datetime) -> Identity:

@@ -27,6 +27,7 @@ from earshot.storage.database import Connection, Database
 SegmentOverride = tuple[str, float, float, int]
 
 NO_VECTOR = "no vector: none of its turns has one"
+TWO_VOICES = "ambiguous: two voices are heard in it"
 OTHER_MODEL = "other model"
 
 
@@ -55,7 +56,7 @@ def read_speakers(database: Database, space: VoiceSpace) -> Speakers:
     """The local speakers of all videos, with the vectors that are in this voice space."""
     rows = _tuples(
         database,
-        "SELECT video_id, local_speaker, clear_s, l.made_at, published_at, model, model_revision, preparation, "
+        "SELECT video_id, local_speaker, clear_s, l.made_at, published_at, two_voices, model, model_revision, preparation, "
         "vector_send(centroid) FROM local_speakers l JOIN videos USING (video_id)",
     )
     rows.sort(key=lambda row: row[:2])
@@ -174,7 +175,7 @@ def _tuples(database: Database, statement: str | sql.Composed) -> list[tuple[Any
 
 def _obstacle(row: tuple[Any, ...], space: VoiceSpace) -> str:
     """Why this row's centroid cannot be compared in this space; "" if it can."""
-    *_, model, revision, preparation, centroid = row
+    *_, two_voices, model, revision, preparation, centroid = row
     if {"model": model, "model_revision": revision, "preparation": preparation} != space.columns:
         return (
             f"{OTHER_MODEL}: its vector is from {model} {revision} ({preparation or 'an older preparation'}) and cannot be "
@@ -184,7 +185,9 @@ def _obstacle(row: tuple[Any, ...], space: VoiceSpace) -> str:
     if centroid is None:
         return NO_VECTOR
     dimension = (len(centroid) - 4) // 4
-    return "" if dimension == space.dimension else f"no vector: it has {dimension} values instead of {space.dimension}"
+    if dimension != space.dimension:
+        return f"no vector: it has {dimension} values instead of {space.dimension}"
+    return TWO_VOICES if two_voices else ""
 
 
 def _matrix(centroids: Sequence[bytes], dimension: int) -> np.ndarray:

@@ -4,7 +4,8 @@ The first of these rules that applies to a local speaker decides. Scores are cos
 
 1. *Contradiction*: corrections about it cannot all be true. Unknown, with the reason.
 2. *Correction*: a correction names it, however short it is and whatever its vector.
-3. Nothing to compare (no vector, one of another model, or one without direction): Unknown, with the reason.
+3. Nothing to compare (no vector, one of another model or without direction, or the vector of two voices): Unknown, with the
+   reason.
 4. *Too short*: less than 2 s of clear speech. Unknown.
 5. *Profile*: the nearest person is at the threshold or above, and nearer than the second by the margin. People whom corrections
    exclude are ignored, both as the first and as the second.

@@ -9,6 +9,9 @@ Each turn has a *condition*, the first of these that applies:
 | overlapped | others speak during more than OVERLAPPED_SHARE of it | used if the speaker has no clear one |
 | clear | anything else | used for the centroid |
 
+The diarization sometimes takes two people for one. Their mean vector is like both of them and like neither: as a voice it would
+join the two across videos, and both would get the name of either. `has_two_voices()` finds such speakers by their clear turns.
+
 Nothing here compares speakers of different videos.
 """
 
@@ -26,6 +29,12 @@ MIN_TURN_S = 0.5
 # fifth of the turn, the cosine to the first voice falls by 0.03 at most; with half, by 0.06 to 0.14; with three quarters, both
 # voices are equally near.
 OVERLAPPED_SHARE = 0.2
+
+# The mean cosine of two groups of turns below which they are two voices, and the seconds and the share of the speech that the
+# smaller group must have. Chosen on composed meetings (docs/measurements/diarization.md).
+UNLIKE = 0.5
+LEAST_S, LEAST_SHARE = 0.7, 0.1
+MOST_TURNS = 2000  # evenly spread ones of more: 16 MB of distances
 
 # A centroid uses the turns of the first of these conditions that the speaker has.
 USED = ("clear", "overlapped", "too_short")
@@ -61,16 +70,36 @@ def _condition(turn_s: float, forgotten_s: float, overlapped_s: float) -> str:
 def local_speakers(turns: pd.DataFrame) -> pd.DataFrame:
     """One row per local speaker, from turns with `condition` and `embedding` (a vector of unit length, or None).
 
-    Columns: local_speaker, speech_s and turns (of all conditions), clear_s (seconds of clear turns), and centroid: the mean of
-    the speaker's vectors of the best condition, weighted by seconds (float32, unit length; None if no turn has a vector).
+    Columns: local_speaker, speech_s and turns (of all conditions), clear_s (seconds of clear turns), two_voices (whether the
+    clear turns are of two voices), and centroid: the mean of the speaker's vectors of the best condition, weighted by seconds
+    (float32, unit length; None if no turn has a vector).
     """
     rows = []
     for speaker, group in turns.groupby("local_speaker", sort=True):
         seconds = group.end_s - group.start_s
         clear_s = float(seconds[group.condition == "clear"].sum())
-        rows.append((speaker, float(seconds.sum()), len(group), clear_s, _centroid(group)))
-    columns = ["local_speaker", "speech_s", "turns", "clear_s", "centroid"]
-    return pd.DataFrame(rows, columns=columns).astype({"centroid": object})
+        rows.append((speaker, float(seconds.sum()), len(group), clear_s, _two_voices(group), _centroid(group)))
+    columns = ["local_speaker", "speech_s", "turns", "clear_s", "two_voices", "centroid"]
+    return pd.DataFrame(rows, columns=columns).astype({"two_voices": bool, "centroid": object})
+
+
+def has_two_voices(vectors: np.ndarray, seconds: np.ndarray) -> bool:
+    """Whether the turns of one speaker, with a unit vector and seconds each, are of two voices."""
+    if len(vectors) < 2:
+        return False
+    from scipy.cluster.hierarchy import fcluster, linkage  # half a second to import, which most commands avoid
+    from scipy.spatial.distance import pdist
+
+    chosen = np.linspace(0, len(vectors) - 1, min(len(vectors), MOST_TURNS)).round().astype(int)
+    tree = linkage(pdist(vectors[chosen], "sqeuclidean") / 2, method="average")  # of unit vectors, half of it is 1 - cosine
+    groups = fcluster(tree, 1.0 - UNLIKE, criterion="distance")
+    by_group = np.sort(np.bincount(groups, weights=seconds[chosen]))
+    return bool(by_group[-2] >= max(LEAST_S, LEAST_SHARE * by_group.sum()))  # group 0 is empty: there are always two sums
+
+
+def _two_voices(turns: pd.DataFrame) -> bool:
+    clear = turns[turns.condition == "clear"]
+    return len(clear) > 1 and has_two_voices(np.stack(clear.embedding.tolist()), (clear.end_s - clear.start_s).to_numpy())
 
 
 def _centroid(turns: pd.DataFrame) -> np.ndarray | None:

@@ -6,7 +6,7 @@ and kinds are never guessed. If a decision needs one, `fetch_details()` reads th
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,19 @@ class Live(StrEnum):
     UPCOMING = "upcoming"
     ON_AIR = "on_air"
     WAS_LIVE = "was_live"
+
+
+@dataclass(frozen=True)
+class CaptionFile:
+    """A file of captions in the spoken language: its http(s) URL or absolute path, its format and its language.
+
+    `format` is `vtt`, `srt` or `json`; `language` is whisper's code, "" if unknown. `version` changes with a local file.
+    """
+
+    address: str = field(repr=False)  # may contain a token
+    format: str
+    language: str
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,7 @@ class Entry:
     short: bool | None = None
     members_only: bool | None = None
     fingerprint: str | None = None  # of a local file: its size and times, which show a change without reading it
+    captions: CaptionFile | None = None  # that the listing names; sites are asked later
 
 
 @dataclass(frozen=True)

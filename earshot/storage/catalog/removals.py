@@ -115,8 +115,10 @@ def _ids(connection: Connection, statement: str, videos: list[str] | dict[str, l
 
 
 def _detach_timings(connection: Connection, videos: list[str]) -> None:
-    """Delete the failed checks. Make the timings those of nameless videos: if it is ingested again, the video is a new one."""
+    """Delete the failed checks and the log of webhooks. Make the timings those of nameless videos: if it is ingested again, the
+    video is a new one."""
     connection.execute("DELETE FROM check_failures WHERE video_id = ANY(%s)", [videos])
+    connection.execute("DELETE FROM webhook_events WHERE video_id = ANY(%s)", [videos])  # with the deliveries
     connection.execute(
         "UPDATE asset_timings SET video_id = 'removed ' || left(md5(video_id), 8) WHERE video_id = ANY(%s)", [videos]
     )

@@ -16,12 +16,27 @@ class Duplicate:
 
 
 @dataclass(frozen=True)
+class Captions:
+    """Whose captions a passage is: of the `site`, the `feed` or a `file`; `automatic`: made by a machine."""
+
+    origin: str
+    automatic: bool
+
+    @property
+    def label(self) -> str:
+        """In words: `automatic captions of the site`."""
+        kind = "automatic captions" if self.automatic else "captions"
+        return f"{kind} {'in a file' if self.origin == 'file' else f'of the {self.origin}'}"
+
+
+@dataclass(frozen=True)
 class Hit:
     """A passage that answers the question: its rank (`place`, from 1), where it is, its speakers and its scores.
 
     `meaning` is the cosine similarity to the question, -1 to 1, None in a search by words alone; `words` is the share of the
     question's words that it contains, weighted by rarity, 0 to 1; `score` combines both rankings and is comparable only within
-    one search. `before` and `after` are the neighbouring passages. `marks` are the parts of `text` that are words of the
+    one search. `captions`: the video has no transcript yet, and the passage, without speakers, is of these captions. `before`
+    and `after` are the neighbouring passages. `marks` are the parts of `text` that are words of the
     question: start and end, in characters.
     """
 
@@ -43,3 +58,4 @@ class Hit:
     link: str
     copies: tuple[Duplicate, ...] = ()
     marks: tuple[tuple[int, int], ...] = ()
+    captions: Captions | None = None

@@ -4,7 +4,8 @@
 `search_passages()` (earshot/storage/migrations/0005_search.sql), which other programs may call as well. That function finds,
 joins, filters and ranks passages. A search is one statement, so it never sees half a video.
 
-Only passages are searched: neither titles, nor sound that was not recognised as speech.
+Only passages are searched: neither titles, nor sound that was not recognised as speech. Where a video has no transcript yet,
+they may be those of captions (earshot/transcripts/captions).
 """
 
 import re
@@ -21,7 +22,7 @@ from earshot.models.device import Device
 from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.database import Database
-from earshot.transcripts.search.hits import Duplicate, Hit
+from earshot.transcripts.search.hits import Captions, Duplicate, Hit
 from earshot.transcripts.search.text_models import count_unsearched, list_text_models, searched_model
 from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
 
@@ -78,9 +79,14 @@ def search(
         return [_hit(row) for row in snapshot.query(_STATEMENT, _arguments(checked, vector, limit, page, filters))]
 
 
+# The passages of a video are all captions, or none is.
 _STATEMENT = """
-    SELECT * FROM search_passages(%(question)s, %(vector)s, %(results)s, %(skip)s, person => %(person)s, voice => %(voice)s,
-        sources => %(sources)s, video_ids => %(videos)s, spoken => %(languages)s, since => %(since)s, until => %(until)s)
+    SELECT s.*, c.origin AS captions_origin, c.automatic AS captions_automatic
+    FROM search_passages(%(question)s, %(vector)s, %(results)s, %(skip)s, person => %(person)s, voice => %(voice)s,
+        sources => %(sources)s, video_ids => %(videos)s, spoken => %(languages)s, since => %(since)s, until => %(until)s) s
+    LEFT JOIN text_models m ON m.searched_since IS NOT NULL
+    LEFT JOIN captions c ON (c.video_id, c.model, c.model_revision) = (s.video_id, m.model, m.model_revision)
+    ORDER BY s.place
 """
 
 
@@ -227,5 +233,8 @@ def _hit(row: dict[str, Any]) -> Hit:
         for copy in row.pop("copies")
     )
     del row["passage_index"]
-    speakers = tuple(row.pop("speakers"))
-    return Hit(**row, speakers=speakers, link=link_at(url, row["start_s"]), copies=copies)
+    origin, automatic, speakers = row.pop("captions_origin"), row.pop("captions_automatic"), tuple(row.pop("speakers"))
+    captions = None if origin is None else Captions(origin, automatic)
+    return Hit(
+        **row, speakers=() if captions else speakers, link=link_at(url, row["start_s"]), copies=copies, captions=captions
+    )

@@ -68,11 +68,13 @@ def register_text_model(database: Database, model: Model) -> None:
 
 
 def count_missing(database: Database, model: TextModel) -> int:
-    """The number of searched videos on which this model has not run."""
+    """The number of searched videos on which this model has not run; those of which only captions are searched do not count."""
     rows = database.query(
         """
         SELECT count(DISTINCT s.video_id) AS videos FROM searched_passages s
-        WHERE NOT EXISTS (SELECT FROM passages p WHERE p.video_id = s.video_id AND p.model = %(model)s
+        WHERE NOT EXISTS (SELECT FROM captions c
+                WHERE (c.video_id, c.model, c.model_revision) = (s.video_id, s.model, s.model_revision))
+            AND NOT EXISTS (SELECT FROM passages p WHERE p.video_id = s.video_id AND p.model = %(model)s
                 AND p.model_revision = %(model_revision)s)
             AND NOT EXISTS (SELECT FROM asset_timings t WHERE t.video_id = s.video_id AND t.asset = 'text_embeddings'
                 AND t.model = %(model)s AND t.model_revision = %(model_revision)s)

@@ -46,14 +46,15 @@ DEFAULTS = Settings(
 CHOSEN = Settings(
     home=Path("/a/home"), database_url="postgresql://u:p@h/earshot", media="s3://bucket/audio", device="cpu", models="large",
     alert_url="https://hooks.example.com/x", alert_quiet_hours=1.5, sources=Path("/a/mine.yaml"),
-    people=Path("/home/ada/p.yaml"), workers=3, worker_memory_gb=12.0, broker="none", monologue=True,
-    allow_private_addresses=True, hub_token="hf_x", page_token="long", owners=("ada@example.com", "team:audio"),
+    people=Path("/home/ada/p.yaml"), webhooks=Path("/a/hooks.yaml"), workers=3, worker_memory_gb=12.0, broker="none",
+    monologue=True, allow_private_addresses=True, hub_token="hf_x", page_token="long", owners=("ada@example.com", "team:audio"),
 )  # fmt: skip
 WRITTEN = {
     "home": "/a/home", "database_url": "postgresql://u:p@h/earshot", "media": "s3://bucket/audio/", "device": "cpu",
     "models": "large", "alert_url": "https://hooks.example.com/x", "alert_quiet_hours": 1.5, "sources": "/a/mine.yaml",
-    "people": "~/p.yaml", "workers": 3, "worker_memory_gb": 12, "broker": "none", "monologue": True,
-    "allow_private_addresses": True, "hf_token": "hf_x", "page_token": "long", "owners": "ada@example.com, team:audio",
+    "people": "~/p.yaml", "webhooks": "/a/hooks.yaml", "workers": 3, "worker_memory_gb": 12, "broker": "none",
+    "monologue": True, "allow_private_addresses": True, "hf_token": "hf_x", "page_token": "long",
+    "owners": "ada@example.com, team:audio",
 }  # fmt: skip
 
 

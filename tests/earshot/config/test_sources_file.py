@@ -70,6 +70,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "longer_than": {"90": 90.0, "1.5": 1.5, "90s": 90.0, "1h30m": 5400.0, "1h 30m 5s": 5405.0, "1.5h": 5400.0,
                     "1:30:00": 5400.0, "'1:30:00'": 5400.0, "90:00": 5400.0, "1:30": 90.0, "365d": 31_536_000.0},
     "shorter_than": {"10m": 600.0},
+    "captions": {"true": True, "no": False},
     "paused": {"true": True, "no": False},
     "skip_shorts": {"true": True},
     "skip_live": {"yes": True},

@@ -21,6 +21,8 @@ from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG, video_lock
 from earshot.storage.media_store import MediaStore, location_of
+from earshot.webhooks.endpoints import EVENTS
+from earshot.webhooks.log import write_endpoints
 from ingest_assets import graph
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from ingest_assets.partitions import videos
@@ -30,6 +32,7 @@ from tests.support.library import fill, run_stages
 
 SOURCE = Source(Kind.FEED, "https://x", "Harbour Talk")
 # What a source lists, what the user removed, and what outlives any purge by design.
+LISTS = ("voices", "corrections", "webhook_deliveries")
 KEPT = {"source_videos", "excluded_videos", "listed"}
 
 
@@ -41,6 +44,7 @@ def filled(instance: DagsterInstance, database: Database, tmp_path: Path, monkey
     keys = ["bridge", "boats"]
     fill(database, keys, [" who", " paid"])
     instance.add_dynamic_partitions(str(videos.name), keys)
+    write_endpoints(database, {"notes": EVENTS})
     for key in keys:
         uri = MediaStore().write(key, np.zeros(16_000, dtype=np.int16))
         database.query("INSERT INTO audio VALUES (%s, %s, 'sha', 16000, 16000, 1.0, 'file')", [key, uri])
@@ -79,13 +83,15 @@ def tables_with(database: Database, video_id: str) -> set[str]:
 
 
 def test_nothing_is_left_of_a_removed_video(filled: Library, database: Database, instance: DagsterInstance) -> None:
-    assert {"words", "identities", "asset_timings", "check_failures", "corrected_spans"} <= tables_with(database, "bridge")
+    assert {"words", "identities", "asset_timings", "check_failures", "corrected_spans", "webhook_events"} <= tables_with(
+        database, "bridge"
+    )
     removed = filled.remove_video("Bridge")
     assert (removed.what, removed.videos, removed.words, removed.passages, removed.corrections) == ("bridge", 1, 2, 1, 1)
     assert tables_with(database, "bridge") <= KEPT
     assert not location_of("bridge.flac").exists()
     assert instance.get_dynamic_partitions(str(videos.name)) == ["boats"]
-    assert [len(database.query(f"SELECT 1 FROM {table}")) for table in ("voices", "corrections")] == [1, 1]  # noqa: S608
+    assert [len(database.query(f"SELECT 1 FROM {table}")) for table in LISTS] == [1, 1, 1]  # noqa: S608
     assert {"words", "identities", "asset_timings"} <= tables_with(database, "boats")
     assert location_of("boats.flac").exists()
 

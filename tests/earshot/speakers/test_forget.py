@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from dagster import DagsterInstance
 from psycopg import sql
 
+from bench.harness.server import free_port
 from earshot.cli.commands import cli
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
@@ -23,6 +24,9 @@ from earshot.storage.database import Database
 from earshot.storage.locks import video_lock
 from earshot.storage.server import server_urls
 from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.webhooks.delivery import deliver
+from earshot.webhooks.endpoints import EVENTS, Endpoint
+from earshot.webhooks.log import write_endpoints
 from tests.earshot.storage.test_locks import held_by_another
 from tests.support.videos.voice_videos import enrol, keep, speak, voice
 
@@ -34,14 +38,16 @@ NOTES = "the plughxyzzy of the first season"
 
 @pytest.fixture
 def talks(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """Three videos: the enrolled person to be forgotten speaks in all of them, a guest in two."""
+    """Three videos: the enrolled person to be forgotten speaks in all of them, a guest in two. Events name the person."""
     (tmp_path / "people.yaml").write_text("")
     monkeypatch.setenv("EARSHOT_PEOPLE", str(tmp_path / "people.yaml"))
     speak(database, "v1", ["host", "guest"])
     speak(database, "v2", ["host", "guest"])
     speak(database, "v3", ["host"])
     enrol(database, NAME, voice("host"), notes=NOTES)
+    write_endpoints(database, {"notes": EVENTS})
     identify(database)
+    deliver(database, tmp_path, [Endpoint("notes", f"http://127.0.0.1:{free_port()}", None)])
     assert [key for key, label in labels(database).items() if label == NAME] == [("v1", FIRST), ("v2", FIRST), ("v3", FIRST)]
     return database
 
@@ -124,7 +130,9 @@ def test_forget_leaves_no_trace_in_tables_or_files(talks: Database, instance: Da
     secrets = secrets_of(talks)
     enrol(talks, "Ben", voice("other"))  # Postgres takes statistics of two names or more
     flush(talks)
-    assert {match.partition(":")[0] for match in databases_with(secrets)} >= {"people", "voice_embeddings", "pg_stats"}
+    assert {match.partition(":")[0] for match in databases_with(secrets)} >= {
+        "people", "voice_embeddings", "webhook_events", "pg_stats",
+    }  # fmt: skip
     assert files_with(home, secrets)
     talks.query("DELETE FROM people WHERE name = 'Ben'")  # Postgres keeps statistics of an empty table
     output = run(NAME, "--yes")

@@ -293,6 +293,19 @@ def test_unusable_vectors_are_unknown(database: Database) -> None:
     assert "3 values instead of 192" in rows(database)["a", "S2"].reason
 
 
+def test_speaker_of_two_voices_is_unknown_until_corrected(database: Database) -> None:
+    for video in "abc":
+        speak(database, video, {"S0": voice(1), "S1": voice(2)})
+    person = enrol(database, NAME, voice(1))
+    database.query("UPDATE local_speakers SET two_voices = true WHERE video_id = 'a'")
+    summary = identify(database)
+    assert (summary.by_profile, summary.voices, summary.recurring_voices, summary.unknown) == (2, 1, 1, {"ambiguous": 2})
+    assert rows(database)["a", "S0"].reason == "ambiguous: two voices are heard in it"
+    add_correction(database, CorrectionKind.IS, person, [CorrectedSpan("a", 0.0, 60.0)])
+    identify(database)
+    assert rows(database)["a", "S0"].person_id == person
+
+
 def test_vectors_are_read_as_written(database: Database) -> None:
     speak(database, "b", {"S1": voice(2), "S0": voice(1)})
     speak(database, "a", {"S0": None})

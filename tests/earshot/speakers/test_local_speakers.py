@@ -126,6 +126,26 @@ def test_centroid_uses_the_best_condition_only(better: str, worse: str) -> None:
     assert speakers.centroid["A"] == pytest.approx(EAST)
 
 
+@pytest.mark.parametrize(
+    ("turns", "two"),
+    [
+        ([(4.0, EAST), (4.0, EAST)], False),
+        ([(4.0, EAST), (4.0, NORTH)], True),
+        ([(4.0, EAST), (4.0, (EAST + NORTH) / np.sqrt(2))], False),  # a cosine of 0.7: noise, or another mood
+        ([(4.0, EAST), (0.6, NORTH)], False),  # too little to be sure of a second voice
+        ([*[(4.0, EAST)] * 20, (4.0, NORTH)], False),  # a twentieth: a cough, or a quotation
+    ],
+)
+def test_two_voices_in_one_speaker(turns: list[tuple[float, np.ndarray]], two: bool) -> None:
+    starts = np.cumsum([0.0, *(seconds for seconds, _ in turns)])
+    rows = [(start, start + seconds, "A", "clear", vector) for start, (seconds, vector) in zip(starts, turns, strict=False)]
+    assert speakers_of(*rows).two_voices["A"] == two
+
+
+def test_overlapped_turns_are_no_second_voice() -> None:
+    assert not speakers_of((0.0, 4.0, "A", "clear", EAST), (4.0, 8.0, "A", "overlapped", NORTH)).two_voices["A"]
+
+
 def test_forgotten_speaker_has_no_centroid() -> None:
     speakers = speakers_of((0.0, 3.0, "A", "forgotten", None), (3.0, 7.0, "B", "clear", NORTH))
     assert speakers.centroid["A"] is None
@@ -157,4 +177,4 @@ def test_no_turns_give_no_speakers(database: Database) -> None:
         assert conditions(turns, []) == conditions(turns, [(0.0, 1.0)]) == []
         speakers = local_speakers(turns.assign(condition=[], embedding=[]))
         assert speakers.empty
-        assert speakers.columns.tolist() == ["local_speaker", "speech_s", "turns", "clear_s", "centroid"]
+        assert speakers.columns.tolist() == ["local_speaker", "speech_s", "turns", "clear_s", "two_voices", "centroid"]

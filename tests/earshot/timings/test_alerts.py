@@ -193,6 +193,18 @@ def test_unreachable_receiver_loses_no_alert(database: Database, monkeypatch: py
     assert states(database) == [None]
 
 
+def test_alert_is_given_up_after_days(database: Database, receiver: Receiver) -> None:
+    receiver.refusals = 2
+    fail(database)
+    fail(database, cause="batch_size")
+    tick(build_sensor_context())
+    assert len(receiver.bodies) == 1  # the next one waits
+    database.query("UPDATE webhook_deliveries SET queued_at = now() - interval '3 days'")
+    assert "503" in tick(build_sensor_context())
+    assert states(database) == ["given_up", "sent"]
+    assert receiver.bodies[0] == receiver.bodies[1]
+
+
 # --- troubles ------------------------------------------------------------------------------------------------------------
 
 FEED = Trouble("Harbour Talk", "source_unreadable", "error", "Harbour Talk cannot be read: 404.", "It can be read again.")
@@ -202,7 +214,7 @@ FILES = Trouble("Harbour Talk", "videos_failed", "warn", "Harbour Talk: 1 video 
 def test_trouble_has_the_form_of_a_failed_check(database: Database, receiver: Receiver) -> None:
     fail(database)
     send_alerts(database, read_settings())
-    assert send_troubles([FEED], {}, read_settings()) == [FEED]
+    assert send_troubles(database, [FEED], {}, read_settings()) == [FEED]
     check, trouble = receiver.bodies
     assert list(trouble) == list(check)
     assert {key: value for key, value in trouble.items() if value is not None and key != "recorded_at"} == {
@@ -215,13 +227,15 @@ def test_trouble_has_the_form_of_a_failed_check(database: Database, receiver: Re
     assert datetime.fromisoformat(trouble["recorded_at"]).tzinfo is not None
 
 
-def test_trouble_is_sent_once_within_quiet_hours(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_is_sent_once_within_quiet_hours(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: dict[str, LastAlert] = {}
-    assert send_troubles([FEED, FILES], sent, read_settings()) == [FEED, FILES]
+    assert send_troubles(database, [FEED, FILES], sent, read_settings()) == [FEED, FILES]
     sent = read_last_alerts(write_last_alerts(sent))
-    assert send_troubles([FEED, FILES], sent, read_settings()) == []
+    assert send_troubles(database, [FEED, FILES], sent, read_settings()) == []
     monkeypatch.setenv("EARSHOT_ALERT_QUIET_HOURS", "0")
-    assert send_troubles([FEED, FILES], sent, read_settings()) == [FEED, FILES]
+    assert send_troubles(database, [FEED, FILES], sent, read_settings()) == [FEED, FILES]
     assert receiver.accepted == 4
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pyannote.core import SlidingWindow, SlidingWindowFeature
 
-from earshot.models.voice.reconstruction import SILENT, turns
+from earshot.models.voice.reconstruction import SILENT, turns, turns_of_stretches
 from earshot.models.voice.segmentation import Frames, Segmentation
 
 FIELD = SlidingWindow(start=0.0, duration=0.0619375, step=0.016875)  # segmentation-3.0's
@@ -54,3 +54,24 @@ def test_turns_are_those_of_pyannote(seed: int, clusters: int) -> None:
 def test_silence_has_no_turns() -> None:
     silence = Segmentation(np.zeros((3, FRAMES_OF_WINDOW, 3), np.float32), 10.0, 2.0, FRAMES)
     assert turns(silence, np.zeros((3, 3), dtype=int)) == ([], [])
+
+
+def test_turns_of_stretches_correct_a_window_that_takes_two_people_for_one() -> None:
+    active = np.zeros((1, FRAMES_OF_WINDOW, 3), np.float32)
+    active[0, 100:200, 0] = active[0, 200:300, 0] = active[0, 280:400, 1] = 1.0
+    stretches, voices = np.array([[100, 200], [200, 280], [300, 400]]), np.array([0, 2, 1])
+    together, alone = turns_of_stretches(Segmentation(active, 10.0, 2.0, FRAMES), stretches, voices)
+    first, second, third, fourth, fifth = (FRAMES.middles(401)[[100, 200, 280, 300, 400]]).tolist()
+    # In the overlap, the window's first speaker is more likely the voice that is its own for longer.
+    assert sorted(together)[0] == (first, second, "SPEAKER_00")
+    assert (third, fifth, "SPEAKER_01") in together
+    assert {who for _, _, who in alone} == {"SPEAKER_00", "SPEAKER_01", "SPEAKER_02"}
+    assert (second, third, "SPEAKER_02") in alone
+    assert fourth < fifth
+
+
+def test_a_speaker_without_a_stretch_is_not_heard() -> None:
+    active = np.zeros((1, FRAMES_OF_WINDOW, 3), np.float32)
+    active[0, 100:300, 0] = active[0, 200:300, 1] = 1.0  # the second speaks only over the first
+    together, _ = turns_of_stretches(Segmentation(active, 10.0, 2.0, FRAMES), np.array([[100, 200]]), np.array([0]))
+    assert [who for _, _, who in together] == ["SPEAKER_00"]
