@@ -1,7 +1,8 @@
 # The two main commands are `make demo` and `make test`; the others are for special purposes.
-# The newest Python that Earshot runs on. Each is tried, because a version manager leaves commands of versions that are not active.
+# The first that runs: every test has run with 3.11, fewer with the others. Each is tried, because a version manager leaves
+# commands of versions that are not active.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
   $$python -c '$(FITS)' 2>/dev/null && command -v $$python && break; done)
 BIN := .venv/bin
 

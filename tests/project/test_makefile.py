@@ -1,4 +1,4 @@
-"""No target of the Makefile deletes a library by mistake; `make env` takes the newest Python that runs."""
+"""No target of the Makefile deletes a library by mistake; `make env` takes the first Python that runs."""
 
 import os
 import pty
@@ -72,10 +72,10 @@ def _pythons(folder: Path, monkeypatch: pytest.MonkeyPatch, **exit_codes: int) -
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
-def test_env_takes_newest_python_that_runs(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_env_takes_first_python_that_runs(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (clone / "requirements.lock").touch()
     (clone / "pyproject.toml").touch()
-    _pythons(clone, monkeypatch, python3_13=127, python3_12=0, python3_11=0)
+    _pythons(clone, monkeypatch, python3_11=127, python3_12=0, python3_13=0)
     assert f"{clone}/python3.12 -m venv .venv" in _make(clone, "--dry-run", "env").stdout
     assert f"{sys.executable} -m venv .venv" in _make(clone, "--dry-run", "env", f"PYTHON={sys.executable}").stdout
 
