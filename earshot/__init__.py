@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from earshot.library.people.changes import SpeakerChange
     from earshot.library.reading.question import SearchResult
     from earshot.library.reading.transcript import Transcript
+    from earshot.library.upkeep.backup.backup import BackupSummary
+    from earshot.library.upkeep.backup.restore import RestoreSummary
     from earshot.library.upkeep.sources import WatchedSource
     from earshot.library.videos import ListedVideo
     from earshot.library.word_corrections import ListedWordCorrection, WordChange
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Appearance",
     "Backfill",
+    "BackupSummary",
     "EarshotError",
     "Enrolment",
     "Evaluation",
@@ -48,6 +51,7 @@ __all__ = [
     "ListedCorrection",
     "ListedVideo",
     "ListedWordCorrection",
+    "RestoreSummary",
     "SearchResult",
     "SpeakerChange",
     "SpeakerDetails",
@@ -61,6 +65,7 @@ __all__ = [
 _MODULES = {
     "Appearance": "earshot.speakers.people.details",
     "Backfill": "earshot.library.work.backfill",
+    "BackupSummary": "earshot.library.upkeep.backup.backup",
     "EarshotError": "earshot.common.errors",
     "Enrolment": "earshot.speakers.people.details",
     "Evaluation": "earshot.evaluation.scores",
@@ -73,6 +78,7 @@ _MODULES = {
     "ListedCorrection": "earshot.speakers.corrections.listing",
     "ListedVideo": "earshot.library.videos",
     "ListedWordCorrection": "earshot.library.word_corrections",
+    "RestoreSummary": "earshot.library.upkeep.backup.restore",
     "SearchResult": "earshot.library.reading.question",
     "SpeakerChange": "earshot.library.people.changes",
     "SpeakerDetails": "earshot.speakers.people.details",

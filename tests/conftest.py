@@ -78,7 +78,6 @@ def pytest_sessionfinish() -> None:
 def home() -> Iterator[Path]:
     """EARSHOT_HOME of the whole test session, its Postgres stopped at the end."""
     folder = Path(tempfile.mkdtemp(prefix="earshot-"))
-    folder.chmod(0o755)
     (folder / "models").symlink_to(MODELS)
     os.environ["EARSHOT_HOME"] = str(folder)
     yield folder

@@ -45,7 +45,6 @@ class NotDone:
 def own_home() -> Iterator[Path]:
     """A temporary EARSHOT_HOME for the block; its Postgres is stopped afterwards. The user's own library is not touched."""
     home = Path(tempfile.mkdtemp(prefix="earshot-bench-"))
-    home.chmod(0o755)
     os.environ["EARSHOT_HOME"] = str(home)
     for setting in ("EARSHOT_DATABASE_URL", "EARSHOT_MEDIA", "EARSHOT_ALERT_URL"):
         os.environ.pop(setting, None)

@@ -182,12 +182,18 @@ def at_rest(database: Database) -> None:
 
 def calls_of(arguments: Sequence[str], output: Path) -> Row:
     """A command's seconds, peak memory and size of its output. Raises RuntimeError if it fails."""
-    command = [sys.executable, "-m", "bench.harness.run_measured", str(output), EARSHOT, *arguments]
-    calls = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(CALLS)]
-    if any(call["exit_code"] for call in calls):
-        raise RuntimeError(f"earshot {' '.join(arguments)}: {output.read_text()[-2000:]}")
+    calls = [call_of(arguments, output) for _ in range(CALLS)]
     peak_mb, printed_mb = max(call["peak_mb"] for call in calls), output.stat().st_size / 1e6
     return asdict(Spread.over([call["seconds"] for call in calls])) | {"peak_mb": peak_mb, "printed_mb": printed_mb}
+
+
+def call_of(arguments: Sequence[str], output: Path) -> Row:
+    """Seconds and peak memory of one call of a command. Raises RuntimeError if it fails."""
+    command = [sys.executable, "-m", "bench.harness.run_measured", str(output), EARSHOT, *arguments]
+    call = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    if call["exit_code"]:
+        raise RuntimeError(f"earshot {' '.join(arguments)}: {output.read_text()[-2000:]}")
+    return call
 
 
 # --- pages ---------------------------------------------------------------------------------------------------------------

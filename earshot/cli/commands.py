@@ -12,6 +12,7 @@ COMMANDS = {
         "earshot.cli.operation.backfill:backfill_command",
         "Run stages again for many videos.",
     ),
+    "backup": LazyCommand("earshot.cli.library.backup:backup_command", "Back up the library to a folder or a URL."),
     "correct": LazyCommand("earshot.cli.reading.correct:correct_command", "Correct words of a transcript."),
     "doctor": LazyCommand("earshot.cli.operation.doctor:doctor", "Check that the device, libraries, models and database work."),
     "down": LazyCommand("earshot.cli.operation.service:down", "Stop `earshot up` and the embedded Postgres."),
@@ -40,6 +41,7 @@ COMMANDS = {
         "Play a search result, or a video from a given time.",
     ),
     "remove": LazyCommand("earshot.cli.library.remove:remove_command", "Remove a video, or a source with all its videos."),
+    "restore": LazyCommand("earshot.cli.library.backup:restore_command", "Restore a backup into an empty library."),
     "retry": LazyCommand(
         "earshot.cli.operation.ingest:retry_command",
         "Retry failed videos now.",

@@ -15,8 +15,13 @@ KEPT = 3  # rotated logs
 def rotate(folder: Path, most_bytes: int = MAX_BYTES) -> None:
     """Rotate each full log of this folder and delete its oldest copy. Raises OSError if the disk is full."""
     for log in folder.glob("*.log"):
-        if log.stat().st_size >= most_bytes:
-            _rotate(log)
+        rotate_log(log, most_bytes)
+
+
+def rotate_log(log: Path, most_bytes: int = MAX_BYTES) -> None:
+    """Rotate this log if it is full."""
+    if log.exists() and log.stat().st_size >= most_bytes:
+        _rotate(log)
 
 
 def _rotate(log: Path) -> None:

@@ -1,10 +1,13 @@
-"""The folder EARSHOT_HOME: created if it is missing. A running `earshot up` and a running page leave their
-processes and addresses in it."""
+"""The folder EARSHOT_HOME: created if it is missing, and closed to other users.
+
+A running `earshot up` and a running page leave their processes and addresses in it.
+"""
 
 import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from stat import S_IMODE
 
 from earshot.common.errors import Misconfigured
 
@@ -14,14 +17,30 @@ REMEDY = "Set EARSHOT_HOME to a folder that you may write to."
 
 
 def make_home(home: Path) -> Path:
-    """Create the folder if necessary and return it. Raises Misconfigured if it cannot be created or written to."""
+    """Create the folder if necessary, keep other users out, and return it.
+
+    Raises Misconfigured if it cannot be created or written to.
+    """
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Misconfigured(f"EARSHOT_HOME is {home}, which cannot be made: {error.strerror}.", REMEDY) from error
     if not os.access(home, os.W_OK | os.X_OK):
         raise Misconfigured(f"EARSHOT_HOME is {home}, which cannot be written to.", REMEDY)
+    # Root's Postgres runs as a user whose group passes through the home (earshot/storage/postgres/access.py).
+    _close(home, 0o710 if os.geteuid() == 0 else 0o700)
+    for entry in home.iterdir():  # created within a closed folder, but earlier versions left it open
+        if not entry.is_symlink():
+            _close(entry, 0o700)
     return home
+
+
+def _close(path: Path, most: int) -> None:
+    """Take all rights but `most` away. A file system without rights, or the owner of a shared folder, decides otherwise."""
+    with suppress(PermissionError, FileNotFoundError):
+        mode = S_IMODE(path.lstat().st_mode)
+        if mode & ~most & 0o777:
+            path.chmod(mode & most)
 
 
 def up_file(home: Path) -> Path:

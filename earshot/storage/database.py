@@ -203,7 +203,7 @@ def _refuse_newer(known: set[int], files: list[Path]) -> None:
     if known and max(known) > newest:
         raise DatabaseUnusable(
             f"The database has schema version {max(known)}, but this code only knows versions up to {newest}.",
-            "Update the code (git pull), or point EARSHOT_HOME or EARSHOT_DATABASE_URL at another database.",
+            "Update the code (git pull), or restore a backup of the older version into another home or database.",
         )
 
 

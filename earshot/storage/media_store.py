@@ -60,7 +60,7 @@ def location_of(uri: str) -> UPath:
     Raises Misconfigured if the location needs a package that is not installed.
     """
     whole = uri if "://" in uri or uri.startswith("/") else f"{read_settings().media}/{uri}"
-    _require_package(whole)
+    require_package(whole)
     return UPath(whole)
 
 
@@ -86,7 +86,7 @@ def require_media_store() -> UPath:
     Raises Misconfigured if it cannot be created or written to, or its URL needs a package that is not installed.
     """
     media = read_settings().media
-    _require_package(media)
+    require_package(media)
     store = UPath(media)
     try:
         store.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,8 @@ def require_media_store() -> UPath:
     return store
 
 
-def _require_package(location: str) -> None:
+def require_package(location: str) -> None:
+    """Raise Misconfigured if a URL has an unknown scheme, or needs a package that is not installed."""
     scheme, separator, _ = location.partition("://")
     if not separator:
         return
@@ -106,12 +107,14 @@ def _require_package(location: str) -> None:
     except ImportError as error:
         package = str(known_implementations[scheme]["class"]).partition(".")[0]
         raise Misconfigured(
-            f"Audio at {without_secrets(location)!r} needs the package {package}, which is not installed.",
-            "Set EARSHOT_MEDIA to a folder, or install the package: "
+            f"{without_secrets(location)!r} needs the package {package}, which is not installed.",
+            "Name a folder instead, or install the package: "
             f".venv/bin/uv pip install --python .venv/bin/python {package} fsspec=={fsspec.__version__}",
         ) from error
     except ValueError as error:
-        raise _unusable(f"has a scheme that is not known ({scheme}://)") from error
+        raise Misconfigured(
+            f"{without_secrets(location)!r} has a scheme that is not known ({scheme}://).", "Name a folder or another URL."
+        ) from error
 
 
 def _unusable(reason: str) -> Misconfigured:

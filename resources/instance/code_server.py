@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import yaml
 
-from resources.instance.processes import RestartedProcess, kill, socket_folder
+from earshot.config.sockets import socket_folder
+from resources.instance.processes import RestartedProcess, kill
 
 LOCATION = "earshot"
 MODULE = "ingest_assets.definitions"

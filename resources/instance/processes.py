@@ -3,11 +3,9 @@
 Does not decide which processes run, or when (earshot/cli/operation/service.py).
 """
 
-import hashlib
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -16,7 +14,6 @@ from pathlib import Path
 
 import psutil
 
-from earshot.common.errors import Misconfigured
 from earshot.config.settings import PROJECT_ROOT
 
 TERMINATION_S = 8.0  # before a process that was asked to exit is killed
@@ -121,13 +118,3 @@ def log_of(logs: Path, name: str) -> Path:
 def log_tail(logs: Path, name: str, lines: int = 15) -> str:
     """The last lines of a process's log."""
     return "\n".join(log_of(logs, name).read_text(errors="replace").splitlines()[-lines:])
-
-
-def socket_folder(home: Path) -> Path:
-    """A private folder for the sockets of a home's servers. Not in the home: a socket's path is limited to 107 bytes."""
-    name = hashlib.sha256(str(home).encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"earshot-{name}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise Misconfigured(f"{folder} belongs to another user.", "Set TMPDIR to a folder of your own.")
-    return folder

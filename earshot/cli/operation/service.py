@@ -35,6 +35,7 @@ from earshot.common.log_files import rotate
 from earshot.common.text import join_numbers
 from earshot.config.home import PAGE_PORT, ui_url, up_file
 from earshot.config.settings import Settings, read_settings
+from earshot.config.sockets import socket_folder
 from earshot.models.device import require_device
 from earshot.sources.troubles import Trouble, describe_changes, read_troubles
 from earshot.storage.database import Database, open_database
@@ -42,7 +43,7 @@ from earshot.storage.server import stop_embedded
 from ingest_assets.operations.workers import Worker
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.code_server import CodeServer
-from resources.instance.processes import MARK, RestartedProcess, left_over, log_tail, socket_folder, start, stop
+from resources.instance.processes import MARK, RestartedProcess, left_over, log_tail, start, stop
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 STARTUP_S = 300.0

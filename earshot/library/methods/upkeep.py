@@ -1,6 +1,6 @@
 """Methods of `Library` that keep the collection: what is at work, which videos and sources there are and which are removed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,8 @@ from earshot.library.methods.opened import Opened
 if TYPE_CHECKING:
     from earshot.config.hints import Hints
     from earshot.library.upkeep.at_work import AtWork
+    from earshot.library.upkeep.backup.backup import BackupSummary
+    from earshot.library.upkeep.backup.restore import RestoreSummary
     from earshot.library.upkeep.metrics import LibraryMetrics, StageTotals
     from earshot.library.upkeep.removal import ExcludedVideo, Removal
     from earshot.library.upkeep.source_hints import SourceHints
@@ -130,3 +132,23 @@ class Upkeep(Opened):
         from earshot.storage.catalog.watched_sources import source_names
 
         return source_names()
+
+    def backup(self, target: str, tell: "Callable[[str], object]" = str) -> "BackupSummary":
+        """Back up database, audio and the user's files to a folder or a URL such as s3://bucket/prefix, while others write.
+
+        Replaces the former backup there once this one is complete; copies only audio that it does not have yet. Calls `tell`
+        with what is done now. Raises EarshotError if the place has other files or cannot be written to.
+        """
+        from earshot.library.upkeep.backup.backup import back_up
+
+        return back_up(self.database, target, tell)
+
+    def restore(self, source: str, tell: "Callable[[str], object]" = str) -> "RestoreSummary":
+        """Restore a backup into this library, which must be empty. Verifies the backup before it changes the database.
+
+        Raises EarshotError if the library has anything or is in use, if the backup is damaged; DatabaseUnusable if newer code
+        wrote it.
+        """
+        from earshot.library.upkeep.backup.restore import restore
+
+        return restore(source, tell)

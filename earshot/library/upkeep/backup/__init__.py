@@ -1,0 +1,1 @@
+"""Backups of a library: written, and restored into an empty home."""

@@ -1,0 +1,1 @@
+"""The embedded Postgres server, and copies of whole databases."""
