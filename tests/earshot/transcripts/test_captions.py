@@ -126,6 +126,7 @@ def test_feed_is_searched_in_three_formats(site: Site, database: Database) -> No
     ):
         [hit] = find(database, question)
         assert (hit.text, hit.start_s, hit.language, hit.speakers) == (text, start_s, "en", ())
+        assert hit.captions is not None
         assert hit.captions == Captions("feed", automatic=False)
         assert hit.captions.label == "captions of the feed"
     assert {video.state for video in list_videos(database)} == {"new"}
