@@ -17,7 +17,7 @@ from earshot.storage.catalog.watched_sources import address_of, name_of
 from earshot.storage.database import Database
 from earshot.transcripts.formats.exports import FORMATS
 from earshot.transcripts.publishing.chapters import MIN_CHAPTER_S, Chapter, find_chapters
-from earshot.transcripts.publishing.podcast_feed import TRANSCRIPTS, Enclosure, Episode, Feed, as_chapters, as_feed
+from earshot.transcripts.publishing.podcast_feed import TRANSCRIPTS, Enclosure, Episode, FeedPage, as_chapters, as_feed
 from earshot.transcripts.recordings import ExportCounts, read_recordings
 from earshot.transcripts.search.text_models import searched_model
 
@@ -89,7 +89,7 @@ def served_feed(database: Database, source: str, base: str, after: str | None, l
     address = address_of(database, source)
     page = page_of_videos(database, VideoList("ready", None, address, ""), after, limit)
     here = f"{base}/api/v1/feed?{urlencode({'source': source})}"
-    feed = Feed(
+    feed = FeedPage(
         title=name_of(address),
         link=without_secrets(browsable(address)),
         address=here + (f"&{urlencode({'after': after})}" if after else ""),
@@ -105,7 +105,7 @@ def write_feed(database: Database, source: str, folder: Path, base: str) -> int:
     """
     address, addresses = address_of(database, source), Addresses(base.rstrip("/"), files=True)
     make_folder(folder / "transcripts")
-    feed = Feed(name_of(address), without_secrets(browsable(address)), f"{addresses.base}/feed.xml")
+    feed = FeedPage(name_of(address), without_secrets(browsable(address)), f"{addresses.base}/feed.xml")
     episodes: list[Episode] = []
     after = None
     while True:

@@ -12,7 +12,7 @@ from earshot.storage.catalog.videos import VideoList, page_of_videos
 from earshot.storage.catalog.watched_sources import address_of, name_of
 from earshot.storage.database import Database
 from earshot.transcripts.formats.speaker_passages import speaker_passages
-from earshot.transcripts.publishing.site_pages import ASSETS, ListedPage, asset, first_page, listed, video_page
+from earshot.transcripts.publishing.site_pages import ASSETS, SiteVideo, asset, first_page, listed, video_page
 from earshot.transcripts.publishing.word_index import PASSAGES_PER_FILE, WordIndex, script
 from earshot.transcripts.recordings import ExportCounts, Recording, read_recordings
 
@@ -53,7 +53,7 @@ class _Site:
     """The files of a site, written as recordings are added. The index of words is in memory until the end."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._index, self._videos = folder, WordIndex(), list[ListedPage]()
+        self._folder, self._index, self._videos = folder, WordIndex(), list[SiteVideo]()
         self._pending: list[list[object]] = []
         for part in ("videos", "words", "passages"):
             (folder / part).mkdir()

@@ -47,7 +47,7 @@ class UndoCorrection(Arguments):
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangeMade:
     """What was changed, with the number that undoes it; None if nothing does. `renamed` says who has another name now."""
 
     message: str
@@ -55,24 +55,24 @@ class Change:
     renamed: tuple[str, ...] = ()
 
 
-def name_speaker(context: Context, asked: NameSpeaker) -> Change:
+def name_speaker(context: Context, asked: NameSpeaker) -> ChangeMade:
     """Say who speaks: name an anonymous voice, or correct a speaker. Only on what the user says, never on a guess."""
     change = Corrections(context.library.database, SIGNATURE).assign(asked.what, asked.person)
-    return Change(change.message, change.number, change.renamed)
+    return ChangeMade(change.message, change.number, change.renamed)
 
 
-def correct_words(context: Context, asked: CorrectWords) -> Change:
+def correct_words(context: Context, asked: CorrectWords) -> ChangeMade:
     """Correct misheard words of a transcript. Only on what the user says, never on a guess."""
     video_id = context.library.video(asked.video).video_id
     where = video_id if asked.at is None else f"{video_id}@{asked.at}"
     change = context.library.word_corrections.replace(where, asked.old, asked.new)
-    return Change(change.message, change.number)
+    return ChangeMade(change.message, change.number)
 
 
-def undo_correction(context: Context, asked: UndoCorrection) -> Change:
+def undo_correction(context: Context, asked: UndoCorrection) -> ChangeMade:
     """Undo a correction by its number."""
     if asked.kind == "words":
         change = context.library.word_corrections.undo(asked.number)
-        return Change(change.message, None)
+        return ChangeMade(change.message, None)
     undone = Corrections(context.library.database, SIGNATURE).undo(asked.number)
-    return Change(undone.message, None, undone.renamed)
+    return ChangeMade(undone.message, None, undone.renamed)

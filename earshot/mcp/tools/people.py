@@ -12,7 +12,7 @@ from earshot.mcp.arguments import Arguments, Cursor, Limit, Speaker, Text
 from earshot.mcp.context import Context
 
 
-class People(Arguments):
+class PeopleAsked(Arguments):
     """The arguments of `people`."""
 
     name: Annotated[Text | None, Field(description="With this text in the name; or the number of a voice.")] = None
@@ -48,7 +48,7 @@ class KnownList:
 
 
 @dataclass(frozen=True)
-class Appearance:
+class HeardIn:
     """A video in which a person or voice speaks for `speech_s` seconds. `time` is when they first speak, to which `link` and
     `page` lead. `decided_by` says how they were identified."""
 
@@ -67,11 +67,11 @@ class AppearanceList:
     """The newest videos first. `next` is None at the end."""
 
     who: str
-    videos: tuple[Appearance, ...]
+    videos: tuple[HeardIn, ...]
     next: str | None
 
 
-def people(context: Context, asked: People) -> KnownList:
+def people(context: Context, asked: PeopleAsked) -> KnownList:
     """List the people and the anonymous voices of the library, those who speak most first."""
     found = context.library.people.browse(asked.kind, asked.name or "", asked.cursor, asked.limit)
     return KnownList(tuple(Known(each.name, each.kind, each.videos, each.seconds) for each in found.people), found.next)
@@ -81,7 +81,7 @@ def appearances(context: Context, asked: Appearances) -> AppearanceList:
     """List the videos in which a person or voice speaks, newest first, with links to when they first do."""
     found = context.library.people.places(asked.who, asked.cursor, asked.limit)
     videos = tuple(
-        Appearance(
+        HeardIn(
             place.video_id,
             place.title,
             place.published_at,

@@ -51,7 +51,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class VideoList:
+class VideosFound:
     """The newest uploads first, undated ones last. `next` is None at the end."""
 
     videos: tuple[Listed, ...]
@@ -74,10 +74,10 @@ class NewList:
     next: str | None
 
 
-def videos(context: Context, asked: Videos) -> VideoList:
+def videos(context: Context, asked: Videos) -> VideosFound:
     """List the videos of the library, newest upload first, also those that are on their way or failed."""
     found = context.library.video_page(asked.state, asked.source, asked.title or "", after=asked.cursor, limit=asked.limit)
-    return VideoList(tuple(_listed(context, video) for video in found.videos), found.next)
+    return VideosFound(tuple(_listed(context, video) for video in found.videos), found.next)
 
 
 def new_videos(context: Context, asked: NewVideos) -> NewList:

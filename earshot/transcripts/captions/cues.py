@@ -32,7 +32,7 @@ _NOT_TEXT = re.compile(r"[\ud800-\udfff\ufffe\uffff]")  # halves of characters, 
 
 
 @dataclass(frozen=True)
-class Cue:
+class CaptionCue:
     """What captions show from one time to another, in seconds. `voice` is whom they name as speaking, "" for no one."""
 
     start_s: float
@@ -41,7 +41,7 @@ class Cue:
     voice: str = ""
 
 
-def read_cues(content: bytes, format: str, name: str, duration_s: float | None = None) -> list[Cue]:
+def read_cues(content: bytes, format: str, name: str, duration_s: float | None = None) -> list[CaptionCue]:
     """The cues of a file in this format (`vtt`, `srt` or `json`), called `name` in errors. Raises EarshotError."""
     path = Path(name)
     text = _decoded(content, path)
@@ -63,17 +63,17 @@ def _decoded(content: bytes, path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _vtt(text: str, path: Path) -> Iterator[Cue]:
+def _vtt(text: str, path: Path) -> Iterator[CaptionCue]:
     for cue in vtt_cues(text, path):
         for voice, part in voices_of(cue.text):
-            yield Cue(cue.start_s, cue.end_s, plain_vtt(part), voice or "")
+            yield CaptionCue(cue.start_s, cue.end_s, plain_vtt(part), voice or "")
 
 
-def _srt(text: str, path: Path) -> Iterator[Cue]:
-    return (Cue(cue.start_s, cue.end_s, plain_srt(cue.text)) for cue in srt_cues(text, path))
+def _srt(text: str, path: Path) -> Iterator[CaptionCue]:
+    return (CaptionCue(cue.start_s, cue.end_s, plain_srt(cue.text)) for cue in srt_cues(text, path))
 
 
-def _json(text: str, path: Path) -> Iterator[Cue]:
+def _json(text: str, path: Path) -> Iterator[CaptionCue]:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
@@ -87,27 +87,27 @@ def _json(text: str, path: Path) -> Iterator[Cue]:
         yield _segment(segment, FilePlace(path, f"segment {number}"))
 
 
-def _segment(segment: Any, place: FilePlace) -> Cue:
+def _segment(segment: Any, place: FilePlace) -> CaptionCue:
     if not isinstance(segment, Mapping) or not isinstance(segment.get("body"), str):
         raise place.refuse("an object with startTime and body", json.dumps(segment)[:80])
     start_s = place.seconds(segment.get("startTime"), "startTime")
     end_s = place.seconds(segment.get("endTime", start_s), "endTime")
-    return Cue(start_s, end_s, segment["body"], str(segment.get("speaker") or ""))
+    return CaptionCue(start_s, end_s, segment["body"], str(segment.get("speaker") or ""))
 
 
-_READERS: dict[str, Callable[[str, Path], Iterator[Cue]]] = {"vtt": _vtt, "srt": _srt, "json": _json}
+_READERS: dict[str, Callable[[str, Path], Iterator[CaptionCue]]] = {"vtt": _vtt, "srt": _srt, "json": _json}
 
 
-def _within(cue: Cue, duration_s: float | None) -> Cue | None:
+def _within(cue: CaptionCue, duration_s: float | None) -> CaptionCue | None:
     """The cue on one line and within the recording; None if it has no text or begins after the end."""
     text, voice = (one_line(_NOT_TEXT.sub(" ", part)) for part in (cue.text, cue.voice))
     latest = math.inf if duration_s is None else duration_s + TOLERANCE_S
     if not text or cue.start_s >= latest:
         return None
-    return Cue(cue.start_s, min(max(cue.end_s, cue.start_s), latest), text, voice[:MAX_VOICE])
+    return CaptionCue(cue.start_s, min(max(cue.end_s, cue.start_s), latest), text, voice[:MAX_VOICE])
 
 
-def _unrolled(cues: Sequence[Cue]) -> Iterable[Cue]:
+def _unrolled(cues: Sequence[CaptionCue]) -> Iterable[CaptionCue]:
     """The cues, each with its new lines only, if they scroll."""
     lines = [[line.strip() for line in cue.text.split("\n") if line.strip()] for cue in cues]
     shown = [(number, lines[number]) for number in range(len(cues)) if lines[number]]
@@ -115,7 +115,7 @@ def _unrolled(cues: Sequence[Cue]) -> Iterable[Cue]:
     if repeated < 2 or repeated * 2 < len(shown) - 1:
         return cues
     before: list[str] = []
-    new: list[Cue] = []
+    new: list[CaptionCue] = []
     for number, of_cue in shown:
         new.append(replace(cues[number], text="\n".join(of_cue[_overlap(before, of_cue) :])))
         before = of_cue

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pandas as pd
 
 from earshot.common.errors import EarshotError
-from earshot.transcripts.captions.cues import Cue
+from earshot.transcripts.captions.cues import CaptionCue
 from earshot.transcripts.passages import Limits, cut_passages
 
 # 55 hours of passages of 20 s; embedding them takes some minutes.
@@ -18,7 +18,7 @@ _WORD_COLUMNS = ["start_s", "end_s", "text", "voice"]
 
 
 def caption_passages(
-    cues: Sequence[Cue], seconds: float, window: int, token_counts: Callable[[Sequence[str]], list[int]]
+    cues: Sequence[CaptionCue], seconds: float, window: int, token_counts: Callable[[Sequence[str]], list[int]]
 ) -> pd.DataFrame:
     """The passages of cues in order (PASSAGE_COLUMNS), within `seconds` and within `window` tokens as `token_counts` has them.
 
@@ -35,7 +35,7 @@ def caption_passages(
     return passages.assign(text=texts, local_speaker=pd.Series([None] * len(passages), dtype=object))
 
 
-def _words(cue: Cue) -> Iterator[tuple[float, float, str, str]]:
+def _words(cue: CaptionCue) -> Iterator[tuple[float, float, str, str]]:
     """The words of a cue, each with the space before it; the cue's time is spread evenly by letters."""
     texts = cue.text.split()
     letters, before, length_s = sum(map(len, texts)), 0, cue.end_s - cue.start_s

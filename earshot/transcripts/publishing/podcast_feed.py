@@ -47,7 +47,7 @@ class Episode:
 
 
 @dataclass(frozen=True)
-class Feed:
+class FeedPage:
     """A page of a feed: title, the page of the source, this address, and that of the next page (None: the last)."""
 
     title: str
@@ -56,7 +56,7 @@ class Feed:
     next: str | None = None
 
 
-def as_feed(feed: Feed, episodes: Iterable[Episode]) -> str:
+def as_feed(feed: FeedPage, episodes: Iterable[Episode]) -> str:
     rss = Xml.Element("rss", version="2.0")
     channel = Xml.SubElement(rss, "channel")
     _add(channel, "title", feed.title)

@@ -17,7 +17,7 @@ ASSETS = ("site.css", "search.js")
 
 
 @dataclass(frozen=True)
-class ListedPage:
+class SiteVideo:
     """A video in the list of the first page."""
 
     video_id: str
@@ -26,8 +26,8 @@ class ListedPage:
     length: str
 
 
-def listed(video: Video) -> ListedPage:
-    return ListedPage(video.video_id, title_of(video), day_of(video), format_hms(video.duration_s) if video.duration_s else "")
+def listed(video: Video) -> SiteVideo:
+    return SiteVideo(video.video_id, title_of(video), day_of(video), format_hms(video.duration_s) if video.duration_s else "")
 
 
 def video_page(recording: Recording) -> str:
@@ -40,7 +40,7 @@ def video_page(recording: Recording) -> str:
     return _render("video.html", page=listed(video), runs=runs, link=_address(video, 0.0), language=recording.language)
 
 
-def first_page(title: str, videos: Sequence[ListedPage]) -> str:
+def first_page(title: str, videos: Sequence[SiteVideo]) -> str:
     """The search box, and the videos."""
     return _render("index.html", title=title, videos=videos)
 

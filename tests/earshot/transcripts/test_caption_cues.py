@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from earshot.common.errors import EarshotError
 from earshot.transcripts.captions import cues as module
 from earshot.transcripts.captions import passages as cutting
-from earshot.transcripts.captions.cues import Cue, read_cues
+from earshot.transcripts.captions.cues import CaptionCue, read_cues
 from earshot.transcripts.captions.passages import caption_passages
 
 # In the shape of YouTube's: each line comes with times of its words, is shown once more alone, and then above the next.
@@ -82,7 +82,7 @@ def test_voices_and_markup_of_webvtt() -> None:
 def test_podcast_json() -> None:
     segments = [{"speaker": "Ana", "startTime": 0.5, "endTime": 1.5, "body": "Hello"}, {"startTime": 2, "body": "there"}]
     found = read_cues(json.dumps({"version": "1.0.0", "segments": segments}).encode(), "json", "talk")
-    assert found == [Cue(0.5, 1.5, "Hello", "Ana"), Cue(2.0, 2.0, "there")]
+    assert found == [CaptionCue(0.5, 1.5, "Hello", "Ana"), CaptionCue(2.0, 2.0, "there")]
 
 
 def test_backward_and_late_times() -> None:
@@ -156,7 +156,11 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
 
 
 def test_passages_have_the_voices_as_text() -> None:
-    cues = [Cue(0.0, 2.0, "Who paid?", "Ana"), Cue(2.0, 4.0, "The town did.", "Bo"), Cue(4.0, 6.0, "All of it.", "Bo")]
+    cues = [
+        CaptionCue(0.0, 2.0, "Who paid?", "Ana"),
+        CaptionCue(2.0, 4.0, "The town did.", "Bo"),
+        CaptionCue(4.0, 6.0, "All of it.", "Bo"),
+    ]
     passages = caption_passages(cues, 20.0, 100, counted)
     assert passages.text.tolist() == ["Ana: Who paid?", "Bo: The town did. All of it."]
     assert passages.local_speaker.tolist() == [None, None]
@@ -165,7 +169,7 @@ def test_passages_have_the_voices_as_text() -> None:
 
 
 def test_passages_keep_their_limits() -> None:
-    cues = [Cue(i * 5.0, i * 5.0 + 5.0, "one two three four five.") for i in range(40)]
+    cues = [CaptionCue(i * 5.0, i * 5.0 + 5.0, "one two three four five.") for i in range(40)]
     passages = caption_passages(cues, 20.0, 12, counted)
     assert (passages.end_s - passages.start_s).max() <= 20.0
     assert max(len(text.split()) for text in passages.text.tolist()) <= 12
@@ -175,4 +179,4 @@ def test_passages_keep_their_limits() -> None:
 def test_too_many_passages_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cutting, "MAX_PASSAGES", 3)
     with pytest.raises(EarshotError, match="make 4 passages"):
-        caption_passages([Cue(i * 60.0, i * 60.0 + 1.0, "Yes.") for i in range(4)], 20.0, 12, counted)
+        caption_passages([CaptionCue(i * 60.0, i * 60.0 + 1.0, "Yes.") for i in range(4)], 20.0, 12, counted)

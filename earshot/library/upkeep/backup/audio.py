@@ -31,7 +31,7 @@ Tell = Callable[[str], object]
 
 
 @dataclass(frozen=True)
-class Recording:
+class HeldAudio:
     """A row of table `audio`."""
 
     video_id: str
@@ -49,12 +49,12 @@ class Copied:
     changed: tuple[str, ...]
 
 
-def recordings(connection: Connection) -> list[Recording]:
-    return [Recording(**row) for row in connection.execute(ROWS)]
+def recordings(connection: Connection) -> list[HeldAudio]:
+    return [HeldAudio(**row) for row in connection.execute(ROWS)]
 
 
 def copy_audio(
-    database: Database, folder: BackupFolder, wanted: Iterable[Recording], former: Mapping[str, Part], tell: Tell
+    database: Database, folder: BackupFolder, wanted: Iterable[HeldAudio], former: Mapping[str, Part], tell: Tell
 ) -> Copied:
     """Copy the audio that the folder does not have yet. `former`: the last backup's audio, by the sha256 of its samples."""
     present = folder.sizes(FOLDER)
@@ -78,7 +78,7 @@ def copy_audio(
     return Copied(tuple(stored), len(new), tuple(missing), changed)
 
 
-def _copy(folder: BackupFolder, recording: Recording, present: Mapping[str, int]) -> Part | None:
+def _copy(folder: BackupFolder, recording: HeldAudio, present: Mapping[str, int]) -> Part | None:
     """The copy of a file; None if it is gone, or kept outside the media store under a full path."""
     name = f"{FOLDER}/{recording.samples_sha256}.flac"
     if "://" in recording.uri or recording.uri.startswith("/"):
@@ -94,7 +94,7 @@ def _copy(folder: BackupFolder, recording: Recording, present: Mapping[str, int]
 
 
 def _drop_changed(
-    database: Database, folder: BackupFolder, new: list[StoredAudio], missing: list[Recording]
+    database: Database, folder: BackupFolder, new: list[StoredAudio], missing: list[HeldAudio]
 ) -> tuple[str, ...]:
     """Delete copies whose content is not that of their rows; returns their videos, and those whose row has gone meanwhile."""
     with database.connect() as connection:
@@ -102,7 +102,7 @@ def _drop_changed(
     at_work = set(held(database.url, [video_lock(audio.video_id) for audio in new]))
     changed = [recording.video_id for recording in missing if now.get(recording.video_id) != recording]
     for audio in new:
-        same = now.get(audio.video_id) == Recording(audio.video_id, audio.uri, audio.samples_sha256)
+        same = now.get(audio.video_id) == HeldAudio(audio.video_id, audio.uri, audio.samples_sha256)
         if (not same or video_lock(audio.video_id) in at_work) and not _holds(folder, audio):
             folder.remove(audio.part.name)
             changed.append(audio.video_id)

@@ -13,7 +13,7 @@ from io import BytesIO
 
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
-from earshot.library.upkeep.backup.audio import Copied, Recording, Tell, copy_audio, read_list, recordings, write_list
+from earshot.library.upkeep.backup.audio import Copied, HeldAudio, Tell, copy_audio, read_list, recordings, write_list
 from earshot.library.upkeep.backup.folder import BackupFolder, open_folder
 from earshot.library.upkeep.backup.manifest import AUDIO, DAGSTER, EARSHOT, NAME, Manifest, Part, newest_schema, version_of
 from earshot.library.upkeep.backup.user_files import user_files
@@ -44,7 +44,7 @@ class _Moment:
     """What was dumped at one moment."""
 
     parts: dict[str, Part]
-    recordings: list[Recording]
+    recordings: list[HeldAudio]
     videos: int
     postgres: int
 
