@@ -199,8 +199,8 @@ def test_similar_name_is_pointed_out() -> None:
 
 
 def test_single_turn_is_named_alone(talks: Database) -> None:
-    turns = speak(talks, "v1", ["host", "guest"], rounds=5)
-    turns.loc[2, "voice"] = "Ben's"  # which the diarization took for the host's
+    turns = speak(talks, "v1", ["host", "guest"], rounds=12)
+    turns.loc[2, "voice"] = "Ben's"  # which the diarization took for the host's; more of it would make the host ambiguous
     keep(talks, "v1", turns)
     host = voice_of(talks, "v1", FIRST)
     people("correct", "v1@0:25", "--is", "Ben")
