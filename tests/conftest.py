@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from dagster import DagsterInstance
@@ -46,6 +47,9 @@ from tests.support.http_server import Site, misbehaving
 from tests.support.tables import empty_tables
 
 sys.dont_write_bytecode = False  # pytest rewrites the tests' assertions: 10 s of a core for each process
+# No test depends on how fast it runs.
+hypothesis.settings.register_profile("earshot", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("earshot")
 configure_libraries()  # some tests import torch before anything of the library asks for a device
 
 # Where the homes of all test processes have their models, assembled and exported once.
