@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import ExecStatus
 from psycopg.rows import tuple_row
 
 from earshot.common.errors import DatabaseUnusable
@@ -74,7 +75,9 @@ class Database:
         """The rows of a SELECT or a RETURNING clause; [] for a statement that returns none. Vectors are pgvector's."""
         with self.connect() as connection:
             cursor = connection.execute(statement, parameters)  # pyright: ignore[reportArgumentType]
-            return cursor.fetchall() if cursor.description else []
+            if cursor.pgresult is None or cursor.pgresult.status != ExecStatus.TUPLES_OK:  # rows may have no columns
+                return []
+            return cursor.fetchall()
 
     def stream(self, statement: str, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Like `query()`, but ROWS_AT_ONCE rows at a time to save memory; the transaction stays open until the last."""

@@ -350,3 +350,9 @@ def test_corrected_migration_is_applied(fresh: str, tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnusable):
         migrate(fresh, tmp_path)
     assert migrate(fresh, write_migrations(tmp_path, "CREATE TABLE a (n integer)")) == ["0001_step.sql"]
+
+
+def test_rows_without_columns_are_rows(database: Database) -> None:
+    assert database.query("SELECT FROM generate_series(1, 2)") == [{}, {}]
+    assert database.query("SELECT FROM generate_series(1, 0)") == []
+    assert database.query("DELETE FROM videos") == []
