@@ -8,17 +8,17 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 
-from earshot.common.atomic_files import atomic_file, make_folder
 from earshot.common.redaction import without_secrets
 from earshot.common.times import browsable
 from earshot.library.lookup import known_video
-from earshot.storage.catalog.videos import Video, VideoList, page_of_videos
+from earshot.storage.catalog.videos import Video, VideoList, page_of_videos, ready_videos
 from earshot.storage.catalog.watched_sources import address_of, name_of
 from earshot.storage.database import Database
 from earshot.transcripts.formats.exports import FORMATS
+from earshot.transcripts.formats.files import to_file
 from earshot.transcripts.publishing.chapters import MIN_CHAPTER_S, Chapter, find_chapters
 from earshot.transcripts.publishing.podcast_feed import TRANSCRIPTS, Enclosure, Episode, FeedPage, as_chapters, as_feed
-from earshot.transcripts.recordings import ExportCounts, read_recordings
+from earshot.transcripts.recordings import ExportCounts, Recording, read_recordings
 from earshot.transcripts.search.text_models import searched_model
 
 PER_PAGE = 100
@@ -87,7 +87,7 @@ def served_feed(database: Database, source: str, base: str, after: str | None, l
     Raises SourceUnusable if no video has such a source, EarshotError if `after` is not the cursor of a page.
     """
     address = address_of(database, source)
-    page = page_of_videos(database, VideoList("ready", None, address, ""), after, limit)
+    page = page_of_videos(database, VideoList("ready", source=address), after, limit)
     here = f"{base}/api/v1/feed?{urlencode({'source': source})}"
     feed = FeedPage(
         title=name_of(address),
@@ -101,23 +101,17 @@ def served_feed(database: Database, source: str, base: str, after: str | None, l
 def write_feed(database: Database, source: str, folder: Path, base: str) -> int:
     """Write `feed.xml` and the transcripts and chapters that it names, for a web server at `base`; returns how many videos.
 
-    Raises SourceUnusable if no video has such a source.
+    Leaves out a video that has no transcript, or is being ingested again. Raises SourceUnusable if no video has such a source.
     """
     address, addresses = address_of(database, source), Addresses(base.rstrip("/"), files=True)
-    make_folder(folder / "transcripts")
+    keys = (video.video_id for video in ready_videos(database, address))
+    videos = []
+    for recording in read_recordings(database, keys, ExportCounts(), lambda _why: None):
+        _write_transcripts(database, recording, folder)
+        videos.append(recording.video)
     feed = FeedPage(name_of(address), without_secrets(browsable(address)), f"{addresses.base}/feed.xml")
-    episodes: list[Episode] = []
-    after = None
-    while True:
-        page = page_of_videos(database, VideoList("ready", None, address, ""), after, PER_PAGE)
-        written = [video for video in page.videos if _write_transcripts(database, video, folder)]
-        episodes += _episodes(database, written, addresses)
-        after = page.next
-        if after is None:
-            break
-    with atomic_file(folder / "feed.xml") as file:
-        file.write(as_feed(feed, episodes))
-    return len(episodes)
+    to_file([as_feed(feed, _episodes(database, videos, addresses)).encode()], folder / "feed.xml")
+    return len(videos)
 
 
 def _episodes(database: Database, videos: Sequence[Video], addresses: Addresses) -> Iterable[Episode]:
@@ -136,13 +130,9 @@ def _episodes(database: Database, videos: Sequence[Video], addresses: Addresses)
         )
 
 
-def _write_transcripts(database: Database, video: Video, folder: Path) -> bool:
-    """Write a video's transcripts and chapters; false if it has none, or is being ingested again."""
-    for recording in read_recordings(database, [video.video_id], ExportCounts(), lambda _why: None):
-        for name in TRANSCRIPTS:
-            with atomic_file(folder / _file(video, FORMATS[name].suffix)) as file:
-                file.write(FORMATS[name].content(recording).decode())
-        with atomic_file(folder / _file(video, ".chapters.json")) as file:
-            file.write(as_chapters(read_chapters(database, video.video_id)))
-        return True
-    return False
+def _write_transcripts(database: Database, recording: Recording, folder: Path) -> None:
+    """Write a video's transcripts and chapters."""
+    video = recording.video
+    for name in TRANSCRIPTS:
+        to_file([FORMATS[name].content(recording)], folder / _file(video, FORMATS[name].suffix))
+    to_file([as_chapters(read_chapters(database, video.video_id)).encode()], folder / _file(video, ".chapters.json"))

@@ -1,14 +1,13 @@
 """Static sites: the transcripts of a source as a folder of pages that a browser searches without a server."""
 
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from earshot.common.atomic_files import atomic_folder
 from earshot.common.errors import EarshotError
 from earshot.common.times import format_hms
 from earshot.library.exporting.exports import ExportSummary
-from earshot.storage.catalog.videos import VideoList, page_of_videos
+from earshot.storage.catalog.videos import ready_videos
 from earshot.storage.catalog.watched_sources import address_of, name_of
 from earshot.storage.database import Database
 from earshot.transcripts.formats.speaker_passages import speaker_passages
@@ -17,7 +16,6 @@ from earshot.transcripts.publishing.word_index import PASSAGES_PER_FILE, WordInd
 from earshot.transcripts.recordings import ExportCounts, Recording, read_recordings
 
 MARK = "about.js"  # a folder with this file is a site, and may be replaced
-PER_PAGE = 500
 
 
 def write_site(database: Database, source: str | None, folder: Path) -> ExportSummary:
@@ -29,24 +27,15 @@ def write_site(database: Database, source: str | None, folder: Path) -> ExportSu
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MARK).exists())):
         raise EarshotError(f"{folder} exists, and is no site.", "Name an empty or a new folder.")
     counts, refused = ExportCounts(), list[str]()
+    keys = (video.video_id for video in ready_videos(database, address))
     with atomic_folder(folder.with_name(f"{folder.name}.new")) as new:
         site = _Site(new)
-        for recording in read_recordings(database, _keys(database, address), counts, refused.append):
+        for recording in read_recordings(database, keys, counts, refused.append):
             site.add(recording)
         site.finish("Transcripts" if address is None else name_of(address))
     shutil.rmtree(folder, ignore_errors=True)
     folder.with_name(f"{folder.name}.new").rename(folder)
     return ExportSummary(counts.read, counts.untranscribed, tuple(refused))
-
-
-def _keys(database: Database, address: str | None) -> Iterable[str]:
-    after = None
-    while True:
-        page = page_of_videos(database, VideoList("ready", None, address, ""), after, PER_PAGE)
-        yield from (video.video_id for video in page.videos)
-        after = page.next
-        if after is None:
-            return
 
 
 class _Site:

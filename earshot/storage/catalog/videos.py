@@ -45,6 +45,7 @@ class Video:
     retry_at: datetime | None = None
 
 
+PER_PAGE = 500  # of videos that are read one after another
 _COLUMNS = "video_id, url, source, title, channel, published_at, duration_s, state, attempts, last_error, language, retry_at"
 
 
@@ -140,6 +141,17 @@ def page_of_videos(database: Database, listed: VideoList, after: str | None, mos
     places = [(row.pop("newest"), row.pop("registered"), row["video_id"]) for row in rows]
     more = len(rows) > most
     return VideoPage(tuple(Video(**row) for row in rows[:most]), _cursor(*places[most - 1]) if more else None)
+
+
+def ready_videos(database: Database, source: str | None) -> Iterator[Video]:
+    """The ready videos of a source (address), or of all, newest upload first: PER_PAGE at a time, each page as it is then."""
+    after: str | None = None
+    while True:
+        page = page_of_videos(database, VideoList("ready", source=source), after, PER_PAGE)
+        yield from page.videos
+        after = page.next
+        if after is None:
+            return
 
 
 def _cursor(*place: str) -> str:

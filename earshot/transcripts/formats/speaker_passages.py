@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from earshot.common.text import one_line
-from earshot.common.times import browsable, link_at
+from earshot.common.times import link_at
 from earshot.storage.catalog.videos import Video
 from earshot.transcripts.recordings import Recording
 from earshot.transcripts.speaker_names import Speaker
@@ -74,5 +74,5 @@ def day_of(video: Video) -> str:
 
 def link_to(video: Video, start_s: float) -> str:
     """A link that opens the recording at this second, without characters that end a link in Markdown."""
-    link = link_at(browsable(video.url), start_s)
+    link = link_at(video.url, start_s)
     return link.replace(" ", "%20").replace("(", "%28").replace(")", "%29").replace("<", "%3C").replace(">", "%3E")
