@@ -10,6 +10,7 @@
     ├── AlertRefused            the receiver did not accept an alert; it is sent again later
     ├── RecordingUnusable       a person's recording is gone, or does not contain its span; tried again later
     ├── Unknown                 the library has no video, person, voice, source or language of this name
+    ├── WrongCursor             the text is no cursor of the list that is read
     ├── NotTranscribed          the requested video is unknown, or has no transcript
     ├── StageMissing            an upstream stage has no result for the video; the video's state does not change
     ├── InconsistentVideo       a video's rows partly come from an older ingest; the next ingest repairs it
@@ -100,6 +101,13 @@ class RecordingUnusable(EarshotError):
 
 class Unknown(EarshotError):
     """The library has nothing of this name."""
+
+
+class WrongCursor(EarshotError):
+    """The text is no cursor of the list that is read."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(f"{cursor!r} is no place in the list.", "Use `next` of an earlier answer.")
 
 
 class NotTranscribed(EarshotError):

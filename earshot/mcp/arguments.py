@@ -38,5 +38,10 @@ def read_count(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 9:
-        raise EarshotError(f"{cursor!r} is no place in the answer.", "Give `next` of the answer before.")
+        raise wrong_cursor(cursor)
     return int(cursor)
+
+
+def wrong_cursor(cursor: str) -> EarshotError:
+    """The error about a text that is no cursor of this tool."""
+    return EarshotError(f"{cursor!r} is no place in the answer.", "Give `next` of the answer before.")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from earshot.common.errors import EarshotError
+from earshot.common.errors import WrongCursor
 from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.database import Database
 
@@ -56,5 +56,5 @@ def _new(database: Database, row: dict[str, Any]) -> NewVideo:
 
 def _read_cursor(cursor: str) -> int:
     if not cursor.isascii() or not cursor.isdecimal() or len(cursor) > 18:
-        raise EarshotError(f"{cursor!r} is no place in the list.", "Use `next` of an earlier answer.")
+        raise WrongCursor(cursor)
     return int(cursor)

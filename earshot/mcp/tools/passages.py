@@ -8,10 +8,9 @@ from typing import Annotated
 from pydantic import Field
 
 from earshot import Hit
-from earshot.common.errors import EarshotError
 from earshot.common.times import format_hms
 from earshot.library.reading.question import Question
-from earshot.mcp.arguments import Arguments, Cursor, Limit, Speaker, Text, Video, read_count
+from earshot.mcp.arguments import Arguments, Cursor, Limit, Speaker, Text, Video, read_count, wrong_cursor
 from earshot.mcp.context import Context
 
 BEST = 200  # passages that a search ranks
@@ -166,7 +165,7 @@ def _read_place(asked: Search) -> tuple[int, int]:
         return 1, asked.limit
     page, limit = (int(part) if part.isdecimal() and len(part) <= 3 else 0 for part in (*asked.cursor.split("x"), "")[:2])
     if not page or not limit:
-        raise EarshotError(f"{asked.cursor!r} is no place in the answer.", "Give `next` of the answer before.")
+        raise wrong_cursor(asked.cursor)
     return page, limit
 
 

@@ -6,7 +6,7 @@ The whole list, with how each was decided, is earshot/speakers/people/directory.
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from earshot.common.errors import EarshotError, Unknown
+from earshot.common.errors import Unknown, WrongCursor
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_names import UNKNOWN, parse_voice_label, voice_label
 from earshot.transcripts.speaker_refs import SpeakerRef
@@ -89,7 +89,7 @@ def _position(cursor: str) -> dict[str, Any]:
         speech, kind, number = cursor.split("~")
         return {"speech": float(speech), "after_kind": kind, "after_id": int(number[:18])}
     except ValueError:
-        raise EarshotError(f"{cursor!r} is no place in the list.", "Use `next` of an earlier answer.") from None
+        raise WrongCursor(cursor) from None
 
 
 def _listed(row: dict[str, Any]) -> ListedSpeaker:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from earshot.common.errors import EarshotError
+from earshot.common.errors import WrongCursor
 from earshot.common.times import link_at
 from earshot.storage.database import Database
 from earshot.transcripts.speaker_refs import SpeakerRef
@@ -81,5 +81,5 @@ def _position(cursor: str) -> dict[str, str]:
             if time != "-infinity":
                 datetime.fromisoformat(time)
     except ValueError:
-        raise EarshotError(f"{cursor!r} is no place in the list.", "Use `next` of an earlier answer.") from None
+        raise WrongCursor(cursor) from None
     return {"newest": newest, "registered": registered, "speaker": speaker, "video": video}
