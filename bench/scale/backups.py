@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def write_audio(home: Path) -> None:
-    """A file for each row of table `audio`, of its own content."""
+    """A file for each row of table `audio`, each with other content."""
     for row in open_database().query("SELECT uri FROM audio"):
         file = home / "media" / row["uri"]
         begin = file.read_bytes() if file.exists() else b""

@@ -15,6 +15,7 @@ import pandas as pd
 
 from earshot.transcripts.word_speakers import PAUSE_S, ends_sentence
 
+PASSAGE_S = 20.0  # at most: long enough to answer a question, short enough that a hit points at the right sentence
 MIN_PASSAGE_S = 0.01  # whisper's alignment sometimes gives a word zero length
 
 PASSAGE_COLUMNS = ["passage_index", "start_s", "end_s", "local_speaker", "first_word", "last_word", "text"]

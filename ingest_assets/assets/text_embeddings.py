@@ -13,7 +13,7 @@ from earshot.models.measurement import Place
 from earshot.transcripts.corrections.corrected_words import correct_words
 from earshot.transcripts.corrections.passage_words import among_all
 from earshot.transcripts.corrections.word_corrections import follow_corrections, read_corrections
-from earshot.transcripts.passages import Limits, cut_passages
+from earshot.transcripts.passages import PASSAGE_S, Limits, cut_passages
 from earshot.transcripts.previews import excerpt
 from earshot.transcripts.search.text_models import register_text_model
 from earshot.transcripts.word_speakers import attribute_words, sentence_speakers
@@ -23,9 +23,6 @@ from ingest_assets.stages.video_asset import video_asset
 from resources.database import DatabaseResource
 from resources.gpu import GpuResource
 from resources.models import ModelsResource
-
-# Long enough to answer a question, short enough that a hit points at the right sentence.
-PASSAGE_S = 20.0
 
 
 @video_asset(

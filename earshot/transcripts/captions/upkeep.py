@@ -20,12 +20,12 @@ from earshot.storage.database import Database
 from earshot.transcripts.captions.cues import read_cues
 from earshot.transcripts.captions.passages import caption_passages
 from earshot.transcripts.captions.table import CaptionsFound, Uncaptioned, record_none, save_captions, uncaptioned
+from earshot.transcripts.passages import PASSAGE_S
 from earshot.transcripts.search.text_models import TextModel
 
 AT_ONCE = 50  # videos in one run, so that a source with thousands does not keep others waiting
-PASSAGE_S = 20.0  # as of transcripts: ingest_assets/assets/text_embeddings.py
 
-NONE_OF_SITE = "The site has no captions of what is said, or does not say which language is spoken."
+NONE_OF_SITE = "The site has no captions in the spoken language, or does not say which language that is."
 
 
 @dataclass(frozen=True)
