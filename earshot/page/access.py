@@ -29,7 +29,7 @@ COOKIE = "earshot_token"
 LOGIN = "/login"
 # Needed by the page that asks for the token.
 OPEN_PATHS = ("/static/", LOGIN)
-# Asked by programs, which are told that the token is missing; browsers are led to the page that asks for it.
+# Requested by programs, which get 401 without the token; browsers are redirected to the page that asks for it.
 PROGRAMS = ("/api/", "/mcp", "/metrics")
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 

@@ -1,6 +1,6 @@
 """The log: what is to be posted to which endpoint, and what became of it. Tables `webhook_events`, `webhook_deliveries`.
 
-Triggers keep the events of videos (migration 0024), `record_named()` those of people, `queue_alert()` and `queue_test()` the
+Triggers keep the events of videos (migration 0022), `record_named()` those of people, `queue_alert()` and `queue_test()` the
 others. A delivery is the posting of one event to one endpoint. Deliveries in one queue of an endpoint are made in their order:
 a later one waits until the earlier ones are delivered or given up. `claim()` hands out the next one that is due; a claim whose
 process dies is due again after LEASE, so an event may arrive twice, with the same id.

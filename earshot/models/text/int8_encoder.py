@@ -4,7 +4,7 @@ torch and transformers are imported only at first use, to convert the model's ve
 vectors differ slightly from single precision; search was measured to be as good with them
 (docs/measurements/performance.md, tests/earshot/models/test_text_encoder.py).
 
-Each core runs small batches of its own, of texts with about as many tokens: one call on all cores lets some of them wait.
+Each core runs its own small batches, of texts with about as many tokens: in one call on all cores, some of them wait.
 """
 
 import json

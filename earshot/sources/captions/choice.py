@@ -1,7 +1,7 @@
-"""Chooses captions of what is said: in the spoken language, in a format that Earshot reads. Pure functions.
+"""Chooses captions: in the spoken language, in a format that Earshot reads. Pure functions.
 
 A site may offer a hundred languages for one video, all but one of them translations, most made by a machine. So a file that
-names a language is taken only if that is the spoken one. If nobody says which language is spoken, no such file is taken. A
+names a language is taken only if that is the spoken one. If the spoken language is unknown, no such file is taken. A
 file that names none is in the spoken language by convention, of feeds and of players.
 
 YouTube's automatic captions are those of speech only under `xx-orig`, or under the spoken language if their address asks for no

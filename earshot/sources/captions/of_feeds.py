@@ -1,7 +1,7 @@
 """Reads `podcast:transcript` of a feed's items (https://podcasting2.org/docs/podcast-namespace/tags/transcript).
 
 feedparser keeps only the last of several, and most hosts offer several formats, so expat reads a body that has any once more. A
-body that is not well-formed, or declares entities of its own, gives none.
+body that is not well-formed, or declares its own entities, gives none.
 """
 
 import io

@@ -1,4 +1,4 @@
--- Events that programs of the user are told of, and the log of their deliveries. Alerts are in the same log.
+-- Events that are posted to the user's programs, and the log of their deliveries. Alerts are in the same log.
 
 CREATE TABLE webhook_endpoints (                 -- those of webhooks.yaml; address and secret stay in the file
     endpoint text PRIMARY KEY,

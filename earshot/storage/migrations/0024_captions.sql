@@ -3,7 +3,7 @@
 ALTER TABLE source_videos ADD COLUMN captions jsonb;  -- the file that the source names: CaptionFile of catalog/entries.py
 
 -- What came of looking for a video's captions. With a model: the video's passages of this model are captions. The transaction
--- that writes passages of its own transcript deletes them with this row; those of another model stay until search switches.
+-- that writes its transcript's passages deletes them with this row; those of another model stay until search switches.
 CREATE TABLE captions (
     video_id       text PRIMARY KEY REFERENCES videos ON DELETE CASCADE,
     file           text NOT NULL,                -- its place; captions at another one are read again; '': the site was asked

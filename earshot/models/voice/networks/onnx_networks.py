@@ -23,10 +23,10 @@ from earshot.models.voice.segmentation import Frames
 SEGMENTATION_GRAPH, FRAMES_GRAPH, VECTORS_GRAPH = "segmentation.onnx", "frames.onnx", "vectors.onnx"
 DEVICES = {"CPUExecutionProvider": "cpu"}
 PRECISIONS = {"tensor(float)": "float32"}
-# ONNX Runtime has no error of its own for these.
+# ONNX Runtime has no error class for these.
 MEMORY_SIGNS = ("bad_alloc", "Failed to allocate memory")
 
-# Who speaks in each class of segmentation-3.0: nobody, one of three, or two of them.
+# Who speaks in each class of segmentation-3.0: no one, one of three, or two of them.
 CLASSES = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], dtype=np.float32)
 
 

@@ -42,7 +42,7 @@ def test_voice_vectors_are_those_of_torch(by_torch: SpeakerNetwork) -> None:
 
 
 def test_vectors_of_some_frames_are_those_of_torch(by_torch: SpeakerNetwork) -> None:
-    """Half of the frames, few, one, and none, which has a vector of its own."""
+    """Half of the frames, few, one, and none, which has its own vector."""
     ours, windows = load_speaker(locate(CAMPPLUS, read_settings())), np.stack([clip_samples(TELEPHONE)[:160_000]] * 2)
     active = np.zeros((2, 4, 589), dtype=np.float32)
     active[0, 0, 100:400] = active[1, 0, ::2] = active[:, 1, 300:320] = active[:, 2, 350:351] = 1.0
