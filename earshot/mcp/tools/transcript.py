@@ -29,7 +29,7 @@ class ReadTranscript(Arguments):
 
 
 @dataclass(frozen=True)
-class Said:
+class SpokenPart:
     """What one speaker says in a row. `time` is `start_s` as h:mm:ss; `link` and `page` open it at that second."""
 
     speaker: str
@@ -48,7 +48,7 @@ class TranscriptPart:
     video_id: str
     title: str
     language: str | None
-    spoken: tuple[Said, ...]
+    spoken: tuple[SpokenPart, ...]
     next: str | None
 
 
@@ -133,9 +133,9 @@ def _first(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
             return
 
 
-def _spoken(context: Context, read: ReadableTranscript, piece: _Piece) -> Said:
+def _spoken(context: Context, read: ReadableTranscript, piece: _Piece) -> SpokenPart:
     start_s, end_s = piece.words[0][0], max(word[1] for word in piece.words)
-    return Said(
+    return SpokenPart(
         piece.paragraph.speaker,
         format_hms(start_s),
         start_s,
