@@ -25,7 +25,7 @@ from earshot.transcripts.search.text_models import TextModel
 
 AT_ONCE = 50  # videos in one run, so that a source with thousands does not keep others waiting
 
-NONE_OF_SITE = "The site has no captions in the spoken language, or does not say which language that is."
+NONE_OF_SITE = "The site has no captions in the spoken language, or does not say which language is spoken."
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,7 @@ def speak(database: Database, video_id: str, voices: Sequence[str], rounds: int 
 
 def keep(database: Database, video_id: str, turns: pd.DataFrame, audio: str | None = None) -> None:
     """The video with these turns (start_s, end_s, local_speaker, voice), as if it had been run (again)."""
-    if not database.query("SELECT FROM videos WHERE video_id = %s", [video_id]):
-        register(database, [Video(video_id, f"https://www.youtube.com/watch?v={video_id}", "https://x", f"Talk {video_id}")])
+    register(database, [Video(video_id, f"https://www.youtube.com/watch?v={video_id}", "https://x", f"Talk {video_id}")])
     forgotten = database.frame("forgotten_spans", video_id, "start_s")
     times = list(zip(forgotten.start_s.tolist(), forgotten.end_s.tolist(), strict=True))
     states = conditions(turns, times)
