@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from earshot.common.errors import EarshotError
-    from earshot.evaluation.scores import Evaluation
+    from earshot.library.backup.backup import BackupSummary
+    from earshot.library.backup.restore import RestoreSummary
     from earshot.library.exporting.exports import ExportSummary
     from earshot.library.library import Library, open_library
     from earshot.library.people.changes import SpeakerChange
     from earshot.library.reading.question import SearchResult
     from earshot.library.reading.transcript import Transcript
-    from earshot.library.upkeep.backup.backup import BackupSummary
-    from earshot.library.upkeep.backup.restore import RestoreSummary
-    from earshot.library.upkeep.sources import WatchedSource
+    from earshot.library.reading.word_corrections import ListedWordCorrection, WordChange
+    from earshot.library.sources.sources import WatchedSource
     from earshot.library.videos import ListedVideo
-    from earshot.library.word_corrections import ListedWordCorrection, WordChange
     from earshot.library.work.backfill import Backfill
     from earshot.library.work.ingest import IngestResult
     from earshot.speakers.corrections.listing import ListedCorrection
     from earshot.speakers.people.details import Appearance, Enrolment, SpeakerDetails
     from earshot.speakers.people.directory import KnownSpeaker
     from earshot.speakers.people.forget import ForgetSummary
+    from earshot.transcripts.evaluation.scores import Evaluation
     from earshot.transcripts.search.hits import Hit
     from ingest_assets.stages.staleness import StaleStage
 
@@ -65,10 +65,10 @@ __all__ = [
 _MODULES = {
     "Appearance": "earshot.speakers.people.details",
     "Backfill": "earshot.library.work.backfill",
-    "BackupSummary": "earshot.library.upkeep.backup.backup",
+    "BackupSummary": "earshot.library.backup.backup",
     "EarshotError": "earshot.common.errors",
     "Enrolment": "earshot.speakers.people.details",
-    "Evaluation": "earshot.evaluation.scores",
+    "Evaluation": "earshot.transcripts.evaluation.scores",
     "ExportSummary": "earshot.library.exporting.exports",
     "ForgetSummary": "earshot.speakers.people.forget",
     "Hit": "earshot.transcripts.search.hits",
@@ -77,15 +77,15 @@ _MODULES = {
     "Library": "earshot.library.library",
     "ListedCorrection": "earshot.speakers.corrections.listing",
     "ListedVideo": "earshot.library.videos",
-    "ListedWordCorrection": "earshot.library.word_corrections",
-    "RestoreSummary": "earshot.library.upkeep.backup.restore",
+    "ListedWordCorrection": "earshot.library.reading.word_corrections",
+    "RestoreSummary": "earshot.library.backup.restore",
     "SearchResult": "earshot.library.reading.question",
     "SpeakerChange": "earshot.library.people.changes",
     "SpeakerDetails": "earshot.speakers.people.details",
     "StaleStage": "ingest_assets.stages.staleness",
     "Transcript": "earshot.library.reading.transcript",
-    "WatchedSource": "earshot.library.upkeep.sources",
-    "WordChange": "earshot.library.word_corrections",
+    "WatchedSource": "earshot.library.sources.sources",
+    "WordChange": "earshot.library.reading.word_corrections",
     "open_library": "earshot.library.library",
 }
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from dagster import ConfigurableResource
 
 from earshot.config.sources_file import Source
-from earshot.media.downloads import Fetched
-from earshot.media.fetching import fetch
+from earshot.sources.media.downloads import Fetched
+from earshot.sources.media.fetching import fetch
 from earshot.storage.catalog.videos import Video
 
 

@@ -1,17 +1,18 @@
 """Sensor `webhooks`: posts events of videos and people to the endpoints of webhooks.yaml.
 
-Database triggers keep the events (earshot/webhooks/log.py). The sensor tells the database which endpoints there are, so an
-endpoint gets the events since its first tick. Which process made an event does not matter: a worker needs no webhooks.yaml.
+Database triggers keep the events (earshot/integrations/webhooks/log.py). The sensor tells the database which endpoints there
+are, so an endpoint gets the events since its first tick. Which process made an event does not matter: a worker needs no
+webhooks.yaml.
 """
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
 from earshot.common.errors import Misconfigured
 from earshot.config.settings import read_settings
+from earshot.integrations.webhooks.delivery import deliver
+from earshot.integrations.webhooks.endpoints import read_endpoints
+from earshot.integrations.webhooks.log import prune, write_endpoints
 from earshot.storage.database import open_database
-from earshot.webhooks.delivery import deliver
-from earshot.webhooks.endpoints import read_endpoints
-from earshot.webhooks.log import prune, write_endpoints
 
 
 @sensor(

@@ -96,8 +96,8 @@ def _diarization(models: ModelSet, folder: Path, voice_folder: Path, device: Dev
     from pyannote.audio.pipelines import SpeakerDiarization
 
     from bench.contenders.stock_pipeline import stock_pipeline
+    from earshot.models.networks.torch_networks import load_segmentation, load_speaker
     from earshot.models.voice.diarizer import BATCH_SIZE as WINDOWS
-    from earshot.models.voice.networks.torch_networks import load_segmentation, load_speaker
 
     if models.diarization.repository:
         pipeline = Pipeline.from_pretrained(str(folder))
@@ -115,7 +115,7 @@ def _voice(models: ModelSet, folder: Path, device: Device) -> "Inference":
     import torch
     from pyannote.audio import Inference
 
-    from earshot.models.voice.networks.torch_networks import load_speaker
+    from earshot.models.networks.torch_networks import load_speaker
 
     return Inference(load_speaker(models.voice, folder), window="whole", device=torch.device(device.kind))
 

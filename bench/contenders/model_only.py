@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from bench.contenders.work import Span, Work, timed
-from earshot.media.decoding import decode
 from earshot.models.cache import Models
 from earshot.models.device import Device
+from earshot.sources.media.decoding import decode
 
 
 class BareCalls:

@@ -27,9 +27,9 @@ from bench.pipeline.comparison import AROUND, COLUMNS, EARSHOT
 from bench.pipeline.ingesting import Ingested, again
 from earshot.cli.output import print_table
 from earshot.config.settings import Settings, read_settings
-from earshot.evaluation.speakers import diarization_errors
 from earshot.models.device import Device, require_device
 from earshot.storage.database import Database, open_database
+from earshot.transcripts.evaluation.speakers import diarization_errors
 
 SIDES = ("bare", "plain", *INSTALLS)
 

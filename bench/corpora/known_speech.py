@@ -17,9 +17,9 @@ from pyannote.core import Annotation, Segment
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_path, clip_samples
 from earshot.common.audio import SAMPLE_RATE
-from earshot.evaluation.references import read_references
-from earshot.evaluation.speakers import annotation
-from earshot.evaluation.words import said_by
+from earshot.transcripts.evaluation.speakers import annotation
+from earshot.transcripts.evaluation.words import said_by
+from earshot.transcripts.references.references import read_references
 
 _MOONSHINE = "moonshine_voice"
 

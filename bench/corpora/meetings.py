@@ -23,7 +23,7 @@ from scipy.signal import fftconvolve, firwin2, welch
 
 from bench.corpora.voice_episodes import CAST, Spoiling, loud, spoil, stretches
 from earshot.common.audio import SAMPLE_RATE
-from earshot.media.decoding import decode
+from earshot.sources.media.decoding import decode
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg")
 STEP = SAMPLE_RATE // 100  # samples per level when pauses are looked for

@@ -31,7 +31,7 @@ from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from earshot.common.audio import SAMPLE_RATE
-from earshot.evaluation.speakers import diarization_errors, shared_seconds, turns_of
+from earshot.transcripts.evaluation.speakers import diarization_errors, shared_seconds, turns_of
 
 PAUSE_S = 0.5
 # The G.712 telephone channel.

@@ -20,8 +20,8 @@ from bench.gpu.device import earshot
 from bench.gpu.findings import Findings, read_json, tell_stages, work_folder
 from bench.harness.figures import own_home
 from earshot.config.settings import read_settings
-from earshot.evaluation.speakers import diarization_errors
 from earshot.storage.database import Database, open_database
+from earshot.transcripts.evaluation.speakers import diarization_errors
 
 Results = dict[str, Any]  # of one video, ready for JSON
 MAX_DIFFERENCE = 0.05

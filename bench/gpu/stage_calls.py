@@ -22,13 +22,13 @@ from bench.gpu.recordings import lengths, recording
 from bench.harness.figures import own_home
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
-from earshot.media.decoding import decode
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.speech import transcriber as speech
 from earshot.models.speech.speech_detection import spread_over_cores
 from earshot.models.voice import diarizer as diarization
 from earshot.models.voice import voice_encoder as voice
+from earshot.sources.media.decoding import decode
 
 StageCall = tuple[str, Callable[[], Any], float]  # stage, function that calls its model, seconds of audio
 TOP, SHOWN = 15, 3

@@ -1,8 +1,8 @@
 """`python -m bench.people.attribution`: are words attributed to the people who said them?
 
 Each recording of bench/corpora/known_speech.py is transcribed and diarized by the pipeline's models, and its words are
-attributed to speakers by earshot/transcripts/word_speakers.py and, for comparison, by the previous rule: the turn that contains
-the middle of a word, or else the nearest one. It reports
+attributed to speakers by earshot/transcripts/attribution/word_speakers.py and, for comparison, by the previous rule: the turn
+that contains the middle of a word, or else the nearest one. It reports
 
 - cpWER, the concatenated minimum-permutation word error rate (CHiME-6): the words of each speaker are compared with those of
   the best-matching speaker. It cannot be lower than WER, whisper's own errors regardless of the speaker;
@@ -27,11 +27,11 @@ from bench.demo import choose_device
 from bench.harness.figures import measured_on, own_home, write
 from earshot.cli.output import print_table
 from earshot.common.audio import SAMPLE_RATE
-from earshot.evaluation.speakers import diarization_errors, turns_of
-from earshot.evaluation.words import cp_errors, normalized, word_errors
 from earshot.models.cache import Models
 from earshot.models.device import require_device
-from earshot.transcripts.word_speakers import NEAR_S, attribute_words
+from earshot.transcripts.attribution.word_speakers import NEAR_S, attribute_words
+from earshot.transcripts.evaluation.speakers import diarization_errors, turns_of
+from earshot.transcripts.evaluation.words import cp_errors, normalized, word_errors
 
 BORDERS_S = (0.0, 0.1, 0.2, 0.3)  # standard deviations of the shifts of true borders
 DRAWS = 10

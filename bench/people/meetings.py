@@ -36,9 +36,9 @@ from bench.demo import choose_device
 from bench.harness.figures import measured_on, write
 from bench.people.recurring import Speaker, curve, speakers_of
 from earshot.config.settings import read_settings
-from earshot.evaluation.speakers import SpeakerScore, diarization_errors, shared_seconds, turns_of
 from earshot.models.device import require_device
 from earshot.models.measurement import CallCounter
+from earshot.transcripts.evaluation.speakers import SpeakerScore, diarization_errors, shared_seconds, turns_of
 
 if TYPE_CHECKING:  # imports torch on a GPU
     from earshot.models.cache import Models

@@ -34,7 +34,6 @@ from bench.harness.figures import measured_on, own_home, write
 from earshot.common.excerpt import FILE, VIDEO, Excerpt
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import source_named
-from earshot.evaluation.identities import PersonInVideo, compare_identities
 from earshot.models.device import require_device
 from earshot.sources.listings import video_of
 from earshot.sources.polling import select
@@ -45,6 +44,7 @@ from earshot.speakers.voices.assignment import MIN_CLEAR_S
 from earshot.speakers.voices.calibration import equal_error_rate, false_accepts, false_rejects
 from earshot.storage.catalog.videos import register
 from earshot.storage.database import Database, open_database
+from earshot.transcripts.evaluation.identities import PersonInVideo, compare_identities
 from ingest_assets.definitions import defs
 from ingest_assets.operations.enrol import assess_people_file
 from ingest_assets.operations.ingest import QUIET

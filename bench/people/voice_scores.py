@@ -25,9 +25,9 @@ from bench.corpora.voice_episodes import CAST, Spoiling, spoil, stretches
 from bench.demo import choose_device
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import read_settings
-from earshot.media.decoding import decode
 from earshot.models.device import require_device
 from earshot.models.registry import model_set
+from earshot.sources.media.decoding import decode
 from earshot.speakers.voices.calibration import equal_error_rate, false_accepts, false_rejects
 
 if TYPE_CHECKING:  # imports torch

@@ -23,12 +23,12 @@ from bench.corpora.episodes import Clip, clip_samples
 from bench.corpora.known_speech import BACK_CHANNELS, FOUR, HEAVEN, QUICK, TRIED, compose, telephone
 from bench.corpora.voice_episodes import TELEPHONE_BAND_HZ, music, pink_noise
 from earshot.common.audio import SAMPLE_RATE
-from earshot.evaluation.words import word_errors
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.speech.batched_pipeline import BatchedPipeline
 from earshot.models.speech.second_look import Reading
 from earshot.models.speech.transcriber import Transcriber
+from earshot.transcripts.evaluation.words import word_errors
 
 WINDOW = int(29.9 * SAMPLE_RATE)
 ACCENTS = ("de", "fr", "es", "it", "ru", "hi", "en-gb-scotland", "en-029")

@@ -38,10 +38,10 @@ from earshot.models.device import require_device
 from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
+from earshot.transcripts.attribution.word_speakers import PAUSE_S, attribute_words, ends_sentence, sentence_speakers
 from earshot.transcripts.passages import PASSAGE_COLUMNS, PASSAGE_S, Limits, cut_passages
 from earshot.transcripts.search.hits import Hit
 from earshot.transcripts.search.query import search
-from earshot.transcripts.word_speakers import PAUSE_S, attribute_words, ends_sentence, sentence_speakers
 
 LIMITS_S = (15.0, 20.0, 30.0, 45.0, 60.0)
 SHOWN, RANKED = 5, 10

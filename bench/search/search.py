@@ -33,10 +33,10 @@ from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 from earshot.transcripts.search.query import EVERYTHING, Filters, search
 from earshot.transcripts.search.text_models import register_text_model, searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, index_bytes
-from earshot.transcripts.speaker_refs import SpeakerRef
 
 SIZES = (10_000, 100_000, 1_000_000)
 PER_VIDEO = 250  # passages, about an hour

@@ -30,12 +30,12 @@ from bench.harness.server import serving
 from bench.watching.watched_library import WatchedLibrary
 from earshot.cli.output import print_table
 from earshot.config.sources_file import Kind, Source
-from earshot.media import fetching
-from earshot.media.download_slots import download_slot
-from earshot.media.downloads import download_folder
 from earshot.models.device import cpu_name
 from earshot.sources.listing import list_all, poll
 from earshot.sources.listings import save_listing
+from earshot.sources.media import fetching
+from earshot.sources.media.download_slots import download_slot
+from earshot.sources.media.downloads import download_folder
 from earshot.sources.polling import decide_pending, list_fully
 from earshot.sources.selection import in_order
 from earshot.storage.catalog.entries import Validators

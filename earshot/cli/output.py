@@ -64,7 +64,7 @@ def print_table(headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str
 
 def print_stale(stale: "Iterable[StaleStage]") -> None:
     """Print what is out of date, one row per stage and reason."""
-    from earshot.library.stages import stale_table
+    from earshot.library.work.stages import stale_table
 
     table = stale_table(stale)
     print_table(table.headings, table.rows)

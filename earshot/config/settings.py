@@ -45,7 +45,7 @@ class Settings:
     workers: int = 2  # videos processed at a time: one computes while another downloads
     worker_memory_gb: float = 8.0  # a worker that uses more is replaced after its video
     broker: str | None = None  # for workers on several machines, or NO_BROKER; None: the one that `earshot up` starts
-    webhooks: Path = PROJECT_ROOT / "webhooks.yaml"  # earshot/webhooks/endpoints.py
+    webhooks: Path = PROJECT_ROOT / "webhooks.yaml"  # earshot/integrations/webhooks/endpoints.py
     monologue: bool = False  # shortcut for videos with one enrolled voice (earshot/speakers/voices/monologue.py)
     allow_private_addresses: bool = False  # for every source
     page_token: str | None = None  # asked for by a page that other machines can reach

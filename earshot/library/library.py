@@ -16,11 +16,11 @@ from earshot.library.methods.upkeep import Upkeep
 from earshot.library.methods.work import Work
 
 if TYPE_CHECKING:
-    from earshot.library.hints import VideoHints
     from earshot.library.people.corrections import Corrections
     from earshot.library.people.people import People
+    from earshot.library.reading.word_corrections import WordCorrections
+    from earshot.library.upkeep.hints import VideoHints
     from earshot.library.upkeep.webhooks import Webhooks
-    from earshot.library.word_corrections import WordCorrections
 
 
 def open_library() -> "Library":
@@ -54,14 +54,14 @@ class Library(Reading, Upkeep, Speed, Work):
     @cached_property
     def hints(self) -> "VideoHints":
         """Hints for videos, such as the number of speakers or names that are said: read, give and clear them."""
-        from earshot.library.hints import VideoHints
+        from earshot.library.upkeep.hints import VideoHints
 
         return VideoHints(self.database)
 
     @cached_property
     def word_corrections(self) -> "WordCorrections":
         """Corrections of words: list, enter and undo them."""
-        from earshot.library.word_corrections import WordCorrections
+        from earshot.library.reading.word_corrections import WordCorrections
 
         return WordCorrections(self.database)
 

@@ -17,10 +17,10 @@ from earshot.models.files import locate
 from earshot.models.registry import Model, ModelSet, model_set
 
 if TYPE_CHECKING:  # imported when a model is loaded: some of them import torch
+    from earshot.models.networks.interface import SegmentationNetwork, SpeakerNetwork
     from earshot.models.speech.transcriber import Transcriber
     from earshot.models.text.text_encoder import TextEncoder
     from earshot.models.voice.diarizer import Diarizer
-    from earshot.models.voice.networks.interface import SegmentationNetwork, SpeakerNetwork
     from earshot.models.voice.voice_encoder import VoiceEncoder
 
 _loads = 0
@@ -102,10 +102,10 @@ def _voice_encoder(settings: Settings, device: Device) -> "VoiceEncoder":
 
 def _segmentation_network(folder: Path, device: Device) -> "SegmentationNetwork":
     if device.kind == "cpu":
-        from earshot.models.voice.networks.onnx_networks import load_segmentation
+        from earshot.models.networks.onnx_networks import load_segmentation
 
         return load_segmentation(folder)
-    from earshot.models.voice.networks import torch_networks
+    from earshot.models.networks import torch_networks
 
     return torch_networks.TorchSegmentation(torch_networks.load_segmentation(folder), device.kind)
 
@@ -116,10 +116,10 @@ def _speaker_network(settings: Settings, device: Device) -> "SpeakerNetwork":
     model = model_set(settings).voice
     folder = locate(model, settings)
     if device.kind == "cpu" and not model.repository:
-        from earshot.models.voice.networks.onnx_networks import load_speaker
+        from earshot.models.networks.onnx_networks import load_speaker
 
         return load_speaker(folder)
-    from earshot.models.voice.networks import torch_networks
+    from earshot.models.networks import torch_networks
 
     return torch_networks.TorchSpeaker(torch_networks.load_speaker(model, folder), device.kind)
 

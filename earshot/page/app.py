@@ -12,9 +12,8 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from earshot.integrations.mcp.http import McpEndpoint
 from earshot.library.library import Library
-from earshot.mcp.http import McpEndpoint
-from earshot.page.access import Access, Guard
 from earshot.page.api import audio as audio_api
 from earshot.page.api import corrections as corrections_api
 from earshot.page.api import events as events_api
@@ -25,14 +24,15 @@ from earshot.page.api import timings as timings_api
 from earshot.page.api import transcripts as transcripts_api
 from earshot.page.api import word_corrections as word_corrections_api
 from earshot.page.api.events import Broadcast
-from earshot.page.api.upkeep import backfills as backfills_api
-from earshot.page.api.upkeep import hints as hints_api
-from earshot.page.api.upkeep import sources as sources_api
-from earshot.page.api.upkeep import videos as videos_api
-from earshot.page.etags import ETags
+from earshot.page.http.access import Access, Guard
+from earshot.page.http.etags import ETags
+from earshot.page.http.problems import RESPONSES, handle_errors
 from earshot.page.pages import login, metrics, people, performance, search, sources, video, videos
-from earshot.page.problems import RESPONSES, handle_errors
 from earshot.page.rendering import STATIC
+from earshot.page.upkeep import backfills as backfills_api
+from earshot.page.upkeep import hints as hints_api
+from earshot.page.upkeep import sources as sources_api
+from earshot.page.upkeep import videos as videos_api
 
 API = "/api/v1"
 APIS = (

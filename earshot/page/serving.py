@@ -20,8 +20,8 @@ from earshot.common.atomic_files import atomic_file
 from earshot.common.errors import EarshotError
 from earshot.config.home import make_home, page_file
 from earshot.library.library import Library
-from earshot.page.access import Access
 from earshot.page.app import create_app
+from earshot.page.http.access import Access
 
 # Requests that work at once. Each may hold a connection to Postgres, of which a process has 22 (earshot/storage/pool.py).
 THREADS = 16

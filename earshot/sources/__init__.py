@@ -1,1 +1,1 @@
-"""Lists sources, and selects the wanted videos. earshot/media fetches the media."""
+"""Sources: lists them, selects the wanted videos, and fetches, decodes and plays their audio (in `media`)."""

@@ -29,9 +29,9 @@ from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 
 from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source
-from earshot.sources import youtube
-from earshot.sources.feeds import NOTHING_KNOWN, read_feed
-from earshot.sources.folders import KnownFile, list_folder
+from earshot.sources.kinds import youtube
+from earshot.sources.kinds.feeds import NOTHING_KNOWN, read_feed
+from earshot.sources.kinds.folders import KnownFile, list_folder
 from earshot.sources.net.session import session
 from earshot.sources.net.ytdlp_errors import OF_A_SOURCE, cause_of, translate
 from earshot.storage.catalog.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug

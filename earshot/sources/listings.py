@@ -18,8 +18,8 @@ from psycopg.types.json import Jsonb
 
 from earshot.common.backoff import AFTER_START_S
 from earshot.config.sources_file import Source
-from earshot.sources.folders import KnownFile
-from earshot.sources.youtube import is_youtube
+from earshot.sources.kinds.folders import KnownFile
+from earshot.sources.kinds.youtube import is_youtube
 from earshot.storage.catalog.entries import CaptionFile, Entry, Listing, Live, is_url
 from earshot.storage.catalog.removals import EXCLUDED, excluded_among
 from earshot.storage.catalog.run_requests import request_runs

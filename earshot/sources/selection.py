@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time
 
 from earshot.common.errors import Permanent
 from earshot.config.sources_file import Source
-from earshot.sources.youtube import is_youtube
+from earshot.sources.kinds.youtube import is_youtube
 from earshot.storage.catalog.entries import Entry, Live
 
 # No Short is longer (YouTube, since 2024-10-15), so that the page of a longer video need not be fetched.

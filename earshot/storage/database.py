@@ -2,7 +2,7 @@
 
 `open_database()` brings the schema up to date: it applies the numbered SQL files under earshot/storage/migrations in order,
 each in its own transaction, under an advisory lock so that two processes starting at once do it once. Migrations read
-EARSHOT_MEDIA from the Postgres setting `earshot.media`. A database that is newer than the code is refused.
+EARSHOT_MEDIA from the Postgres setting `earshot.sources.media`. A database that is newer than the code is refused.
 
 Every stage writes with `replace()`: it deletes and inserts one video's rows in one transaction, with binary COPY. Running a
 stage twice changes nothing, and a crash leaves the old rows. `snapshot()` reads several tables in one consistent state.
@@ -180,7 +180,7 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
             connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
             known = _applied_versions(connection)
             _refuse_newer(known, files)
-            connection.execute("SELECT set_config('earshot.media', %s, false)", [read_settings().media])
+            connection.execute("SELECT set_config('earshot.sources.media', %s, false)", [read_settings().media])
             for file in files:
                 if int(file.name[:4]) not in known:
                     _apply(connection, file)

@@ -3,8 +3,8 @@
 Every failed check is a row of `check_failures`. `send_alerts()` handles the pending rows, oldest first: it logs a line and, if
 EARSHOT_ALERT_URL is set, POSTs JSON (Slack and Mattermost show its key `text`). More failures of the same stage and cause are
 muted for EARSHOT_ALERT_QUIET_HOURS, unless a warning has become an error. Posts take the way of webhooks
-(earshot/webhooks/log.py), one after another and unsigned: a refused one is sent again after growing pauses, and given up after
-days. A row is marked as sent only after the receiver has accepted it.
+(earshot/integrations/webhooks/log.py), one after another and unsigned: a refused one is sent again after growing pauses, and
+given up after days. A row is marked as sent only after the receiver has accepted it.
 
 `send_troubles()` does the same for whatever does not work at all (earshot/sources/troubles.py), in the same JSON with null for
 missing fields (stage, run). The sensor's cursor stores which troubles were sent, and when.
@@ -21,12 +21,12 @@ from earshot.common.errors import AlertRefused
 from earshot.common.redaction import without_secrets
 from earshot.config.home import ui_url
 from earshot.config.settings import Settings
+from earshot.integrations.webhooks.delivery import deliver
+from earshot.integrations.webhooks.endpoints import ALERTS, Endpoint
+from earshot.integrations.webhooks.log import queue_alert, states_of
 from earshot.sources.troubles import Trouble
 from earshot.storage.database import Database
 from earshot.timings.causes.remedies import remedy_of
-from earshot.webhooks.delivery import deliver
-from earshot.webhooks.endpoints import ALERTS, Endpoint
-from earshot.webhooks.log import queue_alert, states_of
 
 FIGURES = ("audio_s", "wall_s", "load_s", "compute_s", "io_s", "rtf", "x_realtime", "device")
 # Failed checks per call; the rest follow at the next.

@@ -1,7 +1,7 @@
 """Passages: joins words into stretches of one speaker's speech, cut at sentence ends. Pure functions over DataFrames.
 
-The speaker of a word is the one it is displayed with (`sentence_speakers()` of earshot/transcripts/word_speakers.py), so a
-short back-channel stays inside the passage that it interrupts.
+The speaker of a word is the one it is displayed with (`sentence_speakers()` of attribution/word_speakers.py), so a short
+back-channel stays inside the passage that it interrupts.
 
 Words become sentences (ending at `.?!` and the like, at a change of speaker, or at a long pause). Sentences of one speaker are
 joined while they fit the limits in seconds and in `weight`, which is tokens for embedding (the text model's window). A single
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from earshot.transcripts.word_speakers import PAUSE_S, ends_sentence
+from earshot.transcripts.attribution.word_speakers import PAUSE_S, ends_sentence
 
 PASSAGE_S = 20.0  # at most: long enough to answer a question, short enough that a hit points at the right sentence
 MIN_PASSAGE_S = 0.01  # whisper's alignment sometimes gives a word zero length

@@ -21,12 +21,12 @@ from earshot.common.errors import InconsistentVideo, NotTranscribed
 from earshot.storage.catalog.stages import UPSTREAM
 from earshot.storage.catalog.videos import Video, get_video
 from earshot.storage.database import Database
+from earshot.transcripts.attribution.speaker_names import Names, Speaker, speaker_names
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.word_speakers import attribute_words
 from earshot.transcripts.corrections.corrected_words import correct_words
 from earshot.transcripts.corrections.passage_words import among_said
 from earshot.transcripts.corrections.word_corrections import read_corrections
-from earshot.transcripts.speaker_names import Names, Speaker, speaker_names
-from earshot.transcripts.speaker_refs import SpeakerRef
-from earshot.transcripts.word_speakers import attribute_words
 
 PASSAGES = "text_embeddings"  # the stage that makes passages
 

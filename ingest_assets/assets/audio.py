@@ -16,12 +16,12 @@ from dagster import AssetExecutionContext, MaterializeResult
 from soundfile import LibsndfileError
 
 from earshot.common.audio import SAMPLE_RATE
-from earshot.media.decoding import decode, decoder_is_imported, import_decoder
-from earshot.media.download_slots import download_slot
-from earshot.media.downloads import Fetched, download_folder, refuse_truncated
-from earshot.media.waveform import waveform_picture
 from earshot.models.device import cpu_name
 from earshot.models.measurement import ExecutionInfo, Place
+from earshot.sources.media.decoding import decode, decoder_is_imported, import_decoder
+from earshot.sources.media.download_slots import download_slot
+from earshot.sources.media.downloads import Fetched, download_folder, refuse_truncated
+from earshot.sources.media.waveform import waveform_picture
 from earshot.storage.catalog.videos import set_duration
 from earshot.storage.catalog.watched_sources import source_of
 from earshot.storage.media_store import samples_sha256

@@ -1,6 +1,6 @@
 """Asset `text_embeddings`: each speaker's words in passages that can be searched by meaning. Table `passages`.
 
-Words are assigned to the speakers of the turns (earshot/transcripts/word_speakers.py), corrected as users said
+Words are assigned to the speakers of the turns (earshot/transcripts/attribution/word_speakers.py), corrected as users said
 (earshot/transcripts/corrections), cut into passages at sentence ends and speaker changes, each within the text model's window,
 and embedded. They replace the video's captions, if it was searched by any. Passages of another text model stay beside them;
 ingest_assets/assets/search_index.py decides which model is searched.
@@ -10,13 +10,13 @@ import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult
 
 from earshot.models.measurement import Place
+from earshot.transcripts.attribution.word_speakers import attribute_words, sentence_speakers
 from earshot.transcripts.corrections.corrected_words import correct_words
 from earshot.transcripts.corrections.passage_words import among_all
 from earshot.transcripts.corrections.word_corrections import follow_corrections, read_corrections
 from earshot.transcripts.passages import PASSAGE_S, Limits, cut_passages
 from earshot.transcripts.previews import excerpt
 from earshot.transcripts.search.text_models import register_text_model
-from earshot.transcripts.word_speakers import attribute_words, sentence_speakers
 from ingest_assets.stages.outputs import content_digest
 from ingest_assets.stages.stage import stage
 from ingest_assets.stages.video_asset import video_asset

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from earshot.common.errors import Misconfigured
-from earshot.config.sockets import socket_folder
+from earshot.storage.sockets import socket_folder
 
 # The queue of all runs that are not tagged with another.
 QUEUE = "dagster"

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from earshot.config.sockets import socket_folder
+from earshot.storage.sockets import socket_folder
 from resources.instance.processes import RestartedProcess, kill
 
 LOCATION = "earshot"

@@ -28,9 +28,9 @@ from bench.pipeline.overhead import table_row as share_row
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import GpuUnavailable, ModelUnavailable
 from earshot.config.settings import read_settings
-from earshot.media.decoding import decode
 from earshot.models import nvml
 from earshot.models.device import Device
+from earshot.sources.media.decoding import decode
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database

@@ -21,8 +21,6 @@ from bench.harness.server import serving
 from earshot import open_library
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import source_named
-from earshot.evaluation.references import read_references
-from earshot.evaluation.words import normalized, word_errors
 from earshot.models import cache
 from earshot.models.cache import Models
 from earshot.models.device import require_device
@@ -31,8 +29,10 @@ from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.timings.timing import KEYS
 from earshot.transcripts.content_checks import CONTENT_CHECKS
+from earshot.transcripts.evaluation.words import normalized, word_errors
 from earshot.transcripts.formats.exports import as_json, as_seglst
 from earshot.transcripts.recordings import read_recording
+from earshot.transcripts.references.references import read_references
 from earshot.transcripts.search.query import search
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from ingest_assets.stages.versions import expected_versions

@@ -8,10 +8,10 @@ import pytest
 
 from bench.corpora.known_speech import known_recordings
 from earshot.common.audio import SAMPLE_RATE
-from earshot.evaluation.speakers import diarization_errors, turns_of
-from earshot.evaluation.words import normalized, word_errors
 from earshot.models.cache import Models
 from earshot.models.device import require_device
+from earshot.transcripts.evaluation.speakers import diarization_errors, turns_of
+from earshot.transcripts.evaluation.words import normalized, word_errors
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from earshot.config.settings import PROJECT_ROOT
 from ingest_assets.stages.versions import expected_versions
 
 RECORD = Path(__file__).with_suffix(".json")
-_VOICE = [f"earshot/models/voice/networks/{library}_networks.py" for library in ("onnx", "torch")]
+_VOICE = [f"earshot/models/networks/{library}_networks.py" for library in ("onnx", "torch")]
 NETWORKS = {
     "transcript": ["earshot/models/speech/transcriber.py"],
     "speaker_turns": ["earshot/models/voice/diarizer.py", "earshot/models/voice/community.py", *_VOICE],
@@ -27,7 +27,7 @@ NETWORKS = {
 MACHINERY = {
     "earshot/common": "errors pictures",
     "earshot/config": "settings",
-    "earshot/media": "download_slots downloads fetching waveform",
+    "earshot/sources/media": "download_slots downloads fetching waveform",
     "earshot/models": "cache device files machine_load measurement oom_batching registry",
     "earshot/speakers/people": "identify",
     "earshot/speakers/tables": "voice_cache voice_space",

@@ -20,10 +20,14 @@ def test_changed_logic_was_recorded(asset: str) -> None:
 
 
 def test_modules_of_an_asset_decide_its_result() -> None:
-    text_modules = {"earshot/transcripts/passages.py", "earshot/transcripts/word_speakers.py", *NETWORKS["text_embeddings"]}
+    text_modules = {
+        "earshot/transcripts/passages.py",
+        "earshot/transcripts/attribution/word_speakers.py",
+        *NETWORKS["text_embeddings"],
+    }
     assert text_modules <= set(modules_of("text_embeddings"))
-    voice_modules = {"diarizer.py", "clustering.py", "networks/campplus.py", "networks/filter_bank.py"}
-    assert {f"earshot/models/voice/{module}" for module in voice_modules} <= set(modules_of("speaker_turns"))
+    voice_modules = {"voice/diarizer.py", "voice/clustering.py", "networks/campplus.py", "networks/filter_bank.py"}
+    assert {f"earshot/models/{module}" for module in voice_modules} <= set(modules_of("speaker_turns"))
     machinery = {"earshot/storage/database.py", "ingest_assets/stages/stage.py", "ingest_assets/assets/audio.py"}
     assert not machinery & set(modules_of("transcript"))
 

@@ -71,11 +71,6 @@ def test_every_path_in_docstrings_exists() -> None:
     assert {module: paths for module, paths in missing.items() if paths} == {}
 
 
-def test_folder_has_at_most_twelve_pages() -> None:
-    folders = [path for path in DOCS.rglob("*") if path.is_dir()]
-    assert [str(folder) for folder in folders if len(list(folder.iterdir())) > 12] == []
-
-
 def test_every_timing_key_is_explained() -> None:
     explained = (REFERENCE / "timings.md").read_text()
     assert [key for key in KEYS if f"`{key}`" not in explained] == []

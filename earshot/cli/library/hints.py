@@ -5,7 +5,7 @@ import click
 from earshot import open_library
 from earshot.cli.arguments import hint_options
 from earshot.cli.output import json_option, print_json, print_table
-from earshot.library.hints import AppliedHints, read_hints
+from earshot.library.upkeep.hints import AppliedHints, read_hints
 
 HEADINGS = [("hint", "left"), ("value", "left"), ("given for", "left")]
 

@@ -11,7 +11,7 @@ from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Kind
 from earshot.library.library import Library
-from earshot.library.upkeep.sources import COUNTS, WatchedSource
+from earshot.library.sources.sources import COUNTS, WatchedSource
 
 
 @click.group("sources", invoke_without_command=True)

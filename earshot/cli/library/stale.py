@@ -7,7 +7,7 @@ import click
 from earshot.cli.output import json_option, print_json, print_stale
 from earshot.common.text import pluralize
 from earshot.library.library import Library
-from earshot.library.stages import STAGES, count_videos
+from earshot.library.work.stages import STAGES, count_videos
 
 
 @click.command("stale")

@@ -10,7 +10,7 @@ from earshot import Library, open_library
 from earshot.cli.output import describe_speed, json_option, print_json, print_json_rows, print_table
 from earshot.common.text import pluralize
 from earshot.common.times import format_hms
-from earshot.library.timings import (
+from earshot.library.work.timings import (
     MAX_TIMINGS,
     MINIMUM_VIDEOS,
     Comparison,

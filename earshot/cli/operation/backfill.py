@@ -14,7 +14,7 @@ from earshot.cli.output import console, json_option, print_json, print_stale, pr
 from earshot.common.errors import EarshotError
 from earshot.common.text import left_out_undated, pluralize
 from earshot.common.times import format_hms
-from earshot.library.stages import STAGES
+from earshot.library.work.stages import STAGES
 
 if TYPE_CHECKING:
     from earshot.library.work import backfill

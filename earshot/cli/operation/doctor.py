@@ -21,6 +21,7 @@ from earshot.common.redaction import without_secrets
 from earshot.common.text import pluralize
 from earshot.config.settings import read_settings
 from earshot.config.settings_file import origins, settings_path, variable_of
+from earshot.integrations.webhooks.endpoints import read_endpoints
 from earshot.models.cache import Models
 from earshot.models.device import library_versions, require_device
 from earshot.models.files import locate
@@ -30,7 +31,6 @@ from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.watched_sources import watched_sources
 from earshot.storage.database import open_database
 from earshot.storage.media_store import MediaStore, location_of
-from earshot.webhooks.endpoints import read_endpoints
 
 CHANGE_MEDIA = "Set it to a folder or a URL that you can write to."
 

@@ -16,8 +16,8 @@ from earshot.cli.output import describe_speed, json_option, json_rows, print_jso
 from earshot.common.errors import EarshotError, SourceUnusable
 from earshot.common.text import pluralize
 from earshot.config.settings import read_settings
-from earshot.library.stages import STAGES
 from earshot.library.videos import RETRIED_STATES, Video, videos_to_retry
+from earshot.library.work.stages import STAGES
 
 if TYPE_CHECKING:
     from earshot import Library
@@ -49,8 +49,8 @@ def ingest_command(
     Videos that are up to date are skipped. A video that fails does not stop the others. Hints are kept for the videos that
     are new, and for a SOURCE that is a single video; `earshot hints` shows and changes them.
     """
-    from earshot.library.hints import read_hints
-    from earshot.library.upkeep.sources import named_sources
+    from earshot.library.sources.sources import named_sources
+    from earshot.library.upkeep.hints import read_hints
 
     given = read_hints(**hints)
     try:

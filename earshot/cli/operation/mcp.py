@@ -16,7 +16,7 @@ def mcp_command(allow_corrections: bool) -> None:
     The assistant's program starts this command and speaks with it on stdin and stdout; docs/guides/mcp.md has the lines for its
     settings. Changes nothing unless --allow-corrections is given. A running page answers the same at /mcp.
     """
-    from earshot.mcp.stdio import serve
+    from earshot.integrations.mcp.stdio import serve
 
     if sys.stdin.isatty():
         click.echo("Waiting for an MCP client on stdin; Ctrl-D ends this. See docs/guides/mcp.md.", err=True)

@@ -25,7 +25,7 @@ def page_command(host: str, port: int, names: tuple[str, ...], mcp_corrections: 
 
     Runs in the foreground until Ctrl-C. `earshot up` serves the page, too.
     """
-    from earshot.page.access import access_to
+    from earshot.page.http.access import access_to
     from earshot.page.serving import serve
 
     settings = read_settings()

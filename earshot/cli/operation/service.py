@@ -35,11 +35,11 @@ from earshot.common.log_files import rotate
 from earshot.common.text import join_numbers
 from earshot.config.home import PAGE_PORT, ui_url, up_file
 from earshot.config.settings import Settings, read_settings
-from earshot.config.sockets import socket_folder
 from earshot.models.device import require_device
 from earshot.sources.troubles import Trouble, describe_changes, read_troubles
 from earshot.storage.database import Database, open_database
 from earshot.storage.server import stop_embedded
+from earshot.storage.sockets import socket_folder
 from ingest_assets.operations.workers import Worker
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.code_server import CodeServer

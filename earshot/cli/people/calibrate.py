@@ -10,7 +10,7 @@ import click
 from earshot import open_library
 from earshot.cli.output import json_option, print_json, print_table
 from earshot.common.text import pluralize
-from earshot.library.timings import check_plot
+from earshot.library.work.timings import check_plot
 
 if TYPE_CHECKING:
     from earshot.library.people.calibration import Calibration, Distribution, LibraryCalibration, PassingPair

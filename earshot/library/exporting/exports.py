@@ -12,10 +12,10 @@ from earshot.speakers.people.directory import resolve
 from earshot.storage.catalog.videos import count_keys, stream_keys
 from earshot.storage.catalog.watched_sources import address_of
 from earshot.storage.database import Database
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef, keys_with
 from earshot.transcripts.formats.exports import FORMATS
 from earshot.transcripts.formats.files import to_file, to_folder
 from earshot.transcripts.recordings import ExportCounts, Recording, find_transcribed, read_recording, read_recordings, spoken_by
-from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
 
 __all__ = ["FORMATS", "PARQUET", "Export", "ExportSummary"]
 

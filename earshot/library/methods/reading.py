@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from earshot.library.methods.opened import Opened
 
 if TYPE_CHECKING:
-    from earshot.evaluation.scores import Evaluation
     from earshot.library.exporting.exports import ExportSummary
     from earshot.library.lookup import Names
     from earshot.library.reading.facets import Facets
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from earshot.library.reading.transcript import Transcript
     from earshot.library.upkeep.news import News
     from earshot.library.videos import ListedPage, ListedVideo
+    from earshot.transcripts.evaluation.scores import Evaluation
     from earshot.transcripts.publishing.chapters import Chapter
     from earshot.transcripts.search.query import Embed
 

@@ -8,13 +8,13 @@ from earshot.library.methods.opened import Opened
 
 if TYPE_CHECKING:
     from earshot.config.hints import Hints
+    from earshot.library.backup.backup import BackupSummary
+    from earshot.library.backup.restore import RestoreSummary
+    from earshot.library.sources.hints import SourceHints
+    from earshot.library.sources.sources import WatchedSource
     from earshot.library.upkeep.at_work import AtWork
-    from earshot.library.upkeep.backup.backup import BackupSummary
-    from earshot.library.upkeep.backup.restore import RestoreSummary
     from earshot.library.upkeep.metrics import LibraryMetrics, StageTotals
     from earshot.library.upkeep.removal import ExcludedVideo, Removal
-    from earshot.library.upkeep.source_hints import SourceHints
-    from earshot.library.upkeep.sources import WatchedSource
     from earshot.library.videos import ListedVideo
 
 
@@ -88,40 +88,40 @@ class Upkeep(Opened):
         """Write a source into sources.yaml, with options of docs/reference/sources-file.md; by default, guess its kind.
 
         Raises Misconfigured with every mistake in the new file, which then is not written."""
-        from earshot.library.upkeep.source_editing import add_source
-        from earshot.library.upkeep.sources import watched_source
+        from earshot.library.sources.editing import add_source
+        from earshot.library.sources.sources import watched_source
 
         return watched_source(self.database, add_source(address, kind, options or {}).address)
 
     def pause_source(self, source: str, paused: bool = True) -> "WatchedSource":
         """Pause the source (name or address) in sources.yaml, or end its pause: while paused, it is not polled."""
-        from earshot.library.upkeep.source_editing import pause_source
-        from earshot.library.upkeep.sources import watched_source
+        from earshot.library.sources.editing import pause_source
+        from earshot.library.sources.sources import watched_source
 
         return watched_source(self.database, pause_source(source, paused).address)
 
     def source_hints(self, source: str) -> "SourceHints":
         """The hints for all videos of a source (name or address) of sources.yaml. Those of one video: `hints.of()`."""
-        from earshot.library.upkeep.source_hints import source_hints
+        from earshot.library.sources.hints import source_hints
 
         return source_hints(self.database, source)
 
     def replace_source_hints(self, source: str, hints: "Hints") -> "SourceHints":
-        """Write these hints for a source into sources.yaml, instead of all its own: `earshot.library.hints.read_hints()` makes
-        them. The stages of its videos that a change concerns become stale."""
-        from earshot.library.upkeep.source_hints import replace_source_hints
+        """Write these hints for a source into sources.yaml, instead of all its own: `read_hints()` of
+        earshot/library/upkeep/hints.py makes them. The stages of its videos that a change concerns become stale."""
+        from earshot.library.sources.hints import replace_source_hints
 
         return replace_source_hints(self.database, source, hints)
 
     def unwatch_source(self, source: str) -> None:
         """Take the source (name or address) out of sources.yaml; its videos stay."""
-        from earshot.library.upkeep.source_editing import forget_source
+        from earshot.library.sources.editing import forget_source
 
         forget_source(source)
 
     def sources(self) -> "list[WatchedSource]":
         """The sources of sources.yaml, in its order. Raises Misconfigured with every error in the file."""
-        from earshot.library.upkeep.sources import describe_sources
+        from earshot.library.sources.sources import describe_sources
         from earshot.storage.catalog.watched_sources import watched_sources
 
         watched = watched_sources()
@@ -139,7 +139,7 @@ class Upkeep(Opened):
         Replaces the former backup there once this one is complete; copies only audio that it does not have yet. Calls `tell`
         with what is done now. Raises EarshotError if the place has other files or cannot be written to.
         """
-        from earshot.library.upkeep.backup.backup import back_up
+        from earshot.library.backup.backup import back_up
 
         return back_up(self.database, target, tell)
 
@@ -149,6 +149,6 @@ class Upkeep(Opened):
         Raises EarshotError if the library has anything or is in use, if the backup is damaged; DatabaseUnusable if newer code
         wrote it.
         """
-        from earshot.library.upkeep.backup.restore import restore
+        from earshot.library.backup.restore import restore
 
         return restore(source, tell)

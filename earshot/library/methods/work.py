@@ -19,7 +19,7 @@ class Work(Opened):
 
     def stale(self, stages: "Names" = ()) -> "list[StaleStage]":
         """The stages of videos that are out of date after a change of code or model, among these stages or all."""
-        from earshot.library.stages import stale_stages
+        from earshot.library.work.stages import stale_stages
 
         return stale_stages(self.database, stages)
 
@@ -42,8 +42,8 @@ class Work(Opened):
         outcome, and `progress` with the running stage and its share done, 0 to 1. A failed video is an outcome; Misconfigured
         (say, no device or model) ends everything. Loads Dagster.
         """
-        from earshot.library.hints import read_hints
-        from earshot.library.upkeep.sources import named_sources
+        from earshot.library.sources.sources import named_sources
+        from earshot.library.upkeep.hints import read_hints
         from earshot.library.work.ingest import IngestChoice, IngestResult, finish_ingest, ingest_sources
 
         chosen = named_sources(sources, limit, newest_first, since)

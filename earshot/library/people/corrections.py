@@ -28,7 +28,7 @@ from earshot.speakers.tables.identities import former_numbers
 from earshot.speakers.tables.people import names_of_people
 from earshot.speakers.tables.people_changes import find_change, undo_change
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_names import parse_voice_label, voice_label
+from earshot.transcripts.attribution.speaker_names import parse_voice_label, voice_label
 
 
 class Corrections:

@@ -13,7 +13,7 @@ from earshot.speakers.tables.corrections import CorrectionKind
 from earshot.speakers.tables.people import find_person
 from earshot.speakers.tables.voice_space import VoiceSpace
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 __all__ = ["ChangeHistory", "ForgetSummary", "Kind", "PlaceList", "SpeakerList", "SpeakerOverview", "read_overview"]
 

@@ -13,7 +13,7 @@ from earshot.library.people.changes import SpeakerChange, identifying_again
 from earshot.speakers.people.directory import KnownSpeaker, list_known, resolve
 from earshot.speakers.tables.voice_space import count_other_spaces, voice_space
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 if TYPE_CHECKING:
     from earshot.library.people.calibration import LibraryCalibration

@@ -12,15 +12,15 @@ from urllib.parse import unquote, urlsplit
 
 from earshot.common.errors import EarshotError, Unknown
 from earshot.common.text import join_first, pluralize
-from earshot.evaluation.references import Reference, combine, find_references, read_references
-from earshot.evaluation.scores import Evaluation, Transcribed, evaluate_videos
-from earshot.evaluation.speakers import Turn
-from earshot.evaluation.words import Word, whole_words
 from earshot.library.lookup import known_video
 from earshot.storage.database import Database
+from earshot.transcripts.attribution.speaker_names import UNKNOWN, Speaker
+from earshot.transcripts.evaluation.scores import Evaluation, Transcribed, evaluate_videos
+from earshot.transcripts.evaluation.speakers import Turn
+from earshot.transcripts.evaluation.words import Word, whole_words
 from earshot.transcripts.formats.files import key_in
 from earshot.transcripts.recordings import Recording, read_recording
-from earshot.transcripts.speaker_names import UNKNOWN, Speaker
+from earshot.transcripts.references.references import Reference, combine, find_references, read_references
 
 MAX_LISTED = 10  # names in a message
 

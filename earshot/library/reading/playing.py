@@ -7,7 +7,7 @@ from earshot.common.excerpt import parse_time
 from earshot.common.times import format_hms
 from earshot.library.lookup import known_video
 from earshot.library.reading.last_search import find_result
-from earshot.media.playing import player_command, stored_audio
+from earshot.sources.media.playing import player_command, stored_audio
 from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database
 

@@ -1,1 +1,1 @@
-"""Upkeep of the library: what is at work, changes of sources.yaml, and removals."""
+"""Upkeep of the library: what is at work, hints, removals, metrics and webhooks."""

@@ -77,7 +77,7 @@ def remove_video(database: Database, name: str) -> Removal:
 
 def remove_source(database: Database, name: str) -> Removal:
     """Delete the videos of this source and what is known of it, and take it out of sources.yaml."""
-    from earshot.library.upkeep.source_editing import forget_source
+    from earshot.library.sources.editing import forget_source
 
     address, _ = _source(database, name)
     removal = source_traces(database, name)

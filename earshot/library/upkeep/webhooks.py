@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from earshot.common.errors import EarshotError, Unknown
 from earshot.config.mistakes import quoted
 from earshot.config.settings import read_settings
+from earshot.integrations.webhooks.delivery import Attempt, deliver
+from earshot.integrations.webhooks.endpoints import read_endpoints
+from earshot.integrations.webhooks.log import STATES, TEST, Delivery, list_deliveries, queue_test, replay
+from earshot.integrations.webhooks.payloads import test_body
 from earshot.storage.database import Database
-from earshot.webhooks.delivery import Attempt, deliver
-from earshot.webhooks.endpoints import read_endpoints
-from earshot.webhooks.log import STATES, TEST, Delivery, list_deliveries, queue_test, replay
-from earshot.webhooks.payloads import test_body
 
 __all__ = ["STATES", "Attempt", "Delivery", "Webhooks"]
 

@@ -1,1 +1,1 @@
-"""Work, by Dagster: ingest and backfills."""
+"""Work, by Dagster: ingest and backfills; what is stale, and what the stages cost."""

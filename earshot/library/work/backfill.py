@@ -7,7 +7,7 @@ from datetime import date
 
 from earshot.common.errors import EarshotError
 from earshot.library.lookup import Names, find_filter
-from earshot.library.stages import STAGES, known_stages
+from earshot.library.work.stages import STAGES, known_stages
 from earshot.storage.database import Database
 from ingest_assets.operations import backfill
 from ingest_assets.operations.backfill import Progress

@@ -21,9 +21,9 @@ from pyannote.core.utils.generators import string_generator
 from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import Device
 from earshot.models.measurement import CallCounter
+from earshot.models.networks.torch_networks import TorchSegmentation, TorchSpeaker
 from earshot.models.registry import Model
 from earshot.models.voice.diarizer import BATCH_SIZE, Diarizer
-from earshot.models.voice.networks.torch_networks import TorchSegmentation, TorchSpeaker
 from earshot.models.voice.reconstruction import Span, loudest, runs
 from earshot.models.voice.segmentation import Segmentation
 

@@ -25,10 +25,10 @@ from earshot.common.audio import SAMPLE_RATE
 from earshot.config.hints import ANY_NUMBER
 from earshot.models.device import Device, assert_placed, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
+from earshot.models.networks.interface import SegmentationNetwork, SpeakerNetwork
 from earshot.models.oom_batching import with_oom_fallback
 from earshot.models.registry import Model
 from earshot.models.voice.clustering import cluster
-from earshot.models.voice.networks.interface import SegmentationNetwork, SpeakerNetwork
 from earshot.models.voice.reconstruction import Span, cluster_activity, turns, turns_of_stretches
 from earshot.models.voice.regrouping import regrouped
 from earshot.models.voice.segmentation import Segmentation

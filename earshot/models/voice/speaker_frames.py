@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from earshot.models.voice.networks.filter_bank import FRAME_SAMPLES, frame_count
-from earshot.models.voice.networks.interface import SpeakerNetwork
+from earshot.models.networks.filter_bank import FRAME_SAMPLES, frame_count
+from earshot.models.networks.interface import SpeakerNetwork
 
 EDGE = 75  # frames (1.5 s) at each end of a block that its neighbours provide; fewer cause more errors
 

@@ -18,9 +18,9 @@ import numpy as np
 from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import Device, assert_placed, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
+from earshot.models.networks.interface import SpeakerNetwork
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
-from earshot.models.voice.networks.interface import SpeakerNetwork
 
 PIECE_LENGTHS = tuple(seconds * SAMPLE_RATE for seconds in (1, 2, 4, 8))
 BATCH_SIZE = {"cuda": 64, "cpu": 8}

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Header
 from starlette.responses import Response, StreamingResponse
 
 from earshot.library.reading.sound import Sound
-from earshot.page.dependencies import LibraryOf
-from earshot.page.problems import problem
+from earshot.page.http.dependencies import LibraryOf
+from earshot.page.http.problems import problem
 
 router = APIRouter(tags=["videos"])
 

@@ -10,7 +10,7 @@ from earshot.library.people.changes import SpeakerChange
 from earshot.library.people.corrections import Corrections
 from earshot.library.people.overview import ChangeHistory
 from earshot.page.api.people import Limit, Text
-from earshot.page.dependencies import CorrectionsOf
+from earshot.page.http.dependencies import CorrectionsOf
 
 router = APIRouter(tags=["people"])
 

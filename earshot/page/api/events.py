@@ -18,8 +18,8 @@ from starlette.responses import StreamingResponse
 from earshot.common.errors import EarshotError
 from earshot.library.library import Library
 from earshot.library.upkeep.at_work import AtWork
-from earshot.page.dependencies import LibraryOf
-from earshot.page.problems import DATABASE_AWAY
+from earshot.page.http.dependencies import LibraryOf
+from earshot.page.http.problems import DATABASE_AWAY
 
 router = APIRouter(tags=["events"])
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from earshot.library.exporting.feeds import PER_PAGE, as_chapters
-from earshot.page.dependencies import LibraryOf
+from earshot.page.http.dependencies import LibraryOf
 
 router = APIRouter(tags=["feeds"])
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from earshot.library.people.changes import SpeakerChange
 from earshot.library.people.overview import ForgetSummary, Kind, PlaceList, SpeakerList, SpeakerOverview
-from earshot.page.api.confirming import Confirm, require_confirmed
-from earshot.page.dependencies import LibraryOf, PeopleOf
+from earshot.page.http.confirming import Confirm, require_confirmed
+from earshot.page.http.dependencies import LibraryOf, PeopleOf
 
 router = APIRouter(tags=["people"])
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from earshot.library.reading.facets import Facets
 from earshot.library.reading.question import Question, SearchResult
-from earshot.page.dependencies import LibraryOf
+from earshot.page.http.dependencies import LibraryOf
 
 router = APIRouter(tags=["search"])
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 
 from earshot.common.errors import Unknown
-from earshot.library.timings import OpenFailure, StageSummary, TimedRun
-from earshot.page.dependencies import LibraryOf
+from earshot.library.work.timings import OpenFailure, StageSummary, TimedRun
+from earshot.page.http.dependencies import LibraryOf
 
 router = APIRouter(tags=["performance"])
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from earshot.library.reading.reader import ReadableTranscript
-from earshot.library.timings import OpenFailure, StageTiming
-from earshot.page.dependencies import LibraryOf
+from earshot.library.work.timings import OpenFailure, StageTiming
+from earshot.page.http.dependencies import LibraryOf
 
 router = APIRouter(tags=["videos"])
 

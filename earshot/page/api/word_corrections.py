@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from earshot.library.word_corrections import ListedWordCorrection, WordChange
-from earshot.page.dependencies import LibraryOf
+from earshot.library.reading.word_corrections import ListedWordCorrection, WordChange
+from earshot.page.http.dependencies import LibraryOf
 
 router = APIRouter(tags=["corrections"])
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse, Response
 
-from earshot.page.access import COOKIE, LOGIN, Access
-from earshot.page.problems import problem
+from earshot.page.http.access import COOKIE, LOGIN, Access
+from earshot.page.http.problems import problem
 from earshot.page.rendering import render
 
 router = APIRouter()

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from earshot.library.upkeep.at_work import AtWork
 from earshot.library.upkeep.metrics import CheckMetrics, GpuState, LibraryMetrics
 from earshot.library.upkeep.stage_metrics import Histogram, StageMetrics
-from earshot.page.dependencies import LibraryOf
+from earshot.page.http.dependencies import LibraryOf
 
 MEBIBYTE = 1024 * 1024
 

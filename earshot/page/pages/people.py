@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 
 from earshot.library.people.overview import SpeakerOverview
 from earshot.page.api.people import ListQuery
-from earshot.page.dependencies import LibraryOf
+from earshot.page.http.dependencies import LibraryOf
 from earshot.page.rendering import render
 
 router = APIRouter()

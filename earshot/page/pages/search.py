@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse
 
 from earshot.library.reading.question import SearchResult
 from earshot.page.api.search import SearchQuery, search
-from earshot.page.dependencies import LibraryOf
+from earshot.page.http.dependencies import LibraryOf
 from earshot.page.rendering import render
 
 router = APIRouter()

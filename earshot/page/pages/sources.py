@@ -5,9 +5,9 @@ from starlette.responses import HTMLResponse
 
 from earshot.common.errors import InvalidConfig, Misconfigured
 from earshot.config.settings import read_settings
-from earshot.page.api.upkeep.sources import sources
-from earshot.page.dependencies import LibraryOf
+from earshot.page.http.dependencies import LibraryOf
 from earshot.page.rendering import render
+from earshot.page.upkeep.sources import sources
 
 router = APIRouter()
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from earshot.library.exporting.exports import FORMATS
-from earshot.page.dependencies import LibraryOf
+from earshot.page.http.dependencies import LibraryOf
 from earshot.page.rendering import render
 
 router = APIRouter()

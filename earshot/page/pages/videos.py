@@ -7,10 +7,10 @@ from starlette.responses import HTMLResponse
 
 from earshot.common.errors import EarshotError
 from earshot.library.videos import VIDEO_STATES, ListedPage
-from earshot.page.api.upkeep.videos import VideosQuery, videos
-from earshot.page.dependencies import LibraryOf
-from earshot.page.problems import status_of
+from earshot.page.http.dependencies import LibraryOf
+from earshot.page.http.problems import status_of
 from earshot.page.rendering import render
+from earshot.page.upkeep.videos import VideosQuery, videos
 
 router = APIRouter()
 

@@ -1,7 +1,7 @@
 """Sends one conditional GET through a source's session, within limits of time and size.
 
 Errors name the source, not the URL (it may contain a secret), and have no cause, because the libraries' own errors quote the
-request. The caller interprets the body (earshot/sources/feeds.py). earshot/media/downloads.py fetches media.
+request. The caller interprets the body (earshot/sources/kinds/feeds.py). earshot/sources/media/downloads.py fetches media.
 
 The time limit is checked after each piece of the body; connecting and each header line have only the session's timeout.
 """

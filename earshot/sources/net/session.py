@@ -4,8 +4,8 @@ Listings, metadata, feeds and media of a source all use its one session, so that
 sees one visitor. A session belongs to the thread that opened it. yt-dlp writes cookies back when it ends, so it gets a copy in
 memory; the user's file is only read.
 
-earshot/sources/net/conditional_get.py (feeds), earshot/sources/listing.py and earshot/media/downloads.py send the requests;
-earshot/sources/net/ssrf_guard.py restricts where they may lead.
+earshot/sources/net/conditional_get.py (feeds), earshot/sources/listing.py and earshot/sources/media/downloads.py send the
+requests; earshot/sources/net/ssrf_guard.py restricts where they may lead.
 """
 
 import io

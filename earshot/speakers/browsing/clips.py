@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from earshot.common.timeline import Interval, build_timeline
 from earshot.speakers.corrections.constraints import read_turns
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 if TYPE_CHECKING:
     import pandas as pd

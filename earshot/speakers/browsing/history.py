@@ -7,7 +7,7 @@ from earshot.speakers.corrections.listing import describe_correction
 from earshot.speakers.tables.corrections import list_corrections
 from earshot.speakers.tables.people_changes import MERGE, PeopleChange, find_change
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_names import voice_label
-from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.speaker_names import voice_label
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 COMPARED = 2_000  # voices: those who speak most
 LEAST = 0.2  # the cosine from which one is offered

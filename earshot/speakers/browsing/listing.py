@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from earshot.common.errors import Unknown, WrongCursor
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_names import UNKNOWN, parse_voice_label, voice_label
-from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.speaker_names import UNKNOWN, parse_voice_label, voice_label
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 Kind = Literal["person", "voice", "unknown"]
 

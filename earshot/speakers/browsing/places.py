@@ -7,7 +7,7 @@ from typing import Any
 from earshot.common.errors import WrongCursor
 from earshot.common.times import link_at
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.speakers.voices.identity_constraints import IdentityConstraints
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
-from earshot.transcripts.word_speakers import attribute_words
-from earshot.transcripts.word_turns import Spoken, whole_words
+from earshot.transcripts.attribution.word_speakers import attribute_words
+from earshot.transcripts.attribution.word_turns import Spoken, whole_words
 
 
 def read_corrections(database: Database, corrections: Sequence[Correction] | None = None) -> CorrectionSet:
@@ -131,7 +131,7 @@ def _overrides(video: CorrectedVideo, claims: SpeakerClaims) -> list[Spoken]:
 
 def read_segment_overrides(database: Database, corrections: CorrectionSet) -> list[SegmentOverride]:
     """`segment_overrides()` of all videos, moved to word borders: an override of a turn covers all words of the turn
-    (earshot/transcripts/word_turns.py)."""
+    (earshot/transcripts/attribution/word_turns.py)."""
     overrides = segment_overrides(corrections)
     if not overrides:
         return []

@@ -5,7 +5,7 @@
 | `voice 7`, `voice-7` | every local speaker of that anonymous voice |
 | `VIDEO@SPEAKER_01` | one local speaker |
 | `VIDEO` | the only local speaker of that video |
-| `VIDEO@0:12:30` | the turn at that time (earshot/transcripts/turn_times.py) |
+| `VIDEO@0:12:30` | the turn at that time (earshot/transcripts/attribution/turn_times.py) |
 
 A target has spans of time, because corrections are stored as times (earshot/speakers/tables/corrections.py). Those of a speaker
 are the solo time.
@@ -26,9 +26,9 @@ from earshot.speakers.tables.voices import members_of
 from earshot.speakers.voices.speakers import Key, describe_speakers
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
+from earshot.transcripts.attribution.speaker_names import Names, parse_voice_label, speaker_names, voice_label
+from earshot.transcripts.attribution.turn_times import TurnTimes, TypedTime, parse_typed_time, turn_times, turns_alone
 from earshot.transcripts.recordings import read_recording
-from earshot.transcripts.speaker_names import Names, parse_voice_label, speaker_names, voice_label
-from earshot.transcripts.turn_times import TurnTimes, TypedTime, parse_typed_time, turn_times, turns_alone
 
 FORMS = "Write a voice such as 'voice 7', a speaker such as VIDEO@SPEAKER_01, or a turn by its time: VIDEO@0:12:30."
 

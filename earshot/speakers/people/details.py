@@ -16,9 +16,9 @@ from earshot.speakers.tables.people import list_people
 from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Database
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 from earshot.transcripts.corrections.corrected_words import rows_in, text_of
 from earshot.transcripts.corrections.word_corrections import corrected_videos, read_words
-from earshot.transcripts.speaker_refs import SpeakerRef
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from earshot.speakers.tables.voice_space import VoiceSpace, in_space
 from earshot.speakers.tables.voices import members_of
 from earshot.speakers.voices.speakers import Key, describe_speakers, kind_of
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_names import UNKNOWN, parse_voice_label, voice_label
-from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.speaker_names import UNKNOWN, parse_voice_label, voice_label
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from earshot.speakers.voices.local_speakers import local_speakers
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Connection, Database
 from earshot.storage.locks import PEOPLE_LOCK, is_held_elsewhere, lock, video_lock
-from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 _TABLES = (
     "people, enrolments, enrolment_judgements, enrolment_samples, corrections, corrected_spans, identities, segment_overrides, "

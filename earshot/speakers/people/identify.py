@@ -11,7 +11,7 @@ The result depends only on the centroids, enrolments and corrections, not on the
 on earlier results (voice_ids.py). The speakers of a new video are compared with all people and all other speakers, which is one
 matrix product, and only the affected components are clustered again; `full=True` clusters all. Also written are the times that
 corrections give to someone other than the local speaker (table `segment_overrides`), people's profiles (`person_profiles`), and
-an event for each person newly named in a video (earshot/webhooks/log.py).
+an event for each person newly named in a video (earshot/integrations/webhooks/log.py).
 """
 
 from collections import Counter
@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from earshot.config.settings import Settings, read_settings
+from earshot.integrations.webhooks.log import record_named
 from earshot.models.registry import Thresholds
 from earshot.speakers.corrections.claims import CorrectionSet
 from earshot.speakers.corrections.constraints import (
@@ -56,7 +57,6 @@ from earshot.speakers.voices.speakers import Key, Speakers, kind_of
 from earshot.speakers.voices.voice_ids import clusters_without_id, kept_voice_ids
 from earshot.storage.database import Database
 from earshot.storage.locks import PEOPLE_LOCK, lock
-from earshot.webhooks.log import record_named
 
 NO_VOICE_IDS: Mapping[Key, int] = MappingProxyType({})
 

@@ -14,7 +14,7 @@ from earshot.speakers.people.forget import ForgetSummary, count_traces
 from earshot.speakers.tables.people import checked_name, find_person
 from earshot.speakers.tables.people_changes import merge_people, rename_person
 from earshot.storage.database import Database
-from earshot.transcripts.speaker_refs import SpeakerRef
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 
 def rename(database: Database, settings: Settings, who: SpeakerRef, name: str) -> tuple[str, int]:

@@ -25,7 +25,7 @@ from earshot.common.errors import RecordingUnusable, VideoError
 from earshot.common.excerpt import VIDEO, Excerpt, format_time
 from earshot.common.timeline import Interval
 from earshot.config.settings import read_settings
-from earshot.media.decoding import decode
+from earshot.sources.media.decoding import decode
 from earshot.speakers.tables.enrolments import StoredEnrolment, pending_enrolments, save_assessment
 from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space

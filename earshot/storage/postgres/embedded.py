@@ -1,7 +1,7 @@
 """The embedded server: PostgreSQL 18 with pgvector from a wheel, one for each home, started on demand.
 
 Its files are in `EARSHOT_HOME/postgres`. It listens on a unix socket only: in that folder, or in one of
-earshot/config/sockets.py if the path would be too long. It asks the kernel who connects (earshot/storage/postgres/access.py).
+earshot/storage/sockets.py if the path would be too long. It asks the kernel who connects (earshot/storage/postgres/access.py).
 It runs until `stop()`, longer than the process that started it.
 """
 
@@ -23,10 +23,10 @@ import psycopg
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate_log
 from earshot.config.home import make_home
-from earshot.config.sockets import fits, socket_folder
 from earshot.storage.full_disk import WORDS, disk_full
 from earshot.storage.postgres.access import SUPERUSER, give, let_through, server_user, write_access
 from earshot.storage.postgres.programs import launch_as, run_as
+from earshot.storage.sockets import fits, socket_folder
 
 MOST_MEMORY = 4 << 30  # bytes; the server's cache is an eighth of the machine's memory up to this, and grows only as needed
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from earshot.common.errors import EarshotError
 from earshot.common.text import one_line
-from earshot.evaluation.readers.cues import plain_srt, plain_vtt, srt_cues, voices_of, vtt_cues
-from earshot.evaluation.readers.segments import FilePlace
+from earshot.transcripts.references.cues import plain_srt, plain_vtt, srt_cues, voices_of, vtt_cues
+from earshot.transcripts.references.segments import FilePlace
 
 MAX_CUES = 200_000
 MAX_VOICE = 60  # characters of a voice's name

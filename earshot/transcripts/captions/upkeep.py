@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from earshot.common.errors import Blocked, EarshotError, Retryable, SourceBlocked, SourceUnusable
 from earshot.common.redaction import without_secrets
 from earshot.config.sources_file import Source
-from earshot.media.download_slots import download_slot
 from earshot.models.text.text_encoder import TextEncoder
 from earshot.sources.captions.fetching import ask_site, read_file
+from earshot.sources.media.download_slots import download_slot
 from earshot.storage.catalog.entries import CaptionFile, is_url
 from earshot.storage.catalog.source_states import pause
 from earshot.storage.database import Database

@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 
 import pandas as pd
 
-from earshot.transcripts.word_speakers import PAUSE_S, ends_sentence
+from earshot.transcripts.attribution.word_speakers import PAUSE_S, ends_sentence
 
 # Subtitling's common limits (e.g. the BBC's and Netflix's guidelines): two lines of 42 characters, 7 s on screen.
 MAX_LINE_LENGTH = 42

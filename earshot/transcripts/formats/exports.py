@@ -12,9 +12,9 @@
 | `seglst` | who said what when, for scoring transcripts with meeteval | words | in the same way |
 
 In `json`, words, passages and turns have the diarization's `local_speaker`, the displayed `speaker`
-(earshot/transcripts/speaker_names.py), and `person` (a name) and `voice` (a number), null where they do not apply. A passage
-with a corrected time range is split, in `txt` too. In subtitles and passages a short back-channel stays in the sentence that it
-interrupts; words of `json` and segments of `seglst` have their own speaker.
+(earshot/transcripts/attribution/speaker_names.py), and `person` (a name) and `voice` (a number), null where they do not apply.
+A passage with a corrected time range is split, in `txt` too. In subtitles and passages a short back-channel stays in the
+sentence that it interrupts; words of `json` and segments of `seglst` have their own speaker.
 
 No name can break a format: line breaks become spaces, and each format's special characters are escaped or replaced.
 earshot/transcripts/formats/files.py writes the files.
@@ -32,6 +32,7 @@ import pandas as pd
 from earshot.common.text import one_line
 from earshot.common.times import browsable, format_hms
 from earshot.storage.catalog.videos import Video
+from earshot.transcripts.attribution.speaker_names import Speaker
 from earshot.transcripts.formats.markdown import as_markdown
 from earshot.transcripts.formats.passages_csv import HEADER, as_csv, rows_of
 from earshot.transcripts.formats.podcast_json import as_podcast_json
@@ -39,7 +40,6 @@ from earshot.transcripts.formats.speaker_passages import day_of, speaker_passage
 from earshot.transcripts.formats.subtitles import as_srt, as_vtt
 from earshot.transcripts.passages import Limits, cut_passages
 from earshot.transcripts.recordings import Recording
-from earshot.transcripts.speaker_names import Speaker
 
 PASSAGE_KEYS = ["start_s", "end_s", "local_speaker", "text"]
 TURN_KEYS = ["start_s", "end_s", "local_speaker", "overlap"]

@@ -14,8 +14,8 @@ from typing import Any
 from earshot.common.text import one_line
 from earshot.common.times import link_at
 from earshot.storage.catalog.videos import Video
+from earshot.transcripts.attribution.speaker_names import Speaker
 from earshot.transcripts.recordings import Recording
-from earshot.transcripts.speaker_names import Speaker
 
 
 @dataclass(frozen=True)

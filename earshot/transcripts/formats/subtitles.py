@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from earshot.common.text import one_line
+from earshot.transcripts.attribution.word_speakers import sentence_speakers
 from earshot.transcripts.formats.cues import MAX_LINE_LENGTH, cut_cues
 from earshot.transcripts.passages import MIN_PASSAGE_S
 from earshot.transcripts.recordings import Recording
-from earshot.transcripts.word_speakers import sentence_speakers
 
 MAX_NAME_LENGTH = 24  # characters on the screen: a longer name would leave no room for words
 MIN_CUE_S = 0.001

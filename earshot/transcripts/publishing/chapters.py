@@ -12,7 +12,7 @@ from textwrap import shorten
 
 import numpy as np
 
-from earshot.transcripts.word_speakers import ends_sentence
+from earshot.transcripts.attribution.word_speakers import ends_sentence
 
 BLOCK = 6  # passages on each side that are compared: about two minutes
 MIN_CHAPTER_S = 180.0

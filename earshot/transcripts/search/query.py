@@ -22,9 +22,9 @@ from earshot.models.device import Device
 from earshot.models.text.text_encoder import TextEncoder
 from earshot.storage.catalog.video_filter import VideoFilter
 from earshot.storage.database import Database
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef, keys_with
 from earshot.transcripts.search.hits import Captions, Duplicate, Hit
 from earshot.transcripts.search.text_models import count_unsearched, list_text_models, searched_model
-from earshot.transcripts.speaker_refs import SpeakerRef, keys_with
 
 if TYPE_CHECKING:
     import numpy as np

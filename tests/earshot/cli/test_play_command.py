@@ -10,7 +10,7 @@ from earshot.cli.reading.play import play_command
 from earshot.cli.reading.search import search_command
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
-from earshot.media.playing import PLAYERS, stored_audio
+from earshot.sources.media.playing import PLAYERS, stored_audio
 from earshot.storage.catalog.videos import set_duration
 from earshot.storage.database import Database
 from tests.support.library import stored_video

@@ -10,11 +10,11 @@ from click.testing import CliRunner
 from earshot.cli.commands import cli
 from earshot.common.errors import InvalidMedia, Unknown
 from earshot.config.settings import read_settings
+from earshot.integrations.webhooks.delivery import deliver
+from earshot.integrations.webhooks.endpoints import read_endpoints
+from earshot.integrations.webhooks.log import write_endpoints
 from earshot.storage.catalog.videos import Video, record_failure, register
 from earshot.storage.database import Database
-from earshot.webhooks.delivery import deliver
-from earshot.webhooks.endpoints import read_endpoints
-from earshot.webhooks.log import write_endpoints
 from tests.support.webhook_receiver import Receiver, receiving
 
 SECRET = "whsec_aHVudGVyMiBpcyBhIHNlY3JldCBvZiAzMiBieXRlcw=="

@@ -10,7 +10,7 @@ from earshot.config.mistakes import is_empty
 from earshot.config.people_file import read_people
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import read_sources
-from earshot.webhooks.endpoints import read_endpoints
+from earshot.integrations.webhooks.endpoints import read_endpoints
 
 FOLDER = Path(__file__).with_name("mistakes")
 READERS: dict[str, Callable[[Path], object]] = {

@@ -18,7 +18,7 @@ from dagster import DagsterInstance
 from earshot import Library
 from earshot.cli.commands import cli
 from earshot.common.errors import DatabaseUnusable, EarshotError
-from earshot.library.upkeep.backup.manifest import newest_schema
+from earshot.library.backup.manifest import newest_schema
 from earshot.storage.database import Database, open_database
 from earshot.storage.media_store import MediaStore, samples_sha256
 from earshot.storage.postgres import dumps

@@ -1,6 +1,6 @@
 """People and corrections through the library, over made-up voices: fields of what is listed and changed.
 
-tests/earshot/cli/test_people_commands.py tests what is refused, over the same functions.
+tests/earshot/cli/people/test_people_commands.py tests what is refused, over the same functions.
 """
 
 from pathlib import Path

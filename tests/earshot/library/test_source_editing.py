@@ -8,7 +8,7 @@ import pytest
 from earshot.common.errors import EarshotError, InvalidConfig, Unknown
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Kind, read_sources
-from earshot.library.upkeep.source_editing import add_source, forget_source, kind_of, pause_source, set_options
+from earshot.library.sources.editing import add_source, forget_source, kind_of, pause_source, set_options
 
 MINE = """\
 # mine

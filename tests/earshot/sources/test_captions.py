@@ -10,10 +10,10 @@ from earshot.config.sources_file import Kind, Source, source_named
 from earshot.sources.captions import fetching
 from earshot.sources.captions.choice import format_of, language_of, site_captions
 from earshot.sources.captions.fetching import ask_site, read_file
-from earshot.sources.feeds import read_feed
-from earshot.sources.folders import list_folder
+from earshot.sources.kinds.feeds import read_feed
+from earshot.sources.kinds.folders import list_folder
 from earshot.storage.catalog.entries import CaptionFile
-from tests.earshot.sources.youtube import CHANNEL, play_youtube
+from tests.earshot.sources.kinds.youtube import CHANNEL, play_youtube
 from tests.support.captions import HEARD_GERMAN, captioned_feed, track, transcript
 from tests.support.http_server import Answer, Site, moved, too_many
 

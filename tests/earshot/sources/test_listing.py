@@ -12,12 +12,12 @@ import pytest
 
 from earshot.common.errors import AddressRefused, Blocked, NotAFeed, Removed, Retryable, SourceBlocked, SourceUnusable
 from earshot.config.sources_file import Kind, Source, source_named
+from earshot.sources.kinds.youtube import watch_url
 from earshot.sources.listing import fetch_details, is_url, list_all, poll
 from earshot.sources.net.ytdlp_errors import NETWORK, OF_A_SOURCE
 from earshot.sources.selection import WANTED, judge_entry
-from earshot.sources.youtube import watch_url
 from earshot.storage.catalog.entries import Entry, Listing, Live, Validators
-from tests.earshot.sources.youtube import CHANNEL, CHANNEL_ID, YouTube, play_youtube, upload, uploaded_at
+from tests.earshot.sources.kinds.youtube import CHANNEL, CHANNEL_ID, YouTube, play_youtube, upload, uploaded_at
 from tests.support.feeds import HTML, player_page, video_page
 from tests.support.http_server import Answer, Site, moved, too_many
 from tests.support.videos.recordings import write_noise
@@ -406,7 +406,7 @@ def test_file_key_is_its_content(tmp_path: Path) -> None:
 
 def test_named_file_is_listed_despite_a_fast_disk_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "talk.mp3").write_bytes(b"on a server whose clock is ahead")
-    monkeypatch.setattr("earshot.sources.folders.time.time", lambda: (tmp_path / "talk.mp3").stat().st_ctime - 5.0)
+    monkeypatch.setattr("earshot.sources.kinds.folders.time.time", lambda: (tmp_path / "talk.mp3").stat().st_ctime - 5.0)
     assert [entry.title for entry in list_all(source_named(str(tmp_path))).entries] == ["talk"]
 
 

@@ -11,14 +11,14 @@ import pytest
 from earshot.common.errors import Blocked, LiveOrUpcoming, Private, SourceBlocked
 from earshot.config.sources_file import Kind, Source, source_named
 from earshot.sources import listing, polling
+from earshot.sources.kinds.youtube import watch_url
 from earshot.sources.polling import list_fully, poll_sources
-from earshot.sources.youtube import watch_url
 from earshot.storage.catalog.entries import Listing
 from earshot.storage.catalog.run_requests import request_retries
 from earshot.storage.catalog.source_states import states_of
 from earshot.storage.catalog.videos import get_video, list_videos, record_failure
 from earshot.storage.database import Database
-from tests.earshot.sources.youtube import CHANNEL, YouTube, play_youtube, upload, uploaded_at
+from tests.earshot.sources.kinds.youtube import CHANNEL, YouTube, play_youtube, upload, uploaded_at
 from tests.support.feeds import FIRST_DAY, feed
 from tests.support.http_server import Answer, Site, too_many
 
@@ -273,7 +273,7 @@ def test_unchanged_file_is_not_read_again(tmp_path: Path, database: Database, mo
     (tmp_path / "talk.wav").write_bytes(b"a recording")
     time.sleep(0.01)
     poll_sources([source], database)
-    monkeypatch.setattr("earshot.sources.folders._content_digest", lambda file: pytest.fail(f"{file} was read again"))
+    monkeypatch.setattr("earshot.sources.kinds.folders._content_digest", lambda file: pytest.fail(f"{file} was read again"))
     assert [result.error for result in poll_sources([source], database)] == [""]
 
 

@@ -14,6 +14,9 @@ from bench.harness.server import free_port
 from earshot.cli.commands import cli
 from earshot.common.errors import EarshotError
 from earshot.config.settings import read_settings
+from earshot.integrations.webhooks.delivery import deliver
+from earshot.integrations.webhooks.endpoints import EVENTS, Endpoint
+from earshot.integrations.webhooks.log import write_endpoints
 from earshot.speakers.people.directory import labels, resolve
 from earshot.speakers.people.forget import count_traces, forget
 from earshot.speakers.people.identify import identify
@@ -23,10 +26,7 @@ from earshot.speakers.tables.voice_space import voice_space
 from earshot.storage.database import Database
 from earshot.storage.locks import video_lock
 from earshot.storage.server import server_urls
-from earshot.transcripts.speaker_refs import SpeakerRef
-from earshot.webhooks.delivery import deliver
-from earshot.webhooks.endpoints import EVENTS, Endpoint
-from earshot.webhooks.log import write_endpoints
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 from tests.earshot.storage.test_locks import held_by_another
 from tests.support.videos.voice_videos import enrol, keep, speak, voice
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.audio import SAMPLE_RATE
-from earshot.evaluation.speakers import diarization_errors, turns_of
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.measurement import Measurement
@@ -33,6 +32,7 @@ from earshot.speakers.voices.monologue import (
 from earshot.speakers.voices.profiles import Profiles
 from earshot.storage.catalog.videos import Video, register
 from earshot.storage.database import Database
+from earshot.transcripts.evaluation.speakers import diarization_errors, turns_of
 from ingest_assets.assets.speaker_turns import _monologue, speaker_turns
 from ingest_assets.stages.stage import StageRun
 from tests.support.videos.one_video import metadata_of, put_audio, run

@@ -190,7 +190,7 @@ def test_preparation_names_the_piece_lengths() -> None:
 
 @pytest.mark.slow
 def test_preparation_of_known_samples_is_unchanged(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from earshot.models.voice.networks.filter_bank import MEL_BANDS, features
+    from earshot.models.networks.filter_bank import MEL_BANDS, features
 
     assert home.exists()
     encoder = Models().voice_encoder(require_device("cpu"))

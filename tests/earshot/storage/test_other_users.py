@@ -17,10 +17,10 @@ import pytest
 
 from earshot.config.home import make_home
 from earshot.config.settings import read_settings
-from earshot.config.sockets import socket_folder
 from earshot.storage.postgres import embedded
 from earshot.storage.postgres.access import USER_FOR_ROOT, server_user
 from earshot.storage.server import server_urls, stop_embedded
+from earshot.storage.sockets import socket_folder
 from resources.instance.broker import EmbeddedBroker
 from tests.support.other_user import OTHER, as_other_user, as_root
 

@@ -22,11 +22,13 @@ from earshot.cli.reading.search import search_command
 from earshot.common.errors import EarshotError
 from earshot.common.text import pluralize
 from earshot.models.cache import Models
-from earshot.page.access import Access
 from earshot.page.app import create_app
+from earshot.page.http.access import Access
 from earshot.speakers.people.directory import resolve
 from earshot.speakers.tables.people import add_person
 from earshot.storage.database import Database
+from earshot.transcripts.attribution.speaker_names import speaker_names
+from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 from earshot.transcripts.search.hits import Hit
 from earshot.transcripts.search.query import (
     EVERYTHING,
@@ -39,8 +41,6 @@ from earshot.transcripts.search.query import (
 )
 from earshot.transcripts.search.text_models import searched_model
 from earshot.transcripts.search.vector_index import build_index, drop_index, is_indexed
-from earshot.transcripts.speaker_names import speaker_names
-from earshot.transcripts.speaker_refs import SpeakerRef
 from tests.support.videos.spoken_videos import MODEL, Encoder, add_video, hear_again, identify, say_is
 
 OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from earshot.common.text import one_line
 from earshot.storage.catalog.videos import Video
+from earshot.transcripts.attribution.speaker_names import Names, Speaker
+from earshot.transcripts.attribution.word_speakers import attribute_words, sentence_speakers
 from earshot.transcripts.formats.exports import FORMATS
 from earshot.transcripts.passages import Limits, cut_passages
 from earshot.transcripts.recordings import Recording
-from earshot.transcripts.speaker_names import Names, Speaker
-from earshot.transcripts.word_speakers import attribute_words, sentence_speakers
 
 VIDEO = Video("generic-a-1", "https://x/a.mp3", "https://x", "A talk", duration_s=90.0)
 Word = tuple[float, float, str]

@@ -14,7 +14,6 @@ from bench.corpora.episodes import EPISODES, TELEPHONE, Clip, clip_samples, epis
 from bench.corpora.known_speech import telephone
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.settings import PROJECT_ROOT, read_settings
-from earshot.evaluation.speakers import diarization_errors, turns_of
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.files import locate
@@ -23,6 +22,7 @@ from earshot.models.registry import CAMPPLUS, SEGMENTATION
 from earshot.models.voice.clustering import LARGE, THRESHOLD, cluster
 from earshot.models.voice.diarizer import Diarizer
 from earshot.models.voice.reconstruction import turns
+from earshot.transcripts.evaluation.speakers import diarization_errors, turns_of
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ def diarized(home: object, samples: np.ndarray) -> tuple[pd.DataFrame, pd.DataFr
 @pytest.fixture(scope="module")
 def networks(home: object) -> tuple[Any, Any]:
     """The bundled networks by torch."""
-    from earshot.models.voice.networks.torch_networks import load_segmentation, load_speaker
+    from earshot.models.networks.torch_networks import load_segmentation, load_speaker
 
     assert home
     folders = [locate(model, read_settings()) for model in (SEGMENTATION, CAMPPLUS)]
@@ -133,7 +133,7 @@ def test_turns_are_those_of_pyannote(networks: tuple[Any, Any], recordings: dict
 def test_onnx_runtime_and_torch_give_the_same_turns(
     networks: tuple[Any, Any], recordings: dict[str, np.ndarray], name: str
 ) -> None:
-    from earshot.models.voice.networks.torch_networks import TorchSegmentation, TorchSpeaker
+    from earshot.models.networks.torch_networks import TorchSegmentation, TorchSpeaker
 
     cpu, heard = require_device("cpu"), recordings[name]
     by_torch = Diarizer(SEGMENTATION, TorchSegmentation(networks[0], "cpu"), CAMPPLUS, TorchSpeaker(networks[1], "cpu"), cpu)

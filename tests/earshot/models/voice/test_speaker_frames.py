@@ -5,8 +5,8 @@ import pytest
 
 from earshot.models.cache import Models
 from earshot.models.device import require_device
-from earshot.models.voice.networks.filter_bank import FRAME_SAMPLES, frame_count
-from earshot.models.voice.networks.onnx_networks import OnnxSpeaker
+from earshot.models.networks.filter_bank import FRAME_SAMPLES, frame_count
+from earshot.models.networks.onnx_networks import OnnxSpeaker
 from earshot.models.voice.speaker_frames import EDGE, window_frames
 
 WINDOW = 160_000

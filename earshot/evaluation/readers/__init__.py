@@ -1,1 +1,0 @@
-"""Readers of reference files, one function for each format: from text to `Segment`s."""

@@ -1,0 +1,1 @@
+"""Sources as users keep them: describes the watched ones, and edits sources.yaml."""

@@ -1,1 +1,0 @@
-"""The tools, by what they are about. Each is a function of its context and its arguments."""

@@ -1,0 +1,151 @@
+"""The bundled networks on the CPU, by ONNX Runtime: two to three times as fast as torch, and without its imports.
+
+A session with one thread, called from as many threads as there are cores, is faster than one call on all cores
+(docs/measurements/performance.md). The graphs are made from the verified weights at first use (graphs.py).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from earshot.common.audio import SAMPLE_RATE
+from earshot.models.device import compute_threads
+from earshot.models.networks import filter_bank
+from earshot.models.networks.graphs import graphs
+from earshot.models.networks.interface import Item, Network, Result, SegmentationNetwork, SpeakerNetwork
+from earshot.models.voice.segmentation import Frames
+
+SEGMENTATION_GRAPH, FRAMES_GRAPH, VECTORS_GRAPH = "segmentation.onnx", "frames.onnx", "vectors.onnx"
+DEVICES = {"CPUExecutionProvider": "cpu"}
+PRECISIONS = {"tensor(float)": "float32"}
+# ONNX Runtime has no error class for these.
+MEMORY_SIGNS = ("bad_alloc", "Failed to allocate memory")
+
+# Who speaks in each class of segmentation-3.0: no one, one of three, or two of them.
+CLASSES = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], dtype=np.float32)
+
+
+class Graph(Network):
+    """A loaded graph with one input and one output."""
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.inter_op_num_threads = options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(path, options, providers=list(DEVICES))
+        [self._input] = self._session.get_inputs()
+
+    @property
+    def device(self) -> str:
+        provider = self._session.get_providers()[0]
+        return DEVICES.get(provider, provider)
+
+    @property
+    def compute_type(self) -> str:
+        precision = str(self._input.type)
+        return PRECISIONS.get(precision, precision)
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        try:
+            [output] = self._session.run(None, {self._input.name: inputs})
+        except Exception as error:
+            if any(sign in str(error) for sign in MEMORY_SIGNS):
+                raise MemoryError(str(error)) from error
+            raise
+        return np.asarray(output)
+
+
+class OnnxNetwork(Network):
+    """A network whose placement is that of its main graph."""
+
+    graph: Graph
+
+    @property
+    def device(self) -> str:
+        return self.graph.device
+
+    @property
+    def compute_type(self) -> str:
+        return self.graph.compute_type
+
+
+class OnnxSegmentation(OnnxNetwork, SegmentationNetwork):
+    """segmentation-3.0."""
+
+    window_s = 10.0
+    frames = Frames(duration_s=991 / SAMPLE_RATE, step_s=270 / SAMPLE_RATE)
+
+    def __init__(self, folder: Path) -> None:
+        self.graph = Graph(folder / SEGMENTATION_GRAPH)
+
+    def speakers(self, windows: np.ndarray) -> np.ndarray:
+        return CLASSES[self.graph(windows[:, np.newaxis]).argmax(axis=2)]
+
+    def spread(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        return _threads().map(call, items)
+
+
+class OnnxSpeaker(OnnxNetwork, SpeakerNetwork):
+    """CAM++."""
+
+    arrays = np
+
+    def __init__(self, folder: Path) -> None:
+        self.graph, self._to_vectors = Graph(folder / FRAMES_GRAPH), Graph(folder / VECTORS_GRAPH)
+
+    def frames(self, waveforms: np.ndarray) -> list[np.ndarray]:
+        return list(_threads().map(self._frames, waveforms))
+
+    def _frames(self, samples: np.ndarray) -> np.ndarray:
+        return self.graph(filter_bank.features(samples)[np.newaxis])[0]
+
+    def vectors(self, frames: Sequence[Any], active: np.ndarray | None = None) -> np.ndarray:
+        if active is None:
+            return self._to_vectors(np.stack([_pool(each) for each in frames]))
+        chosen = active[..., _nearest(active.shape[-1], frames[0].shape[-1])] > 0
+        pooled = [_pool(each[:, of_speaker]) for each, speakers in zip(frames, chosen, strict=True) for of_speaker in speakers]
+        return self._to_vectors(np.stack(pooled)).reshape(*active.shape[:2], -1)
+
+
+def load_segmentation(weights: Path) -> OnnxSegmentation:
+    """segmentation-3.0 from its verified folder."""
+
+    def export(target: Path) -> None:
+        from earshot.models.networks.graph_export import export_segmentation
+
+        export_segmentation(weights, target)
+
+    return OnnxSegmentation(graphs(weights, export))
+
+
+def load_speaker(weights: Path) -> OnnxSpeaker:
+    """CAM++ from its verified folder."""
+
+    def export(target: Path) -> None:
+        from earshot.models.networks.graph_export import export_speaker
+
+        export_speaker(weights, target)
+
+    return OnnxSpeaker(graphs(weights, export))
+
+
+def _pool(frames: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation over time; zeros where there is none."""
+    count = frames.shape[1]
+    mean = frames.sum(axis=1) / max(1, count)
+    square = np.square(frames - mean[:, np.newaxis]).sum(axis=1)
+    return np.concatenate([mean, np.sqrt(square / max(1, count - 1))])
+
+
+def _nearest(given: int, wanted: int) -> np.ndarray:
+    """Which of the given frames is nearest to each of the wanted ones, as torch's `interpolate` has it."""
+    return np.floor(np.arange(wanted, dtype=np.float32) * np.float32(given / wanted)).astype(int)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(compute_threads(), thread_name_prefix="voice-networks")

@@ -1,1 +1,0 @@
-"""The collection as JSON: videos, sources, hints for both, and backfills."""

@@ -1,0 +1,1 @@
+"""What all requests share: access, confirmation, ETags, errors and the library."""

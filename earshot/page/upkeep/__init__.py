@@ -1,0 +1,1 @@
+"""The API of upkeep: videos, sources, hints for both, and backfills."""

@@ -1,0 +1,1 @@
+"""Kinds of source: feeds, folders and YouTube."""

@@ -1,0 +1,1 @@
+"""Attribution: who says each word, and by which name."""

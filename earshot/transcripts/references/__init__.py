@@ -1,0 +1,1 @@
+"""Transcripts that others wrote, read from files: references to compare with, and the cues of captions."""

@@ -1,0 +1,32 @@
+"""Folders stay small enough to be read at a glance."""
+
+from pathlib import Path
+
+from earshot.config.settings import PROJECT_ROOT
+
+TOP_LEVEL = ("bench", "earshot", "ingest_assets", "resources", "sensors", "tests", "docs")
+FOLDERS = [PROJECT_ROOT / name for name in TOP_LEVEL] + [
+    folder
+    for name in TOP_LEVEL
+    for folder in (PROJECT_ROOT / name).rglob("*")
+    if folder.is_dir() and "__pycache__" not in folder.parts
+]
+MOST_ENTRIES = 12
+MIGRATIONS = Path("earshot/storage/migrations")  # one list, in the order in which they run
+
+
+def _entries(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir() if entry.name not in {"__init__.py", "__pycache__"}]
+
+
+def test_folder_has_at_most_twelve_entries() -> None:
+    assert len(FOLDERS) > len(TOP_LEVEL)
+    full = [folder.relative_to(PROJECT_ROOT) for folder in FOLDERS if len(_entries(folder)) > MOST_ENTRIES]
+    assert full == [MIGRATIONS]
+
+
+def test_packages_go_two_levels_below_a_top_level_one() -> None:
+    """Those of tests/earshot mirror those of earshot, one level deeper."""
+    packages = [module.parent.relative_to(PROJECT_ROOT) for folder in FOLDERS for module in folder.glob("__init__.py")]
+    assert [str(package) for package in packages if len(package.parts) > (4 if package.parts[0] == "tests" else 3)] == []
+    assert packages
