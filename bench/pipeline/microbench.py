@@ -20,7 +20,7 @@ from psycopg import sql
 from bench.pipeline.overhead import Cost, Sampling
 from earshot.models.cache import Models
 from earshot.models.device import Device
-from earshot.models.measurement import CallCounter, ExecutionInfo, Measurement, Place, clock
+from earshot.models.measurement import CallCounter, ExecutionInfo, IoPlace, Measurement, clock
 from earshot.models.nvml import GpuSampler
 from earshot.models.registry import Floor
 from earshot.storage.catalog.stages import STAGES, UPSTREAM
@@ -124,7 +124,7 @@ def _run_stopwatches() -> None:
     measurement = Measurement()
     with measurement.loading(), measurement.computing():
         for _ in range(4):
-            with measurement.reading_writing(Place.DATABASE):
+            with measurement.reading_writing(IoPlace.DATABASE):
                 pass
     measurement.close()
 

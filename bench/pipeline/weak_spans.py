@@ -26,7 +26,7 @@ from earshot.common.audio import SAMPLE_RATE
 from earshot.models.cache import Models
 from earshot.models.device import require_device
 from earshot.models.speech.batched_pipeline import BatchedPipeline
-from earshot.models.speech.second_look import Reading
+from earshot.models.speech.second_look import WindowReading
 from earshot.models.speech.transcriber import Transcriber
 from earshot.transcripts.evaluation.words import word_errors
 
@@ -48,9 +48,9 @@ Change = Callable[[np.ndarray], np.ndarray]
 class Remembering(BatchedPipeline):
     """Remembers the first readings of weak windows, which were the only ones before."""
 
-    first: Mapping[int, Reading]
+    first: Mapping[int, WindowReading]
 
-    def _look_again(self, first: Mapping[int, Reading], tokenizer: Any, options: Any) -> dict[int, Reading]:
+    def _look_again(self, first: Mapping[int, WindowReading], tokenizer: Any, options: Any) -> dict[int, WindowReading]:
         self.first = first
         return super()._look_again(first, tokenizer, options)
 

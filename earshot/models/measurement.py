@@ -28,7 +28,7 @@ cpu_clock: Callable[[], float] = time.process_time
 load_counters: Callable[[], LoadCounters | None] = read_counters
 
 
-class Place(StrEnum):
+class IoPlace(StrEnum):
     """Where a stage reads and writes."""
 
     STORE = "media store"
@@ -85,7 +85,7 @@ class Measurement:
     def __init__(self) -> None:
         self.load_s = 0.0
         self.compute_s = 0.0
-        self.io_by_place = dict.fromkeys(Place, 0.0)
+        self.io_by_place = dict.fromkeys(IoPlace, 0.0)
         self._waited_s = 0.0
         self.model_loads = 0
         self.tally = CallCounter()
@@ -126,7 +126,7 @@ class Measurement:
         self.compute_s += clock() - started
 
     @contextmanager
-    def reading_writing(self, place: Place) -> Iterator[None]:
+    def reading_writing(self, place: IoPlace) -> Iterator[None]:
         started = clock()
         yield
         self.io_by_place[place] += clock() - started

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from earshot.config.settings import PROJECT_ROOT
 from earshot.models.device import library_versions
-from earshot.models.measurement import ExecutionInfo, Measurement, Place
+from earshot.models.measurement import ExecutionInfo, IoPlace, Measurement
 
 
 @dataclass(frozen=True)
@@ -162,9 +162,9 @@ def timing(
         driver=driver_version() if execution.device == "cuda" else "",
         libraries=library_versions(),
         **asdict(load),
-        store_s=measurement.io_by_place[Place.STORE],
-        database_s=measurement.io_by_place[Place.DATABASE],
-        network_s=measurement.io_by_place[Place.NETWORK],
+        store_s=measurement.io_by_place[IoPlace.STORE],
+        database_s=measurement.io_by_place[IoPlace.DATABASE],
+        network_s=measurement.io_by_place[IoPlace.NETWORK],
     )
 
 

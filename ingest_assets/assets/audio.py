@@ -17,7 +17,7 @@ from soundfile import LibsndfileError
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import cpu_name
-from earshot.models.measurement import ExecutionInfo, Place
+from earshot.models.measurement import ExecutionInfo, IoPlace
 from earshot.sources.media.decoding import decode, decoder_is_imported, import_decoder
 from earshot.sources.media.download_slots import download_slot
 from earshot.sources.media.downloads import Fetched, download_folder, refuse_truncated
@@ -53,7 +53,7 @@ def audio(
                 import_decoder()
         row, samples = _fetch(run, media_source, media_store)
         run.replace({"audio": pd.DataFrame([row])})
-        with run.measurement.reading_writing(Place.DATABASE):
+        with run.measurement.reading_writing(IoPlace.DATABASE):
             set_duration(run.database, run.video.video_id, row["duration_s"])
         return run.finish(
             ExecutionInfo("cpu", "cpu", cpu_name(), f"{row['downloader'].partition(' ')[0]}+pyav", _av_version(), "int16", 1),
@@ -85,7 +85,7 @@ def _fetch(
             seconds = len(samples) / SAMPLE_RATE
             run.measurement.tally.count(seconds, calls=seconds)
         refuse_truncated(fetched, seconds, run.video.title)
-    with run.measurement.reading_writing(Place.STORE):
+    with run.measurement.reading_writing(IoPlace.STORE):
         uri = media_store.open().write(run.video.video_id, samples)
     row = {
         "uri": uri,
@@ -99,12 +99,12 @@ def _fetch(
 
 
 def _fetched(run: StageRun, media_source: MediaSourceResource, folder: Path) -> Fetched:
-    with run.measurement.reading_writing(Place.NETWORK):
+    with run.measurement.reading_writing(IoPlace.NETWORK):
         source = source_of(run.video.source)
     with ExitStack() as turn:
         with run.measurement.waiting():
             turn.enter_context(download_slot(run.database, source))
-        with run.measurement.reading_writing(Place.NETWORK):
+        with run.measurement.reading_writing(IoPlace.NETWORK):
             return media_source.fetch(run.video, folder, source)
 
 

@@ -21,7 +21,7 @@ from dagster import AssetExecutionContext, MaterializeResult
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.hints import speaker_bounds
 from earshot.config.settings import read_settings
-from earshot.models.measurement import Place
+from earshot.models.measurement import IoPlace
 from earshot.speakers.people.identify import read_profiles
 from earshot.speakers.tables.voice_space import thresholds, voice_space
 from earshot.speakers.voices.local_speakers import turn_spans
@@ -81,7 +81,7 @@ def speaker_turns(
                 )
         run.replace({"turns": turns, "exclusive_turns": exclusive})
         speakers = int(turns.local_speaker.nunique())
-        with run.measurement.reading_writing(Place.DATABASE):
+        with run.measurement.reading_writing(IoPlace.DATABASE):
             findings = turn_findings(run.database, run.video, speakers, run.hints.speakers or "")
         return run.finish(
             diarizer.execution,
@@ -111,7 +111,7 @@ def _monologue(run: StageRun, diarizer: "Diarizer", samples: np.ndarray) -> tupl
         return diarize_in_full("hint: several speakers"), None
     if not settings.monologue:
         return diarize_in_full("off: EARSHOT_MONOLOGUE is not 1"), None
-    with run.measurement.reading_writing(Place.DATABASE):
+    with run.measurement.reading_writing(IoPlace.DATABASE):
         profiles, limits = read_profiles(database, voice_space(settings)), thresholds(database, settings)
         corrected = database.query("SELECT 1 FROM corrected_spans WHERE video_id = %s LIMIT 1", [run.video.video_id])
     if corrected or not len(profiles.people):

@@ -9,7 +9,7 @@ ingest_assets/assets/search_index.py decides which model is searched.
 import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult
 
-from earshot.models.measurement import Place
+from earshot.models.measurement import IoPlace
 from earshot.transcripts.attribution.word_speakers import attribute_words, sentence_speakers
 from earshot.transcripts.corrections.corrected_words import correct_words
 from earshot.transcripts.corrections.passage_words import among_all
@@ -37,7 +37,7 @@ def text_embeddings(
         if run.is_current:
             return run.reuse()
         encoder = run.load(gpu, models.open().passage_encoder)
-        with run.measurement.reading_writing(Place.DATABASE):
+        with run.measurement.reading_writing(IoPlace.DATABASE):
             register_text_model(run.database, models.open().model_set().text)
             corrections = read_corrections(run.database, run.video.video_id)
         heard, transcripts = run.rows("words", "word_index"), run.rows("transcripts", "video_id")
@@ -55,7 +55,7 @@ def text_embeddings(
         language = transcripts.language.iloc[0] or ""
         rows = among_all(passages, said).assign(language=language, embedding=list(vectors), **of_model)
         run.replace({"captions": pd.DataFrame(), "passages": rows}, of_model)  # they end as its own passages begin
-        with run.measurement.reading_writing(Place.DATABASE):
+        with run.measurement.reading_writing(IoPlace.DATABASE):
             follow_corrections(run.database, run.video.video_id, corrections)
         return run.finish(
             execution,

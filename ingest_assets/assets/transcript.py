@@ -6,7 +6,7 @@ Silero VAD runs first, so that silence yields no words. The user's hints are giv
 import pandas as pd
 from dagster import AssetExecutionContext, MaterializeResult
 
-from earshot.models.measurement import Place
+from earshot.models.measurement import IoPlace
 from earshot.transcripts.previews import excerpt
 from ingest_assets.stages.content_findings import transcript_findings
 from ingest_assets.stages.outputs import content_digest
@@ -39,7 +39,7 @@ def transcript(
         transcriber = run.load(gpu, models.open().transcriber)
         sound = read_audio(run, media_store)
         hints = run.hints  # read here, so that its seconds are not counted again below
-        with run.measurement.reading_writing(Place.DATABASE):
+        with run.measurement.reading_writing(IoPlace.DATABASE):
             vocabulary = read_vocabulary(run.database, run.video, hints)
         with run.measurement.computing():
             transcription = transcriber.transcribe(
@@ -55,7 +55,7 @@ def transcript(
                 "words": transcription.words,
             }
         )
-        with run.measurement.reading_writing(Place.DATABASE):
+        with run.measurement.reading_writing(IoPlace.DATABASE):
             findings = transcript_findings(run.database, run.video, transcription, sound.duration_s)
         return run.finish(
             execution,

@@ -13,7 +13,7 @@ from dagster import AssetExecutionContext, MaterializeResult
 
 from earshot.common.audio import SampleSpan
 from earshot.config.settings import read_settings
-from earshot.models.measurement import Place
+from earshot.models.measurement import IoPlace
 from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
 from earshot.speakers.voices.local_speakers import conditions, local_speakers, turn_spans
@@ -47,7 +47,7 @@ def voice_embeddings(
         sound, space = read_audio(run, media_store), voice_space(read_settings())
         turns = _spanned(run, len(sound.samples))
         wanted = turns.span[turns.condition != "forgotten"].tolist()
-        with run.measurement.reading_writing(Place.DATABASE):
+        with run.measurement.reading_writing(IoPlace.DATABASE):
             known = cached_embeddings(run.database, space, sound.sha256)
         hits = sum(span in known for span in wanted)
         missing = [span for span in dict.fromkeys(wanted) if span not in known]

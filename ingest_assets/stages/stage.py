@@ -31,7 +31,7 @@ from dagster import (
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
 from earshot.config.hints import Hints
 from earshot.models.device import Device
-from earshot.models.measurement import ExecutionInfo, Measurement, Place
+from earshot.models.measurement import ExecutionInfo, IoPlace, Measurement
 from earshot.models.registry import Floor
 from earshot.storage.catalog.previous_rows import KEEP_TAG, keep_previous
 from earshot.storage.catalog.source_states import pause
@@ -101,7 +101,7 @@ class StageRun:
     @cached_property
     def hints(self) -> Hints:
         """The user's hints for this video when this run of the stage asked for them."""
-        with self.measurement.reading_writing(Place.DATABASE):
+        with self.measurement.reading_writing(IoPlace.DATABASE):
             return hints_for(self.database, self.video.video_id, self.video.source)
 
     @property
@@ -111,12 +111,12 @@ class StageRun:
 
     def rows(self, table: str, order: str) -> pd.DataFrame:
         """This video's rows of a table."""
-        with self.measurement.reading_writing(Place.DATABASE):
+        with self.measurement.reading_writing(IoPlace.DATABASE):
             return self.database.frame(table, self.video.video_id, order)
 
     def replace(self, frames: dict[str, pd.DataFrame], only: Mapping[str, str] | None = None) -> None:
         """Replace this video's rows of these tables in one transaction; with `only`, just those with these values."""
-        with self.measurement.reading_writing(Place.DATABASE), self.database.connect() as connection:
+        with self.measurement.reading_writing(IoPlace.DATABASE), self.database.connect() as connection:
             had_output = invalidate_output(connection, self.video.video_id, self.asset)
             # A retry after the rows were replaced must not keep the new rows as the previous ones.
             if had_output and self.context.run.tags.get(KEEP_TAG) == "true":
@@ -241,7 +241,7 @@ def _record(database: Database, video_id: str, error: EarshotError) -> None:
 
 
 def _open(context: AssetExecutionContext, database: Database, video_id: str, measurement: Measurement) -> StageRun:
-    with measurement.reading_writing(Place.DATABASE):
+    with measurement.reading_writing(IoPlace.DATABASE):
         video = get_video(database, video_id)
     if video is None:
         raise Misconfigured(
@@ -249,7 +249,7 @@ def _open(context: AssetExecutionContext, database: Database, video_id: str, mea
             "Do not add partitions by hand: `earshot ingest` adds them.",
         )
     run = StageRun(context, database, video, measurement)
-    with measurement.reading_writing(Place.DATABASE):
+    with measurement.reading_writing(IoPlace.DATABASE):
         missing = sorted(run.upstream - run.outputs.keys())
     if missing:
         raise _missing_inputs(video, run.asset, missing)

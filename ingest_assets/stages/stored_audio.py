@@ -6,7 +6,7 @@ import numpy as np
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import InvalidMedia
-from earshot.models.measurement import Place
+from earshot.models.measurement import IoPlace
 from earshot.storage.media_store import refetch_remedy
 from ingest_assets.stages.stage import StageRun
 from resources.media_store import MediaStoreResource
@@ -27,7 +27,7 @@ class VideoAudio:
 def read_audio(stage: StageRun, media_store: MediaStoreResource) -> VideoAudio:
     """The audio of this stage's video. Raises InvalidMedia if its file is gone."""
     row = stage.rows("audio", "uri").iloc[0]
-    with stage.measurement.reading_writing(Place.STORE):
+    with stage.measurement.reading_writing(IoPlace.STORE):
         try:
             samples = media_store.open().read(row.uri, "float32")
         except FileNotFoundError as error:

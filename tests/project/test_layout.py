@@ -1,5 +1,7 @@
-"""Folders stay small enough to be read at a glance."""
+"""Folders stay small enough to be read at a glance, and a class name means one thing."""
 
+import ast
+from collections import defaultdict
 from pathlib import Path
 
 from earshot.config.settings import PROJECT_ROOT
@@ -30,3 +32,14 @@ def test_packages_go_two_levels_below_a_top_level_one() -> None:
     packages = [module.parent.relative_to(PROJECT_ROOT) for folder in FOLDERS for module in folder.glob("__init__.py")]
     assert [str(package) for package in packages if len(package.parts) > (4 if package.parts[0] == "tests" else 3)] == []
     assert packages
+
+
+def test_a_class_name_is_given_once() -> None:
+    modules = defaultdict(list)
+    for name in ("earshot", "ingest_assets", "resources", "sensors"):
+        for module in (PROJECT_ROOT / name).rglob("*.py"):
+            for node in ast.walk(ast.parse(module.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    modules[node.name].append(str(module.relative_to(PROJECT_ROOT)))
+    assert {name: where for name, where in modules.items() if len(where) > 1} == {}
+    assert modules

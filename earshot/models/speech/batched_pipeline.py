@@ -17,7 +17,7 @@ from faster_whisper.tokenizer import Tokenizer
 from earshot.common.errors import Misconfigured
 from earshot.models.measurement import CallCounter
 from earshot.models.speech.prompting import Prompt, follows_speech
-from earshot.models.speech.second_look import UNREPEATED, Reading, better, cut, invented, join
+from earshot.models.speech.second_look import UNREPEATED, WindowReading, better, cut, invented, join
 
 ENGLISH = "en"
 
@@ -33,7 +33,7 @@ class SecondLook:
     replaced: int = 0
     silent: int = 0
 
-    def count(self, first: Mapping[int, Reading], kept: Mapping[int, Reading]) -> None:
+    def count(self, first: Mapping[int, WindowReading], kept: Mapping[int, WindowReading]) -> None:
         self.weak += len(first)
         self.silent += sum(not reading.tokens for reading in kept.values())
         self.replaced += sum(bool(reading.tokens) and reading is not first[window] for window, reading in kept.items())
@@ -127,18 +127,18 @@ class BatchedPipeline(BatchedInferencePipeline):
         readings = [kept.get(window, reading) for window, reading in enumerate(readings)]
         return encoded, [_output(reading) for reading in readings]
 
-    def _read(self, features: Any, tokenizer: Tokenizer, options: Any) -> tuple[Any, list[Reading]]:
+    def _read(self, features: Any, tokenizer: Tokenizer, options: Any) -> tuple[Any, list[WindowReading]]:
         self._tally.count(features.shape[0])
         encoded, outputs = super().generate_segment_batched(features, tokenizer, options)
         return encoded, [_reading(output, tokenizer) for output in outputs]
 
-    def _choose(self, prompted: Reading, plain: Reading) -> Reading:
+    def _choose(self, prompted: WindowReading, plain: WindowReading) -> WindowReading:
         follows = follows_speech(prompted.text, plain.text)
         self.prompted += 1
         self.not_followed += not follows
         return prompted if follows else plain
 
-    def _look_again(self, first: Mapping[int, Reading], tokenizer: Tokenizer, options: Any) -> dict[int, Reading]:
+    def _look_again(self, first: Mapping[int, WindowReading], tokenizer: Tokenizer, options: Any) -> dict[int, WindowReading]:
         """The better reading of each of these windows of the batch, whose first ones were weak."""
         second = self._read_halves(first, tokenizer, options)
         lost = [window for window in first if invented(first[window], second[window])]
@@ -149,7 +149,7 @@ class BatchedPipeline(BatchedInferencePipeline):
         self.second_look.count(first, kept)
         return kept
 
-    def _read_halves(self, windows: Iterable[int], tokenizer: Tokenizer, options: Any) -> dict[int, Reading]:
+    def _read_halves(self, windows: Iterable[int], tokenizer: Tokenizer, options: Any) -> dict[int, WindowReading]:
         """All first halves in one call, and all second ones in another: no more at once than in the batch."""
         numbers = list(windows)
         halves = zip(*(cut(self._features[window]) for window in numbers), strict=True)
@@ -157,11 +157,11 @@ class BatchedPipeline(BatchedInferencePipeline):
         return dict(zip(numbers, map(join, left, right), strict=True))
 
 
-def _reading(output: Any, tokenizer: Tokenizer) -> Reading:
+def _reading(output: Any, tokenizer: Tokenizer) -> WindowReading:
     tokens: list[int] = output["tokens"]
-    return Reading(tuple(tokens), tokenizer.decode(tokens), output["avg_logprob"], output["no_speech_prob"])
+    return WindowReading(tuple(tokens), tokenizer.decode(tokens), output["avg_logprob"], output["no_speech_prob"])
 
 
-def _output(reading: Reading) -> dict[str, Any]:
+def _output(reading: WindowReading) -> dict[str, Any]:
     """As faster-whisper has it."""
     return {"tokens": list(reading.tokens), "avg_logprob": reading.logprob, "no_speech_prob": reading.no_speech}

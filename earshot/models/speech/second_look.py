@@ -29,7 +29,7 @@ FIRST_CUT, LAST_CUT, QUIET_FRAMES = 0.35, 0.65, 15
 
 
 @dataclass(frozen=True)
-class Reading:
+class WindowReading:
     """What whisper read in a window, the mean log probability of its tokens, and the probability that no one speaks."""
 
     tokens: tuple[int, ...]
@@ -70,10 +70,10 @@ class Reading:
         return bool(self.tokens) and (self.loops or self.logprob < WEAK_LOGPROB)
 
 
-NOTHING = Reading((), "", 0.0, 1.0)
+NOTHING = WindowReading((), "", 0.0, 1.0)
 
 
-def join(left: Reading, right: Reading) -> Reading:
+def join(left: WindowReading, right: WindowReading) -> WindowReading:
     """The reading of two halves; one in which no one speaks gives no words."""
     heard = [half for half in (left, right) if half.tokens and not half.silent]
     if not heard:
@@ -81,10 +81,10 @@ def join(left: Reading, right: Reading) -> Reading:
     tokens = tuple(token for half in heard for token in half.tokens)
     logprob = float(np.average([half.logprob for half in heard], weights=[len(half.tokens) for half in heard]))
     text = "".join(half.text for half in heard)
-    return Reading(tokens, text, logprob, min(half.no_speech for half in heard))
+    return WindowReading(tokens, text, logprob, min(half.no_speech for half in heard))
 
 
-def better(first: Reading, second: Reading) -> Reading:
+def better(first: WindowReading, second: WindowReading) -> WindowReading:
     """The reading to keep.
 
     The second, if whisper heard no speech in the first. One that does not loop; of two loops, the shorter; of none, the second
@@ -99,7 +99,7 @@ def better(first: Reading, second: Reading) -> Reading:
     return second if second.logprob > first.logprob + BETTER_BY else first
 
 
-def invented(first: Reading, second: Reading) -> bool:
+def invented(first: WindowReading, second: WindowReading) -> bool:
     """Whether the second reading is a loop that was not said.
 
     A phrase that was really repeated is in both readings, and the second one is sure of it.

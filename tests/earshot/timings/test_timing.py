@@ -12,7 +12,7 @@ import pytest
 
 from bench.drill.clock import CALL_S, CORES, INPUT_S, drill_clock
 from earshot.cli.output import describe_speed
-from earshot.models.measurement import ExecutionInfo, Measurement, Place
+from earshot.models.measurement import ExecutionInfo, IoPlace, Measurement
 from earshot.timings.report import SUMMARY_COLUMNS, summarize
 from earshot.timings.timing import KEYS, real_time_factor, speed_in_words, times_real_time, timing
 from ingest_assets.presentation.metadata import metadata
@@ -24,7 +24,7 @@ ORDER = ("audio", "transcript", "speaker_turns")
 
 def measured(load_s: float = 1.0, compute_s: float = 6.0, io_s: float = 0.5) -> Measurement:
     measurement = Measurement()
-    measurement.load_s, measurement.compute_s, measurement.io_by_place[Place.DATABASE] = load_s, compute_s, io_s
+    measurement.load_s, measurement.compute_s, measurement.io_by_place[IoPlace.DATABASE] = load_s, compute_s, io_s
     return measurement
 
 
@@ -47,7 +47,7 @@ def test_x_realtime_excludes_loading() -> None:
 @pytest.mark.parametrize(
     ("stopwatch", "key"),
     [(Measurement.loading, "load_s"), (Measurement.computing, "compute_s")]
-    + [(partial(Measurement.reading_writing, place=place), "io_s") for place in Place],
+    + [(partial(Measurement.reading_writing, place=place), "io_s") for place in IoPlace],
 )
 def test_each_stopwatch_counts_only_its_own_time(
     stopwatch: Callable[[Measurement], AbstractContextManager[None]], key: str
@@ -60,14 +60,14 @@ def test_each_stopwatch_counts_only_its_own_time(
     assert result.wall_s >= getattr(result, key)
 
 
-@pytest.mark.parametrize("place", Place)
-def test_each_place_is_counted_apart(place: Place) -> None:
+@pytest.mark.parametrize("place", IoPlace)
+def test_each_place_is_counted_apart(place: IoPlace) -> None:
     measurement = Measurement()
     with measurement.reading_writing(place):
         sum(range(100))
     result = timing(measurement, EXECUTION, audio_s=60.0, items=1)
-    parts = {Place.STORE: result.store_s, Place.DATABASE: result.database_s, Place.NETWORK: result.network_s}
-    assert parts == {**dict.fromkeys(Place, 0.0), place: result.io_s}
+    parts = {IoPlace.STORE: result.store_s, IoPlace.DATABASE: result.database_s, IoPlace.NETWORK: result.network_s}
+    assert parts == {**dict.fromkeys(IoPlace, 0.0), place: result.io_s}
 
 
 def test_timing_has_measurement_and_derived_figures() -> None:

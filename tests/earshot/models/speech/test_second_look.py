@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from earshot.models.speech.second_look import NOTHING, Reading, better, cut, invented, join
+from earshot.models.speech.second_look import NOTHING, WindowReading, better, cut, invented, join
 
 TEXT = "It was the best of times, it was the worst of times, and we were all going direct to Heaven."
 
 
-def reading(text: str = TEXT, logprob: float = -0.3, no_speech: float = 0.1) -> Reading:
-    return Reading(tuple(range(len(text.split()))), text, logprob, no_speech)
+def reading(text: str = TEXT, logprob: float = -0.3, no_speech: float = 0.1) -> WindowReading:
+    return WindowReading(tuple(range(len(text.split()))), text, logprob, no_speech)
 
 
 DOUBTED = reading(logprob=-1.2)
@@ -23,7 +23,7 @@ DOTS = reading(" ." * 200, logprob=-0.1)
 
 
 @pytest.mark.parametrize("weak", [DOUBTED, SILENT, LOOP, LONG_LOOP, DOTS])
-def test_reading_is_weak(weak: Reading) -> None:
+def test_reading_is_weak(weak: WindowReading) -> None:
     assert weak.weak
 
 
@@ -55,7 +55,7 @@ def test_no_words_are_not_weak_however_unlikely() -> None:
         (SILENT, reading(), "second"),
     ],
 )
-def test_better_reading_is_kept(first: Reading, second: Reading, kept: str) -> None:
+def test_better_reading_is_kept(first: WindowReading, second: WindowReading, kept: str) -> None:
     assert better(first, second) is {"first": first, "second": second}[kept]
 
 
@@ -68,7 +68,7 @@ readings = st.builds(
 
 
 @given(readings, readings)
-def test_second_look_makes_no_loop(first: Reading, second: Reading) -> None:
+def test_second_look_makes_no_loop(first: WindowReading, second: WindowReading) -> None:
     kept = better(first, second)
     assert kept in (first, second)
     assert first.silent or not kept.loops or (first.loops and second.loops)
