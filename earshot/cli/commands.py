@@ -73,6 +73,7 @@ COMMANDS = {
         "earshot.cli.library.webhooks:webhooks_command",
         "List what was posted to webhooks, replay or test them.",
     ),
+    "webserver": LazyCommand("earshot.cli.operation.webserver:webserver_command", "Serve Dagster's UI alone, without queue."),
     "worker": LazyCommand(
         "earshot.cli.operation.service:worker_command",
         "Process videos for a library on another machine.",

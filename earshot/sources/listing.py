@@ -32,6 +32,7 @@ from earshot.config.sources_file import Kind, Source
 from earshot.sources.kinds import youtube
 from earshot.sources.kinds.feeds import NOTHING_KNOWN, read_feed
 from earshot.sources.kinds.folders import KnownFile, list_folder
+from earshot.sources.media.container import open_media
 from earshot.sources.net.session import session
 from earshot.sources.net.ytdlp_errors import OF_A_SOURCE, cause_of, translate
 from earshot.storage.catalog.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
@@ -97,7 +98,7 @@ def fetch_details(entry: Entry, source: Source) -> Entry:
 
 def _file_duration_s(path: Path) -> float | None:
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             return None if container.duration is None else container.duration / av.time_base
     except (av.error.FFmpegError, OSError):
         return None

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -114,6 +115,17 @@ def test_everything_listens_on_loopback(served: Served) -> None:
     listening = [c.laddr.ip for p in family for c in p.net_connections(kind="inet") if c.status == psutil.CONN_LISTEN]
     assert listening
     assert set(listening) <= {"127.0.0.1", "::1"}
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://other.example"}])
+def test_another_site_cannot_send_dagster_a_mutation(served: Served, headers: dict[str, str]) -> None:
+    """Dagster itself takes one from the query string of a GET, as an image of that site would send it."""
+    mutation = 'mutation { deletePipelineRun(runId: "none") { __typename } }'
+    address = f"{served.url}/graphql?{urlencode({'query': mutation})}"
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        assert json.load(answer)["data"]["deletePipelineRun"]["__typename"] == "RunNotFoundError"
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=60)
 
 
 def test_second_up_on_same_home_is_refused(served: Served) -> None:

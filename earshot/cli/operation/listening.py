@@ -1,4 +1,4 @@
-"""Addresses to listen on: refuses those that are taken, or open to other machines without a token; and what /mcp may change."""
+"""Options of servers, and the addresses they listen on: refuses those that are taken, or open without a token."""
 
 import socket
 
@@ -7,6 +7,9 @@ import click
 from earshot.common.errors import Misconfigured
 from earshot.config.home import LOOPBACK
 
+name_option = click.option(
+    "--name", "names", multiple=True, metavar="NAME", help="Another host name by which browsers call this server."
+)
 mcp_option = click.option(
     "--mcp-corrections", is_flag=True, help="Let assistants that use /mcp name voices, and correct words and speakers."
 )

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import click
 
-from earshot.cli.operation.listening import mcp_option, refuse_open, refuse_taken
+from earshot.cli.operation.listening import mcp_option, name_option, refuse_open, refuse_taken
 from earshot.config.home import PAGE_PORT
 from earshot.config.settings import read_settings
 from earshot.library.library import Library
@@ -18,7 +18,7 @@ from earshot.library.library import Library
     help="Address to listen on. Beyond loopback, EARSHOT_PAGE_TOKEN must be set.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=PAGE_PORT, show_default=True, help="Port to listen on.")
-@click.option("--name", "names", multiple=True, metavar="NAME", help="Another host name by which browsers call this server.")
+@name_option
 @mcp_option
 def page_command(host: str, port: int, names: tuple[str, ...], mcp_corrections: bool) -> None:
     """Serve Earshot's page alone, without the queue.

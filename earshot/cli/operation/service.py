@@ -28,7 +28,7 @@ import click
 import psutil
 import psycopg
 
-from earshot.cli.operation.listening import mcp_option, refuse_open, refuse_taken
+from earshot.cli.operation.listening import mcp_option, name_option, refuse_open, refuse_taken
 from earshot.cli.output import json_option, print_json
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
@@ -77,14 +77,15 @@ class _Served:
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address of the UI. It has no login: beyond loopback, anyone who can reach it can use it.",
+    help="Address of the page and the UI. Beyond loopback, EARSHOT_PAGE_TOKEN must be set.",
 )
 @click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of Dagster's UI.")
 @click.option(
     "--page-port", type=click.IntRange(1, 65535), default=PAGE_PORT, show_default=True, help="Port of Earshot's page."
 )
+@name_option
 @mcp_option
-def up(host: str, port: int, page_port: int, mcp_corrections: bool) -> None:
+def up(host: str, port: int, page_port: int, names: tuple[str, ...], mcp_corrections: bool) -> None:
     """Start Earshot's page, Dagster's UI, the queue and the workers.
 
     Runs in the foreground; Ctrl-C or `earshot down` stops it. Logs are in EARSHOT_HOME/logs.
@@ -101,7 +102,8 @@ def up(host: str, port: int, page_port: int, mcp_corrections: bool) -> None:
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     os.environ[MARK] = str(settings.home)
-    page_options = ["--host", host, "--port", str(page_port), *["--mcp-corrections"] * mcp_corrections]
+    named = [part for name in names for part in ("--name", name)]
+    page_options = ["--host", host, "--port", str(page_port), *named, *["--mcp-corrections"] * mcp_corrections]
     page = RestartedProcess("page", ["earshot", "page", *page_options], logs)
     served = _Served(f"http://{host}:{port}", f"http://{host}:{page_port}", logs, page, CodeServer(settings.home, logs))
     state = up_file(settings.home)
@@ -113,7 +115,7 @@ def up(host: str, port: int, page_port: int, mcp_corrections: bool) -> None:
             _ensure_running([page])
             click.echo(f"Earshot's page is at {served.page_url}. Dagster's UI is starting ...")
             _start_queue(served, settings)
-            _start_dagster(served, host, port)
+            _start_dagster(served, ["--host", host, "--port", str(port), *named])
             _supervise(served)
     except KeyboardInterrupt:
         click.echo("Stopping ...")
@@ -245,7 +247,7 @@ def _start_queue(served: _Served, settings: Settings) -> None:
         served.workers += _workers(settings.workers, served.logs)
 
 
-def _start_dagster(served: _Served, host: str, port: int) -> None:
+def _start_dagster(served: _Served, options: list[str]) -> None:
     """Start the code server and, once it answers, Dagster's webserver and daemon, which load their definitions from it."""
     deadline = time.monotonic() + STARTUP_S
     _ensure_running([served.code_server])
@@ -254,9 +256,13 @@ def _start_dagster(served: _Served, host: str, port: int) -> None:
             raise Misconfigured(f"The code server does not start:\n{log_tail(served.logs, 'code server')}")
         _ensure_running([served.page])
         time.sleep(CHECK_CHILDREN_S)
-    workspace = ["-w", str(served.code_server.write_workspace())]
-    for name, arguments in {"webserver": ["-h", host, "-p", str(port)], "daemon": ["run"]}.items():
-        served.children[name] = start(name, [f"dagster-{name}", *arguments, *workspace], served.logs)
+    workspace = str(served.code_server.write_workspace())
+    commands = {
+        "webserver": ["earshot", "webserver", *options, "--workspace", workspace],
+        "daemon": ["dagster-daemon", "run", "-w", workspace],
+    }
+    for name, command in commands.items():
+        served.children[name] = start(name, command, served.logs)
 
 
 def _supervise(served: _Served) -> None:

@@ -90,6 +90,20 @@ def _is_address(name: str) -> bool:
     return False
 
 
+def refusal(access: Access, headers: Headers, changes: bool) -> Response | None:
+    """The answer to a request that names another server, or `changes` something for another site; None if it may go on."""
+    host = headers.get("host", "")
+    if not access.knows(host):
+        return problem(
+            421,
+            f"This server is not called {host_name(host)!r}.",
+            "Use the address that `earshot up` printed, or start it with --name and this name.",
+        )
+    if changes and not _own(headers, host):
+        return problem(403, "Another site may not change this library.", "Use Earshot's own page, or no browser.")
+    return None
+
+
 class Guard:
     """ASGI middleware: refuses what Access does not allow, and adds HEADERS to every answer."""
 
@@ -108,25 +122,17 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send_guarded)
+        await (self._refusal(scope) or self._app)(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        headers, path = Headers(scope=scope), scope["path"]
-        host = headers.get("host", "")
-        if not self._access.knows(host):
-            return problem(
-                421,
-                f"This server is not called {host_name(host)!r}.",
-                "Use the address that `earshot up` printed, or name this one: earshot page --name NAME",
-            )
+        headers, path, changes = Headers(scope=scope), scope["path"], scope["method"] not in READING
+        if refused := refusal(self._access, headers, changes):
+            return refused
         if "\0" in path or b"%00" in scope["query_string"]:
             return problem(400, "The address has a NUL character.", "Leave it out: no text of the library has one.")
-        if scope["method"] not in READING and not _own(headers, host):
-            return problem(403, "Another site may not change this library.", "Use Earshot's own page, or no browser.")
         if self._access.admits(headers) or path.startswith(OPEN_PATHS):
             return None
-        if path.startswith(PROGRAMS) or scope["method"] not in READING:
+        if path.startswith(PROGRAMS) or changes:
             return problem(401, "The token is missing or wrong.", "Send it as a header: Authorization: Bearer TOKEN")
         asked = path + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
         return RedirectResponse(f"{LOGIN}?next={quote(asked, safe='')}", 303)

@@ -12,13 +12,13 @@ import gc
 import sys
 from pathlib import Path
 
-import av
 import av.error
 import numpy as np
 from av.container import InputContainer
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import InvalidMedia, NoAudio
+from earshot.sources.media.container import open_media
 
 # Encoders pad and containers round: a missing end up to the larger of these is accepted.
 TOLERANCE_SHARE = 0.02
@@ -51,7 +51,7 @@ def decode(path: Path) -> np.ndarray:
 def _declared_duration(path: Path) -> float:
     """Seconds of audio that the file declares; 0 if it declares none."""
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             if not container.streams.audio:
                 raise NoAudio(f"{path.name} has no audio track, only {_tracks(container)}.", "There is nothing to transcribe.")
             stream = container.streams.audio[0]
@@ -124,7 +124,7 @@ def _refuse_truncated(path: Path, decoded_s: float, declared_s: float) -> None:
 
 def _plays_to_the_end(path: Path, declared_s: float) -> bool:
     """Whether another track reaches the declared end: then the audio is merely shorter than the picture."""
-    with av.open(str(path)) as container:
+    with open_media(path) as container:
         if not container.streams.video:
             return False
         end = 0.0

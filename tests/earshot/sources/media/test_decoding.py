@@ -123,6 +123,18 @@ def test_text_file_is_refused(tmp_path: Path, suffix: str) -> None:
         decode(path)
 
 
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nheard.wav\n#EXT-X-ENDLIST\n"
+
+
+@pytest.mark.parametrize("playlist", ["ffconcat version 1.0\nfile heard.wav\n", HLS], ids=["concat", "hls"])
+def test_list_of_other_files_is_refused(tmp_path: Path, playlist: str) -> None:
+    """FFmpeg would read these files as often as the list names them."""
+    soundfile.write(tmp_path / "heard.wav", tone(1.0), SAMPLE_RATE)
+    (tmp_path / "episode.mp3").write_text(playlist)
+    with pytest.raises(InvalidMedia, match="cannot be read as audio or video"):
+        decode(tmp_path / "episode.mp3")
+
+
 def test_wav_without_samples_is_refused(tmp_path: Path) -> None:
     write_pcm(tmp_path / "header.wav", tone(0.0))
     with pytest.raises(InvalidMedia, match=r"header\.wav"):
