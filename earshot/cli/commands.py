@@ -73,7 +73,9 @@ COMMANDS = {
         "earshot.cli.library.webhooks:webhooks_command",
         "List what was posted to webhooks, replay or test them.",
     ),
-    "webserver": LazyCommand("earshot.cli.operation.webserver:webserver_command", "Serve Dagster's UI alone, without queue."),
+    "webserver": LazyCommand(
+        "earshot.cli.operation.webserver:webserver_command", "Serve Dagster's UI alone, as `earshot up` does."
+    ),
     "worker": LazyCommand(
         "earshot.cli.operation.service:worker_command",
         "Process videos for a library on another machine.",
