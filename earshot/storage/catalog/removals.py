@@ -97,6 +97,7 @@ def remove_rows(database: Database, video_ids: Sequence[str], exclude: bool) -> 
             "UPDATE source_videos SET decision = 'left_out', reason = %s WHERE video_id = ANY(%s)", [EXCLUDED, videos]
         )
         _detach_timings(connection, videos)
+        _delete_events(connection, videos)
         corrections = _ids(connection, "SELECT DISTINCT correction_id FROM corrected_spans WHERE video_id = ANY(%s)", videos)
         voices = _ids(
             connection,
@@ -115,12 +116,21 @@ def _ids(connection: Connection, statement: str, videos: list[str] | dict[str, l
 
 
 def _detach_timings(connection: Connection, videos: list[str]) -> None:
-    """Delete the failed checks and the log of webhooks. Make the timings those of nameless videos: if it is ingested again, the
-    video is a new one."""
+    """Delete the failed checks. Make the timings those of nameless videos: if it is ingested again, the video is a new one."""
     connection.execute("DELETE FROM check_failures WHERE video_id = ANY(%s)", [videos])
-    connection.execute("DELETE FROM webhook_events WHERE video_id = ANY(%s)", [videos])  # with the deliveries
     connection.execute(
         "UPDATE asset_timings SET video_id = 'removed ' || left(md5(video_id), 8) WHERE video_id = ANY(%s)", [videos]
+    )
+
+
+def _delete_events(connection: Connection, videos: list[str]) -> None:
+    """Delete the events of webhooks with their deliveries; those of people are composed anew if they are posted again."""
+    connection.execute("DELETE FROM webhook_events WHERE video_id = ANY(%s)", [videos])
+    connection.execute(
+        "UPDATE webhook_events SET body = NULL, "
+        "facts = facts || jsonb_build_object('newest', (facts -> 'newest') - %(videos)s::text[]) "
+        "WHERE type = 'person.named' AND facts -> 'newest' ?| %(videos)s::text[]",
+        {"videos": videos},
     )
 
 
