@@ -26,7 +26,7 @@ from earshot.sources.listings import video_of
 from earshot.sources.polling import select
 from earshot.sources.selection import Selection
 from earshot.storage.catalog.entries import Entry
-from earshot.storage.catalog.removals import EXCLUDED, excluded_among, readmit
+from earshot.storage.catalog.removals import excluded_among, readmit
 from earshot.storage.catalog.source_states import lift_pause
 from earshot.storage.catalog.stages import UPSTREAM
 from earshot.storage.catalog.video_hints import keep_hints, own_hints
@@ -165,14 +165,14 @@ def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) ->
 def _with_excluded(
     decided: Sequence[tuple[Entry, Selection]], wanted_back: bool, dry_run: bool, database: Database
 ) -> list[tuple[Entry, Selection]]:
-    """The decisions, in which videos that the user removed are left out, or readmitted if they are wanted back."""
+    """The decisions, in which removed videos are left out, or readmitted if they are wanted back."""
     wanted = [entry.video_id for entry, decision in decided if decision.verdict == "wanted"]
     with database.connect() as connection:
         if wanted_back and not dry_run:
             readmit(connection, wanted)
-        excluded = set() if wanted_back else excluded_among(connection, wanted)
-    left_out = Selection("left_out", EXCLUDED)
-    return [(entry, left_out if entry.video_id in excluded else decision) for entry, decision in decided]
+        excluded = {} if wanted_back else excluded_among(connection, wanted)
+    left_out = {video_id: Selection("left_out", reason) for video_id, reason in excluded.items()}
+    return [(entry, left_out.get(entry.video_id, decision)) for entry, decision in decided]
 
 
 def _left_out(source: Source, decided: Sequence[tuple[Entry, Selection]]) -> Iterator[Outcome]:

@@ -30,6 +30,7 @@ from earshot.speakers.tables.enrolments import StoredEnrolment, pending_enrolmen
 from earshot.speakers.tables.voice_cache import cached_embeddings
 from earshot.speakers.tables.voice_space import VoiceSpace, voice_space
 from earshot.speakers.voices.enrolment_quality import Quality, Samples, assess_quality, clean_speech, enrolment_spans
+from earshot.storage.catalog.stored_audio import why_deleted
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore, refetch_remedy, samples_sha256
@@ -161,7 +162,8 @@ def _video(database: Database, video_id: str) -> EnrolmentAudio:
     try:
         samples = MediaStore().read(audio.uri.iloc[0])
     except FileNotFoundError:
-        raise RecordingUnusable(f"The audio of {video_id} is no longer in the media store.", refetch_remedy(video_id)) from None
+        reason = why_deleted(database, video_id) or f"The audio of {video_id} is no longer in the media store."
+        raise RecordingUnusable(reason, refetch_remedy(video_id)) from None
     forgotten = database.query("SELECT start_s, end_s FROM forgotten_spans WHERE video_id = %s ORDER BY start_s", [video_id])
     return EnrolmentAudio(
         samples,
