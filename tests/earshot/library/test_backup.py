@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -110,11 +111,12 @@ def test_backup_of_a_backfill_is_restored_as_of_its_moment(
             finish(database, "tides")
             database.query("UPDATE words SET text = text || '!'")
 
-    filled.backup(str(tmp_path / "backup"), write_on)
+    done = filled.backup(str(tmp_path / "backup"), write_on)
+    assert filled.metrics().last_backup == datetime.fromisoformat(done.made_at)
     assert find_stale(database) == []
     move_to_server(elsewhere, tmp_path, database.url)
-    done = Library().restore(str(tmp_path / "backup"))
-    assert (done.videos, done.audio) == (3, 3)
+    restoration = Library().restore(str(tmp_path / "backup"))
+    assert (restoration.videos, restoration.audio) == (3, 3)
     restored = open_database()
     after = dump_tables(restored)
     assert {table: sorted(rows.splitlines()) for table, rows in after.items()} == {
