@@ -1,8 +1,8 @@
 """Ingest: processes the videos of sources in this process, one after another. Prints nothing.
 
 Each video is a run of the Dagster job `ingest_video` in the same instance as the daemon's runs, so that the UI shows it, but
-models stay loaded from one video to the next. If a video has captions, they are searched until its run ends.
-Current stages are skipped; stale ones run, with those below them. `ingest()` and `retry()` yield an `Outcome` as each source or video ends. A
+models stay loaded from one video to the next. If a video has captions, they are searched until its run ends. Current stages are
+skipped; stale ones run, with those below them. `ingest()` and `retry()` yield an `Outcome` as each source or video ends. A
 failed source or video does not stop the others; a site that blocks (`Blocked`) ends its source, and a configuration error
 (`Misconfigured`) ends everything, because the rest would fail, too.
 
