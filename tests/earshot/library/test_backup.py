@@ -166,8 +166,8 @@ def test_second_backup_copies_only_new_audio(filled: Library, tmp_path: Path) ->
 
 def test_interrupted_backup_leaves_the_former_one(filled: Library, elsewhere: pytest.MonkeyPatch, tmp_path: Path) -> None:
     target = tmp_path / "backup"
-    filled.backup(str(target))
     before = dump_tables(filled.database)
+    filled.backup(str(target))
     store_audio(filled.database, "boats", 7)
 
     def interrupt(step: str) -> None:
