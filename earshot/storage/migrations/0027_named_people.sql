@@ -1,4 +1,4 @@
--- A person who is named in many videos at once is one event: it has their number and the newest of them, and no video of its own.
+-- A person who is named in many videos at once is one event: it has their number and the newest of them.
 
 CREATE OR REPLACE FUNCTION record_webhook_event(of_type text, of_video text, of_person bigint, with_facts jsonb)
 RETURNS void LANGUAGE sql AS $$
