@@ -13,6 +13,7 @@ from sensors.failing_backfills import failing_backfills
 from sensors.new_uploads import new_uploads
 from sensors.new_voices import new_voices
 from sensors.performance_daily import performance_daily
+from sensors.retention_daily import retention_daily
 from sensors.retries import retries
 from sensors.search_upkeep import search_upkeep
 from sensors.webhooks import webhooks
@@ -21,7 +22,7 @@ defs = Definitions.merge(
     graph.definitions,
     Definitions(
         assets=[spec.merge_attributes(owners=read_settings().owners) for spec in source_assets()],
-        schedules=[performance_daily],
+        schedules=[performance_daily, retention_daily],
         sensors=[
             alerts,
             corrected_words,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class Settings:
     monologue: bool = False  # shortcut for videos with one enrolled voice (earshot/speakers/voices/monologue.py)
     allow_private_addresses: bool = False  # for every source
     page_token: str | None = None  # asked for by a page that other machines can reach
+    page_proxies: tuple[str, ...] = ("127.0.0.1", "::1")  # reverse proxies of the page, which say whether browsers use https
     owners: tuple[str, ...] = ()  # of every asset in Dagster's UI: e-mail addresses and teams
 
     @property
@@ -138,6 +140,13 @@ def _owners(value: Value) -> tuple[str, ...]:
     return owners
 
 
+def _networks(value: Value) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(text.strip(), strict=False)) for text in value.text.split(","))
+    except ValueError:
+        raise ValueError("Set it to addresses or networks with commas between them: 127.0.0.1, 172.16.0.0/12.") from None
+
+
 READERS: Mapping[str, Callable[[Value], Any]] = {
     "home": _home,
     "media": _media,
@@ -153,6 +162,7 @@ READERS: Mapping[str, Callable[[Value], Any]] = {
     "broker": partial(_url, BROKERS, NO_BROKER),
     "monologue": _truth,
     "allow_private_addresses": _truth,
+    "page_proxies": _networks,
     "owners": _owners,
 }
 FIELDS = {"hf_token": "hub_token"}  # fields of `Settings` with a different key

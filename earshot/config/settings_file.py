@@ -19,7 +19,8 @@ VARIABLE = "EARSHOT_SETTINGS"
 FILE = "earshot.toml"
 KEYS = (
     "home", "database_url", "media", "device", "models", "alert_url", "alert_quiet_hours", "sources", "people", "webhooks",
-    "workers", "worker_memory_gb", "broker", "monologue", "allow_private_addresses", "hf_token", "page_token", "owners",
+    "workers", "worker_memory_gb", "broker", "monologue", "allow_private_addresses", "hf_token", "page_token",
+    "page_proxies", "owners",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from earshot.common.errors import SourceUnusable
 from earshot.common.redaction import without_secrets
+from earshot.common.text import pluralize
 from earshot.config.hints import HINT_KEYS, Hints
 from earshot.config.mistakes import is_empty, read_text
 from earshot.config.settings_file import project_folder
@@ -70,7 +71,26 @@ class Source:
     every_s: float = 900.0  # between two polls; FOLDER_EVERY_S for a folder
     allow_private: bool = False
     captions: bool | None = None  # whether they are searched; None: of a site, only those of later uploads
+    keep_days: int | None = None  # since the upload; earshot/storage/catalog/retention.py for this and the next three
+    keep_videos: int | None = None  # the newest so many
+    keep_audio_days: int | None = None  # since the audio was stored
+    keep_corrected: bool = True  # videos that were corrected by hand, whatever their age
     paused: bool = False  # by the user: not polled, and none of its videos started
+
+    @property
+    def first_limit(self) -> int | None:
+        """The most videos of the first listing: those beyond `keep_videos` would be removed again."""
+        return min((most for most in (self.limit, self.keep_videos) if most is not None), default=None)
+
+    @property
+    def keeps(self) -> str:
+        """What it keeps, in words; "" if everything."""
+        parts = (
+            f"videos for {pluralize(self.keep_days, 'day')}" if self.keep_days else "",
+            f"the newest {pluralize(self.keep_videos, 'video')}" if self.keep_videos else "",
+            f"audio for {pluralize(self.keep_audio_days, 'day')}" if self.keep_audio_days else "",
+        )
+        return ", ".join(filter(None, parts))
 
     @property
     def hints(self) -> Hints:

@@ -86,11 +86,17 @@ class Anywhere(YamlModel):
     priority: Annotated[int | None, _whole(-10, 10)] = None
     every_s: Annotated[float | None, _lasts("every", 10), DURATION] = None
     captions: Truth = None
+    keep_days: Annotated[int | None, _whole(1, 36_500)] = None
+    keep_videos: Annotated[int | None, _whole(1, 1_000_000)] = None
+    keep_audio_days: Annotated[int | None, _whole(1, 36_500)] = None
+    keep_corrected: Truth = None
     paused: Truth = None
 
     def mistakes(self) -> Iterator[tuple[str, str, str]]:
         if self.language and self.languages:
             yield "languages", "languages has no effect beside language.", "Keep one of them."
+        if self.keep_videos and self.newest_first is False:
+            yield "newest_first", "newest_first is false, but keep_videos keeps the newest.", "Leave out one of them."
 
 
 class Options(Anywhere):

@@ -7,10 +7,11 @@ import json
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 import uvicorn
@@ -19,6 +20,7 @@ from fastapi import FastAPI
 from earshot.common.atomic_files import atomic_file
 from earshot.common.errors import EarshotError
 from earshot.config.home import make_home, page_file
+from earshot.config.settings import Settings
 from earshot.library.library import Library
 from earshot.page.app import create_app
 from earshot.page.http.access import Access
@@ -33,21 +35,25 @@ SHUTDOWN_S = 3
 log = logging.getLogger(__name__)
 
 
-def serve(library: Library, access: Access, host: str, port: int, home: Path, mcp_corrections: bool = False) -> None:
+def serve(library: Library, access: Access, host: str, port: int, settings: Settings, mcp_corrections: bool = False) -> None:
     """Serve until SIGINT or SIGTERM. `mcp_corrections` as for `create_app()`."""
     app = create_app(library, access, mcp_corrections)
-    app.router.lifespan_context = partial(_lifespan, library, page_file(make_home(home)), f"http://{_in_url(host)}:{port}")
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
-        timeout_keep_alive=IDLE_S,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-    )
+    file, url = page_file(make_home(settings.home)), f"http://{_in_url(host)}:{port}"
+    app.router.lifespan_context = partial(_lifespan, library, file, url)
+    uvicorn.run(app, host=host, port=port, **server_options(settings.page_proxies))
+
+
+def server_options(proxies: Sequence[str]) -> dict[str, Any]:
+    """The options of the server. Only these proxies are believed to say that browsers use https (X-Forwarded-Proto)."""
+    return {
+        "log_level": "warning",
+        "server_header": False,
+        "proxy_headers": True,
+        "forwarded_allow_ips": list(proxies),
+        "limit_concurrency": CONNECTIONS,
+        "timeout_keep_alive": IDLE_S,
+        "timeout_graceful_shutdown": SHUTDOWN_S,
+    }
 
 
 @asynccontextmanager

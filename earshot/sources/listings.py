@@ -21,7 +21,7 @@ from earshot.config.sources_file import Source
 from earshot.sources.kinds.folders import KnownFile
 from earshot.sources.kinds.youtube import is_youtube
 from earshot.storage.catalog.entries import CaptionFile, Entry, Listing, Live, is_url
-from earshot.storage.catalog.removals import EXCLUDED, excluded_among
+from earshot.storage.catalog.removals import excluded_among
 from earshot.storage.catalog.run_requests import request_runs
 from earshot.storage.catalog.videos import Video, register_within
 from earshot.storage.database import Connection, Database
@@ -127,10 +127,10 @@ def save_decisions(database: Database, source: Source, decisions: Sequence[Store
 
 
 def _without_excluded(connection: Connection, decisions: Sequence[StoredDecision]) -> list[StoredDecision]:
-    """The decisions, in which videos that the user removed are left out."""
+    """The decisions, in which removed videos are left out."""
     excluded = excluded_among(connection, [decision.entry.video_id for decision in decisions])
     return [
-        replace(decision, verdict="left_out", reason=EXCLUDED) if decision.entry.video_id in excluded else decision
+        replace(decision, verdict="left_out", reason=reason) if (reason := excluded.get(decision.entry.video_id)) else decision
         for decision in decisions
     ]
 

@@ -196,7 +196,8 @@ def decide_pending(source: Source, database: Database, max_fetches: int | None =
     fetches = {one.entry.video_id: one.fetches for one in entries}
     fetch = _page_fetcher(source, _give_up(source, database, fetches), max_fetches, deadline)
     backlog, later = ([one.entry for one in entries if one.backlog == in_backlog] for in_backlog in (True, False))
-    room = None if source.limit is None else max(0, source.limit - listings.count_wanted_backlog(database, source.address))
+    limit = source.first_limit
+    room = None if limit is None else max(0, limit - listings.count_wanted_backlog(database, source.address))
     decisions: list[StoredDecision] = []
     try:
         for group, group_room in ((backlog, room), (later, None)):
@@ -216,7 +217,7 @@ def select(source: Source, database: Database) -> list[tuple[Entry, Selection]]:
     _state(source, database)
     try:
         entries = in_order(listings.with_known_details(database, list_all(source).entries), source.newest_first)
-        return list(select_entries(entries, source, _page_fetcher(source, _decide_without_details), source.limit))
+        return list(select_entries(entries, source, _page_fetcher(source, _decide_without_details), source.first_limit))
     except (Blocked, SourceBlocked) as error:
         _record(error, source, database)
         raise
@@ -269,4 +270,6 @@ def options_digest(source: Source) -> str:
         source.since, source.limit, source.longer_than_s, source.shorter_than_s, source.skip_shorts, source.skip_live,
         source.skip_members_only,
     )  # fmt: skip
+    if source.keep_days or source.keep_videos:  # others keep the digest that they had before there was retention
+        options += (source.keep_days, source.keep_videos)
     return hashlib.sha256(repr(options).encode()).hexdigest()[:16]

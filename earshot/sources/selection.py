@@ -9,12 +9,12 @@ earshot/sources/listing.py lists sources and fetches pages; earshot/sources/poll
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 from earshot.common.errors import Permanent
 from earshot.config.sources_file import Source
 from earshot.sources.kinds.youtube import is_youtube
-from earshot.storage.catalog.entries import Entry, Live
+from earshot.storage.catalog.entries import Entry, Live, is_url
 
 # No Short is longer (YouTube, since 2024-10-15), so that the page of a longer video need not be fetched.
 MAX_SHORT_S = 180.0
@@ -52,7 +52,7 @@ def select_entries(
     """
     for entry in entries:
         if room == 0:
-            yield entry, Selection("left_out", f"beyond the limit of {source.limit}")
+            yield entry, Selection("left_out", f"beyond the limit of {source.first_limit}")
             continue
         completed, decision = _decided(entry, source, fetch)
         if decision.verdict == "open" and room is not None:
@@ -83,7 +83,8 @@ def judge_entry(entry: Entry, source: Source, fetched: bool = False) -> Selectio
         return WANTED
     if not fetched:
         return Selection("open", f"its {' and '.join(missing)} must be fetched")
-    unknown = [fact for fact in missing if fact in ("upload date", "length")]
+    needed = ("upload date", "length") if source.since else ("length",)
+    unknown = [fact for fact in missing if fact in needed]
     return Selection("left_out", f"unknown {' and '.join(unknown)}") if unknown else WANTED
 
 
@@ -95,9 +96,17 @@ def _unwanted(entry: Entry, source: Source) -> str:
         return f"a broadcast ({str(entry.live).replace('_', ' ')})"
     if source.skip_shorts and entry.short and (entry.duration_s is None or entry.duration_s <= MAX_SHORT_S):
         return "a Short"
-    if source.since and entry.published_at and entry.published_at < midnight(source):
-        return f"uploaded {entry.published_at:%Y-%m-%d}, before {source.since}"
-    return _wrong_length(entry.duration_s, source)
+    return _too_old(entry.published_at, source) or _wrong_length(entry.duration_s, source)
+
+
+def _too_old(published_at: datetime | None, source: Source) -> str:
+    if published_at is None:
+        return ""
+    if source.since and published_at < datetime.combine(source.since, time(), UTC):
+        return f"uploaded {published_at:%Y-%m-%d}, before {source.since}"
+    if source.keep_days and published_at < datetime.now(UTC) - timedelta(days=source.keep_days):
+        return f"uploaded {published_at:%Y-%m-%d}, and keep_days is {source.keep_days}"
+    return ""
 
 
 def _wrong_length(duration_s: float | None, source: Source) -> str:
@@ -113,9 +122,10 @@ def _wrong_length(duration_s: float | None, source: Source) -> str:
 def missing_facts(entry: Entry, source: Source) -> list[str]:
     """The facts that this source's options depend on and the entry lacks."""
     not_over = entry.live in (Live.UPCOMING, Live.ON_AIR)  # a broadcast has no upload date and no length yet
+    by_date = source.since is not None or (source.keep_days is not None and is_url(entry.url))
     by_length = source.longer_than_s is not None or source.shorter_than_s is not None
     missing = {
-        "upload date": source.since is not None and entry.published_at is None and not not_over,
+        "upload date": by_date and entry.published_at is None and not not_over,
         "length": by_length and entry.duration_s is None and not not_over,
         "kind": is_youtube(entry.url) and (_may_be_short(entry, source) or (source.skip_live and entry.live is None)),
     }
@@ -125,9 +135,3 @@ def missing_facts(entry: Entry, source: Source) -> list[str]:
 def _may_be_short(entry: Entry, source: Source) -> bool:
     unknown = entry.short is None and (entry.duration_s is None or entry.duration_s <= MAX_SHORT_S)
     return source.skip_shorts and unknown
-
-
-def midnight(source: Source) -> datetime:
-    """The start of the day from which uploads are wanted. Only for a source with `since`."""
-    assert source.since is not None
-    return datetime.combine(source.since, time(), UTC)

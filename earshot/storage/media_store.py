@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Literal
 
 import fsspec
@@ -29,6 +30,12 @@ from earshot.common.errors import Misconfigured
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.storage.full_disk import explaining_full_disk
+
+_OWN_ERRORS = {
+    **dict.fromkeys(("s3", "s3a"), "botocore.exceptions.BotoCoreError"),
+    **dict.fromkeys(("gs", "gcs"), "google.auth.exceptions.GoogleAuthError"),
+    **dict.fromkeys(("az", "abfs", "abfss"), "azure.core.exceptions.AzureError"),
+}
 
 
 class MediaStore:
@@ -90,7 +97,8 @@ def require_media_store() -> UPath:
     require_package(media)
     store = UPath(media)
     try:
-        store.mkdir(parents=True, exist_ok=True)
+        with explaining_unreachable(media):
+            store.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(f"cannot be made ({error.strerror or error})") from error
     if "://" not in media and not os.access(media, os.W_OK | os.X_OK):
@@ -116,6 +124,24 @@ def require_package(location: str) -> None:
         raise Misconfigured(
             f"{without_secrets(location)!r} has a scheme that is not known ({scheme}://).", "Name a folder or another URL."
         ) from error
+
+
+@contextmanager
+def explaining_unreachable(location: str) -> Iterator[None]:
+    """Raise Misconfigured if the store of a URL cannot be asked: there are no credentials, or nothing answers."""
+    try:
+        yield
+    except _own_errors(location) as error:
+        raise Misconfigured(
+            f"{without_secrets(location)!r} cannot be reached: {without_secrets(str(error).rstrip('.'))}.",
+            "Check the address and the network, and set the credentials in the environment.",
+        ) from error
+
+
+def _own_errors(location: str) -> tuple[type[Exception], ...]:
+    """What the package of this scheme raises besides OSError."""
+    module, _, name = _OWN_ERRORS.get(location.partition("://")[0], "").rpartition(".")
+    return (getattr(import_module(module), name),) if module else ()
 
 
 def _unusable(reason: str) -> Misconfigured:

@@ -1,8 +1,9 @@
 """Asset `captions`: makes videos searchable by captions that others made, until their own transcripts are made. Unpartitioned.
 
 One run looks for those of every video that waits (earshot/transcripts/captions/upkeep.py); the sensor `new_uploads` starts it
-in the tick in which it finds the videos. It is no stage: no video lacks it or becomes stale with it, and its time belongs to no
-baseline. It computes on the CPU on purpose, so that it never waits for a transcription on the GPU.
+in the tick in which it finds the videos. `earshot ingest` looks for those of its videos itself. It is no stage: no video lacks
+it or becomes stale with it, and its time belongs to no baseline. It computes on the CPU on purpose, so that it never waits for
+a transcription on the GPU.
 """
 
 from collections import Counter
@@ -34,7 +35,7 @@ from resources.models import ModelsResource
 def captions(context: AssetExecutionContext, database: DatabaseResource, models: ModelsResource) -> MaterializeResult:
     opened = database.open()
     counted: Counter[str] = Counter()
-    for look in look_for_captions(_captioning(opened, models), pending(opened, watched_sources())):
+    for look in look_for_captions(captioning(opened, models), pending(opened, watched_sources())):
         result = pluralize(look.passages, "passage") if look.passages else look.reason
         context.log.info(f"{look.video.video_id}: {without_secrets(result)}")
         counted.update(videos=1, captioned=int(look.passages > 0), passages=look.passages)
@@ -42,8 +43,8 @@ def captions(context: AssetExecutionContext, database: DatabaseResource, models:
     return MaterializeResult(metadata=figures)
 
 
-def _captioning(database: Database, models: ModelsResource) -> Captioning:
-    """With the searched text model, or today's in a library that has none yet."""
+def captioning(database: Database, models: ModelsResource) -> Captioning:
+    """What looking for captions needs: with the searched text model, or today's in a library that has none yet."""
     if searched_model(database) is None:
         register_text_model(database, models.open().model_set().text)
     searched = searched_model(database)

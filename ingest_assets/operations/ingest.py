@@ -1,9 +1,10 @@
 """Ingest: processes the videos of sources in this process, one after another. Prints nothing.
 
 Each video is a run of the Dagster job `ingest_video` in the same instance as the daemon's runs, so that the UI shows it, but
-models stay loaded from one video to the next. Current stages are skipped; stale ones run, with those below them. `ingest()` and
-`retry()` yield an `Outcome` as each source or video ends. A failed source or video does not stop the others; a site that blocks
-(`Blocked`) ends its source, and a configuration error (`Misconfigured`) ends everything, because the rest would fail, too.
+models stay loaded from one video to the next. If a video has captions, they are searched until its run ends. Current stages are
+skipped; stale ones run, with those below them. `ingest()` and `retry()` yield an `Outcome` as each source or video ends. A
+failed source or video does not stop the others; a site that blocks (`Blocked`) ends its source, and a configuration error
+(`Misconfigured`) ends everything, because the rest would fail, too.
 
 A listing does not retry a video in a permanent state (private, removed, ...); `retry()`, `force`, and a source that is just
 this one video do. Nor does it bring back a video that the user removed; `force` and its own address do.
@@ -26,7 +27,7 @@ from earshot.sources.listings import video_of
 from earshot.sources.polling import select
 from earshot.sources.selection import Selection
 from earshot.storage.catalog.entries import Entry
-from earshot.storage.catalog.removals import EXCLUDED, excluded_among, readmit
+from earshot.storage.catalog.removals import excluded_among, readmit
 from earshot.storage.catalog.source_states import lift_pause
 from earshot.storage.catalog.stages import UPSTREAM
 from earshot.storage.catalog.video_hints import keep_hints, own_hints
@@ -45,6 +46,7 @@ from earshot.storage.locks import lock, run_lock, video_lock
 from earshot.storage.media_store import require_media_store
 from ingest_assets import graph
 from ingest_assets.assets.search_index import plan
+from ingest_assets.operations.captions import search_captions
 from ingest_assets.operations.run_failures import QUIET, failure_of, raise_failure
 from ingest_assets.operations.runs import LOCKED_FIRST_TAG, end_dead_runs
 from ingest_assets.partitions import videos
@@ -109,6 +111,7 @@ def ingest(
             register(database, wanted)
             instance.add_dynamic_partitions(str(videos.name), [video.video_id for video in wanted])
             _keep_hints(database, wanted, choice.hints, named=alone and source.kind is Kind.URL)
+            search_captions(source, [entry for entry, decision in decided if decision.verdict == "wanted"], alone, database)
         yield from _ingest_videos(source.name, wanted, alone, choice, forced, database, instance)
 
 
@@ -165,14 +168,14 @@ def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) ->
 def _with_excluded(
     decided: Sequence[tuple[Entry, Selection]], wanted_back: bool, dry_run: bool, database: Database
 ) -> list[tuple[Entry, Selection]]:
-    """The decisions, in which videos that the user removed are left out, or readmitted if they are wanted back."""
+    """The decisions, in which removed videos are left out, or readmitted if they are wanted back."""
     wanted = [entry.video_id for entry, decision in decided if decision.verdict == "wanted"]
     with database.connect() as connection:
         if wanted_back and not dry_run:
             readmit(connection, wanted)
-        excluded = set() if wanted_back else excluded_among(connection, wanted)
-    left_out = Selection("left_out", EXCLUDED)
-    return [(entry, left_out if entry.video_id in excluded else decision) for entry, decision in decided]
+        excluded = {} if wanted_back else excluded_among(connection, wanted)
+    left_out = {video_id: Selection("left_out", reason) for video_id, reason in excluded.items()}
+    return [(entry, left_out.get(entry.video_id, decision)) for entry, decision in decided]
 
 
 def _left_out(source: Source, decided: Sequence[tuple[Entry, Selection]]) -> Iterator[Outcome]:

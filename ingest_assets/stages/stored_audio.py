@@ -8,6 +8,7 @@ from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import InvalidMedia
 from earshot.models.measurement import IoPlace
 from earshot.storage.media_store import refetch_remedy
+from earshot.storage.stored_audio import why_deleted
 from ingest_assets.stages.stage import StageRun
 from resources.media_store import MediaStoreResource
 
@@ -31,5 +32,6 @@ def read_audio(stage: StageRun, media_store: MediaStoreResource) -> VideoAudio:
         try:
             samples = media_store.open().read(row.uri, "float32")
         except FileNotFoundError as error:
-            raise InvalidMedia(f"{row.uri} is no longer in the media store.", refetch_remedy(stage.video.video_id)) from error
+            reason = why_deleted(stage.database, stage.video.video_id) or f"{row.uri} is no longer in the media store."
+            raise InvalidMedia(reason, refetch_remedy(stage.video.video_id)) from error
     return VideoAudio(samples, row.samples_sha256)

@@ -31,7 +31,7 @@ def sources_command(context: click.Context, as_json: bool) -> None:
         return
     rows = [_row(source) for source in watched]
     if as_json:
-        print_json(rows)
+        print_json([{**row, "keeps": source.keeps} for row, source in zip(rows, watched, strict=True)])
         return
     headings = [(heading, "left") for heading in ("source", "kind", "last polled")]
     headings += [(heading, "right") for heading in COUNTS] + [("state", "left")]

@@ -34,4 +34,4 @@ def page_command(host: str, port: int, names: tuple[str, ...], mcp_corrections: 
     library = Library(measured_as=f"page-{uuid4().hex[:8]}")
     _ = library.database  # its errors come before the address
     click.echo(f"Earshot's page is at http://{host}:{port} (Ctrl-C stops it).")
-    serve(library, access_to(host, names, settings.page_token), host, port, settings.home, mcp_corrections)
+    serve(library, access_to(host, names, settings.page_token), host, port, settings, mcp_corrections)

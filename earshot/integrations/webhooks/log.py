@@ -25,6 +25,7 @@ LEASE = timedelta(minutes=2)  # above the time that one post may take
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (0, 0, 60, 300, 1800, 7200, 21_600))
 GIVEN_UP_AFTER = timedelta(days=3)
 KEPT = timedelta(days=30)  # in the log
+NEWEST = 20  # videos that an event about a person names
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,19 @@ def write_endpoints(database: Database, events: Mapping[str, Sequence[str]]) -> 
 
 
 def record_named(connection: Connection, named: Mapping[tuple[str, int], str]) -> None:
-    """Keep an event for each video and person (person_id), with how that was decided. Part of the caller's transaction."""
+    """Keep one event for each person (person_id) of these videos: how many they are, the NEWEST of them, and how that was
+    decided, by correction if any was. Part of the caller's transaction."""
     connection.execute(
-        "SELECT record_webhook_event('person.named', video, person, jsonb_build_object('decided_by', decided_by)) "
-        "FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS named (video, person, decided_by) "
-        "WHERE EXISTS (SELECT FROM webhook_endpoints WHERE 'person.named' = ANY(events))",
-        [[video for video, _ in named], [person for _, person in named], list(named.values())],
+        """
+        SELECT record_webhook_event('person.named', NULL, person, jsonb_build_object(
+            'decided_by', CASE WHEN bool_or(decided_by = 'correction') THEN 'correction' ELSE min(decided_by) END,
+            'count', count(*),
+            'newest', (array_agg(video_id ORDER BY coalesce(published_at, '-infinity') DESC, video_id))[:%s]))
+        FROM unnest(%s::text[], %s::bigint[], %s::text[]) AS named (video_id, person, decided_by) JOIN videos USING (video_id)
+        WHERE EXISTS (SELECT FROM webhook_endpoints WHERE 'person.named' = ANY(events))
+        GROUP BY person
+        """,
+        [NEWEST, [video for video, _ in named], [person for _, person in named], list(named.values())],
     )
 
 

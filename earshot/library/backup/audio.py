@@ -25,14 +25,14 @@ from earshot.storage.media_store import location_of, require_media_store
 
 FOLDER = "audio"
 BLOCK = 1 << 16  # samples decoded at a time
-ROWS = "SELECT video_id, uri, samples_sha256 FROM audio ORDER BY video_id"
+ROWS = "SELECT video_id, uri, samples_sha256 FROM audio WHERE deleted_at IS NULL ORDER BY video_id"
 
 Tell = Callable[[str], object]
 
 
 @dataclass(frozen=True)
 class HeldAudio:
-    """A row of table `audio`."""
+    """A row of table `audio` whose file was not deleted by retention."""
 
     video_id: str
     uri: str

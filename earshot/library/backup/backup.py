@@ -63,7 +63,7 @@ def back_up(database: Database, target: str, tell: Tell) -> BackupSummary:
             moment = _dump(folder, stamp, tell)
             copied = copy_audio(database, folder, moment.recordings, former, tell)
             if not copied.changed:
-                return _finish(folder, stamp, moment, copied, tell)
+                return _recorded(database, _finish(folder, stamp, moment, copied, tell))
             former |= {audio.samples_sha256: audio.part for audio in copied.stored if audio.video_id not in copied.changed}
     raise EarshotError(f"Audio changed during each of {ATTEMPTS} attempts.", "Back up while fewer videos are fetched again.")
 
@@ -123,3 +123,13 @@ def _finish(folder: BackupFolder, stamp: str, moment: _Moment, copied: Copied, t
     folder.keep_only(manifest, set(audio))
     size = sum(part.size for part in parts.values()) + sum(audio.values())
     return BackupSummary(str(folder), made_at, moment.videos, size, len(audio), copied.copied, copied.missing)
+
+
+def _recorded(database: Database, summary: BackupSummary) -> BackupSummary:
+    """Note in the library when it was backed up to this place; the metrics show when it last was to any."""
+    database.query(
+        "INSERT INTO backups VALUES (%s, %s, %s, %s) ON CONFLICT (place) DO UPDATE SET "
+        "made_at = excluded.made_at, videos = excluded.videos, size = excluded.size",
+        [summary.place, summary.made_at, summary.videos, summary.size],
+    )
+    return summary

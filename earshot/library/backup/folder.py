@@ -17,7 +17,7 @@ from earshot.common.errors import EarshotError
 from earshot.common.redaction import without_secrets
 from earshot.library.backup.manifest import NAME, Manifest, Part, read_manifest
 from earshot.storage.full_disk import explaining_full_disk
-from earshot.storage.media_store import require_package
+from earshot.storage.media_store import explaining_unreachable, require_package
 
 CHUNK = 1 << 20
 LOCAL = ("", "file", "local")  # protocols of a path
@@ -124,9 +124,13 @@ class BackupFolder:
 
 
 def open_folder(place: str) -> BackupFolder:
-    """The folder at a path or a URL. Raises Misconfigured if the URL needs a package that is not installed."""
+    """The folder at a path or a URL. Raises Misconfigured if the URL needs a package that is not installed, or its store cannot
+    be reached."""
     require_package(place)
-    return BackupFolder(UPath(place) if "://" in place else UPath(Path(place).expanduser().resolve()))
+    root = UPath(place) if "://" in place else UPath(Path(place).expanduser().resolve())
+    with explaining_unreachable(place):
+        root.exists()
+    return BackupFolder(root)
 
 
 def copy(source: BinaryIO, target: BinaryIO | None) -> tuple[str, int]:

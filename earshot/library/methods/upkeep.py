@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from earshot.library.upkeep.metrics import LibraryMetrics, StageTotals
     from earshot.library.upkeep.removal import ExcludedVideo, Removal
     from earshot.library.videos import ListedVideo
+    from ingest_assets.operations.retention import Expiry
 
 
 class Upkeep(Opened):
@@ -59,6 +60,26 @@ class Upkeep(Opened):
         from earshot.library.upkeep.removal import remove_video
 
         return remove_video(self.database, video)
+
+    def expired(self) -> "Expiry":
+        """What the sources of sources.yaml no longer keep, by `keep_days`, `keep_videos` and `keep_audio_days`. Loads Dagster.
+
+        Raises Misconfigured if the file is invalid."""
+        from ingest_assets.operations.retention import find_expired
+
+        return find_expired(self.database)
+
+    def remove_expired(self) -> "Expiry":
+        """Remove what `expired()` returns, as `remove_video()` does; returns what was removed. What a run works on stays."""
+        from ingest_assets.operations.retention import remove_expired
+
+        return remove_expired(self.database)
+
+    def why_audio_deleted(self, video_id: str) -> str:
+        """When and why the stored audio of a video was deleted; "" if it was not."""
+        from earshot.storage.stored_audio import why_deleted
+
+        return why_deleted(self.database, video_id)
 
     def removed_videos(self, limit: int | None = None) -> "list[ExcludedVideo]":
         """The videos that no listing brings back, the last removed first."""

@@ -9,6 +9,7 @@ from earshot.common.errors import EarshotError, Unknown
 from earshot.library.lookup import known_video
 from earshot.storage.database import Database
 from earshot.storage.media_store import location_of, refetch_remedy
+from earshot.storage.stored_audio import why_deleted
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,6 @@ def find_sound(database: Database, video: str) -> Sound:
     try:
         size = location.stat().st_size
     except OSError as error:
-        raise EarshotError(
-            f"The audio of {found.video_id} cannot be read from the media store ({error.strerror or error}).",
-            refetch_remedy(found.video_id),
-        ) from error
+        reason = f"The audio of {found.video_id} cannot be read from the media store ({error.strerror or error})."
+        raise EarshotError(why_deleted(database, found.video_id) or reason, refetch_remedy(found.video_id)) from error
     return Sound(location, size, rows[0]["samples_sha256"])

@@ -19,6 +19,7 @@ class WatchedSource:
     It counts videos: `listed` by the source so far, `wanted` of these by sources.yaml, and how many are `ready`, `failed` or
     `unavailable` (private, removed, ...). `state` is `ok` or a sentence that says what is wrong; `looked_at` is the time of the
     last poll, None before the first, `next_poll` that of the next, None if there is none. `paused`: by sources.yaml.
+    `keeps` says what of it is kept, "" if everything.
     """
 
     name: str
@@ -33,6 +34,7 @@ class WatchedSource:
     state: str
     paused: bool
     next_poll: datetime | None
+    keeps: str
 
 
 def named_sources(names: Sequence[str], limit: int | None, newest_first: bool, since: date | None) -> list[Source]:
@@ -71,6 +73,7 @@ def _watched(source: Source, state: SourceState, counts: dict[str, int]) -> Watc
         state=_condition(source, state),
         paused=source.paused,
         next_poll=next_look(source, state),
+        keeps=source.keeps,
     )
 
 

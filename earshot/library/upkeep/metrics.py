@@ -40,7 +40,8 @@ class CheckMetrics:
 @dataclass(frozen=True)
 class LibraryMetrics:
     """A library now: its videos by state; its watched sources by SOURCE_STATES, None while sources.yaml is invalid; when a
-    source was last polled and a video last became searchable, None if that never happened; and the GPUs of this machine."""
+    source was last polled, a video last became searchable, and the library was last backed up, None if that never happened; and
+    the GPUs of this machine."""
 
     version: str
     stages: tuple[StageMetrics, ...]
@@ -50,13 +51,14 @@ class LibraryMetrics:
     sources: Mapping[str, int] | None
     last_poll: datetime | None
     last_ingest: datetime | None
+    last_backup: datetime | None
     checks: tuple[CheckMetrics, ...]
     gpus: tuple[GpuState, ...]
 
 
 _LAST = """
-    SELECT (SELECT max(looked_at) FROM sources) AS polled, (SELECT recorded_at FROM asset_timings
-        WHERE asset = 'text_embeddings' ORDER BY timing_id DESC LIMIT 1) AS ingested
+    SELECT (SELECT max(looked_at) FROM sources) AS polled, (SELECT max(made_at) FROM backups) AS backed_up,
+        (SELECT recorded_at FROM asset_timings WHERE asset = 'text_embeddings' ORDER BY timing_id DESC LIMIT 1) AS ingested
 """
 
 
@@ -73,6 +75,7 @@ def read_metrics(database: Database, totals: StageTotals) -> LibraryMetrics:
             sources=_sources(snapshot),
             last_poll=last["polled"],
             last_ingest=last["ingested"],
+            last_backup=last["backed_up"],
             checks=_checks(snapshot),
             gpus=tuple(gpu_states()),
         )

@@ -48,6 +48,7 @@ class _Collected(Collector):
             yield _counted("earshot_sources", "Sources of sources.yaml by state.", "state", read.sources)
         yield from _moment("earshot_last_poll", "When a source was last polled.", read.last_poll)
         yield from _moment("earshot_last_ingest", "When a video last became searchable.", read.last_ingest)
+        yield from _moment("earshot_last_backup", "When the library was last backed up.", read.last_backup)
         yield from _checks(read.checks)
         if read.gpus:
             yield from _gpus(read.gpus)

@@ -13,4 +13,11 @@ router = APIRouter()
 @router.get("/videos/{video_id}", response_class=HTMLResponse)
 def video(request: Request, library: LibraryOf, video_id: str) -> HTMLResponse:
     """The frame of the page; its script reads `?t=SECONDS`."""
-    return render(request, "video.html", video=library.video(video_id), formats=list(FORMATS))
+    shown = library.video(video_id)
+    return render(
+        request,
+        "video.html",
+        video=shown,
+        formats=list(FORMATS),
+        audio_deleted=library.why_audio_deleted(shown.video_id),
+    )

@@ -11,6 +11,7 @@ from earshot.common.times import format_hms
 from earshot.storage.catalog.videos import Video
 from earshot.storage.database import Database
 from earshot.storage.media_store import location_of, refetch_remedy
+from earshot.storage.stored_audio import why_deleted
 
 # Arguments that make each program play `{file}` from `{at}` seconds to the end, and then exit.
 PLAYERS = {
@@ -33,7 +34,8 @@ def stored_audio(database: Database, video: Video) -> Path:
     if audio.protocol not in ("", "file"):
         raise EarshotError(f"The audio of {video.video_id} is not on this machine: {audio}", "Copy it here and play the copy.")
     if not audio.is_file():
-        raise EarshotError(f"{audio} is no longer in the media store.", refetch_remedy(video.video_id))
+        reason = why_deleted(database, video.video_id) or f"{audio} is no longer in the media store."
+        raise EarshotError(reason, refetch_remedy(video.video_id))
     return Path(audio.path)
 
 

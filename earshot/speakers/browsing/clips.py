@@ -52,7 +52,7 @@ def _speakers(database: Database, who: SpeakerRef) -> list[dict[str, Any]]:
             SELECT video_id, local_speaker FROM identities
             WHERE person_id = %(person)s OR voice_id = %(voice)s LIMIT %(looked_at)s
         ) i JOIN local_speakers USING (video_id, local_speaker) JOIN videos USING (video_id) JOIN audio USING (video_id)
-        ORDER BY clear_s DESC, speech_s DESC, video_id, local_speaker LIMIT %(read)s
+        WHERE deleted_at IS NULL ORDER BY clear_s DESC, speech_s DESC, video_id, local_speaker LIMIT %(read)s
         """,
         {"person": who.person_id, "voice": who.voice_id, "looked_at": LOOKED_AT, "read": READ},
     )

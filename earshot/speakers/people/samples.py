@@ -33,6 +33,7 @@ from earshot.speakers.voices.enrolment_quality import Quality, Samples, assess_q
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.storage.media_store import MediaStore, refetch_remedy, samples_sha256
+from earshot.storage.stored_audio import why_deleted
 
 # Excerpts may end this much after the recording, because players round its length.
 END_TOLERANCE_S = 0.5
@@ -161,7 +162,8 @@ def _video(database: Database, video_id: str) -> EnrolmentAudio:
     try:
         samples = MediaStore().read(audio.uri.iloc[0])
     except FileNotFoundError:
-        raise RecordingUnusable(f"The audio of {video_id} is no longer in the media store.", refetch_remedy(video_id)) from None
+        reason = why_deleted(database, video_id) or f"The audio of {video_id} is no longer in the media store."
+        raise RecordingUnusable(reason, refetch_remedy(video_id)) from None
     forgotten = database.query("SELECT start_s, end_s FROM forgotten_spans WHERE video_id = %s ORDER BY start_s", [video_id])
     return EnrolmentAudio(
         samples,

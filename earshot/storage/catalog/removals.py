@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from earshot.common.text import pluralize
+from earshot.common.times import format_hms
 from earshot.storage.database import Connection, Database
 
-EXCLUDED = "removed by you; `earshot ingest URL` brings it back"
+BY_USER = "by you"
 
 # Sides of corrections whose last span was in a removed video say nothing any more.
 _EMPTY_CORRECTIONS = """
@@ -41,16 +43,29 @@ class Traces:
     corrections: int
     enrolments: int
 
+    def __str__(self) -> str:
+        """What goes, in words."""
+        parts = [
+            pluralize(self.videos, "video"),
+            f"{format_hms(self.audio_s)} of audio",
+            pluralize(self.words, "word"),
+            pluralize(self.passages, "passage"),
+            *([pluralize(self.corrections, "correction")] * bool(self.corrections)),
+        ]
+        stays = f" ({pluralize(self.enrolments, 'recording')} of people from there stay enrolled)" if self.enrolments else ""
+        return f"{', '.join(parts)}{stays}"
+
 
 @dataclass(frozen=True)
 class ExcludedVideo:
-    """A video that the user removed, and that no listing brings back."""
+    """A removed video, which no listing brings back. `reason` is BY_USER, or says why its source no longer kept it."""
 
     video_id: str
     url: str
     source: str
     title: str
     removed_at: datetime
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,7 @@ def count_traces(database: Database, video_ids: Sequence[str]) -> Traces:
     [row] = database.query(
         """
         SELECT %(count)s AS videos,
-            (SELECT coalesce(sum(duration_s), 0) FROM audio WHERE video_id = ANY(%(videos)s)) AS audio_s,
+            (SELECT coalesce(sum(duration_s), 0) FROM audio WHERE video_id = ANY(%(videos)s) AND deleted_at IS NULL) AS audio_s,
             (SELECT count(*) FROM words WHERE video_id = ANY(%(videos)s)) AS words,
             (SELECT count(*) FROM passages WHERE video_id = ANY(%(videos)s)) AS passages,
             (SELECT count(DISTINCT correction_id) FROM corrected_spans WHERE video_id = ANY(%(videos)s)) AS corrections,
@@ -77,7 +92,12 @@ def count_traces(database: Database, video_ids: Sequence[str]) -> Traces:
     return Traces(**row)
 
 
-def remove_rows(database: Database, video_ids: Sequence[str], exclude: bool) -> None:
+def left_out_reason(reason: str) -> str:
+    """Why listings leave out a video that was removed for this reason."""
+    return f"removed {reason}; `earshot ingest URL` brings it back"
+
+
+def remove_rows(database: Database, video_ids: Sequence[str], exclude: bool, reason: str = BY_USER) -> None:
     """Delete these videos with everything made from them, in one transaction; with `exclude`, listings leave them out."""
     videos = list(video_ids)
     with database.connect() as connection:
@@ -89,14 +109,17 @@ def remove_rows(database: Database, video_ids: Sequence[str], exclude: bool) -> 
         )
         if exclude:
             connection.execute(
-                "INSERT INTO excluded_videos (video_id, url, source, title) SELECT video_id, url, source, title FROM videos "
-                "WHERE video_id = ANY(%s) ON CONFLICT (video_id) DO NOTHING",
-                [videos],
+                "INSERT INTO excluded_videos (video_id, url, source, title, reason) "
+                "SELECT video_id, url, source, title, %s FROM videos WHERE video_id = ANY(%s) "
+                "ON CONFLICT (video_id) DO NOTHING",
+                [reason, videos],
             )
         connection.execute(
-            "UPDATE source_videos SET decision = 'left_out', reason = %s WHERE video_id = ANY(%s)", [EXCLUDED, videos]
+            "UPDATE source_videos SET decision = 'left_out', reason = %s WHERE video_id = ANY(%s)",
+            [left_out_reason(reason), videos],
         )
         _detach_timings(connection, videos)
+        _delete_events(connection, videos)
         corrections = _ids(connection, "SELECT DISTINCT correction_id FROM corrected_spans WHERE video_id = ANY(%s)", videos)
         voices = _ids(
             connection,
@@ -115,12 +138,21 @@ def _ids(connection: Connection, statement: str, videos: list[str] | dict[str, l
 
 
 def _detach_timings(connection: Connection, videos: list[str]) -> None:
-    """Delete the failed checks and the log of webhooks. Make the timings those of nameless videos: if it is ingested again, the
-    video is a new one."""
+    """Delete the failed checks. Make the timings those of nameless videos: if it is ingested again, the video is a new one."""
     connection.execute("DELETE FROM check_failures WHERE video_id = ANY(%s)", [videos])
-    connection.execute("DELETE FROM webhook_events WHERE video_id = ANY(%s)", [videos])  # with the deliveries
     connection.execute(
         "UPDATE asset_timings SET video_id = 'removed ' || left(md5(video_id), 8) WHERE video_id = ANY(%s)", [videos]
+    )
+
+
+def _delete_events(connection: Connection, videos: list[str]) -> None:
+    """Delete the events of webhooks with their deliveries; those of people are composed anew if they are posted again."""
+    connection.execute("DELETE FROM webhook_events WHERE video_id = ANY(%s)", [videos])
+    connection.execute(
+        "UPDATE webhook_events SET body = NULL, "
+        "facts = facts || jsonb_build_object('newest', (facts -> 'newest') - %(videos)s::text[]) "
+        "WHERE type = 'person.named' AND facts -> 'newest' ?| %(videos)s::text[]",
+        {"videos": videos},
     )
 
 
@@ -141,15 +173,15 @@ def finish_removal(database: Database, video_id: str) -> None:
 
 
 def excluded_videos(database: Database, limit: int | None = None) -> list[ExcludedVideo]:
-    """The videos that listings leave out because the user removed them, the latest first."""
+    """The videos that listings leave out because they were removed, the latest first."""
     rows = database.query("SELECT * FROM excluded_videos ORDER BY removed_at DESC, video_id LIMIT %s", [limit])
     return [ExcludedVideo(**row) for row in rows]
 
 
-def excluded_among(connection: Connection, video_ids: Sequence[str]) -> set[str]:
-    """Those of these videos that the user removed."""
-    rows = connection.execute("SELECT video_id FROM excluded_videos WHERE video_id = ANY(%s)", [list(video_ids)])
-    return {row["video_id"] for row in rows}
+def excluded_among(connection: Connection, video_ids: Sequence[str]) -> dict[str, str]:
+    """Those of these videos that were removed, with the reason why listings leave them out."""
+    rows = connection.execute("SELECT video_id, reason FROM excluded_videos WHERE video_id = ANY(%s)", [list(video_ids)])
+    return {row["video_id"]: left_out_reason(row["reason"]) for row in rows}
 
 
 def readmit(connection: Connection, video_ids: Sequence[str]) -> int:

@@ -6,8 +6,10 @@ so no search ever finds both, or neither.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
 
 from earshot.config.sources_file import Kind, Source
 from earshot.storage.catalog.entries import CaptionFile
@@ -35,6 +37,15 @@ _PENDING = f"""
             AND (s.with_backlog OR NOT l.backlog)))
         AND (c.video_id IS NULL OR c.file <> {_FILE} OR c.retry_at <= now())
     ORDER BY l.captions IS NULL, coalesce(v.published_at, '-infinity') DESC, l.position LIMIT %(most)s
+"""  # noqa: S608
+
+_AMONG = f"""
+    SELECT v.video_id, v.url, v.title, v.duration_s, coalesce(v.language, '') AS language, l.captions, {_FILE} AS file
+    FROM unnest(%(videos)s::text[], %(files)s::jsonb[]) WITH ORDINALITY AS l (video_id, captions, place)
+        JOIN videos v USING (video_id) LEFT JOIN captions c USING (video_id)
+    WHERE NOT EXISTS (SELECT FROM transcripts t WHERE t.video_id = v.video_id)
+        AND (c.video_id IS NULL OR c.file <> {_FILE} OR c.retry_at <= now())
+    ORDER BY place
 """  # noqa: S608
 
 
@@ -77,6 +88,13 @@ def uncaptioned(database: Database, sources: Sequence[Source], most: int) -> lis
         "most": most,
     }
     return [(asked[row.pop("source")], _uncaptioned(row)) for row in database.query(_PENDING, parameters)]
+
+
+def uncaptioned_among(database: Database, files: Mapping[str, CaptionFile | None]) -> list[Uncaptioned]:
+    """Those of these videos whose captions are to be looked for now, in these files; None: on its site."""
+    given = [file and Jsonb(asdict(file)) for file in files.values()]
+    rows = database.query(_AMONG, {"videos": list(files), "files": given})
+    return [_uncaptioned(row) for row in rows]
 
 
 def _uncaptioned(row: Mapping[str, Any]) -> Uncaptioned:

@@ -47,14 +47,15 @@ CHOSEN = Settings(
     home=Path("/a/home"), database_url="postgresql://u:p@h/earshot", media="s3://bucket/audio", device="cpu", models="large",
     alert_url="https://hooks.example.com/x", alert_quiet_hours=1.5, sources=Path("/a/mine.yaml"),
     people=Path("/home/ada/p.yaml"), webhooks=Path("/a/hooks.yaml"), workers=3, worker_memory_gb=12.0, broker="none",
-    monologue=True, allow_private_addresses=True, hub_token="hf_x", page_token="long", owners=("ada@example.com", "team:audio"),
+    monologue=True, allow_private_addresses=True, hub_token="hf_x", page_token="long",
+    page_proxies=("10.0.0.1/32", "172.16.0.0/12"), owners=("ada@example.com", "team:audio"),
 )  # fmt: skip
 WRITTEN = {
     "home": "/a/home", "database_url": "postgresql://u:p@h/earshot", "media": "s3://bucket/audio/", "device": "cpu",
     "models": "large", "alert_url": "https://hooks.example.com/x", "alert_quiet_hours": 1.5, "sources": "/a/mine.yaml",
     "people": "~/p.yaml", "webhooks": "/a/hooks.yaml", "workers": 3, "worker_memory_gb": 12, "broker": "none",
     "monologue": True, "allow_private_addresses": True, "hf_token": "hf_x", "page_token": "long",
-    "owners": "ada@example.com, team:audio",
+    "page_proxies": "10.0.0.1, 172.16.0.0/12", "owners": "ada@example.com, team:audio",
 }  # fmt: skip
 
 

@@ -71,6 +71,10 @@ RIGHT: dict[str, dict[str, Any]] = {
                     "1:30:00": 5400.0, "'1:30:00'": 5400.0, "90:00": 5400.0, "1:30": 90.0, "365d": 31_536_000.0},
     "shorter_than": {"10m": 600.0},
     "captions": {"true": True, "no": False},
+    "keep_days": {"365": 365},
+    "keep_videos": {"500": 500},
+    "keep_audio_days": {"1": 1},
+    "keep_corrected": {"no": False},
     "paused": {"true": True, "no": False},
     "skip_shorts": {"true": True},
     "skip_live": {"yes": True},
@@ -190,6 +194,10 @@ def test_unreadable_file_is_refused(folder: Path) -> None:
 
 WRONG = {
     "limit": ["0", "ten", "'1 0'", "1000001", "9" * 5000, "1.5", "", "''", "[1]", "{a: 1}"],
+    "keep_days": ["0", "1y", "365d"],
+    "keep_videos": ["0", "all"],
+    "keep_audio_days": ["-1"],
+    "keep_corrected": ["perhaps"],
     "since": ["2024-13-01", "20240131", "2024-01-31 10:00:00", "31.01.2024"],
     "skip_shorts": ["maybe"],
     "longer_than": ["1h30", "10 minutes", "-90", ".inf", "1:75", "1:75:00", "366d", "0.5"],
@@ -348,8 +356,38 @@ def test_every_option_and_default_is_documented(folder: Path) -> None:
     rows = [row.split("|") for row in PAGE.splitlines() if row.startswith("| `")]
     documented = {key: row[2].strip().strip("`") for row in rows for key in re.findall(r"`(\w+)`", row[1])}
     assert {field.alias or name for name, field in SourceEntry.model_fields.items()} <= documented.keys()
-    for key in ("newest_first", "skip_shorts", "skip_live", "priority", "at_once", "pause", "every", "allow_private"):
+    for key in (
+        "newest_first",
+        "skip_shorts",
+        "skip_live",
+        "priority",
+        "at_once",
+        "pause",
+        "every",
+        "keep_corrected",
+        "allow_private",
+    ):
         assert read(folder, with_lines(f"{key}: {documented[key]}")) == read(folder, with_lines()), key
+
+
+def test_source_that_keeps_the_newest_starts_with_them(folder: Path) -> None:
+    text = with_lines("keep_videos: 3", "newest_first: false")
+    assert [mistake.message for mistake in refused(folder, text).mistakes] == [
+        "newest_first is false, but keep_videos keeps the newest."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "keeps"),
+    [
+        ("", ""),
+        ("keep_days: 365", "videos for 365 days"),
+        ("{keep_days: 1, keep_videos: 500, keep_audio_days: 30}", "videos for 1 day, the newest 500 videos, audio for 30 days"),
+    ],
+)
+def test_source_says_what_it_keeps(folder: Path, options: str, keeps: str) -> None:
+    (source,) = read(folder, with_lines(*options.strip("{}").split(", ")))
+    assert source.keeps == keeps
 
 
 def test_documented_examples_are_valid(folder: Path) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -46,10 +47,13 @@ def client(database: Database) -> TestClient:
 
 
 @contextmanager
-def serving_page(library: Library, access: Access = LOOPBACK_ACCESS, mcp_corrections: bool = False) -> Iterator[str]:
-    """A real server of this library's page for the block; its URL."""
+def serving_page(
+    library: Library, access: Access = LOOPBACK_ACCESS, mcp_corrections: bool = False, **options: Any
+) -> Iterator[str]:
+    """A real server of this library's page for the block, with further `options` of uvicorn; its URL."""
     app = create_app(library, access, mcp_corrections)
-    server = uvicorn.Server(uvicorn.Config(app, port=free_port(), log_level="warning", timeout_graceful_shutdown=1))
+    options = {"log_level": "warning", **options, "timeout_graceful_shutdown": 1}
+    server = uvicorn.Server(uvicorn.Config(app, port=free_port(), **options))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -1,13 +1,17 @@
 """Who may ask: hosts, origins, the token, and the headers of every answer."""
 
+import json
+from urllib.request import Request, urlopen
+
 import pytest
 from starlette.testclient import TestClient
 
 from earshot import Library
 from earshot.page.app import create_app
 from earshot.page.http.access import HEADERS, Access, access_to
+from earshot.page.serving import server_options
 from earshot.storage.database import Database
-from tests.earshot.page.conftest import SITE
+from tests.earshot.page.conftest import SITE, serving_page
 
 TOKEN = "correct horse battery staple"
 
@@ -89,6 +93,16 @@ def test_login_keeps_the_token_where_scripts_cannot_read_it(guarded: TestClient)
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert guarded.get("/search").status_code == 200
+
+
+@pytest.mark.parametrize(("proxies", "secure"), [(["127.0.0.0/8"], True), (["10.0.0.1", "::1"], False)])
+def test_cookie_is_secure_if_a_known_proxy_says_https(database: Database, proxies: list[str], secure: bool) -> None:
+    assert database
+    with serving_page(Library(), Access(token=TOKEN), **server_options(proxies)) as url:
+        headers = {"X-Forwarded-Proto": "https", "Content-Type": "application/json"}
+        request = Request(f"{url}/login", json.dumps({"token": TOKEN}).encode(), headers)
+        with urlopen(request) as answer:
+            assert ("secure" in answer.headers["Set-Cookie"].lower()) is secure
 
 
 def test_addresses_name_a_server_that_has_a_token(guarded: TestClient) -> None:

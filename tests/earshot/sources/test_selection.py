@@ -97,6 +97,22 @@ def test_since_includes_start_of_its_day() -> None:
     assert judge_entry(replace(VIDEO, published_at=FIRST_DAY), replace(CHANNEL, since=date(2026, 1, 1))) == WANTED
 
 
+def test_video_that_would_not_be_kept_is_left_out() -> None:
+    source, now = replace(CHANNEL, keep_days=30), datetime.now(UTC)
+    assert judge_entry(replace(VIDEO, published_at=now - timedelta(days=29)), source) == WANTED
+    old = judge_entry(replace(VIDEO, published_at=now - timedelta(days=31)), source)
+    assert (old.verdict, old.reason.partition(", and ")[2]) == ("left_out", "keep_days is 30")
+    assert judge_entry(VIDEO, source).verdict == "open"
+    assert judge_entry(VIDEO, source, fetched=True) == WANTED  # its age then counts from when it comes into the library
+    assert judge_entry(replace(VIDEO, url="/talks/a.mp3"), source) == WANTED
+
+
+def test_first_listing_has_no_more_than_is_kept() -> None:
+    chosen = list(select_entries(listed("a", "b1", "b2"), replace(CHANNEL, keep_videos=2), lambda entry: entry, 2))
+    assert [decision.reason for _, decision in chosen] == ["", "", "beyond the limit of 2"]
+    assert [replace(CHANNEL, limit=limit, keep_videos=2).first_limit for limit in (None, 1, 3)] == [2, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("options", "missing"),
     [

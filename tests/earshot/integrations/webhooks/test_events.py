@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dagster import build_sensor_context
@@ -15,10 +16,12 @@ from earshot.integrations.webhooks.log import (
     TEST,
     prune,
     queue_test,
+    replay,
     write_endpoints,
 )
 from earshot.integrations.webhooks.payloads import test_body as body_of_test
 from earshot.speakers.people.identify import identify
+from earshot.storage.catalog.removals import remove_rows
 from earshot.storage.catalog.videos import (
     mark_ready_if_complete,
     record_crash,
@@ -27,7 +30,7 @@ from earshot.storage.catalog.videos import (
 )
 from earshot.storage.database import Database
 from sensors.webhooks import webhooks
-from tests.earshot.integrations.webhooks.happenings import SECRET, add, events, flag, go_on, make_ready
+from tests.earshot.integrations.webhooks.happenings import SECRET, add, events, flag, go_on, make_ready, only
 from tests.support.videos.voice_videos import enrol, speak, voice
 from tests.support.webhook_receiver import Receiver
 
@@ -72,19 +75,34 @@ def end_badly(database: Database) -> None:
         raise ZeroDivisionError
 
 
-def test_person_is_named_once_per_video(database: Database, receiver: Receiver, endpoint: Endpoint) -> None:
-    speak(database, "v1", ["host", "guest"])
+def test_person_is_named_once_for_all_videos(database: Database, receiver: Receiver, endpoint: Endpoint) -> None:
+    for number in range(25):
+        speak(database, f"v{number:02}", ["host"])
     identify(database)
     enrol(database, "Ana", voice("host"))
     identify(database)
-    speak(database, "v2", ["host"])
+    speak(database, "w", ["host"])
     identify(database)
     identify(database, full=True)
     go_on(database, endpoint)
-    data = [post.event["data"] for post in receiver.posts]
-    assert [(one["person"], one["decided_by"], one["video"]["id"]) for one in data] == [
-        ("Ana", "profile", "v1"), ("Ana", "profile", "v2"),
-    ]  # fmt: skip
+    first, second = (post.event["data"] for post in receiver.posts)
+    assert (first["person"], first["decided_by"], first["count"]) == ("Ana", "profile", 25)
+    assert [video["id"] for video in first["videos"]] == [f"v{number:02}" for number in range(20)]
+    assert (second["count"], [video["id"] for video in second["videos"]]) == (1, ["w"])
+
+
+def test_removed_video_leaves_the_event_of_its_person(database: Database, receiver: Receiver, endpoint: Endpoint) -> None:
+    speak(database, "v1", ["host"])
+    speak(database, "v2", ["host"])
+    enrol(database, "Ana", voice("host"))
+    identify(database)
+    go_on(database, endpoint)
+    remove_rows(database, ["v1"], exclude=False)
+    [kept] = database.query("SELECT body, facts ->> 'newest' AS newest FROM webhook_events")
+    assert kept == {"body": None, "newest": '["v2"]'}
+    replay(database, [only(database).webhook_id])
+    go_on(database, endpoint)
+    assert [[video["id"] for video in post.event["data"]["videos"]] for post in receiver.posts] == [["v1", "v2"], ["v2"]]
 
 
 def test_old_events_leave_the_log(database: Database, endpoint: Endpoint) -> None:
@@ -116,7 +134,13 @@ def test_documented_payloads_are_those_that_are_posted(database: Database, recei
         shown = documented[post.event["type"]]
         assert list(post.event) == list(shown)
         assert set(post.event["data"]) == set(shown["data"])
-        assert post.event["data"].get("video", {}).keys() == shown["data"].get("video", {}).keys()
+        for video, documented_video in zip(videos_of(post.event), videos_of(shown), strict=True):
+            assert video.keys() == documented_video.keys()
+
+
+def videos_of(event: dict[str, Any]) -> list[dict[str, Any]]:
+    data = event["data"]
+    return [data["video"]] if "video" in data else data.get("videos", [])
 
 
 def test_documented_receiver_verifies_a_post(database: Database, receiver: Receiver, endpoint: Endpoint) -> None:

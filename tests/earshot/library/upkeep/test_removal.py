@@ -13,17 +13,17 @@ from earshot.common.errors import EarshotError, Unknown
 from earshot.config.sources_file import Kind, Source, source_named
 from earshot.integrations.webhooks.endpoints import EVENTS
 from earshot.integrations.webhooks.log import write_endpoints
-from earshot.library.upkeep import removal
 from earshot.sources import listings
 from earshot.sources.listing import list_all
 from earshot.sources.listings import StoredDecision
 from earshot.storage.catalog.entries import Entry, Listing
-from earshot.storage.catalog.removals import EXCLUDED, remove_rows
+from earshot.storage.catalog.removals import BY_USER, left_out_reason, remove_rows
 from earshot.storage.catalog.videos import get_video
 from earshot.storage.database import Database
 from earshot.storage.locks import PARTITION_TAG, video_lock
 from earshot.storage.media_store import MediaStore, location_of
 from ingest_assets import graph
+from ingest_assets.operations import removal
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from ingest_assets.partitions import videos
 from tests.dagster_contract.queued_runs import queue_run
@@ -147,7 +147,9 @@ def test_poll_does_not_bring_a_removed_video_back(filled: Library, database: Dat
     decision = StoredDecision(listed("bridge"), "wanted", "")
     assert listings.save_decisions(database, SOURCE, [decision]) == []
     assert get_video(database, "bridge") is None
-    assert database.query("SELECT decision, reason FROM source_videos") == [{"decision": "left_out", "reason": EXCLUDED}]
+    assert database.query("SELECT decision, reason FROM source_videos") == [
+        {"decision": "left_out", "reason": left_out_reason(BY_USER)}
+    ]
     filled.readmit_video("bridge")
     assert listings.save_decisions(database, SOURCE, [decision]) == ["bridge"]
     assert filled.removed_videos() == []

@@ -234,6 +234,17 @@ def test_source_is_added_paused_and_taken_out(client: TestClient, database: Data
     assert sources.read_text() == before
 
 
+def test_pages_say_what_a_source_keeps_and_whose_audio_is_deleted(
+    client: TestClient, database: Database, sources: Path
+) -> None:
+    fill(database, ["v1"], [" so"])
+    database.query("INSERT INTO audio VALUES ('v1', 'v1.flac', 'sha', 16000, 16000, 1.0, 'file', '2026-01-02')")
+    sources.write_text(f"{sources.read_text()}    keep_days: 365\n")
+    assert "keeps videos for 365 days" in client.get("/sources").text
+    assert "The audio of v1 was deleted on 2026-01-02, as keep_audio_days" in client.get("/videos/v1").text
+    assert "keep_audio_days" in client.get(f"{API}/videos/v1/audio").json()["title"]
+
+
 def test_mistake_in_a_new_source_names_its_line(client: TestClient, database: Database, sources: Path) -> None:
     assert database
     answer = client.post(f"{API}/sources", json={"address": "https://example.com/a.rss", "options": {"limit": 0}})
