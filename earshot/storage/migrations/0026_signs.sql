@@ -56,25 +56,35 @@ BEGIN
     overridden CONSTANT text := '(ARRAY(SELECT m.video_id FROM segment_overrides m))';
     chosen text;                                 -- conditions on videos v and identities i, as SQL
     of_signs text;                               -- conditions on passage_signs s, as SQL
+    most integer;                                -- how many of what is counted are few
+    remaining integer;                           -- how many the arguments leave
     candidates text; $sql$],
         [$sql$    IF spoken IS NULL AND demands = '' AND NOT by_speaker AND of_library > 2 * compared THEN
         -- Counting passages would take as long as the rest. These videos have as many as others do.
         counted := format('SELECT %s <= %s / %s::float', CASE WHEN of_video IS NULL THEN 'reltuples' ELSE format('(SELECT count(*) FROM '
             'videos v WHERE %s)', of_video) END, compared, of_library)
             || ' * greatest(reltuples, 1) FROM pg_class WHERE oid = ''videos''::regclass';
+    ELSE
+        counted := format('SELECT count(*) <= %1$s FROM (SELECT FROM %2$s LIMIT %1$s + 1) counted', compared, rows);
+    END IF;
+    EXECUTE counted INTO few USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
 $sql$,
          $sql$    chosen := nullif(concat_ws(' AND ', of_video, CASE WHEN by_speaker THEN '(i.person_id = $4 OR i.voice_id = $5)' END), '');
     of_signs := replace(of_model, 'p.', 's.');
+    most := compared;
+    counted := rows;
     IF demands = '' AND of_library > 2 * compared THEN
         -- Counting passages would take as long as the rest. These videos, or local speakers, have as many as others do.
-        counted := CASE WHEN chosen IS NULL AND spoken IS NULL THEN 'SELECT false' ELSE format(
-            'SELECT count(*) <= %1$s FROM (SELECT FROM %2$s WHERE %3$s LIMIT %1$s + 1) counted',
-            (SELECT (compared / of_library * greatest(reltuples, 1))::bigint FROM pg_class
-                WHERE oid = CASE WHEN by_speaker THEN 'local_speakers' ELSE 'videos' END::regclass),
-            CASE WHEN by_speaker THEN 'identities i' WHEN spoken IS NOT NULL THEN 'passage_signs s' ELSE 'videos v' END
-                || CASE WHEN of_video IS NOT NULL AND (by_speaker OR spoken IS NOT NULL) THEN ' JOIN videos v USING (video_id)' ELSE '' END
-                || CASE WHEN by_speaker AND spoken IS NOT NULL THEN ' JOIN passage_signs s USING (video_id)' ELSE '' END,
-            concat_ws(' AND ', chosen, CASE WHEN spoken IS NOT NULL THEN of_signs END)) END;
+        most := (SELECT compared / of_library * greatest(reltuples, 1) FROM pg_class
+            WHERE oid = CASE WHEN by_speaker THEN 'local_speakers' ELSE 'videos' END::regclass);
+        counted := concat(CASE WHEN by_speaker THEN 'identities i' WHEN spoken IS NOT NULL THEN 'passage_signs s' ELSE 'videos v' END,
+            CASE WHEN of_video IS NOT NULL AND (by_speaker OR spoken IS NOT NULL) THEN ' JOIN videos v USING (video_id)' END,
+            CASE WHEN by_speaker AND spoken IS NOT NULL THEN ' JOIN passage_signs s USING (video_id)' END,
+            ' WHERE ' || nullif(concat_ws(' AND ', chosen, CASE WHEN spoken IS NOT NULL THEN of_signs END), ''));
+    END IF;
+    EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT %s) counted', counted, most + 1) INTO remaining
+        USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
+    few := remaining <= most;
 $sql$],
         [$sql$    IF few AND by_speaker THEN                   -- each is read once
 $sql$,
@@ -96,7 +106,11 @@ $sql$,
             CASE WHEN by_speaker THEN ' WHERE speaker = local_speaker' ELSE '' END, signed, of_model || checks,
             CASE WHEN by_speaker THEN format(' UNION ALL SELECT p.ctid, p.embedding FROM %s AND p.video_id = ANY%s', rows || checks,
                 overridden) ELSE '' END,
-            words_of, rows || checks, has_word, at_most);
+            words_of,
+            -- IS TRUE: Postgres hashes many videos once, and does not look up the video of each passage.
+            CASE WHEN by_speaker OR of_video IS NULL OR remaining < most / 10 THEN rows ELSE format(
+                'passages p WHERE (p.video_id IN (SELECT v.video_id FROM videos v WHERE %s)) IS TRUE AND %s', of_video, of_model) END
+                || checks, has_word, at_most);
     ELSIF few AND by_speaker THEN                -- each is read once
 $sql$]
     ] LOOP

@@ -300,6 +300,18 @@ def test_index_finds_the_nearest_under_every_filter(many: Database) -> None:
         assert len(hits) == 10
 
 
+def test_signs_follow_the_passages(database: Database) -> None:
+    add_video(database, "v", ("A", "alpha"), (None, "between"), language="de")
+    add_video(database, "w", ("B", "beta"))
+    statement = "SELECT video_id, language, indexes, speakers, signs::text[] FROM passage_signs ORDER BY video_id"
+    v, w = (tuple(row.values()) for row in database.query(statement))
+    assert v == ("v", "de", [0, 1], ["A", None], ["10000000", "11000000"])
+    assert w == ("w", "en", [0], ["B"], ["01000000"])
+    add_video(database, "v", ("A", "gamma"))
+    database.query("DELETE FROM videos WHERE video_id = 'w'")
+    assert [tuple(row.values()) for row in database.query(statement)] == [("v", "en", [0], ["A"], ["00100000"])]
+
+
 def test_words_in_a_large_library(many: Database) -> None:
     with many.connect() as connection:
         connection.execute("ANALYZE passages")
