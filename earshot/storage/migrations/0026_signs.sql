@@ -2,7 +2,7 @@
 -- vectors: a passage's row has 2.7 kB, its signs 56 bytes. Reading the rows took longer than anything else.
 
 -- The passages of a video in one text model, with what a filter and the first comparison need. Passages are inserted and deleted,
--- and change in `text` alone. What is here of a deleted passage finds nothing; it ends with the video, its model or at the next insert.
+-- and change in `text` alone. What is here of deleted passages finds nothing; it ends with the video, the model or the next insert.
 CREATE TABLE passage_signs (
     video_id       text NOT NULL REFERENCES videos ON DELETE CASCADE,
     model          text NOT NULL,
@@ -43,8 +43,9 @@ $$;
 CREATE TRIGGER passage_signs_written AFTER INSERT ON passages REFERENCING NEW TABLE AS added
 FOR EACH STATEMENT EXECUTE FUNCTION write_passage_signs();
 
--- Search: where filters leave few passages, and the question demands or excludes no words, the nearest are found by their signs. In a
--- large library, whether they are few is inferred from the number of videos, or of the local speakers who are this person.
+-- Search: where filters leave few passages, but at least a tenth of what counts as few, the nearest are found by their signs, unless
+-- the question demands or excludes words. In a large library, how many are left is inferred from the number of videos, or of the
+-- local speakers who are this person. Passages of a language are found by their videos.
 DO $migration$
 DECLARE
     search text := pg_get_functiondef('search_passages'::regproc);
@@ -54,11 +55,21 @@ BEGIN
         [$sql$    candidates text; $sql$,
          $sql$    signed CONSTANT integer := 800;              -- the nearest by their signs, which are compared by their vectors
     overridden CONSTANT text := '(ARRAY(SELECT m.video_id FROM segment_overrides m))';
-    chosen text;                                 -- conditions on videos v and identities i, as SQL
+    of_person CONSTANT text := CASE WHEN by_speaker THEN '(i.person_id = $4 OR i.voice_id = $5)' END;
+    in_videos text;                              -- `of_video` and the language, as conditions on videos v
+    chosen text;                                 -- `of_video` and `of_person`
     of_signs text;                               -- conditions on passage_signs s, as SQL
     most integer;                                -- how many of what is counted are few
     remaining integer;                           -- how many the arguments leave
     candidates text; $sql$],
+        [$sql$    rows := CASE WHEN by_speaker THEN format($sql$,
+         $sql$    of_signs := replace(of_model, 'p.', 's.');
+    in_videos := nullif(concat_ws(' AND ', of_video, CASE WHEN spoken IS NOT NULL THEN
+        'EXISTS (SELECT FROM passage_signs s WHERE s.video_id = v.video_id AND ' || of_signs || ')' END), '');
+    chosen := nullif(concat_ws(' AND ', of_video, of_person), '');
+    rows := CASE WHEN by_speaker THEN format($sql$],
+        [$sql$CASE WHEN of_video IS NULL THEN ' WHERE ' ELSE format(' JOIN videos v USING (video_id) WHERE %s AND ', of_video) END$sql$,
+         $sql$CASE WHEN in_videos IS NULL THEN ' WHERE ' ELSE format(' JOIN videos v USING (video_id) WHERE %s AND ', in_videos) END$sql$],
         [$sql$    IF spoken IS NULL AND demands = '' AND NOT by_speaker AND of_library > 2 * compared THEN
         -- Counting passages would take as long as the rest. These videos have as many as others do.
         counted := format('SELECT %s <= %s / %s::float', CASE WHEN of_video IS NULL THEN 'reltuples' ELSE format('(SELECT count(*) FROM '
@@ -69,18 +80,15 @@ BEGIN
     END IF;
     EXECUTE counted INTO few USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
 $sql$,
-         $sql$    chosen := nullif(concat_ws(' AND ', of_video, CASE WHEN by_speaker THEN '(i.person_id = $4 OR i.voice_id = $5)' END), '');
-    of_signs := replace(of_model, 'p.', 's.');
-    most := compared;
+         $sql$    most := compared;
     counted := rows;
     IF demands = '' AND of_library > 2 * compared THEN
         -- Counting passages would take as long as the rest. These videos, or local speakers, have as many as others do.
         most := (SELECT compared / of_library * greatest(reltuples, 1) FROM pg_class
             WHERE oid = CASE WHEN by_speaker THEN 'local_speakers' ELSE 'videos' END::regclass);
-        counted := concat(CASE WHEN by_speaker THEN 'identities i' WHEN spoken IS NOT NULL THEN 'passage_signs s' ELSE 'videos v' END,
-            CASE WHEN of_video IS NOT NULL AND (by_speaker OR spoken IS NOT NULL) THEN ' JOIN videos v USING (video_id)' END,
-            CASE WHEN by_speaker AND spoken IS NOT NULL THEN ' JOIN passage_signs s USING (video_id)' END,
-            ' WHERE ' || nullif(concat_ws(' AND ', chosen, CASE WHEN spoken IS NOT NULL THEN of_signs END), ''));
+        counted := CASE WHEN NOT by_speaker THEN 'videos v' WHEN in_videos IS NULL THEN 'identities i'
+            ELSE 'identities i JOIN videos v USING (video_id)' END
+            || coalesce(' WHERE ' || nullif(concat_ws(' AND ', in_videos, of_person), ''), '');
     END IF;
     EXECUTE format('SELECT count(*) FROM (SELECT FROM %s LIMIT %s) counted', counted, most + 1) INTO remaining
         USING question_vector, results, skip, person, voice, sources, video_ids, spoken, since, until;
@@ -88,7 +96,7 @@ $sql$,
 $sql$],
         [$sql$    IF few AND by_speaker THEN                   -- each is read once
 $sql$,
-         $sql$    IF few AND demands || checks = ' AND p.text <> ''''' THEN
+         $sql$    IF few AND remaining > most / 10 AND demands || checks = ' AND p.text <> ''''' THEN
         -- The nearest by their signs are compared, and those of the person in videos with overrides; those with the words are looked up.
         candidates := format('(SELECT ctid FROM (SELECT p.ctid, p.embedding FROM (SELECT video_id, passage_index FROM '
             '(SELECT s.video_id, unnest(s.indexes) AS passage_index, unnest(s.signs) AS signs%s OFFSET 0) s%s '
@@ -107,9 +115,9 @@ $sql$,
             CASE WHEN by_speaker THEN format(' UNION ALL SELECT p.ctid, p.embedding FROM %s AND p.video_id = ANY%s', rows || checks,
                 overridden) ELSE '' END,
             words_of,
-            -- IS TRUE: Postgres hashes many videos once, and does not look up the video of each passage.
-            CASE WHEN by_speaker OR of_video IS NULL OR remaining < most / 10 THEN rows ELSE format(
-                'passages p WHERE (p.video_id IN (SELECT v.video_id FROM videos v WHERE %s)) IS TRUE AND %s', of_video, of_model) END
+            -- IS TRUE: the videos are hashed, not looked up for each passage
+            CASE WHEN by_speaker THEN rows ELSE format('passages p WHERE %s%s', of_model, CASE WHEN of_video IS NOT NULL THEN
+                format(' AND (p.video_id IN (SELECT v.video_id FROM videos v WHERE %s)) IS TRUE', of_video) ELSE '' END) END
                 || checks, has_word, at_most);
     ELSIF few AND by_speaker THEN                -- each is read once
 $sql$]
