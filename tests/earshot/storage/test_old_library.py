@@ -44,6 +44,13 @@ def test_old_timings_have_no_parts_of_waiting(old: Database) -> None:
     assert all(row["io_s"] >= 0 and {row["store_s"], row["database_s"], row["network_s"]} == {None} for row in rows)
 
 
+def test_old_passages_have_signs(old: Database) -> None:
+    [row] = old.query(
+        "SELECT (SELECT count(*) FROM passages) AS passages, (SELECT sum(cardinality(signs)) FROM passage_signs) AS signed"
+    )
+    assert row["passages"] == row["signed"] > 0
+
+
 def test_old_library_keeps_its_names(old: Database) -> None:
     recording = read_recording(old, TELEPHONE)
     assert "Nell" in {speaker.person for speaker in recording.names.by_label.values()}
