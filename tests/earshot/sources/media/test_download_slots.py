@@ -17,7 +17,7 @@ from earshot.common.errors import Blocked, Retryable
 from earshot.config.settings import PROJECT_ROOT
 from earshot.config.sources_file import Kind, Source
 from earshot.models import measurement
-from earshot.models.measurement import Measurement, Place
+from earshot.models.measurement import IoPlace, Measurement
 from earshot.sources.media.download_slots import download_slot
 from earshot.storage.database import Database
 
@@ -204,7 +204,7 @@ def test_waiting_for_a_slot_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> 
     measured = Measurement()
     with measured.waiting():
         pass
-    with measured.reading_writing(Place.NETWORK):
+    with measured.reading_writing(IoPlace.NETWORK):
         pass
     assert measured.io_s == 3.0
     assert measured.wall_s == 6.0
