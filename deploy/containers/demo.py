@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from bench.corpora.episodes import EPISODES, episode_samples, write_mp3
-from earshot import Library, ListedVideo, open_library
+from earshot import EarshotError, Library, ListedVideo, open_library
 
 RECORDINGS = Path("/recordings")
 POLL_S = 2.0
@@ -43,7 +43,12 @@ def wait_for(library: Library) -> list[ListedVideo]:
     """The episodes' videos, once all are ready or none has been at work for RETRY_S. Prints each change."""
     printed, worked = "", time.monotonic()
     while True:
-        videos = [video for video in library.videos() if Path(video.url).parent == RECORDINGS]
+        time.sleep(POLL_S)
+        try:
+            videos = [video for video in library.videos() if Path(video.url).parent == RECORDINGS]
+        except EarshotError as error:
+            print(f"{error} Trying again.", flush=True)
+            continue
         states = ", ".join(f"{count} {state}" for state, count in sorted(Counter(video.state for video in videos).items()))
         if states != printed:
             printed = states
@@ -54,7 +59,6 @@ def wait_for(library: Library) -> list[ListedVideo]:
             return videos
         if time.monotonic() - worked > RETRY_S:
             return videos
-        time.sleep(POLL_S)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The files of deploy/containers and deploy/kubernetes agree with Earshot and with each other. `make containers-test` runs them."""
+"""The files of deploy/containers and deploy/kubernetes agree with Earshot and with each other. Nothing is started here."""
 
 import re
 import shutil
@@ -25,7 +25,9 @@ COMPOSE = yaml.safe_load((CONTAINERS / "compose.yaml").read_text())
 MANIFESTS = sorted(set(KUBERNETES.glob("*.yaml")) - {KUBERNETES / "kustomization.yaml"})
 DOCKERFILE = (CONTAINERS / "Dockerfile").read_text()
 SETTINGS = {variable_of(key) for key in KEYS}
-FILES = [path for folder in (CONTAINERS, KUBERNETES) for path in folder.rglob("*") if path.is_file() and "secrets" not in path.parts]
+FILES = [
+    path for folder in (CONTAINERS, KUBERNETES) for path in folder.rglob("*") if path.is_file() and "secrets" not in path.parts
+]
 EACH_COMPOSE_FILE = pytest.mark.parametrize("path", COMPOSE_FILES, ids=lambda path: path.name)
 EACH_MANIFEST = pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 
@@ -77,7 +79,9 @@ def test_every_variable_of_compose_is_explained(path: Path) -> None:
 def test_everything_that_compose_names_is_defined() -> None:
     stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, flags=re.MULTILINE))
     services = COMPOSE["services"].values()
-    volumes = {volume.partition(":")[0] for service in services for volume in service.get("volumes", ()) if volume[0] not in ".$"}
+    volumes = {
+        volume.partition(":")[0] for service in services for volume in service.get("volumes", ()) if volume[0] not in ".$"
+    }
     secrets = {secret if isinstance(secret, str) else secret["source"] for one in services for secret in one.get("secrets", ())}
     waited_for = {name for service in services for name in service.get("depends_on", ())}
     assert {"cpu", "cuda", "demo"} <= stages
