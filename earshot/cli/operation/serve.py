@@ -7,6 +7,7 @@ names: in containers the code server, elsewhere the definitions themselves.
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,7 +22,7 @@ CODE_PORT, WEBSERVER_PORT = 4000, 3000
 host_option = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on. There is no login.")
 
 
-def _port_option(default: int) -> "click.decorators.FC":
+def _port_option(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option("--port", type=click.IntRange(1, 65535), default=default, show_default=True, help="Port to listen on.")
 
 
