@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
   $$python -c '$(FITS)' 2>/dev/null && command -v $$python && break; done)
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill lock wheel clean delete-library browser
+.PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill lock wheel clean delete-library browser containers containers-test
 
 env: .venv/.complete
 
@@ -95,6 +95,16 @@ browser: env
 # dist/earshot-*.whl, which works without the clone (docs/guides/operation/install.md).
 wheel: env
 	@$(BIN)/python -m hatchling build --target wheel
+
+# The images of deploy/containers/Dockerfile, with Docker: `make containers IMAGES=cuda`. BUILD_OPTIONS go to `docker build`.
+IMAGES ?= cpu demo
+containers:
+	@for image in $(IMAGES); do DOCKER_BUILDKIT=1 docker build $(BUILD_OPTIONS) --file deploy/containers/Dockerfile \
+	  --target $$image --build-arg PIP_INDEX_URL --build-arg TORCH_INDEX_URL --tag earshot:$$image . || exit 1; done
+
+# Starts them with Compose, kills and restarts some while they work, and checks that nothing is lost.
+containers-test: env
+	@PYTHONPATH=. $(BIN)/python deploy/containers/proof.py
 
 # Run after changing a pin in pyproject.toml. One lock for each Python that Earshot runs on; it names no registry, so it works
 # with any.

@@ -51,6 +51,10 @@ COMMANDS = {
         "earshot.cli.reading.search:search_command",
         "Search what was said, by meaning and by words.",
     ),
+    "serve": LazyCommand(
+        "earshot.cli.operation.serve:serve_group",
+        "Run one of Dagster's processes, in containers or under a supervisor.",
+    ),
     "site": LazyCommand("earshot.cli.reading.site:site_command", "Write transcripts as a static site that needs no server."),
     "sources": LazyCommand(
         "earshot.cli.library.sources:sources_command",
@@ -72,9 +76,6 @@ COMMANDS = {
     "webhooks": LazyCommand(
         "earshot.cli.library.webhooks:webhooks_command",
         "List what was posted to webhooks, replay or test them.",
-    ),
-    "webserver": LazyCommand(
-        "earshot.cli.operation.webserver:webserver_command", "Serve Dagster's UI alone, as `earshot up` does."
     ),
     "worker": LazyCommand(
         "earshot.cli.operation.service:worker_command",

@@ -6,6 +6,7 @@ this process and its children; a previous DAGSTER_HOME belongs to another projec
 
 import os
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import yaml
 from dagster import DagsterInstance
@@ -30,10 +31,11 @@ def prepare_dagster_home() -> Path:
     configuration = yaml.safe_load(read_text(source, VARIABLE, may_miss=False))
     if settings.device == "cuda":
         configuration["concurrency"]["pools"]["default_limit"] = GPU_SLOTS
-    temporary = folder / f".dagster.yaml.{os.getpid()}"
     text = yaml.safe_dump(configuration, sort_keys=False)
-    temporary.write_text(f"# Made from {source} at each start: change that one.\n{text}")
-    temporary.replace(folder / "dagster.yaml")
+    # Containers that share a home have equal process ids.
+    with NamedTemporaryFile("w", dir=folder, prefix=".dagster.yaml.", delete=False) as temporary:
+        temporary.write(f"# Made from {source} at each start: change that one.\n{text}")
+    Path(temporary.name).replace(folder / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(folder)
     files = {"EARSHOT_SOURCES": settings.sources, "EARSHOT_PEOPLE": settings.people, "EARSHOT_WEBHOOKS": settings.webhooks}
     for variable, file in files.items():

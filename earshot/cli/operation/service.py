@@ -258,8 +258,8 @@ def _start_dagster(served: _Served, options: list[str]) -> None:
         time.sleep(CHECK_CHILDREN_S)
     workspace = str(served.code_server.write_workspace())
     commands = {
-        "webserver": ["earshot", "webserver", *options, "--workspace", workspace],
-        "daemon": ["dagster-daemon", "run", "-w", workspace],
+        "webserver": ["earshot", "serve", "webserver", *options, "--workspace", workspace],
+        "daemon": ["earshot", "serve", "daemon", "--workspace", workspace],
     }
     for name, command in commands.items():
         served.children[name] = start(name, command, served.logs)

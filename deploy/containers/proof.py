@@ -1,0 +1,144 @@
+"""`make containers-test`: starts the services, breaks them while a stage runs, and checks that nothing was lost.
+
+Starts the demo in a Compose project apart, kills the worker's container with SIGKILL, restarts Postgres' and kills Valkey's,
+each while a stage computes. In the end every video must be ready, and search must find what was said. Prints what happened and
+when, and removes the project with its volumes. Needs the images of `make containers`.
+
+COMPOSE is the command, by default `docker compose`.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.corpora.episodes import EPISODES
+from bench.harness.server import free_port
+
+HERE = Path(__file__).resolve().parent
+PROJECT = "earshot-proof"
+COMPOSE = [*shlex.split(os.environ.get("COMPOSE", "docker compose")), "--project-name", PROJECT, "--profile", "demo"]
+COMPUTING = ("transcript", "speaker_turns", "voice_embeddings", "text_embeddings")
+PATIENCE_S = 1800.0
+PORTS = {"EARSHOT_PAGE_PORT": str(free_port()), "EARSHOT_UI_PORT": str(free_port())}
+
+started = time.monotonic()
+
+
+def main() -> int:
+    """Run the proof; returns the exit code."""
+    if not (HERE / "secrets").exists():
+        subprocess.run([HERE / "make-secrets.sh"], check=True)
+    try:
+        compose("up", "--detach")
+        say("everything is started, and what the others wait for is healthy")
+        broken: set[str] = set()
+        for breaking in (kill_worker, restart_postgres, kill_valkey):
+            video = wait(lambda: computing(without=broken), "no stage computes")
+            broken.add(video["video_id"])
+            say(f"{video['title']} is at {video['stage']}")
+            breaking()
+        wait(lambda: all(video["state"] == "ready" for video in videos()), "not all videos are ready")
+        say("all videos are ready")
+        return check_search()
+    except AssertionError as error:
+        say(f"FAILED: {error}")
+        print(compose("logs", "--no-color", "--tail", "40", "worker", "daemon", "code"))
+        return 1
+    finally:
+        compose("down", "--volumes", "--timeout", "20")
+
+
+def kill_worker() -> None:
+    kill("worker")
+
+
+def restart_postgres() -> None:
+    compose("restart", "postgres")
+    say("restarted the container of postgres")
+
+
+def kill_valkey() -> None:
+    kill("valkey")
+
+
+def kill(service: str) -> None:
+    """Send SIGKILL to the container, and start it again: Docker restarts what dies, but not what it was told to kill."""
+    container = compose("ps", "--quiet", service).strip()
+    compose("kill", "-s", "SIGKILL", service)
+    state = subprocess.run(
+        ["docker", "inspect", "--format", "{{.State.ExitCode}}", container], capture_output=True, text=True, check=True
+    )
+    assert state.stdout.strip() == "137", f"{service} was not killed: {state.stdout}"
+    say(f"killed the container of {service}")
+    compose("up", "--detach", "--no-recreate", service)
+    say(f"started the container of {service} again")
+
+
+def check_search() -> int:
+    """Ask each episode's question; 1 if an answer is not among the first results."""
+    wrong = 0
+    for episode in EPISODES:
+        hits = ask("search", q=episode.question, limit="3")["hits"]
+        found = any(episode.answer in hit["text"] and hit["title"] == episode.title for hit in hits)
+        say(f"{episode.question}: {'found' if found else f'NOT FOUND in {hits}'}")
+        wrong += not found
+    return min(wrong, 1)
+
+
+def computing(without: set[str]) -> dict[str, Any] | None:
+    """A video that computes now and is not among these."""
+    at_work = [video for video in videos() if video["run"] == "running" and video["stage"] in COMPUTING]
+    return next((video for video in at_work if video["video_id"] not in without), None)
+
+
+def videos() -> list[dict[str, Any]]:
+    """The demo's videos; empty until all are known, or while the page cannot answer."""
+    try:
+        listed = ask("videos")["videos"]
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return []
+    return listed if len(listed) == len(EPISODES) else []
+
+
+def ask(operation: str, **parameters: str) -> Any:
+    """An answer of the page's API."""
+    token = tomllib.loads((HERE / "secrets" / "earshot.toml").read_text())["page_token"]
+    url = f"http://127.0.0.1:{PORTS['EARSHOT_PAGE_PORT']}/api/v1/{operation}?{urllib.parse.urlencode(parameters)}"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def compose(*arguments: str) -> str:
+    """The output of a command of Compose. Raises AssertionError if it fails."""
+    environment = {**os.environ, **PORTS}
+    ended = subprocess.run([*COMPOSE, *arguments], cwd=HERE, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, f"{shlex.join(arguments)}: {ended.stderr}"
+    return ended.stdout
+
+
+def wait(condition: Callable[[], Any], complaint: str) -> Any:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.5)
+    raise AssertionError(f"{complaint} after {PATIENCE_S:.0f} s; the videos: {videos()}")
+
+
+def say(what: str) -> None:
+    print(f"{time.monotonic() - started:6.1f} s  {what}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
