@@ -1,8 +1,8 @@
 """The text encoder for the CPU, in eight-bit integers: tokenizers tokenizes, ctranslate2 runs the network, numpy pools.
 
-torch and transformers are imported only at first use, to convert the model's verified files into a folder next to them. The
-vectors differ slightly from single precision; search was measured to be as good with them
-(docs/measurements/performance.md, tests/earshot/models/test_text_encoder.py).
+At first use, the model's verified files are converted into a folder next to them (int8_conversion.py). The vectors differ
+slightly from single precision; search was measured to be as good with them (docs/measurements/performance.md,
+tests/earshot/models/test_text_encoder.py).
 
 Each core runs its own small batches, of texts with about as many tokens: in one call on all cores, some of them wait.
 """
@@ -22,10 +22,10 @@ from earshot.common.errors import ModelUnavailable
 from earshot.models.device import Device, compute_threads, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.registry import Model
+from earshot.models.text.int8_conversion import COMPUTE_TYPE, convert
 from earshot.models.text.text_encoder import SPECIAL_TOKENS, TextEncoder
 
 BATCH_SIZE = 16  # 8 are as fast; 4 and 32 are slower
-COMPUTE_TYPE = "int8"
 MEAN_OF_TOKENS = "pooling_mode_mean_tokens"
 
 
@@ -103,19 +103,5 @@ def _converted(folder: Path) -> Path:
     target = folder.with_name(f"{folder.name}-{COMPUTE_TYPE}")
     if not target.exists():
         with atomic_folder(target) as converted:
-            _convert(folder, converted)
+            convert(folder, converted)
     return target
-
-
-def _convert(folder: Path, target: Path) -> None:
-    """Convert the model, without transformers' warning about an argument that ctranslate2 still passes by its old name."""
-    from ctranslate2.converters import TransformersConverter
-    from transformers.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()  # it would overwrite the command line's own
-    try:
-        TransformersConverter(str(folder)).convert(str(target), quantization=COMPUTE_TYPE, force=True)
-    finally:
-        logging.set_verbosity(before)
