@@ -106,6 +106,8 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --no-
 lock: env
 	@$(COMPILE) --extra cuda --extra dev -o requirements.lock
 	@$(COMPILE) --constraint requirements.lock -o requirements-cpu.lock
+	@echo "# Only for the recording in its package, which the demo uses; the rest of it needs torch." >>requirements-cpu.lock
+	@grep '^pyannote-audio==' requirements.lock >>requirements-cpu.lock
 
 # Deletes the environment, not the library, after stopping Earshot.
 clean:

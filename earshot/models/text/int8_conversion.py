@@ -1,6 +1,6 @@
-"""Converts a BERT's weights for ctranslate2, in eight-bit integers.
+"""Converts a BERT's weights for ctranslate2.
 
-The result is that of ctranslate2's own converter, byte for byte, without torch and transformers, which that one imports.
+The result is that of ctranslate2's own converter, byte for byte, without torch and transformers, which that one needs.
 """
 
 import json
@@ -13,10 +13,8 @@ from ctranslate2.specs import common_spec, transformer_spec
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-COMPUTE_TYPE = "int8"
 
-
-def convert(folder: Path, target: Path) -> None:
+def convert(folder: Path, target: Path, compute_type: str) -> None:
     """Write the model in `folder` (config.json, model.safetensors, tokenizer.json) into an existing folder."""
     config = json.loads((folder / "config.json").read_text())
     spec = _spec(config, load_file(folder / "model.safetensors"))
@@ -25,7 +23,7 @@ def convert(folder: Path, target: Path) -> None:
     spec.config.unk_token = json.loads((folder / "tokenizer_config.json").read_text())["unk_token"]
     spec.config.layer_norm_epsilon = config["layer_norm_eps"]
     spec.validate()
-    spec.optimize(quantization=COMPUTE_TYPE)
+    spec.optimize(quantization=compute_type)
     spec.save(str(target))
 
 

@@ -22,10 +22,10 @@ from earshot.common.errors import ModelUnavailable
 from earshot.models.device import Device, compute_threads, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.registry import Model
-from earshot.models.text.int8_conversion import COMPUTE_TYPE, convert
 from earshot.models.text.text_encoder import SPECIAL_TOKENS, TextEncoder
 
 BATCH_SIZE = 16  # 8 are as fast; 4 and 32 are slower
+COMPUTE_TYPE = "int8"
 MEAN_OF_TOKENS = "pooling_mode_mean_tokens"
 
 
@@ -102,6 +102,8 @@ def _converted(folder: Path) -> Path:
     """The converted model's folder for ctranslate2, made at first use."""
     target = folder.with_name(f"{folder.name}-{COMPUTE_TYPE}")
     if not target.exists():
+        from earshot.models.text.int8_conversion import convert  # imports torch if it is installed
+
         with atomic_folder(target) as converted:
-            convert(folder, converted)
+            convert(folder, converted, COMPUTE_TYPE)
     return target
