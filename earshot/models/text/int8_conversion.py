@@ -1,6 +1,7 @@
 """Converts a BERT's weights for ctranslate2.
 
 The result is that of ctranslate2's own converter, byte for byte, without torch and transformers, which that one needs.
+Its specifications accept arrays, but their annotations do not say so.
 """
 
 import json
@@ -27,8 +28,8 @@ def convert(folder: Path, target: Path, compute_type: str) -> None:
     spec.save(str(target))
 
 
-def _spec(config: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> transformer_spec.TransformerEncoderModelSpec:
-    encoder = transformer_spec.TransformerEncoderSpec(
+def _spec(config: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> Any:
+    encoder: Any = transformer_spec.TransformerEncoderSpec(
         config["num_hidden_layers"], config["num_attention_heads"], pre_norm=False, activation=common_spec.Activation.GELU,
         layernorm_embedding=True, num_source_embeddings=2, embeddings_merge=common_spec.EmbeddingsMerge.ADD,
     )  # fmt: skip
@@ -39,14 +40,14 @@ def _spec(config: Mapping[str, Any], weights: Mapping[str, np.ndarray]) -> trans
     _norm(encoder.layernorm_embedding, weights, "embeddings.LayerNorm")
     for number, layer in enumerate(encoder.layer):
         _layer(layer, weights, f"encoder.layer.{number}")
-    spec = transformer_spec.TransformerEncoderModelSpec(
+    spec: Any = transformer_spec.TransformerEncoderModelSpec(
         encoder, pooling_layer=True, pooling_activation=common_spec.Activation.Tanh
     )
     _linear(spec.pooler_dense, weights, "pooler.dense")
     return spec
 
 
-def _layer(layer: transformer_spec.TransformerEncoderLayerSpec, weights: Mapping[str, np.ndarray], name: str) -> None:
+def _layer(layer: Any, weights: Mapping[str, np.ndarray], name: str) -> None:
     attention = f"{name}.attention"
     _linear(layer.self_attention.linear[0], weights, *(f"{attention}.self.{part}" for part in ("query", "key", "value")))
     _linear(layer.self_attention.linear[1], weights, f"{attention}.output.dense")
@@ -56,10 +57,10 @@ def _layer(layer: transformer_spec.TransformerEncoderLayerSpec, weights: Mapping
     _norm(layer.ffn.layer_norm, weights, f"{name}.output.LayerNorm")
 
 
-def _linear(spec: common_spec.LinearSpec, weights: Mapping[str, np.ndarray], *names: str) -> None:
+def _linear(spec: Any, weights: Mapping[str, np.ndarray], *names: str) -> None:
     """Several layers become one."""
     spec.weight, spec.bias = (np.concatenate([weights[f"{name}.{part}"] for name in names]) for part in ("weight", "bias"))
 
 
-def _norm(spec: common_spec.LayerNormSpec, weights: Mapping[str, np.ndarray], name: str) -> None:
+def _norm(spec: Any, weights: Mapping[str, np.ndarray], name: str) -> None:
     spec.gamma, spec.beta = weights[f"{name}.weight"], weights[f"{name}.bias"]

@@ -4,6 +4,7 @@ A layer is named as in the checkpoint; its weights are `NAME.weight`, `NAME.bias
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -22,7 +23,7 @@ class GraphBuilder:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
 
-    def add(self, operation: str, *inputs: str, **attributes: int | str | Sequence[int]) -> str:
+    def add(self, operation: str, *inputs: str, **attributes: Any) -> str:
         """One node, with attributes as ONNX defines them."""
         result = f"{operation}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(operation, inputs, [result], **attributes))
