@@ -1,22 +1,25 @@
 # The two main commands are `make demo` and `make test`; the others are for special purposes.
-# The first that runs: every test has run with 3.11, fewer with the others. Each is tried, because a version manager leaves
-# commands of versions that are not active.
-FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+# The newest that is here and can build an environment: Debian has Pythons without ensurepip, a version manager leaves commands of
+# versions that are not active.
+FITS := import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
   $$python -c '$(FITS)' 2>/dev/null && command -v $$python && break; done)
+# About 9 GB, nearly all of it CUDA libraries and torch; with LOCK=requirements-cpu.lock, 2 GB without them.
+LOCK ?= requirements.lock
 BIN := .venv/bin
 
 .PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill lock wheel clean delete-library browser containers containers-test
 
 env: .venv/.complete
 
-.venv/.complete: requirements.lock pyproject.toml
-	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c '$(FITS)' || { echo "Earshot needs Python 3.11, 3.12 or 3.13; found $$($(or $(PYTHON),python3) --version 2>&1). \
-	Say which one to use: make PYTHON=/path/to/python3.13"; exit 1; }
-	@echo "Building .venv with $$($(PYTHON) --version): about 8 GB, nearly all of it CUDA libraries (2-5 minutes cold)"
+.venv/.complete: $(LOCK) pyproject.toml
+	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c '$(FITS)' 2>/dev/null || { echo "Earshot needs Python 3.11, 3.12 or 3.13 with its modules venv \
+	and ensurepip; found $$($(or $(PYTHON),python3) --version 2>&1). Install one (on Debian and Ubuntu: apt install python3-venv), or say \
+	where it is: make PYTHON=/path/to/python3.13"; exit 1; }
+	@echo "Building .venv with $$($(PYTHON) --version) from $(LOCK) (2-5 minutes cold)"
 	@rm -rf .venv && $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check "uv==$$(sed -n 's/^uv==//p' requirements.lock)"
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python $(LOCK)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -100,17 +103,21 @@ wheel: env
 IMAGES ?= cpu demo
 containers:
 	@for image in $(IMAGES); do DOCKER_BUILDKIT=1 docker build $(BUILD_OPTIONS) --file deploy/containers/Dockerfile \
-	  --target $$image --build-arg PIP_INDEX_URL --build-arg TORCH_INDEX_URL --tag earshot:$$image . || exit 1; done
+	  --target $$image --build-arg PIP_INDEX_URL --tag earshot:$$image . || exit 1; done
 
 # Starts them with Compose, kills and restarts some while they work, and checks that nothing is lost.
 containers-test: env
 	@PYTHONPATH=. $(BIN)/python deploy/containers/proof.py
 
-# Run after changing a pin in pyproject.toml. One lock for each Python that Earshot runs on; it names no registry, so it works
-# with any.
+# Run after changing a pin in pyproject.toml. One lock for each Python that Earshot runs on, and a part of it without CUDA and
+# torch; they name no registry, so they work with any.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --no-emit-index-url --no-header --python-version 3.11 \
+  pyproject.toml --extra demo
 lock: env
-	@$(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --no-emit-index-url --no-header --extra demo --extra dev \
-	  --python-version 3.11 pyproject.toml -o requirements.lock
+	@$(COMPILE) --extra cuda --extra dev -o requirements.lock
+	@$(COMPILE) --constraint requirements.lock -o requirements-cpu.lock
+	@echo "# Only for the recording in its package, which the demo uses; the rest of it needs torch." >>requirements-cpu.lock
+	@grep '^pyannote-audio==' requirements.lock >>requirements-cpu.lock
 
 # Deletes the environment, not the library, after stopping Earshot.
 clean:

@@ -52,7 +52,7 @@ hypothesis.settings.register_profile("earshot", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("earshot")
 configure_libraries()  # some tests import torch before anything of the library asks for a device
 
-# Where the homes of all test processes have their models, assembled and exported once.
+# Where the homes of all test processes have their models, assembled and converted once.
 MODELS = Path(os.environ.get("PYTEST_EARSHOT_MODELS") or tempfile.mkdtemp(prefix="earshot-models-"))
 os.environ["PYTEST_EARSHOT_MODELS"] = str(MODELS)  # test processes inherit it
 

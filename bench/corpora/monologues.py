@@ -2,7 +2,8 @@
 
 The recordings in packages last two minutes, too short for long passages. So chapters of Python's language reference, which
 come with every Python (`pydoc_data.topics`), are treated as if read aloud: their paragraphs of prose, without tables, code and
-grammar, at an even pace. There is no audio, and so there are no recognition errors.
+grammar, at an even pace. There is no audio, and so there are no recognition errors. The chapters differ a little from one
+version of Python to the next.
 """
 
 import re

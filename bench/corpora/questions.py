@@ -155,7 +155,7 @@ TALKS = (
         ('"the simplest and least common call"', "the simplest and least common call"),
     ),
     *_words(NAME, "pdbrc", "readline", "PEP 563", "PEP 448", "generator_stop", "UnboundLocalError", "objclass", "singleton"),
-    *_words(NAME, "Java", "NEWLINE", "staticmethod", "ExceptionGroup", "introspection"),
+    *_words(NAME, "Java", "NEWLINE", "staticmethod", "ExceptionGroups", "namedtuple"),
     *_of(
         MIXED,
         ("PEP 448 and unpacking of arguments", "PEP 448"),

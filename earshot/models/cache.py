@@ -4,7 +4,7 @@ Dagster creates resources for each run, so they cannot hold models. Models are c
 warm for a process's second video. `Models` provides them to assets, for a device that GpuResource has checked; the caller
 times the load, including warm-up. Loads are counted: loading a model twice in a process is a mistake that timings must show.
 
-On the CPU, the bundled networks for voices are run by ONNX Runtime, without torch.
+On the CPU, the bundled models need no torch: ONNX Runtime runs the networks for voices, ctranslate2 the others.
 """
 
 from functools import cache
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from earshot.config.settings import Settings, read_settings
-from earshot.models.device import Device, require_memory
+from earshot.models.device import Device, require_memory, require_torch
 from earshot.models.files import locate
 from earshot.models.registry import Model, ModelSet, model_set
 
@@ -82,6 +82,7 @@ def _diarizer(settings: Settings, device: Device) -> "Diarizer":
     model, voice = model_set(settings).diarization, model_set(settings).voice
     _begin_load(device, model, voice)
     if model.repository:
+        require_torch(model)
         from earshot.models.voice.community import CommunityDiarizer
 
         return CommunityDiarizer(model, voice, locate(model, settings), device)
@@ -119,6 +120,7 @@ def _speaker_network(settings: Settings, device: Device) -> "SpeakerNetwork":
         from earshot.models.networks.onnx_networks import load_speaker
 
         return load_speaker(folder)
+    require_torch(model)
     from earshot.models.networks import torch_networks
 
     return torch_networks.TorchSpeaker(torch_networks.load_speaker(model, folder), device.kind)
@@ -132,6 +134,7 @@ def _text_encoder(model: Model, settings: Settings, device: Device) -> "TextEnco
         from earshot.models.text.int8_encoder import Int8Encoder
 
         return Int8Encoder(model, folder, device)
+    require_torch(model)
     from earshot.models.text.sentence_encoder import SentenceEncoder
 
     return SentenceEncoder(model, folder, device)

@@ -18,10 +18,11 @@ import platform
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from earshot.common.errors import REINSTALL, GpuUnavailable
+from earshot.common.errors import REINSTALL, GpuUnavailable, ModelUnavailable
 from earshot.models.measurement import ExecutionInfo
 from earshot.models.registry import Model
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import torch
 
 COMPUTE_TYPES = {"cuda": "float16", "cpu": "int8"}  # ctranslate2's, per device
+INSTALL_TORCH = "Install Earshot with CUDA (docs/guides/operation/install.md)."
 CPU_INSTEAD = "To run on the CPU on purpose, set EARSHOT_DEVICE=cpu."
 
 
@@ -72,7 +74,22 @@ def compute_threads() -> int:
 def require_device(kind: str) -> Device:
     """The device of this kind, checked once per process. Failures are not cached: a driver may come back."""
     configure_libraries()
-    return _prove_cuda() if kind == "cuda" else Device("cpu", cpu_name())
+    if kind == "cpu":
+        return Device("cpu", cpu_name())
+    if not has_torch():
+        raise _unavailable("torch is not installed", INSTALL_TORCH)
+    return _prove_cuda()
+
+
+def has_torch() -> bool:
+    """Whether torch is installed: a GPU needs it, and so does a network of the hub on any device."""
+    return find_spec("torch") is not None
+
+
+def require_torch(model: Model) -> None:
+    """Raise ModelUnavailable if torch, which runs this model, is not installed."""
+    if not has_torch():
+        raise ModelUnavailable(f"Model {model.name} needs torch, which is not installed.", INSTALL_TORCH)
 
 
 @cache
@@ -179,9 +196,9 @@ def execution_info(found: str, compute_type: str, model: Model, device: Device, 
 
 @cache
 def library_versions() -> str:
-    """The versions of the computing libraries, in one line."""
+    """The versions of the computing libraries that are installed, in one line."""
     names = ("torch", "onnxruntime", "ctranslate2", "faster-whisper", "pyannote.audio", "sentence-transformers")
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names if find_spec(name.replace("-", "_")))
 
 
 @cache

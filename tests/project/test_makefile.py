@@ -1,4 +1,4 @@
-"""No target of the Makefile deletes a library by mistake; `make env` takes the first Python that runs."""
+"""No target of the Makefile deletes a library by mistake; `make env` takes the newest Python that can build one."""
 
 import os
 import pty
@@ -72,10 +72,10 @@ def _pythons(folder: Path, monkeypatch: pytest.MonkeyPatch, **exit_codes: int) -
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
-def test_env_takes_first_python_that_runs(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_env_takes_newest_python_that_runs(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (clone / "requirements.lock").touch()
     (clone / "pyproject.toml").touch()
-    _pythons(clone, monkeypatch, python3_11=127, python3_12=0, python3_13=0)
+    _pythons(clone, monkeypatch, python3_11=0, python3_12=0, python3_13=127)
     assert f"{clone}/python3.12 -m venv .venv" in _make(clone, "--dry-run", "env").stdout
     assert f"{sys.executable} -m venv .venv" in _make(clone, "--dry-run", "env", f"PYTHON={sys.executable}").stdout
 
@@ -87,4 +87,26 @@ def test_env_names_the_pythons_it_needs(clone: Path, monkeypatch: pytest.MonkeyP
     ended = _make(clone, "env")
     assert ended.returncode != 0
     assert "Earshot needs Python 3.11, 3.12 or 3.13" in ended.stdout
+    assert "apt install python3-venv" in ended.stdout
     assert "make PYTHON=/path/to/python3.13" in ended.stdout
+
+
+def test_env_installs_the_lock_that_is_asked_for(clone: Path) -> None:
+    for name in ("requirements-cpu.lock", "pyproject.toml"):
+        (clone / name).touch()
+    planned = _make(clone, "--dry-run", "env", "LOCK=requirements-cpu.lock", f"PYTHON={sys.executable}").stdout
+    assert "uv pip sync --quiet --compile-bytecode --python .venv/bin/python requirements-cpu.lock" in planned
+
+
+def test_lock_for_the_cpu_is_the_lock_without_cuda_and_torch() -> None:
+    whole, for_cpu = (_packages(PROJECT_ROOT / name) for name in ("requirements.lock", "requirements-cpu.lock"))
+    assert for_cpu < whole
+    left_out = {package.partition("==")[0] for package in whole - for_cpu}
+    assert left_out >= {"torch", "torchaudio", "torchcodec", "triton", "transformers", "sentence-transformers", "lightning"}
+    assert [
+        name for name in (package.partition("==")[0] for package in for_cpu) if name.startswith(("torch", "nvidia-c"))
+    ] == []
+
+
+def _packages(lock: Path) -> set[str]:
+    return {line.strip() for line in lock.read_text().splitlines() if "==" in line and not line.startswith((" ", "#"))}

@@ -1,10 +1,10 @@
 """The bundled networks on the CPU, by ONNX Runtime: two to three times as fast as torch, and without its imports.
 
 A session with one thread, called from as many threads as there are cores, is faster than one call on all cores
-(docs/measurements/performance.md). The graphs are made from the verified weights at first use (graphs.py).
+(docs/measurements/performance.md). The graphs are built from the verified weights at each load, in a fifth of a second.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -16,11 +16,12 @@ import onnxruntime
 from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import compute_threads
 from earshot.models.networks import filter_bank
-from earshot.models.networks.graphs import graphs
+from earshot.models.networks.checkpoint import read_checkpoint
 from earshot.models.networks.interface import Item, Network, Result, SegmentationNetwork, SpeakerNetwork
+from earshot.models.networks.segmentation_graph import segmentation_graph
+from earshot.models.networks.speaker_graphs import frames_graph, vectors_graph
 from earshot.models.voice.segmentation import Frames
 
-SEGMENTATION_GRAPH, FRAMES_GRAPH, VECTORS_GRAPH = "segmentation.onnx", "frames.onnx", "vectors.onnx"
 DEVICES = {"CPUExecutionProvider": "cpu"}
 PRECISIONS = {"tensor(float)": "float32"}
 # ONNX Runtime has no error class for these.
@@ -33,10 +34,10 @@ CLASSES = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0
 class Graph(Network):
     """A loaded graph with one input and one output."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, serialized: bytes) -> None:
         options = onnxruntime.SessionOptions()
         options.inter_op_num_threads = options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(path, options, providers=list(DEVICES))
+        self._session = onnxruntime.InferenceSession(serialized, options, providers=list(DEVICES))
         [self._input] = self._session.get_inputs()
 
     @property
@@ -79,8 +80,8 @@ class OnnxSegmentation(OnnxNetwork, SegmentationNetwork):
     window_s = 10.0
     frames = Frames(duration_s=991 / SAMPLE_RATE, step_s=270 / SAMPLE_RATE)
 
-    def __init__(self, folder: Path) -> None:
-        self.graph = Graph(folder / SEGMENTATION_GRAPH)
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self.graph = Graph(segmentation_graph(weights))
 
     def speakers(self, windows: np.ndarray) -> np.ndarray:
         return CLASSES[self.graph(windows[:, np.newaxis]).argmax(axis=2)]
@@ -94,8 +95,8 @@ class OnnxSpeaker(OnnxNetwork, SpeakerNetwork):
 
     arrays = np
 
-    def __init__(self, folder: Path) -> None:
-        self.graph, self._to_vectors = Graph(folder / FRAMES_GRAPH), Graph(folder / VECTORS_GRAPH)
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self.graph, self._to_vectors = Graph(frames_graph(weights)), Graph(vectors_graph(weights))
 
     def frames(self, waveforms: np.ndarray) -> list[np.ndarray]:
         return list(_threads().map(self._frames, waveforms))
@@ -111,26 +112,14 @@ class OnnxSpeaker(OnnxNetwork, SpeakerNetwork):
         return self._to_vectors(np.stack(pooled)).reshape(*active.shape[:2], -1)
 
 
-def load_segmentation(weights: Path) -> OnnxSegmentation:
+def load_segmentation(folder: Path) -> OnnxSegmentation:
     """segmentation-3.0 from its verified folder."""
-
-    def export(target: Path) -> None:
-        from earshot.models.networks.graph_export import export_segmentation
-
-        export_segmentation(weights, target)
-
-    return OnnxSegmentation(graphs(weights, export))
+    return OnnxSegmentation(read_checkpoint(folder / "pytorch_model.bin"))
 
 
-def load_speaker(weights: Path) -> OnnxSpeaker:
+def load_speaker(folder: Path) -> OnnxSpeaker:
     """CAM++ from its verified folder."""
-
-    def export(target: Path) -> None:
-        from earshot.models.networks.graph_export import export_speaker
-
-        export_speaker(weights, target)
-
-    return OnnxSpeaker(graphs(weights, export))
+    return OnnxSpeaker(read_checkpoint(folder / "campplus_cn_en_common.pt"))
 
 
 def _pool(frames: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The networks by torch: on a GPU, for the models of the hub, and as the reference of the exported graphs."""
+"""The networks by torch: on a GPU, for the models of the hub, and as the reference of the ONNX graphs."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

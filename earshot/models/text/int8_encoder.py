@@ -1,8 +1,8 @@
 """The text encoder for the CPU, in eight-bit integers: tokenizers tokenizes, ctranslate2 runs the network, numpy pools.
 
-torch and transformers are imported only at first use, to convert the model's verified files into a folder next to them. The
-vectors differ slightly from single precision; search was measured to be as good with them
-(docs/measurements/performance.md, tests/earshot/models/test_text_encoder.py).
+At first use, the model's verified files are converted into a folder next to them (int8_conversion.py). The vectors differ
+slightly from single precision; search was measured to be as good with them (docs/measurements/performance.md,
+tests/earshot/models/test_text_encoder.py).
 
 Each core runs its own small batches, of texts with about as many tokens: in one call on all cores, some of them wait.
 """
@@ -102,20 +102,8 @@ def _converted(folder: Path) -> Path:
     """The converted model's folder for ctranslate2, made at first use."""
     target = folder.with_name(f"{folder.name}-{COMPUTE_TYPE}")
     if not target.exists():
+        from earshot.models.text.int8_conversion import convert  # imports torch if it is installed
+
         with atomic_folder(target) as converted:
-            _convert(folder, converted)
+            convert(folder, converted, COMPUTE_TYPE)
     return target
-
-
-def _convert(folder: Path, target: Path) -> None:
-    """Convert the model, without transformers' warning about an argument that ctranslate2 still passes by its old name."""
-    from ctranslate2.converters import TransformersConverter
-    from transformers.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()  # it would overwrite the command line's own
-    try:
-        TransformersConverter(str(folder)).convert(str(target), quantization=COMPUTE_TYPE, force=True)
-    finally:
-        logging.set_verbosity(before)

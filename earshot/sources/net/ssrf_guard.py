@@ -126,8 +126,8 @@ def is_public(address: Address) -> bool:
         return address.is_global and not address.is_multicast
     if address in _NAT64:
         return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
-    if address.sixtofour is not None and not is_public(address.sixtofour):
-        return False
+    if address.sixtofour is not None:  # Python 3.13 calls none of these global
+        return is_public(address.sixtofour)
     return address.is_global and address in _GLOBAL_UNICAST
 
 

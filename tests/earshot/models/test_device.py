@@ -14,6 +14,7 @@ import torch
 from bench.corpora.episodes import TELEPHONE, Clip, clip_samples
 from earshot.common.errors import GpuUnavailable
 from earshot.config.sources_file import source_named
+from earshot.models import device as device_module
 from earshot.models.device import (
     Device,
     _prove_cuda,
@@ -49,6 +50,16 @@ def test_cpu_needs_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     device = require_device("cpu")
     assert device.kind == "cpu"
     assert device.name
+
+
+def test_without_torch_the_gpu_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "has_torch", lambda: False)
+    with pytest.raises(GpuUnavailable) as refused:
+        require_device("cuda")
+    assert "asks for cuda, but torch is not installed" in refused.value.message
+    assert "docs/guides/operation/install.md" in refused.value.remedy
+    assert "EARSHOT_DEVICE=cpu" in refused.value.remedy
+    assert require_device("cpu").kind == "cpu"
 
 
 def test_missing_gpu_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from earshot.models.device import require_device
 from earshot.models.files import locate
 from earshot.models.measurement import CallCounter
 from earshot.models.registry import MINILM
+from earshot.models.text.int8_conversion import convert
 from earshot.models.text.int8_encoder import Int8Encoder
 from earshot.models.text.text_encoder import TextEncoder
 
@@ -97,6 +99,18 @@ def test_searching_needs_no_torch(home: object) -> None:
     Models().text_encoder(require_device("cpu"))  # converted, once
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=PROJECT_ROOT)
     assert (result.returncode, result.stdout) == (0, "(1, 384)\n"), result.stderr
+
+
+def test_conversion_is_that_of_ctranslate2(home: object, tmp_path: Path) -> None:
+    from ctranslate2.converters import TransformersConverter
+
+    assert home
+    folder = locate(MINILM, read_settings())
+    TransformersConverter(str(folder)).convert(str(tmp_path / "expected"), quantization="int8")
+    (tmp_path / "found").mkdir()
+    convert(folder, tmp_path / "found", "int8")
+    expected, found = ({file.name: file.read_bytes() for file in (tmp_path / kind).iterdir()} for kind in ("expected", "found"))
+    assert found == expected
 
 
 def test_vector_hardly_depends_on_its_batch(encoder: TextEncoder, texts: list[str]) -> None:
