@@ -60,7 +60,8 @@ def whole_words(
 ) -> list[Spoken]:
     """The time ranges (disjoint, in order) with their borders moved between words; other arguments as for `word_turns()`.
 
-    A word's person is the one at the nearest time at which the speaker of its turn speaks alone.
+    A word's person is the one at the nearest time of its turn at which the speaker speaks alone. If there is none, no range
+    applies: those that cover the turn may be about the other speaker.
     """
     word_people = list(_word_people(moments, words, word_turns(words, speakers, turns), turns))
     grid = build_timeline(EMPTY_TURNS, ((start, end) for start, end, _ in (*moments, *word_people)))
@@ -77,7 +78,7 @@ def _word_people(moments: Sequence[Spoken], words: pd.DataFrame, rows: np.ndarra
     for row, indices in groupby(np.flatnonzero(rows != NO_TURN).tolist(), key=lambda index: int(rows[index])):
         solo, other_middles = _solo(timeline, turns, row), np.delete(middles, row)
         for start, end in times[list(indices)].tolist():
-            person = _person_at(moments, _nearest(solo, (start + end) / 2))
+            person = _person_at(moments, _nearest(solo, (start + end) / 2)) if solo else NO_PERSON
             start, end = _clear_of(other_middles, start, end)
             if end > start:
                 yield start, end, person
@@ -92,12 +93,12 @@ def _clear_of(middles: np.ndarray, start: float, end: float) -> Interval:
 
 
 def _solo(timeline: Timeline, turns: pd.DataFrame, row: int) -> list[Interval]:
-    """The intervals of a turn in which only its speaker speaks; the whole turn if there are none."""
+    """The intervals of a turn in which only its speaker speaks."""
     turn = turns.iloc[row]
     inside = _slice(timeline, (turn.start_s, turn.end_s))
     solo = timeline.solo[timeline.speakers.index(turn.local_speaker), inside]
     intervals = list(zip(timeline.edges[:-1][inside].tolist(), timeline.edges[1:][inside].tolist(), strict=True))
-    return [interval for interval, alone in zip(intervals, solo.tolist(), strict=True) if alone] or [(turn.start_s, turn.end_s)]
+    return [interval for interval, alone in zip(intervals, solo.tolist(), strict=True) if alone]
 
 
 def _nearest(times: Sequence[Interval], at: float) -> float:

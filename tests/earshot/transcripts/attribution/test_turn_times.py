@@ -273,6 +273,16 @@ def test_corrected_turn_has_all_its_words_and_no_others(talk: Recording, data: s
     assert all(before[1] <= later[0] for before, later in pairwise(after.names.moments))
 
 
+def test_correction_of_a_short_turn_spares_the_turn_inside_it() -> None:
+    """The second speaker's whole turn is corrected, since less than a second of it is free of the first speaker."""
+    turns = [(0.0, 1.982, A), (1.957, 2.177, B), (1.992, 2.142, A)]
+    words = [(0.465, 0.757, " b"), (0.915, 0.985, " a"), (1.982, 2.002, " d?")]
+    talk = with_turns(recording(words, _exclusive(turns)), turns)
+    assert turns_of(talk) == [0, 0, 2]
+    names = corrected(talk, *turns_alone(talk.turns).alone(1)).names
+    assert [speaker == ANA for speaker in names.of_spans(talk.words, talk.word_speakers())] == [False, False, False]
+
+
 @settings(deadline=None, max_examples=60)
 @given(talks(), st.integers(0, 30))
 def test_second_is_ambiguous_between_concurrent_turns_only(talk: Recording, second: int) -> None:
