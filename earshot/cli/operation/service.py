@@ -2,8 +2,8 @@
 
 `up` stays in the foreground until Ctrl-C or `earshot down`. The page, the webserver, the daemon, their code server and the
 workers are child processes that log to EARSHOT_HOME/logs, where logs are rotated (earshot/common/log_files.py). If the
-webserver or the daemon exits, `up` stops everything and prints the end of its log; the others and the broker are restarted. The
-embedded Postgres keeps running after `up`, because other commands use it; `down` stops it.
+webserver or the daemon exits, `up` stops everything and prints the end of its log; the others, the broker and the embedded
+Postgres are restarted. That Postgres keeps running after `up`, because other commands use it; `down` stops it.
 
 `worker` runs only workers, on another machine; they take their work from the broker at EARSHOT_BROKER.
 """
@@ -114,7 +114,7 @@ def up(host: str, port: int, page_port: int, mcp_corrections: bool) -> None:
             click.echo(f"Earshot's page is at {served.page_url}. Dagster's UI is starting ...")
             _start_queue(served, settings)
             _start_dagster(served, host, port)
-            _supervise(served)
+            _supervise(served, database)
     except KeyboardInterrupt:
         click.echo("Stopping ...")
     finally:
@@ -259,11 +259,13 @@ def _start_dagster(served: _Served, host: str, port: int) -> None:
         served.children[name] = start(name, [f"dagster-{name}", *arguments, *workspace], served.logs)
 
 
-def _supervise(served: _Served) -> None:
-    """Restart what may be restarted, until a process that may not exits (Misconfigured)."""
+def _supervise(served: _Served, database: Database) -> None:
+    """Restart what may be restarted, until a process that may not exits, or the database is gone (Misconfigured)."""
     deadline = time.monotonic() + STARTUP_S
     announced = False
     while True:
+        with suppress(psycopg.OperationalError):  # the connection broke just now
+            database.query("SELECT 1")  # starts the embedded Postgres again, raises DatabaseUnusable if it is gone
         for name, child in served.children.items():
             if child.poll() is not None:
                 raise Misconfigured(f"The {name} exited (exit code {child.returncode}):\n{log_tail(served.logs, name)}")
