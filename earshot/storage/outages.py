@@ -103,8 +103,12 @@ def refuse_gone(url: str) -> None:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether this error, or one in its chain, means that the server is away. Knows psycopg 2 and 3."""
-    return any(isinstance(link, (psycopg.OperationalError, *_errors_of_psycopg2())) for link in error_chain(error))
+    """Whether this error, or one in its chain, means that a statement was lost with the server. Knows psycopg 2 and 3.
+
+    False if the server stays away, so that doing it again is useless.
+    """
+    links, lost = list(error_chain(error)), (psycopg.OperationalError, *_errors_of_psycopg2())
+    return any(isinstance(link, lost) for link in links) and not any(isinstance(link, DatabaseUnusable) for link in links)
 
 
 def explain_outage(error: BaseException) -> Misconfigured | None:
