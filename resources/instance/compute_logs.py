@@ -1,7 +1,7 @@
 """Dagster's compute logs: what a step prints goes to a file for the UI, and to where its process prints.
 
-Dagster copies the file there with a `tail` and a process that watches it, two of each for a run; if the watchers are killed with
-the run, the tails run for ever. Here a thread of the process copies, which ends with it.
+Dagster copies the file there with a `tail` and a process that watches it, two of each for a run. If the watchers die with the
+run, the tails run for ever. Here a thread of the process copies, and ends with it.
 
 Everything else is Dagster's LocalComputeLogManager, in the folder that it has by default.
 """
