@@ -108,11 +108,11 @@ def stop(home: Path) -> bool:
 
 
 def _end(data: Path, how: signal.Signals) -> None:
-    """Signal the server if it runs, and wait until it has ended: until its file is gone, as its process may be a zombie."""
+    """Signal the server if it runs, and wait until it has ended. A killed one leaves its file, and maybe a zombie, behind."""
     _signal(data, how)
     _signal(data, signal.SIGCONT)  # a suspended one gets the first signal only now
     deadline = time.monotonic() + STOP_S
-    while (data / LOCK_FILES[0]).exists() and time.monotonic() < deadline:
+    while (process := _process_of(data / LOCK_FILES[0])) and _is_alive(process) and time.monotonic() < deadline:
         time.sleep(STOP_POLL_S)
 
 
@@ -252,6 +252,10 @@ def _process_of(file: Path) -> psutil.Process | None:
             os.waitpid(number, os.WNOHANG)
         return psutil.Process(number)
     return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def _serves(process: psutil.Process, data: Path) -> bool:
