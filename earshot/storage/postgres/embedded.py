@@ -255,7 +255,9 @@ def _process_of(file: Path) -> psutil.Process | None:
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _serves(process: psutil.Process, data: Path) -> bool:

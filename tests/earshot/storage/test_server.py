@@ -112,7 +112,7 @@ def test_killed_server_restarts_after_its_last_process(folder: Path) -> None:
         last.resume()
 
     with ThreadPoolExecutor() as pool:
-        _kill(folder)
+        _kill(folder / "postgres")
         ending = pool.submit(resume_after_refusal)
         with psycopg.connect(server_urls(settings).earshot) as restarted:
             assert restarted.execute("SELECT 1").fetchone() == (1,)
@@ -126,15 +126,16 @@ def test_dead_server_is_started_again_once_for_its_user(folder: Path, caplog: py
     database = Database(server_urls(settings).earshot)
     migrate(database.url)
     [before] = database.query("SELECT pg_postmaster_start_time() AS at, pg_backend_pid() AS process")
-    _kill(folder)
+    _kill(folder / "postgres")
     wait(lambda: not psutil.pid_exists(before["process"]), 60, "its process did not notice")
-    [after] = database.query("SELECT pg_postmaster_start_time() AS at")
+    [after] = database.query("SELECT pg_postmaster_start_time() AS at, pg_backend_pid() AS process")
     assert after["at"] > before["at"]
     assert [record.message for record in caplog.records] == [
         f"The embedded Postgres had stopped, and was started again. {folder}/postgres/log says why."
     ]
     (folder / "postgres").rename(folder / "taken away")
-    psutil.Process(int((folder / "taken away" / "postmaster.pid").read_text().split()[0])).kill()
+    _kill(folder / "taken away")
+    wait(lambda: not psutil.pid_exists(after["process"]), 60, "its process did not notice")
     for _ in range(2):
         with pytest.raises(DatabaseUnusable, match=f"its files are gone from {folder}/postgres. Put them back"):
             database.query("SELECT 1")
@@ -156,8 +157,8 @@ def test_suspended_server_is_reported_in_time_and_stopped(folder: Path, monkeypa
     assert not (folder / "postgres" / "postmaster.pid").exists()
 
 
-def _kill(home: Path) -> None:
-    psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0])).kill()
+def _kill(data: Path) -> None:
+    psutil.Process(int((data / "postmaster.pid").read_text().split()[0])).kill()
 
 
 @pytest.mark.slow
