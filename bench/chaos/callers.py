@@ -28,7 +28,7 @@ COMMANDS = (["videos", "--json"], ["search", "Sheila", "--json"], ["people", "li
 
 @dataclass
 class Callers:
-    """What the callers know and saw. `passages` are those of a clean run, by recording; `recordings` those of videos, by key."""
+    """What the callers know and saw. `passages`: those of a clean run, by recording; `recordings`: those of videos, by key."""
 
     world: World
     random: Random

@@ -1,12 +1,14 @@
 """The campaign: publishes episodes, injects a fault while they are at work, and waits until everything holds again.
 
-Each fault begins at a random moment after an episode is published and a backfill is asked for. The time to recovery is from the
-end of the fault (that of a kill, at once) until all invariants hold at once; after RECOVERY_S what does not hold is a finding.
+Each fault begins at a random moment of the work on an episode that was just published, and on a backfill. The time to recovery
+is from the end of the fault (that of a kill, at once) until all invariants hold at once; what does not hold after RECOVERY_S is
+a finding.
 """
 
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -30,7 +32,8 @@ CLIPS = (
 FIRST_S, RECOVERY_S = 900.0, 300.0
 LOOK_S = 2.0
 RESTART_S = 10.0  # as the systemd unit's RestartSec
-LATEST_S = 45.0  # after publishing, a fault begins
+NOTICED_S = 90.0  # in which an episode is noticed
+LATEST_S = 15.0  # after a run has started, a fault begins
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Campaign:
         self.callers.changing.set()
         self._publish(self.random.randrange(len(self.media)))
         self._ask_for_backfill()
+        self._wait(NOTICED_S, lambda: [] if self._at_work() else ["no run has started"])
         after_s = self.random.uniform(0.0, LATEST_S)
         self._wait(after_s, lambda: ["waiting"])
         heal = fault.begin(self.world, self.random)
@@ -134,6 +138,11 @@ class Campaign:
         if "Traceback" in text[self.seen :]:
             self.report.findings.append(f"`up` printed a traceback: {text[self.seen :][-800:]}")
         self.seen = len(text)
+
+    def _at_work(self) -> bool:
+        with suppress(psycopg.Error):
+            return invariants.at_work(invariants.querying(self.world, "earshot_dagster"))
+        return False
 
     def _unfinished(self) -> list[str]:
         query = invariants.querying(self.world)

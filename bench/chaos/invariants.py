@@ -16,6 +16,7 @@ from bench.chaos.world import World
 
 Rows = list[dict[str, Any]]
 Query = Callable[..., Rows]
+Connection = psycopg.Connection[dict[str, Any]]
 
 # The rows of a video that equal recordings must have in common.
 _DIGESTS = """
@@ -43,11 +44,16 @@ _UNFINISHED_RUNS = """
 _SLOTS = "SELECT count(*) AS held FROM concurrency_slots WHERE run_id IS NOT NULL AND NOT deleted"
 
 
+def at_work(dagster: Query) -> bool:
+    """Whether a run is under way."""
+    return bool(dagster("SELECT 1 FROM runs WHERE status = 'STARTED' LIMIT 1"))
+
+
 def querying(world: World, database: str = "earshot") -> Query:
     """A function that queries the database from outside Earshot, each time over a connection of its own."""
 
     def query(statement: str, parameters: Iterable[Any] = ()) -> Rows:
-        with psycopg.connect(url_of(world, database), connect_timeout=5, row_factory=dict_row, autocommit=True) as connection:
+        with Connection.connect(url_of(world, database), connect_timeout=5, row_factory=dict_row) as connection:
             cursor = connection.execute(statement.encode(), list(parameters))
             return cursor.fetchall() if cursor.description else []
 

@@ -8,6 +8,8 @@ from bench.harness.figures import measured_on, write
 from earshot.cli.output import print_table
 from earshot.models.device import cpu_name
 
+HEADINGS = [("fault", "left"), ("times", "right"), ("longest recovery s", "right"), ("with findings", "right")]
+
 
 def print_report(report: Report) -> None:
     """Print what was injected, how long recovery took, and what was found."""
@@ -23,7 +25,7 @@ def print_report(report: Report) -> None:
         ]
         for kind, faults in sorted(by_kind.items())
     ]
-    print_table(["fault", "times", "longest recovery s", "with findings"], rows)
+    print_table(HEADINGS, rows)
     print(f"{len(report.injected)} faults, {report.videos} videos; `up` was restarted {report.restarts_of_up} times.")
     print(f"Calls: {report.calls}; the longest command took {report.longest_command_s:.0f} s.")
     for finding in [*(f"{fault.fault}: {text}" for fault in report.injected for text in fault.findings), *report.findings]:
