@@ -111,6 +111,8 @@ class Campaign:
         ended = time.monotonic()
         self.callers.changing.clear()
         left = self._wait(RECOVERY_S, self.violations)
+        for name in invariants.unfinished(invariants.querying(self.world), self.recordings) if left else []:
+            self.recordings.pop(name.partition(" ")[0])  # lost, but once
         injected = Injected(fault.name, round(after_s, 1), round(time.monotonic() - ended, 1), tuple(left))
         self.report.injected.append(injected)
         print(f"{len(self.report.injected)}. {fault.name}: {injected.recovered_s:.0f} s {'; '.join(left)}", flush=True)

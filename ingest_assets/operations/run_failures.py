@@ -42,6 +42,11 @@ def failure_of(result: ExecuteInProcessResult) -> RunFailure:
     if event is None:
         canceled = any(event.event_type == DagsterEventType.RUN_CANCELED for event in result.all_events)
         return RunFailure(f"The run {result.run_id} ended without an error.", interrupted=canceled)
+    return failure_in(event)
+
+
+def failure_in(event: DagsterEvent) -> RunFailure:
+    """The failure that this event of a failed step or job is about."""
     return _raised_by_stage(event) or _raised_elsewhere(event)
 
 

@@ -29,6 +29,7 @@ from dagster import (
 )
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
+from earshot.common.lack_of_memory import explaining_lack_of_memory
 from earshot.config.hints import Hints
 from earshot.models.device import Device
 from earshot.models.measurement import ExecutionInfo, Measurement, Place
@@ -210,7 +211,7 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
     video_id = context.partition_key
     measurement = Measurement()
     try:
-        with explaining_full_disk():
+        with explaining_full_disk(), explaining_lack_of_memory():
             yield _open(context, opened, video_id, measurement)
     except EarshotError as error:
         if not isinstance(error, StageMissing):
