@@ -188,7 +188,7 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
                     applied.append(file.name)
     except psycopg.Error as error:
         raise DatabaseUnusable(
-            f"The database schema could not be updated: {str(error).strip()}.",
+            f"The database schema could not be updated: {' '.join(str(error).split()).rstrip('.')}.",
             "The server must be PostgreSQL 14 or newer with the extension pgvector, and its user must own the database.",
         ) from error
     return applied

@@ -54,7 +54,9 @@ def pooled_connection(url: str) -> Iterator[Connection]:
         pool = _pool_of(url, os.getpid())
         connection = _take(pool, url)
     except psycopg.OperationalError as error:  # all connections are in use for too long
-        raise DatabaseUnusable(f"Postgres does not answer: {str(error).strip()}.", "Run `earshot doctor`.") from error
+        raise DatabaseUnusable(
+            f"Postgres does not answer: {' '.join(str(error).split()).rstrip('.')}.", "Run `earshot doctor`."
+        ) from error
     try:
         with connection:
             yield connection

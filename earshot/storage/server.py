@@ -110,7 +110,7 @@ def _create_databases(url: str, names: tuple[str, ...]) -> None:
                 _create_database(connection, name)
     except psycopg.Error as error:
         raise DatabaseUnusable(
-            f"The Postgres server cannot be used: {str(error).strip()}.",
+            f"The Postgres server cannot be used: {' '.join(str(error).split()).rstrip('.')}.",
             f"Check that it is running, that the URL is right, and that its user may create databases ({' and '.join(names)}).",
         ) from error
 
