@@ -116,7 +116,7 @@ def explain_outage(error: BaseException) -> Misconfigured | None:
     explained = next((link for link in error_chain(error) if isinstance(link, DatabaseUnusable)), None)
     lost = next((link for link in error_chain(error) if _is_loss(link)), None)
     if explained is None and lost is not None:
-        return DatabaseUnusable(f"The connection to Postgres was lost: {_one_line(lost)}.", "Run the command again.")
+        return DatabaseUnusable(f"The connection to Postgres was lost: {one_line(lost)}.", "Run the command again.")
     return explained
 
 
@@ -158,10 +158,11 @@ def _revive(server: str, outage: _Outage) -> bool:
 
 
 def _unreachable(error: Exception) -> DatabaseUnusable:
-    return DatabaseUnusable(f"Postgres does not answer: {_one_line(error)}.", REMEDY)
+    return DatabaseUnusable(f"Postgres does not answer: {one_line(error)}.", REMEDY)
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """A driver's message, which may have several lines, as part of a sentence."""
     return " ".join(str(error).split()).rstrip(".")
 
 
