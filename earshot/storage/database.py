@@ -23,7 +23,7 @@ from psycopg.rows import tuple_row
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.config.settings import read_settings
-from earshot.storage.outages import connect, one_line
+from earshot.storage.outages import connect, message_of
 from earshot.storage.pool import Connection, pooled_connection, read_only
 from earshot.storage.server import server_urls
 
@@ -188,7 +188,7 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
                     applied.append(file.name)
     except psycopg.Error as error:
         raise DatabaseUnusable(
-            f"The database schema could not be updated: {one_line(error)}.",
+            f"The database schema could not be updated: {message_of(error)}.",
             "The server must be PostgreSQL 14 or newer with the extension pgvector, and its user must own the database.",
         ) from error
     return applied

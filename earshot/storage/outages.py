@@ -23,6 +23,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from earshot.common.errors import DatabaseUnusable, Misconfigured, error_chain
+from earshot.common.text import one_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect, Engine
@@ -116,7 +117,7 @@ def explain_outage(error: BaseException) -> Misconfigured | None:
     explained = next((link for link in error_chain(error) if isinstance(link, DatabaseUnusable)), None)
     lost = next((link for link in error_chain(error) if _is_loss(link)), None)
     if explained is None and lost is not None:
-        return DatabaseUnusable(f"The connection to Postgres was lost: {one_line(lost)}.", "Run the command again.")
+        return DatabaseUnusable(f"The connection to Postgres was lost: {message_of(lost)}.", "Run the command again.")
     return explained
 
 
@@ -158,12 +159,12 @@ def _revive(server: str, outage: _Outage) -> bool:
 
 
 def _unreachable(error: Exception) -> DatabaseUnusable:
-    return DatabaseUnusable(f"Postgres does not answer: {one_line(error)}.", REMEDY)
+    return DatabaseUnusable(f"Postgres does not answer: {message_of(error)}.", REMEDY)
 
 
-def one_line(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """A driver's message, which may have several lines, as part of a sentence."""
-    return " ".join(str(error).split()).rstrip(".")
+    return one_line(str(error)).rstrip(".")
 
 
 def _is_loss(error: BaseException) -> bool:

@@ -24,7 +24,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from earshot.common.errors import DatabaseUnusable
-from earshot.storage.outages import connect, connect_with_retry, is_away, one_line, server_of
+from earshot.storage.outages import connect, connect_with_retry, is_away, message_of, server_of
 
 KEPT = 1  # idle connections per process and database; Postgres allows a hundred in all
 MOST = 22  # connections at once: a daemon's sensors and a code server's ticks run concurrently
@@ -54,7 +54,7 @@ def pooled_connection(url: str) -> Iterator[Connection]:
         pool = _pool_of(url, os.getpid())
         connection = _take(pool, url)
     except psycopg.OperationalError as error:  # all connections are in use for too long
-        raise DatabaseUnusable(f"Postgres does not answer: {one_line(error)}.", "Run `earshot doctor`.") from error
+        raise DatabaseUnusable(f"Postgres does not answer: {message_of(error)}.", "Run `earshot doctor`.") from error
     try:
         with connection:
             yield connection

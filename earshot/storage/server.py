@@ -20,7 +20,7 @@ from psycopg import sql
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.config.settings import Settings
-from earshot.storage.outages import connect, forget_revival, one_line, revive_with
+from earshot.storage.outages import connect, forget_revival, message_of, revive_with
 from earshot.storage.postgres import embedded
 
 EARSHOT_DATABASE = "earshot"
@@ -110,7 +110,7 @@ def _create_databases(url: str, names: tuple[str, ...]) -> None:
                 _create_database(connection, name)
     except psycopg.Error as error:
         raise DatabaseUnusable(
-            f"The Postgres server cannot be used: {one_line(error)}.",
+            f"The Postgres server cannot be used: {message_of(error)}.",
             f"Check that it is running, that the URL is right, and that its user may create databases ({' and '.join(names)}).",
         ) from error
 
