@@ -1,6 +1,5 @@
 """The faults: what each does, and how it ends. Those that need root, or a disk of their own, are left out without it."""
 
-import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ import psutil
 import psycopg
 
 from bench.chaos.feed import Mood
-from bench.chaos.world import World
+from bench.chaos.world import World, unmount
 
 KILLED = ("page", "webserver", "daemon", "code server", "worker", "broker", "postgres", "backend", "up")
 LASTS_S = 12.0
@@ -114,12 +113,7 @@ def _protect_media(world: World, _: Random) -> Heal:
     media = str(world.home / "media")
     subprocess.run(["mount", "--bind", media, media], check=True)
     subprocess.run(["mount", "-o", "remount,ro,bind", media], check=True)
-    return lambda: _unmount(media)
-
-
-def _unmount(folder: str) -> None:
-    while os.path.ismount(folder):
-        subprocess.run(["umount", "--lazy", folder], check=True)
+    return lambda: unmount(world.home / "media")
 
 
 def _nothing() -> None: ...

@@ -127,10 +127,15 @@ class World:
         self.own_disk = os.geteuid() == 0 and all(_succeeds(command) for command in commands)
 
     def _unmount(self) -> None:
-        for mounted in (self.home / "media", self.home):
-            while os.path.ismount(mounted) and _succeeds(["umount", "--lazy", str(mounted)]):
-                pass
+        unmount(self.home / "media")
+        unmount(self.home)
         (self.folder / "disk.img").unlink(missing_ok=True)
+
+
+def unmount(folder: Path) -> None:
+    """Undo every mount on the folder; `os.path.ismount()` knows nothing of those within a file system."""
+    while _succeeds(["umount", "--lazy", str(folder)]):
+        pass
 
 
 def _succeeds(command: list[str]) -> bool:
