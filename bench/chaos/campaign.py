@@ -200,6 +200,7 @@ def run_campaign(seed: int, faults: int, folder: Path) -> Report:
                 for fault in _order(faults_of(world), faults, random):
                     campaign.inject(fault)
                     campaign.read_log()
+            report.findings += invariants.failed_backfills(invariants.querying(world, "earshot_dagster"))
         finally:
             world.stop()
     report.videos, report.restarts_of_up = len(campaign.recordings), world.restarts

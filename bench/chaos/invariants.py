@@ -41,6 +41,8 @@ _UNFINISHED_RUNS = """
     SELECT status, count(*) AS runs FROM runs
     WHERE status IN ('QUEUED', 'NOT_STARTED', 'STARTING', 'STARTED', 'CANCELING') GROUP BY status
 """
+_UNFINISHED_BACKFILLS = "SELECT count(*) AS backfills FROM bulk_actions WHERE status IN ('REQUESTED', 'CANCELING', 'FAILING')"
+_FAILED_BACKFILLS = "SELECT key, status FROM bulk_actions WHERE status IN ('FAILED', 'COMPLETED_FAILED')"
 _SLOTS = "SELECT count(*) AS held FROM concurrency_slots WHERE run_id IS NOT NULL AND NOT deleted"
 
 
@@ -94,10 +96,16 @@ def wrong_rows(query: Query, recordings: Mapping[str, int], clean: Mapping[int, 
 
 
 def leaks(query: Query, dagster: Query) -> list[str]:
-    """Runs without an end, slots and locks that are held though nothing runs."""
+    """Runs and backfills without an end, slots and locks that are held though nothing runs."""
     runs = [f"{row['runs']} runs are {row['status']}" for row in dagster(_UNFINISHED_RUNS)]
+    runs += [f"{row['backfills']} backfills do not end" for row in dagster(_UNFINISHED_BACKFILLS) if row["backfills"]]
     slots = [f"{row['held']} slots are held" for row in dagster(_SLOTS) if row["held"]]
     return runs + slots + [f"{row['held']} locks are held" for row in query(_LOCKS) if row["held"]]
+
+
+def failed_backfills(dagster: Query) -> list[str]:
+    """Backfills that failed."""
+    return [f"backfill {row['key']} is {row['status']}" for row in dagster(_FAILED_BACKFILLS)]
 
 
 def stray_files(query: Query, home: Path) -> list[str]:
