@@ -4,11 +4,12 @@ A stage records Earshot's own errors (ingest_assets/stages/stage.py). What remai
 detected: without this sensor their videos would stay `new` without an error.
 """
 
-from dagster import DagsterEventType, DefaultSensorStatus, RunFailureSensorContext, run_failure_sensor
+from dagster import DagsterEvent, DagsterEventType, DefaultSensorStatus, RunFailureSensorContext, run_failure_sensor
 
 from earshot.storage.catalog.videos import record_crash
 from earshot.storage.database import open_database
 from earshot.storage.locks import PARTITION_TAG
+from ingest_assets.operations.run_failures import failure_in
 from ingest_assets.operations.runs import CRASH_MESSAGE, LOCKED_FIRST_TAG
 
 
@@ -25,12 +26,11 @@ def failed_runs(context: RunFailureSensorContext) -> None:
     message = context.failure_event.message or "The run failed without a message."
     if not video_id or LOCKED_FIRST_TAG in run.tags or CRASH_MESSAGE in message:
         return
-    if not _is_recorded(context):
-        record_crash(open_database(), video_id, message)
+    failures = _step_failures(context)
+    if not any(failure.step_failure_data.user_failure_data for failure in failures):  # else its stage recorded it
+        record_crash(open_database(), video_id, failure_in(failures[0]).message if failures else message)
 
 
-def _is_recorded(context: RunFailureSensorContext) -> bool:
-    """Whether a step of this run failed with an error that its stage recorded."""
+def _step_failures(context: RunFailureSensorContext) -> list[DagsterEvent]:
     failures = context.instance.get_records_for_run(context.dagster_run.run_id, of_type=DagsterEventType.STEP_FAILURE).records
-    events = [record.event_log_entry.dagster_event for record in failures]
-    return any(event is not None and event.step_failure_data.user_failure_data is not None for event in events)
+    return [event for record in failures if (event := record.event_log_entry.dagster_event) is not None]

@@ -47,7 +47,7 @@ from earshot.storage.database import Database, open_database
 from earshot.transcripts.evaluation.identities import PersonInVideo, compare_identities
 from ingest_assets.definitions import defs
 from ingest_assets.operations.enrol import assess_people_file
-from ingest_assets.operations.ingest import QUIET
+from ingest_assets.operations.run_failures import QUIET
 from ingest_assets.partitions import videos
 from ingest_assets.stages.stage import FORCE_TAG
 from resources.instance.home import open_instance

@@ -22,11 +22,23 @@ def run(command: click.Command) -> int:
         click.echo(INTERRUPTED, err=True)
         return 130
     except EarshotError as error:
-        if "--verbose" in sys.argv:
-            traceback.print_exc()
-        click.echo(f"Error: {error}", err=True)
-        return 2 if isinstance(error, Misconfigured) else 1
+        return _show(error)
     except BrokenPipeError:
         sys.stderr.close()  # the reader has closed the pipe: `earshot videos | head`
         return 1
+    except Exception as error:
+        from earshot.storage.outages import explain_outage  # loads the driver, for which only a failing command waits
+
+        outage = explain_outage(error)
+        if outage is None:
+            raise
+        return _show(outage)
     return 0
+
+
+def _show(error: EarshotError) -> int:
+    """Print the error; returns the exit code."""
+    if "--verbose" in sys.argv:
+        traceback.print_exc()
+    click.echo(f"Error: {error}", err=True)
+    return 2 if isinstance(error, Misconfigured) else 1

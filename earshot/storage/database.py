@@ -23,6 +23,7 @@ from psycopg.rows import tuple_row
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.config.settings import read_settings
+from earshot.storage.outages import connect, message_of
 from earshot.storage.pool import Connection, pooled_connection, read_only
 from earshot.storage.server import server_urls
 
@@ -176,7 +177,7 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
     files = sorted(folder.glob("[0-9]*.sql"))
     applied = []
     try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        with connect(url, autocommit=True) as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
             known = _applied_versions(connection)
             _refuse_newer(known, files)
@@ -187,7 +188,7 @@ def migrate(url: str, folder: Path = MIGRATIONS) -> list[str]:
                     applied.append(file.name)
     except psycopg.Error as error:
         raise DatabaseUnusable(
-            f"The database schema could not be updated: {str(error).strip()}.",
+            f"The database schema could not be updated: {message_of(error)}.",
             "The server must be PostgreSQL 14 or newer with the extension pgvector, and its user must own the database.",
         ) from error
     return applied

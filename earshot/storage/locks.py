@@ -20,6 +20,9 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 
+from earshot.common.errors import DatabaseUnusable
+from earshot.storage.outages import connect
+
 # The tag in which Dagster stores a run's partition, which here is the video.
 PARTITION_TAG = "dagster/partition"
 # Held while speakers are identified, which writes rows of all videos.
@@ -86,7 +89,7 @@ def held(url: str, names: Sequence[str]) -> list[str]:
     """Those of these locks that any process holds, this one included; one query for any number of them."""
     if not names:
         return []
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connect(url, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted "
             "AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -97,7 +100,7 @@ def held(url: str, names: Sequence[str]) -> list[str]:
 
 def wait_for_holders(url: str) -> None:
     """If the server has just started, wait until the processes that held locks have them back."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connect(url, autocommit=True) as connection:
         row = connection.execute("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8").fetchone()
     assert row is not None  # it has one row
     time.sleep(max(0.0, HOLDERS_BACK_S - row[0]))
@@ -109,7 +112,7 @@ def semaphore(url: str, name: str, places: int, before: Callable[[], None]) -> I
 
     Calls `before` once it has a slot and before the next caller can get one; `before` may wait, or raise to give the slot back.
     """
-    with psycopg.connect(url, autocommit=True) as connection:  # closing it releases its locks
+    with connect(url, autocommit=True) as connection:  # closing it releases its locks
         queue = _number(f"{name}: the next")
         connection.execute("SELECT pg_advisory_lock(%s)", [queue])
         while not any(_try(connection, f"{name}: {slot}") for slot in range(places)):
@@ -128,7 +131,7 @@ def run_lock(run_id: str) -> str:
 
 
 def _acquire(url: str, name: str, statement: str) -> bool:
-    connection = psycopg.connect(url, autocommit=True)
+    connection = connect(url, autocommit=True)
     row = connection.execute(statement, [_number(name)]).fetchone()  # pyright: ignore[reportArgumentType]
     if row is None or not row[0]:
         connection.close()
@@ -147,7 +150,7 @@ def _heartbeat() -> None:
         with _guard:
             mine = [(key, connection) for key, connection in _held.items() if key[0] == os.getpid()]
         for key, connection in mine:
-            with suppress(psycopg.OperationalError):  # no server yet: try again at the next heartbeat
+            with suppress(DatabaseUnusable, psycopg.OperationalError):  # no server yet: try again at the next heartbeat
                 _take_back(key, connection)
 
 
@@ -157,7 +160,7 @@ def _take_back(key: tuple[int, str, str], connection: psycopg.Connection) -> Non
         connection.execute("SELECT 1")
         return
     except psycopg.OperationalError:
-        replacement = psycopg.connect(key[1], autocommit=True, connect_timeout=5)
+        replacement = connect(key[1], autocommit=True)
     with _guard:
         if _held.get(key) is connection and _try(replacement, key[2]):
             _held[key] = replacement

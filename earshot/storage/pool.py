@@ -1,8 +1,8 @@
 """The connection pool: a video's five stages need about sixty connections, and each new one costs Postgres a process.
 
 Each process keeps one connection in a psycopg_pool, and opens more on demand. Connections broken by a restart of the server are
-detected before use, and the pool waits for a server that is away (earshot/storage/outages.py). A connection is in a transaction
-while it is in use.
+detected before use. A server that is away is waited for outside the pool (earshot/storage/outages.py), which would wait anew
+for each connection. A connection is in a transaction while it is in use.
 
 Statements are never prepared, which psycopg would do after five executions: Postgres then switches to a generic plan, which is
 slow for vector search.
@@ -24,12 +24,13 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from earshot.common.errors import DatabaseUnusable
-from earshot.storage.outages import RECONNECT_S, connect_with_retry
+from earshot.storage.outages import connect, connect_with_retry, is_away, message_of, server_of
 
 KEPT = 1  # idle connections per process and database; Postgres allows a hundred in all
 MOST = 22  # connections at once: a daemon's sensors and a code server's ticks run concurrently
 MAX_IDLE_S = 10.0  # if connections beyond KEPT went unused for so long, one of them is closed
 MAX_LIFETIME_S = 3600.0  # older connections are replaced
+BUSY_S = 45.0  # of waiting while all connections are in use
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -40,7 +41,7 @@ class _ReconnectingConnection(psycopg.Connection[Any]):
     @classmethod
     def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
         connect = super().connect
-        return connect_with_retry(conninfo, lambda: connect(conninfo, **kwargs), psycopg.OperationalError)
+        return connect_with_retry(server_of(conninfo), lambda: connect(conninfo, **kwargs), psycopg.OperationalError)
 
 
 @contextmanager
@@ -51,9 +52,9 @@ def pooled_connection(url: str) -> Iterator[Connection]:
     """
     try:
         pool = _pool_of(url, os.getpid())
-        connection = pool.getconn()
-    except psycopg.OperationalError as error:  # also if all connections are in use for too long
-        raise DatabaseUnusable(f"Postgres does not answer: {str(error).strip()}.", "Run `earshot doctor`.") from error
+        connection = _take(pool, url)
+    except psycopg.OperationalError as error:  # all connections are in use for too long
+        raise DatabaseUnusable(f"Postgres does not answer: {message_of(error)}.", "Run `earshot doctor`.") from error
     try:
         with connection:
             yield connection
@@ -90,8 +91,23 @@ def _pool_of(url: str, process: int) -> ConnectionPool[Connection]:
     return _pools[url, process]
 
 
+def _take(pool: ConnectionPool[Any], url: str) -> Connection:
+    """A working connection. Raises DatabaseUnusable if the server is away, psycopg.OperationalError if none gets free."""
+    while True:
+        if is_away(url):
+            connect(url).close()
+        connection = pool.getconn()
+        try:
+            ConnectionPool.check_connection(connection)
+        except psycopg.OperationalError:
+            pool.putconn(connection)  # which closes it
+            connect(url).close()
+        else:
+            return connection
+
+
 def _open(url: str, process: int) -> ConnectionPool[Connection]:
-    """A new pool. Raises psycopg.OperationalError if nothing answers."""
+    """A new pool. Raises DatabaseUnusable if nothing answers."""
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it would warn of each connection that it replaces
     options: dict[str, Any] = {"connect_timeout": 10, "row_factory": dict_row, "prepare_threshold": None}
     # The pool's threads retry silently, so a missing server is detected here. They also take the vector type from this
@@ -105,13 +121,12 @@ def _open(url: str, process: int) -> ConnectionPool[Connection]:
         min_size=KEPT,
         max_size=MOST,
         open=False,
-        check=ConnectionPool.check_connection,
-        timeout=RECONNECT_S,
+        timeout=BUSY_S,
         max_lifetime=MAX_LIFETIME_S,
         max_idle=MAX_IDLE_S,
         reconnect_timeout=0.0,  # each attempt already retries
     )
-    pool.open(wait=True, timeout=RECONNECT_S)  # without waiting, the first request would grow the pool
+    pool.open(wait=True, timeout=BUSY_S)  # without waiting, the first request would grow the pool
     atexit.register(_close, pool, process)
     return pool
 

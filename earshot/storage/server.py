@@ -1,14 +1,17 @@
 """The Postgres server: the embedded one, started on demand, or the one in `EARSHOT_DATABASE_URL`.
 
 `server_urls()` returns two databases on one server: Earshot's tables, and Dagster's own storage. The embedded server is
-that of earshot/storage/postgres/embedded.py; it outlives the process that started it, and stops with `earshot down`.
+that of earshot/storage/postgres/embedded.py; it outlives the process that started it, and stops with `earshot down`. If it
+dies, any process that uses it starts it again (earshot/storage/outages.py).
 
 Creates no tables: earshot/storage/database.py creates Earshot's, and Dagster its own.
 """
 
+import logging
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,6 +20,7 @@ from psycopg import sql
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.config.settings import Settings
+from earshot.storage.outages import connect, forget_revival, message_of, revive_with
 from earshot.storage.postgres import embedded
 
 EARSHOT_DATABASE = "earshot"
@@ -24,6 +28,8 @@ DAGSTER_SUFFIX = "_dagster"
 
 _urls: dict[tuple[Path, str | None], "ServerUrls"] = {}
 _starting = threading.Lock()
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,19 +47,18 @@ class ServerUrls:
 def server_urls(settings: Settings) -> ServerUrls:
     """The URLs of this home's databases. Starts the embedded server and creates the databases if necessary."""
     key = (settings.home, settings.database_url)
-    if not _known_to_answer(key):
-        with _starting:
-            if not _known_to_answer(key):  # another thread may have started it meanwhile
-                _urls[key] = _external(settings.database_url) if settings.database_url else _embedded(settings.home)
+    with _starting:
+        if key not in _urls:
+            _urls[key] = _external(settings.database_url) if settings.database_url else _embedded(settings.home)
+            return _urls[key]
+    connect(_urls[key].earshot).close()
     return _urls[key]
 
 
-def _known_to_answer(key: tuple[Path, str | None]) -> bool:
-    return key in _urls and _answers(_urls[key].earshot)
-
-
 def stop_embedded(home: Path) -> bool:
-    """Stop the embedded server of this home; False if none was running."""
+    """Stop the embedded server of this home; False if none was running. This process does not start it again by itself."""
+    for urls in _urls.values():
+        forget_revival(urls.earshot)
     _urls.clear()
     return embedded.stop(home)
 
@@ -61,8 +66,18 @@ def stop_embedded(home: Path) -> bool:
 def _embedded(home: Path) -> ServerUrls:
     sockets = embedded.start(home)
     names = (EARSHOT_DATABASE, EARSHOT_DATABASE + DAGSTER_SUFFIX)
+    urls = ServerUrls(*(embedded.url(sockets, name) for name in names))
+    revive_with(urls.earshot, partial(_revive, home))
     _create_databases(embedded.url(sockets, embedded.SUPERUSER), names)
-    return ServerUrls(*(embedded.url(sockets, name) for name in names))
+    return urls
+
+
+def _revive(home: Path) -> bool:
+    """Start the embedded server again; False if it runs."""
+    if not embedded.revive(home):
+        return False
+    log.error("The embedded Postgres had stopped, and was started again. %s says why.", embedded.log_of(home))
+    return True
 
 
 def _external(url: str) -> ServerUrls:
@@ -95,7 +110,7 @@ def _create_databases(url: str, names: tuple[str, ...]) -> None:
                 _create_database(connection, name)
     except psycopg.Error as error:
         raise DatabaseUnusable(
-            f"The Postgres server cannot be used: {str(error).strip()}.",
+            f"The Postgres server cannot be used: {message_of(error)}.",
             f"Check that it is running, that the URL is right, and that its user may create databases ({' and '.join(names)}).",
         ) from error
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from earshot.common.pictures import INLINE_CHARACTERS, Colour, indexed_png, markdown_image
 from earshot.common.redaction import without_secrets
 from earshot.common.text import one_line
 from earshot.common.times import format_hms, link_at
+from earshot.sources.media.pictures import INLINE_CHARACTERS, Colour, indexed_png, markdown_image
 
 MOST_LINES, LETTERS = 6, 720  # of all lines together
 MOST_SPEAKERS = 8  # further ones are not drawn

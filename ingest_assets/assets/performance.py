@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from dagster import MaterializeResult, MetadataValue, asset
 
-from earshot.common.pictures import markdown_image
+from earshot.sources.media.pictures import markdown_image
 from earshot.storage.catalog.stages import MEASURED
 from earshot.timings.queries import OpenFailure, read_open_failures, read_timings
 from earshot.timings.report import Row, report, report_table

@@ -14,7 +14,7 @@ this one video do. Nor does it bring back a video that the user removed; `force`
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
+from dagster import DagsterInstance, ExecuteInProcessResult
 
 from earshot.common.errors import Blocked, Misconfigured, SourceUnusable
 from earshot.common.redaction import without_secrets
@@ -42,20 +42,18 @@ from earshot.storage.catalog.videos import (
     reset_attempts,
 )
 from earshot.storage.database import Database
-from earshot.storage.locks import lock, run_lock, video_lock
+from earshot.storage.locks import lock, video_lock
 from earshot.storage.media_store import require_media_store
-from ingest_assets import graph
 from ingest_assets.assets.search_index import plan
 from ingest_assets.operations.captions import search_captions
-from ingest_assets.operations.run_failures import QUIET, failure_of, raise_failure
-from ingest_assets.operations.runs import LOCKED_FIRST_TAG, end_dead_runs
+from ingest_assets.operations.local_runs import run_job
+from ingest_assets.operations.run_failures import failure_of, raise_failure
+from ingest_assets.operations.runs import end_dead_runs
 from ingest_assets.partitions import videos
 from ingest_assets.stages.freshness import reasons_to_run
 from ingest_assets.stages.outputs import read_outputs
 from ingest_assets.stages.stage import FORCE_TAG
 from ingest_assets.stages.versions import expected_versions
-from resources.instance.dagster_internals import make_new_run_id
-from resources.instance.pool_polling import patch_pool_polling
 
 
 @dataclass(frozen=True)
@@ -154,10 +152,7 @@ def keep_search_index(database: Database, instance: DagsterInstance) -> dict[str
 
 def _run_over_all(instance: DagsterInstance, job_name: str, consequence: str) -> dict[str, float]:
     """Run a job of unpartitioned assets; returns the figures in the last one's metadata. `consequence` is that of an error."""
-    patch_pool_polling()
-    result = graph.definitions.resolve_job_def(job_name).execute_in_process(
-        instance=instance, run_config=QUIET, raise_on_error=False
-    )
+    result = run_job(job_name, instance)
     if not result.success:
         raise_failure(result, f"The videos are ingested, but {consequence}: ")
     event = [event for event in result.all_events if event.is_step_materialization][-1]
@@ -243,18 +238,8 @@ def _stages(database: Database, video_id: str, force: bool) -> tuple[str, ...]:
 def _run(
     source: str, video_id: str, stages: tuple[str, ...], force: bool, database: Database, instance: DagsterInstance
 ) -> Outcome:
-    run_id = make_new_run_id()
-    patch_pool_polling()
-    with lock(database.url, run_lock(run_id)):
-        result = graph.definitions.resolve_job_def("ingest_video").execute_in_process(
-            run_id=run_id,
-            instance=instance,
-            partition_key=video_id,
-            asset_selection=[AssetKey(stage) for stage in stages],
-            run_config=QUIET,
-            tags={LOCKED_FIRST_TAG: "true"} | ({FORCE_TAG: "true"} if force else {}),
-            raise_on_error=False,
-        )
+    result = run_job("ingest_video", instance, video_id, stages, {FORCE_TAG: "true"} if force else {})
+    run_id = result.run_id
     error, blocked = ("", False) if result.success else _failure(result, database, video_id)
     failed = database.query("SELECT severity, message FROM check_failures WHERE run_id = %s ORDER BY failure_id", [run_id])
     timed = {row["asset"] for row in database.query("SELECT asset FROM asset_timings WHERE run_id = %s", [run_id])}

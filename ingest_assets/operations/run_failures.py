@@ -17,16 +17,22 @@ from resources.instance.dagster_internals import SerializableErrorInfo
 # The configuration of runs in this process: they log nothing to the console; their events are in the instance.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
+# Of both drivers, as earshot/storage/outages.py tells them.
+LOST = ("OperationalError", "InterfaceError")
 INTERRUPTIONS = (DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)
 
 
 @dataclass(frozen=True)
 class RunFailure:
-    """`message` is for the user; `kind` is the class of Earshot's error, None for any other error."""
+    """`message` is for the user; `kind` is the class of Earshot's error, None for any other error.
+
+    `outage`: a statement was lost with the database server, so that another run may succeed.
+    """
 
     message: str
     kind: type[EarshotError] | None = None
     interrupted: bool = False
+    outage: bool = False
 
 
 def failure_of(result: ExecuteInProcessResult) -> RunFailure:
@@ -36,6 +42,11 @@ def failure_of(result: ExecuteInProcessResult) -> RunFailure:
     if event is None:
         canceled = any(event.event_type == DagsterEventType.RUN_CANCELED for event in result.all_events)
         return RunFailure(f"The run {result.run_id} ended without an error.", interrupted=canceled)
+    return failure_in(event)
+
+
+def failure_in(event: DagsterEvent) -> RunFailure:
+    """The failure that this event of a failed step or job is about."""
     return _raised_by_stage(event) or _raised_elsewhere(event)
 
 
@@ -70,7 +81,8 @@ def _raised_elsewhere(event: DagsterEvent) -> RunFailure:
     if full := next((error for error in chain if WORDS in error.message), None):
         return RunFailure(str(disk_full(_message(full))), DiskFull)
     cause = chain[1] if chain[1:] else chain[0] if chain else None
-    return RunFailure(f"{event.step_key or 'the run'}: {_message(cause) if cause else event.message}")
+    lost = any(error.cls_name in LOST for error in chain)
+    return RunFailure(f"{event.step_key or 'the run'}: {_message(cause) if cause else event.message}", outage=lost)
 
 
 def _chain(error: SerializableErrorInfo | None) -> Iterator[SerializableErrorInfo]:

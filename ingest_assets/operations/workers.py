@@ -48,11 +48,14 @@ class Worker:
         self._ending = False
 
     def ensure_running(self) -> str | None:
-        """Start or replace the worker if necessary; returns a message for the log, if any."""
+        """Start or replace the worker if necessary; returns a message for the log, if any.
+
+        Raises DatabaseUnusable if the database is gone, without which no run starts.
+        """
         if time.monotonic() - self._checked < CHECK_S:
             return None
         self._checked = time.monotonic()
-        with suppress(psycopg.OperationalError):  # without the database no run starts; retried at the next check
+        with suppress(psycopg.OperationalError):  # the connection broke just now; retried at the next check
             self._slot.acquire()
         if self._process is None or self._process.poll() is not None:
             return self._start()

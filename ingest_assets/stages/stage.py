@@ -29,6 +29,7 @@ from dagster import (
 )
 
 from earshot.common.errors import Blocked, EarshotError, Misconfigured, StageMissing
+from earshot.common.lack_of_memory import explaining_lack_of_memory
 from earshot.config.hints import Hints
 from earshot.models.device import Device
 from earshot.models.measurement import ExecutionInfo, IoPlace, Measurement
@@ -40,7 +41,7 @@ from earshot.storage.catalog.video_hints import KEYS_OF_STAGES, hints_for, stage
 from earshot.storage.catalog.videos import Video, get_video, mark_ready_if_complete, record_failure
 from earshot.storage.database import Database
 from earshot.storage.full_disk import explaining_full_disk
-from earshot.storage.outages import is_outage
+from earshot.storage.outages import is_outage, refuse_gone
 from earshot.timings.history import read_history
 from earshot.timings.judgement import CheckOutcome, evaluate, replay
 from earshot.timings.timing import Timing, speed_in_words, timing
@@ -106,8 +107,16 @@ class StageRun:
 
     @property
     def report(self) -> Callable[[float], None]:
-        """A function that reports the share (0 to 1) of this stage that is done."""
-        return lambda share: progress.report(self.asset, share)
+        """A function that reports the share (0 to 1) of this stage that is done.
+
+        It raises DatabaseUnusable if the database is gone, because the result could not be stored.
+        """
+
+        def report(share: float) -> None:
+            refuse_gone(self.database.url)
+            progress.report(self.asset, share)
+
+        return report
 
     def rows(self, table: str, order: str) -> pd.DataFrame:
         """This video's rows of a table."""
@@ -202,7 +211,7 @@ def stage(context: AssetExecutionContext, database: DatabaseResource) -> Iterato
     video_id = context.partition_key
     measurement = Measurement()
     try:
-        with explaining_full_disk():
+        with explaining_full_disk(), explaining_lack_of_memory():
             yield _open(context, opened, video_id, measurement)
     except EarshotError as error:
         if not isinstance(error, StageMissing):

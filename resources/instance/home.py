@@ -21,6 +21,9 @@ from earshot.storage.server import server_urls
 # is on the CPU. Two at once are 1.7 times as fast, though each is a tenth slower than alone (docs/measurements/gpu.md).
 GPU_SLOTS = 2
 
+# With this variable, a backfill waits while the code server is restarted; without it, Dagster fails the backfill for good.
+PATIENT_BACKFILLS = "DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR"
+
 
 def prepare_dagster_home() -> Path:
     """Write the current dagster.yaml to the folder, point DAGSTER_HOME at it, and return it."""
@@ -37,6 +40,7 @@ def prepare_dagster_home() -> Path:
         temporary.write(f"# Made from {source} at each start: change that one.\n{text}")
     Path(temporary.name).replace(folder / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(folder)
+    os.environ[PATIENT_BACKFILLS] = "1"
     files = {"EARSHOT_SOURCES": settings.sources, "EARSHOT_PEOPLE": settings.people, "EARSHOT_WEBHOOKS": settings.webhooks}
     for variable, file in files.items():
         if os.environ.get(variable):

@@ -47,7 +47,7 @@ class RestartedProcess:
 
     def __init__(self, name: str, command: Sequence[str], logs: Path) -> None:
         """`name` is what messages call it, and the name of its log."""
-        self._name, self._command, self._logs = name, command, logs
+        self.name, self._command, self._logs = name, command, logs
         self._process: subprocess.Popen[bytes] | None = None
         self._started = -float("inf")
 
@@ -58,8 +58,8 @@ class RestartedProcess:
         died = self._process is not None
         kill(self.pids)
         self._started = time.monotonic()
-        self._process = start(self._name, self._command, self._logs)
-        return f"The {self._name} exited; restarting it." if died else None
+        self._process = start(self.name, self._command, self._logs)
+        return f"The {self.name} exited; restarting it." if died else None
 
     @property
     def running(self) -> bool:

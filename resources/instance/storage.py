@@ -16,14 +16,13 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-import psycopg
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage, PostgresScheduleStorage
 from dagster_postgres.utils import set_pg_statement_timeout
 from sqlalchemy import Engine, create_engine, event
 
 from earshot.config.settings import read_settings
-from earshot.storage.outages import wait_for_restarts
+from earshot.storage.outages import connect, wait_for_restarts
 from earshot.storage.server import server_urls
 from resources.instance.event_log import EarshotEventLog
 
@@ -88,7 +87,7 @@ def _creating_tables(url: str) -> Iterator[None]:
     Dagster commits each table as it creates it, and checks only for the first one. Locks once per process.
     """
     if url not in _created:
-        with psycopg.connect(url, autocommit=True) as connection:  # closing it releases the lock
+        with connect(url, autocommit=True) as connection:  # closing it releases the lock
             connection.execute("SELECT pg_advisory_lock(%s)", [_TABLES_LOCK])
             yield
         _created.add(url)

@@ -9,6 +9,8 @@ Does not know what the workers do.
 
 import psycopg
 
+from earshot.storage.outages import connect
+
 # Advisory locks with two keys never conflict with those with one, which earshot/storage/locks.py takes.
 _WORKERS = 0x0EA45  # arbitrary, but constant
 _SLOT = 0
@@ -22,14 +24,14 @@ class WorkerSlot:
         self._connection: psycopg.Connection | None = None
 
     def acquire(self) -> None:
-        """Take the slot, again if the server was restarted. Raises psycopg.OperationalError if the server is unreachable."""
+        """Take the slot, again if the server was restarted. Raises DatabaseUnusable if it is gone."""
         if self._connection is not None:
             try:
                 self._connection.execute("SELECT 1")
             except psycopg.OperationalError:
                 self.release()
         if self._connection is None:
-            self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
+            self._connection = connect(self._url, autocommit=True)
             self._connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", [_WORKERS, _SLOT])
 
     def release(self) -> None:
@@ -40,7 +42,7 @@ class WorkerSlot:
 
 def count_workers(url: str) -> int:
     """The number of held slots."""
-    with psycopg.connect(url, connect_timeout=5) as connection:
+    with connect(url) as connection:
         row = connection.execute(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND (classid, objid, objsubid) = (%s, %s, 2) "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",

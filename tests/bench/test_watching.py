@@ -8,9 +8,9 @@ import pytest
 
 from bench.harness.figures import write
 from bench.harness.server import serving
-from bench.watching import watching
-from bench.watching.watched_library import WatchedLibrary
-from bench.watching.watching import Sizes, fill, measure, measure_ticks
+from bench.scale import watching
+from bench.scale.watched_library import WatchedLibrary
+from bench.scale.watching import Sizes, fill, measure, measure_ticks
 from earshot.config.sources_file import Kind
 from earshot.sources.listing import poll as real_poll
 from earshot.storage.catalog.entries import Listing

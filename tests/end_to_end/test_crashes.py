@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import psutil
 import pytest
 import soundfile
 from dagster import AssetKey, AssetRecordsFilter, DagsterRunStatus, RunsFilter
@@ -117,6 +118,41 @@ def test_interrupted_ingest_leaves_video_new(library: Database, tmp_path: Path) 
     [video] = [v for v in list_videos(library) if v.url == str(clip)]
     assert (video.state, video.last_error) == ("new", None)
     _assert_nothing_leaked(library, video.video_id)
+
+
+def test_ingest_goes_on_after_its_postgres_is_killed(library: Database, home: Path, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "no postgres.wav", 9.0)
+    process = subprocess.Popen([EARSHOT, "ingest", str(clip)], stderr=subprocess.PIPE, text=True)
+    _wait_for_stage(library, str(clip))
+    _postgres(home).kill()
+    _, printed = process.communicate(timeout=600)
+    assert process.returncode == 0, printed
+    assert printed.count("The embedded Postgres had stopped, and was started again.") <= 1  # here, or by the test
+    [video] = [v for v in list_videos(library) if v.url == str(clip)]
+    assert (video.state, video.last_error) == ("ready", None)
+    _assert_nothing_leaked(library, video.video_id)
+
+
+def test_ingest_whose_postgres_is_gone_ends_with_one_line(library: Database, home: Path, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "postgres gone.wav", 10.0)
+    process = subprocess.Popen([EARSHOT, "ingest", str(clip)], stderr=subprocess.PIPE, text=True)
+    _wait_for_stage(library, str(clip))
+    server, data, away = _postgres(home), home / "postgres", home / "taken away"
+    data.rename(away)
+    try:
+        server.kill()
+        _, printed = process.communicate(timeout=600)
+    finally:
+        away.rename(data)
+    assert process.returncode == 2, printed
+    assert [line for line in printed.splitlines() if line.startswith("Error: ")] == printed.strip().splitlines()[-1:]
+    assert f"its files are gone from {data}" in printed
+    assert "Traceback" not in printed
+    assert library.query("SELECT 1 AS one") == [{"one": 1}]
+
+
+def _postgres(home: Path) -> psutil.Process:
+    return psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
 
 
 def _wait_for_stage(library: Database, url: str) -> None:

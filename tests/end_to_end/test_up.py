@@ -32,8 +32,7 @@ from earshot.sources.listing import list_all
 from earshot.sources.listings import video_of
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.catalog.videos import register
-from earshot.storage.database import Database, open_database
-from earshot.storage.server import stop_embedded
+from earshot.storage.database import Database
 from earshot.timings.timing import KEYS
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
@@ -297,11 +296,10 @@ def test_killed_broker_is_restarted(served: Served, home: Path) -> None:
     assert wait(lambda: ended(served.url, run_id), 300, "nothing is done after the broker was killed") == "SUCCESS"
 
 
-def test_database_restart_leaves_video_complete(served: Served, library: Database, home: Path) -> None:
+def test_killed_database_is_started_again(served: Served, library: Database, home: Path) -> None:
     run_id = launch(served.url, served.partitions[0])
     _at_work(served, library, run_id)
-    stop_embedded(home)
-    open_database()
+    psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0])).kill()
     wait(lambda: _status(run_id) in ("SUCCESS", "FAILURE"), 180, "the run has no end")
     family = RunsFilter(tags={"dagster/root_run_id": run_id})
     wait(lambda: _status(run_id) == "SUCCESS" or any(run.is_success for run in open_instance().get_runs(family)), 300,
@@ -309,6 +307,7 @@ def test_database_restart_leaves_video_complete(served: Served, library: Databas
     assert stored_video(library, served.partitions[0]).state == "ready"
     _assert_nothing_leaked()
     wait(lambda: count_workers(library.url) == 1, 30, "the worker does not have its place again")
+    assert _found(served, served.partitions[0])
 
 
 def test_second_worker_joins_and_leaves(served: Served, library: Database, home: Path) -> None:

@@ -25,9 +25,9 @@ NETWORKS = {
     "text_embeddings": ["earshot/models/text/int8_encoder.py", "earshot/models/text/sentence_encoder.py"],
 }
 MACHINERY = {
-    "earshot/common": "errors pictures",
+    "earshot/common": "errors",
     "earshot/config": "settings",
-    "earshot/sources/media": "download_slots downloads fetching waveform",
+    "earshot/sources/media": "download_slots downloads fetching pictures waveform",
     "earshot/models": "cache device files machine_load measurement oom_batching registry",
     "earshot/speakers/people": "identify",
     "earshot/speakers/tables": "voice_cache voice_space",

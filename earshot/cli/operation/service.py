@@ -1,9 +1,10 @@
 """`earshot up`, `worker` and `down`: Postgres, the broker, the page, Dagster's webserver and daemon, on loopback, and workers.
 
 `up` stays in the foreground until Ctrl-C or `earshot down`. The page, the webserver, the daemon, their code server and the
-workers are child processes that log to EARSHOT_HOME/logs, where logs are rotated (earshot/common/log_files.py). If the
-webserver or the daemon exits, `up` stops everything and prints the end of its log; the others and the broker are restarted. The
-embedded Postgres keeps running after `up`, because other commands use it; `down` stops it.
+workers are child processes that log to EARSHOT_HOME/logs, where logs are rotated (earshot/common/log_files.py). They, the
+broker and the embedded Postgres are restarted if they exit; but if the webserver or the daemon exits before the UI first
+answers, `up` stops everything and prints the end of its log. Postgres keeps running after `up`, because other commands use it;
+`down` stops it.
 
 `worker` runs only workers, on another machine; they take their work from the broker at EARSHOT_BROKER.
 """
@@ -12,7 +13,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import threading
 import time
 import urllib.error
@@ -43,7 +43,7 @@ from earshot.storage.sockets import socket_folder
 from ingest_assets.operations.workers import Worker
 from resources.instance.broker import EmbeddedBroker
 from resources.instance.code_server import CodeServer
-from resources.instance.processes import MARK, RestartedProcess, left_over, log_tail, start, stop
+from resources.instance.processes import MARK, RestartedProcess, left_over, log_tail, stop
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 STARTUP_S = 300.0
@@ -55,7 +55,7 @@ CHECK_LOGS_S = 60.0
 
 @dataclass
 class _Served:
-    """What this `earshot up` has started. If a child exits, `up` stops; the others are restarted."""
+    """What this `earshot up` has started."""
 
     url: str
     page_url: str
@@ -64,12 +64,11 @@ class _Served:
     code_server: CodeServer
     broker: EmbeddedBroker | None = None
     workers: list[Worker] = field(default_factory=list)
-    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    dagster: list[RestartedProcess] = field(default_factory=list)  # the webserver and the daemon
 
     @property
     def pids(self) -> list[int]:
-        workers = [pid for worker in self.workers for pid in worker.pids]
-        return [child.pid for child in self.children.values()] + self.page.pids + workers
+        return [pid for process in (*self.dagster, self.page, *self.workers) for pid in process.pids]
 
 
 @click.command("up")
@@ -116,7 +115,7 @@ def up(host: str, port: int, page_port: int, names: tuple[str, ...], mcp_correct
             click.echo(f"Earshot's page is at {served.page_url}. Dagster's UI is starting ...")
             _start_queue(served, settings)
             _start_dagster(served, ["--host", host, "--port", str(port), *named])
-            _supervise(served)
+            _supervise(served, database)
     except KeyboardInterrupt:
         click.echo("Stopping ...")
     finally:
@@ -256,27 +255,27 @@ def _start_dagster(served: _Served, options: list[str]) -> None:
             raise Misconfigured(f"The code server does not start:\n{log_tail(served.logs, 'code server')}")
         _ensure_running([served.page])
         time.sleep(CHECK_CHILDREN_S)
-    workspace = str(served.code_server.write_workspace())
-    commands = {
-        "webserver": ["earshot", "serve", "webserver", *options, "--workspace", workspace],
-        "daemon": ["earshot", "serve", "daemon", "--workspace", workspace],
-    }
-    for name, command in commands.items():
-        served.children[name] = start(name, command, served.logs)
+    workspace = ["--workspace", str(served.code_server.write_workspace())]
+    commands = {"webserver": [*options, *workspace], "daemon": workspace}
+    for name, arguments in commands.items():
+        served.dagster.append(RestartedProcess(name, ["earshot", "serve", name, *arguments], served.logs))
+    _ensure_running(served.dagster)
 
 
-def _supervise(served: _Served) -> None:
-    """Restart what may be restarted, until a process that may not exits (Misconfigured)."""
+def _supervise(served: _Served, database: Database) -> None:
+    """Restart what exits, until the database is gone, or Dagster does not start (Misconfigured)."""
     deadline = time.monotonic() + STARTUP_S
     announced = False
     while True:
-        for name, child in served.children.items():
-            if child.poll() is not None:
-                raise Misconfigured(f"The {name} exited (exit code {child.returncode}):\n{log_tail(served.logs, name)}")
+        with suppress(psycopg.OperationalError):  # the connection broke just now
+            database.query("SELECT 1")  # starts the embedded Postgres again, raises DatabaseUnusable if it is gone
+        for process in served.dagster:
+            if not announced and not process.running:
+                raise Misconfigured(f"The {process.name} exited:\n{log_tail(served.logs, process.name)}")
         if served.broker is not None and not served.broker.answers:
             click.echo("The broker exited; restarting it.")
             served.broker.start()
-        _ensure_running([served.page, served.code_server, *served.workers])
+        _ensure_running([served.page, served.code_server, *served.dagster, *served.workers])
         if not announced and _answers(served.url):
             click.echo(f"The UI is at {served.url} (Ctrl-C stops it). Logs: {served.logs}")
             announced = True

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import psycopg
 from psycopg import sql
 
 from earshot.common.errors import EarshotError
@@ -23,6 +22,7 @@ from earshot.library.backup.folder import open_folder
 from earshot.library.backup.manifest import AUDIO, DAGSTER, EARSHOT, Manifest, refuse_newer, version_of
 from earshot.library.backup.user_files import restore_file
 from earshot.storage.database import migrate
+from earshot.storage.outages import connect
 from earshot.storage.pool import close_pool
 from earshot.storage.postgres.dumps import empty, load
 from earshot.storage.server import ServerUrls, server_urls
@@ -73,7 +73,7 @@ def _refuse_running(home: Path) -> None:
 
 def _refuse_filled(url: str, settings: Settings) -> None:
     """Raise EarshotError if any table of the library has a row."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connect(url, autocommit=True) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename").fetchall()
         for (table,) in tables:
             if table == MIGRATED:

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from earshot.common.pictures import Colour, indexed_png, markdown_image
+from earshot.sources.media.pictures import Colour, indexed_png, markdown_image
 
 BARS, BAR, GAP, HEIGHT = 120, 3, 1, 40  # all but BARS in pixels
 SAMPLES_PER_BAR = 2000  # enough for a mean: a long recording takes no longer than a short one

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import psycopg
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import EarshotError
@@ -37,6 +36,7 @@ from earshot.speakers.voices.local_speakers import local_speakers
 from earshot.speakers.voices.speakers import Key
 from earshot.storage.database import Connection, Database
 from earshot.storage.locks import PEOPLE_LOCK, is_held_elsewhere, lock, video_lock
+from earshot.storage.outages import connect
 from earshot.transcripts.attribution.speaker_refs import SpeakerRef
 
 _TABLES = (
@@ -130,7 +130,7 @@ def forget(database: Database, who: SpeakerRef) -> ForgetSummary:
 
 def vacuum(database: Database) -> None:
     """Remove deleted rows from the tables' files. Cannot run in a transaction."""
-    with psycopg.connect(database.url, autocommit=True) as connection:
+    with connect(database.url, autocommit=True) as connection:
         for statement in _VACUUM:
             connection.execute(statement.encode())
 

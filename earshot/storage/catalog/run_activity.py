@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.locks import PARTITION_TAG, held, run_lock
+from earshot.storage.outages import connect
 from earshot.storage.server import ServerUrls
 
 ACTIVITIES = QUEUED, WAITING, RUNNING = "queued", "waiting", "running"
@@ -152,7 +153,7 @@ def _at_work(row: dict[str, Any], events: Sequence[dict[str, Any]]) -> RunAtWork
 
 @contextmanager
 def _dagster(urls: ServerUrls) -> Iterator[psycopg.Cursor[dict[str, Any]]]:
-    with psycopg.connect(urls.dagster) as connection, connection.cursor(row_factory=dict_row) as cursor:
+    with connect(urls.dagster) as connection, connection.cursor(row_factory=dict_row) as cursor:
         yield cursor
 
 

@@ -23,6 +23,7 @@ from psycopg.rows import dict_row
 
 from earshot.common.errors import DatabaseUnusable
 from earshot.storage.full_disk import WORDS, disk_full
+from earshot.storage.outages import connect
 from earshot.storage.postgres.programs import MAJOR, programs
 
 HARMLESS = (
@@ -47,8 +48,8 @@ class Frozen:
 
 @contextmanager
 def frozen(url: str) -> Iterator[Frozen]:
-    """The database as of now, for the length of the block. Raises psycopg.Error if it cannot be reached."""
-    with Connection.connect(url, row_factory=dict_row) as connection:
+    """The database as of now, for the length of the block. Raises DatabaseUnusable if it cannot be reached."""
+    with connect(url, row_factory=dict_row) as connection:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         row = connection.execute("SELECT pg_export_snapshot() AS snapshot").fetchone()
         assert row is not None  # a function has one row
@@ -92,13 +93,13 @@ def load(url: str, file: Path) -> None:
             f"The database could not be restored: {errors[0] if errors else done.stderr.strip()}.",
             "The server must be PostgreSQL 14 or newer with the extension pgvector, and its user must own the database.",
         )
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connect(url, autocommit=True) as connection:
         connection.execute("ANALYZE")
 
 
 def empty(url: str) -> None:
     """Delete everything in the database."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with connect(url, autocommit=True) as connection:
         rows = connection.execute(
             "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
         ).fetchall()

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-import psycopg
+from psycopg.pq import PGconn, Ping
 
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate_log
@@ -30,8 +30,9 @@ from earshot.storage.sockets import fits, socket_folder
 
 MOST_MEMORY = 4 << 30  # bytes; the server's cache is an eighth of the machine's memory up to this, and grows only as needed
 
-# After a crash the server first replays its log, and waits for its old processes to end.
-START_S = 120.0
+# After a crash the server first replays its log, and waits for its old processes to end. If that takes longer, it goes on while
+# the command ends: every command ends within a minute.
+START_S = 45.0
 STOP_S = 60.0  # for each way of stopping
 STOP_POLL_S = 0.1
 PAUSE_S = 0.5
@@ -45,19 +46,53 @@ STARTING = "starting PostgreSQL"
 def start(home: Path) -> Path:
     """Start the home's server if it does not run, and return the folder of its socket once it answers.
 
-    Raises DiskFull or DatabaseUnusable if it does not.
+    Raises DiskFull or DatabaseUnusable if it does not within START_S.
     """
     data, deadline = make_home(home) / "postgres", time.monotonic() + START_S
     while True:
-        try:
-            with _alone(home):
-                sockets = _ensure_running(home)
-            psycopg.connect(url(sockets, SUPERUSER), connect_timeout=5).close()
+        sockets = _run(home, deadline)
+        if PGconn.ping(f"{url(sockets, SUPERUSER)}&connect_timeout=5".encode()) == Ping.OK:
             return sockets
+        if time.monotonic() > deadline:
+            raise _silent(data)
+        time.sleep(PAUSE_S)
+
+
+def revive(home: Path) -> bool:
+    """Start the home's server, which ran before, if it does not run; False if it does. Makes nothing that is missing.
+
+    Raises DiskFull or DatabaseUnusable if it does not start within START_S.
+    """
+    data = home / "postgres"
+    if not (data / "PG_VERSION").exists():
+        raise DatabaseUnusable(
+            f"The embedded Postgres has ended, and its files are gone from {data}.",
+            "Put them back (was the folder moved, or is its disk not mounted?), then run the command again.",
+        )
+    if _is_running(data):
+        return False
+    _run(home, time.monotonic() + START_S)
+    return True
+
+
+def log_of(home: Path) -> Path:
+    """The server's log."""
+    return home / "postgres" / "log"
+
+
+def _run(home: Path, deadline: float) -> Path:
+    """Start the server if it does not run; returns the folder of its socket. Raises DiskFull or DatabaseUnusable."""
+    data = home / "postgres"
+    while True:
+        try:
+            with _alone(home, deadline):
+                return _ensure_running(home, deadline)
         # IndexError: a server that is still starting has not written all lines of its file.
-        except (subprocess.CalledProcessError, OSError, IndexError, psycopg.OperationalError) as error:
-            if time.monotonic() > deadline or not _may_need_time(error, data / "log"):
+        except (subprocess.CalledProcessError, OSError, IndexError) as error:
+            if not _may_need_time(error, data):
                 raise _not_started(data) from error
+            if time.monotonic() > deadline:
+                raise (_silent(data) if _is_running(data) else _not_started(data)) from error
         time.sleep(PAUSE_S)
 
 
@@ -66,17 +101,18 @@ def stop(home: Path) -> bool:
     data = home / "postgres"
     if not _is_running(data):
         return False
-    with _alone(home):
+    with _alone(home, time.monotonic() + START_S):
         _end(data, signal.SIGINT)  # Postgres' fast shutdown
         _end(data, signal.SIGQUIT)  # its immediate one
     return True
 
 
 def _end(data: Path, how: signal.Signals) -> None:
-    """Signal the server if it runs, and wait until it has ended: until its file is gone, as its process may be a zombie."""
+    """Signal the server if it runs, and wait until it has ended. A killed one leaves its file, and maybe a zombie, behind."""
     _signal(data, how)
+    _signal(data, signal.SIGCONT)  # a suspended one gets the first signal only now
     deadline = time.monotonic() + STOP_S
-    while (data / LOCK_FILES[0]).exists() and time.monotonic() < deadline:
+    while (process := _process_of(data / LOCK_FILES[0])) and _is_alive(process) and time.monotonic() < deadline:
         time.sleep(STOP_POLL_S)
 
 
@@ -92,22 +128,28 @@ def url(sockets: Path, database: str) -> str:
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """No other process starts or stops the home's server during the block."""
+def _alone(home: Path, deadline: float) -> Iterator[None]:
+    """No other process starts or stops the home's server during the block. Raises DatabaseUnusable if one does too long."""
     with (home / ".postgres.lock").open("a") as file:
         if os.geteuid() == 0:  # in another user's home, that user must be able to open it
             os.fchown(file.fileno(), home.stat().st_uid, -1)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.monotonic() > deadline:
+                raise _silent(home / "postgres")
+            time.sleep(STOP_POLL_S)
         yield
 
 
-def _ensure_running(home: Path) -> Path:
+def _ensure_running(home: Path, deadline: float) -> Path:
     data = home / "postgres"
     if not (data / "PG_VERSION").exists():
         _create(home)
     _remove_stale_lock_files(data)
     if not _is_running(data):
-        _launch(home)
+        _launch(home, deadline)
     elif write_access(home):  # started by earlier code, which trusted everyone
         _signal(data, signal.SIGHUP)  # reads them again
     return Path((data / LOCK_FILES[0]).read_text().splitlines()[SOCKET_LINE])
@@ -139,7 +181,7 @@ def _not_created(home: Path, reason: str) -> Misconfigured:
     )
 
 
-def _launch(home: Path) -> None:
+def _launch(home: Path, deadline: float) -> None:
     user, data = server_user(home), home / "postgres"
     if user is not None:
         let_through(home, user)
@@ -148,16 +190,27 @@ def _launch(home: Path) -> None:
     rotate_log(data / "log")
     sockets = data if fits(data) else socket_folder(home, "postgres", user.pw_uid if user else None)
     options = f"--options=-h '' -k {shlex.quote(str(sockets))}"
-    waits = ("--wait", f"--timeout={START_S:.0f}")
+    waits = ("--wait", f"--timeout={max(1.0, deadline - time.monotonic()):.0f}")
     launch_as(user, "pg_ctl", "start", f"--pgdata={data}", *waits, f"--log={data / 'log'}", options)
 
 
-def _may_need_time(error: Exception, log: Path) -> bool:
+def _may_need_time(error: Exception, data: Path) -> bool:
     """Whether a failed start may only need more time."""
+    log = data / "log"
     if isinstance(error, subprocess.CalledProcessError):
+        if _is_running(data):
+            return True
         lines = log.read_text().splitlines()[-LOG_LINES:] if log.exists() else []
         return any(message in line for line in lines for message in TRANSIENT_ERRORS)
     return not isinstance(error, OSError)
+
+
+def _silent(data: Path) -> DatabaseUnusable:
+    return DatabaseUnusable(
+        f"The embedded Postgres under {data} does not answer within {START_S:.0f} s.",
+        "After a crash it may still be repairing its files: run the command again in a minute. "
+        f"If that does not help, run `earshot down`; the end of {data / 'log'} says more.",
+    )
 
 
 def _not_started(data: Path) -> Misconfigured:
@@ -194,8 +247,17 @@ def _is_running(data: Path) -> bool:
 
 def _process_of(file: Path) -> psutil.Process | None:
     with suppress(FileNotFoundError, IndexError, ValueError, psutil.NoSuchProcess):
-        return psutil.Process(int(file.read_text().split()[0]))
+        number = int(file.read_text().split()[0])
+        with suppress(ChildProcessError):  # a container's first process inherits it, and must bury it
+            os.waitpid(number, os.WNOHANG)
+        return psutil.Process(number)
     return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _serves(process: psutil.Process, data: Path) -> bool:

@@ -7,10 +7,10 @@ afterwards Postgres keeps it up to date. Figures: docs/measurements/search.md.
 
 import hashlib
 
-import psycopg
 from psycopg import sql
 
 from earshot.storage.database import Connection, Database
+from earshot.storage.outages import connect
 from earshot.transcripts.search.text_models import TextModel
 
 # With search_passages()'s ef_search, these reach the target recall for a million passages: docs/measurements/search.md.
@@ -35,7 +35,7 @@ def build_index(database: Database, model: TextModel) -> None:
         "CREATE INDEX CONCURRENTLY {} ON passages USING hnsw ((embedding::halfvec({})) halfvec_cosine_ops) "
         "WITH (m = {}, ef_construction = {}) WHERE {}"
     ).format(name, sql.Literal(model.dimension), *settings.values(), of_model)
-    with psycopg.connect(database.url, autocommit=True) as connection:  # CONCURRENTLY must not run in a transaction
+    with connect(database.url, autocommit=True) as connection:  # CONCURRENTLY must not run in a transaction
         connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(name))
         connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", [MEMORY])
         connection.execute(statement)

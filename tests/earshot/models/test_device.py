@@ -32,7 +32,7 @@ from earshot.sources.listings import video_of
 from earshot.storage.catalog.videos import get_video, register
 from earshot.storage.database import Database
 from ingest_assets.definitions import defs
-from ingest_assets.operations.ingest import QUIET
+from ingest_assets.operations.run_failures import QUIET
 from ingest_assets.partitions import videos
 from resources.instance.home import open_instance
 

@@ -12,13 +12,24 @@ from dagster import DagsterInstance, asset, materialize
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from earshot.common.errors import DatabaseUnusable, DiskFull
 from earshot.storage import locks, outages
 from earshot.storage.database import Database
 from earshot.storage.locks import is_held_elsewhere, lock, wait_for_holders
-from earshot.storage.outages import connect_with_retry, wait_for_restarts
+from earshot.storage.outages import (
+    connect_with_retry,
+    explain_outage,
+    is_outage,
+    refuse_gone,
+    revive_with,
+    server_of,
+    wait_for_restarts,
+)
 from ingest_assets.stages.stage import retry_after_outage
 from resources.instance.dagster_internals import WILL_RETRY_TAG
 from tests.support.earshot_up import wait
+
+URL = "postgresql://postgres@/earshot?host=/tmp/nowhere"
 
 
 class Refused(Exception):
@@ -28,7 +39,10 @@ class Refused(Exception):
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No server has answered yet, and retries are short."""
+    for known in ("_outages", "_revivals"):
+        monkeypatch.setattr(outages, known, {})
     monkeypatch.setattr(outages, "_answered", set())
+    monkeypatch.setattr(outages, "_revived_at", [])
     monkeypatch.setattr(outages, "RECONNECT_S", 0.2)
     monkeypatch.setattr(outages, "PAUSE_S", 0.01)
 
@@ -48,25 +62,97 @@ def refusing(times: float) -> Callable[[], str]:
 
 
 def test_server_that_never_answered_is_not_retried() -> None:
-    with pytest.raises(Refused, match="1"):
+    with pytest.raises(DatabaseUnusable, match="does not answer: 1"):
         connect_with_retry("server", refusing(1), Refused)
 
 
 def test_server_that_has_answered_is_retried() -> None:
     assert connect_with_retry("server", refusing(0), Refused) == "opened after 1"
     assert connect_with_retry("server", refusing(3), Refused) == "opened after 4"
-    with pytest.raises(Refused, match="1"):
+    with pytest.raises(DatabaseUnusable, match="does not answer: 1"):
         connect_with_retry("another", refusing(1), Refused)
 
 
-def test_server_that_stays_away_is_retried_once() -> None:
+def test_server_that_stays_away_is_retried_once_by_all_connections() -> None:
     connect_with_retry("server", refusing(0), Refused)
-    with pytest.raises(Refused):
-        connect_with_retry("server", refusing(float("inf")), Refused)
-    with pytest.raises(Refused, match="1"):
+    started = time.monotonic()
+    with ThreadPoolExecutor(4) as threads:
+        waiting = [threads.submit(connect_with_retry, "server", refusing(float("inf")), Refused) for _ in range(4)]
+    assert [type(connection.exception()) for connection in waiting] == [DatabaseUnusable] * 4
+    assert time.monotonic() - started >= 0.2
+    with pytest.raises(DatabaseUnusable, match="does not answer: 1"):
         connect_with_retry("server", refusing(1), Refused)
     connect_with_retry("server", refusing(0), Refused)
     assert connect_with_retry("server", refusing(3), Refused) == "opened after 4"
+
+
+def test_server_with_a_revival_is_started_again_once_for_each_outage() -> None:
+    started: list[bool] = []
+
+    def revive() -> bool:
+        started.append(len(started) > 0)  # at first it has not quite ended
+        return started[-1]
+
+    revive_with(URL, revive)
+    assert connect_with_retry(server_of(URL), refusing(5), Refused) == "opened after 6"
+    assert started == [False, True]
+    assert connect_with_retry(server_of(URL), refusing(1), Refused) == "opened after 2"
+    assert started == [False, True, True]
+
+
+def test_server_that_dies_again_and_again_is_not_started_for_ever() -> None:
+    started: list[bool] = []
+    revive_with(URL, lambda: started.append(True) or True)
+    for _ in range(2 * outages.MOST_REVIVALS):
+        assert connect_with_retry(server_of(URL), refusing(1), Refused) == "opened after 2"
+    assert len(started) == outages.MOST_REVIVALS
+
+
+def test_server_that_cannot_be_started_is_given_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outages, "RECONNECT_S", 3600.0)
+
+    def fail() -> bool:
+        raise DiskFull("The disk is full.")
+
+    revive_with(URL, fail)
+    for _ in range(2):
+        with pytest.raises(DiskFull):
+            connect_with_retry(server_of(URL), refusing(1), Refused)
+    with pytest.raises(DiskFull):
+        refuse_gone(URL)
+    connect_with_retry(server_of(URL), refusing(0), Refused)
+    refuse_gone(URL)
+
+
+def test_server_that_is_retried_is_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    revive_with(URL, lambda: False)
+    monkeypatch.setattr(outages, "RECONNECT_S", 3600.0)
+
+    def connect() -> str:
+        refuse_gone(URL)
+        return retried()
+
+    retried = refusing(2)
+    assert connect_with_retry(server_of(URL), connect, Refused) == "opened after 3"
+
+
+def test_lost_connection_is_explained_in_one_line(database: Database) -> None:
+    with pytest.raises(psycopg.OperationalError) as lost:
+        database.query("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert str(explain_outage(lost.value)) == (
+        "The connection to Postgres was lost: terminating connection due to administrator command. Run the command again."
+    )
+    with pytest.raises(psycopg.OperationalError) as slow:
+        database.query("SET statement_timeout = 1; SELECT pg_sleep(1)")
+    assert explain_outage(slow.value) is None
+    assert explain_outage(KeyError()) is None
+
+
+def test_gone_server_is_no_outage_that_passes() -> None:
+    gone = DatabaseUnusable("gone")
+    gone.__cause__ = psycopg.OperationalError("refused")
+    assert not is_outage(gone)
+    assert explain_outage(gone) is gone
 
 
 def test_other_error_is_not_retried() -> None:

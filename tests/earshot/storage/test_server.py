@@ -16,6 +16,7 @@ import pytest
 
 from earshot.common.errors import DatabaseUnusable, DiskFull, Misconfigured
 from earshot.config.settings import read_settings
+from earshot.storage import server
 from earshot.storage.database import Database, migrate
 from earshot.storage.postgres import embedded
 from earshot.storage.postgres.embedded import MOST_MEMORY
@@ -57,7 +58,7 @@ def test_databases_are_created_at_url(library: Database) -> None:
 def test_full_disk_of_last_start_alone_is_reported(
     home: Path, monkeypatch: pytest.MonkeyPatch, last: str, error: type[Misconfigured]
 ) -> None:
-    def refuse(home: Path) -> Path:
+    def refuse(home: Path, _deadline: float) -> Path:
         (home / "postgres").mkdir(exist_ok=True)
         (home / "postgres" / "log").write_text(f"{STARTED_ON_FULL_DISK}{last or STARTED_AND_BROKEN}")
         raise subprocess.CalledProcessError(1, "pg_ctl")
@@ -111,12 +112,53 @@ def test_killed_server_restarts_after_its_last_process(folder: Path) -> None:
         last.resume()
 
     with ThreadPoolExecutor() as pool:
-        psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().split()[0])).kill()
+        _kill(folder / "postgres")
         ending = pool.submit(resume_after_refusal)
         with psycopg.connect(server_urls(settings).earshot) as restarted:
             assert restarted.execute("SELECT 1").fetchone() == (1,)
         ending.result()
     assert stop_embedded(folder)
+
+
+@pytest.mark.slow
+def test_dead_server_is_started_again_once_for_its_user(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = replace(read_settings(), home=folder, database_url=None)
+    database = Database(server_urls(settings).earshot)
+    migrate(database.url)
+    [before] = database.query("SELECT pg_postmaster_start_time() AS at, pg_backend_pid() AS process")
+    _kill(folder / "postgres")
+    wait(lambda: not psutil.pid_exists(before["process"]), 60, "its process did not notice")
+    [after] = database.query("SELECT pg_postmaster_start_time() AS at, pg_backend_pid() AS process")
+    assert after["at"] > before["at"]
+    assert [record.message for record in caplog.records] == [
+        f"The embedded Postgres had stopped, and was started again. {folder}/postgres/log says why."
+    ]
+    (folder / "postgres").rename(folder / "taken away")
+    _kill(folder / "taken away")
+    wait(lambda: not psutil.pid_exists(after["process"]), 60, "its process did not notice")
+    for _ in range(2):
+        with pytest.raises(DatabaseUnusable, match=f"its files are gone from {folder}/postgres. Put them back"):
+            database.query("SELECT 1")
+    (folder / "taken away").rename(folder / "postgres")
+    server_urls(settings)
+    assert stop_embedded(folder)
+
+
+@pytest.mark.slow
+def test_suspended_server_is_reported_in_time_and_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "START_S", 3.0)
+    settings = replace(read_settings(), home=folder, database_url=None)
+    server_urls(settings)
+    monkeypatch.setattr(server, "_urls", {})
+    psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().split()[0])).suspend()
+    with pytest.raises(DatabaseUnusable, match="does not answer within 3 s"):
+        server_urls(settings)
+    assert stop_embedded(folder)
+    assert not (folder / "postgres" / "postmaster.pid").exists()
+
+
+def _kill(data: Path) -> None:
+    psutil.Process(int((data / "postmaster.pid").read_text().split()[0])).kill()
 
 
 @pytest.mark.slow

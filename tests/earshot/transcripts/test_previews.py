@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from earshot.common.pictures import INLINE_CHARACTERS
+from earshot.sources.media.pictures import INLINE_CHARACTERS
 from earshot.transcripts.previews import BAR, COLOURS, GAP, WIDTH, excerpt, speakers_excerpt, turns_picture
 from tests.support.pictures import pixels_of
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 import soundfile
-from dagster import DagsterInstance
+from dagster import DagsterInstance, DagsterRunStatus, InitResourceContext, RunsFilter
 
 from earshot.common.audio import SAMPLE_RATE
 from earshot.common.errors import DatabaseUnusable, DiskFull, EarshotError
@@ -79,3 +80,20 @@ def test_failed_identification_raises_its_message(instance: DagsterInstance, mon
     _broken(monkeypatch, UNUSABLE)
     with pytest.raises(DatabaseUnusable, match=r"The server is away. Start it.$"):
         identify_speakers(instance)
+
+
+def test_run_that_an_outage_broke_is_run_again(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare, outages = DatabaseResource.yield_for_execution, [psycopg.OperationalError("server closed the connection")] * 2
+
+    @contextmanager
+    def fail_twice(resource: DatabaseResource, context: InitResourceContext) -> Iterator[DatabaseResource]:
+        if outages:
+            raise outages.pop()
+        with prepare(resource, context) as prepared:
+            yield prepared
+
+    monkeypatch.setattr(DatabaseResource, "yield_for_execution", fail_twice)
+    assert identify_speakers(instance)["voices"] == 0
+    assert outages == []
+    statuses = [run.status for run in instance.get_runs(RunsFilter(job_name="identify_people"), limit=3)]
+    assert statuses == [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.FAILURE]

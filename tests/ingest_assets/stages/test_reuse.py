@@ -17,7 +17,8 @@ from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Connection, Database
 from earshot.storage.media_store import MediaStore, location_of
 from ingest_assets.definitions import defs
-from ingest_assets.operations.ingest import QUIET, IngestChoice, Outcome, ingest
+from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
+from ingest_assets.operations.run_failures import QUIET
 from ingest_assets.partitions import videos
 from ingest_assets.presentation.checks import checks_of
 from ingest_assets.stages.outputs import invalidate_output

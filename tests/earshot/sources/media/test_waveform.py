@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from earshot.common.audio import SAMPLE_RATE
-from earshot.common.pictures import INLINE_CHARACTERS
+from earshot.sources.media.pictures import INLINE_CHARACTERS
 from earshot.sources.media.waveform import BAR, BARS, COLOUR, GAP, HEIGHT, waveform_picture
 from tests.support.pictures import pixels_of
 

@@ -1,8 +1,8 @@
-"""`python -m bench.watching`: what watching sources costs on this machine.
+"""`python -m bench.scale.watching`: what watching sources costs on this machine.
 
 In its own home, with the real Postgres and Dagster instance, feeds over HTTP on loopback, and yt-dlp:
 
-1. Ticks of the sensors in a growing library (bench/watching/watched_library.py). Its videos come from one feed that is really
+1. Ticks of the sensors in a growing library (bench/scale/watched_library.py). Its videos come from one feed that is really
    served, and from further watched feeds of 500 that were just polled. Then ticks that poll a large feed or folder.
 2. The first fill: a feed of 20,000 entries is listed, saved, decided and requested, 50 runs per tick.
 3. Downloads per hour from one source, by two workers that take turns like asset `audio`, with its usual pause and without.
@@ -27,7 +27,7 @@ from bench.corpora.episodes import TELEPHONE, Clip, clip_samples, write_mp3
 from bench.harness.figures import measured_on, own_home, processor_times, steal_share, write
 from bench.harness.per_size import timed
 from bench.harness.server import serving
-from bench.watching.watched_library import WatchedLibrary
+from bench.scale.watched_library import WatchedLibrary
 from earshot.cli.output import print_table
 from earshot.config.sources_file import Kind, Source
 from earshot.models.device import cpu_name
@@ -265,3 +265,7 @@ def document(figures: Row, load_before: float, stolen: float | None) -> Row:
         "steal_share": stolen,
         **figures,
     }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""A watched library for bench/watching/watching.py: feeds on loopback, known videos, and ticks of the sensors.
+"""A watched library for bench/scale/watching.py: feeds on loopback, known videos, and ticks of the sensors.
 
 `WatchedLibrary` publishes episodes, makes sources due, adds videos as if they had run long ago, and evaluates sensors as
 Dagster does, with an instance of the tick's own. `add_partitions()` does what Dagster's daemon does with the result; no run is

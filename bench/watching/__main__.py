@@ -1,5 +1,0 @@
-"""`python -m bench.watching`."""
-
-from bench.watching.watching import main
-
-main()
