@@ -34,4 +34,4 @@ def print_report(report: Report) -> None:
 
 def store(report: Report) -> Path:
     """Write the figures to bench/results; returns the path."""
-    return write({**measured_on(cpu_name()), **report.document}, f"chaos-{report.seed}-")
+    return write({**measured_on(cpu_name()), **report.document}, f"chaos/{report.seed}-")

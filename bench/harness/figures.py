@@ -5,8 +5,8 @@ Timings on a shared machine are noisy: compare figures of one run, and check the
 
 A result is named <kind>-<commit>.json after the benchmark and the measured commit: `attribution` and `people` (bench.people),
 `retrieval` and `search` (bench.search), `scale`, `watching`, `gpu` (a result.json of bench.gpu, copied by hand). Results of
-bench.pipeline have their own folder; their kind names the parts, and is empty if all of them ran. Keep the results that a
-page or a comment cites, and the newest of each kind.
+bench.pipeline have their own folder; their kind names the parts, and is empty if all of them ran. So have those of
+bench.chaos; their kind is the seed. Keep the results that a page or a comment cites, and the newest of each kind.
 """
 
 import json

@@ -8,7 +8,7 @@ In a home of its own, with the real Postgres: one short recording is ingested, c
 3. pages of the UI in a real browser (bench/harness/pages.py), with `earshot up` running;
 4. a backfill of BACKFILLED videos by Dagster's own daemon, until all its runs are queued; then it is cancelled.
 
-Prints tables, and writes them with the machine and the commit to bench/results/scale-<commit>.json. Not measured: search
+Prints tables, and writes them with the machine and the commit to bench/results/scale/<commit>.json. Not measured: search
 (bench/search/search.py), sources that are due (bench/scale/watching.py), a backfill to its end (bench/scale/backfills.py),
 who is speaking (bench/people/identities.py). The machine's other work is in all figures.
 """
