@@ -1,8 +1,9 @@
 """`make containers-test`: starts the services, breaks them while a stage runs, and checks that nothing was lost.
 
 Starts the demo in a Compose project apart, kills the worker's container with SIGKILL, restarts Postgres' and kills Valkey's,
-each while a stage computes. In the end every video must be ready, and search must find what was said. Prints what happened and
-when, and removes the project with its volumes. Needs the images of `make containers`.
+each while a stage computes. In the end every video must be ready, and search must find what was said. Before that, Dagster's UI
+must show the definitions, and only with the token. Prints what happened and when, and removes the project with its volumes.
+Needs the images of `make containers`.
 
 COMPOSE is the command, by default `docker compose`.
 """
@@ -29,6 +30,7 @@ PROJECT = "earshot-proof"
 COMPOSE = [*shlex.split(os.environ.get("COMPOSE", "docker compose")), "--project-name", PROJECT, "--profile", "demo"]
 COMPUTING = ("transcript", "speaker_turns", "voice_embeddings", "text_embeddings")
 PATIENCE_S = 1800.0
+DEFINITIONS = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
 PORTS = {"EARSHOT_PAGE_PORT": str(free_port()), "EARSHOT_UI_PORT": str(free_port())}
 
 started = time.monotonic()
@@ -41,6 +43,7 @@ def main() -> int:
     try:
         compose("up", "--detach")
         say("everything is started, and what the others wait for is healthy")
+        check_dagster()
         broken: set[str] = set()
         for breaking in (kill_worker, restart_postgres, kill_valkey):
             video = wait(lambda: computing(without=broken), "no stage computes")
@@ -56,6 +59,13 @@ def main() -> int:
         return 1
     finally:
         compose("down", "--volumes", "--timeout", "20")
+
+
+def check_dagster() -> None:
+    """Dagster's UI shows the definitions with the token, and refuses without it. Raises AssertionError otherwise."""
+    wait(definitions, "Dagster's UI shows no definitions")
+    assert dagster_refuses(token=""), "Dagster's UI answers without the token"
+    say("Dagster's UI shows the definitions, and only with the token")
 
 
 def kill_worker() -> None:
@@ -110,10 +120,35 @@ def videos() -> list[dict[str, Any]]:
     return listed if len(listed) == len(EPISODES) else []
 
 
+def definitions() -> list[dict[str, Any]]:
+    """Dagster's repositories; empty while the UI cannot answer, or the code server is not loaded."""
+    try:
+        answer = get("EARSHOT_UI_PORT", "graphql", {"query": DEFINITIONS}, page_token())
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return []
+    return answer["data"]["repositoriesOrError"].get("nodes", [])
+
+
+def dagster_refuses(token: str) -> bool:
+    try:
+        get("EARSHOT_UI_PORT", "graphql", {"query": DEFINITIONS}, token)
+    except urllib.error.HTTPError as error:
+        return error.code == 401
+    return False
+
+
 def ask(operation: str, **parameters: str) -> Any:
     """An answer of the page's API."""
-    token = tomllib.loads((HERE / "secrets" / "earshot.toml").read_text())["page_token"]
-    url = f"http://127.0.0.1:{PORTS['EARSHOT_PAGE_PORT']}/api/v1/{operation}?{urllib.parse.urlencode(parameters)}"
+    return get("EARSHOT_PAGE_PORT", f"api/v1/{operation}", parameters, page_token())
+
+
+def page_token() -> str:
+    return tomllib.loads((HERE / "secrets" / "earshot.toml").read_text())["page_token"]
+
+
+def get(port: str, path: str, parameters: dict[str, str], token: str) -> Any:
+    """The JSON at a path of the page or of Dagster's UI. Raises URLError, ConnectionError or TimeoutError."""
+    url = f"http://127.0.0.1:{PORTS[port]}/{path}?{urllib.parse.urlencode(parameters)}"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
