@@ -103,7 +103,7 @@ def main() -> None:
         library = make(home, arguments.videos, arguments.passages)
         figures = {**measured_on(cpu_name()), "load_before": os.getloadavg()[0], **library, **measure(home)}
     report(figures)
-    print(f"Kept in {write(figures, 'scale-')}.")
+    print(f"Kept in {write(figures, 'scale/')}.")
 
 
 def make(home: Path, videos: int, passages: int) -> Row:
