@@ -41,7 +41,9 @@ COMMANDS = {
         "earshot.cli.reading.play:play_command",
         "Play a search result, or a video from a given time.",
     ),
-    "remove": LazyCommand("earshot.cli.library.remove:remove_command", "Remove a video, or a source with all its videos."),
+    "remove": LazyCommand(
+        "earshot.cli.library.remove:remove_command", "Remove a video, a source with all its videos, or what has expired."
+    ),
     "restore": LazyCommand("earshot.cli.library.backup:restore_command", "Restore a backup into an empty library."),
     "retry": LazyCommand(
         "earshot.cli.operation.ingest:retry_command",

@@ -150,7 +150,7 @@ def test_removal_asks_twice_and_goes_by_keyboard(page: Page, library: Database) 
     expect(page.get_by_role("status")).to_contain_text("Removed V9.")
     assert get_video(library, "v9") is None
     page.reload()
-    page.get_by_text("Removed here").click()
+    page.get_by_text("Removed (1)").click()
     page.get_by_role("button", name="Let V9 come back").click()
     expect(page.get_by_role("status")).to_contain_text("brings it back")
     assert library.query("SELECT * FROM excluded_videos") == []
