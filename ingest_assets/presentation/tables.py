@@ -28,6 +28,7 @@ TABLES: Mapping[str, tuple[str, tuple[Column, ...]]] = {
         ("sample_rate", "integer", "in Hz"),
         ("duration_s", "double precision", "seconds of audio"),
         ("downloader", "text", "yt-dlp and its version, or file"),
+        ("deleted_at", "timestamp with time zone NULL", "when keep_audio_days deleted the file; NULL if it is there"),
     )),
     "transcript": ("segments", (
         PARTITION,
