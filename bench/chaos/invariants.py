@@ -52,7 +52,7 @@ def at_work(dagster: Query) -> bool:
 
 
 def querying(world: World, database: str = "earshot") -> Query:
-    """A function that queries the database from outside Earshot, each time over a connection of its own."""
+    """A function that queries the database from outside Earshot, each time over a new connection."""
 
     def query(statement: str, parameters: Iterable[Any] = ()) -> Rows:
         with Connection.connect(url_of(world, database), connect_timeout=5, row_factory=dict_row) as connection:

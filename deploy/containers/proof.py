@@ -82,7 +82,7 @@ def kill_valkey() -> None:
 
 
 def kill(service: str) -> None:
-    """Send SIGKILL to the container, and start it again: Docker restarts what dies, but not what it was told to kill."""
+    """Send SIGKILL to the container, and start it again: Docker restarts what dies, but not what a user kills."""
     container = compose("ps", "--quiet", service).strip()
     compose("kill", "-s", "SIGKILL", service)
     state = subprocess.run(

@@ -18,7 +18,7 @@ MIGRATIONS = Path("earshot/storage/migrations")  # one list, in the order in whi
 
 
 def _entries(folder: Path) -> list[str]:
-    """Without what is left of a folder that was moved."""
+    """Without the caches of a folder that was moved."""
     return [entry.name for entry in folder.iterdir() if entry.name != "__init__.py" and _has_files(entry)]
 
 

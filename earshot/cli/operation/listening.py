@@ -1,18 +1,34 @@
 """Options of servers, and the addresses they listen on: refuses those that are taken, or open without a token."""
 
 import socket
+from collections.abc import Callable
 
 import click
 
 from earshot.common.errors import Misconfigured
 from earshot.config.home import LOOPBACK
 
+UI_PORT = 3000  # of Dagster's UI
+
+host_option = click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on. Beyond loopback, EARSHOT_PAGE_TOKEN must be set.",
+)
 name_option = click.option(
     "--name", "names", multiple=True, metavar="NAME", help="Another host name by which browsers call this server."
 )
 mcp_option = click.option(
     "--mcp-corrections", is_flag=True, help="Let assistants that use /mcp name voices, and correct words and speakers."
 )
+
+
+def port_option(
+    default: int, name: str = "--port", text: str = "Port to listen on."
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option for a port; `text` is its help."""
+    return click.option(name, type=click.IntRange(1, 65535), default=default, show_default=True, help=text)
 
 
 def refuse_taken(host: str, port: int, option: str) -> None:

@@ -4,20 +4,15 @@ from uuid import uuid4
 
 import click
 
-from earshot.cli.operation.listening import mcp_option, name_option, refuse_open, refuse_taken
+from earshot.cli.operation.listening import host_option, mcp_option, name_option, port_option, refuse_open, refuse_taken
 from earshot.config.home import PAGE_PORT
 from earshot.config.settings import read_settings
 from earshot.library.library import Library
 
 
 @click.command("page")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="Address to listen on. Beyond loopback, EARSHOT_PAGE_TOKEN must be set.",
-)
-@click.option("--port", type=click.IntRange(1, 65535), default=PAGE_PORT, show_default=True, help="Port to listen on.")
+@host_option
+@port_option(PAGE_PORT)
 @name_option
 @mcp_option
 def page_command(host: str, port: int, names: tuple[str, ...], mcp_corrections: bool) -> None:

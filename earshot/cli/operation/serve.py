@@ -7,29 +7,20 @@ the code server, elsewhere the definitions themselves.
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from earshot.cli.operation.listening import name_option, refuse_open, refuse_taken
+from earshot.cli.operation.listening import UI_PORT, host_option, name_option, port_option, refuse_open, refuse_taken
 from earshot.config.settings import read_settings
 from earshot.config.settings_file import project_folder
 from earshot.storage.database import open_database
 from resources.instance.code_server import LOCATION, MODULE
 
-CODE_PORT, WEBSERVER_PORT = 4000, 3000
+CODE_PORT = 4000
 
 workspace_option = click.option("--workspace", metavar="FILE", help="What to load, instead of the folder's workspace.yaml.")
-
-
-def _host_option(login: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option("--host", default="127.0.0.1", show_default=True, help=f"Address to listen on. {login}")
-
-
-def _port_option(default: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option("--port", type=click.IntRange(1, 65535), default=default, show_default=True, help="Port to listen on.")
 
 
 @click.group("serve")
@@ -41,8 +32,8 @@ def serve_group() -> None:
 
 
 @serve_group.command("code")
-@_host_option("There is no login.")
-@_port_option(CODE_PORT)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on. There is no login.")
+@port_option(CODE_PORT)
 def code_command(host: str, port: int) -> None:
     """Serve the definitions to the webserver and the daemon.
 
@@ -58,8 +49,8 @@ def code_command(host: str, port: int) -> None:
 
 
 @serve_group.command("webserver")
-@_host_option("Beyond loopback, EARSHOT_PAGE_TOKEN must be set.")
-@_port_option(WEBSERVER_PORT)
+@host_option
+@port_option(UI_PORT)
 @name_option
 @workspace_option
 def webserver_command(host: str, port: int, names: tuple[str, ...], workspace: str | None) -> None:

@@ -28,7 +28,15 @@ import click
 import psutil
 import psycopg
 
-from earshot.cli.operation.listening import mcp_option, name_option, refuse_open, refuse_taken
+from earshot.cli.operation.listening import (
+    UI_PORT,
+    host_option,
+    mcp_option,
+    name_option,
+    port_option,
+    refuse_open,
+    refuse_taken,
+)
 from earshot.cli.output import json_option, print_json
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate
@@ -72,16 +80,9 @@ class _Served:
 
 
 @click.command("up")
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="Address of the page and the UI. Beyond loopback, EARSHOT_PAGE_TOKEN must be set.",
-)
-@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of Dagster's UI.")
-@click.option(
-    "--page-port", type=click.IntRange(1, 65535), default=PAGE_PORT, show_default=True, help="Port of Earshot's page."
-)
+@host_option
+@port_option(UI_PORT, text="Port of Dagster's UI.")
+@port_option(PAGE_PORT, "--page-port", "Port of Earshot's page.")
 @name_option
 @mcp_option
 def up(host: str, port: int, page_port: int, names: tuple[str, ...], mcp_corrections: bool) -> None:

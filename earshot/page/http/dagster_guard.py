@@ -1,4 +1,4 @@
-"""The guard of Dagster's UI, which itself answers whoever reaches its port.
+"""The guard of Dagster's UI, which itself answers anyone who reaches its port.
 
 Dagster takes a GraphQL mutation from the query string of a plain GET or POST, which a browser sends for any site without
 asking, and its websocket does not check the origin. So every request for /graphql counts as a change.
