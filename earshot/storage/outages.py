@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -51,10 +51,17 @@ class _Outage:
     failure: Misconfigured | None = None
 
 
+@dataclass
+class _Revival:
+    """How to start a server again, and when that was done lately, by `time.monotonic()`."""
+
+    start: Callable[[], bool]
+    times: list[float] = field(default_factory=list)
+
+
 _answered: set[str] = set()  # servers that have answered this process
 _outages: dict[str, _Outage] = {}
-_revivals: dict[str, Callable[[], bool]] = {}
-_revived_at: list[float] = []
+_revivals: dict[str, _Revival] = {}
 _guard = threading.Lock()
 
 
@@ -83,7 +90,7 @@ def revive_with(url: str, revival: Callable[[], bool]) -> None:
     It raises Misconfigured if that fails.
     """
     _answered.add(server_of(url))
-    _revivals[server_of(url)] = revival
+    _revivals[server_of(url)] = _Revival(revival)
 
 
 def forget_revival(url: str) -> None:
@@ -144,17 +151,17 @@ def _wait(server: str, error: Exception) -> None:
 
 def _revive(server: str, outage: _Outage) -> bool:
     """Start the server again; False if it runs, perhaps only for another moment, or died too often."""
-    now = time.monotonic()
-    _revived_at[:] = [at for at in _revived_at if now - at < REVIVALS_WITHIN_S]
-    if len(_revived_at) >= MOST_REVIVALS:
+    now, revival = time.monotonic(), _revivals[server]
+    revival.times = [at for at in revival.times if now - at < REVIVALS_WITHIN_S]
+    if len(revival.times) >= MOST_REVIVALS:
         return False
     try:
-        outage.revived = _revivals[server]()
+        outage.revived = revival.start()
     except Misconfigured as failure:
         outage.ends, outage.failure = now, failure
         raise
     if outage.revived:
-        _revived_at.append(now)
+        revival.times.append(now)
     return outage.revived
 
 

@@ -30,6 +30,7 @@ from resources.instance.dagster_internals import WILL_RETRY_TAG
 from tests.support.earshot_up import wait
 
 URL = "postgresql://postgres@/earshot?host=/tmp/nowhere"
+OTHER_URL = "postgresql://postgres@/earshot?host=/tmp/elsewhere"
 
 
 class Refused(Exception):
@@ -42,7 +43,6 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for known in ("_outages", "_revivals"):
         monkeypatch.setattr(outages, known, {})
     monkeypatch.setattr(outages, "_answered", set())
-    monkeypatch.setattr(outages, "_revived_at", [])
     monkeypatch.setattr(outages, "RECONNECT_S", 0.2)
     monkeypatch.setattr(outages, "PAUSE_S", 0.01)
 
@@ -106,6 +106,9 @@ def test_server_that_dies_again_and_again_is_not_started_for_ever() -> None:
     for _ in range(2 * outages.MOST_REVIVALS):
         assert connect_with_retry(server_of(URL), refusing(1), Refused) == "opened after 2"
     assert len(started) == outages.MOST_REVIVALS
+    revive_with(OTHER_URL, lambda: started.append(True) or True)
+    assert connect_with_retry(server_of(OTHER_URL), refusing(1), Refused) == "opened after 2"
+    assert len(started) == outages.MOST_REVIVALS + 1
 
 
 def test_server_that_cannot_be_started_is_given_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
