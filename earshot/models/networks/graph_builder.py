@@ -36,6 +36,13 @@ class GraphBuilder:
     def integers(self, *values: int) -> str:
         return self.constant(f"integers_{'_'.join(map(str, values))}", np.array(values, dtype=np.int64))
 
+    def float32(self, source: str) -> str:
+        return self.add("Cast", source, to=TensorProto.FLOAT)
+
+    def value(self, name: str) -> np.ndarray:
+        """A weight that is not part of the graph."""
+        return self._weights[name]
+
     def weight(self, name: str) -> str:
         return self.constant(name, self._weights[name])
 
@@ -54,9 +61,16 @@ class GraphBuilder:
     def instance_norm(self, layer: str, source: str) -> str:
         return self.add("InstanceNormalization", source, self.weight(f"{layer}.weight"), self.weight(f"{layer}.bias"))
 
+    def layer_norm(self, layer: str, source: str, epsilon: float) -> str:
+        parts = map(self.weight, (f"{layer}.weight", f"{layer}.bias"))
+        return self.add("LayerNormalization", source, *parts, axis=-1, epsilon=epsilon)
+
     def linear(self, layer: str, source: str) -> str:
-        product = self.add("MatMul", source, self.constant(f"{layer}.weight", self._weights[f"{layer}.weight"].T))
-        return self.add("Add", product, self.weight(f"{layer}.bias"))
+        return self.add("Add", self.product(layer, source), self.weight(f"{layer}.bias"))
+
+    def product(self, layer: str, source: str) -> str:
+        """A linear layer without its bias."""
+        return self.add("MatMul", source, self.constant(f"{layer}.weight", self._weights[f"{layer}.weight"].T))
 
     def lstm(self, layer: str, number: int, source: str) -> str:
         """(steps, batch, features) to (steps, batch, features of both directions)."""
@@ -72,10 +86,17 @@ class GraphBuilder:
         )  # fmt: skip
         return self.add("Reshape", self.add("Transpose", found, perm=[0, 2, 1, 3]), self.integers(0, 0, -1))
 
-    def finished(self, result: str, input_shape: Sequence[int | str], output_shape: Sequence[int | str]) -> bytes:
+    def finished(
+        self,
+        result: str,
+        input_shape: Sequence[int | str],
+        output_shape: Sequence[int | str],
+        input_type: type[np.generic] = np.float32,
+    ) -> bytes:
         """The graph whose output is `result`, serialized; names in the shapes are lengths that vary."""
-        ends = ("input", input_shape), ("output", output_shape)
-        given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends)
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(input_type))
+        given = helper.make_tensor_value_info("input", kind, input_shape)
+        made = helper.make_tensor_value_info("output", TensorProto.FLOAT, output_shape)
         nodes = [*self._nodes, helper.make_node("Identity", [result], ["output"])]
         graph = helper.make_graph(nodes, "network", [given], [made], list(self._constants.values()))
         opsets = [helper.make_opsetid("", OPSET)]

@@ -17,8 +17,9 @@ from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import compute_threads
 from earshot.models.networks import filter_bank
 from earshot.models.networks.checkpoint import read_checkpoint
-from earshot.models.networks.interface import Item, Network, Result, SegmentationNetwork, SpeakerNetwork
+from earshot.models.networks.interface import Item, Network, Result, SegmentationNetwork, SentenceNetwork, SpeakerNetwork
 from earshot.models.networks.segmentation_graph import segmentation_graph
+from earshot.models.networks.sentence_graph import sentence_graph
 from earshot.models.networks.speaker_graphs import frames_graph, vectors_graph
 from earshot.models.voice.segmentation import Frames
 
@@ -38,7 +39,7 @@ class Graph(Network):
         options = onnxruntime.SessionOptions()
         options.inter_op_num_threads = options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(serialized, options, providers=list(DEVICES))
-        [self._input] = self._session.get_inputs()
+        [self._input], [self._output] = self._session.get_inputs(), self._session.get_outputs()
 
     @property
     def device(self) -> str:
@@ -47,7 +48,7 @@ class Graph(Network):
 
     @property
     def compute_type(self) -> str:
-        precision = str(self._input.type)
+        precision = str(self._output.type)
         return PRECISIONS.get(precision, precision)
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
@@ -112,6 +113,16 @@ class OnnxSpeaker(OnnxNetwork, SpeakerNetwork):
         return self._to_vectors(np.stack(pooled)).reshape(*active.shape[:2], -1)
 
 
+class OnnxSentence(OnnxNetwork, SentenceNetwork):
+    """universal-sentence-encoder-multilingual 3."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self.graph = Graph(sentence_graph(weights))
+
+    def vectors(self, batches: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(list(_threads().map(self.graph, batches)))
+
+
 def load_segmentation(folder: Path) -> OnnxSegmentation:
     """segmentation-3.0 from its verified folder."""
     return OnnxSegmentation(read_checkpoint(folder / "pytorch_model.bin"))
@@ -137,4 +148,4 @@ def _nearest(given: int, wanted: int) -> np.ndarray:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(compute_threads(), thread_name_prefix="voice-networks")
+    return ThreadPoolExecutor(compute_threads(), thread_name_prefix="networks")

@@ -1,0 +1,73 @@
+"""universal-sentence-encoder-multilingual 3 as an ONNX graph: from tokens to a vector for each text.
+
+A text's tokens and the n-grams around them are normalised, summed, and divided by the root of their number; four dense layers
+make a vector of that. The weights are named as in earshot/models/text/universal_weights.py. torch_sentence.py has the same
+network.
+"""
+
+from collections.abc import Mapping
+from itertools import count
+
+import numpy as np
+
+from earshot.models.networks.graph_builder import GraphBuilder
+from earshot.models.text.universal_weights import CHANNELS, ORDERS, before
+
+
+def sentence_graph(weights: Mapping[str, np.ndarray]) -> bytes:
+    """Tokens, int64 (texts, tokens), to (texts, dimension). A text with fewer tokens has PADDING behind them."""
+    graph = GraphBuilder(weights)
+    mask = graph.add("Unsqueeze", _is_token(graph), graph.integers(2))
+    pieces = _pieces(graph)
+    ngrams = _ngrams(graph, _normalised(graph, "project_norm", graph.linear("project", pieces)), mask)
+    features = graph.add("Mul", _normalised(graph, "norm", graph.add("Concat", pieces, ngrams, axis=2)), mask)
+    result = _dense(graph, _pooled(graph, features, mask))
+    return graph.finished(result, ["texts", "tokens"], ["texts", "dimension"], input_type=np.int64)
+
+
+def _is_token(graph: GraphBuilder) -> str:
+    """1.0 for each token, 0.0 for padding."""
+    return graph.float32(graph.add("GreaterOrEqual", "input", graph.integers(0)))
+
+
+def _pieces(graph: GraphBuilder) -> str:
+    """The rows of the tokens in the table; any row for padding."""
+    rows = graph.float32(graph.add("Gather", graph.weight("table"), "input"))
+    scale, lowest = (graph.add("Gather", graph.weight(name), "input") for name in ("scale", "lowest"))
+    return graph.add("Add", graph.add("Mul", rows, scale), lowest)
+
+
+def _normalised(graph: GraphBuilder, layer: str, source: str) -> str:
+    return graph.layer_norm(layer, source, float(graph.value("epsilon")))
+
+
+def _ngrams(graph: GraphBuilder, source: str, mask: str) -> str:
+    """Two convolutions for each order, which see nothing beyond a text's ends."""
+    inside = graph.add("Transpose", mask, perm=[0, 2, 1])
+    channels = graph.add("Mul", graph.add("Transpose", source, perm=[0, 2, 1]), inside)
+    orders = []
+    for order, first in zip(ORDERS, count(0, CHANNELS)):
+        part = graph.add("Slice", channels, *(graph.integers(value) for value in (first, first + CHANNELS, 1)))
+        once = graph.add("Mul", _residual(graph, f"ngrams{order}.1", order, part), inside)
+        orders.append(_residual(graph, f"ngrams{order}.2", order, once))
+    return graph.add("Transpose", graph.add("Concat", *orders, axis=1), perm=[0, 2, 1])
+
+
+def _residual(graph: GraphBuilder, layer: str, order: int, source: str) -> str:
+    found = graph.conv(layer, source, pads=[before(order), order - 1 - before(order)])
+    return graph.add("Add", graph.add("Relu", found), source)
+
+
+def _pooled(graph: GraphBuilder, features: str, mask: str) -> str:
+    """The sum over the tokens of a linear layer, divided by the root of their number."""
+    total, tokens = (graph.add("ReduceSum", each, graph.integers(1), keepdims=0) for each in (features, mask))
+    root = graph.add("Sqrt", tokens)
+    product = graph.add("Div", graph.product("pool", total), root)
+    return graph.add("Add", product, graph.add("Mul", root, graph.weight("pool.bias")))
+
+
+def _dense(graph: GraphBuilder, pooled: str) -> str:
+    first = graph.add("Relu", graph.product("dense0", pooled))
+    second = graph.add("Relu", graph.product("dense1", graph.add("Concat", pooled, first, axis=1)))
+    third = graph.add("Relu", graph.product("dense2", second))
+    return graph.add("Tanh", graph.product("dense3", graph.add("Concat", second, third, axis=1)))
