@@ -40,7 +40,8 @@ class UniversalEncoder(TextEncoder):
     def _embed(self, texts: Sequence[str], batch_size: int, tally: CallCounter) -> np.ndarray:
         tokens = [_cut(encoding.ids, self.window + SPECIAL_TOKENS) for encoding in self._tokenizer.encode_batch(list(texts))]
         longest_first = np.argsort([-len(ids) for ids in tokens], kind="stable")
-        size = min(batch_size, -(-len(texts) // compute_threads()))  # so that few texts, too, keep every core busy
+        calls = compute_threads() if self._device.kind == "cpu" else 1
+        size = min(batch_size, -(-len(texts) // calls))  # so that few texts, too, keep every core busy
         batches = [longest_first[first : first + size] for first in range(0, len(texts), size)]
         for batch in batches:
             tally.count(len(batch))
