@@ -278,7 +278,7 @@ COMMUNITY_1_VOICE = Model(
 )
 
 # Google's, from TensorFlow Hub; the package has its table of pieces in six bits. The package's code is not used: the network is
-# in earshot/models/networks (sentence_graph.py, torch_sentence.py) and gives the same vectors (tests/earshot/models).
+# in earshot/models/text (universal_onnx.py, universal_torch.py), and gives the same vectors (tests/earshot/models).
 USE_MULTILINGUAL = Model(
     name="universal-sentence-encoder-multilingual-3",
     revision="0db566fd0af8",

@@ -1,7 +1,7 @@
-"""What diarization, voice embeddings and the multilingual text embeddings ask of their networks, whatever runs them.
+"""What diarization and voice embeddings ask of their networks, whatever runs them.
 
 On the CPU, ONNX Runtime runs the bundled networks (onnx_networks.py); on a GPU, and for the models of the hub, torch does
-(torch_networks.py, torch_sentence.py). Both give the same results (tests/earshot/models/networks/test_onnx_networks.py).
+(torch_networks.py). Both give the same results (tests/earshot/models/networks/test_onnx_networks.py).
 """
 
 from abc import ABC, abstractmethod
@@ -68,18 +68,4 @@ class SpeakerNetwork(Network):
         """Vectors of these (features, frames), one each, or one for each speaker in `active` (windows, speakers, frames).
 
         `active` is 0 or 1, and may have another number of frames.
-        """
-
-
-PADDING = -1
-
-
-class SentenceNetwork(Network):
-    """Makes a vector of the tokens of a text."""
-
-    @abstractmethod
-    def vectors(self, batches: Sequence[np.ndarray]) -> np.ndarray:
-        """A vector, not normalised, for each text of all batches: float32, (texts, dimension).
-
-        A batch is int64, (texts, tokens); a text with fewer tokens has PADDING behind them.
         """

@@ -11,10 +11,10 @@ import numpy as np
 
 from earshot.models.device import Device, assert_placed, compute_threads, execution_info
 from earshot.models.measurement import CallCounter, ExecutionInfo
-from earshot.models.networks.interface import PADDING, SentenceNetwork
 from earshot.models.registry import Model
 from earshot.models.text.sentencepiece import read_tokenizer
 from earshot.models.text.text_encoder import SPECIAL_TOKENS, TextEncoder
+from earshot.models.text.universal_network import PADDING, UniversalNetwork
 from earshot.models.text.universal_weights import read_weights
 
 BATCH_SIZE = {"cuda": 256, "cpu": 16}
@@ -26,7 +26,7 @@ class UniversalEncoder(TextEncoder):
 
     window = WINDOW
 
-    def __init__(self, model: Model, folder: Path, network: SentenceNetwork, device: Device) -> None:
+    def __init__(self, model: Model, folder: Path, network: UniversalNetwork, device: Device) -> None:
         self._description, self._network, self._device = model, network, device
         self.dimension = model.dimension
         assert_placed(model.name, device.kind, network.device)
@@ -57,12 +57,12 @@ def load_universal(model: Model, folder: Path, device: Device) -> UniversalEncod
     """The encoder from its verified folder: by ONNX Runtime on the CPU, by torch on a GPU."""
     weights = read_weights(folder / "weights.npz")
     if device.kind == "cpu":
-        from earshot.models.networks.onnx_networks import OnnxSentence
+        from earshot.models.text.universal_onnx import OnnxUniversal
 
-        return UniversalEncoder(model, folder, OnnxSentence(weights), device)
-    from earshot.models.networks.torch_sentence import TorchSentence
+        return UniversalEncoder(model, folder, OnnxUniversal(weights), device)
+    from earshot.models.text.universal_torch import TorchUniversal
 
-    return UniversalEncoder(model, folder, TorchSentence(weights, device.kind), device)
+    return UniversalEncoder(model, folder, TorchUniversal(weights, device.kind), device)
 
 
 def _cut(tokens: list[int], most: int) -> list[int]:

@@ -61,10 +61,10 @@ def test_vectors_are_those_of_the_package(texts: list[str], vectors: np.ndarray)
 
 
 def test_vectors_are_those_of_torch(texts: list[str], vectors: np.ndarray) -> None:
-    from earshot.models.networks.torch_sentence import TorchSentence
+    from earshot.models.text.universal_torch import TorchUniversal
 
     folder, cpu = locate(USE_MULTILINGUAL, read_settings()), require_device("cpu")
-    network = TorchSentence(read_weights(folder / "weights.npz"), "cpu")
+    network = TorchUniversal(read_weights(folder / "weights.npz"), "cpu")
     by_torch = UniversalEncoder(USE_MULTILINGUAL, folder, network, cpu)
     assert (by_torch.execution.device, by_torch.execution.compute_type) == ("cpu", "float32")
     np.testing.assert_allclose(by_torch.encode(texts), vectors, atol=1e-5)

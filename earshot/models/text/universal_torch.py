@@ -1,4 +1,4 @@
-"""universal-sentence-encoder-multilingual 3 by torch, on a GPU. sentence_graph.py has the same network."""
+"""universal-sentence-encoder-multilingual 3 by torch, on a GPU. universal_onnx.py has the same network."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from earshot.models.networks.interface import SentenceNetwork
+from earshot.models.text.universal_network import UniversalNetwork
 from earshot.models.text.universal_weights import ORDERS, before
 
 
-class TorchSentence(SentenceNetwork):
+class TorchUniversal(UniversalNetwork):
     """The network in single precision; its table stays in bytes."""
 
     def __init__(self, weights: Mapping[str, np.ndarray], device: str) -> None:

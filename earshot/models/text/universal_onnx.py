@@ -1,20 +1,31 @@
-"""universal-sentence-encoder-multilingual 3 as an ONNX graph: from tokens to a vector for each text.
+"""universal-sentence-encoder-multilingual 3 on the CPU, as an ONNX graph from tokens to a vector for each text.
 
 A text's tokens and the n-grams around them are normalised, summed, and divided by the root of their number; four dense layers
-make a vector of that. The weights are named as in earshot/models/text/universal_weights.py. torch_sentence.py has the same
-network.
+make a vector of that. The weights are named as in universal_weights.py. universal_torch.py has the same network.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 import numpy as np
 
 from earshot.models.networks.graph_builder import GraphBuilder
+from earshot.models.networks.onnx_graph import Graph, OnnxNetwork, threads
+from earshot.models.text.universal_network import UniversalNetwork
 from earshot.models.text.universal_weights import CHANNELS, ORDERS, before
 
 
-def sentence_graph(weights: Mapping[str, np.ndarray]) -> bytes:
+class OnnxUniversal(OnnxNetwork, UniversalNetwork):
+    """The network in single precision; its table stays in bytes."""
+
+    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self.graph = Graph(universal_graph(weights))
+
+    def vectors(self, batches: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate(list(threads().map(self.graph, batches)))
+
+
+def universal_graph(weights: Mapping[str, np.ndarray]) -> bytes:
     """Tokens, int64 (texts, tokens), to (texts, dimension). A text with fewer tokens has PADDING behind them."""
     graph = GraphBuilder(weights)
     mask = graph.add("Unsqueeze", _is_token(graph), graph.integers(2))
