@@ -16,7 +16,7 @@ LEAK = 0.01  # torch's, as ONNX's
 
 
 class GraphBuilder:
-    """A graph with one input and one output. Each method adds nodes, and returns the name of their result."""
+    """A graph with one output; its first input is `input`. Each method adds nodes, and returns the name of their result."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         self._weights = weights
@@ -35,9 +35,6 @@ class GraphBuilder:
 
     def integers(self, *values: int) -> str:
         return self.constant(f"integers_{'_'.join(map(str, values))}", np.array(values, dtype=np.int64))
-
-    def float32(self, source: str) -> str:
-        return self.add("Cast", source, to=TensorProto.FLOAT)
 
     def value(self, name: str) -> np.ndarray:
         """A weight that is not part of the graph."""
@@ -91,14 +88,13 @@ class GraphBuilder:
         result: str,
         input_shape: Sequence[int | str],
         output_shape: Sequence[int | str],
-        input_type: type[np.generic] = np.float32,
+        **others: Sequence[int | str],
     ) -> bytes:
-        """The graph whose output is `result`, serialized; names in the shapes are lengths that vary."""
-        kind = helper.np_dtype_to_tensor_dtype(np.dtype(input_type))
-        given = helper.make_tensor_value_info("input", kind, input_shape)
-        made = helper.make_tensor_value_info("output", TensorProto.FLOAT, output_shape)
+        """The graph whose output is `result`, serialized; names in the shapes are lengths that vary. `others` are inputs."""
+        ends = {"input": input_shape, **others, "output": output_shape}
+        *given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends.items())
         nodes = [*self._nodes, helper.make_node("Identity", [result], ["output"])]
-        graph = helper.make_graph(nodes, "network", [given], [made], list(self._constants.values()))
+        graph = helper.make_graph(nodes, "network", given, [made], list(self._constants.values()))
         opsets = [helper.make_opsetid("", OPSET)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
 

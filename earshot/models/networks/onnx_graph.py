@@ -20,13 +20,14 @@ MEMORY_SIGNS = ("bad_alloc", "Failed to allocate memory")
 
 
 class Graph(Network):
-    """A loaded graph with one input and one output."""
+    """A loaded graph with one output."""
 
     def __init__(self, serialized: bytes) -> None:
         options = onnxruntime.SessionOptions()
         options.inter_op_num_threads = options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(serialized, options, providers=list(DEVICES))
-        [self._input], [self._output] = self._session.get_inputs(), self._session.get_outputs()
+        self._inputs = [given.name for given in self._session.get_inputs()]
+        [self._output] = self._session.get_outputs()
 
     @property
     def device(self) -> str:
@@ -38,9 +39,9 @@ class Graph(Network):
         precision = str(self._output.type)
         return PRECISIONS.get(precision, precision)
 
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+    def __call__(self, *inputs: np.ndarray) -> np.ndarray:
         try:
-            [output] = self._session.run(None, {self._input.name: inputs})
+            [output] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))
         except Exception as error:
             if any(sign in str(error) for sign in MEMORY_SIGNS):
                 raise MemoryError(str(error)) from error

@@ -1,4 +1,4 @@
-"""universal-sentence-encoder-multilingual 3 on the CPU, as an ONNX graph from tokens to a vector for each text.
+"""universal-sentence-encoder-multilingual 3 on the CPU, as an ONNX graph.
 
 A text's tokens and the n-grams around them are normalised, summed, and divided by the root of their number; four dense layers
 make a vector of that. The weights are named as in universal_weights.py. universal_torch.py has the same network.
@@ -11,41 +11,34 @@ import numpy as np
 
 from earshot.models.networks.graph_builder import GraphBuilder
 from earshot.models.networks.onnx_graph import Graph, OnnxNetwork, threads
-from earshot.models.text.universal_network import UniversalNetwork
+from earshot.models.text.universal_network import PADDING, UniversalNetwork
 from earshot.models.text.universal_weights import CHANNELS, ORDERS, before
 
 
 class OnnxUniversal(OnnxNetwork, UniversalNetwork):
-    """The network in single precision; its table stays in bytes."""
+    """The network in single precision. Its table stays in bytes and out of the graph, whose making copies it several times."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
+        self._table, self._scale, self._lowest = (weights[name] for name in ("table", "scale", "lowest"))
         self.graph = Graph(universal_graph(weights))
 
     def vectors(self, batches: Sequence[np.ndarray]) -> np.ndarray:
-        return np.concatenate(list(threads().map(self.graph, batches)))
+        return np.concatenate(list(threads().map(self._forward, batches)))
+
+    def _forward(self, tokens: np.ndarray) -> np.ndarray:
+        mask = (tokens != PADDING).astype(np.float32)[..., np.newaxis]
+        pieces = self._table[tokens] * self._scale[tokens] + self._lowest[tokens]  # of padding, any row
+        return self.graph(pieces, mask)
 
 
 def universal_graph(weights: Mapping[str, np.ndarray]) -> bytes:
-    """Tokens, int64 (texts, tokens), to (texts, dimension). A text with fewer tokens has PADDING behind them."""
+    """Rows of the table, (texts, tokens, dimension), and `mask`, 1.0 for each token that is there, to (texts, dimension)."""
     graph = GraphBuilder(weights)
-    mask = graph.add("Unsqueeze", _is_token(graph), graph.integers(2))
-    pieces = _pieces(graph)
-    ngrams = _ngrams(graph, _normalised(graph, "project_norm", graph.linear("project", pieces)), mask)
-    features = graph.add("Mul", _normalised(graph, "norm", graph.add("Concat", pieces, ngrams, axis=2)), mask)
-    result = _dense(graph, _pooled(graph, features, mask))
-    return graph.finished(result, ["texts", "tokens"], ["texts", "dimension"], input_type=np.int64)
-
-
-def _is_token(graph: GraphBuilder) -> str:
-    """1.0 for each token, 0.0 for padding."""
-    return graph.float32(graph.add("GreaterOrEqual", "input", graph.integers(0)))
-
-
-def _pieces(graph: GraphBuilder) -> str:
-    """The rows of the tokens in the table; any row for padding."""
-    rows = graph.float32(graph.add("Gather", graph.weight("table"), "input"))
-    scale, lowest = (graph.add("Gather", graph.weight(name), "input") for name in ("scale", "lowest"))
-    return graph.add("Add", graph.add("Mul", rows, scale), lowest)
+    ngrams = _ngrams(graph, _normalised(graph, "project_norm", graph.linear("project", "input")), "mask")
+    features = graph.add("Mul", _normalised(graph, "norm", graph.add("Concat", "input", ngrams, axis=2)), "mask")
+    result = _dense(graph, _pooled(graph, features, "mask"))
+    shape = ["texts", "tokens", weights["table"].shape[1]]
+    return graph.finished(result, shape, ["texts", "dimension"], mask=["texts", "tokens", 1])
 
 
 def _normalised(graph: GraphBuilder, layer: str, source: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from earshot.models.text.universal_network import UniversalNetwork
+from earshot.models.text.universal_network import PADDING, UniversalNetwork
 from earshot.models.text.universal_weights import ORDERS, before
 
 
@@ -32,7 +32,7 @@ class TorchUniversal(UniversalNetwork):
         return torch.cat(found).cpu().numpy()
 
     def _forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        mask = (tokens >= 0).float()[..., None]
+        mask = (tokens != PADDING).float()[..., None]
         rows = tokens.clamp(min=0)
         pieces = self._weights["table"][rows].float() * self._weights["scale"][rows] + self._weights["lowest"][rows]
         projected = self._normalised("project_norm", self._linear("project", pieces)) * mask
