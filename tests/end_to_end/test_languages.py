@@ -1,5 +1,7 @@
 """The model set `multilingual`: what was said in any of its languages is found, asked in another, and no language breaks it."""
 
+from collections.abc import Iterator
+
 import pytest
 from click.testing import CliRunner
 from dagster import AssetKey, DagsterInstance
@@ -23,7 +25,7 @@ CODES = {"Spanish": "es", "Russian": "ru", "Greek": "el"}
 
 
 @pytest.fixture(scope="module")
-def spoken(library: Database) -> Library:
+def spoken(library: Database) -> Iterator[Library]:
     """A video in each language, in which two speakers say a sentence in turn; the real stage made the passages."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("EARSHOT_MODELS", "multilingual")
