@@ -18,7 +18,7 @@ from earshot.models.text.universal_network import PADDING, UniversalNetwork
 from earshot.models.text.universal_weights import read_weights
 
 BATCH_SIZE = {"cuda": 256, "cpu": 16}
-WINDOW = 254  # more than a passage of 20 s has, and as many as the other text model of `bundled` reads
+WINDOW = 254  # more than a passage of 20 s has, and as many as `bundled`'s text model reads
 
 
 class UniversalEncoder(TextEncoder):
