@@ -32,6 +32,7 @@ from resources.instance.home import open_instance
 from tests.dagster_contract.internals import DagsterMaxRetriesExceededError
 from tests.support.library import run_stage, stored_video
 from tests.support.tables import dump_tables, restore_tables
+from tests.support.videos.spoken_videos import say_is
 
 pytestmark = pytest.mark.slow
 
@@ -293,8 +294,10 @@ def test_corrected_words_are_embedded_again_and_survive_a_new_transcript(talk: T
 def test_multilingual_set_embeds_the_text_again_and_nothing_else(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = talk.database.frame("words", talk.video_id, "word_index")
     Library().word_corrections.correct(talk.video_id, heard.start_s.iloc[1], heard.end_s.iloc[1], "zebra")
+    say_is(talk.database, add_person(talk.database, "Diane").person_id, talk.video_id, 0.0, 12.0)
     talk.materialize()
     before = dump_tables(talk.database)
+    assert {"words", "turns", "voice_embeddings", "word_corrections", "people", "corrections"} <= before.keys()
 
     monkeypatch.setenv("EARSHOT_MODELS", "multilingual")
     [stale] = find_stale(talk.database)
