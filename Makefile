@@ -78,6 +78,7 @@ bench-people: env
 bench-search: env
 	@$(BIN)/python -m bench.search
 	@$(BIN)/python -m bench.search.retrieval
+	@$(BIN)/python -m bench.search.languages
 
 bench-page: env
 	@$(BIN)/python -m bench.scale.page
