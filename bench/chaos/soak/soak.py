@@ -1,15 +1,16 @@
-"""The soak: publishes an episode at a steady rate, lets readers read, and samples what everything uses until the time is over."""
+"""The soak: publishes an episode at a steady rate, lets readers read, and samples what everything uses."""
 
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 import psycopg
 
-from bench.chaos.feed import Feed, serving_feed
+from bench.chaos.feed import serving_feed
 from bench.chaos.invariants import querying
 from bench.chaos.soak import disk, processes, tables
 from bench.chaos.soak.fast_clock import fast_clock
@@ -45,6 +46,19 @@ class Plan:
         return SOURCES.format("{}", "30s" if self.speed == 1 else f"{24 * 60 // POLLS_A_DAY}m") + kept
 
 
+@dataclass(frozen=True)
+class Record:
+    """What a soak measured. `curves`: the points of each, of seconds since the start and a value."""
+
+    plan: Plan
+    curves: dict[str, Points]
+    videos: int
+    unfinished: list[str]
+    restarts: int
+    reads: int
+    failed_reads: list[str]
+
+
 @dataclass
 class SoakWorld(World):
     """A library in a plain folder, perhaps by a fast clock."""
@@ -68,7 +82,7 @@ class SoakWorld(World):
 
 @dataclass
 class Soak:
-    """A soak under way. `curves`: the points (seconds since the start, value) of each; `published`: when, by episode."""
+    """A soak under way. `published`: seconds since the start, by episode."""
 
     world: SoakWorld
     readers: Readers
@@ -85,8 +99,14 @@ class Soak:
     def at_s(self) -> float:
         return time.monotonic() - self.started
 
+    @property
+    def record(self) -> Record:
+        plan, readers = self.world.plan, self.readers
+        videos, restarts = len(self.published), self.world.restarts
+        return Record(plan, self.curves, videos, self.waiting, restarts, readers.calls, readers.failures)
+
     def run(self) -> None:
-        """Publish, look and sample until the plan's time is over; then wait for the last episodes."""
+        """Publish, look and sample until the plan's time is over, or until Ctrl-C; then wait for the last episodes."""
         end_s, publish_s, sample_s = 60.0 * self.world.plan.minutes, 0.0, 0.0
         while self.at_s < end_s:
             self.world.keep_up()
@@ -142,7 +162,7 @@ class Soak:
             self.curves.setdefault(name, []).append((round(at_s, 1), round(value, 3)))
 
 
-def run_soak(plan: Plan, folder: Path) -> Soak:
+def run_soak(plan: Plan, folder: Path) -> Record:
     """Run it on a new library under the folder, which is left there."""
     with serving_feed() as feed:
         world = SoakWorld(folder, feed, plan=plan)
@@ -150,8 +170,8 @@ def run_soak(plan: Plan, folder: Path) -> Soak:
         world.keep_up()
         soak = Soak(world, Readers(world))
         try:
-            with reading(soak.readers):
+            with reading(soak.readers), suppress(KeyboardInterrupt):
                 soak.run()
         finally:
             world.stop()
-    return soak
+    return soak.record

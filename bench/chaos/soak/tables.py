@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 from bench.chaos.invariants import querying
@@ -57,4 +58,4 @@ class Ticks:
     def _between(self, starts: list[float]) -> list[float]:
         known = ([] if self.last_start_s is None else [self.last_start_s]) + starts
         self.last_start_s = known[-1] if known else None
-        return [(later - earlier) / self.speed for earlier, later in zip(known, known[1:], strict=False)]
+        return [(later - earlier) / self.speed for earlier, later in pairwise(known)]
