@@ -58,7 +58,7 @@ def trend_of(name: str, points: Points) -> Trend | None:
         return None
     hours = [at_s / HOUR_S for at_s, _ in half]
     values = [value for _, value in half]
-    slope, _, low, high = (float(part) for part in theilslopes(values, hours, SURE))
+    slope, _, low, high = np.array(theilslopes(values, hours, SURE), dtype=float).tolist()
     level, growth = median(values), slope * (hours[-1] - hours[0])
     return Trend(
         level, growth, slope, low, high, low > 0 and growth > max(SHARE * abs(level), MUST_BE_FLAT.get(name.split()[0], 0.0))
