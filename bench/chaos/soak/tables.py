@@ -15,7 +15,7 @@ PACED = "dead_runs"  # the sensor with the shortest interval: the time between i
 
 _CONNECTIONS = """
     SELECT datname, count(*) AS connections FROM pg_stat_activity
-    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() GROUP BY datname
+    WHERE backend_type = 'client backend' AND datname = ANY(%s) AND pid <> pg_backend_pid() GROUP BY datname
 """
 _TABLES = "SELECT relname, n_live_tup AS rows, pg_total_relation_size(relid) AS size FROM pg_stat_user_tables"
 # A tick is written when it starts, and again when it ends, with others between.
@@ -25,7 +25,7 @@ OVERLAP = 100
 
 def measure(world: World) -> dict[str, float]:
     """Connections by database; rows and MiB of each table that has any."""
-    values = {f"connections {row['datname']}": row["connections"] for row in querying(world)(_CONNECTIONS)}
+    values = {f"connections {row['datname']}": row["connections"] for row in querying(world)(_CONNECTIONS, [list(DATABASES)])}
     for database in DATABASES:
         for row in querying(world, database)(_TABLES):
             if row["rows"]:
