@@ -49,6 +49,13 @@ def test_growth_within_tolerance_is_flat() -> None:
     assert list(growing(trends({"tick dead_runs": curve(lambda hours: 0.2 + 0.2 * hours)}))) == ["tick dead_runs"]
 
 
+def test_time_that_follows_the_load_is_flat() -> None:
+    load = curve(lambda hours: 2.0 + 2.0 * hours)
+    ticks = {"tick alerts": curve(lambda hours: 1.0 + hours), "load": load}
+    assert growing(trends(ticks)) == {}
+    assert list(growing(trends({**ticks, "load": curve(lambda _: 2.0)}))) == ["tick alerts"]
+
+
 def test_rows_may_grow() -> None:
     found = trends({"rows earshot.words": curve(lambda hours: 3000.0 * hours)})
     assert found["rows earshot.words"].grows

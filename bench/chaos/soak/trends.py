@@ -1,8 +1,9 @@
 """Which curves are flat, and which grow: a robust line through the second half of each, once everything has warmed up.
 
-A curve grows if the line surely rises, and by more than its tolerance from the middle to the end. What must be flat is what
+A curve grows if its line surely rises by more than its tolerance from the middle to the end. What must be flat is what
 processes use and how long things take. Rows, tables and the disk may grow: by so much a video, or until a retention takes its
-turn. Pure functions over points (seconds, value).
+turn. Times are compared as if the machine's load had always been its median: others may work on it, too. Pure functions over
+points (seconds, value).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ Points = Sequence[tuple[float, float]]
 HOUR_S, DAY_HOURS = 3600.0, 24.0
 SURE = 0.95
 FEWEST = 8  # points of a half that a line goes through
-SHARE = 0.05  # of a curve's level: the growth in the second half that is tolerated
+SHARE, SHARE_OF_MEMORY = 0.05, 0.02  # of a curve's level: the growth in the second half that is tolerated
 
 # What must be flat, by the first word of a curve's name, and the growth that is tolerated at any level: MiB, numbers, seconds.
 MUST_BE_FLAT = {
@@ -32,6 +33,8 @@ MUST_BE_FLAT = {
     "searchable": 5.0,
     "waiting": 5.0,
 }
+TIMES = ("tick", "iteration", "answer", "searchable", "waiting")
+LOAD, MIN_LOAD = "load", 0.1
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,15 @@ def trend_of(name: str, points: Points) -> Trend | None:
     hours = [at_s / HOUR_S for at_s, _ in half]
     values = [value for _, value in half]
     slope, _, low, high = np.array(theilslopes(values, hours, SURE), dtype=float).tolist()
-    level, growth = median(values), slope * (hours[-1] - hours[0])
-    return Trend(
-        level, growth, slope, low, high, low > 0 and growth > max(SHARE * abs(level), MUST_BE_FLAT.get(name.split()[0], 0.0))
-    )
+    level, passed = median(values), hours[-1] - hours[0]
+    return Trend(level, slope * passed, slope, low, high, low * passed > tolerance(name, level))
+
+
+def tolerance(name: str, level: float) -> float:
+    """The growth in the second half that a curve of this name and level may have and still be called flat."""
+    kind = name.split()[0]
+    share = SHARE_OF_MEMORY if kind == "memory" else SHARE
+    return max(share * abs(level), MUST_BE_FLAT.get(kind, 0.0))
 
 
 def second_half(points: Points) -> Points:
@@ -74,9 +82,19 @@ def second_half(points: Points) -> Points:
 
 
 def trends(curves: Mapping[str, Points]) -> dict[str, Trend]:
-    """The trend of each curve that has one."""
-    found = {name: trend_of(name, points) for name, points in curves.items()}
+    """The trend of each curve that has one; of times, at the median load."""
+    load = curves.get(LOAD, [])
+    found = {
+        name: trend_of(name, at_median_load(points, load) if load and name.split()[0] in TIMES else points)
+        for name, points in curves.items()
+    }
     return {name: trend for name, trend in found.items() if trend is not None}
+
+
+def at_median_load(points: Points, load: Points) -> Points:
+    """The times that these would have been at the median of the load."""
+    usual, moments, loads = median(value for _, value in load), [at_s for at_s, _ in load], [value for _, value in load]
+    return [(at_s, value * usual / max(MIN_LOAD, float(np.interp(at_s, moments, loads)))) for at_s, value in points]
 
 
 def growing(found: Mapping[str, Trend]) -> dict[str, Trend]:
