@@ -42,6 +42,7 @@ def run_daemon(workspace: str) -> None:
     """Run `dagster-daemon` in this process, until it is stopped or the clock is set back."""
     [program] = entry_points(group="console_scripts", name="dagster-daemon")
     threading.Thread(target=wait_until_set_back, args=(_end_daemon,), daemon=True).start()
+    logging.getLogger().handlers.clear()  # the command line's would print each line of the daemon again
     sys.argv = [program.name, "run", "--workspace", workspace]
     program.load()()
 
