@@ -25,12 +25,13 @@ from urllib.parse import urlsplit
 
 from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 
-from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
+from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable, VideoError
 from earshot.config.sources_file import Kind, Source
 from earshot.sources.kinds import youtube
 from earshot.sources.kinds.feeds import NOTHING_KNOWN, read_feed
 from earshot.sources.kinds.folders import KnownFile, list_folder
 from earshot.sources.media.decoding import media_length_s
+from earshot.sources.net.bounded_bodies import reading_pages
 from earshot.sources.net.session import session
 from earshot.sources.net.ytdlp_errors import OF_A_SOURCE, cause_of, translate
 from earshot.storage.catalog.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
@@ -151,7 +152,7 @@ def _flat(source: Source, address: str, **options: Any) -> Listing:
 @contextmanager
 def _fetching(source: Source, **options: Any) -> Iterator[Any]:
     """The session, with Last-Modified removed from responses, because yt-dlp would use it as the upload date."""
-    with session(source, **options) as opened:
+    with session(source, **options) as opened, reading_pages():
         downloader: Any = opened
         fetch = downloader.urlopen
 
@@ -173,6 +174,8 @@ def _extracted(source: Source, address: str, **options: Any) -> dict[str, Any]:
             result: Any = downloader.extract_info(address, download=False, process=True)
     except DownloadError as error:
         raise _unusable(error, source, address) from None
+    except VideoError as error:
+        raise SourceUnusable(f"{source.name}: {error.message}", error.remedy) from None
     return result or {}
 
 
