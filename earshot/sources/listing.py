@@ -28,7 +28,7 @@ from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable, VideoError
 from earshot.config.sources_file import Kind, Source
 from earshot.sources.kinds import youtube
-from earshot.sources.kinds.feeds import NOTHING_KNOWN, read_feed
+from earshot.sources.kinds.feeds import MAX_TEXT, NOTHING_KNOWN, read_feed
 from earshot.sources.kinds.folders import KnownFile, list_folder
 from earshot.sources.media.decoding import media_length_s
 from earshot.sources.net.bounded_bodies import reading_pages
@@ -208,7 +208,7 @@ def _entry(info: dict[str, Any], source: Source, video_id: str = "") -> Entry:
     return Entry(
         video_id=video_id or _key(info, extractor, address, smuggled.get("force_videoid"), source),
         url=youtube.watch_url(info["id"]) if on_youtube else address,
-        title=info.get("title") or Path(urlsplit(address).path).stem or address,
+        title=(info.get("title") or Path(urlsplit(address).path).stem or address)[:MAX_TEXT],
         channel=info.get("channel") or info.get("uploader"),
         published_at=_published(info),
         duration_s=info.get("duration"),

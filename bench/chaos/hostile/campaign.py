@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from bench.chaos.hostile.case import CLIP, EMPTY, READ, Case, Place
+from bench.chaos.hostile.case import CLIP, EMPTY, READ, Case, Made, Place
 from bench.chaos.hostile.site import hostile_site
 from bench.corpora.episodes import clip_samples
 from earshot.config.settings import PROJECT_ROOT
@@ -173,11 +173,9 @@ def _run(case: Case, place: Place, worker: Worker, home: Path) -> Result:
         worker.ask({"door": "settings", "address": os.devnull}, 300.0)
     started = time.monotonic()
     with _measured(worker) as samples:
-        answer = worker.ask(
-            {"door": case.door, "address": made.address, "options": made.options, "whole": case.whole}, case.most_s
-        )
+        answer = worker.ask(request_of(case, made), case.most_s)
     wall_s, taken = time.monotonic() - started, max(samples) - samples[0]
-    findings = [*_judge(case, answer), *_leftovers(home, worker)]
+    findings = [*judge(case, answer), *_leftovers(home, worker)]
     if taken > case.most_mb:
         findings.append(f"it took {taken:.0f} MB")
     for path in place.folder.iterdir():
@@ -186,7 +184,13 @@ def _run(case: Case, place: Place, worker: Worker, home: Path) -> Result:
     return Result(case.kind, case.name, answer["state"], message, round(wall_s, 2), round(taken), tuple(findings))
 
 
-def _judge(case: Case, answer: dict[str, Any]) -> Iterator[str]:
+def request_of(case: Case, made: Made) -> dict[str, Any]:
+    """What the worker is asked."""
+    return {"door": case.door, "address": made.address, "options": made.options, "whole": case.whole}
+
+
+def judge(case: Case, answer: dict[str, Any]) -> Iterator[str]:
+    """Whether the input ended as it must: its state, its message, and what is heard; each violation is a sentence."""
     state, message = answer["state"], answer.get("message", "")
     if state not in case.states:
         yield f"it is {state}, not {' or '.join(case.states)}"

@@ -9,6 +9,7 @@ from random import Random
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 
 from bench.chaos.hostile.case import SPEECH, Case, Made, Place
 from earshot.common.audio import SAMPLE_RATE
@@ -35,9 +36,10 @@ def good_file(place: Place, suffix: str) -> bytes:
     with av.open(str(path), "w") as container:
         rate = 48_000 if suffix in ("mkv",) else SAMPLE_RATE
         stream = container.add_stream(CODECS[suffix], rate=rate, layout="mono")
+        assert isinstance(stream, AudioStream)
         frame = av.AudioFrame.from_ndarray((place.speech * 32767).astype(np.int16)[None], format="s16", layout="mono")
         frame.sample_rate = SAMPLE_RATE
-        resampler = av.AudioResampler(format=stream.codec_context.format.name, layout="mono", rate=rate)
+        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=rate)
         for resampled in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(resampled))
         container.mux(stream.encode(None))

@@ -34,23 +34,29 @@ SILENCE, LIKENESS = 1e-3, 0.6  # of full scale; a correlation
 
 def main(descriptor: int) -> None:
     database, instance = open_database(), open_instance()
-    doors: dict[str, Callable[[Answer], Answer]] = {
-        "ingest": lambda request: _ingest(request, database, instance),
-        "sources": lambda request: _read(lambda: read_sources(Path(request["address"]))),
-        "people": lambda request: _read(lambda: read_people(Path(request["address"]))),
-        "settings": _settings,
-    }
     with os.fdopen(descriptor, "w") as output:
         for line in sys.stdin:
             request = json.loads(line)
             try:
-                answer = doors[request["door"]](request)
+                answer = through_door(request, database, instance)
             except Exception as error:  # noqa: BLE001 - what the campaign looks for
                 answer = {
                     "state": "traceback",
                     "message": f"{type(error).__name__}: {error}"[:2000] + traceback.format_exc()[-2000:],
                 }
             print(json.dumps(answer), file=output, flush=True)
+
+
+def through_door(request: Answer, database: Database, instance: Any) -> Answer:
+    """What becomes of an input: its state and message and, if it is ready, what is heard in it."""
+    address = Path(request["address"])
+    doors: dict[str, Callable[[], Answer]] = {
+        "ingest": lambda: _ingest(request, database, instance),
+        "sources": lambda: _read(lambda: read_sources(address)),
+        "people": lambda: _read(lambda: read_people(address)),
+        "settings": lambda: _settings(request),
+    }
+    return doors[request["door"]]()
 
 
 def _ingest(request: Answer, database: Database, instance: Any) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import av
 import numpy as np
 import soundfile
 
@@ -13,7 +14,6 @@ from bench.chaos.hostile import matroska as mkv
 from bench.chaos.hostile.case import SPEECH, Case, Made, Place
 from bench.chaos.hostile.damage import good_file
 from earshot.common.audio import SAMPLE_RATE
-from tests.support.videos.recordings import write_silent_picture
 
 HOURS = 3600 * SAMPLE_RATE
 Write = Callable[[Place, Path], None]
@@ -160,14 +160,27 @@ def _others() -> Iterator[Row]:
     for name, content in contents.items():
         yield kind, name, partial(_written, content), ("failed", "no_audio"), "", None
     yield kind, "archive.mp4", _archive, FAILED, NOT_MEDIA, None
-    yield kind, "mp3 as.wav", lambda place, path: path.write_bytes(good_file(place, "mp3")) and None, READY, "", SPEECH
-    yield kind, "mkv as.mp3", lambda place, path: path.write_bytes(good_file(place, "mkv")) and None, READY, "", SPEECH
-    yield kind, "picture.mp4", lambda _place, path: write_silent_picture(path), NONE, "no audio track", None
-    yield kind, "picture.mkv", lambda _place, path: write_silent_picture(path, 2.0), NONE, "no audio track", None
+    yield kind, "mp3 as.wav", partial(_good, "mp3"), READY, "", SPEECH
+    yield kind, "mkv as.mp3", partial(_good, "mkv"), READY, "", SPEECH
+    yield kind, "picture.mp4", _picture, NONE, "no audio track", None
+    yield kind, "picture.mkv", _picture, NONE, "no audio track", None
+
+
+def _good(suffix: str, place: Place, path: Path) -> None:
+    path.write_bytes(good_file(place, suffix))
 
 
 def _written(content: bytes, _place: Place, path: Path) -> None:
     path.write_bytes(content)
+
+
+def _picture(_place: Place, path: Path) -> None:
+    """A second of video, and no sound."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10, width=64, height=64, pix_fmt="yuv420p")
+        for _ in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), dtype=np.uint8), format="rgb24")))
+        container.mux(stream.encode(None))
 
 
 def _archive(_place: Place, path: Path) -> None:
