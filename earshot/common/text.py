@@ -55,6 +55,11 @@ def without_surrogates(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
+def is_unicode(text: str) -> bool:
+    """Whether the text has no half of a character, so that it can be stored."""
+    return not _SURROGATE.search(text)
+
+
 def in_xml(text: str) -> str:
     """The text with a space for each character that XML cannot have."""
     return _NOT_IN_XML.sub(" ", text)

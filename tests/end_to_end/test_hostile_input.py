@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 NAMES = (
     "people.yaml: 100,000 brackets",
     "earshot.toml: 50,000 dots",
-    "no media called 'M\udcfcller'",
+    "no media, called by Latin-1",
     "24 hours that are not.flac",
     "huge packet.mkv",
     "playlist of this machine.mp3",

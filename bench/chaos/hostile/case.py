@@ -12,6 +12,7 @@ CLIP = Clip(TELEPHONE.package, TELEPHONE.path, 6.5, 14.5)
 # Words that are heard in the good recording that most media are made of.
 SPEECH = "know you were there"
 REFUSED = ("failed",)
+NOT_MEDIA = "cannot be read as audio or video|cannot be decoded"
 NO_SOURCE = "unusable"  # the source cannot be listed: there is no video
 EMPTY = "nothing"  # the source is listed, and has no video
 READ = "read"  # a file of the user's was read

@@ -75,7 +75,7 @@ def _through(request: Answer, database: Database, instance: Any) -> Answer:
     except EarshotError as error:
         return _refusal(error)
     steps = operation.ingest([source], operation.IngestChoice(), database, instance)
-    outcomes = [step for step in steps if isinstance(step, operation.Outcome)]
+    outcomes = [step for step in steps if isinstance(step, operation.Outcome) and step.result != "left_out"]
     if not outcomes:
         return {"state": EMPTY, "message": ""}
     outcome = outcomes[0]

@@ -6,7 +6,7 @@ from functools import partial
 
 import soundfile
 
-from bench.chaos.hostile.case import Case, Made, Place
+from bench.chaos.hostile.case import NO_SOURCE, NOT_MEDIA, Case, Made, Place
 from earshot.common.audio import SAMPLE_RATE
 
 SUFFIX = ".wav"
@@ -43,17 +43,23 @@ NAMES: dict[str, str | bytes] = {
 }
 
 
-WHOLE = ("255 bytes of Japanese", "a line break", "bytes that are not UTF-8", "formats of printf and yt-dlp")
+WHOLE = ("255 bytes of Japanese", "a line break", "formats of printf and yt-dlp")
 
 
 def name_cases(seed: int) -> Iterator[Case]:
     """All of them; the seed changes none."""
     del seed
     for number, (what, name) in enumerate(NAMES.items()):
-        yield Case("file name", what, partial(_spoken, number, name), ("ready",), words=None, whole=what in WHOLE)
-    unreadable: list[str | bytes] = ["a" * ROOM, "one\ntwo", b"M\xfcller", "\x1b[2J", "\u202egnp", "%s%n"]
-    for name in unreadable:
-        yield Case("file name", f"no media called {os.fsdecode(name)!r:.40}", partial(_text, name), ("failed",))
+        states, message = (("ready",), "") if isinstance(name, str) else ((NO_SOURCE,), "not UTF-8")
+        yield Case("file name", what, partial(_spoken, number, name), states, message, words=None, whole=what in WHOLE)
+    for what, name in (
+        ("255 bytes", "b" * ROOM),
+        ("a line break", "one\ntwo"),
+        ("Latin-1", b"M\xfcller"),
+        ("escapes", "\x1b[2J"),
+    ):
+        states, message = (("failed",), NOT_MEDIA) if isinstance(name, str) else ((NO_SOURCE,), "not UTF-8")
+        yield Case("file name", f"no media, called by {what}", partial(_text, name), states, message)
 
 
 def _named(place: Place, name: str | bytes) -> str:
