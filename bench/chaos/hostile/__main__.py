@@ -1,6 +1,7 @@
 """`python -m bench.chaos.hostile --seed N --home DIR`: the campaign, its table by kind, and the file of its figures."""
 
 import argparse
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,9 +60,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m bench.chaos.hostile", description="Ingest hostile inputs.")
     parser.add_argument("--seed", type=int, default=1, help="The damage and the order.")
     parser.add_argument("--home", type=Path, default=Path("/tmp/hostile"), help="A folder for a library, with a short path.")
-    parser.add_argument("--only", default="", help="Only the inputs whose kind or name has this text.")
+    parser.add_argument("--only", default="", help="Only the inputs whose kind and name match this pattern.")
     arguments = parser.parse_args()
-    chosen = (case for case in all_cases(arguments.seed) if arguments.only in f"{case.kind}: {case.name}")
+    chosen = (case for case in all_cases(arguments.seed) if re.search(arguments.only, f"{case.kind}: {case.name}"))
     report = run_campaign(chosen, arguments.seed, arguments.home)
     print_report(report)
     if not arguments.only:

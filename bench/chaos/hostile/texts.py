@@ -114,7 +114,7 @@ def _toml() -> dict[str, bytes]:
         "infinity and nan": "workers = inf\nworker_memory_gb = nan\n",
         "a control character": 'home = "a\\u0000b"',
         "wrong types": "home = 1979-05-27\nworkers = [1]\ndevice = {a = 1}\n",
-        "a user who does not exist": 'home = "~nouser/x"',
+        "a user who does not exist": 'sources = "~nouser/x"',
     }
     return {name: text.encode() for name, text in texts.items()} | {"not UTF-8": b'home = "\xff"'}
 

@@ -81,10 +81,11 @@ def test_file_of_many_megabytes_is_refused_unread(tmp_path: Path) -> None:
         ("home = " + "[" * 5000, "line 1: not TOML that Earshot reads: it is nested too deeply. Write"),
         ("workers = " + "9" * 5000, "line 1: there is a number of thousands of digits. Write"),
         ("workers = 0x" + "f" * 5000, "line 1: workers is a number of 20000 bits. Allowed: a smaller one."),
+        ('sources = "~nouser/x"', "line 1: sources is '~nouser/x'. Write the path in full: there is no such user."),
         ('home = "a\\u0000b"', "line 1: home has a control character. Remove it."),
         ("a." * 50_000 + "a = 1", "is over 16 KB. Shorten it, or correct EARSHOT_SETTINGS."),
     ],
-    ids=["nested", "digits", "bits", "control", "dotted"],
+    ids=["nested", "digits", "bits", "user", "control", "dotted"],
 )
 def test_settings_that_no_parser_takes_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str
