@@ -15,8 +15,8 @@ from bench.chaos.hostile.case import SPEECH, Case, Made, Place
 from earshot.common.audio import SAMPLE_RATE
 
 CODECS = {
-    "wav": "pcm_s16le", "flac": "flac", "mp3": "libmp3lame", "m4a": "aac", "mkv": "libopus", "ogg": "libvorbis", "aac": "aac",
-    "avi": "libmp3lame", "aiff": "pcm_s16be", "wma": "wmav2", "ts": "aac",
+    "wav": "pcm_s16le", "flac": "flac", "mp3": "libmp3lame", "m4a": "aac", "mkv": "libopus", "ogg": "libopus", "aac": "aac",
+    "avi": "libmp3lame", "aiff": "pcm_s16be", "ts": "aac",
 }  # fmt: skip
 # Their length is nowhere in the file, so that a cut one is a shorter good one.
 UNDECLARED = ("ogg", "aac", "ts")
@@ -34,7 +34,7 @@ def good_file(place: Place, suffix: str) -> bytes:
     """The good recording in this format."""
     path = place.folder / f"good.{suffix}"
     with av.open(str(path), "w") as container:
-        rate = 48_000 if suffix in ("mkv",) else SAMPLE_RATE
+        rate = 48_000 if CODECS[suffix] == "libopus" else SAMPLE_RATE
         stream = container.add_stream(CODECS[suffix], rate=rate, layout="mono")
         assert isinstance(stream, AudioStream)
         frame = av.AudioFrame.from_ndarray((place.speech * 32767).astype(np.int16)[None], format="s16", layout="mono")

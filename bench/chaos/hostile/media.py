@@ -326,7 +326,12 @@ def _two_in_one(place: Place, path: Path) -> None:
 
 
 def _numbers() -> Iterator[Row]:
-    for name, value, words in (("nan", np.nan, ""), ("infinite", np.inf, None), ("denormal", 1e-42, ""), ("huge", 3e38, None)):
+    for name, value, words in (
+        ("nan", np.nan, None),
+        ("infinite", np.inf, None),
+        ("denormal", 1e-42, ""),
+        ("huge", 3e38, None),
+    ):
         yield "numbers", f"{name}.wav", partial(_floats, value), READY, "", words
     yield "numbers", "nan here and there.wav", _some_nan, READY, "", None
 
