@@ -78,6 +78,7 @@ def _is_dead(record: RunRecord, database: Database) -> bool:
     run = record.dagster_run
     since = record.start_time or record.update_timestamp.timestamp()
     grace_s = GRACE_OF_WORKERS_S if DAGSTER_CELERY_TASK_ID_TAG in run.tags else GRACE_S
-    if LOCKED_FIRST_TAG not in run.tags and time.time() - since < grace_s[run.status]:
+    age_s = abs(time.time() - since)  # negative after the clock was set back
+    if LOCKED_FIRST_TAG not in run.tags and age_s < grace_s[run.status]:
         return False
     return not is_held_elsewhere(database.url, run_lock(run.run_id))

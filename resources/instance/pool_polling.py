@@ -55,7 +55,11 @@ patient_executor = ExecutorDefinition(
 
 
 def _seconds_to_next_claim(self: InstanceConcurrencyContext) -> float:
-    left = [due - time.time() for due in self._pending_timeouts.values()]
+    now = time.time()
+    for step, due in self._pending_timeouts.items():
+        if due - now > MOST_S:  # the clock was set back
+            self._pending_timeouts[step] = now
+    left = [due - now for due in self._pending_timeouts.values()]
     return max(0.0, min(left, default=0.0))
 
 

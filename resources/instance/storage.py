@@ -11,11 +11,13 @@ for a large library.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+from dagster._core.scheduler.instigation import InstigatorState, SensorInstigatorData
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage, PostgresScheduleStorage
 from dagster_postgres.utils import set_pg_statement_timeout
@@ -29,6 +31,7 @@ from resources.instance.event_log import EarshotEventLog
 _TABLES_LOCK = 0x0EA2DA65  # arbitrary, but constant
 POOL_SIZE = 2  # connections that a process keeps; Postgres allows a hundred in all
 MAX_OVERFLOW = 20  # more under load: a daemon's sensors and a code server's ticks run at once
+CLOCK_TOLERANCE_S = 60.0  # within which clocks of several machines differ
 RECYCLE_S = 3600  # an older connection is replaced
 
 
@@ -52,7 +55,16 @@ class _EventLog(_SharedEngine, EarshotEventLog): ...
 class _Runs(_SharedEngine, PostgresRunStorage): ...
 
 
-class _Schedules(_SharedEngine, PostgresScheduleStorage): ...
+class _Schedules(_SharedEngine, PostgresScheduleStorage):
+    """The states of sensors, read so that a clock that was set back stops none.
+
+    Dagster ticks a sensor once its interval has passed since the last tick. If that was by a clock that was ahead, as before
+    the network's time is known, no sensor would tick until the clock is there again.
+    """
+
+    def all_instigator_state(self, *args: Any, **options: Any) -> Sequence[InstigatorState]:
+        states, latest = super().all_instigator_state(*args, **options), time.time() + CLOCK_TOLERANCE_S
+        return [_due(state) if _last_tick(state) > latest else state for state in states]
 
 
 class EarshotDagsterStorage(DagsterPostgresStorage):
@@ -78,6 +90,19 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
         for part in (storage._event_log_storage, storage._run_storage, storage._schedule_storage):
             part.share_engine()
         return storage
+
+
+def _last_tick(state: InstigatorState) -> float:
+    data = state.instigator_data
+    if not isinstance(data, SensorInstigatorData):
+        return 0.0
+    return max(data.last_tick_timestamp or 0.0, data.last_tick_start_timestamp or 0.0)
+
+
+def _due(state: InstigatorState) -> InstigatorState:
+    """The state without the times of the last tick, so that the next is due."""
+    assert isinstance(state.instigator_data, SensorInstigatorData)
+    return state.with_data(state.instigator_data._replace(last_tick_timestamp=None, last_tick_start_timestamp=None))
 
 
 @contextmanager

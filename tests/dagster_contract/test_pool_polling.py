@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 
 import dagster
 import pytest
@@ -47,6 +48,14 @@ for replaced in (module._calculate_timeout_interval, context.interval_to_next_pe
 print("_calculate_timeout_interval" in inspect.getsource(context.claim))
 print("self._pending_timeouts[step_key] = time.time() +" in inspect.getsource(context.claim))
 """
+
+
+def test_wait_ends_when_the_clock_is_set_back() -> None:
+    patch_pool_polling()
+    waiting = InstanceConcurrencyContext.__new__(InstanceConcurrencyContext)
+    waiting._pending_timeouts = defaultdict(float, {"step": time.time() + 3600.0, "other": time.time() + 3601.0})
+    assert waiting.interval_to_next_pending_claim_check() == 0.0
+    assert all(due <= time.time() for due in waiting._pending_timeouts.values())
 
 
 @pytest.fixture

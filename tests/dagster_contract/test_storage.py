@@ -1,6 +1,7 @@
 """Dagster's storage: one process makes its tables; connections are kept, and replaced when they break."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,10 @@ import psycopg
 import psycopg2
 import pytest
 from dagster import DagsterInstance
+from dagster._core.remote_origin import RemoteInstigatorOrigin
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorType, SensorInstigatorData
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata, SqlEventLogStorageTable
+from dagster._daemon.sensor import get_elapsed
 from dagster_postgres import PostgresEventLogStorage
 from sqlalchemy import text
 
@@ -16,6 +20,7 @@ from earshot.storage import outages
 from earshot.storage.database import Database
 from resources.instance.home import open_instance
 from resources.instance.storage import EarshotDagsterStorage
+from tests.dagster_contract.queued_runs import REPOSITORY
 
 PARTS = ("event_log_storage", "run_storage", "schedule_storage")
 STATEMENT_MS = 15_007
@@ -34,6 +39,20 @@ def open_as_webserver() -> DagsterInstance:
     opened = open_instance()
     opened.optimize_for_webserver(statement_timeout=STATEMENT_MS, pool_recycle=3600, max_overflow=20)
     return opened
+
+
+@pytest.mark.parametrize(("ahead_s", "waits"), [(-1.0, True), (20.0, True), (3600.0, False)])
+def test_sensor_whose_last_tick_is_in_the_future_is_due(instance: DagsterInstance, ahead_s: float, waits: bool) -> None:
+    origin, at = RemoteInstigatorOrigin(REPOSITORY, "from_the_future"), time.time() + ahead_s
+    data = SensorInstigatorData(last_tick_timestamp=at, last_tick_start_timestamp=at, cursor="kept")
+    instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data))
+    try:
+        [read] = [state for state in instance.all_instigator_state() if state.name == "from_the_future"]
+    finally:
+        instance.delete_instigator_state(origin.get_id(), origin.get_selector().get_id())
+    assert (get_elapsed(read) is not None) is waits
+    assert isinstance(read.instigator_data, SensorInstigatorData)
+    assert read.instigator_data.cursor == "kept"
 
 
 @pytest.mark.parametrize("open_as", [open_instance, open_as_webserver])

@@ -121,4 +121,4 @@ def cancel_backfill(backfill_id: str) -> None:
 def is_daemon_running() -> bool:
     """Whether the part of Dagster's daemon that starts the runs of backfills has reported lately."""
     heartbeat = open_instance().get_daemon_heartbeats().get("BACKFILL")
-    return heartbeat is not None and time.time() - heartbeat.timestamp < MAX_HEARTBEAT_AGE_S
+    return heartbeat is not None and abs(time.time() - heartbeat.timestamp) < MAX_HEARTBEAT_AGE_S

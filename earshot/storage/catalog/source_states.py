@@ -16,6 +16,7 @@ from earshot.storage.database import Database
 
 FIRST_PAUSE_S = 3600.0  # YouTube says that it limits a session "for up to an hour"
 MAX_PAUSE_S = 24 * 3600.0
+CLOCKS_DIFFER = timedelta(minutes=1)  # those of this machine and of the database, at most
 MAX_RETRY_S = 6 * 3600.0  # between two polls of a source that cannot be listed
 
 
@@ -50,9 +51,11 @@ class SourceState:
         return time is None or datetime.now(UTC) >= time
 
     def next_poll(self, every_s: float) -> datetime | None:
-        """When it is time to poll it again; None if it was never polled."""
-        if self.paused or self.looked_at is None:
-            return self.paused_until if self.paused else None
+        """When it is time to poll it again; None if it was never polled, or later than now, by a clock that was wrong."""
+        if self.paused:
+            return self.paused_until
+        if self.looked_at is None or self.looked_at > datetime.now(UTC) + CLOCKS_DIFFER:
+            return None
         wait_s = min(every_s * 2.0 ** min(self.failures, 20), max(MAX_RETRY_S, every_s))
         return self.looked_at + timedelta(seconds=wait_s)
 

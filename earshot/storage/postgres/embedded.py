@@ -157,6 +157,7 @@ def _ensure_running(home: Path, deadline: float) -> Path:
 
 def _create(home: Path) -> None:
     """Make the files of a new server, in a folder that is renamed once they are whole."""
+    _require_new(home)
     user, new = server_user(home), home / ".postgres.new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
@@ -170,6 +171,17 @@ def _create(home: Path) -> None:
     except subprocess.CalledProcessError as error:
         raise _not_created(home, str(error.stderr).strip()) from error
     new.replace(home / "postgres")
+
+
+def _require_new(home: Path) -> None:
+    """Raise DatabaseUnusable if the home has audio: an empty library beside it would hide that its database is gone."""
+    media = home / "media"
+    if media.is_dir() and any(entry.is_file() for entry in media.iterdir()):
+        raise DatabaseUnusable(
+            f"{media} has audio, but its library's database is gone: there is no {home / 'postgres'}.",
+            "Put that folder back (was it moved, or is its disk not mounted?), or restore a backup into another EARSHOT_HOME. "
+            "To begin with an empty library here, move the audio away.",
+        )
 
 
 def _not_created(home: Path, reason: str) -> Misconfigured:

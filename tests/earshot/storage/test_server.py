@@ -81,6 +81,14 @@ def test_unreachable_server_error_has_no_password(home: Path) -> None:
     assert "secret" not in str(refused.value)
 
 
+def test_audio_without_its_database_is_not_given_an_empty_one(folder: Path) -> None:
+    (folder / "media").mkdir()
+    (folder / "media" / "episode-1.flac").write_bytes(b"fLaC")
+    with pytest.raises(DatabaseUnusable, match=f"no {folder}/postgres. Put that folder back"):
+        server_urls(replace(read_settings(), home=folder, database_url=None))
+    assert sorted(entry.name for entry in folder.iterdir() if entry.name != ".postgres.lock") == ["media"]
+
+
 @pytest.mark.slow
 def test_processes_start_a_fresh_home_concurrently(folder: Path) -> None:
     command = [str(Path(sys.executable).parent / "earshot"), "videos", "--json"]

@@ -121,6 +121,11 @@ def test_failing_source_becomes_due_again(failures: int, every_s: float) -> None
     assert not polled(every_s - 5.0, failures).due(every_s)
 
 
+def test_source_polled_by_a_clock_that_was_ahead_is_due() -> None:
+    assert not polled(-30.0).due(900.0)
+    assert polled(-3600.0).due(900.0)
+
+
 def test_paused_source_is_not_due() -> None:
     paused = replace(FRESH, paused_until=datetime.now(UTC) + timedelta(seconds=60))
     assert paused.paused
