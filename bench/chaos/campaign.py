@@ -186,7 +186,10 @@ class Campaign:
 
 
 def run_campaign(seed: int, faults: int, folder: Path) -> Report:
-    """Inject so many faults in an order that the seed decides: each kind once before any comes again."""
+    """Inject so many faults in an order that the seed decides: each kind once before any comes again.
+
+    KeyboardInterrupt ends it early, with the faults so far.
+    """
     random, report = Random(seed), Report(seed)
     with serving_feed() as feed:
         world = World(folder, feed)
@@ -197,9 +200,10 @@ def run_campaign(seed: int, faults: int, folder: Path) -> Report:
             campaign.begin()
             print(f"Seed {seed}: {len(campaign.media)} recordings are in the library.", flush=True)
             with calling(callers):
-                for fault in _order(faults_of(world), faults, random):
-                    campaign.inject(fault)
-                    campaign.read_log()
+                with suppress(KeyboardInterrupt):
+                    for fault in _order(faults_of(world), faults, random):
+                        campaign.inject(fault)
+                        campaign.read_log()
             report.findings += invariants.failed_backfills(invariants.querying(world, "earshot_dagster"))
         finally:
             world.stop()
