@@ -199,11 +199,10 @@ def run_campaign(seed: int, faults: int, folder: Path) -> Report:
         try:
             campaign.begin()
             print(f"Seed {seed}: {len(campaign.media)} recordings are in the library.", flush=True)
-            with calling(callers):
-                with suppress(KeyboardInterrupt):
-                    for fault in _order(faults_of(world), faults, random):
-                        campaign.inject(fault)
-                        campaign.read_log()
+            with calling(callers), suppress(KeyboardInterrupt):
+                for fault in _order(faults_of(world), faults, random):
+                    campaign.inject(fault)
+                    campaign.read_log()
             report.findings += invariants.failed_backfills(invariants.querying(world, "earshot_dagster"))
         finally:
             world.stop()
