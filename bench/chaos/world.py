@@ -25,8 +25,8 @@ SOURCES = "sources:\n  - feed: {}\n    name: Chaos\n    every: 10s\n    pause: 0
 # By what the command line of a process of each kind has; a worker's process has the same as the worker.
 KINDS = {
     "page": "earshot page",
-    "webserver": "dagster-webserver",
-    "daemon": "dagster-daemon",
+    "webserver": "serve webserver",
+    "daemon": "serve daemon",
     "code server": "--lazy-load-user-code",
     "worker": "celery",
     "broker": "valkey",

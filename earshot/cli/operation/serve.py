@@ -1,8 +1,8 @@
 """`earshot serve`: one of Dagster's processes, where something else starts and restarts them: containers, another supervisor.
 
 `earshot up` starts all of them, on one machine. A command here prepares the library and Dagster's instance, and then becomes
-Dagster's process, which thus gets the signals. Webserver and daemon load the code that a workspace.yaml names: in containers
-the code server, elsewhere the definitions themselves.
+Dagster's process, or runs it in its own, so that it gets the signals. Webserver and daemon load the code that a workspace.yaml
+names: in containers the code server, elsewhere the definitions themselves.
 """
 
 import os
@@ -62,7 +62,7 @@ def webserver_command(host: str, port: int, names: tuple[str, ...], workspace: s
 
     from earshot.page.http.access import access_to
     from earshot.page.http.dagster_guard import DagsterGuard
-    from resources.instance.webserver import serve_dagster
+    from resources.instance.servers import serve_dagster
 
     settings = read_settings()
     refuse_open(host, settings.page_token)
@@ -75,9 +75,14 @@ def webserver_command(host: str, port: int, names: tuple[str, ...], workspace: s
 @serve_group.command("daemon")
 @workspace_option
 def daemon_command(workspace: str | None) -> None:
-    """Run the sensors and the queue. Each library needs exactly one."""
+    """Run the sensors and the queue. Each library needs exactly one.
+
+    It ends if the clock is set back by more than a minute: have it started again.
+    """
+    from resources.instance.servers import run_daemon
+
     _prepare()
-    _become("dagster-daemon", "run", "--workspace", workspace or _workspace())
+    run_daemon(workspace or _workspace())
 
 
 def _prepare() -> None:

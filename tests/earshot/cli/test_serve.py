@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from earshot.cli.operation.serve import serve_group
 from earshot.common.errors import Misconfigured
+from resources.instance import servers
 from resources.instance.home import prepare_dagster_home
 
 
@@ -43,10 +44,14 @@ def test_webserver_open_to_other_machines_needs_a_token(become: Any) -> None:
         become("webserver", "--host", "0.0.0.0")
 
 
-def test_daemon_loads_what_the_workspace_names(become: Any) -> None:
-    program, *arguments = become("daemon")
-    assert program == "dagster-daemon"
-    assert yaml.safe_load(Path(arguments[-1]).read_text())["load_from"]
+@pytest.mark.usefixtures("library")
+def test_daemon_loads_what_the_workspace_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(servers, "run_daemon", given.append)
+    monkeypatch.chdir(Path.cwd())
+    CliRunner().invoke(serve_group, ["daemon"], catch_exceptions=False)
+    [workspace] = given
+    assert yaml.safe_load(Path(workspace).read_text())["load_from"]
     assert (Path(os.environ["DAGSTER_HOME"]) / "dagster.yaml").exists()
 
 
