@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 LOCK ?= requirements.lock
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill chaos lock wheel clean delete-library browser containers containers-test
+.PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill chaos soak lock wheel clean delete-library browser containers containers-test
 
 env: .venv/.complete
 
@@ -78,6 +78,7 @@ bench-people: env
 bench-search: env
 	@$(BIN)/python -m bench.search
 	@$(BIN)/python -m bench.search.retrieval
+	@$(BIN)/python -m bench.search.languages
 
 bench-page: env
 	@$(BIN)/python -m bench.scale.page
@@ -93,6 +94,12 @@ SEED ?= 1
 FAULTS ?= 30
 chaos: env
 	@EARSHOT_DEVICE=cpu $(BIN)/python -m bench.chaos --seed $(SEED) --faults $(FAULTS)
+
+# A running library at work, and what of it grows. With SPEED=45 the time of day goes 45 times as fast: 40 minutes are 30 hours.
+MINUTES ?= 60
+SPEED ?= 1
+soak: env
+	@EARSHOT_DEVICE=cpu $(BIN)/python -m bench.chaos.soak --minutes $(MINUTES) --speed $(SPEED)
 
 # The tests open the UI in a real browser. Installs it for root on Debian or Ubuntu; otherwise says what to do.
 browser: env

@@ -7,6 +7,7 @@
     │   ├── ModelUnavailable    a model's files are missing, or are not the pinned ones
     │   ├── DatabaseUnusable    no server, no permission, or a schema newer than this code
     │   └── DiskFull            the disk is full, or has too little space for another download
+    │       └── DatabaseDiskFull  too full for the embedded Postgres to start: DatabaseUnusable, too
     ├── AlertRefused            the receiver did not accept an alert; it is sent again later
     ├── RecordingUnusable       a person's recording is gone, or does not contain its span; tried again later
     ├── Unknown                 the library has no video, person, voice, source or language of this name
@@ -90,6 +91,10 @@ class DatabaseUnusable(Misconfigured):
 
 class DiskFull(Misconfigured):
     """The disk is full, or one more download could fill it."""
+
+
+class DatabaseDiskFull(DiskFull, DatabaseUnusable):
+    """The disk is too full for the embedded Postgres to start."""
 
 
 class RecordingUnusable(EarshotError):

@@ -21,7 +21,7 @@ from earshot.config.settings_file import Value, project_folder, read_values, set
 from earshot.config.source_options import HIDDEN, address_shown
 
 DEVICES = ("cuda", "cpu")
-MODEL_SETS = ("bundled", "large")
+MODEL_SETS = ("bundled", "multilingual", "large")
 BROKERS = ("redis://", "rediss://", "redis+socket://")
 NO_BROKER = "none"
 # As Dagster accepts them.

@@ -4,7 +4,8 @@ Dagster creates resources for each run, so they cannot hold models. Models are c
 warm for a process's second video. `Models` provides them to assets, for a device that GpuResource has checked; the caller
 times the load, including warm-up. Loads are counted: loading a model twice in a process is a mistake that timings must show.
 
-On the CPU, the bundled models need no torch: ONNX Runtime runs the networks for voices, ctranslate2 the others.
+On the CPU, models from packages need no torch: ONNX Runtime runs the networks for voices and the multilingual text model,
+ctranslate2 the others.
 """
 
 from functools import cache
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from earshot.config.settings import Settings, read_settings
 from earshot.models.device import Device, require_memory, require_torch
 from earshot.models.files import locate
-from earshot.models.registry import Model, ModelSet, model_set
+from earshot.models.registry import USE_MULTILINGUAL, Model, ModelSet, model_set
 
 if TYPE_CHECKING:  # imported when a model is loaded: some of them import torch
     from earshot.models.networks.interface import SegmentationNetwork, SpeakerNetwork
@@ -130,6 +131,10 @@ def _speaker_network(settings: Settings, device: Device) -> "SpeakerNetwork":
 def _text_encoder(model: Model, settings: Settings, device: Device) -> "TextEncoder":
     _begin_load(device, model)
     folder = locate(model, settings)
+    if model == USE_MULTILINGUAL:
+        from earshot.models.text.universal_encoder import load_universal
+
+        return load_universal(model, folder, device)
     if device.kind == "cpu" and model.int8:
         from earshot.models.text.int8_encoder import Int8Encoder
 

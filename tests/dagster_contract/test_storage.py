@@ -48,8 +48,10 @@ def test_sensor_whose_last_tick_is_in_the_future_is_due(instance: DagsterInstanc
     instance.add_instigator_state(InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING, data))
     try:
         [read] = [state for state in instance.all_instigator_state() if state.name == "from_the_future"]
+        alone = instance.get_instigator_state(origin.get_id(), origin.get_selector().get_id())
     finally:
         instance.delete_instigator_state(origin.get_id(), origin.get_selector().get_id())
+    assert alone == read
     assert (get_elapsed(read) is not None) is waits
     assert isinstance(read.instigator_data, SensorInstigatorData)
     assert read.instigator_data.cursor == "kept"

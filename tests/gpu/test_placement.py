@@ -8,6 +8,7 @@ import pytest
 from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot.models.cache import Models
 from earshot.models.device import Device, require_device
+from earshot.models.registry import USE_MULTILINGUAL
 
 LOADERS = {"transcriber": "float16", "diarizer": "float32", "voice_encoder": "float32", "text_encoder": "float16"}
 
@@ -51,3 +52,11 @@ def test_text_vectors_match_the_cpu(cuda: Device, models: Models) -> None:
     there = models.text_encoder(require_device("cpu")).encode(texts)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-3)
     assert (vectors * there).sum(axis=1).min() >= 0.98  # eight bits there
+
+
+def test_multilingual_text_vectors_match_the_cpu(cuda: Device, models: Models) -> None:
+    texts = [f"{text} " * times for times in (1, 7) for text in ("Wer bezahlte die Brücke?", "橋の費用", "🎧", "the moon")]
+    encoder = models.text_encoder(cuda, USE_MULTILINGUAL)
+    assert (encoder.execution.device, encoder.execution.compute_type) == ("cuda", "float32")
+    there = models.text_encoder(require_device("cpu"), USE_MULTILINGUAL).encode(texts)
+    assert (encoder.encode(texts) * there).sum(axis=1).min() >= 0.999

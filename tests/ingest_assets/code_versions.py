@@ -22,7 +22,7 @@ NETWORKS = {
     "transcript": ["earshot/models/speech/transcriber.py"],
     "speaker_turns": ["earshot/models/voice/diarizer.py", "earshot/models/voice/community.py", *_VOICE],
     "voice_embeddings": ["earshot/models/voice/voice_encoder.py", *_VOICE],
-    "text_embeddings": ["earshot/models/text/int8_encoder.py", "earshot/models/text/sentence_encoder.py"],
+    "text_embeddings": [f"earshot/models/text/{network}_encoder.py" for network in ("int8", "sentence", "universal")],
 }
 MACHINERY = {
     "earshot/common": "errors",

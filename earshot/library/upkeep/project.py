@@ -12,7 +12,7 @@ SETTINGS = """\
 
 device = "{device}"          # cuda or cpu; Earshot never falls back from one to the other
 # home = ".earshot"        # database, audio, models, logs
-# models = "large"         # bigger models from the Hugging Face hub, instead of "bundled"
+# models = "multilingual"  # searches 16 languages by meaning; or "large", from the Hugging Face hub; instead of "bundled"
 # workers = 2              # videos processed at a time
 # alert_url = "https://hooks.example.com/earshot"
 """

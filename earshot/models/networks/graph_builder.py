@@ -16,7 +16,7 @@ LEAK = 0.01  # torch's, as ONNX's
 
 
 class GraphBuilder:
-    """A graph with one input and one output. Each method adds nodes, and returns the name of their result."""
+    """A graph with one output; its first input is `input`. Each method adds nodes, and returns the name of their result."""
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         self._weights = weights
@@ -36,6 +36,10 @@ class GraphBuilder:
     def integers(self, *values: int) -> str:
         return self.constant(f"integers_{'_'.join(map(str, values))}", np.array(values, dtype=np.int64))
 
+    def value(self, name: str) -> np.ndarray:
+        """A weight that is not part of the graph."""
+        return self._weights[name]
+
     def weight(self, name: str) -> str:
         return self.constant(name, self._weights[name])
 
@@ -54,9 +58,16 @@ class GraphBuilder:
     def instance_norm(self, layer: str, source: str) -> str:
         return self.add("InstanceNormalization", source, self.weight(f"{layer}.weight"), self.weight(f"{layer}.bias"))
 
+    def layer_norm(self, layer: str, source: str, epsilon: float) -> str:
+        parts = map(self.weight, (f"{layer}.weight", f"{layer}.bias"))
+        return self.add("LayerNormalization", source, *parts, axis=-1, epsilon=epsilon)
+
     def linear(self, layer: str, source: str) -> str:
-        product = self.add("MatMul", source, self.constant(f"{layer}.weight", self._weights[f"{layer}.weight"].T))
-        return self.add("Add", product, self.weight(f"{layer}.bias"))
+        return self.add("Add", self.product(layer, source), self.weight(f"{layer}.bias"))
+
+    def product(self, layer: str, source: str) -> str:
+        """A linear layer without its bias."""
+        return self.add("MatMul", source, self.constant(f"{layer}.weight", self._weights[f"{layer}.weight"].T))
 
     def lstm(self, layer: str, number: int, source: str) -> str:
         """(steps, batch, features) to (steps, batch, features of both directions)."""
@@ -72,12 +83,18 @@ class GraphBuilder:
         )  # fmt: skip
         return self.add("Reshape", self.add("Transpose", found, perm=[0, 2, 1, 3]), self.integers(0, 0, -1))
 
-    def finished(self, result: str, input_shape: Sequence[int | str], output_shape: Sequence[int | str]) -> bytes:
-        """The graph whose output is `result`, serialized; names in the shapes are lengths that vary."""
-        ends = ("input", input_shape), ("output", output_shape)
-        given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends)
+    def finished(
+        self,
+        result: str,
+        input_shape: Sequence[int | str],
+        output_shape: Sequence[int | str],
+        **others: Sequence[int | str],
+    ) -> bytes:
+        """The graph whose output is `result`, serialized; names in the shapes are lengths that vary. `others` are inputs."""
+        ends = {"input": input_shape, **others, "output": output_shape}
+        *given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends.items())
         nodes = [*self._nodes, helper.make_node("Identity", [result], ["output"])]
-        graph = helper.make_graph(nodes, "network", [given], [made], list(self._constants.values()))
+        graph = helper.make_graph(nodes, "network", given, [made], list(self._constants.values()))
         opsets = [helper.make_opsetid("", OPSET)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
 

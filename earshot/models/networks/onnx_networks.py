@@ -1,77 +1,25 @@
 """The bundled networks on the CPU, by ONNX Runtime: two to three times as fast as torch, and without its imports.
 
-A session with one thread, called from as many threads as there are cores, is faster than one call on all cores
-(docs/measurements/performance.md). The graphs are built from the verified weights at each load, in a fifth of a second.
+The graphs are built from the verified weights at each load, in a fifth of a second.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from earshot.common.audio import SAMPLE_RATE
-from earshot.models.device import compute_threads
 from earshot.models.networks import filter_bank
 from earshot.models.networks.checkpoint import read_checkpoint
-from earshot.models.networks.interface import Item, Network, Result, SegmentationNetwork, SpeakerNetwork
+from earshot.models.networks.interface import Item, Result, SegmentationNetwork, SpeakerNetwork
+from earshot.models.networks.onnx_graph import Graph, OnnxNetwork, threads
 from earshot.models.networks.segmentation_graph import segmentation_graph
 from earshot.models.networks.speaker_graphs import frames_graph, vectors_graph
 from earshot.models.voice.segmentation import Frames
 
-DEVICES = {"CPUExecutionProvider": "cpu"}
-PRECISIONS = {"tensor(float)": "float32"}
-# ONNX Runtime has no error class for these.
-MEMORY_SIGNS = ("bad_alloc", "Failed to allocate memory")
-
 # Who speaks in each class of segmentation-3.0: no one, one of three, or two of them.
 CLASSES = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], dtype=np.float32)
-
-
-class Graph(Network):
-    """A loaded graph with one input and one output."""
-
-    def __init__(self, serialized: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.inter_op_num_threads = options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(serialized, options, providers=list(DEVICES))
-        [self._input] = self._session.get_inputs()
-
-    @property
-    def device(self) -> str:
-        provider = self._session.get_providers()[0]
-        return DEVICES.get(provider, provider)
-
-    @property
-    def compute_type(self) -> str:
-        precision = str(self._input.type)
-        return PRECISIONS.get(precision, precision)
-
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        try:
-            [output] = self._session.run(None, {self._input.name: inputs})
-        except Exception as error:
-            if any(sign in str(error) for sign in MEMORY_SIGNS):
-                raise MemoryError(str(error)) from error
-            raise
-        return np.asarray(output)
-
-
-class OnnxNetwork(Network):
-    """A network whose placement is that of its main graph."""
-
-    graph: Graph
-
-    @property
-    def device(self) -> str:
-        return self.graph.device
-
-    @property
-    def compute_type(self) -> str:
-        return self.graph.compute_type
 
 
 class OnnxSegmentation(OnnxNetwork, SegmentationNetwork):
@@ -87,7 +35,7 @@ class OnnxSegmentation(OnnxNetwork, SegmentationNetwork):
         return CLASSES[self.graph(windows[:, np.newaxis]).argmax(axis=2)]
 
     def spread(self, call: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        return _threads().map(call, items)
+        return threads().map(call, items)
 
 
 class OnnxSpeaker(OnnxNetwork, SpeakerNetwork):
@@ -99,7 +47,7 @@ class OnnxSpeaker(OnnxNetwork, SpeakerNetwork):
         self.graph, self._to_vectors = Graph(frames_graph(weights)), Graph(vectors_graph(weights))
 
     def frames(self, waveforms: np.ndarray) -> list[np.ndarray]:
-        return list(_threads().map(self._frames, waveforms))
+        return list(threads().map(self._frames, waveforms))
 
     def _frames(self, samples: np.ndarray) -> np.ndarray:
         return self.graph(filter_bank.features(samples)[np.newaxis])[0]
@@ -133,8 +81,3 @@ def _pool(frames: np.ndarray) -> np.ndarray:
 def _nearest(given: int, wanted: int) -> np.ndarray:
     """Which of the given frames is nearest to each of the wanted ones, as torch's `interpolate` has it."""
     return np.floor(np.arange(wanted, dtype=np.float32) * np.float32(given / wanted)).astype(int)
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(compute_threads(), thread_name_prefix="voice-networks")

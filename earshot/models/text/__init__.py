@@ -1,1 +1,1 @@
-"""Text embeddings with sentence-transformers or ctranslate2."""
+"""Text embeddings with sentence-transformers, ctranslate2, or a network of our own."""

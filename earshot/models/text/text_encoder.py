@@ -1,8 +1,9 @@
-"""Text embeddings: a unit vector for a passage or a question. The common part of both encoders.
+"""Text embeddings: a unit vector for a passage or a question. The common part of the encoders.
 
 On a GPU, and for models not measured with eight-bit weights, sentence-transformers runs the network
 (earshot/models/text/sentence_encoder.py); on the CPU, ctranslate2 runs it in eight-bit integers, without torch
-(earshot/models/text/int8_encoder.py). Texts are batched by length, the longest first.
+(earshot/models/text/int8_encoder.py). The multilingual model has its own encoder (earshot/models/text/universal_encoder.py).
+Texts are batched by length, the longest first.
 """
 
 from abc import ABC, abstractmethod

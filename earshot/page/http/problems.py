@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from earshot.common.errors import (
     DatabaseUnusable,
+    DiskFull,
     EarshotError,
     GpuUnavailable,
     InconsistentVideo,
@@ -27,6 +28,7 @@ from earshot.common.errors import (
 from earshot.page.rendering import render
 
 DATABASE_AWAY = "The database does not answer."
+DATABASE_FULL = "The disk of the database is full: nothing was changed."
 MEDIA_TYPE = "application/problem+json"
 
 # The first class that fits decides; any other EarshotError is 422.
@@ -35,6 +37,7 @@ STATUSES: tuple[tuple[type[EarshotError], int], ...] = (
     (NotTranscribed, 404),
     (InconsistentVideo, 409),
     (DatabaseUnusable, 503),
+    (DiskFull, 507),
     (GpuUnavailable, 503),
     (InvalidConfig, 422),
     (Misconfigured, 500),
@@ -91,6 +94,10 @@ def handle_errors(app: FastAPI) -> None:
     async def disconnected(request: Request, _: psycopg.OperationalError) -> Response:
         """The connection broke during a query."""
         return _answer(request, 503, DATABASE_AWAY, "Try again in a moment; `earshot doctor` says more.")
+
+    @app.exception_handler(psycopg.errors.DiskFull)
+    async def full(request: Request, _: psycopg.errors.DiskFull) -> Response:
+        return _answer(request, 507, DATABASE_FULL, "Free some space, then try again.")
 
     @app.exception_handler(Exception)
     async def unexplained(request: Request, _: Exception) -> Response:

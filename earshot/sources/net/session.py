@@ -1,8 +1,8 @@
 """Sessions: yt-dlp set up for one source (cookies, proxy, rate) and reused from one request to the next.
 
 Listings, metadata, feeds and media of a source all use its one session, so that they share connections and cookies and the site
-sees one visitor. A session belongs to the thread that opened it. yt-dlp writes cookies back when it ends, so it gets a copy in
-memory; the user's file is only read.
+sees one visitor. A session belongs to the thread that opened it, and ends with it. yt-dlp writes cookies back when it ends, so
+it gets a copy in memory; the user's file is only read.
 
 earshot/sources/net/conditional_get.py (feeds), earshot/sources/listing.py and earshot/sources/media/downloads.py send the
 requests; earshot/sources/net/ssrf_guard.py restricts where they may lead.
@@ -10,6 +10,7 @@ requests; earshot/sources/net/ssrf_guard.py restricts where they may lead.
 
 import io
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,7 +45,28 @@ class _Kept:
     extracts: bool = False
 
 
-_kept = threading.local()
+def _close(sessions: dict[Source, _Kept]) -> None:
+    for kept in sessions.values():
+        kept.downloader.close()
+
+
+class _Opened:
+    """The sessions of one thread by source, closed when the thread ends.
+
+    One that is not closed stays for ever, with a megabyte of certificates: yt-dlp's handler of urllib3's log refers to it.
+    """
+
+    def __init__(self) -> None:
+        self.sessions: dict[Source, _Kept] = {}
+        weakref.finalize(self, _close, self.sessions).atexit = False
+
+
+class _OfThread(threading.local):
+    def __init__(self) -> None:
+        self.opened = _Opened()
+
+
+_kept = _OfThread()
 
 
 @contextmanager
@@ -76,7 +98,7 @@ def network(source: Source) -> Iterator[yt_dlp.YoutubeDL]:
 
 
 def _session(source: Source) -> _Kept:
-    opened: dict[Source, _Kept] = _kept.__dict__.setdefault("sessions", {})
+    opened = _kept.opened.sessions
     if source not in opened:
         opened[source] = _Kept(_open(source))
     return opened[source]

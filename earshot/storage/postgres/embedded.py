@@ -23,7 +23,7 @@ from psycopg.pq import PGconn, Ping
 from earshot.common.errors import DatabaseUnusable, Misconfigured
 from earshot.common.log_files import rotate_log
 from earshot.config.home import make_home
-from earshot.storage.full_disk import WORDS, disk_full
+from earshot.storage.full_disk import WORDS, database_disk_full
 from earshot.storage.postgres.access import SUPERUSER, give, let_through, server_user, write_access
 from earshot.storage.postgres.programs import launch_as, run_as
 from earshot.storage.sockets import fits, socket_folder
@@ -186,7 +186,7 @@ def _require_new(home: Path) -> None:
 
 def _not_created(home: Path, reason: str) -> Misconfigured:
     if WORDS in reason:
-        return disk_full(reason)
+        return database_disk_full(reason)
     return DatabaseUnusable(
         f"The embedded Postgres cannot be made under {home}: {reason}.",
         "Set EARSHOT_HOME to another folder, or EARSHOT_DATABASE_URL to a server.",
@@ -227,7 +227,7 @@ def _silent(data: Path) -> DatabaseUnusable:
 
 def _not_started(data: Path) -> Misconfigured:
     if full := _full_disk_in(data / "log"):
-        return disk_full(full)
+        return database_disk_full(full)
     return DatabaseUnusable(
         f"The embedded Postgres under {data} does not start.",
         f"The end of {data / 'log'} says why. If you copied the files, their owner must be the same (cp -a).",

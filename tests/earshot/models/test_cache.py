@@ -13,7 +13,7 @@ from earshot.models.cache import Models
 from earshot.models.device import require_device
 
 WITHOUT_TORCH = """
-import sys
+import os, sys
 sys.modules |= dict.fromkeys(["torch", "torchaudio", "transformers", "sentence_transformers", "lightning"])  # not installed
 import numpy as np
 from earshot.models.cache import Models
@@ -22,6 +22,8 @@ models, cpu, noise = Models(), require_device("cpu"), np.random.default_rng(0).n
 models.diarizer(cpu).diarize(noise)
 print(models.voice_encoder(cpu).encode(noise, [(0, 48_000)]).shape, models.text_encoder(cpu).encode(["a question"]).shape)
 print(models.transcriber(cpu).execution.device)
+os.environ["EARSHOT_MODELS"] = "multilingual"
+print(models.text_encoder(cpu).encode(["una pregunta"]).shape)
 """
 
 pytestmark = pytest.mark.slow
@@ -41,11 +43,11 @@ def test_other_home_has_models_of_its_own(home: Path, monkeypatch: pytest.Monkey
     assert Models().text_encoder(require_device("cpu")) is not first
 
 
-def test_bundled_models_need_no_torch_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_models_of_packages_need_no_torch_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EARSHOT_HOME", str(tmp_path))
     command = [sys.executable, "-c", WITHOUT_TORCH]
     ended = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout) == (0, "(1, 192) (1, 384)\ncpu\n"), ended.stderr
+    assert (ended.returncode, ended.stdout) == (0, "(1, 192) (1, 384)\ncpu\n(1, 512)\n"), ended.stderr
 
 
 def test_large_models_say_that_they_need_torch(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

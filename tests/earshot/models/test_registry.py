@@ -43,7 +43,7 @@ def models_of(chosen: ModelSet) -> list[Model]:
     return [model for field in fields(chosen) if isinstance(model := getattr(chosen, field.name), Model)]
 
 
-EVERY = [model for chosen in SETS.values() for model in models_of(chosen)]
+EVERY = list(dict.fromkeys(model for chosen in SETS.values() for model in models_of(chosen)))
 PACKAGED = [model for model in EVERY if model.files]
 FROM_HUB = [model for model in EVERY if not model.files]
 
@@ -193,19 +193,25 @@ def test_every_model_set_name_has_a_set() -> None:
     assert [(key, models.name) for key, models in SETS.items()] == [(name, name) for name in MODEL_SETS]
 
 
-def test_bundled_set_needs_no_hub() -> None:
-    assert models_of(SETS["bundled"]) == PACKAGED
-    assert [model.repository for model in PACKAGED] == [""] * 4
+def test_bundled_and_multilingual_sets_need_no_hub() -> None:
+    assert {*models_of(SETS["bundled"]), *models_of(SETS["multilingual"])} == set(PACKAGED)
+    assert [model.repository for model in PACKAGED] == [""] * 5
 
 
 def test_models_have_unique_name_and_revision() -> None:
     kept = {(model.name, model.revision) for model in EVERY}
-    assert len(kept) == len(EVERY) == 8
+    assert len(kept) == len(EVERY) == 9
 
 
-def test_model_sets_share_no_revision() -> None:
-    bundled, large = ({model.revision for model in models_of(SETS[name])} for name in MODEL_SETS)
-    assert bundled.isdisjoint(large)
+def test_multilingual_set_differs_from_bundled_in_its_text_model_only() -> None:
+    bundled, multilingual = SETS["bundled"], SETS["multilingual"]
+    assert replace(multilingual, name="bundled", text=bundled.text) == bundled
+    assert bundled.text != multilingual.text
+
+
+def test_large_set_shares_no_revision() -> None:
+    bundled, multilingual, large = ({model.revision for model in models_of(SETS[name])} for name in MODEL_SETS)
+    assert large.isdisjoint(bundled | multilingual)
 
 
 def test_every_packaged_file_is_pinned_by_a_sha256() -> None:
@@ -221,7 +227,8 @@ def test_every_hub_model_is_pinned_by_commit() -> None:
 
 
 def test_vector_dimensions_of_models() -> None:
-    assert [(chosen.voice.dimension, chosen.text.dimension) for chosen in SETS.values()] == [(192, 384), (256, 1024)]
+    dimensions = [(chosen.voice.dimension, chosen.text.dimension) for chosen in SETS.values()]
+    assert dimensions == [(192, 384), (192, 512), (256, 1024)]
 
 
 @pytest.mark.parametrize("model", PACKAGED, ids=lambda model: model.name)

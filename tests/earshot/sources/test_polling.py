@@ -1,5 +1,7 @@
 """Polling sources: real feeds, folders and databases; YouTube is recorded."""
 
+import gc
+import logging
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yt_dlp import YoutubeDL
 
 from earshot.common.errors import Blocked, LiveOrUpcoming, Private, SourceBlocked
 from earshot.config.sources_file import Kind, Source, source_named
@@ -39,6 +42,11 @@ def reasons(database: Database) -> dict[str, str]:
     return {row["title"]: row["reason"] for row in rows}
 
 
+def open_sessions() -> int:
+    gc.collect()
+    return sum(type(held) is YoutubeDL for held in gc.get_objects())
+
+
 # --- feeds ---------------------------------------------------------------------------------------------------------------
 
 
@@ -58,6 +66,17 @@ def test_polls_without_news_send_etag_and_store_nothing(site: Site, database: Da
         assert [(result.new, result.requested) for result in poll_sources([source], database)] == [(0, 0)]
     assert [request.headers.get("If-None-Match") for request in site.asked_for("/feed.xml")] == [None, '"1"', '"1"', '"1"']
     assert requested(database) == ["e1"]
+
+
+def test_polls_leave_no_session_behind(site: Site, database: Database) -> None:
+    site.put("/feed.xml", Answer(feed("e1")))
+    log = logging.getLogger("urllib3")
+    sessions, handlers = open_sessions(), list(log.handlers)
+    for _ in range(3):
+        poll_sources([podcast(site)], database)
+    assert len(site.asked_for("/feed.xml")) == 3
+    assert log.handlers == handlers
+    assert open_sessions() == sessions
 
 
 def test_source_is_not_polled_before_it_is_due(site: Site, database: Database) -> None:

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from earshot.common.errors import DatabaseUnusable, DiskFull, Misconfigured
+from earshot.common.errors import DatabaseDiskFull, DatabaseUnusable, Misconfigured
 from earshot.config.settings import read_settings
 from earshot.storage import server
 from earshot.storage.database import Database, migrate
@@ -54,7 +54,7 @@ def test_databases_are_created_at_url(library: Database) -> None:
         assert connection.execute("SELECT current_database()").fetchone() == ("elsewhere_dagster",)
 
 
-@pytest.mark.parametrize(("last", "error"), [(STARTED_ON_FULL_DISK, DiskFull), ("", DatabaseUnusable)])
+@pytest.mark.parametrize(("last", "error"), [(STARTED_ON_FULL_DISK, DatabaseDiskFull), ("", DatabaseUnusable)])
 def test_full_disk_of_last_start_alone_is_reported(
     home: Path, monkeypatch: pytest.MonkeyPatch, last: str, error: type[Misconfigured]
 ) -> None:

@@ -11,11 +11,14 @@ from bench.corpora.episodes import TELEPHONE, clip_samples
 from earshot import Library
 from earshot.common.audio import SAMPLE_RATE
 from earshot.config.sources_file import source_named
+from earshot.models.registry import MINILM, USE_MULTILINGUAL
 from earshot.speakers.tables.people import add_person
 from earshot.storage.catalog.previous_rows import KEEP_TAG, KEPT
 from earshot.storage.catalog.stages import STAGES
 from earshot.storage.database import Connection, Database
 from earshot.storage.media_store import MediaStore, location_of
+from earshot.transcripts.search.text_models import list_text_models
+from ingest_assets.assets.search_index import maintain
 from ingest_assets.definitions import defs
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from ingest_assets.operations.run_failures import QUIET
@@ -29,6 +32,7 @@ from resources.instance.home import open_instance
 from tests.dagster_contract.internals import DagsterMaxRetriesExceededError
 from tests.support.library import run_stage, stored_video
 from tests.support.tables import dump_tables, restore_tables
+from tests.support.videos.spoken_videos import say_is
 
 pytestmark = pytest.mark.slow
 
@@ -285,6 +289,30 @@ def test_corrected_words_are_embedded_again_and_survive_a_new_transcript(talk: T
     assert spoken[:2] == [heard.text.iloc[0], " zebra"]
     assert len(spoken) == len(heard) - 3
     assert "zebra" in talk.database.query("SELECT text FROM passages ORDER BY passage_index")[0]["text"]
+
+
+def test_multilingual_set_embeds_the_text_again_and_nothing_else(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = talk.database.frame("words", talk.video_id, "word_index")
+    Library().word_corrections.correct(talk.video_id, heard.start_s.iloc[1], heard.end_s.iloc[1], "zebra")
+    say_is(talk.database, add_person(talk.database, "Diane").person_id, talk.video_id, 0.0, 12.0)
+    talk.materialize()
+    before = dump_tables(talk.database)
+    assert {"words", "turns", "voice_embeddings", "word_corrections", "people", "corrections"} <= before.keys()
+
+    monkeypatch.setenv("EARSHOT_MODELS", "multilingual")
+    [stale] = find_stale(talk.database)
+    assert (stale.stage, stale.reason) == ("text_embeddings", f"model {MINILM.name} -> {USE_MULTILINGUAL.name}")
+    assert [model.model for model in list_text_models(talk.database)] == [MINILM.name]
+    assert talk.timed(talk.materialize()) == {"text_embeddings"}
+    assert find_stale(talk.database) == []
+    assert [model.model for model in list_text_models(talk.database)] == [MINILM.name, USE_MULTILINGUAL.name]
+    assert maintain(talk.database, USE_MULTILINGUAL).switched == 1
+
+    changed = {table for table, rows in dump_tables(talk.database).items() if rows != before[table]}
+    assert changed == {"passages", "passage_signs", "text_models", "stage_outputs", "asset_timings", "videos"}
+    assert [model.model for model in list_text_models(talk.database)] == [USE_MULTILINGUAL.name]
+    [best] = Library().search("no sabía que estabas ahí", limit=1).hits
+    assert "zebra" in best.text
 
 
 def test_video_of_which_every_word_was_deleted_is_empty(talk: Talk) -> None:
