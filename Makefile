@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 LOCK ?= requirements.lock
 BIN := .venv/bin
 
-.PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill chaos soak lock wheel clean delete-library browser containers containers-test
+.PHONY: env demo up down test test-fast test-gpu pytest lint style types canary bench bench-gpu bench-people bench-search bench-page bench-scale drill chaos soak hostile lock wheel clean delete-library browser containers containers-test
 
 env: .venv/.complete
 
@@ -100,6 +100,10 @@ MINUTES ?= 60
 SPEED ?= 1
 soak: env
 	@EARSHOT_DEVICE=cpu $(BIN)/python -m bench.chaos.soak --minutes $(MINUTES) --speed $(SPEED)
+
+# Hostile inputs (files, names, feeds, servers, configuration) through the real door, for half an hour.
+hostile: env
+	@EARSHOT_DEVICE=cpu $(BIN)/python -m bench.chaos.hostile --seed $(SEED)
 
 # The tests open the UI in a real browser. Installs it for root on Debian or Ubuntu; otherwise says what to do.
 browser: env

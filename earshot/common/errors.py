@@ -21,6 +21,7 @@
     └── VideoError              one video failed; other videos continue
         ├── Permanent           retried only on request; the state says why
         │   ├── InvalidMedia    not audio or video, empty, or truncated
+        │   ├── OverLimit       longer than Earshot takes, or decoding it needs more time or memory than it may
         │   ├── NoAudio         a video without an audio track
         │   ├── Removed         the site says that it is gone
         │   ├── Private         its owner has made it private
@@ -159,6 +160,10 @@ class Permanent(VideoError):
 
 class InvalidMedia(Permanent):
     """The file is not media, is empty, or is truncated."""
+
+
+class OverLimit(Permanent):
+    """The recording is longer than Earshot takes, or decoding it needs more time or memory than it may."""
 
 
 class NoAudio(Permanent):

@@ -10,6 +10,7 @@ UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u34
 
 # What XML 1.0 has no way to write.
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_ON_A_LINE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 
 
@@ -44,6 +45,19 @@ def percent(share: float | None) -> str:
 def one_line(text: str) -> str:
     """The text with each run of whitespace and control characters replaced by one space."""
     return _NOT_ON_A_LINE.sub(" ", text).strip()
+
+
+def without_surrogates(text: str) -> str:
+    """The text with `\ufffd` for each half of a character, such as stands for a byte of a file name that is not UTF-8.
+
+    Neither Postgres nor a terminal takes these.
+    """
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text has no half of a character, so that it can be stored."""
+    return not _SURROGATE.search(text)
 
 
 def in_xml(text: str) -> str:

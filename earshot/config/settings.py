@@ -76,7 +76,8 @@ def _read(value: Value, mistakes: Mistakes) -> Any:
         return READERS[value.key](value) if value.key in READERS else value.text
     except (ValueError, RuntimeError) as error:  # RuntimeError: the home of a user who does not exist
         shown = SHOWS.get(value.key, repr)(value.text)
-        mistakes.add(value.line, value.key, shown, f"{value.name} is {shown}.", str(error))
+        remedy = str(error) if isinstance(error, ValueError) else "Write the path in full: there is no such user."
+        mistakes.add(value.line, value.key, shown, f"{value.name} is {shown}.", remedy)
         return None
 
 

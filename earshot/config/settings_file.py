@@ -16,7 +16,10 @@ from earshot.config.mistakes import Mistakes, read_text
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]  # the clone or, installed from a wheel, the folder of its packages
 VARIABLE = "EARSHOT_SETTINGS"
+LINES = 'Write one `key = "value"` per line, text between quotes.'
 FILE = "earshot.toml"
+MOST_BITS = 64  # of a number
+MOST_BYTES = 16 << 10  # tomllib takes memory that grows with the square of a key
 KEYS = (
     "home", "database_url", "media", "device", "models", "alert_url", "alert_quiet_hours", "sources", "people", "webhooks",
     "workers", "worker_memory_gb", "broker", "monologue", "allow_private_addresses", "hf_token", "page_token",
@@ -101,7 +104,7 @@ def _of_environment(key: str) -> Value | None:
 
 def _read_file(path: Path, mistakes: Mistakes) -> dict[str, Value]:
     """The file's values, by key."""
-    text = read_text(path, VARIABLE, may_miss=path == PROJECT_ROOT / FILE)
+    text = read_text(path, VARIABLE, may_miss=path == PROJECT_ROOT / FILE, most_bytes=MOST_BYTES)
     return _values(_parsed(text, mistakes), text, path.parent, mistakes)
 
 
@@ -112,8 +115,12 @@ def _parsed(text: str, mistakes: Mistakes) -> dict[str, Any]:
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(error))
         line = int(at[1]) if at and at[1] else text.count("\n") + 1
         message = str(error)[: at.start()] if at else str(error)
-        mistakes.add(line, "", "", f"not TOML: {message}.", 'Write one `key = "value"` per line, text between quotes.')
-        return {}
+        mistakes.add(line, "", "", f"not TOML: {message}.", LINES)
+    except RecursionError:
+        mistakes.add(1, "", "", "not TOML that Earshot reads: it is nested too deeply.", LINES)
+    except ValueError:  # of int(), which takes at most 4300 digits
+        mistakes.add(1, "", "", "there is a number of thousands of digits.", LINES)
+    return {}
 
 
 def _values(given: dict[str, Any], text: str, folder: Path, mistakes: Mistakes) -> dict[str, Value]:
@@ -125,6 +132,12 @@ def _values(given: dict[str, Any], text: str, folder: Path, mistakes: Mistakes) 
         elif not isinstance(value, str | int | float):
             shape = "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a date or time"
             mistakes.add(line, key, shape, f"{key} is {shape}.", "Allowed: a text, a number, true or false.")
+        elif isinstance(value, int) and value.bit_length() > MOST_BITS:
+            mistakes.add(
+                line, key, "a long number", f"{key} is a number of {value.bit_length()} bits.", "Allowed: a smaller one."
+            )
+        elif isinstance(value, str) and "\0" in value:
+            mistakes.add(line, key, "a control character", f"{key} has a control character.", "Remove it.")
         elif value == "":
             mistakes.add(line, key, "empty", f"{key} is empty.", "Give it a value, or remove the line.")
         else:

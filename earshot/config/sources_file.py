@@ -16,7 +16,7 @@ from typing import Any
 
 from earshot.common.errors import SourceUnusable
 from earshot.common.redaction import without_secrets
-from earshot.common.text import pluralize
+from earshot.common.text import is_unicode, pluralize, without_surrogates
 from earshot.config.hints import HINT_KEYS, Hints
 from earshot.config.mistakes import is_empty, read_text
 from earshot.config.settings_file import project_folder
@@ -101,8 +101,8 @@ class Source:
 def source_named(address: str, **chosen: Any) -> Source:
     """The source that a user typed: a folder, a file or an http(s) URL. `chosen` sets further fields.
 
-    A path need not exist. Raises SourceUnusable for other schemes, for text that is neither URL nor path, and for a URL without
-    its https://.
+    A path need not exist. Raises SourceUnusable for other schemes, for text that is neither URL nor path, for a URL without its
+    https://, and for a name that is not UTF-8.
     """
     scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", address)
     if scheme and scheme[1].lower() not in ("http", "https"):
@@ -119,6 +119,8 @@ def source_named(address: str, **chosen: Any) -> Source:
             f"{address_shown(address)}: no such file or folder.",
             f"An address of the web begins with https://, such as {address_shown(f'https://{address}')}",
         )
+    if not is_unicode(where):
+        raise SourceUnusable(f"{without_surrogates(where)}: its name is not UTF-8, and cannot be stored.", "Rename it.")
     kind = Kind.FOLDER if not scheme and os.path.isdir(where) else Kind.URL
     return Source(**{"kind": kind, "address": where, "name": without_secrets(where), "newest_first": False, **chosen})
 

@@ -14,9 +14,11 @@ from typing import Any, Self, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
+from yaml.composer import ComposerError
 
 from earshot.config.mistakes import Mistakes, quoted
 
+MOST_DEPTH = 20  # levels of lists and mappings; Earshot's own files have five
 NULL = "tag:yaml.org,2002:null"
 Pair = tuple[yaml.Node, yaml.Node]  # a key and its value
 
@@ -118,8 +120,7 @@ class YamlFile(Mistakes):
 
     def _composed(self, text: str) -> yaml.Node | None:
         try:
-            # libyaml's loader is ten times as fast as Python's, and its messages do not quote the text.
-            return yaml.compose(text, Loader=yaml.CSafeLoader)
+            return composed(text)
         except yaml.MarkedYAMLError as error:
             line = min(error.problem_mark.line if error.problem_mark else 0, text.count("\n")) + 1
             remedy = "Indent with spaces, not tabs, as the line above; quote a value with `: ` in it, or with @ or % in front."
@@ -128,6 +129,17 @@ class YamlFile(Mistakes):
             line = text.count("\n", 0, error.position) + 1
             self.add(line, "", "", "there is a control character.", "Remove it.")
         return None
+
+
+def composed(text: str) -> yaml.Node | None:
+    """The root node of a text. Raises yaml.YAMLError, also if it is nested too deeply: `compose` would end the process."""
+    # libyaml's loader is ten times as fast as Python's, and its messages do not quote the text.
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise ComposerError(None, None, f"nested more than {MOST_DEPTH} levels deep", event.start_mark)
+    return yaml.compose(text, Loader=yaml.CSafeLoader)
 
 
 def of_text(parse: Callable[[str], Any]) -> BeforeValidator:

@@ -9,6 +9,7 @@ the model's inputs and calls; after `sample()`, a thread samples the GPU's utili
 earshot/timings/timing.py defines the real-time factor and similar figures.
 """
 
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,9 +23,16 @@ from earshot.models.machine_load import LoadCounters, MachineLoad, load_between,
 if TYPE_CHECKING:
     from earshot.models.nvml import GpuSampler, GpuUse
 
+
+def _cpu_s() -> float:
+    """CPU seconds of this process, and of those that it started and that have ended, such as the decoder's."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + ended.ru_utime + ended.ru_stime
+
+
 # Wall and CPU seconds of this process, and the machine's counters; the drill and tests replace these.
 clock: Callable[[], float] = time.perf_counter
-cpu_clock: Callable[[], float] = time.process_time
+cpu_clock: Callable[[], float] = _cpu_s
 load_counters: Callable[[], LoadCounters | None] = read_counters
 
 
@@ -77,9 +85,10 @@ class CallCounter:
 
 
 class Measurement:
-    """Stopwatches for one stage of one video, in seconds. `cpu_s` counts every thread of the process.
+    """Stopwatches for one stage of one video, in seconds.
 
-    `model_loads` is how often this process has loaded the stage's model so far; 0 for a stage without a model.
+    `cpu_s` counts every thread of the process, and the processes that it waited for. `model_loads` is how often this process
+    has loaded the stage's model so far; 0 for a stage without a model.
     """
 
     def __init__(self) -> None:

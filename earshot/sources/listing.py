@@ -23,16 +23,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import av
-import av.error
 from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 
-from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable
+from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable, VideoError
 from earshot.config.sources_file import Kind, Source
 from earshot.sources.kinds import youtube
-from earshot.sources.kinds.feeds import NOTHING_KNOWN, read_feed
+from earshot.sources.kinds.feeds import MAX_TEXT, NOTHING_KNOWN, read_feed
 from earshot.sources.kinds.folders import KnownFile, list_folder
-from earshot.sources.media.container import open_media
+from earshot.sources.media.decoding import media_length_s
+from earshot.sources.net.bounded_bodies import reading_pages
 from earshot.sources.net.session import session
 from earshot.sources.net.ytdlp_errors import OF_A_SOURCE, cause_of, translate
 from earshot.storage.catalog.entries import Entry, Listing, Live, Validators, generic_key, is_url, slug
@@ -80,7 +79,7 @@ def poll(source: Source, validators: Validators, files: Mapping[str, KnownFile])
 def fetch_details(entry: Entry, source: Source) -> Entry:
     """The entry, completed from the video's own page or file. Raises a VideoError."""
     if not is_url(entry.url):
-        return replace(entry, duration_s=_file_duration_s(Path(entry.url)))
+        return replace(entry, duration_s=media_length_s(Path(entry.url)))
     try:
         with _fetching(source) as downloader:
             info: Any = downloader.extract_info(entry.url, download=False, process=False)
@@ -94,14 +93,6 @@ def fetch_details(entry: Entry, source: Source) -> Entry:
     of_page = {name: value for name, value in vars(page).items() if value is not None}
     of_listing = {name: value for name, value in vars(entry).items() if value is not None}
     return replace(entry, **(of_page | of_listing | {"live": page.live or entry.live}))  # the page knows if a broadcast is over
-
-
-def _file_duration_s(path: Path) -> float | None:
-    try:
-        with open_media(path) as container:
-            return None if container.duration is None else container.duration / av.time_base
-    except (av.error.FFmpegError, OSError):
-        return None
 
 
 # --- feeds ---------------------------------------------------------------------------------------------------------------
@@ -161,7 +152,7 @@ def _flat(source: Source, address: str, **options: Any) -> Listing:
 @contextmanager
 def _fetching(source: Source, **options: Any) -> Iterator[Any]:
     """The session, with Last-Modified removed from responses, because yt-dlp would use it as the upload date."""
-    with session(source, **options) as opened:
+    with session(source, **options) as opened, reading_pages():
         downloader: Any = opened
         fetch = downloader.urlopen
 
@@ -183,6 +174,8 @@ def _extracted(source: Source, address: str, **options: Any) -> dict[str, Any]:
             result: Any = downloader.extract_info(address, download=False, process=True)
     except DownloadError as error:
         raise _unusable(error, source, address) from None
+    except VideoError as error:
+        raise SourceUnusable(f"{source.name}: {error.message}", error.remedy) from None
     return result or {}
 
 
@@ -215,7 +208,7 @@ def _entry(info: dict[str, Any], source: Source, video_id: str = "") -> Entry:
     return Entry(
         video_id=video_id or _key(info, extractor, address, smuggled.get("force_videoid"), source),
         url=youtube.watch_url(info["id"]) if on_youtube else address,
-        title=info.get("title") or Path(urlsplit(address).path).stem or address,
+        title=(info.get("title") or Path(urlsplit(address).path).stem or address)[:MAX_TEXT],
         channel=info.get("channel") or info.get("uploader"),
         published_at=_published(info),
         duration_s=info.get("duration"),

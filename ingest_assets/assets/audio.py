@@ -1,9 +1,9 @@
 """Asset `audio`: a video's audio as 16 kHz mono FLAC in the media store, and the sha256 of its samples.
 
 yt-dlp fetches URLs in a download slot of their source, without the video if the site allows; local files are read in place. A
-failed or killed download is resumed. All later stages read the FLAC. Undamaged audio in the media store is not fetched again
-unless the run is forced or the code version has changed: a backfill over a channel must not download it twice. Takes no slot in
-pool `gpu`, so that downloads never wait for one.
+failed or killed download is resumed. A process with limits decodes it (earshot/sources/media/decoding.py). All later stages
+read the FLAC. Undamaged audio in the media store is not fetched again unless the run is forced or the code version has changed:
+a backfill over a channel must not download it twice. Takes no slot in pool `gpu`, so that downloads never wait for one.
 """
 
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ from soundfile import LibsndfileError
 from earshot.common.audio import SAMPLE_RATE
 from earshot.models.device import cpu_name
 from earshot.models.measurement import ExecutionInfo, IoPlace
-from earshot.sources.media.decoding import decode, decoder_is_imported, import_decoder
+from earshot.sources.media.decoding import started_decoder
 from earshot.sources.media.download_slots import download_slot
 from earshot.sources.media.downloads import Fetched, download_folder, refuse_truncated
 from earshot.sources.media.waveform import waveform_picture
@@ -48,9 +48,6 @@ def audio(
     with stage(context, database) as run:
         if run.is_current and _is_whole(run, media_store):
             return run.reuse()
-        if not decoder_is_imported():
-            with run.measurement.loading():
-                import_decoder()
         row, samples = _fetch(run, media_source, media_store)
         run.replace({"audio": pd.DataFrame([row])})
         with run.measurement.reading_writing(IoPlace.DATABASE):
@@ -80,10 +77,8 @@ def _fetch(
     """Fetch, decode and store the video's audio; returns its row of table `audio`, and the samples."""
     with download_folder(run.video) as folder:
         fetched = _fetched(run, media_source, folder)
-        with run.measurement.computing():
-            samples = decode(fetched.path)
-            seconds = len(samples) / SAMPLE_RATE
-            run.measurement.tally.count(seconds, calls=seconds)
+        samples = _decoded(run, fetched.path)
+        seconds = len(samples) / SAMPLE_RATE
         refuse_truncated(fetched, seconds, run.video.title)
     with run.measurement.reading_writing(IoPlace.STORE):
         uri = media_store.open().write(run.video.video_id, samples)
@@ -96,6 +91,16 @@ def _fetch(
         "downloader": fetched.downloader,
     }
     return row, samples
+
+
+def _decoded(run: StageRun, path: Path) -> np.ndarray:
+    with ExitStack() as opened:
+        with run.measurement.loading():
+            decoder = opened.enter_context(started_decoder())
+        with run.measurement.computing():
+            samples = decoder.decode(path)
+    run.measurement.tally.count(len(samples) / SAMPLE_RATE, calls=len(samples) / SAMPLE_RATE)
+    return samples
 
 
 def _fetched(run: StageRun, media_source: MediaSourceResource, folder: Path) -> Fetched:

@@ -11,6 +11,7 @@ from yt_dlp.utils import DownloadError
 from earshot.common.errors import EarshotError, SourceUnusable
 from earshot.config.sources_file import Source
 from earshot.sources.captions.choice import site_captions
+from earshot.sources.net.bounded_bodies import reading_pages
 from earshot.sources.net.conditional_get import get
 from earshot.sources.net.session import session
 from earshot.sources.net.ssrf_guard import refuse_private
@@ -37,7 +38,7 @@ def ask_site(url: str, source: Source, spoken: str) -> tuple[CaptionFile, bool] 
     `spoken` is whisper's code of the language, "" if the user did not name it. Raises a VideoError.
     """
     try:
-        with session(source, writesubtitles=True, writeautomaticsub=True) as downloader:
+        with session(source, writesubtitles=True, writeautomaticsub=True) as downloader, reading_pages():
             info = downloader.extract_info(url, download=False, process=False)
     except DownloadError as error:
         raise translate(error, url, source) from None

@@ -38,6 +38,8 @@ from earshot.storage.catalog.entries import CaptionFile, Entry, Listing, Validat
 
 DEADLINE_S = 60.0  # for all pages together
 MAX_PAGES = 200
+MAX_TEXT = 1000  # characters of a title or a name
+MAX_ADDRESS = 8000  # characters of an address: servers take no more
 NOTHING_KNOWN = Validators()
 
 # Go writes the year 0001 for a missing date; email.utils would read it as 2001.
@@ -202,9 +204,11 @@ def _link(links: list[Any], base: str) -> str | None:
 
 
 def _address(href: str | None, base: str) -> str | None:
-    """`href` as an absolute URL, resolved against `base`; None if it is not http or https."""
+    """`href` as an absolute URL, resolved against `base`; None if it is not http or https, or longer than any is."""
     try:
         address = (href or "").strip()
+        if len(address) > MAX_ADDRESS:
+            return None
         absolute = address if not address or urlsplit(address).scheme else urljoin(base, address)
         parts = urlsplit(absolute)
         return absolute if parts.scheme in ("http", "https") and parts.hostname else None
@@ -213,7 +217,9 @@ def _address(href: str | None, base: str) -> str | None:
 
 
 def _text(markup: str | None) -> str:
-    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", html.unescape(markup or "")).split())
+    """The text on one line, its first MAX_TEXT characters: a title may have 50 MB, and is shown in every list."""
+    text = html.unescape((markup or "")[: 10 * MAX_TEXT])
+    return " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())[:MAX_TEXT].rstrip()
 
 
 def published_at(date: str | None) -> datetime | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from earshot.common.errors import SourceUnusable
+from earshot.common.text import is_unicode, without_surrogates
 from earshot.config.sources_file import Source
 from earshot.sources.captions.of_files import captions_beside, captions_by_name
 from earshot.storage.catalog.entries import Entry, Listing
@@ -61,6 +62,8 @@ def list_folder(source: Source, known: Mapping[str, KnownFile], settled_s: float
 def _entries(files: Iterable[Path], known: Mapping[str, KnownFile], settled_s: float) -> Iterator[Entry]:
     for file in files:
         path = str(file.resolve() if file.is_symlink() else file)
+        if not is_unicode(path):
+            raise SourceUnusable(f"{without_surrogates(path)}: its name is not UTF-8, and cannot be stored.", "Rename it.")
         try:
             status = file.stat()
             fingerprint = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"

@@ -15,7 +15,8 @@ REFERRING = frozenset({"concat", "dash", "hls", "imf", "rtp", "rtsp", "sap", "sd
 
 def open_media(path: Path) -> InputContainer:
     """The opened file. Raises av.error.FFmpegError if it is no media, or of a format in REFERRING."""
-    return av.open(str(path), options={"format_whitelist": _standing_alone()})
+    # Metadata is not read here, and need not be UTF-8.
+    return av.open(str(path), options={"format_whitelist": _standing_alone()}, metadata_errors="ignore")
 
 
 @cache

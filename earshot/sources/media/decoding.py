@@ -1,135 +1,139 @@
-"""Decoding: turns any audio or video file into 16 kHz mono samples, or refuses it with a clear error.
+"""Decoding: the audio of a media file as 16 kHz mono samples, read by a process with limits.
 
-PyAV (with FFmpeg in its wheel) inspects the file; faster-whisper's `decode_audio` decodes and resamples it. This module adds
-the detection of truncated files: faster-whisper skips what it cannot decode, so half a file would silently give half a
-transcript. The decoded length is compared with the duration that the file declares; for WAV, whose duration FFmpeg derives from
-the file's size, with the size in its header. Truncated Ogg files declare nothing and pass. So do MP3 files without a Xing or
-Info header: their duration follows from their size, and an incomplete last frame proves no loss, since recordings of streams
-end so too.
+The process (earshot/sources/media/decoder.py) reads one file. If it crashes, or takes more time or memory than it may, that
+file fails, and the caller goes on. It writes the samples into memory that both share, so that they exist once. If the caller
+dies, so does the process, and nothing is left.
 """
 
-import gc
+import json
+import mmap
+import os
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import av.error
 import numpy as np
-from av.container import InputContainer
 
-from earshot.common.audio import SAMPLE_RATE
-from earshot.common.errors import InvalidMedia, NoAudio
-from earshot.sources.media.container import open_media
+from earshot.common.errors import EarshotError, InvalidMedia, NoAudio, OutOfMemory, OverLimit, Retryable
+from earshot.common.text import one_line, without_surrogates
+from earshot.config.settings import PROJECT_ROOT
+from earshot.sources.media.decoder import LENGTH, READ, READY
+from earshot.sources.media.limits import SAMPLE_BYTES, WALL_PER_CPU, most_cpu_s, shown
 
-# Encoders pad and containers round: a missing end up to the larger of these is accepted.
-TOLERANCE_SHARE = 0.02
-TOLERANCE_S = 0.5
-# Formats with the duration in their header. For others, FFmpeg's guess from the first frame's bit rate is unreliable.
-DECLARING_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac", "aiff", "avi", "asf"})
+ERRORS: dict[str, type[EarshotError]] = {error.__name__: error for error in (InvalidMedia, NoAudio, OutOfMemory, OverLimit)}
+# Sent by others, such as the kernel when memory runs out.
+ENDED_FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
+HARMFUL = "It is damaged, or made to do harm: get it from elsewhere, or convert it yourself."
+LATER = "It is retried automatically; `earshot retry` tries it now."
 
-
-def import_decoder() -> None:
-    """Import what the first `decode()` of a process would, which takes longer than decoding some minutes."""
-    import faster_whisper  # noqa: F401
+_SHOWN = 200  # characters of a message from the process
 
 
-def decoder_is_imported() -> bool:
-    return "faster_whisper" in sys.modules
+@dataclass(frozen=True)
+class Decoder:
+    """A process that waits for its one file. `descriptor`: the shared memory."""
+
+    process: "subprocess.Popen[bytes]"
+    descriptor: int
+
+    def decode(self, path: Path) -> np.ndarray:
+        """The file's audio as int16 samples, mono, 16 kHz, read-only. Raises OSError, or a VideoError that names the file."""
+        samples = self._ask(READ, path)
+        if not isinstance(samples, int) or os.fstat(self.descriptor).st_size != samples * SAMPLE_BYTES:
+            raise self._failure(path, b"")
+        return np.frombuffer(mmap.mmap(self.descriptor, samples * SAMPLE_BYTES, access=mmap.ACCESS_READ), dtype=np.int16)
+
+    def length_s(self, path: Path) -> float | None:
+        """The length that the file declares, in seconds; None if it is unknown. Raises as `decode()`."""
+        length = self._ask(LENGTH, path)
+        return length if isinstance(length, float) else None
+
+    def _ask(self, what: str, path: Path) -> Any:
+        most_s = WALL_PER_CPU * most_cpu_s(path)
+        request = json.dumps({"what": what, "path": str(path)}).encode() + b"\n"
+        try:
+            answer, messages = self.process.communicate(request, timeout=most_s)
+        except subprocess.TimeoutExpired:
+            raise Retryable(
+                f"{shown(path)} was not decoded in {most_s} s: the disk is slow, or the machine busy.", LATER
+            ) from None
+        if not answer:
+            raise self._failure(path, messages)
+        return _result(json.loads(answer), path)
+
+    def _failure(self, path: Path, messages: bytes) -> EarshotError:
+        """The error for a process that ended without an answer."""
+        code = self.process.returncode
+        if -code == signal.SIGXCPU:
+            return OverLimit(f"{shown(path)} takes more than {most_cpu_s(path)} s of a CPU to decode.", HARMFUL)
+        if -code in ENDED_FROM_OUTSIDE:
+            return OutOfMemory(f"{shown(path)}: its decoder was killed (signal {-code}), as when memory runs out.", LATER)
+        reason = signal.Signals(-code).name if code < 0 else _last_line(messages)
+        return InvalidMedia(f"{shown(path)} cannot be decoded: FFmpeg fails at it ({reason}).", HARMFUL)
+
+
+@contextmanager
+def started_decoder() -> Iterator[Decoder]:
+    """A process that has imported FFmpeg when the block begins, and is gone when it ends. Raises Retryable if there is none."""
+    descriptor = os.memfd_create("samples")
+    try:
+        with _process(descriptor) as process:
+            assert process.stdout is not None
+            if process.stdout.readline() != READY:
+                _, messages = process.communicate()
+                raise Retryable(f"The process that decodes could not start: {_last_line(messages)}.", LATER)
+            yield Decoder(process, descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def decode(path: Path) -> np.ndarray:
-    """The file's audio as int16 samples, mono, 16 kHz. Raises InvalidMedia or NoAudio, naming the file."""
-    if path.stat().st_size == 0:
-        raise InvalidMedia(f"{path.name} is empty (0 bytes).", "Get the file again.")
-    declared_s = _declared_duration(path)
-    samples = _samples(path)
-    if len(samples) == 0:
-        raise InvalidMedia(f"{path.name} has an empty audio track.", "Get the file again.")
-    _refuse_truncated(path, len(samples) / SAMPLE_RATE, declared_s)
-    return samples
+    """As `Decoder.decode()`, in a process started for it."""
+    with started_decoder() as decoder:
+        return decoder.decode(path)
 
 
-def _declared_duration(path: Path) -> float:
-    """Seconds of audio that the file declares; 0 if it declares none."""
+def media_length_s(path: Path) -> float | None:
+    """The length that a media file declares, in seconds; None if it declares none, or cannot be read."""
     try:
-        with open_media(path) as container:
-            if not container.streams.audio:
-                raise NoAudio(f"{path.name} has no audio track, only {_tracks(container)}.", "There is nothing to transcribe.")
-            stream = container.streams.audio[0]
-            if container.format.name == "wav":
-                return _wav_duration(path, (stream.duration or 0) * float(stream.time_base or 0))
-            if container.format.name == "mp3":
-                if not _mp3_declares_duration(path):
-                    return 0.0
-            elif container.format.name not in DECLARING_FORMATS:
-                return 0.0
-            if stream.duration and stream.time_base:
-                return float(stream.duration * stream.time_base)
-            return (container.duration or 0) / 1_000_000
-    except av.error.FFmpegError as error:
-        raise InvalidMedia(
-            f"{path.name} cannot be read as audio or video ({error.strerror}): it is damaged, truncated, or not media.",
-            "Check whether it plays, and get it again.",
-        ) from error
+        with started_decoder() as decoder:
+            return decoder.length_s(path)
+    except (EarshotError, OSError):
+        return None
 
 
-def _tracks(container: InputContainer) -> str:
-    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+@contextmanager
+def _process(descriptor: int) -> "Iterator[subprocess.Popen[bytes]]":
+    command = [sys.executable, "-P", "-m", "earshot.sources.media.decoder", str(descriptor)]
+    path = os.pathsep.join(filter(None, (str(PROJECT_ROOT), os.environ.get("PYTHONPATH"))))
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=[descriptor],
+        env={**os.environ, "PYTHONPATH": path},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-def _wav_duration(path: Path, readable_s: float) -> float:
-    """FFmpeg's duration, scaled to the size in the RIFF header. Streamed files declare 0 or the largest number."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    declared, size = int.from_bytes(head[4:8], "little") + 8, path.stat().st_size
-    if head[:4] != b"RIFF" or declared in (8, 0xFFFFFFFF + 8) or declared <= size:
-        return readable_s
-    return readable_s * declared / size
+def _result(answer: dict[str, Any], path: Path) -> Any:
+    """What the process found out; raises the error that it met."""
+    if "error" in answer:
+        raise ERRORS[answer["error"]](answer["message"], answer["remedy"])
+    if "errno" in answer:
+        raise OSError(answer["errno"], answer["strerror"], str(path))
+    return answer["result"]
 
 
-def _mp3_declares_duration(path: Path) -> bool:
-    """Whether a Xing or Info header, with the number of frames, follows the ID3 tag."""
-    with path.open("rb") as file:
-        head = file.read(10)
-        if head[:3] == b"ID3":  # its size: four bytes of seven bits
-            file.seek(10 + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)))
-        first_frame = file.read(4096)
-    return b"Xing" in first_frame or b"Info" in first_frame
-
-
-def _samples(path: Path) -> np.ndarray:
-    from faster_whisper import decode_audio
-
-    # decode_audio runs the garbage collector, because of the resampler. With a million objects of Dagster and torch that takes
-    # longer than decoding five minutes, so the existing objects are excluded.
-    gc.freeze()
-    try:
-        decoded = decode_audio(str(path), sampling_rate=SAMPLE_RATE)
-    except (av.error.FFmpegError, IndexError) as error:
-        raise InvalidMedia(f"{path.name} cannot be decoded: {error}.", "Get the file again.") from error
-    finally:
-        gc.unfreeze()
-    # decode_audio divides 16-bit samples by 32768; this restores them exactly.
-    return (np.asarray(decoded) * 32768.0).astype(np.int16)
-
-
-def _refuse_truncated(path: Path, decoded_s: float, declared_s: float) -> None:
-    missing = declared_s - decoded_s
-    if missing <= max(TOLERANCE_S, TOLERANCE_SHARE * declared_s) or _plays_to_the_end(path, declared_s):
-        return
-    raise InvalidMedia(
-        f"{path.name} ends after {decoded_s:.1f} s of audio, but declares {declared_s:.1f} s: it was cut off.",
-        "Get the whole file.",
-    )
-
-
-def _plays_to_the_end(path: Path, declared_s: float) -> bool:
-    """Whether another track reaches the declared end: then the audio is merely shorter than the picture."""
-    with open_media(path) as container:
-        if not container.streams.video:
-            return False
-        end = 0.0
-        for packet in container.demux():
-            if packet.pts is not None and packet.time_base is not None:
-                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-        start = (container.start_time or 0) / 1_000_000
-    return end - start >= declared_s * (1 - TOLERANCE_SHARE) - TOLERANCE_S
+def _last_line(messages: bytes) -> str:
+    lines = without_surrogates(messages.decode(errors="replace")).strip().split("\n")
+    return one_line(lines[-1])[:_SHOWN] or "without a message"

@@ -26,6 +26,7 @@ from earshot.common.errors import DiskFull, InvalidMedia, LiveOrUpcoming, NoAudi
 from earshot.common.redaction import without_secrets
 from earshot.config.settings import read_settings
 from earshot.config.sources_file import Source
+from earshot.sources.net.bounded_bodies import reading_pages
 from earshot.sources.net.session import downloader_version, session
 from earshot.sources.net.ssrf_guard import refuse_private
 from earshot.sources.net.ytdlp_errors import ARCHIVED, LATER, UPDATE, secrets_of, translate
@@ -86,7 +87,8 @@ def download(video: Video, folder: Path, source: Source) -> Fetched:
     try:
         with session(source, logger=messages, max_filesize=room, **_OPTIONS) as downloader:
             _set_up(downloader, folder, video.video_id)
-            info = _single_video(downloader.extract_info(video.url, download=False), name)
+            with reading_pages():
+                info = _single_video(downloader.extract_info(video.url, download=False), name)
             _refuse_unfit(info, messages, name)
             refuse_private(info.get("url") or video.url, source)
             _refuse_too_large(info.get("filesize") or info.get("filesize_approx") or 0, room, folder, name)

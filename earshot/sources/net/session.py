@@ -22,6 +22,7 @@ import yt_dlp.version
 
 from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import Source
+from earshot.sources.net.bounded_bodies import bound_body
 from earshot.sources.net.ssrf_guard import restrict_connections
 
 TIMEOUT_S = 20.0
@@ -35,6 +36,23 @@ class _Silent:
     def warning(self, message: str) -> None: ...
 
     def error(self, message: str) -> None: ...
+
+
+class _Downloader(yt_dlp.YoutubeDL):
+    """yt-dlp with bounds for what it reads."""
+
+    def build_request_director(self, handlers: Any, preferences: Any = None) -> Any:
+        director: Any = super().build_request_director(handlers, preferences)
+        handler = director.handlers["Requests"]
+        create = handler._create_instance
+
+        def create_bounded(**options: Any) -> Any:
+            opened = create(**options)
+            opened.hooks["response"].append(bound_body)
+            return opened
+
+        handler._create_instance = create_bounded
+        return director
 
 
 @dataclass
@@ -119,7 +137,7 @@ def _open(source: Source) -> yt_dlp.YoutubeDL:
         "ratelimit": source.rate,
         "cookiefile": _copy(source.cookies) if source.cookies else None,
     }
-    return yt_dlp.YoutubeDL(options, auto_init=False)
+    return _Downloader(options, auto_init=False)
 
 
 def _copy(cookies: Path) -> io.StringIO:

@@ -6,7 +6,7 @@ media store are used. Cached vectors of the same audio are reused.
 
 An enrolment that cannot be read (the file or video is gone, the excerpt ends after the recording) is returned with the problem
 and tried again next time; the others continue. A recording is judged once, so a changed recording needs a new name. Memory: the
-recording's 16-bit samples (115 MB per hour), five times that while a file is decoded, plus the diarization of an excerpt.
+recording's 16-bit samples (115 MB per hour), plus the diarization of an excerpt.
 
 The judgement itself is in enrolment_quality.py.
 """

@@ -23,6 +23,7 @@ from earshot.transcripts.references.cues import plain_srt, plain_vtt, srt_cues, 
 from earshot.transcripts.references.segments import FilePlace
 
 MAX_CUES = 200_000
+MAX_CHARACTERS = 2_000_000  # of text: twice as many as twelve hours of fast speech have
 MAX_VOICE = 60  # characters of a voice's name
 SEGMENTS = "an object with a list of segments, as podcast:transcript describes it"
 # A recording may be a little longer than its source says.
@@ -48,8 +49,10 @@ def read_cues(content: bytes, format: str, name: str, duration_s: float | None =
     cues = list(islice(_READERS[format](text, path), MAX_CUES + 1))
     if len(cues) > MAX_CUES:
         raise EarshotError(f"{name} has more than {MAX_CUES} cues.", "No captions are that long.")
-    within = (_within(cue, duration_s) for cue in _unrolled(cues))
-    return sorted((cue for cue in within if cue), key=lambda cue: cue.start_s)
+    within = [shown for cue in _unrolled(cues) if (shown := _within(cue, duration_s))]
+    if sum(len(cue.text) for cue in within) > MAX_CHARACTERS:
+        raise EarshotError(f"{name} has more than {MAX_CHARACTERS} characters of text.", "No captions are that long.")
+    return sorted(within, key=lambda cue: cue.start_s)
 
 
 def _decoded(content: bytes, path: Path) -> str:

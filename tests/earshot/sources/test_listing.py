@@ -450,3 +450,13 @@ def test_path_is_no_url() -> None:
     assert is_url("https://x/a.mp3")
     assert not is_url("C:/a.mp3")
     assert not is_url("/home/me/what:is this.mp3")
+
+
+def test_name_that_is_not_unicode_is_an_error_of_its_source(tmp_path: Path) -> None:
+    """No database stores it."""
+    path = tmp_path / os.fsdecode(b"M\xfcller.mp3")
+    path.write_bytes(b"sound")
+    with pytest.raises(SourceUnusable, match=r"M\ufffdller\.mp3: its name is not UTF-8, and cannot be stored\. Rename it\."):
+        source_named(str(path))
+    with pytest.raises(SourceUnusable, match=r"M\ufffdller\.mp3: its name is not UTF-8"):
+        list_all(source_named(str(tmp_path)))

@@ -526,3 +526,10 @@ def test_error_has_no_password_of_proxy() -> None:
         read_feed("http://x.example/feed.xml?key=SECRET-2", source_at("http://x.example/feed.xml", proxy=proxy))
     assert "SECRET" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_title_is_cut_and_an_address_longer_than_any_left_out(site: Site) -> None:
+    """An entry may have 50 MB of either."""
+    long = item("ep-2", url=f"{MEDIA}/{'a' * 10_000}.mp3")
+    [entry] = entries(site, rss(item(title="word " * 100_000), long))
+    assert (entry.title, entry.url) == (("word " * 200).strip(), f"{MEDIA}/one.mp3")

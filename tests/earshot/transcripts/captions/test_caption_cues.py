@@ -180,3 +180,9 @@ def test_too_many_passages_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cutting, "MAX_PASSAGES", 3)
     with pytest.raises(EarshotError, match="make 4 passages"):
         caption_passages([CaptionCue(i * 60.0, i * 60.0 + 1.0, "Yes.") for i in range(4)], 20.0, 12, counted)
+
+
+def test_text_longer_than_any_speech_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CHARACTERS", 100)
+    with pytest.raises(EarshotError, match=r"talk\.vtt has more than 100 characters of text\. No captions are that long\."):
+        read_cues(b"WEBVTT\n\n00:00.000 --> 00:01.000\n" + b"word " * 30, "vtt", "talk.vtt")
