@@ -14,6 +14,6 @@ if __name__ == "__main__":
     parser.add_argument("--home", type=Path, default=Path("/tmp/chaos"), help="A folder for libraries, with a short path.")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    report = run_campaign(arguments.seed, arguments.faults, arguments.home)
+    report = run_campaign(arguments.seed, arguments.faults, arguments.home, keep=store)
     print_report(report)
     print(f"Written to {store(report)}")

@@ -153,6 +153,15 @@ class Campaign:
             self.report.findings.append(f"`up` printed a traceback: {text[self.seen :][-800:]}")
         self.seen = len(text)
 
+    def complete(self) -> Report:
+        """The report, with what the world and the callers have counted so far."""
+        callers = self.callers
+        self.report.findings += callers.findings
+        callers.findings.clear()
+        self.report.videos, self.report.restarts_of_up = len(self.recordings), self.world.restarts
+        self.report.calls, self.report.longest_command_s = dict(callers.calls), round(callers.longest_command_s, 1)
+        return self.report
+
     def _at_work(self) -> bool:
         with suppress(psycopg.Error):
             return invariants.at_work(invariants.querying(self.world, "earshot_dagster"))
@@ -197,10 +206,10 @@ class Campaign:
             subprocess.run(command, env=self.world.environment, capture_output=True, check=False, timeout=RECOVERY_S)
 
 
-def run_campaign(seed: int, faults: int, folder: Path) -> Report:
+def run_campaign(seed: int, faults: int, folder: Path, keep: Callable[[Report], object]) -> Report:
     """Inject so many faults in an order that the seed decides: each kind once before any comes again.
 
-    KeyboardInterrupt ends it early, with the faults so far.
+    `keep` gets the report after each round. KeyboardInterrupt ends the campaign early.
     """
     random, report = Random(seed), Report(seed)
     with serving_feed() as feed:
@@ -215,13 +224,11 @@ def run_campaign(seed: int, faults: int, folder: Path) -> Report:
                 for together in _rounds(faults_of(world), faults, random):
                     campaign.inject(together)
                     campaign.read_log()
+                    keep(campaign.complete())
             report.findings += invariants.failed_backfills(invariants.querying(world, "earshot_dagster"))
         finally:
             world.stop()
-    report.videos, report.restarts_of_up = len(campaign.recordings), world.restarts
-    report.calls, report.longest_command_s = callers.calls, round(callers.longest_command_s, 1)
-    report.findings += callers.findings
-    return report
+    return campaign.complete()
 
 
 def _rounds(kinds: list[Fault], count: int, random: Random) -> Iterator[list[Fault]]:
