@@ -44,12 +44,15 @@ class ServerUrls:
         return self.dagster.replace("postgresql://", "postgresql+psycopg2://", 1)
 
 
-def server_urls(settings: Settings) -> ServerUrls:
-    """The URLs of this home's databases. Starts the embedded server and creates the databases if necessary."""
+def server_urls(settings: Settings, beside_audio: bool = False) -> ServerUrls:
+    """The URLs of this home's databases. Starts the embedded server and creates the databases if necessary.
+
+    An embedded server is made in a home that has audio already only if it may be `beside_audio`.
+    """
     key = (settings.home, settings.database_url)
     with _starting:
         if key not in _urls:
-            _urls[key] = _external(settings.database_url) if settings.database_url else _embedded(settings.home)
+            _urls[key] = _external(settings.database_url) if settings.database_url else _embedded(settings.home, beside_audio)
             return _urls[key]
     connect(_urls[key].earshot).close()
     return _urls[key]
@@ -63,7 +66,9 @@ def stop_embedded(home: Path) -> bool:
     return embedded.stop(home)
 
 
-def _embedded(home: Path) -> ServerUrls:
+def _embedded(home: Path, beside_audio: bool) -> ServerUrls:
+    if not beside_audio:
+        embedded.refuse_audio_alone(home)
     sockets = embedded.start(home)
     names = (EARSHOT_DATABASE, EARSHOT_DATABASE + DAGSTER_SUFFIX)
     urls = ServerUrls(*(embedded.url(sockets, name) for name in names))

@@ -25,6 +25,7 @@ from earshot.common.errors import (
     ModelUnavailable,
     NoAudio,
     OutOfMemory,
+    OverLimit,
     Permanent,
     Private,
     Removed,
@@ -67,7 +68,7 @@ def waits_of(error: Retryable) -> list[float]:
 
 PERMANENT = {
     InvalidMedia: "failed", NoAudio: "no_audio", Removed: "removed", Private: "private", MembersOnly: "members_only",
-    GeoBlocked: "geo_blocked", AgeRestricted: "age_restricted", AddressRefused: "failed",
+    GeoBlocked: "geo_blocked", AgeRestricted: "age_restricted", AddressRefused: "failed", OverLimit: "failed",
 }  # fmt: skip
 
 

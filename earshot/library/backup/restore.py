@@ -53,7 +53,7 @@ def restore(source: str, tell: Tell) -> RestoreSummary:
         raise EarshotError(f"There is no finished backup at {folder}.", "Name the folder that `earshot backup` wrote.")
     refuse_newer(manifest)
     _refuse_running(make_home(settings.home))
-    urls = server_urls(settings)
+    urls = server_urls(settings, beside_audio=True)
     _refuse_filled(urls.earshot, settings)
     with _staged(settings.home / STAGED) as staged:
         for name, part in manifest.parts.items():

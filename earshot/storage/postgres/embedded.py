@@ -157,7 +157,6 @@ def _ensure_running(home: Path, deadline: float) -> Path:
 
 def _create(home: Path) -> None:
     """Make the files of a new server, in a folder that is renamed once they are whole."""
-    _require_new(home)
     user, new = server_user(home), home / ".postgres.new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
@@ -173,14 +172,14 @@ def _create(home: Path) -> None:
     new.replace(home / "postgres")
 
 
-def _require_new(home: Path) -> None:
-    """Raise DatabaseUnusable if the home has audio: an empty library beside it would hide that its database is gone."""
+def refuse_audio_alone(home: Path) -> None:
+    """Raise DatabaseUnusable if the home has audio, but no server: an empty library would hide that its database is gone."""
     media = home / "media"
-    if media.is_dir() and any(entry.is_file() for entry in media.iterdir()):
+    if not (home / "postgres").exists() and media.is_dir() and any(entry.is_file() for entry in media.iterdir()):
         raise DatabaseUnusable(
             f"{media} has audio, but its library's database is gone: there is no {home / 'postgres'}.",
-            "Put that folder back (was it moved, or is its disk not mounted?), or restore a backup into another EARSHOT_HOME. "
-            "To begin with an empty library here, move the audio away.",
+            "Put that folder back (was it moved, or is its disk not mounted?), or run `earshot restore`. To begin with an "
+            "empty library, move the audio away.",
         )
 
 

@@ -141,6 +141,11 @@ def test_server_moves_into_an_embedded_one_and_back(filled: Library, elsewhere: 
         elsewhere.setenv("EARSHOT_MEDIA", str(home / "media"))
         Library().restore(str(tmp_path / "first"))
         Library().backup(str(tmp_path / "second-backup"))
+        stop_embedded(home)
+        (home / "postgres").rename(home / "postgres.old")
+        with pytest.raises(DatabaseUnusable, match="or run `earshot restore`"):
+            open_database()
+        Library().restore(str(tmp_path / "second-backup"))
     finally:
         stop_embedded(home)
         shutil.rmtree(home)

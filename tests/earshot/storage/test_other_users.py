@@ -31,13 +31,16 @@ pytestmark = pytest.mark.slow
 def opened() -> Iterator[Path]:
     """A home that an earlier version left open to everyone, after it was opened again; its Postgres runs."""
     home = Path(tempfile.mkdtemp(prefix="earshot-"))
-    for name in ("media/v.flac", "logs/daemon.log", "models/m/model.bin", "broker/valkey.log"):
+    (home / "media").mkdir()
+    for name in ("logs/daemon.log", "models/m/model.bin", "broker/valkey.log"):
         (home / name).parent.mkdir(parents=True)
         (home / name).write_text(name)
     (home / "up.json").write_text("{}")
     for path in (home, *home.rglob("*")):
         path.chmod(0o777 if path.is_dir() else 0o666)
     server_urls(replace(read_settings(), home=home, database_url=None))
+    (home / "media" / "v.flac").write_text("media/v.flac")  # audio before its database would be refused
+    (home / "media" / "v.flac").chmod(0o666)
     yield home
     stop_embedded(home)
     shutil.rmtree(home)
