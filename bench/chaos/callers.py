@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 from bench.chaos.world import EARSHOT, World
 
-SEARCH_S, CORRECT_S, COMMAND_S = 1.0, 4.0, 6.0  # between two calls
+SEARCH_S, CORRECT_S, COMMAND_S = 1.0, 4.0, 15.0  # between two calls
 LONGEST_S = 60.0  # of a command
 TIMEOUT_S = 240.0
 AWAY = (502, 503, 504)

@@ -1,14 +1,14 @@
-"""The campaign: publishes episodes, injects a fault while they are at work, and waits until everything holds again.
+"""The campaign: publishes episodes, injects faults while they are at work, and waits until everything holds again.
 
-Each fault begins at a random moment of the work on an episode that was just published, and on a backfill. The time to recovery
-is from the end of the fault (that of a kill, at once) until all invariants hold at once; what does not hold after RECOVERY_S is
-a finding.
+A round has one to MOST_AT_ONCE faults. Each begins at a random moment of the work on an episode that was just published, and on
+a backfill; those of a round overlap. The time to recovery is from the end of the last fault (that of a kill, at once) until all
+invariants hold at once; what does not hold after RECOVERY_S is a finding.
 """
 
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
@@ -33,15 +33,15 @@ FIRST_S, RECOVERY_S = 900.0, 300.0
 LOOK_S = 2.0
 RESTART_S = 10.0  # as the systemd unit's RestartSec
 NOTICED_S = 90.0  # in which an episode is noticed
-LATEST_S = 15.0  # after a run has started, a fault begins
+LATEST_S = 15.0  # after a run has started, or after the fault before, a fault begins
+MOST_AT_ONCE = 3  # faults of a round
 
 
 @dataclass(frozen=True)
 class Injected:
-    """A fault that was injected, and what did not hold RECOVERY_S after it."""
+    """The faults of a round, and what did not hold RECOVERY_S after it."""
 
-    fault: str
-    after_s: float
+    faults: tuple[str, ...]
     recovered_s: float
     findings: tuple[str, ...]
 
@@ -57,6 +57,11 @@ class Report:
     calls: dict[str, int] = field(default_factory=dict)
     longest_command_s: float = 0.0
     findings: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> int:
+        """How many faults were injected."""
+        return sum(len(injected.faults) for injected in self.injected)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -93,29 +98,36 @@ class Campaign:
             self.callers.passages[recording] = sorted(text["text"] for text in texts)
             self.callers.recordings[row["video_id"]] = recording
 
-    def inject(self, fault: Fault) -> None:
-        """Publish, inject the fault, end it, and wait until everything holds."""
+    def inject(self, faults: Sequence[Fault]) -> None:
+        """Publish, inject the faults one after the other, end them, and wait until everything holds."""
         self.callers.changing.set()
         self._publish(self.random.randrange(len(self.media)))
         self._ask_for_backfill()
         self._wait(NOTICED_S, lambda: [] if self._at_work() else ["no run has started"])
-        after_s = self.random.uniform(0.0, LATEST_S)
-        self._wait(after_s, lambda: ["waiting"])
-        heal = fault.begin(self.world, self.random)
-        if heal is None:
+        begun = self._begin_and_end(faults)
+        if not begun:
             return
-        try:
-            self._wait(fault.lasts_s, lambda: ["lasting"])
-        finally:
-            heal()
         ended = time.monotonic()
         self.callers.changing.clear()
         left = self._wait(RECOVERY_S, self.violations)
         for name in invariants.unfinished(invariants.querying(self.world), self.recordings) if left else []:
             self.recordings.pop(name.partition(" ")[0])  # lost, but once
-        injected = Injected(fault.name, round(after_s, 1), round(time.monotonic() - ended, 1), tuple(left))
+        injected = Injected(tuple(begun), round(time.monotonic() - ended, 1), tuple(left))
         self.report.injected.append(injected)
-        print(f"{len(self.report.injected)}. {fault.name}: {injected.recovered_s:.0f} s {'; '.join(left)}", flush=True)
+        print(f"{self.report.faults}. {', '.join(begun)}: {injected.recovered_s:.0f} s {'; '.join(left)}", flush=True)
+
+    def _begin_and_end(self, faults: Sequence[Fault]) -> list[str]:
+        """Inject the faults, each for as long as it lasts; returns those that were possible. The last to begin ends first."""
+        begun: list[str] = []
+        with ExitStack() as heals:
+            for fault in faults:
+                self._wait(self.random.uniform(0.0, LATEST_S), lambda: ["waiting"])
+                heal = fault.begin(self.world, self.random)
+                if heal is not None:
+                    heals.callback(heal)
+                    begun.append(fault.name)
+            self._wait(max(fault.lasts_s for fault in faults), lambda: ["lasting"])
+        return begun
 
     def violations(self) -> list[str]:
         """Everything that does not hold now; nothing further once videos are unfinished."""
@@ -140,6 +152,15 @@ class Campaign:
         if "Traceback" in text[self.seen :]:
             self.report.findings.append(f"`up` printed a traceback: {text[self.seen :][-800:]}")
         self.seen = len(text)
+
+    def complete(self) -> Report:
+        """The report, with what the world and the callers have counted so far."""
+        callers = self.callers
+        self.report.findings += callers.findings
+        callers.findings.clear()
+        self.report.videos, self.report.restarts_of_up = len(self.recordings), self.world.restarts
+        self.report.calls, self.report.longest_command_s = dict(callers.calls), round(callers.longest_command_s, 1)
+        return self.report
 
     def _at_work(self) -> bool:
         with suppress(psycopg.Error):
@@ -185,8 +206,11 @@ class Campaign:
             subprocess.run(command, env=self.world.environment, capture_output=True, check=False, timeout=RECOVERY_S)
 
 
-def run_campaign(seed: int, faults: int, folder: Path) -> Report:
-    """Inject so many faults in an order that the seed decides: each kind once before any comes again."""
+def run_campaign(seed: int, faults: int, folder: Path, keep: Callable[[Report], object]) -> Report:
+    """Inject so many faults in an order that the seed decides: each kind once before any comes again.
+
+    `keep` gets the report after each round. KeyboardInterrupt ends the campaign early.
+    """
     random, report = Random(seed), Report(seed)
     with serving_feed() as feed:
         world = World(folder, feed)
@@ -196,24 +220,27 @@ def run_campaign(seed: int, faults: int, folder: Path) -> Report:
         try:
             campaign.begin()
             print(f"Seed {seed}: {len(campaign.media)} recordings are in the library.", flush=True)
-            with calling(callers):
-                for fault in _order(faults_of(world), faults, random):
-                    campaign.inject(fault)
+            with calling(callers), suppress(KeyboardInterrupt):
+                for together in _rounds(faults_of(world), faults, random):
+                    campaign.inject(together)
                     campaign.read_log()
+                    keep(campaign.complete())
             report.findings += invariants.failed_backfills(invariants.querying(world, "earshot_dagster"))
         finally:
             world.stop()
-    report.videos, report.restarts_of_up = len(campaign.recordings), world.restarts
-    report.calls, report.longest_command_s = callers.calls, round(callers.longest_command_s, 1)
-    report.findings += callers.findings
-    return report
+    return campaign.complete()
 
 
-def _order(kinds: list[Fault], count: int, random: Random) -> list[Fault]:
+def _rounds(kinds: list[Fault], count: int, random: Random) -> Iterator[list[Fault]]:
+    """So many faults in rounds; each kind comes once before any comes again."""
     chosen: list[Fault] = []
     while len(chosen) < count:
         chosen += random.sample(kinds, len(kinds))
-    return chosen[:count]
+    chosen = chosen[:count]
+    while chosen:
+        together = random.randint(1, MOST_AT_ONCE)
+        yield chosen[:together]
+        chosen = chosen[together:]
 
 
 def _media() -> list[bytes]:

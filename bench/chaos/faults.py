@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bench.chaos.world import World, unmount
 
 KILLED = ("page", "webserver", "daemon", "code server", "worker", "broker", "postgres", "backend", "up")
 LASTS_S = 12.0
+CLOCK_STEPS = {"ahead": 3600, "back": -3600}  # and the other way when the fault ends
 SPARE = 64 << 20  # bytes of memory that a worker gets under pressure
 
 Heal = Callable[[], None]
@@ -36,6 +38,8 @@ def faults_of(world: World) -> list[Fault]:
     faults += [Fault("kill everything", _kill_everything, 0.0), Fault("cut connections", _cut_connections, 0.0)]
     faults += [Fault(f"feed {mood}", _in_mood(mood), 20.0) for mood in Mood if mood is not Mood.WELL]
     faults += [Fault("memory pressure on a worker", _squeeze)]
+    if world.own_clock:
+        faults += [Fault(f"clock an hour {name}", _stepping(step_s)) for name, step_s in CLOCK_STEPS.items()]
     if world.own_disk:
         faults += [Fault("disk full", _fill_disk), Fault("media store read-only", _protect_media)]
     return faults
@@ -81,6 +85,23 @@ def _in_mood(mood: Mood) -> Callable[[World, Random], Heal | None]:
         return lambda: setattr(world.feed, "mood", Mood.WELL)
 
     return begin
+
+
+def _stepping(seconds: int) -> Callable[[World, Random], Heal | None]:
+    def begin(world: World, _: Random) -> Heal | None:
+        world.step_clock(seconds)
+        with suppress(psycopg.OperationalError):  # another fault has stopped it
+            if abs(_clock_of_postgres(world) - time.time() - seconds) > LASTS_S:
+                raise SystemExit("The clock of Postgres did not step, so that the campaign proves nothing about that.")
+        return lambda: world.step_clock(0)
+
+    return begin
+
+
+def _clock_of_postgres(world: World) -> float:
+    with psycopg.connect(url_of(world), connect_timeout=5) as connection:
+        row = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
+    return float(row[0]) if row else 0.0
 
 
 def _squeeze(world: World, random: Random) -> Heal | None:

@@ -8,28 +8,36 @@ from bench.harness.figures import measured_on, write
 from earshot.cli.output import print_table
 from earshot.models.device import cpu_name
 
-HEADINGS = [("fault", "left"), ("times", "right"), ("longest recovery s", "right"), ("with findings", "right")]
+HEADINGS = [
+    ("fault", "left"),
+    ("times", "right"),
+    ("longest recovery s: alone", "right"),
+    ("with others", "right"),
+    ("with findings", "right"),
+]
 
 
 def print_report(report: Report) -> None:
     """Print what was injected, how long recovery took, and what was found."""
     by_kind: dict[str, list[Injected]] = defaultdict(list)
     for injected in report.injected:
-        by_kind[injected.fault].append(injected)
-    rows = [
-        [
-            kind,
-            str(len(faults)),
-            f"{max(fault.recovered_s for fault in faults):.0f}",
-            str(sum(bool(fault.findings) for fault in faults)),
-        ]
-        for kind, faults in sorted(by_kind.items())
-    ]
-    print_table(HEADINGS, rows)
-    print(f"{len(report.injected)} faults, {report.videos} videos; `up` was restarted {report.restarts_of_up} times.")
+        for fault in injected.faults:
+            by_kind[fault].append(injected)
+    print_table(HEADINGS, [[kind, *_figures(rounds)] for kind, rounds in sorted(by_kind.items())])
+    print(f"{report.faults} faults in {len(report.injected)} rounds, {report.videos} videos.")
+    print(f"`up` was restarted {report.restarts_of_up} times.")
     print(f"Calls: {report.calls}; the longest command took {report.longest_command_s:.0f} s.")
-    for finding in [*(f"{fault.fault}: {text}" for fault in report.injected for text in fault.findings), *report.findings]:
+    found = [f"{', '.join(injected.faults)}: {text}" for injected in report.injected for text in injected.findings]
+    for finding in [*found, *report.findings]:
         print(f"FOUND {finding}")
+
+
+def _figures(rounds: list[Injected]) -> list[str]:
+    """How often a fault came, the longest recovery alone and with others, and the rounds with findings."""
+    alone = [injected.recovered_s for injected in rounds if len(injected.faults) == 1]
+    together = [injected.recovered_s for injected in rounds if len(injected.faults) > 1]
+    longest = [f"{max(times):.0f}" if times else "" for times in (alone, together)]
+    return [str(len(rounds)), *longest, str(sum(bool(injected.findings) for injected in rounds))]
 
 
 def store(report: Report) -> Path:

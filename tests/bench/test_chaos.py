@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bench.chaos import invariants
-from bench.chaos.campaign import _order
+from bench.chaos.campaign import MOST_AT_ONCE, _rounds
 from bench.chaos.faults import faults_of
 from bench.chaos.feed import Feed, Mood, serving_feed
 from bench.chaos.world import World
@@ -47,10 +47,13 @@ def test_feed_answers_in_each_mood(feed: Feed) -> None:
 
 def test_each_fault_comes_once_before_any_comes_again(tmp_path: Path) -> None:
     kinds = faults_of(World(tmp_path, Feed()))
-    chosen = _order(kinds, 2 * len(kinds), Random(1))
-    assert sorted(fault.name for fault in chosen[: len(kinds)]) == sorted(fault.name for fault in kinds)
-    assert chosen == _order(kinds, 2 * len(kinds), Random(1))
-    assert chosen != _order(kinds, 2 * len(kinds), Random(2))
+    rounds = list(_rounds(kinds, 2 * len(kinds), Random(1)))
+    chosen = [fault.name for together in rounds for fault in together]
+    assert sorted(chosen[: len(kinds)]) == sorted(fault.name for fault in kinds)
+    assert len(chosen) == 2 * len(kinds)
+    assert {len(together) for together in rounds} == set(range(1, MOST_AT_ONCE + 1))
+    assert rounds == list(_rounds(kinds, 2 * len(kinds), Random(1)))
+    assert rounds != list(_rounds(kinds, 2 * len(kinds), Random(2)))
 
 
 def test_fault_without_its_process_is_left_out(tmp_path: Path) -> None:
