@@ -9,11 +9,10 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import psycopg
 
@@ -62,10 +61,6 @@ class Report:
     def faults(self) -> int:
         """How many faults were injected."""
         return sum(len(injected.faults) for injected in self.injected)
-
-    @property
-    def document(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from bench.harness.server import answering
+from bench.harness.server import answering_from
 
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 PIECE = 4096  # bytes of a slow answer
@@ -52,11 +52,7 @@ class Feed:
 def serving_feed() -> Iterator[Feed]:
     """The feed's server for the block."""
     feed = Feed()
-
-    class Handler(_Handler):
-        state = feed
-
-    with answering(Handler) as feed.url:
+    with answering_from(feed, _Handler) as feed.url:
         yield feed
 
 

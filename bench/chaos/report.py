@@ -1,6 +1,7 @@
 """A campaign's report: a table of faults by kind, and the file of its figures."""
 
 from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
 
 from bench.chaos.campaign import Injected, Report
@@ -42,4 +43,4 @@ def _figures(rounds: list[Injected]) -> list[str]:
 
 def store(report: Report) -> Path:
     """Write the figures to bench/results; returns the path."""
-    return write({**measured_on(cpu_name()), **report.document}, f"chaos/{report.seed}-")
+    return write({**measured_on(cpu_name()), **asdict(report)}, f"chaos/{report.seed}-")

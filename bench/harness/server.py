@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,11 @@ def answering(handler: Callable[..., BaseHTTPRequestHandler], port: int = 0) -> 
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def answering_from(state: object, handler: type[BaseHTTPRequestHandler]) -> AbstractContextManager[str]:
+    """`answering()` with this handler, whose `state` is the given one."""
+    return answering(type(handler.__name__, (handler,), {"state": state}))
 
 
 def free_port() -> int:

@@ -5,7 +5,7 @@ For each of the model sets `bundled` and `multilingual`, in one process after th
 - the share of the questions of bench/corpora/languages.py whose passage is the nearest in meaning, among the twelve of its
   language, asked in that language and in English;
 - recall@5 and MRR of the English questions about documentation, as bench/search/retrieval.py reports them, among its passages
-  only, in a home of its own;
+  only, in its own home;
 - how many of its passages are embedded per second of CPU.
 
 Prints a table, and writes bench/results/languages-<commit>.json.
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def measure(model_set: str) -> Measured:
-    """All figures of this set's text model, in a home of its own."""
+    """All figures of this set's text model, in its own home."""
     os.environ["EARSHOT_MODELS"] = model_set
     with own_home():
         database, models = open_database(), Models()

@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from urllib.parse import urlsplit
 
+CLOCKS_DIFFER_S = 60.0  # within which the clocks of several machines differ; a time further ahead was by a wrong clock
+
 
 def format_hms(seconds: float) -> str:
     """h:mm:ss."""

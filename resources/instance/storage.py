@@ -23,6 +23,7 @@ from dagster_postgres import DagsterPostgresStorage, PostgresRunStorage, Postgre
 from dagster_postgres.utils import set_pg_statement_timeout
 from sqlalchemy import Engine, create_engine, event
 
+from earshot.common.times import CLOCKS_DIFFER_S
 from earshot.config.settings import read_settings
 from earshot.storage.outages import connect, wait_for_restarts
 from earshot.storage.server import server_urls
@@ -31,7 +32,6 @@ from resources.instance.event_log import EarshotEventLog
 _TABLES_LOCK = 0x0EA2DA65  # arbitrary, but constant
 POOL_SIZE = 2  # connections that a process keeps; Postgres allows a hundred in all
 MAX_OVERFLOW = 20  # more under load: a daemon's sensors and a code server's ticks run at once
-CLOCK_TOLERANCE_S = 60.0  # within which clocks of several machines differ
 RECYCLE_S = 3600  # an older connection is replaced
 
 
@@ -101,7 +101,7 @@ def _due_if_future(state: InstigatorState) -> InstigatorState:
     if not isinstance(data, SensorInstigatorData):
         return state
     last = max(data.last_tick_timestamp or 0.0, data.last_tick_start_timestamp or 0.0)
-    if last <= time.time() + CLOCK_TOLERANCE_S:
+    if last <= time.time() + CLOCKS_DIFFER_S:
         return state
     return state.with_data(data._replace(last_tick_timestamp=None, last_tick_start_timestamp=None))
 

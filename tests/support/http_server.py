@@ -20,7 +20,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from bench.harness.server import answering
+from bench.harness.server import answering_from
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,7 @@ class Site:
 def misbehaving() -> Iterator[Site]:
     """A server for the block, which as yet answers everything with 404."""
     site = Site()
-
-    class Handler(_Handler):
-        state = site
-
-    with answering(Handler) as site.url:
+    with answering_from(site, _Handler) as site.url:
         yield site
 
 

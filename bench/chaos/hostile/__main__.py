@@ -4,6 +4,7 @@ import argparse
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from bench.chaos.hostile.campaign import HostileReport, Result, run_campaign
@@ -66,5 +67,5 @@ if __name__ == "__main__":
     report = run_campaign(chosen, arguments.seed, arguments.home)
     print_report(report)
     if not arguments.only:
-        print(f"Written to {write({**measured_on(cpu_name()), **report.document}, f'chaos/hostile-{arguments.seed}-')}")
+        print(f"Written to {write({**measured_on(cpu_name()), **asdict(report)}, f'chaos/hostile-{arguments.seed}-')}")
     raise SystemExit(any(result.findings for result in report.results))

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,6 @@ class HostileReport:
 
     seed: int
     results: list[Result] = field(default_factory=list)
-
-    @property
-    def document(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from bench.harness.server import answering
+from bench.harness.server import answering_from
 
 Body = bytes | Callable[[], Iterable[bytes]]
 
@@ -67,11 +67,7 @@ def drip(head: bytes, pause_s: float = 1.0, most_s: float = 900.0) -> Callable[[
 def hostile_site() -> Iterator[HostileSite]:
     """A server for the block."""
     site = HostileSite()
-
-    class Handler(_Handler):
-        state = site
-
-    with answering(Handler) as site.url:
+    with answering_from(site, _Handler) as site.url:
         yield site
 
 

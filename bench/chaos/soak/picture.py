@@ -15,7 +15,7 @@ MINUTE_S = 60.0
 WIDTH_INCHES, ROW_INCHES = 5.0, 1.45
 MOST_LINES, FEWEST_POINTS = 8, 5
 
-# Title, and the curves of a plot: what is left of a name after the match labels its line. The MOST_LINES highest are drawn.
+# Title, and the curves of a plot: the rest of a name after the match labels its line. The MOST_LINES highest are drawn.
 PLOTS = (
     ("Memory of the workers, MiB", "memory (?=worker)"),
     ("Memory of the other processes, MiB", "memory (?!worker)"),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from earshot.common.times import CLOCKS_DIFFER_S
 from earshot.config.sources_file import Kind, Source
 from earshot.storage.catalog.entries import Validators
 from earshot.storage.catalog.videos import PERMANENT_STATES
@@ -16,7 +17,6 @@ from earshot.storage.database import Database
 
 FIRST_PAUSE_S = 3600.0  # YouTube says that it limits a session "for up to an hour"
 MAX_PAUSE_S = 24 * 3600.0
-CLOCKS_DIFFER = timedelta(minutes=1)  # those of this machine and of the database, at most
 MAX_RETRY_S = 6 * 3600.0  # between two polls of a source that cannot be listed
 
 
@@ -54,7 +54,7 @@ class SourceState:
         """When it is time to poll it again; None if it was never polled, or later than now, by a clock that was wrong."""
         if self.paused:
             return self.paused_until
-        if self.looked_at is None or self.looked_at > datetime.now(UTC) + CLOCKS_DIFFER:
+        if self.looked_at is None or self.looked_at > datetime.now(UTC) + timedelta(seconds=CLOCKS_DIFFER_S):
             return None
         wait_s = min(every_s * 2.0 ** min(self.failures, 20), max(MAX_RETRY_S, every_s))
         return self.looked_at + timedelta(seconds=wait_s)
