@@ -13,6 +13,7 @@ import psycopg
 
 from bench.chaos.feed import Mood
 from bench.chaos.world import World, unmount
+from bench.harness.clock import Clock
 
 KILLED = ("page", "webserver", "daemon", "code server", "worker", "broker", "postgres", "backend", "up")
 LASTS_S = 12.0
@@ -38,8 +39,8 @@ def faults_of(world: World) -> list[Fault]:
     faults += [Fault("kill everything", _kill_everything, 0.0), Fault("cut connections", _cut_connections, 0.0)]
     faults += [Fault(f"feed {mood}", _in_mood(mood), 20.0) for mood in Mood if mood is not Mood.WELL]
     faults += [Fault("memory pressure on a worker", _squeeze)]
-    if world.own_clock:
-        faults += [Fault(f"clock an hour {name}", _stepping(step_s)) for name, step_s in CLOCK_STEPS.items()]
+    if world.clock is not None:
+        faults += [Fault(f"clock an hour {name}", _stepping(world.clock, step_s)) for name, step_s in CLOCK_STEPS.items()]
     if world.own_disk:
         faults += [Fault("disk full", _fill_disk), Fault("media store read-only", _protect_media)]
     return faults
@@ -87,13 +88,13 @@ def _in_mood(mood: Mood) -> Callable[[World, Random], Heal | None]:
     return begin
 
 
-def _stepping(seconds: int) -> Callable[[World, Random], Heal | None]:
+def _stepping(clock: Clock, seconds: int) -> Callable[[World, Random], Heal | None]:
     def begin(world: World, _: Random) -> Heal | None:
-        world.step_clock(seconds)
+        clock.step(seconds)
         with suppress(psycopg.OperationalError):  # another fault has stopped it
             if abs(_clock_of_postgres(world) - time.time() - seconds) > LASTS_S:
                 raise SystemExit("The clock of Postgres did not step, so that the campaign proves nothing about that.")
-        return lambda: world.step_clock(0)
+        return lambda: clock.step(0)
 
     return begin
 

@@ -1,12 +1,11 @@
 """The world of a campaign: a library in its own home, on its own small disk if root, `earshot up`, and its processes by kind.
 
 `up` runs as under systemd with `Restart=on-failure`: `keep_up()` starts it again if it exits. Everything ends with `stop()`.
-Where there is a C compiler, its processes read a clock that `step_clock()` sets; the machine's is left alone.
+Where there is a C compiler, its processes read `clock`, which faults step.
 """
 
 import os
 import shutil
-import struct
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from bench.chaos.feed import Feed
+from bench.harness.clock import Clock, make_clock
 from bench.harness.server import free_port
 from earshot.config.settings import PROJECT_ROOT
 
@@ -44,7 +44,7 @@ class World:
     process: "subprocess.Popen[bytes] | None" = None
     restarts: int = 0
     own_disk: bool = False
-    own_clock: bool = False
+    clock: Clock | None = None
 
     @property
     def home(self) -> Path:
@@ -61,23 +61,13 @@ class World:
     @property
     def environment(self) -> dict[str, str]:
         own = {"EARSHOT_HOME": str(self.home), "EARSHOT_SOURCES": str(self.folder / "sources.yaml"), "EARSHOT_WORKERS": "2"}
-        return {**os.environ, "EARSHOT_SETTINGS": os.devnull, "PYTHONPATH": str(PROJECT_ROOT), **own, **self._clock()}
-
-    def _clock(self) -> dict[str, str]:
-        """What lets a process read the world's clock."""
-        if not self.own_clock:
-            return {}
-        return {"LD_PRELOAD": str(self.folder / "clock.so"), "CHAOS_CLOCK": str(self.folder / "clock")}
-
-    def step_clock(self, seconds: int) -> None:
-        """Set the clock of all processes to this difference from the machine's."""
-        with (self.folder / "clock").open("r+b") as file:  # they have mapped it
-            file.write(struct.pack("l", seconds))
+        clock = self.clock.environment if self.clock else {}
+        return {**os.environ, "EARSHOT_SETTINGS": os.devnull, "PYTHONPATH": str(PROJECT_ROOT), **own, **clock}
 
     def prepare(self) -> None:
         """Make a new home, and point this process's settings at it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._make_clock()
+        self.clock = make_clock(self.folder)
         self._unmount()
         shutil.rmtree(self.home, ignore_errors=True)
         self.log.unlink(missing_ok=True)
@@ -132,15 +122,6 @@ class World:
             return [psutil.Process(int((self.home / "postgres" / "postmaster.pid").read_text().split()[0]))]
         except (OSError, IndexError, ValueError, psutil.NoSuchProcess):
             return []
-
-    def _make_clock(self) -> None:
-        """Compile bench/chaos/clock.c, if there is a compiler."""
-        (self.folder / "clock").write_bytes(struct.pack("l", 0))
-        source, library = Path(__file__).with_name("clock.c"), self.folder / "clock.so"
-        compiler = shutil.which("cc")
-        self.own_clock = compiler is not None and _succeeds(
-            [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source)]
-        )
 
     def _mount(self) -> None:
         """Put the home on a small file system, if this user may."""

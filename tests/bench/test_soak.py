@@ -1,9 +1,5 @@
 """The soak without a running `earshot up`: growing curves are told from flat ones, and what is kept of them."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -12,7 +8,6 @@ import psutil
 import pytest
 
 from bench.chaos.soak import disk
-from bench.chaos.soak.fast_clock import FIRST_HOUR, fast_clock
 from bench.chaos.soak.processes import proportional_set
 from bench.chaos.soak.recordings import recording
 from bench.chaos.soak.report import document, kept_curves
@@ -102,23 +97,3 @@ def test_usage_is_that_of_the_process_and_of_its_folders(tmp_path: Path) -> None
     assert disk.measure(tmp_path) == {"disk home": 3, "file count home": 1, "disk media": 3, "file count media": 1}
     process = psutil.Process()
     assert 0 < proportional_set(process.pid) <= process.memory_info().rss * 1.1
-
-
-# Prints the time of day, and by how much it went on during a sleep. Ends, because a wait lasts no longer than it should.
-CLOCK = """
-import threading, time
-day = time.time()
-time.sleep(0.1)
-print(day, time.time() - day)
-threading.Event().wait(0.1)
-"""
-
-
-@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
-def test_fast_clock_changes_the_time_of_day_alone(tmp_path: Path) -> None:
-    clock = fast_clock(tmp_path, 40)
-    command = [sys.executable, "-c", CLOCK]
-    ended = subprocess.run(command, env={**os.environ, **clock}, capture_output=True, text=True, check=True)
-    day, passed_s = (float(number) for number in ended.stdout.split())
-    assert day % 86_400 // 3600 >= FIRST_HOUR
-    assert passed_s >= 40 * 0.1

@@ -13,10 +13,10 @@ import psycopg
 from bench.chaos.feed import serving_feed
 from bench.chaos.invariants import querying
 from bench.chaos.soak import disk, processes, tables
-from bench.chaos.soak.fast_clock import fast_clock
 from bench.chaos.soak.readers import Readers, reading
 from bench.chaos.soak.recordings import recording
 from bench.chaos.world import World
+from bench.harness.clock import make_clock
 
 SAMPLE_S = 20.0
 LOOK_S = 2.0  # between two looks for episodes that became searchable
@@ -64,11 +64,6 @@ class SoakWorld(World):
     """A library in a plain folder, perhaps by a fast clock."""
 
     plan: Plan = field(default_factory=Plan)
-    clock: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {**super().environment, **self.clock}
 
     def prepare(self) -> None:
         """Make a new home, and point this process's settings at it, but for the clock."""
@@ -77,7 +72,11 @@ class SoakWorld(World):
         self.home.mkdir()
         (self.folder / "sources.yaml").write_text(self.plan.sources.format(self.feed.address))
         os.environ.update(self.environment)
-        self.clock = fast_clock(self.folder, self.plan.speed) if self.plan.speed > 1 else {}
+        if self.plan.speed > 1:
+            self.clock = make_clock(self.folder)
+            if self.clock is None:
+                raise SystemExit("A fast clock needs a C compiler, and there is no `cc`. Install one, or leave out --speed.")
+            self.clock.run(self.plan.speed)
 
 
 @dataclass

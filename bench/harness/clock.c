@@ -1,16 +1,20 @@
-/* A wall clock that shows SOAK_FROM at SOAK_START (both in seconds since 1970) and goes SOAK_SPEED times as fast, for every
-   process that preloads it.
+/* A time of day that differs from the machine's, for every process that preloads this. The file BENCH_CLOCK has three numbers
+   (long): the clock shows `from` at the machine's `start` (both in seconds since 1970), and goes `speed` times as fast. The file
+   is mapped: a change shows at once in every process.
 
-   Only the time of day is fast: sleeps, timeouts and the monotonic clock stay real. A wait until a time of day lasts as long in
-   real seconds as it would have without this. Built and preloaded by bench/chaos/soak/fast_clock.py. */
+   Only the time of day differs, as after a step of a real clock: sleeps, timeouts and the monotonic clock stay real. A wait until
+   a time of day lasts as long in real seconds as it would have without this. Built and preloaded by bench/harness/clock.py.
+   libfaketime 0.9.10 breaks Python's time.sleep(). */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -19,16 +23,19 @@
 #define BILLION 1000000000LL
 #define REALTIME_FROM 1000000000LL /* seconds: a deadline beyond is a time of day, an earlier one of the monotonic clock */
 
-static long long start_ns = 0, from_ns = 0;
-static long long speed = 1;
+struct setting {
+  long start, from, speed;
+};
 
-__attribute__((constructor)) static void read_settings(void) {
-  const char *start = getenv("SOAK_START"), *from = getenv("SOAK_FROM"), *factor = getenv("SOAK_SPEED");
-  if (start && from && factor) {
-    start_ns = atoll(start) * BILLION;
-    from_ns = atoll(from) * BILLION;
-    speed = atoll(factor);
-  }
+static const struct setting same = {0, 0, 1};
+static const volatile struct setting *set = &same;
+
+__attribute__((constructor)) static void map_setting(void) {
+  const char *path = getenv("BENCH_CLOCK");
+  int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  void *mapped = file < 0 ? MAP_FAILED : mmap(NULL, sizeof(struct setting), PROT_READ, MAP_SHARED, file, 0);
+  if (mapped != MAP_FAILED) set = mapped;
+  if (file >= 0) close(file);
 }
 
 static long long real_ns(void) {
@@ -37,8 +44,8 @@ static long long real_ns(void) {
   return now.tv_sec * BILLION + now.tv_nsec;
 }
 
-static long long fast_ns(void) {
-  return from_ns + (real_ns() - start_ns) * speed;
+static long long shown_ns(void) {
+  return set->from * BILLION + (real_ns() - set->start * BILLION) * set->speed;
 }
 
 static struct timespec timespec_of(long long ns) {
@@ -46,27 +53,27 @@ static struct timespec timespec_of(long long ns) {
   return result;
 }
 
-/* The real time of day of a deadline by the fast clock, as far away as the caller meant it to be. */
+/* The real time of day of a deadline by the shown clock, as far away as the caller meant it to be. */
 static struct timespec real_deadline(const struct timespec *deadline) {
-  return timespec_of(real_ns() + deadline->tv_sec * BILLION + deadline->tv_nsec - fast_ns());
+  return timespec_of(real_ns() + deadline->tv_sec * BILLION + deadline->tv_nsec - shown_ns());
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
   if (clock != CLOCK_REALTIME && clock != CLOCK_REALTIME_COARSE) return syscall(SYS_clock_gettime, clock, now);
-  *now = timespec_of(fast_ns());
+  *now = timespec_of(shown_ns());
   return 0;
 }
 
 int gettimeofday(struct timeval *restrict now, void *restrict zone) {
   (void)zone;
-  long long ns = fast_ns();
+  long long ns = shown_ns();
   now->tv_sec = ns / BILLION;
   now->tv_usec = ns % BILLION / 1000;
   return 0;
 }
 
 time_t time(time_t *now) {
-  time_t seconds = fast_ns() / BILLION;
+  time_t seconds = shown_ns() / BILLION;
   if (now) *now = seconds;
   return seconds;
 }
@@ -74,7 +81,8 @@ time_t time(time_t *now) {
 int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
                            const struct timespec *restrict deadline) {
   static int (*next)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
-  if (!next) next = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+  if (!next) next = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2"); /* of two versions on x86-64 */
+  if (!next) next = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
   if (deadline->tv_sec < REALTIME_FROM) return next(condition, mutex, deadline);
   struct timespec real = real_deadline(deadline);
   return next(condition, mutex, &real);
