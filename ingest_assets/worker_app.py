@@ -3,9 +3,11 @@
 ingest_assets/operations/workers.py starts `celery --app ingest_assets.worker_app worker`. Its one child process executes whole
 runs, one after another, and outlives them, so that models are loaded once (earshot/models/cache.py). The child imports the
 definitions before it takes a run, and takes the run's lock before it starts it, so that a started run without a lock is dead.
-It is forked before torch is imported.
+It is forked before torch is imported. After each run it frees what the run left in cycles, such as Dagster's instance with its
+pools of connections, which would otherwise pile up.
 """
 
+import gc
 import signal
 from contextlib import ExitStack
 from typing import Any
@@ -37,6 +39,8 @@ execute_job = create_execute_job_task(app)
 def _import_definitions(**_: Any) -> None:
     import ingest_assets.definitions  # noqa: F401
 
+    gc.freeze()  # 200,000 objects that stay: a collection takes milliseconds instead of 0.2 s
+
 
 @task_prerun.connect
 def _hold_run(kwargs: dict[str, Any], **_: Any) -> None:
@@ -47,5 +51,6 @@ def _hold_run(kwargs: dict[str, Any], **_: Any) -> None:
 @task_postrun.connect
 def _release_run(**_: Any) -> None:
     _locks.close()
+    gc.collect()
     # Dagster handles SIGTERM during a run and leaves it ignored afterwards, but SIGTERM must end an idle worker.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
