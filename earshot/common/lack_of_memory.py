@@ -22,7 +22,7 @@ def explaining_lack_of_memory() -> Iterator[None]:
     except EarshotError:
         raise
     except Exception as error:
-        cause = next((link for link in error_chain(error) if _is_lack(link)), None)
+        cause = next((link for link in error_chain(error) if is_lack_of_memory(link)), None)
         if cause is None:
             raise
         raise OutOfMemory(
@@ -31,7 +31,8 @@ def explaining_lack_of_memory() -> Iterator[None]:
         ) from error
 
 
-def _is_lack(error: BaseException) -> bool:
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether this error, without its causes, says so."""
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     return isinstance(error, MemoryError) or any(sign in str(error) for sign in SIGNS)

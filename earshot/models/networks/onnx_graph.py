@@ -10,13 +10,12 @@ from functools import cache
 import numpy as np
 import onnxruntime
 
+from earshot.common.lack_of_memory import is_lack_of_memory
 from earshot.models.device import compute_threads
 from earshot.models.networks.interface import Network
 
 DEVICES = {"CPUExecutionProvider": "cpu"}
 PRECISIONS = {"tensor(float)": "float32"}
-# ONNX Runtime has no error class for these.
-MEMORY_SIGNS = ("bad_alloc", "Failed to allocate memory")
 
 
 class Graph(Network):
@@ -43,7 +42,7 @@ class Graph(Network):
         try:
             [output] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))
         except Exception as error:
-            if any(sign in str(error) for sign in MEMORY_SIGNS):
+            if is_lack_of_memory(error):  # ONNX Runtime has no class for it
                 raise MemoryError(str(error)) from error
             raise
         return np.asarray(output)
