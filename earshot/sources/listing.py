@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from yt_dlp.utils import DownloadError, UnsupportedError, unsmuggle_url
 
-from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, OverLimit, SourceBlocked, SourceUnusable, VideoError
+from earshot.common.errors import Blocked, LiveOrUpcoming, NotAFeed, SourceBlocked, SourceUnusable, VideoError
 from earshot.config.sources_file import Kind, Source
 from earshot.sources.kinds import youtube
 from earshot.sources.kinds.feeds import MAX_TEXT, NOTHING_KNOWN, read_feed
@@ -38,8 +38,6 @@ from earshot.storage.catalog.entries import Entry, Listing, Live, Validators, ge
 
 # Entries to read of a page without a feed: as many as a busy source may add between two polls.
 RECENT = "1:50"
-# yt-dlp takes 7 ms for each video that a page describes itself; those that it only links to cost nothing.
-MOST_ON_A_PAGE = 5000
 # A file of a watched folder counts as finished when it has not changed for so long.
 STABLE_S = 60.0
 
@@ -172,23 +170,13 @@ def _fetching(source: Source, **options: Any) -> Iterator[Any]:
 
 def _extracted(source: Source, address: str, **options: Any) -> dict[str, Any]:
     try:
-        with _fetching(source, extract_flat=True, match_filter=_refuse_endless, **options) as downloader:
+        with _fetching(source, extract_flat=True, **options) as downloader:
             result: Any = downloader.extract_info(address, download=False, process=True)
     except DownloadError as error:
         raise _unusable(error, source, address) from None
     except VideoError as error:
         raise SourceUnusable(f"{source.name}: {error.message}", error.remedy) from None
     return result or {}
-
-
-def _refuse_endless(info: Mapping[str, Any], *, incomplete: bool) -> None:
-    """Raise OverLimit at the first entry of a page that describes too many videos. yt-dlp calls it for each entry."""
-    count = info.get("n_entries") or 0
-    if incomplete and count > MOST_ON_A_PAGE and info.get("_type", "video") == "video":
-        raise OverLimit(
-            f"the page has {count} videos in it, and {MOST_ON_A_PAGE} are the most.",
-            "Use the site's feed, or the addresses of the videos that you want.",
-        )
 
 
 def _unusable(error: DownloadError, source: Source, address: str) -> SourceUnusable:

@@ -147,16 +147,13 @@ def test_poll_of_long_page_reads_its_head_and_is_incomplete(site: Site, monkeypa
     assert (len(whole.entries), whole.complete, whole.total) == (2, True, 2)
 
 
-def test_page_of_too_many_videos_is_refused_but_its_head_is_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("earshot.sources.listing.MOST_ON_A_PAGE", 2)
-    monkeypatch.setattr("earshot.sources.listing.RECENT", "1:2")
+def test_page_of_too_many_videos_is_refused(
+    site: Site, listed: Callable[[Source], Listing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earshot.sources.net.bounded_bodies.MOST_ON_A_PAGE", 2)
     page = player_page(*[f"{site.url}/{name}.mp4" for name in "abc"])
-    source = source_named(site.put("/films.html", Answer(page, headers=HTML)))
-    with pytest.raises(SourceUnusable, match="the page has 3 videos in it, and 2 are the most"):
-        list_all(source)
-    head = poll(source, NOTHING, {})
-    assert head is not None
-    assert len(head.entries) == 2
+    with pytest.raises(SourceUnusable, match=r"films\.html: A page has 3 videos, and 2 are the most"):
+        listed(source_named(site.put("/films.html", Answer(page, headers=HTML))))
 
 
 def test_pages_of_one_name_have_different_keys(site: Site) -> None:
