@@ -40,7 +40,7 @@ MAX_PAUSE_S = 8.0
 # Disk space kept free for the rest (the database, decoded audio: 115 MB an hour). Sizes that sites give are estimates.
 RESERVE_BYTES = 1 << 30
 MARGIN = 1.2
-# A disk with room for twelve hours of uncompressed sound is not full: what needs more fails alone, since sites announce any size.
+# A disk with room for twelve hours of uncompressed sound is not full: what needs more fails alone. Sites announce any size.
 AMPLE_BYTES = 8_000_000_000
 # Sites round durations, and encoders pad: a missing end up to the larger of these is accepted.
 TOLERANCE_S = 5.0

@@ -1,8 +1,9 @@
 """Bounds what responses may take: a hook of the session's HTTP client, since yt-dlp reads whole pages, and media to their end.
 
-A page may have MOST_PAGE_BYTES and PAGE_S seconds: within `reading_pages()`; and MOST_ON_A_PAGE videos. Media may be of any length that the site announces
-(earshot/sources/media/downloads.py compares that with the disk), but has an end where it announces none, and arrives at some
-speed. The body of a redirect is not read. Feeds have limits of their own (earshot/sources/net/conditional_get.py).
+A page may have MOST_PAGE_BYTES and PAGE_S seconds, within `reading_pages()`, and MOST_ON_A_PAGE videos. Media may be of any
+length that the site announces (earshot/sources/media/downloads.py compares that with the disk), but has an end where it
+announces none, and arrives at some speed. The body of a redirect is not read. Feeds have limits of their own
+(earshot/sources/net/conditional_get.py).
 
 Not covered: how slowly the lines of a response's head arrive.
 """
