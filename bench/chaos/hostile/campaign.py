@@ -171,7 +171,7 @@ def _run(case: Case, place: Place, worker: Worker, home: Path) -> Result:
     with _measured(worker) as samples:
         answer = worker.ask(request_of(case, made), case.most_s)
     wall_s, taken = time.monotonic() - started, max(samples) - samples[0]
-    findings = [*judge(case, answer), *_leftovers(home, worker)]
+    findings = [*judge(case, answer), *_leftovers(home, worker, case.resumed)]
     if taken > case.most_mb:
         findings.append(f"it took {taken:.0f} MB")
     for path in place.folder.iterdir():
@@ -206,7 +206,7 @@ def _heard(expected: str, words: str) -> bool:
     return expected.lower() in words.lower() if expected else not words
 
 
-def _leftovers(home: Path, worker: Worker) -> Iterator[str]:
+def _leftovers(home: Path, worker: Worker, resumed: bool) -> Iterator[str]:
     """Files without a row, and processes, that an input left."""
     if worker.process is not None and (left := worker.family()[1:]):
         names = [" ".join(process.cmdline())[:100] for process in left]
@@ -214,7 +214,8 @@ def _leftovers(home: Path, worker: Worker) -> Iterator[str]:
             yield f"processes are left: {names}"
     downloads = home / "downloads"
     if downloads.exists() and (names := [path.name for path in downloads.iterdir()]):
-        yield f"downloads are left: {names}"
+        if not resumed:
+            yield f"downloads are left: {names}"
         shutil.rmtree(downloads)
     media = {path.name for path in (home / "media").iterdir()} if (home / "media").exists() else set()
     with psycopg.connect(open_database().url) as connection:

@@ -42,7 +42,8 @@ class Case:
 
     `door`: `ingest`, or `sources`, `people`, `settings` for the reader of that file. `words`: heard if it is `ready`; "" for
     silence, None for anything. `whole`: through all stages, with the models; else through `audio`, and the speech is looked for
-    in what it stored. `most_s` seconds may pass, and the processes may take `most_mb` more memory.
+    in what it stored. `most_s` seconds may pass, and the processes may take `most_mb` more memory. `resumed`: what has arrived
+    may stay, because the next attempt continues there.
     """
 
     kind: str
@@ -55,3 +56,4 @@ class Case:
     whole: bool = False
     most_s: float = 150.0
     most_mb: float = 1500.0
+    resumed: bool = False

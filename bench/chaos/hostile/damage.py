@@ -16,7 +16,7 @@ from earshot.common.audio import SAMPLE_RATE
 
 CODECS = {
     "wav": "pcm_s16le", "flac": "flac", "mp3": "libmp3lame", "m4a": "aac", "mkv": "libopus", "ogg": "libopus", "aac": "aac",
-    "avi": "libmp3lame", "aiff": "pcm_s16be", "ts": "aac",
+    "avi": "mp2", "aiff": "pcm_s16be", "ts": "aac",
 }  # fmt: skip
 # Their length is nowhere in the file, so that a cut one is a shorter good one.
 UNDECLARED = ("ogg", "aac", "ts")

@@ -18,6 +18,7 @@ ADDRESSES = (
     "file:///etc/passwd", "http://127.0.0.2/x.mp3", "http://169.254.169.254/latest", "http://[::1]/x.mp3", "http://2130706434/x.mp3",
     "http://0x7f.0.0.2/x.mp3", "http://[::ffff:10.0.0.1]/x.mp3", "ftp://127.0.0.1/x.mp3", "data:audio/mpeg;base64,AAAA",
 )  # fmt: skip
+RESUMED = ("media of a byte a second", "media of half its length")
 TRANSCRIPT = '<podcast:transcript url="http://10.0.0.1/t.vtt" type="text/vtt"/>'
 ENDLESS_FEED = b'<?xml version="1.0"?><rss version="2.0"><channel><title>Endless</title>'
 
@@ -213,7 +214,7 @@ def _media() -> Iterator[Case]:
     for name, body, announced, states, message in (
         ("media without an end", endless(silence * 30_000, 12 * GIGABYTE), None, ("failed",), "8 GB"),
         ("media of a byte a second", drip(silence * 100), None, ("failed",), "slow"),
-        ("media that announces 100 TB", silence, 100 << 40, ("failed",), ""),
+        ("media that announces 100 TB", silence, 100 << 40, ("failed",), "Free some space"),
         ("media that announces nothing", b"", 0, ("failed",), ""),
         ("media of half its length", None, None, ("failed",), ""),
         (
@@ -225,7 +226,8 @@ def _media() -> Iterator[Case]:
         ),
         ("a page as media", b"<html>Sign in</html>" * 1000, None, ("failed",), ""),
     ):
-        yield Case(kind, name, partial(_download, name, body, announced, audio), states, message, most_s=900.0)
+        make, resumed = partial(_download, name, body, announced, audio), name in RESUMED
+        yield Case(kind, name, make, states, message, most_s=900.0, resumed=resumed)
 
 
 def _download(name: str, body: Body | None, announced: int | None, headers: dict[str, str], place: Place) -> Made:

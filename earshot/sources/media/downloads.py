@@ -40,6 +40,8 @@ MAX_PAUSE_S = 8.0
 # Disk space kept free for the rest (the database, decoded audio: 115 MB an hour). Sizes that sites give are estimates.
 RESERVE_BYTES = 1 << 30
 MARGIN = 1.2
+# A disk with room for twelve hours of uncompressed sound is not full: what needs more fails alone. Sites announce any size.
+AMPLE_BYTES = 8_000_000_000
 # Sites round durations, and encoders pad: a missing end up to the larger of these is accepted.
 TOLERANCE_S = 5.0
 TOLERANCE_SHARE = 0.02
@@ -79,7 +81,10 @@ def download_folder(video: Video) -> Iterator[Path]:
 
 
 def download(video: Video, folder: Path, source: Source) -> Fetched:
-    """Download the video's media into the folder. Raises a VideoError or DiskFull, without secrets in the message."""
+    """Download the video's media into the folder. Raises a VideoError or DiskFull, without secrets in the message.
+
+    DiskFull means that hardly any download fits; one that is too large for the disk although others fit is Retryable.
+    """
     refuse_private(video.url, source)
     name = without_secrets(video.url, also=secrets_of(source))
     room, messages = _room(folder), _Messages()
@@ -203,7 +208,8 @@ def _refuse_too_large(size: float, room: int, folder: Path, name: str) -> None:
     if room > 0 and size <= room:
         return
     free, needed = shutil.disk_usage(folder).free, max(size - _size(folder), 0.0) * MARGIN + RESERVE_BYTES
-    raise DiskFull(
+    refusal = Retryable if room > AMPLE_BYTES else DiskFull
+    raise refusal(
         f"{folder} has {free / 1e9:.1f} GB free, but {name} needs {needed / 1e9:.1f} GB.",
         "Free some space, or set EARSHOT_HOME to a larger disk.",
     )

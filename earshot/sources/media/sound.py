@@ -3,9 +3,11 @@
 The file is not trusted: earshot/sources/media/decoder.py runs this module in a process with limits. Samples are passed on as
 they are decoded, so that a long recording takes no memory here. Packets that cannot be decoded are left out; a file that lacks
 too many of them, or its end, is refused, because half a file would silently give half a transcript. The decoded length is
-compared with the duration that the file declares; for WAV, whose duration FFmpeg derives from the file's size, with the size in
-its header. Truncated Ogg files declare nothing and pass. So do MP3 files without a Xing or Info header: their duration follows
-from their size, and an incomplete last frame proves no loss, since recordings of streams end so too.
+compared with the duration that the file declares. For WAV, FFmpeg derives the duration from the file's size, so it is scaled to
+the size in the header. For AVI, FFmpeg derives it from an index, so the header of the track counts; but only in a file that is
+shorter than its RIFF chunks declare, since some writers put a wrong length there. Truncated Ogg files declare nothing and pass.
+So do MP3 files without a Xing or Info header: their duration follows from their size, and an incomplete last frame proves no
+loss, since recordings of streams end so too.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +33,9 @@ TOLERANCE_S = 0.5
 # A recorded stream lacks a packet now and then; the speech of a file that lacks more is not all there.
 MOST_LOST_SHARE = 0.1
 # Formats with the duration in their header. For others, FFmpeg's guess from the first frame's bit rate is unreliable.
-DECLARING_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac", "aiff", "avi", "asf"})
+DECLARING_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac", "aiff", "asf"})
+# What a RIFF chunk declares as its size in a file that was streamed, or not closed.
+UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 # Frames are resampled in blocks, which is faster: of so many samples a channel, and so many of all channels.
 BLOCK_SAMPLES = 500_000
 BLOCK_VALUES = 4_000_000
@@ -90,6 +94,8 @@ def _declared_duration(path: Path) -> float:
             stream = container.streams.audio[0]
             if container.format.name == "wav":
                 return _wav_duration(path, (stream.duration or 0) * float(stream.time_base or 0))
+            if container.format.name == "avi":
+                return stream.frames * float(stream.time_base or 0) if _lacks_its_end(path) else 0.0
             if container.format.name == "mp3":
                 if not _mp3_declares_duration(path):
                     return 0.0
@@ -112,13 +118,27 @@ def _tracks(container: InputContainer) -> str:
 
 
 def _wav_duration(path: Path, readable_s: float) -> float:
-    """FFmpeg's duration, scaled to the size in the RIFF header. Streamed files declare 0 or the largest number."""
+    """FFmpeg's duration, scaled to the size in the RIFF header."""
     with path.open("rb") as file:
         head = file.read(8)
-    declared, size = int.from_bytes(head[4:8], "little") + 8, path.stat().st_size
-    if head[:4] != b"RIFF" or declared in (8, 0xFFFFFFFF + 8) or declared <= size:
+    declared, size = int.from_bytes(head[4:8], "little"), path.stat().st_size
+    if head[:4] != b"RIFF" or declared in UNKNOWN_SIZES or declared + 8 <= size:
         return readable_s
-    return readable_s * declared / size
+    return readable_s * (declared + 8) / size
+
+
+def _lacks_its_end(path: Path) -> bool:
+    """Whether the last RIFF chunk declares more bytes than the file has. AVI files of over a gigabyte have several chunks."""
+    size, end = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while end < size:
+            head = file.read(8)
+            declared = int.from_bytes(head[4:], "little")
+            if head[:4] != b"RIFF" or declared in UNKNOWN_SIZES:
+                return False
+            end += len(head) + declared
+            file.seek(end)
+    return end > size
 
 
 def _mp3_declares_duration(path: Path) -> bool:

@@ -1,14 +1,15 @@
 """Bounds what responses may take: a hook of the session's HTTP client, since yt-dlp reads whole pages, and media to their end.
 
-A page may have MOST_PAGE_BYTES and PAGE_S seconds: within `reading_pages()`. Media may be of any length that the site announces
-(earshot/sources/media/downloads.py compares that with the disk), but has an end where it announces none, and arrives at some
-speed. The body of a redirect is not read. Feeds have limits of their own (earshot/sources/net/conditional_get.py).
+A page may have MOST_PAGE_BYTES and PAGE_S seconds, within `reading_pages()`, and MOST_ON_A_PAGE videos. Media may be of any
+length that the site announces (earshot/sources/media/downloads.py compares that with the disk), but has an end where it
+announces none, and arrives at some speed. The body of a redirect is not read. Feeds have limits of their own
+(earshot/sources/net/conditional_get.py).
 
 Not covered: how slowly the lines of a response's head arrive.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from earshot.common.errors import InvalidMedia, OverLimit, Retryable
 
 MOST_PAGE_BYTES = 64 << 20
 PAGE_S = 60.0
+# yt-dlp takes 7 ms for each video that a page describes, and compares all with each other: 20 s more for 40,000.
+MOST_ON_A_PAGE = 5000
 # Twelve hours of uncompressed sound, as on a CD.
 MOST_UNANNOUNCED_BYTES = 8_000_000_000
 # Speech takes 1 to 16 kB a second.
@@ -35,6 +38,16 @@ def reading_pages() -> Iterator[None]:
         yield
     finally:
         _pages.reset(token)
+
+
+def bound_page(result: Mapping[str, Any]) -> None:
+    """Bound what yt-dlp found on a page of a site that it does not know. Raises OverLimit. Playlists of sites may be longer."""
+    entries = result.get("entries")
+    if result.get("extractor_key") == "Generic" and isinstance(entries, list) and len(entries) > MOST_ON_A_PAGE:
+        raise OverLimit(
+            f"A page has {len(entries)} videos, and {MOST_ON_A_PAGE} are the most.",
+            "Use the site's feed, or the addresses of the videos that you want.",
+        )
 
 
 def bound_body(response: Any, *_: Any, **__: Any) -> None:

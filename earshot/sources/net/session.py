@@ -22,7 +22,7 @@ import yt_dlp.version
 
 from earshot.common.errors import Misconfigured
 from earshot.config.sources_file import Source
-from earshot.sources.net.bounded_bodies import bound_body
+from earshot.sources.net.bounded_bodies import bound_body, bound_page
 from earshot.sources.net.ssrf_guard import restrict_connections
 
 TIMEOUT_S = 20.0
@@ -53,6 +53,10 @@ class _Downloader(yt_dlp.YoutubeDL):
 
         handler._create_instance = create_bounded
         return director
+
+    def process_ie_result(self, ie_result: Any, download: bool = True, extra_info: Any = None) -> Any:
+        bound_page(ie_result)
+        return super().process_ie_result(ie_result, download, extra_info)
 
 
 @dataclass

@@ -147,6 +147,15 @@ def test_poll_of_long_page_reads_its_head_and_is_incomplete(site: Site, monkeypa
     assert (len(whole.entries), whole.complete, whole.total) == (2, True, 2)
 
 
+def test_page_of_too_many_videos_is_refused(
+    site: Site, listed: Callable[[Source], Listing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("earshot.sources.net.bounded_bodies.MOST_ON_A_PAGE", 2)
+    page = player_page(*[f"{site.url}/{name}.mp4" for name in "abc"])
+    with pytest.raises(SourceUnusable, match=r"films\.html: A page has 3 videos, and 2 are the most"):
+        listed(source_named(site.put("/films.html", Answer(page, headers=HTML))))
+
+
 def test_pages_of_one_name_have_different_keys(site: Site) -> None:
     page = Answer(player_page(f"{site.url}/a.mp4"), headers=HTML)
     keys = {list_all(source_named(site.put(path, page))).entries[0].video_id for path in ("/one/index.html", "/two/index.html")}

@@ -359,6 +359,15 @@ def test_size_given_by_page_is_checked_against_disk(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_size_that_only_an_empty_disk_could_hold_fails_this_video_alone(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, media: bytes
+) -> None:
+    page = page_of(site.put("/talk.mp3", Answer(media, headers=AUDIO)), contentSize=str(100 * 10**12))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**12, 0, 10**11))
+    with pytest.raises(Retryable, match=r"100\.0 GB free, but .* needs 120001\.1 GB.* Free some space"):
+        fetch(site.put("/page", page), tmp_path)
+
+
 def test_disk_that_fills_up_is_disk_full(site: Site, tmp_path: Path, media: bytes) -> None:
     url = site.put("/talk.mp3", Answer(media, headers=AUDIO))
     (tmp_path / "generic-talk-0.mpeg.mp3.part").symlink_to("/dev/full")

@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from av.audio.stream import AudioStream
 from av.packet import Packet
 
 from bench.corpora.episodes import write_mp3
@@ -37,12 +38,19 @@ def tone(seconds: float) -> np.ndarray:
     return (0.3 * np.sin(2 * np.pi * 440 * times) + noise).astype(np.float32)
 
 
-def mux(path: Path, sound: np.ndarray | None, picture_s: float = 0.0, options: dict[str, str] | None = None) -> None:
-    """A file with AAC, MPEG-4 video, or both; its packets in order of time."""
+def mux(
+    path: Path,
+    sound: np.ndarray | None,
+    picture_s: float = 0.0,
+    options: dict[str, str] | None = None,
+    codec: str = "aac",
+) -> None:
+    """A file with sound, MPEG-4 video, or both; its packets in order of time."""
     with av.open(str(path), "w", options=options or {}) as container:
-        audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if sound is not None else None
+        audio = container.add_stream(codec, rate=SAMPLE_RATE, layout="mono") if sound is not None else None
         video = container.add_stream("mpeg4", rate=FRAMES_PER_S, width=64, height=48, pix_fmt="yuv420p") if picture_s else None
         packets: list[Packet] = []
+        assert audio is None or isinstance(audio, AudioStream)
         if audio is not None and sound is not None:
             frame = av.AudioFrame.from_ndarray((sound * 32767).astype(np.int16)[None], format="s16", layout="mono")
             frame.sample_rate = SAMPLE_RATE
@@ -182,6 +190,51 @@ def test_audio_shorter_than_the_picture_is_accepted(tmp_path: Path, suffix: str)
     path = tmp_path / f"film.{suffix}"
     mux(path, tone(1.5), picture_s=6.0)
     assert len(decode(path)) == pytest.approx(1.5 * SAMPLE_RATE, abs=0.15 * SAMPLE_RATE)
+
+
+AVI_CODECS = ("pcm_s16le", "pcm_u8", "adpcm_ms", "adpcm_ima_wav", "libmp3lame", "mp2", "aac", "pcm_alaw")
+
+
+@pytest.mark.parametrize("picture_s", [0.0, 4.0], ids=["sound", "film"])
+@pytest.mark.parametrize("codec", AVI_CODECS)
+def test_whole_avi_is_accepted_and_half_of_it_refused(tmp_path: Path, codec: str, picture_s: float) -> None:
+    path = tmp_path / "talk.avi"
+    mux(path, tone(4.0), picture_s, codec=codec)
+    assert len(decode(path)) == pytest.approx(4.0 * SAMPLE_RATE, abs=0.15 * SAMPLE_RATE)
+    keep(path, 0.5)
+    with pytest.raises(InvalidMedia, match=r"talk\.avi ends after [12]\.\d s of audio, but declares 4\.\d s"):
+        decode(path)
+
+
+def test_avi_without_its_index_is_accepted(tmp_path: Path) -> None:
+    """All of the sound is there."""
+    path = tmp_path / "talk.avi"
+    mux(path, tone(4.0), codec="pcm_s16le")
+    keep(path, path.read_bytes().rindex(b"idx1") / path.stat().st_size)
+    assert len(decode(path)) == pytest.approx(4.0 * SAMPLE_RATE, abs=0.15 * SAMPLE_RATE)
+
+
+def test_avi_of_unknown_size_is_accepted(tmp_path: Path) -> None:
+    """As one whose recording was interrupted."""
+    path = tmp_path / "talk.avi"
+    mux(path, tone(4.0), codec="pcm_s16le")
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" * 4 + content[8 : len(content) // 2])
+    assert len(decode(path)) == pytest.approx(2.0 * SAMPLE_RATE, abs=0.15 * SAMPLE_RATE)
+
+
+def test_last_chunk_of_an_avi_tells_whether_it_is_cut(tmp_path: Path) -> None:
+    """FFmpeg begins another RIFF chunk after a gigabyte; here the header's 8 s are not all in the first."""
+    path = tmp_path / "talk.avi"
+    mux(path, tone(4.0), codec="pcm_s16le")
+    content = bytearray(path.read_bytes())
+    length_at = content.index(b"strh") + 40
+    content[length_at : length_at + 4] = (8 * SAMPLE_RATE).to_bytes(4, "little")
+    path.write_bytes(content + b"RIFF" + (4).to_bytes(4, "little") + b"AVIX")
+    assert len(decode(path)) == 4 * SAMPLE_RATE
+    path.write_bytes(content + b"RIFF" + (100_000).to_bytes(4, "little") + b"AVIX")
+    with pytest.raises(InvalidMedia, match=r"ends after 4\.0 s of audio, but declares 8\.0 s: it was cut off"):
+        decode(path)
 
 
 def test_video_is_decoded_to_its_sound(tmp_path: Path) -> None:
