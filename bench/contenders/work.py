@@ -4,13 +4,12 @@ A side is Earshot, its bare model calls, the plain libraries, or another program
 seconds of its stages and its turns, so that speed is never reported without accuracy.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from earshot.models.measurement import clock, synchronise
+from earshot.models.measurement import clock, cpu_clock, synchronise
 
 Result = TypeVar("Result")
 Span = tuple[int, int]  # first sample, one past the last
@@ -46,8 +45,8 @@ class Side(Protocol):
 def timed(asset: str, work: Callable[[], Result], items: Callable[[Result], int] = len) -> tuple[Result, StageWork]:
     """The result and its cost; the clock stops when the device is done."""
     synchronise()
-    started, cpu_started = clock(), time.process_time()
+    started, cpu_started = clock(), cpu_clock()
     result = work()
     synchronise()
-    taken = clock() - started, time.process_time() - cpu_started
+    taken = clock() - started, cpu_clock() - cpu_started
     return result, StageWork(asset, *taken, items(result))

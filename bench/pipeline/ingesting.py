@@ -4,13 +4,12 @@
 of `asset_timings` has a stage's time; the rest of the clock is Earshot's time around the stages: Dagster, locks, the catalogue.
 """
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.harness.figures import Row
 from earshot.config.sources_file import source_named
-from earshot.models.measurement import clock
+from earshot.models.measurement import clock, cpu_clock
 from earshot.storage.database import open_database
 from ingest_assets.operations.ingest import IngestChoice, Outcome, ingest
 from resources.instance.home import open_instance
@@ -47,16 +46,16 @@ class Ingested:
 def one_by_one(source: Path, choice: IngestChoice | None = None) -> list[Ingested]:
     """Ingest a source; returns each video's rows and seconds. Raises RuntimeError if a video fails."""
     database, ingested = open_database(), []
-    started, cpu_started = clock(), time.process_time()
+    started, cpu_started = clock(), cpu_clock()
     for step in ingest([source_named(str(source))], choice or IngestChoice(), database, open_instance()):
         if not isinstance(step, Outcome):
             continue
         if step.result != "done":
             raise RuntimeError(f"the benchmark could not ingest {source}: {step}")
-        ended, cpu_ended = clock(), time.process_time()
+        ended, cpu_ended = clock(), cpu_clock()
         rows = database.query("SELECT * FROM asset_timings WHERE run_id = %s ORDER BY timing_id", [step.run_id])
         ingested.append(Ingested(rows, ended - started, cpu_ended - cpu_started))
-        started, cpu_started = clock(), time.process_time()  # the benchmark's own query does not count
+        started, cpu_started = clock(), cpu_clock()  # the benchmark's own query does not count
     return ingested
 
 
