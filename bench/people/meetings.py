@@ -3,7 +3,8 @@
 FOLDER has a folder for each person, with recordings of that person alone. Without it, the cast of
 bench/corpora/voice_episodes.py speaks, which is too few people to be worth much. The people are split in halves, and each half
 holds the same kinds of meetings (bench/corpora/meetings.py): constants are chosen on the first half, and the second is only for
-reporting. Per recording and in total, with the turns of the clustering alone and with those of the whole diarization:
+reporting, in two compositions. Per recording and in total, with the turns of the clustering alone and with those of the whole
+diarization:
 
 - DER by kind of error, without a collar, overlap counted;
 - people and speakers found, pairs of people merged and people split, the purity of speakers;
@@ -20,12 +21,12 @@ Folders in which several people speak were left out.
 import json
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,6 @@ from bench.harness.figures import measured_on, write
 from bench.people.recurring import Speaker, curve, speakers_of
 from earshot.config.settings import read_settings
 from earshot.models.device import require_device
-from earshot.models.measurement import CallCounter
 from earshot.transcripts.evaluation.speakers import SpeakerScore, diarization_errors, shared_seconds, turns_of
 
 if TYPE_CHECKING:  # imports torch on a GPU
@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # imports torch on a GPU
     from earshot.models.voice.diarizer import Diarizer
     from earshot.models.voice.segmentation import Segmentation
 
+COMPOSITIONS = {"development": (0, 0), "held_out": (1, 2000), "held_out_again": (1, 3000)}  # half, first seed
 HEARD_S = 0.5  # of a person, to be merged with another
 OWN_S = 1.0  # of a speaker, to split a person
 CONDITIONS: tuple[Mapping[str, Any], ...] = (
@@ -85,8 +86,9 @@ def main() -> None:
     people = people_in(Path(sys.argv[1])) if len(sys.argv) > 1 else cast_people()
     device, models = require_device(read_settings().device), Models()
     document = measured_on(device.name) | {"people": len(people)}
-    for name, half, first_seed in zip(("development", "held_out"), halves(list(people)), (0, 2000), strict=True):
-        present = {person: people[person] for person in half}
+    of_halves = halves(list(people))
+    for name, (half, first_seed) in COMPOSITIONS.items():
+        present = {person: people[person] for person in of_halves[half]}
         document[name] = of_half(present, meetings(first_seed, len(present)), models)
     print(json.dumps(document, indent=1))
     print(f"Written to {write(document, 'meetings-')}")
@@ -103,18 +105,15 @@ def of_half(people: Utterances, recipes: Sequence[Meeting], models: "Models") ->
     """The figures of one half."""
     device = require_device(read_settings().device)
     diarizer, encoder = models.diarizer(device), models.voice_encoder(device)
-    rows, speakers, computed_s = [], list[Speaker](), 0.0
+    rows, speakers = [], list[Speaker]()
     for recipe in recipes:
         samples, truth = compose(recipe, people)
-        started = time.perf_counter()
         segmentation = diarizer.segment(samples)
         turns, _ = diarizer.diarize(samples, segmentation=segmentation)
-        computed_s += time.perf_counter() - started
-        alone = judge(clustered(diarizer, samples, segmentation), truth, recipe.seconds)
+        alone = judge(clustered(diarizer, samples, segmentation)[0], truth, recipe.seconds)
         rows.append((recipe, alone, judge(turns, truth, recipe.seconds), speech_s(truth)))
         speakers += speakers_of(recipe.name, turns, people_of(turns, truth), samples, encoder) if len(turns) else []
     return {
-        "times_real_time": round(sum(recipe.seconds for recipe in recipes) / computed_s, 1),
         "clustering_alone": total([(judged, weight) for _, judged, _, weight in rows]),
         "diarization": total([(judged, weight) for _, _, judged, weight in rows]),
         "voices_across_recordings": curve(speakers),
@@ -125,17 +124,10 @@ def of_half(people: Utterances, recipes: Sequence[Meeting], models: "Models") ->
     }
 
 
-def clustered(diarizer: "Diarizer", samples: np.ndarray, segmentation: "Segmentation") -> pd.DataFrame:
-    """The turns without regrouping: those of stock pyannote, but for its step and its pass per window."""
-    from earshot.models.voice.clustering import cluster
-    from earshot.models.voice.reconstruction import turns
-
-    if not segmentation.count().any():
-        return pd.DataFrame(columns=["start_s", "end_s", "local_speaker"])
-    no_stretches = np.zeros((len(segmentation.active), 0, segmentation.active.shape[1]), dtype=bool)
-    vectors = diarizer._vectors(samples, segmentation, no_stretches, lambda _: None, 4, CallCounter())
-    found, _ = turns(segmentation, cluster(vectors, segmentation))
-    return pd.DataFrame(found, columns=["start_s", "end_s", "local_speaker"])
+def clustered(diarizer: "Diarizer", samples: np.ndarray, segmentation: "Segmentation") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Turns and exclusive turns without regrouping: those of stock pyannote, but for its step and its pass per window."""
+    with patch("earshot.models.voice.diarizer.regrouped", return_value=None):
+        return diarizer.diarize(samples, segmentation=segmentation)
 
 
 def speech_s(truth: pd.DataFrame) -> float:
