@@ -3,8 +3,8 @@
 FOLDER has a folder for each person, with recordings of that person alone. Without it, the cast of
 bench/corpora/voice_episodes.py speaks, which is too few people to be worth much. The people are split in halves, and each half
 holds the same kinds of meetings (bench/corpora/meetings.py): constants are chosen on the first half, and the second is only for
-reporting, in two compositions. Per recording and in total, with the turns of the clustering alone and with those of the whole
-diarization:
+reporting, in two compositions. Per recording and in total, with the turns of stock pyannote, those of the clustering alone and
+those of the whole diarization:
 
 - DER by kind of error, without a collar, overlap counted;
 - people and speakers found, pairs of people merged and people split, the purity of speakers;
@@ -12,10 +12,12 @@ diarization:
 and over all recordings of a half, whether people who come back get one voice at several thresholds, and how many pairs of
 speakers of two people do.
 
-Prints the figures as JSON, and writes them to bench/results/meetings-<commit>.json. The published ones are of 53 people: 25 of
-tortoise-tts 3.0.0's source archive (see bench/people/voice_scores.py), and 28 who read prompts, words and letters in 20
-languages for Debian's packages asterisk-core-sounds-*, asterisk-prompt-*, ktuberling-data and klettres-data (free licences).
-Folders in which several people speak were left out.
+Prints the figures as JSON, and writes them to bench/results/meetings-<commit>.json. The published ones are of 50 people: 25 of
+tortoise-tts 3.0.0's source archive (see bench/people/voice_scores.py), and 25 who read prompts, words and letters in 20
+languages for Debian's packages asterisk-core-sounds-*, asterisk-prompt-*, ktuberling-data and klettres-data (free licences),
+each person's recordings in one file, at most about two minutes. Folders in which several people speak, and a second one of the
+same person, were left out. Figures before 2026-11-28 are of 53 people, chosen alike but otherwise named, so that the halves are
+others.
 """
 
 import json
@@ -31,6 +33,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 
+from bench.contenders.baselines import STOCK_THRESHOLD
 from bench.corpora.meetings import Meeting, Utterances, cast_people, compose, halves, people_in
 from bench.corpora.voice_episodes import people_of
 from bench.demo import choose_device
@@ -46,6 +49,7 @@ if TYPE_CHECKING:  # imports torch on a GPU
     from earshot.models.voice.segmentation import Segmentation
 
 COMPOSITIONS = {"development": (0, 0), "held_out": (1, 2000), "held_out_again": (1, 3000)}  # half, first seed
+COMPARED = ("stock", "clustering_alone", "diarization")
 HEARD_S = 0.5  # of a person, to be merged with another
 OWN_S = 1.0  # of a speaker, to split a person
 CONDITIONS: tuple[Mapping[str, Any], ...] = (
@@ -110,16 +114,15 @@ def of_half(people: Utterances, recipes: Sequence[Meeting], models: "Models") ->
         samples, truth = compose(recipe, people)
         segmentation = diarizer.segment(samples)
         turns, _ = diarizer.diarize(samples, segmentation=segmentation)
-        alone = judge(clustered(diarizer, samples, segmentation)[0], truth, recipe.seconds)
-        rows.append((recipe, alone, judge(turns, truth, recipe.seconds), speech_s(truth)))
+        found = (stock(diarizer, samples), clustered(diarizer, samples, segmentation)[0], turns)
+        rows.append((recipe, [judge(each, truth, recipe.seconds) for each in found], speech_s(truth)))
         speakers += speakers_of(recipe.name, turns, people_of(turns, truth), samples, encoder) if len(turns) else []
     return {
-        "clustering_alone": total([(judged, weight) for _, judged, _, weight in rows]),
-        "diarization": total([(judged, weight) for _, _, judged, weight in rows]),
+        **{name: total([(judged[place], weight) for _, judged, weight in rows]) for place, name in enumerate(COMPARED)},
         "voices_across_recordings": curve(speakers),
         "recordings": [
-            {"name": recipe.name, "people": recipe.people, "clustering_alone": asdict(alone), "diarization": asdict(whole)}
-            for recipe, alone, whole, _ in rows
+            {"name": recipe.name, "people": recipe.people} | dict(zip(COMPARED, map(asdict, judged), strict=True))
+            for recipe, judged, _ in rows
         ],
     }
 
@@ -128,6 +131,17 @@ def clustered(diarizer: "Diarizer", samples: np.ndarray, segmentation: "Segmenta
     """Turns and exclusive turns without regrouping: those of stock pyannote, but for its step and its pass per window."""
     with patch("earshot.models.voice.diarizer.regrouped", return_value=None):
         return diarizer.diarize(samples, segmentation=segmentation)
+
+
+def stock(diarizer: "Diarizer", samples: np.ndarray) -> pd.DataFrame:
+    """Turns by pyannote's step and least windows, and the best threshold for them, but with one pass for all windows."""
+    clustering = "earshot.models.voice.clustering"
+    with (
+        patch.object(diarizer, "step_s", 1.0),
+        patch(f"{clustering}.LARGE", 12),
+        patch(f"{clustering}.THRESHOLD", STOCK_THRESHOLD),
+    ):
+        return clustered(diarizer, samples, diarizer.segment(samples))[0]
 
 
 def speech_s(truth: pd.DataFrame) -> float:
