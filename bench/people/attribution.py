@@ -176,7 +176,7 @@ def main() -> None:
     moved = [score_moved([(known, found.words) for known, found in recordings], border_s) for border_s in BORDERS_S]
     report(scores, moved)
     figures = {"scores": [asdict(score) for score in scores], "borders_moved": [asdict(score) for score in moved]}
-    print(f"Written to {write({**measured_on(require_device(device).name), **figures}, 'attribution-')}")
+    print(f"Written to {write({**measured_on(require_device(device).name), **figures}, 'people/attribution-')}")
 
 
 def report(scores: Sequence[Score], moved: Sequence[Moved]) -> None:

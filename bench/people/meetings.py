@@ -12,12 +12,11 @@ those of the whole diarization:
 and over all recordings of a half, whether people who come back get one voice at several thresholds, and how many pairs of
 speakers of two people do.
 
-Prints the figures as JSON, and writes them to bench/results/meetings-<commit>.json. The published ones are of 50 people: 25 of
-tortoise-tts 3.0.0's source archive (see bench/people/voice_scores.py), and 25 who read prompts, words and letters in 20
-languages for Debian's packages asterisk-core-sounds-*, asterisk-prompt-*, ktuberling-data and klettres-data (free licences),
-each person's recordings in one file, at most about two minutes. Folders in which several people speak, and a second one of the
-same person, were left out. Figures before 2026-11-28 are of 53 people, chosen alike but otherwise named, so that the halves are
-others.
+Prints the figures as JSON, and writes them to bench/results/people/meetings-<commit>.json. The published ones are of 50 people:
+25 of tortoise-tts 3.0.0's source archive (see bench/people/voice_scores.py), and 25 who read prompts, words and letters in 20
+languages for Debian's packages asterisk-core-sounds-*, asterisk-prompt-*, ktuberling-data and klettres-data (free licences).
+Each person's recordings were joined to one, of up to three minutes. Folders in which several people speak were left out, as was
+a second one of the same person. Figures before 2026-11-28 are of 53 people with other names, and so of other halves.
 """
 
 import json
@@ -95,7 +94,7 @@ def main() -> None:
         present = {person: people[person] for person in of_halves[half]}
         document[name] = of_half(present, meetings(first_seed, len(present)), models)
     print(json.dumps(document, indent=1))
-    print(f"Written to {write(document, 'meetings-')}")
+    print(f"Written to {write(document, 'people/meetings-')}")
 
 
 def meetings(first_seed: int, most: int) -> list[Meeting]:
