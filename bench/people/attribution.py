@@ -112,7 +112,7 @@ def score(known: Known, found: Heard) -> Score:
     before, after = (cp_errors(known.said, said_by(words, rule(words, exclusive, turns))) for rule in RULES)
     without = cp_errors(known.said, said_by(words, attribute_words(words, exclusive_alone, alone)))
     errors, errors_alone = (
-        diarization_errors(known.speech, turns_of(found), len(known.samples) / SAMPLE_RATE) for found in (turns, alone)
+        diarization_errors(known.speech, turns_of(each), len(known.samples) / SAMPLE_RATE) for each in (turns, alone)
     )
     return Score(
         recording=known.name,
