@@ -3,11 +3,11 @@
 Every benchmark runs inside `own_home()`; `measured_on()` accompanies every figure, and `write()` stores them in bench/results/.
 Timings on a shared machine are noisy: compare figures of one run, and check the steal share.
 
-A result is named <kind>-<commit>.json after the benchmark and the measured commit: `attribution` and `people` (bench.people),
-`languages`, `retrieval` and `search` (bench.search), `watching`, `gpu` (a result.json of bench.gpu, copied by hand). Results of
-bench.scale, bench.pipeline and bench.chaos have their own folders. The kind of a pipeline's result names its parts, and is
-empty if all of them ran; that of a campaign is the seed, that of a soak `soak` or, in compressed time, `soak-day`. Keep the
-results that a page or a comment cites, and the newest of each kind.
+A result is named <kind>-<commit>.json after the benchmark and the measured commit: `languages`, `retrieval` and `search`
+(bench.search), `watching`, `gpu` (a result.json of bench.gpu, copied by hand). Results of bench.people (`episodes`, `meetings`
+and `attribution`), bench.scale, bench.pipeline and bench.chaos have their own folders. The kind of a pipeline's result names
+its parts, and is empty if all of them ran; that of a campaign is the seed, that of a soak `soak` or, in compressed time,
+`soak-day`. Keep the results that a page or a comment cites, and the newest of each kind.
 """
 
 import json

@@ -6,7 +6,8 @@ that contains the middle of a word, or else the nearest one. It reports
 
 - cpWER, the concatenated minimum-permutation word error rate (CHiME-6): the words of each speaker are compared with those of
   the best-matching speaker. It cannot be lower than WER, whisper's own errors regardless of the speaker;
-- DER, without a collar and including overlapped speech: the errors of the diarization. Both rules get the same turns.
+- DER, without a collar and including overlapped speech: the errors of the diarization. Both rules get the same turns;
+- cpWER and DER with the turns of the clustering alone, without regrouping (earshot/models/voice/regrouping.py).
 
 No rule can separate two people whom the diarization merged. So a second table gives both rules the true turns with every border
 moved at random (normal distribution, DRAWS times, the same for both): it shows how they tolerate inexact borders.
@@ -25,6 +26,7 @@ from pyannote.core import Annotation
 from bench.corpora.known_speech import Known, joined, known_recordings
 from bench.demo import choose_device
 from bench.harness.figures import measured_on, own_home, write
+from bench.people.meetings import clustered
 from earshot.cli.output import print_table
 from earshot.common.audio import SAMPLE_RATE
 from earshot.models.cache import Models
@@ -42,7 +44,7 @@ Attribution = Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], list[str | No
 
 @dataclass(frozen=True)
 class Score:
-    """One recording; error rates as fractions. `errors_*` are words, of `words`."""
+    """One recording; error rates as fractions. `errors_*` are words, of `words`; `*_clustered` are without regrouping."""
 
     recording: str
     speakers: int
@@ -53,6 +55,8 @@ class Score:
     cpwer_after: float
     errors_before: int
     errors_after: int
+    der_clustered: float
+    errors_clustered: int
 
 
 @dataclass(frozen=True)
@@ -82,18 +86,34 @@ def said_by(words: pd.DataFrame, speakers: Sequence[str | None]) -> dict[str, st
     return joined((speaker or "", text) for speaker, text in zip(speakers, words.text.tolist(), strict=True))
 
 
-def heard(known: Known, models: Models, device: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The words, turns and exclusive turns that the pipeline's models find in a recording."""
+@dataclass(frozen=True)
+class Heard:
+    """The words that the pipeline's models find in a recording, and (turns, exclusive turns) with and without regrouping."""
+
+    words: pd.DataFrame
+    whole: tuple[pd.DataFrame, pd.DataFrame]
+    clustered: tuple[pd.DataFrame, pd.DataFrame]
+
+
+def heard(known: Known, models: Models, device: str) -> Heard:
+    """What the pipeline's models find in a recording."""
     placed = require_device(device)
     words = models.transcriber(placed).transcribe(known.samples, language="en").words
-    return words, *models.diarizer(placed).diarize(known.samples)
+    diarizer = models.diarizer(placed)
+    segmentation = diarizer.segment(known.samples)
+    whole = diarizer.diarize(known.samples, segmentation=segmentation)
+    return Heard(words, whole, clustered(diarizer, known.samples, segmentation))
 
 
-def score(known: Known, words: pd.DataFrame, turns: pd.DataFrame, exclusive: pd.DataFrame) -> Score:
+def score(known: Known, found: Heard) -> Score:
     """Compares the words, attributed by both rules, and the turns with the truth."""
-    total = len(normalized(known.text).split())
+    words, total = found.words, len(normalized(known.text).split())
+    (turns, exclusive), (alone, exclusive_alone) = found.whole, found.clustered
     before, after = (cp_errors(known.said, said_by(words, rule(words, exclusive, turns))) for rule in RULES)
-    errors = diarization_errors(known.speech, turns_of(turns), len(known.samples) / SAMPLE_RATE)
+    without = cp_errors(known.said, said_by(words, attribute_words(words, exclusive_alone, alone)))
+    errors, errors_alone = (
+        diarization_errors(known.speech, turns_of(each), len(known.samples) / SAMPLE_RATE) for each in (turns, alone)
+    )
     return Score(
         recording=known.name,
         speakers=len(known.said),
@@ -104,6 +124,8 @@ def score(known: Known, words: pd.DataFrame, turns: pd.DataFrame, exclusive: pd.
         cpwer_after=after / total,
         errors_before=before,
         errors_after=after,
+        der_clustered=errors_alone.rate or 0.0,
+        errors_clustered=without,
     )
 
 
@@ -150,25 +172,32 @@ def main() -> None:
     print(f"Device: {device} ({reason}).")
     with own_home():
         recordings = [(known, heard(known, Models(), device)) for known in known_recordings()]
-    scores = [score(known, *spoken) for known, spoken in recordings]
-    moved = [score_moved([(known, words) for known, (words, _, _) in recordings], border_s) for border_s in BORDERS_S]
+    scores = [score(known, found) for known, found in recordings]
+    moved = [score_moved([(known, found.words) for known, found in recordings], border_s) for border_s in BORDERS_S]
     report(scores, moved)
     figures = {"scores": [asdict(score) for score in scores], "borders_moved": [asdict(score) for score in moved]}
-    print(f"Written to {write({**measured_on(require_device(device).name), **figures}, 'attribution-')}")
+    print(f"Written to {write({**measured_on(require_device(device).name), **figures}, 'people/attribution-')}")
 
 
 def report(scores: Sequence[Score], moved: Sequence[Moved]) -> None:
     """Print a line per recording and their sum, and a line per shift of borders."""
     words = sum(score.words for score in scores)
     before, after = sum(score.errors_before for score in scores) / words, sum(score.errors_after for score in scores) / words
+    alone = sum(score.errors_clustered for score in scores) / words
     headings = [
         ("recording", "left"), ("speakers", "right"), ("words", "right"), ("DER", "right"), ("WER", "right"),
-        ("cpWER before", "right"), ("after", "right"),
+        ("cpWER before", "right"), ("after", "right"), ("without regrouping", "right"),
     ]  # fmt: skip
     rows = [
-        (s.recording, str(s.speakers), str(s.words), *map(_rate, (s.der, s.wer, s.cpwer_before, s.cpwer_after))) for s in scores
+        (
+            s.recording,
+            str(s.speakers),
+            str(s.words),
+            *map(_rate, (s.der, s.wer, s.cpwer_before, s.cpwer_after, s.errors_clustered / s.words)),
+        )
+        for s in scores
     ]
-    print_table(headings, [*rows, ("all", "", str(words), "", "", _rate(before), _rate(after))], last_apart=True)
+    print_table(headings, [*rows, ("all", "", str(words), "", "", *map(_rate, (before, after, alone)))], last_apart=True)
     print()
     headings = [("true turns, borders moved by (s)", "left"), ("cpWER before", "right"), ("after", "right")]
     print_table(headings, [(f"{s.border_s:.1f}", _rate(s.cpwer_before), _rate(s.cpwer_after)) for s in moved])

@@ -3,7 +3,8 @@
 FOLDER has a folder for each person, with recordings of that person alone. Without it, the cast of
 bench/corpora/voice_episodes.py speaks, which is too few people to be worth much. The people are split in halves, and each half
 holds the same kinds of meetings (bench/corpora/meetings.py): constants are chosen on the first half, and the second is only for
-reporting. Per recording and in total, with the turns of the clustering alone and with those of the whole diarization:
+reporting, in two compositions. Per recording and in total, with the turns of stock pyannote, those of the clustering alone and
+those of the whole diarization:
 
 - DER by kind of error, without a collar, overlap counted;
 - people and speakers found, pairs of people merged and people split, the purity of speakers;
@@ -11,25 +12,27 @@ reporting. Per recording and in total, with the turns of the clustering alone an
 and over all recordings of a half, whether people who come back get one voice at several thresholds, and how many pairs of
 speakers of two people do.
 
-Prints the figures as JSON, and writes them to bench/results/meetings-<commit>.json. The published ones are of 53 people: 25 of
-tortoise-tts 3.0.0's source archive (see bench/people/voice_scores.py), and 28 who read prompts, words and letters in 20
+Prints the figures as JSON, and writes them to bench/results/people/meetings-<commit>.json. The published ones are of 50 people:
+25 of tortoise-tts 3.0.0's source archive (see bench/people/voice_scores.py), and 25 who read prompts, words and letters in 20
 languages for Debian's packages asterisk-core-sounds-*, asterisk-prompt-*, ktuberling-data and klettres-data (free licences).
-Folders in which several people speak were left out.
+Each person's recordings were joined to one, of up to three minutes. Folders in which several people speak were left out, as was
+a second one of the same person. Figures before 2026-11-28 are of 53 people with other names, and so of other halves.
 """
 
 import json
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 
+from bench.contenders.baselines import STOCK_THRESHOLD
 from bench.corpora.meetings import Meeting, Utterances, cast_people, compose, halves, people_in
 from bench.corpora.voice_episodes import people_of
 from bench.demo import choose_device
@@ -37,7 +40,6 @@ from bench.harness.figures import measured_on, write
 from bench.people.recurring import Speaker, curve, speakers_of
 from earshot.config.settings import read_settings
 from earshot.models.device import require_device
-from earshot.models.measurement import CallCounter
 from earshot.transcripts.evaluation.speakers import SpeakerScore, diarization_errors, shared_seconds, turns_of
 
 if TYPE_CHECKING:  # imports torch on a GPU
@@ -45,6 +47,8 @@ if TYPE_CHECKING:  # imports torch on a GPU
     from earshot.models.voice.diarizer import Diarizer
     from earshot.models.voice.segmentation import Segmentation
 
+COMPOSITIONS = {"development": (0, 0), "held_out": (1, 2000), "held_out_again": (1, 3000)}  # half, first seed
+COMPARED = ("stock", "clustering_alone", "diarization")
 HEARD_S = 0.5  # of a person, to be merged with another
 OWN_S = 1.0  # of a speaker, to split a person
 CONDITIONS: tuple[Mapping[str, Any], ...] = (
@@ -85,11 +89,12 @@ def main() -> None:
     people = people_in(Path(sys.argv[1])) if len(sys.argv) > 1 else cast_people()
     device, models = require_device(read_settings().device), Models()
     document = measured_on(device.name) | {"people": len(people)}
-    for name, half, first_seed in zip(("development", "held_out"), halves(list(people)), (0, 2000), strict=True):
-        present = {person: people[person] for person in half}
+    of_halves = halves(list(people))
+    for name, (half, first_seed) in COMPOSITIONS.items():
+        present = {person: people[person] for person in of_halves[half]}
         document[name] = of_half(present, meetings(first_seed, len(present)), models)
     print(json.dumps(document, indent=1))
-    print(f"Written to {write(document, 'meetings-')}")
+    print(f"Written to {write(document, 'people/meetings-')}")
 
 
 def meetings(first_seed: int, most: int) -> list[Meeting]:
@@ -103,39 +108,39 @@ def of_half(people: Utterances, recipes: Sequence[Meeting], models: "Models") ->
     """The figures of one half."""
     device = require_device(read_settings().device)
     diarizer, encoder = models.diarizer(device), models.voice_encoder(device)
-    rows, speakers, computed_s = [], list[Speaker](), 0.0
+    rows, speakers = [], list[Speaker]()
     for recipe in recipes:
         samples, truth = compose(recipe, people)
-        started = time.perf_counter()
         segmentation = diarizer.segment(samples)
         turns, _ = diarizer.diarize(samples, segmentation=segmentation)
-        computed_s += time.perf_counter() - started
-        alone = judge(clustered(diarizer, samples, segmentation), truth, recipe.seconds)
-        rows.append((recipe, alone, judge(turns, truth, recipe.seconds), speech_s(truth)))
+        found = (stock(diarizer, samples), clustered(diarizer, samples, segmentation)[0], turns)
+        rows.append((recipe, [judge(each, truth, recipe.seconds) for each in found], speech_s(truth)))
         speakers += speakers_of(recipe.name, turns, people_of(turns, truth), samples, encoder) if len(turns) else []
     return {
-        "times_real_time": round(sum(recipe.seconds for recipe in recipes) / computed_s, 1),
-        "clustering_alone": total([(judged, weight) for _, judged, _, weight in rows]),
-        "diarization": total([(judged, weight) for _, _, judged, weight in rows]),
+        **{name: total([(judged[place], weight) for _, judged, weight in rows]) for place, name in enumerate(COMPARED)},
         "voices_across_recordings": curve(speakers),
         "recordings": [
-            {"name": recipe.name, "people": recipe.people, "clustering_alone": asdict(alone), "diarization": asdict(whole)}
-            for recipe, alone, whole, _ in rows
+            {"name": recipe.name, "people": recipe.people} | dict(zip(COMPARED, map(asdict, judged), strict=True))
+            for recipe, judged, _ in rows
         ],
     }
 
 
-def clustered(diarizer: "Diarizer", samples: np.ndarray, segmentation: "Segmentation") -> pd.DataFrame:
-    """The turns without regrouping: those of stock pyannote, but for its step and its pass per window."""
-    from earshot.models.voice.clustering import cluster
-    from earshot.models.voice.reconstruction import turns
+def clustered(diarizer: "Diarizer", samples: np.ndarray, segmentation: "Segmentation") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Turns and exclusive turns without regrouping: those of stock pyannote, but for its step and its pass per window."""
+    with patch("earshot.models.voice.diarizer.regrouped", return_value=None):
+        return diarizer.diarize(samples, segmentation=segmentation)
 
-    if not segmentation.count().any():
-        return pd.DataFrame(columns=["start_s", "end_s", "local_speaker"])
-    no_stretches = np.zeros((len(segmentation.active), 0, segmentation.active.shape[1]), dtype=bool)
-    vectors = diarizer._vectors(samples, segmentation, no_stretches, lambda _: None, 4, CallCounter())
-    found, _ = turns(segmentation, cluster(vectors, segmentation))
-    return pd.DataFrame(found, columns=["start_s", "end_s", "local_speaker"])
+
+def stock(diarizer: "Diarizer", samples: np.ndarray) -> pd.DataFrame:
+    """Turns by pyannote's step and least windows, and the best threshold for them, but with one pass for all windows."""
+    clustering = "earshot.models.voice.clustering"
+    with (
+        patch.object(diarizer, "step_s", 1.0),
+        patch(f"{clustering}.LARGE", 12),
+        patch(f"{clustering}.THRESHOLD", STOCK_THRESHOLD),
+    ):
+        return clustered(diarizer, samples, diarizer.segment(samples))[0]
 
 
 def speech_s(truth: pd.DataFrame) -> float:

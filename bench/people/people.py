@@ -10,7 +10,7 @@ because nothing here depends on words), two people are enrolled, and all speaker
 4. The cost per stage and video, and of identifying all speakers.
 5. Ten minutes of eight people speaking in turn, in some noise: DER, local speakers and their identities.
 
-Prints the figures as JSON, and writes them to bench/results/people-<commit>.json.
+Prints the figures as JSON, and writes them to bench/results/people/episodes-<commit>.json.
 """
 
 import json
@@ -108,7 +108,7 @@ def main() -> None:
             "ten_minutes": ten_minutes(home, database, instance),
         }
     print(json.dumps(document, indent=1))
-    print(f"Written to {write(document, 'people-')}")
+    print(f"Written to {write(document, 'people/episodes-')}")
 
 
 def compose_library(folder: Path, database: Database, instance: DagsterInstance) -> dict[str, pd.DataFrame]:

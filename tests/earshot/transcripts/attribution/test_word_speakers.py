@@ -308,14 +308,15 @@ def test_words_of_a_telephone_call_have_their_speakers(home: Path) -> None:
 
     assert home.exists()
     call = telephone()
-    words, turns, exclusive = heard(call, Models(), os.environ["EARSHOT_DEVICE"])
-    measured = score(call, words, turns, exclusive)
+    found = heard(call, Models(), os.environ["EARSHOT_DEVICE"])
+    measured = score(call, found)
     print(measured)
     # Measured: DER 0.071, WER 0.160, cpWER 0.198 of 81 words, and 0.173 by the middles of words. That the rules tolerate moved
     # borders is shown by the next test, over more words.
     assert measured.cpwer_after <= 0.22
     assert measured.der <= 0.10
-    sentence = dict(zip(words.text.str.strip(), attribute_words(words, exclusive, turns), strict=True))
+    turns, exclusive = found.whole
+    sentence = dict(zip(found.words.text.str.strip(), attribute_words(found.words, exclusive, turns), strict=True))
     assert sentence["I."] == sentence["did"] == sentence["Neither"] != sentence["Okay."]
 
 
@@ -327,6 +328,6 @@ def test_moved_borders_cost_fewer_words_than_middles(home: Path) -> None:
 
     assert home.exists()
     known = compose("quick", QUICK[:5], 0.1)
-    words, _, _ = heard(known, Models(), os.environ["EARSHOT_DEVICE"])
-    moved = score_moved([(known, words)], 0.2)
+    found = heard(known, Models(), os.environ["EARSHOT_DEVICE"])
+    moved = score_moved([(known, found.words)], 0.2)
     assert moved.cpwer_after < moved.cpwer_before
