@@ -21,6 +21,7 @@ from earshot.models.measurement import CallCounter, ExecutionInfo
 from earshot.models.oom_batching import spread_sizes, with_oom_fallback
 from earshot.models.registry import Model
 from earshot.models.speech.batched_pipeline import SILENCE, BatchedPipeline, EncodedWhisper, SecondLook
+from earshot.models.speech.halved_whisper import HalvedWhisper
 from earshot.models.speech.prompting import Prompt, fit_prompt
 from earshot.models.speech.speech_detection import spread_over_cores
 
@@ -53,7 +54,8 @@ class Transcriber:
     """A loaded whisper model, on the requested device."""
 
     def __init__(self, model: Model, folder: Path, device: Device) -> None:
-        self._whisper = EncodedWhisper(
+        whisper = HalvedWhisper if device.kind == "cpu" and compute_threads() > 1 else EncodedWhisper
+        self._whisper = whisper(
             str(folder),
             device=device.kind,
             compute_type=COMPUTE_TYPES[device.kind],
