@@ -1,4 +1,5 @@
-"""Times in a recording, and durations: formats them for people, and makes links that open the recording there.
+"""Times: formats those in a recording and durations for people, makes links that open the recording there, and
+computes how much of a pause is left, by clocks that may be wrong.
 
 earshot/common/excerpt.py parses the times that people write.
 """
@@ -8,6 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 CLOCKS_DIFFER_S = 60.0  # within which the clocks of several machines differ; a time further ahead was by a wrong clock
+
+
+def seconds_left(pause_s: float, ago_s: float) -> float:
+    """Seconds until a pause that began `ago_s` ago is over: at most all of it, even if a clock was set back since."""
+    return min(max(pause_s - ago_s, 0.0), pause_s)
 
 
 def format_hms(seconds: float) -> str:

@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 
 from earshot.common.errors import DatabaseUnusable
+from earshot.common.times import seconds_left
 from earshot.storage.outages import connect
 
 # The tag in which Dagster stores a run's partition, which here is the video.
@@ -103,12 +104,7 @@ def wait_for_holders(url: str) -> None:
     with connect(url, autocommit=True) as connection:
         row = connection.execute("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8").fetchone()
     assert row is not None  # it has one row
-    time.sleep(seconds_until_back(row[0]))
-
-
-def seconds_until_back(up_s: float) -> float:
-    """How long to wait for the holders of locks. `up_s`: the server's uptime, negative if the clock was set back since."""
-    return min(max(HOLDERS_BACK_S - up_s, 0.0), HOLDERS_BACK_S)
+    time.sleep(seconds_left(HOLDERS_BACK_S, row[0]))
 
 
 @contextmanager

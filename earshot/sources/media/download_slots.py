@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from earshot.common.errors import Blocked
+from earshot.common.times import seconds_left
 from earshot.config.sources_file import Source
 from earshot.storage.catalog.entries import is_url
 from earshot.storage.catalog.source_states import record_served
@@ -59,13 +60,13 @@ def _refuse_paused(database: Database, source: Source) -> None:
 
 
 def _pause_left_s(database: Database, source: Source) -> float:
-    """Seconds until the next download may start. Never more than the source's pause, even if a clock was changed."""
+    """Seconds until the next download may start."""
     rows = database.query(
         "SELECT extract(epoch FROM now() - fetched_at)::float8 AS ago_s FROM sources "
         "WHERE source = %s AND fetched_at IS NOT NULL",
         [source.address],
     )
-    return min(max(source.pause_s - rows[0]["ago_s"], 0.0), source.pause_s) if rows else 0.0
+    return seconds_left(source.pause_s, rows[0]["ago_s"]) if rows else 0.0
 
 
 def _record_end(database: Database, source: Source) -> None:

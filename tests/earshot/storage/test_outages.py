@@ -244,11 +244,6 @@ def test_restarted_server_waits_for_lock_holders(database: Database, monkeypatch
     assert 90.0 < waited <= 100.0
 
 
-@pytest.mark.parametrize(("up_s", "waits_s"), [(0.0, 15.0), (5.0, 10.0), (100.0, 0.0), (-3590.0, 15.0)])
-def test_lock_holders_are_waited_for_at_most_15_s_even_if_the_clock_was_set_back(up_s: float, waits_s: float) -> None:
-    assert locks.seconds_until_back(up_s) == waits_s
-
-
 def _will_retry(instance: DagsterInstance, run_id: str) -> str:
     run = instance.get_run_by_id(run_id)
     assert run is not None
