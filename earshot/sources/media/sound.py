@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import av.error
@@ -119,12 +120,10 @@ def _tracks(container: InputContainer) -> str:
 
 def _wav_duration(path: Path, readable_s: float) -> float:
     """FFmpeg's duration, scaled to the size in the RIFF header."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(8)
-    declared, size = int.from_bytes(head[4:8], "little"), path.stat().st_size
-    if head[:4] != b"RIFF" or declared in UNKNOWN_SIZES or declared + 8 <= size:
-        return readable_s
-    return readable_s * (declared + 8) / size
+        declared = _riff_chunk_size(file)
+    return readable_s * declared / size if declared is not None and declared > size else readable_s
 
 
 def _lacks_its_end(path: Path) -> bool:
@@ -132,13 +131,19 @@ def _lacks_its_end(path: Path) -> bool:
     size, end = path.stat().st_size, 0
     with path.open("rb") as file:
         while end < size:
-            head = file.read(8)
-            declared = int.from_bytes(head[4:], "little")
-            if head[:4] != b"RIFF" or declared in UNKNOWN_SIZES:
+            declared = _riff_chunk_size(file)
+            if declared is None:
                 return False
-            end += len(head) + declared
+            end += declared
             file.seek(end)
     return end > size
+
+
+def _riff_chunk_size(file: BinaryIO) -> int | None:
+    """The bytes of the RIFF chunk that begins here, its head included; None if there is none, or it declares no size."""
+    head = file.read(8)
+    declared = int.from_bytes(head[4:], "little")
+    return None if head[:4] != b"RIFF" or declared in UNKNOWN_SIZES else len(head) + declared
 
 
 def _mp3_declares_duration(path: Path) -> bool:
