@@ -6,7 +6,6 @@ depend on the others of its batch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from ctranslate2 import StorageView
 from ctranslate2.models import Whisper
 
+from earshot.models.networks.onnx_graph import threads
 from earshot.models.speech.batched_pipeline import EncodedWhisper
 
 HALVES = 2
@@ -31,10 +31,10 @@ class Halves:
         """Of the whole: windows, frames, dimensions."""
         return sum(part.shape[0] for part in self.parts), *self.parts[0].shape[1:]
 
-    def cut(self, windows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    def cut(self, windows: Sequence[Any]) -> list[Sequence[Any]]:
         """What belongs to the windows of each part."""
         ends = accumulate((part.shape[0] for part in self.parts), initial=0)
-        return (windows[start:end] for start, end in pairwise(ends))
+        return [windows[start:end] for start, end in pairwise(ends)]
 
 
 class HalvedWhisper(EncodedWhisper):
@@ -56,14 +56,13 @@ class _HalvedModel:
 
     def __init__(self, model: Whisper) -> None:
         self._model = model
-        self._threads = ThreadPoolExecutor(HALVES, thread_name_prefix="whisper")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
     def at_once(self, call: Callable[..., Any], *parts: Sequence[Any]) -> Iterator[Any]:
         """The results of the call for each part; a single one needs no thread."""
-        return (map if len(parts[0]) == 1 else self._threads.map)(call, *parts)
+        return (map if len(parts[0]) == 1 else threads().map)(call, *parts)
 
     def detect_language(self, encoded: Halves) -> list[Any]:
         return list(chain.from_iterable(self.at_once(self._model.detect_language, encoded.parts)))
@@ -72,7 +71,7 @@ class _HalvedModel:
         def generate(part: StorageView, own: Sequence[Any]) -> list[Any]:
             return self._model.generate(part, own, **options)
 
-        return list(chain.from_iterable(self.at_once(generate, encoded.parts, list(encoded.cut(prompts)))))
+        return list(chain.from_iterable(self.at_once(generate, encoded.parts, encoded.cut(prompts))))
 
     def align(
         self, encoded: Halves, start: Sequence[int], texts: Sequence[Any], frames: Sequence[int], **options: Any
@@ -80,5 +79,5 @@ class _HalvedModel:
         def align(part: StorageView, own: Sequence[Any], lengths: Sequence[int]) -> list[Any]:
             return self._model.align(part, start, own, lengths, **options)
 
-        cuts = [list(encoded.cut(windows)) for windows in (texts, frames)]
+        cuts = [encoded.cut(windows) for windows in (texts, frames)]
         return list(chain.from_iterable(self.at_once(align, encoded.parts, *cuts)))
