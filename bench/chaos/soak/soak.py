@@ -75,7 +75,7 @@ class SoakWorld(World):
         if self.plan.speed > 1:
             self.clock = make_clock(self.folder)
             if self.clock is None:
-                raise SystemExit("A fast clock needs a C compiler, and there is no `cc`. Install one, or leave out --speed.")
+                raise SystemExit("A fast clock needs a C compiler, and no `cc` works here. Install one, or leave out --speed.")
             self.clock.run(self.plan.speed)
 
 
